@@ -1,0 +1,60 @@
+# `make help` lists the targets.
+PYTHON ?= python3
+PORT   ?= 8080
+BIN    := .venv/bin
+CORE   := setup.py pyproject.toml $(wildcard forstcore/*.pyx forstcore/*.pxd forstcore/*.h)
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint bench annotate asan clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.venv/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "forstcore needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
+	@touch $@
+
+.venv/run: .venv/pip $(CORE)
+	$(BIN)/pip install --quiet --editable .
+	@touch $@
+
+.venv/dev: .venv/run
+	$(BIN)/pip install --quiet --group dev
+	@touch $@
+
+run: .venv/run ## build, and start the server on PORT (8080)
+	@echo "Paste this in another terminal:"
+	@echo "  curl -sN -X POST -T examples/records.ndjson http://127.0.0.1:$(PORT)/streaming-process"
+	@exec $(BIN)/python -m server --port $(PORT)
+
+test: .venv/dev ## build, and run the whole test suite
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/dev ## check style and types, and that Cython has nothing to say about the core
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint forstcore
+	$(BIN)/python tests/cython_is_quiet.py
+
+bench: .venv/dev ## measure the core, then the server, beside their peers
+	$(BIN)/python -m benchmarks.core
+	$(BIN)/python -m benchmarks.server
+
+annotate: .venv/dev ## write forstcore/_proc.html: yellow lines touch Python objects
+	FORSTCORE_ANNOTATE=1 $(BIN)/python setup.py --quiet build_ext --inplace --force
+
+asan: .venv/dev ## run the tests of the core under AddressSanitizer and UBSan
+	rm -rf build/asan && mkdir -p build/asan && cp -r forstcore setup.py pyproject.toml README.md tests build/asan
+	rm -f build/asan/forstcore/*.so build/asan/forstcore/_proc.c
+	cd build/asan && FORSTCORE_SANITIZE=1 ../../$(BIN)/python setup.py --quiet build_ext --inplace
+	cd build/asan && LD_PRELOAD="$$($${CC:-gcc} -print-file-name=libasan.so) $$($${CC:-gcc} -print-file-name=libubsan.so)" \
+	  ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=. PYTHONMALLOC=malloc \
+	  ../../$(BIN)/python -m pytest -p no:cacheprovider tests/core -k "not rss"
+
+clean: ## remove everything that was built
+	rm -rf .venv build dist wheelhouse benchmarks/.build *.egg-info
+	rm -f forstcore/*.c forstcore/*.html forstcore/*.so

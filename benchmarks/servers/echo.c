@@ -1,0 +1,208 @@
+/*
+ * The floor: the least an HTTP/1.1 server can do with a streamed body.
+ *
+ * Answers a chunked POST to any path with a chunked response that echoes the body's bytes as they
+ * come: one read, one decode in place, one write. One connection at a time, blocking, no options
+ * but the port. Not a server for anything but measuring.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    READ_SIZE = 256 * 1024,
+    PREFIX = 16, /* room before the data for the size line of our chunk */
+    SUFFIX = 8,  /* room after it for CR LF and the terminating chunk */
+};
+
+static const char RESPONSE[] = "HTTP/1.1 200 OK\r\n"
+                               "Content-Type: application/octet-stream\r\n"
+                               "Transfer-Encoding: chunked\r\n"
+                               "\r\n";
+
+typedef enum { IN_SIZE, IN_EXTENSION, IN_DATA, AFTER_DATA, LAST, DONE, BROKEN } State;
+
+typedef struct {
+    State state;
+    uint64_t left;
+    bool line_empty; /* LAST: nothing but CR in this line so far */
+} Decoder;
+
+static int
+hexadecimal(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Moves the data of all chunks to the front of the buffer; returns its size. */
+static size_t
+decode(Decoder *decoder, char *buffer, size_t size)
+{
+    char *at = buffer, *end = buffer + size, *out = buffer;
+    while (at < end && decoder->state != DONE && decoder->state != BROKEN) {
+        switch (decoder->state) {
+        case IN_SIZE: {
+            int digit = hexadecimal(*at);
+            if (digit >= 0 && decoder->left >> 56 == 0) {
+                decoder->left = decoder->left << 4 | (unsigned)digit;
+                at++;
+            } else {
+                decoder->state = digit < 0 ? IN_EXTENSION : BROKEN;
+            }
+            break;
+        }
+        case IN_EXTENSION:
+            if (*at++ == '\n') {
+                decoder->state = decoder->left ? IN_DATA : LAST;
+                decoder->line_empty = true;
+            }
+            break;
+        case IN_DATA: {
+            size_t take = (size_t)(end - at);
+            if (take > decoder->left)
+                take = (size_t)decoder->left;
+            memmove(out, at, take);
+            out += take;
+            at += take;
+            decoder->left -= take;
+            if (decoder->left == 0)
+                decoder->state = AFTER_DATA;
+            break;
+        }
+        case AFTER_DATA:
+            decoder->state = *at == '\n' ? IN_SIZE : *at == '\r' ? AFTER_DATA : BROKEN;
+            at++;
+            break;
+        case LAST:
+            if (*at == '\n') {
+                if (decoder->line_empty)
+                    decoder->state = DONE;
+                decoder->line_empty = true;
+            } else if (*at != '\r') {
+                decoder->line_empty = false;
+            }
+            at++;
+            break;
+        case DONE:
+        case BROKEN: break;
+        }
+    }
+    return (size_t)(out - buffer);
+}
+
+static bool
+write_all(int fd, const char *bytes, size_t size)
+{
+    while (size) {
+        ssize_t sent = write(fd, bytes, size);
+        if (sent < 0 && errno != EINTR)
+            return false;
+        if (sent > 0)
+            bytes += sent, size -= (size_t)sent;
+    }
+    return true;
+}
+
+/* Frames and sends what was decoded; the terminating chunk goes with the last of it. */
+static bool
+answer(int fd, char *data, size_t size, bool last)
+{
+    char *start = data, *end = data + size;
+    if (size) {
+        char line[PREFIX + 1];
+        int head = snprintf(line, sizeof line, "%zx\r\n", size);
+        start -= head;
+        memcpy(start, line, (size_t)head);
+        memcpy(end, "\r\n", 2);
+        end += 2;
+    }
+    if (last) {
+        memcpy(end, "0\r\n\r\n", 5);
+        end += 5;
+    }
+    return write_all(fd, start, (size_t)(end - start));
+}
+
+/* One request after the other until the client closes. */
+static void
+serve(int fd, char *buffer)
+{
+    char *data = buffer + PREFIX;
+    for (;;) {
+        /* The head, and perhaps the first bytes of the body behind it. */
+        size_t size = 0;
+        char *end = NULL;
+        while (end == NULL) {
+            ssize_t got = read(fd, data + size, READ_SIZE - size);
+            if (got <= 0)
+                return;
+            size += (size_t)got;
+            data[size] = '\0';
+            end = strstr(data, "\r\n\r\n");
+        }
+        end += 4;
+        size -= (size_t)(end - data);
+        memmove(data, end, size);
+        if (!write_all(fd, RESPONSE, sizeof RESPONSE - 1))
+            return;
+        Decoder decoder = {.state = IN_SIZE};
+        for (;;) {
+            size_t decoded = decode(&decoder, data, size);
+            if (decoder.state == BROKEN)
+                return;
+            if (!answer(fd, data, decoded, decoder.state == DONE))
+                return;
+            if (decoder.state == DONE)
+                break;
+            ssize_t got = read(fd, data, READ_SIZE);
+            if (got <= 0)
+                return;
+            size = (size_t)got;
+        }
+    }
+}
+
+int
+main(int argc, char **argv)
+{
+    if (argc != 3 || strcmp(argv[1], "--port") != 0) {
+        fputs("usage: echo --port PORT\n", stderr);
+        return 2;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    int on = 1, listener = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)atoi(argv[2])),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (bind(listener, (struct sockaddr *)&address, sizeof address) < 0
+        || listen(listener, 16) < 0) {
+        perror("echo");
+        return 3;
+    }
+    printf("listening on 127.0.0.1:%s\n", argv[2]);
+    fflush(stdout);
+    char *buffer = malloc(PREFIX + READ_SIZE + SUFFIX);
+    if (buffer == NULL)
+        return 3;
+    for (;;) {
+        int fd = accept(listener, NULL, NULL);
+        if (fd < 0)
+            continue;
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        serve(fd, buffer);
+        close(fd);
+    }
+}

@@ -1,0 +1,78 @@
+# The C face of the core: the shapes that its functions exchange.
+#
+# Structs only grow at their end, so that code compiled against an older version of
+# this file keeps working.
+
+from cpython.ref cimport PyObject
+
+from forstcore._json cimport bytes_ptr
+
+
+# A piece of the input. For a string: its contents between the quotes as they came
+# from the wire, escapes intact, known to be valid JSON and UTF-8.
+cdef struct Span:
+    bytes_ptr start
+    Py_ssize_t size          # bytes
+
+
+cdef struct Record:
+    Span id                  # empty where absent or null
+    Span data
+
+
+# One run over whole lines without the GIL, and the counters that it moves.
+cdef struct Run:
+    bytes_ptr pos            # start of the next line
+    bytes_ptr end            # end of the whole lines: the byte before it is an LF
+    bytes_ptr limit          # end of readable memory, at or past `end`
+    unsigned char* out       # start of free space in the output
+    unsigned char* out_end
+    int on_error             # an OnError number
+    int path                 # an FST_ path number
+    Py_ssize_t max_line_size # bytes, LF excluded
+    long long lines          # input lines seen, blank ones included
+    long long records        # lines that were valid records
+    long long errors         # lines that were neither blank nor a record
+    long long results        # result lines written
+    int failed_reason        # the error that ended the stream, 0 for none
+    Py_ssize_t failed_offset # bytes from the start of line `lines`
+
+
+# A growing piece of memory that is reused: the unfinished line between two chunks.
+cdef struct Tail:
+    unsigned char* start
+    Py_ssize_t size          # bytes held
+    Py_ssize_t room          # bytes allocated
+    bint discarding          # the line is over the limit: drop bytes up to its LF
+
+
+cdef class RecordStream:
+    cdef Run run
+    cdef Tail tail
+    cdef bint busy           # a call is under way
+    cdef bint finished
+    cdef readonly long long bytes_in
+    cdef readonly long long bytes_out
+    cdef PyObject *out       # the bytes object being filled, NULL outside of a call
+    cdef Py_ssize_t growth   # output bytes per 256 input bytes, for the next guess
+
+    cdef bytes take(self, object chunk, bint last)
+    cdef object failure(self)
+    cdef int consume(self, bytes_ptr start, bytes_ptr end, bint last) except -1
+    cdef int extend_tail(self, bytes_ptr start, bytes_ptr stop, bint ended) except -1
+    cdef int too_long(self) except -1
+    cdef int drive(self, bytes_ptr start, bytes_ptr end, bytes_ptr limit) except -1
+    cdef int open_output(self, Py_ssize_t size_in) except -1
+    cdef int reserve(self, Py_ssize_t size) except -1
+    cdef bytes close_output(self, Py_ssize_t size_in)
+
+
+cdef class LineSplitter:
+    cdef Tail tail
+    cdef bint busy
+    cdef bint finished
+    cdef Py_ssize_t max_line_size
+    cdef readonly long long lines
+    cdef readonly long long dropped
+
+    cdef int split(self, bytes_ptr start, bytes_ptr end, list out) except -1

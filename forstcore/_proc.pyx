@@ -1,0 +1,903 @@
+# The hot path: bytes of NDJSON in, bytes of results out.
+#
+#   chunk ── whole lines ──> run_lines ──> fast_line ─────────────────> output
+#     └ tail, kept                 └ not the usual shape: parse_line ─┘
+#
+# `run_lines` works on a batch of whole lines without the GIL and touches no Python
+# object. `fast_line` copies the two strings of a record in the usual shape while it
+# scans them; whatever it does not take goes to `parse_line`, which reads any JSON and
+# names the place of an error. The grammar is in _json.pxd, the vector leaves in _scan.h.
+#
+# Invariants
+# - Every line handed to the parser is followed by an LF in readable memory. No JSON
+#   token contains one, so scalar code needs no bounds check: the LF stops it.
+# - Before a line is read, the output has room for all input that is left plus
+#   RESERVE bytes, so that writing a line needs no check.
+# - The functions without the GIL report by number. `record_error` is the one place
+#   that makes an exception of it.
+
+cimport cython
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc, PyMem_RawRealloc
+from cpython.ref cimport PyObject
+from cpython.unicode cimport PyUnicode_DecodeUTF8
+from libc.stdio cimport snprintf
+from libc.string cimport memchr, memcmp, memcpy, memset
+
+from forstcore._json cimport (
+    AFTER_THE_END,
+    BAD_ESCAPE,
+    BAD_HEX,
+    BAD_NUMBER,
+    BAD_UTF8,
+    BLANK,
+    CONTROL_CHARACTER,
+    DEPTH_LIMIT,
+    INFINITE_NUMBER,
+    LEADING_ZERO,
+    LF,
+    LONE_SURROGATE,
+    NO_COLON,
+    NO_COMMA_OR_BRACE,
+    NO_COMMA_OR_BRACKET,
+    NO_FAULT,
+    NO_NAME,
+    NO_VALUE,
+    NOT_AN_OBJECT,
+    REASONS,
+    TOO_DEEP,
+    TOO_LONG,
+    UNCLOSED_STRING,
+    WRONG_DATA,
+    WRONG_ID,
+    Fault,
+    copy_string,
+    refuse,
+    skip_space,
+    string_end,
+    unescape,
+    value_end,
+)
+from forstcore._scan cimport (
+    FST_AVX2,
+    FST_BASE,
+    FST_BASE_NAME,
+    FST_PORTABLE,
+    fst_best_path,
+    fst_last_lf,
+    fst_next_lf,
+)
+
+import os
+from collections.abc import Mapping
+
+from forstcore.errors import RecordError, StreamStateError
+
+cdef extern from "Python.h":
+    PyObject *PyBytes_New "PyBytes_FromStringAndSize" (const char *, Py_ssize_t) except NULL
+    int _PyBytes_Resize(PyObject **, Py_ssize_t) except -1
+    char *PyBytes_AS_STRING(PyObject *) noexcept
+    void Py_XDECREF(PyObject *)
+
+
+# ---------------------------------------------------------------- constants
+
+cdef enum:
+    LINE_LIMIT_DEFAULT = 1 << 20
+    LINE_LIMIT_HIGHEST = 1 << 30
+    # The longest line of our own (an error) and what vectors write past a copy.
+    RESERVE = 512
+    # Readable bytes that the tail is padded with, so that vectors take all of it.
+    PADDING = 64
+    # Output bytes per 256 input bytes to make room for before anything is known. Room that
+    # is not used costs little, growing copies.
+    FIRST_GROWTH = 768
+    # Below this many bytes, giving up the GIL costs more than the work.
+    NOGIL_SIZE = 16384
+
+MAX_DEPTH = DEPTH_LIMIT
+DEFAULT_MAX_LINE_SIZE = LINE_LIMIT_DEFAULT
+
+cdef enum OnError:
+    SKIP
+    EMIT
+    FAIL
+
+cdef enum RunStatus:
+    RUN_DONE                    # all lines are through
+    RUN_FULL                    # the output needs room before the line at `pos`
+    RUN_FAILED                  # an error line was written and ends the stream
+
+# Code and message of each reason: ASCII that needs no escaping inside JSON.
+cdef const char *CODES[REASONS]
+cdef const char *MESSAGES[REASONS]
+
+
+cdef void explain(int reason, const char *code, const char *message) noexcept:
+    CODES[reason] = code
+    MESSAGES[reason] = message
+
+
+explain(NO_FAULT, "", "")
+explain(BLANK, "invalid_json", "the line is blank")
+explain(TOO_LONG, "line_too_long", "the line is longer than max_line_size")
+explain(NOT_AN_OBJECT, "not_an_object", "a record must be a JSON object")
+explain(WRONG_ID, "wrong_type", "member 'id' must be a string or null")
+explain(WRONG_DATA, "wrong_type", "member 'data' must be a string or null")
+explain(TOO_DEEP, "too_deep", "more than 1024 containers inside each other")
+explain(BAD_UTF8, "invalid_utf8", "bytes that are not UTF-8")
+explain(NO_VALUE, "invalid_json", "expected a value")
+explain(NO_NAME, "invalid_json", "expected a member name in double quotes")
+explain(NO_COLON, "invalid_json", "expected ':' after a member name")
+explain(NO_COMMA_OR_BRACE, "invalid_json", "expected ',' or '}' after a member")
+explain(NO_COMMA_OR_BRACKET, "invalid_json", "expected ',' or ']' after an element")
+explain(AFTER_THE_END, "invalid_json", "unexpected bytes after the value")
+explain(UNCLOSED_STRING, "invalid_json", "the line ends inside a string")
+explain(CONTROL_CHARACTER, "invalid_json", "a control character in a string must be escaped")
+explain(BAD_ESCAPE, "invalid_json", "unknown escape in a string")
+explain(BAD_HEX, "invalid_json", "a Unicode escape needs four hexadecimal digits")
+explain(LONE_SURROGATE, "invalid_json", "a surrogate escape without its other half")
+explain(BAD_NUMBER, "invalid_json", "expected a digit")
+explain(LEADING_ZERO, "invalid_json", "a number must not start with a zero")
+explain(INFINITE_NUMBER, "invalid_json", "the number is too large for a double")
+
+
+# ---------------------------------------------------------------- scan path
+
+cdef int current_path = fst_best_path()
+cdef const char *PATH_NAMES[3]
+PATH_NAMES[<int>FST_PORTABLE] = "portable"
+PATH_NAMES[<int>FST_BASE] = FST_BASE_NAME
+PATH_NAMES[<int>FST_AVX2] = "avx2"
+
+
+def scan_paths():
+    """Name the scan paths that this CPU can run, the fastest first.
+
+    Returns:
+        A tuple of names that ends with ``"portable"``.
+    """
+    return tuple([PATH_NAMES[path].decode() for path in range(fst_best_path(), -1, -1)])
+
+
+def scan_path():
+    """Name the scan path in use."""
+    return PATH_NAMES[current_path].decode()
+
+
+def use_scan_path(name, /):
+    """Use another scan path, for tests and benchmarks. Every path gives the same bytes.
+
+    Args:
+        name: one of `scan_paths()`.
+
+    Raises:
+        ValueError: this CPU has no such path.
+
+    Thread-safety: affects the whole process, from each object's next call on.
+    """
+    global current_path
+    paths = scan_paths()
+    if name not in paths:
+        raise ValueError(f"scan path must be one of {', '.join(paths)}, not {name!r}")
+    current_path = len(paths) - 1 - paths.index(name)
+
+
+if "FORSTCORE_SCAN_PATH" in os.environ:
+    use_scan_path(os.environ["FORSTCORE_SCAN_PATH"])
+
+
+# ---------------------------------------------------------------- records
+
+cdef enum Member:
+    OTHER
+    ID
+    DATA
+
+
+cdef Member escaped_member(bytes_ptr name, Py_ssize_t size) noexcept nogil:
+    cdef unsigned char text[24]
+    size = unescape(text, name, size)
+    if size == 2 and memcmp(text, b"id", 2) == 0:
+        return ID
+    if size == 4 and memcmp(text, b"data", 4) == 0:
+        return DATA
+    return OTHER
+
+
+cdef inline Member which_member(bytes_ptr name, Py_ssize_t size) noexcept nogil:
+    if size == 2:
+        return ID if name[0] == c'i' and name[1] == c'd' else OTHER
+    if size == 4:
+        return DATA if memcmp(name, b"data", 4) == 0 else OTHER
+    # From one letter written \u0069 to all four letters of "data" written so.
+    if 7 <= size <= 24 and memchr(name, c'\\', size) != NULL:
+        return escaped_member(name, size)
+    return OTHER
+
+
+cdef bytes_ptr members_end(
+        bytes_ptr p, bytes_ptr limit, int path, Record *record, Fault *fault) noexcept nogil:
+    """The end of the object whose first member name should be at `p`."""
+    cdef bytes_ptr name
+    cdef bytes_ptr end
+    cdef Member member
+    cdef Span value
+    cdef Fault wrong_id
+    cdef Fault wrong_data
+    cdef bint wrong
+    wrong_id.reason = NO_FAULT
+    wrong_data.reason = NO_FAULT
+    while True:
+        if p[0] != c'"':
+            return refuse(fault, NO_NAME, p)
+        name = p + 1
+        end = string_end(name, limit, path, fault)
+        if end == NULL:
+            return NULL
+        member = which_member(name, end - name)
+        p = skip_space(end + 1)
+        if p[0] != c':':
+            return refuse(fault, NO_COLON, p)
+        p = skip_space(p + 1)
+
+        value.start = p
+        value.size = 0
+        wrong = False
+        if p[0] == c'"':
+            value.start = p + 1
+            p = string_end(p + 1, limit, path, fault)
+            if p == NULL:
+                return NULL
+            value.size = p - value.start
+            p += 1
+        else:
+            wrong = p[0] != c'n'                # of what starts so, only null is valid
+            p = value_end(p, limit, path, 1, fault)
+            if p == NULL:
+                return NULL
+        if member == ID:
+            record.id = value
+            wrong_id.reason = WRONG_ID if wrong else NO_FAULT
+            wrong_id.place = value.start
+        elif member == DATA:
+            record.data = value
+            wrong_data.reason = WRONG_DATA if wrong else NO_FAULT
+            wrong_data.place = value.start
+
+        p = skip_space(p)
+        if p[0] == c',':
+            p = skip_space(p + 1)
+        elif p[0] == c'}':
+            break
+        else:
+            return refuse(fault, NO_COMMA_OR_BRACE, p)
+    # Malformed lines come first: a wrong type is only told of a line that is JSON.
+    if wrong_id.reason != NO_FAULT:
+        fault[0] = wrong_id
+    elif wrong_data.reason != NO_FAULT:
+        fault[0] = wrong_data
+    return p + 1
+
+
+cdef int parse_line(
+        bytes_ptr p, bytes_ptr end, bytes_ptr limit, int path,
+        Record *record, Fault *fault) noexcept nogil:
+    """Read the line [p, end), which an LF follows; return the reason why not, or 0."""
+    cdef bytes_ptr value
+    record.id.start = p
+    record.id.size = 0
+    record.data = record.id
+    fault.reason = NO_FAULT
+    p = skip_space(p)
+    if p == end:
+        refuse(fault, BLANK, p)
+        return BLANK
+    value = p
+    if p[0] != c'{':
+        p = value_end(p, limit, path, 0, fault)
+        if p == NULL:
+            return fault.reason
+        refuse(fault, NOT_AN_OBJECT, value)
+    else:
+        p = skip_space(p + 1)
+        if p[0] == c'}':
+            p += 1
+        else:
+            p = members_end(p, limit, path, record, fault)
+            if p == NULL:
+                return fault.reason
+    p = skip_space(p)
+    if p != end:
+        refuse(fault, AFTER_THE_END, p)
+    return fault.reason
+
+
+# ---------------------------------------------------------------- results
+
+cdef inline unsigned char *write_result(unsigned char *out, const Record *record) noexcept nogil:
+    """The built-in processor. Needs room for the record and RESERVE bytes."""
+    memcpy(out, b'{"id":"', 7)
+    out += 7
+    memcpy(out, record.id.start, record.id.size)
+    out += record.id.size
+    memcpy(out, b'","result":"processed_', 22)
+    out += 22
+    memcpy(out, record.data.start, record.data.size)
+    out += record.data.size
+    memcpy(out, b'","status":"success"}\n', 22)
+    return out + 22
+
+
+cdef unsigned char *write_error(
+        unsigned char *out, long long line, Py_ssize_t offset, int reason) noexcept nogil:
+    """An error line. Needs RESERVE bytes."""
+    return out + snprintf(
+        <char *>out, RESERVE,
+        b'{"status":"error","line":%lld,"offset":%lld,"code":"%s","message":"%s"}\n',
+        line, <long long>offset, CODES[reason], MESSAGES[reason])
+
+
+# ---------------------------------------------------------------- lines
+
+cdef inline unsigned char *fast_line(
+        bytes_ptr p, bytes_ptr end, bytes_ptr limit, int path, unsigned char *out) noexcept nogil:
+    """Process the line [p, end) if it has the usual shape: the two members alone, in order.
+
+    Written as JSON.stringify or json.dumps write it. Returns the end of the result, or
+    NULL where the line has another shape or an error.
+    """
+    cdef bytes_ptr quote
+    if limit - p < 16:
+        return NULL
+    if memcmp(p, b'{"id":"', 7) == 0:
+        p += 7
+    elif memcmp(p, b'{"id": "', 8) == 0:
+        p += 8
+    else:
+        return NULL
+    memcpy(out, b'{"id":"', 7)
+    out += 7
+    quote = copy_string(out, p, limit, path)
+    if quote == NULL or limit - quote < 16:
+        return NULL
+    out += quote - p
+    if memcmp(quote, b'","data":"', 10) == 0:
+        p = quote + 10
+    elif memcmp(quote, b'", "data": "', 12) == 0:
+        p = quote + 12
+    else:
+        return NULL
+    memcpy(out, b'","result":"processed_', 22)
+    out += 22
+    quote = copy_string(out, p, limit, path)
+    if quote == NULL or quote[1] != c'}':
+        return NULL
+    if quote + 2 != end and (quote[2] != c'\r' or quote + 3 != end):
+        return NULL
+    out += quote - p
+    memcpy(out, b'","status":"success"}\n', 22)
+    return out + 22
+
+
+cdef int run_lines(Run *run) noexcept nogil:
+    """Process the whole lines from `pos` on, and move `pos`, `out` and the counters."""
+    cdef bytes_ptr p = run.pos
+    cdef bytes_ptr end = run.end
+    cdef bytes_ptr limit = run.limit
+    cdef bytes_ptr lf
+    cdef unsigned char *out = run.out
+    cdef unsigned char *line_out
+    cdef int path = run.path
+    cdef int status = RUN_DONE
+    cdef long long lines = run.lines
+    cdef long long records = 0
+    cdef Record record
+    cdef Fault fault
+    while p < end:
+        if run.out_end - out < end - p + RESERVE:
+            status = RUN_FULL
+            break
+        lf = fst_next_lf(p, limit, path)
+        lines += 1
+        if lf - p <= run.max_line_size:
+            line_out = fast_line(p, lf, limit, path, out)
+            if line_out != NULL:
+                out = line_out
+                records += 1
+                p = lf + 1
+                continue
+            # A byte order mark counts only at the very start of the stream.
+            if lines == 1 and p[0] == 0xEF and p[1] == 0xBB and p[2] == 0xBF:
+                parse_line(p + 3, lf, limit, path, &record, &fault)
+            else:
+                parse_line(p, lf, limit, path, &record, &fault)
+        else:
+            refuse(&fault, TOO_LONG, p + run.max_line_size)
+        if fault.reason == NO_FAULT:
+            out = write_result(out, &record)
+            records += 1
+        elif fault.reason != BLANK:
+            run.errors += 1
+            if run.on_error != SKIP:
+                out = write_error(out, lines, fault.place - p, fault.reason)
+            if run.on_error == FAIL:
+                run.failed_reason = fault.reason
+                run.failed_offset = fault.place - p
+                status = RUN_FAILED
+        p = lf + 1
+        if status != RUN_DONE:
+            break
+    run.lines = lines
+    run.records += records
+    run.results += records
+    run.pos = p
+    run.out = out
+    return status
+
+
+# ---------------------------------------------------------------- tails
+
+cdef int tail_append(Tail *tail, bytes_ptr start, Py_ssize_t size) except -1:
+    """Add bytes; the room doubles, so that a long line costs its length, however cut."""
+    cdef Py_ssize_t room = tail.size + size + PADDING
+    cdef void *grown
+    if room > tail.room:
+        room = max(room, 2 * tail.room)
+        grown = PyMem_RawRealloc(tail.start, room)
+        if grown == NULL:
+            raise MemoryError()
+        tail.start = <unsigned char *>grown
+        tail.room = room
+    memcpy(tail.start + tail.size, start, size)
+    tail.size += size
+    memset(tail.start + tail.size, 0, PADDING)
+    return 0
+
+
+# ---------------------------------------------------------------- arguments and errors
+
+cdef object record_error(int reason, long long line, Py_ssize_t offset):
+    """The one place where a reason becomes an exception."""
+    return RecordError(CODES[reason].decode(), MESSAGES[reason].decode(), line, offset)
+
+
+cdef Py_ssize_t checked_line_size(object size) except -1:
+    if not isinstance(size, int) or not 1 <= size <= LINE_LIMIT_HIGHEST:
+        raise ValueError(
+            f"max_line_size must be a number of bytes from 1 to {LINE_LIMIT_HIGHEST}, "
+            f"not {size!r}")
+    return size
+
+
+cdef int checked_on_error(object mode) except -1:
+    if mode == "skip":
+        return SKIP
+    if mode == "emit":
+        return EMIT
+    if mode == "fail":
+        return FAIL
+    raise ValueError(f"on_error must be 'skip', 'emit' or 'fail', not {mode!r}")
+
+
+cdef int state_error(bint busy) except -1:
+    if busy:
+        raise StreamStateError("another thread is in a call on this object")
+    raise StreamStateError("the stream is finished")
+
+
+# ---------------------------------------------------------------- classes
+
+cdef class RecordStream:
+    """Process one NDJSON stream, chunk by chunk.
+
+    The results never depend on where the chunks were cut. Memory: one line of at most
+    `max_line_size` bytes is kept between calls.
+
+    Args:
+        on_error: what to do with a line that is not a record: ``"skip"`` drops and counts
+            it; ``"emit"`` puts an error line in its place; ``"fail"`` does that too and
+            ends the stream.
+        max_line_size: longest line in bytes, its LF not counted, from 1 to 1 GiB. A longer
+            one is an error of its own, and the stream goes on at the next LF.
+
+    Attributes:
+        lines: input lines so far, blank ones included.
+        records: lines that were valid records.
+        errors: lines that were neither blank nor a record.
+        results: result lines written; error lines are not counted.
+        bytes_in: bytes fed.
+        bytes_out: bytes returned.
+        failed: whether an error ended the stream (``on_error="fail"`` only).
+
+    Raises:
+        ValueError: an argument is out of its range.
+
+    Thread-safety: one owner. A call while another thread is in one raises
+    `StreamStateError`. The GIL is released for chunks of 16 KiB and more; a chunk that
+    can be written to must not be changed meanwhile.
+
+    Sources: RFC 8259 (JSON), the NDJSON specification (lines).
+    """
+
+    def __init__(self, *, on_error="skip", max_line_size=LINE_LIMIT_DEFAULT):
+        self.run.on_error = checked_on_error(on_error)
+        self.run.max_line_size = checked_line_size(max_line_size)
+        self.growth = FIRST_GROWTH
+
+    def __dealloc__(self):
+        PyMem_RawFree(self.tail.start)
+        Py_XDECREF(self.out)
+
+    def feed(self, chunk, /):
+        """Process the lines that end in this chunk and keep the rest as the tail.
+
+        Args:
+            chunk: any contiguous bytes-like object.
+
+        Returns:
+            The results as NDJSON, perhaps empty.
+
+        Raises:
+            RecordError: an earlier call met the error that ended the stream
+                (``on_error="fail"``). That call itself returned all results before it,
+                and the error line.
+            StreamStateError: the stream is finished, or another thread is in a call.
+        """
+        return self.take(chunk, False)
+
+    def finish(self):
+        """End the stream: process the tail, a last line without LF.
+
+        Returns:
+            Its result, or nothing.
+
+        Raises:
+            RecordError, StreamStateError: as `feed`.
+        """
+        return self.take(b"", True)
+
+    @property
+    def lines(self):
+        return self.run.lines
+
+    @property
+    def records(self):
+        return self.run.records
+
+    @property
+    def errors(self):
+        return self.run.errors
+
+    @property
+    def results(self):
+        return self.run.results
+
+    @property
+    def failed(self):
+        return self.run.failed_reason != NO_FAULT
+
+    cdef bytes take(self, object chunk, bint last):
+        cdef Py_buffer view
+        cdef bint entered = False
+        with cython.critical_section(self):
+            if not self.busy:
+                self.busy = entered = True
+        if not entered:
+            state_error(True)
+        try:
+            if self.run.failed_reason != NO_FAULT:
+                raise self.failure()
+            if self.finished:
+                state_error(False)
+            PyObject_GetBuffer(chunk, &view, PyBUF_SIMPLE)
+            try:
+                self.bytes_in += view.len
+                self.finished = last
+                self.open_output(view.len)
+                self.consume(<bytes_ptr>view.buf, <bytes_ptr>view.buf + view.len, last)
+                return self.close_output(view.len)
+            finally:
+                PyBuffer_Release(&view)
+        finally:
+            Py_XDECREF(self.out)
+            self.out = NULL
+            self.busy = False
+
+    cdef object failure(self):
+        return record_error(self.run.failed_reason, self.run.lines, self.run.failed_offset)
+
+    cdef int consume(self, bytes_ptr start, bytes_ptr end, bint last) except -1:
+        """Cut a chunk into what ends the tail, whole lines, and the new tail."""
+        cdef Tail *tail = &self.tail
+        cdef bytes_ptr lf
+        cdef bytes_ptr stop
+        if tail.discarding or tail.size > 0:
+            lf = <bytes_ptr>memchr(start, LF, end - start)
+            stop = end if lf == NULL else lf + 1
+            if tail.discarding:
+                tail.discarding = lf == NULL
+            else:
+                self.extend_tail(start, stop, lf != NULL)
+            start = stop
+        if start < end and self.run.failed_reason == NO_FAULT:
+            lf = fst_last_lf(start, end)
+            if lf != NULL:
+                self.drive(start, lf + 1, end)
+                start = lf + 1
+        if start < end and self.run.failed_reason == NO_FAULT:
+            self.extend_tail(start, end, False)
+        if last and tail.size > 0 and self.run.failed_reason == NO_FAULT:
+            self.extend_tail(b"\n", <bytes_ptr>b"\n" + 1, True)
+        return 0
+
+    cdef int extend_tail(self, bytes_ptr start, bytes_ptr stop, bint ended) except -1:
+        """Add to the tail; process it if this ends it; give it up if it gets too long."""
+        cdef Tail *tail = &self.tail
+        if tail.size + (stop - start) - ended > self.run.max_line_size:
+            tail.size = 0
+            tail.discarding = not ended
+            self.too_long()
+            return 0
+        tail_append(tail, start, stop - start)
+        if ended:
+            self.drive(tail.start, tail.start + tail.size, tail.start + tail.size + PADDING)
+            tail.size = 0
+        return 0
+
+    cdef int too_long(self) except -1:
+        # A line is told as too long as soon as that is known: its end may never come.
+        cdef Run *run = &self.run
+        self.reserve(0)
+        run.lines += 1
+        run.errors += 1
+        if run.on_error != SKIP:
+            run.out = write_error(run.out, run.lines, run.max_line_size, TOO_LONG)
+        if run.on_error == FAIL:
+            run.failed_reason = TOO_LONG
+            run.failed_offset = run.max_line_size
+        return 0
+
+    cdef int drive(self, bytes_ptr start, bytes_ptr end, bytes_ptr limit) except -1:
+        cdef Run *run = &self.run
+        cdef int status = RUN_FULL
+        run.pos = start
+        run.end = end
+        run.limit = limit
+        run.path = current_path
+        while status == RUN_FULL:
+            self.reserve(end - run.pos)
+            if end - run.pos < NOGIL_SIZE:
+                status = run_lines(run)
+            else:
+                with nogil:
+                    status = run_lines(run)
+        return 0
+
+    cdef int open_output(self, Py_ssize_t size_in) except -1:
+        """Start the bytes object of a call, in the size that the last one suggests."""
+        cdef Py_ssize_t size
+        size = (size_in >> 8) * self.growth + self.tail.size + 2 * RESERVE
+        self.out = PyBytes_New(NULL, size)
+        self.run.out = <unsigned char *>PyBytes_AS_STRING(self.out)
+        self.run.out_end = self.run.out + size
+        return 0
+
+    cdef int reserve(self, Py_ssize_t size) except -1:
+        """Make room for `size` input bytes and RESERVE; at least doubles."""
+        cdef Py_ssize_t used
+        cdef Py_ssize_t room
+        if self.run.out_end - self.run.out >= size + RESERVE:
+            return 0
+        used = self.run.out - <unsigned char *>PyBytes_AS_STRING(self.out)
+        room = max(2 * (self.run.out_end - self.run.out + used), used + 2 * size + RESERVE)
+        _PyBytes_Resize(&self.out, room)
+        self.run.out = <unsigned char *>PyBytes_AS_STRING(self.out) + used
+        self.run.out_end = self.run.out + room - used
+        return 0
+
+    cdef bytes close_output(self, Py_ssize_t size_in):
+        cdef Py_ssize_t used = self.run.out - <unsigned char *>PyBytes_AS_STRING(self.out)
+        self.bytes_out += used
+        if size_in >= NOGIL_SIZE:
+            # A sixteenth more than the last chunk needed.
+            self.growth = min(max(used * 272 // size_in, 272), 1 << 14)
+        if used == 0:
+            return b""
+        _PyBytes_Resize(&self.out, used)
+        return <bytes>self.out
+
+
+cdef class LineSplitter:
+    """Split a stream of chunks into lines.
+
+    Args:
+        max_line_size: longest line in bytes, its LF not counted, from 1 to 1 GiB. A longer
+            one is dropped and counted, and never held in memory.
+
+    Attributes:
+        lines: lines seen so far, dropped ones included.
+        dropped: lines that were longer than `max_line_size`.
+
+    Raises:
+        ValueError: `max_line_size` is out of its range.
+
+    Thread-safety: one owner.
+    """
+
+    def __init__(self, *, max_line_size=LINE_LIMIT_DEFAULT):
+        self.max_line_size = checked_line_size(max_line_size)
+
+    def __dealloc__(self):
+        PyMem_RawFree(self.tail.start)
+
+    def feed(self, chunk, /):
+        """Return the lines that end in this chunk, without LF, as a list of bytes.
+
+        Args:
+            chunk: any contiguous bytes-like object.
+
+        Raises:
+            StreamStateError: `finish` was called before.
+        """
+        cdef Py_buffer view
+        cdef list lines = []
+        with cython.critical_section(self):
+            if self.finished:
+                state_error(False)
+            PyObject_GetBuffer(chunk, &view, PyBUF_SIMPLE)
+            try:
+                self.split(<bytes_ptr>view.buf, <bytes_ptr>view.buf + view.len, lines)
+            finally:
+                PyBuffer_Release(&view)
+        return lines
+
+    def finish(self):
+        """End the stream; return the last line in a list if it had no LF, else ``[]``.
+
+        Raises:
+            StreamStateError: `finish` was called before.
+        """
+        cdef list lines = []
+        with cython.critical_section(self):
+            if self.finished:
+                state_error(False)
+            self.finished = True
+            if self.tail.size > 0:
+                self.split(b"\n", <bytes_ptr>b"\n" + 1, lines)
+        return lines
+
+    cdef int split(self, bytes_ptr start, bytes_ptr end, list out) except -1:
+        cdef Tail *tail = &self.tail
+        cdef bytes_ptr lf
+        cdef bytes_ptr stop
+        while start < end:
+            lf = <bytes_ptr>memchr(start, LF, end - start)
+            stop = end if lf == NULL else lf
+            if not tail.discarding:
+                if tail.size + (stop - start) > self.max_line_size:
+                    tail.size = 0
+                    tail.discarding = True
+                    self.lines += 1
+                    self.dropped += 1
+                elif lf == NULL or tail.size > 0:
+                    tail_append(tail, start, stop - start)
+            if lf == NULL:
+                return 0
+            if tail.discarding:
+                tail.discarding = False
+            else:
+                self.lines += 1
+                if tail.size > 0:
+                    out.append(PyBytes_FromStringAndSize(<char *>tail.start, tail.size))
+                    tail.size = 0
+                else:
+                    out.append(PyBytes_FromStringAndSize(<char *>start, stop - start))
+            start = stop + 1
+        return 0
+
+
+# ---------------------------------------------------------------- functions
+
+def process_block(buffer, /, *, on_error="skip", max_line_size=LINE_LIMIT_DEFAULT):
+    """Process a whole NDJSON input at once.
+
+    Args:
+        buffer: any contiguous bytes-like object; the last line needs no LF.
+        on_error, max_line_size: as for `RecordStream`.
+
+    Returns:
+        The results as NDJSON, one line each, in the order of the input.
+
+    Raises:
+        RecordError: with ``on_error="fail"``, at the first line that is not a record.
+        ValueError: an argument is out of its range.
+
+    Thread-safety: may be called from many threads at once; the GIL is released for
+    buffers of 16 KiB and more. A buffer that can be written to must not be changed
+    meanwhile.
+    """
+    cdef RecordStream stream = RecordStream(on_error=on_error, max_line_size=max_line_size)
+    cdef bytes results = stream.take(buffer, True)
+    if stream.failed:
+        raise stream.failure()
+    return results
+
+
+def parse_record(line, /):
+    """Read one line as a record.
+
+    Args:
+        line: any contiguous bytes-like object; one LF at its end is allowed.
+
+    Returns:
+        A dict with the members ``id`` and ``data``, empty strings where the line has
+        none or null.
+
+    Raises:
+        RecordError: the line is not a record.
+
+    Thread-safety: may be called from many threads at once.
+    """
+    cdef Py_buffer view
+    cdef Tail copy
+    cdef Record record
+    cdef Fault fault
+    memset(&copy, 0, sizeof(Tail))
+    PyObject_GetBuffer(line, &view, PyBUF_SIMPLE)
+    try:
+        tail_append(&copy, <bytes_ptr>view.buf, view.len)
+        if copy.size == 0 or copy.start[copy.size - 1] != LF:
+            tail_append(&copy, b"\n", 1)
+        if parse_line(copy.start, copy.start + copy.size - 1, copy.start + copy.size + PADDING,
+                      current_path, &record, &fault) != NO_FAULT:
+            raise record_error(fault.reason, 1, fault.place - copy.start)
+        # Both strings are checked, and unescaping never makes them longer.
+        return {"id": text_of(record.id), "data": text_of(record.data)}
+    finally:
+        PyMem_RawFree(copy.start)
+        PyBuffer_Release(&view)
+
+
+cdef str text_of(Span span):
+    cdef unsigned char *text = <unsigned char *>PyMem_RawMalloc(span.size + 1)
+    if text == NULL:
+        raise MemoryError()
+    try:
+        return PyUnicode_DecodeUTF8(<char *>text, unescape(text, span.start, span.size), NULL)
+    finally:
+        PyMem_RawFree(text)
+
+
+cdef str text_member(object record, str name, int reason):
+    value = record.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise record_error(reason, 1, 0)
+    return value
+
+
+def process_record(record, /):
+    """Process one record as the compiled path does.
+
+    Args:
+        record: a mapping; ``id`` and ``data`` are strings, None or absent.
+
+    Returns:
+        A dict with the members ``id``, ``result`` and ``status``.
+
+    Raises:
+        RecordError: ``id`` or ``data`` is something else.
+        TypeError: `record` is no mapping.
+
+    Thread-safety: may be called from many threads at once.
+    """
+    if not isinstance(record, Mapping):
+        raise TypeError(f"a record must be a mapping, not {type(record).__name__}")
+    return {
+        "id": text_member(record, "id", WRONG_ID),
+        "result": "processed_" + text_member(record, "data", WRONG_DATA),
+        "status": "success",
+    }

@@ -1,0 +1,468 @@
+/* Scanning leaves of the core: what needs vector instructions, and nothing else.
+ *
+ * A *plain* byte of a JSON string stands for itself: ASCII from 0x20 on, but
+ * neither '"' nor '\'. The functions here find the end of runs of plain bytes,
+ * and of whole strings where the CPU has AVX2. They only ever accept: where they
+ * say no, the scalar code of _proc.pyx decides and names the place.
+ *
+ * Paths: FST_PORTABLE is plain C, FST_BASE the 16-byte vectors that every CPU of
+ * the architecture has (SSE2, NEON), FST_AVX2 adds 32-byte vectors, picked at run
+ * time. No function reads at or past `limit`.
+ */
+#ifndef FORSTCORE_SCAN_H
+#define FORSTCORE_SCAN_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__x86_64__) || defined(_M_X64)
+#define FST_X86 1
+#include <immintrin.h>
+#elif defined(__aarch64__) || defined(_M_ARM64)
+#define FST_NEON 1
+#include <arm_neon.h>
+#endif
+
+#if defined(_MSC_VER)
+#include <intrin.h>
+#define FST_INLINE static __forceinline
+#define FST_COLD static __declspec(noinline)
+#define FST_TARGET_AVX2
+#define FST_LIKELY(x) (x)
+#else
+#define FST_INLINE static inline __attribute__((always_inline))
+#define FST_COLD static __attribute__((noinline))
+#define FST_TARGET_AVX2 __attribute__((target("avx2,bmi")))
+#define FST_LIKELY(x) __builtin_expect(!!(x), 1)
+#endif
+
+enum { FST_PORTABLE = 0, FST_BASE = 1, FST_AVX2 = 2 };
+
+#if defined(FST_X86)
+#define FST_BASE_NAME "sse2"
+#elif defined(FST_NEON)
+#define FST_BASE_NAME "neon"
+#else
+#define FST_BASE_NAME "portable"
+#endif
+
+/* The widest path that this CPU can run. */
+FST_COLD int fst_best_path(void)
+{
+#if defined(FST_X86) && defined(_MSC_VER)
+    int regs[4];
+    __cpuid(regs, 0);
+    if (regs[0] < 7)
+        return FST_BASE;
+    __cpuid(regs, 1);
+    /* OSXSAVE and AVX, then that the system saves the upper halves. */
+    if ((regs[2] & 0x18000000) != 0x18000000 || (_xgetbv(0) & 6) != 6)
+        return FST_BASE;
+    __cpuidex(regs, 7, 0);
+    return (regs[1] & 0x28) == 0x28 ? FST_AVX2 : FST_BASE;
+#elif defined(FST_X86)
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") ? FST_AVX2
+                                                                           : FST_BASE;
+#elif defined(FST_NEON)
+    return FST_BASE;
+#else
+    return FST_PORTABLE;
+#endif
+}
+
+FST_INLINE unsigned fst_ctz(uint64_t mask)
+{
+#if defined(_MSC_VER)
+    unsigned long index;
+    _BitScanForward64(&index, mask);
+    return (unsigned)index;
+#else
+    return (unsigned)__builtin_ctzll(mask);
+#endif
+}
+
+FST_INLINE int fst_is_plain(uint8_t c)
+{
+    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
+/* The mask has FST_MASK_BITS bits for each byte of a 16-byte vector. */
+#if defined(FST_X86)
+#define FST_MASK_BITS 1
+typedef __m128i fst_v16;
+FST_INLINE fst_v16 fst_load(const uint8_t *p) { return _mm_loadu_si128((const __m128i *)p); }
+FST_INLINE void fst_store(uint8_t *p, fst_v16 v) { _mm_storeu_si128((__m128i *)p, v); }
+FST_INLINE uint64_t fst_stops(fst_v16 v)
+{
+    /* Compared as signed numbers, bytes from 0x80 on are below 0x20 too. */
+    __m128i low = _mm_cmplt_epi8(v, _mm_set1_epi8(0x20));
+    __m128i quote = _mm_cmpeq_epi8(v, _mm_set1_epi8('"'));
+    __m128i slash = _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'));
+    return (uint64_t)(unsigned)_mm_movemask_epi8(_mm_or_si128(low, _mm_or_si128(quote, slash)));
+}
+FST_INLINE uint64_t fst_stops2(fst_v16 v, fst_v16 w) { return fst_stops(v) | fst_stops(w) << 16; }
+FST_INLINE unsigned fst_stop_index(uint64_t m) { return fst_ctz(m); }
+#elif defined(FST_NEON)
+#define FST_MASK_BITS 4
+typedef uint8x16_t fst_v16;
+FST_INLINE fst_v16 fst_load(const uint8_t *p) { return vld1q_u8(p); }
+FST_INLINE void fst_store(uint8_t *p, fst_v16 v) { vst1q_u8(p, v); }
+FST_INLINE uint64_t fst_stops(fst_v16 v)
+{
+    uint8x16_t low = vcltq_s8(vreinterpretq_s8_u8(v), vdupq_n_s8(0x20));
+    uint8x16_t quote = vceqq_u8(v, vdupq_n_u8('"'));
+    uint8x16_t slash = vceqq_u8(v, vdupq_n_u8('\\'));
+    uint8x16_t stop = vorrq_u8(low, vorrq_u8(quote, slash));
+    /* Narrowing shift: four bits for each byte, in order. */
+    return vget_lane_u64(
+        vreinterpret_u64_u8(vshrn_n_u16(vreinterpretq_u16_u8(stop), 4)), 0);
+}
+#endif
+
+#if defined(FST_X86)
+/* Copy 32 bytes a step for as long as all are plain: for long runs. */
+FST_COLD FST_TARGET_AVX2 const uint8_t *
+fst_copy_plain_avx2(uint8_t *dst, const uint8_t *src, const uint8_t *limit)
+{
+    const __m256i space = _mm256_set1_epi8(0x20);
+    const __m256i quote = _mm256_set1_epi8('"');
+    const __m256i slash = _mm256_set1_epi8('\\');
+    while (limit - src >= 64) {
+        __m256i a = _mm256_loadu_si256((const __m256i *)src);
+        __m256i b = _mm256_loadu_si256((const __m256i *)(src + 32));
+        __m256i stop_a = _mm256_or_si256(
+            _mm256_cmpgt_epi8(space, a),
+            _mm256_or_si256(_mm256_cmpeq_epi8(a, quote), _mm256_cmpeq_epi8(a, slash)));
+        __m256i stop_b = _mm256_or_si256(
+            _mm256_cmpgt_epi8(space, b),
+            _mm256_or_si256(_mm256_cmpeq_epi8(b, quote), _mm256_cmpeq_epi8(b, slash)));
+        uint64_t stops = (uint64_t)(uint32_t)_mm256_movemask_epi8(stop_a)
+                         | (uint64_t)(uint32_t)_mm256_movemask_epi8(stop_b) << 32;
+        if (dst) {
+            _mm256_storeu_si256((__m256i *)dst, a);
+            _mm256_storeu_si256((__m256i *)(dst + 32), b);
+            dst += 64;
+        }
+        if (stops)
+            return src + fst_ctz(stops);
+        src += 64;
+    }
+    return src;
+}
+#endif
+
+/* Copy plain bytes from `src` to `dst`; return the first byte that is not plain,
+ * or `limit`. With `dst` NULL nothing is copied. Up to 64 bytes past the copy may
+ * be written, with values that do not matter. */
+FST_INLINE const uint8_t *
+fst_copy_plain(uint8_t *dst, const uint8_t *src, const uint8_t *limit, int path)
+{
+#if defined(FST_MASK_BITS)
+    if (FST_LIKELY(path != FST_PORTABLE)) {
+        /* Two vectors a step: the lengths of short strings vary, and one branch that
+         * most of them take alike is cheaper than two that cannot be foretold. */
+        const uint8_t *narrow = src + 32;
+        while (limit - src >= 32) {
+            fst_v16 v = fst_load(src), w = fst_load(src + 16);
+            uint64_t stops = fst_stops2(v, w);
+            if (dst) {
+                fst_store(dst, v);
+                fst_store(dst + 16, w);
+                dst += 32;
+            }
+            if (stops)
+                return src + fst_stop_index(stops);
+            src += 32;
+#if defined(FST_X86)
+            if (src == narrow && path == FST_AVX2) {
+                const uint8_t *start = src;
+                src = fst_copy_plain_avx2(dst, src, limit);
+                if (limit - src >= 64)
+                    return src;
+                if (dst)
+                    dst += src - start;
+            }
+#else
+            (void)narrow;
+#endif
+        }
+    }
+#else
+    (void)path;
+#endif
+#if !defined(__BYTE_ORDER__) || __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    /* Eight bytes a step: borrows can only mark bytes above the first true stop. */
+    while (limit - src >= 8) {
+        const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
+        uint64_t w, quote, slash, stops;
+        memcpy(&w, src, 8);
+        quote = w ^ ones * '"';
+        slash = w ^ ones * '\\';
+        stops = (w | (w - ones * 0x20) | (quote - ones) | (slash - ones)) & tops;
+        if (dst) {
+            memcpy(dst, &w, 8);
+            dst += 8;
+        }
+        if (stops)
+            return src + fst_ctz(stops) / 8;
+        src += 8;
+    }
+#endif
+    while (src < limit && fst_is_plain(*src)) {
+        if (dst)
+            *dst++ = *src;
+        src++;
+    }
+    return src;
+}
+
+/* The number that four hexadecimal digits at `p` name, or -1. Stops at the first byte
+ * that is none, so that an LF anywhere before the fifth byte is bound enough. */
+FST_INLINE int fst_hex4(const uint8_t *p)
+{
+    int value = 0;
+    for (int i = 0; i < 4; i++) {
+        uint8_t c = p[i];
+        int digit = c >= '0' && c <= '9'                     ? c - '0'
+                    : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
+                                                             : -1;
+        if (digit < 0)
+            return -1;
+        value = value << 4 | digit;
+    }
+    return value;
+}
+
+#if defined(FST_X86)
+/* UTF-8 by table lookup: Keiser and Lemire, "Validating UTF-8 In Less Than One
+ * Instruction Per Byte" (2021). Non-zero bytes of the result mark errors. */
+FST_INLINE FST_TARGET_AVX2 __m256i fst_utf8_errors(__m256i input, __m256i previous)
+{
+    enum {
+        TOO_SHORT = 1 << 0,
+        TOO_LONG = 1 << 1,
+        OVERLONG_3 = 1 << 2,
+        TOO_LARGE = 1 << 3,
+        SURROGATE = 1 << 4,
+        OVERLONG_2 = 1 << 5,
+        TOO_LARGE_1000 = 1 << 6,
+        OVERLONG_4 = 1 << 6,
+        TWO_CONTS = 1 << 7,
+        CARRY = TOO_SHORT | TOO_LONG | TWO_CONTS
+    };
+#define FST_TABLE(...) _mm256_setr_epi8(__VA_ARGS__, __VA_ARGS__)
+    const __m256i first_high = FST_TABLE(
+        TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG,
+        (char)TWO_CONTS, (char)TWO_CONTS, (char)TWO_CONTS, (char)TWO_CONTS,
+        TOO_SHORT | OVERLONG_2, TOO_SHORT, TOO_SHORT | OVERLONG_3 | SURROGATE,
+        TOO_SHORT | TOO_LARGE | TOO_LARGE_1000 | OVERLONG_4);
+    const __m256i first_low = FST_TABLE(
+        (char)(CARRY | OVERLONG_3 | OVERLONG_2 | OVERLONG_4), (char)(CARRY | OVERLONG_2),
+        (char)CARRY, (char)CARRY, (char)(CARRY | TOO_LARGE),
+        (char)(CARRY | TOO_LARGE | TOO_LARGE_1000), (char)(CARRY | TOO_LARGE | TOO_LARGE_1000),
+        (char)(CARRY | TOO_LARGE | TOO_LARGE_1000), (char)(CARRY | TOO_LARGE | TOO_LARGE_1000),
+        (char)(CARRY | TOO_LARGE | TOO_LARGE_1000), (char)(CARRY | TOO_LARGE | TOO_LARGE_1000),
+        (char)(CARRY | TOO_LARGE | TOO_LARGE_1000), (char)(CARRY | TOO_LARGE | TOO_LARGE_1000),
+        (char)(CARRY | TOO_LARGE | TOO_LARGE_1000 | SURROGATE),
+        (char)(CARRY | TOO_LARGE | TOO_LARGE_1000), (char)(CARRY | TOO_LARGE | TOO_LARGE_1000));
+    const __m256i second_high = FST_TABLE(
+        TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT,
+        (char)(TOO_LONG | OVERLONG_2 | TWO_CONTS | OVERLONG_3 | TOO_LARGE_1000 | OVERLONG_4),
+        (char)(TOO_LONG | OVERLONG_2 | TWO_CONTS | OVERLONG_3 | TOO_LARGE),
+        (char)(TOO_LONG | OVERLONG_2 | TWO_CONTS | SURROGATE | TOO_LARGE),
+        (char)(TOO_LONG | OVERLONG_2 | TWO_CONTS | SURROGATE | TOO_LARGE),
+        TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT);
+#undef FST_TABLE
+    const __m256i nibble = _mm256_set1_epi8(0x0f);
+    __m256i shifted = _mm256_permute2x128_si256(previous, input, 0x21);
+    __m256i back1 = _mm256_alignr_epi8(input, shifted, 15);
+    __m256i back2 = _mm256_alignr_epi8(input, shifted, 14);
+    __m256i back3 = _mm256_alignr_epi8(input, shifted, 13);
+    __m256i special = _mm256_and_si256(
+        _mm256_and_si256(
+            _mm256_shuffle_epi8(first_high,
+                                _mm256_and_si256(_mm256_srli_epi16(back1, 4), nibble)),
+            _mm256_shuffle_epi8(first_low, _mm256_and_si256(back1, nibble))),
+        _mm256_shuffle_epi8(second_high, _mm256_and_si256(_mm256_srli_epi16(input, 4), nibble)));
+    __m256i third = _mm256_subs_epu8(back2, _mm256_set1_epi8((char)(0xe0 - 0x80)));
+    __m256i fourth = _mm256_subs_epu8(back3, _mm256_set1_epi8((char)(0xf0 - 0x80)));
+    __m256i must_continue =
+        _mm256_and_si256(_mm256_or_si256(third, fourth), _mm256_set1_epi8((char)0x80));
+    return _mm256_xor_si256(must_continue, special);
+}
+
+FST_INLINE FST_TARGET_AVX2 uint64_t fst_mask64(__m256i a, __m256i b)
+{
+    return (uint64_t)(uint32_t)_mm256_movemask_epi8(a)
+           | (uint64_t)(uint32_t)_mm256_movemask_epi8(b) << 32;
+}
+
+/* The rest of a string from `p`, where a character starts: escapes and UTF-8 are
+ * checked 64 bytes at a time on bit masks, so that the cost does not depend on how
+ * many there are. Returns the closing quote, or NULL where the string is not valid
+ * or not closed before `limit`. A copy goes to `dst` as in fst_copy_plain. */
+FST_COLD FST_TARGET_AVX2 const uint8_t *
+fst_copy_string_avx2(uint8_t *dst, const uint8_t *p, const uint8_t *limit)
+{
+    const __m256i places = _mm256_setr_epi8(
+        0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24,
+        25, 26, 27, 28, 29, 30, 31);
+    const uint64_t odd = 0xaaaaaaaaaaaaaaaau;
+    __m256i errors = _mm256_setzero_si256();
+    __m256i previous = _mm256_setzero_si256();
+    uint64_t next_escaped = 0;      /* bit 0: the block starts with an escaped byte */
+    const uint8_t *low_due = NULL;  /* the 'u' of a low surrogate already checked */
+    int in_ascii = 1;               /* the block before ended on a whole character */
+    uint8_t last[64];
+
+    while (p < limit) {
+        const uint8_t *block = p;
+        if (limit - p < 64) {
+            memset(last, 0, sizeof last);
+            memcpy(last, p, (size_t)(limit - p));
+            block = last;
+        }
+        __m256i a = _mm256_loadu_si256((const __m256i *)block);
+        __m256i b = _mm256_loadu_si256((const __m256i *)(block + 32));
+        if (dst) {
+            _mm256_storeu_si256((__m256i *)dst, a);
+            _mm256_storeu_si256((__m256i *)(dst + 32), b);
+            dst += 64;
+        }
+        const __m256i slash = _mm256_set1_epi8('\\'), quote = _mm256_set1_epi8('"');
+        const __m256i control = _mm256_set1_epi8(0x1f);
+        uint64_t slashes = fst_mask64(_mm256_cmpeq_epi8(a, slash), _mm256_cmpeq_epi8(b, slash));
+        uint64_t quotes = fst_mask64(_mm256_cmpeq_epi8(a, quote), _mm256_cmpeq_epi8(b, quote));
+        uint64_t controls = fst_mask64(_mm256_cmpeq_epi8(_mm256_min_epu8(a, control), a),
+                                       _mm256_cmpeq_epi8(_mm256_min_epu8(b, control), b));
+        uint64_t high = fst_mask64(a, b);
+
+        /* A run of backslashes escapes what follows it where its length is odd; the
+         * subtraction finds the ends of all runs at once (after simdjson). */
+        uint64_t starts = slashes & ~next_escaped;
+        uint64_t series = ((starts << 1 | odd) - starts) ^ odd;
+        uint64_t escaped = series ^ (slashes | next_escaped);
+        next_escaped = (series & slashes) >> 63;
+
+        quotes &= ~escaped;
+        uint64_t inside = (quotes & (0 - quotes)) - 1; /* all bits where no quote is */
+        if (controls & inside)
+            return NULL;
+        escaped &= inside;
+        if (escaped) {
+            /* One bit for each high nibble among the bytes "\/bfnrtu. */
+#define FST_TABLE(...) _mm256_setr_epi8(__VA_ARGS__, __VA_ARGS__)
+            const __m256i by_high = FST_TABLE(0, 0, 1, 0, 0, 2, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0);
+            const __m256i by_low = FST_TABLE(0, 0, 13, 0, 8, 8, 4, 0, 0, 0, 0, 0, 2, 0, 4, 1);
+#undef FST_TABLE
+            const __m256i nibble = _mm256_set1_epi8(0x0f), zero = _mm256_setzero_si256();
+            const __m256i letter_u = _mm256_set1_epi8('u');
+            __m256i class_a = _mm256_and_si256(
+                _mm256_shuffle_epi8(by_high, _mm256_and_si256(_mm256_srli_epi16(a, 4), nibble)),
+                _mm256_shuffle_epi8(by_low, a));
+            __m256i class_b = _mm256_and_si256(
+                _mm256_shuffle_epi8(by_high, _mm256_and_si256(_mm256_srli_epi16(b, 4), nibble)),
+                _mm256_shuffle_epi8(by_low, b));
+            uint64_t wrong =
+                fst_mask64(_mm256_cmpeq_epi8(class_a, zero), _mm256_cmpeq_epi8(class_b, zero));
+            if (escaped & wrong)
+                return NULL;
+            uint64_t units =
+                escaped
+                & fst_mask64(_mm256_cmpeq_epi8(a, letter_u), _mm256_cmpeq_epi8(b, letter_u));
+            for (; units; units &= units - 1) {
+                const uint8_t *u = p + fst_ctz(units);
+                int unit;
+                if (limit - u < 5 || (unit = fst_hex4(u + 1)) < 0)
+                    return NULL;
+                if ((unit & 0xfc00) == 0xd800) {
+                    int low;
+                    if (limit - u < 11 || u[5] != '\\' || u[6] != 'u'
+                        || (low = fst_hex4(u + 7)) < 0 || (low & 0xfc00) != 0xdc00)
+                        return NULL;
+                    low_due = u + 6;
+                }
+                else if ((unit & 0xfc00) == 0xdc00 && u != low_due)
+                    return NULL;
+            }
+        }
+        if ((high & inside) || !in_ascii) {
+            /* Bytes past the quote belong to others: they count as ASCII here. */
+            int end = quotes ? (int)fst_ctz(quotes) : 64;
+            __m256i text_a = _mm256_and_si256(
+                a, _mm256_cmpgt_epi8(_mm256_set1_epi8((char)end), places));
+            __m256i text_b = _mm256_and_si256(
+                b, _mm256_cmpgt_epi8(_mm256_set1_epi8((char)(end - 32)), places));
+            errors = _mm256_or_si256(errors, fst_utf8_errors(text_a, previous));
+            errors = _mm256_or_si256(errors, fst_utf8_errors(text_b, text_a));
+            previous = text_b;
+            in_ascii = !(high >> 61);
+        }
+        if (quotes)
+            return _mm256_testz_si256(errors, errors) ? p + fst_ctz(quotes) : NULL;
+        if (block == last)
+            return NULL;
+        p += 64;
+    }
+    return NULL;
+}
+#endif
+
+/* The rest of a string in wide vectors where the path has them; NULL also says "ask
+ * the scalar code". */
+FST_INLINE const uint8_t *
+fst_copy_string(uint8_t *dst, const uint8_t *p, const uint8_t *limit, int path)
+{
+#if defined(FST_X86)
+    if (path == FST_AVX2)
+        return fst_copy_string_avx2(dst, p, limit);
+#else
+    (void)dst, (void)p, (void)limit, (void)path;
+#endif
+    return NULL;
+}
+
+/* The first LF at or after `p`; there is one before `limit`. Found first, it lets the
+ * CPU work on several lines at once: where the next one starts does not wait for the
+ * strings of this one. */
+FST_INLINE const uint8_t *fst_next_lf(const uint8_t *p, const uint8_t *limit, int path)
+{
+#if defined(FST_X86)
+    if (FST_LIKELY(path != FST_PORTABLE)) {
+        const __m128i lf = _mm_set1_epi8('\n');
+        for (int i = 0; i < 3 && limit - p >= 64; i++, p += 64) {
+            uint64_t a = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(fst_load(p), lf));
+            uint64_t b = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(fst_load(p + 16), lf));
+            uint64_t c = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(fst_load(p + 32), lf));
+            uint64_t d = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(fst_load(p + 48), lf));
+            uint64_t found = a | b << 16 | c << 32 | d << 48;
+            if (found)
+                return p + fst_ctz(found);
+        }
+    }
+#else
+    (void)path;
+#endif
+    return (const uint8_t *)memchr(p, '\n', (size_t)(limit - p));
+}
+
+/* The last LF in [start, end), or NULL. */
+FST_INLINE const uint8_t *fst_last_lf(const uint8_t *start, const uint8_t *end)
+{
+    while (end > start) {
+#if defined(FST_X86)
+        while (end - start >= 16
+               && !_mm_movemask_epi8(_mm_cmpeq_epi8(fst_load(end - 16), _mm_set1_epi8('\n'))))
+            end -= 16;
+#endif
+        if (end == start)
+            break;
+        if (*--end == '\n')
+            return end;
+    }
+    return NULL;
+}
+
+#endif

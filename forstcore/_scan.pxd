@@ -1,0 +1,17 @@
+# The vector leaves; see _scan.h.
+
+cdef extern from "_scan.h" nogil:
+    enum:
+        FST_PORTABLE
+        FST_BASE
+        FST_AVX2
+    const char *FST_BASE_NAME
+    int fst_best_path() noexcept
+    int fst_hex4(const unsigned char *) noexcept
+    const unsigned char *fst_copy_plain(
+        unsigned char *, const unsigned char *, const unsigned char *, int) noexcept
+    const unsigned char *fst_copy_string(
+        unsigned char *, const unsigned char *, const unsigned char *, int) noexcept
+    const unsigned char *fst_next_lf(
+        const unsigned char *, const unsigned char *, int) noexcept
+    const unsigned char *fst_last_lf(const unsigned char *, const unsigned char *) noexcept

@@ -1,0 +1,50 @@
+"""The compiled extension; everything else is in pyproject.toml.
+
+Switches, by environment variable:
+    FORSTCORE_ANNOTATE=1   also write the annotated HTML of each .pyx
+    FORSTCORE_SANITIZE=1   build with AddressSanitizer and UndefinedBehaviorSanitizer
+"""
+
+import os
+import sys
+
+from setuptools import Extension, setup
+
+# isort: split
+# Cython patches distutils, so setuptools comes first.
+import Cython.Compiler.Options
+from Cython.Build import cythonize
+
+Cython.Compiler.Options.warning_errors = True
+
+DIRECTIVES = {
+    "language_level": 3,
+    "freethreading_compatible": True,
+    "wraparound": False,
+    "cdivision": True,
+    "binding": True,
+}
+
+if sys.platform == "win32":
+    compile_args, link_args = ["/O2"], []
+elif os.environ.get("FORSTCORE_SANITIZE"):
+    sanitize = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+    compile_args, link_args = ["-O1", "-g", "-fno-omit-frame-pointer", *sanitize], sanitize
+else:
+    compile_args, link_args = ["-O3"], []
+
+setup(
+    ext_modules=cythonize(
+        [
+            Extension(
+                "forstcore._proc",
+                ["forstcore/_proc.pyx"],
+                depends=["forstcore/_json.pxd", "forstcore/_scan.h", "forstcore/_scan.pxd"],
+                extra_compile_args=compile_args,
+                extra_link_args=link_args,
+            )
+        ],
+        compiler_directives=DIRECTIVES,
+        annotate=bool(os.environ.get("FORSTCORE_ANNOTATE")),
+    )
+)

@@ -1,0 +1,53 @@
+"""Settings and fixtures shared by every test."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterator
+
+import pytest
+from hypothesis import settings
+
+from forstcore import _proc
+
+IN_CI = bool(os.environ.get("CI"))
+
+settings.register_profile("default", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("ci" if IN_CI else "default")
+
+
+@pytest.fixture(params=_proc.scan_paths())
+def scan_path(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Run the test once on every scan path this CPU has."""
+    before = _proc.scan_path()
+    _proc.use_scan_path(request.param)
+    yield request.param
+    _proc.use_scan_path(before)
+
+
+def _fail_if_it_could_not_run(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Turn a skip for want of something into a failure."""
+    if not (IN_CI and report.skipped and isinstance(report.longrepr, tuple)):
+        return
+    reason = str(report.longrepr[2]).removeprefix("Skipped: ")
+    if reason.startswith("needs "):
+        report.outcome = "failed"
+        report.longrepr = f"a test must not be skipped here: it {reason}"
+
+
+# A machine that lacks a tool would otherwise stay green and test nothing.
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Watch the skips of tests."""
+    report = yield
+    _fail_if_it_could_not_run(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Watch the skips of whole modules."""
+    report = yield
+    _fail_if_it_could_not_run(report)
+    return report

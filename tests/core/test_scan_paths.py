@@ -1,0 +1,184 @@
+"""Every scan path gives the same bytes as the portable one and stays inside its buffer."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+
+from forstcore import _proc
+from forstcore._proc import process_block, scan_path, scan_paths, use_scan_path
+
+from . import json_cases as cases
+from .driver import cut, on_every_path, run
+from .strategies import inputs
+
+PAGE = mmap.PAGESIZE
+
+
+@pytest.fixture(autouse=True)
+def _restore() -> Iterator[None]:
+    """Leave the scan path as it was."""
+    before = scan_path()
+    yield
+    use_scan_path(before)
+
+
+TABLE = b"\n".join(
+    line
+    for value in [*cases.GOOD, *cases.BAD, *cases.deep(1023), *cases.deep(1024)]
+    for line in (
+        b'{"id":"1","x":' + value + b',"data":"2"}',
+        b'{"data":' + value + b"}",
+        b"{" + value + b":0}",
+        value,
+    )
+)
+
+
+def test_paths() -> None:
+    """The portable path is always there, and last."""
+    paths = scan_paths()
+    assert paths[-1] == "portable"
+    assert len(set(paths)) == len(paths)
+    assert scan_path() in paths
+
+
+@pytest.mark.parametrize("name", scan_paths())
+def test_switch(name: str) -> None:
+    """A path can be chosen by name."""
+    use_scan_path(name)
+    assert scan_path() == name
+
+
+@pytest.mark.parametrize("name", ["", "AVX2", "mmx", "portable ", "portable\0"])
+def test_unknown_path(name: str) -> None:
+    """An unknown name is refused and changes nothing."""
+    before = scan_path()
+    with pytest.raises(ValueError, match=r".+"):
+        use_scan_path(name)
+    assert scan_path() == before
+
+
+@pytest.mark.parametrize("name", scan_paths())
+def test_path_from_environment(name: str) -> None:
+    """The environment chooses the path at import."""
+    code = "from forstcore._proc import scan_path; print(scan_path())"
+    env = os.environ | {"FORSTCORE_SCAN_PATH": name, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == name
+
+
+def test_default_is_the_best() -> None:
+    """Without a wish the first path runs."""
+    code = "from forstcore._proc import scan_path; print(scan_path())"
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    env.pop("FORSTCORE_SCAN_PATH", None)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == scan_paths()[0]
+
+
+@settings(max_examples=200)
+@given(inputs())
+def test_random_inputs(data: bytes) -> None:
+    """Random inputs give the same bytes on every path."""
+    portable = on_every_path(data)["portable"]
+    assert on_every_path(data) == dict.fromkeys(scan_paths(), portable)
+
+
+@pytest.mark.parametrize("offset", range(64))
+def test_unaligned(offset: int) -> None:
+    """The place of the input in memory does not matter."""
+    padded = memoryview(b'"' * offset + TABLE + b'"' * 64)
+    outputs = on_every_path(padded[offset : offset + len(TABLE)])
+    assert outputs == dict.fromkeys(scan_paths(), process_block(TABLE, on_error="emit"))
+
+
+@pytest.mark.parametrize("size", [1, 5, 64, 1000])
+def test_streams(size: int, scan_path: str) -> None:
+    """A stream in small chunks gives what the portable path gives in one block."""
+    output = run(cut(TABLE, size)).output
+    use_scan_path("portable")
+    assert output == process_block(TABLE, on_error="emit")
+
+
+TAILS = [
+    b'{"id":"%s"}',
+    b'{"id":"%s',
+    b'{"data":"%s\\',
+    b'{"data":"%s\\u00',
+    b'{"data":"%s\xf0\x9f\x98',
+    b'{"data":"%s\xe2',
+    b'{"x":"%s","y":-1',
+    b'{"x":"%s","y":1.5e',
+    b'{"x":"%s","y":tru',
+    b'{"%s',
+    b'{"%s"',
+    b'{"%s":',
+    b" %s",
+]
+
+
+@pytest.mark.parametrize("tail", TAILS)
+@pytest.mark.parametrize("end", [b"", b"\n"])
+def test_end_of_page(tail: bytes, end: bytes) -> None:
+    """An input that ends with its page is read to its end and no further."""
+    with mmap.mmap(-1, PAGE) as area, memoryview(area) as view:
+        for length in range(70):
+            data = tail % (b"a" * length) + end
+            area[PAGE - len(data) :] = data
+            with view[PAGE - len(data) :] as part:
+                expected = process_block(data, on_error="emit")
+                assert on_every_path(part) == dict.fromkeys(scan_paths(), expected)
+
+
+def protect(address: int, rights: int) -> None:
+    """Set what may be done to a page."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mprotect(ctypes.c_void_p(address), ctypes.c_size_t(PAGE), rights):
+        raise OSError(ctypes.get_errno(), "mprotect")
+
+
+@pytest.fixture
+def guarded() -> Iterator[memoryview]:
+    """Give a page between two pages that must not be touched."""
+    area = mmap.mmap(-1, 3 * PAGE)
+    anchor = ctypes.c_char.from_buffer(area)
+    address = ctypes.addressof(anchor)
+    for page in (address, address + 2 * PAGE):
+        protect(page, 0)
+    with memoryview(area) as view, view[PAGE : 2 * PAGE] as middle:
+        yield middle
+    for page in (address, address + 2 * PAGE):
+        protect(page, mmap.PROT_READ | mmap.PROT_WRITE)
+    del anchor
+    area.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no mprotect")
+@pytest.mark.parametrize("tail", TAILS)
+def test_guard_pages(guarded: memoryview, tail: bytes) -> None:
+    """Not one byte beyond either end is read: a single one would kill the process."""
+    for length in range(70):
+        line = tail % (b"a" * length)
+        for end in (b"", b"\n"):
+            data = line + end
+            expected = process_block(data, on_error="emit")
+            for start in (0, PAGE - len(data)):
+                guarded[start : start + len(data)] = data
+                part = guarded[start : start + len(data)]
+                assert on_every_path(part) == dict.fromkeys(scan_paths(), expected)
+                stream = _proc.RecordStream(on_error="emit")
+                output = stream.feed(part) + stream.finish()
+                part.release()
+                assert output == expected
