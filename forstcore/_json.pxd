@@ -57,6 +57,16 @@ cdef inline bytes_ptr refuse(Fault *fault, int reason, bytes_ptr place) noexcept
     return NULL
 
 
+cdef inline bytes_ptr refuse_cut(
+        Fault *fault, int reason, bytes_ptr place, int size) noexcept nogil:
+    """Refuse the `size` bytes at `place`, or the end of the line if it comes first."""
+    cdef int i
+    for i in range(size):
+        if place[i] == LF:
+            return refuse(fault, UNCLOSED_STRING, place + i)
+    return refuse(fault, reason, place)
+
+
 cdef inline int utf8_size(bytes_ptr p) noexcept nogil:
     """Size of the character at `p` in bytes, 0 if it is not UTF-8 (Unicode, table 3-7)."""
     cdef unsigned char c = p[0]
@@ -87,7 +97,8 @@ cdef inline int utf8_size(bytes_ptr p) noexcept nogil:
     return size
 
 
-cdef inline bytes_ptr check_string(bytes_ptr p, bytes_ptr limit, int path, Fault *fault) noexcept nogil:
+cdef inline bytes_ptr check_string(
+        bytes_ptr p, bytes_ptr limit, int path, Fault *fault) noexcept nogil:
     """The closing quote of the string whose contents go on at `p`, or NULL and why."""
     cdef int unit, low, size
     while True:
@@ -104,7 +115,7 @@ cdef inline bytes_ptr check_string(bytes_ptr p, bytes_ptr limit, int path, Fault
         elif p[1] == c'u':
             unit = fst_hex4(p + 2)
             if unit < 0:
-                return refuse(fault, BAD_HEX, p)
+                return refuse_cut(fault, BAD_HEX, p, 6)
             if unit & 0xF800 != 0xD800:
                 p += 6
                 continue
@@ -234,7 +245,6 @@ cdef inline bint is_infinite(bytes_ptr p, bytes_ptr end) noexcept nogil:
     cdef bytes_ptr exponent_at = p
     cdef long long exponent = 0
     cdef long long weight = -1      # power of ten of the first digit that is not zero
-    cdef bint seen_point = False
     cdef bint negative
     cdef int i = 0
     if p[0] == c'-':

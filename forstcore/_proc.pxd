@@ -29,13 +29,13 @@ cdef struct Run:
     unsigned char* out_end
     int on_error             # an OnError number
     int path                 # an FST_ path number
-    Py_ssize_t max_line_size # bytes, LF excluded
+    Py_ssize_t max_line_size  # bytes, LF excluded
     long long lines          # input lines seen, blank ones included
     long long records        # lines that were valid records
     long long errors         # lines that were neither blank nor a record
     long long results        # result lines written
     int failed_reason        # the error that ended the stream, 0 for none
-    Py_ssize_t failed_offset # bytes from the start of line `lines`
+    Py_ssize_t failed_offset  # bytes from the start of line `lines`
 
 
 # A growing piece of memory that is reused: the unfinished line between two chunks.

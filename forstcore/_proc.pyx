@@ -870,7 +870,7 @@ cdef str text_of(Span span):
         PyMem_RawFree(text)
 
 
-cdef str text_member(object record, str name, int reason):
+cdef text_member(object record, str name, int reason):
     value = record.get(name)
     if value is None:
         return ""

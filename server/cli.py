@@ -32,7 +32,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(f"cannot load the compiled core or aiohttp: {error}")
     try:
         asyncio.run(
-            serve(host=options.host, port=options.port, max_line_size=options.max_line_size)
+            serve(
+                host=options.host,
+                port=options.port,
+                max_line_size=options.max_line_size,
+                drain_timeout=options.drain_timeout,
+            )
         )
     except OSError as error:
         place = f"{options.host}:{options.port}"
@@ -69,6 +74,13 @@ def _parser() -> argparse.ArgumentParser:
         default=1 << 20,
         metavar="BYTES",
         help="longest input line; a longer one is an error (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--drain-timeout",
+        type=_number(0, 3600),
+        default=10,
+        metavar="SECONDS",
+        help="how long open streams may go on after SIGTERM or SIGINT (default: %(default)s)",
     )
     return parser
 

@@ -16,23 +16,27 @@ if http_parser.HttpRequestParser is http_parser.HttpRequestParserPy:
     raise ImportError("aiohttp came without its compiled HTTP parser")
 
 
-async def serve(*, host: str, port: int, max_line_size: int) -> None:
+async def serve(*, host: str, port: int, max_line_size: int, drain_timeout: float) -> None:
     """Serve until SIGINT or SIGTERM.
 
     Args:
         host: address to listen on.
         port: TCP port, 0 for any that is free.
         max_line_size: longest input line in bytes.
+        drain_timeout: how long open streams may go on after a signal, in seconds.
 
     Raises:
         OSError: the address cannot be listened on.
     """
     runner = web.AppRunner(
-        build_app(max_line_size=max_line_size), access_log=None, handle_signals=False
+        build_app(max_line_size=max_line_size),
+        access_log=None,
+        handle_signals=False,
+        shutdown_timeout=drain_timeout,
     )
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port, shutdown_timeout=10)
+        site = web.TCPSite(runner, host, port)
         await site.start()
         stop = _stop_on_signals()
         for address in runner.addresses:

@@ -1,0 +1,142 @@
+"""An HTTP/1.1 client that hides nothing: what is sent when, and how a response ends."""
+
+from __future__ import annotations
+
+import socket
+from types import TracebackType
+
+__all__ = ["Cut", "RawStream"]
+
+
+class Cut(Exception):
+    """The connection ended before the response did."""
+
+
+class RawStream:
+    """One streaming request over a socket, sent and read piece by piece.
+
+    Args:
+        address: host and port.
+        path: target of the request.
+        headers: more request headers.
+        timeout: seconds after which a read that gets nothing fails.
+        receive_buffer: size of the kernel's receive buffer in bytes, 0 for its default.
+    """
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        path: str = "/streaming-process",
+        headers: dict[str, str] | None = None,
+        *,
+        timeout: float = 10,
+        receive_buffer: int = 0,
+    ) -> None:
+        self.socket = socket.socket()
+        if receive_buffer:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.socket.settimeout(timeout)
+        self.socket.connect(address)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        lines = [
+            f"POST {path} HTTP/1.1",
+            f"Host: {address[0]}:{address[1]}",
+            "Transfer-Encoding: chunked",
+            *(f"{name}: {value}" for name, value in (headers or {}).items()),
+        ]
+        self.socket.sendall("\r\n".join([*lines, "", ""]).encode())
+        self._unread = b""
+        self._body = b""
+        self._ended = False
+        self.status = 0
+        self.headers: dict[str, str] = {}
+
+    def __enter__(self) -> RawStream:
+        return self
+
+    def __exit__(
+        self,
+        _type: type[BaseException] | None,
+        _value: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        self.socket.close()
+
+    def send(self, data: bytes) -> None:
+        """Send `data` as one HTTP chunk."""
+        self.socket.sendall(b"%x\r\n%b\r\n" % (len(data), data))
+
+    def end(self) -> None:
+        """End the request."""
+        self.socket.sendall(b"0\r\n\r\n")
+
+    def read_head(self) -> int:
+        """Read the response's head; return its status."""
+        if not self.status:
+            head = self._read_until(b"\r\n\r\n").decode("latin-1").split("\r\n")
+            self.status = int(head[0].split()[1])
+            for line in head[1:]:
+                name, _, value = line.partition(":")
+                if name:
+                    self.headers[name.lower()] = value.strip()
+        return self.status
+
+    def read_line(self) -> bytes:
+        """Read the next line of the response's body, its LF included."""
+        while b"\n" not in self._body and self._read_chunk():
+            pass
+        end = self._body.find(b"\n") + 1 or len(self._body)
+        line, self._body = self._body[:end], self._body[end:]
+        return line
+
+    def read_rest(self) -> bytes:
+        """Read the body to its end; raises Cut if it has none."""
+        while self._read_chunk():
+            pass
+        rest, self._body = self._body, b""
+        return rest
+
+    def read_until_cut(self) -> bytes:
+        """Read what comes until the connection is cut; an orderly end is a failure."""
+        try:
+            self.read_rest()
+        except Cut:
+            rest, self._body = self._body, b""
+            return rest
+        raise AssertionError("the response ended as if all were well")
+
+    def _read_chunk(self) -> bool:
+        self.read_head()
+        if self._ended:
+            return False
+        if "content-length" in self.headers:
+            self._body += self._take(int(self.headers["content-length"]))
+            self._ended = True
+            return True
+        size = int(self._read_until(b"\r\n").split(b";")[0], 16)
+        data = self._take(size + 2)
+        assert data.endswith(b"\r\n")
+        self._body += data[:-2]
+        self._ended = size == 0
+        return not self._ended
+
+    def _read_until(self, mark: bytes) -> bytes:
+        while mark not in self._unread:
+            self._receive()
+        found, _, self._unread = self._unread.partition(mark)
+        return found
+
+    def _take(self, size: int) -> bytes:
+        while len(self._unread) < size:
+            self._receive()
+        data, self._unread = self._unread[:size], self._unread[size:]
+        return data
+
+    def _receive(self) -> None:
+        try:
+            data = self.socket.recv(1 << 16)
+        except ConnectionResetError:
+            data = b""
+        if not data:
+            raise Cut
+        self._unread += data
