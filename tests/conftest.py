@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 
 from forstcore import _proc
+from tests.servers import Server, StartServer, launch
 
 IN_CI = bool(os.environ.get("CI"))
 
@@ -51,3 +52,25 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     report = yield
     _fail_if_it_could_not_run(report)
     return report
+
+
+@pytest.fixture
+def start_server() -> Iterator[StartServer]:
+    """Start servers with the given options; all are ended after the test."""
+    servers: list[Server] = []
+
+    def start(*options: str, env: dict[str, str] | None = None) -> Server:
+        servers.append(launch(*options, env=env))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        if server.process.poll() is None:
+            server.process.kill()
+        server.process.communicate()
+
+
+@pytest.fixture
+def server(start_server: StartServer) -> Server:
+    """A server with nothing but defaults."""
+    return start_server()

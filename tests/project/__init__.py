@@ -1,0 +1,1 @@
+"""Tests of the project itself: its layers and its documents."""

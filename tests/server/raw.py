@@ -66,6 +66,11 @@ class RawStream:
         """Send `data` as one HTTP chunk."""
         self.socket.sendall(b"%x\r\n%b\r\n" % (len(data), data))
 
+    def send_many(self, data: bytes, *, times: int) -> None:
+        """Send `data` as an HTTP chunk again and again."""
+        for _ in range(times):
+            self.send(data)
+
     def end(self) -> None:
         """End the request."""
         self.socket.sendall(b"0\r\n\r\n")

@@ -10,8 +10,8 @@ import sys
 
 import pytest
 
-from tests.server.conftest import ROOT, Server, StartServer
 from tests.server.raw import RawStream
+from tests.servers import ROOT, Server, StartServer
 
 
 def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:

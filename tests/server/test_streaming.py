@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.conftest import ROOT, Server
 from tests.server.raw import RawStream
+from tests.servers import ROOT, Server
 
 RECORD = b'{"id":"%d","data":"x"}\n'
 RESULT = b'{"id":"%d","result":"processed_x","status":"success"}\n'
@@ -160,11 +160,8 @@ def test_a_stopped_reader_stops_the_reading(server: Server) -> None:
         assert request.read_line() == RESULT % 0
         before = server.rss()
         request.socket.settimeout(1)
-        sent = 0
         with pytest.raises(TimeoutError):
-            while sent < 200 << 20:
-                request.send(chunk)
-                sent += len(chunk)
+            request.send_many(chunk, times=200)
         assert server.rss() - before < 20 << 20
 
 

@@ -1,0 +1,66 @@
+"""Server processes for the tests to talk to."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+_LISTENS = re.compile(r"listens on (https?)://([^\s:]+):(\d+)")
+
+
+@dataclass
+class Server:
+    """A running server process."""
+
+    process: subprocess.Popen[str]
+    host: str
+    port: int
+    scheme: str = "http"
+
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}://{self.host}:{self.port}"
+
+    def rss(self) -> int:
+        """Resident memory in bytes."""
+        statm = Path(f"/proc/{self.process.pid}/statm")
+        if not statm.exists():
+            pytest.skip("needs /proc")
+        return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """End the process and return its exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(timeout=30)
+
+
+StartServer = Callable[..., Server]
+
+
+def launch(*options: str, env: dict[str, str] | None = None) -> Server:
+    """Start a server on a free port and wait until it listens."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "server", "--port", "0", *options],
+        cwd=ROOT,
+        env={**os.environ, **(env or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    match = _LISTENS.search(line)
+    if match is None:
+        process.kill()
+        pytest.fail(f"the server did not start: {line}{process.communicate()[1]}")
+    return Server(process, match[2], int(match[3]), match[1])
