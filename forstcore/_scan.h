@@ -88,13 +88,13 @@ FST_INLINE int fst_is_plain(uint8_t c)
     return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
 }
 
-/* The mask has FST_MASK_BITS bits for each byte of a 16-byte vector. */
+/* fst_step copies FST_STEP bytes, if there is a `dst`, and returns a mask with
+ * FST_MASK_BITS bits for each byte, set where the byte is not plain. */
 #if defined(FST_X86)
+#define FST_STEP 32
 #define FST_MASK_BITS 1
-typedef __m128i fst_v16;
-FST_INLINE fst_v16 fst_load(const uint8_t *p) { return _mm_loadu_si128((const __m128i *)p); }
-FST_INLINE void fst_store(uint8_t *p, fst_v16 v) { _mm_storeu_si128((__m128i *)p, v); }
-FST_INLINE uint64_t fst_stops(fst_v16 v)
+FST_INLINE __m128i fst_load(const uint8_t *p) { return _mm_loadu_si128((const __m128i *)p); }
+FST_INLINE uint64_t fst_stops(__m128i v)
 {
     /* Compared as signed numbers, bytes from 0x80 on are below 0x20 too. */
     __m128i low = _mm_cmplt_epi8(v, _mm_set1_epi8(0x20));
@@ -102,20 +102,30 @@ FST_INLINE uint64_t fst_stops(fst_v16 v)
     __m128i slash = _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'));
     return (uint64_t)(unsigned)_mm_movemask_epi8(_mm_or_si128(low, _mm_or_si128(quote, slash)));
 }
-FST_INLINE uint64_t fst_stops2(fst_v16 v, fst_v16 w) { return fst_stops(v) | fst_stops(w) << 16; }
-FST_INLINE unsigned fst_stop_index(uint64_t m) { return fst_ctz(m); }
-#elif defined(FST_NEON)
-#define FST_MASK_BITS 4
-typedef uint8x16_t fst_v16;
-FST_INLINE fst_v16 fst_load(const uint8_t *p) { return vld1q_u8(p); }
-FST_INLINE void fst_store(uint8_t *p, fst_v16 v) { vst1q_u8(p, v); }
-FST_INLINE uint64_t fst_stops(fst_v16 v)
+FST_INLINE uint64_t fst_step(uint8_t *dst, const uint8_t *src)
 {
+    /* Two vectors: the lengths of short strings vary, and one branch that most of them
+     * take alike is cheaper than two that cannot be foretold. */
+    __m128i v = fst_load(src), w = fst_load(src + 16);
+    if (dst) {
+        _mm_storeu_si128((__m128i *)dst, v);
+        _mm_storeu_si128((__m128i *)(dst + 16), w);
+    }
+    return fst_stops(v) | fst_stops(w) << 16;
+}
+#elif defined(FST_NEON)
+#define FST_STEP 16
+#define FST_MASK_BITS 4
+FST_INLINE uint64_t fst_step(uint8_t *dst, const uint8_t *src)
+{
+    uint8x16_t v = vld1q_u8(src);
     uint8x16_t low = vcltq_s8(vreinterpretq_s8_u8(v), vdupq_n_s8(0x20));
     uint8x16_t quote = vceqq_u8(v, vdupq_n_u8('"'));
     uint8x16_t slash = vceqq_u8(v, vdupq_n_u8('\\'));
     uint8x16_t stop = vorrq_u8(low, vorrq_u8(quote, slash));
-    /* Narrowing shift: four bits for each byte, in order. */
+    if (dst)
+        vst1q_u8(dst, v);
+    /* A narrowing shift leaves four bits of each byte, in order. */
     return vget_lane_u64(
         vreinterpret_u64_u8(vshrn_n_u16(vreinterpretq_u16_u8(stop), 4)), 0);
 }
@@ -159,23 +169,20 @@ fst_copy_plain_avx2(uint8_t *dst, const uint8_t *src, const uint8_t *limit)
 FST_INLINE const uint8_t *
 fst_copy_plain(uint8_t *dst, const uint8_t *src, const uint8_t *limit, int path)
 {
-#if defined(FST_MASK_BITS)
+#if defined(FST_STEP)
     if (FST_LIKELY(path != FST_PORTABLE)) {
-        /* Two vectors a step: the lengths of short strings vary, and one branch that
-         * most of them take alike is cheaper than two that cannot be foretold. */
-        const uint8_t *narrow = src + 32;
-        while (limit - src >= 32) {
-            fst_v16 v = fst_load(src), w = fst_load(src + 16);
-            uint64_t stops = fst_stops2(v, w);
-            if (dst) {
-                fst_store(dst, v);
-                fst_store(dst + 16, w);
-                dst += 32;
-            }
-            if (stops)
-                return src + fst_stop_index(stops);
-            src += 32;
 #if defined(FST_X86)
+        const uint8_t *narrow = src + FST_STEP;
+#endif
+        while (limit - src >= FST_STEP) {
+            uint64_t stops = fst_step(dst, src);
+            if (stops)
+                return src + fst_ctz(stops) / FST_MASK_BITS;
+            src += FST_STEP;
+            if (dst)
+                dst += FST_STEP;
+#if defined(FST_X86)
+            /* Most strings end within the first step: wider vectors only past it. */
             if (src == narrow && path == FST_AVX2) {
                 const uint8_t *start = src;
                 src = fst_copy_plain_avx2(dst, src, limit);
@@ -184,8 +191,6 @@ fst_copy_plain(uint8_t *dst, const uint8_t *src, const uint8_t *limit, int path)
                 if (dst)
                     dst += src - start;
             }
-#else
-            (void)narrow;
 #endif
         }
     }

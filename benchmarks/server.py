@@ -1,0 +1,629 @@
+"""Speed, latency, CPU time and memory of the server, beside its peers.
+
+Each figure comes from a fresh server process pinned to one core, with the load client on another;
+repetitions of all servers are interleaved, and medians are printed. See README.md and
+`python -m benchmarks.server --help`.
+"""
+
+import argparse
+import contextlib
+import importlib.util
+import json
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Any, Final
+
+from benchmarks import records
+
+HERE: Final = Path(__file__).resolve().parent
+BUILD: Final = HERE / ".build"
+ENDPOINT: Final = "/streaming-process"
+BODY_SIZE: Final = 4 << 20
+CHUNKINGS: Final = {"64K": "65536", "record": "record"}
+# Above this share of all cores used by strangers a run says little about the server.
+_DISTURBED: Final = 0.05
+_START_SECONDS: Final = 15.0
+
+FORST: Final = "forstcore"
+C_ECHO: Final = "C echo"
+AIOHTTP_ECHO: Final = "aiohttp echo"
+AIOHTTP_ORJSON: Final = "aiohttp + orjson"
+GO: Final = "Go"
+
+
+class BenchmarkError(Exception):
+    """A server or the load client did not do what it must; the message says which and why."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """One contestant: `{port}` in the command becomes its port."""
+
+    name: str
+    command: tuple[str, ...]
+    echoes: bool = False
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a process and its children have used so far."""
+
+    cpu_seconds: float
+    rss_bytes: int
+
+
+@dataclass
+class Figures:
+    """All samples of one server, by name of the figure."""
+
+    samples: dict[str, list[float]] = field(default_factory=dict)
+    disturbed: int = 0
+
+    def add(self, **values: float) -> None:
+        """Add one sample of each of these figures."""
+        for name, value in values.items():
+            self.samples.setdefault(name, []).append(value)
+
+    def median(self, name: str) -> float | None:
+        """Return the median of a figure, or None where it was not measured."""
+        values = self.samples.get(name)
+        return statistics.median(values) if values else None
+
+
+# ---- cores -----------------------------------------------------------------------------------
+
+
+def _cores() -> tuple[int, int] | None:
+    """Return the core of the server and that of the client, or None where there is no choice."""
+    if not hasattr(os, "sched_getaffinity"):
+        return None
+    allowed = sorted(os.sched_getaffinity(0))
+    # First and last: neighbours may be two threads of one core.
+    return (allowed[-1], allowed[0]) if len(allowed) > 1 else None
+
+
+CORES: Final = _cores()
+
+
+def _pin(core: int) -> Callable[[], None] | None:
+    return None if CORES is None else partial(os.sched_setaffinity, 0, {core})
+
+
+# ---- usage of processes ----------------------------------------------------------------------
+
+
+def _linux_tree(pid: int) -> Iterator[int]:
+    yield pid
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            for child in children.read_text().split():
+                yield from _linux_tree(int(child))
+
+
+def _linux_usage(pid: int) -> Usage:
+    cpu, rss = 0.0, 0
+    for each in _linux_tree(pid):
+        with contextlib.suppress(OSError):
+            # The name in parentheses may hold spaces: count fields from behind it.
+            fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
+            cpu += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+            rss += int(fields[21]) * os.sysconf("SC_PAGE_SIZE")
+    return Usage(cpu, rss)
+
+
+def _ps_usage(pid: int) -> Usage:
+    done = subprocess.run(
+        ["ps", "-o", "rss=,time=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
+    rss, _, clock = done.stdout.strip().partition(" ")
+    if not clock:
+        return Usage(0.0, 0)
+    seconds = 0.0
+    for part in clock.strip().replace("-", ":").split(":"):
+        seconds = seconds * 60 + float(part)
+    return Usage(seconds, int(rss) * 1024)
+
+
+def usage(pid: int) -> Usage:
+    """Return what a process has used."""
+    return _linux_usage(pid) if sys.platform == "linux" else _ps_usage(pid)
+
+
+def _busy_seconds() -> float | None:
+    """Return the CPU time of the whole machine, where that is known."""
+    try:
+        fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+    except OSError:
+        return None
+    times = list(map(int, fields))
+    return (sum(times) - times[3] - times[4]) / os.sysconf("SC_CLK_TCK")
+
+
+class PeakMemory:
+    """Samples the memory of a process while the block runs."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+        self.rss_bytes = 0
+
+    def _watch(self) -> None:
+        while not self._stop.wait(0.02):
+            self.rss_bytes = max(self.rss_bytes, usage(self._pid).rss_bytes)
+
+    def __enter__(self) -> "PeakMemory":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+
+# ---- programs --------------------------------------------------------------------------------
+
+
+def _compile(command: Sequence[str], directory: Path, output: Path) -> None:
+    newest = max(path.stat().st_mtime for path in directory.iterdir() if path.is_file())
+    if output.exists() and output.stat().st_mtime > newest:
+        return
+    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BenchmarkError(f"{' '.join(command)} failed:\n{done.stderr}")
+
+
+def build() -> None:
+    """Compile the load client and the C echo server."""
+    BUILD.mkdir(exist_ok=True)
+    (BUILD / ".gitignore").write_text("*\n")
+    compiler = os.environ.get("CC", "cc")
+    if shutil.which(compiler) is None:
+        raise BenchmarkError(f"the benchmark needs a C compiler; there is no {compiler}")
+    for source in (HERE / "loadclient.c", HERE / "servers" / "echo.c"):
+        output = BUILD / source.stem
+        _compile([compiler, "-O2", "-o", str(output), str(source)], source.parent, output)
+
+
+def contestants() -> tuple[list[Server], list[str]]:
+    """Return the servers that can run here, and a line for each that cannot."""
+    python = sys.executable
+    found: list[Server] = []
+    skipped: list[str] = []
+    if (HERE.parent / "server" / "__main__.py").exists():
+        found.append(Server(FORST, (python, "-m", "server", "--port", "{port}")))
+    else:
+        skipped.append(f"{FORST}: there is no server/__main__.py yet: skipped")
+    found.append(Server(C_ECHO, (str(BUILD / "echo"), "--port", "{port}"), echoes=True))
+    module = (python, "-m", "benchmarks.servers.aiohttp_echo", "--port", "{port}")
+    found.append(Server(AIOHTTP_ECHO, module, echoes=True))
+    if importlib.util.find_spec("orjson"):
+        module = (python, "-m", "benchmarks.servers.aiohttp_orjson", "--port", "{port}")
+        found.append(Server(AIOHTTP_ORJSON, module))
+    else:
+        skipped.append(f"{AIOHTTP_ORJSON}: orjson is not installed: skipped")
+    if shutil.which("go"):
+        output = BUILD / "go-server"
+        source = HERE / "servers" / "go"
+        _compile(["go", "build", "-o", str(output), "."], source, output)
+        found.append(Server(GO, (str(output), "--port", "{port}")))
+    else:
+        skipped.append(f"{GO}: the go command is not installed: skipped")
+    return found, skipped
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_for_port(process: "subprocess.Popen[bytes]", port: int) -> None:
+    end = time.monotonic() + _START_SECONDS
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            raise BenchmarkError(f"the server ended with status {process.returncode}")
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.02)
+    raise BenchmarkError(f"the server did not listen within {_START_SECONDS:.0f} seconds")
+
+
+@dataclass
+class Running:
+    """A server process and the port it listens on."""
+
+    server: Server
+    pid: int
+    port: int
+
+    def client(self, mode: str, body: Path, *options: str) -> dict[str, Any]:
+        """Run the load client and return its report."""
+        command = [
+            str(BUILD / "loadclient"), mode, "--body", str(body), *options,
+            "127.0.0.1", str(self.port), ENDPOINT,
+        ]  # fmt: skip
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            preexec_fn=_pin(CORES[1]) if CORES else None,
+        )
+        if done.returncode:
+            raise BenchmarkError(f"{self.server.name}, {mode}: {done.stderr.strip()}")
+        report: dict[str, Any] = json.loads(done.stdout)
+        return report
+
+
+@contextlib.contextmanager
+def running(server: Server) -> Iterator[Running]:
+    """Start a server on its own core; end it with the block."""
+    port = _free_port()
+    command = [part.format(port=port) for part in server.command]
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            command,
+            cwd=HERE.parent,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            preexec_fn=_pin(CORES[0]) if CORES else None,
+        )
+        try:
+            _wait_for_port(process, port)
+            yield Running(server, process.pid, port)
+        except BenchmarkError as error:
+            log.seek(0)
+            said = log.read().decode(errors="replace").strip()[-2000:]
+            raise BenchmarkError(f"{error}\n{server.name} said:\n{said}") from None
+        finally:
+            process.terminate()
+            try:
+                process.wait(3)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+# ---- measurements ----------------------------------------------------------------------------
+
+
+class Bench:
+    """The measurements of one kind of record."""
+
+    def __init__(self, kind: str, directory: Path, options: argparse.Namespace) -> None:
+        self._options = options
+        self.kind = kind
+        self.body = records.make(kind, BODY_SIZE)
+        self.path = directory / f"{kind}.ndjson"
+        self.path.write_bytes(self.body)
+        self.one = directory / f"{kind}-one.ndjson"
+        self.one.write_bytes(self.body[: self.body.find(b"\n") + 1])
+        self._output = directory / "output"
+        self._result_sizes: dict[str, int] = {}
+        self.figures: dict[str, Figures] = {}
+
+    def check(self, server: Server) -> None:
+        """Compare all results of a server with the expected ones, for both chunkings."""
+        with running(server) as here:
+            for chunk in CHUNKINGS.values():
+                here.client("throughput", self.path, "--chunk", chunk, "--output", self._outfile)
+                output = self._output.read_bytes()
+                if not (output == self.body if server.echoes else self._correct(output)):
+                    raise BenchmarkError(
+                        f"{server.name}, {self.kind}, chunk {chunk}: wrong results"
+                    )
+        # Every later run sends the same file some times over: its size accounts for each byte.
+        self._result_sizes[server.name] = len(output)
+        self.figures[server.name] = Figures()
+
+    @property
+    def _outfile(self) -> str:
+        return str(self._output)
+
+    def _correct(self, output: bytes) -> bool:
+        results, lines = output.split(b"\n"), self.body.split(b"\n")
+        if len(results) != len(lines) or results.pop() != b"":
+            return False
+        for line, result in zip(lines, results, strict=False):
+            record = json.loads(line)
+            expected = {
+                "id": record["id"],
+                "result": "processed_" + record["data"],
+                "status": "success",
+            }
+            if json.loads(result) != expected:
+                return False
+        return True
+
+    def _send(self, here: Running, mode: str, total: int, *options: str) -> dict[str, Any]:
+        """Send the body until a total and hold the server to each byte of its results."""
+        report = here.client(mode, self.path, "--total", str(total), *options)
+        passes = report["bytes_sent"] // len(self.body)
+        expected = passes * self._result_sizes[here.server.name]
+        if report["bytes_received"] != expected:
+            raise BenchmarkError(
+                f"{here.server.name}: {report['bytes_received']} bytes came back, not {expected}"
+            )
+        return report
+
+    def speed(self, server: Server, chunking: str) -> bool:
+        """Measure throughput and CPU time; return whether the machine was quiet."""
+        chunk = ("--chunk", CHUNKINGS[chunking])
+        with running(server) as here:
+            # The first run warms the process and tells how much to send in the measured one.
+            first = self._send(here, "throughput", 2 * BODY_SIZE, *chunk)
+            second = self._send(
+                here, "throughput", int(first["mb_per_s"] * self._options.seconds / 4 * 1e6), *chunk
+            )
+            total = int(second["mb_per_s"] * self._options.seconds * 1e6)
+            busy, before = _busy_seconds(), usage(here.pid)
+            report = self._send(here, "throughput", total, *chunk)
+            server_cpu = usage(here.pid).cpu_seconds - before.cpu_seconds
+            busy_after = _busy_seconds()
+        foreign = 0.0
+        if busy is not None and busy_after is not None:
+            own = server_cpu + report["client_cpu_seconds"]
+            room = report["seconds"] * (os.cpu_count() or 1)
+            foreign = (busy_after - busy - own) / room
+        self.figures[server.name].add(
+            **{
+                f"{chunking} MB/s": report["mb_per_s"],
+                f"{chunking} CPU s/GB": server_cpu / report["bytes_sent"] * 1e9,
+                f"{chunking} client busy": report["client_cpu_seconds"] / report["seconds"],
+            }
+        )
+        return foreign < _DISTURBED
+
+    def latency(self, server: Server) -> bool:
+        """Measure the round trip of a lone record; return whether the machine was quiet."""
+        with running(server) as here:
+            busy, start = _busy_seconds(), time.monotonic()
+            before = usage(here.pid)
+            report = here.client("latency", self.path, "--count", str(self._options.count))
+            seconds = time.monotonic() - start
+            own = usage(here.pid).cpu_seconds - before.cpu_seconds
+            busy_after = _busy_seconds()
+        self.figures[server.name].add(
+            **{
+                "p50 µs": report["p50_us"],
+                "p99 µs": report["p99_us"],
+                "min µs": report["min_us"],
+            }
+        )
+        if busy is None or busy_after is None:
+            return True
+        # The client is about as busy as the server here and does not say how much.
+        return (busy_after - busy - 2 * own) / (seconds * (os.cpu_count() or 1)) < _DISTURBED
+
+    def memory(self, server: Server) -> bool:
+        """Measure memory after one record, after millions, and with a reader that stops."""
+        mean = len(self.body) / self.body.count(b"\n")
+        total = int(self._options.millions * 1e6 * mean)
+        with running(server) as here:
+            here.client("throughput", self.one)
+            one = usage(here.pid).rss_bytes
+            with PeakMemory(here.pid) as peak:
+                self._send(here, "throughput", total)
+            many = usage(here.pid).rss_bytes
+            with PeakMemory(here.pid) as stopped:
+                self._send(
+                    here, "stop", 64 * BODY_SIZE, "--stop-seconds", str(self._options.stop_seconds)
+                )
+        self.figures[server.name].add(
+            **{
+                "RSS 1": one / 1e6,
+                "RSS many": many / 1e6,
+                "RSS peak": peak.rss_bytes / 1e6,
+                "RSS stopped": stopped.rss_bytes / 1e6,
+            }
+        )
+        return True
+
+
+def _repeat_until_quiet(bench: Bench, server: Server, measure: Callable[[], bool]) -> None:
+    figures = bench.figures[server.name]
+    for attempt in range(4):
+        counts = {name: len(values) for name, values in figures.samples.items()}
+        if measure():
+            return
+        if attempt < 3:
+            for name, values in figures.samples.items():
+                del values[counts.get(name, 0) :]
+            time.sleep(0.5)
+    figures.disturbed += 1
+
+
+def measure_all(bench: Bench, servers: list[Server], options: argparse.Namespace) -> None:
+    """Run all measurements, interleaved and in an order that changes."""
+    shuffle = Random(1).shuffle
+    order = list(servers)
+    for repetition in range(options.repetitions):
+        for what in options.measure:
+            shuffle(order)
+            for server in order:
+                _progress(f"{bench.kind}: {what} of {server.name}, {repetition + 1}")
+                if what == "speed":
+                    for chunking in CHUNKINGS:
+                        _repeat_until_quiet(bench, server, partial(bench.speed, server, chunking))
+                elif what == "latency":
+                    _repeat_until_quiet(bench, server, partial(bench.latency, server))
+                elif repetition < 2:  # memory does not vary enough to pay for more
+                    _repeat_until_quiet(bench, server, partial(bench.memory, server))
+    _progress("")
+
+
+def _progress(text: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+
+
+# ---- report ----------------------------------------------------------------------------------
+
+
+def _cell(value: float | None, digits: int, width: int, *, sign: str = "") -> str:
+    text = "-" if value is None else f"{value:{sign}.{digits}f}"
+    return f"{text:>{width}}"
+
+
+def _figures_table(bench: Bench, millions: float) -> Iterator[str]:
+    columns = (
+        ("64K MB/s", "64K MB/s", 0), ("record MB/s", "rec MB/s", 0),
+        ("64K CPU s/GB", "64K s/GB", 2), ("record CPU s/GB", "rec s/GB", 2),
+        ("p50 µs", "p50 µs", 1), ("p99 µs", "p99 µs", 1),
+        ("RSS 1", "MB at 1", 1), ("RSS many", f"MB at {millions:g}M", 1),
+        ("RSS peak", "MB peak", 1), ("RSS stopped", "MB stopped", 1),
+    )  # fmt: skip
+    yield f"  {'':24}" + "".join(f"{title:>11}" for _, title, _ in columns)
+    for name, figures in bench.figures.items():
+        cells = (_cell(figures.median(key), digits, 11) for key, _, digits in columns)
+        yield f"  {name:24}" + "".join(cells)
+
+
+def _ratios_table(bench: Bench) -> Iterator[str]:
+    peers = [name for name in (C_ECHO, AIOHTTP_ECHO, AIOHTTP_ORJSON, GO) if name in bench.figures]
+    titles = [f"{chunking} x {peer}" for chunking in CHUNKINGS for peer in peers]
+    if C_ECHO in peers:
+        titles.append("p50 µs - C echo")
+    yield "  ratios of MB/s (2.00: twice as fast), and latency above the C echo"
+    width = max(map(len, titles), default=0) + 2
+    yield f"  {'':24}" + "".join(f"{title:>{width}}" for title in titles)
+    for name, figures in bench.figures.items():
+        row = f"  {name:24}"
+        for chunking in CHUNKINGS:
+            key = f"{chunking} MB/s"
+            for peer in peers:
+                own, other = figures.median(key), bench.figures[peer].median(key)
+                row += _cell(own / other if own and other else None, 2, width)
+        if C_ECHO in peers:
+            own, other = figures.median("p50 µs"), bench.figures[C_ECHO].median("p50 µs")
+            gap = own - other if own is not None and other is not None else None
+            row += _cell(gap, 1, width, sign="+")
+        yield row
+
+
+def _notes(bench: Bench) -> Iterator[str]:
+    for name, figures in bench.figures.items():
+        for chunking in CHUNKINGS:
+            busy = figures.median(f"{chunking} client busy")
+            if busy is not None and busy > 0.9:
+                yield (
+                    f"  note: {name}, {chunking}: the client was busy {busy:.0%} of the time; "
+                    "the server may be faster than this"
+                )
+        if figures.disturbed:
+            yield (
+                f"  note: {name}: {figures.disturbed} runs stayed disturbed by other processes "
+                f"(more than {_DISTURBED:.0%} of all cores)"
+            )
+
+
+def report_text(bench: Bench, millions: float) -> str:
+    """Lay the medians out for people."""
+    mean = len(bench.body) / bench.body.count(b"\n")
+    return "\n".join(
+        [
+            f"{bench.kind}: records of {mean:.1f} bytes, one connection, medians",
+            *_figures_table(bench, millions),
+            "",
+            *_ratios_table(bench),
+            *_notes(bench),
+        ]
+    )
+
+
+# ---- command line ----------------------------------------------------------------------------
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.server",
+        description="Measure the server beside aiohttp, orjson, Go and a C echo.",
+        epilog=(
+            "MB/s counts request body bytes (1 MB is 10^6). 's/GB' is CPU time of the server. "
+            "'64K' is HTTP chunks of 64 KiB, 'rec' one record in each HTTP chunk. Latency is the "
+            "round trip of a lone record. 'MB stopped' is the most memory held while the client "
+            "does not read. Examples: python -m benchmarks.server --repetitions 3; "
+            "python -m benchmarks.server --measure latency --servers forstcore 'C echo'"
+        ),
+    )
+    add = parser.add_argument
+    add("--kinds", nargs="+", choices=records.KINDS, default=["110"], metavar="KIND",
+        help=f"kinds of records: {', '.join(records.KINDS)} (default: 110)")  # fmt: skip
+    add("--servers", nargs="+", metavar="NAME", help="only these servers")
+    add("--also", action="append", default=[], metavar="NAME=COMMAND",
+        help="a further server; {port} in the command becomes its port")  # fmt: skip
+    add("--measure", nargs="+", choices=("speed", "latency", "memory"),
+        default=["speed", "latency", "memory"], help="what to measure (default: all)")  # fmt: skip
+    add("--repetitions", type=int, default=5, help="fresh processes of each (default: 5)")
+    add("--seconds", type=float, default=1.5, help="length of a speed run (default: 1.5)")
+    add("--count", type=int, default=20_000, help="records of a latency run (default: 20000)")
+    add("--millions", type=float, default=2.0,
+        help="millions of records of a memory run (default: 2)")  # fmt: skip
+    add("--stop-seconds", type=float, default=5.0,
+        help="how long the reader of a memory run stops (default: 5)")  # fmt: skip
+    add("--json", action="store_true", help="print all samples as one JSON object for each kind")
+    return parser
+
+
+def _chosen(parser: argparse.ArgumentParser, options: argparse.Namespace) -> list[Server]:
+    servers, skipped = contestants()
+    for text in options.also:
+        name, separator, command = text.partition("=")
+        if not separator or "{port}" not in command:
+            parser.error(f"--also wants NAME=COMMAND with {{port}} in it, not {text!r}")
+        servers.append(Server(name, tuple(command.split())))
+    for line in skipped:
+        print(line, file=sys.stderr)
+    if options.servers is None:
+        return servers
+    known = {server.name: server for server in servers}
+    for name in options.servers:
+        if name not in known:
+            parser.error(f"--servers: there is no {name!r} here; there are {', '.join(known)}")
+    return [known[name] for name in options.servers]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run from the command line."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.repetitions < 1 or options.seconds <= 0 or options.count < 1:
+        parser.error("--repetitions, --seconds and --count must be positive")
+    try:
+        build()
+        servers = _chosen(parser, options)
+        if CORES is None:
+            print("server and client share their cores: figures are rough", file=sys.stderr)
+        else:
+            os.sched_setaffinity(0, {CORES[1]})
+        with tempfile.TemporaryDirectory() as directory:
+            for kind in options.kinds:
+                bench = Bench(kind, Path(directory), options)
+                for server in servers:
+                    bench.check(server)
+                measure_all(bench, servers, options)
+                if options.json:
+                    samples = {name: each.samples for name, each in bench.figures.items()}
+                    print(json.dumps({"kind": kind, "samples": samples}), flush=True)
+                else:
+                    print(report_text(bench, options.millions), flush=True)
+    except BenchmarkError as error:
+        raise SystemExit(f"benchmark: {error}") from None
+
+
+if __name__ == "__main__":
+    main()

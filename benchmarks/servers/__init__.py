@@ -1,0 +1,1 @@
+"""The servers forstcore is measured beside."""
