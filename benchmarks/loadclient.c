@@ -6,13 +6,10 @@
  * report counts what was sent and received, and a response that ends without its terminating
  * chunk is an error.
  *
- * One thread on purpose: on a small machine a second one would compete with the server. Where
- * there is sendfile for sockets from memory (Linux), the body goes out without being copied, so
- * that the client has less to do than any server that reads it.
+ * One thread on purpose: on a small machine a second one would compete with the server. Plain
+ * writes on purpose too: sendfile costs the client less, but the small pages it hands over cost
+ * the server's reads more, and the client is not what is measured.
  */
-#ifdef __linux__
-#define _GNU_SOURCE /* memfd_create */
-#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -33,10 +30,6 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
-#ifdef __linux__
-#include <sys/mman.h>
-#include <sys/sendfile.h>
-#endif
 
 enum {
     EXIT_USAGE = 2,
@@ -553,7 +546,6 @@ typedef struct {
     int write_error;
 
     Span head, framed, tail;
-    int framed_fd; /* holds `framed` for sendfile; -1: there is none */
     uint64_t repeats;
     uint64_t piece; /* 0: head, 1 .. repeats: body, repeats + 1: tail, beyond: all is sent */
     size_t offset;  /* in the piece */
@@ -586,38 +578,6 @@ read_some(Exchange *exchange)
     return false;
 }
 
-/* Puts the framed body where the kernel can send it from without a copy. */
-static int
-body_descriptor(Span framed)
-{
-#ifdef __linux__
-    int fd = memfd_create("body", 0);
-    size_t done = 0;
-    while (fd >= 0 && done < framed.size) {
-        ssize_t wrote = write(fd, framed.bytes + done, framed.size - done);
-        if (wrote < 0)
-            fail(EXIT_IO, "cannot keep the body in memory: %s", strerror(errno));
-        done += (size_t)wrote;
-    }
-    return fd;
-#else
-    (void)framed;
-    return -1;
-#endif
-}
-
-static ssize_t
-send_piece(const Exchange *exchange, const Span *span, size_t size)
-{
-#ifdef __linux__
-    if (span == &exchange->framed && exchange->framed_fd >= 0) {
-        off_t offset = (off_t)exchange->offset;
-        return sendfile(exchange->fd, exchange->framed_fd, &offset, size);
-    }
-#endif
-    return write(exchange->fd, span->bytes + exchange->offset, size);
-}
-
 /* One write; false when the socket takes nothing now. */
 static bool
 write_some(Exchange *exchange)
@@ -628,7 +588,7 @@ write_some(Exchange *exchange)
     size_t size = span->size - exchange->offset;
     if (size > WRITE_SIZE)
         size = WRITE_SIZE;
-    ssize_t sent = send_piece(exchange, span, size);
+    ssize_t sent = write(exchange->fd, span->bytes + exchange->offset, size);
     if (sent < 0) {
         if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)
             return false;
@@ -661,7 +621,6 @@ run_throughput(Exchange *exchange, Span body)
     const Options *options = exchange->options;
     Response *response = exchange->response;
     exchange->framed = frame_body(body, options);
-    exchange->framed_fd = body_descriptor(exchange->framed);
     exchange->tail = (Span){(char *)"0\r\n\r\n", 5};
     exchange->repeats =
         options->total ? (options->total + body.size - 1) / body.size : options->repeat;

@@ -18,13 +18,14 @@ from typing import Final
 _SEED: Final = 20_240_611
 _TEXT_ATOMS: Final = 64 * 1024
 
-_WORDS: Final = (
+_VOCABULARY: Final = (
     "the of and to in is for on that by this with you it not or be are from at as your all have "
     "new more an was we will home can us about if page my has search free but our one other do "
     "sensor reading order shipped customer account temperature pressure valve request response "
     "timeout payload received delivered warehouse invoice balance session device firmware update "
     "humidity battery level route vehicle driver station measurement threshold exceeded normal"
-).split()
+)
+_WORDS: Final = _VOCABULARY.split()
 _PUNCTUATION: Final = (", ", ". ", "; ", ": ", " - ", " (", ") ", "/", " = ", "? ", "! ")
 _ESCAPES: Final = (
     # Weighted by repetition: line ends and quotes are what escapes mostly are.

@@ -474,45 +474,55 @@ def _progress(text: str) -> None:
 # ---- report ----------------------------------------------------------------------------------
 
 
+_COLUMNS: Final = (
+    # name of the figure, title, digits
+    ("64K MB/s", "64K MB/s", 0),
+    ("record MB/s", "rec MB/s", 0),
+    ("64K CPU s/GB", "64K s/GB", 2),
+    ("record CPU s/GB", "rec s/GB", 2),
+    ("p50 µs", "p50 µs", 1),
+    ("p99 µs", "p99 µs", 1),
+    ("RSS 1", "MB at 1", 1),
+    ("RSS many", "MB at many", 1),
+    ("RSS peak", "MB peak", 1),
+    ("RSS stopped", "MB stopped", 1),
+)
+
+
 def _cell(value: float | None, digits: int, width: int, *, sign: str = "") -> str:
     text = "-" if value is None else f"{value:{sign}.{digits}f}"
     return f"{text:>{width}}"
 
 
-def _figures_table(bench: Bench, millions: float) -> Iterator[str]:
-    columns = (
-        ("64K MB/s", "64K MB/s", 0), ("record MB/s", "rec MB/s", 0),
-        ("64K CPU s/GB", "64K s/GB", 2), ("record CPU s/GB", "rec s/GB", 2),
-        ("p50 µs", "p50 µs", 1), ("p99 µs", "p99 µs", 1),
-        ("RSS 1", "MB at 1", 1), ("RSS many", f"MB at {millions:g}M", 1),
-        ("RSS peak", "MB peak", 1), ("RSS stopped", "MB stopped", 1),
-    )  # fmt: skip
-    yield f"  {'':24}" + "".join(f"{title:>11}" for _, title, _ in columns)
+def _figures_table(bench: Bench) -> Iterator[str]:
+    yield f"  {'':20}" + "".join(f"{title:>11}" for _, title, _ in _COLUMNS)
     for name, figures in bench.figures.items():
-        cells = (_cell(figures.median(key), digits, 11) for key, _, digits in columns)
-        yield f"  {name:24}" + "".join(cells)
+        cells = (_cell(figures.median(key), digits, 11) for key, _, digits in _COLUMNS)
+        yield f"  {name:20}" + "".join(cells)
 
 
-def _ratios_table(bench: Bench) -> Iterator[str]:
+def _ratios_tables(bench: Bench, measured: Sequence[str]) -> Iterator[str]:
     peers = [name for name in (C_ECHO, AIOHTTP_ECHO, AIOHTTP_ORJSON, GO) if name in bench.figures]
-    titles = [f"{chunking} x {peer}" for chunking in CHUNKINGS for peer in peers]
-    if C_ECHO in peers:
-        titles.append("p50 µs - C echo")
-    yield "  ratios of MB/s (2.00: twice as fast), and latency above the C echo"
-    width = max(map(len, titles), default=0) + 2
-    yield f"  {'':24}" + "".join(f"{title:>{width}}" for title in titles)
-    for name, figures in bench.figures.items():
-        row = f"  {name:24}"
-        for chunking in CHUNKINGS:
-            key = f"{chunking} MB/s"
+    keys = [f"{chunking} MB/s" for chunking in CHUNKINGS] if "speed" in measured else []
+    for key in keys:
+        yield ""
+        yield f"  {key + ', times':20}" + "".join(f"{peer:>18}" for peer in peers)
+        for name, figures in bench.figures.items():
+            row = f"  {name:20}"
             for peer in peers:
                 own, other = figures.median(key), bench.figures[peer].median(key)
-                row += _cell(own / other if own and other else None, 2, width)
-        if C_ECHO in peers:
-            own, other = figures.median("p50 µs"), bench.figures[C_ECHO].median("p50 µs")
-            gap = own - other if own is not None and other is not None else None
-            row += _cell(gap, 1, width, sign="+")
-        yield row
+                row += _cell(own / other if own and other else None, 2, 18)
+            yield row
+    if C_ECHO in peers and "latency" in measured:
+        yield ""
+        yield f"  {'above the C echo':20}{'p50 µs':>11}{'p99 µs':>11}"
+        for name, figures in bench.figures.items():
+            row = f"  {name:20}"
+            for key in ("p50 µs", "p99 µs"):
+                own, other = figures.median(key), bench.figures[C_ECHO].median(key)
+                gap = own - other if own is not None and other is not None else None
+                row += _cell(gap, 1, 11, sign="+")
+            yield row
 
 
 def _notes(bench: Bench) -> Iterator[str]:
@@ -531,15 +541,15 @@ def _notes(bench: Bench) -> Iterator[str]:
             )
 
 
-def report_text(bench: Bench, millions: float) -> str:
+def report_text(bench: Bench, options: argparse.Namespace) -> str:
     """Lay the medians out for people."""
     mean = len(bench.body) / bench.body.count(b"\n")
     return "\n".join(
         [
-            f"{bench.kind}: records of {mean:.1f} bytes, one connection, medians",
-            *_figures_table(bench, millions),
-            "",
-            *_ratios_table(bench),
+            f"{bench.kind}: records of {mean:.1f} bytes, one connection, medians; "
+            f"many: {options.millions:g} million records",
+            *_figures_table(bench),
+            *_ratios_tables(bench, options.measure),
             *_notes(bench),
         ]
     )
@@ -556,7 +566,9 @@ def _parser() -> argparse.ArgumentParser:
             "MB/s counts request body bytes (1 MB is 10^6). 's/GB' is CPU time of the server. "
             "'64K' is HTTP chunks of 64 KiB, 'rec' one record in each HTTP chunk. Latency is the "
             "round trip of a lone record. 'MB stopped' is the most memory held while the client "
-            "does not read. Examples: python -m benchmarks.server --repetitions 3; "
+            "does not read. A run during which other processes take more than "
+            f"{_DISTURBED:.0%} of all cores is made again, three times at most. "
+            "Examples: python -m benchmarks.server --repetitions 3; "
             "python -m benchmarks.server --measure latency --servers forstcore 'C echo'"
         ),
     )
@@ -620,7 +632,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                     samples = {name: each.samples for name, each in bench.figures.items()}
                     print(json.dumps({"kind": kind, "samples": samples}), flush=True)
                 else:
-                    print(report_text(bench, options.millions), flush=True)
+                    print(report_text(bench, options), flush=True)
     except BenchmarkError as error:
         raise SystemExit(f"benchmark: {error}") from None
 

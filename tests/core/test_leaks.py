@@ -148,7 +148,7 @@ def hammer(count: int) -> None:
         LineSplitter().feed(MIXED)
 
 
-def test_memory_stays_flat() -> None:
+def test_rss_stays_flat() -> None:
     """Two hundred thousand calls leave no trace."""
     if not STATM.exists():
         pytest.skip("needs /proc")

@@ -106,7 +106,7 @@ def test_depth_constant() -> None:
 
 
 @pytest.mark.parametrize("on_error", ["skip", "emit"])
-def test_endless_line(on_error: Any) -> None:
+def test_rss_of_an_endless_line(on_error: Any) -> None:
     """Only the limit is ever kept of a line, however long it gets."""
     if not STATM.exists():
         pytest.skip("needs /proc")
@@ -127,7 +127,7 @@ def test_endless_line(on_error: Any) -> None:
     assert stream.bytes_in == 1024 * 65_536 + 1 + len(NEXT)
 
 
-def test_many_unfinished_lines() -> None:
+def test_rss_of_many_unfinished_lines() -> None:
     """A stream gives back or reuses what its lines took."""
     if not STATM.exists():
         pytest.skip("needs /proc")

@@ -129,13 +129,19 @@ TAILS = [
 ]
 
 
+# Plain text, and text that is not plain from its first byte on.
+TEXTS = [b"a" * length for length in range(70)]
+TEXTS += [rb"\n" + b"a" * length for length in range(135)]
+TEXTS += ["é".encode() * length for length in range(70)]
+
+
 @pytest.mark.parametrize("tail", TAILS)
 @pytest.mark.parametrize("end", [b"", b"\n"])
 def test_end_of_page(tail: bytes, end: bytes) -> None:
     """An input that ends with its page is read to its end and no further."""
     with mmap.mmap(-1, PAGE) as area, memoryview(area) as view:
-        for length in range(70):
-            data = tail % (b"a" * length) + end
+        for text in TEXTS:
+            data = tail % text + end
             area[PAGE - len(data) :] = data
             with view[PAGE - len(data) :] as part:
                 expected = process_block(data, on_error="emit")
@@ -169,8 +175,8 @@ def guarded() -> Iterator[memoryview]:
 @pytest.mark.parametrize("tail", TAILS)
 def test_guard_pages(guarded: memoryview, tail: bytes) -> None:
     """Not one byte beyond either end is read: a single one would kill the process."""
-    for length in range(70):
-        line = tail % (b"a" * length)
+    for text in TEXTS:
+        line = tail % text
         for end in (b"", b"\n"):
             data = line + end
             expected = process_block(data, on_error="emit")
