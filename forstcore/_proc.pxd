@@ -5,7 +5,7 @@
 
 from cpython.ref cimport PyObject
 
-from forstcore._json cimport bytes_ptr
+from forstcore._json cimport REASONS, bytes_ptr
 
 
 # A piece of the input. For a string: its contents between the quotes as they came
@@ -34,6 +34,7 @@ cdef struct Run:
     long long records        # lines that were valid records
     long long errors         # lines that were neither blank nor a record
     long long results        # result lines written
+    long long faults[REASONS]  # of the errors, how many for each reason
     int failed_reason        # the error that ended the stream, 0 for none
     Py_ssize_t failed_offset  # bytes from the start of line `lines`
 

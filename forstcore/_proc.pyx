@@ -420,6 +420,7 @@ cdef int run_lines(Run *run) noexcept nogil:
             records += 1
         elif fault.reason != BLANK:
             run.errors += 1
+            run.faults[fault.reason] += 1
             if run.on_error != SKIP:
                 out = write_error(out, lines, fault.place - p, fault.reason)
             if run.on_error == FAIL:
@@ -574,6 +575,20 @@ cdef class RecordStream:
     def results(self):
         return self.run.results
 
+    def errors_by_code(self):
+        """Count the errors so far by their code.
+
+        Returns:
+            A dict from codes to counts, without zeros; the counts add up to `errors`.
+        """
+        cdef int reason
+        cdef dict counts = {}
+        for reason in range(<int>REASONS):
+            if self.run.faults[reason]:
+                code = CODES[reason].decode()
+                counts[code] = counts.get(code, 0) + self.run.faults[reason]
+        return counts
+
     @property
     def failed(self):
         return self.run.failed_reason != NO_FAULT
@@ -652,6 +667,7 @@ cdef class RecordStream:
         self.reserve(0)
         run.lines += 1
         run.errors += 1
+        run.faults[<int>TOO_LONG] += 1
         if run.on_error != SKIP:
             run.out = write_error(run.out, run.lines, run.max_line_size, TOO_LONG)
         if run.on_error == FAIL:

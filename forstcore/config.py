@@ -1,0 +1,104 @@
+"""What a stream may use and how long it may take: one typed configuration."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Iterator
+from dataclasses import Field, dataclass, field, fields
+from typing import Any
+
+__all__ = ["Option", "StreamingConfig", "option", "options_of"]
+
+
+@dataclass(frozen=True)
+class Option:
+    """What is known of a configuration field beyond its type and default.
+
+    Attributes:
+        help: one line for people.
+        lowest, highest: the allowed range of a number, both included.
+        unit: what a number counts.
+        choices: the allowed values of a string, any if empty.
+        secret: never to be shown.
+    """
+
+    help: str
+    lowest: float = 0
+    highest: float = float("inf")
+    unit: str = ""
+    choices: tuple[str, ...] = ()
+    secret: bool = False
+
+    def check(self, name: str, value: object) -> None:
+        """Raise ValueError if `value` is out of range, naming the option and the range."""
+        if isinstance(value, bool) or value is None:
+            return
+        if isinstance(value, int | float) and not self.lowest <= value <= self.highest:
+            bounds = f"at least {self.lowest:g}"
+            if self.highest != float("inf"):
+                bounds = f"from {self.lowest:,.14g} to {self.highest:,.14g}"
+            unit = f" {self.unit}" if self.unit else ""
+            raise ValueError(f"{name} must be {bounds}{unit}, not {value}")
+        if self.choices and value not in self.choices:
+            raise ValueError(f"{name} must be one of {', '.join(self.choices)}, not {value!r}")
+
+
+def option(default: Any, text: str, **limits: Any) -> Any:
+    """Declare a configuration field with its default, its help text and its limits."""
+    metadata = {"option": Option(text, **limits)}
+    if isinstance(default, list | tuple):
+        return field(default=tuple(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def options_of(config: type) -> Iterator[tuple[Field[Any], type, Option]]:
+    """Yield each field of a configuration class with its type, without None, and its option."""
+    hints = typing.get_type_hints(config)
+    for declared in fields(config):
+        hint = hints[declared.name]
+        if isinstance(hint, types.UnionType):
+            hint = next(member for member in hint.__args__ if member is not type(None))
+        yield declared, typing.get_origin(hint) or hint, declared.metadata["option"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamingConfig:
+    """The configuration of streams.
+
+    Raises:
+        ValueError: a value is out of its range; the message names both.
+
+    Thread-safety: immutable.
+    """
+
+    timeout: float = option(
+        30.0,
+        "a stream on which nothing moves in either direction for so long ends",
+        lowest=0.1,
+        highest=86400,
+        unit="seconds",
+    )
+    compression: bool = option(True, "compress responses for clients that accept it")
+    max_line_size: int = option(
+        1 << 20,
+        "longest input line; a longer one is an error and is skipped",
+        lowest=1,
+        highest=1 << 30,
+        unit="bytes",
+    )
+    max_stream_bytes: int = option(
+        0, "input bytes of a stream after decompression, 0 for any number", unit="bytes"
+    )
+    max_stream_records: int = option(0, "input lines of a stream, 0 for any number", unit="lines")
+    max_ratio: int = option(
+        200,
+        "a compressed body that grows by more than this, past 16 MiB, is refused",
+        lowest=1,
+        highest=100_000,
+        unit="times",
+    )
+
+    def __post_init__(self) -> None:
+        for declared, _, limits in options_of(type(self)):
+            limits.check(declared.name, getattr(self, declared.name))
