@@ -1,30 +1,101 @@
-"""The application: its routes and what they share."""
+"""The application: its routes and what stands before them."""
 
 from __future__ import annotations
 
-from aiohttp import web
+import asyncio
+import platform
+from collections.abc import AsyncIterator
 
-from server.errors import problem_middleware
-from server.streaming import MAX_LINE_SIZE, streaming_process
+import aiohttp
+from aiohttp import hdrs, web
+
+import forstcore
+from forstcore import _proc
+from server.auth import Gate
+from server.compression import CODINGS
+from server.config import ServerConfig
+from server.errors import Handler, ProblemError, problem_middleware, problem_response
+from server.metrics import CONTENT_TYPE
+from server.state import STATE, State
+from server.streaming import streaming_process
 
 __all__ = ["build_app"]
 
+_METRICS_INTERVAL = 5.0  # Seconds after which other processes see what a stream has done.
 
-def build_app(*, max_line_size: int = 1 << 20) -> web.Application:
+
+def build_app(config: ServerConfig) -> web.Application:
     """Build the aiohttp application.
 
     Args:
-        max_line_size: longest input line in bytes, see `forstcore.RecordStream`.
-
-    Returns:
-        An application that can be run by itself or mounted in another one.
+        config: the configuration; what concerns listening is not looked at.
     """
-    app = web.Application(middlewares=[problem_middleware])
-    app[MAX_LINE_SIZE] = max_line_size
-    app.router.add_post("/streaming-process", streaming_process)
+    gate = Gate(config)
+    state = State(config)
+
+    @web.middleware
+    async def gate_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        gate.check(request)
+        return await handler(request)
+
+    async def expect(request: web.Request) -> web.StreamResponse | None:
+        # aiohttp answers "Expect" before middlewares run, and the body would be on its way.
+        try:
+            gate.check(request)
+            state.check_room()
+        except ProblemError as error:
+            return problem_response(error.status, error.detail, error.headers)
+        if request.headers[hdrs.EXPECT].lower() != "100-continue":
+            return problem_response(417, "the only expectation known here is 100-continue")
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        # What was written is no part of the response, and its size is not to be counted.
+        request.writer.output_size = 0
+        return None
+
+    app = web.Application(middlewares=[problem_middleware, gate_middleware])
+    app[STATE] = state
+    app.cleanup_ctx.append(_keep_metrics_fresh)
+    app.router.add_post("/streaming-process", streaming_process, expect_handler=expect)
     app.router.add_get("/healthz", _healthz)
+    app.router.add_get("/readyz", _readyz)
+    app.router.add_get("/version", _version)
+    app.router.add_get("/metrics", _metrics)
     return app
+
+
+async def _keep_metrics_fresh(app: web.Application) -> AsyncIterator[None]:
+    async def refresh() -> None:
+        while True:
+            await asyncio.sleep(_METRICS_INTERVAL)
+            app[STATE].update_metrics()
+
+    task = asyncio.create_task(refresh())
+    yield
+    task.cancel()
 
 
 async def _healthz(_request: web.Request) -> web.Response:
     return web.json_response({"status": "ok"})
+
+
+async def _readyz(request: web.Request) -> web.Response:
+    request.app[STATE].check_room()
+    return web.json_response({"status": "ready"})
+
+
+async def _version(_request: web.Request) -> web.Response:
+    return web.json_response(
+        {
+            "forstcore": forstcore.__version__,
+            "python": platform.python_version(),
+            "aiohttp": aiohttp.__version__,
+            "scan_path": _proc.scan_path(),
+            "codings": CODINGS,
+        }
+    )
+
+
+async def _metrics(request: web.Request) -> web.Response:
+    state = request.app[STATE]
+    state.update_metrics()
+    return web.Response(body=state.metrics.render(), headers={"Content-Type": CONTENT_TYPE})

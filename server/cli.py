@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
+import os
+import socket
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 __all__ = ["main"]
-
-_EPILOG = """\
-example, in another terminal:
-  printf '{"id":"1","data":"hello"}\\n' | curl -sN -X POST -T . http://127.0.0.1:8080/streaming-process
-"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -22,74 +19,54 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments, those of the process if None.
 
     Returns:
-        The exit status: 0 after a signal, 1 if the server could not start. A bad
-        option ends the process with 2.
+        The exit status: 0 after a signal, 1 if the server could not start. A bad option
+        ends with 2.
     """
-    options = _parser().parse_args(argv)
+    arguments = sys.argv[1:] if argv is None else list(argv)
     try:
-        from server.run import serve
+        from server.config import load_config, show_config
+        from server.listen import check_exposure, open_socket
+        from server.run import address_of, serve
+        from server.supervisor import LISTENER_VARIABLE, supervise
     except ImportError as error:
-        return _fail(f"cannot load the compiled core or aiohttp: {error}")
+        return _fail(f"cannot load the compiled core or a library: {error}")
     try:
-        asyncio.run(
-            serve(
-                host=options.host,
-                port=options.port,
-                max_line_size=options.max_line_size,
-                drain_timeout=options.drain_timeout,
-            )
-        )
+        config = load_config(arguments, os.environ)
+        if "--print-config" in arguments:
+            print(show_config(config))
+            return 0
+        check_exposure(config)
+    except ValueError as error:
+        return _fail(str(error), 2)
     except OSError as error:
-        place = f"{options.host}:{options.port}"
-        return _fail(f"cannot listen on {place}: {error.strerror or error}")
+        return _fail(f"cannot read {error.filename}: {error.strerror}", 2)
+
+    if LISTENER_VARIABLE in os.environ:
+        listener = socket.socket(fileno=int(os.environ[LISTENER_VARIABLE]))
+        asyncio.run(serve(config, listener, worker=True))
+        return 0
+    if config.processes > 1 and os.name != "posix":
+        return _fail("processes must be 1 on this system", 2)
+    try:
+        listener = open_socket(config)
+    except OSError as error:
+        place = config.unix_socket or f"{config.host}:{config.port}"
+        return _fail(f"cannot listen on {place}: {os.strerror(error.errno or 0)}")
+    try:
+        if config.processes > 1:
+            print(f"forstcore listens on {address_of(config, listener)}", flush=True)
+            return supervise(config, listener, arguments)
+        asyncio.run(serve(config, listener, worker=False))
+    except OSError as error:
+        return _fail(f"cannot use the TLS files: {error.strerror or error}")
     except KeyboardInterrupt:
         pass
+    finally:
+        if config.unix_socket:
+            Path(config.unix_socket).unlink(missing_ok=True)
     return 0
 
 
-def _fail(reason: str) -> int:
+def _fail(reason: str, status: int = 1) -> int:
     print(f"forstcore: {reason}", file=sys.stderr)
-    return 1
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m server",
-        description="Stream NDJSON records through forstcore over HTTP.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--port",
-        type=_number(0, 65535),
-        default=8080,
-        help="port to listen on, 0 for any that is free (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--max-line-size",
-        type=_number(1, 1 << 30),
-        default=1 << 20,
-        metavar="BYTES",
-        help="longest input line; a longer one is an error (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--drain-timeout",
-        type=_number(0, 3600),
-        default=10,
-        metavar="SECONDS",
-        help="how long open streams may go on after SIGTERM or SIGINT (default: %(default)s)",
-    )
-    return parser
-
-
-def _number(lowest: int, highest: int):  # type: ignore[no-untyped-def]
-    def number(text: str) -> int:
-        value = int(text)
-        if not lowest <= value <= highest:
-            raise argparse.ArgumentTypeError(f"must be from {lowest} to {highest}")
-        return value
-
-    return number
+    return status

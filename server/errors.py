@@ -1,4 +1,4 @@
-"""Errors before a response starts: problem documents, RFC 9457."""
+"""Errors: problem documents (RFC 9457) before a response starts, `StreamError` after."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-__all__ = ["ProblemError", "problem_middleware", "problem_response"]
+__all__ = ["ProblemError", "StreamError", "problem", "problem_middleware", "problem_response"]
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -31,14 +31,35 @@ class ProblemError(Exception):
         self.headers = headers
 
 
+class StreamError(Exception):
+    """A stream that has to end before its input does.
+
+    Args:
+        code: what kind of end, a word for logs, metrics and programs.
+        status: the HTTP status that comes closest.
+        detail: what happened, for the person who reads it.
+    """
+
+    def __init__(self, code: str, status: int, detail: str) -> None:
+        super().__init__(code, status, detail)
+        self.code = code
+        self.status = status
+        self.detail = detail
+
+
+def problem(status: int, detail: str, **members: object) -> bytes:
+    """Write a problem document, without LF."""
+    document = {"title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    return json.dumps(document | members).encode()
+
+
 def problem_response(
     status: int, detail: str, headers: Mapping[str, str] | None = None
 ) -> web.Response:
     """Build the response of a problem; its connection ends, as the body is not read."""
-    document = {"title": HTTPStatus(status).phrase, "status": status, "detail": detail}
     response = web.Response(
         status=status,
-        body=json.dumps(document).encode() + b"\n",
+        body=problem(status, detail) + b"\n",
         content_type="application/problem+json",
         headers=headers,
     )
@@ -51,8 +72,8 @@ async def problem_middleware(request: web.Request, handler: Handler) -> web.Stre
     """Answer each error, aiohttp's own included, with a problem document."""
     try:
         return await handler(request)
-    except ProblemError as problem:
-        return problem_response(problem.status, problem.detail, problem.headers)
+    except ProblemError as error:
+        return problem_response(error.status, error.detail, error.headers)
     except web.HTTPNotFound:
         endpoints = sorted(
             f"{route.method} {route.resource.canonical}"

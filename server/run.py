@@ -1,49 +1,84 @@
-"""The life of the server process: listen, wait for a signal, end every stream."""
+"""The life of a server process: listen, wait for a signal, end every stream."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
+import socket
+import sys
 
 from aiohttp import http_parser, web
 
 from server.app import build_app
+from server.config import ServerConfig
+from server.listen import tls_context
+from server.protocol import RequestHandler
+from server.state import STATE
 
-__all__ = ["serve"]
+__all__ = ["address_of", "serve"]
+
+_LINGER = 5.0  # Seconds in which a client that was refused may notice while it still sends.
 
 if http_parser.HttpRequestParser is http_parser.HttpRequestParserPy:
     # The pure Python parser is slow and more lenient with malformed messages.
     raise ImportError("aiohttp came without its compiled HTTP parser")
 
 
-async def serve(*, host: str, port: int, max_line_size: int, drain_timeout: float) -> None:
-    """Serve until SIGINT or SIGTERM.
+async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) -> None:
+    """Serve until SIGINT or SIGTERM, then end every stream within `drain_timeout`.
 
     Args:
-        host: address to listen on.
-        port: TCP port, 0 for any that is free.
-        max_line_size: longest input line in bytes.
-        drain_timeout: how long open streams may go on after a signal, in seconds.
+        config: the configuration.
+        listener: the socket to accept on.
+        worker: whether this is one of several processes: it says nothing, and stops when
+            standard input ends.
 
     Raises:
-        OSError: the address cannot be listened on.
+        OSError: the TLS files cannot be used.
     """
-    runner = web.AppRunner(
-        build_app(max_line_size=max_line_size),
-        access_log=None,
-        handle_signals=False,
-        shutdown_timeout=drain_timeout,
-    )
+    _log_to_stderr()
+    loop = asyncio.get_running_loop()
+    app = build_app(config)
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.5)
     await runner.setup()
+    manager = runner.server
+    if manager is None:
+        raise RuntimeError("the runner has no server after its setup")
+
+    def connection() -> RequestHandler:
+        return RequestHandler(
+            manager,
+            loop=loop,
+            access_log=None,  # type: ignore[arg-type]
+            auto_decompress=False,
+            keepalive_timeout=config.header_timeout,
+            lingering_time=_LINGER,
+            max_line_size=config.max_header_size,
+            max_field_size=config.max_header_size,
+        )
+
+    server = await loop.create_server(connection, sock=listener, ssl=tls_context(config))
+    stop = _stop_on_signals()
+    if worker:
+        loop.add_reader(sys.stdin.fileno(), stop.set)
+    else:
+        print(f"forstcore listens on {address_of(config, listener)}", flush=True)
     try:
-        site = web.TCPSite(runner, host, port)
-        await site.start()
-        stop = _stop_on_signals()
-        for address in runner.addresses:
-            print(f"forstcore listens on http://{address[0]}:{address[1]}", flush=True)
         await stop.wait()
     finally:
+        server.close()
+        await app[STATE].drain(config.drain_timeout)
         await runner.cleanup()
+
+
+def address_of(config: ServerConfig, listener: socket.socket) -> str:
+    """Name the address of a listening socket as a URL."""
+    if config.unix_socket:
+        return f"unix:{config.unix_socket}"
+    host, port = listener.getsockname()[:2]
+    scheme = "https" if config.tls_cert else "http"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _stop_on_signals() -> asyncio.Event:
@@ -56,3 +91,10 @@ def _stop_on_signals() -> asyncio.Event:
             # Windows: Ctrl-C arrives as KeyboardInterrupt instead.
             break
     return stop
+
+
+def _log_to_stderr() -> None:
+    logger = logging.getLogger("forstcore")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    logger.addHandler(logging.StreamHandler(sys.stderr))

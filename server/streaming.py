@@ -2,70 +2,199 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import logging
+import time
 from typing import Literal, cast
 
 from aiohttp import web
+from aiohttp.http import StreamWriter
 
 from forstcore import RecordStream
-from server.errors import ProblemError
+from server.compression import negotiate
+from server.errors import ProblemError, StreamError
+from server.frames import Frames
+from server.intake import Intake
+from server.outlet import Outlet, StreamingResponse
+from server.protocol import RequestHandler
+from server.state import STATE, State
+from server.watch import Watch
 
-__all__ = ["MAX_LINE_SIZE", "streaming_process"]
+__all__ = ["Exchange", "streaming_process"]
 
-MAX_LINE_SIZE = web.AppKey("MAX_LINE_SIZE", int)
-"""Longest input line in bytes; see `RecordStream`."""
-
-_ON_ERROR = ("skip", "emit", "fail")
+_LOGGER = logging.getLogger("forstcore")
+_NDJSON_TYPES = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 
 
 async def streaming_process(request: web.Request) -> web.StreamResponse:
-    """Answer `POST /streaming-process`: NDJSON in, NDJSON out, at the same time.
+    """Answer `POST /streaming-process`: NDJSON in, NDJSON out, at the same time."""
+    return await Exchange(request, request.app[STATE]).run()
 
-    Reading, processing and writing are one loop: nothing is read while a write waits
-    for its reader, so one read buffer and one batch of results are all that a stream
-    holds, however long it is.
+
+class Exchange:
+    """One streaming request, from its head to the end of its response.
+
+    Reading, processing and writing are one loop: nothing is read while a write waits for
+    its reader, so one read buffer and one batch of results are all that a stream holds,
+    however long it is.
+
+    Args:
+        request: the request.
+        state: what the streams of this process share.
+
+    Attributes:
+        request: the request.
+        stream: the core's side, with the counters.
+        outcome: how it ended: ``ok``, or the code of the error; empty while it runs.
+        core_seconds: time spent in the core.
+
+    Raises:
+        ProblemError: the request cannot be answered as asked.
     """
-    stream = RecordStream(on_error=_on_error(request), max_line_size=request.app[MAX_LINE_SIZE])
-    response = _start_response(request)
-    await response.prepare(request)
-    content = request.content
-    try:
-        while chunk := await content.readany():
-            if results := stream.feed(chunk):
-                await response.write(results)
+
+    def __init__(self, request: web.Request, state: State) -> None:
+        config = state.config
+        if request.content_type == "multipart/form-data":
+            raise ProblemError(415, "the body must be NDJSON as it is, not multipart/form-data")
+        self.request = request
+        self.stream = RecordStream(on_error=_on_error(request), max_line_size=config.max_line_size)
+        protocol = request.protocol
+        if not isinstance(protocol, RequestHandler):
+            raise RuntimeError(f"a stream needs a connection of ours, not {protocol!r}")
+        self.intake = Intake(request, protocol, config)
+        self.outlet: Outlet | None = None
+        self.outcome = ""
+        self.detail = ""
+        self.core_seconds = 0.0
+        self.started_at = time.monotonic()
+        self._protocol = protocol
+        self._state = state
+        self._config = config
+        self._frames = Frames(self.stream) if request.headers.get("Forst-Frames") == "1" else None
+        self._task = cast("asyncio.Task[object]", asyncio.current_task())
+        self._ended_by: StreamError | None = None
+        self._draining = False
+
+    async def run(self) -> web.StreamResponse:
+        """Process the request's body into its response, and return that when it is sent."""
+        with self._state.admit(self):
+            coding = None
+            if self._config.compression:
+                coding = negotiate(self.request.headers.get("Accept-Encoding", ""))
+            response = _response(self.request, coding)
+            try:
+                writer = await response.prepare(self.request)
+            except ConnectionError:
+                self.outcome = "disconnected"
+                response.cut = True
+                return response
+            if not isinstance(writer, StreamWriter):
+                raise RuntimeError(f"aiohttp writes with {writer!r}, not with its StreamWriter")
+            protocol = self._protocol
+            protocol.content = self.request.content
+            self.outlet = outlet = Outlet(
+                protocol, response, writer, self._config, self._frames, coding
+            )
+            watch = Watch(self.intake, outlet, self._is_reading, self.interrupt, self._config)
+            try:
+                try:
+                    await self._process(outlet)
+                except asyncio.CancelledError:
+                    if self._ended_by is None:
+                        self.outcome = "cancelled"
+                        raise
+                    self._task.uncancel()
+                    raise self._ended_by from None
+                self.outcome = "ok"
+            except StreamError as error:
+                await self._fail(outlet, error)
+            except Exception:
+                _LOGGER.exception("a stream ended by an error of the server")
+                await self._fail(
+                    outlet, StreamError("internal", 500, "an error of the server; see its log")
+                )
+            finally:
+                watch.stop()
+                outlet.close()
+        return response
+
+    def interrupt(self, error: StreamError) -> None:
+        """End the stream with an error, whatever it is waiting for."""
+        if self._ended_by is None and not self.outcome:
+            self._ended_by = error
+            self._task.cancel()
+
+    def drain(self) -> None:
+        """End the stream at the next line boundary: what was read is processed and sent."""
+        self._draining = True
+        if self.intake.waiting:
+            self.interrupt(_drained())
+
+    async def _process(self, outlet: Outlet) -> None:
+        stream = self.stream
+        clock = time.perf_counter
+        most = self._config.max_stream_records
+        async for piece in self.intake.pieces():
+            started = clock()
+            results = stream.feed(piece)
+            self.core_seconds += clock() - started
+            await outlet.send(results)
             if stream.failed:
-                return _cut(request, response)
-        if results := stream.finish():
-            await response.write(results)
+                raise _bad_record()
+            if most and stream.lines > most:
+                raise StreamError(
+                    "too_many_records",
+                    413,
+                    f"the input has more than {most} lines (max_stream_records)",
+                )
+            if self._draining:
+                raise _drained()
+        await outlet.send(stream.finish())
         if stream.failed:
-            return _cut(request, response)
-        await response.write_eof()
-    except web.RequestPayloadError:
-        # The body is malformed or compressed data is broken: not the end of the input.
-        return _cut(request, response)
-    return response
+            raise _bad_record()
+        await outlet.end()
+
+    async def _fail(self, outlet: Outlet, error: StreamError) -> None:
+        self.outcome, self.detail = error.code, error.detail
+        with contextlib.suppress(ConnectionError):
+            await outlet.fail(error)
+
+    def _is_reading(self) -> bool:
+        transport = self.request.transport
+        return transport is not None and transport.is_reading()
 
 
 def _on_error(request: web.Request) -> Literal["skip", "emit", "fail"]:
     mode = request.headers.get("Forst-On-Error", "skip")
-    if mode not in _ON_ERROR:
+    if mode not in ("skip", "emit", "fail"):
         raise ProblemError(400, f"Forst-On-Error must be skip, emit or fail, not {mode!r}")
     return cast("Literal['skip', 'emit', 'fail']", mode)
 
 
-def _start_response(request: web.Request) -> web.StreamResponse:
-    if request.content_type == "multipart/form-data":
-        raise ProblemError(415, "the body must be NDJSON as it is, not multipart/form-data")
-    return web.StreamResponse(
+def _response(request: web.Request, coding: str | None) -> StreamingResponse:
+    accepted = [part.split(";")[0].strip() for part in request.headers.get("Accept", "").split(",")]
+    content_type = next((name for name in accepted if name in _NDJSON_TYPES), None)
+    response = StreamingResponse(
         headers={
-            "Content-Type": "application/octet-stream",
+            "Content-Type": content_type or "application/octet-stream",
             "Cache-Control": "no-cache",
             "X-Accel-Buffering": "no",
         }
     )
-
-
-def _cut(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
-    """End a failed stream so that every client notices: without its last HTTP chunk."""
-    if request.transport is not None:
-        request.transport.close()
+    if coding:
+        response.headers["Content-Encoding"] = coding
+        response.headers["Vary"] = "Accept-Encoding"
     return response
+
+
+def _bad_record() -> StreamError:
+    return StreamError(
+        "bad_record", 422, "a line is not a record; the error line before this says why"
+    )
+
+
+def _drained() -> StreamError:
+    return StreamError(
+        "draining", 503, "the server is going down; send again from the first line without :ack"
+    )

@@ -1,0 +1,73 @@
+"""Who may talk to this server: Host and Origin, and the bearer token.
+
+A server on loopback is in reach of every web page that its user visits: a page can send
+requests to 127.0.0.1, or to a name of its own that it points there (DNS rebinding). So a
+request must carry a Host that is ours, and no Origin but allowed ones.
+"""
+
+from __future__ import annotations
+
+import hmac
+from urllib.parse import urlsplit
+
+from aiohttp import hdrs, web
+
+from server.config import ServerConfig
+from server.errors import ProblemError
+
+__all__ = ["Gate", "is_loopback"]
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_PROBES = ("/healthz", "/readyz")
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether an address to listen on is out of reach of other machines."""
+    return host == "localhost" or host == "::1" or host.startswith("127.")
+
+
+class Gate:
+    """Decide on requests by their headers alone.
+
+    Args:
+        config: the names, the origins and the token.
+    """
+
+    def __init__(self, config: ServerConfig) -> None:
+        self._hosts = {*_LOOPBACK, config.host.lower(), *map(str.lower, config.allow_host)}
+        self._origins = {origin.lower().rstrip("/") for origin in config.allow_origin}
+        self._any_host = config.unix_socket is not None
+        self._token = config.token.encode() if config.token else None
+
+    def check(self, request: web.BaseRequest) -> None:
+        """Let a request pass, or raise ProblemError 400, 401 or 403.
+
+        Probes pass in any case: they tell nothing, and their senders know no names.
+        """
+        if request.path in _PROBES:
+            return
+        if not self._any_host and _hostname(request.headers.get(hdrs.HOST, "")) not in self._hosts:
+            raise ProblemError(
+                403,
+                f"Host {request.headers.get(hdrs.HOST, '')!r} is not a name of this server "
+                "(allow_host)",
+            )
+        origin = request.headers.get(hdrs.ORIGIN)
+        if origin is not None and origin.lower() not in self._origins:
+            raise ProblemError(403, f"Origin {origin!r} may not use this server (allow_origin)")
+        if self._token is not None:
+            scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+            given = token.strip().encode("utf-8", "surrogateescape")
+            if scheme.lower() != "bearer" or not hmac.compare_digest(given, self._token):
+                raise ProblemError(
+                    401,
+                    "this server wants its bearer token in the Authorization header",
+                    headers={"WWW-Authenticate": 'Bearer realm="forstcore"'},
+                )
+
+
+def _hostname(host: str) -> str:
+    try:
+        return (urlsplit(f"//{host}").hostname or "").lower()
+    except ValueError:
+        return ""

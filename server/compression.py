@@ -1,0 +1,266 @@
+"""Content codings in both directions: gzip, deflate and, where Python has it, zstd.
+
+Each encoder writes one member or frame for a whole response, and flushes after each batch,
+so that a lone record is never held back. Each decoder gives out its data in pieces of a
+bounded size, whatever the body claims to hold.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Protocol
+
+from server.errors import ProblemError, StreamError
+
+if TYPE_CHECKING:
+    from backports import zstd
+else:
+    try:
+        from compression import zstd
+    except ImportError:
+        try:
+            from backports import zstd
+        except ImportError:
+            zstd = None
+
+__all__ = ["CODINGS", "Decoder", "Encoder", "decoder_for", "encoder_for", "negotiate"]
+
+PIECE = 1 << 18
+"""Most bytes that a decoder gives out at once."""
+
+FREE_GROWTH = 1 << 24
+"""Decompressed bytes below which no ratio is refused: small bodies are harmless."""
+
+_LEVEL = 1  # Speed is what is promised; the next level costs a third more for a few percent.
+
+
+class Encoder(Protocol):
+    """The compressor of one response."""
+
+    def encode(self, data: bytes) -> bytes:
+        """Compress `data`; all of it can be read from what is returned so far."""
+        ...
+
+    def finish(self) -> bytes:
+        """End the member or frame."""
+        ...
+
+
+class _ZlibEncoder:
+    def __init__(self, window: int) -> None:
+        self._object = zlib.compressobj(_LEVEL, zlib.DEFLATED, window)
+
+    def encode(self, data: bytes) -> bytes:
+        return self._object.compress(data) + self._object.flush(zlib.Z_SYNC_FLUSH)
+
+    def finish(self) -> bytes:
+        return self._object.flush()
+
+
+class _ZstdEncoder:
+    def __init__(self) -> None:
+        self._object = zstd.ZstdCompressor(level=_LEVEL)
+
+    def encode(self, data: bytes) -> bytes:
+        return self._object.compress(data, mode=self._object.FLUSH_BLOCK)
+
+    def finish(self) -> bytes:
+        return self._object.flush()
+
+
+class _Inflater(Protocol):
+    """What zlib and zstd decompressors are to a `Decoder`: one member or frame."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def pieces(self, data: bytes) -> Iterator[bytes]: ...
+
+
+class _ZlibInflater:
+    def __init__(self, window: int) -> None:
+        self._object = zlib.decompressobj(window)
+
+    @property
+    def eof(self) -> bool:
+        return self._object.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._object.unused_data
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        while True:
+            piece = self._object.decompress(data, PIECE)
+            data = self._object.unconsumed_tail
+            if piece:
+                yield piece
+            if not data and len(piece) < PIECE:
+                return
+
+
+class _ZstdInflater:
+    def __init__(self) -> None:
+        # A window of 8 MiB is what RFC 9659 allows in this content coding.
+        self._object = zstd.ZstdDecompressor(
+            options={zstd.DecompressionParameter.window_log_max: 23}
+        )
+
+    @property
+    def eof(self) -> bool:
+        return self._object.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._object.unused_data
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        while True:
+            piece = self._object.decompress(data, PIECE)
+            data = b""
+            if piece:
+                yield piece
+            if self._object.eof or self._object.needs_input:
+                return
+
+
+_ENCODERS: dict[str, Callable[[], Encoder]] = {
+    "gzip": lambda: _ZlibEncoder(31),
+    "deflate": lambda: _ZlibEncoder(15),
+}
+_INFLATERS: dict[str, Callable[[], _Inflater]] = {
+    "gzip": lambda: _ZlibInflater(31),
+    "deflate": lambda: _ZlibInflater(15),
+}
+_BROKEN: tuple[type[Exception], ...] = (zlib.error,)
+if zstd is not None:
+    _ENCODERS = {"zstd": _ZstdEncoder, **_ENCODERS}
+    _INFLATERS = {"zstd": _ZstdInflater, **_INFLATERS}
+    _BROKEN = (zlib.error, zstd.ZstdError)
+
+CODINGS = tuple(_ENCODERS)
+"""Names of the content codings there are, the one that we like best first."""
+
+
+def negotiate(accept_encoding: str) -> str | None:
+    """Choose the coding of a response (RFC 9110, section 12.5.3).
+
+    Args:
+        accept_encoding: the request's header, empty if there is none.
+
+    Returns:
+        One of `CODINGS`, or None for no coding.
+    """
+    weights: dict[str, float] = {}
+    for item in accept_encoding.split(","):
+        name, *parameters = (part.strip().lower() for part in item.split(";"))
+        weight = 1.0
+        for parameter in parameters:
+            key, _, value = parameter.partition("=")
+            if key.strip() == "q":
+                try:
+                    weight = float(value)
+                except ValueError:
+                    weight = 0.0
+        if name:
+            weights["gzip" if name == "x-gzip" else name] = weight
+    anything = weights.get("*", 0.0)
+    best = max(CODINGS, key=lambda name: weights.get(name, anything))
+    weight = weights.get(best, anything)
+    return best if weight > 0 and weight >= weights.get("identity", 0.0) else None
+
+
+def encoder_for(coding: str) -> Encoder:
+    """Make the encoder of one response."""
+    return _ENCODERS[coding]()
+
+
+def decoder_for(content_encoding: str, max_ratio: int) -> Decoder | None:
+    """Make the decoder of one request body, None where it is not encoded.
+
+    Args:
+        content_encoding: the request's header, empty if there is none.
+        max_ratio: how many times larger than its encoded form the body may become.
+
+    Raises:
+        ProblemError: 415, there is no such coding here.
+    """
+    name = content_encoding.strip().lower()
+    name = "gzip" if name == "x-gzip" else name
+    if name in {"", "identity"}:
+        return None
+    if name not in _INFLATERS:
+        raise ProblemError(
+            415,
+            f"Content-Encoding {content_encoding!r} is not one of {', '.join(CODINGS)}",
+            headers={"Accept-Encoding": ", ".join(CODINGS)},
+        )
+    return Decoder(name, max_ratio)
+
+
+class Decoder:
+    """Decode one request body; members or frames may follow each other.
+
+    Args:
+        coding: one of `CODINGS`.
+        max_ratio: as for `decoder_for`.
+    """
+
+    def __init__(self, coding: str, max_ratio: int) -> None:
+        self._coding = coding
+        self._max_ratio = max_ratio
+        self._inflater: _Inflater | None = None
+        self._taken = 0
+        self._given = 0
+
+    def decode(self, data: bytes) -> Iterator[bytes]:
+        """Yield what `data` decodes to, in pieces of at most 256 KiB.
+
+        Raises:
+            StreamError: the body is not what it says it is, or it is a bomb.
+        """
+        self._taken += len(data)
+        while data:
+            if self._inflater is None:
+                self._inflater = self._start(data)
+            try:
+                for piece in self._inflater.pieces(data):
+                    self._given += len(piece)
+                    self._check_ratio()
+                    yield piece
+            except _BROKEN as error:
+                raise StreamError(
+                    "invalid_encoding", 400, f"the body is not valid {self._coding}: {error}"
+                ) from None
+            data = b""
+            if self._inflater.eof:
+                data = self._inflater.unused_data
+                self._inflater = None
+
+    def finish(self) -> None:
+        """Check that the body ended where its coding ends.
+
+        Raises:
+            StreamError: it did not.
+        """
+        if self._inflater is not None:
+            raise StreamError(
+                "invalid_encoding", 400, f"the body ends within its {self._coding} data"
+            )
+
+    def _start(self, data: bytes) -> _Inflater:
+        # "deflate" is zlib's format, and raw deflate from the senders that took the name
+        # at its word; the first byte tells (RFC 9110, section 8.4.1.2).
+        if self._coding == "deflate" and data[0] & 0x0F != 8:
+            return _ZlibInflater(-15)
+        return _INFLATERS[self._coding]()
+
+    def _check_ratio(self) -> None:
+        if self._given > FREE_GROWTH and self._given > self._max_ratio * self._taken:
+            raise StreamError(
+                "compression_ratio",
+                413,
+                f"the body grows to more than {self._max_ratio} times its size (max_ratio)",
+            )

@@ -1,0 +1,255 @@
+"""The configuration of the server: defaults, TOML file, environment, flags, in that order."""
+
+from __future__ import annotations
+
+import argparse
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from forstcore.config import Option, StreamingConfig, option, options_of
+
+__all__ = ["ServerConfig", "build_parser", "load_config", "show_config"]
+
+PREFIX = "FORSTCORE_"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerConfig(StreamingConfig):
+    """Everything that can be set for a server; the fields of StreamingConfig included."""
+
+    host: str = option("127.0.0.1", "address to listen on")
+    port: int = option(8080, "port to listen on, 0 for any that is free", highest=65535)
+    unix_socket: str | None = option(
+        None, "path of a Unix socket, mode 0600, to listen on instead of a port"
+    )
+    processes: int = option(
+        1, "worker processes that share the port", lowest=1, highest=1024, unit="processes"
+    )
+    insecure: bool = option(
+        False, "allow to listen beyond loopback with neither a token nor client certificates"
+    )
+    allow_host: tuple[str, ...] = option(
+        (), "another name that the Host header may carry (may be repeated)"
+    )
+    allow_origin: tuple[str, ...] = option(
+        (), "an origin whose web pages may use this server (may be repeated)"
+    )
+    token_file: str | None = option(
+        None, "file with the bearer token that requests must carry; or set FORSTCORE_TOKEN"
+    )
+    token: str | None = option(None, "the bearer token itself", secret=True)
+    tls_cert: str | None = option(None, "PEM file with the certificate chain of the server")
+    tls_key: str | None = option(None, "PEM file with the key of --tls-cert")
+    tls_client_ca: str | None = option(
+        None, "PEM file with the authorities whose client certificates are asked for"
+    )
+    max_streams: int = option(
+        1000, "streams at once; more are answered 503", lowest=1, unit="streams"
+    )
+    max_header_size: int = option(
+        8190,
+        "longest request line and header field; longer ones are answered 431",
+        lowest=256,
+        highest=1 << 20,
+        unit="bytes",
+    )
+    max_chunk_rate: int = option(
+        1_000_000,
+        "HTTP chunks a stream may send a second; a faster sender is slowed down",
+        lowest=1,
+        unit="chunks per second",
+    )
+    header_timeout: float = option(
+        15.0,
+        "how long a connection may take to send a request's head, or stay idle before it",
+        lowest=0.1,
+        highest=3600,
+        unit="seconds",
+    )
+    heartbeat: float = option(
+        3.0,
+        "how often :ack is sent on an idle stream with frames",
+        lowest=0.05,
+        highest=3600,
+        unit="seconds",
+    )
+    stall: float = option(
+        2.0,
+        "a reader that takes nothing for so long while it sends is taken as half-duplex",
+        lowest=0.05,
+        highest=3600,
+        unit="seconds",
+    )
+    spool_dir: str | None = option(
+        None, "directory of the spool files of half-duplex clients (default: the system's)"
+    )
+    max_spool_size: int = option(
+        1 << 30, "results a stream may spool to a file for a half-duplex client", unit="bytes"
+    )
+    drain_timeout: float = option(
+        10.0,
+        "how long open streams may take to end after SIGTERM or SIGINT",
+        highest=3600,
+        unit="seconds",
+    )
+    access_log: bool = option(True, "write a line of JSON for each stream to standard error")
+
+
+def load_config(argv: Sequence[str] | None, environ: Mapping[str, str]) -> ServerConfig:
+    """Read the configuration from the command line, the environment and a TOML file.
+
+    Args:
+        argv: the arguments; those of the process if None.
+        environ: environment variables, `FORSTCORE_PORT` for `--port` and so on.
+
+    Raises:
+        ValueError: a value cannot be used; the message names where it comes from.
+        OSError: the TOML file or the token file cannot be read.
+        SystemExit: the arguments are wrong, or ask for help.
+    """
+    arguments = vars(build_parser().parse_args(argv))
+    path = arguments.pop("config", None) or environ.get(PREFIX + "CONFIG")
+    values = _from_file(path) if path else {}
+    values |= _from_environment(environ)
+    values |= {name: value for name, value in arguments.items() if name != "print_config"}
+    if values.get("token_file") and not values.get("token"):
+        values["token"] = Path(values["token_file"]).read_text().strip()
+        if not values["token"]:
+            raise ValueError(f"token_file {values['token_file']} is empty")
+    config = ServerConfig(**values)
+    if bool(config.tls_cert) != bool(config.tls_key):
+        raise ValueError("tls_cert and tls_key go together: set both or neither")
+    if config.tls_client_ca and not config.tls_cert:
+        raise ValueError("tls_client_ca needs tls_cert and tls_key")
+    return config
+
+
+def show_config(config: ServerConfig) -> str:
+    """Write a configuration as TOML, secrets left out."""
+    lines = []
+    for declared, _, limits in options_of(ServerConfig):
+        value = getattr(config, declared.name)
+        if value is None or limits.secret:
+            lines.append(f"# {declared.name}: {'set' if value else 'not set'}")
+        elif isinstance(value, bool):
+            lines.append(f"{declared.name} = {str(value).lower()}")
+        elif isinstance(value, tuple):
+            lines.append(f"{declared.name} = [{', '.join(map(_quoted, value))}]")
+        else:
+            lines.append(f"{declared.name} = {_quoted(value) if isinstance(value, str) else value}")
+    return "\n".join(lines)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Build the command line: one flag for each field that is no secret."""
+    parser = argparse.ArgumentParser(
+        prog="python -m server",
+        description="Stream NDJSON records through forstcore over HTTP.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        argument_default=argparse.SUPPRESS,
+    )
+    parser.add_argument("--config", metavar="FILE", help="TOML file with these settings")
+    parser.add_argument(
+        "--print-config", action="store_true", help="show the settings that hold, and end"
+    )
+    for declared, kind, limits in options_of(ServerConfig):
+        if limits.secret:
+            continue
+        flag = "--" + declared.name.replace("_", "-")
+        text = limits.help + _default_text(declared.default)
+        if kind is bool:
+            parser.add_argument(flag, action=argparse.BooleanOptionalAction, help=text)
+        elif kind is tuple:
+            parser.add_argument(flag, action="append", metavar="NAME", help=text)
+        else:
+            metavar = {int: "N", float: "SECONDS", str: "TEXT"}[kind]
+            if limits.unit == "bytes":
+                metavar = "BYTES"
+            reader = _reader(declared.name, kind, limits)
+            parser.add_argument(flag, type=reader, metavar=metavar, help=text)
+    return parser
+
+
+_EPILOG = """\
+Each option can also be set by an environment variable (FORSTCORE_MAX_LINE_SIZE for
+--max-line-size) or in the TOML file (max_line_size = 65536). Flags win over the environment,
+the environment over the file.
+
+example, in another terminal:
+  printf '{"id":"1","data":"hello"}\\n' | curl -sN -X POST -T . http://127.0.0.1:8080/streaming-process
+"""
+
+
+def _default_text(default: object) -> str:
+    if default is None or default == ():
+        return ""
+    if isinstance(default, bool):
+        return f" (default: {'on' if default else 'off'})"
+    return f" (default: {default:g})" if isinstance(default, float) else f" (default: {default})"
+
+
+def _reader(name: str, kind: type, limits: Option) -> Any:
+    def read(text: str) -> Any:
+        try:
+            value = _parsed(name, kind, text)
+            limits.check(name, value)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+        return value
+
+    return read
+
+
+def _parsed(name: str, kind: type, text: str) -> Any:
+    """Read the text of a flag or an environment variable as a value of type `kind`."""
+    if kind is bool:
+        if text.lower() in {"1", "true", "yes", "on"}:
+            return True
+        if text.lower() in {"0", "false", "no", "off"}:
+            return False
+        raise ValueError(f"{name} must be true or false, not {text!r}")
+    if kind is tuple:
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    try:
+        return kind(text)
+    except ValueError:
+        wanted = "a whole number" if kind is int else "a number"
+        raise ValueError(f"{name} must be {wanted}, not {text!r}") from None
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        declared.name: _parsed(PREFIX + declared.name.upper(), kind, environ[variable])
+        for declared, kind, _ in options_of(ServerConfig)
+        if (variable := PREFIX + declared.name.upper()) in environ
+    }
+
+
+def _from_file(path: str) -> dict[str, Any]:
+    try:
+        table = tomllib.loads(Path(path).read_text())
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{path}: {error}") from None
+    known = {declared.name: kind for declared, kind, _ in options_of(ServerConfig)}
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        name = key.replace("-", "_")
+        if name not in known:
+            raise ValueError(f"{path}: there is no option {key!r}")
+        kind = known[name]
+        if kind is float and type(value) is int:
+            value = float(value)
+        if kind is tuple and isinstance(value, list):
+            value = tuple(value)
+        if type(value) is not kind:
+            raise ValueError(f"{path}: {key} must be of type {kind.__name__}, not {value!r}")
+        values[name] = value
+    return values
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

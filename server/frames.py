@@ -1,0 +1,63 @@
+"""Control lines, for clients that ask for them with `Forst-Frames: 1`.
+
+A control line starts with ':', which no JSON value does, so that it is never taken for a
+result: `:ack N`, `:end {…}` and `:error {…}`.
+"""
+
+from __future__ import annotations
+
+import json
+
+from xxhash import xxh3_64
+
+from forstcore import RecordStream
+from server.errors import StreamError, problem
+
+__all__ = ["Frames"]
+
+
+class Frames:
+    """Write the control lines of one stream.
+
+    Args:
+        stream: the stream whose counters they tell.
+    """
+
+    def __init__(self, stream: RecordStream) -> None:
+        self._stream = stream
+        self._digest = xxh3_64()
+        self._acked = 0
+
+    def results(self, results: bytes) -> bytes:
+        """Add the acknowledgement of all lines so far to a batch of results, if it is news."""
+        self._digest.update(results)
+        if self._stream.lines == self._acked:
+            return results
+        self._acked = self._stream.lines
+        return b"%b:ack %d\n" % (results, self._stream.lines)
+
+    def ack(self) -> bytes:
+        """Write the acknowledgement alone, as a heartbeat."""
+        return b":ack %d\n" % self._stream.lines
+
+    def end(self) -> bytes:
+        """Write the last line of a stream that ended well.
+
+        The digest is XXH3 (64 bits, hexadecimal) over the result and error lines, control
+        lines left out.
+        """
+        stream = self._stream
+        counters = {
+            "lines": stream.lines,
+            "records": stream.records,
+            "errors": stream.errors,
+            "results": stream.results,
+            "bytes_in": stream.bytes_in,
+            "bytes_out": stream.bytes_out,
+            "digest": f"xxh3:{self._digest.hexdigest()}",
+        }
+        return b":end %b\n" % json.dumps(counters, separators=(",", ":")).encode()
+
+    def error(self, error: StreamError) -> bytes:
+        """Write why the stream ends here."""
+        return b":error %b\n" % problem(error.status, error.detail, code=error.code)

@@ -1,0 +1,138 @@
+"""The figures for Prometheus, right across processes."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    multiprocess,
+)
+
+if TYPE_CHECKING:
+    from server.streaming import Exchange
+
+__all__ = ["CONTENT_TYPE", "Metrics"]
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_COUNTERS = {
+    "lines": "Input lines, blank ones included.",
+    "records": "Lines that were valid records.",
+    "errors": "Lines that were neither blank nor a record.",
+    "results": "Result lines.",
+    "bytes_in": "Input bytes, after decompression.",
+    "bytes_out": "Output bytes, before compression.",
+}
+
+
+class Metrics:
+    """Count what streams do.
+
+    A running stream is counted when somebody asks, and when it ends: between, nothing is
+    paid. Several processes share their figures through files in the directory that
+    PROMETHEUS_MULTIPROC_DIR names.
+    """
+
+    def __init__(self) -> None:
+        self._shared = "PROMETHEUS_MULTIPROC_DIR" in os.environ
+        self.registry = registry = CollectorRegistry()
+        self._open = Gauge(
+            "forstcore_streams_open",
+            "Streams that run now.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self._streams = Counter(
+            "forstcore_streams", "Streams that have ended.", ["outcome"], registry=registry
+        )
+        self._counters = {
+            name: Counter(f"forstcore_{name}", text, registry=registry)
+            for name, text in _COUNTERS.items()
+        }
+        self._errors = Counter(
+            "forstcore_record_errors",
+            "Lines that were no record, by code.",
+            ["code"],
+            registry=registry,
+        )
+        self._core = Counter(
+            "forstcore_core_seconds", "Seconds spent in the core.", registry=registry
+        )
+        self._spooled = Counter(
+            "forstcore_spooled_bytes", "Bytes spooled for half-duplex clients.", registry=registry
+        )
+        self._queue = Gauge(
+            "forstcore_queue_bytes",
+            "Bytes that wait in memory for readers.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self._spool = Gauge(
+            "forstcore_spool_bytes",
+            "Bytes that wait in spool files.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self._duration = Histogram(
+            "forstcore_stream_seconds",
+            "How long streams took.",
+            buckets=(0.001, 0.01, 0.1, 1, 10, 60, 600, 3600, 86400),
+            registry=registry,
+        )
+        self._seen: dict[Exchange, dict[str, float]] = {}
+
+    def started(self) -> None:
+        """Count a stream that starts."""
+        self._open.inc()
+
+    def progressed(self, exchange: Exchange) -> None:
+        """Count what a stream has done since this was called last."""
+        stream = exchange.stream
+        now: dict[str, float] = {name: getattr(stream, name) for name in _COUNTERS}
+        now["core"] = exchange.core_seconds
+        queue = spooled = spool = 0
+        if exchange.outlet is not None:
+            queue = exchange.outlet.queued()
+            spooled = exchange.outlet.spool.written
+            spool = len(exchange.outlet.spool)
+        now |= {"queue": queue, "spooled": spooled, "spool": spool}
+        now |= {f"error {code}": count for code, count in stream.errors_by_code().items()}
+        seen = self._seen.get(exchange, {})
+        self._seen[exchange] = now
+        self._add({name: value - seen.get(name, 0) for name, value in now.items()})
+
+    def ended(self, exchange: Exchange) -> None:
+        """Count a stream that has ended."""
+        self.progressed(exchange)
+        last = self._seen.pop(exchange)
+        self._queue.dec(last["queue"])
+        self._spool.dec(last["spool"])
+        self._open.dec()
+        self._streams.labels(exchange.outcome).inc()
+        self._duration.observe(time.monotonic() - exchange.started_at)
+
+    def _add(self, moved: dict[str, float]) -> None:
+        for name, counter in self._counters.items():
+            counter.inc(moved[name])
+        self._core.inc(moved["core"])
+        self._spooled.inc(moved["spooled"])
+        self._queue.inc(moved["queue"])
+        self._spool.inc(moved["spool"])
+        for name, count in moved.items():
+            if name.startswith("error ") and count:
+                self._errors.labels(name.removeprefix("error ")).inc(count)
+
+    def render(self) -> bytes:
+        """Write the figures of all processes in Prometheus' text format."""
+        if not self._shared:
+            return generate_latest(self.registry)
+        registry = CollectorRegistry()
+        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)

@@ -1,0 +1,257 @@
+"""The output side of a stream: from results to the connection, at the reader's pace."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import struct
+
+from aiohttp import web
+from aiohttp.http import StreamWriter
+
+from server.compression import encoder_for
+from server.config import ServerConfig
+from server.errors import StreamError
+from server.frames import Frames
+from server.protocol import RequestHandler
+from server.spool import Spool
+
+try:
+    import fcntl
+    import termios
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["Outlet", "StreamingResponse"]
+
+_PIECE = 1 << 18  # Bytes of the spool that are in memory at a time.
+_LAST_WORDS = 5.0  # Seconds in which the reader may take the line that says why it ends.
+
+
+class StreamingResponse(web.StreamResponse):
+    """A response that can end as a cut: without the chunk that would end it well."""
+
+    cut = False
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        if not self.cut:
+            await super().write_eof(data)
+
+
+class Outlet:
+    """Write results to a response that has been prepared.
+
+    A reader that takes nothing while it goes on sending would wait for ever, as would we:
+    `spool_from_now` puts the results into a file, from which a task sends them as soon as
+    the reader reads.
+
+    Args:
+        protocol: the connection.
+        response: its response.
+        writer: what `response.prepare` returned.
+        config: limits of the spool.
+        frames: the writer of control lines, None if the client wants none.
+        coding: content coding of the response, None for none.
+
+    Attributes:
+        sent: bytes handed to the connection; heartbeats are not counted.
+        spool: results that wait in a file.
+    """
+
+    def __init__(
+        self,
+        protocol: RequestHandler,
+        response: StreamingResponse,
+        writer: StreamWriter,
+        config: ServerConfig,
+        frames: Frames | None,
+        coding: str | None,
+    ) -> None:
+        self._protocol = protocol
+        protocol.on_writable = self._stop_waiting
+        self._response = response
+        self._writer = writer
+        self._frames = frames
+        self._encoder = encoder_for(coding) if coding else None
+        self._wake: asyncio.Future[None] | None = None
+        self._beat: asyncio.Task[None] | None = None
+        self._pump: asyncio.Task[None] | None = None
+        self._spool_lock = asyncio.Lock()
+        self._lost: StreamError | None = None
+        self.spool = Spool(config.spool_dir, config.max_spool_size)
+        self.sent = 0
+
+    @property
+    def waiting(self) -> bool:
+        """Whether nothing can be written before the reader reads."""
+        return self._wake is not None
+
+    @property
+    def spooling(self) -> bool:
+        """Whether results go to the spool."""
+        return self._pump is not None
+
+    def accepted(self) -> int:
+        """Count the bytes that the reader's side has taken: progress, if it grows."""
+        return self.sent - self.queued() - _in_kernel(self._protocol.transport)
+
+    def queued(self) -> int:
+        """Count the bytes that wait in memory for the reader."""
+        transport = self._protocol.transport
+        return transport.get_write_buffer_size() if transport else 0
+
+    async def send(self, results: bytes) -> None:
+        """Write a batch of results, and wait while the reader lags behind.
+
+        Raises:
+            StreamError: the client is gone, or the spool cannot be written.
+        """
+        if self._frames:
+            results = self._frames.results(results)
+        if results:
+            await self._put(self._encoded(results))
+
+    async def end(self) -> None:
+        """Write what ends a good stream, and wait until all is on its way."""
+        await self._put(self._encoded(self._frames.end() if self._frames else b"", last=True))
+        while self._pump is not None:
+            await asyncio.wait([self._pump])
+        if self._lost:
+            raise self._lost
+        await self._response.write_eof()
+
+    async def fail(self, error: StreamError) -> None:
+        """End a failed stream so that every client notices.
+
+        With frames a line says why. Without, the response lacks its last HTTP chunk: the
+        sending half of the connection is closed, what is on its way arrives.
+        """
+        transport = self._protocol.transport
+        self._response.force_close()
+        self._response.cut = True
+        if transport is None:
+            return
+        if self._protocol.writing_paused or self._pump is not None:
+            # Nobody reads: nothing more can be told, and the memory is wanted back.
+            transport.abort()
+        elif self._frames:
+            self._write(self._encoded(self._frames.error(error), last=True))
+            self._response.cut = False
+            try:
+                async with asyncio.timeout(_LAST_WORDS):
+                    await self._response.write_eof()
+            except TimeoutError:
+                transport.abort()
+        elif transport.can_write_eof():
+            transport.write_eof()
+        else:
+            transport.close()
+
+    def heartbeat(self) -> None:
+        """Tell a client with frames that the stream lives, if it reads."""
+        if self._frames:
+            self._beat = asyncio.ensure_future(self._put_ack(self._frames))
+
+    def spool_from_now(self) -> None:
+        """Stop waiting for the reader: results go to the spool until it has caught up."""
+        if self._pump is None and self.spool.fits(_PIECE):
+            self._pump = asyncio.ensure_future(self._send_spool())
+            self._stop_waiting()
+
+    def close(self) -> None:
+        """Free what the outlet holds."""
+        if self._pump is not None:
+            self._pump.cancel()
+        self.spool.close()
+
+    def _encoded(self, data: bytes, *, last: bool = False) -> bytes:
+        if self._encoder is None:
+            return data
+        return self._encoder.encode(data) + (self._encoder.finish() if last else b"")
+
+    async def _put(self, data: bytes) -> None:
+        while self._pump is not None:
+            async with self._spool_lock:
+                if self._pump is not None and self.spool.fits(len(data)):
+                    await self._to_spool(data)
+                    return
+            if self._pump is not None:
+                # The spool is full: the reader has to catch up first.
+                await asyncio.wait([self._pump])
+        if self._lost:
+            raise self._lost
+        self._write(data)
+        while self._protocol.writing_paused and self._pump is None:
+            await self._room()
+
+    async def _put_ack(self, frames: Frames) -> None:
+        # Encoding and writing are one step: no results can come between.
+        if not (self._protocol.writing_paused or self._pump or self._response.cut):
+            with contextlib.suppress(StreamError):
+                before = self.sent
+                self._write(self._encoded(frames.ack()))
+                self.sent = before
+
+    async def _to_spool(self, data: bytes) -> None:
+        try:
+            await asyncio.to_thread(self.spool.put, data)
+        except OSError as error:
+            raise StreamError("spool", 507, f"cannot spool: {error.strerror}") from error
+
+    async def _send_spool(self) -> None:
+        try:
+            while True:
+                while self._protocol.writing_paused:
+                    await self._room()
+                async with self._spool_lock:
+                    data = await asyncio.to_thread(self.spool.get, _PIECE)
+                    if not data:
+                        return
+                self._write(data)
+        except StreamError as error:
+            self._lost = error
+        finally:
+            self._pump = None
+
+    def _write(self, data: bytes) -> None:
+        if not data:
+            return
+        # aiohttp's writer never suspends when it is told not to drain.
+        writing = self._writer.write(data, drain=False)
+        try:
+            writing.send(None)
+        except StopIteration:
+            self.sent += len(data)
+        except ConnectionError as error:
+            raise StreamError("disconnected", 400, "the client went away") from error
+
+    async def _room(self) -> None:
+        """Wait until the connection takes more, or until `_stop_waiting`."""
+        wake = self._wake = asyncio.get_running_loop().create_future()
+        try:
+            await wake
+        finally:
+            if self._wake is wake:
+                self._wake = None
+        if self._protocol.transport is None:
+            raise StreamError("disconnected", 400, "the client went away")
+
+    def _stop_waiting(self) -> None:
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+
+def _in_kernel(transport: asyncio.BaseTransport | None) -> int:
+    """Count the bytes that the kernel has not got an acknowledgement for, where it tells.
+
+    It takes more only when a third of a buffer of megabytes is free: without this, a slow
+    reader would look like one that does not read.
+    """
+    connection = transport.get_extra_info("socket") if transport else None
+    if connection is None or fcntl is None:
+        return 0
+    try:
+        (count,) = struct.unpack("i", fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, b"0000"))
+    except OSError:
+        return 0
+    return int(count)

@@ -1,0 +1,99 @@
+"""Several processes on one listening socket; one that dies is replaced."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from types import FrameType
+
+from prometheus_client import multiprocess
+
+from server.config import ServerConfig
+
+__all__ = ["LISTENER_VARIABLE", "supervise"]
+
+LISTENER_VARIABLE = "FORSTCORE_LISTENER_FD"
+"""Environment variable that tells a worker the descriptor of the socket to accept on."""
+
+_FASTEST_RESTART = 0.5  # Seconds; a worker that cannot live must not eat the machine.
+
+
+def supervise(config: ServerConfig, listener: socket.socket, argv: Sequence[str]) -> int:
+    """Run `processes` workers until SIGINT or SIGTERM.
+
+    All accept from one queue, so that a connection that waits there is not lost with the
+    worker that would have taken it.
+
+    Args:
+        config: the configuration.
+        listener: the socket that the workers accept on.
+        argv: the arguments to run the workers with.
+
+    Returns:
+        The exit status: 0 if every worker ended well after the signal.
+    """
+    figures = tempfile.mkdtemp(prefix="forstcore-metrics-")
+    environment = {
+        **os.environ,
+        LISTENER_VARIABLE: str(listener.fileno()),
+        "PROMETHEUS_MULTIPROC_DIR": figures,
+    }
+    stopping = False
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        nonlocal stopping
+        stopping = True
+        for worker in workers:
+            worker.terminate()
+
+    def start() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "server", *argv],
+            pass_fds=[listener.fileno()],
+            # Its end tells the workers that this process is gone, however that came.
+            stdin=subprocess.PIPE,
+            env=environment,
+            # Ctrl-C reaches the whole foreground group: the workers hear of it from here.
+            start_new_session=True,
+        )
+
+    workers: list[subprocess.Popen[bytes]] = []
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    try:
+        workers.extend(start() for _ in range(config.processes))
+        while not stopping:
+            time.sleep(_FASTEST_RESTART)
+            for place, worker in enumerate(workers):
+                if worker.poll() is None or stopping:
+                    continue
+                print(
+                    f"forstcore: worker {worker.pid} ended with {worker.returncode}; "
+                    "another takes its place",
+                    file=sys.stderr,
+                    flush=True,
+                )
+                _forget(worker.pid, figures)
+                workers[place] = start()
+        if stopping:
+            for worker in workers:
+                if worker.poll() is None:
+                    worker.terminate()
+        return max(abs(worker.wait(config.drain_timeout + 10)) for worker in workers)
+    finally:
+        for worker in workers:
+            if worker.poll() is None:
+                worker.kill()
+        shutil.rmtree(figures, ignore_errors=True)
+
+
+def _forget(pid: int, figures: str) -> None:
+    """Take a dead worker's open streams out of the figures; what it counted stays."""
+    multiprocess.mark_process_dead(pid, figures)  # type: ignore[no-untyped-call]

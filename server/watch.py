@@ -1,0 +1,82 @@
+"""The clock of a stream: heartbeats, half-duplex clients, and streams that have died."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from server.config import ServerConfig
+from server.errors import StreamError
+from server.intake import Intake
+from server.outlet import Outlet
+
+__all__ = ["Watch"]
+
+
+class Watch:
+    """Look at a stream a few times a second, for as long as it lives.
+
+    Both sides wait for the other without a time limit of their own; what they wait for may
+    never come. Progress is counted where it cannot be faked: bytes read from the
+    connection, and bytes that the reader's side has taken.
+
+    Args:
+        intake, outlet: the two sides.
+        is_reading: whether the connection is being read; if not, input may be waiting.
+        interrupt: ends the stream with an error.
+        config: timeout, stall and heartbeat, in seconds.
+    """
+
+    def __init__(
+        self,
+        intake: Intake,
+        outlet: Outlet,
+        is_reading: Callable[[], bool],
+        interrupt: Callable[[StreamError], None],
+        config: ServerConfig,
+    ) -> None:
+        self._intake = intake
+        self._outlet = outlet
+        self._is_reading = is_reading
+        self._interrupt = interrupt
+        self._config = config
+        self._loop = asyncio.get_running_loop()
+        self._interval = min(config.timeout, config.stall, config.heartbeat, 4.0) / 4
+        now = self._loop.time()
+        self._received = 0
+        self._accepted = 0
+        self._sent = 0
+        self._input_at = now  # when each of these last moved
+        self._output_at = now
+        self._written_at = now
+        self._timer = self._loop.call_later(self._interval, self._tick)
+
+    def stop(self) -> None:
+        """Stop looking."""
+        self._timer.cancel()
+
+    def _tick(self) -> None:
+        self._timer = self._loop.call_later(self._interval, self._tick)
+        now = self._loop.time()
+        if self._intake.received != self._received:
+            self._received = self._intake.received
+            self._input_at = now
+        if self._outlet.accepted() > self._accepted:
+            self._accepted = self._outlet.accepted()
+            self._output_at = now
+        if self._outlet.sent != self._sent:
+            self._sent = self._outlet.sent
+            self._written_at = now
+
+        config = self._config
+        if now - max(self._input_at, self._output_at) > config.timeout:
+            side = "the client took no results" if self._outlet.waiting else "no input came"
+            self._interrupt(
+                StreamError("timeout", 408, f"{side} for {config.timeout:g} seconds (timeout)")
+            )
+        elif self._outlet.waiting:
+            if now - self._output_at > config.stall and not self._is_reading():
+                self._outlet.spool_from_now()
+        elif self._intake.waiting and now - self._written_at >= config.heartbeat:
+            self._outlet.heartbeat()
+            self._written_at = now
