@@ -56,6 +56,7 @@ def test_shell(document: Path, code: str, start_server: StartServer) -> None:
             target = line.split()[1]
             assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
             continue
+        line = re.sub(r"^python ", f"{sys.executable} ", line)
         if "127.0.0.1:8080" in line:
             server = server or start_server()
             line = line.replace("http://127.0.0.1:8080", server.url)

@@ -71,6 +71,11 @@ class RawStream:
         for _ in range(times):
             self.send(data)
 
+    def send_and_end(self, data: bytes) -> None:
+        """Send `data` as the last HTTP chunk."""
+        self.send(data)
+        self.end()
+
     def end(self) -> None:
         """End the request."""
         self.socket.sendall(b"0\r\n\r\n")
@@ -93,6 +98,13 @@ class RawStream:
         end = self._body.find(b"\n") + 1 or len(self._body)
         line, self._body = self._body[:end], self._body[end:]
         return line
+
+    def read_some(self) -> bytes:
+        """Read what of the body comes next."""
+        if not self._body:
+            self._read_chunk()
+        data, self._body = self._body, b""
+        return data
 
     def read_rest(self) -> bytes:
         """Read the body to its end; raises Cut if it has none."""

@@ -1,0 +1,406 @@
+"""How the server ends, and what its streams see of that; several processes as one."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.server.raw import Cut, RawStream
+from tests.servers import Server, StartServer
+
+RECORD = b'{"id":"%d","data":"x"}\n'
+RESULT = b'{"id":"%d","result":"processed_x","status":"success"}\n'
+FRAMES = {"Forst-Frames": "1"}
+
+
+def stream(server: Server, headers: dict[str, str] | None = None) -> RawStream:
+    return RawStream((server.host, server.port), headers=headers)
+
+
+def process_one(server: Server, number: int = 1) -> None:
+    with stream(server) as request:
+        request.send(RECORD % number)
+        request.end()
+        assert request.read_rest() == RESULT % number
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it does not happen"
+        time.sleep(0.02)
+
+
+def is_refused(server: Server) -> bool:
+    """Tell whether a new connection is refused."""
+    with socket.socket() as connection:
+        connection.settimeout(1)
+        return connection.connect_ex((server.host, server.port)) != 0
+
+
+def ended_well(server: Server, seconds: float = 10) -> str:
+    """Wait for the end of a server that has been told to; return what it wrote as errors."""
+    _, errors = server.process.communicate(timeout=seconds)
+    assert server.process.returncode == 0, errors
+    assert "Traceback" not in errors
+    return errors
+
+
+# Draining.
+
+
+def test_an_idle_stream_with_frames_is_told(start_server: StartServer) -> None:
+    server = start_server()
+    with stream(server, FRAMES) as request:
+        request.send(RECORD % 1 + RECORD % 2 + b'{"id":"cut')
+        assert request.read_line() == RESULT % 1
+        assert request.read_line() == RESULT % 2
+        assert request.read_line() == b":ack 2\n"
+        started = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        line = request.read_line()
+        assert time.monotonic() - started < 1
+        assert line.startswith(b":error ")
+        error = json.loads(line.removeprefix(b":error "))
+        assert (error["code"], error["status"]) == ("draining", 503)
+        assert request.read_rest() == b""
+    ended_well(server)
+
+
+def test_an_idle_stream_without_frames_is_cut(start_server: StartServer) -> None:
+    server = start_server()
+    with stream(server) as request:
+        request.send(RECORD % 1 + RECORD % 2)
+        assert request.read_line() == RESULT % 1
+        started = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        assert request.read_until_cut() == RESULT % 2
+        assert time.monotonic() - started < 1
+    ended_well(server)
+
+
+def test_a_stream_without_input_is_ended_too(start_server: StartServer) -> None:
+    server = start_server()
+    with stream(server, FRAMES) as request:
+        assert request.read_head() == 200
+        server.process.send_signal(signal.SIGTERM)
+        assert b'"draining"' in request.read_rest()
+    ended_well(server)
+
+
+def stop_reading(server: Server) -> RawStream:
+    """Open a stream that sends until nothing more is taken, and reads nothing."""
+    request = RawStream((server.host, server.port), receive_buffer=65536)
+    batch = b"".join(RECORD % number for number in range(10_000))
+    request.socket.settimeout(0.3)
+    with contextlib.suppress(TimeoutError):
+        while True:
+            request.send(batch)
+    return request
+
+
+def test_nothing_new_is_taken_while_draining(start_server: StartServer) -> None:
+    server = start_server("--drain-timeout", "3", "--stall", "60")
+    probe = b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with (
+        stop_reading(server),
+        socket.create_connection((server.host, server.port), timeout=5) as kept,
+    ):
+        kept.sendall(probe)
+        assert kept.recv(4096).startswith(b"HTTP/1.1 200 ")
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        assert server.process.poll() is None
+        with contextlib.suppress(ConnectionError):
+            kept.sendall(probe)
+            answer = kept.recv(4096)
+            assert answer == b"" or answer.startswith(b"HTTP/1.1 503 ")
+            assert answer == b"" or b"Retry-After:" in answer
+        assert is_refused(server)
+    ended_well(server)
+
+
+@pytest.mark.parametrize("wait", [0, 1])
+def test_a_stopped_reader_does_not_hold_it_up(start_server: StartServer, wait: int) -> None:
+    server = start_server("--drain-timeout", str(wait), "--stall", "60")
+    with stop_reading(server):
+        started = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        ended_well(server)
+        assert wait <= time.monotonic() - started < wait + 2.5
+
+
+@pytest.mark.parametrize("again", [signal.SIGTERM, signal.SIGINT])
+def test_more_signals_change_nothing(start_server: StartServer, again: int) -> None:
+    server = start_server("--drain-timeout", "1", "--stall", "60")
+    with stop_reading(server):
+        server.process.send_signal(signal.SIGTERM)
+        for _ in range(3):
+            time.sleep(0.1)
+            server.process.send_signal(again)
+        ended_well(server)
+
+
+class Flood:
+    """A client that sends without end, and checks what it gets."""
+
+    def __init__(self, server: Server, headers: dict[str, str]) -> None:
+        self.request = stream(server, headers)
+        self.results = 0
+        self.last = b""
+        self.wrong = ""
+        self.cut = False
+        self.threads = [threading.Thread(target=self.send), threading.Thread(target=self.read)]
+        for thread in self.threads:
+            thread.start()
+
+    def send(self) -> None:
+        with contextlib.suppress(OSError):
+            for start in range(0, 10_000_000, 100):
+                self.request.send(b"".join(RECORD % n for n in range(start, start + 100)))
+                time.sleep(0.005)
+
+    def read(self) -> None:
+        try:
+            while line := self.request.read_line():
+                self.check(line)
+        except Cut:
+            self.cut = True
+
+    def check(self, line: bytes) -> None:
+        self.last = line
+        if line.startswith(b":ack ") and int(line[5:]) != self.results:
+            self.wrong = f"{line!r} after {self.results} results"
+        if not line.startswith(b":"):
+            if line != RESULT % self.results:
+                self.wrong = f"{line!r} as result {self.results}"
+            self.results += 1
+
+    def finish(self) -> None:
+        for thread in self.threads:
+            thread.join(timeout=10)
+            assert not thread.is_alive()
+        self.request.socket.close()
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_flood_of_streams_ends_in_order(start_server: StartServer, processes: str) -> None:
+    server = start_server("--processes", processes)
+    if processes == "2":
+        wait_for_both(server)
+    floods = [Flood(server, FRAMES if number % 2 else {}) for number in range(10)]
+    wait_until(lambda: all(flood.results > 500 for flood in floods))
+    server.process.send_signal(signal.SIGTERM)
+    for flood in floods:
+        flood.finish()
+    errors = ended_well(server)
+    assert [flood.wrong for flood in floods if flood.wrong] == []
+    for number, flood in enumerate(floods):
+        assert flood.cut or (number % 2 and flood.last.startswith(b":error "))
+    lines = [json.loads(line) for line in errors.splitlines()]
+    lines = [line for line in lines if line["outcome"] != "ok"]
+    assert [line["outcome"] for line in lines] == ["draining"] * len(floods)
+    # What is on its way when the server ends may be lost, but never be more than was sent.
+    assert sum(flood.results for flood in floods) <= sum(line["results"] for line in lines)
+
+
+def test_a_stream_in_full_flow_is_told_why_it_ends(start_server: StartServer) -> None:
+    server = start_server()
+    flood = Flood(server, FRAMES)
+    wait_until(lambda: flood.results > 500)
+    server.process.send_signal(signal.SIGTERM)
+    flood.finish()
+    ended_well(server)
+    assert flood.wrong == ""
+    assert flood.last.startswith(b":error ")
+    assert b'"draining"' in flood.last
+
+
+# Keep-alive.
+
+
+def test_keep_alive_works_after_errors_skipped(start_server: StartServer) -> None:
+    server = start_server()
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
+    body = b"junk\n" + RECORD % 1 + b'{"id":7}\n[]\n{"id":"' + b"\xff\n" + RECORD % 2 + b"tail"
+    for _ in range(3):
+        connection.request("POST", "/streaming-process", body)
+        first = connection.sock
+        response = connection.getresponse()
+        assert response.read() == RESULT % 1 + RESULT % 2
+        assert connection.sock is first
+        connection.request("GET", "/healthz")
+        assert connection.getresponse().read() == b'{"status": "ok"}'
+        assert connection.sock is first
+    connection.close()
+
+
+# Several processes.
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes that `pid` has started."""
+    path = Path(f"/proc/{pid}/task/{pid}/children")
+    if not path.exists():
+        pytest.skip("needs /proc")
+    return [int(child) for child in path.read_text().split()]
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
+def sample(server: Server, name: str, **labels: str) -> float:
+    """Add up the samples of that name in /metrics; 0 if there is none."""
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
+    connection.request("GET", "/metrics")
+    text = connection.getresponse().read().decode()
+    connection.close()
+    return sum(
+        found.value
+        for family in text_string_to_metric_families(text)
+        for found in family.samples
+        if found.name == name and labels.items() <= found.labels.items()
+    )
+
+
+@pytest.fixture
+def pair(start_server: StartServer) -> Iterator[Server]:
+    """A server of two processes, both ready."""
+    server = start_server("--processes", "2", "--drain-timeout", "2")
+    workers = wait_for_both(server)
+    try:
+        yield server
+    finally:
+        workers += children(server.process.pid) if is_alive(server.process.pid) else []
+        server.process.kill()
+        for worker in workers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)
+
+
+def wait_for_both(server: Server) -> list[int]:
+    """Wait until two workers serve, and return them."""
+    wait_until(lambda: len(children(server.process.pid)) == 2)
+    workers = children(server.process.pid)
+    for worker in workers:
+        process_one_without(server, worker)
+    return workers
+
+
+def process_one_without(server: Server, worker: int) -> None:
+    """Process a record while that worker cannot: another must be able to."""
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        process_one(server)
+    finally:
+        os.kill(worker, signal.SIGCONT)
+
+
+def test_each_process_serves_and_figures_add_up(pair: Server) -> None:
+    one, two = children(pair.process.pid)
+    for number in range(10):
+        process_one_without(pair, one if number % 2 else two)
+    # Two more were processed to see that both are ready.
+    wait_until(lambda: sample(pair, "forstcore_stream_seconds_count") == 12)
+    assert sample(pair, "forstcore_streams_total", outcome="ok") == 12
+    assert sample(pair, "forstcore_results_total") == 12
+    assert pair.stop() == 0
+
+
+def test_a_killed_worker_is_replaced(pair: Server) -> None:
+    one, two = children(pair.process.pid)
+    os.kill(two, signal.SIGSTOP)
+    with stream(pair) as lost:
+        lost.send(RECORD % 1)
+        assert lost.read_line() == RESULT % 1
+        os.kill(two, signal.SIGCONT)
+        assert sample(pair, "forstcore_streams_open") == 1
+        wait_until(lambda: sample(pair, "forstcore_streams_total") == 2)
+        os.kill(one, signal.SIGKILL)
+        with pytest.raises(Cut):
+            lost.read_line()
+    process_one(pair)
+    wait_until(lambda: one not in children(pair.process.pid))
+    wait_until(lambda: len(children(pair.process.pid)) == 2)
+    process_one(pair)
+    process_one_without(pair, two)
+    # What the dead one counted stays; its open streams do not.
+    wait_until(lambda: sample(pair, "forstcore_streams_total") == 5)
+    assert sample(pair, "forstcore_streams_open") == 0
+    assert pair.stop() == 0
+    errors = pair.process.communicate()[1]
+    told = [line for line in errors.splitlines() if not line.startswith("{")]
+    assert len(told) == 1
+    assert str(one) in told[0]
+    assert "another takes its place" in told[0]
+
+
+def test_a_worker_that_is_killed_harms_no_stream_of_the_other(pair: Server) -> None:
+    one, two = children(pair.process.pid)
+    os.kill(one, signal.SIGSTOP)
+    with stream(pair) as kept:
+        kept.send(RECORD % 1)
+        assert kept.read_line() == RESULT % 1
+        os.kill(one, signal.SIGKILL)
+        wait_until(lambda: set(children(pair.process.pid)) - {one, two} != set())
+        kept.send(RECORD % 2)
+        kept.end()
+        assert kept.read_rest() == RESULT % 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_every_process(pair: Server, number: int) -> None:
+    workers = children(pair.process.pid)
+    with stream(pair, FRAMES) as request:
+        request.send(RECORD % 1)
+        assert request.read_line() == RESULT % 1
+        pair.process.send_signal(number)
+        assert b'"draining"' in request.read_rest()
+    assert pair.process.wait(timeout=10) == 0
+    assert [worker for worker in workers if is_alive(worker)] == []
+    assert is_refused(pair)
+
+
+def test_a_stopped_reader_does_not_hold_up_the_workers(pair: Server) -> None:
+    with stop_reading(pair):
+        started = time.monotonic()
+        assert pair.stop() == 0
+        assert time.monotonic() - started < 5
+
+
+def test_a_signal_during_the_start_ends_every_process(start_server: StartServer) -> None:
+    server = start_server("--processes", "2")
+    time.sleep(0.1)
+    workers = children(server.process.pid)
+    assert server.stop() == 0
+    assert [worker for worker in workers if is_alive(worker)] == []
+
+
+def test_the_workers_end_with_their_parent(pair: Server) -> None:
+    workers = children(pair.process.pid)
+    pair.process.kill()
+    wait_until(lambda: not any(is_alive(worker) for worker in workers), 5)
+
+
+def test_nothing_new_is_taken_while_processes_drain(pair: Server) -> None:
+    with stop_reading(pair):
+        pair.process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        assert pair.process.poll() is None
+        assert is_refused(pair)

@@ -1,0 +1,687 @@
+"""Who is let in: names, origins, tokens, certificates, sockets, and what is malformed."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import ssl
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.server.raw import RawStream
+from tests.servers import ROOT, Server, StartServer, launch
+
+RECORD = b'{"id":"%d","data":"x"}\n'
+RESULT = b'{"id":"%d","result":"processed_x","status":"success"}\n'
+TOKEN = "hush-4711"
+
+
+@dataclass
+class Answer:
+    """A response that has been read to its end."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def problem(self) -> dict[str, Any]:
+        """Return the problem document, which must be one."""
+        assert self.headers["content-type"].split(";")[0] == "application/problem+json"
+        document = json.loads(self.body)
+        assert document["status"] == self.status
+        assert document["title"]
+        assert document["detail"]
+        assert isinstance(document, dict)
+        return document
+
+
+@contextlib.contextmanager
+def well_behaved(*options: str) -> Iterator[Server]:
+    """Run a server for many tests; it must have said nothing but its access log."""
+    server = launch(*options)
+    try:
+        yield server
+        assert server.stop() == 0
+        assert server.process.stderr is not None
+        assert [line for line in server.process.stderr if not line.startswith("{")] == []
+    finally:
+        server.process.kill()
+        server.process.communicate()
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Server]:
+    """A server with nothing but defaults."""
+    with well_behaved() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that wants a token and takes small bodies only."""
+    path = tmp_path_factory.mktemp("guarded") / "token"
+    path.write_text(f"{TOKEN}\n")
+    with well_behaved("--token-file", str(path), "--max-stream-bytes", "1000") as server:
+        yield server
+
+
+def connect(server: Server) -> socket.socket:
+    return socket.create_connection((server.host, server.port), timeout=10)
+
+
+def answer_on(connection: socket.socket, method: str = "GET") -> Answer:
+    response = http.client.HTTPResponse(connection, method=method)
+    response.begin()
+    headers = {name.lower(): value for name, value in response.getheaders()}
+    return Answer(response.status, headers, response.read())
+
+
+def ask(server: Server, request: str | bytes) -> Answer:
+    """Send the lines of a request as they are; a head needs no CR and no last lines here."""
+    if isinstance(request, str):
+        request = "\r\n".join([*request.splitlines(), "", ""]).encode()
+    with connect(server) as connection:
+        connection.sendall(request)
+        return answer_on(connection)
+
+
+def process_one(connection: socket.socket, host: str = "localhost") -> bytes:
+    """Process a record on a connection and return the result, read before the request ends."""
+    head = f"POST /streaming-process HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    record = RECORD % 1
+    connection.sendall(head.encode() + b"%x\r\n%b\r\n" % (len(record), record))
+    response = http.client.HTTPResponse(connection, method="POST")
+    response.begin()
+    assert response.status == 200
+    line = response.readline()
+    connection.sendall(b"0\r\n\r\n")
+    assert response.read() == b""
+    return line
+
+
+# Host and Origin.
+
+
+@pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "[::1]", "LocalHost"])
+@pytest.mark.parametrize("port", ["", ":80", ":{port}"])
+def test_loopback_names_are_let_in(shared: Server, name: str, port: str) -> None:
+    host = name + port.format(port=shared.port)
+    assert ask(shared, f"GET /version HTTP/1.1\nHost: {host}").status == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "example.test",
+        "example.test:8080",
+        "localhost.example.test",
+        "127.0.0.1.example.test",
+        "example-localhost",
+        "127.0.0.2",
+        "0.0.0.0",
+        "[::]",
+        "[::1",
+        "::1",
+        ":8080",
+        "",
+    ],
+)
+def test_another_name_is_refused(shared: Server, host: str) -> None:
+    for line in ("GET /version", "GET /metrics", "POST /streaming-process", "GET /nowhere"):
+        answer = ask(shared, f"{line} HTTP/1.1\nHost: {host}\nContent-Length: 0")
+        assert answer.status == 403
+        assert "allow_host" in answer.problem()["detail"]
+
+
+@pytest.mark.parametrize(
+    "host", ["example.test@localhost", "localhost/example.test", "localhost?a", "localhost#a"]
+)
+def test_what_is_no_host_at_all_is_refused(shared: Server, host: str) -> None:
+    assert ask(shared, f"GET /version HTTP/1.1\nHost: {host}").status in (400, 403)
+
+
+def test_a_missing_host_is_refused(shared: Server) -> None:
+    for version in ("1.1", "1.0"):
+        assert ask(shared, f"GET /version HTTP/{version}\nX-Other: 1").status in (400, 403)
+
+
+def test_two_hosts_are_refused(shared: Server) -> None:
+    request = "GET /version HTTP/1.1\nHost: localhost\nHost: example.test"
+    assert ask(shared, request).status in (400, 403)
+
+
+def test_more_hosts_can_be_allowed(start_server: StartServer) -> None:
+    server = start_server("--allow-host", "Forst", "--allow-host", "proxy.example.test")
+    for host in ("forst", "FORST:1", "proxy.example.test", "localhost"):
+        assert ask(server, f"GET /version HTTP/1.1\nHost: {host}").status == 200
+    for host in ("example.test", "a.proxy.example.test"):
+        assert ask(server, f"GET /version HTTP/1.1\nHost: {host}").status == 403
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://example.test", "http://localhost", "http://127.0.0.1:{port}", "null", ""]
+)
+def test_web_pages_are_refused(shared: Server, origin: str) -> None:
+    head = f"HTTP/1.1\nHost: localhost\nOrigin: {origin.format(port=shared.port)}"
+    for line in ("GET /version", "POST /streaming-process"):
+        answer = ask(shared, f"{line} {head}\nContent-Length: 0")
+        assert answer.status == 403
+        assert "allow_origin" in answer.problem()["detail"]
+
+
+def test_origins_can_be_allowed(start_server: StartServer) -> None:
+    server = start_server("--allow-origin", "https://App.example.test/")
+    head = "GET /version HTTP/1.1\nHost: localhost\nOrigin: "
+    assert ask(server, head + "https://app.example.test").status == 200
+    for origin in ("http://app.example.test", "https://app.example.test:444", "https://other.test"):
+        assert ask(server, head + origin).status == 403
+
+
+def test_a_refused_body_is_not_processed(shared: Server) -> None:
+    body = (RECORD % 1).decode()
+    head = f"POST /streaming-process HTTP/1.1\nHost: x.test\nContent-Length: {len(body)}"
+    answer = ask(shared, "\r\n".join([*head.splitlines(), "", body]).encode())
+    assert answer.status == 403
+    assert b"processed_x" not in answer.body
+
+
+# The token.
+
+
+@pytest.fixture
+def token_file(tmp_path: Path) -> str:
+    path = tmp_path / "token"
+    path.write_text(TOKEN + "\n")
+    return str(path)
+
+
+@pytest.mark.parametrize("way", ["file", "variable"])
+def test_the_token_is_asked_for(start_server: StartServer, token_file: str, way: str) -> None:
+    if way == "file":
+        server = start_server("--token-file", token_file)
+    else:
+        server = start_server(env={"FORSTCORE_TOKEN": TOKEN})
+    head = "GET /version HTTP/1.1\nHost: localhost"
+    for value in (
+        f"Bearer {TOKEN}",
+        f"bearer {TOKEN}",
+        f"BEARER  {TOKEN} ",
+    ):
+        assert ask(server, f"{head}\nAuthorization: {value}").status == 200
+    for value in (
+        "",
+        TOKEN,
+        "Bearer",
+        "Bearer ",
+        f"Bearer {TOKEN}x",
+        f"Bearer {TOKEN[:-1]}",
+        f"Bearer {TOKEN.upper()}",
+        f"Basic {TOKEN}",
+        f"Bearer{TOKEN}",
+        f"Bearer {TOKEN}, Bearer x",
+        "Bearer ☃",
+    ):
+        answer = ask(server, f"{head}\nAuthorization: {value}")
+        assert answer.status == 401
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+        assert TOKEN not in answer.problem()["detail"]
+    assert ask(server, head).status == 401
+    raw = b"GET /version HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer \xff\xfe\r\n\r\n"
+    assert ask(server, raw).status == 401
+
+
+def test_the_token_guards_everything_but_the_probes(guarded: Server) -> None:
+    for path in (
+        "/version",
+        "/metrics",
+        "/streaming-process",
+        "/nowhere",
+        "/healthz/",
+        "//healthz",
+    ):
+        assert ask(guarded, f"GET {path} HTTP/1.1\nHost: localhost").status == 401
+    for path in ("/healthz", "/readyz"):
+        for more in ("Host: localhost", "Host: 10.1.2.3", "Host: x\nOrigin: https://x.test"):
+            assert ask(guarded, f"GET {path} HTTP/1.1\n{more}").status == 200
+
+
+def test_a_stream_with_the_token(guarded: Server) -> None:
+    place = (guarded.host, guarded.port)
+    with RawStream(place, headers={"Authorization": f"Bearer {TOKEN}"}) as request:
+        request.send(RECORD % 1)
+        assert request.read_line() == RESULT % 1
+        request.end()
+        assert request.read_rest() == b""
+    with RawStream(place, headers={"Authorization": "Bearer guess"}) as request:
+        request.send(RECORD % 1)
+        assert request.read_head() == 401
+
+
+def test_the_token_is_not_logged(start_server: StartServer, token_file: str) -> None:
+    server = start_server("--token-file", token_file)
+    head = f"HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n".encode()
+    ask(server, b"POST /streaming-process " + head + b"Content-Length: 1\r\n\r\n\n")
+    ask(server, b"POST /streaming-process " + head + b"Transfer-Encoding: chunked\r\n\r\nx\r\n")
+    ask(server, b"GET /version " + head + b"bad header\r\n\r\n")
+    assert server.stop() == 0
+    out, err = server.process.communicate()
+    assert '"event": "stream"' in err
+    assert TOKEN not in out + err
+
+
+# Addresses beyond loopback.
+
+
+def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "server", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=10,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", ""])
+def test_an_open_address_is_refused(host: str) -> None:
+    done = run("--host", host, "--port", "0")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    for word in ("token_file", "tls_client_ca", "insecure"):
+        assert word in done.stderr
+
+
+@pytest.mark.parametrize("name", ["FORSTCORE_TOKEN", "FORSTCORE_TLS_CLIENT_CA"])
+def test_an_empty_guard_guards_nothing(name: str) -> None:
+    try:
+        done = run("--host", "0.0.0.0", "--port", "0", env={name: ""})
+    except subprocess.TimeoutExpired:
+        pytest.fail("it listens beyond loopback for everybody")
+    assert done.returncode == 2
+
+
+@pytest.mark.parametrize("way", ["insecure", "token"])
+def test_an_open_address_can_be_meant(start_server: StartServer, token_file: str, way: str) -> None:
+    option = ["--insecure"] if way == "insecure" else ["--token-file", token_file]
+    server = start_server("--host", "0.0.0.0", *option)
+    server.host = "127.0.0.1"
+    head = "GET /version HTTP/1.1\nHost: localhost"
+    assert ask(server, head).status == (200 if way == "insecure" else 401)
+    assert ask(server, "GET /version HTTP/1.1\nHost: example.test").status == 403
+
+
+# TLS.
+
+
+@dataclass
+class Certificates:
+    """Files of a throwaway authority, a server and a client."""
+
+    directory: Path
+
+    def path(self, name: str) -> str:
+        return str(self.directory / name)
+
+    def client(self, name: str = "") -> ssl.SSLContext:
+        context = ssl.create_default_context(cafile=self.path("server.pem"))
+        if name:
+            context.load_cert_chain(self.path(f"{name}.pem"), self.path(f"{name}.key"))
+        return context
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    if shutil.which("openssl") is None:
+        pytest.skip("needs openssl")
+    made = Certificates(tmp_path_factory.mktemp("certificates"))
+
+    def issue(name: str, *more: str) -> None:
+        command = ["openssl", "req", "-x509", "-newkey", "ec", "-nodes", "-days", "2"]
+        command += ["-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj", f"/CN={name}"]
+        command += ["-keyout", made.path(f"{name}.key"), "-out", made.path(f"{name}.pem"), *more]
+        subprocess.run(command, check=True, capture_output=True, timeout=60)
+
+    issue("server", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1")
+    issue("friend")
+    issue("stranger")
+    return made
+
+
+def tls_options(certificates: Certificates) -> list[str]:
+    files = (certificates.path("server.pem"), certificates.path("server.key"))
+    return ["--tls-cert", files[0], "--tls-key", files[1]]
+
+
+def test_tls(start_server: StartServer, certificates: Certificates) -> None:
+    server = start_server(*tls_options(certificates))
+    assert server.scheme == "https"
+    with certificates.client().wrap_socket(connect(server), server_hostname="localhost") as secure:
+        assert process_one(secure) == RESULT % 1
+    assert server.stop() == 0
+
+
+def test_a_failed_stream_is_cut_over_tls(
+    start_server: StartServer, certificates: Certificates
+) -> None:
+    server = start_server(*tls_options(certificates))
+    head = b"POST /streaming-process HTTP/1.1\r\nHost: localhost\r\nForst-On-Error: fail\r\n"
+    body = RECORD % 1 + b"junk\n" + RECORD % 2
+    with certificates.client().wrap_socket(connect(server), server_hostname="localhost") as secure:
+        secure.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        got = b""
+        while data := secure.recv(65536):
+            got += data
+    assert RESULT % 1 in got
+    assert RESULT % 2 not in got
+    assert not got.endswith(b"0\r\n\r\n")
+
+
+def test_plain_http_gets_nothing_from_tls(
+    start_server: StartServer, certificates: Certificates
+) -> None:
+    server = start_server(*tls_options(certificates))
+    with connect(server) as connection:
+        connection.sendall(b"GET /version HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        with contextlib.suppress(ConnectionResetError):
+            assert not connection.recv(100).startswith(b"HTTP")
+    with certificates.client().wrap_socket(connect(server), server_hostname="localhost") as secure:
+        assert process_one(secure) == RESULT % 1
+
+
+def test_mutual_tls(start_server: StartServer, certificates: Certificates) -> None:
+    friends = certificates.path("friend.pem")
+    # With client certificates wanted, an open address needs no further word.
+    server = start_server(
+        *tls_options(certificates), "--tls-client-ca", friends, "--host", "0.0.0.0"
+    )
+    server.host = "127.0.0.1"
+    for name in ("", "stranger"):
+        with pytest.raises((ssl.SSLError, ConnectionError, http.client.RemoteDisconnected)):
+            use_tls(server, certificates.client(name))
+    assert use_tls(server, certificates.client("friend")) == RESULT % 1
+
+
+def use_tls(server: Server, context: ssl.SSLContext) -> bytes:
+    with context.wrap_socket(connect(server), server_hostname="localhost") as secure:
+        return process_one(secure)
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_bad_tls_files_end_it_with_one_line(tmp_path: Path, processes: str) -> None:
+    junk = tmp_path / "junk.pem"
+    junk.write_text("no certificate")
+    for path in (str(tmp_path / "missing.pem"), str(junk)):
+        files = ("--tls-cert", path, "--tls-key", path)
+        try:
+            done = run("--port", "0", "--processes", processes, *files)
+        except subprocess.TimeoutExpired:
+            pytest.fail("it goes on without being able to serve")
+        assert done.returncode in (1, 2)
+        assert done.stderr.count("\n") == 1
+        assert "TLS" in done.stderr or "tls_cert" in done.stderr
+
+
+# The Unix socket.
+
+
+@contextlib.contextmanager
+def on_unix_socket(path: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "server", "--unix-socket", str(path), *options],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert str(path) in process.stdout.readline()
+        yield process
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def process_on(path: Path) -> bytes:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(10)
+        connection.connect(str(path))
+        return process_one(connection, "whatever.test")
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_the_unix_socket_is_for_its_owner(tmp_path: Path, processes: str) -> None:
+    path = tmp_path / "forst.sock"
+    with on_unix_socket(path, "--processes", processes):
+        assert stat.S_ISSOCK(path.stat().st_mode)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert process_on(path) == RESULT % 1
+    assert not path.exists()
+
+
+def test_a_stale_unix_socket_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "forst.sock"
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+    assert path.exists()
+    with on_unix_socket(path):
+        assert process_on(path) == RESULT % 1
+
+
+def test_a_live_unix_socket_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "forst.sock"
+    with on_unix_socket(path):
+        done = run("--unix-socket", str(path))
+        assert done.returncode == 1
+        assert done.stderr.count("\n") == 1
+        assert str(path) in done.stderr
+        assert process_on(path) == RESULT % 1
+
+
+def test_a_busy_unix_socket_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "forst.sock"
+    with contextlib.ExitStack() as stack:
+        busy = stack.enter_context(socket.socket(socket.AF_UNIX))
+        busy.bind(str(path))
+        busy.listen(0)
+        before = path.stat().st_ino
+        for _ in range(10):
+            waiting = stack.enter_context(socket.socket(socket.AF_UNIX))
+            waiting.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                waiting.connect(str(path))
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            assert run("--unix-socket", str(path)).returncode == 1
+        assert path.stat().st_ino == before
+
+
+def test_a_file_in_the_place_of_the_unix_socket_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "forst.sock"
+    path.write_text("precious")
+    done = run("--unix-socket", str(path))
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert path.read_text() == "precious"
+
+
+# Expect: 100-continue.
+
+EXPECT = "POST {path} HTTP/1.1\nHost: {host}\nContent-Length: {size}\nExpect: {expect}{more}"
+
+
+def expecting(
+    path: str = "/streaming-process",
+    host: str = "localhost",
+    size: int = 23,
+    expect: str = "100-continue",
+    more: str = "",
+) -> str:
+    return EXPECT.format(path=path, host=host, size=size, expect=expect, more=more)
+
+
+def test_the_body_is_asked_for(shared: Server) -> None:
+    body = RECORD % 1
+    head = expecting(size=len(body), expect="100-Continue")
+    with connect(shared) as connection:
+        connection.sendall("\r\n".join([*head.splitlines(), "", ""]).encode())
+        interim = b""
+        while not interim.endswith(b"\r\n\r\n"):
+            interim += connection.recv(1)
+        assert interim.startswith(b"HTTP/1.1 100 ")
+        connection.sendall(body)
+        answer = answer_on(connection, "POST")
+    assert (answer.status, answer.body) == (200, RESULT % 1)
+
+
+# http.client passes over 100 by itself: only the first bytes tell.
+def first_status(server: Server, head: str) -> tuple[int, Answer]:
+    with connect(server) as connection:
+        connection.sendall("\r\n".join([*head.splitlines(), "", ""]).encode())
+        first = connection.recv(12, socket.MSG_PEEK)
+        return int(first.split()[1]), answer_on(connection, "POST")
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (expecting(), 401),
+        (expecting(more="\nAuthorization: Bearer guess"), 401),
+        (expecting(host="example.test"), 403),
+        (expecting(more="\nOrigin: https://example.test"), 403),
+        (expecting(path="/nowhere"), 401),
+        (expecting(path="/version"), 401),
+        (expecting(expect="magic", more=f"\nAuthorization: Bearer {TOKEN}"), 417),
+        (expecting(size=1001, more=f"\nAuthorization: Bearer {TOKEN}"), 413),
+    ],
+)
+def test_the_head_is_checked_before_the_body_is_asked_for(
+    guarded: Server, head: str, status: int
+) -> None:
+    first, answer = first_status(guarded, head)
+    assert (first, answer.status) == (status, status)
+    answer.problem()
+
+
+def test_room_is_checked_before_the_body_is_asked_for(start_server: StartServer) -> None:
+    server = start_server("--max-streams", "1")
+    with RawStream((server.host, server.port)) as request:
+        request.send(RECORD % 1)
+        request.read_line()
+        first, answer = first_status(server, expecting())
+        assert (first, answer.status) == (503, 503)
+        assert int(answer.headers["retry-after"]) > 0
+        answer.problem()
+
+
+# What is malformed or too long.
+
+
+@pytest.mark.parametrize(("options", "limit"), [((), 8190), (("--max-header-size", "1000"), 1000)])
+def test_a_long_header_field_is_refused(
+    start_server: StartServer, options: tuple[str, ...], limit: int
+) -> None:
+    server = start_server(*options)
+    head = "GET /version HTTP/1.1\nHost: localhost\n"
+    assert ask(server, head + "X-Long: " + "x" * (limit - 100)).status == 200
+    for more in ("X-Long: " + "x" * (limit + 1), "X" * (limit + 1) + ": 1"):
+        answer = ask(server, head + more)
+        assert answer.status == 431
+        assert "max_header_size" in answer.problem()["detail"]
+    answer = ask(server, f"GET /{'x' * (limit + 1)} HTTP/1.1\nHost: localhost")
+    assert answer.status in (414, 431)
+    answer.problem()
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+        b"hello\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"GET /version HTTP/9.9\r\n\r\n",
+        b"GET  HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GE(T /version HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET /version HTTP/1.1\r\nHost: localhost\r\nno colon\r\n\r\n",
+        b"GET /version HTTP/1.1\r\nHost: localhost\r\n: no name\r\n\r\n",
+        b"GET /version HTTP/1.1\r\nHost: localhost\r\nA : space\r\n\r\n",
+        b"GET /version HTTP/1.1\r\nHost: localhost\r\nA: \x00\r\n\r\n",
+        b"GET /version HTTP/1.1\r\nHost: localhost\r\nA: b\r\n folded\r\n\r\n",
+        b"POST /streaming-process HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n",
+        b"POST /streaming-process HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+        b"POST /streaming-process HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n"
+        b"Content-Length: 2\r\n\r\n",
+        b"POST /streaming-process HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST /streaming-process HTTP/1.1\r\nHost: localhost\r\n"
+        b"Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n",
+        b"POST /streaming-process HTTP/1.1\r\nHost: localhost\r\n"
+        b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    ],
+)
+def test_malformed_http_is_refused(shared: Server, request_bytes: bytes) -> None:
+    answer = ask(shared, request_bytes)
+    assert answer.status == 400
+    detail = answer.problem()["detail"]
+    assert "malformed" in detail
+    assert "Traceback" not in detail
+    assert ask(shared, "GET /version HTTP/1.1\nHost: localhost").status == 200
+
+
+def test_a_malformed_body_ends_the_stream(shared: Server) -> None:
+    with connect(shared) as connection:
+        connection.sendall(
+            b"POST /streaming-process HTTP/1.1\r\nHost: localhost\r\nForst-Frames: 1\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n" % (len(RECORD % 1), RECORD % 1)
+        )
+        time.sleep(0.1)
+        connection.sendall(b"zz\r\n")
+        body = answer_on(connection, "POST").body
+    assert body.startswith(RESULT % 1)
+    assert b":error " in body
+    assert b'"code": "malformed_body"' in body
+
+
+def test_an_unknown_path_names_the_endpoints(shared: Server) -> None:
+    answer = ask(shared, "GET /nowhere?a=1 HTTP/1.1\nHost: localhost")
+    assert answer.status == 404
+    detail = answer.problem()["detail"]
+    assert "'/nowhere'" in detail
+    for endpoint in ("POST /streaming-process", "GET /healthz", "GET /metrics", "GET /version"):
+        assert endpoint in detail
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/streaming-process", "POST"),
+        ("PUT", "/streaming-process", "POST"),
+        ("DELETE", "/version", "GET"),
+        ("POST", "/healthz", "GET"),
+    ],
+)
+def test_a_wrong_method_names_the_right_one(
+    shared: Server, method: str, path: str, allowed: str
+) -> None:
+    answer = ask(shared, f"{method} {path} HTTP/1.1\nHost: localhost\nContent-Length: 0")
+    assert answer.status == 405
+    assert allowed in answer.headers["allow"].split(", ")
+    assert method in answer.problem()["detail"]
+    assert allowed in answer.problem()["detail"]
