@@ -34,6 +34,10 @@ class Option:
         """Raise ValueError if `value` is out of range, naming the option and the range."""
         if isinstance(value, bool) or value is None:
             return
+        texts = value if isinstance(value, tuple) else (value,) if isinstance(value, str) else ()
+        if not all(isinstance(text, str) and text for text in texts):
+            # An empty text would be a guard that guards nothing.
+            raise ValueError(f"{name} must be text that is not empty, not {value!r}")
         if isinstance(value, int | float) and not self.lowest <= value <= self.highest:
             bounds = f"at least {self.lowest:g}"
             if self.highest != float("inf"):

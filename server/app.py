@@ -15,6 +15,7 @@ from server.auth import Gate
 from server.compression import CODINGS
 from server.config import ServerConfig
 from server.errors import Handler, ProblemError, problem_middleware, problem_response
+from server.intake import check_body
 from server.metrics import CONTENT_TYPE
 from server.state import STATE, State
 from server.streaming import streaming_process
@@ -35,14 +36,21 @@ def build_app(config: ServerConfig) -> web.Application:
 
     @web.middleware
     async def gate_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        preflight = gate.preflight(request)
+        if preflight is not None:
+            return preflight
         gate.check(request)
         return await handler(request)
+
+    async def allow_origin(request: web.Request, response: web.StreamResponse) -> None:
+        response.headers.update(gate.cors(request))
 
     async def expect(request: web.Request) -> web.StreamResponse | None:
         # aiohttp answers "Expect" before middlewares run, and the body would be on its way.
         try:
             gate.check(request)
             state.check_room()
+            check_body(request, config)
         except ProblemError as error:
             return problem_response(error.status, error.detail, error.headers)
         if request.headers[hdrs.EXPECT].lower() != "100-continue":
@@ -54,6 +62,7 @@ def build_app(config: ServerConfig) -> web.Application:
 
     app = web.Application(middlewares=[problem_middleware, gate_middleware])
     app[STATE] = state
+    app.on_response_prepare.append(allow_origin)
     app.cleanup_ctx.append(_keep_metrics_fresh)
     app.router.add_post("/streaming-process", streaming_process, expect_handler=expect)
     app.router.add_get("/healthz", _healthz)

@@ -8,7 +8,7 @@ request must carry a Host that is ours, and no Origin but allowed ones.
 from __future__ import annotations
 
 import hmac
-from urllib.parse import urlsplit
+import re
 
 from aiohttp import hdrs, web
 
@@ -17,6 +17,7 @@ from server.errors import ProblemError
 
 __all__ = ["Gate", "is_loopback"]
 
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:@/?#\[\]\\\s]+)(:[0-9]*)?", re.IGNORECASE)
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _PROBES = ("/healthz", "/readyz")
 
@@ -37,7 +38,7 @@ class Gate:
         self._hosts = {*_LOOPBACK, config.host.lower(), *map(str.lower, config.allow_host)}
         self._origins = {origin.lower().rstrip("/") for origin in config.allow_origin}
         self._any_host = config.unix_socket is not None
-        self._token = config.token.encode() if config.token else None
+        self._token = config.token.encode("utf-8", "surrogateescape") if config.token else None
 
     def check(self, request: web.BaseRequest) -> None:
         """Let a request pass, or raise ProblemError 400, 401 or 403.
@@ -65,9 +66,24 @@ class Gate:
                     headers={"WWW-Authenticate": 'Bearer realm="forstcore"'},
                 )
 
+    def preflight(self, request: web.BaseRequest) -> web.Response | None:
+        """Answer what a browser asks before a page of an allowed origin may send a request."""
+        wanted = request.headers.get(hdrs.ACCESS_CONTROL_REQUEST_METHOD)
+        if request.method != "OPTIONS" or wanted is None or not self.cors(request):
+            return None
+        headers = {hdrs.ACCESS_CONTROL_ALLOW_METHODS: "GET, POST"}
+        if asked := request.headers.get(hdrs.ACCESS_CONTROL_REQUEST_HEADERS):
+            headers[hdrs.ACCESS_CONTROL_ALLOW_HEADERS] = asked
+        return web.Response(status=204, headers=headers)
+
+    def cors(self, request: web.BaseRequest) -> dict[str, str]:
+        """Make the headers that let a page of an allowed origin read a response."""
+        origin = request.headers.get(hdrs.ORIGIN, "")
+        if origin.lower() not in self._origins:
+            return {}
+        return {hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: origin, hdrs.VARY: "Origin, Accept-Encoding"}
+
 
 def _hostname(host: str) -> str:
-    try:
-        return (urlsplit(f"//{host}").hostname or "").lower()
-    except ValueError:
-        return ""
+    match = _HOST.fullmatch(host)
+    return match[1].strip("[]").lower() if match else ""

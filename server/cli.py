@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else list(argv)
     try:
         from server.config import load_config, show_config
-        from server.listen import check_exposure, open_socket
+        from server.listen import check_exposure, open_socket, tls_context
         from server.run import address_of, serve
         from server.supervisor import LISTENER_VARIABLE, supervise
     except ImportError as error:
@@ -36,10 +36,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(show_config(config))
             return 0
         check_exposure(config)
+        tls_context(config)
     except ValueError as error:
         return _fail(str(error), 2)
     except OSError as error:
-        return _fail(f"cannot read {error.filename}: {error.strerror}", 2)
+        what = f"read {error.filename}" if error.filename else "use the TLS files"
+        return _fail(f"cannot {what}: {error.strerror or error}", 2)
 
     if LISTENER_VARIABLE in os.environ:
         listener = socket.socket(fileno=int(os.environ[LISTENER_VARIABLE]))
@@ -57,8 +59,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"forstcore listens on {address_of(config, listener)}", flush=True)
             return supervise(config, listener, arguments)
         asyncio.run(serve(config, listener, worker=False))
-    except OSError as error:
-        return _fail(f"cannot use the TLS files: {error.strerror or error}")
     except KeyboardInterrupt:
         pass
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -106,7 +107,7 @@ def load_config(argv: Sequence[str] | None, environ: Mapping[str, str]) -> Serve
         environ: environment variables, `FORSTCORE_PORT` for `--port` and so on.
 
     Raises:
-        ValueError: a value cannot be used; the message names where it comes from.
+        ValueError: a value cannot be used; the message names the option.
         OSError: the TOML file or the token file cannot be read.
         SystemExit: the arguments are wrong, or ask for help.
     """
@@ -114,9 +115,13 @@ def load_config(argv: Sequence[str] | None, environ: Mapping[str, str]) -> Serve
     path = arguments.pop("config", None) or environ.get(PREFIX + "CONFIG")
     values = _from_file(path) if path else {}
     values |= _from_environment(environ)
-    values |= {name: value for name, value in arguments.items() if name != "print_config"}
+    arguments.pop("print_config", None)
+    values |= {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in arguments.items()
+    }
     if values.get("token_file") and not values.get("token"):
-        values["token"] = Path(values["token_file"]).read_text().strip()
+        values["token"] = _read_text(values["token_file"]).strip()
         if not values["token"]:
             raise ValueError(f"token_file {values['token_file']} is empty")
     config = ServerConfig(**values)
@@ -151,6 +156,8 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,
+        # `--token` must not be taken for `--token-file`, and then be shown in an error.
+        allow_abbrev=False,
     )
     parser.add_argument("--config", metavar="FILE", help="TOML file with these settings")
     parser.add_argument(
@@ -231,7 +238,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
 
 def _from_file(path: str) -> dict[str, Any]:
     try:
-        table = tomllib.loads(Path(path).read_text())
+        table = tomllib.loads(_read_text(path))
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path}: {error}") from None
     known = {declared.name: kind for declared, kind, _ in options_of(ServerConfig)}
@@ -251,5 +258,13 @@ def _from_file(path: str) -> dict[str, Any]:
     return values
 
 
+def _read_text(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not UTF-8 text") from None
+
+
 def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    # TOML's basic strings are JSON's, but for one control character.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -12,7 +12,18 @@ from server.config import ServerConfig
 from server.errors import ProblemError, StreamError
 from server.protocol import RequestHandler
 
-__all__ = ["Intake"]
+__all__ = ["Intake", "check_body"]
+
+
+def check_body(request: web.Request, config: ServerConfig) -> None:
+    """Raise ProblemError 413 or 415 if the head alone tells that the body cannot be taken."""
+    if request.content_type == "multipart/form-data":
+        raise ProblemError(415, "the body must be NDJSON as it is, not multipart/form-data")
+    decoder = decoder_for(request.headers.get("Content-Encoding", ""), config.max_ratio)
+    length = request.content_length
+    limit = config.max_stream_bytes
+    if limit and decoder is None and length is not None and length > limit:
+        raise ProblemError(413, f"the body is longer than {limit} bytes (max_stream_bytes)")
 
 
 class Intake:
@@ -28,7 +39,7 @@ class Intake:
         waiting: whether a read waits for the client.
 
     Raises:
-        ProblemError: 413 or 415, the body cannot be taken.
+        ProblemError: 415, there is no decoder for the body.
     """
 
     def __init__(
@@ -40,10 +51,6 @@ class Intake:
         self._chunks = _Throttle(protocol, config.max_chunk_rate)
         self.received = 0
         self.waiting = False
-        length = request.content_length
-        limit = config.max_stream_bytes
-        if limit and self._decoder is None and length is not None and length > limit:
-            raise ProblemError(413, f"the body is longer than {limit} bytes (max_stream_bytes)")
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """Yield the body, decoded, as it comes.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 import ssl
@@ -70,8 +71,9 @@ def _open_unix(path: str) -> socket.socket:
 
 def _answers(path: str) -> bool:
     with socket.socket(socket.AF_UNIX) as probe:
-        probe.settimeout(1)
-        return probe.connect_ex(path) == 0
+        probe.setblocking(False)
+        # A server that is busy answers "try again"; only one that is gone refuses.
+        return probe.connect_ex(path) != errno.ECONNREFUSED
 
 
 def tls_context(config: ServerConfig) -> ssl.SSLContext | None:

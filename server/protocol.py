@@ -83,6 +83,6 @@ class RequestHandler(web.RequestHandler):
                 431, "the request line or a header field is too long (max_header_size)"
             )
         if isinstance(exc, HttpProcessingError):
-            return problem_response(400, f"malformed HTTP: {exc.message.splitlines()[0]}")
+            return problem_response(400, f"malformed HTTP: {' '.join(exc.message.split())[:200]}")
         super().handle_error(request, status, exc, message)
         return problem_response(status, "an error of the server, not of the request; see its log")

@@ -15,7 +15,7 @@ from forstcore import RecordStream
 from server.compression import negotiate
 from server.errors import ProblemError, StreamError
 from server.frames import Frames
-from server.intake import Intake
+from server.intake import Intake, check_body
 from server.outlet import Outlet, StreamingResponse
 from server.protocol import RequestHandler
 from server.state import STATE, State
@@ -55,8 +55,7 @@ class Exchange:
 
     def __init__(self, request: web.Request, state: State) -> None:
         config = state.config
-        if request.content_type == "multipart/form-data":
-            raise ProblemError(415, "the body must be NDJSON as it is, not multipart/form-data")
+        check_body(request, config)
         self.request = request
         self.stream = RecordStream(on_error=_on_error(request), max_line_size=config.max_line_size)
         protocol = request.protocol

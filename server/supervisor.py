@@ -22,7 +22,7 @@ __all__ = ["LISTENER_VARIABLE", "supervise"]
 LISTENER_VARIABLE = "FORSTCORE_LISTENER_FD"
 """Environment variable that tells a worker the descriptor of the socket to accept on."""
 
-_FASTEST_RESTART = 0.5  # Seconds; a worker that cannot live must not eat the machine.
+_LOOK = 0.2  # Seconds between two looks; so often at most is a worker restarted.
 
 
 def supervise(config: ServerConfig, listener: socket.socket, argv: Sequence[str]) -> int:
@@ -50,14 +50,13 @@ def supervise(config: ServerConfig, listener: socket.socket, argv: Sequence[str]
     def stop(_number: int, _frame: FrameType | None) -> None:
         nonlocal stopping
         stopping = True
-        for worker in workers:
-            worker.terminate()
 
     def start() -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [sys.executable, "-m", "server", *argv],
             pass_fds=[listener.fileno()],
-            # Its end tells the workers that this process is gone, however that came.
+            # Its end tells a worker to stop. It cannot come too early, as a signal can, and
+            # it comes too when this process is killed.
             stdin=subprocess.PIPE,
             env=environment,
             # Ctrl-C reaches the whole foreground group: the workers hear of it from here.
@@ -70,7 +69,7 @@ def supervise(config: ServerConfig, listener: socket.socket, argv: Sequence[str]
     try:
         workers.extend(start() for _ in range(config.processes))
         while not stopping:
-            time.sleep(_FASTEST_RESTART)
+            time.sleep(_LOOK)
             for place, worker in enumerate(workers):
                 if worker.poll() is None or stopping:
                     continue
@@ -80,20 +79,27 @@ def supervise(config: ServerConfig, listener: socket.socket, argv: Sequence[str]
                     file=sys.stderr,
                     flush=True,
                 )
-                _forget(worker.pid, figures)
+                _forget(worker, figures)
                 workers[place] = start()
-        if stopping:
-            for worker in workers:
-                if worker.poll() is None:
-                    worker.terminate()
+        listener.close()
+        for worker in workers:
+            _close_input(worker)
         return max(abs(worker.wait(config.drain_timeout + 10)) for worker in workers)
     finally:
         for worker in workers:
             if worker.poll() is None:
                 worker.kill()
+                worker.wait()
+            _close_input(worker)
         shutil.rmtree(figures, ignore_errors=True)
 
 
-def _forget(pid: int, figures: str) -> None:
+def _close_input(worker: subprocess.Popen[bytes]) -> None:
+    if worker.stdin is not None:
+        worker.stdin.close()
+
+
+def _forget(worker: subprocess.Popen[bytes], figures: str) -> None:
     """Take a dead worker's open streams out of the figures; what it counted stays."""
-    multiprocess.mark_process_dead(pid, figures)  # type: ignore[no-untyped-call]
+    _close_input(worker)
+    multiprocess.mark_process_dead(worker.pid, figures)  # type: ignore[no-untyped-call]

@@ -66,3 +66,8 @@ def on_every_path(data: bytes | memoryview) -> dict[str, bytes]:
     finally:
         use_scan_path(before)
     return outputs
+
+
+def differing(outputs: dict[str, bytes]) -> list[str]:
+    """Name the scan paths whose output is not that of the portable one."""
+    return [path for path, output in outputs.items() if output != outputs["portable"]]

@@ -13,9 +13,7 @@ from typing import TypeAlias
 
 import pytest
 
-from forstcore._proc import scan_paths
-
-from .driver import on_every_path
+from .driver import differing, on_every_path
 
 Strings: TypeAlias = Callable[[bytes], list[tuple[bytes, int]]]
 
@@ -81,12 +79,15 @@ TEXTS = [after_plain_text, after_other_text]
 def test_good(special: bytes, texts: Strings, place: bytes) -> None:
     """Contents of id and data pass through; elsewhere they do no harm."""
     contents = [content for content, _ in texts(special)]
-    result = b'{"id":"","result":"processed_","status":"success"}\n'
+    result = b'{"id":"","result":"processed_","status":"success"}'
     if b"data" in place:
-        result = b'{"id":"1","result":"processed_%s","status":"success"}\n'
-    expected = b"".join(result.replace(b"%s", content) for content in contents)
+        result = b'{"id":"1","result":"processed_%s","status":"success"}'
     outputs = on_every_path(b"".join(place % content for content in contents))
-    assert outputs == dict.fromkeys(scan_paths(), expected)
+    rows = outputs["portable"].splitlines()
+    expected = [result.replace(b"%s", content) for content in contents]
+    # A few wrong lines say enough.
+    assert [pair for pair in zip(rows, expected, strict=True) if pair[0] != pair[1]][:3] == []
+    assert differing(outputs) == []
 
 
 @pytest.mark.parametrize(("special", "code", "shift"), BAD)
@@ -98,7 +99,11 @@ def test_bad(special: bytes, code: str, shift: int, texts: Strings, place: bytes
     strings = texts(special)
     outputs = on_every_path(b"".join(place % content for content, _ in strings))
     rows = [json.loads(row) for row in outputs["portable"].splitlines()]
-    assert [(row["code"], row["offset"]) for row in rows] == [
-        (code, start + at) for _, at in strings
-    ]
-    assert outputs == dict.fromkeys(scan_paths(), outputs["portable"])
+    assert len(rows) == len(strings)
+    # A few wrong lines say enough.
+    assert [
+        (content, row)
+        for (content, at), row in zip(strings, rows, strict=True)
+        if (row["code"], row["offset"]) != (code, start + at)
+    ][:3] == []
+    assert differing(outputs) == []

@@ -297,7 +297,7 @@ def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.Comple
     )
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", ""])
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])
 def test_an_open_address_is_refused(host: str) -> None:
     done = run("--host", host, "--port", "0")
     assert done.returncode == 2
@@ -565,8 +565,6 @@ def first_status(server: Server, head: str) -> tuple[int, Answer]:
         (expecting(more="\nAuthorization: Bearer guess"), 401),
         (expecting(host="example.test"), 403),
         (expecting(more="\nOrigin: https://example.test"), 403),
-        (expecting(path="/nowhere"), 401),
-        (expecting(path="/version"), 401),
         (expecting(expect="magic", more=f"\nAuthorization: Bearer {TOKEN}"), 417),
         (expecting(size=1001, more=f"\nAuthorization: Bearer {TOKEN}"), 413),
     ],
