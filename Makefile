@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PORT   ?= 8080
 BIN    := .venv/bin
-CORE   := setup.py pyproject.toml $(wildcard forstcore/*.pyx forstcore/*.pxd forstcore/*.h)
+CORE   := setup.py pyproject.toml $(wildcard forstcore/*.pyx forstcore/*.pxd forstcore/*.h server/*.pyx)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint bench annotate asan clean
@@ -37,7 +37,7 @@ lint: .venv/dev ## check style and types, and that Cython has nothing to say abo
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint forstcore
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint forstcore server
 	$(BIN)/python tests/cython_is_quiet.py
 
 bench: .venv/dev ## measure the core, then the server, beside their peers
@@ -57,4 +57,4 @@ asan: .venv/dev ## run the tests of the core under AddressSanitizer and UBSan
 
 clean: ## remove everything that was built
 	rm -rf .venv build dist wheelhouse benchmarks/.build *.egg-info
-	rm -f forstcore/*.c forstcore/*.html forstcore/*.so
+	rm -f forstcore/*.c forstcore/*.html forstcore/*.so server/*.c server/*.html server/*.so

@@ -25,6 +25,11 @@ DIRECTIVES = {
     "binding": True,
 }
 
+EXTENSIONS = {
+    "forstcore._proc": ["forstcore/_json.pxd", "forstcore/_scan.h", "forstcore/_scan.pxd"],
+    "server._chunked": [],
+}
+
 if sys.platform == "win32":
     compile_args, link_args = ["/O2"], []
 elif os.environ.get("FORSTCORE_SANITIZE"):
@@ -37,12 +42,13 @@ setup(
     ext_modules=cythonize(
         [
             Extension(
-                "forstcore._proc",
-                ["forstcore/_proc.pyx"],
-                depends=["forstcore/_json.pxd", "forstcore/_scan.h", "forstcore/_scan.pxd"],
+                name,
+                [name.replace(".", "/") + ".pyx"],
+                depends=depends,
                 extra_compile_args=compile_args,
                 extra_link_args=link_args,
             )
+            for name, depends in EXTENSIONS.items()
         ],
         compiler_directives=DIRECTIVES,
         annotate=bool(os.environ.get("FORSTCORE_ANNOTATE")),

@@ -10,6 +10,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import platform
 import shutil
 import socket
 import statistics
@@ -21,6 +22,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from importlib import metadata
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -222,6 +224,18 @@ def contestants() -> tuple[list[Server], list[str]]:
     else:
         skipped.append(f"{GO}: the go command is not installed: skipped")
     return found, skipped
+
+
+def versions() -> str:
+    """Name what the peers are made of: their speed depends on it."""
+    found = [f"Python {platform.python_version()}"]
+    for package in ("aiohttp", "orjson"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found.append(f"{package} {metadata.version(package)}")
+    if go := shutil.which("go"):
+        done = subprocess.run([go, "version"], capture_output=True, text=True, check=False)
+        found += done.stdout.removeprefix("go version ").split()[:1]
+    return ", ".join([*found, f"{platform.machine()} {sys.platform}"])
 
 
 def _free_port() -> int:
@@ -622,6 +636,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print("server and client share their cores: figures are rough", file=sys.stderr)
         else:
             os.sched_setaffinity(0, {CORES[1]})
+        if not options.json:
+            print(versions(), flush=True)
         with tempfile.TemporaryDirectory() as directory:
             for kind in options.kinds:
                 bench = Bench(kind, Path(directory), options)

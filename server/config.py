@@ -63,6 +63,11 @@ class ServerConfig(StreamingConfig):
         lowest=1,
         unit="chunks per second",
     )
+    takeover: str = option(
+        "auto",
+        "read chunked bodies with compiled code instead of aiohttp's parser",
+        choices=("auto", "on", "off"),
+    )
     header_timeout: float = option(
         15.0,
         "how long a connection may take to send a request's head, or stay idle before it",

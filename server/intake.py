@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from aiohttp import web
 
@@ -11,6 +11,7 @@ from server.compression import decoder_for
 from server.config import ServerConfig
 from server.errors import ProblemError, StreamError
 from server.protocol import RequestHandler
+from server.takeover import Takeover
 
 __all__ = ["Intake", "check_body"]
 
@@ -35,7 +36,7 @@ class Intake:
         config: the limits.
 
     Attributes:
-        received: bytes read from the connection, encoded as they came.
+        encoded: whether the body has a content coding.
         waiting: whether a read waits for the client.
 
     Raises:
@@ -46,11 +47,44 @@ class Intake:
         self, request: web.Request, protocol: RequestHandler, config: ServerConfig
     ) -> None:
         self._content = request.content
-        self._config = config
+        self._protocol = protocol
+        self._takeover: Takeover | None = None
+        self._limit = config.max_stream_bytes
         self._decoder = decoder_for(request.headers.get("Content-Encoding", ""), config.max_ratio)
-        self._chunks = _Throttle(protocol, config.max_chunk_rate)
-        self.received = 0
+        self._throttle = _Throttle(config.max_chunk_rate)
+        self._read_bytes = 0
+        self._total = 0
+        self.encoded = self._decoder is not None
         self.waiting = False
+
+    @property
+    def received(self) -> int:
+        """Bytes of the body so far, content coding as it came."""
+        return self._takeover.received if self._takeover is not None else self._read_bytes
+
+    def start(self, at_once: Callable[[memoryview], bool]) -> None:
+        """Begin to read; `at_once` is given pieces that need no waiting, see `Takeover`."""
+        self._takeover = self._protocol.take_over(self._content, at_once)
+        self._protocol.content = self._content
+
+    def stop(self) -> None:
+        """Drop what is still to come."""
+        if self._takeover is not None:
+            self._takeover.discard()
+
+    def may_go_at_once(self) -> bool:
+        """Tell whether the next piece needs neither decoding nor slowing down."""
+        return not self.encoded and self._throttle.delay(self._chunks()) <= 0
+
+    def count(self, size: int) -> None:
+        """Count decoded bytes; raise StreamError where there are too many."""
+        self._total += size
+        if self._limit and self._total > self._limit:
+            raise StreamError(
+                "stream_too_large",
+                413,
+                f"the input is longer than {self._limit} bytes (max_stream_bytes)",
+            )
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """Yield the body, decoded, as it comes.
@@ -58,16 +92,8 @@ class Intake:
         Raises:
             StreamError: the body is malformed or too large.
         """
-        total = 0
-        limit = self._config.max_stream_bytes
         async for piece in self._decoded():
-            total += len(piece)
-            if limit and total > limit:
-                raise StreamError(
-                    "stream_too_large",
-                    413,
-                    f"the input is longer than {limit} bytes (max_stream_bytes)",
-                )
+            self.count(len(piece))
             yield piece
 
     async def _decoded(self) -> AsyncIterator[bytes]:
@@ -83,39 +109,42 @@ class Intake:
     async def _read(self) -> bytes:
         self.waiting = True
         try:
-            data = await self._content.readany()
-            await self._chunks.take()
+            data = await (self._takeover or self._content).readany()
+            delay = self._throttle.delay(self._chunks())
+            if delay > 0:
+                await asyncio.sleep(delay)
         except web.RequestPayloadError as error:
-            # Nothing more can be read, so nothing is to be waited for after the response.
-            self._content.feed_eof()
             raise StreamError("malformed_body", 400, f"the body is malformed: {error}") from None
         except ConnectionError as error:
             raise StreamError("disconnected", 400, "the client went away") from error
         finally:
             self.waiting = False
-        self.received += len(data)
+        self._read_bytes += len(data)
         return data
+
+    def _chunks(self) -> int:
+        if self._takeover is not None:
+            return self._takeover.chunks
+        # aiohttp does not count them. Their framing is five bytes and more for each.
+        return self._protocol.framing // 6
 
 
 class _Throttle:
     """Let through a bounded number of HTTP chunks a second, with a second's worth at once.
 
-    Each costs the same however few bytes it carries, so a sender of tiny ones could keep
-    the event loop from everybody else. They are counted by their framing, which is five
-    bytes and more each: aiohttp does not count them.
+    Each costs something however few bytes it carries, so a sender of tiny ones could keep
+    the event loop from everybody else.
     """
 
-    def __init__(self, protocol: RequestHandler, rate: int) -> None:
-        self._protocol = protocol
+    def __init__(self, rate: int) -> None:
         self._rate = rate
-        self._seen = protocol.framing
         self._clock = asyncio.get_running_loop().time
         self._full_at = self._clock()
+        self._seen = 0
 
-    async def take(self) -> None:
-        count = (self._protocol.framing - self._seen) / 6
-        self._seen = self._protocol.framing
+    def delay(self, chunks: int) -> float:
+        """Count up to `chunks` in all; return how many seconds they came too early."""
         now = self._clock()
-        self._full_at = max(self._full_at, now) + count / self._rate
-        if self._full_at - now > 1:
-            await asyncio.sleep(self._full_at - now - 1)
+        self._full_at = max(self._full_at, now) + (chunks - self._seen) / self._rate
+        self._seen = chunks
+        return self._full_at - now - 1

@@ -70,7 +70,7 @@ class Outlet:
         self._protocol = protocol
         protocol.on_writable = self._stop_waiting
         self._response = response
-        self._writer = writer
+        self._chunked = writer.chunked
         self._frames = frames
         self._encoder = encoder_for(coding) if coding else None
         self._wake: asyncio.Future[None] | None = None
@@ -87,9 +87,9 @@ class Outlet:
         return self._wake is not None
 
     @property
-    def spooling(self) -> bool:
-        """Whether results go to the spool."""
-        return self._pump is not None
+    def ready(self) -> bool:
+        """Whether `send_at_once` may be used: nothing waits, neither here nor in the spool."""
+        return self._pump is None and not self._protocol.writing_paused
 
     def accepted(self) -> int:
         """Count the bytes that the reader's side has taken: progress, if it grows."""
@@ -110,6 +110,13 @@ class Outlet:
             results = self._frames.results(results)
         if results:
             await self._put(self._encoded(results))
+
+    def send_at_once(self, results: bytes) -> None:
+        """Write a batch of results when `ready`, whatever that leaves waiting."""
+        if self._frames:
+            results = self._frames.results(results)
+        if results:
+            self._write(self._encoded(results))
 
     async def end(self) -> None:
         """Write what ends a good stream, and wait until all is on its way."""
@@ -216,14 +223,13 @@ class Outlet:
     def _write(self, data: bytes) -> None:
         if not data:
             return
-        # aiohttp's writer never suspends when it is told not to drain.
-        writing = self._writer.write(data, drain=False)
-        try:
-            writing.send(None)
-        except StopIteration:
-            self.sent += len(data)
-        except ConnectionError as error:
-            raise StreamError("disconnected", 400, "the client went away") from error
+        transport = self._protocol.transport
+        if transport is None or transport.is_closing():
+            raise StreamError("disconnected", 400, "the client went away")
+        # The head is on its way already. aiohttp's writer would do the same by way of a
+        # coroutine, which costs a lone record a tenth of its time.
+        transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
+        self.sent += len(data)
 
     async def _room(self) -> None:
         """Wait until the connection takes more, or until `_stop_waiting`."""

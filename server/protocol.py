@@ -14,25 +14,115 @@ from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.web_request import BaseRequest
 
 from server.errors import problem_response
+from server.takeover import END_OF_BODY, Takeover
 
 __all__ = ["RequestHandler"]
 
 _HALF_CLOSE = 0.1  # Seconds until a request that came with the FIN has reached its handler.
+_HELD = 1 << 18  # Bytes behind a head that are held before reading pauses.
 
 
 class RequestHandler(web.RequestHandler):
     """A connection that tells malformed requests with problem documents.
 
+    Where it can, it gives aiohttp's parser the head of a request alone, and holds what comes
+    behind it until the handler has decided who reads the body: `take_over` or, at the
+    latest when the response is finished, `release`.
+
     Attributes:
+        holds: whether bodies are held for a takeover at all.
         content: body of the stream that runs on this connection, None before the first.
         framing: bytes received for that body that are not part of it: the sizes and line
             ends of HTTP chunks.
         on_writable: called when the connection takes more, or is lost.
     """
 
+    holds = False
     content: StreamReader | None = None
     framing = 0
     on_writable: Callable[[], None] | None = None
+    _held: bytes | None = None
+    _payload: StreamReader | None = None
+    _chunked = False
+    # Whether the next byte starts a request.
+    _at_start = True
+
+    def data_received(self, data: bytes) -> None:
+        if self._held is not None:
+            self._held += data
+            if len(self._held) > _HELD and self.transport is not None:
+                self.transport.pause_reading()
+            return
+        if self.holds and self._at_start:
+            head, mark, behind = data.partition(b"\r\n\r\n")
+            if mark:
+                self._held = behind
+                self._parse(head + mark)
+                if not (self._chunked and self._waits_for_body()):
+                    self.release()
+                return
+        self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
+        content = self.content
+        before = content.total_bytes if content is not None else 0
+        super().data_received(data)
+        if self._messages:
+            message, self._payload = self._messages[-1]
+            self._chunked = getattr(message, "chunked", False)  # a parser's error has none
+        self._at_start = data.endswith(b"\r\n\r\n") and not self._waits_for_body()
+        if content is None:
+            return
+        self.framing += len(data) - (content.total_bytes - before)
+        if not content.is_eof() and self._messages:
+            # Nothing can follow a body that has not ended but the parser's complaint about
+            # it; aiohttp would tell it after the stream, which waits for more body.
+            content.set_exception(web.RequestPayloadError("malformed transfer coding"))
+
+    def _waits_for_body(self) -> bool:
+        return self._payload is not None and not self._payload.is_eof()
+
+    def release(self) -> None:
+        """Let aiohttp have what was held."""
+        if self._held is not None:
+            held, self._held = self._held, None
+            if self.transport is not None and not self._reading_paused:
+                self.transport.resume_reading()
+            if held:
+                self.data_received(held)
+
+    def take_over(
+        self, content: StreamReader, at_once: Callable[[memoryview], bool]
+    ) -> Takeover | None:
+        """Read a chunked body past aiohttp, if it has not read of it yet.
+
+        Args:
+            content: the body, as the request has it.
+            at_once: see `Takeover`.
+
+        Returns:
+            The source of the body, or None where it has to be read from `content`.
+        """
+        if self._held is None or content is not self._payload or self.transport is None:
+            self.release()
+            return None
+        held, self._held = self._held, None
+        takeover = Takeover(self.transport, self, self._body_ended, at_once)
+        takeover.start(held)
+        return takeover
+
+    def _body_ended(self, behind: bytes) -> None:
+        if self._waits_for_body():
+            super().data_received(END_OF_BODY)
+            self._at_start = True
+        if behind:
+            self.data_received(behind)
+
+    async def finish_response(
+        self, request: BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        self.release()
+        return await super().finish_response(request, resp, start_time)
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -43,19 +133,6 @@ class RequestHandler(web.RequestHandler):
         super().connection_lost(exc)
         if self.on_writable is not None:
             self.on_writable()
-
-    def data_received(self, data: bytes) -> None:
-        content = self.content
-        if content is None:
-            super().data_received(data)
-            return
-        before = content.total_bytes
-        super().data_received(data)
-        self.framing += len(data) - (content.total_bytes - before)
-        if not content.is_eof() and self._messages:
-            # Nothing can follow a body that has not ended but the parser's complaint about
-            # it; aiohttp would tell it after the stream, which waits for more body.
-            content.set_exception(web.RequestPayloadError("malformed transfer coding"))
 
     def eof_received(self) -> bool:  # type: ignore[override]
         # A client that half-closes after its whole request still reads the response.

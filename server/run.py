@@ -15,6 +15,7 @@ from server.config import ServerConfig
 from server.listen import tls_context
 from server.protocol import RequestHandler
 from server.state import STATE
+from server.takeover import works
 
 __all__ = ["address_of", "serve"]
 
@@ -45,6 +46,8 @@ async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) 
     manager = runner.server
     if manager is None:
         raise RuntimeError("the runner has no server after its setup")
+
+    RequestHandler.holds = config.takeover == "on" or (config.takeover == "auto" and works())
 
     def connection() -> RequestHandler:
         return RequestHandler(

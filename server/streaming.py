@@ -90,14 +90,13 @@ class Exchange:
                 return response
             if not isinstance(writer, StreamWriter):
                 raise RuntimeError(f"aiohttp writes with {writer!r}, not with its StreamWriter")
-            protocol = self._protocol
-            protocol.content = self.request.content
             self.outlet = outlet = Outlet(
-                protocol, response, writer, self._config, self._frames, coding
+                self._protocol, response, writer, self._config, self._frames, coding
             )
             watch = Watch(self.intake, outlet, self._is_reading, self.interrupt, self._config)
             try:
                 try:
+                    self.intake.start(self._at_once)
                     await self._process(outlet)
                 except asyncio.CancelledError:
                     if self._ended_by is None:
@@ -116,6 +115,7 @@ class Exchange:
             finally:
                 watch.stop()
                 outlet.close()
+                self.intake.stop()
         return response
 
     def interrupt(self, error: StreamError) -> None:
@@ -131,31 +131,49 @@ class Exchange:
             self.interrupt(_drained())
 
     async def _process(self, outlet: Outlet) -> None:
-        stream = self.stream
-        clock = time.perf_counter
-        most = self._config.max_stream_records
         async for piece in self.intake.pieces():
-            started = clock()
-            results = stream.feed(piece)
-            self.core_seconds += clock() - started
-            await outlet.send(results)
-            if stream.failed:
-                raise _bad_record()
-            if most and stream.lines > most:
-                raise StreamError(
-                    "too_many_records",
-                    413,
-                    f"the input has more than {most} lines (max_stream_records)",
-                )
-            if self._draining:
-                raise _drained()
-        await outlet.send(stream.finish())
-        if stream.failed:
-            raise _bad_record()
+            await outlet.send(self._feed(piece))
+            self._check()
+        await outlet.send(self.stream.finish())
+        self._check()
         await outlet.end()
+
+    def _at_once(self, piece: memoryview) -> bool:
+        """Process a piece without waiting, where neither side has to; see `Takeover`."""
+        if self.outlet is None or not self.outlet.ready or not self.intake.may_go_at_once():
+            return False
+        self.intake.count(len(piece))
+        self.outlet.send_at_once(self._feed(piece))
+        self._check()
+        return True
+
+    def _feed(self, piece: bytes | memoryview) -> bytes:
+        started = time.perf_counter()
+        results = self.stream.feed(piece)
+        self.core_seconds += time.perf_counter() - started
+        return results
+
+    def _check(self) -> None:
+        """Raise StreamError if the stream cannot go on after what it has sent."""
+        most = self._config.max_stream_records
+        if self.stream.failed:
+            raise StreamError(
+                "bad_record", 422, "a line is not a record; the error line before this says why"
+            )
+        if most and self.stream.lines > most:
+            raise StreamError(
+                "too_many_records",
+                413,
+                f"the input has more than {most} lines (max_stream_records)",
+            )
+        if self._draining:
+            raise _drained()
 
     async def _fail(self, outlet: Outlet, error: StreamError) -> None:
         self.outcome, self.detail = error.code, error.detail
+        if error.code == "malformed_body":
+            # No more of it can be read, so none is to be waited for after the response.
+            self.request.content.feed_eof()
         with contextlib.suppress(ConnectionError):
             await outlet.fail(error)
 
@@ -185,12 +203,6 @@ def _response(request: web.Request, coding: str | None) -> StreamingResponse:
         response.headers["Content-Encoding"] = coding
         response.headers["Vary"] = "Accept-Encoding"
     return response
-
-
-def _bad_record() -> StreamError:
-    return StreamError(
-        "bad_record", 422, "a line is not a record; the error line before this says why"
-    )
 
 
 def _drained() -> StreamError:

@@ -32,6 +32,7 @@ GOOD_STRINGS = [
     *(quoted(bytes([code])) for code in range(0x20, 0x80) if code not in b'"\\'),
     rb'""',
     rb'"\u0022\u005c\u002F"',
+    rb'"\u007f\u0080\u07ff\u0800"',
     rb'"\uD7FF\uE000\uFFFE\uffff\uFDD0"',
     rb'"\ud800\udc00\uDBFF\uDFFF"',
     rb'"\\ud800"',

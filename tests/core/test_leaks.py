@@ -127,8 +127,11 @@ def test_no_objects_pile_up(job: Callable[[bytes | bytearray], None]) -> None:
     assert len(gc.get_objects()) - before < 100
 
 
+GOOD = b'{"id":"%s","data":"%s"}' % (b"a" * 100, b"b" * 100)
+
+
 def hammer(count: int) -> None:
-    """Make very many calls, most of which end in an error."""
+    """Make very many calls, many of which end in an error."""
     big = RecordStream(on_error="emit", max_line_size=1000)
     for _ in range(count):
         try:
@@ -143,6 +146,8 @@ def hammer(count: int) -> None:
             pass
         else:
             raise AssertionError
+        parse_record(GOOD)
+        process_record({"id": "1", "data": "a"})
         big.feed(MIXED)
         RecordStream().feed(MIXED)
         LineSplitter().feed(MIXED)

@@ -21,6 +21,9 @@ def result(id_: str, data: str) -> bytes:
 
 RESULTS = {
     "plain": ('{"id":"1","data":"a"}', "1", "a"),
+    "spaced": ('{"id": "1", "data": "a"}', "1", "a"),
+    "spaced in part": ('{"id": "1","data":"a"}', "1", "a"),
+    "spaced in other part": ('{"id":"1", "data": "a"}\r', "1", "a"),
     "other order": ('{"data":"a","id":"1"}', "1", "a"),
     "empty object": ("{}", "", ""),
     "white space only inside": ("{ \t\r }", "", ""),
@@ -104,6 +107,13 @@ NOT_RECORDS = {
     "false": "not_an_object",
     " null\r": "not_an_object",
     "{}{}": "invalid_json",
+    '{"id":"1","data":"a"}x': "invalid_json",
+    '{"id":"1","data":"a"}\rx': "invalid_json",
+    '{"id":"1","data":"a"}\r\r}': "invalid_json",
+    '{"id":"1","data":"a"]': "invalid_json",
+    '{"id":"1","data":"a",}': "invalid_json",
+    '{"id":"1","data":"a"': "invalid_json",
+    '{"id": "1", "data": "a"}\rx': "invalid_json",
     "{} {}": "invalid_json",
     "{},{}": "invalid_json",
     "{": "invalid_json",

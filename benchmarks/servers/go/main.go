@@ -63,12 +63,15 @@ func process(body io.Reader, out io.Writer, flush func() error) error {
 	var batch bytes.Buffer
 	encoder := json.NewEncoder(&batch) // reuses its buffer, unlike json.Marshal
 	encoder.SetEscapeHTML(false)
+	// Both are handed out as interfaces: declared inside the loop they would be allocated each time.
+	var in record
+	answer := result{Status: "success"}
 	for {
 		line, err := lines.next()
 		if len(line) > 0 {
-			var in record
+			in = record{}
 			if json.Unmarshal(line, &in) == nil {
-				answer := result{ID: in.ID, Result: "processed_" + in.Data, Status: "success"}
+				answer.ID, answer.Result = in.ID, "processed_"+in.Data
 				if err := encoder.Encode(&answer); err != nil {
 					return err
 				}

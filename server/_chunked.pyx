@@ -1,0 +1,202 @@
+# Chunked transfer coding (RFC 9112, section 7.1), decoded in place.
+#
+# Strict, as a proxy in front may read otherwise what is lenient here: sizes are hex digits
+# alone, lines end with CR LF and nothing else, no white space before a chunk extension, no
+# folded trailer fields. Nothing in Python is paid for a chunk, so that one record in each
+# costs about what large ones cost.
+
+from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from libc.string cimport memmove
+
+cdef enum:
+    SIZE_DIGITS = 15            # so that no sum overflows
+    EXTENSION_LIMIT = 256       # bytes of one chunk's extensions
+    TRAILER_LIMIT = 8192        # bytes of all trailer fields
+
+cdef enum State:
+    SIZE                        # a chunk size, or more of its digits
+    EXTENSION                   # within the extensions of a chunk
+    SIZE_LF                     # the LF behind a chunk size
+    DATA                        # the data of a chunk
+    DATA_CR                     # the CR LF behind it
+    DATA_LF
+    TRAILER_START               # a trailer field or the CR of the last line
+    TRAILER_NAME
+    TRAILER_VALUE
+    TRAILER_LF
+    LAST_LF
+    FINISHED
+
+
+class ChunkedError(ValueError):
+    """A body that is not in chunked transfer coding."""
+
+
+cdef inline int hex_digit(unsigned char c) noexcept nogil:
+    if c'0' <= c <= c'9':
+        return c - c'0'
+    c |= 0x20
+    if c'a' <= c <= c'f':
+        return c - c'a' + 10
+    return -1
+
+
+cdef inline bint is_token(unsigned char c) noexcept nogil:
+    """Whether `c` may stand in a field name (RFC 9110, section 5.6.2)."""
+    if c'0' <= c <= c'9' or c'a' <= c | 0x20 <= c'z':
+        return True
+    return (c == c'!' or c'#' <= c <= c"'" or c == c'*' or c == c'+' or c == c'-' or c == c'.'
+            or c == c'^' or c == c'_' or c == c'`' or c == c'|' or c == c'~')
+
+
+cdef inline bint is_text(unsigned char c) noexcept nogil:
+    """Whether `c` may stand in a field value or an extension."""
+    return c >= 0x20 and c != 0x7F or c == c'\t'
+
+
+cdef class ChunkedDecoder:
+    """Decode one body, buffer by buffer.
+
+    Attributes:
+        chunks: HTTP chunks begun so far.
+        finished: whether the body has ended.
+        rest: where in the last buffer the bytes behind the body start.
+
+    Thread-safety: one owner.
+    """
+
+    cdef State state
+    cdef unsigned long long left    # of the size, or of the data, of this chunk
+    cdef int count                  # digits, or bytes of the extensions or the trailer
+    cdef readonly long long chunks
+    cdef readonly Py_ssize_t rest
+
+    @property
+    def finished(self):
+        return self.state == FINISHED
+
+    def decode(self, buffer, Py_ssize_t size, /):
+        """Move the body's bytes among the first `size` bytes of `buffer` to its start.
+
+        Args:
+            buffer: a writable bytes-like object.
+            size: how many bytes of it came from the connection.
+
+        Returns:
+            How many bytes of the body stand at its start now.
+
+        Raises:
+            ChunkedError: the bytes are not in chunked transfer coding.
+        """
+        cdef Py_buffer view
+        cdef Py_ssize_t body
+        PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE)
+        try:
+            if not 0 <= size <= view.len:
+                raise ValueError(f"size must be from 0 to {view.len}, not {size}")
+            body = self.move(<unsigned char *>view.buf, size)
+        finally:
+            PyBuffer_Release(&view)
+        if body < 0:
+            raise ChunkedError(f"malformed chunked transfer coding at {self.place()}")
+        return body
+
+    cdef str place(self):
+        if self.state == SIZE or self.state == SIZE_LF:
+            return "a chunk size"
+        if self.state == EXTENSION:
+            return "a chunk extension"
+        if self.state == DATA_CR or self.state == DATA_LF:
+            return "the end of a chunk"
+        return "the trailer"
+
+    cdef Py_ssize_t move(self, unsigned char *start, Py_ssize_t size) noexcept:
+        """The length of the body in [start, start + size), or -1."""
+        cdef const unsigned char *p = start
+        cdef const unsigned char *end = start + size
+        cdef unsigned char *out = start
+        cdef Py_ssize_t run
+        cdef unsigned char c
+        cdef int digit
+        while p < end and self.state != FINISHED:
+            if self.state == DATA:
+                run = end - p
+                if <unsigned long long>run > self.left:
+                    run = <Py_ssize_t>self.left
+                memmove(out, p, run)
+                out += run
+                p += run
+                self.left -= run
+                if self.left == 0:
+                    self.state = DATA_CR
+                continue
+            c = p[0]
+            p += 1
+            if self.state == SIZE:
+                digit = hex_digit(c)
+                if digit >= 0:
+                    self.count += 1
+                    if self.count > SIZE_DIGITS:
+                        return -1
+                    self.left = self.left << 4 | digit
+                elif self.count == 0:
+                    return -1
+                elif c == c'\r':
+                    self.state = SIZE_LF
+                elif c == c';':
+                    self.state = EXTENSION
+                    self.count = 0
+                else:
+                    return -1
+            elif self.state == SIZE_LF:
+                if c != c'\n':
+                    return -1
+                self.chunks += 1
+                self.count = 0
+                self.state = DATA if self.left else TRAILER_START
+            elif self.state == DATA_CR:
+                if c != c'\r':
+                    return -1
+                self.state = DATA_LF
+            elif self.state == DATA_LF:
+                if c != c'\n':
+                    return -1
+                self.state = SIZE
+                self.count = 0
+            elif self.state == EXTENSION:
+                self.count += 1
+                if c == c'\r':
+                    self.state = SIZE_LF
+                elif not is_text(c) or self.count > EXTENSION_LIMIT:
+                    return -1
+            elif self.state == LAST_LF:
+                if c != c'\n':
+                    return -1
+                self.state = FINISHED
+            else:
+                self.count += 1
+                if self.count > TRAILER_LIMIT or not self.trailer(c):
+                    return -1
+        self.rest = p - start
+        return out - start
+
+    cdef bint trailer(self, unsigned char c) noexcept:
+        """Take a byte of the trailer; tell whether it may stand there."""
+        if self.state == TRAILER_START:
+            if c == c'\r':
+                self.state = LAST_LF
+                return True
+            self.state = TRAILER_NAME
+            return is_token(c)
+        if self.state == TRAILER_NAME:
+            if c == c':':
+                self.state = TRAILER_VALUE
+                return True
+            return is_token(c)
+        if self.state == TRAILER_VALUE:
+            if c == c'\r':
+                self.state = TRAILER_LF
+                return True
+            return is_text(c)
+        self.state = TRAILER_START
+        return c == c'\n'

@@ -1,0 +1,199 @@
+"""The body of a streaming request, taken over from aiohttp.
+
+aiohttp pays for each HTTP chunk in Python, whatever is in it. Here the connection's bytes go
+into one reused buffer, are decoded in place by compiled code, and are processed then and there
+where nothing stands in the way: no task is woken for a record.
+
+What this relies on in aiohttp 3.14 (`works` checks it when the server starts; where it does not
+hold, streams go the public way):
+
+- a parser that was given the head of a chunked request waits for its first chunk, and takes
+  "0 CR LF CR LF" for the end of the body;
+- `RequestHandler.data_received` can be given data in any pieces, at any time;
+- the transport's `set_protocol` moves reading to another protocol and back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.http import HttpRequestParser
+
+from server._chunked import ChunkedDecoder, ChunkedError
+from server.errors import StreamError
+
+__all__ = ["END_OF_BODY", "Takeover", "works"]
+
+END_OF_BODY = b"0\r\n\r\n"
+_BUFFER_SIZE = 1 << 17  # With the results of a buffer it should fit the second-level cache.
+
+
+class Takeover(asyncio.BufferedProtocol):
+    """Read one chunked body from a connection, in the place of its handler.
+
+    Args:
+        transport: the connection.
+        handler: aiohttp's protocol; gets the connection back behind the body.
+        on_end: called with what came behind the body.
+        at_once: processes a piece of the body if it can without waiting, and says whether
+            it did. The piece is only valid during the call. Errors end the stream.
+
+    Attributes:
+        received: bytes of the body so far.
+        chunks: HTTP chunks that they came in.
+    """
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        handler: asyncio.Protocol,
+        on_end: Callable[[bytes], None],
+        at_once: Callable[[memoryview], bool],
+    ) -> None:
+        self._transport = transport
+        self._handler = handler
+        self._on_end = on_end
+        self._at_once = at_once
+        self._decoder = ChunkedDecoder()
+        self._buffer = memoryview(bytearray(_BUFFER_SIZE))
+        self._queue: list[bytes] = []
+        self._waiter: asyncio.Future[None] | None = None
+        self._error: StreamError | None = None
+        self._ended = False
+        self._discarding = False
+        self._broken = False
+        self.received = 0
+
+    @property
+    def chunks(self) -> int:
+        return self._decoder.chunks
+
+    def start(self, held: bytes) -> None:
+        """Begin to read.
+
+        Args:
+            held: bytes behind the head that have been read already.
+        """
+        self._transport.set_protocol(self)
+        for place in range(0, len(held), _BUFFER_SIZE):
+            piece = held[place : place + _BUFFER_SIZE]
+            self._buffer[: len(piece)] = piece
+            if self._ended:
+                self._on_end(piece)
+            else:
+                self.buffer_updated(len(piece))
+
+    async def readany(self) -> bytes:
+        """Return what `at_once` did not take; empty at the end of the body.
+
+        Raises:
+            StreamError: the body is malformed, or the client went away, or `at_once` failed.
+        """
+        while not self._queue:
+            if self._error is not None:
+                raise self._error
+            if self._ended:
+                return b""
+            self._transport.resume_reading()
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        data = b"".join(self._queue)
+        self._queue.clear()
+        return data
+
+    def discard(self) -> None:
+        """Drop the rest of the body: the stream has ended."""
+        self._discarding = True
+        self._queue.clear()
+        if not self._ended:
+            self._transport.resume_reading()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if self._broken:
+            return
+        try:
+            size = self._decoder.decode(self._buffer, nbytes)
+        except ChunkedError as error:
+            self._broken = True
+            self._fail(StreamError("malformed_body", 400, f"the body is malformed: {error}"))
+            return
+        self.received += size
+        if size and not self._discarding:
+            self._process(self._buffer[:size])
+        if self._decoder.finished:
+            self._end(bytes(self._buffer[self._decoder.rest : nbytes]))
+
+    def _process(self, body: memoryview) -> None:
+        if self._waiter is not None and not self._queue:
+            try:
+                if self._at_once(body):
+                    return
+            except StreamError as error:
+                self._fail(error)
+                return
+        self._queue.append(bytes(body))
+        self._transport.pause_reading()
+        self._wake()
+
+    def _end(self, behind: bytes) -> None:
+        self._ended = True
+        self._transport.set_protocol(self._handler)
+        self._transport.resume_reading()
+        self._on_end(behind)
+        self._wake()
+
+    def _fail(self, error: StreamError) -> None:
+        if self._error is None:
+            self._error = error
+            self._discarding = True
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def eof_received(self) -> bool:
+        # A body that has not ended: the rest will not come.
+        self._fail(StreamError("disconnected", 400, "the client went away"))
+        return False
+
+    def pause_writing(self) -> None:
+        self._handler.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._handler.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._fail(StreamError("disconnected", 400, "the client went away"))
+        self._handler.connection_lost(exc)
+
+
+def works() -> bool:
+    """Check that aiohttp behaves as this relies on."""
+    try:
+        loop = asyncio.new_event_loop()
+        try:
+            parser: Any = HttpRequestParser(BaseProtocol(loop), loop, 1 << 16)
+            head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+            ((message, payload),), _, _ = parser.feed_data(head)
+            if not message.chunked or payload.is_eof():
+                return False
+            more, _, _ = parser.feed_data(END_OF_BODY)
+            if more or not payload.is_eof():
+                return False
+            ((message, _),), _, _ = parser.feed_data(b"GET /next HTTP/1.1\r\nHost: x\r\n\r\n")
+            return message.path == "/next" and issubclass(web.RequestHandler, asyncio.Protocol)
+        finally:
+            loop.close()
+    except (AttributeError, TypeError, ValueError):
+        return False
