@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
@@ -629,6 +630,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if options.repetitions < 1 or options.seconds <= 0 or options.count < 1:
         parser.error("--repetitions, --seconds and --count must be positive")
+    # As an exception it passes the blocks that end the servers; by default they would be left.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         build()
         servers = _chosen(parser, options)

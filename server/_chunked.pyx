@@ -15,7 +15,13 @@ cdef enum:
 
 cdef enum State:
     SIZE                        # a chunk size, or more of its digits
-    EXTENSION                   # within the extensions of a chunk
+    EXTENSION                   # the extensions of a chunk: the start of a name,
+    EXTENSION_NAME              # within one,
+    EXTENSION_VALUE             # the start of a value,
+    EXTENSION_TOKEN             # within one,
+    EXTENSION_QUOTED            # within one in quotes,
+    EXTENSION_PAIR              # behind a backslash there,
+    EXTENSION_END               # behind its closing quote
     SIZE_LF                     # the LF behind a chunk size
     DATA                        # the data of a chunk
     DATA_CR                     # the CR LF behind it
@@ -104,7 +110,7 @@ cdef class ChunkedDecoder:
     cdef str place(self):
         if self.state == SIZE or self.state == SIZE_LF:
             return "a chunk size"
-        if self.state == EXTENSION:
+        if EXTENSION <= self.state <= EXTENSION_END:
             return "a chunk extension"
         if self.state == DATA_CR or self.state == DATA_LF:
             return "the end of a chunk"
@@ -163,11 +169,9 @@ cdef class ChunkedDecoder:
                     return -1
                 self.state = SIZE
                 self.count = 0
-            elif self.state == EXTENSION:
+            elif EXTENSION <= self.state <= EXTENSION_END:
                 self.count += 1
-                if c == c'\r':
-                    self.state = SIZE_LF
-                elif not is_text(c) or self.count > EXTENSION_LIMIT:
+                if self.count > EXTENSION_LIMIT or not self.extension(c):
                     return -1
             elif self.state == LAST_LF:
                 if c != c'\n':
@@ -179,6 +183,33 @@ cdef class ChunkedDecoder:
                     return -1
         self.rest = p - start
         return out - start
+
+    cdef bint extension(self, unsigned char c) noexcept:
+        """Take a byte of the extensions; tell whether it may stand there."""
+        if self.state == EXTENSION:
+            self.state = EXTENSION_NAME
+            return is_token(c)
+        if self.state == EXTENSION_VALUE:
+            self.state = EXTENSION_QUOTED if c == c'"' else EXTENSION_TOKEN
+            return c == c'"' or is_token(c)
+        if self.state == EXTENSION_QUOTED:
+            if c == c'"':
+                self.state = EXTENSION_END
+            elif c == c'\\':
+                self.state = EXTENSION_PAIR
+            return is_text(c)
+        if self.state == EXTENSION_PAIR:
+            self.state = EXTENSION_QUOTED
+            return is_text(c)
+        if c == c'\r':
+            self.state = SIZE_LF
+        elif c == c';':
+            self.state = EXTENSION
+        elif c == c'=' and self.state == EXTENSION_NAME:
+            self.state = EXTENSION_VALUE
+        else:
+            return self.state != EXTENSION_END and is_token(c)
+        return True
 
     cdef bint trailer(self, unsigned char c) noexcept:
         """Take a byte of the trailer; tell whether it may stand there."""

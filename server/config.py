@@ -58,7 +58,7 @@ class ServerConfig(StreamingConfig):
         unit="bytes",
     )
     max_chunk_rate: int = option(
-        1_000_000,
+        10_000_000,
         "HTTP chunks a stream may send a second; a faster sender is slowed down",
         lowest=1,
         unit="chunks per second",

@@ -54,13 +54,17 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     return report
 
 
-@pytest.fixture
-def start_server() -> Iterator[StartServer]:
-    """Start servers with the given options; all are ended after the test."""
+@pytest.fixture(params=["takeover", "aiohttp"])
+def start_server(request: pytest.FixtureRequest) -> Iterator[StartServer]:
+    """Start servers with the given options; all are ended after the test.
+
+    Every test runs on both ways in which a body is read.
+    """
     servers: list[Server] = []
+    way = {"FORSTCORE_TAKEOVER": "on" if request.param == "takeover" else "off"}
 
     def start(*options: str, env: dict[str, str] | None = None) -> Server:
-        servers.append(launch(*options, env=env))
+        servers.append(launch(*options, env={**way, **(env or {})}))
         return servers[-1]
 
     yield start

@@ -49,6 +49,7 @@ SAMPLES = {
     "max_streams": Sample("9", "9", 9),
     "max_header_size": Sample("512", "512", 512),
     "max_chunk_rate": Sample("250", "250", 250),
+    "takeover": Sample("off", '"off"', "off"),
     "header_timeout": Sample("1.5", "1.5", 1.5),
     "heartbeat": Sample("0.25", "0.25", 0.25),
     "stall": Sample("7", "7", 7.0),

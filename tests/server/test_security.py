@@ -274,7 +274,8 @@ def test_the_token_is_not_logged(start_server: StartServer, token_file: str) -> 
     server = start_server("--token-file", token_file)
     head = f"HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n".encode()
     ask(server, b"POST /streaming-process " + head + b"Content-Length: 1\r\n\r\n\n")
-    ask(server, b"POST /streaming-process " + head + b"Transfer-Encoding: chunked\r\n\r\nx\r\n")
+    with contextlib.suppress(http.client.IncompleteRead):
+        ask(server, b"POST /streaming-process " + head + b"Transfer-Encoding: chunked\r\n\r\nx\r\n")
     ask(server, b"GET /version " + head + b"bad header\r\n\r\n")
     assert server.stop() == 0
     out, err = server.process.communicate()
