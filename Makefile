@@ -47,13 +47,14 @@ bench: .venv/dev ## measure the core, then the server, beside their peers
 annotate: .venv/dev ## write forstcore/_proc.html: yellow lines touch Python objects
 	FORSTCORE_ANNOTATE=1 $(BIN)/python setup.py --quiet build_ext --inplace --force
 
-asan: .venv/dev ## run the tests of the core under AddressSanitizer and UBSan
-	rm -rf build/asan && mkdir -p build/asan && cp -r forstcore setup.py pyproject.toml README.md tests build/asan
-	rm -f build/asan/forstcore/*.so build/asan/forstcore/_proc.c
+asan: .venv/dev ## run the tests of the compiled code under AddressSanitizer and UBSan
+	rm -rf build/asan && mkdir -p build/asan
+	cp -r forstcore server tests setup.py pyproject.toml README.md build/asan
+	rm -f build/asan/*/*.so build/asan/*/*.c
 	cd build/asan && FORSTCORE_SANITIZE=1 ../../$(BIN)/python setup.py --quiet build_ext --inplace
 	cd build/asan && LD_PRELOAD="$$($${CC:-gcc} -print-file-name=libasan.so) $$($${CC:-gcc} -print-file-name=libubsan.so)" \
 	  ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=. PYTHONMALLOC=malloc \
-	  ../../$(BIN)/python -m pytest -p no:cacheprovider tests/core -k "not rss"
+	  ../../$(BIN)/python -m pytest -p no:cacheprovider tests/core tests/server/test_chunked.py -k "not rss"
 
 clean: ## remove everything that was built
 	rm -rf .venv build dist wheelhouse benchmarks/.build *.egg-info

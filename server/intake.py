@@ -66,6 +66,7 @@ class Intake:
         """Begin to read; `at_once` is given pieces that need no waiting, see `Takeover`."""
         self._takeover = self._protocol.take_over(self._content, at_once)
         self._protocol.content = self._content
+        self._protocol.framing = 0
 
     def stop(self) -> None:
         """Drop what is still to come."""
