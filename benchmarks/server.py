@@ -7,6 +7,7 @@ repetitions of all servers are interleaved, and medians are printed. See README.
 
 import argparse
 import contextlib
+import fcntl
 import importlib.util
 import json
 import os
@@ -15,6 +16,7 @@ import shutil
 import signal
 import socket
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
@@ -102,6 +104,46 @@ CORES: Final = _cores()
 
 def _pin(core: int) -> Callable[[], None] | None:
     return None if CORES is None else partial(os.sched_setaffinity, 0, {core})
+
+
+# ---- network ---------------------------------------------------------------------------------
+
+_CONGESTION_CONTROL: Final = Path("/proc/sys/net/ipv4/tcp_congestion_control")
+_IN_NAMESPACE: Final = "FORSTCORE_BENCHMARK_NAMESPACE"
+_SIOCSIFFLAGS: Final = 0x8914
+_IFF_UP: Final = 0x1
+
+
+def unpaced_network(arguments: Sequence[str]) -> str:
+    """See to it that TCP does not pace the loopback; return what it does, for people.
+
+    Congestion controls such as BBR release segments by a timer at a rate that they estimate, and
+    both ends then sleep while neither is the limit. A machine's setting is not ours to change; so
+    where it is one of those, this program starts itself again in a network namespace of its own,
+    which has its own setting and its own loopback.
+    """
+    try:
+        setting = _CONGESTION_CONTROL.read_text().strip()
+    except OSError:
+        return "congestion control unknown"
+    if os.environ.get(_IN_NAMESPACE):
+        if setting != "reno":
+            _set_up_namespace()
+        return "reno, in a network namespace of its own"
+    if setting in {"cubic", "reno"}:
+        return setting
+    unshare = ["unshare", "--net", *([] if os.geteuid() == 0 else ["--map-root-user"])]
+    program = [sys.executable, "-m", "benchmarks.server", *arguments]
+    if shutil.which("unshare") and not subprocess.run([*unshare, "true"], check=False).returncode:
+        os.environ[_IN_NAMESPACE] = "1"
+        os.execvp(unshare[0], [*unshare, *program])
+    return f"{setting}, which may pace the loopback: figures may be limited by it"
+
+
+def _set_up_namespace() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as anything:
+        fcntl.ioctl(anything, _SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", _IFF_UP))
+    _CONGESTION_CONTROL.write_text("reno")  # the one that every namespace may choose
 
 
 # ---- usage of processes ----------------------------------------------------------------------
@@ -630,6 +672,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if options.repetitions < 1 or options.seconds <= 0 or options.count < 1:
         parser.error("--repetitions, --seconds and --count must be positive")
+    network = unpaced_network(sys.argv[1:] if arguments is None else arguments)
     # As an exception it passes the blocks that end the servers; by default they would be left.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
@@ -640,7 +683,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         else:
             os.sched_setaffinity(0, {CORES[1]})
         if not options.json:
-            print(versions(), flush=True)
+            print(f"{versions()}; TCP: {network}", flush=True)
         with tempfile.TemporaryDirectory() as directory:
             for kind in options.kinds:
                 bench = Bench(kind, Path(directory), options)

@@ -66,6 +66,7 @@ cdef class ChunkedDecoder:
     Attributes:
         chunks: HTTP chunks begun so far.
         finished: whether the body has ended.
+        start: where in the last buffer the body's bytes start.
         rest: where in the last buffer the bytes behind the body start.
 
     Thread-safety: one owner.
@@ -75,6 +76,7 @@ cdef class ChunkedDecoder:
     cdef unsigned long long left    # of the size, or of the data, of this chunk
     cdef int count                  # digits, or bytes of the extensions or the trailer
     cdef readonly long long chunks
+    cdef readonly Py_ssize_t start
     cdef readonly Py_ssize_t rest
 
     @property
@@ -82,14 +84,16 @@ cdef class ChunkedDecoder:
         return self.state == FINISHED
 
     def decode(self, buffer, Py_ssize_t size, /):
-        """Move the body's bytes among the first `size` bytes of `buffer` to its start.
+        """Bring the body's bytes among the first `size` bytes of `buffer` together.
+
+        The first run of them stays where it is, at `start`; the others are moved up to it.
 
         Args:
             buffer: a writable bytes-like object.
             size: how many bytes of it came from the connection.
 
         Returns:
-            How many bytes of the body stand at its start now.
+            How many bytes of the body stand at `start` now.
 
         Raises:
             ChunkedError: the bytes are not in chunked transfer coding.
@@ -120,7 +124,8 @@ cdef class ChunkedDecoder:
         """The length of the body in [start, start + size), or -1."""
         cdef const unsigned char *p = start
         cdef const unsigned char *end = start + size
-        cdef unsigned char *out = start
+        cdef unsigned char *out = NULL      # the end of the body so far
+        cdef unsigned char *first = start
         cdef Py_ssize_t run
         cdef unsigned char c
         cdef int digit
@@ -129,7 +134,10 @@ cdef class ChunkedDecoder:
                 run = end - p
                 if <unsigned long long>run > self.left:
                     run = <Py_ssize_t>self.left
-                memmove(out, p, run)
+                if out == NULL:
+                    out = first = start + (p - start)
+                if out != p:
+                    memmove(out, p, run)
                 out += run
                 p += run
                 self.left -= run
@@ -181,8 +189,9 @@ cdef class ChunkedDecoder:
                 self.count += 1
                 if self.count > TRAILER_LIMIT or not self.trailer(c):
                     return -1
+        self.start = first - start
         self.rest = p - start
-        return out - start
+        return 0 if out == NULL else out - first
 
     cdef bint extension(self, unsigned char c) noexcept:
         """Take a byte of the extensions; tell whether it may stand there."""

@@ -129,7 +129,8 @@ class Takeover(asyncio.BufferedProtocol):
             return
         self.received += size
         if size and not self._discarding:
-            self._process(self._buffer[:size])
+            start = self._decoder.start
+            self._process(self._buffer[start : start + size])
         if self._decoder.finished:
             self._end(bytes(self._buffer[self._decoder.rest : nbytes]))
 

@@ -28,7 +28,7 @@ def decode(pieces: Iterable[bytes]) -> tuple[bytes, bytes | None]:
             continue
         buffer = bytearray(piece)
         size = decoder.decode(buffer, len(piece))
-        body += buffer[:size]
+        body += buffer[decoder.start : decoder.start + size]
         if decoder.finished:
             rest = piece[decoder.rest :]
     return body, rest
