@@ -27,7 +27,7 @@ DIRECTIVES = {
 
 EXTENSIONS = {
     "forstcore._proc": ["forstcore/_json.pxd", "forstcore/_scan.h", "forstcore/_scan.pxd"],
-    "server._chunked": [],
+    "server._chunked": ["forstcore/_json.pxd", "forstcore/_proc.pxd"],
 }
 
 if sys.platform == "win32":

@@ -56,6 +56,10 @@ cdef class RecordStream:
     cdef readonly long long bytes_out
     cdef PyObject *out       # the bytes object being filled, NULL outside of a call
     cdef Py_ssize_t growth   # output bytes per 256 input bytes, for the next guess
+    # Bytes left free around results that are not empty, for what the caller puts there;
+    # at most 64 each.
+    cdef Py_ssize_t before
+    cdef Py_ssize_t after
 
     cdef bytes take(self, object chunk, bint last)
     cdef object failure(self)

@@ -696,8 +696,8 @@ cdef class RecordStream:
         cdef Py_ssize_t size
         size = (size_in >> 8) * self.growth + self.tail.size + 2 * RESERVE
         self.out = PyBytes_New(NULL, size)
-        self.run.out = <unsigned char *>PyBytes_AS_STRING(self.out)
-        self.run.out_end = self.run.out + size
+        self.run.out = <unsigned char *>PyBytes_AS_STRING(self.out) + self.before
+        self.run.out_end = self.run.out + size - self.before
         return 0
 
     cdef int reserve(self, Py_ssize_t size) except -1:
@@ -714,14 +714,16 @@ cdef class RecordStream:
         return 0
 
     cdef bytes close_output(self, Py_ssize_t size_in):
-        cdef Py_ssize_t used = self.run.out - <unsigned char *>PyBytes_AS_STRING(self.out)
+        cdef Py_ssize_t used
+        used = self.run.out - <unsigned char *>PyBytes_AS_STRING(self.out) - self.before
         self.bytes_out += used
         if size_in >= NOGIL_SIZE:
             # A sixteenth more than the last chunk needed.
             self.growth = min(max(used * 272 // size_in, 272), 1 << 14)
         if used == 0:
             return b""
-        _PyBytes_Resize(&self.out, used)
+        # RESERVE bytes were free before the last line, which needs fewer than `after` less.
+        _PyBytes_Resize(&self.out, self.before + used + self.after)
         return <bytes>self.out
 
 

@@ -32,7 +32,7 @@
 #define FST_LIKELY(x) (x)
 #else
 #define FST_INLINE static inline __attribute__((always_inline))
-#define FST_COLD static __attribute__((noinline))
+#define FST_COLD static __attribute__((noinline, unused))
 #define FST_TARGET_AVX2 __attribute__((target("avx2,bmi")))
 #define FST_LIKELY(x) __builtin_expect(!!(x), 1)
 #endif

@@ -1,5 +1,7 @@
 from typing_extensions import Buffer
 
+from forstcore import RecordStream
+
 class ChunkedError(ValueError): ...
 
 class ChunkedDecoder:
@@ -13,3 +15,5 @@ class ChunkedDecoder:
     def start(self) -> int: ...
     @property
     def rest(self) -> int: ...
+
+def feed_chunk(stream: RecordStream, piece: Buffer, /) -> bytes: ...

@@ -12,6 +12,7 @@ from aiohttp import web
 from aiohttp.http import StreamWriter
 
 from forstcore import RecordStream
+from server._chunked import feed_chunk
 from server.compression import negotiate
 from server.errors import ProblemError, StreamError
 from server.frames import Frames
@@ -132,26 +133,31 @@ class Exchange:
 
     async def _process(self, outlet: Outlet) -> None:
         async for piece in self.intake.pieces():
-            await outlet.send(self._feed(piece))
+            await outlet.send(self._feed(piece, outlet))
             self._check()
-        await outlet.send(self.stream.finish())
+        await outlet.send(outlet.wrapped(self.stream.finish()))
         self._check()
         await outlet.end()
 
     def _at_once(self, piece: memoryview) -> bool:
         """Process a piece without waiting, where neither side has to; see `Takeover`."""
-        if self.outlet is None or not self.outlet.ready or not self.intake.may_go_at_once():
+        outlet = self.outlet
+        if outlet is None or not outlet.ready or not self.intake.may_go_at_once():
             return False
         self.intake.count(len(piece))
-        self.outlet.send_at_once(self._feed(piece))
+        outlet.send_at_once(self._feed(piece, outlet))
         self._check()
         return True
 
-    def _feed(self, piece: bytes | memoryview) -> bytes:
+    def _feed(self, piece: bytes | memoryview, outlet: Outlet) -> bytes:
         started = time.perf_counter()
+        if outlet.plain:
+            wrapped = feed_chunk(self.stream, piece)
+            self.core_seconds += time.perf_counter() - started
+            return wrapped
         results = self.stream.feed(piece)
         self.core_seconds += time.perf_counter() - started
-        return results
+        return outlet.wrapped(results)
 
     def _check(self) -> None:
         """Raise StreamError if the stream cannot go on after what it has sent."""

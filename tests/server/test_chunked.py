@@ -12,7 +12,8 @@ from aiohttp.http import HttpProcessingError, HttpRequestParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server._chunked import ChunkedDecoder, ChunkedError
+from forstcore import RecordStream, StreamStateError
+from server._chunked import ChunkedDecoder, ChunkedError, feed_chunk
 
 HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -135,6 +136,27 @@ def test_arguments_are_checked() -> None:
         decoder.decode(bytearray(4), 5)
     with pytest.raises(BufferError):
         decoder.decode(b"0\r\n\r\n", 5)
+
+
+@pytest.mark.parametrize("count", [0, 1, 1000, 50_000])
+def test_results_as_a_chunk(count: int) -> None:
+    data = b"".join(b'{"id":"%d","data":"x"}\n' % number for number in range(count))
+    plain, framing = RecordStream(), RecordStream()
+    results = plain.feed(data)
+    chunk = feed_chunk(framing, data)
+    if results:
+        assert decode([chunk + b"0\r\n\r\n"]) == (results, b"")
+    else:
+        assert chunk == b""
+    assert framing.bytes_out == plain.bytes_out
+    assert framing.feed(data) == plain.feed(data)
+
+
+def test_feeding_a_stream_that_is_finished() -> None:
+    stream = RecordStream()
+    stream.finish()
+    with pytest.raises(StreamStateError):
+        feed_chunk(stream, b"{}\n")
 
 
 CHUNKS = st.lists(
