@@ -215,7 +215,9 @@ def test_a_stream_is_one_line_of_json(server: Server) -> None:
     counted = {name: entry[name] for name in ("lines", "records", "errors", "results")}
     assert counted == {"lines": 4, "records": 2, "errors": 1, "results": 2}
     assert entry["bytes_in"] == entry["bytes_received"] == len(body)
-    assert entry["bytes_out"] == entry["bytes_sent"] == len(results)
+    assert entry["bytes_out"] == len(results)
+    # As on the wire: with the frames of HTTP chunks, heartbeats and the head left out.
+    assert len(results) < entry["bytes_sent"] <= len(results) + 100
     assert entry["bytes_spooled"] == 0
     assert 0 < entry["core_seconds"] < entry["seconds"] < 10
     made = time.mktime(time.strptime(entry["time"], "%Y-%m-%dT%H:%M:%SZ")) - time.timezone
