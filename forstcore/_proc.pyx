@@ -494,7 +494,7 @@ cdef class RecordStream:
     """Process one NDJSON stream, chunk by chunk.
 
     The results never depend on where the chunks were cut. Memory: one line of at most
-    `max_line_size` bytes is kept between calls.
+    `max_line_size` bytes is kept between calls, in a buffer of up to twice that size.
 
     Args:
         on_error: what to do with a line that is not a record: ``"skip"`` drops and counts
