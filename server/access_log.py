@@ -8,6 +8,8 @@ import re
 import time
 from typing import TYPE_CHECKING
 
+from server.counters import counters_of
+
 if TYPE_CHECKING:
     from server.streaming import Exchange
 
@@ -24,7 +26,6 @@ _TRACEPARENT = re.compile(
 def log_stream(exchange: Exchange) -> None:
     """Write down a stream that has ended. Nothing that came over the wire breaks the line."""
     request = exchange.request
-    stream = exchange.stream
     outlet = exchange.outlet
     entry: dict[str, object] = {
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -34,12 +35,7 @@ def log_stream(exchange: Exchange) -> None:
         "outcome": exchange.outcome,
         "seconds": round(time.monotonic() - exchange.started_at, 6),
         "core_seconds": round(exchange.core_seconds, 6),
-        "lines": stream.lines,
-        "records": stream.records,
-        "errors": stream.errors,
-        "results": stream.results,
-        "bytes_in": stream.bytes_in,
-        "bytes_out": stream.bytes_out,
+        **counters_of(exchange.stream),
         "bytes_received": exchange.intake.received,
         "bytes_sent": outlet.sent if outlet else 0,
         "bytes_spooled": outlet.spool.written if outlet else 0,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from server.errors import ProblemError, StreamError
 
@@ -69,27 +69,27 @@ class _ZstdEncoder:
         return self._object.flush()
 
 
-class _Inflater(Protocol):
-    """What zlib and zstd decompressors are to a `Decoder`: one member or frame."""
+class _Inflater:
+    """One member or frame: what the decompressors of zlib and zstd have in common."""
 
-    @property
-    def eof(self) -> bool: ...
-    @property
-    def unused_data(self) -> bytes: ...
-    def pieces(self, data: bytes) -> Iterator[bytes]: ...
-
-
-class _ZlibInflater:
-    def __init__(self, window: int) -> None:
-        self._object = zlib.decompressobj(window)
+    _object: Any
 
     @property
     def eof(self) -> bool:
-        return self._object.eof
+        return bool(self._object.eof)
 
     @property
     def unused_data(self) -> bytes:
-        return self._object.unused_data
+        return bytes(self._object.unused_data)
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        """Yield what `data` decompresses to, in pieces of at most PIECE bytes."""
+        raise NotImplementedError
+
+
+class _ZlibInflater(_Inflater):
+    def __init__(self, window: int) -> None:
+        self._object = zlib.decompressobj(window)
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
         while True:
@@ -101,20 +101,12 @@ class _ZlibInflater:
                 return
 
 
-class _ZstdInflater:
+class _ZstdInflater(_Inflater):
     def __init__(self) -> None:
         # A window of 8 MiB is what RFC 9659 allows in this content coding.
         self._object = zstd.ZstdDecompressor(
             options={zstd.DecompressionParameter.window_log_max: 23}
         )
-
-    @property
-    def eof(self) -> bool:
-        return self._object.eof
-
-    @property
-    def unused_data(self) -> bytes:
-        return self._object.unused_data
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
         while True:

@@ -11,6 +11,7 @@ import json
 from xxhash import xxh3_64
 
 from forstcore import RecordStream
+from server.counters import counters_of
 from server.errors import StreamError, problem
 
 __all__ = ["Frames"]
@@ -46,16 +47,8 @@ class Frames:
         The digest is XXH3 (64 bits, hexadecimal) over the result and error lines, control
         lines left out.
         """
-        stream = self._stream
-        counters = {
-            "lines": stream.lines,
-            "records": stream.records,
-            "errors": stream.errors,
-            "results": stream.results,
-            "bytes_in": stream.bytes_in,
-            "bytes_out": stream.bytes_out,
-            "digest": f"xxh3:{self._digest.hexdigest()}",
-        }
+        digest = f"xxh3:{self._digest.hexdigest()}"
+        counters = {**counters_of(self._stream), "digest": digest}
         return b":end %b\n" % json.dumps(counters, separators=(",", ":")).encode()
 
     def error(self, error: StreamError) -> bytes:

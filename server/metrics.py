@@ -15,21 +15,14 @@ from prometheus_client import (
     multiprocess,
 )
 
+from server.counters import COUNTERS, counters_of
+
 if TYPE_CHECKING:
     from server.streaming import Exchange
 
 __all__ = ["CONTENT_TYPE", "Metrics"]
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
-_COUNTERS = {
-    "lines": "Input lines, blank ones included.",
-    "records": "Lines that were valid records.",
-    "errors": "Lines that were neither blank nor a record.",
-    "results": "Result lines.",
-    "bytes_in": "Input bytes, after decompression.",
-    "bytes_out": "Output bytes, before compression.",
-}
 
 
 class Metrics:
@@ -54,7 +47,7 @@ class Metrics:
         )
         self._counters = {
             name: Counter(f"forstcore_{name}", text, registry=registry)
-            for name, text in _COUNTERS.items()
+            for name, text in COUNTERS.items()
         }
         self._errors = Counter(
             "forstcore_record_errors",
@@ -95,7 +88,7 @@ class Metrics:
     def progressed(self, exchange: Exchange) -> None:
         """Count what a stream has done since this was called last."""
         stream = exchange.stream
-        now: dict[str, float] = {name: getattr(stream, name) for name in _COUNTERS}
+        now: dict[str, float] = dict(counters_of(stream))
         now["core"] = exchange.core_seconds
         queue = spooled = spool = 0
         if exchange.outlet is not None:
