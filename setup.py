@@ -27,7 +27,8 @@ DIRECTIVES = {
 
 EXTENSIONS = {
     "forstcore._proc": ["forstcore/_json.pxd", "forstcore/_scan.h", "forstcore/_scan.pxd"],
-    "server._chunked": ["forstcore/_json.pxd", "forstcore/_proc.pxd"],
+    "server._chunked": ["forstcore/_json.pxd", "forstcore/_proc.pxd", "server/_chunked.pxd"],
+    "server._relay": ["forstcore/_proc.pxd", "server/_chunked.pxd", "server/_relay.h"],
 }
 
 if sys.platform == "win32":

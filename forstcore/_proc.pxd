@@ -37,6 +37,7 @@ cdef struct Run:
     long long faults[REASONS]  # of the errors, how many for each reason
     int failed_reason        # the error that ended the stream, 0 for none
     Py_ssize_t failed_offset  # bytes from the start of line `lines`
+    long long lines_before   # lines of the input that went to an earlier stream
 
 
 # A growing piece of memory that is reused: the unfinished line between two chunks.
@@ -61,7 +62,8 @@ cdef class RecordStream:
     cdef Py_ssize_t before
     cdef Py_ssize_t after
 
-    cdef bytes take(self, object chunk, bint last)
+    cdef bytes take_from(self, object buffer, bint last)
+    cdef bytes take(self, bytes_ptr start, Py_ssize_t size, bint last)
     cdef object failure(self)
     cdef int consume(self, bytes_ptr start, bytes_ptr end, bint last) except -1
     cdef int extend_tail(self, bytes_ptr start, bytes_ptr stop, bint ended) except -1

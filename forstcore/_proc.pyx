@@ -408,8 +408,9 @@ cdef int run_lines(Run *run) noexcept nogil:
                 records += 1
                 p = lf + 1
                 continue
-            # A byte order mark counts only at the very start of the stream.
-            if lines == 1 and p[0] == 0xEF and p[1] == 0xBB and p[2] == 0xBF:
+            # A byte order mark counts only at the very start of the input.
+            if (lines + run.lines_before == 1
+                    and p[0] == 0xEF and p[1] == 0xBB and p[2] == 0xBF):
                 parse_line(p + 3, lf, limit, path, &record, &fault)
             else:
                 parse_line(p, lf, limit, path, &record, &fault)
@@ -422,7 +423,7 @@ cdef int run_lines(Run *run) noexcept nogil:
             run.errors += 1
             run.faults[fault.reason] += 1
             if run.on_error != SKIP:
-                out = write_error(out, lines, fault.place - p, fault.reason)
+                out = write_error(out, run.lines_before + lines, fault.place - p, fault.reason)
             if run.on_error == FAIL:
                 run.failed_reason = fault.reason
                 run.failed_offset = fault.place - p
@@ -472,6 +473,12 @@ cdef Py_ssize_t checked_line_size(object size) except -1:
     return size
 
 
+cdef long long checked_first_line(object number) except -1:
+    if not isinstance(number, int) or not 1 <= number <= 1 << 62:
+        raise ValueError(f"first_line must be a number from 1 to 2**62, not {number!r}")
+    return number
+
+
 cdef int checked_on_error(object mode) except -1:
     if mode == "skip":
         return SKIP
@@ -502,6 +509,8 @@ cdef class RecordStream:
             ends the stream.
         max_line_size: longest line in bytes, its LF not counted, from 1 to 1 GiB. A longer
             one is an error of its own, and the stream goes on at the next LF.
+        first_line: number of the first line, from 1 to 2**62: errors are numbered from it.
+            For the rest of an input whose start went to another stream.
 
     Attributes:
         lines: input lines so far, blank ones included.
@@ -522,9 +531,10 @@ cdef class RecordStream:
     Sources: RFC 8259 (JSON), the NDJSON specification (lines).
     """
 
-    def __init__(self, *, on_error="skip", max_line_size=LINE_LIMIT_DEFAULT):
+    def __init__(self, *, on_error="skip", max_line_size=LINE_LIMIT_DEFAULT, first_line=1):
         self.run.on_error = checked_on_error(on_error)
         self.run.max_line_size = checked_line_size(max_line_size)
+        self.run.lines_before = checked_first_line(first_line) - 1
         self.growth = FIRST_GROWTH
 
     def __dealloc__(self):
@@ -546,7 +556,7 @@ cdef class RecordStream:
                 and the error line.
             StreamStateError: the stream is finished, or another thread is in a call.
         """
-        return self.take(chunk, False)
+        return self.take_from(chunk, False)
 
     def finish(self):
         """End the stream: process the tail, a last line without LF.
@@ -557,7 +567,7 @@ cdef class RecordStream:
         Raises:
             RecordError, StreamStateError: as `feed`.
         """
-        return self.take(b"", True)
+        return self.take(b"", 0, True)
 
     @property
     def lines(self):
@@ -593,8 +603,15 @@ cdef class RecordStream:
     def failed(self):
         return self.run.failed_reason != NO_FAULT
 
-    cdef bytes take(self, object chunk, bint last):
+    cdef bytes take_from(self, object buffer, bint last):
         cdef Py_buffer view
+        PyObject_GetBuffer(buffer, &view, PyBUF_SIMPLE)
+        try:
+            return self.take(<bytes_ptr>view.buf, view.len, last)
+        finally:
+            PyBuffer_Release(&view)
+
+    cdef bytes take(self, bytes_ptr start, Py_ssize_t size, bint last):
         cdef bint entered = False
         with cython.critical_section(self):
             if not self.busy:
@@ -606,22 +623,19 @@ cdef class RecordStream:
                 raise self.failure()
             if self.finished:
                 state_error(False)
-            PyObject_GetBuffer(chunk, &view, PyBUF_SIMPLE)
-            try:
-                self.bytes_in += view.len
-                self.finished = last
-                self.open_output(view.len)
-                self.consume(<bytes_ptr>view.buf, <bytes_ptr>view.buf + view.len, last)
-                return self.close_output(view.len)
-            finally:
-                PyBuffer_Release(&view)
+            self.bytes_in += size
+            self.finished = last
+            self.open_output(size)
+            self.consume(start, start + size, last)
+            return self.close_output(size)
         finally:
             Py_XDECREF(self.out)
             self.out = NULL
             self.busy = False
 
     cdef object failure(self):
-        return record_error(self.run.failed_reason, self.run.lines, self.run.failed_offset)
+        return record_error(
+            self.run.failed_reason, self.run.lines_before + self.run.lines, self.run.failed_offset)
 
     cdef int consume(self, bytes_ptr start, bytes_ptr end, bint last) except -1:
         """Cut a chunk into what ends the tail, whole lines, and the new tail."""
@@ -669,7 +683,8 @@ cdef class RecordStream:
         run.errors += 1
         run.faults[<int>TOO_LONG] += 1
         if run.on_error != SKIP:
-            run.out = write_error(run.out, run.lines, run.max_line_size, TOO_LONG)
+            run.out = write_error(
+                run.out, run.lines_before + run.lines, run.max_line_size, TOO_LONG)
         if run.on_error == FAIL:
             run.failed_reason = TOO_LONG
             run.failed_offset = run.max_line_size
@@ -837,7 +852,7 @@ def process_block(buffer, /, *, on_error="skip", max_line_size=LINE_LIMIT_DEFAUL
     meanwhile.
     """
     cdef RecordStream stream = RecordStream(on_error=on_error, max_line_size=max_line_size)
-    cdef bytes results = stream.take(buffer, True)
+    cdef bytes results = stream.take_from(buffer, True)
     if stream.failed:
         raise stream.failure()
     return results

@@ -5,7 +5,7 @@
 # folded trailer fields. Nothing in Python is paid for a chunk, so that one record in each
 # costs about what large ones cost.
 
-from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING
 from libc.string cimport memmove
 
@@ -17,26 +17,6 @@ cdef enum:
     TRAILER_LIMIT = 8192        # bytes of all trailer fields
     FRAME_BEFORE = 10           # eight digits of a chunk size, CR LF
     FRAME_AFTER = 2             # CR LF
-
-cdef enum State:
-    SIZE                        # a chunk size, or more of its digits
-    EXTENSION                   # the extensions of a chunk: the start of a name,
-    EXTENSION_NAME              # within one,
-    EXTENSION_VALUE             # the start of a value,
-    EXTENSION_TOKEN             # within one,
-    EXTENSION_QUOTED            # within one in quotes,
-    EXTENSION_PAIR              # behind a backslash there,
-    EXTENSION_END               # behind its closing quote
-    SIZE_LF                     # the LF behind a chunk size
-    DATA                        # the data of a chunk
-    DATA_CR                     # the CR LF behind it
-    DATA_LF
-    TRAILER_START               # a trailer field or the CR of the last line
-    TRAILER_NAME
-    TRAILER_VALUE
-    TRAILER_LF
-    LAST_LF
-    FINISHED
 
 
 class ChunkedError(ValueError):
@@ -70,19 +50,13 @@ cdef class ChunkedDecoder:
 
     Attributes:
         chunks: HTTP chunks begun so far.
+        received: bytes of the body so far.
         finished: whether the body has ended.
         start: where in the last buffer the body's bytes start.
         rest: where in the last buffer the bytes behind the body start.
 
     Thread-safety: one owner.
     """
-
-    cdef State state
-    cdef unsigned long long left    # of the size, or of the data, of this chunk
-    cdef int count                  # digits, or bytes of the extensions or the trailer
-    cdef readonly long long chunks
-    cdef readonly Py_ssize_t start
-    cdef readonly Py_ssize_t rest
 
     @property
     def finished(self):
@@ -104,16 +78,19 @@ cdef class ChunkedDecoder:
             ChunkedError: the bytes are not in chunked transfer coding.
         """
         cdef Py_buffer view
-        cdef Py_ssize_t body
         PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE)
         try:
             if not 0 <= size <= view.len:
                 raise ValueError(f"size must be from 0 to {view.len}, not {size}")
-            body = self.move(<unsigned char *>view.buf, size)
+            return self.bring_together(<unsigned char *>view.buf, size)
         finally:
             PyBuffer_Release(&view)
+
+    cdef Py_ssize_t bring_together(self, unsigned char *start, Py_ssize_t size) except -1:
+        cdef Py_ssize_t body = self.move(start, size)
         if body < 0:
             raise ChunkedError(f"malformed chunked transfer coding at {self.place()}")
+        self.received += body
         return body
 
     cdef str place(self):
@@ -261,24 +238,32 @@ def feed_chunk(RecordStream stream not None, piece, /):
     Raises:
         RecordError, StreamStateError: as `RecordStream.feed`.
     """
+    cdef Py_buffer view
+    PyObject_GetBuffer(piece, &view, PyBUF_SIMPLE)
+    try:
+        return chunk_of_results(stream, <const unsigned char *>view.buf, view.len)
+    finally:
+        PyBuffer_Release(&view)
+
+
+cdef bytes chunk_of_results(RecordStream stream, const unsigned char *start, Py_ssize_t size):
     cdef bytes chunk
-    cdef char *start
-    cdef Py_ssize_t size
+    cdef char *out
     cdef int place
     stream.before = FRAME_BEFORE
     stream.after = FRAME_AFTER
     try:
-        chunk = stream.take(piece, False)
+        chunk = stream.take(start, size, False)
     finally:
         stream.before = stream.after = 0
     size = len(chunk) - FRAME_BEFORE - FRAME_AFTER
     if size <= 0:
         return b""
     # Nobody else has seen the bytes object yet.
-    start = PyBytes_AS_STRING(chunk)
-    start[FRAME_BEFORE + size] = start[FRAME_BEFORE - 2] = c'\r'
-    start[FRAME_BEFORE + size + 1] = start[FRAME_BEFORE - 1] = c'\n'
+    out = PyBytes_AS_STRING(chunk)
+    out[FRAME_BEFORE + size] = out[FRAME_BEFORE - 2] = c'\r'
+    out[FRAME_BEFORE + size + 1] = out[FRAME_BEFORE - 1] = c'\n'
     for place in range(FRAME_BEFORE - 3, -1, -1):
-        start[place] = b"0123456789abcdef"[size & 15]
+        out[place] = b"0123456789abcdef"[size & 15]
         size >>= 4
     return chunk

@@ -13,7 +13,9 @@ from server.errors import ProblemError, StreamError
 from server.protocol import RequestHandler
 from server.takeover import Takeover
 
-__all__ = ["Intake", "check_body"]
+__all__ = ["UNLIMITED", "Intake", "check_body"]
+
+UNLIMITED = 1 << 62
 
 
 def check_body(request: web.Request, config: ServerConfig) -> None:
@@ -60,13 +62,16 @@ class Intake:
     @property
     def received(self) -> int:
         """Bytes of the body so far, content coding as it came."""
-        return self._takeover.received if self._takeover is not None else self._read_bytes
+        return self._takeover.decoder.received if self._takeover else self._read_bytes
 
-    def start(self, at_once: Callable[[memoryview], bool]) -> None:
-        """Begin to read; `at_once` is given pieces that need no waiting, see `Takeover`."""
-        self._takeover = self._protocol.take_over(self._content, at_once)
+    def start(
+        self, at_once: Callable[[memoryview], bool], go_on: Callable[[], int]
+    ) -> Takeover | None:
+        """Begin to read; tell whether that is by a takeover, which see for the arguments."""
+        self._takeover = self._protocol.take_over(self._content, at_once, go_on)
         self._protocol.content = self._content
         self._protocol.framing = 0
+        return self._takeover
 
     def stop(self) -> None:
         """Drop what is still to come."""
@@ -76,6 +81,13 @@ class Intake:
     def may_go_at_once(self) -> bool:
         """Tell whether the next piece needs neither decoding nor slowing down."""
         return not self.encoded and self._throttle.delay(self._chunks()) <= 0
+
+    def room(self) -> tuple[int, int]:
+        """Tell how many bytes and HTTP chunks in all may come before anything is looked at.
+
+        For a body without a content coding.
+        """
+        return self._limit or UNLIMITED, self._throttle.room(self._chunks())
 
     def count(self, size: int) -> None:
         """Count decoded bytes; raise StreamError where there are too many."""
@@ -125,7 +137,7 @@ class Intake:
 
     def _chunks(self) -> int:
         if self._takeover is not None:
-            return self._takeover.chunks
+            return self._takeover.decoder.chunks
         # aiohttp does not count them. Their framing is five bytes and more for each.
         return self._protocol.framing // 6
 
@@ -149,3 +161,7 @@ class _Throttle:
         self._full_at = max(self._full_at, now) + (chunks - self._seen) / self._rate
         self._seen = chunks
         return self._full_at - now - 1
+
+    def room(self, chunks: int) -> int:
+        """Count up to `chunks` in all; return how many in all are not too early now."""
+        return chunks - int(self.delay(chunks) * self._rate)

@@ -91,6 +91,11 @@ class Outlet:
         """Whether `send_at_once` may be used: nothing waits, neither here nor in the spool."""
         return self._pump is None and not self._protocol.writing_paused
 
+    @property
+    def empty(self) -> bool:
+        """Whether all that was sent is with the kernel."""
+        return self.ready and not self.queued()
+
     def accepted(self) -> int:
         """Count the bytes that the reader's side has taken: progress, if it grows."""
         return self.sent - self.queued() - _in_kernel(self._protocol.transport)

@@ -92,13 +92,16 @@ class RequestHandler(web.RequestHandler):
                 self.data_received(held)
 
     def take_over(
-        self, content: StreamReader, at_once: Callable[[memoryview], bool]
+        self,
+        content: StreamReader,
+        at_once: Callable[[memoryview], bool],
+        go_on: Callable[[], int],
     ) -> Takeover | None:
         """Read a chunked body past aiohttp, if it has not read of it yet.
 
         Args:
             content: the body, as the request has it.
-            at_once: see `Takeover`.
+            at_once, go_on: see `Takeover`.
 
         Returns:
             The source of the body, or None where it has to be read from `content`.
@@ -107,7 +110,7 @@ class RequestHandler(web.RequestHandler):
             self.release()
             return None
         held, self._held = self._held, None
-        takeover = Takeover(self.transport, self, self._body_ended, at_once)
+        takeover = Takeover(self.transport, self, self._body_ended, at_once, go_on)
         takeover.start(held)
         return takeover
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 import time
 from typing import Literal, cast
 
@@ -13,18 +14,21 @@ from aiohttp.http import StreamWriter
 
 from forstcore import RecordStream
 from server._chunked import feed_chunk
+from server._relay import Relay
 from server.compression import negotiate
 from server.errors import ProblemError, StreamError
 from server.frames import Frames
-from server.intake import Intake, check_body
+from server.intake import UNLIMITED, Intake, check_body
 from server.outlet import Outlet, StreamingResponse
 from server.protocol import RequestHandler
+from server.relay import is_idle, relay_of
 from server.state import STATE, State
 from server.watch import Watch
 
 __all__ = ["Exchange", "streaming_process"]
 
 _LOGGER = logging.getLogger("forstcore")
+_LINE_NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 _NDJSON_TYPES = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 
 
@@ -58,7 +62,11 @@ class Exchange:
         config = state.config
         check_body(request, config)
         self.request = request
-        self.stream = RecordStream(on_error=_on_error(request), max_line_size=config.max_line_size)
+        self.stream = RecordStream(
+            on_error=_on_error(request),
+            max_line_size=config.max_line_size,
+            first_line=_first_line(request),
+        )
         protocol = request.protocol
         if not isinstance(protocol, RequestHandler):
             raise RuntimeError(f"a stream needs a connection of ours, not {protocol!r}")
@@ -72,7 +80,9 @@ class Exchange:
         self._state = state
         self._config = config
         self._frames = Frames(self.stream) if request.headers.get("Forst-Frames") == "1" else None
+        self._loop = asyncio.get_running_loop()
         self._task = cast("asyncio.Task[object]", asyncio.current_task())
+        self._relay: Relay | None = None
         self._ended_by: StreamError | None = None
         self._draining = False
 
@@ -97,7 +107,9 @@ class Exchange:
             watch = Watch(self.intake, outlet, self._is_reading, self.interrupt, self._config)
             try:
                 try:
-                    self.intake.start(self._at_once)
+                    takeover = self.intake.start(self._at_once, self._go_on)
+                    if takeover and outlet.plain and not self.intake.encoded:
+                        self._relay = relay_of(takeover, self.stream)
                     await self._process(outlet)
                 except asyncio.CancelledError:
                     if self._ended_by is None:
@@ -149,6 +161,22 @@ class Exchange:
         self._check()
         return True
 
+    def _go_on(self) -> int:
+        """Serve this stream past the event loop, while that has nothing to do; see `Relay`."""
+        relay, outlet = self._relay, self.outlet
+        if relay is None or outlet is None or not outlet.empty or not is_idle(self._loop):
+            return 0
+        received, sent, nanoseconds = self.intake.received, relay.sent, relay.nanoseconds
+        try:
+            left = relay.run(self._config.max_stream_records or UNLIMITED, *self.intake.room())
+        finally:
+            self.intake.count(self.intake.received - received)
+            outlet.sent += relay.sent - sent
+            self.core_seconds += (relay.nanoseconds - nanoseconds) / 1e9
+        outlet.send_at_once(left)
+        self._check()
+        return relay.size
+
     def _feed(self, piece: bytes | memoryview, outlet: Outlet) -> bytes:
         started = time.perf_counter()
         if outlet.plain:
@@ -193,6 +221,13 @@ def _on_error(request: web.Request) -> Literal["skip", "emit", "fail"]:
     if mode not in ("skip", "emit", "fail"):
         raise ProblemError(400, f"Forst-On-Error must be skip, emit or fail, not {mode!r}")
     return cast("Literal['skip', 'emit', 'fail']", mode)
+
+
+def _first_line(request: web.Request) -> int:
+    number = request.headers.get("Forst-First-Line", "1")
+    if not _LINE_NUMBER.fullmatch(number):
+        raise ProblemError(400, f"Forst-First-Line must be a number from 1, not {number!r}")
+    return int(number)
 
 
 def _response(request: web.Request, coding: str | None) -> StreamingResponse:

@@ -41,10 +41,13 @@ class Takeover(asyncio.BufferedProtocol):
         on_end: called with what came behind the body.
         at_once: processes a piece of the body if it can without waiting, and says whether
             it did. The piece is only valid during the call. Errors end the stream.
+        go_on: called when that has been done, and may read on from the connection into
+            `buffer` by itself; returns how many bytes its last read brought.
 
     Attributes:
-        received: bytes of the body so far.
-        chunks: HTTP chunks that they came in.
+        buffer: what the connection is read into.
+        decoder: the decoder of the body, with its counters.
+        transport: the connection.
     """
 
     def __init__(
@@ -53,24 +56,21 @@ class Takeover(asyncio.BufferedProtocol):
         handler: asyncio.Protocol,
         on_end: Callable[[bytes], None],
         at_once: Callable[[memoryview], bool],
+        go_on: Callable[[], int],
     ) -> None:
-        self._transport = transport
+        self.transport = transport
+        self.decoder = ChunkedDecoder()
+        self.buffer = memoryview(bytearray(_BUFFER_SIZE))
         self._handler = handler
         self._on_end = on_end
         self._at_once = at_once
-        self._decoder = ChunkedDecoder()
-        self._buffer = memoryview(bytearray(_BUFFER_SIZE))
+        self._go_on = go_on
         self._queue: list[bytes] = []
         self._waiter: asyncio.Future[None] | None = None
         self._error: StreamError | None = None
         self._ended = False
         self._discarding = False
         self._broken = False
-        self.received = 0
-
-    @property
-    def chunks(self) -> int:
-        return self._decoder.chunks
 
     def start(self, held: bytes) -> None:
         """Begin to read.
@@ -78,10 +78,10 @@ class Takeover(asyncio.BufferedProtocol):
         Args:
             held: bytes behind the head that have been read already.
         """
-        self._transport.set_protocol(self)
+        self.transport.set_protocol(self)
         for place in range(0, len(held), _BUFFER_SIZE):
             piece = held[place : place + _BUFFER_SIZE]
-            self._buffer[: len(piece)] = piece
+            self.buffer[: len(piece)] = piece
             if self._ended:
                 self._on_end(piece)
             else:
@@ -98,7 +98,7 @@ class Takeover(asyncio.BufferedProtocol):
                 raise self._error
             if self._ended:
                 return b""
-            self._transport.resume_reading()
+            self.transport.resume_reading()
             self._waiter = asyncio.get_running_loop().create_future()
             try:
                 await self._waiter
@@ -113,43 +113,43 @@ class Takeover(asyncio.BufferedProtocol):
         self._discarding = True
         self._queue.clear()
         if not self._ended:
-            self._transport.resume_reading()
+            self.transport.resume_reading()
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return self._buffer
+        return self.buffer
 
     def buffer_updated(self, nbytes: int) -> None:
         if self._broken:
             return
         try:
-            size = self._decoder.decode(self._buffer, nbytes)
+            size = self.decoder.decode(self.buffer, nbytes)
+            if size and not self._discarding:
+                start = self.decoder.start
+                self._process(self.buffer[start : start + size])
+            if self._is_waited_for() and not self.decoder.finished:
+                nbytes = self._go_on()
         except ChunkedError as error:
             self._broken = True
             self._fail(StreamError("malformed_body", 400, f"the body is malformed: {error}"))
-            return
-        self.received += size
-        if size and not self._discarding:
-            start = self._decoder.start
-            self._process(self._buffer[start : start + size])
-        if self._decoder.finished:
-            self._end(bytes(self._buffer[self._decoder.rest : nbytes]))
+        except StreamError as error:
+            self._fail(error)
+        if self.decoder.finished:
+            self._end(bytes(self.buffer[self.decoder.rest : nbytes]))
+
+    def _is_waited_for(self) -> bool:
+        return self._waiter is not None and not self._waiter.done()
 
     def _process(self, body: memoryview) -> None:
-        if self._waiter is not None and not self._queue:
-            try:
-                if self._at_once(body):
-                    return
-            except StreamError as error:
-                self._fail(error)
-                return
+        if self._is_waited_for() and self._at_once(body):
+            return
         self._queue.append(bytes(body))
-        self._transport.pause_reading()
+        self.transport.pause_reading()
         self._wake()
 
     def _end(self, behind: bytes) -> None:
         self._ended = True
-        self._transport.set_protocol(self._handler)
-        self._transport.resume_reading()
+        self.transport.set_protocol(self._handler)
+        self.transport.resume_reading()
         self._on_end(behind)
         self._wake()
 

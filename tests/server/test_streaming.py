@@ -115,6 +115,21 @@ def test_fail_on_the_last_line_cuts_the_stream(server: Server) -> None:
         assert request.read_until_cut().startswith(RESULT % 1)
 
 
+def test_the_rest_of_an_input_is_numbered_on(server: Server) -> None:
+    headers = {"Forst-On-Error": "emit", "Forst-First-Line": "1000001"}
+    with RawStream((server.host, server.port), headers=headers) as stream:
+        stream.send_and_end(b'{"id":"1"}\n[]\n')
+        assert b'"line":1000002,' in stream.read_rest()
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "x", "1.5", "", "9" * 19])
+def test_a_line_number_that_is_none(server: Server, number: str) -> None:
+    headers = {"Forst-First-Line": number}
+    with RawStream((server.host, server.port), headers=headers) as stream:
+        assert stream.read_head() == 400
+        assert b"Forst-First-Line" in stream.read_rest()
+
+
 def test_curl_streams_a_file(server: Server) -> None:
     sample = ROOT / "examples" / "records.ndjson"
     done = curl("-X", "POST", "-T", str(sample), f"{server.url}/streaming-process")

@@ -1,0 +1,42 @@
+# What the relay shares with the decoder.
+
+from forstcore._proc cimport RecordStream
+
+cdef enum State:
+    SIZE                        # a chunk size, or more of its digits
+    EXTENSION                   # the extensions of a chunk: the start of a name,
+    EXTENSION_NAME              # within one,
+    EXTENSION_VALUE             # the start of a value,
+    EXTENSION_TOKEN             # within one,
+    EXTENSION_QUOTED            # within one in quotes,
+    EXTENSION_PAIR              # behind a backslash there,
+    EXTENSION_END               # behind its closing quote
+    SIZE_LF                     # the LF behind a chunk size
+    DATA                        # the data of a chunk
+    DATA_CR                     # the CR LF behind it
+    DATA_LF
+    TRAILER_START               # a trailer field or the CR of the last line
+    TRAILER_NAME
+    TRAILER_VALUE
+    TRAILER_LF
+    LAST_LF
+    FINISHED
+
+
+cdef class ChunkedDecoder:
+    cdef State state
+    cdef unsigned long long left    # of the size, or of the data, of this chunk
+    cdef int count                  # digits, or bytes of the extensions or the trailer
+    cdef readonly long long chunks
+    cdef readonly long long received
+    cdef readonly Py_ssize_t start
+    cdef readonly Py_ssize_t rest
+
+    cdef Py_ssize_t bring_together(self, unsigned char *start, Py_ssize_t size) except -1
+    cdef Py_ssize_t move(self, unsigned char *start, Py_ssize_t size) noexcept
+    cdef bint extension(self, unsigned char c) noexcept
+    cdef bint trailer(self, unsigned char c) noexcept
+    cdef str place(self)
+
+
+cdef bytes chunk_of_results(RecordStream stream, const unsigned char *start, Py_ssize_t size)

@@ -1,0 +1,20 @@
+from typing import Final
+
+from typing_extensions import Buffer
+
+from forstcore import RecordStream
+from server._chunked import ChunkedDecoder
+
+AVAILABLE: Final[bool]
+
+class Relay:
+    def __init__(
+        self, loop_fd: int, fd: int, buffer: Buffer, decoder: ChunkedDecoder, stream: RecordStream
+    ) -> None: ...
+    def run(self, lines: int, received: int, chunks: int, /) -> bytes: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def sent(self) -> int: ...
+    @property
+    def nanoseconds(self) -> int: ...

@@ -1,0 +1,123 @@
+# One stream from its socket through the core and back, without the event loop.
+#
+# A loop in Python costs a lone record more than its processing and both system calls do.
+# While nothing but this connection has anything to do, the loop's own epoll is waited on
+# here, so that whatever else happens still wakes the process at once.
+
+from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+
+from forstcore._proc cimport RecordStream
+from server._chunked cimport FINISHED, ChunkedDecoder, chunk_of_results
+
+cdef extern from "_relay.h" nogil:
+    enum:
+        FST_CAN_RELAY
+    long long fst_now()
+    ptrdiff_t fst_receive_alone(int loop_fd, int fd, void *start, size_t size, int milliseconds)
+    ptrdiff_t fst_send(int fd, const void *start, size_t size)
+
+cdef enum:
+    PATIENCE = 5                # milliseconds to wait for more
+    TURN = 20_000_000           # nanoseconds; timers of the event loop are late by up to that
+
+AVAILABLE = bool(FST_CAN_RELAY)
+
+
+cdef class Relay:
+    """Serve one stream while nothing else has anything to do.
+
+    Args:
+        loop_fd: the epoll on which the event loop waits.
+        fd: the connection's socket.
+        buffer: a writable bytes-like object to receive into; held as long as this lives.
+        decoder: the decoder of the body.
+        stream: the stream that processes it.
+
+    Attributes:
+        size: bytes received by the last call that it read in.
+        sent: bytes sent.
+        nanoseconds: time spent in the core.
+
+    Thread-safety: one owner. The GIL is released while it waits.
+    """
+
+    cdef int loop_fd
+    cdef int fd
+    cdef Py_buffer view
+    cdef ChunkedDecoder decoder
+    cdef RecordStream stream
+    cdef readonly Py_ssize_t size
+    cdef readonly long long sent
+    cdef readonly long long nanoseconds
+
+    def __cinit__(self, int loop_fd, int fd, buffer, ChunkedDecoder decoder not None,
+                  RecordStream stream not None):
+        PyObject_GetBuffer(buffer, &self.view, PyBUF_WRITABLE)
+        self.loop_fd = loop_fd
+        self.fd = fd
+        self.decoder = decoder
+        self.stream = stream
+
+    def __dealloc__(self):
+        PyBuffer_Release(&self.view)
+
+    def run(self, long long lines, long long received, long long chunks, /):
+        """Receive, process and send, until the event loop has something to do.
+
+        That is so when another descriptor is ready or the socket takes no more, when the
+        body or the stream has ended, when 20 milliseconds are over or nothing came for 5,
+        and before a limit could be passed.
+
+        Args:
+            lines: input lines that the stream may come to have.
+            received: bytes of the body that the decoder may come to have.
+            chunks: HTTP chunks that it may come to have.
+
+        Returns:
+            The results that the socket did not take.
+
+        Raises:
+            ChunkedError: the body is malformed.
+        """
+        cdef unsigned char *start = <unsigned char *>self.view.buf
+        cdef ChunkedDecoder decoder = self.decoder
+        cdef RecordStream stream = self.stream
+        cdef Py_ssize_t room = self.view.len
+        cdef Py_ssize_t body
+        cdef Py_ssize_t size
+        cdef Py_ssize_t sent
+        cdef char *out
+        cdef long long began
+        cdef long long now = fst_now()
+        cdef long long end = now + TURN
+        cdef bytes results
+        self.size = 0
+        # A byte is at most one line, one of the body, and one HTTP chunk.
+        while (
+            now < end
+            and stream.run.lines + room <= lines
+            and decoder.received + room <= received
+            and decoder.chunks + room <= chunks
+        ):
+            with nogil:
+                body = fst_receive_alone(self.loop_fd, self.fd, start, room, PATIENCE)
+            if body == 0:
+                break
+            self.size = body
+            began = now = fst_now()
+            body = decoder.bring_together(start, body)
+            if body > 0:
+                results = chunk_of_results(stream, start + decoder.start, body)
+                now = fst_now()
+                self.nanoseconds += now - began
+                out = PyBytes_AS_STRING(results)
+                size = PyBytes_GET_SIZE(results)
+                with nogil:
+                    sent = fst_send(self.fd, out, size)
+                self.sent += sent
+                if sent < size:
+                    return results[sent:]
+            if decoder.state == FINISHED or stream.run.failed_reason:
+                break
+        return b""
