@@ -43,6 +43,7 @@ _START_SECONDS: Final = 15.0
 
 FORST: Final = "forstcore"
 C_ECHO: Final = "C echo"
+C_RECORDS: Final = "C records"
 AIOHTTP_ECHO: Final = "aiohttp echo"
 AIOHTTP_ORJSON: Final = "aiohttp + orjson"
 GO: Final = "Go"
@@ -231,15 +232,21 @@ def _compile(command: Sequence[str], directory: Path, output: Path) -> None:
 
 
 def build() -> None:
-    """Compile the load client and the C echo server."""
+    """Compile the load client and the C servers."""
     BUILD.mkdir(exist_ok=True)
     (BUILD / ".gitignore").write_text("*\n")
     compiler = os.environ.get("CC", "cc")
     if shutil.which(compiler) is None:
         raise BenchmarkError(f"the benchmark needs a C compiler; there is no {compiler}")
-    for source in (HERE / "loadclient.c", HERE / "servers" / "echo.c"):
-        output = BUILD / source.stem
-        _compile([compiler, "-O2", "-o", str(output), str(source)], source.parent, output)
+    echo = HERE / "servers" / "echo.c"
+    records = ("-O3", "-march=native", "-DRECORDS")
+    for name, source, options in (
+        ("loadclient", HERE / "loadclient.c", ("-O2",)),
+        ("echo", echo, ("-O2",)),
+        ("records", echo, records),
+    ):
+        command = [compiler, *options, "-o", str(BUILD / name), str(source)]
+        _compile(command, source.parent, BUILD / name)
 
 
 def contestants() -> tuple[list[Server], list[str]]:
@@ -252,6 +259,7 @@ def contestants() -> tuple[list[Server], list[str]]:
     else:
         skipped.append(f"{FORST}: there is no server/__main__.py yet: skipped")
     found.append(Server(C_ECHO, (str(BUILD / "echo"), "--port", "{port}"), echoes=True))
+    found.append(Server(C_RECORDS, (str(BUILD / "records"), "--port", "{port}")))
     module = (python, "-m", "benchmarks.servers.aiohttp_echo", "--port", "{port}")
     found.append(Server(AIOHTTP_ECHO, module, echoes=True))
     if importlib.util.find_spec("orjson"):
@@ -559,7 +567,11 @@ def _figures_table(bench: Bench) -> Iterator[str]:
 
 
 def _ratios_tables(bench: Bench, measured: Sequence[str]) -> Iterator[str]:
-    peers = [name for name in (C_ECHO, AIOHTTP_ECHO, AIOHTTP_ORJSON, GO) if name in bench.figures]
+    peers = [
+        name
+        for name in (C_ECHO, C_RECORDS, AIOHTTP_ECHO, AIOHTTP_ORJSON, GO)
+        if name in bench.figures
+    ]
     keys = [f"{chunking} MB/s" for chunking in CHUNKINGS] if "speed" in measured else []
     for key in keys:
         yield ""
