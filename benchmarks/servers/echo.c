@@ -165,7 +165,7 @@ process_line(char *out, const char *at, const char *end)
     out = put(out, id, (size_t)(id_end - id));
     out = put(out, "\",\"result\":\"processed_", 22);
     out = put(out, data, (size_t)(data_end - data));
-    return put(out, "\",\"status\":\"success\"}\n", 23);
+    return put(out, "\",\"status\":\"success\"}\n", 22);
 }
 
 /* Results of the lines that end in the data; what is left of it becomes the tail. */
