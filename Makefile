@@ -54,7 +54,7 @@ asan: .venv/dev ## run the tests of the compiled code under AddressSanitizer and
 	cd build/asan && FORSTCORE_SANITIZE=1 ../../$(BIN)/python setup.py --quiet build_ext --inplace
 	cd build/asan && LD_PRELOAD="$$($${CC:-gcc} -print-file-name=libasan.so) $$($${CC:-gcc} -print-file-name=libubsan.so)" \
 	  ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=. PYTHONMALLOC=malloc \
-	  ../../$(BIN)/python -m pytest -p no:cacheprovider tests/core tests/server/test_chunked.py -k "not rss"
+	  ../../$(BIN)/python -m pytest -p no:cacheprovider tests/core tests/server/test_chunked.py tests/server/test_relay.py -k "not rss"
 
 clean: ## remove everything that was built
 	rm -rf .venv build dist wheelhouse benchmarks/.build *.egg-info

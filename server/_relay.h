@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -43,6 +44,22 @@ fst_receive_alone(int loop_fd, int fd, void *start, size_t size, int millisecond
     return received > 0 ? received : 0;
 }
 
+/* Tells whether there is something to read. */
+static inline int
+fst_has_more(int fd)
+{
+    int size = 0;
+    return ioctl(fd, FIONREAD, &size) == 0 && size > 0;
+}
+
+/* Sleeps; the kernel's timer slack makes it some tens of microseconds longer. */
+static inline void
+fst_pause(int64_t nanoseconds)
+{
+    struct timespec pause = {.tv_nsec = nanoseconds};
+    nanosleep(&pause, NULL);
+}
+
 /* Sends what fits now. Returns how many bytes; 0 where the connection fails as well. */
 static inline ptrdiff_t
 fst_send(int fd, const void *start, size_t size)
@@ -66,6 +83,19 @@ fst_receive_alone(int loop_fd, int fd, void *start, size_t size, int millisecond
 {
     (void)loop_fd, (void)fd, (void)start, (void)size, (void)milliseconds;
     return 0;
+}
+
+static inline int
+fst_has_more(int fd)
+{
+    (void)fd;
+    return 0;
+}
+
+static inline void
+fst_pause(long long nanoseconds)
+{
+    (void)nanoseconds;
 }
 
 static inline ptrdiff_t
