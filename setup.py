@@ -26,7 +26,15 @@ DIRECTIVES = {
 }
 
 EXTENSIONS = {
-    "forstcore._proc": ["forstcore/_json.pxd", "forstcore/_scan.h", "forstcore/_scan.pxd"],
+    "forstcore._proc": [
+        "forstcore/_json.pxd",
+        "forstcore/_members.pxd",
+        "forstcore/_proc.pxd",
+        "forstcore/_scan.h",
+        "forstcore/_scan.pxd",
+        "forstcore/forstcore.h",
+        "forstcore/native.pxd",
+    ],
     "server._chunked": ["forstcore/_json.pxd", "forstcore/_proc.pxd", "server/_chunked.pxd"],
     "server._relay": ["forstcore/_proc.pxd", "server/_chunked.pxd", "server/_relay.h"],
 }

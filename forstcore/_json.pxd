@@ -40,6 +40,7 @@ cdef enum Reason:
     BAD_NUMBER
     LEADING_ZERO
     INFINITE_NUMBER
+    PROCESSOR_FAILED
     REASONS
 
 

@@ -6,6 +6,7 @@
 from cpython.ref cimport PyObject
 
 from forstcore._json cimport REASONS, bytes_ptr
+from forstcore.native cimport fst_output, fst_processor
 
 
 # A piece of the input. For a string: its contents between the quotes as they came
@@ -38,6 +39,9 @@ cdef struct Run:
     int failed_reason        # the error that ended the stream, 0 for none
     Py_ssize_t failed_offset  # bytes from the start of line `lines`
     long long lines_before   # lines of the input that went to an earlier stream
+    const fst_processor *processor  # NULL for the built-in one
+    void *state              # what its `create` returned
+    fst_output output        # where it writes
 
 
 # A growing piece of memory that is reused: the unfinished line between two chunks.
@@ -51,6 +55,7 @@ cdef struct Tail:
 cdef class RecordStream:
     cdef Run run
     cdef Tail tail
+    cdef object capsule      # keeps the processor
     cdef bint busy           # a call is under way
     cdef bint finished
     cdef readonly long long bytes_in
@@ -69,6 +74,7 @@ cdef class RecordStream:
     cdef int extend_tail(self, bytes_ptr start, bytes_ptr stop, bint ended) except -1
     cdef int too_long(self) except -1
     cdef int drive(self, bytes_ptr start, bytes_ptr end, bytes_ptr limit) except -1
+    cdef int use_processor(self, object capsule) except -1
     cdef int open_output(self, Py_ssize_t size_in) except -1
     cdef int reserve(self, Py_ssize_t size) except -1
     cdef bytes close_output(self, Py_ssize_t size_in)
@@ -83,3 +89,13 @@ cdef class LineSplitter:
     cdef readonly long long dropped
 
     cdef int split(self, bytes_ptr start, bytes_ptr end, list out) except -1
+
+
+cdef class Batcher:
+    cdef Tail tail
+    cdef bint finished
+    cdef Py_ssize_t max_line_size
+    cdef readonly long long lines
+
+    cdef bytes batch(self, bytes_ptr start, bytes_ptr end)
+    cdef int keep(self, bytes_ptr start, bytes_ptr end) except -1

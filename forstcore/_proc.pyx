@@ -20,6 +20,7 @@ cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc, PyMem_RawRealloc
+from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_IsValid
 from cpython.ref cimport PyObject
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdio cimport snprintf
@@ -45,6 +46,7 @@ from forstcore._json cimport (
     NO_NAME,
     NO_VALUE,
     NOT_AN_OBJECT,
+    PROCESSOR_FAILED,
     REASONS,
     TOO_DEEP,
     TOO_LONG,
@@ -59,6 +61,7 @@ from forstcore._json cimport (
     unescape,
     value_end,
 )
+from forstcore._members cimport find_member, read_object
 from forstcore._scan cimport (
     FST_AVX2,
     FST_BASE,
@@ -67,6 +70,20 @@ from forstcore._scan cimport (
     fst_best_path,
     fst_last_lf,
     fst_next_lf,
+)
+
+from forstcore.native cimport (
+    FST_ABI,
+    FST_CAPSULE,
+    FST_MEMBERS,
+    FST_OK,
+    fst_calls,
+    fst_fail,
+    fst_member,
+    fst_output,
+    fst_processor,
+    fst_record,
+    fst_value,
 )
 
 import os
@@ -108,6 +125,7 @@ cdef enum RunStatus:
     RUN_DONE                    # all lines are through
     RUN_FULL                    # the output needs room before the line at `pos`
     RUN_FAILED                  # an error line was written and ends the stream
+    RUN_NO_MEMORY               # a native processor's results found no room
 
 # Code and message of each reason: ASCII that needs no escaping inside JSON.
 cdef const char *CODES[REASONS]
@@ -141,6 +159,7 @@ explain(LONE_SURROGATE, "invalid_json", "a surrogate escape without its other ha
 explain(BAD_NUMBER, "invalid_json", "expected a digit")
 explain(LEADING_ZERO, "invalid_json", "a number must not start with a zero")
 explain(INFINITE_NUMBER, "invalid_json", "the number is too large for a double")
+explain(PROCESSOR_FAILED, "processor_failed", "the processor refused the record")
 
 
 # ---------------------------------------------------------------- scan path
@@ -339,6 +358,130 @@ cdef unsigned char *write_error(
         line, <long long>offset, CODES[reason], MESSAGES[reason])
 
 
+cdef unsigned char *write_refusal(
+        unsigned char *out, long long line, const char *message) noexcept nogil:
+    """The error line of a record that a native processor refused. Needs RESERVE bytes."""
+    cdef unsigned char c
+    # Short enough for RESERVE even where each byte takes six.
+    cdef int left = 50
+    out += snprintf(
+        <char *>out, RESERVE, b'{"status":"error","line":%lld,"offset":0,"code":"%s","message":"',
+        line, CODES[<int>PROCESSOR_FAILED])
+    while message[0] and left:
+        c = <unsigned char>message[0]
+        message += 1
+        if c < 0x20 or c == c'"' or c == c'\\' or c >= 0x7F:
+            out += snprintf(<char *>out, 7, b"\\u%04x", <int>c)
+            left -= 1
+        else:
+            out[0] = c
+            out += 1
+    memcpy(out, b'"}\n', 3)
+    return out + 3
+
+
+# ---------------------------------------------------------------- native processors
+
+# A record with what it takes to look in it again.
+cdef struct Native:
+    fst_record record           # first, so that a pointer to it is one to all
+    bytes_ptr limit
+    int path
+
+
+cdef int find_call(
+        const fst_record *record, const char *name, Py_ssize_t size,
+        fst_value *value) noexcept nogil:
+    cdef const Native *native = <const Native *>record
+    return find_member(record, name, size, value, native.limit, native.path)
+
+
+cdef Py_ssize_t unescape_call(char *to, const char *text, Py_ssize_t size) noexcept nogil:
+    return unescape(<unsigned char *>to, <bytes_ptr>text, size)
+
+
+cdef fst_calls CALLS
+CALLS.find = find_call
+CALLS.unescape = unescape_call
+
+
+cdef int native_line(
+        Run *run, bytes_ptr p, bytes_ptr lf, bytes_ptr limit, long long number,
+        Fault *fault) noexcept nogil:
+    """Have the processor read the line [p, lf), which an LF follows; return the reason why not.
+
+    Its results go behind `run.out`, which moves.
+    """
+    cdef fst_member members[FST_MEMBERS]
+    cdef fst_output *output = &run.output
+    cdef bytes_ptr start = p
+    cdef Native native
+    native.limit = limit
+    native.path = run.path
+    native.record.calls = &CALLS
+    native.record.line = number
+    fault.reason = NO_FAULT
+    fault.place = p
+    p = skip_space(p)
+    if p == lf:
+        refuse(fault, BLANK, p)
+        return BLANK
+    if p[0] != c'{':
+        p = value_end(p, limit, run.path, 0, fault)
+        if p == NULL:
+            return fault.reason
+        refuse(fault, NOT_AN_OBJECT, skip_space(start))
+    else:
+        p = read_object(p, limit, run.path, &native.record, members, fault)
+        if p == NULL:
+            return fault.reason
+    p = skip_space(p)
+    if p != lf:
+        refuse(fault, AFTER_THE_END, p)
+    if fault.reason != NO_FAULT:
+        return fault.reason
+
+    output.at = output.line = output.first = <char *>run.out
+    output.end = <char *>run.out_end
+    output.results = 0
+    if run.processor.process(run.state, &native.record, output) != FST_OK:
+        refuse(fault, PROCESSOR_FAILED, start)
+    elif output.at != output.line and not output.failed:
+        fst_fail(output, b"it left a result without end")
+        refuse(fault, PROCESSOR_FAILED, start)
+    if fault.reason != NO_FAULT:
+        output.at = output.first
+    else:
+        run.results += output.results
+    run.out = <unsigned char *>output.at
+    return fault.reason
+
+
+cdef int grow_call(fst_output *output, Py_ssize_t size) noexcept nogil:
+    """Make more room; what was written may move."""
+    cdef int status
+    with gil:
+        status = grow_output(<RecordStream>output.owner, output, size)
+    return status
+
+
+cdef int grow_output(RecordStream stream, fst_output *output, Py_ssize_t size) noexcept:
+    cdef Py_ssize_t line = output.at - output.line
+    cdef Py_ssize_t first = output.at - output.first
+    stream.run.out = <unsigned char *>output.at
+    try:
+        stream.reserve(size)
+    except MemoryError:
+        output.failed = 1
+        output.end = output.at
+        return -1
+    output.at = <char *>stream.run.out
+    output.end = <char *>stream.run.out_end
+    output.line = output.at - line
+    output.first = output.at - first
+    return 0
+
+
 # ---------------------------------------------------------------- lines
 
 cdef inline unsigned char *fast_line(
@@ -387,12 +530,14 @@ cdef int run_lines(Run *run) noexcept nogil:
     cdef bytes_ptr end = run.end
     cdef bytes_ptr limit = run.limit
     cdef bytes_ptr lf
+    cdef bytes_ptr start
     cdef unsigned char *out = run.out
     cdef unsigned char *line_out
     cdef int path = run.path
     cdef int status = RUN_DONE
     cdef long long lines = run.lines
     cdef long long records = 0
+    cdef bint native = run.processor != NULL
     cdef Record record
     cdef Fault fault
     while p < end:
@@ -402,28 +547,42 @@ cdef int run_lines(Run *run) noexcept nogil:
         lf = fst_next_lf(p, limit, path)
         lines += 1
         if lf - p <= run.max_line_size:
-            line_out = fast_line(p, lf, limit, path, out)
-            if line_out != NULL:
-                out = line_out
-                records += 1
-                p = lf + 1
-                continue
+            if not native:
+                line_out = fast_line(p, lf, limit, path, out)
+                if line_out != NULL:
+                    out = line_out
+                    records += 1
+                    p = lf + 1
+                    continue
+            start = p
             # A byte order mark counts only at the very start of the input.
             if (lines + run.lines_before == 1
                     and p[0] == 0xEF and p[1] == 0xBB and p[2] == 0xBF):
-                parse_line(p + 3, lf, limit, path, &record, &fault)
+                start = p + 3
+            if native:
+                run.out = out
+                native_line(run, start, lf, limit, run.lines_before + lines, &fault)
+                out = run.out
+                if run.output.failed:
+                    status = RUN_NO_MEMORY
+                    break
             else:
-                parse_line(p, lf, limit, path, &record, &fault)
+                parse_line(start, lf, limit, path, &record, &fault)
         else:
             refuse(&fault, TOO_LONG, p + run.max_line_size)
         if fault.reason == NO_FAULT:
-            out = write_result(out, &record)
+            if not native:
+                out = write_result(out, &record)
             records += 1
         elif fault.reason != BLANK:
             run.errors += 1
             run.faults[fault.reason] += 1
             if run.on_error != SKIP:
-                out = write_error(out, run.lines_before + lines, fault.place - p, fault.reason)
+                if fault.reason == PROCESSOR_FAILED:
+                    out = write_refusal(out, run.lines_before + lines, run.output.message)
+                else:
+                    out = write_error(
+                        out, run.lines_before + lines, fault.place - p, fault.reason)
             if run.on_error == FAIL:
                 run.failed_reason = fault.reason
                 run.failed_offset = fault.place - p
@@ -433,7 +592,8 @@ cdef int run_lines(Run *run) noexcept nogil:
             break
     run.lines = lines
     run.records += records
-    run.results += records
+    if not native:
+        run.results += records
     run.pos = p
     run.out = out
     return status
@@ -511,6 +671,8 @@ cdef class RecordStream:
             one is an error of its own, and the stream goes on at the next LF.
         first_line: number of the first line, from 1 to 2**62: errors are numbered from it.
             For the rest of an input whose start went to another stream.
+        processor: a native processor, as the capsule that forstcore.h describes; None for
+            the built-in one. It is called without the GIL.
 
     Attributes:
         lines: input lines so far, blank ones included.
@@ -522,7 +684,9 @@ cdef class RecordStream:
         failed: whether an error ended the stream (``on_error="fail"`` only).
 
     Raises:
-        ValueError: an argument is out of its range.
+        ValueError: an argument is out of its range, or the processor was made for another
+            version of the C face.
+        TypeError: `processor` is no such capsule.
 
     Thread-safety: one owner. A call while another thread is in one raises
     `StreamStateError`. The GIL is released for chunks of 16 KiB and more; a chunk that
@@ -531,15 +695,42 @@ cdef class RecordStream:
     Sources: RFC 8259 (JSON), the NDJSON specification (lines).
     """
 
-    def __init__(self, *, on_error="skip", max_line_size=LINE_LIMIT_DEFAULT, first_line=1):
+    def __init__(self, *, on_error="skip", max_line_size=LINE_LIMIT_DEFAULT, first_line=1,
+                 processor=None):
         self.run.on_error = checked_on_error(on_error)
         self.run.max_line_size = checked_line_size(max_line_size)
         self.run.lines_before = checked_first_line(first_line) - 1
         self.growth = FIRST_GROWTH
+        if processor is not None and self.capsule is None:
+            self.use_processor(processor)
 
     def __dealloc__(self):
         PyMem_RawFree(self.tail.start)
         Py_XDECREF(self.out)
+        if self.run.state != NULL and self.run.processor.destroy != NULL:
+            self.run.processor.destroy(self.run.state)
+
+    cdef int use_processor(self, object capsule) except -1:
+        cdef const fst_processor *processor
+        if not PyCapsule_IsValid(capsule, FST_CAPSULE):
+            raise TypeError(
+                f"processor must be a capsule named {FST_CAPSULE.decode()}, not {capsule!r}")
+        processor = <const fst_processor *>PyCapsule_GetPointer(capsule, FST_CAPSULE)
+        if processor.abi != FST_ABI or processor.size < sizeof(fst_processor):
+            raise ValueError(
+                f"the native processor was built for version {processor.abi} of forstcore.h; "
+                f"this is version {FST_ABI}: build it again")
+        if processor.process == NULL:
+            raise ValueError("the native processor has no process function")
+        if processor.create != NULL:
+            self.run.state = processor.create()
+            if self.run.state == NULL:
+                raise MemoryError("the native processor could not make its state")
+        self.capsule = capsule
+        self.run.processor = processor
+        self.run.output.grow = grow_call
+        self.run.output.owner = <void *>self
+        return 0
 
     def feed(self, chunk, /):
         """Process the lines that end in this chunk and keep the rest as the tail.
@@ -704,6 +895,8 @@ cdef class RecordStream:
             else:
                 with nogil:
                     status = run_lines(run)
+        if status == RUN_NO_MEMORY:
+            raise MemoryError()
         return 0
 
     cdef int open_output(self, Py_ssize_t size_in) except -1:
@@ -832,6 +1025,131 @@ cdef class LineSplitter:
 
 
 # ---------------------------------------------------------------- functions
+
+cdef class Batcher:
+    """Cut a stream of chunks into batches of whole lines.
+
+    A line that is longer than `max_line_size` is cut to one byte more than that, so that
+    who processes it finds it too long and no more is ever held in memory.
+
+    Args:
+        max_line_size: longest line in bytes, its LF not counted, from 1 to 1 GiB.
+
+    Attributes:
+        lines: lines in the batches so far, blank ones included.
+
+    Raises:
+        ValueError: `max_line_size` is out of its range.
+
+    Thread-safety: one owner.
+    """
+
+    def __init__(self, *, max_line_size=LINE_LIMIT_DEFAULT):
+        self.max_line_size = checked_line_size(max_line_size)
+
+    def __dealloc__(self):
+        PyMem_RawFree(self.tail.start)
+
+    @property
+    def pending(self):
+        """Bytes of the line that has not ended."""
+        return self.tail.size
+
+    def feed(self, chunk, /):
+        """Return the lines that end in this chunk as one batch, each with its LF.
+
+        Args:
+            chunk: any contiguous bytes-like object.
+
+        Raises:
+            StreamStateError: `finish` was called before.
+        """
+        cdef Py_buffer view
+        with cython.critical_section(self):
+            if self.finished:
+                state_error(False)
+            PyObject_GetBuffer(chunk, &view, PyBUF_SIMPLE)
+            try:
+                return self.batch(<bytes_ptr>view.buf, <bytes_ptr>view.buf + view.len)
+            finally:
+                PyBuffer_Release(&view)
+
+    def finish(self):
+        """End the stream; return the last line, with an LF, if it had none.
+
+        Raises:
+            StreamStateError: `finish` was called before.
+        """
+        with cython.critical_section(self):
+            if self.finished:
+                state_error(False)
+            self.finished = True
+            if self.tail.size == 0:
+                return b""
+            return self.batch(b"\n", <bytes_ptr>b"\n" + 1)
+
+    cdef bytes batch(self, bytes_ptr start, bytes_ptr end):
+        cdef bytes_ptr stop = fst_last_lf(start, end)
+        cdef bytes_ptr p
+        cdef Py_ssize_t kept
+        cdef bytes out
+        if stop == NULL:
+            self.keep(start, end)
+            return b""
+        stop += 1
+        if self.tail.size > 0:
+            p = <bytes_ptr>memchr(start, LF, stop - start)
+            self.keep(start, p)
+            start = p
+        kept = self.tail.size
+        out = PyBytes_FromStringAndSize(NULL, kept + (stop - start))
+        memcpy(PyBytes_AS_STRING(<PyObject *>out), self.tail.start, kept)
+        memcpy(PyBytes_AS_STRING(<PyObject *>out) + kept, start, stop - start)
+        while start < stop:
+            self.lines += start[0] == LF
+            start += 1
+        self.tail.size = 0
+        self.keep(stop, end)
+        return out
+
+    cdef int keep(self, bytes_ptr start, bytes_ptr end) except -1:
+        cdef Py_ssize_t size = min(end - start, self.max_line_size + 1 - self.tail.size)
+        if size > 0:
+            tail_append(&self.tail, start, size)
+        return 0
+
+
+def check_object(line, /):
+    """Raise RecordError if a line is not a JSON object.
+
+    Args:
+        line: bytes, without LF.
+
+    Thread-safety: may be called from many threads at once.
+    """
+    cdef Tail copy
+    cdef Fault fault
+    cdef bytes_ptr p
+    cdef bytes text = bytes(line)
+    memset(&copy, 0, sizeof(Tail))
+    fault.reason = NO_FAULT
+    try:
+        tail_append(&copy, <bytes_ptr>PyBytes_AS_STRING(<PyObject *>text), len(text))
+        tail_append(&copy, b"\n", 1)
+        p = skip_space(copy.start)
+        if p[0] == LF:
+            refuse(&fault, BLANK, p)
+        else:
+            p = value_end(p, copy.start + copy.size + PADDING, current_path, 0, &fault)
+            if p != NULL and skip_space(p)[0] != LF:
+                refuse(&fault, AFTER_THE_END, skip_space(p))
+            elif p != NULL and skip_space(copy.start)[0] != c'{':
+                refuse(&fault, NOT_AN_OBJECT, skip_space(copy.start))
+        if fault.reason != NO_FAULT:
+            raise record_error(fault.reason, 1, fault.place - copy.start)
+    finally:
+        PyMem_RawFree(copy.start)
+
 
 def process_block(buffer, /, *, on_error="skip", max_line_size=LINE_LIMIT_DEFAULT):
     """Process a whole NDJSON input at once.

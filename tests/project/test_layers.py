@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 HTTP = {"aiohttp", "http"}
+CORE = {f"forstcore.{name}" for name in ("errors", "native", "_json", "_members", "_scan")}
 
 
 def imports(path: Path) -> set[str]:
@@ -35,7 +36,7 @@ def test_errors_import_nothing_of_ours() -> None:
 def test_the_core_imports_only_errors() -> None:
     for path in [*ROOT.glob("forstcore/*.pyx"), *ROOT.glob("forstcore/*.pxd")]:
         ours = {name for name in imports(path) if name.startswith(("forstcore", "server"))}
-        assert ours <= {"forstcore.errors", "forstcore._json", "forstcore._scan"}, path
+        assert ours <= CORE, path
 
 
 def test_the_package_knows_no_server() -> None:

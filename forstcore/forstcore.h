@@ -1,0 +1,349 @@
+/*
+ * forstcore.h: native processors.
+ *
+ * A native processor is a C function that gets a record and writes results. It runs in the
+ * compiled loop, without the GIL, on bytes that are known to be a valid JSON object in valid
+ * UTF-8. An extension module makes one known as a capsule:
+ *
+ *     static const fst_processor shout = {FST_ABI, sizeof(fst_processor), "shout", NULL, NULL,
+ *                                         process};
+ *     PyCapsule_New((void *)&shout, FST_CAPSULE, NULL);
+ *
+ * and Python hands that to RecordStream(processor=...) or forstcore.processor(...).
+ *
+ * Everything here is plain C11 or C++11 and needs neither Python.h nor a library. Structs only
+ * grow at their end, and FST_ABI changes when that does not keep an older processor working.
+ */
+#ifndef FORSTCORE_H
+#define FORSTCORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define FST_ABI 1
+#define FST_CAPSULE "forstcore.processor"
+
+enum {
+    FST_MEMBERS = 32,   /* members of a record that are kept at hand; the others are searched */
+    FST_MESSAGE = 120   /* bytes of the message of fst_fail, its NUL included */
+};
+
+typedef struct fst_span {
+    const char *start;
+    ptrdiff_t size;     /* bytes */
+} fst_span;
+
+typedef enum fst_kind {
+    FST_ABSENT,
+    FST_NULL,
+    FST_FALSE,
+    FST_TRUE,
+    FST_NUMBER,
+    FST_STRING,
+    FST_ARRAY,
+    FST_OBJECT
+} fst_kind;
+
+/* A JSON value as it came: of a string what is between the quotes, escapes intact. */
+typedef struct fst_value {
+    fst_span text;
+    fst_kind kind;
+    int plain;          /* whether it is a string of ASCII without escapes */
+} fst_value;
+
+typedef struct fst_member {
+    fst_span name;      /* between the quotes, escapes intact */
+    fst_value value;
+    int plain;          /* whether the name is ASCII without escapes */
+} fst_member;
+
+struct fst_record;
+
+/* What the core does for the functions below. */
+typedef struct fst_calls {
+    int (*find)(const struct fst_record *record, const char *name, ptrdiff_t size,
+                fst_value *value);
+    ptrdiff_t (*unescape)(char *to, const char *from, ptrdiff_t size);
+} fst_calls;
+
+typedef struct fst_record {
+    fst_span text;              /* from '{' to '}' */
+    int64_t line;               /* number of the input line, counted from 1 */
+    const fst_member *members;  /* the first `count` ones, in the order they came in */
+    int count;
+    int more;                   /* whether there are others than these */
+    const fst_calls *calls;
+} fst_record;
+
+/* Where results go. To be written with the functions below alone. */
+typedef struct fst_output {
+    char *at;                   /* the next byte */
+    char *end;                  /* of the room */
+    char *line;                 /* start of the result that is being written */
+    char *first;                /* start of the first result of this record */
+    int64_t results;            /* of this record */
+    int (*grow)(struct fst_output *out, ptrdiff_t size);
+    void *owner;
+    int failed;                 /* no memory */
+    char message[FST_MESSAGE];
+} fst_output;
+
+enum { FST_OK = 0, FST_FAILED = -1 };
+
+/*
+ * A processor. `process` returns FST_OK, or what fst_fail returns. It writes any number of
+ * results, none to drop the record. What `create` returns is handed to it as `state`; a state
+ * belongs to one stream, or to one batch of a stream that several workers share, and is used by
+ * one thread at a time. It is for buffers and caches, not for what one record tells of others.
+ */
+typedef struct fst_processor {
+    int abi;                    /* FST_ABI */
+    size_t size;                /* sizeof(fst_processor) */
+    const char *name;
+    void *(*create)(void);      /* NULL where there is no state; returns NULL for no memory */
+    void (*destroy)(void *state);
+    int (*process)(void *state, const fst_record *record, fst_output *out);
+} fst_processor;
+
+/* ---------------------------------------------------------------- reading */
+
+/*
+ * Returns the value of the member with that name, after unescaping; of kind FST_ABSENT where
+ * there is none. Of several with one name the last counts, as everywhere in forstcore.
+ */
+static inline fst_value
+fst_find(const fst_record *record, const char *name, ptrdiff_t size)
+{
+    fst_value value = {{NULL, 0}, FST_ABSENT, 0};
+    int i;
+    if (record->more) {
+        record->calls->find(record, name, size, &value);
+        return value;
+    }
+    for (i = record->count - 1; i >= 0; i--) {
+        const fst_member *member = &record->members[i];
+        if (member->name.size == size && memcmp(member->name.start, name, (size_t)size) == 0)
+            return member->value;
+        if (!member->plain && member->name.size > size) {
+            /* It may have escapes, which are longer than what they stand for. */
+            record->calls->find(record, name, size, &value);
+            return value;
+        }
+    }
+    return value;
+}
+
+/* fst_find for a name that is a literal. */
+#define FST_FIND(record, literal) fst_find((record), "" literal, (ptrdiff_t)sizeof(literal) - 1)
+
+/* Tells whether the string has escapes, so that its text is not what is between the quotes. */
+static inline int
+fst_is_escaped(fst_value value)
+{
+    return value.kind == FST_STRING && !value.plain
+           && memchr(value.text.start, '\\', (size_t)value.text.size) != NULL;
+}
+
+/* Writes the text of a string to `to`, which has room for value.text.size bytes; returns its
+ * size. */
+static inline ptrdiff_t
+fst_text(const fst_record *record, fst_value value, char *to)
+{
+    return record->calls->unescape(to, value.text.start, value.text.size);
+}
+
+/* Reads a number that is whole, has neither fraction nor exponent, and fits; returns whether
+ * it is one. */
+static inline int
+fst_integer(fst_value value, int64_t *to)
+{
+    const char *at = value.text.start, *end = at + value.text.size;
+    int negative = value.kind == FST_NUMBER && *at == '-';
+    uint64_t sum = 0;
+    if (value.kind != FST_NUMBER)
+        return 0;
+    for (at += negative; at < end; at++) {
+        unsigned digit = (unsigned)(*at - '0');
+        if (digit > 9 || sum > (UINT64_MAX - digit) / 10)
+            return 0;
+        sum = sum * 10 + digit;
+    }
+    if (sum > (uint64_t)INT64_MAX + (uint64_t)negative)
+        return 0;
+    *to = negative ? (int64_t)(0 - sum) : (int64_t)sum;
+    return 1;
+}
+
+/* Reads a number as a double, rounded to the nearest; returns whether it is one. */
+static inline int
+fst_number(fst_value value, double *to)
+{
+    static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                    1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                    1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+    const char *at = value.text.start, *end = at + value.text.size;
+    uint64_t sum = 0;
+    int digits = 0, places = 0, dot = 0, negative;
+    if (value.kind != FST_NUMBER)
+        return 0;
+    negative = *at == '-';
+    for (at += negative; at < end; at++) {
+        if (*at == '.') {
+            dot = 1;
+        } else if (*at >= '0' && *at <= '9') {
+            sum = sum * 10 + (uint64_t)(*at - '0');
+            places += dot;
+            digits += sum != 0;
+        } else {
+            break;
+        }
+        if (digits > 18)
+            break;
+    }
+    /* Both exact as doubles, so that one division rounds once. */
+    if (at == end && sum <= (uint64_t)1 << 53 && places <= 22) {
+        *to = (double)sum / powers[places];
+        *to = negative ? -*to : *to;
+        return 1;
+    }
+    /* A byte that ends the number follows it always; Python leaves LC_NUMERIC at "C". */
+    *to = strtod(value.text.start, NULL);
+    return 1;
+}
+
+/* ---------------------------------------------------------------- writing */
+
+/* Makes room for `size` bytes; returns whether there is. */
+static inline int
+fst_room(fst_output *out, ptrdiff_t size)
+{
+    return out->end - out->at >= size || out->grow(out, size) == 0;
+}
+
+/* Writes bytes as they are: parts of JSON, in UTF-8 and without LF. */
+static inline void
+fst_put(fst_output *out, const char *bytes, ptrdiff_t size)
+{
+    if (fst_room(out, size)) {
+        memcpy(out->at, bytes, (size_t)size);
+        out->at += size;
+    }
+}
+
+/* fst_put for a literal. */
+#define FST_PUT(out, literal) fst_put((out), "" literal, (ptrdiff_t)sizeof(literal) - 1)
+
+/* Writes what is between the quotes of a string, or any other value, as it came. */
+static inline void
+fst_put_raw(fst_output *out, fst_value value)
+{
+    fst_put(out, value.text.start, value.text.size);
+}
+
+/* Writes a value as it came, a string with its quotes; null where it is absent. */
+static inline void
+fst_put_value(fst_output *out, fst_value value)
+{
+    if (value.kind == FST_ABSENT) {
+        FST_PUT(out, "null");
+    } else if (value.kind != FST_STRING) {
+        fst_put_raw(out, value);
+    } else if (fst_room(out, value.text.size + 2)) {
+        *out->at++ = '"';
+        memcpy(out->at, value.text.start, (size_t)value.text.size);
+        out->at += value.text.size;
+        *out->at++ = '"';
+    }
+}
+
+/* Writes UTF-8 text as what is between the quotes of a JSON string: escaped where it must be. */
+static inline void
+fst_put_escaped(fst_output *out, const char *text, ptrdiff_t size)
+{
+    static const char digits[] = "0123456789abcdef";
+    const char *end = text + size;
+    if (size > PTRDIFF_MAX / 6 || !fst_room(out, size * 6))
+        return;
+    for (; text < end; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (c == '"' || c == '\\') {
+            *out->at++ = '\\';
+            *out->at++ = (char)c;
+        } else if (c >= 0x20) {
+            *out->at++ = (char)c;
+        } else {
+            memcpy(out->at, "\\u00", 4);
+            out->at[4] = digits[c >> 4];
+            out->at[5] = digits[c & 15];
+            out->at += 6;
+        }
+    }
+}
+
+/* Writes UTF-8 text as a JSON string. */
+static inline void
+fst_put_string(fst_output *out, const char *text, ptrdiff_t size)
+{
+    FST_PUT(out, "\"");
+    fst_put_escaped(out, text, size);
+    FST_PUT(out, "\"");
+}
+
+static inline void
+fst_put_integer(fst_output *out, int64_t number)
+{
+    char digits[24];
+    fst_put(out, digits, snprintf(digits, sizeof digits, "%lld", (long long)number));
+}
+
+/* Writes a number with as few digits as bring it back; null for what JSON has no number for. */
+static inline void
+fst_put_number(fst_output *out, double number)
+{
+    char digits[40];
+    int precision, size = 0;
+    if (number != number || number - number != 0) {
+        FST_PUT(out, "null");
+        return;
+    }
+    for (precision = 15; precision <= 17; precision++) {
+        size = snprintf(digits, sizeof digits, "%.*g", precision, number);
+        if (strtod(digits, NULL) == number)
+            break;
+    }
+    fst_put(out, digits, size);
+}
+
+/* Ends a result: one line. */
+static inline void
+fst_end(fst_output *out)
+{
+    FST_PUT(out, "\n");
+    out->line = out->at;
+    out->results++;
+}
+
+/* Refuses the record: whatever was written of it is dropped, and an error line with code
+ * processor_failed says why. To be returned: `return fst_fail(out, "no price");` */
+static inline int
+fst_fail(fst_output *out, const char *message)
+{
+    size_t size = strlen(message);
+    size = size < FST_MESSAGE ? size : FST_MESSAGE - 1;
+    memcpy(out->message, message, size);
+    out->message[size] = '\0';
+    return FST_FAILED;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
