@@ -26,7 +26,15 @@ DIRECTIVES = {
 }
 
 EXTENSIONS = {
+    "forstcore._filter": [
+        "forstcore/_json.pxd",
+        "forstcore/_members.pxd",
+        "forstcore/_scan.h",
+        "forstcore/forstcore.h",
+        "forstcore/native.pxd",
+    ],
     "forstcore._proc": [
+        "forstcore/_filter.pxd",
         "forstcore/_json.pxd",
         "forstcore/_members.pxd",
         "forstcore/_proc.pxd",

@@ -120,6 +120,17 @@ cdef inline bytes_ptr read_object(
     return p + 1
 
 
+cdef inline Py_ssize_t escape_size(bytes_ptr p) noexcept nogil:
+    """Size of the byte or the whole escape at `p`, in a checked string."""
+    if p[0] != c'\\':
+        return 1
+    if p[1] != c'u':
+        return 2
+    if p[2] | 0x20 == c'd' and p[3] >= c'8':
+        return 12                   # a pair of surrogates
+    return 6
+
+
 cdef inline bint has_name(
         const fst_member *member, const char *name, Py_ssize_t size) noexcept nogil:
     """Whether that is the member's name after unescaping."""
@@ -130,14 +141,7 @@ cdef inline bint has_name(
     cdef Py_ssize_t piece
     while p < end:
         start = p
-        if p[0] != c'\\':
-            p += 1
-        elif p[1] != c'u':
-            p += 2
-        elif p[2] | 0x20 == c'd' and p[3] >= c'8':
-            p += 12                 # a pair of surrogates
-        else:
-            p += 6
+        p += escape_size(p)
         piece = unescape(text, start, p - start)
         if piece > size or memcmp(text, name, piece) != 0:
             return False

@@ -5,6 +5,7 @@
 
 from cpython.ref cimport PyObject
 
+from forstcore._filter cimport Filter, Program
 from forstcore._json cimport REASONS, bytes_ptr
 from forstcore.native cimport fst_output, fst_processor
 
@@ -42,6 +43,8 @@ cdef struct Run:
     const fst_processor *processor  # NULL for the built-in one
     void *state              # what its `create` returned
     fst_output output        # where it writes
+    const Program *filter    # NULL for none
+    long long filtered       # valid records that it left out
 
 
 # A growing piece of memory that is reused: the unfinished line between two chunks.
@@ -56,6 +59,7 @@ cdef class RecordStream:
     cdef Run run
     cdef Tail tail
     cdef object capsule      # keeps the processor
+    cdef Filter filter
     cdef bint busy           # a call is under way
     cdef bint finished
     cdef readonly long long bytes_in

@@ -3,10 +3,13 @@ from typing import Final, Literal
 
 from typing_extensions import Buffer
 
+from forstcore._filter import Filter
+
 OnError = Literal["skip", "emit", "fail"]
 
 DEFAULT_MAX_LINE_SIZE: Final[int]
 MAX_DEPTH: Final[int]
+PASS_ON: Final[object]
 
 class RecordStream:
     def __init__(
@@ -15,6 +18,7 @@ class RecordStream:
         on_error: OnError = "skip",
         max_line_size: int = ...,
         first_line: int = 1,
+        filter: Filter | None = None,
         processor: object = None,
     ) -> None: ...
     def feed(self, chunk: Buffer, /) -> bytes: ...
@@ -27,6 +31,8 @@ class RecordStream:
     def errors(self) -> int: ...
     @property
     def results(self) -> int: ...
+    @property
+    def filtered(self) -> int: ...
     @property
     def bytes_in(self) -> int: ...
     @property

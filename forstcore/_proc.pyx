@@ -20,12 +20,13 @@ cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc, PyMem_RawRealloc
-from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_IsValid
+from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_IsValid, PyCapsule_New
 from cpython.ref cimport PyObject
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdio cimport snprintf
 from libc.string cimport memchr, memcmp, memcpy, memset
 
+from forstcore._filter cimport Filter, is_wanted
 from forstcore._json cimport (
     AFTER_THE_END,
     BAD_ESCAPE,
@@ -78,10 +79,12 @@ from forstcore.native cimport (
     FST_MEMBERS,
     FST_OK,
     fst_calls,
+    fst_end,
     fst_fail,
     fst_member,
     fst_output,
     fst_processor,
+    fst_put,
     fst_record,
     fst_value,
 )
@@ -405,56 +408,91 @@ CALLS.find = find_call
 CALLS.unescape = unescape_call
 
 
-cdef int native_line(
-        Run *run, bytes_ptr p, bytes_ptr lf, bytes_ptr limit, long long number,
+cdef int read_record(
+        Native *native, fst_member *members, bytes_ptr p, bytes_ptr lf,
         Fault *fault) noexcept nogil:
-    """Have the processor read the line [p, lf), which an LF follows; return the reason why not.
-
-    Its results go behind `run.out`, which moves.
-    """
-    cdef fst_member members[FST_MEMBERS]
-    cdef fst_output *output = &run.output
-    cdef bytes_ptr start = p
-    cdef Native native
-    native.limit = limit
-    native.path = run.path
-    native.record.calls = &CALLS
-    native.record.line = number
+    """Read the line [p, lf), which an LF follows; return the reason why not, or 0."""
+    cdef bytes_ptr value
     fault.reason = NO_FAULT
-    fault.place = p
     p = skip_space(p)
     if p == lf:
         refuse(fault, BLANK, p)
         return BLANK
+    value = p
     if p[0] != c'{':
-        p = value_end(p, limit, run.path, 0, fault)
+        p = value_end(p, native.limit, native.path, 0, fault)
         if p == NULL:
             return fault.reason
-        refuse(fault, NOT_AN_OBJECT, skip_space(start))
+        refuse(fault, NOT_AN_OBJECT, value)
     else:
-        p = read_object(p, limit, run.path, &native.record, members, fault)
+        p = read_object(p, native.limit, native.path, &native.record, members, fault)
         if p == NULL:
             return fault.reason
     p = skip_space(p)
     if p != lf:
         refuse(fault, AFTER_THE_END, p)
-    if fault.reason != NO_FAULT:
-        return fault.reason
+    return fault.reason
 
+
+cdef int general_line(
+        Run *run, bytes_ptr p, bytes_ptr lf, bytes_ptr limit, long long number,
+        Fault *fault) noexcept nogil:
+    """Process the line [p, lf) where there is a filter or a native processor.
+
+    Returns the reason why not, or 0. Results go behind `run.out`, which moves.
+    """
+    cdef fst_member members[FST_MEMBERS]
+    cdef Native native
+    cdef Record record
+    native.limit = limit
+    native.path = run.path
+    native.record.calls = &CALLS
+    native.record.line = number
+    if read_record(&native, members, p, lf, fault) != NO_FAULT:
+        return fault.reason
+    if run.filter != NULL and not is_wanted(run.filter, &native.record, limit, run.path):
+        run.filtered += 1
+    elif run.processor != NULL:
+        call_processor(run, &native.record, p, fault)
+    elif parse_line(p, lf, limit, run.path, &record, fault) == NO_FAULT:
+        run.out = write_result(run.out, &record)
+        run.results += 1
+    return fault.reason
+
+
+cdef int call_processor(
+        Run *run, const fst_record *record, bytes_ptr line, Fault *fault) noexcept nogil:
+    cdef fst_output *output = &run.output
     output.at = output.line = output.first = <char *>run.out
     output.end = <char *>run.out_end
     output.results = 0
-    if run.processor.process(run.state, &native.record, output) != FST_OK:
-        refuse(fault, PROCESSOR_FAILED, start)
+    if run.processor.process(run.state, record, output) != FST_OK:
+        refuse(fault, PROCESSOR_FAILED, line)
     elif output.at != output.line and not output.failed:
         fst_fail(output, b"it left a result without end")
-        refuse(fault, PROCESSOR_FAILED, start)
+        refuse(fault, PROCESSOR_FAILED, line)
     if fault.reason != NO_FAULT:
         output.at = output.first
     else:
         run.results += output.results
     run.out = <unsigned char *>output.at
     return fault.reason
+
+
+cdef int pass_on(void *state, const fst_record *record, fst_output *output) noexcept nogil:
+    fst_put(output, record.text.start, record.text.size)
+    fst_end(output)
+    return FST_OK
+
+
+cdef fst_processor PASS
+PASS.abi = FST_ABI
+PASS.size = sizeof(fst_processor)
+PASS.name = b"pass"
+PASS.process = pass_on
+
+# Gives each record back as it came, without white space around it.
+PASS_ON = PyCapsule_New(&PASS, FST_CAPSULE, NULL)
 
 
 cdef int grow_call(fst_output *output, Py_ssize_t size) noexcept nogil:
@@ -537,7 +575,7 @@ cdef int run_lines(Run *run) noexcept nogil:
     cdef int status = RUN_DONE
     cdef long long lines = run.lines
     cdef long long records = 0
-    cdef bint native = run.processor != NULL
+    cdef bint general = run.processor != NULL or run.filter != NULL
     cdef Record record
     cdef Fault fault
     while p < end:
@@ -547,7 +585,7 @@ cdef int run_lines(Run *run) noexcept nogil:
         lf = fst_next_lf(p, limit, path)
         lines += 1
         if lf - p <= run.max_line_size:
-            if not native:
+            if not general:
                 line_out = fast_line(p, lf, limit, path, out)
                 if line_out != NULL:
                     out = line_out
@@ -559,9 +597,9 @@ cdef int run_lines(Run *run) noexcept nogil:
             if (lines + run.lines_before == 1
                     and p[0] == 0xEF and p[1] == 0xBB and p[2] == 0xBF):
                 start = p + 3
-            if native:
+            if general:
                 run.out = out
-                native_line(run, start, lf, limit, run.lines_before + lines, &fault)
+                general_line(run, start, lf, limit, run.lines_before + lines, &fault)
                 out = run.out
                 if run.output.failed:
                     status = RUN_NO_MEMORY
@@ -571,7 +609,7 @@ cdef int run_lines(Run *run) noexcept nogil:
         else:
             refuse(&fault, TOO_LONG, p + run.max_line_size)
         if fault.reason == NO_FAULT:
-            if not native:
+            if not general:
                 out = write_result(out, &record)
             records += 1
         elif fault.reason != BLANK:
@@ -592,7 +630,7 @@ cdef int run_lines(Run *run) noexcept nogil:
             break
     run.lines = lines
     run.records += records
-    if not native:
+    if not general:
         run.results += records
     run.pos = p
     run.out = out
@@ -671,6 +709,7 @@ cdef class RecordStream:
             one is an error of its own, and the stream goes on at the next LF.
         first_line: number of the first line, from 1 to 2**62: errors are numbered from it.
             For the rest of an input whose start went to another stream.
+        filter: only records that it selects are processed; the others are counted.
         processor: a native processor, as the capsule that forstcore.h describes; None for
             the built-in one. It is called without the GIL.
 
@@ -679,6 +718,7 @@ cdef class RecordStream:
         records: lines that were valid records.
         errors: lines that were neither blank nor a record.
         results: result lines written; error lines are not counted.
+        filtered: valid records that the filter left out.
         bytes_in: bytes fed.
         bytes_out: bytes returned.
         failed: whether an error ended the stream (``on_error="fail"`` only).
@@ -696,11 +736,14 @@ cdef class RecordStream:
     """
 
     def __init__(self, *, on_error="skip", max_line_size=LINE_LIMIT_DEFAULT, first_line=1,
-                 processor=None):
+                 Filter filter=None, processor=None):
         self.run.on_error = checked_on_error(on_error)
         self.run.max_line_size = checked_line_size(max_line_size)
         self.run.lines_before = checked_first_line(first_line) - 1
         self.growth = FIRST_GROWTH
+        if filter is not None:
+            self.filter = filter
+            self.run.filter = &filter.program
         if processor is not None and self.capsule is None:
             self.use_processor(processor)
 
@@ -775,6 +818,10 @@ cdef class RecordStream:
     @property
     def results(self):
         return self.run.results
+
+    @property
+    def filtered(self):
+        return self.run.filtered
 
     def errors_by_code(self):
         """Count the errors so far by their code.

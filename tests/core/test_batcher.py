@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -42,7 +43,9 @@ def test_batches_say_what_the_stream_says(lines: list[bytes], size: int, ended: 
     batcher = Batcher(max_line_size=10)
     out = b""
     done = 0
-    feeds = [partial(batcher.feed, piece) for piece in pieces(data, size)]
+    feeds: list[Callable[[], bytes]] = [
+        partial(batcher.feed, piece) for piece in pieces(data, size)
+    ]
     for batch in (call() for call in [*feeds, batcher.finish]):
         stream = RecordStream(on_error="emit", max_line_size=10, first_line=done + 1)
         out += stream.feed(batch) + stream.finish()

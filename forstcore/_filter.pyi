@@ -1,0 +1,6 @@
+from collections.abc import Mapping
+
+class Filter:
+    def __init__(self, wanted: Mapping[str, object], /) -> None: ...
+    @property
+    def source(self) -> Mapping[str, object]: ...

@@ -1,0 +1,213 @@
+"""Filters: the compiled ones beside a few lines of Python that say the same."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from forstcore import Filter, FilterError, RecordStream, process_block
+from forstcore._proc import PASS_ON
+from tests.core.json_cases import BAD
+from tests.native import build
+
+ABSENT = object()
+
+
+def kind(value: object) -> object:
+    if isinstance(value, bool) or value is None or value is ABSENT:
+        return value
+    return "number" if isinstance(value, int | float) else type(value)
+
+
+def compares(operator: str, value: Any, constant: Any) -> bool:
+    if operator == "exists":
+        return (value is not ABSENT) is constant
+    if operator == "ne":
+        return not compares("eq", value, constant)
+    if kind(value) != kind(constant):
+        return False
+    if isinstance(value, str):
+        value, constant = value.encode(), constant.encode()
+        if operator == "prefix":
+            return bool(value.startswith(constant))
+    if operator == "eq":
+        return bool(value == constant)
+    return bool(
+        {
+            "gt": lambda: value > constant,
+            "gte": lambda: value >= constant,
+            "lt": lambda: value < constant,
+            "lte": lambda: value <= constant,
+        }[operator]()
+    )
+
+
+def holds(wanted: dict[str, Any], record: dict[str, Any]) -> bool:
+    for path, want in wanted.items():
+        value: Any = record
+        for name in path.split("."):
+            value = value.get(name, ABSENT) if isinstance(value, dict) else ABSENT
+        if isinstance(want, dict):
+            if not all(compares(operator, value, want[operator]) for operator in want):
+                return False
+        elif isinstance(want, list):
+            if not any(compares("eq", value, constant) for constant in want):
+                return False
+        elif not compares("eq", value, want):
+            return False
+    return True
+
+
+TEXTS = st.text(st.sampled_from('ab"\\\n\u0001é€\U0001f600'), max_size=4)
+NUMBERS = st.sampled_from(
+    [0, 1, -1, 2, 0.5, -0.0, 1e3, 1000, 2**53, 2**53 + 1, 2**63 - 1, 2**63, -(2**63), 1e308, 1e-9]
+)
+SCALARS = st.none() | st.booleans() | NUMBERS | TEXTS
+NAMES = st.sampled_from(["a", "b", "ab", 'a"', "é", ""])
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(NAMES, inner, max_size=3)
+)
+RECORDS = st.dictionaries(NAMES, VALUES, max_size=5)
+ORDERED = NUMBERS | TEXTS
+OPERATIONS = st.dictionaries(
+    st.sampled_from(["gt", "gte", "lt", "lte"]), ORDERED, min_size=1, max_size=2
+) | st.one_of(
+    st.fixed_dictionaries({"ne": SCALARS}),
+    st.fixed_dictionaries({"prefix": TEXTS}),
+    st.fixed_dictionaries({"exists": st.booleans()}),
+)
+PATHS = st.lists(NAMES, min_size=1, max_size=3).map(".".join)
+FILTERS = st.dictionaries(
+    PATHS, SCALARS | st.lists(SCALARS, min_size=1, max_size=3) | OPERATIONS, max_size=2
+)
+
+
+def selected(wanted: dict[str, Any], data: bytes, **options: Any) -> tuple[bytes, RecordStream]:
+    stream = RecordStream(filter=Filter(wanted), processor=PASS_ON, **options)
+    return stream.feed(data) + stream.finish(), stream
+
+
+@given(FILTERS, st.lists(RECORDS, max_size=5), st.booleans())
+def test_as_the_reference(
+    wanted: dict[str, Any], records: list[dict[str, Any]], ascii_only: bool
+) -> None:
+    lines = [json.dumps(record, ensure_ascii=ascii_only).encode() + b"\n" for record in records]
+    out, stream = selected(wanted, b"".join(lines))
+    expected = [line for line, record in zip(lines, records, strict=True) if holds(wanted, record)]
+    assert out == b"".join(expected)
+    assert (stream.lines, stream.records) == (len(lines), len(lines))
+    assert (stream.results, stream.filtered) == (len(expected), len(lines) - len(expected))
+
+
+CASES = [
+    ({"t": "high"}, {"t": "high"}, True),
+    ({"t": "high"}, {"t": "higher"}, False),
+    ({"t": 1}, {"t": 1.0}, True),
+    ({"t": 1.0}, {"t": 1}, True),
+    ({"t": 1}, {"t": "1"}, False),
+    ({"t": 1}, {"t": True}, False),
+    ({"t": True}, {"t": True}, True),
+    ({"t": None}, {"t": None}, True),
+    ({"t": None}, {}, False),
+    ({"t": 2**53 + 1}, {"t": 2**53}, False),
+    ({"t": ["a", 2, None]}, {"t": 2}, True),
+    ({"t": ["a", 2, None]}, {"t": 3}, False),
+    ({"p.room": "k"}, {"p": {"x": 0, "room": "k"}}, True),
+    ({"p.room": "k"}, {"p.room": "k"}, False),
+    ({"p.room": "k"}, {"p": "room"}, False),
+    ({"t": {"gte": 10, "lt": 20}}, {"t": 10}, True),
+    ({"t": {"gte": 10, "lt": 20}}, {"t": 20}, False),
+    ({"t": {"gt": "b"}}, {"t": "ba"}, True),
+    ({"t": {"gt": "b"}}, {"t": "b"}, False),
+    ({"t": {"gt": 1}}, {"t": "2"}, False),
+    ({"t": {"ne": 1}}, {}, True),
+    ({"t": {"ne": 1}}, {"t": 1}, False),
+    ({"t": {"prefix": "ab"}}, {"t": "abc"}, True),
+    ({"t": {"prefix": "ab"}}, {"t": "a"}, False),
+    ({"t": {"exists": True}}, {"t": None}, True),
+    ({"t": {"exists": False}}, {"u": 1}, True),
+    ({"a": 1, "b": 2}, {"a": 1, "b": 2}, True),
+    ({"a": 1, "b": 2}, {"a": 1, "b": 3}, False),
+    ({}, {}, True),
+    ({"t": 10**400}, {"t": 1}, False),
+    ({"t": {"lt": 10**400}}, {"t": 1}, True),
+    ({"t": "\ud800"}, {"t": "x"}, False),
+]
+
+
+@pytest.mark.parametrize(("wanted", "record", "expected"), CASES)
+def test_cases(wanted: dict[str, Any], record: dict[str, Any], expected: bool) -> None:
+    assert (selected(wanted, json.dumps(record).encode())[0] != b"") is expected
+
+
+def test_the_last_of_a_name_counts() -> None:
+    assert selected({"t": 1}, b'{"t":2,"t":1}')[0] != b""
+    assert selected({"t": 1}, b'{"t":1,"\\u0074":2}')[0] == b""
+
+
+@pytest.mark.parametrize("number", [31, 32, 33, 100])
+def test_records_with_many_members(number: int) -> None:
+    record = {f"m{i}": {"x": i} for i in range(number)}
+    assert selected({f"m{number - 1}.x": number - 1}, json.dumps(record).encode())[0] != b""
+
+
+@pytest.mark.parametrize("text", BAD)
+def test_a_line_that_is_no_record_is_an_error_and_not_filtered(text: bytes) -> None:
+    line = b'{"t":1,"u":' + text + b"}\n"
+    out, stream = selected({"t": 2}, line, on_error="emit")
+    plain = RecordStream(on_error="emit")
+    assert out == plain.feed(line)
+    assert (stream.errors, stream.filtered) == (1, 0)
+
+
+def test_before_the_built_in_processor() -> None:
+    good = b'{"id":"1","data":"a","t":1}\n'
+    stream = RecordStream(filter=Filter({"t": 1}), on_error="emit")
+    out = stream.feed(good + b'{"id":2,"t":0}\n' + b'{"id":2,"t":1}\n')
+    assert out.startswith(process_block(good) + b'{"status":"error","line":3,')
+    assert (stream.records, stream.filtered, stream.results, stream.errors) == (2, 1, 1, 1)
+
+
+def test_before_a_native_processor(tmp_path: Path) -> None:
+    cases: ModuleType = build(Path(__file__).parent.parent / "native" / "cases.c", tmp_path)
+    stream = RecordStream(filter=Filter({"times": {"gte": 2}}), processor=cases.repeat)
+    assert stream.feed(b'{"times":1,"text":1}\n{"times":2,"text":2}\n') == b"2\n2\n"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "place", "reason"),
+    [
+        ([], "filters", "must be an object, not list"),
+        (None, "filters", "must be an object, not null"),
+        ({"a": []}, "filters.a", "an empty list can never hold"),
+        ({"a": {}}, "filters.a", "needs one of gt, "),
+        ({"a": {"is": 1}}, "filters.a.is", "is no operator; there are gt, "),
+        ({"a.b": {"gt": None}}, "filters.a.b.gt", "must be a number or a string, not null"),
+        ({"a": {"lte": True}}, "filters.a.lte", "must be a number or a string, not bool"),
+        ({"a": {"prefix": 1}}, "filters.a.prefix", "must be a string, not int"),
+        ({"a": {"exists": 1}}, "filters.a.exists", "must be true or false, not int"),
+        ({"a": [1, [2]]}, "filters.a[1]", "must be a string, a finite number"),
+        ({"a": float("nan")}, "filters.a", "must be a string, a finite number"),
+        ({"a": {"gt": float("inf")}}, "filters.a.gt", "must be a string, a finite number"),
+        ({"a": {"ne": {}}}, "filters.a.ne", "must be a string, a finite number"),
+        ({1: 1}, "filters", "has a name that is no string: 1"),
+        ({"a" + ".a" * 16: 1}, "filters.a" + ".a" * 16, "goes deeper than 16 levels"),
+        ({"a": [0] * 1001}, "filters", "has more than 1000 comparisons"),
+    ],
+)
+def test_what_is_no_filter(wanted: Any, place: str, reason: str) -> None:
+    with pytest.raises(FilterError) as caught:
+        Filter(wanted)
+    assert caught.value.place == place
+    assert caught.value.reason.startswith(reason)
+    assert str(caught.value) == f"{place} {caught.value.reason}"
+
+
+def test_repr() -> None:
+    assert repr(Filter({"a": 1})) == "Filter({'a': 1})"

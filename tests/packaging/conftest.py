@@ -1,0 +1,87 @@
+"""A Python environment that has the wheel instead of the checkout."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.servers import ROOT
+
+_SOURCES = ("forstcore", "server", "setup.py", "pyproject.toml", "README.md", "LICENSE")
+
+
+@dataclass
+class Installed:
+    """An environment with forstcore installed.
+
+    Attributes:
+        python: its interpreter.
+        wheel: what was installed.
+    """
+
+    python: Path
+    wheel: Path
+
+    def run(self, *command: str | Path, cwd: Path | None = None) -> str:
+        """Run a command of this Python outside of the checkout; return what it prints."""
+        done = subprocess.run(
+            [self.python, *command],
+            cwd=cwd or self.python.parent,
+            env=outside(),
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def install(self, *what: str | Path) -> None:
+        """Install with this environment's build tools; dependencies are there already."""
+        pip = ("-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation")
+        self.run(*pip, "--disable-pip-version-check", *what)
+
+
+def outside() -> dict[str, str]:
+    """An environment for processes that must not see the checkout."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    compiler = (sysconfig.get_config_var("CC") or "cl").split()[0]
+    if shutil.which(compiler) is None:
+        pytest.skip("needs a C compiler")
+    directory = tmp_path_factory.mktemp("installed")
+    source = directory / "source"
+    source.mkdir()
+    for name in _SOURCES:
+        if (ROOT / name).is_dir():
+            built = shutil.ignore_patterns("*.so", "*.pyd", "*.c", "*.html", "__pycache__")
+            shutil.copytree(ROOT / name, source / name, ignore=built)
+        else:
+            shutil.copy(ROOT / name, source)
+    subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation",
+         "--wheel-dir", directory, source],
+        cwd=directory, env=outside(), check=True, timeout=600,
+    )  # fmt: skip
+    (wheel,) = directory.glob("*.whl")
+    venv.create(directory / "venv", symlinks=os.name != "nt")
+    scripts = "Scripts" if os.name == "nt" else "bin"
+    python = directory / "venv" / scripts / ("python.exe" if os.name == "nt" else "python")
+    here = Installed(python, wheel)
+    # The dependencies, and the tools to build with, come from the environment of the tests:
+    # a line of a .pth file adds a directory, and does not look at the .pth files in there.
+    packages = Path(here.run("-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
+    (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    here.install(wheel)
+    return here

@@ -1,0 +1,41 @@
+"""The wheel is all that it takes."""
+
+from __future__ import annotations
+
+import zipfile
+
+from tests.packaging.conftest import Installed
+from tests.servers import ROOT
+
+STREAM = """
+import sys
+import forstcore
+assert not forstcore.__file__.startswith(sys.argv[1]), forstcore.__file__
+stream = forstcore.RecordStream()
+print((stream.feed(b'{"id":"1","data":"a"}') + stream.finish()).decode(), end="")
+"""
+
+
+def test_it_holds_what_users_need_and_no_more(installed: Installed) -> None:
+    names = {name for name in zipfile.ZipFile(installed.wheel).namelist() if "dist-info" not in name}
+    assert {name.split("/")[0] for name in names} == {"forstcore", "server"}
+    for name in ("forstcore.h", "native.pxd", "_proc.pxd", "_proc.pyi", "py.typed"):
+        assert f"forstcore/{name}" in names
+    assert not [name for name in names if name.endswith((".c", ".pyx"))]
+    compiled = {name.split(".")[0] for name in names if name.endswith((".so", ".pyd"))}
+    assert compiled == {"forstcore/_filter", "forstcore/_proc", "server/_chunked", "server/_relay"}
+    in_checkout = {
+        str(path.relative_to(ROOT))
+        for package in ("forstcore", "server")
+        for path in (ROOT / package).rglob("*.py")
+    }
+    assert in_checkout == {name for name in names if name.endswith(".py")}
+
+
+def test_it_processes_records(installed: Installed) -> None:
+    out = installed.run("-c", STREAM, ROOT)
+    assert out == '{"id":"1","result":"processed_a","status":"success"}\n'
+
+
+def test_the_server_starts(installed: Installed) -> None:
+    assert "streaming" in installed.run("-m", "server", "--help")
