@@ -15,7 +15,7 @@ import pytest
 
 from tests.servers import ROOT
 
-_SOURCES = ("forstcore", "server", "setup.py", "pyproject.toml", "README.md", "LICENSE")
+_SDIST = "import sys; from setuptools import build_meta; build_meta.build_sdist(sys.argv[1])"
 
 
 @dataclass
@@ -24,10 +24,12 @@ class Installed:
 
     Attributes:
         python: its interpreter.
+        sdist: what the wheel was built from.
         wheel: what was installed.
     """
 
     python: Path
+    sdist: Path
     wheel: Path
 
     def run(self, *command: str | Path, cwd: Path | None = None) -> str:
@@ -61,24 +63,27 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     if shutil.which(compiler) is None:
         pytest.skip("needs a C compiler")
     directory = tmp_path_factory.mktemp("installed")
+    # A copy, because building leaves its traces.
     source = directory / "source"
-    source.mkdir()
-    for name in _SOURCES:
-        if (ROOT / name).is_dir():
-            built = shutil.ignore_patterns("*.so", "*.pyd", "*.c", "*.html", "__pycache__")
-            shutil.copytree(ROOT / name, source / name, ignore=built)
-        else:
-            shutil.copy(ROOT / name, source)
+    built = shutil.ignore_patterns(
+        ".*", "*.so", "*.pyd", "*.egg-info", "__pycache__", "node_modules", "build", "dist"
+    )
+    shutil.copytree(ROOT, source, ignore=built)
+    subprocess.run(
+        [sys.executable, "-c", _SDIST, directory],
+        cwd=source, env=outside(), check=True, capture_output=True, timeout=600,
+    )  # fmt: skip
+    (sdist,) = directory.glob("*.tar.gz")
     subprocess.run(
         [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation",
-         "--wheel-dir", directory, source],
+         "--disable-pip-version-check", "--wheel-dir", directory, sdist],
         cwd=directory, env=outside(), check=True, timeout=600,
     )  # fmt: skip
     (wheel,) = directory.glob("*.whl")
     venv.create(directory / "venv", symlinks=os.name != "nt")
     scripts = "Scripts" if os.name == "nt" else "bin"
     python = directory / "venv" / scripts / ("python.exe" if os.name == "nt" else "python")
-    here = Installed(python, wheel)
+    here = Installed(python, sdist, wheel)
     # The dependencies, and the tools to build with, come from the environment of the tests:
     # a line of a .pth file adds a directory, and does not look at the .pth files in there.
     packages = Path(here.run("-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())

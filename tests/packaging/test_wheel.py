@@ -1,8 +1,12 @@
-"""The wheel is all that it takes."""
+"""The wheel is all that users need, and the sdist all that the wheel and the tests need."""
 
 from __future__ import annotations
 
+import subprocess
+import tarfile
 import zipfile
+
+import pytest
 
 from tests.packaging.conftest import Installed
 from tests.servers import ROOT
@@ -30,6 +34,23 @@ def test_it_holds_what_users_need_and_no_more(installed: Installed) -> None:
         for path in (ROOT / package).rglob("*.py")
     }
     assert in_checkout == {name for name in names if name.endswith(".py")}
+
+
+def test_the_sdist_holds_what_is_in_the_repository(installed: Installed) -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("this is no repository, so there is nothing to compare with")
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split("\0")
+    tracked = {name for name in listed if (ROOT / name).is_file()}
+    with tarfile.open(installed.sdist) as archive:
+        names = {
+            member.name.partition("/")[2] for member in archive.getmembers() if member.isfile()
+        }
+    # Generated C would be what one version of Cython made of it.
+    assert not {name for name in names if name.endswith((".so", ".pyd", ".pyc"))}
+    assert {name for name in names if name.endswith(".c")} <= tracked
+    assert {name for name in tracked if not name.startswith(".")} <= names
 
 
 def test_it_processes_records(installed: Installed) -> None:

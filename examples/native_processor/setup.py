@@ -1,0 +1,14 @@
+"""The extension: its include directory is the one thing that pyproject.toml cannot say."""
+
+import forstcore
+from setuptools import Extension, setup
+
+setup(
+    ext_modules=[
+        Extension(
+            "forst_thermo._thermo",
+            ["src/forst_thermo/_thermo.c"],
+            include_dirs=[forstcore.get_include()],
+        )
+    ]
+)

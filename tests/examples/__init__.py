@@ -1,0 +1,1 @@
+"""Tests of the examples: other people's clients against a real server."""

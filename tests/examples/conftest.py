@@ -1,0 +1,66 @@
+"""The examples, built, and the applications among them, running."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers import ROOT, Server
+
+StartApp = Callable[..., Server]
+_ADDRESS = re.compile(r"http://([^\s:]+):(\d+)|unix:\S+")
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the examples directory with its packages installed and its TypeScript compiled."""
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        pytest.skip("needs node and npm")
+    place = tmp_path_factory.mktemp("examples") / "examples"
+    shutil.copytree(
+        ROOT / "examples", place, ignore=shutil.ignore_patterns("node_modules", "build")
+    )
+    for command in ("npm ci --no-audit --no-fund --prefer-offline", "npm run build"):
+        done = subprocess.run(
+            command.split(), cwd=place, capture_output=True, text=True, timeout=300, check=False
+        )
+        if "npm error network" in done.stderr:
+            pytest.skip("needs a package registry that npm can reach")
+        assert done.returncode == 0, done.stdout + done.stderr
+    return place
+
+
+@pytest.fixture
+def start_app() -> Iterator[StartApp]:
+    """Start applications that print their address; all are ended after the test."""
+    apps: list[Server] = []
+
+    def start(*command: str, cwd: Path, env: dict[str, str] | None = None) -> Server:
+        process = subprocess.Popen(
+            command,
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        apps.append(Server(process, "", 0))
+        assert process.stdout is not None
+        printed = ""
+        for line in process.stdout:
+            printed += line
+            if match := _ADDRESS.search(line):
+                apps[-1].host, apps[-1].port = match[1] or "", int(match[2] or 0)
+                return apps[-1]
+        pytest.fail(f"the application did not start: {printed}")
+
+    yield start
+    for app in apps:
+        app.process.kill()
+        app.process.communicate()

@@ -1,0 +1,104 @@
+"""The TypeScript client: each of its own tests, and the example that uses it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers import ROOT, Server, StartServer, launch
+
+# Nothing here depends on the way in which the server reads a body.
+_one_way = pytest.mark.parametrize("start_server", ["takeover"], indirect=True)
+
+_TESTS = re.findall(
+    r'^test\("([^"]+)"', (ROOT / "examples/node/forst-client.test.ts").read_text(), re.MULTILINE
+)
+_NEED_THEIR_OWN_SERVER = {
+    "a producer that throws while the server takes nothing",
+    "a server that dies",
+    "a server that hangs",
+    "a server that is going down",
+    "a token",
+    "abort before there is an answer",
+}
+_TOKEN = {"FORSTCORE_TOKEN": "a secret of this test"}
+# A caller that does not read is backpressure here, not a half-duplex client.
+_OPTIONS = ("--heartbeat", "0.1", "--stall", "60", "--no-access-log")
+
+
+@pytest.fixture(scope="module")
+def shared_server() -> Iterator[Server]:
+    server = launch(*_OPTIONS)
+    yield server
+    server.stop()
+    server.process.communicate()
+
+
+def node(built: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["node", *arguments],
+        cwd=built,
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_client_compiles_beside_the_types_of_browsers(built: Path) -> None:
+    done = node(built, "node_modules/typescript/bin/tsc", "--noEmit", "--lib", "ES2023,DOM")
+    assert done.returncode == 0, done.stdout
+
+
+def run_test(built: Path, server: Server, name: str, **env: str) -> None:
+    done = node(
+        built,
+        "--test-reporter=tap",
+        f"--test-name-pattern=^{re.escape(name)}$",
+        "build/node/forst-client.test.js",
+        FORST_URL=server.url,
+        FORST_PID=str(server.process.pid),
+        **env,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "# pass 1\n" in done.stdout
+
+
+@pytest.mark.parametrize("name", [name for name in _TESTS if name not in _NEED_THEIR_OWN_SERVER])
+def test_client(built: Path, shared_server: Server, name: str) -> None:
+    run_test(built, shared_server, name)
+
+
+@_one_way
+@pytest.mark.parametrize("name", sorted(_NEED_THEIR_OWN_SERVER))
+def test_client_with_a_server_of_its_own(built: Path, start_server: StartServer, name: str) -> None:
+    secret = _TOKEN if name == "a token" else {}
+    run_test(built, start_server(*_OPTIONS, env=secret), name, **secret)
+
+
+@_one_way
+def test_main_shows_the_first_results_and_the_counts(built: Path, server: Server) -> None:
+    done = node(built, "build/node/main.js", "2000", server.url)
+    assert (done.returncode, done.stderr) == (0, "")
+    *results, summary = done.stdout.splitlines()
+    assert [json.loads(line) for line in results] == [
+        {"id": f"{number}", "result": f"processed_record {number}", "status": "success"}
+        for number in range(1, 6)
+    ]
+    assert summary == "2000 lines, 2000 results"
+
+
+@_one_way
+def test_main_says_what_is_wrong(built: Path, server: Server) -> None:
+    server.stop()
+    done = node(built, "build/node/main.js", "5", server.url)
+    assert done.returncode == 1
+    assert "ECONNREFUSED" in done.stderr
+    assert done.stderr.count("\n") == 1
