@@ -1,5 +1,11 @@
 """Process endless NDJSON record streams at compiled speed."""
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from forstcore._filter import Filter
 from forstcore._proc import (
     LineSplitter,
     RecordStream,
@@ -8,18 +14,71 @@ from forstcore._proc import (
     process_record,
 )
 from forstcore._version import VERSION
-from forstcore.errors import ForstError, RecordError, StreamStateError
+from forstcore.errors import (
+    FilterError,
+    ForstError,
+    RecordError,
+    RequestRefusedError,
+    StreamFailedError,
+    StreamStateError,
+)
+
+if TYPE_CHECKING:
+    from forstcore._include import get_include
+    from forstcore.client import ForstStreamingClient, ResultStream, StreamOptions
+    from forstcore.config import RetryConfig, StreamingConfig
+    from forstcore.integration import StreamingIntegration
+    from forstcore.records import ErrorRecord, ProcessedRecord, StreamingRecord
+    from forstcore.retry import StreamingErrorHandler
 
 __all__ = [
+    "ErrorRecord",
+    "Filter",
+    "FilterError",
     "ForstError",
+    "ForstStreamingClient",
     "LineSplitter",
+    "ProcessedRecord",
     "RecordError",
     "RecordStream",
+    "RequestRefusedError",
+    "ResultStream",
+    "RetryConfig",
+    "StreamFailedError",
+    "StreamOptions",
     "StreamStateError",
+    "StreamingConfig",
+    "StreamingErrorHandler",
+    "StreamingIntegration",
+    "StreamingRecord",
     "__version__",
+    "get_include",
     "parse_record",
     "process_block",
     "process_record",
 ]
 
 __version__ = VERSION
+
+# The client brings aiohttp and asyncio with it, which who only uses the core need not wait for.
+_LATER = {
+    "ErrorRecord": "records",
+    "ForstStreamingClient": "client",
+    "ProcessedRecord": "records",
+    "ResultStream": "client",
+    "RetryConfig": "config",
+    "StreamOptions": "client",
+    "StreamingConfig": "config",
+    "StreamingErrorHandler": "retry",
+    "StreamingIntegration": "integration",
+    "StreamingRecord": "records",
+    "get_include": "_include",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)
+    globals()[name] = value
+    return value

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["ForstError", "RecordError", "StreamStateError"]
+__all__ = [
+    "FilterError",
+    "ForstError",
+    "LoadError",
+    "RecordError",
+    "RequestRefusedError",
+    "StreamFailedError",
+    "StreamStateError",
+]
 
 
 class ForstError(Exception):
@@ -15,7 +23,7 @@ class RecordError(ForstError, ValueError):
     Attributes:
         code: what kind of error, one of the codes of the wire contract
             (``invalid_json``, ``invalid_utf8``, ``too_deep``, ``not_an_object``,
-            ``wrong_type``, ``line_too_long``).
+            ``wrong_type``, ``line_too_long``, ``processor_failed``).
         message: the reason, for people.
         line: number of the input line, counted from 1.
         offset: place of the error in bytes from the start of that line.
@@ -32,9 +40,79 @@ class RecordError(ForstError, ValueError):
         return f"line {self.line}, byte {self.offset}: {self.message} ({self.code})"
 
 
+class FilterError(ForstError, ValueError):
+    """A filter that is not one.
+
+    Attributes:
+        place: the member of the filter that is wrong, as a path from ``filters``.
+        reason: what is wrong with it.
+    """
+
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(place, reason)
+        self.place = place
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.place} {self.reason}"
+
+
+class LoadError(ForstError, ImportError):
+    """Processors that cannot be loaded; the message names the module and the cause."""
+
+
 class StreamStateError(ForstError, RuntimeError):
     """A stream object used in a state that does not allow it.
 
     Raised for a call after `finish()`, and for a call from a second thread
     while another call on the same object still runs.
     """
+
+
+class RequestRefusedError(ForstError):
+    """A request that was answered with an error instead of a stream.
+
+    Attributes:
+        status: the HTTP status code.
+        detail: what is wrong and what would help, in the server's words.
+        retry_after: seconds after which the server asks to try again, None if it does not say.
+        retriable: whether the same request may be taken later: 502, 503 and 504.
+    """
+
+    def __init__(self, status: int, detail: str, retry_after: float | None = None) -> None:
+        super().__init__(status, detail, retry_after)
+        self.status = status
+        self.detail = detail
+        self.retry_after = retry_after
+
+    @property
+    def retriable(self) -> bool:
+        return self.status in (502, 503, 504)
+
+    def __str__(self) -> str:
+        return f"the server refused the request with status {self.status}: {self.detail}"
+
+
+class StreamFailedError(ForstError):
+    """A stream that ended before all of its results were there.
+
+    Attributes:
+        code: what kind of end: a code of the server's ``:error`` line, or ``unreachable``,
+            ``disconnected``, ``timeout``, ``protocol`` (the response is not what the wire
+            contract allows), ``corrupt`` (its counts or its digest do not match),
+            ``line_too_long`` or ``closed`` (the client was).
+        detail: what happened.
+        lines: how many input lines, counted from the first, were acknowledged; of a stream
+            with resume all their results have been handed out, and no others.
+        retriable: whether another attempt may go better.
+    """
+
+    def __init__(self, code: str, detail: str, lines: int = 0, *, retriable: bool = False) -> None:
+        super().__init__(code, detail, lines)
+        self.code = code
+        self.detail = detail
+        self.lines = lines
+        self.retriable = retriable
+
+    def __str__(self) -> str:
+        return f"{self.detail} ({self.code}); {self.lines} input lines were acknowledged"
