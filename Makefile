@@ -49,7 +49,7 @@ annotate: .venv/dev ## write forstcore/_proc.html: yellow lines touch Python obj
 
 asan: .venv/dev ## run the tests of the compiled code under AddressSanitizer and UBSan
 	rm -rf build/asan && mkdir -p build/asan
-	cp -r forstcore server tests setup.py pyproject.toml README.md build/asan
+	cp -r forstcore server tests setup.py pyproject.toml README.md LICENSE build/asan
 	rm -f build/asan/*/*.so build/asan/*/*.c
 	cd build/asan && FORSTCORE_SANITIZE=1 ../../$(BIN)/python setup.py --quiet build_ext --inplace
 	cd build/asan && LD_PRELOAD="$$($${CC:-gcc} -print-file-name=libasan.so) $$($${CC:-gcc} -print-file-name=libubsan.so)" \

@@ -1150,7 +1150,8 @@ cdef class Batcher:
             start = p
         kept = self.tail.size
         out = PyBytes_FromStringAndSize(NULL, kept + (stop - start))
-        memcpy(PyBytes_AS_STRING(<PyObject *>out), self.tail.start, kept)
+        if kept > 0:
+            memcpy(PyBytes_AS_STRING(<PyObject *>out), self.tail.start, kept)
         memcpy(PyBytes_AS_STRING(<PyObject *>out) + kept, start, stop - start)
         while start < stop:
             self.lines += start[0] == LF
