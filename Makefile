@@ -5,7 +5,7 @@ BIN    := .venv/bin
 CORE   := setup.py pyproject.toml $(wildcard forstcore/*.pyx forstcore/*.pxd forstcore/*.h server/*.pyx)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench annotate asan clean
+.PHONY: help run test lint bench annotate asan dist clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,16 @@ asan: .venv/dev ## run the tests of the compiled code under AddressSanitizer and
 	cd build/asan && LD_PRELOAD="$$($${CC:-gcc} -print-file-name=libasan.so) $$($${CC:-gcc} -print-file-name=libubsan.so)" \
 	  ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=. PYTHONMALLOC=malloc \
 	  ../../$(BIN)/python -m pytest -p no:cacheprovider tests/core tests/server/test_chunked.py tests/server/test_relay.py -k "not rss"
+
+dist: .venv/pip ## build sdist and wheel into dist/, and prove them in a fresh environment
+	rm -rf dist build/dist
+	$(BIN)/pip install --quiet --group dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python -m twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist
+	$(PYTHON) -m venv build/dist
+	build/dist/bin/pip install --quiet --disable-pip-version-check dist/*.whl
+	cd build/dist && PATH=/nowhere ./bin/python ../../tests/packaging/prove.py
 
 clean: ## remove everything that was built
 	rm -rf .venv build dist wheelhouse benchmarks/.build *.egg-info
