@@ -47,6 +47,7 @@ C_RECORDS: Final = "C records"
 AIOHTTP_ECHO: Final = "aiohttp echo"
 AIOHTTP_ORJSON: Final = "aiohttp + orjson"
 GO: Final = "Go"
+NODE: Final = "Node"
 
 
 class BenchmarkError(Exception):
@@ -274,6 +275,10 @@ def contestants() -> tuple[list[Server], list[str]]:
         found.append(Server(GO, (str(output), "--port", "{port}")))
     else:
         skipped.append(f"{GO}: the go command is not installed: skipped")
+    if node := shutil.which("node"):
+        found.append(Server(NODE, (node, str(HERE / "servers" / "node.mjs"), "--port", "{port}")))
+    else:
+        skipped.append(f"{NODE}: the node command is not installed: skipped")
     return found, skipped
 
 
@@ -286,6 +291,9 @@ def versions() -> str:
     if go := shutil.which("go"):
         done = subprocess.run([go, "version"], capture_output=True, text=True, check=False)
         found += done.stdout.removeprefix("go version ").split()[:1]
+    if node := shutil.which("node"):
+        done = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)
+        found.append(f"Node {done.stdout.strip()}")
     return ", ".join([*found, f"{platform.machine()} {sys.platform}"])
 
 
@@ -569,7 +577,7 @@ def _figures_table(bench: Bench) -> Iterator[str]:
 def _ratios_tables(bench: Bench, measured: Sequence[str]) -> Iterator[str]:
     peers = [
         name
-        for name in (C_ECHO, C_RECORDS, AIOHTTP_ECHO, AIOHTTP_ORJSON, GO)
+        for name in (C_ECHO, C_RECORDS, AIOHTTP_ECHO, AIOHTTP_ORJSON, GO, NODE)
         if name in bench.figures
     ]
     keys = [f"{chunking} MB/s" for chunking in CHUNKINGS] if "speed" in measured else []
