@@ -4,6 +4,7 @@
 # While nothing but this connection has anything to do, the loop's own epoll is waited on
 # here, so that whatever else happens still wakes the process at once.
 
+cimport cython
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
@@ -29,6 +30,8 @@ cdef enum:
 AVAILABLE = bool(FST_CAN_RELAY)
 
 
+# The garbage collector would clear the view while it still has to be released.
+@cython.no_gc_clear
 cdef class Relay:
     """Serve one stream while nothing else has anything to do.
 

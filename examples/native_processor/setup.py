@@ -1,7 +1,8 @@
 """The extension: its include directory is the one thing that pyproject.toml cannot say."""
 
-import forstcore
 from setuptools import Extension, setup
+
+import forstcore
 
 setup(
     ext_modules=[

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import select
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -222,6 +224,20 @@ def test_a_turn_ends(alone: Alone) -> None:
 def test_the_buffer_must_be_writable() -> None:
     with pytest.raises(BufferError):
         Relay(0, 0, b"read only", ChunkedDecoder(), RecordStream())
+
+
+def test_the_garbage_collector_may_meet_it(alone: Alone) -> None:
+    class Buffer(bytearray):
+        user: Relay | None = None
+
+    buffer = Buffer(4096)
+    alone.buffer = buffer
+    buffer.user = alone.relay()
+    left = weakref.ref(buffer)
+    alone.buffer = bytearray()
+    del buffer
+    gc.collect()
+    assert left() is None
 
 
 def test_a_lone_stream_is_relayed(monkeypatch: pytest.MonkeyPatch) -> None:
