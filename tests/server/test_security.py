@@ -6,8 +6,6 @@ import contextlib
 import http.client
 import json
 import os
-import shutil
-import signal
 import socket
 import ssl
 import stat
@@ -21,8 +19,9 @@ from typing import Any
 
 import pytest
 
+from tests.certificates import Certificates, tls_options
 from tests.server.raw import RawStream
-from tests.servers import ROOT, Server, StartServer, launch
+from tests.servers import ROOT, Server, StartServer, launch, on_unix_socket
 
 RECORD = b'{"id":"%d","data":"x"}\n'
 RESULT = b'{"id":"%d","result":"processed_x","status":"success"}\n'
@@ -172,7 +171,7 @@ def test_more_hosts_can_be_allowed(start_server: StartServer) -> None:
 
 
 @pytest.mark.parametrize(
-    "origin", ["https://example.test", "http://localhost", "http://127.0.0.1:{port}", "null", ""]
+    "origin", ["https://example.test", "http://localhost:1", "http://127.0.0.1:{port}", "null", ""]
 )
 def test_web_pages_are_refused(shared: Server, origin: str) -> None:
     head = f"HTTP/1.1\nHost: localhost\nOrigin: {origin.format(port=shared.port)}"
@@ -329,45 +328,6 @@ def test_an_open_address_can_be_meant(start_server: StartServer, token_file: str
 # TLS.
 
 
-@dataclass
-class Certificates:
-    """Files of a throwaway authority, a server and a client."""
-
-    directory: Path
-
-    def path(self, name: str) -> str:
-        return str(self.directory / name)
-
-    def client(self, name: str = "") -> ssl.SSLContext:
-        context = ssl.create_default_context(cafile=self.path("server.pem"))
-        if name:
-            context.load_cert_chain(self.path(f"{name}.pem"), self.path(f"{name}.key"))
-        return context
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    if shutil.which("openssl") is None:
-        pytest.skip("needs openssl")
-    made = Certificates(tmp_path_factory.mktemp("certificates"))
-
-    def issue(name: str, *more: str) -> None:
-        command = ["openssl", "req", "-x509", "-newkey", "ec", "-nodes", "-days", "2"]
-        command += ["-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj", f"/CN={name}"]
-        command += ["-keyout", made.path(f"{name}.key"), "-out", made.path(f"{name}.pem"), *more]
-        subprocess.run(command, check=True, capture_output=True, timeout=60)
-
-    issue("server", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1")
-    issue("friend")
-    issue("stranger")
-    return made
-
-
-def tls_options(certificates: Certificates) -> list[str]:
-    files = (certificates.path("server.pem"), certificates.path("server.key"))
-    return ["--tls-cert", files[0], "--tls-key", files[1]]
-
-
 def test_tls(start_server: StartServer, certificates: Certificates) -> None:
     server = start_server(*tls_options(certificates))
     assert server.scheme == "https"
@@ -438,26 +398,6 @@ def test_bad_tls_files_end_it_with_one_line(tmp_path: Path, processes: str) -> N
 
 
 # The Unix socket.
-
-
-@contextlib.contextmanager
-def on_unix_socket(path: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "server", "--unix-socket", str(path), *options],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        assert str(path) in process.stdout.readline()
-        yield process
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=30) == 0
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def process_on(path: Path) -> bytes:

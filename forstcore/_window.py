@@ -1,0 +1,188 @@
+"""What is between a producer and a connection: with resume, the lines that may be sent again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from forstcore.errors import StreamFailedError
+
+__all__ = ["Passage", "Window"]
+
+_LONGEST_LINE = 1 << 26
+
+
+class Passage:
+    """What a stream without resume has in the place of a window: nothing is kept.
+
+    Args:
+        chunk_size: bytes; larger chunks are cut.
+
+    Attributes:
+        acked: lines acknowledged so far.
+    """
+
+    def __init__(self, chunk_size: int) -> None:
+        self.acked = 0
+        self._chunk_size = chunk_size
+        self._chunk = b""
+        self._start = 0
+
+    def put(self, chunk: bytes) -> None:
+        """Add a chunk; the one before must have gone."""
+        self._chunk = chunk
+        self._start = 0
+
+    def finish(self) -> None:
+        """Take note that no more chunks come."""
+
+    def next(self) -> bytes | None:
+        """Return what is to be sent next, None if there is nothing."""
+        start = self._start
+        self._start += self._chunk_size
+        return self._chunk[start : start + self._chunk_size] or None
+
+    async def room(self) -> None:
+        """Wait for nothing."""
+
+    def ack(self, lines: int) -> bool:
+        """Count the first lines as done; return whether that is news."""
+        news = lines > self.acked
+        self.acked = lines
+        return news
+
+    def rewind(self) -> None:
+        """Begin a new connection."""
+
+
+class Window:
+    """Keep what is sent until it is acknowledged, and hand it out again after a lost connection.
+
+    It is full with `buffer_size` lines or `chunk_size` bytes, whichever is more, and with four
+    times `chunk_size` in any case; the chunk that fills it may exceed that.
+
+    Args:
+        buffer_size: lines.
+        chunk_size: bytes.
+
+    Attributes:
+        acked: lines acknowledged so far, over all connections.
+    """
+
+    def __init__(self, buffer_size: int, chunk_size: int) -> None:
+        self.acked = 0
+        self._buffer_size = buffer_size
+        self._chunk_size = chunk_size
+        self._unsent: deque[tuple[bytes, int]] = deque()
+        self._sent: deque[tuple[bytes, int]] = deque()
+        self._acked_before = 0  # by earlier connections
+        self._acked_of_first = 0
+        self._lines = 0
+        self._size = 0
+        self._tail: list[bytes] = []
+        self._tail_size = 0
+        self._room: asyncio.Future[None] | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Whether all that was put in has been acknowledged."""
+        return not self._lines and not self._tail
+
+    def put(self, chunk: bytes) -> None:
+        """Add a chunk; what follows its last LF waits for the next one.
+
+        Raises:
+            StreamFailedError: a line is so long that it cannot be kept.
+        """
+        # In pieces, so that several are on their way at a time.
+        limit = max(1, self._chunk_size // 4)
+        start = 0
+        while end := self._end_of_piece(chunk, start, limit):
+            piece = chunk[start:end]
+            if self._tail:
+                piece = b"".join([*self._tail, piece])
+                self._tail.clear()
+                self._tail_size = 0
+            self._add(piece)
+            start = end
+        if start < len(chunk):
+            self._tail.append(chunk[start:])
+            self._tail_size += len(chunk) - start
+            if self._tail_size > _LONGEST_LINE:
+                raise StreamFailedError(
+                    "line_too_long",
+                    f"line {self.acked + self._lines + 1} has more than {_LONGEST_LINE} bytes, "
+                    "too many to keep and send again (resume)",
+                )
+
+    def finish(self) -> None:
+        """End the last line, if it has no LF."""
+        if self._tail:
+            self.put(b"\n")
+
+    def next(self) -> bytes | None:
+        """Return what is to be sent next on this connection, None if there is nothing."""
+        if not self._unsent:
+            return None
+        self._sent.append(self._unsent.popleft())
+        return self._sent[-1][0]
+
+    async def room(self) -> None:
+        """Wait while the window is full."""
+        while self._is_full():
+            self._room = asyncio.get_running_loop().create_future()
+            await self._room
+
+    def ack(self, lines: int) -> bool:
+        """Forget the first lines of this connection; return whether that is news.
+
+        Raises:
+            StreamFailedError: they are more than were sent.
+        """
+        news = lines - (self.acked - self._acked_before)
+        self.acked += news
+        self._lines -= news
+        rest = self._acked_of_first + news
+        while self._sent and rest >= self._sent[0][1]:
+            piece, count = self._sent.popleft()
+            rest -= count
+            self._size -= len(piece)
+        self._acked_of_first = rest
+        if rest and not self._sent:
+            raise StreamFailedError("protocol", f"{rest} lines too many are acknowledged")
+        if self._room is not None and not self._room.done() and not self._is_full():
+            self._room.set_result(None)
+        return news > 0
+
+    def rewind(self) -> None:
+        """Begin a new connection, with the first line that is not acknowledged."""
+        self._acked_before = self.acked
+        self._unsent.extendleft(reversed(self._sent))
+        self._sent.clear()
+        if self._acked_of_first:
+            piece, count = self._unsent.popleft()
+            start = 0
+            for _ in range(self._acked_of_first):
+                start = piece.index(b"\n", start) + 1
+            self._unsent.appendleft((piece[start:], count - self._acked_of_first))
+            self._size -= start
+            self._acked_of_first = 0
+
+    def _add(self, piece: bytes) -> None:
+        count = piece.count(b"\n")
+        self._unsent.append((piece, count))
+        self._lines += count
+        self._size += len(piece)
+
+    def _is_full(self) -> bool:
+        if self._size >= 4 * self._chunk_size:
+            return True
+        return self._size >= self._chunk_size and self._lines >= self._buffer_size
+
+    @staticmethod
+    def _end_of_piece(chunk: bytes, start: int, limit: int) -> int:
+        """Find where a piece of whole lines ends, 0 if there is no whole line."""
+        if len(chunk) - start > limit:
+            end = chunk.rfind(b"\n", start, start + limit) + 1
+            return end or chunk.find(b"\n", start + limit) + 1
+        return chunk.rfind(b"\n", start) + 1

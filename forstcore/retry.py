@@ -1,0 +1,118 @@
+"""What is worth another attempt, and after which pause."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import random
+import socket
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import aiohttp
+from aiohttp.client_exceptions import UnixClientConnectorError
+
+from forstcore.config import RetryConfig
+from forstcore.errors import RequestRefusedError, StreamFailedError
+
+__all__ = ["StreamingErrorHandler", "is_retriable", "pause_before"]
+
+T = TypeVar("T")
+
+_LOGGER = logging.getLogger("forstcore")
+_PASSING = (
+    ConnectionError,
+    TimeoutError,
+    socket.gaierror,
+    aiohttp.ServerDisconnectedError,
+    aiohttp.ClientPayloadError,
+    aiohttp.ClientConnectorDNSError,
+)
+# An OSError of aiohttp's is of no such class, but has the number.
+_ERRNOS = (
+    errno.ECONNRESET,
+    errno.ECONNABORTED,
+    errno.EPIPE,
+    errno.ECONNREFUSED,
+    errno.ETIMEDOUT,
+)
+
+
+class StreamingErrorHandler:
+    """Run operations, and run them again when the network was to blame.
+
+    Args:
+        config: how often, and after which pauses.
+
+    Thread-safety: immutable; may be shared.
+    """
+
+    def __init__(self, config: RetryConfig | None = None) -> None:
+        self._config = config or RetryConfig()
+
+    async def handle_streaming_error(
+        self, operation: Callable[[], Awaitable[T]], context: str
+    ) -> T:
+        """Return what an operation returns, trying again after errors that may pass.
+
+        What `is_retriable` does not name is raised at once. The operation is started anew each
+        time: it must be one that may be repeated.
+
+        Args:
+            operation: called without arguments for each attempt.
+            context: what it does, for the log and for the note on the last error.
+
+        Raises:
+            Exception: what the operation raised in its last attempt, as it was.
+        """
+        attempts = self._config.attempts
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return await operation()
+            except Exception as error:
+                if not is_retriable(error):
+                    raise
+                if attempt == attempts:
+                    error.add_note(f"{context}: given up after {attempts} attempts")
+                    raise
+                pause = pause_before(self._config, attempt)
+                _LOGGER.info(
+                    "%s: attempt %d of %d failed, the next in %.1f s: %r",
+                    *(context, attempt, attempts, pause, error),
+                )
+            await asyncio.sleep(pause)
+
+
+def is_retriable(error: BaseException) -> bool:
+    """Tell whether an error may pass: reset, refused, timed out, name not found.
+
+    In Python's terms:
+
+    - reset: `ConnectionResetError`, `ConnectionAbortedError`, `BrokenPipeError`; of aiohttp
+      `ServerDisconnectedError`, and `ClientPayloadError` for a response that was cut
+    - refused: `ConnectionRefusedError`; for a Unix socket also that it does not exist
+    - timed out: `TimeoutError`, which is also asyncio's, the socket's and aiohttp's
+    - no name found: `socket.gaierror`, of aiohttp `ClientConnectorDNSError`
+    - any `OSError`, aiohttp's included, with the number of one of these
+    - `RequestRefusedError` and `StreamFailedError` that say so of themselves
+
+    Certificates that are not trusted are none of these.
+    """
+    if isinstance(error, RequestRefusedError | StreamFailedError):
+        return error.retriable
+    if isinstance(error, aiohttp.ClientSSLError):
+        return False
+    if isinstance(error, _PASSING):
+        return True
+    if isinstance(error, UnixClientConnectorError) and error.errno == errno.ENOENT:
+        return True
+    return isinstance(error, OSError) and error.errno in _ERRNOS
+
+
+def pause_before(config: RetryConfig, failures: int) -> float:
+    """Return how many seconds to wait after this many failures in a row."""
+    doublings = min(max(0, failures - 1), 60)
+    return min(config.delay * 2.0**doublings, config.max_delay) * random.uniform(0.5, 1.0)

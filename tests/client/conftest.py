@@ -1,0 +1,26 @@
+"""What the tests of the client share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.servers import Server, launch
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """A server for all tests of a module; how it reads bodies is the concern of other tests."""
+    # Its log would fill a pipe that nobody reads.
+    server = launch("--no-access-log")
+    yield server
+    server.process.kill()
+    server.process.communicate()
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_lost(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Fail where asyncio has something to say, such as of an exception that nobody saw."""
+    yield
+    assert [each.getMessage() for each in caplog.records if each.name == "asyncio"] == []
