@@ -116,13 +116,13 @@ _SIOCSIFFLAGS: Final = 0x8914
 _IFF_UP: Final = 0x1
 
 
-def unpaced_network(arguments: Sequence[str]) -> str:
+def unpaced_network(arguments: Sequence[str], module: str = "benchmarks.server") -> str:
     """See to it that TCP does not pace the loopback; return what it does, for people.
 
     Congestion controls such as BBR release segments by a timer at a rate that they estimate, and
     both ends then sleep while neither is the limit. A machine's setting is not ours to change; so
-    where it is one of those, this program starts itself again in a network namespace of its own,
-    which has its own setting and its own loopback.
+    where it is one of those, the program (`module`) starts itself again in a network namespace of
+    its own, which has its own setting and its own loopback.
     """
     try:
         setting = _CONGESTION_CONTROL.read_text().strip()
@@ -135,7 +135,7 @@ def unpaced_network(arguments: Sequence[str]) -> str:
     if setting in {"cubic", "reno"}:
         return setting
     unshare = ["unshare", "--net", *([] if os.geteuid() == 0 else ["--map-root-user"])]
-    program = [sys.executable, "-m", "benchmarks.server", *arguments]
+    program = [sys.executable, "-m", module, *arguments]
     if shutil.which("unshare") and not subprocess.run([*unshare, "true"], check=False).returncode:
         os.environ[_IN_NAMESPACE] = "1"
         os.execvp(unshare[0], [*unshare, *program])

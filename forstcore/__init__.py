@@ -17,6 +17,7 @@ from forstcore._version import VERSION
 from forstcore.errors import (
     FilterError,
     ForstError,
+    LoadError,
     RecordError,
     RequestRefusedError,
     StreamFailedError,
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
     from forstcore._include import get_include
     from forstcore.client import ForstStreamingClient, ResultStream, StreamOptions
     from forstcore.config import RetryConfig, StreamingConfig
+    from forstcore.in_process import process, process_file
     from forstcore.integration import StreamingIntegration
+    from forstcore.processors import processor
     from forstcore.records import ErrorRecord, ProcessedRecord, StreamingRecord
     from forstcore.retry import StreamingErrorHandler
 
@@ -38,6 +41,7 @@ __all__ = [
     "ForstError",
     "ForstStreamingClient",
     "LineSplitter",
+    "LoadError",
     "ProcessedRecord",
     "RecordError",
     "RecordStream",
@@ -54,8 +58,11 @@ __all__ = [
     "__version__",
     "get_include",
     "parse_record",
+    "process",
     "process_block",
+    "process_file",
     "process_record",
+    "processor",
 ]
 
 __version__ = VERSION
@@ -73,6 +80,9 @@ _LATER = {
     "StreamingIntegration": "integration",
     "StreamingRecord": "records",
     "get_include": "_include",
+    "process": "in_process",
+    "process_file": "in_process",
+    "processor": "processors",
 }
 
 

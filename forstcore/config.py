@@ -1,4 +1,4 @@
-"""What a stream may use and how long it may take: one typed configuration."""
+"""What a stream may use and how long it may take, as typed configurations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
-__all__ = ["Option", "StreamingConfig", "option", "options_of"]
+__all__ = ["Option", "RetryConfig", "StreamLimits", "StreamingConfig", "option", "options_of"]
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,14 @@ def option(default: Any, text: str, **limits: Any) -> Any:
 
 
 def options_of(config: type) -> Iterator[tuple[Field[Any], type, Option]]:
-    """Yield each field of a configuration class with its type, without None, and its option."""
+    """Yield each option of a configuration class: its field, its type without None, its limits.
+
+    Fields that are configurations themselves are left out.
+    """
     hints = typing.get_type_hints(config)
     for declared in fields(config):
+        if "option" not in declared.metadata:
+            continue
         hint = hints[declared.name]
         if isinstance(hint, types.UnionType):
             hint = next(member for member in hint.__args__ if member is not type(None))
@@ -67,8 +72,17 @@ def options_of(config: type) -> Iterator[tuple[Field[Any], type, Option]]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StreamingConfig:
-    """The configuration of streams.
+class _Checked:
+    """A configuration whose options are checked against their limits when it is made."""
+
+    def __post_init__(self) -> None:
+        for declared, _, limits in options_of(type(self)):
+            limits.check(declared.name, getattr(self, declared.name))
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamLimits(_Checked):
+    """What one stream may use where it is processed.
 
     Raises:
         ValueError: a value is out of its range; the message names both.
@@ -103,6 +117,54 @@ class StreamingConfig:
         unit="times",
     )
 
-    def __post_init__(self) -> None:
-        for declared, _, limits in options_of(type(self)):
-            limits.check(declared.name, getattr(self, declared.name))
+
+@dataclass(frozen=True, kw_only=True)
+class RetryConfig(_Checked):
+    """How often, and after which pauses, something that failed is tried again.
+
+    The pause doubles with each attempt. Up to half of it is left out at random, so that
+    many clients of a server that was away do not come back at the same moment.
+
+    Raises:
+        ValueError: a value is out of its range; the message names both.
+
+    Thread-safety: immutable.
+    """
+
+    attempts: int = option(
+        3, "attempts in all, the first included, before giving up", lowest=1, unit="attempts"
+    )
+    delay: float = option(
+        1.0, "pause before the second attempt; it doubles from then on", unit="seconds"
+    )
+    max_delay: float = option(30.0, "longest pause between two attempts", unit="seconds")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamingConfig(_Checked):
+    """The configuration of a client's streams.
+
+    Raises:
+        ValueError: a value is out of its range; the message names both.
+
+    Thread-safety: immutable.
+    """
+
+    chunk_size: int = option(
+        1 << 20, "records are grouped into chunks of at most this", lowest=1, unit="bytes"
+    )
+    buffer_size: int = option(
+        1000,
+        "lines that may be sent and not acknowledged; or one chunk, if that is more",
+        lowest=1,
+        unit="lines",
+    )
+    timeout: float = option(
+        30.0,
+        "a stream on which nothing moves in either direction for so long ends",
+        lowest=0.1,
+        highest=86400,
+        unit="seconds",
+    )
+    compression: bool = option(False, "compress requests, and ask for compressed responses")
+    retry: RetryConfig = RetryConfig()

@@ -6,8 +6,10 @@ __all__ = [
     "FilterError",
     "ForstError",
     "LoadError",
+    "OffsetError",
     "RecordError",
     "RequestRefusedError",
+    "SourceError",
     "StreamFailedError",
     "StreamStateError",
 ]
@@ -61,6 +63,27 @@ class LoadError(ForstError, ImportError):
     """Processors that cannot be loaded; the message names the module and the cause."""
 
 
+class SourceError(ForstError, ValueError):
+    """A source that cannot be read.
+
+    Attributes:
+        name: name of the source.
+        reason: what is wrong with it.
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(name, reason)
+        self.name = name
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"source {self.name!r} {self.reason}"
+
+
+class OffsetError(SourceError):
+    """An offset from which a source cannot be read."""
+
+
 class StreamStateError(ForstError, RuntimeError):
     """A stream object used in a state that does not allow it.
 
@@ -100,7 +123,8 @@ class StreamFailedError(ForstError):
         code: what kind of end: a code of the server's ``:error`` line, or ``unreachable``,
             ``disconnected``, ``timeout``, ``protocol`` (the response is not what the wire
             contract allows), ``corrupt`` (its counts or its digest do not match),
-            ``line_too_long`` or ``closed`` (the client was).
+            ``line_too_long``, ``refused`` (a connection to go on with) or
+            ``closed`` (the client was).
         detail: what happened.
         lines: how many input lines, counted from the first, were acknowledged; of a stream
             with resume all their results have been handed out, and no others.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from server.counters import counters_of
 
 if TYPE_CHECKING:
-    from server.streaming import Exchange
+    from server.exchange import Exchange
 
 __all__ = ["log_stream"]
 
@@ -40,6 +40,8 @@ def log_stream(exchange: Exchange) -> None:
         "bytes_sent": outlet.sent if outlet else 0,
         "bytes_spooled": outlet.spool.written if outlet else 0,
     }
+    if exchange.missed:
+        entry["missed"] = exchange.missed
     if exchange.detail:
         entry["detail"] = exchange.detail
     trace = _TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))

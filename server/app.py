@@ -11,12 +11,24 @@ from aiohttp import hdrs, web
 
 import forstcore
 from forstcore import _proc
+from forstcore.loading import Loader
 from server.auth import Gate
 from server.compression import CODINGS
 from server.config import ServerConfig
+from server.dashboard import add_dashboard
 from server.errors import Handler, ProblemError, problem_middleware, problem_response
+from server.hub import HUB, Hub
 from server.intake import check_body
 from server.metrics import CONTENT_TYPE
+from server.processing import (
+    ProcessorResource,
+    large_dataset_stream,
+    list_processors,
+    run_processor,
+)
+from server.publish import publish
+from server.real_time import real_time_process
+from server.reloading import keep_processors_fresh
 from server.state import STATE, State
 from server.streaming import streaming_process
 
@@ -30,9 +42,14 @@ def build_app(config: ServerConfig) -> web.Application:
 
     Args:
         config: the configuration; what concerns listening is not looked at.
+
+    Raises:
+        LoadError: the processors cannot be loaded, or have a path of the server's.
+        SourceError: a source cannot be as configured.
     """
     gate = Gate(config)
-    state = State(config)
+    loader = Loader(config.processors, again=config.reload)
+    state = State(config, loader)
 
     @web.middleware
     async def gate_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -62,13 +79,27 @@ def build_app(config: ServerConfig) -> web.Application:
 
     app = web.Application(middlewares=[problem_middleware, gate_middleware])
     app[STATE] = state
+    app[HUB] = Hub(config, state.threads)
     app.on_response_prepare.append(allow_origin)
     app.cleanup_ctx.append(_keep_metrics_fresh)
+    app.cleanup_ctx.append(_close_sources)
     app.router.add_post("/streaming-process", streaming_process, expect_handler=expect)
+    app.router.add_post("/large-dataset-stream", large_dataset_stream, expect_handler=expect)
+    app.router.add_post("/real-time-process", real_time_process, expect_handler=expect)
+    app.router.add_post("/sources/{name}", publish, expect_handler=expect)
+    app.router.add_get("/processors", list_processors)
     app.router.add_get("/healthz", _healthz)
     app.router.add_get("/readyz", _readyz)
     app.router.add_get("/version", _version)
     app.router.add_get("/metrics", _metrics)
+    if config.dashboard:
+        add_dashboard(app)
+    loader.load({resource.canonical.removeprefix("/") for resource in app.router.resources()})
+    resource = ProcessorResource(state)
+    app.router.register_resource(resource)
+    resource.add_route("POST", run_processor, expect_handler=expect)
+    if config.reload:
+        app.cleanup_ctx.append(keep_processors_fresh)
     return app
 
 
@@ -81,6 +112,11 @@ async def _keep_metrics_fresh(app: web.Application) -> AsyncIterator[None]:
     task = asyncio.create_task(refresh())
     yield
     task.cancel()
+
+
+async def _close_sources(app: web.Application) -> AsyncIterator[None]:
+    yield
+    await app[HUB].close()
 
 
 async def _healthz(_request: web.Request) -> web.Response:

@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 __all__ = ["main"]
 
@@ -24,6 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
     try:
+        from forstcore.errors import LoadError, SourceError
+        from server.app import build_app
         from server.config import load_config, show_config
         from server.listen import check_exposure, open_socket, tls_context
         from server.run import address_of, serve
@@ -45,7 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     if LISTENER_VARIABLE in os.environ:
         listener = socket.socket(fileno=int(os.environ[LISTENER_VARIABLE]))
-        asyncio.run(serve(config, listener, worker=True))
+        if not asyncio.run(serve(config, listener, worker=True)):
+            _leave()
         return 0
     if config.processes > 1 and os.name != "posix":
         return _fail("processes must be 1 on this system", 2)
@@ -54,17 +58,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         place = config.unix_socket or f"{config.host}:{config.port}"
         return _fail(f"cannot listen on {place}: {os.strerror(error.errno or 0)}")
+    ended = True
     try:
         if config.processes > 1:
+            # Each worker loads the processors; what is wrong with them is told once, here.
+            build_app(config)
             print(f"forstcore listens on {address_of(config, listener)}", flush=True)
             return supervise(config, listener, arguments)
-        asyncio.run(serve(config, listener, worker=False))
+        ended = asyncio.run(serve(config, listener, worker=False))
+    except (LoadError, SourceError) as error:
+        return _fail(str(error), 2)
     except KeyboardInterrupt:
         pass
     finally:
         if config.unix_socket:
             Path(config.unix_socket).unlink(missing_ok=True)
+    if not ended:
+        _leave()
     return 0
+
+
+def _leave() -> NoReturn:
+    """End the process although a thread of it still runs, which Python would wait for."""
+    _fail("a processor did not end in time, and is left behind")
+    sys.stderr.flush()
+    os._exit(1)
 
 
 def _fail(reason: str, status: int = 1) -> int:

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from forstcore.config import Option, StreamingConfig, option, options_of
+from forstcore.config import Option, StreamLimits, option, options_of
+from forstcore.sources import without_password
 
 __all__ = ["ServerConfig", "build_parser", "load_config", "show_config"]
 
 PREFIX = "FORSTCORE_"
 
+_SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+
 
 @dataclass(frozen=True, kw_only=True)
-class ServerConfig(StreamingConfig):
-    """Everything that can be set for a server; the fields of StreamingConfig included."""
+class ServerConfig(StreamLimits):
+    """Everything that can be set for a server; the fields of StreamLimits included."""
 
     host: str = option("127.0.0.1", "address to listen on")
     port: int = option(8080, "port to listen on, 0 for any that is free", highest=65535)
@@ -28,6 +32,45 @@ class ServerConfig(StreamingConfig):
     )
     processes: int = option(
         1, "worker processes that share the port", lowest=1, highest=1024, unit="processes"
+    )
+    processors: tuple[str, ...] = option(
+        (),
+        "a module with processors: its name, the path of its file, or an entry point of the "
+        "group forstcore.processors (may be repeated)",
+    )
+    workers: int = option(
+        10,
+        "batches of a stream, or calls of an async processor, at once",
+        lowest=1,
+        highest=10_000,
+        unit="workers",
+    )
+    buffer_size: int = option(
+        1000,
+        "records of a stream that an async processor may have in work",
+        lowest=1,
+        highest=1_000_000,
+        unit="records",
+    )
+    reload: bool = option(
+        False, "for development: load modules with processors again when they have changed"
+    )
+    source: tuple[str, ...] = option(
+        (),
+        "a source for real-time streams, NAME=URL with memory:, file:, redis: or mqtt: "
+        "(may be repeated; default: events=memory:)",
+    )
+    ring_size: int = option(
+        64 << 20,
+        "how much of what was published a source in memory keeps",
+        lowest=1 << 16,
+        unit="bytes",
+    )
+    queue_size: int = option(
+        1 << 20,
+        "results that may wait for a real-time subscriber; then it misses the oldest",
+        lowest=1 << 10,
+        unit="bytes",
     )
     insecure: bool = option(
         False, "allow to listen beyond loopback with neither a token nor client certificates"
@@ -101,7 +144,35 @@ class ServerConfig(StreamingConfig):
         highest=3600,
         unit="seconds",
     )
+    dashboard: bool = option(True, "show a dashboard to browsers at GET /")
     access_log: bool = option(True, "write a line of JSON for each stream to standard error")
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """The URLs of the sources by name.
+
+        Raises:
+            ValueError: one is not of the form NAME=URL.
+        """
+        # Without any, there is one to try things with; but not one in each process.
+        declared = self.source or (() if self.processes > 1 else ("events=memory:",))
+        found: dict[str, str] = {}
+        for text in declared:
+            name, _, url = text.partition("=")
+            if not _SOURCE_NAME.fullmatch(name) or not url:
+                raise ValueError(
+                    "source must be NAME=URL, the name of up to 64 lower case letters, digits, "
+                    f"'-' and '_', not {without_password(text)!r}"
+                )
+            if name in found:
+                raise ValueError(f"source {name!r} is given twice")
+            if self.processes > 1 and url.startswith("memory:"):
+                raise ValueError(
+                    f"source {name!r} is in the memory of one process, and there are "
+                    f"{self.processes}: set processes to 1, or have the source in redis or mqtt"
+                )
+            found[name] = url
+        return found
 
 
 def load_config(argv: Sequence[str] | None, environ: Mapping[str, str]) -> ServerConfig:
@@ -134,6 +205,7 @@ def load_config(argv: Sequence[str] | None, environ: Mapping[str, str]) -> Serve
         raise ValueError("tls_cert and tls_key go together: set both or neither")
     if config.tls_client_ca and not config.tls_cert:
         raise ValueError("tls_client_ca needs tls_cert and tls_key")
+    _ = config.sources  # raises where they cannot be read
     return config
 
 
@@ -147,7 +219,8 @@ def show_config(config: ServerConfig) -> str:
         elif isinstance(value, bool):
             lines.append(f"{declared.name} = {str(value).lower()}")
         elif isinstance(value, tuple):
-            lines.append(f"{declared.name} = [{', '.join(map(_quoted, value))}]")
+            texts = map(_quoted, map(without_password, value))
+            lines.append(f"{declared.name} = [{', '.join(texts)}]")
         else:
             lines.append(f"{declared.name} = {_quoted(value) if isinstance(value, str) else value}")
     return "\n".join(lines)
@@ -250,6 +323,8 @@ def _from_file(path: str) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key, value in table.items():
         name = key.replace("-", "_")
+        if name == "sources" and isinstance(value, dict):
+            name, value = "source", [f"{each}={url}" for each, url in value.items()]
         if name not in known:
             raise ValueError(f"{path}: there is no option {key!r}")
         kind = known[name]

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from forstcore import RecordStream
+from typing import Protocol
 
-__all__ = ["COUNTERS", "counters_of"]
+__all__ = ["COUNTERS", "Counted", "counters_of"]
+
+
+class Counted(Protocol):
+    """What counts a stream: a `RecordStream` or an `Engine`."""
+
+    @property
+    def lines(self) -> int: ...
+    @property
+    def records(self) -> int: ...
+    @property
+    def results(self) -> int: ...
+    @property
+    def failed(self) -> bool: ...
+    def errors_by_code(self) -> dict[str, int]: ...
+
 
 COUNTERS = {
     "lines": "Input lines, blank ones included.",
-    "records": "Lines that were valid records.",
-    "errors": "Lines that were neither blank nor a record.",
+    "records": "Lines that were records, and were processed.",
+    "errors": "Lines that were neither blank nor a record, and records that were refused.",
     "results": "Result lines.",
     "bytes_in": "Input bytes, after decompression.",
     "bytes_out": "Output bytes, before compression.",
@@ -17,6 +32,6 @@ COUNTERS = {
 """Names and what they count, for people."""
 
 
-def counters_of(stream: RecordStream) -> dict[str, int]:
+def counters_of(stream: Counted) -> dict[str, int]:
     """Read the counters of a stream, in the order of `COUNTERS`."""
     return {name: getattr(stream, name) for name in COUNTERS}

@@ -76,9 +76,10 @@ async def problem_middleware(request: web.Request, handler: Handler) -> web.Stre
         return problem_response(error.status, error.detail, error.headers)
     except web.HTTPNotFound:
         endpoints = sorted(
-            f"{route.method} {route.resource.canonical}"
+            f"{route.method} {path}"
             for route in request.app.router.routes()
             if route.resource is not None and route.method != "HEAD"
+            for path in getattr(route.resource, "paths", [route.resource.canonical])
         )
         detail = f"there is no {request.path!r} here; endpoints: {', '.join(endpoints)}"
         return problem_response(404, detail)

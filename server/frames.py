@@ -10,8 +10,7 @@ import json
 
 from xxhash import xxh3_64
 
-from forstcore import RecordStream
-from server.counters import counters_of
+from server.counters import Counted, counters_of
 from server.errors import StreamError, problem
 
 __all__ = ["Frames"]
@@ -24,7 +23,7 @@ class Frames:
         stream: the stream whose counters they tell.
     """
 
-    def __init__(self, stream: RecordStream) -> None:
+    def __init__(self, stream: Counted) -> None:
         self._stream = stream
         self._digest = xxh3_64()
         self._acked = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
 from aiohttp import web
 
@@ -65,7 +65,9 @@ class Intake:
         return self._takeover.decoder.received if self._takeover else self._read_bytes
 
     def start(
-        self, at_once: Callable[[memoryview], bool], go_on: Callable[[], int]
+        self,
+        at_once: Callable[[memoryview], bool] = lambda _: False,
+        go_on: Callable[[], int] = lambda: 0,
     ) -> Takeover | None:
         """Begin to read; tell whether that is by a takeover, which see for the arguments."""
         self._takeover = self._protocol.take_over(self._content, at_once, go_on)
@@ -99,7 +101,7 @@ class Intake:
                 f"the input is longer than {self._limit} bytes (max_stream_bytes)",
             )
 
-    async def pieces(self) -> AsyncIterator[bytes]:
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
         """Yield the body, decoded, as it comes.
 
         Raises:

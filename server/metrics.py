@@ -18,11 +18,18 @@ from prometheus_client import (
 from server.counters import COUNTERS, counters_of
 
 if TYPE_CHECKING:
-    from server.streaming import Exchange
+    from server.exchange import Exchange
 
 __all__ = ["CONTENT_TYPE", "Metrics"]
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_OF_PROCESSORS = {
+    "records": "Records that were processed, by processor.",
+    "errors": "Lines that gave an error, by processor.",
+    "results": "Result lines, by processor.",
+    "seconds": "Seconds that workers have worked, by processor.",
+}
 
 
 class Metrics:
@@ -31,6 +38,9 @@ class Metrics:
     A running stream is counted when somebody asks, and when it ends: between, nothing is
     paid. Several processes share their figures through files in the directory that
     PROMETHEUS_MULTIPROC_DIR names.
+
+    Attributes:
+        totals: what this process has counted, by the names of `progressed`.
     """
 
     def __init__(self) -> None:
@@ -56,10 +66,19 @@ class Metrics:
             registry=registry,
         )
         self._core = Counter(
-            "forstcore_core_seconds", "Seconds spent in the core.", registry=registry
+            "forstcore_core_seconds", "Seconds spent processing.", registry=registry
         )
+        self._processors = {
+            name: Counter(f"forstcore_processor_{name}", text, ["processor"], registry=registry)
+            for name, text in _OF_PROCESSORS.items()
+        }
         self._spooled = Counter(
             "forstcore_spooled_bytes", "Bytes spooled for half-duplex clients.", registry=registry
+        )
+        self._missed = Counter(
+            "forstcore_missed_records",
+            "Records that real-time subscribers were too slow for.",
+            registry=registry,
         )
         self._queue = Gauge(
             "forstcore_queue_bytes",
@@ -79,6 +98,7 @@ class Metrics:
             buckets=(0.001, 0.01, 0.1, 1, 10, 60, 600, 3600, 86400),
             registry=registry,
         )
+        self.totals: dict[str, float] = {}
         self._seen: dict[Exchange, dict[str, float]] = {}
 
     def started(self) -> None:
@@ -90,6 +110,7 @@ class Metrics:
         stream = exchange.stream
         now: dict[str, float] = dict(counters_of(stream))
         now["core"] = exchange.core_seconds
+        now["missed"] = exchange.missed
         queue = spooled = spool = 0
         if exchange.outlet is not None:
             queue = exchange.outlet.queued()
@@ -99,7 +120,12 @@ class Metrics:
         now |= {f"error {code}": count for code, count in stream.errors_by_code().items()}
         seen = self._seen.get(exchange, {})
         self._seen[exchange] = now
-        self._add({name: value - seen.get(name, 0) for name, value in now.items()})
+        moved = {name: value - seen.get(name, 0) for name, value in now.items()}
+        self._add(moved)
+        if exchange.processor is not None:
+            for name, counter in self._processors.items():
+                value = moved["core" if name == "seconds" else name]
+                counter.labels(exchange.processor).inc(value)
 
     def ended(self, exchange: Exchange) -> None:
         """Count a stream that has ended."""
@@ -112,10 +138,13 @@ class Metrics:
         self._duration.observe(time.monotonic() - exchange.started_at)
 
     def _add(self, moved: dict[str, float]) -> None:
+        for name, count in moved.items():
+            self.totals[name] = self.totals.get(name, 0) + count
         for name, counter in self._counters.items():
             counter.inc(moved[name])
         self._core.inc(moved["core"])
         self._spooled.inc(moved["spooled"])
+        self._missed.inc(moved["missed"])
         self._queue.inc(moved["queue"])
         self._spool.inc(moved["spool"])
         for name, count in moved.items():

@@ -26,7 +26,7 @@ if http_parser.HttpRequestParser is http_parser.HttpRequestParserPy:
     raise ImportError("aiohttp came without its compiled HTTP parser")
 
 
-async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) -> None:
+async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) -> bool:
     """Serve until SIGINT or SIGTERM, then end every stream within `drain_timeout`.
 
     Args:
@@ -35,7 +35,12 @@ async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) 
         worker: whether this is one of several processes: it says nothing, and stops when
             standard input ends.
 
+    Returns:
+        Whether all threads have ended. A processor that goes on in one of them would hold up
+        the end of the process.
+
     Raises:
+        LoadError: the processors cannot be loaded.
         OSError: the TLS files cannot be used.
     """
     _log_to_stderr()
@@ -73,6 +78,7 @@ async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) 
         server.close()
         await app[STATE].drain(config.drain_timeout)
         await runner.cleanup()
+    return app[STATE].close()
 
 
 def address_of(config: ServerConfig, listener: socket.socket) -> str:

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import threading
+from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from forstcore.loading import Loader
+from forstcore.processors import Processor
 from server.access_log import log_stream
 from server.config import ServerConfig
 from server.errors import ProblemError, StreamError
 from server.metrics import Metrics
 
 if TYPE_CHECKING:
-    from server.streaming import Exchange
+    from server.exchange import Exchange
 
 __all__ = ["STATE", "State"]
+
+_LAST_WAIT = 1.0  # Seconds in which threads may end when all streams have.
 
 
 class State:
@@ -25,20 +31,33 @@ class State:
 
     Args:
         config: the configuration.
+        loader: has loaded the processors.
 
     Attributes:
-        config: the configuration.
+        config, loader: as above.
         metrics: the figures for /metrics.
         draining: whether the process is on its way out.
     """
 
-    def __init__(self, config: ServerConfig) -> None:
+    def __init__(self, config: ServerConfig, loader: Loader) -> None:
         self.config = config
+        self.loader = loader
+        self._threads: dict[str, ThreadPoolExecutor] = {}
         self.metrics = Metrics()
         self.draining = False
         self._streams: set[Exchange] = set()
         self._idle = asyncio.Event()
         self._idle.set()
+
+    @property
+    def processors(self) -> Mapping[str, Processor]:
+        """The processors that new streams can have."""
+        return self.loader.processors
+
+    @property
+    def streams(self) -> Collection[Exchange]:
+        """The streams that are open; a view."""
+        return self._streams
 
     def check_room(self) -> None:
         """Raise ProblemError 503 if no further stream is taken now."""
@@ -89,6 +108,29 @@ class State:
             for exchange in list(self._streams):
                 exchange.interrupt(late)
             await asyncio.wait_for(self._idle.wait(), 5)
+
+    def threads(self, processor: str) -> ThreadPoolExecutor:
+        """Return the threads of all streams of a processor.
+
+        Each has its own, so that one that waits for something keeps no other waiting.
+        """
+        if processor not in self._threads:
+            self._threads[processor] = ThreadPoolExecutor(self.config.workers, processor)
+        return self._threads[processor]
+
+    def close(self) -> bool:
+        """Let the threads go; tell whether they went: a processor cannot be interrupted."""
+
+        def shut_down() -> None:
+            for threads in self._threads.values():
+                threads.shutdown(wait=False, cancel_futures=True)
+            for threads in self._threads.values():
+                threads.shutdown()
+
+        closing = threading.Thread(target=shut_down, daemon=True)
+        closing.start()
+        closing.join(_LAST_WAIT)
+        return not closing.is_alive()
 
 
 STATE = web.AppKey("STATE", State)

@@ -23,6 +23,7 @@ class Watch:
     Args:
         intake, outlet: the two sides.
         is_reading: whether the connection is being read; if not, input may be waiting.
+        is_processing: whether results are in the making, which no client can speed up.
         interrupt: ends the stream with an error.
         config: timeout, stall and heartbeat, in seconds.
     """
@@ -32,12 +33,14 @@ class Watch:
         intake: Intake,
         outlet: Outlet,
         is_reading: Callable[[], bool],
+        is_processing: Callable[[], bool],
         interrupt: Callable[[StreamError], None],
         config: ServerConfig,
     ) -> None:
         self._intake = intake
         self._outlet = outlet
         self._is_reading = is_reading
+        self._is_processing = is_processing
         self._interrupt = interrupt
         self._config = config
         self._loop = asyncio.get_running_loop()
@@ -58,7 +61,8 @@ class Watch:
     def _tick(self) -> None:
         self._timer = self._loop.call_later(self._interval, self._tick)
         now = self._loop.time()
-        if self._intake.received != self._received:
+        is_processing = self._is_processing() and not self._outlet.waiting
+        if self._intake.received != self._received or is_processing:
             self._received = self._intake.received
             self._input_at = now
         if self._outlet.accepted() > self._accepted:
@@ -77,6 +81,6 @@ class Watch:
         elif self._outlet.waiting:
             if now - self._output_at > config.stall and not self._is_reading():
                 self._outlet.spool_from_now()
-        elif self._intake.waiting and now - self._written_at >= config.heartbeat:
+        elif (self._intake.waiting or is_processing) and now - self._written_at >= config.heartbeat:
             self._outlet.heartbeat()
             self._written_at = now

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 
 from forstcore import _proc
+from tests.certificates import Certificates, make_certificates
 from tests.servers import Server, StartServer, launch
 
 IN_CI = bool(os.environ.get("CI"))
@@ -78,3 +79,9 @@ def start_server(request: pytest.FixtureRequest) -> Iterator[StartServer]:
 def server(start_server: StartServer) -> Server:
     """A server with nothing but defaults."""
     return start_server()
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """Certificates of a server and of two clients."""
+    return make_certificates(tmp_path_factory.mktemp("certificates"))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,3 +65,24 @@ def launch(*options: str, env: dict[str, str] | None = None) -> Server:
         process.kill()
         pytest.fail(f"the server did not start: {line}{process.communicate()[1]}")
     return Server(process, match[2], int(match[3]), match[1])
+
+
+@contextlib.contextmanager
+def on_unix_socket(path: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a server on a Unix socket."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "server", "--unix-socket", str(path), *options],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert str(path) in process.stdout.readline()
+        yield process
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
+    finally:
+        process.kill()
+        process.communicate()

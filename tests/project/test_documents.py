@@ -30,9 +30,12 @@ def test_every_block_is_of_a_kind_that_is_run() -> None:
 
 
 @pytest.mark.parametrize(("document", "code"), blocks("python"))
-def test_python(document: Path, code: str) -> None:
+def test_python(document: Path, code: str, start_server: StartServer) -> None:
+    program = code
+    if "http://127.0.0.1:8080" in code:
+        program = code.replace("http://127.0.0.1:8080", start_server().url)
     done = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-c", program],
         cwd=ROOT,
         capture_output=True,
         text=True,

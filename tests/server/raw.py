@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from types import TracebackType
+from typing import Self
 
 __all__ = ["Cut", "RawStream"]
 
@@ -51,7 +52,7 @@ class RawStream:
         self.status = 0
         self.headers: dict[str, str] = {}
 
-    def __enter__(self) -> RawStream:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from forstcore.config import StreamingConfig, options_of
+from forstcore.config import StreamLimits, options_of
 from server.cli import main
 from server.config import ServerConfig, load_config, show_config
 from tests.servers import ROOT
@@ -39,6 +39,13 @@ SAMPLES = {
     "port": Sample("8181", "8181", 8181),
     "unix_socket": Sample("forst.sock", '"forst.sock"', "forst.sock"),
     "processes": Sample("3", "3", 3),
+    "processors": Sample("a.b,c.py", '["a.b", "c.py"]', ("a.b", "c.py")),
+    "workers": Sample("4", "4", 4),
+    "source": Sample("a=file:/b", '["a=file:/b"]', ("a=file:/b",)),
+    "ring_size": Sample("100000", "100000", 100_000),
+    "queue_size": Sample("2000", "2000", 2000),
+    "buffer_size": Sample("64", "64", 64),
+    "reload": Sample("on", "true", True),
     "insecure": Sample("true", "true", True),
     "allow_host": Sample("forst,proxy.test", '["forst", "proxy.test"]', ("forst", "proxy.test")),
     "allow_origin": Sample("https://app.test", '["https://app.test"]', ("https://app.test",)),
@@ -56,6 +63,7 @@ SAMPLES = {
     "spool_dir": Sample('a "quoted" \\ name', "'a \"quoted\" \\ name'", 'a "quoted" \\ name'),
     "max_spool_size": Sample("0", "0", 0),
     "drain_timeout": Sample("0", "0", 0.0),
+    "dashboard": Sample("off", "false", False),
     "access_log": Sample("off", "false", False),
 }
 EXPECTED = {name: sample.value for name, sample in SAMPLES.items()}
@@ -65,6 +73,8 @@ OUT_OF_RANGE = [
     ("port", "65536", "from 0 to 65,535"),
     ("port", "-1", "from 0 to 65,535"),
     ("processes", "0", "from 1 to 1,024 processes"),
+    ("workers", "0", "from 1 to 10,000 workers"),
+    ("buffer_size", "0", "from 1 to 1,000,000 records"),
     ("timeout", "0.05", "from 0.1 to 86,400 seconds"),
     ("timeout", "nan", "from 0.1 to 86,400 seconds"),
     ("timeout", "inf", "from 0.1 to 86,400 seconds"),
@@ -427,9 +437,9 @@ def test_a_bad_flag_ends_it_without_a_traceback() -> None:
 def test_the_classes_refuse_what_is_out_of_range(name: str, text: str, allowed: str) -> None:
     value = float(text) if isinstance(EXPECTED[name], float) else int(text)
     wrong: dict[str, Any] = {name: value}
-    classes: list[type[StreamingConfig]] = [ServerConfig]
-    if name in {declared.name for declared, _, _ in options_of(StreamingConfig)}:
-        classes.append(StreamingConfig)
+    classes: list[type[StreamLimits]] = [ServerConfig]
+    if name in {declared.name for declared, _, _ in options_of(StreamLimits)}:
+        classes.append(StreamLimits)
     for each in classes:
         with pytest.raises(ValueError, match=f"{name} must be {allowed}"):
             each(**wrong)

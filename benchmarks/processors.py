@@ -1,0 +1,169 @@
+"""What processors cost: a function on dicts beside the obvious server, and many that wait.
+
+Each figure comes from a fresh server process; repetitions are interleaved, and medians are
+printed. The client is in a process of its own and sends what it has prepared.
+`python -m benchmarks.processors --help` lists the options.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+ROUTES: Final = '''
+"""The processors that are measured."""
+
+import asyncio
+
+from forstcore import processor
+
+
+@processor("same")
+def same(record: dict) -> dict:
+    return record
+
+
+@processor("same-async")
+async def same_async(record: dict) -> dict:
+    return record
+
+
+@processor("nap")
+async def nap(record: dict) -> dict:
+    await asyncio.sleep(0.01)
+    return record
+'''
+_RECORD: Final = b'{"id":"%08d","data":"' + b"x" * 78 + b'"}\n'
+_CHUNK: Final = 1 << 16
+_START_SECONDS: Final = 15.0
+
+
+class BenchmarkError(Exception):
+    """A server did not do what it must; the message says which and what."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """Something to measure: a server, the path on it, and how many records it gets."""
+
+    name: str
+    command: tuple[str, ...]
+    path: str
+    records: int
+
+
+@contextlib.contextmanager
+def running(command: tuple[str, ...]) -> Iterator[int]:
+    """Run a server on a free port; return the port when it takes connections."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [*command, "--port", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise BenchmarkError(f"{' '.join(command)} does not start")
+            time.sleep(0.05)
+        yield port
+    finally:
+        process.kill()
+        process.wait()
+
+
+def exchange(port: int, path: str, records: int) -> tuple[float, bytes]:
+    """Stream records through a server; return how many seconds that took, and the results."""
+    data = b"".join(_RECORD % number for number in range(records))
+    chunks = (data[at : at + _CHUNK] for at in range(0, len(data), _CHUNK))
+    body = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", port), 60) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sender = threading.Thread(target=connection.sendall, args=(head.encode() + body,))
+        received = bytearray()
+        started = time.perf_counter()
+        sender.start()
+        while not received.endswith(b"0\r\n\r\n"):
+            piece = connection.recv(1 << 20)
+            if not piece:
+                raise BenchmarkError(f"{path} was cut: {bytes(received[-200:])!r}")
+            received += piece
+        seconds = time.perf_counter() - started
+        sender.join()
+    return seconds, results_of(bytes(received))
+
+
+def results_of(response: bytes) -> bytes:
+    """Take the body out of a chunked response."""
+    _, _, rest = response.partition(b"\r\n\r\n")
+    body = bytearray()
+    place = 0
+    while True:
+        end = rest.index(b"\r\n", place)
+        size = int(rest[place:end], 16)
+        if not size:
+            return bytes(body)
+        body += rest[end + 2 : end + 2 + size]
+        place = end + 4 + size
+
+
+def measure(case: Case) -> float:
+    """Return the seconds of one run on a fresh server, which must bring back every record."""
+    with running(case.command) as port:
+        exchange(port, case.path, 100)
+        seconds, results = exchange(port, case.path, case.records)
+    if results != b"".join(_RECORD % number for number in range(case.records)):
+        raise BenchmarkError(f"{case.name} did not give back what it got, in order")
+    return seconds
+
+
+def main() -> None:
+    """Measure, and print what came of it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--records", type=int, default=100_000, help="records of a run")
+    parser.add_argument("--repeat", type=int, default=5, help="runs of each case")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as directory:
+        routes = Path(directory, "routes.py")
+        routes.write_text(ROUTES)
+        server = (sys.executable, "-m", "server", "--processors", str(routes), "--no-access-log")
+        obvious = (sys.executable, "-m", "benchmarks.servers.aiohttp_lines")
+        count = options.records
+        cases = [
+            Case("aiohttp + orjson, a line at a time", obvious, "/streaming-process", count // 2),
+            Case("dict -> dict", server, "/same", count),
+            Case("async dict -> dict", server, "/same-async", count),
+            Case("async, 10 ms each, 100 workers", (*server, "--workers", "100"), "/nap", 10_000),
+        ]
+        samples: dict[str, list[float]] = {case.name: [] for case in cases}
+        for _ in range(options.repeat):
+            for case in cases:
+                samples[case.name].append(measure(case))
+    base = statistics.median(samples[cases[0].name]) / cases[0].records
+    print(f"{'':36}{'us a record':>12}{'times':>8}")
+    for case in cases[:-1]:
+        cost = statistics.median(samples[case.name]) / case.records
+        print(f"{case.name:36}{cost * 1e6:12.2f}{base / cost:8.1f}")
+    last = cases[-1]
+    ideal = last.records * 0.01 / 100
+    median = statistics.median(samples[last.name])
+    print(f"{last.name}: {median:.3f} s, {median / ideal - 1:+.0%} of the ideal {ideal:g} s")
+
+
+if __name__ == "__main__":
+    main()

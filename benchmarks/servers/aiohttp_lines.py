@@ -1,0 +1,20 @@
+"""aiohttp and orjson as anybody would write it: a line at a time, one write for each."""
+
+import orjson
+from aiohttp import web
+
+from benchmarks.servers import serve
+
+
+async def handle(request: web.Request) -> web.StreamResponse:
+    """Answer each line with the record that it holds."""
+    response = await serve.open_response(request)
+    async for line in request.content:
+        record = orjson.loads(line)
+        await response.write(orjson.dumps(record) + b"\n")
+    await response.write_eof()
+    return response
+
+
+if __name__ == "__main__":
+    serve.main(handle, "Return records a line at a time with aiohttp and orjson.")

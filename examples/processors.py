@@ -1,0 +1,54 @@
+"""Processors of each kind, for `python -m server --processors examples/processors.py`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import forstcore
+from forstcore import ProcessedRecord, StreamingRecord
+
+
+@forstcore.processor("enrich")
+def enrich(record: dict[str, Any]) -> dict[str, Any]:
+    """Add the number of words; any object will do."""
+    record["words"] = len(str(record.get("data", "")).split())
+    return record
+
+
+@forstcore.processor("shout")
+def shout(record: StreamingRecord) -> ProcessedRecord | None:
+    """Answer in capitals; records without data are dropped."""
+    if not record["data"]:
+        return None
+    return {"id": record["id"], "result": record["data"].upper(), "status": "success"}
+
+
+@forstcore.processor("words")
+def words(record: StreamingRecord) -> Iterator[dict[str, str]]:
+    """Make a result of each word."""
+    for word in record["data"].split():
+        yield {"id": record["id"], "word": word}
+
+
+@dataclass
+class Reading:
+    """What a sensor says."""
+
+    sensor: str
+    celsius: float
+
+
+@forstcore.processor("convert")
+def convert(reading: Reading) -> dict[str, Any]:
+    """Convert to Fahrenheit; what is no reading is an error line that says why."""
+    return {"sensor": reading.sensor, "fahrenheit": reading.celsius * 9 / 5 + 32}
+
+
+@forstcore.processor("look-up")
+async def look_up(record: dict[str, Any]) -> dict[str, Any]:
+    """Ask somebody else, as here a clock, for many records at once."""
+    await asyncio.sleep(0.01)
+    return record | {"asked": True}

@@ -1,0 +1,257 @@
+"""Processors: what makes results of records, told apart by their signatures."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+import typing
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from forstcore._lines import bounded, object_of
+from forstcore._proc import RecordStream, parse_record
+from forstcore.errors import RecordError
+from forstcore.records import StreamingRecord
+
+__all__ = ["BUILT_IN", "REGISTRY", "Processor", "Registry", "as_processor", "processor"]
+
+Kind = Literal["native", "dict", "record", "typed"]
+T = TypeVar("T")
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_TAKES_RECORD = (
+    inspect.Parameter.POSITIONAL_ONLY,
+    inspect.Parameter.POSITIONAL_OR_KEYWORD,
+    inspect.Parameter.VAR_POSITIONAL,
+)
+_ANY_OBJECT = (dict, Mapping, MutableMapping)
+
+
+@dataclass(frozen=True)
+class Processor:
+    """Something that makes results of records.
+
+    Attributes:
+        name: under which it is served.
+        kind: ``native`` for compiled code; else what it takes: ``dict``, ``record`` (a
+            `StreamingRecord`) or ``typed``.
+        function: the function, or the capsule of a native one; None for the built-in one.
+        decode: makes a record of a line, or raises RecordError; None for native ones.
+        is_async: whether it is called in the event loop, and awaited.
+        takes, gives: its input and output types, for people.
+        doc: its docstring.
+        place: where it is declared, for people.
+
+    Thread-safety: immutable.
+    """
+
+    name: str
+    kind: Kind
+    function: Any
+    decode: Callable[[bytes], Any] | None = None
+    is_async: bool = False
+    takes: str = "record"
+    gives: str = "results"
+    doc: str = ""
+    place: str = ""
+
+
+BUILT_IN = Processor(
+    "built-in",
+    "native",
+    None,
+    takes="StreamingRecord",
+    gives="ProcessedRecord",
+    doc="Put 'processed_' before the data of a record.",
+)
+
+
+class Registry(dict[str, Processor]):
+    """The processors that have been declared, by name.
+
+    Attributes:
+        strict: whether a function may not be declared again; a notebook does that whenever
+            a cell is run.
+    """
+
+    strict = False
+
+    def add(self, new: Processor) -> None:
+        """Add a processor.
+
+        Raises:
+            ValueError: another one has that name.
+        """
+        old = self.get(new.name)
+        if old is not None and (self.strict or _identity(old) != _identity(new)):
+            raise ValueError(
+                f"two processors are called {new.name!r}: one {old.place}, another {new.place}"
+            )
+        self[new.name] = new
+
+    def drop(self, modules: typing.Container[str]) -> None:
+        """Forget the processors that were declared in these modules."""
+        for name, known in list(self.items()):
+            if getattr(known.function, "__module__", None) in modules:
+                del self[name]
+
+    @contextmanager
+    def strictly(self) -> Iterator[None]:
+        """Take no second declaration of anything; forget the new ones after an error."""
+        before = dict(self)
+        self.strict = True
+        try:
+            yield
+        except BaseException:
+            self.clear()
+            self.update(before)
+            raise
+        finally:
+            self.strict = False
+
+
+REGISTRY = Registry()
+"""What `processor` fills."""
+
+
+def processor(name: str) -> Callable[[T], T]:
+    """Declare a function, or the capsule of a native processor, as a processor.
+
+    The function is left as it is. Its only required parameter is the record, whose annotation
+    says what it wants: ``dict`` (or nothing), `StreamingRecord`, or a dataclass, TypedDict or
+    msgspec Struct, which a record then has to fit. It returns a result, None for no result,
+    or an iterable of results. An ``async def`` is called in the event loop, any other in a
+    thread.
+
+    Args:
+        name: the path under which the server serves it; lower case letters, digits, ``-``
+            and ``_``.
+
+    Raises:
+        TypeError: it cannot be a processor; the message says why.
+        ValueError: the name cannot be used, or is in use.
+    """
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ValueError(
+            "the name of a processor must be up to 64 lower case letters, digits, '-' and '_', "
+            f"and start with a letter or digit, not {name!r}"
+        )
+
+    def declare(function: T) -> T:
+        REGISTRY.add(as_processor(function, name))
+        return function
+
+    return declare
+
+
+def as_processor(what: Any, name: str = "") -> Processor:
+    """Make a processor of whatever stands for one.
+
+    Args:
+        what: a function, a capsule, the name of a declared processor, a processor, or None
+            for the built-in one.
+        name: its name; that of the function if empty.
+
+    Raises:
+        LookupError: there is no processor of that name.
+        TypeError: it cannot be a processor; the message says why.
+    """
+    if what is None:
+        return BUILT_IN
+    if isinstance(what, Processor):
+        return what
+    if isinstance(what, str):
+        if what not in REGISTRY:
+            declared = ", ".join(sorted(REGISTRY)) or "none"
+            raise LookupError(f"there is no processor {what!r}; declared are: {declared}")
+        return REGISTRY[what]
+    if type(what).__name__ == "PyCapsule":
+        # It is looked at now, not when the first stream comes.
+        RecordStream(processor=what)
+        return Processor(name or "native", "native", what, place=f"as {what!r}")
+    if not (inspect.isfunction(what) or inspect.ismethod(what)):
+        raise TypeError(f"a processor is a function or a native processor's capsule, not {what!r}")
+    return _of_function(what, name or what.__name__)
+
+
+def _of_function(function: Callable[..., Any], name: str) -> Processor:
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    place = f"in {code.co_filename}, line {code.co_firstlineno}" if code else f"as {function!r}"
+    where = f"processor {name!r} ({place})"
+    parameters = list(inspect.signature(function).parameters.values())
+    if not parameters or parameters[0].kind not in _TAKES_RECORD:
+        raise TypeError(f"{where} must take the record as its first parameter")
+    wanting = [
+        each.name
+        for each in parameters[1:]
+        if each.default is each.empty and each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
+    ]
+    if wanting:
+        raise TypeError(f"{where} has parameters that nobody fills: {', '.join(wanting)}")
+    try:
+        hints = typing.get_type_hints(function)
+    except Exception as error:
+        raise TypeError(f"{where} has annotations that cannot be read: {error}") from error
+    takes = hints.get(parameters[0].name, dict)
+    kind, decode = _decoder(takes, where)
+    return Processor(
+        name,
+        kind,
+        function,
+        decode,
+        inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function),
+        _text_of(takes),
+        _text_of(hints["return"]) if "return" in hints else "results",
+        inspect.getdoc(function) or "",
+        place,
+    )
+
+
+def _decoder(takes: Any, where: str) -> tuple[Kind, Callable[[bytes], Any]]:
+    """Tell from the annotation what a processor wants, and how lines become that."""
+    if takes is StreamingRecord:
+        return "record", parse_record
+    if takes in (Any, object) or (typing.get_origin(takes) or takes) in _ANY_OBJECT:
+        return "dict", object_of
+    has_fields = isinstance(takes, type) and hasattr(takes, "__struct_fields__")
+    if not (dataclasses.is_dataclass(takes) or typing.is_typeddict(takes) or has_fields):
+        raise TypeError(
+            f"{where} takes {_text_of(takes)}: it must take a dict, a StreamingRecord, a "
+            "dataclass, a TypedDict or a msgspec Struct"
+        )
+    try:
+        import msgspec
+    except ImportError:
+        raise TypeError(
+            f"{where} takes {_text_of(takes)}, which needs msgspec: pip install 'forstcore[typed]'"
+        ) from None
+    try:
+        msgspec.json.Decoder(takes)
+    except TypeError as error:
+        raise TypeError(f"{where} takes {_text_of(takes)}, which cannot be: {error}") from error
+    convert, misfit = msgspec.convert, msgspec.ValidationError
+
+    def typed(line: bytes) -> Any:
+        value = object_of(line)
+        try:
+            return convert(value, takes)
+        except misfit as error:
+            raise RecordError("wrong_type", bounded(str(error)), 1, 0) from None
+
+    return "typed", typed
+
+
+def _text_of(hint: Any) -> str:
+    if hint is type(None):
+        return "None"
+    if isinstance(hint, type) and typing.get_origin(hint) is None:
+        return hint.__qualname__
+    return inspect.formatannotation(hint).replace("typing.", "").replace("collections.abc.", "")
+
+
+def _identity(known: Processor) -> tuple[object, object]:
+    function = known.function
+    return getattr(function, "__module__", None), getattr(function, "__qualname__", function)

@@ -1,0 +1,168 @@
+"""What can be declared as a processor, what is known of it then, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+import forstcore
+from forstcore.processors import BUILT_IN, REGISTRY, as_processor
+from tests.processors import routes
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    """Forget what a test declares."""
+    before = dict(REGISTRY)
+    yield
+    REGISTRY.clear()
+    REGISTRY.update(before)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "is_async", "takes", "gives"),
+    [
+        ("same", "dict", False, "dict[str, Any]", "dict[str, Any]"),
+        ("same-async", "dict", True, "dict[str, Any]", "dict[str, Any]"),
+        ("twin", "record", False, "StreamingRecord", "ProcessedRecord"),
+        ("times", "dict", False, "dict[str, Any]", "Iterator[dict[str, Any]]"),
+        ("times-async", "dict", True, "dict[str, Any]", "AsyncIterator[dict[str, Any]]"),
+        ("picky", "dict", False, "dict[str, Any]", "dict[str, Any] | None"),
+        ("order", "typed", False, "Order", "Order"),
+        ("reading", "typed", True, "Reading", "Reading"),
+    ],
+)
+def test_kinds_are_told_by_the_signature(
+    name: str, kind: str, is_async: bool, takes: str, gives: str
+) -> None:
+    known = REGISTRY[name]
+    assert (known.kind, known.is_async, known.takes, known.gives) == (kind, is_async, takes, gives)
+    assert "routes.py, line " in known.place
+
+
+def test_the_function_stays_what_it_is() -> None:
+    assert routes.same({"id": 1}) == {"id": 1}
+    assert REGISTRY["same"].function is routes.same
+    assert REGISTRY["same"].doc == "Return the record as it is."
+
+
+def bare(record):  # type: ignore[no-untyped-def]
+    return record
+
+
+def loose(record: object, *_more: int, times: int = 2, **_others: int) -> object:
+    return record
+
+
+def anything(*records: Any) -> Any:
+    return records[0]
+
+
+@pytest.mark.parametrize("function", [bare, loose, anything])
+def test_without_a_type_it_takes_dicts(function: Callable[..., Any]) -> None:
+    known = as_processor(function)
+    assert (known.kind, known.name) == ("dict", function.__name__)
+    assert b"".join(forstcore.process(b'{"a": 1}', function)) == b'{"a":1}\n'
+
+
+def test_a_method_is_a_function() -> None:
+    class Counter:
+        seen = 0
+
+        def count(self, record: dict[str, Any]) -> dict[str, Any]:
+            self.seen += 1
+            return record | {"seen": self.seen}
+
+    assert b"".join(forstcore.process(b"{}\n{}", Counter().count)) == b'{"seen":1}\n{"seen":2}\n'
+
+
+def nothing() -> None:
+    pass
+
+
+def named_only(*, record: dict[str, Any]) -> None:
+    pass
+
+
+def two(record: dict[str, Any], other: int) -> None:
+    pass
+
+
+def number(record: int) -> None:
+    pass
+
+
+def union(record: dict[str, Any] | None) -> None:
+    pass
+
+
+def lost(record: NoSuchType) -> None:  # type: ignore[name-defined]  # noqa: F821
+    pass
+
+
+@dataclass
+class Odd:
+    """A dataclass with a member that may be two things which look the same."""
+
+    member: routes.Item | routes.Order
+
+
+def odd(record: Odd) -> None:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        (nothing, "must take the record as its first parameter"),
+        (named_only, "must take the record as its first parameter"),
+        (two, "parameters that nobody fills: other"),
+        (number, "takes int: it must take a dict"),
+        (union, r"takes dict\[str, Any\] \| None: it must take a dict"),
+        (lost, "annotations that cannot be read: name 'NoSuchType' is not defined"),
+        (odd, "takes Odd, which cannot be"),
+        (Odd, "a processor is a function or a native processor's capsule"),
+        (7, "a processor is a function or a native processor's capsule"),
+    ],
+)
+def test_what_cannot_be_a_processor(function: Any, reason: str) -> None:
+    with pytest.raises(TypeError, match=reason):
+        forstcore.processor("fine")(function)
+    assert "fine" not in REGISTRY
+
+
+@pytest.mark.parametrize("name", ["", "Upper", "a/b", "-a", "_a", "a b", "ü", "a" * 65, 7, "a\n"])
+def test_names_that_cannot_be_a_path(name: Any) -> None:
+    with pytest.raises(ValueError, match="the name of a processor must be"):
+        forstcore.processor(name)
+
+
+def test_a_name_is_given_once() -> None:
+    with pytest.raises(ValueError, match=r"two processors are called 'same': one in .*routes\.py"):
+        forstcore.processor("same")(bare)
+    assert REGISTRY["same"].function is routes.same
+
+
+def test_a_function_that_is_declared_again_takes_its_own_place() -> None:
+    def declare(value: int) -> None:
+        @forstcore.processor("again")
+        def again(record: dict[str, Any]) -> dict[str, Any]:
+            return {"value": value}
+
+    for value in (1, 2):
+        declare(value)
+        assert b"".join(forstcore.process(b"{}", "again")) == b'{"value":%d}\n' % value
+
+
+def test_a_processor_that_is_not_there() -> None:
+    with pytest.raises(LookupError, match=r"no processor 'nix'; declared are: .*same"):
+        forstcore.process(b"", "nix")
+
+
+def test_what_stands_for_a_processor() -> None:
+    assert as_processor(None) is BUILT_IN
+    assert as_processor("same") is REGISTRY["same"]
+    assert as_processor(BUILT_IN) is BUILT_IN

@@ -1,0 +1,479 @@
+"""Processors behind the server: the same bytes, in order, and streams that end as they should."""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from prometheus_client.parser import text_string_to_metric_families
+
+import forstcore
+from forstcore.processors import REGISTRY
+from tests.processors import routes as _routes  # noqa: F401 (declares them)
+from tests.server.raw import RawStream
+from tests.servers import ROOT, Server, StartServer
+
+FRAMES = {"Forst-Frames": "1"}
+EMIT = {"Forst-On-Error": "emit"}
+SERVER = (sys.executable, "-m", "server", "--port", "0")
+ROUTES = ("--processors", "tests.processors.routes")
+
+# Something of everything.
+INPUT = b"\n".join(
+    [
+        b'\xef\xbb\xbf{"id":"1","data":"a"}',
+        b"",
+        b'{"id":2,"n":3,"data":"\xc3\xbc"}',
+        b'{"refuse":"no","n":"no"}',
+        b"junk",
+        b'{"drop":1,"id":4,"n":0}',
+        b'{"id":5,"state":"open","items":[{"name":"saw"}]}',
+        b'{"sensor":"s","value":1.5}\r',
+        b"[1]",
+        b'{"id":"' + b"x" * 300 + b'"}',
+        b'{"id":"last"}',
+    ]
+)
+
+
+@pytest.fixture
+def served(start_server: StartServer) -> Server:
+    return start_server(*ROUTES, "--max-line-size", "200", "--workers", "3")
+
+
+def stream(server: Server, name: str, headers: dict[str, str] | None = None) -> RawStream:
+    return RawStream((server.host, server.port), f"/{name}", headers)
+
+
+def send(server: Server, name: str, body: bytes, headers: dict[str, str] | None = None) -> bytes:
+    with stream(server, name, headers) as request:
+        request.send_and_end(body)
+        assert request.read_head() == 200
+        return request.read_rest()
+
+
+def get(server: Server, path: str, method: str = "GET") -> tuple[int, Any]:
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
+    connection.request(method, path)
+    response = connection.getresponse()
+    body = response.read()
+    connection.close()
+    return response.status, body
+
+
+def sample(server: Server, name: str, **labels: str) -> float:
+    """Add up the samples of that name in /metrics."""
+    text = get(server, "/metrics")[1].decode()
+    return sum(
+        found.value
+        for family in text_string_to_metric_families(text)
+        for found in family.samples
+        if found.name == f"forstcore_{name}" and labels.items() <= found.labels.items()
+    )
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it does not happen"
+        time.sleep(0.02)
+
+
+def errors_of(server: Server, status: int = 0) -> str:
+    """End a server, and return what it wrote as errors."""
+    server.process.send_signal(signal.SIGTERM)
+    _, errors = server.process.communicate(timeout=20)
+    assert server.process.returncode == status, errors
+    return errors
+
+
+# The same bytes.
+
+
+@pytest.mark.parametrize("mode", ["skip", "emit"])
+def test_the_bytes_are_those_of_the_engine_in_process(served: Server, mode: Any) -> None:
+    headers = {"Forst-On-Error": mode, "Forst-First-Line": "1"}
+    for name in [*REGISTRY, "large-dataset-stream"]:
+        how = None if name == "large-dataset-stream" else name
+        expected = b"".join(forstcore.process([INPUT], how, on_error=mode, max_line_size=200))
+        for size in (1, 7, 100, len(INPUT)):
+            with stream(served, name, headers) as request:
+                for at in range(0, len(INPUT), size):
+                    request.send(INPUT[at : at + size])
+                request.end()
+                assert request.read_rest() == expected, (name, size)
+
+
+def test_several_workers_give_the_bytes_of_the_core(served: Server) -> None:
+    lines = INPUT + b"".join(b'\n{"id":"%d","data":"x"}' % n for n in range(100_000))
+    one = send(served, "streaming-process", lines, EMIT)
+    several = send(served, "large-dataset-stream", lines, EMIT)
+    assert one == several
+    assert one.count(b"processed_x") == 100_000
+
+
+def test_a_flood_over_many_chunks_comes_back_in_order(served: Server) -> None:
+    count = 50_000
+    for name in ("same", "same-async", "large-dataset-stream"):
+        with stream(served, name) as request:
+
+            def feed(request: RawStream = request) -> None:
+                for start in range(0, count, 500):
+                    numbers = range(start, start + 500)
+                    request.send(b"".join(b'{"id":"%d"}\n' % number for number in numbers))
+                request.end()
+
+            sender = threading.Thread(target=feed)
+            sender.start()
+            rows = [json.loads(line) for line in request.read_rest().splitlines()]
+            sender.join()
+        assert [int(row["id"]) for row in rows] == list(range(count))
+
+
+def test_compressed_both_ways(served: Server) -> None:
+    body = b"".join(b'{"id":%d}\n' % number for number in range(10_000))
+    answer = requests.post(
+        f"{served.url}/same",
+        data=gzip.compress(body),
+        headers={"Content-Encoding": "gzip", "Accept-Encoding": "gzip"},
+        timeout=30,
+    )
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert answer.content == body
+
+
+def test_a_client_that_sends_all_before_it_reads(start_server: StartServer) -> None:
+    server = start_server(*ROUTES, "--stall", "0.3")
+    line = b'{"id":"' + b"x" * 1000 + b'"}\n'
+
+    def lines() -> Any:
+        for _ in range(300):
+            yield line * 100
+
+    for name in ("same", "same-async"):
+        answer = requests.post(f"{server.url}/{name}", data=lines(), timeout=60)
+        assert answer.content == line * 30_000
+
+
+# One at a time, and what is told on the way.
+
+
+def test_a_lone_record_comes_back_at_once(served: Server) -> None:
+    for name in ("same", "same-async", "twin", "large-dataset-stream"):
+        with stream(served, name) as request:
+            for number in range(20):
+                request.send(b'{"id":"%d"}\n' % number)
+                assert json.loads(request.read_line())["id"] == str(number)
+            request.end()
+            assert request.read_rest() == b""
+
+
+@pytest.mark.parametrize("name", ["times", "times-async", "picky", "picky-async"])
+def test_acknowledgements_are_right(served: Server, name: str) -> None:
+    texts = [b'{"id":1,"n":3}', b'{"drop":1,"n":0}', b'{"refuse":"x","n":"x"}', b"", b"junk"]
+    lines = [texts[number % 7 % 5] for number in range(999)]
+    counts = {
+        text: b"".join(forstcore.process([text], name, on_error="emit")).count(b"\n")
+        for text in texts
+    }
+    acks = results = 0
+    with stream(served, name, FRAMES | EMIT) as request:
+        for at in range(0, 999, 37):
+            request.send(b"".join(line + b"\n" for line in lines[at : at + 37]))
+        request.end()
+        for line in request.read_rest().splitlines():
+            if line.startswith(b":ack "):
+                acks += 1
+                assert sum(counts[each] for each in lines[: int(line[5:])]) == results
+            elif line.startswith(b":end "):
+                end = json.loads(line[5:])
+            else:
+                results += 1
+    assert acks > 1
+    assert end["lines"] == 999
+    assert end["records"] + end["errors"] + lines.count(b"") == 999
+    assert end["results"] + end["errors"] == results
+
+
+def test_completion_order(served: Server) -> None:
+    headers = FRAMES | {"Forst-Order": "completion"}
+    with stream(served, "nap-async", headers) as request:
+        request.send(b'{"id":0,"seconds":1}\n{"id":1}\n')
+        assert request.read_line() == b'{"id":1}\n'
+        assert request.read_line() == b'{"id":0,"seconds":1}\n'
+        assert request.read_line() == b":ack 2\n"
+    with stream(served, "nap-async", {"Forst-Order": "random"}) as request:
+        assert request.read_head() == 400
+        assert b"Forst-Order must be input or completion" in request.read_rest()
+
+
+def test_long_work_is_no_silence(start_server: StartServer) -> None:
+    server = start_server(*ROUTES, "--timeout", "0.3", "--heartbeat", "0.1")
+    for name in ("nap", "nap-async"):
+        with stream(server, name, FRAMES) as request:
+            request.send_and_end(b'{"seconds":1}\n')
+            lines = request.read_rest().splitlines()
+        assert lines.count(b":ack 0") > 3
+        assert lines[-3:-1] == [b'{"seconds":1}', b":ack 1"]
+        assert lines[-1].startswith(b":end ")
+
+
+def test_no_work_is_silence(start_server: StartServer) -> None:
+    server = start_server(*ROUTES, "--timeout", "0.3")
+    with stream(server, "nap-async", FRAMES) as request:
+        request.send(b'{"id":1}\n')
+        assert request.read_rest().splitlines()[-1].startswith(b":error ")
+
+
+# Errors.
+
+
+@pytest.mark.parametrize("name", ["picky", "picky-async"])
+def test_fail_ends_the_stream(served: Server, name: str) -> None:
+    headers = {"Forst-On-Error": "fail"}
+    body = b'{"id":1}\n{"refuse":"no"}\n' + b'{"id":2}\n' * 1000
+    with stream(served, name, headers) as request:
+        request.send(body)
+        lines = request.read_until_cut().splitlines()
+    assert lines[0] == b'{"id":1}'
+    assert json.loads(lines[1])["code"] == "processor_failed"
+    assert len(lines) == 2
+    with stream(served, name, headers | FRAMES) as request:
+        request.send(body)
+        last = request.read_rest().splitlines()[-1]
+    assert json.loads(last.removeprefix(b":error "))["code"] == "bad_record"
+    assert "Traceback" in errors_of(served)
+
+
+def test_too_many_records(start_server: StartServer) -> None:
+    server = start_server(*ROUTES, "--max-stream-records", "10")
+    for name in ("same", "same-async"):
+        with stream(server, name, FRAMES) as request:
+            request.send(b"{}\n" * 11)
+            assert b'"too_many_records"' in request.read_rest()
+
+
+def test_a_failure_is_logged_with_its_traceback(served: Server) -> None:
+    send(served, "picky", b'{"refuse":"no"}\n' * 100)
+    errors = errors_of(served)
+    assert 5 <= errors.count("Traceback") < 50
+    assert 'raise ValueError(record["refuse"])' in errors
+    assert "were not logged" in errors
+    assert '"path": "/picky"' in errors
+
+
+def test_what_there_is_is_listed(served: Server) -> None:
+    status, body = get(served, "/processors")
+    assert status == 200
+    listed = {each.pop("name"): each for each in json.loads(body)["processors"]}
+    assert sorted(listed) == sorted(REGISTRY)
+    assert listed["order"] == {
+        "kind": "typed",
+        "async": False,
+        "input": "Order",
+        "output": "Order",
+        "doc": "Pay an order.",
+    }
+    assert listed["reading"]["async"] is True
+    status, body = get(served, "/nowhere", "POST")
+    assert status == 404
+    assert "POST /order, POST /picky, " in json.loads(body)["detail"]
+    assert get(served, "/same")[0] == 405
+    assert get(served, "/healthz", "POST")[0] == 405
+    assert get(served, "/same/more", "POST")[0] == 404
+
+
+def test_figures_by_processor(served: Server) -> None:
+    send(served, "times", b'{"id":1,"n":3}\n{"id":2,"n":0}\njunk\n')
+    send(served, "large-dataset-stream", b'{"id":"1"}\n')
+    send(served, "streaming-process", b'{"id":"1"}\n')
+    wait_until(lambda: sample(served, "stream_seconds_count") == 3)
+    assert sample(served, "processor_records_total", processor="times") == 2
+    assert sample(served, "processor_results_total", processor="times") == 3
+    assert sample(served, "processor_errors_total", processor="times") == 1
+    assert sample(served, "processor_seconds_total", processor="times") > 0
+    assert sample(served, "processor_records_total", processor="built-in") == 1
+    assert sample(served, "records_total") == 4
+
+
+# Ends.
+
+
+def test_a_client_that_goes_away_stops_the_work(start_server: StartServer) -> None:
+    server = start_server(*ROUTES, "--workers", "2")
+    for name in ("nap", "nap-async"):
+        for _ in range(4):
+            with stream(server, name) as request:
+                request.send(b'{"seconds":0.01}\n' + b'{"seconds":0.5}\n' * 1000)
+                request.read_line()
+        wait_until(lambda: sample(server, "streams_open") == 0, 5)
+        # At most the sleeps that had begun are still to end.
+        assert send(server, name, b'{"id":1}\n') == b'{"id":1}\n'
+    assert "Traceback" not in errors_of(server)
+
+
+def test_drain_processes_what_was_read(start_server: StartServer) -> None:
+    for name in ("nap", "nap-async"):
+        server = start_server(*ROUTES)
+        with stream(server, name, FRAMES) as request:
+            request.send(b'{"id":0,"seconds":0.5}\n{"id":1,"seconds":0.5}\n{"id":2')
+            request.read_head()
+            wait_until(lambda s=server: sample(s, "streams_open") == 1)  # type: ignore[misc]
+            time.sleep(0.1)
+            server.process.send_signal(signal.SIGTERM)
+            lines = request.read_rest().splitlines()
+        results = [json.loads(line)["id"] for line in lines if not line.startswith(b":")]
+        assert results == [0, 1]
+        assert lines[-2] == b":ack 2"
+        assert json.loads(lines[-1].removeprefix(b":error "))["code"] == "draining"
+        assert "Traceback" not in errors_of(server)
+
+
+def test_a_drain_does_not_wait_for_ever(start_server: StartServer) -> None:
+    server = start_server(*ROUTES, "--drain-timeout", "0.5")
+    with stream(server, "nap-async") as request:
+        request.send(b'{"seconds":60}\n')
+        request.read_head()
+        time.sleep(0.1)
+        assert "Traceback" not in errors_of(server)
+
+
+def test_a_processor_that_does_not_end_is_left_behind(start_server: StartServer) -> None:
+    server = start_server(*ROUTES, "--drain-timeout", "0.5")
+    with stream(server, "nap") as request:
+        request.send(b'{"seconds":60}\n')
+        request.read_head()
+        time.sleep(0.1)
+        errors = errors_of(server, status=1)
+    assert "a processor did not end in time, and is left behind" in errors
+    assert "Traceback" not in errors
+
+
+def test_a_reader_that_stops_stops_the_reading(start_server: StartServer) -> None:
+    server = start_server(*ROUTES, "--stall", "60")
+    chunk = b"".join(b'{"id":"%d","data":"x"}\n' % number for number in range(10_000))
+    for name in ("same", "same-async", "large-dataset-stream"):
+        address = (server.host, server.port)
+        with RawStream(address, f"/{name}", receive_buffer=65536) as request:
+            request.send(b"{}\n")
+            request.read_line()
+            before = server.rss()
+            request.socket.settimeout(1)
+            with pytest.raises(TimeoutError):
+                request.send_many(chunk, times=800)
+            assert server.rss() - before < 60 << 20
+
+
+# Loading.
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_what_cannot_be_loaded_is_told_once(tmp_path: Path, processes: str) -> None:
+    (tmp_path / "broken.py").write_text("import nothing_of_that_name\n")
+    done = subprocess.run(
+        [*SERVER, "--processes", processes, "--processors", str(tmp_path / "broken.py")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"forstcore: cannot load processors from {tmp_path / 'broken.py'}: ")
+    assert "No module named 'nothing_of_that_name'" in line
+
+
+def test_a_name_that_the_server_needs(tmp_path: Path) -> None:
+    text = "import forstcore\n@forstcore.processor('metrics')\ndef f(record): return record\n"
+    (tmp_path / "mine.py").write_text(text)
+    done = subprocess.run(
+        [*SERVER, "--processors", "mine"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "cannot be called 'metrics'" in done.stderr
+
+
+def write(path: Path, value: str) -> None:
+    path.write_text(
+        "import asyncio, forstcore\n"
+        "@forstcore.processor('route')\n"
+        f"async def route(record):\n    return {{'from': {value!r}}}\n"
+    )
+
+
+def from_route(server: Server) -> str:
+    return str(json.loads(send(server, "route", b"{}"))["from"])
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_reload(start_server: StartServer, tmp_path: Path, processes: str) -> None:
+    path = tmp_path / "mine.py"
+    write(path, "old")
+    server = start_server("--processors", str(path), "--reload", "--processes", processes)
+    with stream(server, "route") as running:
+        running.send(b"{}\n")
+        assert running.read_line() == b'{"from":"old"}\n'
+        write(path, "new")
+        seen: list[str] = []
+
+        def all_new() -> bool:
+            seen.append(from_route(server))
+            return len(seen) > 10 and set(seen[-10:]) == {"new"}
+
+        wait_until(all_new)
+        running.send_and_end(b"{}\n")
+        assert running.read_rest() == b'{"from":"old"}\n'
+    path.write_text("1 / 0\n")
+    time.sleep(1.5)
+    assert from_route(server) == "new"
+    errors = errors_of(server)
+    # A process that was late to start has not seen the first of the changes.
+    assert 1 <= errors.count("processors loaded again: route") <= int(processes)
+    assert errors.count("ZeroDivisionError: division by zero") == int(processes)
+    assert "new streams go on with what was there before" in errors
+
+
+def test_the_environment_names_modules_too(start_server: StartServer) -> None:
+    server = start_server(env={"FORSTCORE_PROCESSORS": "tests.processors.routes"})
+    assert send(server, "same", b"{}") == b"{}\n"
+
+
+# The example of the documents.
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [
+        ("enrich", {"id": "1", "data": "hello", "words": 1}),
+        ("shout", {"id": "1", "result": "HELLO", "status": "success"}),
+        ("words", {"id": "1", "word": "hello"}),
+        ("look-up", {"id": "1", "data": "hello", "asked": True}),
+    ],
+)
+def test_the_example(start_server: StartServer, name: str, first: Any) -> None:
+    server = start_server("--processors", "examples/processors.py")
+    output = send(server, name, (ROOT / "examples" / "records.ndjson").read_bytes())
+    assert json.loads(output.splitlines()[0]) == first
+    body = b'{"sensor":"a","celsius":100}\n{"sensor":"b","celsius":"hot"}\n'
+    good, bad = send(server, "convert", body, EMIT).splitlines()
+    assert json.loads(good) == {"sensor": "a", "fahrenheit": 212.0}
+    assert json.loads(bad)["message"] == "Expected `float`, got `str` - at `$.celsius`"
