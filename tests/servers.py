@@ -48,11 +48,16 @@ class Server:
 StartServer = Callable[..., Server]
 
 
-def launch(*options: str, env: dict[str, str] | None = None) -> Server:
+def launch(
+    *options: str,
+    env: dict[str, str] | None = None,
+    python: str | Path = sys.executable,
+    cwd: Path = ROOT,
+) -> Server:
     """Start a server on a free port and wait until it listens."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "server", "--port", "0", *options],
-        cwd=ROOT,
+        [python, "-m", "server", "--port", "0", *options],
+        cwd=cwd,
         env={**os.environ, **(env or {})},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

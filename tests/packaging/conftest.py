@@ -66,7 +66,18 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     # A copy, because building leaves its traces.
     source = directory / "source"
     built = shutil.ignore_patterns(
-        ".*", "*.so", "*.pyd", "*.egg-info", "__pycache__", "node_modules", "build", "dist"
+        ".*_cache",
+        ".build",
+        ".git",
+        ".hypothesis",
+        ".venv",
+        "*.so",
+        "*.pyd",
+        "*.egg-info",
+        "__pycache__",
+        "node_modules",
+        "build",
+        "dist",
     )
     shutil.copytree(ROOT, source, ignore=built)
     subprocess.run(
@@ -86,7 +97,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     here = Installed(python, sdist, wheel)
     # The dependencies, and the tools to build with, come from the environment of the tests:
     # a line of a .pth file adds a directory, and does not look at the .pth files in there.
-    packages = Path(here.run("-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
+    packages = Path(
+        here.run("-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip()
+    )
     (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     here.install(wheel)
     return here

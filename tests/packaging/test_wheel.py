@@ -21,7 +21,9 @@ print((stream.feed(b'{"id":"1","data":"a"}') + stream.finish()).decode(), end=""
 
 
 def test_it_holds_what_users_need_and_no_more(installed: Installed) -> None:
-    names = {name for name in zipfile.ZipFile(installed.wheel).namelist() if "dist-info" not in name}
+    names = {
+        name for name in zipfile.ZipFile(installed.wheel).namelist() if "dist-info" not in name
+    }
     assert {name.split("/")[0] for name in names} == {"forstcore", "server"}
     for name in ("forstcore.h", "native.pxd", "_proc.pxd", "_proc.pyi", "py.typed"):
         assert f"forstcore/{name}" in names

@@ -1,4 +1,4 @@
-"""Temperatures: `POST /thermo` once this package is installed beside forstcore."""
+"""Temperatures: `POST /thermo` with `python -m server --processors thermo`."""
 
 import forstcore
 from forst_thermo._thermo import capsule
