@@ -17,10 +17,7 @@ from typing import Any, Protocol
 from forstcore._reading import chunks_of
 from forstcore.codec import dump_line, dump_lines
 
-__all__ = ["Grouper", "Producer", "ProducerError", "group"]
-
-Producer = Any
-"""A sync or async iterable of records or of bytes, or something with a `read` for bytes."""
+__all__ = ["Grouper", "ProducerError", "group"]
 
 _SLICE_SECONDS = 0.001  # How long the event loop may wait for a producer that never waits.
 _SLICE_BYTES = 1 << 16
@@ -50,14 +47,11 @@ class Grouper(Protocol):
             ProducerError: the producer failed.
         """
 
-    async def ready(self) -> bool:
-        """Wait until there is something to take; False at the end, also after an error."""
-
     async def close(self) -> None:
         """Stop taking from the producer; if it is a generator, end it."""
 
 
-def group(producer: Producer, chunk_size: int) -> Grouper:
+def group(producer: Any, chunk_size: int) -> Grouper:
     """Make the grouper for a producer.
 
     Args:
@@ -168,9 +162,6 @@ class _SyncGrouper:
             raise ProducerError(self._error)
         return b""
 
-    async def ready(self) -> bool:
-        return not self._ended and self._error is None
-
     async def close(self) -> None:
         self._ended = True
         if isinstance(self._producer, GeneratorType):
@@ -214,7 +205,7 @@ class _AsyncGrouper:
         self._emptied: asyncio.Future[None] | None = None
 
     async def take(self) -> bytes:
-        if not await self.ready():
+        if not await self._ready():
             if self._error is not None:
                 raise ProducerError(self._error)
             return b""
@@ -222,16 +213,6 @@ class _AsyncGrouper:
         chunk = self._chunk.take()
         _wake(self._emptied)
         return chunk
-
-    async def ready(self) -> bool:
-        if self._task is None:
-            self._task = asyncio.create_task(self._fill())
-        while self._chunk is None or not self._chunk.size:
-            if self._ended:
-                return False
-            self._filled = asyncio.get_running_loop().create_future()
-            await self._filled
-        return True
 
     async def close(self) -> None:
         if self._task is not None:
@@ -243,6 +224,17 @@ class _AsyncGrouper:
                 self._task.exception()
         elif isinstance(self._producer, AsyncGeneratorType):
             await self._producer.aclose()
+
+    async def _ready(self) -> bool:
+        """Wait until there is something to take; False at the end, also after an error."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._fill())
+        while self._chunk is None or not self._chunk.size:
+            if self._ended:
+                return False
+            self._filled = asyncio.get_running_loop().create_future()
+            await self._filled
+        return True
 
     async def _fill(self) -> None:
         try:

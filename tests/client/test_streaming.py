@@ -99,6 +99,12 @@ def test_the_last_line_needs_no_lf(server: Server, end: bytes, resume: bool) -> 
 
 
 @pytest.mark.parametrize("resume", [False, True])
+def test_a_byte_order_mark_is_skipped(server: Server, resume: bool) -> None:
+    got = asyncio.run(results(server.url, b"\xef\xbb\xbf" + BODY, resume=resume))
+    assert got == [result(number) for number in range(300)]
+
+
+@pytest.mark.parametrize("resume", [False, True])
 @pytest.mark.parametrize("records", [[], b"", [b""], [b"", b""]])
 def test_nothing_gives_nothing(server: Server, records: Input, resume: bool) -> None:
     assert asyncio.run(results(server.url, records, resume=resume)) == []
