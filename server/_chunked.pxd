@@ -39,4 +39,5 @@ cdef class ChunkedDecoder:
     cdef str place(self)
 
 
-cdef bytes chunk_of_results(RecordStream stream, const unsigned char *start, Py_ssize_t size)
+cdef bytes chunk_of_results(
+    RecordStream stream, const unsigned char *start, Py_ssize_t size, object frames)

@@ -1,6 +1,7 @@
 from typing_extensions import Buffer
 
 from forstcore import RecordStream
+from server.frames import Frames
 
 class ChunkedError(ValueError): ...
 
@@ -18,4 +19,4 @@ class ChunkedDecoder:
     @property
     def rest(self) -> int: ...
 
-def feed_chunk(stream: RecordStream, piece: Buffer, /) -> bytes: ...
+def feed_chunk(stream: RecordStream, piece: Buffer, frames: Frames | None = None, /) -> bytes: ...

@@ -6,10 +6,17 @@
 # costs about what large ones cost.
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
-from cpython.bytes cimport PyBytes_AS_STRING
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.ref cimport Py_INCREF, PyObject
+from libc.stdio cimport snprintf
 from libc.string cimport memmove
 
 from forstcore._proc cimport RecordStream
+
+cdef extern from "Python.h":
+    int _PyBytes_Resize(PyObject **, Py_ssize_t) except -1
+    char *PyBytes_AS_STRING(PyObject *) noexcept
+    void Py_XDECREF(PyObject *)
 
 cdef enum:
     SIZE_DIGITS = 15            # so that no sum overflows
@@ -17,6 +24,7 @@ cdef enum:
     TRAILER_LIMIT = 8192        # bytes of all trailer fields
     FRAME_BEFORE = 10           # eight digits of a chunk size, CR LF
     FRAME_AFTER = 2             # CR LF
+    ACK_SIZE = 26               # ":ack ", 19 digits, LF, NUL
 
 
 class ChunkedError(ValueError):
@@ -224,12 +232,13 @@ cdef class ChunkedDecoder:
         return c == c'\n'
 
 
-def feed_chunk(RecordStream stream not None, piece, /):
+def feed_chunk(RecordStream stream not None, piece, frames=None, /):
     """Feed a stream; return its results as one HTTP chunk, made without a further copy.
 
     Args:
         stream: the stream.
         piece: any contiguous bytes-like object, as for `RecordStream.feed`.
+        frames: the writer of control lines, for an acknowledgement behind the results.
 
     Returns:
         The results in chunked transfer coding, the size with leading zeros (RFC 9112,
@@ -241,29 +250,50 @@ def feed_chunk(RecordStream stream not None, piece, /):
     cdef Py_buffer view
     PyObject_GetBuffer(piece, &view, PyBUF_SIMPLE)
     try:
-        return chunk_of_results(stream, <const unsigned char *>view.buf, view.len)
+        return chunk_of_results(stream, <const unsigned char *>view.buf, view.len, frames)
     finally:
         PyBuffer_Release(&view)
 
 
-cdef bytes chunk_of_results(RecordStream stream, const unsigned char *start, Py_ssize_t size):
+cdef bytes chunk_of_results(
+        RecordStream stream, const unsigned char *start, Py_ssize_t size, object frames):
     cdef bytes chunk
     cdef char *out
-    cdef int place
+    # Nobody else sees the bytes object before it is returned.
+    cdef PyObject *whole
     stream.before = FRAME_BEFORE
-    stream.after = FRAME_AFTER
+    stream.after = FRAME_AFTER if frames is None else ACK_SIZE + FRAME_AFTER
     try:
         chunk = stream.take(start, size, False)
+        size = max(len(chunk) - stream.before - stream.after, 0)
     finally:
         stream.before = stream.after = 0
-    size = len(chunk) - FRAME_BEFORE - FRAME_AFTER
-    if size <= 0:
+    if frames is not None:
+        if size > 0:
+            frames.digest.update(memoryview(chunk)[FRAME_BEFORE:FRAME_BEFORE + size])
+        else:
+            chunk = PyBytes_FromStringAndSize(NULL, FRAME_BEFORE + ACK_SIZE + FRAME_AFTER)
+        if stream.run.lines != <long long>frames.acked:
+            frames.acked = stream.run.lines
+            out = PyBytes_AS_STRING(<PyObject *>chunk) + FRAME_BEFORE + size
+            size += snprintf(out, ACK_SIZE, b":ack %lld\n", stream.run.lines)
+        whole = <PyObject *>chunk
+        Py_INCREF(chunk)
+        chunk = None
+        _PyBytes_Resize(&whole, FRAME_BEFORE + size + FRAME_AFTER)
+        chunk = <bytes>whole
+        Py_XDECREF(whole)
+    if size == 0:
         return b""
-    # Nobody else has seen the bytes object yet.
-    out = PyBytes_AS_STRING(chunk)
+    write_frame(PyBytes_AS_STRING(<PyObject *>chunk), size)
+    return chunk
+
+
+cdef void write_frame(char *out, Py_ssize_t size) noexcept:
+    """Make an HTTP chunk of the `size` bytes behind the room for its head."""
+    cdef int place
     out[FRAME_BEFORE + size] = out[FRAME_BEFORE - 2] = c'\r'
     out[FRAME_BEFORE + size + 1] = out[FRAME_BEFORE - 1] = c'\n'
     for place in range(FRAME_BEFORE - 3, -1, -1):
         out[place] = b"0123456789abcdef"[size & 15]
         size >>= 4
-    return chunk

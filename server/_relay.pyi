@@ -4,12 +4,19 @@ from typing_extensions import Buffer
 
 from forstcore import RecordStream
 from server._chunked import ChunkedDecoder
+from server.frames import Frames
 
 AVAILABLE: Final[bool]
 
 class Relay:
     def __init__(
-        self, loop_fd: int, fd: int, buffer: Buffer, decoder: ChunkedDecoder, stream: RecordStream
+        self,
+        loop_fd: int,
+        fd: int,
+        buffer: Buffer,
+        decoder: ChunkedDecoder,
+        stream: RecordStream,
+        frames: Frames | None = None,
     ) -> None: ...
     def run(self, lines: int, received: int, chunks: int, /) -> bytes: ...
     @property

@@ -41,6 +41,7 @@ cdef class Relay:
         buffer: a writable bytes-like object to receive into; held as long as this lives.
         decoder: the decoder of the body.
         stream: the stream that processes it.
+        frames: the writer of control lines, None for none.
 
     Attributes:
         size: bytes received by the last call that it read in.
@@ -55,17 +56,19 @@ cdef class Relay:
     cdef Py_buffer view
     cdef ChunkedDecoder decoder
     cdef RecordStream stream
+    cdef object frames
     cdef readonly Py_ssize_t size
     cdef readonly long long sent
     cdef readonly long long nanoseconds
 
     def __cinit__(self, int loop_fd, int fd, buffer, ChunkedDecoder decoder not None,
-                  RecordStream stream not None):
+                  RecordStream stream not None, frames=None):
         PyObject_GetBuffer(buffer, &self.view, PyBUF_WRITABLE)
         self.loop_fd = loop_fd
         self.fd = fd
         self.decoder = decoder
         self.stream = stream
+        self.frames = frames
 
     def __dealloc__(self):
         PyBuffer_Release(&self.view)
@@ -120,7 +123,8 @@ cdef class Relay:
             began = now = fst_now()
             body = decoder.bring_together(start, body)
             if body > 0:
-                results = chunk_of_results(stream, start + decoder.start, body)
+                results = chunk_of_results(
+                    stream, start + decoder.start, body, self.frames)
                 now = fst_now()
                 self.nanoseconds += now - began
                 out = PyBytes_AS_STRING(results)

@@ -21,19 +21,23 @@ class Frames:
 
     Args:
         stream: the stream whose counters they tell.
+
+    Attributes:
+        digest: of the result and error lines so far.
+        acked: lines that the last acknowledgement with results named.
     """
 
     def __init__(self, stream: Counted) -> None:
         self._stream = stream
-        self._digest = xxh3_64()
-        self._acked = 0
+        self.digest = xxh3_64()
+        self.acked = 0
 
     def results(self, results: bytes) -> bytes:
         """Add the acknowledgement of all lines so far to a batch of results, if it is news."""
-        self._digest.update(results)
-        if self._stream.lines == self._acked:
+        self.digest.update(results)
+        if self._stream.lines == self.acked:
             return results
-        self._acked = self._stream.lines
+        self.acked = self._stream.lines
         return b"%b:ack %d\n" % (results, self._stream.lines)
 
     def ack(self) -> bytes:
@@ -46,7 +50,7 @@ class Frames:
         The digest is XXH3 (64 bits, hexadecimal) over the result and error lines, control
         lines left out.
         """
-        digest = f"xxh3:{self._digest.hexdigest()}"
+        digest = f"xxh3:{self.digest.hexdigest()}"
         counters = {**counters_of(self._stream), "digest": digest}
         return b":end %b\n" % json.dumps(counters, separators=(",", ":")).encode()
 

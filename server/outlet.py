@@ -107,8 +107,8 @@ class Outlet:
 
     @property
     def plain(self) -> bool:
-        """Whether results go out as HTTP chunks just as they are."""
-        return self._chunked and self._encoder is None and self._frames is None
+        """Whether results go out as HTTP chunks, without a content coding."""
+        return self._chunked and self._encoder is None
 
     def wrapped(self, results: bytes) -> bytes:
         """Make a batch of results ready for the connection: control lines, coding, chunk."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from forstcore import RecordStream
 from server._relay import AVAILABLE, Relay
+from server.frames import Frames
 from server.takeover import Takeover
 
 __all__ = ["is_idle", "relay_of"]
@@ -19,13 +20,14 @@ __all__ = ["is_idle", "relay_of"]
 _EPOLL: Any = getattr(selectors, "EpollSelector", ())
 
 
-def relay_of(takeover: Takeover, stream: RecordStream) -> Relay | None:
+def relay_of(takeover: Takeover, stream: RecordStream, frames: Frames | None) -> Relay | None:
     """Make the relay of a stream, where its loop and its connection allow for one.
 
     Args:
         takeover: what reads the body; results go to the same connection, which nothing
             stands before: no TLS.
         stream: what processes it.
+        frames: the writer of control lines, None for none.
     """
     selector: Any = getattr(asyncio.get_running_loop(), "_selector", None)
     connection = takeover.transport.get_extra_info("socket")
@@ -36,7 +38,14 @@ def relay_of(takeover: Takeover, stream: RecordStream) -> Relay | None:
         or takeover.transport.get_extra_info("sslcontext") is not None
     ):
         return None
-    return Relay(selector.fileno(), connection.fileno(), takeover.buffer, takeover.decoder, stream)
+    return Relay(
+        selector.fileno(),
+        connection.fileno(),
+        takeover.buffer,
+        takeover.decoder,
+        stream,
+        frames,
+    )
 
 
 def is_idle(loop: asyncio.AbstractEventLoop) -> bool:

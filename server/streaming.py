@@ -8,11 +8,13 @@ import time
 from aiohttp import web
 
 from forstcore import RecordStream
+from forstcore.processors import BUILT_IN
 from server._chunked import feed_chunk
 from server._relay import Relay
-from server.exchange import Exchange, first_line, on_error
+from server.exchange import Exchange, filter_of, first_line, on_error
 from server.intake import UNLIMITED
 from server.outlet import Outlet
+from server.processing import run_engine
 from server.relay import is_idle, relay_of
 from server.state import STATE, State
 from server.takeover import Takeover
@@ -23,10 +25,14 @@ __all__ = ["streaming_process"]
 async def streaming_process(request: web.Request) -> web.StreamResponse:
     """Answer `POST /streaming-process`: NDJSON in, NDJSON out, at the same time."""
     state = request.app[STATE]
+    if state.error_file is not None:
+        # The engine's way, on which lines are known until their results are there.
+        return await run_engine(request, BUILT_IN)
     stream = RecordStream(
         on_error=on_error(request),
         max_line_size=state.config.max_line_size,
         first_line=first_line(request),
+        filter=filter_of(request),
     )
     return await CoreExchange(request, state, stream).run()
 
@@ -53,7 +59,7 @@ class CoreExchange(Exchange):
 
     async def _process(self, outlet: Outlet, takeover: Takeover | None) -> None:
         if takeover and outlet.plain and not self.intake.encoded:
-            self._relay = relay_of(takeover, self.stream)
+            self._relay = relay_of(takeover, self.stream, self._frames)
         try:
             async for piece in self.intake.pieces():
                 await outlet.send(self._feed(piece, outlet))
@@ -94,7 +100,7 @@ class CoreExchange(Exchange):
     def _feed(self, piece: bytes | memoryview, outlet: Outlet) -> bytes:
         started = time.perf_counter()
         if outlet.plain:
-            wrapped = feed_chunk(self.stream, piece)
+            wrapped = feed_chunk(self.stream, piece, self._frames)
             self._core_seconds += time.perf_counter() - started
             return wrapped
         results = self.stream.feed(piece)

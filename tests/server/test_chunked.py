@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from forstcore import RecordStream, StreamStateError
 from server._chunked import ChunkedDecoder, ChunkedError, feed_chunk
+from server.frames import Frames
 
 HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -228,3 +229,15 @@ def test_llhttp_agrees_on_pieces_of_grammar(pieces: list[bytes]) -> None:
 @pytest.mark.parametrize("data", [data for data, _ in GOOD])
 def test_llhttp_agrees_on_good_bodies(data: bytes) -> None:
     assert llhttp(data) == (decode([data])[0], True)
+
+
+@given(st.lists(st.sampled_from([b'{"id":"1"}\n', b"\n", b"{\n", b'{"id":"', b'2"}\n', b""])))
+def test_acknowledgements_go_behind_the_results(pieces: list[bytes]) -> None:
+    """As the writer of control lines puts them there, and with the same digest."""
+    stream, twin = RecordStream(), RecordStream()
+    frames, twin_frames = Frames(stream), Frames(twin)
+    for piece in pieces:
+        body, _ = decode([feed_chunk(stream, piece, frames)])
+        assert body == twin_frames.results(twin.feed(piece))
+        assert frames.acked == twin_frames.acked
+    assert frames.end() == twin_frames.end()
