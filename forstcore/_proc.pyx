@@ -1073,6 +1073,21 @@ cdef class LineSplitter:
 
 # ---------------------------------------------------------------- functions
 
+cdef Py_ssize_t count_lf(bytes_ptr p, bytes_ptr end) noexcept nogil:
+    # A local sum, so that the compiler makes vectors of it.
+    cdef Py_ssize_t count = 0
+    while p < end:
+        count += p[0] == LF
+        p += 1
+    return count
+
+
+def count_lines(bytes lines not None, /):
+    """Count the line ends in `lines`, some times as fast as `bytes.count` does."""
+    cdef bytes_ptr start = <bytes_ptr>PyBytes_AS_STRING(<PyObject *>lines)
+    return count_lf(start, start + len(lines))
+
+
 cdef class Batcher:
     """Cut a stream of chunks into batches of whole lines.
 
@@ -1153,9 +1168,7 @@ cdef class Batcher:
         if kept > 0:
             memcpy(PyBytes_AS_STRING(<PyObject *>out), self.tail.start, kept)
         memcpy(PyBytes_AS_STRING(<PyObject *>out) + kept, start, stop - start)
-        while start < stop:
-            self.lines += start[0] == LF
-            start += 1
+        self.lines += count_lf(start, stop)
         self.tail.size = 0
         self.keep(stop, end)
         return out

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 import aiohttp
 
 from forstcore._frames import Summary
+from forstcore._stepping import steps
 from forstcore._target import Target
 from forstcore._transfer import Transfer
 
@@ -123,35 +122,12 @@ async def _results(
 def _steps(
     transfer: Transfer, decode: Callable[[bytes], Iterable[T]], target: Target
 ) -> Generator[T, None, None]:
-    """Iterate where no event loop runs: one of our own does, for as long as each batch takes."""
-    with contextlib.suppress(RuntimeError):
-        asyncio.get_running_loop()
-        raise TypeError("an event loop runs in this thread: iterate with 'async for'")
-
     async def run() -> AsyncGenerator[list[bytes], None]:
         async with target.open() as session, aclosing(transfer.pieces(session)) as batches:
             async for pieces in batches:
                 yield pieces
 
-    batches = run()
-    last: asyncio.Task[object] | None = None
-
-    async def step() -> list[bytes]:
-        nonlocal last
-        last = asyncio.current_task()
-        return await anext(batches, [])
-
-    async def end() -> None:
-        # Ctrl-C may come when a step is scheduled and has not run.
-        if last is not None and not last.done():
-            last.cancel()
-            await asyncio.wait([last])
-        await batches.aclose()
-
-    with asyncio.Runner() as runner:
-        try:
-            while pieces := runner.run(step()):
-                for piece in pieces:
-                    yield from decode(piece)
-        finally:
-            runner.run(end())
+    with closing(steps(run)) as batches:
+        for pieces in batches:
+            for piece in pieces:
+                yield from decode(piece)

@@ -11,6 +11,7 @@ from concurrent.futures import Executor
 from forstcore._kinds import Batches
 from forstcore._order import Job, Order, Outcome
 from forstcore._pending import MOST, Pace, Pending
+from forstcore._proc import count_lines
 
 __all__ = ["ThreadWorkers"]
 
@@ -83,7 +84,7 @@ class ThreadWorkers:
             if order.held > _HELD:
                 return
             batch = self._pending.take(self._pace.size)
-            job = Job(self._number, batch.count(b"\n"), len(batch))
+            job = Job(self._number, count_lines(batch), len(batch))
             self._number += job.lines
             is_alone = order.open == 0
             order.add(job)

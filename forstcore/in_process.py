@@ -6,12 +6,13 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing, contextmanager, suppress
+from contextlib import aclosing, closing, contextmanager
 from pathlib import Path
 from types import GeneratorType
 from typing import Any, BinaryIO, TypeAlias, TypedDict, Unpack
 
 from forstcore._grouping import Grouper, ProducerError, group
+from forstcore._stepping import check_no_loop, steps
 from forstcore._whole import written_whole
 from forstcore.engine import Engine, EngineOptions
 from forstcore.processors import Processor, as_processor
@@ -98,7 +99,7 @@ def process_file(
         Exception: as `process`.
     """
     how = as_processor(processor)
-    _check_thread()
+    check_no_loop("call it in another")
 
     async def copy() -> Counts:
         engine = Engine(how, threads, **options)
@@ -122,25 +123,16 @@ def process_file(
 def _steps(
     source: Source, processor: Processor, options: EngineOptions
 ) -> Generator[bytes, None, None]:
-    """Iterate where no event loop runs: one of our own does, for as long as each step takes."""
-    _check_thread()
+    with _threads(options) as threads:
 
-    async def start() -> AsyncGenerator[bytes, None]:
-        return _outputs(source, Engine(processor, threads, **options))
+        async def run() -> AsyncGenerator[bytes, None]:
+            engine = Engine(processor, threads, **options)
+            async with aclosing(_outputs(source, engine)) as outputs:
+                async for output in outputs:
+                    yield output
 
-    async def step() -> bytes:
-        return await anext(outputs, b"")
-
-    async def end() -> None:
-        await outputs.aclose()
-
-    with _threads(options) as threads, asyncio.Runner() as runner:
-        outputs = runner.run(start())
-        try:
-            while output := runner.run(step()):
-                yield output
-        finally:
-            runner.run(end())
+        with closing(steps(run)) as outputs:
+            yield from outputs
 
 
 async def _outputs(source: Source, engine: Engine) -> AsyncGenerator[bytes, None]:
@@ -187,9 +179,3 @@ def _encoded(source: Iterable[Any]) -> Iterator[Any]:
 
 def _threads(options: EngineOptions) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(options.get("workers", 10), "forstcore-worker")
-
-
-def _check_thread() -> None:
-    with suppress(RuntimeError):
-        asyncio.get_running_loop()
-        raise TypeError("an event loop runs in this thread: call it in another")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forstcore import RecordError, RecordStream, StreamStateError
-from forstcore._proc import Batcher, check_object
+from forstcore._proc import Batcher, check_object, count_lines
 from tests.core.json_cases import BAD, GOOD
 
 
@@ -93,3 +93,8 @@ def test_others_are_refused_as_by_the_stream(line: bytes) -> None:
         out = stream.feed(line + b"\n")
         error = caught.value
         assert b'"offset":%d,"code":"%b"' % (error.offset, error.code.encode()) in out
+
+
+@given(st.binary().map(lambda data: data.replace(b"x", b"\n") * 5))
+def test_line_ends_are_counted(data: bytes) -> None:
+    assert count_lines(data) == data.count(b"\n")
