@@ -40,9 +40,10 @@ lint: .venv/dev ## check style and types, and that Cython has nothing to say abo
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint forstcore server
 	$(BIN)/python tests/cython_is_quiet.py
 
-bench: .venv/dev ## measure the core, then the server, beside their peers
+bench: .venv/dev ## measure the core, the server and the client, beside their peers
 	$(BIN)/python -m benchmarks.core
 	$(BIN)/python -m benchmarks.server
+	$(BIN)/python -m benchmarks.client
 
 annotate: .venv/dev ## write forstcore/_proc.html: yellow lines touch Python objects
 	FORSTCORE_ANNOTATE=1 $(BIN)/python setup.py --quiet build_ext --inplace --force

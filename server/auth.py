@@ -20,6 +20,7 @@ __all__ = ["Gate", "is_loopback"]
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:@/?#\[\]\\\s]+)(:[0-9]*)?", re.IGNORECASE)
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _PROBES = ("/healthz", "/readyz")
+_STATIC = "/dashboard/static/"
 
 
 def is_loopback(host: str) -> bool:
@@ -37,26 +38,31 @@ class Gate:
     def __init__(self, config: ServerConfig) -> None:
         self._hosts = {*_LOOPBACK, config.host.lower(), *map(str.lower, config.allow_host)}
         self._origins = {origin.lower().rstrip("/") for origin in config.allow_origin}
+        self._has_pages = config.dashboard
         self._any_host = config.unix_socket is not None
         self._token = config.token.encode("utf-8", "surrogateescape") if config.token else None
 
     def check(self, request: web.BaseRequest) -> None:
         """Let a request pass, or raise ProblemError 400, 401 or 403.
 
-        Probes pass in any case: they tell nothing, and their senders know no names.
+        Probes pass in any case: they tell nothing, and their senders know no names. The page
+        of the dashboard passes without a token, which it asks its reader for: it holds no
+        figures, and a browser has no token before it has a page.
         """
         if request.path in _PROBES:
             return
-        if not self._any_host and _hostname(request.headers.get(hdrs.HOST, "")) not in self._hosts:
+        host = request.headers.get(hdrs.HOST, "")
+        if not self._any_host and _hostname(host) not in self._hosts:
             raise ProblemError(
                 403,
-                f"Host {request.headers.get(hdrs.HOST, '')!r} is not a name of this server "
-                "(allow_host)",
+                f"Host {host!r} is not a name of this server (allow_host)",
             )
         origin = request.headers.get(hdrs.ORIGIN)
-        if origin is not None and origin.lower() not in self._origins:
+        if origin is not None and not (
+            origin.lower() in self._origins or self._is_own(origin, host)
+        ):
             raise ProblemError(403, f"Origin {origin!r} may not use this server (allow_origin)")
-        if self._token is not None:
+        if self._token is not None and not self._is_page(request):
             scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
             given = token.strip().encode("utf-8", "surrogateescape")
             if scheme.lower() != "bearer" or not hmac.compare_digest(given, self._token):
@@ -82,6 +88,19 @@ class Gate:
         if origin.lower() not in self._origins:
             return {}
         return {hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: origin, hdrs.VARY: "Origin, Accept-Encoding"}
+
+    def _is_page(self, request: web.BaseRequest) -> bool:
+        path = request.path
+        return self._has_pages and (path == "/" or path.startswith(_STATIC))
+
+    def _is_own(self, origin: str, host: str) -> bool:
+        """Tell whether a page is this server's own: it has the name that was let in as Host.
+
+        Behind a Unix socket any name is let in, which then says nothing.
+        """
+        scheme, _, name = origin.lower().partition("://")
+        own = self._has_pages and not self._any_host and scheme in ("http", "https")
+        return own and name == host.lower()
 
 
 def _hostname(host: str) -> str:

@@ -28,6 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from forstcore.errors import LoadError, SourceError
         from server.app import build_app
         from server.config import load_config, show_config
+        from server.error_file import ErrorFile
         from server.listen import check_exposure, open_socket, tls_context
         from server.run import address_of, serve
         from server.supervisor import LISTENER_VARIABLE, supervise
@@ -40,6 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         check_exposure(config)
         tls_context(config)
+        if config.errors:
+            ErrorFile(config).close()
     except ValueError as error:
         return _fail(str(error), 2)
     except OSError as error:

@@ -144,6 +144,12 @@ class ServerConfig(StreamLimits):
         highest=3600,
         unit="seconds",
     )
+    errors: str | None = option(
+        None, "append each line that gives an error to this file, for forstcore replay"
+    )
+    max_errors_size: int = option(
+        1 << 30, "how large that file may become; then nothing more is written", unit="bytes"
+    )
     dashboard: bool = option(True, "show a dashboard to browsers at GET /")
     access_log: bool = option(True, "write a line of JSON for each stream to standard error")
 

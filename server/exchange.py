@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import re
 import time
@@ -13,6 +14,7 @@ from typing import Literal, cast
 from aiohttp import web
 from aiohttp.http import StreamWriter
 
+from forstcore import Filter, FilterError
 from server.compression import negotiate
 from server.counters import Counted
 from server.errors import ProblemError, StreamError
@@ -24,7 +26,7 @@ from server.state import State
 from server.takeover import Takeover
 from server.watch import Watch
 
-__all__ = ["Exchange", "drained", "first_line", "on_error"]
+__all__ = ["Exchange", "drained", "filter_of", "first_line", "on_error"]
 
 _LOGGER = logging.getLogger("forstcore")
 _LINE_NUMBER = re.compile(r"[1-9][0-9]{0,17}")
@@ -205,6 +207,23 @@ def on_error(request: web.Request) -> Literal["skip", "emit", "fail"]:
     if mode not in ("skip", "emit", "fail"):
         raise ProblemError(400, f"Forst-On-Error must be skip, emit or fail, not {mode!r}")
     return cast("Literal['skip', 'emit', 'fail']", mode)
+
+
+def filter_of(request: web.Request) -> Filter | None:
+    """Read which records to process, by header or in the query; raise ProblemError 400."""
+    text = request.headers.get("Forst-Filter") or request.query.get("filter")
+    if not text:
+        return None
+    try:
+        wanted = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ProblemError(400, f"Forst-Filter is not JSON: {error}") from None
+    if not isinstance(wanted, dict):
+        raise ProblemError(400, "Forst-Filter must be a JSON object")
+    try:
+        return Filter(wanted)
+    except FilterError as error:
+        raise ProblemError(400, f"Forst-Filter: {error}") from None
 
 
 def first_line(request: web.Request) -> int:

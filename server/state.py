@@ -15,6 +15,7 @@ from forstcore.loading import Loader
 from forstcore.processors import Processor
 from server.access_log import log_stream
 from server.config import ServerConfig
+from server.error_file import ErrorFile
 from server.errors import ProblemError, StreamError
 from server.metrics import Metrics
 
@@ -35,6 +36,7 @@ class State:
 
     Attributes:
         config, loader: as above.
+        error_file: where rejected lines are written, None if nowhere.
         metrics: the figures for /metrics.
         draining: whether the process is on its way out.
     """
@@ -43,6 +45,7 @@ class State:
         self.config = config
         self.loader = loader
         self._threads: dict[str, ThreadPoolExecutor] = {}
+        self.error_file = ErrorFile(config) if config.errors else None
         self.metrics = Metrics()
         self.draining = False
         self._streams: set[Exchange] = set()
@@ -120,6 +123,9 @@ class State:
 
     def close(self) -> bool:
         """Let the threads go; tell whether they went: a processor cannot be interrupted."""
+
+        if self.error_file is not None:
+            self.error_file.close()
 
         def shut_down() -> None:
             for threads in self._threads.values():

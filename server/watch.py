@@ -61,12 +61,13 @@ class Watch:
     def _tick(self) -> None:
         self._timer = self._loop.call_later(self._interval, self._tick)
         now = self._loop.time()
-        is_processing = self._is_processing() and not self._outlet.waiting
+        waiting, accepted = self._outlet.waiting, self._outlet.accepted()
+        is_processing = self._is_processing() and not waiting
         if self._intake.received != self._received or is_processing:
             self._received = self._intake.received
             self._input_at = now
-        if self._outlet.accepted() > self._accepted:
-            self._accepted = self._outlet.accepted()
+        if accepted > self._accepted:
+            self._accepted = accepted
             self._output_at = now
         if self._outlet.sent != self._sent:
             self._sent = self._outlet.sent
@@ -74,11 +75,11 @@ class Watch:
 
         config = self._config
         if now - max(self._input_at, self._output_at) > config.timeout:
-            side = "the client took no results" if self._outlet.waiting else "no input came"
+            side = "the client took no results" if waiting else "no input came"
             self._interrupt(
                 StreamError("timeout", 408, f"{side} for {config.timeout:g} seconds (timeout)")
             )
-        elif self._outlet.waiting:
+        elif waiting:
             if now - self._output_at > config.stall and not self._is_reading():
                 self._outlet.spool_from_now()
         elif (self._intake.waiting or is_processing) and now - self._written_at >= config.heartbeat:

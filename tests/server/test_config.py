@@ -63,6 +63,8 @@ SAMPLES = {
     "spool_dir": Sample('a "quoted" \\ name', "'a \"quoted\" \\ name'", 'a "quoted" \\ name'),
     "max_spool_size": Sample("0", "0", 0),
     "drain_timeout": Sample("0", "0", 0.0),
+    "errors": Sample("bad.ndjson", '"bad.ndjson"', "bad.ndjson"),
+    "max_errors_size": Sample("5", "5", 5),
     "dashboard": Sample("off", "false", False),
     "access_log": Sample("off", "false", False),
 }

@@ -1,0 +1,99 @@
+"""Measure `forstcore process` beside what else turns a file of records into another.
+
+Each contestant reads a file of 110-byte records and writes to /dev/null, so that no disk is
+measured; the file is in the page cache. Those that are slow get a part of it. Runs are
+interleaved; medians are told.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+_FILTER = '{id, result: ("processed_" + .data), status: "success"}'
+_ORJSON = """
+import sys
+from orjson import dumps, loads
+write = sys.stdout.buffer.write
+for line in open(sys.argv[1], "rb"):
+    record = loads(line)
+    result = {"id": record["id"], "result": "processed_" + record["data"], "status": "success"}
+    write(dumps(result) + b"\\n")
+"""
+
+
+class Run(NamedTuple):
+    """One run: MB/s, and the most memory that the process had, in MiB."""
+
+    rate: float
+    memory: float
+
+
+def main() -> None:
+    """Write a line for each contestant."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.cli", description=__doc__)
+    parser.add_argument("--megabytes", type=int, default=1000, help="size of the file")
+    parser.add_argument("--runs", type=int, default=5)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as directory:
+        whole, part = Path(directory, "whole.ndjson"), Path(directory, "part.ndjson")
+        # Elsewhere: what this process has in memory would count as its children's.
+        size = min(options.megabytes, 50) * 1_000_000
+        with part.open("wb") as file:
+            writer = [sys.executable, "-m", "benchmarks.records", "110", str(size)]
+            subprocess.run(writer, stdout=file, check=True)
+        with whole.open("wb") as file:
+            for _ in range(max(1, options.megabytes // 50)):
+                with part.open("rb") as block:
+                    shutil.copyfileobj(block, file)
+        contestants = {
+            "forstcore process": ([sys.executable, "-m", "forstcore", "process"], whole),
+            "forstcore process --workers 1": (
+                [sys.executable, "-m", "forstcore", "process", "--workers", "1"],
+                whole,
+            ),
+            "cat": (["cat"], whole),
+            "orjson in plain Python": ([sys.executable, "-c", _ORJSON], part),
+        }
+        if shutil.which("jq"):
+            contestants[f"jq -c '{_FILTER}'"] = (["jq", "-c", _FILTER], part)
+        runs: dict[str, list[Run]] = {name: [] for name in contestants}
+        for _ in range(options.runs):
+            for name, (command, file_of_it) in contestants.items():
+                runs[name].append(measure(command, file_of_it))
+    ours = statistics.median(run.rate for run in runs["forstcore process"])
+    print(f"{'':66} MB/s   MiB  forstcore is")
+    for name, done in runs.items():
+        rate = statistics.median(run.rate for run in done)
+        memory = max(run.memory for run in done)
+        print(f"{name:64} {rate:6,.0f}  {memory:4,.0f}  {ours / rate:6.2f} times as fast")
+
+
+def measure(command: list[str], file: Path) -> Run:
+    """Run a command on a file, its output thrown away; `cat` through a pipe, which copies."""
+    if command == ["cat"]:
+        # To /dev/null it would read nothing: its output has to be something that is written.
+        script = 'cat "$0" | cat > /dev/null'
+        command = ["sh", "-c", script]
+    started = time.perf_counter()
+    with Path(os.devnull).open("wb") as nowhere:
+        process = subprocess.Popen([*command, str(file)], stdout=nowhere)
+        _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - started
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{command[0]} ended with status {process.returncode}")
+    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
+    return Run(file.stat().st_size / 1e6 / seconds, usage.ru_maxrss / unit)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,3 @@
+from forstcore.cli import main
+
+raise SystemExit(main())

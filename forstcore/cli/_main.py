@@ -1,0 +1,156 @@
+"""What is common to all commands: how they are found, and how they end."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import Any, Never
+
+import click
+
+import forstcore
+from forstcore.errors import ForstError, RecordError, StreamFailedError
+
+__all__ = ["BAD_LINES", "FAILED", "main"]
+
+BAD_LINES = 1
+"""Exit status: there were lines that are no records, and that was the question."""
+FAILED = 3
+"""Exit status: a file, a server or the stream failed."""
+
+_COMMANDS = (
+    "serve",
+    "process",
+    "send",
+    "publish",
+    "watch",
+    "validate",
+    "replay",
+    "bench",
+    "info",
+)
+
+_EPILOG = """\b
+Exit status: 0 done, 1 bad lines (validate, or --on-error fail), 2 wrong usage,
+3 a file, a server or a stream failed. After Ctrl-C or a closed pipe it ends by
+that signal, as Unix tools do.
+
+\b
+Completion, for bash, zsh or fish:
+  eval "$(_FORSTCORE_COMPLETE=bash_source forstcore)"
+"""
+
+
+class Interrupted(KeyboardInterrupt):
+    """SIGINT or SIGTERM came."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+class Ended(Exception):
+    """A command was ended by a signal, or as if by one."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+class _Commands(click.Group):
+    """Commands that are imported when they are wanted."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            result = super().invoke(context)
+            sys.stdout.flush()
+            return result
+        except BrokenPipeError:
+            # Whoever read standard output has enough. click would make an exit status of that,
+            raise Ended(getattr(signal, "SIGPIPE", signal.SIGINT)) from None
+        except Interrupted as error:
+            # and "Aborted!" of this.
+            raise Ended(error.number) from None
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            return None
+        found: Any = importlib.import_module(f"forstcore.cli.{name}").command
+        return found if isinstance(found, click.Command) else None
+
+
+@click.group(cls=_Commands, epilog=_EPILOG)
+@click.version_option(forstcore.__version__, message="forstcore %(version)s")
+@click.option("--debug", is_flag=True, help="Show tracebacks of errors.")
+def forst(debug: bool) -> None:
+    """Process streams of NDJSON records, here or through a server."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        arguments: those of the process if None.
+
+    Returns:
+        The exit status.
+    """
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    try:
+        status = forst.main(given, prog_name="forstcore", standalone_mode=False)
+        return status if isinstance(status, int) else 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        _end_by(signal.SIGINT)
+    except Ended as error:
+        _end_by(error.number)
+    except Exception as error:
+        if "--debug" in given:
+            raise
+        print(f"forstcore: {_in_words(error)}", file=sys.stderr)
+        return BAD_LINES if _is_about_lines(error) else FAILED
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    # Who cannot wait until all is cleaned up may ask again.
+    signal.signal(number, signal.SIG_DFL)
+    raise Interrupted(number)
+
+
+def _end_by(number: int) -> Never:
+    """End by a signal, so that a shell which waits for this process knows why it ended."""
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    if os.name == "posix":
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+    os._exit(128 + number)
+
+
+def _is_about_lines(error: Exception) -> bool:
+    stopped = isinstance(error, StreamFailedError) and error.code == "bad_record"
+    return stopped or isinstance(error, RecordError)
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, ForstError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}"
+    text = " ".join(str(error).split())
+    if isinstance(error, LookupError | ValueError | TypeError) and text:
+        return text.strip("'\"")
+    return f"{type(error).__name__}: {text} (--debug shows where)"

@@ -1,0 +1,107 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+__all__ = [
+    "MAX_LINE_SIZE",
+    "errors",
+    "input_files",
+    "max_line_size",
+    "on_error",
+    "output",
+    "progress",
+    "server",
+    "server_url",
+    "source",
+    "url",
+]
+
+Decorated = Callable[..., Any]
+MAX_LINE_SIZE = 1 << 20
+
+input_files = click.argument(
+    "inputs",
+    metavar="[IN]...",
+    nargs=-1,
+    type=click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True),
+)
+output = click.option(
+    "-o",
+    "--output",
+    metavar="OUT",
+    default="-",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    help="File for the results, whole or not at all; .gz and .zst compress. Default: standard "
+    "output.",
+)
+errors = click.option(
+    "--errors",
+    metavar="FILE",
+    type=click.Path(dir_okay=False),
+    help="Write each line that gave an error to this file, for `forstcore replay`.",
+)
+on_error = click.option(
+    "--on-error",
+    type=click.Choice(["skip", "emit", "fail"]),
+    default="skip",
+    show_default=True,
+    help="Drop and count lines that give an error, put error lines in their place, or stop.",
+)
+progress = click.option(
+    "--progress/--no-progress",
+    default=None,
+    help="Show progress on standard error. Default: if that is a terminal.",
+)
+max_line_size = click.option(
+    "--max-line-size",
+    metavar="BYTES",
+    type=click.IntRange(1, 1 << 30),
+    default=MAX_LINE_SIZE,
+    show_default=True,
+    help="A longer line is an error.",
+)
+url = click.argument("url", metavar="URL")
+source = click.argument("source", metavar="SOURCE")
+server_url = click.option(
+    "--server",
+    metavar="URL",
+    default="http://127.0.0.1:8080",
+    envvar="FORSTCORE_SERVER",
+    show_default=True,
+    show_envvar=True,
+    help="The server.",
+)
+
+
+def server(command: Decorated) -> Decorated:
+    """Add the options of commands that talk to a server."""
+    for option in (
+        click.option(
+            "--token",
+            metavar="TOKEN",
+            envvar="FORSTCORE_TOKEN",
+            help="Bearer token of the server. Better: the variable FORSTCORE_TOKEN, which "
+            "others cannot see.",
+        ),
+        click.option(
+            "--ca",
+            metavar="FILE",
+            type=click.Path(exists=True, dir_okay=False),
+            help="PEM file with the authority of the server's certificate.",
+        ),
+        click.option(
+            "--timeout",
+            metavar="SECONDS",
+            type=click.FloatRange(0.1, 86400),
+            default=30.0,
+            show_default=True,
+            help="Give up when nothing moves for so long.",
+        ),
+    ):
+        command = option(command)
+    return command

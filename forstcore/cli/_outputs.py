@@ -1,0 +1,46 @@
+"""The file that a command writes: whole or not at all."""
+
+from __future__ import annotations
+
+import gzip
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from forstcore._whole import written_whole
+from forstcore.cli._zstd import zstd
+
+__all__ = ["opened_output"]
+
+
+@contextmanager
+def opened_output(path: str) -> Iterator[Callable[[bytes], object]]:
+    """Open an output for writing, compressed where its name ends in ``.gz`` or ``.zst``.
+
+    Args:
+        path: the file, which appears when the block ends well; ``-`` for standard output,
+            which gets everything at once.
+
+    Yields:
+        What writes bytes to it.
+    """
+    if path == "-":
+        yield _write_at_once
+        return
+    with ExitStack() as stack:
+        file: Any = stack.enter_context(written_whole(Path(path)))
+        if path.endswith(".gz"):
+            # Without a name and a time in it: the same input gives the same file.
+            file = stack.enter_context(gzip.GzipFile("", "wb", 6, file, mtime=0))
+        elif path.endswith(".zst"):
+            if zstd is None:
+                raise ValueError(f"{path}: writing zstd needs the package backports.zstd")
+            file = stack.enter_context(zstd.ZstdFile(file, "wb"))
+        yield file.write
+
+
+def _write_at_once(data: bytes) -> None:
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()

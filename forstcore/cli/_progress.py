@@ -1,0 +1,99 @@
+"""How far a command is: a line on the terminal that is written over, and a last one."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from forstcore.cli._inputs import Inputs
+
+__all__ = ["Progress", "Tally"]
+
+_EVERY = 0.1  # Seconds between two looks of the line.
+_ERASE = "\r\x1b[K"
+
+
+@dataclass
+class Tally:
+    """What has happened so far.
+
+    Attributes:
+        bytes_in: bytes of the input, decompressed.
+        results: result lines.
+        errors: lines that gave an error, by code.
+    """
+
+    bytes_in: int = 0
+    results: int = 0
+    errors: Callable[[], dict[str, int]] = field(default=dict)
+
+
+class Progress:
+    """Show how far the input is.
+
+    Args:
+        inputs: the input.
+        tally: what came of it.
+        shown: whether to show it; if None, where standard error is a terminal.
+    """
+
+    def __init__(self, inputs: Inputs, tally: Tally, shown: bool | None) -> None:
+        self._inputs = inputs
+        self._tally = tally
+        self._shown = sys.stderr.isatty() if shown is None else shown
+        self._started = time.monotonic()
+        self._next = self._started + _EVERY
+        self._is_drawn = False
+
+    def tick(self) -> None:
+        """Draw the line again, if it is time for that."""
+        if self._shown and (now := time.monotonic()) >= self._next:
+            self._next = now + _EVERY
+            self._is_drawn = True
+            width = shutil.get_terminal_size().columns - 1
+            sys.stderr.write(_ERASE + self._line(now - self._started)[:width])
+            sys.stderr.flush()
+
+    def clear(self) -> None:
+        """Take the line away, for something else to be written."""
+        if self._is_drawn:
+            sys.stderr.write(_ERASE)
+            sys.stderr.flush()
+            self._is_drawn = False
+
+    def end(self, verb: str) -> None:
+        """Say what came of it all: on a terminal always, else if there were errors."""
+        self.clear()
+        seconds = time.monotonic() - self._started
+        errors = self._tally.errors()
+        rejected = sum(errors.values())
+        if self._shown:
+            rate = self._tally.bytes_in / 1e6 / max(seconds, 1e-9)
+            sys.stderr.write(
+                f"{self._tally.results:,} results of {self._tally.bytes_in / 1e6:,.1f} MB "
+                f"{verb} in {seconds:,.1f} s ({rate:,.0f} MB/s)\n"
+            )
+        if rejected:
+            codes = ", ".join(f"{code} {count:,}" for code, count in sorted(errors.items()))
+            lines = "line was" if rejected == 1 else "lines were"
+            sys.stderr.write(f"forstcore: {rejected:,} {lines} rejected: {codes}\n")
+
+    def _line(self, seconds: float) -> str:
+        tally, size, taken = self._tally, self._inputs.size, self._inputs.taken
+        parts = []
+        if size:
+            share = min(taken / size, 1.0)
+            filled = int(share * 20)
+            parts.append(f"{'█' * filled}{'░' * (20 - filled)} {share:4.0%}")
+        parts += [
+            f"{tally.bytes_in / 1e6 / seconds:,.0f} MB/s",
+            f"{tally.results / seconds:,.0f} records/s",
+            f"{sum(tally.errors().values()):,} errors",
+        ]
+        if size and taken:
+            left = seconds * (size - taken) / taken
+            parts.append(f"{int(left // 60)}:{int(left % 60):02d} left")
+        return "  ".join(parts)

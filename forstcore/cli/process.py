@@ -1,0 +1,129 @@
+"""`forstcore process`: files through the engine, on all cores, without a server."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Literal
+
+import click
+
+from forstcore.cli import _options
+from forstcore.cli._inputs import Inputs
+from forstcore.cli._makers import BlockMaker, EngineMaker, Maker
+from forstcore.cli._transform import Plan, transform
+from forstcore.loading import Loader
+from forstcore.processors import Processor, as_processor
+
+__all__ = ["command", "maker_of", "processor_of", "processor_options"]
+
+
+def processor_of(name: str | None, modules: tuple[str, ...]) -> Processor:
+    """Find the processor that an option names.
+
+    Raises:
+        LoadError: a module cannot be loaded.
+        click.UsageError: there is none of that name.
+    """
+    if modules:
+        Loader(modules).load()
+    try:
+        return as_processor(name)
+    except LookupError as error:
+        raise click.UsageError(str(error.args[0])) from None
+
+
+def maker_of(
+    inputs: Inputs, processor: Processor, *, workers: int, buffer_size: int, max_line_size: int
+) -> Maker:
+    """Choose what makes the results of an input."""
+    if processor.kind == "native" and inputs.size is not None:
+        return BlockMaker(processor, workers=workers, max_line_size=max_line_size)
+    return EngineMaker(
+        processor, workers=workers, buffer_size=buffer_size, max_line_size=max_line_size
+    )
+
+
+def processor_options(command: Any) -> Any:
+    """Add the options that choose what is done to records."""
+    for option in (
+        click.option(
+            "--buffer-size",
+            metavar="RECORDS",
+            type=click.IntRange(1, 1_000_000),
+            default=1000,
+            show_default=True,
+            help="Records that an async processor may have in work.",
+        ),
+        click.option(
+            "--workers",
+            metavar="N",
+            type=click.IntRange(1, 10_000),
+            default=os.cpu_count() or 1,
+            help="Batches, or calls of an async processor, at once. Default: one for each core.",
+        ),
+        click.option(
+            "--processors",
+            metavar="MODULE",
+            multiple=True,
+            help="A module with processors: its name, the path of its file, or an entry point. "
+            "May be repeated.",
+        ),
+        click.option(
+            "--processor", metavar="NAME", help="What is done to records. Default: the built-in."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+_EPILOG = """\b
+Examples:
+  forstcore process records.ndjson -o results.ndjson
+  forstcore process part-*.ndjson.gz -o all.ndjson.zst --errors bad.ndjson
+  zcat old.gz | forstcore process | head
+  forstcore process in.ndjson --processors routes.py --processor enrich
+"""
+
+
+@click.command(epilog=_EPILOG)
+@_options.input_files
+@_options.output
+@_options.errors
+@_options.on_error
+@processor_options
+@_options.max_line_size
+@_options.progress
+def command(
+    inputs: tuple[str, ...],
+    output: str,
+    errors: str | None,
+    on_error: Literal["skip", "emit", "fail"],
+    processor: str | None,
+    processors: tuple[str, ...],
+    workers: int,
+    buffer_size: int,
+    max_line_size: int,
+    progress: bool | None,
+) -> None:
+    """Process NDJSON files, or standard input, on all cores.
+
+    Several files are read as one. Results have the order of their records.
+    """
+    read = Inputs(inputs)
+    transform(
+        Plan(
+            read,
+            output,
+            on_error=on_error,
+            errors=errors,
+            max_line_size=max_line_size,
+            progress=progress,
+        ),
+        maker_of(
+            read,
+            processor_of(processor, processors),
+            workers=workers,
+            buffer_size=buffer_size,
+            max_line_size=max_line_size,
+        ),
+    )

@@ -1,0 +1,129 @@
+"""`forstcore publish`: files into a source of a server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import aiohttp
+import click
+
+from forstcore.cli import _options
+from forstcore.cli._ahead import read_ahead
+from forstcore.cli._inputs import Inputs
+from forstcore.cli._progress import Progress, Tally
+from forstcore.cli.send import client_of
+from forstcore.client import ForstStreamingClient
+from forstcore.config import StreamingConfig
+from forstcore.errors import RequestRefusedError, StreamFailedError
+
+__all__ = ["command"]
+
+_EPILOG = """\b
+Examples:
+  forstcore publish events records.ndjson
+  sensors | forstcore publish sensor-data --server http://127.0.0.1:8080
+"""
+
+
+@click.command(epilog=_EPILOG)
+@_options.source
+@_options.input_files
+@_options.server_url
+@_options.server
+@click.option(
+    "--on-error",
+    type=click.Choice(["skip", "fail"]),
+    default="skip",
+    show_default=True,
+    help="Drop and count lines that are no JSON object, or stop at the first.",
+)
+@_options.progress
+def command(
+    source: str,
+    inputs: tuple[str, ...],
+    server: str,
+    token: str | None,
+    ca: str | None,
+    timeout: float,
+    on_error: str,
+    progress: bool | None,
+) -> None:
+    """Publish NDJSON files, or standard input, to SOURCE, which the server has in memory."""
+    asyncio.run(_publish(source, Inputs(inputs), server, token, ca, timeout, on_error, progress))
+
+
+async def _publish(
+    source: str,
+    inputs: Inputs,
+    server: str,
+    token: str | None,
+    ca: str | None,
+    patience: float,
+    on_error: str,
+    shown: bool | None,
+) -> None:
+    tally = Tally()
+    progress = Progress(inputs, tally, shown)
+    failure: Exception | None = None
+
+    async def body() -> AsyncGenerator[bytes, None]:
+        nonlocal failure
+        # The head goes out with the first piece, even if that is empty.
+        yield b""
+        try:
+            async with aclosing(read_ahead(inputs.pieces)) as pieces:
+                async for _, piece in pieces:
+                    yield piece
+                    tally.bytes_in += len(piece)
+                    tally.results += piece.count(b"\n")
+                    progress.tick()
+        except Exception as error:
+            # What was sent is published; aiohttp would leave an error here to nobody.
+            failure = error
+
+    async with client_of(server, token, ca, StreamingConfig(timeout=patience)) as client:
+        answer = await _post(client, f"/sources/{source}", body(), token, on_error, patience)
+    if failure is not None:
+        progress.clear()
+        raise failure
+    tally.results = answer["records"]
+    tally.errors = lambda: {"invalid": answer["errors"]} if answer["errors"] else {}
+    progress.end("published")
+
+
+async def _post(
+    client: ForstStreamingClient,
+    endpoint: str,
+    body: AsyncGenerator[bytes, None],
+    token: str | None,
+    on_error: str,
+    patience: float,
+) -> dict[str, int]:
+    headers = {"Content-Type": "application/x-ndjson", "Forst-On-Error": on_error}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    try:
+        async with client.session().post(
+            client.target.url(endpoint),
+            data=body,
+            headers=headers,
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=patience),
+        ) as response:
+            text = await response.read()
+            if response.status != 200:
+                raise RequestRefusedError(response.status, _detail(text))
+            found: dict[str, int] = json.loads(text)
+            return found
+    except (aiohttp.ClientError, OSError) as error:
+        raise StreamFailedError("unreachable", f"{client.target}: {error}") from error
+
+
+def _detail(text: bytes) -> str:
+    try:
+        return str(json.loads(text)["detail"])
+    except (ValueError, KeyError, TypeError):
+        return text[:200].decode(errors="replace")

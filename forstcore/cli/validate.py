@@ -1,0 +1,96 @@
+"""`forstcore validate`: every line that is no record, with its place."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from forstcore._proc import PASS_ON
+from forstcore._rejects import Rejected
+from forstcore.cli import _options
+from forstcore.cli._excerpt import excerpt
+from forstcore.cli._inputs import Inputs
+from forstcore.cli._main import BAD_LINES
+from forstcore.cli._transform import Plan, transform
+from forstcore.cli.process import maker_of, processor_of, processor_options
+from forstcore.processors import as_processor
+
+__all__ = ["command"]
+
+_EPILOG = """\b
+Examples:
+  forstcore validate records.ndjson
+  forstcore validate --any-object part-*.ndjson.gz && echo fine
+"""
+
+
+@click.command(epilog=_EPILOG)
+@_options.input_files
+@_options.errors
+@click.option(
+    "--any-object",
+    is_flag=True,
+    help="Take every JSON object, not only records whose id and data are strings.",
+)
+@click.option(
+    "--limit",
+    metavar="N",
+    type=click.IntRange(0),
+    default=100,
+    show_default=True,
+    help="Bad lines that are shown; all are counted.",
+)
+@processor_options
+@_options.max_line_size
+@_options.progress
+def command(
+    inputs: tuple[str, ...],
+    errors: str | None,
+    any_object: bool,
+    limit: int,
+    processor: str | None,
+    processors: tuple[str, ...],
+    workers: int,
+    buffer_size: int,
+    max_line_size: int,
+    progress: bool | None,
+) -> None:
+    """Show each line that is no record: file, line, byte and what stands there.
+
+    With --processor, lines that it fails on are shown, too. Ends with status 1 if there are any.
+    """
+    if any_object and processor:
+        raise click.UsageError("--any-object and --processor exclude each other")
+    shown = 0
+
+    def show(rejected: Rejected) -> None:
+        nonlocal shown
+        shown += 1
+        if shown <= limit:
+            print(rejected, excerpt(rejected.raw, rejected.offset), sep="\n")
+        elif shown == limit + 1:
+            print("…")
+        sys.stdout.flush()
+
+    read = Inputs(inputs)
+    bad = transform(
+        Plan(
+            read,
+            None,
+            errors=errors,
+            max_line_size=max_line_size,
+            progress=progress,
+            on_reject=show,
+            verb="checked",
+        ),
+        maker_of(
+            read,
+            as_processor(PASS_ON) if any_object else processor_of(processor, processors),
+            workers=workers,
+            buffer_size=buffer_size,
+            max_line_size=max_line_size,
+        ),
+    )
+    if bad:
+        click.get_current_context().exit(BAD_LINES)

@@ -1,0 +1,109 @@
+"""The figures of this process over the last minutes."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from pathlib import Path
+from typing import NamedTuple
+
+from server.state import State
+
+__all__ = ["Figures", "Point"]
+
+_SPAN = 300.0  # Seconds that are remembered.
+_STATM = Path("/proc/self/statm")
+
+
+class Point(NamedTuple):
+    """What happened between one look and the next; rates are per second.
+
+    Attributes:
+        time: when it ended, in seconds since 1970.
+        bytes_in, bytes_out, records, results, errors: rates of the counters of all streams.
+        streams: streams that are open.
+        core: seconds in the core or in workers per record; None without a record.
+        turn: seconds that something which is ready waits for its turn in the event loop.
+        cpu: share of a core that the process takes.
+        memory: resident bytes; None where the system does not tell.
+        queued: bytes of results that wait in memory for their readers.
+        spooled: bytes of results that wait in spool files.
+    """
+
+    time: float
+    bytes_in: float
+    bytes_out: float
+    records: float
+    results: float
+    errors: float
+    streams: int
+    core: float | None
+    turn: float
+    cpu: float
+    memory: int | None
+    queued: int
+    spooled: int
+
+
+class Figures:
+    """Remember what the streams of this process did in the last five minutes.
+
+    Args:
+        state: the streams.
+
+    Attributes:
+        points: the past, oldest first.
+    """
+
+    def __init__(self, state: State) -> None:
+        self.points: deque[Point] = deque()
+        self._state = state
+        self._totals: dict[str, float] = {}
+        self._at = time.monotonic()
+        self._cpu = time.process_time()
+
+    def look(self, turn: float) -> Point:
+        """Add a point for the time since the last look.
+
+        Args:
+            turn: what is known of the event loop, see `Point`.
+        """
+        self._state.update_metrics()
+        totals = dict(self._state.metrics.totals)
+        now, cpu = time.monotonic(), time.process_time()
+        seconds = max(now - self._at, 1e-3)
+        moved = {name: value - self._totals.get(name, 0.0) for name, value in totals.items()}
+
+        def rate(name: str) -> float:
+            return round(moved.get(name, 0.0) / seconds, 1)
+
+        records = moved.get("records", 0.0)
+        outlets = [each.outlet for each in self._state.streams if each.outlet is not None]
+        point = Point(
+            time=round(time.time(), 2),
+            bytes_in=rate("bytes_in"),
+            bytes_out=rate("bytes_out"),
+            records=rate("records"),
+            results=rate("results"),
+            errors=rate("errors"),
+            streams=len(self._state.streams),
+            core=float(f"{moved['core'] / records:.3g}") if records else None,
+            turn=float(f"{turn:.3g}"),
+            cpu=round((cpu - self._cpu) / seconds, 4),
+            memory=_resident(),
+            queued=sum(outlet.queued() for outlet in outlets),
+            spooled=sum(len(outlet.spool) for outlet in outlets),
+        )
+        self._totals, self._at, self._cpu = totals, now, cpu
+        self.points.append(point)
+        while point.time - self.points[0].time > _SPAN:
+            self.points.popleft()
+        return point
+
+
+def _resident() -> int | None:
+    try:
+        return int(_STATM.read_bytes().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return None

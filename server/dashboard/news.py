@@ -1,0 +1,154 @@
+"""The news of the dashboard: one line of JSON a second, made once for all who look."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import time
+from collections.abc import AsyncGenerator
+
+from aiohttp import web
+
+import forstcore
+from forstcore import _proc
+from server.dashboard.figures import Figures, Point
+from server.dashboard.sources import Sources
+from server.dashboard.streams import Streams
+from server.errors import ProblemError
+from server.hub import Hub
+from server.state import State
+
+__all__ = ["News"]
+
+_LIVE = 1.0  # Seconds between two lines.
+_QUIET = 5.0  # Seconds between two points of the history that nobody looks at.
+_TURNS = 4  # Looks at the event loop for each line; the worst is told.
+_MOST_VIEWERS = 100
+_BUILT_IN = ("/streaming-process", "/large-dataset-stream")
+
+
+class News:
+    """Look at the process, and tell all viewers.
+
+    A viewer that does not keep up misses lines: each is told the latest only.
+
+    Args:
+        state: the streams that are looked at.
+        hub: the sources that are looked at.
+    """
+
+    def __init__(self, state: State, hub: Hub) -> None:
+        self._state = state
+        self._figures = Figures(state)
+        self._streams = Streams(state)
+        self._sources = Sources(state, hub)
+        self._viewers = 0
+        self._came = asyncio.Event()
+        self._told = asyncio.Event()
+        self._line = b""
+        self._ended = False
+
+    async def run(self, _app: web.Application) -> AsyncGenerator[None, None]:
+        """Look for as long as the application lives; a context of its cleanup."""
+        task = asyncio.create_task(self._look_on())
+        yield
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    async def end(self, _app: web.Application) -> None:
+        """Let the viewers go: the application shuts down."""
+        self._ended = True
+        self._told.set()
+
+    def check_room(self) -> None:
+        """Raise ProblemError 503 if there are enough viewers."""
+        if self._viewers >= _MOST_VIEWERS:
+            raise ProblemError(
+                503, f"{_MOST_VIEWERS} pages look already", headers={"Retry-After": "10"}
+            )
+
+    async def lines(self) -> AsyncGenerator[bytes, None]:
+        """Yield the past, then a line a second."""
+        self._viewers += 1
+        if self._viewers == 1:
+            self._came.set()
+        try:
+            yield self._greeting()
+            while not self._ended:
+                await self._told.wait()
+                if not self._ended:
+                    yield self._line
+        finally:
+            self._viewers -= 1
+            if not self._viewers:
+                self._streams.forget()
+
+    async def _look_on(self) -> None:
+        while True:
+            turn = 0.0
+            if self._viewers:
+                for _ in range(_TURNS):
+                    await asyncio.sleep(_LIVE / _TURNS)
+                    turn = max(turn, await _turn())
+                self._tell(self._figures.look(turn))
+                continue
+            self._came.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_QUIET):
+                    await self._came.wait()
+            self._figures.look(await _turn())
+
+    def _tell(self, point: Point) -> None:
+        totals = self._state.metrics.totals
+        self._line = _dumped(
+            {
+                "point": point,
+                "streams": self._streams.look(),
+                "sources": self._sources.look(),
+                "errors": {
+                    name.removeprefix("error "): int(count)
+                    for name, count in totals.items()
+                    if name.startswith("error ") and count
+                },
+                "totals": {
+                    name: int(totals.get(name, 0))
+                    for name in ("lines", "records", "results", "errors", "bytes_in", "bytes_out")
+                },
+                "draining": self._state.draining,
+                "viewers": self._viewers,
+            }
+        )
+        news, self._told = self._told, asyncio.Event()
+        news.set()
+
+    def _greeting(self) -> bytes:
+        config = self._state.config
+        return _dumped(
+            {
+                "server": {
+                    "version": forstcore.__version__,
+                    "scan_path": _proc.scan_path(),
+                    "process": os.getpid(),
+                    "processes": config.processes,
+                    "max_streams": config.max_streams,
+                },
+                "endpoints": [*_BUILT_IN, *(f"/{name}" for name in self._state.processors)],
+                "columns": Point._fields,
+                "history": list(self._figures.points),
+                "time": time.time(),
+            }
+        )
+
+
+async def _turn() -> float:
+    """Measure how long something that is ready waits for its turn in the event loop."""
+    started = time.perf_counter()
+    await asyncio.sleep(0)
+    return time.perf_counter() - started
+
+
+def _dumped(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode() + b"\n"

@@ -1,0 +1,92 @@
+"""The routes of the dashboard: its page, its files, its news."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from aiohttp import hdrs, web
+
+from server.dashboard.assets import Asset, Assets
+from server.dashboard.news import News
+from server.errors import ProblemError
+from server.hub import HUB
+from server.state import STATE
+
+__all__ = ["add_dashboard"]
+
+_PATIENCE = 30.0  # Seconds that a viewer who takes nothing is kept.
+
+_GUARDS = {
+    "Content-Security-Policy": "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "connect-src 'self'",
+            "img-src 'self' data:",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+        )
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def add_dashboard(app: web.Application) -> None:
+    """Add the dashboard to an application."""
+    assets = Assets()
+    news = News(app[STATE], app[HUB])
+
+    async def page(request: web.Request) -> web.Response:
+        return _answer(request, assets.page, "no-cache")
+
+    async def file(request: web.Request) -> web.Response:
+        asset = assets.files.get(request.match_info["name"])
+        if asset is None or request.match_info["digest"] != assets.digest:
+            raise web.HTTPNotFound
+        return _answer(request, asset, "public, max-age=31536000, immutable")
+
+    async def watch(request: web.Request) -> web.StreamResponse:
+        # A page of somebody else cannot read the news, but could have it made for nobody.
+        if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+            raise ProblemError(403, "the news are for the server's own page")
+        news.check_room()
+        response = web.StreamResponse(
+            headers={
+                **_GUARDS,
+                "Content-Type": "application/x-ndjson",
+                "Cache-Control": "no-store",
+                "X-Accel-Buffering": "no",
+            }
+        )
+        await response.prepare(request)
+        async with contextlib.aclosing(news.lines()) as lines:
+            try:
+                async for line in lines:
+                    async with asyncio.timeout(_PATIENCE):
+                        await response.write(line)
+                await response.write_eof()
+            except TimeoutError:
+                if request.transport is not None:
+                    request.transport.abort()
+            except ConnectionError:
+                pass
+        return response
+
+    app.cleanup_ctx.append(news.run)
+    app.on_shutdown.append(news.end)
+    app.router.add_get("/", page)
+    app.router.add_get("/dashboard/static/{digest}/{name}", file)
+    app.router.add_get("/dashboard/news", watch, allow_head=False)
+
+
+def _answer(request: web.Request, asset: Asset, caching: str) -> web.Response:
+    headers = {**_GUARDS, "Cache-Control": caching, "ETag": asset.etag}
+    if asset.etag in request.headers.get(hdrs.IF_NONE_MATCH, ""):
+        return web.Response(status=304, headers=headers)
+    return web.Response(body=asset.body, headers={**headers, "Content-Type": asset.content_type})

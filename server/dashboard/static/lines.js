@@ -1,0 +1,31 @@
+// Lines of a response as they come.
+
+/**
+ * Yield the lines of a body, without LF.
+ * @param {Response} response
+ */
+export async function* linesOf(response) {
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let tail = "";
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      const lines = (tail + value).split("\n");
+      tail = lines.pop();
+      yield* lines;
+    }
+    if (tail) yield tail;
+  } finally {
+    reader.cancel().catch(() => {});
+  }
+}
+
+/** Read what a response that is no stream has to say. */
+export async function problemOf(response) {
+  try {
+    return (await response.json()).detail;
+  } catch {
+    return `${response.status} ${response.statusText}`;
+  }
+}

@@ -1,0 +1,22 @@
+// Rows of tables that change: cells are written only where their text is another.
+
+/**
+ * Bring the rows of a table up to date.
+ * @param {HTMLTableSectionElement} body
+ * @param {{text: string, className?: string}[][]} rows the first cell is the row's header.
+ */
+export function fill(body, rows) {
+  while (body.rows.length > rows.length) body.deleteRow(-1);
+  rows.forEach((cells, place) => {
+    const row = body.rows[place] ?? body.insertRow();
+    cells.forEach(({ text, className = "" }, column) => {
+      let cell = row.cells[column];
+      if (!cell) {
+        cell = row.appendChild(document.createElement(column ? "td" : "th"));
+        if (!column) cell.scope = "row";
+      }
+      if (cell.textContent !== text) cell.textContent = text;
+      if (cell.className !== className) cell.className = className;
+    });
+  });
+}

@@ -1,0 +1,49 @@
+"""Streams that an engine processes, over several workers."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+
+from forstcore.engine import Engine
+from server.exchange import Exchange, drained
+from server.outlet import Outlet
+from server.takeover import Takeover
+
+__all__ = ["EngineExchange"]
+
+
+class EngineExchange(Exchange):
+    """A stream that an engine processes.
+
+    Reading goes on while workers are busy, as far as the engine has room; results are
+    written as they come out of it.
+    """
+
+    stream: Engine
+
+    @property
+    def core_seconds(self) -> float:
+        return self.stream.seconds
+
+    def drain(self) -> None:
+        self.stream.end_input(drained())
+
+    async def _process(self, outlet: Outlet, takeover: Takeover | None) -> None:
+        async with (
+            aclosing(self.intake.pieces()) as pieces,
+            aclosing(self.stream.run(pieces)) as outputs,
+        ):
+            async for output in outputs:
+                await outlet.send(outlet.wrapped(output))
+                self._check()
+        await outlet.end()
+
+    def _at_once(self, piece: memoryview) -> bool:
+        if not self.stream.has_room or not self.intake.may_go_at_once():
+            return False
+        self.intake.count(len(piece))
+        self.stream.feed(piece)
+        return True
+
+    def _is_processing(self) -> bool:
+        return self.stream.is_busy

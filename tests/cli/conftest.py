@@ -1,0 +1,95 @@
+"""Commands that run, and the server that some of them talk to."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers import ROOT, Server, launch
+
+RECORDS = b"".join(b'{"id":"%d","data":"reading %d"}\n' % (n, n) for n in range(1000))
+RESULTS = b"".join(
+    b'{"id":"%d","result":"processed_reading %d","status":"success"}\n' % (n, n)
+    for n in range(1000)
+)
+
+Done = subprocess.CompletedProcess[bytes]
+Run = Callable[..., Done]
+Start = Callable[..., "subprocess.Popen[bytes]"]
+
+
+def command(*arguments: str | Path) -> list[str]:
+    """Return the command line of `forstcore` with these arguments."""
+    return [sys.executable, "-m", "forstcore", *map(str, arguments)]
+
+
+def environment(env: dict[str, str] | None = None) -> dict[str, str]:
+    clean = {name: value for name, value in os.environ.items() if "FORSTCORE_" not in name}
+    return {**clean, "PYTHONPATH": str(ROOT), **(env or {})}
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Run a command in a directory of its own, to its end."""
+
+    def run_it(
+        *arguments: str | Path, stdin: bytes = b"", env: dict[str, str] | None = None
+    ) -> Done:
+        return subprocess.run(
+            command(*arguments),
+            input=stdin,
+            cwd=tmp_path,
+            env=environment(env),
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+
+    return run_it
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start commands with pipes for everything; all are ended after the test."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start_it(
+        *arguments: str | Path,
+        env: dict[str, str] | None = None,
+        stdout: int = subprocess.PIPE,
+        stderr: int = subprocess.PIPE,
+    ) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            command(*arguments),
+            cwd=tmp_path,
+            env=environment(env),
+            stdin=subprocess.PIPE,
+            stdout=stdout,
+            stderr=stderr,
+        )
+        started.append(process)
+        return process
+
+    yield start_it
+    for process in started:
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """A server for all tests of a module."""
+    server = launch("--no-access-log")
+    yield server
+    server.process.kill()
+    server.process.communicate()

@@ -1,0 +1,124 @@
+"""Help, completion, and the commands that only tell: validate, bench, info."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+import forstcore
+from tests.cli.conftest import RECORDS, Run, Start
+
+COMMANDS = ["process", "send", "publish", "watch", "validate", "replay", "bench", "info", "serve"]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help(run: Run, name: str) -> None:
+    done = run(name, "--help")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.lower().startswith(b"usage: ")
+    if name not in ("bench", "info", "serve"):
+        assert b"Examples:\n    forstcore " + name.encode() in done.stdout
+
+
+def test_help_lists_all_commands(run: Run) -> None:
+    done = run("--help")
+    assert done.returncode == 0
+    for name in COMMANDS:
+        assert re.search(rf"^  {name} +\S", done.stdout.decode(), re.MULTILINE)
+    assert b"Exit status:" in done.stdout
+
+
+def test_version(run: Run) -> None:
+    assert run("--version").stdout.decode() == f"forstcore {forstcore.__version__}\n"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(run: Run, shell: str) -> None:
+    done = run(env={"_FORSTCORE_COMPLETE": f"{shell}_source"})
+    if b"Bash version" in done.stderr:
+        pytest.skip("needs a newer bash")
+    assert done.returncode == 0
+    assert b"forstcore" in done.stdout
+    words = {"COMP_WORDS": "forstcore va", "COMP_CWORD": "1"}
+    done = run(env={"_FORSTCORE_COMPLETE": "bash_complete", **words})
+    assert done.stdout == b"plain,validate\n"
+
+
+def test_validate_finds_nothing(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "good").write_bytes(RECORDS)
+    done = run("validate", "good")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def test_validate_shows_each_bad_line(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "good").write_bytes(RECORDS.rstrip())
+    long = '{"id":"' + "ä" * 100 + '","data":7,"more":"' + "x" * 100 + '"}'
+    (tmp_path / "bad").write_text('{"id":"1"}\n{"id":2}\n\n' + long + '\n"\x1b[31m\n')
+    done = run("validate", "good", "bad")
+    assert done.returncode == 1
+    marked = "    …" + "ä" * 27 + '","data":7,"more":"' + "x" * 26 + "…"
+    assert done.stdout.decode().splitlines() == [
+        "bad:2:6: member 'id' must be a string or null (wrong_type)",
+        '    {"id":2}',
+        "          ^",
+        "bad:4:216: member 'data' must be a string or null (wrong_type)",
+        marked,
+        " " * marked.index("7") + "^",
+        "bad:5:1: a control character in a string must be escaped (invalid_json)",
+        '    "�[31m',
+        "     ^",
+    ]
+    assert done.stderr.startswith(b"forstcore: 3 lines were rejected: ")
+
+
+def test_validate_options(run: Run, tmp_path: Path) -> None:
+    assert run("validate", "--any-object", stdin=b'{"id":2}\n').returncode == 0
+    assert run("validate", "--any-object", stdin=b"[]\n").returncode == 1
+    done = run("validate", "--limit", "2", "--errors", "all", stdin=b"nope\n" * 5)
+    assert done.returncode == 1
+    assert done.stdout.count(b"nope") == 2
+    assert done.stdout.endswith(b"\xe2\x80\xa6\n")
+    assert len((tmp_path / "all").read_bytes().splitlines()) == 5
+    done = run("validate", "--any-object", "--processor", "x")
+    assert done.returncode == 2
+
+
+def test_validate_can_be_interrupted(start: Start) -> None:
+    process = start("validate")
+    assert process.stdin
+    assert process.stdout
+    process.stdin.write(b"nope\n")
+    process.stdin.flush()
+    assert process.stdout.readline().startswith(b"-:1:0: ")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == -signal.SIGINT
+
+
+def test_bench(run: Run, start: Start) -> None:
+    done = run("bench", "--size", "1", "--runs", "1")
+    assert (done.returncode, done.stderr) == (0, b"")
+    told = done.stdout.decode().splitlines()
+    assert re.match(r"\d+ MB, [\d,]+ records, 1 runs, scan path \w+$", told[0])
+    assert re.match(r"the core, one thread +[\d,]+ MB/s +[\d.]+ M records/s", told[1])
+    assert re.match(r"the engine, \d+ workers? +[\d,]+ MB/s", told[2])
+    assert run("bench", "--size", "0").returncode == 2
+    process = start("bench", "--size", "64", "--runs", "100")
+    assert process.stdout
+    process.stdout.read(1)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == -signal.SIGINT
+
+
+def test_info(run: Run) -> None:
+    done = run("info", "--json", env={"FORSTCORE_TOKEN": "hush-4711", "FORSTCORE_PORT": "81"})
+    told = json.loads(done.stdout)
+    assert told["forstcore"] == forstcore.__version__
+    assert told["scan_path"] in told["scan_paths"]
+    assert told["variables"] == {"FORSTCORE_PORT": "81", "FORSTCORE_TOKEN": "set"}
+    plain = run("info")
+    assert b"scan_path: " in plain.stdout
+    assert run("info", "--yaml").returncode == 2

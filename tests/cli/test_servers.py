@@ -1,0 +1,278 @@
+"""Commands that talk to a server: send, replay, publish, watch, serve."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import random
+import re
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import RECORDS, RESULTS, Run, Start
+from tests.servers import Server, launch
+
+BAD = b'{"id":"1"}\n{"id":2}\n'
+
+
+def test_send_gives_what_process_gives(run: Run, server: Server, tmp_path: Path) -> None:
+    (tmp_path / "in.ndjson").write_bytes(RECORDS + BAD)
+    here = run("process", "in.ndjson", "-o", "here")
+    there = run("send", server.url, "in.ndjson", "-o", "there")
+    assert (here.returncode, there.returncode) == (0, 0)
+    assert (tmp_path / "here").read_bytes() == (tmp_path / "there").read_bytes()
+    assert here.stderr == there.stderr == b"forstcore: 1 line was rejected: wrong_type 1\n"
+
+
+def test_send_as_it_comes(start: Start, server: Server) -> None:
+    process = start("send", f"{server.host}:{server.port}/streaming-process")
+    assert process.stdin
+    assert process.stdout
+    for number in range(3):
+        process.stdin.write(b'{"id":"%d"}\n' % number)
+        process.stdin.flush()
+        assert process.stdout.readline().startswith(b'{"id":"%d","result"' % number)
+    process.stdin.close()
+    assert process.wait(30) == 0
+
+
+def test_send_options(run: Run, server: Server) -> None:
+    done = run("send", server.url, "--on-error", "emit", "--compress", stdin=BAD)
+    assert done.returncode == 0
+    assert [json.loads(line)["status"] for line in done.stdout.splitlines()] == ["success", "error"]
+    done = run("send", server.url, "--on-error", "fail", stdin=BAD)
+    assert done.returncode == 1
+    assert b"(bad_record)" in done.stderr
+
+
+def test_send_survives_a_server_that_dies(start: Start, tmp_path: Path) -> None:
+    servers = [launch("--no-access-log")]
+    port = str(servers[0].port)
+    process = start("send", servers[0].url, "--errors", "errors", "-o", "out")
+    assert process.stdin
+    chance = random.Random(1)
+    sent = 0
+    try:
+        for _ in range(3):
+            for _ in range(chance.randint(20, 60)):
+                process.stdin.write(RECORDS + BAD)
+                sent += 1
+            process.stdin.flush()
+            servers[-1].process.kill()
+            servers[-1].process.communicate()
+            servers.append(launch("--no-access-log", "--port", port))
+        process.stdin.close()
+        assert process.wait(60) == 0
+    finally:
+        servers[-1].process.kill()
+        servers[-1].process.communicate()
+    one = b'{"id":"1","result":"processed_","status":"success"}\n'
+    assert (tmp_path / "out").read_bytes() == (RESULTS + one) * sent
+    errors = [json.loads(line) for line in (tmp_path / "errors").read_text().splitlines()]
+    assert [each["line"] for each in errors] == [1002 * number for number in range(1, sent + 1)]
+    assert {each["raw"] for each in errors} == {'{"id":2}'}
+
+
+@pytest.mark.parametrize(
+    ("url", "status", "said"),
+    [
+        ("http://127.0.0.1:1", 3, b"cannot be reached"),
+        ("{server}/nowhere", 3, b"there is no '/nowhere' here"),
+        ("ftp://127.0.0.1", 2, b"base URL must start with"),
+    ],
+)
+def test_send_says_what_is_wrong(
+    run: Run, server: Server, url: str, status: int, said: bytes
+) -> None:
+    done = run("send", url.format(server=server.url), "--attempts", "1", stdin=RECORDS)
+    assert done.returncode == status
+    assert said in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_tokens(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("hush-4711")
+    server = launch("--no-access-log", "--token-file", str(tmp_path / "token"))
+    try:
+        done = run("send", server.url, stdin=RECORDS)
+        assert done.returncode == 3
+        assert b"bearer token" in done.stderr
+        done = run("send", server.url, stdin=RECORDS, env={"FORSTCORE_TOKEN": "hush-4711"})
+        assert (done.returncode, done.stdout) == (0, RESULTS)
+        done = run("publish", "events", "--server", server.url, "--token", "x", stdin=RECORDS)
+        assert done.returncode == 3
+    finally:
+        server.process.kill()
+        server.process.communicate()
+
+
+def test_send_can_be_interrupted(start: Start, server: Server, tmp_path: Path) -> None:
+    process = start("send", server.url, "-o", "out")
+    assert process.stdin
+    process.stdin.write(RECORDS)
+    process.stdin.flush()
+    while not [path for path in tmp_path.iterdir() if path.name.startswith(".")]:
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == -signal.SIGINT
+    assert process.stderr
+    assert process.stderr.read() == b""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_replay(run: Run, server: Server, tmp_path: Path) -> None:
+    (tmp_path / "in").write_bytes(RECORDS + BAD + b'{"id":"4","data":"\xff"}\n')
+    assert run("process", "in", "--errors", "errors").returncode == 0
+    # Somebody mends one of them.
+    mended = (tmp_path / "errors").read_text().replace('{\\"id\\":2}', '{\\"id\\":\\"2\\"}')
+    (tmp_path / "errors").write_text(mended)
+    for options in ((), ("--to", server.url)):
+        done = run("replay", "errors", "--errors", "still", *options)
+        assert done.returncode == 0
+        assert done.stdout == b'{"id":"2","result":"processed_","status":"success"}\n'
+        (left,) = map(json.loads, (tmp_path / "still").read_text().splitlines())
+        assert (left["file"], left["line"], left["code"]) == ("in", 1003, "invalid_utf8")
+
+
+def test_replay_refuses_what_is_no_error_file(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "other").write_bytes(RECORDS)
+    done = run("replay", "other")
+    assert done.returncode == 3
+    assert b"other, line 1: not a line of an error file" in done.stderr
+    done = run("replay", "other", "--errors", "other")
+    assert done.returncode == 2
+    assert (tmp_path / "other").read_bytes() == RECORDS
+
+
+@pytest.fixture
+def subscriber(start: Start, server: Server) -> subprocess.Popen[bytes]:
+    """A `watch` that takes part when this is there: it has shown a first record."""
+    process = start("watch", "events", "--server", server.url, "--processor", "pass")
+    return process
+
+
+def publish_until(run: Run, server: Server, seen: threading.Event) -> None:
+    """Publish again and again: a subscriber sees nothing of what came before it."""
+    end = time.monotonic() + 30
+    while not seen.is_set() and time.monotonic() < end:
+        done = run(
+            "publish", "events", "--server", server.url, stdin=b'{"id":"1","level":"high"}\n'
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def test_what_is_published_can_be_watched(
+    run: Run, server: Server, subscriber: subprocess.Popen[bytes]
+) -> None:
+    assert subscriber.stdout
+    seen = threading.Event()
+    publisher = threading.Thread(target=publish_until, args=(run, server, seen))
+    publisher.start()
+    line = subscriber.stdout.readline()
+    seen.set()
+    publisher.join()
+    assert json.loads(line) == {"id": "1", "level": "high"}
+    subscriber.send_signal(signal.SIGINT)
+    assert subscriber.wait(30) == -signal.SIGINT
+    assert subscriber.stderr
+    assert subscriber.stderr.read() == b""
+
+
+def test_watch_filters(run: Run, server: Server) -> None:
+    records = b'{"id":"1","level":"low"}\n{"id":"2","level":"high"}\n{"id":"3","level":3}\n'
+    assert run("publish", "events", "--server", server.url, stdin=records).returncode == 0
+    for wanted, number in (("high", "2"), ("3", "3")):
+        done = run(
+            *("watch", "events", "--server", server.url, "--from", "start", "--count", "1"),
+            *("--filter", f"level={wanted}", "--filter", f"id={json.dumps(number)}"),
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert json.loads(done.stdout)["id"] == number
+
+
+def test_watch_goes_on_when_the_server_was_away(start: Start, tmp_path: Path) -> None:
+    file = tmp_path / "log.ndjson"
+    file.write_bytes(b'{"id":"1"}\n')
+    options = ("--no-access-log", "--source", f"log=file:{file}")
+    servers = [launch(*options)]
+    process = start(
+        *("watch", "log", "--server", servers[0].url, "--from", "start", "--processor", "pass")
+    )
+    assert process.stdout
+    try:
+        assert json.loads(process.stdout.readline()) == {"id": "1"}
+        servers[0].process.kill()
+        servers[0].process.communicate()
+        with file.open("ab") as log:
+            log.write(b'{"id":"2"}\n')
+        servers.append(launch(*options, "--port", str(servers[0].port)))
+        assert json.loads(process.stdout.readline()) == {"id": "2"}
+    finally:
+        servers[-1].process.kill()
+        servers[-1].process.communicate()
+
+
+def test_watch_shows_a_table_on_a_terminal(run: Run, start: Start, server: Server) -> None:
+    records = b'{"id":"1","level":"\x7f"}\n{"id":"2","place":"cellar"}\n'
+    assert run("publish", "events", "--server", server.url, stdin=records).returncode == 0
+    ours, theirs = pty.openpty()
+    process = start(
+        *("watch", "events", "--server", server.url, "--from", "start", "--processor", "pass"),
+        stdout=theirs,
+        env={"COLUMNS": "100", "LINES": "30"},
+    )
+    os.close(theirs)
+    told = b""
+    while b"cellar" not in told:
+        told += os.read(ours, 10_000)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == -signal.SIGINT
+    while b"\x1b[?1049l" not in told:
+        told += os.read(ours, 10_000)
+    os.close(ours)
+    assert re.search(rb"id +level +place", told)
+    assert b"\x7f" not in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["publish", "nowhere"], 3, b"there is no source 'nowhere'"),
+        (["watch", "nowhere"], 3, b"there is no source 'nowhere'"),
+        (["watch", "events", "--filter", "level"], 2, b"'level' is not name=value"),
+        (["watch", "events", "--from", "yesterday"], 3, b"from"),
+        (["watch", "events", "--processor", "nothing"], 3, b"there is no 'nothing'"),
+        (["publish", "events", "--on-error", "fail"], 3, b"line 1"),
+    ],
+)
+def test_what_the_server_refuses(
+    run: Run, server: Server, arguments: list[str], status: int, said: bytes
+) -> None:
+    done = run(*arguments, stdin=b"nope\n", env={"FORSTCORE_SERVER": server.url})
+    assert done.returncode == status
+    assert said in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_publish_counts_bad_lines(run: Run, server: Server) -> None:
+    done = run("publish", "events", "--server", server.url, stdin=RECORDS + b"nope\n")
+    assert done.returncode == 0
+    assert done.stderr == b"forstcore: 1 line was rejected: invalid 1\n"
+
+
+def test_serve_is_the_server(run: Run, start: Start) -> None:
+    done = run("serve", "--help")
+    assert done.returncode == 0
+    assert b"--max-line-size" in done.stdout
+    assert run("serve", "--port", "x").returncode == 2
+    process = start("serve", "--port", "0")
+    assert process.stdout
+    assert re.match(rb"forstcore listens on http://127\.0\.0\.1:\d+", process.stdout.readline())
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 0

@@ -1,0 +1,131 @@
+"""`--errors`: the lines that were rejected, written down with what was in them."""
+
+from __future__ import annotations
+
+import json
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.server.raw import RawStream
+from tests.servers import ROOT, Server, StartServer
+
+BODY = b'{"id":"1"}\n{"id":2}\n\n{"id":"3","data":"\xff"}\n{"id":"4"}'
+RESULT = b'{"id":"%d","result":"processed_","status":"success"}\n'
+
+
+def process(
+    server: Server,
+    body: bytes,
+    headers: dict[str, str] | None = None,
+    path: str = "/streaming-process",
+) -> bytes:
+    """Send a body in small HTTP chunks, and return the response."""
+    with RawStream((server.host, server.port), path, headers) as stream:
+        for start in range(0, len(body), 7):
+            stream.send(body[start : start + 7])
+        stream.end()
+        return stream.read_rest()
+
+
+def entries(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.mark.parametrize("path", ["/streaming-process", "/large-dataset-stream"])
+def test_rejected_lines_are_written_down(
+    start_server: StartServer, tmp_path: Path, path: str
+) -> None:
+    file = tmp_path / "bad.ndjson"
+    server = start_server("--errors", str(file))
+    assert process(server, BODY, path=path) == RESULT % 1 + RESULT % 4
+    found = entries(file)
+    assert [(each["file"], each["line"], each["offset"], each["code"]) for each in found] == [
+        (path, 2, 6, "wrong_type"),
+        (path, 4, 18, "invalid_utf8"),
+    ]
+    assert found[0]["raw"] == '{"id":2}'
+    assert found[1]["raw_base64"] == "eyJpZCI6IjMiLCJkYXRhIjoi/yJ9"
+    assert found[0]["client"] == "127.0.0.1"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_clients_see_no_difference(start_server: StartServer, tmp_path: Path) -> None:
+    plain = start_server()
+    writing = start_server("--errors", str(tmp_path / "bad.ndjson"))
+    for mode in ("skip", "emit"):
+        headers = {"Forst-On-Error": mode, "Forst-Frames": "1"}
+        ends = []
+        for server in (plain, writing):
+            lines = process(server, BODY, headers).splitlines()
+            ends.append([line for line in lines if not line.startswith(b":ack")])
+        assert ends[0] == ends[1]
+    assert len(entries(tmp_path / "bad.ndjson")) == 4
+
+
+def test_lines_are_numbered_on(start_server: StartServer, tmp_path: Path) -> None:
+    server = start_server("--errors", str(tmp_path / "bad.ndjson"))
+    process(server, BODY * 3, {"Forst-First-Line": "1000"})
+    found = entries(tmp_path / "bad.ndjson")
+    assert [each["line"] for each in found][:2] == [1001, 1003]
+    assert next(each["raw"] for each in found if "raw" in each) == '{"id":2}'
+
+
+def test_what_is_written_can_be_replayed(start_server: StartServer, tmp_path: Path) -> None:
+    file = tmp_path / "bad.ndjson"
+    process(start_server("--errors", str(file)), BODY)
+    file.write_text(file.read_text().splitlines()[0].replace('\\"id\\":2', '\\"id\\":\\"2\\"'))
+    done = subprocess.run(
+        [sys.executable, "-m", "forstcore", "replay", str(file)],
+        cwd=ROOT,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, RESULT % 2)
+
+
+def test_filters_are_not_left_out_silently(start_server: StartServer, tmp_path: Path) -> None:
+    server = start_server("--errors", str(tmp_path / "bad.ndjson"))
+    headers = {"Forst-Filter": '{"id":"1"}'}
+    with RawStream((server.host, server.port), headers=headers) as stream:
+        assert stream.read_head() == 400
+
+
+def test_the_file_is_bounded(start_server: StartServer, tmp_path: Path) -> None:
+    file = tmp_path / "bad.ndjson"
+    server = start_server("--no-access-log", "--errors", str(file), "--max-errors-size", "2000")
+    for _ in range(20):
+        assert process(server, BODY) == RESULT % 1 + RESULT % 4
+    assert 0 < file.stat().st_size <= 2000
+    assert entries(file)
+    assert server.stop() == 0
+    assert server.process.stderr
+    told = server.process.stderr.read().splitlines()
+    assert len(told) == 1
+    assert "max_errors_size" in told[0]
+
+
+def test_several_processes_write_to_one_file(start_server: StartServer, tmp_path: Path) -> None:
+    file = tmp_path / "bad.ndjson"
+    server = start_server("--errors", str(file), "--processes", "2", "--source", "e=file:/nowhere")
+    for _ in range(10):
+        process(server, BODY)
+    assert len(entries(file)) == 20
+
+
+def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "server", "--port", "0", "--errors", str(tmp_path / "no" / "file")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "errors: cannot write" in done.stderr
