@@ -47,12 +47,17 @@ class FrameReader:
         acked: input lines of this connection that are acknowledged.
         summary: what `:end` said, None before it.
         error: what `:error` said, None without it.
+        offset: where a live stream goes on behind what is acknowledged, empty if unknown.
+        missed: what `:missed` said, each time.
     """
 
     def __init__(self, *, hold: bool) -> None:
         self.acked = 0
         self.summary: Summary | None = None
         self.error: StreamFailedError | None = None
+        self.offset = ""
+        self.missed: list[str] = []
+        self._next_offset = ""
         self._hold = hold
         self._held: list[bytes] = []
         self._ready: list[bytes] = []
@@ -113,6 +118,10 @@ class FrameReader:
         try:
             if kind == b":ack":
                 self._ack(int(text))
+            elif kind == b":offset":
+                self._next_offset = text.decode()
+            elif kind == b":missed":
+                self.missed.append(text.decode())
             elif kind == b":end":
                 self._end(json.loads(text))
             elif kind == b":error":
@@ -129,6 +138,7 @@ class FrameReader:
         if lines < self.acked:
             raise _broken(f"{lines} lines are acknowledged after {self.acked}")
         self.acked = lines
+        self.offset = self._next_offset
         self._release()
 
     def _end(self, summary: Summary) -> None:

@@ -14,6 +14,7 @@ import aiohttp
 
 from forstcore._frames import Summary
 from forstcore._grouping import Grouper, group
+from forstcore._live import LiveTransfer
 from forstcore._results import ResultStream
 from forstcore._target import Target
 from forstcore._transfer import Transfer
@@ -148,6 +149,34 @@ class ForstStreamingClient:
         options = replace(options or _DEFAULT, resume=False)
         return self._open(endpoint, lambda _: body, options, _parsed)
 
+    def follow_forst(
+        self, endpoint: str, wanted: Mapping[str, Any], options: StreamOptions | None = None
+    ) -> ResultStream[ProcessedRecord]:
+        """Ask an endpoint for a live stream; iterate over its results.
+
+        When the connection is lost another goes on from the last offset, so that no result
+        is lost or comes twice as long as the source still has it; that of a source without
+        offsets goes on from now. What was missed is logged.
+
+        Args:
+            endpoint: path, such as ``/real-time-process``.
+            wanted: the request, such as ``{"source": name, "filters": {…}, "from": offset}``.
+            options: what is different for this stream.
+
+        Raises:
+            TypeError: the request is not of a kind that JSON knows.
+
+        While iterating:
+            RequestRefusedError: the server does not take the request; it says why.
+            StreamFailedError: the last attempt failed.
+        """
+        options = options or _DEFAULT
+        config = self._config_for(options)
+        headers = {**options.headers, "Forst-On-Error": options.on_error}
+        transfer = LiveTransfer(self.target, endpoint, wanted, config, headers)
+        self._transfers.add(transfer)
+        return ResultStream(transfer, _parsed, self.session, self.target)
+
     def session(self) -> aiohttp.ClientSession:
         """Return the session that this client's streams share in the running event loop.
 
@@ -200,12 +229,7 @@ class ForstStreamingClient:
         options: StreamOptions,
         decode: Callable[[bytes], Iterable[T]],
     ) -> ResultStream[T]:
-        changes = {
-            name: value
-            for name in ("timeout", "chunk_size")
-            if (value := getattr(options, name)) is not None
-        }
-        config = replace(self.config, **changes)
+        config = self._config_for(options)
         transfer = Transfer(
             self.target,
             endpoint,
@@ -216,6 +240,14 @@ class ForstStreamingClient:
         )
         self._transfers.add(transfer)
         return ResultStream(transfer, decode, self.session, self.target)
+
+    def _config_for(self, options: StreamOptions) -> StreamingConfig:
+        changes = {
+            name: value
+            for name in ("timeout", "chunk_size")
+            if (value := getattr(options, name)) is not None
+        }
+        return replace(self.config, **changes)
 
 
 _DEFAULT = StreamOptions()

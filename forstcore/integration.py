@@ -73,16 +73,18 @@ class StreamingIntegration:
     def process_real_time_data(
         self, source: Mapping[str, Any], options: StreamOptions | None = None
     ) -> ResultStream[ProcessedRecord]:
-        """Process what a live source of the server's yields from now on.
+        """Process what a live source of the server's yields, through lost connections too.
 
         Args:
-            source: ``{"source": name, "filters": {field: value}}``.
+            source: ``{"source": name, "filters": {field: value}}``, with ``"from"`` an offset
+                or ``start`` for what there is already, with ``"processor"`` its name.
             options: what is different for this stream.
 
         While iterating:
-            RequestRefusedError: the server has no such source.
+            RequestRefusedError: the server has no such source, or cannot do what is asked.
+            StreamFailedError: the last attempt failed.
         """
-        return self._client.stream_from_forst("/real-time-process", source, options)
+        return self._client.follow_forst("/real-time-process", source, options)
 
     async def handle_streaming_request(self, request: web.Request) -> web.StreamResponse:
         """Answer a request by piping it through: an aiohttp handler.

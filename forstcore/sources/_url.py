@@ -1,0 +1,86 @@
+"""The URL of a source, taken apart. What is wrong with it is told without its password."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from forstcore.errors import SourceError
+
+__all__ = ["SourceUrl", "without_password"]
+
+
+class SourceUrl:
+    """The URL of one source.
+
+    Args:
+        name: name of the source, for errors.
+        url: the URL.
+
+    Attributes:
+        name: as above.
+        scheme: what stands before the first colon.
+        address: user, password, host and port as they stand in the URL.
+        host: host name or address, ``localhost`` if there is none.
+        port: the port, None if there is none.
+        username, password: decoded, None if there are none.
+        path: decoded; ``#``, which MQTT uses, is part of it.
+
+    Raises:
+        SourceError: it is no URL.
+    """
+
+    def __init__(self, name: str, url: str) -> None:
+        self.name = name
+        try:
+            parts = urlsplit(url.replace("#", "%23"))
+            self.port = parts.port
+            pairs = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
+        except ValueError:
+            raise SourceError(name, "has a URL that cannot be read") from None
+        self.scheme = parts.scheme
+        self.address = parts.netloc
+        self.host = parts.hostname or "localhost"
+        self.username = unquote(parts.username) if parts.username else None
+        self.password = unquote(parts.password) if parts.password else None
+        self.path = unquote(parts.path)
+        self._options = dict(pairs)
+        if len(self._options) < len(pairs):
+            raise SourceError(name, "has a URL with an option that is given twice")
+
+    def take(self, option: str, default: str = "") -> str:
+        """Return the value of an option, and count it as known."""
+        return self._options.pop(option, default)
+
+    def take_seconds(self, option: str, default: float) -> float:
+        """Return the value of an option in seconds.
+
+        Raises:
+            SourceError: it is no number above 0.
+        """
+        text = self.take(option, str(default))
+        try:
+            seconds = float(text)
+        except ValueError:
+            seconds = 0.0
+        if not 0 < seconds < float("inf"):
+            raise SourceError(self.name, f"has {option}={text}, which must be seconds above 0")
+        return seconds
+
+    def check_all_used(self) -> None:
+        """Raise SourceError if there are options that nobody took."""
+        if self._options:
+            unknown = ", ".join(self._options)
+            raise SourceError(
+                self.name, f"has options that {self.scheme}: does not know: {unknown}"
+            )
+
+
+def without_password(url: str) -> str:
+    """Write a URL so that it can be shown."""
+    scheme, mark, rest = url.partition("://")
+    # A password may hold any sign, so the last @ before the path ends it.
+    address, slash, path = rest.partition("/")
+    user, at, host = address.rpartition("@")
+    if not mark or not at or ":" not in user:
+        return url
+    return f"{scheme}://{user.partition(':')[0]}:…@{host}{slash}{path}"

@@ -1,0 +1,167 @@
+"""Which feed serves whom: one for all subscribers that want the same."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from forstcore import Filter
+from forstcore.processors import Processor
+from forstcore.sources import NOW, Source, SourceLimits, open_source
+from server.config import ServerConfig
+from server.delivery import CoreWork, EngineWork, Work
+from server.feed import Feed
+from server.subscriber import Subscriber
+
+if TYPE_CHECKING:
+    from forstcore._proc import OnError
+
+__all__ = ["HUB", "Hub", "Order"]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a subscriber wants.
+
+    Attributes:
+        source: name of the source.
+        filters: which records, empty for all.
+        start: from where on.
+        processor: what makes results of records.
+        on_error: what becomes of a line that is no record.
+    """
+
+    source: str
+    filters: Mapping[str, Any]
+    start: str
+    processor: Processor
+    on_error: OnError
+
+    @property
+    def key(self) -> object:
+        """What is the same for orders that one feed can serve."""
+        filters = json.dumps(self.filters, sort_keys=True)
+        return self.source, filters, self.processor, self.on_error
+
+
+class Hub:
+    """The sources of this process, and who reads them.
+
+    Who wants what is new is served by a feed for all who want the same. It waits for nobody.
+    Who begins in the past has a feed of its own, which waits for its only subscriber, until
+    that has caught up. So has who shares a source's records with others.
+
+    Args:
+        config: the sources and their limits.
+        threads: gives the threads of a processor, by its name.
+
+    Attributes:
+        sources: the sources by name.
+
+    Raises:
+        SourceError: a source cannot be as configured.
+    """
+
+    def __init__(self, config: ServerConfig, threads: Callable[[str], Executor]) -> None:
+        limits = SourceLimits(ring_size=config.ring_size, max_line_size=config.max_line_size)
+        self.sources: dict[str, Source] = {
+            name: open_source(name, url, limits) for name, url in config.sources.items()
+        }
+        self._config = config
+        self._threads = threads
+        self._live: dict[object, Feed] = {}
+        self._feeds: dict[Feed, str] = {}  # and the names of their sources
+
+    def names(self) -> str:
+        """Say which sources there are."""
+        return f"sources: {', '.join(sorted(self.sources)) or 'none'}"
+
+    def troubles(self) -> dict[str, str]:
+        """Say what is wrong with sources that cannot be read now."""
+        return {
+            name: feed.trouble.detail or "down"
+            for feed, name in self._feeds.items()
+            if feed.trouble is not None
+        }
+
+    def check(self, order: Order) -> None:
+        """Raise OffsetError if the source cannot be read from where an order says."""
+        self.sources[order.source].check(order.start)
+
+    def join(self, order: Order, subscriber: Subscriber) -> None:
+        """Serve a subscriber."""
+        source = self.sources[order.source]
+        is_live = source.is_shared and order.start == NOW
+        feed = self._live.get(order.key) if is_live else None
+        if feed is None:
+            feed = self._start(order, source, is_live)
+        feed.add(subscriber)
+
+    def leave(self, subscriber: Subscriber) -> None:
+        """Serve a subscriber no more."""
+        for feed in self._feeds:
+            if feed.remove(subscriber):
+                break
+
+    async def close(self) -> None:
+        """End every feed and every source."""
+        for feed in tuple(self._feeds):
+            await feed.close()
+        for source in self.sources.values():
+            await source.close()
+
+    def _start(self, order: Order, source: Source, is_live: bool) -> Feed:
+        key = order.key
+
+        def caught_up(feed: Feed) -> bool:
+            live = self._live.get(key)
+            if live is None and source.is_shared:
+                self._live[key] = feed
+                feed.waits = False
+            if live is None or live is feed or not feed.offset or live.offset != feed.offset:
+                return False
+            feed.hand_over(live)
+            return True
+
+        def end(feed: Feed) -> None:
+            if self._live.get(key) is feed:
+                del self._live[key]
+
+        def closed(feed: Feed) -> None:
+            del self._feeds[feed]
+
+        feed = Feed(
+            source.open(order.start),
+            self._work(order),
+            waits=not is_live,
+            on_caught_up=caught_up,
+            on_end=end,
+            on_closed=closed,
+        )
+        self._feeds[feed] = order.source
+        if is_live:
+            self._live[key] = feed
+        return feed
+
+    def _work(self, order: Order) -> Work:
+        config = self._config
+        wanted = Filter(order.filters) if order.filters else None
+        if order.processor.kind == "native":
+            return CoreWork(order.processor, wanted, order.on_error, config.max_line_size)
+        return EngineWork(
+            order.processor,
+            wanted,
+            self._threads(order.processor.name),
+            on_error=order.on_error,
+            max_line_size=config.max_line_size,
+            workers=config.workers,
+            buffer_size=config.buffer_size,
+        )
+
+
+HUB = web.AppKey("HUB", Hub)

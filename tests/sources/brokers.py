@@ -1,0 +1,115 @@
+"""Real brokers, started, killed and started again by tests."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+__all__ = ["Broker", "Mosquitto", "RedisServer", "free_port"]
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on.
+
+    It is none that the system gives out by itself: nobody is to take it while whoever listens
+    there is being started again.
+    """
+    while True:
+        port = random.randrange(20_000, 30_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+class Broker:
+    """A broker in a directory of its own, whose data outlive it.
+
+    Args:
+        directory: where its files go.
+
+    Attributes:
+        port: where it listens on 127.0.0.1.
+    """
+
+    program = ""
+
+    def __init__(self, directory: Path) -> None:
+        found = shutil.which(self.program, path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
+        if found is None:
+            pytest.skip(f"needs {self.program}")
+        self.port = free_port()
+        self._program = found
+        self._directory = directory
+        self._process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def arguments(self) -> list[str]:
+        """Return how it is to be started."""
+        raise NotImplementedError
+
+    def start(self) -> None:
+        """Start it, and wait until it listens."""
+        with (self._directory / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._program, *self.arguments()],
+                cwd=self._directory,
+                stdout=log,
+                stderr=log,
+            )
+        deadline = time.monotonic() + 10
+        while True:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            assert self._process.poll() is None, (self._directory / "log").read_text()
+            assert time.monotonic() < deadline, f"{self.program} does not listen"
+            time.sleep(0.02)
+
+    def stop(self, number: int = signal.SIGKILL) -> None:
+        """End it, by default without a chance to do anything more."""
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait(timeout=10)
+            self._process = None
+
+
+class RedisServer(Broker):
+    """Redis, which has written to disk what it has said yes to."""
+
+    program = "redis-server"
+
+    def arguments(self) -> list[str]:
+        return [
+            *("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._directory)),
+            *("--appendonly", "yes", "--appendfsync", "always", "--save", ""),
+        ]
+
+
+class Mosquitto(Broker):
+    """Mosquitto, which writes every change to disk."""
+
+    program = "mosquitto"
+
+    def arguments(self) -> list[str]:
+        config = self._directory / "mosquitto.conf"
+        config.write_text(
+            f"listener {self.port} 127.0.0.1\n"
+            "allow_anonymous true\n"
+            "persistence true\n"
+            f"persistence_location {self._directory}/\n"
+            "autosave_on_changes true\n"
+            "autosave_interval 1\n"
+            "max_queued_messages 0\n" + ("user root\n" if os.geteuid() == 0 else "")
+        )
+        return ["-c", str(config)]

@@ -1,0 +1,59 @@
+"""Brokers and servers for tests of sources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers import Server, StartServer, launch
+from tests.sources.brokers import Mosquitto, RedisServer
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
+    """A Redis of its own."""
+    directory = tmp_path / "redis"
+    directory.mkdir()
+    broker = RedisServer(directory)
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
+    """A Mosquitto of its own."""
+    directory = tmp_path / "mosquitto"
+    directory.mkdir()
+    broker = Mosquitto(directory)
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture
+def each_server(start_server: StartServer) -> Server:
+    """A server with nothing but defaults, on each way of reading bodies."""
+    return start_server()
+
+
+@pytest.fixture
+def server(start_one: StartServer) -> Server:
+    """A server with nothing but defaults, on one way."""
+    return start_one()
+
+
+@pytest.fixture
+def start_one() -> Iterator[StartServer]:
+    """Start servers as `start_server` does, but on one way of reading bodies."""
+    servers: list[Server] = []
+
+    def start(*options: str, env: dict[str, str] | None = None) -> Server:
+        servers.append(launch(*options, env=env))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        if server.process.poll() is None:
+            server.process.kill()
+        server.process.communicate()

@@ -1,0 +1,139 @@
+"""Subscriptions to a real server, and publications to it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+from tests.server.raw import RawStream
+from tests.servers import Server
+
+__all__ = ["Subscription", "publish", "refused", "wait_until"]
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait for something that happens in another process."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it does not happen"
+        time.sleep(0.02)
+
+
+class Subscription(RawStream):
+    """A subscription with frames, read line by line.
+
+    Args:
+        server: where to.
+        source: name of the source.
+        start: where from, as ``from``.
+        headers: more request headers.
+        receive_buffer: as for `RawStream`.
+        wanted: more members of the request.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        source: str = "events",
+        start: str | None = None,
+        *,
+        headers: dict[str, str] | None = None,
+        receive_buffer: int = 0,
+        **wanted: Any,
+    ) -> None:
+        super().__init__(
+            (server.host, server.port),
+            "/real-time-process",
+            {"Forst-Frames": "1", **(headers or {})},
+            timeout=20,
+            receive_buffer=receive_buffer,
+        )
+        if start is not None:
+            wanted["from"] = start
+        self.send_and_end(json.dumps({"source": source, **wanted}).encode())
+        self._ahead: list[bytes] = []
+        # Heartbeats would keep a test that waits for something else going for ever.
+        self._deadline = time.monotonic() + 60
+        self.offset = ""
+        self.acked = -1
+        self.missed: list[str] = []
+        self.states: list[str] = []
+
+    def start(self) -> str:
+        """Wait until the reading has begun; return its offset."""
+        while not self.offset:
+            assert self.next_line() is None
+        self.began()
+        return self.offset
+
+    def began(self) -> None:
+        """Wait until the reading of a source has begun, which may have no offsets."""
+        while self.acked < 0:
+            assert self.next_line() is None
+
+    def next_line(self) -> bytes | None:
+        """Read a line: a result, or None for a control line, which is remembered."""
+        if self._ahead:
+            return self._ahead.pop()
+        assert time.monotonic() < self._deadline, "it does not come"
+        line = self.read_line()
+        if not line.startswith(b":"):
+            assert line, "the stream has ended"
+            return line
+        kind, _, text = line.decode().rstrip("\n").partition(" ")
+        if kind == ":ack":
+            self.acked = int(text)
+        elif kind == ":offset":
+            self.offset = text
+        elif kind == ":missed":
+            self.missed.append(text)
+        elif kind == ":source":
+            self.states.append(json.loads(text)["state"])
+        else:
+            raise AssertionError(line)
+        return None
+
+    def results(self, count: int) -> list[Any]:
+        """Read so many results, and the control lines up to the next acknowledgement."""
+        found: list[Any] = []
+        while len(found) < count:
+            line = self.next_line()
+            if line is not None:
+                found.append(json.loads(line))
+        before = self.acked
+        while self.acked == before:
+            if (line := self.next_line()) is not None:
+                self._ahead.append(line)
+                break
+        return found
+
+    def ids(self, count: int) -> list[str]:
+        """Read so many results; return their ids."""
+        return [result["id"] for result in self.results(count)]
+
+    def until_state(self, state: str) -> None:
+        """Read until the source is said to be in a state."""
+        while state not in self.states:
+            self.next_line()
+
+
+def publish(
+    server: Server, data: bytes, source: str = "events", **headers: str
+) -> tuple[int, dict[str, Any]]:
+    """Publish NDJSON; return the status and the document that answers."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    with RawStream((server.host, server.port), f"/sources/{source}", named) as request:
+        if data:
+            request.send(data)
+        request.end()
+        return request.read_head(), json.loads(request.read_rest())
+
+
+def refused(server: Server, wanted: object) -> tuple[int, str]:
+    """Ask for a subscription that is refused; return the status and the reason."""
+    with RawStream((server.host, server.port), "/real-time-process") as request:
+        request.send_and_end(json.dumps(wanted).encode())
+        status = request.read_head()
+        return status, json.loads(request.read_rest())["detail"]
