@@ -19,7 +19,6 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
-from xxhash import xxh3_64_hexdigest
 
 from forstcore import (
     ForstStreamingClient,
@@ -338,40 +337,5 @@ def test_a_source_that_is_not_there(server: Server) -> None:
             with pytest.raises(RequestRefusedError) as caught:
                 await anext(results)
             assert caught.value.detail
-
-    asyncio.run(run())
-
-
-def test_a_source_streams_as_it_comes() -> None:
-    async def run() -> None:
-        bodies: list[Any] = []
-        go_on = asyncio.Event()
-
-        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode()
-            assert head.startswith("POST /real-time-process HTTP/1.1\r\n")
-            size = re.search(r"content-length: (\d+)", head, re.IGNORECASE)
-            assert size is not None
-            bodies.append(json.loads(await reader.readexactly(int(size[1]))))
-            writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-            for number in (1, 2):
-                writer.write(b"%x\r\n%b\r\n" % (len(RESULT % number), RESULT % number))
-                await go_on.wait()
-            digest = "xxh3:" + xxh3_64_hexdigest(RESULT % 1 + RESULT % 2)
-            end = {"lines": 2, "bytes_out": 2 * len(RESULT % 1), "digest": digest}
-            line = b":end " + json.dumps(end).encode() + b"\n"
-            writer.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(line), line))
-            await writer.drain()
-            writer.close()
-
-        async with await asyncio.start_server(answer, "127.0.0.1", 0) as upstream:
-            url = f"http://127.0.0.1:{upstream.sockets[0].getsockname()[1]}"
-            async with ForstStreamingClient(url) as client:
-                source = {"source": "sensors", "filters": {"room": "4"}}
-                results = StreamingIntegration(client).process_real_time_data(source)
-                assert (await anext(results))["id"] == "1"
-                go_on.set()
-                assert [each["id"] async for each in results] == ["2"]
-        assert bodies == [source]
 
     asyncio.run(run())
