@@ -12,7 +12,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 HTTP = {"aiohttp", "http"}
-CORE = {f"forstcore.{name}" for name in ("errors", "native", "_filter", "_json", "_members", "_scan")}
+CORE = {
+    f"forstcore.{name}" for name in ("errors", "native", "_filter", "_json", "_members", "_scan")
+}
 
 
 def imports(path: Path) -> set[str]:
