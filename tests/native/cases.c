@@ -99,14 +99,14 @@ static int
 refuse(void *state, const fst_record *record, fst_output *out)
 {
     fst_value why = FST_FIND(record, "why");
-    char text[1000];
+    char text[4096];
     (void)state;
     FST_PUT(out, "1");
     fst_end(out);
     FST_PUT(out, "2");
     if (why.kind == FST_NULL)
         return FST_OK;
-    if (why.kind == FST_STRING && why.text.size < 1000) {
+    if (why.kind == FST_STRING && why.text.size < 4096) {
         text[fst_text(record, why, text)] = '\0';
         return fst_fail(out, text);
     }
