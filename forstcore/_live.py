@@ -9,7 +9,6 @@ from typing import Any
 
 import aiohttp
 
-from forstcore._connection import Connection
 from forstcore._frames import FrameReader
 from forstcore._target import Target
 from forstcore._transfer import Transfer
@@ -49,16 +48,7 @@ class LiveTransfer(Transfer):
 
     async def pieces(self, session: aiohttp.ClientSession) -> AsyncGenerator[list[bytes], None]:
         while True:
-            if self._closed:
-                raise self._closed
-            self._connection = connection = Connection(
-                session,
-                self._url,
-                self._request_headers(),
-                dump_line(self._wanted),
-                self._config.timeout,
-            )
-            self.connections += 1
+            connection = self._connect(session, dump_line(self._wanted))
             before = self._lines
             # What is not acknowledged may come again over the next connection.
             frames = FrameReader(hold=True)

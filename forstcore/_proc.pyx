@@ -1188,25 +1188,19 @@ def check_object(line, /):
 
     Thread-safety: may be called from many threads at once.
     """
+    cdef fst_member members[FST_MEMBERS]
+    cdef Native native
     cdef Tail copy
     cdef Fault fault
-    cdef bytes_ptr p
     cdef bytes text = bytes(line)
     memset(&copy, 0, sizeof(Tail))
-    fault.reason = NO_FAULT
     try:
         tail_append(&copy, <bytes_ptr>PyBytes_AS_STRING(<PyObject *>text), len(text))
         tail_append(&copy, b"\n", 1)
-        p = skip_space(copy.start)
-        if p[0] == LF:
-            refuse(&fault, BLANK, p)
-        else:
-            p = value_end(p, copy.start + copy.size + PADDING, current_path, 0, &fault)
-            if p != NULL and skip_space(p)[0] != LF:
-                refuse(&fault, AFTER_THE_END, skip_space(p))
-            elif p != NULL and skip_space(copy.start)[0] != c'{':
-                refuse(&fault, NOT_AN_OBJECT, skip_space(copy.start))
-        if fault.reason != NO_FAULT:
+        native.limit = copy.start + copy.size + PADDING
+        native.path = current_path
+        if read_record(
+                &native, members, copy.start, copy.start + copy.size - 1, &fault) != NO_FAULT:
             raise record_error(fault.reason, 1, fault.place - copy.start)
     finally:
         PyMem_RawFree(copy.start)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 
 import aiohttp
 from aiohttp import hdrs
@@ -96,16 +96,8 @@ class Transfer:
         failed: BaseException | None = None
         try:
             while True:
-                if self._closed:
-                    raise self._closed
-                self._connection = connection = Connection(
-                    session,
-                    self._url,
-                    self._request_headers(),
-                    self._body if isinstance(self._body, bytes) else self._next_piece,
-                    self._config.timeout,
-                )
-                self.connections += 1
+                body = self._body if isinstance(self._body, bytes) else self._next_piece
+                connection = self._connect(session, body)
                 self._window.rewind()
                 frames = FrameReader(hold=self._resume)
                 try:
@@ -143,6 +135,18 @@ class Transfer:
             self._connection.stop(self._closed)
         if not isinstance(self._body, bytes):
             await self._body.close()
+
+    def _connect(
+        self, session: aiohttp.ClientSession, body: Callable[[], Awaitable[bytes]] | bytes
+    ) -> Connection:
+        """Make the next connection; raise the error of a stream that was stopped."""
+        if self._closed:
+            raise self._closed
+        self.connections += 1
+        self._connection = Connection(
+            session, self._url, self._request_headers(), body, self._config.timeout
+        )
+        return self._connection
 
     def _request_headers(self) -> CIMultiDict[str]:
         headers = self._headers.copy()

@@ -45,5 +45,5 @@ class EngineExchange(Exchange):
         self.stream.feed(piece)
         return True
 
-    def _is_processing(self) -> bool:
+    def is_processing(self) -> bool:
         return self.stream.is_busy

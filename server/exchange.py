@@ -105,7 +105,7 @@ class Exchange(ABC):
                 self.intake,
                 outlet,
                 self._is_reading,
-                self._is_processing,
+                self.is_processing,
                 self.interrupt,
                 self._config,
             )
@@ -168,7 +168,7 @@ class Exchange(ABC):
         """Go on past the event loop, if that can be; see `Takeover`."""
         return 0
 
-    def _is_processing(self) -> bool:
+    def is_processing(self) -> bool:
         """Tell whether there is input whose results are still in the making."""
         return False
 

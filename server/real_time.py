@@ -163,7 +163,7 @@ class Subscription(Exchange):
         await subscriber.flushed()
         await subscriber.end()
 
-    def _is_processing(self) -> bool:
+    def is_processing(self) -> bool:
         # The source takes its time.
         return True
 

@@ -105,5 +105,5 @@ def _slow_side(exchange: Exchange) -> str:
         return "reader"
     if subscribed_source(exchange):
         return "source"
-    is_fed = exchange.intake.waiting and not exchange._is_processing()
+    is_fed = exchange.intake.waiting and not exchange.is_processing()
     return "sender" if is_fed else "server"
