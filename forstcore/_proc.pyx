@@ -390,6 +390,8 @@ cdef struct Native:
     fst_record record           # first, so that a pointer to it is one to all
     bytes_ptr limit
     int path
+    int known                   # of `members`, how many are of a record in the same buffer
+    fst_member members[FST_MEMBERS]
 
 
 cdef int find_call(
@@ -408,9 +410,16 @@ CALLS.find = find_call
 CALLS.unescape = unescape_call
 
 
+cdef inline void begin_records(Native *native, bytes_ptr limit, int path) noexcept nogil:
+    """Make ready for records of one buffer."""
+    native.record.calls = &CALLS
+    native.limit = limit
+    native.path = path
+    native.known = 0
+
+
 cdef int read_record(
-        Native *native, fst_member *members, bytes_ptr p, bytes_ptr lf,
-        Fault *fault) noexcept nogil:
+        Native *native, bytes_ptr p, bytes_ptr lf, Fault *fault) noexcept nogil:
     """Read the line [p, lf), which an LF follows; return the reason why not, or 0."""
     cdef bytes_ptr value
     fault.reason = NO_FAULT
@@ -425,7 +434,9 @@ cdef int read_record(
             return fault.reason
         refuse(fault, NOT_AN_OBJECT, value)
     else:
-        p = read_object(p, native.limit, native.path, &native.record, members, fault)
+        p = read_object(
+            p, native.limit, native.path, &native.record, native.members,
+            &native.known, fault)
         if p == NULL:
             return fault.reason
     p = skip_space(p)
@@ -435,26 +446,22 @@ cdef int read_record(
 
 
 cdef int general_line(
-        Run *run, bytes_ptr p, bytes_ptr lf, bytes_ptr limit, long long number,
+        Run *run, Native *native, bytes_ptr p, bytes_ptr lf, long long number,
         Fault *fault) noexcept nogil:
     """Process the line [p, lf) where there is a filter or a native processor.
 
     Returns the reason why not, or 0. Results go behind `run.out`, which moves.
     """
-    cdef fst_member members[FST_MEMBERS]
-    cdef Native native
     cdef Record record
-    native.limit = limit
-    native.path = run.path
-    native.record.calls = &CALLS
     native.record.line = number
-    if read_record(&native, members, p, lf, fault) != NO_FAULT:
+    if read_record(native, p, lf, fault) != NO_FAULT:
         return fault.reason
-    if run.filter != NULL and not is_wanted(run.filter, &native.record, limit, run.path):
+    if run.filter != NULL and not is_wanted(
+            run.filter, &native.record, native.limit, native.path):
         run.filtered += 1
     elif run.processor != NULL:
         call_processor(run, &native.record, p, fault)
-    elif parse_line(p, lf, limit, run.path, &record, fault) == NO_FAULT:
+    elif parse_line(p, lf, native.limit, native.path, &record, fault) == NO_FAULT:
         run.out = write_result(run.out, &record)
         run.results += 1
     return fault.reason
@@ -577,7 +584,10 @@ cdef int run_lines(Run *run) noexcept nogil:
     cdef long long records = 0
     cdef bint general = run.processor != NULL or run.filter != NULL
     cdef Record record
+    cdef Native native
     cdef Fault fault
+    if general:
+        begin_records(&native, limit, path)
     while p < end:
         if run.out_end - out < end - p + RESERVE:
             status = RUN_FULL
@@ -599,7 +609,7 @@ cdef int run_lines(Run *run) noexcept nogil:
                 start = p + 3
             if general:
                 run.out = out
-                general_line(run, start, lf, limit, run.lines_before + lines, &fault)
+                general_line(run, &native, start, lf, run.lines_before + lines, &fault)
                 out = run.out
                 if run.output.failed:
                     status = RUN_NO_MEMORY
@@ -1188,7 +1198,6 @@ def check_object(line, /):
 
     Thread-safety: may be called from many threads at once.
     """
-    cdef fst_member members[FST_MEMBERS]
     cdef Native native
     cdef Tail copy
     cdef Fault fault
@@ -1197,10 +1206,8 @@ def check_object(line, /):
     try:
         tail_append(&copy, <bytes_ptr>PyBytes_AS_STRING(<PyObject *>text), len(text))
         tail_append(&copy, b"\n", 1)
-        native.limit = copy.start + copy.size + PADDING
-        native.path = current_path
-        if read_record(
-                &native, members, copy.start, copy.start + copy.size - 1, &fault) != NO_FAULT:
+        begin_records(&native, copy.start + copy.size + PADDING, current_path)
+        if read_record(&native, copy.start, copy.start + copy.size - 1, &fault) != NO_FAULT:
             raise record_error(fault.reason, 1, fault.place - copy.start)
     finally:
         PyMem_RawFree(copy.start)

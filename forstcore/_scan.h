@@ -223,6 +223,24 @@ fst_copy_plain(uint8_t *dst, const uint8_t *src, const uint8_t *limit, int path)
     return src;
 }
 
+/* Whether the `size` bytes at `p` are those at `q`, which are before them; says no where
+ * there are more than 16, or not as many before `limit`. */
+FST_INLINE int fst_is_same(const uint8_t *p, const uint8_t *q, ptrdiff_t size,
+                           const uint8_t *limit, int path)
+{
+    if (size > 16 || limit - p < 16)
+        return 0;
+#if defined(FST_X86)
+    if (FST_LIKELY(path != FST_PORTABLE)) {
+        unsigned same = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(fst_load(p), fst_load(q)));
+        return !((~same) << (32 - size));
+    }
+#else
+    (void)path;
+#endif
+    return memcmp(p, q, (size_t)size) == 0;
+}
+
 /* The number that four hexadecimal digits at `p` name, or -1. Stops at the first byte
  * that is none, so that an LF anywhere before the fifth byte is bound enough. */
 FST_INLINE int fst_hex4(const uint8_t *p)

@@ -15,3 +15,6 @@ cdef extern from "_scan.h" nogil:
     const unsigned char *fst_next_lf(
         const unsigned char *, const unsigned char *, int) noexcept
     const unsigned char *fst_last_lf(const unsigned char *, const unsigned char *) noexcept
+    bint fst_is_same(
+        const unsigned char *, const unsigned char *, Py_ssize_t, const unsigned char *,
+        int) noexcept

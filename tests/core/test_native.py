@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from forstcore import RecordStream
@@ -129,6 +129,58 @@ class TestRecords:
     def test_names_with_escapes(self, cases: ModuleType, name: str) -> None:
         (told,) = lines(run(cases.inspect, f'{{"{name}":0,"\\u0076":1}}'.encode()))
         assert told["value"] == 1
+
+    @given(
+        st.lists(
+            st.lists(
+                st.tuples(
+                    st.sampled_from(
+                        [
+                            '"a":',
+                            '"a" :',
+                            '"a": ',
+                            '"b":',
+                            r'"\u0061":',
+                            '"aa":',
+                            '"é":',
+                            '"a"',
+                            "a:",
+                        ]
+                        + [f'"{"n" * size}":' for size in (11, 12, 13, 14, 60)]
+                    ),
+                    st.sampled_from(
+                        ['""', '"x"', '"é"', r'"\n"', '"' + "y" * 70 + '"', "0", "null", "[1]", '"']
+                    ),
+                    st.sampled_from([",", ", ", " ,", ";"]),
+                ),
+                max_size=4,
+            ),
+            max_size=6,
+        ),
+        st.integers(0, 70),
+    )
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+    def test_a_record_does_not_depend_on_the_one_before(
+        self,
+        cases: ModuleType,
+        scan_path: str,
+        records: list[list[tuple[str, str, str]]],
+        repeated: int,
+    ) -> None:
+        texts = ["{" + "".join(map("".join, record))[:-1] + "}" for record in records]
+        texts += ["{" + ",".join(['"a":"x"'] * repeated) + "}"] * 2
+        data = [text.encode() + b"\n" for text in texts + texts[::-1]]
+        alone = [run(cases.members, line, first_line=at) for at, line in enumerate(data, 1)]
+        assert run(cases.members, b"".join(data)) == b"".join(alone)
+
+    @pytest.mark.parametrize("bad", [b'{"a":"', b'{"a":"x","b":"', b'{"a":nul'])
+    def test_a_record_does_not_depend_on_a_bad_one_before(
+        self, cases: ModuleType, scan_path: str, bad: bytes
+    ) -> None:
+        for size in range(70):
+            good = b'{"a":"%b","b":"2"}\n' % (b"x" * size)
+            told = run(cases.members, good + bad + b'\n{"a":"y","c":[1,2,3,4]}\n', on_error="skip")
+            assert told.endswith(b'\n[["a","y",5,1,2],["c",[1,2,3,4],6,1],0]\n')
 
     def test_line_numbers(self, cases: ModuleType) -> None:
         told = lines(run(cases.inspect, b'{"v":1}\n\n{}}\n{"v":2}', first_line=101))

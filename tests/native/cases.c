@@ -63,6 +63,31 @@ inspect(void *state, const fst_record *record, fst_output *out)
     return FST_OK;
 }
 
+/* Writes each member as it is told: its name, its value, and what is known of both. */
+static int
+members(void *state, const fst_record *record, fst_output *out)
+{
+    int i;
+    (void)state;
+    FST_PUT(out, "[");
+    for (i = 0; i < record->count; i++) {
+        const fst_member *member = &record->members[i];
+        FST_PUT(out, "[\"");
+        fst_put(out, member->name.start, member->name.size);
+        FST_PUT(out, "\",");
+        fst_put_value(out, member->value);
+        FST_PUT(out, ",");
+        fst_put_integer(out, member->value.kind);
+        fst_put(out, ",1" + 2 * !member->plain, 2 * !!member->plain);
+        fst_put(out, ",2" + 2 * !member->value.plain, 2 * !!member->value.plain);
+        FST_PUT(out, "],");
+    }
+    fst_put_integer(out, record->more);
+    FST_PUT(out, "]");
+    fst_end(out);
+    return FST_OK;
+}
+
 /* Writes member "text" as many times as member "times" says. */
 static int
 repeat(void *state, const fst_record *record, fst_output *out)
@@ -163,6 +188,7 @@ toil(void *state, const fst_record *record, fst_output *out)
                                                    NULL,    name};
 PROCESSOR(twin)
 PROCESSOR(inspect)
+PROCESSOR(members)
 PROCESSOR(repeat)
 PROCESSOR(swell)
 PROCESSOR(refuse)
@@ -208,6 +234,7 @@ PyInit_cases(void)
     PyObject *other = PyCapsule_New((void *)&twin_processor, "something.else", NULL);
     if (made_module == NULL || other == NULL || PyModule_AddObject(made_module, "other", other) < 0
         || add(made_module, "twin", &twin_processor) || add(made_module, "inspect", &inspect_processor)
+        || add(made_module, "members", &members_processor)
         || add(made_module, "repeat", &repeat_processor) || add(made_module, "swell", &swell_processor)
         || add(made_module, "refuse", &refuse_processor) || add(made_module, "toil", &toil_processor)
         || add(made_module, "count", &count_processor)
