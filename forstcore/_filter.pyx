@@ -94,6 +94,20 @@ cdef bint is_ordered(int operator, int order) noexcept nogil:
     return order == 0
 
 
+cdef int compare_mixed(int64_t integer, double number) noexcept nogil:
+    """-1, 0 or 1 as the integer is less than, equal to or greater than the double."""
+    cdef int64_t whole
+    # The bounds are exact as doubles; an infinity is beyond one of them.
+    if number >= 9223372036854775808.0:
+        return -1
+    if number < -9223372036854775808.0:
+        return 1
+    whole = <int64_t>number
+    if integer != whole:
+        return -1 if integer < whole else 1
+    return (<double>whole > number) - (<double>whole < number)
+
+
 cdef bint is_as_tested(const Test *test, const fst_value *value) noexcept nogil:
     """Whether the comparison holds, NOT_EQUAL read as EQUAL."""
     cdef int64_t integer
@@ -104,10 +118,14 @@ cdef bint is_as_tested(const Test *test, const fst_value *value) noexcept nogil:
         return is_ordered(
             test.operator, compare_text(value, &test.text, test.operator == PREFIX))
     if test.kind == FST_NUMBER:
-        if test.whole and fst_integer(value[0], &integer):
+        if fst_integer(value[0], &integer):
+            if not test.whole:
+                return is_ordered(test.operator, compare_mixed(integer, test.number))
             return is_ordered(test.operator, (integer > test.integer) - (integer < test.integer))
         if not fst_number(value[0], &number):
             return False            # it is one, so this cannot be
+        if test.whole:
+            return is_ordered(test.operator, -compare_mixed(test.integer, number))
         return is_ordered(test.operator, (number > test.number) - (number < test.number))
     return True
 
@@ -219,8 +237,8 @@ cdef class Filter:
         source: `wanted`, as it was given.
 
     Values of another kind than the constant are not equal to it, and neither before nor
-    behind it. Strings are compared by code points, numbers by value. Of members with one
-    name the last counts.
+    behind it. Strings are compared by code points, numbers by value: whole ones of 64 bits
+    exactly, others as the nearest double. Of members with one name the last counts.
 
     Raises:
         FilterError: `wanted` is not like that; the error names the place.

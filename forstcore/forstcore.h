@@ -164,11 +164,13 @@ fst_text(const fst_record *record, fst_value value, char *to)
 static inline int
 fst_integer(fst_value value, int64_t *to)
 {
-    const char *at = value.text.start, *end = at + value.text.size;
-    int negative = value.kind == FST_NUMBER && *at == '-';
+    const char *at = value.text.start, *end;
+    int negative;
     uint64_t sum = 0;
     if (value.kind != FST_NUMBER)
         return 0;
+    end = at + value.text.size;
+    negative = *at == '-';
     for (at += negative; at < end; at++) {
         unsigned digit = (unsigned)(*at - '0');
         if (digit > 9 || sum > (UINT64_MAX - digit) / 10)
@@ -188,11 +190,12 @@ fst_number(fst_value value, double *to)
     static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                     1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
                                     1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
-    const char *at = value.text.start, *end = at + value.text.size;
+    const char *at = value.text.start, *end;
     uint64_t sum = 0;
     int digits = 0, places = 0, dot = 0, negative;
     if (value.kind != FST_NUMBER)
         return 0;
+    end = at + value.text.size;
     negative = *at == '-';
     for (at += negative; at < end; at++) {
         if (*at == '.') {
@@ -231,7 +234,8 @@ fst_room(fst_output *out, ptrdiff_t size)
 static inline void
 fst_put(fst_output *out, const char *bytes, ptrdiff_t size)
 {
-    if (fst_room(out, size)) {
+    /* Of an absent value there are no bytes, and no place to copy none from. */
+    if (size > 0 && fst_room(out, size)) {
         memcpy(out->at, bytes, (size_t)size);
         out->at += size;
     }
