@@ -5,10 +5,10 @@ BIN    := .venv/bin
 CORE   := setup.py pyproject.toml $(wildcard forstcore/*.pyx forstcore/*.pxd forstcore/*.h server/*.pyx)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench annotate asan dist clean
+.PHONY: help run test lint bench bench-peers soak audit docs annotate asan fuzz dist clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .venv/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -40,10 +40,29 @@ lint: .venv/dev ## check style and types, and that Cython has nothing to say abo
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint forstcore server
 	$(BIN)/python tests/cython_is_quiet.py
 
-bench: .venv/dev ## measure the core, the server and the client, beside their peers
+bench: .venv/dev ## measure everything once, quickly, beside the peers that are installed
 	$(BIN)/python -m benchmarks.core
-	$(BIN)/python -m benchmarks.server
-	$(BIN)/python -m benchmarks.client
+	$(BIN)/python -m benchmarks.server --repetitions 2
+	$(BIN)/python -m benchmarks.processors --repeat 2
+	$(BIN)/python -m benchmarks.subscribers
+	$(BIN)/python -m benchmarks.client --repeat 2
+	$(BIN)/python -m benchmarks.cli --runs 2
+	$(BIN)/python -m benchmarks.dashboard --streams 10 --seconds 5
+
+bench-peers: .venv/dev ## install the peers, measure the server beside them, save table and plot
+	bash benchmarks/install
+	$(BIN)/python -m benchmarks.server --save benchmarks/results
+
+soak: .venv/dev ## keep a server under mixed load for MINUTES (30): everything has to come back
+	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),30) --seed $(or $(SEED),1) --save build/soak
+
+docs: .venv/dev ## write the reference from the code, and the site into build/site
+	$(BIN)/python docs/generate.py
+	$(BIN)/python -m sphinx -q -W --keep-going -c docs . build/site
+	@echo "build/site/docs/index.html"
+
+audit: .venv/dev ## kill, stop and starve client, proxy and server for MINUTES (1), as SEED (1) says
+	$(BIN)/python -m tests.audit --minutes $(or $(MINUTES),1) --seed $(or $(SEED),1)
 
 annotate: .venv/dev ## write forstcore/_proc.html: yellow lines touch Python objects
 	FORSTCORE_ANNOTATE=1 $(BIN)/python setup.py --quiet build_ext --inplace --force
@@ -56,6 +75,10 @@ asan: .venv/dev ## run the tests of the compiled code under AddressSanitizer and
 	cd build/asan && LD_PRELOAD="$$($${CC:-gcc} -print-file-name=libasan.so) $$($${CC:-gcc} -print-file-name=libubsan.so)" \
 	  ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=. PYTHONMALLOC=malloc \
 	  ../../$(BIN)/python -m pytest -p no:cacheprovider tests/core tests/server/test_chunked.py tests/server/test_relay.py -k "not rss"
+
+fuzz: .venv/dev ## let libFuzzer look for faults: one TARGET or all, SECONDS (60) for each
+	$(BIN)/pip install --quiet --group fuzz
+	$(BIN)/python -m fuzz.explore --seconds $(or $(SECONDS),60) $(TARGET)
 
 dist: .venv/pip ## build sdist and wheel into dist/, and prove them in a fresh environment
 	rm -rf dist build/dist

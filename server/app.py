@@ -7,7 +7,7 @@ import platform
 from collections.abc import AsyncIterator
 
 import aiohttp
-from aiohttp import hdrs, web
+from aiohttp import HttpVersion11, hdrs, web
 
 import forstcore
 from forstcore import _proc
@@ -17,9 +17,11 @@ from server.compression import CODINGS
 from server.config import ServerConfig
 from server.dashboard import add_dashboard
 from server.errors import Handler, ProblemError, problem_middleware, problem_response
+from server.forwarded import Forwarded
 from server.hub import HUB, Hub
 from server.intake import check_body
 from server.metrics import CONTENT_TYPE
+from server.openapi import describe
 from server.processing import (
     ProcessorResource,
     large_dataset_stream,
@@ -48,6 +50,7 @@ def build_app(config: ServerConfig) -> web.Application:
         SourceError: a source cannot be as configured.
     """
     gate = Gate(config)
+    forwarded = Forwarded(config.trusted_proxy)
     loader = Loader(config.processors, again=config.reload)
     state = State(config, loader)
 
@@ -57,7 +60,7 @@ def build_app(config: ServerConfig) -> web.Application:
         if preflight is not None:
             return preflight
         gate.check(request)
-        return await handler(request)
+        return await handler(forwarded.see(request))
 
     async def allow_origin(request: web.Request, response: web.StreamResponse) -> None:
         response.headers.update(gate.cors(request))
@@ -72,6 +75,9 @@ def build_app(config: ServerConfig) -> web.Application:
             return problem_response(error.status, error.detail, error.headers)
         if request.headers[hdrs.EXPECT].lower() != "100-continue":
             return problem_response(417, "the only expectation known here is 100-continue")
+        if request.version < HttpVersion11:
+            # It has no interim responses: the client would take this one for the answer.
+            return None
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         # What was written is no part of the response, and its size is not to be counted.
         request.writer.output_size = 0
@@ -92,6 +98,7 @@ def build_app(config: ServerConfig) -> web.Application:
     app.router.add_get("/readyz", _readyz)
     app.router.add_get("/version", _version)
     app.router.add_get("/metrics", _metrics)
+    app.router.add_get("/openapi.json", describe)
     if config.dashboard:
         add_dashboard(app)
     loader.load({resource.canonical.removeprefix("/") for resource in app.router.resources()})
@@ -124,7 +131,7 @@ async def _healthz(_request: web.Request) -> web.Response:
 
 
 async def _readyz(request: web.Request) -> web.Response:
-    request.app[STATE].check_room()
+    request.app[STATE].check_ready()
     return web.json_response({"status": "ready"})
 
 

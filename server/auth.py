@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 import re
 
-from aiohttp import hdrs, web
+from aiohttp import HttpVersion10, HttpVersion11, hdrs, web
 
 from server.config import ServerConfig
 from server.errors import ProblemError
@@ -43,12 +43,13 @@ class Gate:
         self._token = config.token.encode("utf-8", "surrogateescape") if config.token else None
 
     def check(self, request: web.BaseRequest) -> None:
-        """Let a request pass, or raise ProblemError 400, 401 or 403.
+        """Let a request pass, or raise ProblemError 400, 401, 403, 501 or 505.
 
         Probes pass in any case: they tell nothing, and their senders know no names. The page
         of the dashboard passes without a token, which it asks its reader for: it holds no
         figures, and a browser has no token before it has a page.
         """
+        _check_framing(request)
         if request.path in _PROBES:
             return
         host = request.headers.get(hdrs.HOST, "")
@@ -101,6 +102,19 @@ class Gate:
         scheme, _, name = origin.lower().partition("://")
         own = self._has_pages and not self._any_host and scheme in ("http", "https")
         return own and name == host.lower()
+
+
+def _check_framing(request: web.BaseRequest) -> None:
+    """Refuse what a proxy in front may have read another way (RFC 9112, section 6.1)."""
+    if request.version not in (HttpVersion10, HttpVersion11):
+        raise ProblemError(505, "HTTP/1.1 is spoken here, and HTTP/1.0")
+    coding = request.headers.get(hdrs.TRANSFER_ENCODING)
+    if coding is None:
+        return
+    if request.version < HttpVersion11:
+        raise ProblemError(400, "Transfer-Encoding needs HTTP/1.1")
+    if coding.strip().lower() != "chunked":
+        raise ProblemError(501, f"Transfer-Encoding must be chunked alone, not {coding!r}")
 
 
 def _hostname(host: str) -> str:

@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from server.config import load_config, show_config
         from server.error_file import ErrorFile
         from server.listen import check_exposure, open_socket, tls_context
-        from server.run import address_of, serve
+        from server.run import serve
         from server.supervisor import LISTENER_VARIABLE, supervise
     except ImportError as error:
         return _fail(f"cannot load the compiled core or a library: {error}")
@@ -66,7 +66,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         if config.processes > 1:
             # Each worker loads the processors; what is wrong with them is told once, here.
             build_app(config)
-            print(f"forstcore listens on {address_of(config, listener)}", flush=True)
             return supervise(config, listener, arguments)
         ended = asyncio.run(serve(config, listener, worker=False))
     except (LoadError, SourceError) as error:

@@ -13,6 +13,7 @@ from typing import Any
 
 from forstcore.config import Option, StreamLimits, option, options_of
 from forstcore.sources import without_password
+from server.forwarded import networks_of
 
 __all__ = ["ServerConfig", "build_parser", "load_config", "show_config"]
 
@@ -81,6 +82,11 @@ class ServerConfig(StreamLimits):
     allow_origin: tuple[str, ...] = option(
         (), "an origin whose web pages may use this server (may be repeated)"
     )
+    trusted_proxy: tuple[str, ...] = option(
+        (),
+        "address or network of a proxy whose X-Forwarded-For names the client, for logs and the "
+        "dashboard (may be repeated)",
+    )
     token_file: str | None = option(
         None, "file with the bearer token that requests must carry; or set FORSTCORE_TOKEN"
     )
@@ -138,9 +144,16 @@ class ServerConfig(StreamLimits):
     max_spool_size: int = option(
         1 << 30, "results a stream may spool to a file for a half-duplex client", unit="bytes"
     )
+    drain_delay: float = option(
+        0.0,
+        "how long streams are still taken after SIGTERM or SIGINT while /readyz says no already, "
+        "for load balancers to notice",
+        highest=3600,
+        unit="seconds",
+    )
     drain_timeout: float = option(
         10.0,
-        "how long open streams may take to end after SIGTERM or SIGINT",
+        "how long open streams may take to end when the server goes down",
         highest=3600,
         unit="seconds",
     )
@@ -211,7 +224,9 @@ def load_config(argv: Sequence[str] | None, environ: Mapping[str, str]) -> Serve
         raise ValueError("tls_cert and tls_key go together: set both or neither")
     if config.tls_client_ca and not config.tls_cert:
         raise ValueError("tls_client_ca needs tls_cert and tls_key")
-    _ = config.sources  # raises where they cannot be read
+    # These raise where they cannot be read.
+    _ = config.sources
+    networks_of(config.trusted_proxy)
     return config
 
 

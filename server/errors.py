@@ -10,6 +10,8 @@ from aiohttp import web
 
 __all__ = ["ProblemError", "StreamError", "problem", "problem_middleware", "problem_response"]
 
+_MOST = 4000  # Characters of a detail, which may repeat what a client has sent.
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -49,6 +51,10 @@ class StreamError(Exception):
 
 def problem(status: int, detail: str, **members: object) -> bytes:
     """Write a problem document, without LF."""
+    # What a request is blamed for may be text that strict readers of JSON refuse.
+    detail = detail.encode("utf-8", "backslashreplace").decode()
+    if len(detail) > _MOST:
+        detail = f"{detail[:_MOST]}…"
     document = {"title": HTTPStatus(status).phrase, "status": status, "detail": detail}
     return json.dumps(document | members).encode()
 

@@ -116,8 +116,12 @@ class Intake:
             if self._decoder is None:
                 yield data
             else:
-                for piece in self._decoder.decode(data):
-                    yield piece
+                for number, piece in enumerate(self._decoder.decode(data)):
+                    if number:
+                        # A small body can hold much: others have their turn before more of it.
+                        await asyncio.sleep(0)
+                    if piece:
+                        yield piece
         if self._decoder is not None:
             self._decoder.finish()
 

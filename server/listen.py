@@ -12,9 +12,10 @@ from pathlib import Path
 from server.auth import is_loopback
 from server.config import ServerConfig
 
-__all__ = ["check_exposure", "open_socket", "tls_context"]
+__all__ = ["BACKLOG", "check_exposure", "open_socket", "tls_context"]
 
-_BACKLOG = 1024
+BACKLOG = 1024
+"""Connections that may wait to be accepted."""
 
 
 def check_exposure(config: ServerConfig) -> None:
@@ -44,7 +45,7 @@ def open_socket(config: ServerConfig) -> socket.socket:
         if os.name == "posix":
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-        listener.listen(_BACKLOG)
+        listener.listen(BACKLOG)
     except OSError:
         listener.close()
         raise
@@ -65,7 +66,7 @@ def _open_unix(path: str) -> socket.socket:
         raise
     finally:
         os.umask(before)
-    listener.listen(_BACKLOG)
+    listener.listen(BACKLOG)
     return listener
 
 

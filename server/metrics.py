@@ -52,6 +52,12 @@ class Metrics:
             registry=registry,
             multiprocess_mode="livesum",
         )
+        self._tasks = Gauge(
+            "forstcore_tasks",
+            "Tasks of the event loop.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
         self._streams = Counter(
             "forstcore_streams", "Streams that have ended.", ["outcome"], registry=registry
         )
@@ -100,6 +106,10 @@ class Metrics:
         )
         self.totals: dict[str, float] = {}
         self._seen: dict[Exchange, dict[str, float]] = {}
+
+    def looked(self, tasks: int) -> None:
+        """Take down how many tasks the event loop has."""
+        self._tasks.set(tasks)
 
     def started(self) -> None:
         """Count a stream that starts."""

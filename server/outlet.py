@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import struct
 
 from aiohttp import web
 from aiohttp.http import StreamWriter
@@ -13,14 +12,9 @@ from server.compression import encoder_for
 from server.config import ServerConfig
 from server.errors import StreamError
 from server.frames import Frames
+from server.kernel import in_flight
 from server.protocol import RequestHandler
 from server.spool import Spool
-
-try:
-    import fcntl
-    import termios
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 __all__ = ["Outlet", "StreamingResponse"]
 
@@ -98,7 +92,7 @@ class Outlet:
 
     def accepted(self) -> int:
         """Count the bytes that the reader's side has taken: progress, if it grows."""
-        return self.sent - self.queued() - _in_kernel(self._protocol.transport)
+        return self.sent - in_flight(self._protocol.transport)
 
     def queued(self) -> int:
         """Count the bytes that wait in memory for the reader."""
@@ -153,13 +147,20 @@ class Outlet:
         self.sent += len(wrapped)
 
     async def end(self) -> None:
-        """Write what ends a good stream, and wait until all is on its way."""
+        """Write what ends a good stream, and wait until all is on its way.
+
+        Raises:
+            StreamError: the client is gone, or the spool cannot be written.
+        """
         await self.send(self._encoded(self._frames.end() if self._frames else b"", last=True))
         while self._pump is not None:
             await asyncio.wait([self._pump])
         if self._lost:
             raise self._lost
-        await self._response.write_eof()
+        try:
+            await self._response.write_eof()
+        except ConnectionError as error:
+            raise StreamError("disconnected", 400, "the client went away") from error
 
     async def fail(self, error: StreamError) -> None:
         """End a failed stream so that every client notices.
@@ -184,7 +185,11 @@ class Outlet:
             except TimeoutError:
                 transport.abort()
         elif transport.can_write_eof():
-            transport.write_eof()
+            try:
+                transport.write_eof()
+            except OSError:
+                # The client was faster: there is nobody to tell.
+                transport.abort()
         else:
             transport.close()
 
@@ -204,6 +209,7 @@ class Outlet:
         if self._pump is not None:
             self._pump.cancel()
         self.spool.close()
+        self._protocol.on_writable = None
 
     def _encoded(self, data: bytes, *, last: bool = False) -> bytes:
         if self._encoder is not None:
@@ -253,19 +259,3 @@ class Outlet:
     def _stop_waiting(self) -> None:
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
-
-
-def _in_kernel(transport: asyncio.BaseTransport | None) -> int:
-    """Count the bytes that the kernel has not got an acknowledgement for, where it tells.
-
-    It takes more only when a third of a buffer of megabytes is free: without this, a slow
-    reader would look like one that does not read.
-    """
-    connection = transport.get_extra_info("socket") if transport else None
-    if connection is None or fcntl is None:
-        return 0
-    try:
-        (count,) = struct.unpack("i", fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, b"0000"))
-    except OSError:
-        return 0
-    return int(count)

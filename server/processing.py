@@ -10,7 +10,7 @@ from forstcore.engine import Engine
 from forstcore.processors import BUILT_IN, Processor
 from server.engine_exchange import EngineExchange
 from server.errors import ProblemError
-from server.exchange import first_line, on_error
+from server.exchange import filter_of, first_line, on_error
 from server.rejecting import RejectingExchange
 from server.state import STATE, State
 
@@ -74,6 +74,9 @@ async def run_engine(request: web.Request, processor: Processor) -> web.StreamRe
     """Answer a request with what a processor makes of it, over several workers."""
     state = request.app[STATE]
     config = state.config
+    if filter_of(request) is not None:
+        what = "a server that writes rejected lines down" if state.error_file else request.path
+        raise ProblemError(400, f"filters are for /streaming-process, and not for {what}")
     mode = on_error(request)
     if state.error_file is not None and mode == "skip":
         # What they were is in the error lines, which the client does not get.

@@ -7,13 +7,16 @@ requests, or the parser's errors, that have been parsed and wait to be handled;
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from typing import Any
 
 from aiohttp import StreamReader, web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.web_request import BaseRequest
 
 from server.errors import problem_response
+from server.kernel import in_flight
 from server.takeover import END_OF_BODY, Takeover
 
 __all__ = ["RequestHandler"]
@@ -34,7 +37,8 @@ class RequestHandler(web.RequestHandler):
         content: body of the stream that runs on this connection, None before the first.
         framing: bytes received for that body that are not part of it: the sizes and line
             ends of HTTP chunks.
-        on_writable: called when the connection takes more, or is lost.
+        on_writable: called when the connection takes more, or is lost; None where no stream
+            waits for that.
     """
 
     holds = False
@@ -46,6 +50,7 @@ class RequestHandler(web.RequestHandler):
     _chunked = False
     # Whether the next byte starts a request.
     _at_start = True
+    _untaken: asyncio.TimerHandle | None = None
 
     def data_received(self, data: bytes) -> None:
         if self._held is not None:
@@ -53,14 +58,19 @@ class RequestHandler(web.RequestHandler):
             if len(self._held) > _HELD and self.transport is not None:
                 self.transport.pause_reading()
             return
-        if self.holds and self._at_start:
+        # Behind a request that waits, a body is read the public way: there is nothing to hold,
+        # and the parser may have more than it has told.
+        if self.holds and self._at_start and not self._messages:
             head, mark, behind = data.partition(b"\r\n\r\n")
             if mark:
                 self._held = behind
                 self._parse(head + mark)
-                if not (self._chunked and self._waits_for_body()):
-                    self.release()
-                return
+                if self._messages and self._chunked and self._waits_for_body():
+                    return
+                self._held = None
+                data = behind
+                if not data:
+                    return
         self._parse(data)
 
     def _parse(self, data: bytes) -> None:
@@ -68,8 +78,14 @@ class RequestHandler(web.RequestHandler):
         before = content.total_bytes if content is not None else 0
         super().data_received(data)
         if self._messages:
+            message: Any
             message, self._payload = self._messages[-1]
-            self._chunked = getattr(message, "chunked", False)  # a parser's error has none
+            # A parser's error has neither.
+            self._chunked = getattr(message, "chunked", False)
+            if getattr(message, "upgrade", False):
+                # Nobody changes the protocol here, and the parser may lose a part of what is
+                # behind such a request: the rest would be taken for requests.
+                self._messages[-1] = (message._replace(should_close=True), self._payload)
         self._at_start = data.endswith(b"\r\n\r\n") and not self._waits_for_body()
         if content is None:
             return
@@ -125,7 +141,35 @@ class RequestHandler(web.RequestHandler):
         self, request: BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         self.release()
-        return await super().finish_response(request, resp, start_time)
+        transport = self.transport
+        try:
+            return await super().finish_response(request, resp, start_time)
+        finally:
+            self._wait_for_reader(transport)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self.on_writable is None:
+            self._wait_for_reader(self.transport)
+
+    def _wait_for_reader(self, transport: asyncio.Transport | None) -> None:
+        """Give up on a client that does not take what it asked for; a stream is watched apart.
+
+        Else it would be waited for as long as it lives, even by a connection that is closed.
+        """
+        if self._untaken is None and transport is not None and transport.get_write_buffer_size():
+            self._untaken = self._loop.call_later(
+                self.keepalive_timeout, self._look_at_reader, transport, in_flight(transport)
+            )
+
+    def _look_at_reader(self, transport: asyncio.Transport, before: int) -> None:
+        self._untaken = None
+        if self.on_writable is not None or not transport.get_write_buffer_size():
+            return
+        if in_flight(transport) < before:
+            self._wait_for_reader(transport)
+        else:
+            transport.abort()
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -134,6 +178,8 @@ class RequestHandler(web.RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         super().connection_lost(exc)
+        if self._untaken is not None:
+            self._untaken.cancel()
         if self.on_writable is not None:
             self.on_writable()
 
@@ -164,5 +210,9 @@ class RequestHandler(web.RequestHandler):
             )
         if isinstance(exc, HttpProcessingError):
             return problem_response(400, f"malformed HTTP: {' '.join(exc.message.split())[:200]}")
+        is_gone = self.transport is None or self.transport.is_closing()
+        if is_gone and isinstance(exc, ConnectionError):
+            # The log of an error of the server would be any client's to fill.
+            return problem_response(400, "the client went away")
         super().handle_error(request, status, exc, message)
         return problem_response(status, "an error of the server, not of the request; see its log")

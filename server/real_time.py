@@ -78,7 +78,7 @@ class Subscription(Exchange):
             ProblemError: it cannot be had.
         """
         self._state.check_room()
-        body = b""
+        body = bytearray()
         self.intake.start()
         try:
             async with asyncio.timeout(self._config.timeout):
@@ -168,9 +168,9 @@ class Subscription(Exchange):
         return True
 
 
-def _object(body: bytes) -> dict[str, Any]:
+def _object(body: bytearray) -> dict[str, Any]:
     try:
-        wanted = json.loads(body)
+        wanted = json.loads(body.decode())
     except (ValueError, RecursionError) as error:
         raise ProblemError(400, f"the request is not JSON: {error}") from None
     if not isinstance(wanted, dict):

@@ -12,7 +12,8 @@ from aiohttp import http_parser, web
 
 from server.app import build_app
 from server.config import ServerConfig
-from server.listen import tls_context
+from server.exhaustion import tell_exhaustion_once
+from server.listen import BACKLOG, tls_context
 from server.protocol import RequestHandler
 from server.state import STATE
 from server.takeover import works
@@ -27,7 +28,7 @@ if http_parser.HttpRequestParser is http_parser.HttpRequestParserPy:
 
 
 async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) -> bool:
-    """Serve until SIGINT or SIGTERM, then end every stream within `drain_timeout`.
+    """Serve until SIGINT or SIGTERM and `drain_delay` longer, then end every stream.
 
     Args:
         config: the configuration.
@@ -45,6 +46,7 @@ async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) 
     """
     _log_to_stderr()
     loop = asyncio.get_running_loop()
+    tell_exhaustion_once(loop)
     app = build_app(config)
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.5)
     await runner.setup()
@@ -66,7 +68,15 @@ async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) 
             max_field_size=config.max_header_size,
         )
 
-    server = await loop.create_server(connection, sock=listener, ssl=tls_context(config))
+    tls = tls_context(config)
+    server = await loop.create_server(
+        connection,
+        sock=listener,
+        # asyncio listens once more, and would leave room for a hundred.
+        backlog=BACKLOG,
+        ssl=tls,
+        ssl_handshake_timeout=config.header_timeout if tls else None,
+    )
     stop = _stop_on_signals()
     if worker:
         loop.add_reader(sys.stdin.fileno(), stop.set)
@@ -74,6 +84,9 @@ async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) 
         print(f"forstcore listens on {address_of(config, listener)}", flush=True)
     try:
         await stop.wait()
+        app[STATE].leaving = True
+        # A socket that is closed at once loses the connections that wait to be accepted.
+        await asyncio.sleep(config.drain_delay)
     finally:
         server.close()
         await app[STATE].drain(config.drain_timeout)

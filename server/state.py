@@ -38,6 +38,7 @@ class State:
         config, loader: as above.
         error_file: where rejected lines are written, None if nowhere.
         metrics: the figures for /metrics.
+        leaving: whether no further streams are to be sent here, though they are still taken.
         draining: whether the process is on its way out.
     """
 
@@ -47,6 +48,7 @@ class State:
         self._threads: dict[str, ThreadPoolExecutor] = {}
         self.error_file = ErrorFile(config) if config.errors else None
         self.metrics = Metrics()
+        self.leaving = False
         self.draining = False
         self._streams: set[Exchange] = set()
         self._idle = asyncio.Event()
@@ -62,10 +64,16 @@ class State:
         """The streams that are open; a view."""
         return self._streams
 
+    def check_ready(self) -> None:
+        """Raise ProblemError 503 if further streams had better go elsewhere."""
+        if self.leaving:
+            raise _going_down()
+        self.check_room()
+
     def check_room(self) -> None:
         """Raise ProblemError 503 if no further stream is taken now."""
         if self.draining:
-            raise ProblemError(503, "the server is going down", headers={"Retry-After": "5"})
+            raise _going_down()
         if len(self._streams) >= self.config.max_streams:
             raise ProblemError(
                 503,
@@ -96,6 +104,7 @@ class State:
 
     def update_metrics(self) -> None:
         """Bring the figures up to date with the streams that still run."""
+        self.metrics.looked(len(asyncio.all_tasks()))
         for exchange in self._streams:
             self.metrics.progressed(exchange)
 
@@ -137,6 +146,10 @@ class State:
         closing.start()
         closing.join(_LAST_WAIT)
         return not closing.is_alive()
+
+
+def _going_down() -> ProblemError:
+    return ProblemError(503, "the server is going down", headers={"Retry-After": "5"})
 
 
 STATE = web.AppKey("STATE", State)

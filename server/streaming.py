@@ -11,7 +11,6 @@ from forstcore import RecordStream
 from forstcore.processors import BUILT_IN
 from server._chunked import feed_chunk
 from server._relay import Relay
-from server.errors import ProblemError
 from server.exchange import Exchange, filter_of, first_line, on_error
 from server.intake import UNLIMITED
 from server.outlet import Outlet
@@ -28,8 +27,6 @@ async def streaming_process(request: web.Request) -> web.StreamResponse:
     state = request.app[STATE]
     if state.error_file is not None:
         # The engine's way, on which lines are known until their results are there.
-        if filter_of(request) is not None:
-            raise ProblemError(400, "this server writes rejected lines down, and filters none")
         return await run_engine(request, BUILT_IN)
     stream = RecordStream(
         on_error=on_error(request),

@@ -16,6 +16,7 @@ from types import FrameType
 from prometheus_client import multiprocess
 
 from server.config import ServerConfig
+from server.run import address_of
 
 __all__ = ["LISTENER_VARIABLE", "supervise"]
 
@@ -64,8 +65,11 @@ def supervise(config: ServerConfig, listener: socket.socket, argv: Sequence[str]
         )
 
     workers: list[subprocess.Popen[bytes]] = []
+    told: set[int] = set()
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    # Not before: whoever reads it may send one of these at once.
+    print(f"forstcore listens on {address_of(config, listener)}", flush=True)
     try:
         workers.extend(start() for _ in range(config.processes))
         while not stopping:
@@ -73,18 +77,21 @@ def supervise(config: ServerConfig, listener: socket.socket, argv: Sequence[str]
             for place, worker in enumerate(workers):
                 if worker.poll() is None or stopping:
                     continue
-                print(
-                    f"forstcore: worker {worker.pid} ended with {worker.returncode}; "
-                    "another takes its place",
-                    file=sys.stderr,
-                    flush=True,
-                )
                 _forget(worker, figures)
-                workers[place] = start()
+                try:
+                    workers[place] = start()
+                except OSError as error:
+                    # Of memory or descriptors there may be enough when it is looked at again.
+                    if worker.pid not in told:
+                        _tell(worker, f"none can take its place yet: {error}")
+                    told.add(worker.pid)
+                    continue
+                _tell(worker, "another takes its place")
         listener.close()
         for worker in workers:
             _close_input(worker)
-        return max(abs(worker.wait(config.drain_timeout + 10)) for worker in workers)
+        patience = config.drain_delay + config.drain_timeout + 10
+        return max(abs(worker.wait(patience)) for worker in workers)
     finally:
         for worker in workers:
             if worker.poll() is None:
@@ -103,3 +110,11 @@ def _forget(worker: subprocess.Popen[bytes], figures: str) -> None:
     """Take a dead worker's open streams out of the figures; what it counted stays."""
     _close_input(worker)
     multiprocess.mark_process_dead(worker.pid, figures)  # type: ignore[no-untyped-call]
+
+
+def _tell(worker: subprocess.Popen[bytes], what: str) -> None:
+    print(
+        f"forstcore: worker {worker.pid} ended with {worker.returncode}; {what}",
+        file=sys.stderr,
+        flush=True,
+    )

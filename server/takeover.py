@@ -112,6 +112,10 @@ class Takeover(asyncio.BufferedProtocol):
         """Drop the rest of the body: the stream has ended."""
         self._discarding = True
         self._queue.clear()
+        # What has this, or has been here, must not be had in turn: buffer and stream would wait
+        # for the garbage collector.
+        self._at_once, self._go_on = _not_at_once, _no_further
+        self._error = None
         if not self._ended:
             self.transport.resume_reading()
 
@@ -177,6 +181,14 @@ class Takeover(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._fail(StreamError("disconnected", 400, "the client went away"))
         self._handler.connection_lost(exc)
+
+
+def _not_at_once(_body: memoryview) -> bool:
+    return False
+
+
+def _no_further() -> int:
+    return 0
 
 
 def works() -> bool:

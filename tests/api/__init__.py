@@ -1,0 +1,1 @@
+"""Tests of the HTTP API by its own description, the OpenAPI document."""

@@ -1,0 +1,69 @@
+"""What schemathesis makes of the document, sent to a real server: it answers as it says."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers import ROOT, Server, launch
+
+pytest.importorskip("schemathesis", reason="needs schemathesis")
+
+TOKEN = "hush-4711"
+
+
+def run(url: str, directory: Path, *options: str) -> None:
+    """Send some thousand requests, the same ones each time."""
+    command = [sys.executable, "-m", "schemathesis.cli", "run", f"{url}/openapi.json"]
+    done = subprocess.run(
+        [
+            *(*command, "--no-color", "--generation-deterministic", "--continue-on-failure"),
+            *("--phases", "examples,coverage,fuzzing", "--max-examples", "10"),
+            *("--request-timeout", "10", "--header", f"Authorization: Bearer {TOKEN}"),
+            *options,
+        ],
+        # It leaves files in its working directory.
+        cwd=directory,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "SCHEMATHESIS_HOOKS": "tests.api.sending"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Tested:" in done.stdout
+
+
+@contextlib.contextmanager
+def guarded(*options: str) -> Iterator[Server]:
+    """Run a server with a token; it must have nothing to complain about."""
+    server = launch("--no-access-log", *options, env={"FORSTCORE_TOKEN": TOKEN})
+    try:
+        yield server
+        assert server.stop() == 0
+        assert server.process.stderr is not None
+        assert server.process.stderr.read() == ""
+    finally:
+        server.process.kill()
+        server.process.communicate()
+
+
+def test_all_but_what_never_ends(tmp_path: Path) -> None:
+    # A subscription to such a source ends with it.
+    (tmp_path / "logs.ndjson").write_bytes(b'{"id":"1","data":"x"}\n{"id":2}\n')
+    with guarded(
+        *("--processors", "examples/processors.py"),
+        *("--source", f"logs=file:{tmp_path}/logs.ndjson?follow=no"),
+    ) as server:
+        run(server.url, tmp_path, "--exclude-path-regex", "^/(dashboard/news|sources/.*)$")
+
+
+def test_publishing(tmp_path: Path) -> None:
+    with guarded("--takeover", "off") as server:
+        run(server.url, tmp_path, "--include-path-regex", "^/sources/")
