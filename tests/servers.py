@@ -63,6 +63,11 @@ def launch(
         stderr=subprocess.PIPE,
         text=True,
     )
+    return await_server(process)
+
+
+def await_server(process: subprocess.Popen[str]) -> Server:
+    """Wait until a server that was just started listens."""
     assert process.stdout is not None
     line = process.stdout.readline()
     match = _LISTENS.search(line)

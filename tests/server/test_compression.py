@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import os
 import threading
 import zlib
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from server.compression import CODINGS, negotiate
+from server.compression import CODINGS, decoder_for, negotiate
 from tests.server.raw import RawStream
 from tests.servers import Server, StartServer
 
@@ -73,6 +74,22 @@ def test_members_may_follow_each_other(server: Server, coding: str) -> None:
         request.send(encode(RECORD % 1 + b'{"id":"2",') + encode(b'"data":"x"}\n'))
         request.end()
         assert request.read_rest() == RESULT % 1 + RESULT % 2
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+@pytest.mark.parametrize("size", [100_000, 1 << 17, 1 << 20])
+def test_members_may_be_larger_than_what_is_decoded_at_once(coding: str, size: int) -> None:
+    body = b"".join(RECORD % number for number in range(200_000))
+    encoded = ENCODE[coding](body) * 2 + ENCODE[coding](b"")
+    decoder = decoder_for(coding, 200)
+    assert decoder is not None
+    decoded = b"".join(
+        piece
+        for start in range(0, len(encoded), size)
+        for piece in itertools.islice(decoder.decode(encoded[start : start + size]), 1000)
+    )
+    decoder.finish()
+    assert decoded == body * 2
 
 
 @pytest.mark.parametrize("coding", CODINGS)

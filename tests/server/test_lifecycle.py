@@ -126,6 +126,36 @@ def test_nothing_new_is_taken_while_draining(start_server: StartServer) -> None:
     ended_well(server)
 
 
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_balancers_are_told_before_streams_are_refused(
+    start_server: StartServer, processes: str
+) -> None:
+    server = start_server("--drain-delay", "1.5", "--processes", processes)
+    if processes == "2":
+        wait_for_both(server)
+    with stream(server, FRAMES) as before:
+        before.send(RECORD % 1)
+        assert before.read_line() == RESULT % 1
+        server.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: status_of(server, "/readyz") == 503, 1)
+        assert status_of(server, "/healthz") == 200
+        # A balancer that has not asked yet sends more: that is taken.
+        process_one(server)
+        assert before.read_line() == b":ack 1\n"
+        before.send(RECORD % 2)
+        assert before.read_line() == RESULT % 2
+        assert b'"draining"' in before.read_rest()
+    ended_well(server)
+
+
+def status_of(server: Server, path: str) -> int:
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
+    connection.request("GET", path)
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
 @pytest.mark.parametrize("wait", [0, 1])
 def test_a_stopped_reader_does_not_hold_it_up(start_server: StartServer, wait: int) -> None:
     server = start_server("--drain-timeout", str(wait), "--stall", "60")
@@ -371,9 +401,12 @@ def test_a_signal_ends_every_process(pair: Server, number: int) -> None:
     assert is_refused(pair)
 
 
-def test_a_signal_during_the_start_ends_every_process(start_server: StartServer) -> None:
+@pytest.mark.parametrize("wait", [0, 0.1])
+def test_a_signal_during_the_start_ends_every_process(
+    start_server: StartServer, wait: float
+) -> None:
     server = start_server("--processes", "2")
-    time.sleep(0.1)
+    time.sleep(wait)
     workers = children(server.process.pid)
     assert server.stop() == 0
     assert [worker for worker in workers if is_alive(worker)] == []

@@ -1,0 +1,1 @@
+"""What is in deploy/, with real load balancers and real servers."""

@@ -1,0 +1,174 @@
+"""nginx and HAProxy as deploy/ configures them, on ports of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.certificates import Certificates
+from tests.servers import ROOT, Server
+
+__all__ = ["Proxy", "replaced", "start_haproxy", "start_nginx"]
+
+DEPLOY = ROOT / "deploy"
+# Where Debian installs what only administrators run.
+_PATH = os.environ.get("PATH", "") + ":/usr/sbin"
+_START_SECONDS = 10.0
+
+
+@dataclass
+class Proxy:
+    """A running load balancer.
+
+    Attributes:
+        kind: ``nginx`` or ``haproxy``.
+        process: it, or the first process of it.
+        port: where it listens on the loopback.
+    """
+
+    kind: str
+    process: subprocess.Popen[bytes]
+    port: int
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return "127.0.0.1", self.port
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def rss(self) -> int:
+        """Resident memory of all its processes in bytes."""
+        pid = self.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        pages = sum(
+            int(Path(f"/proc/{each}/statm").read_text().split()[1]) for each in (pid, *children)
+        )
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(timeout=10)
+
+
+def replaced(text: str, *pairs: tuple[str, str]) -> str:
+    """Replace what has to be in a file exactly once."""
+    for old, new in pairs:
+        assert text.count(old) == 1, f"{old!r} is there {text.count(old)} times"
+        text = text.replace(old, new)
+    return text
+
+
+def start_nginx(
+    directory: Path, servers: Sequence[Server], certificate: Certificates | None = None
+) -> Proxy:
+    """Start nginx with deploy/nginx.conf in front of two servers.
+
+    Args:
+        directory: for its files.
+        servers: where streams go.
+        certificate: ends TLS with this, if given.
+
+    Raises:
+        FileNotFoundError: there is no nginx.
+    """
+    port = _free_port()
+    tls = ""
+    if certificate is not None:
+        tls = f"ssl_certificate {certificate.path('server.pem')}; "
+        tls += f"ssl_certificate_key {certificate.path('server.key')}; "
+    text = replaced(
+        (DEPLOY / "nginx.conf").read_text(),
+        (
+            "listen 8080 so_keepalive=on;",
+            f"{tls}listen 127.0.0.1:{port}{' ssl' if tls else ''} so_keepalive=on;",
+        ),
+        *_addresses(servers),
+    )
+    path = directory / "nginx.conf"
+    path.write_text(text)
+    return _start(
+        "nginx",
+        directory,
+        ("-c", path, "-e", directory / "error.log", "-g", f"daemon off; pid {directory / 'pid'};"),
+        port,
+    )
+
+
+def start_haproxy(
+    directory: Path, servers: Sequence[Server], certificate: Certificates | None = None
+) -> Proxy:
+    """Start HAProxy with deploy/haproxy.cfg in front of two servers; see `start_nginx`.
+
+    Raises:
+        FileNotFoundError: there is no haproxy.
+    """
+    port = _free_port()
+    tls = ""
+    if certificate is not None:
+        both = directory / "both.pem"
+        names = ("server.pem", "server.key")
+        both.write_text("".join(Path(certificate.path(name)).read_text() for name in names))
+        tls = f" ssl crt {both}"
+    text = replaced(
+        (DEPLOY / "haproxy.cfg").read_text(),
+        ("bind :8080", f"bind 127.0.0.1:{port}{tls}"),
+        # It does not start where it may not open as many files.
+        ("    maxconn 16384\n", "    maxconn 500\n"),
+        *_addresses(servers),
+    )
+    path = directory / "haproxy.cfg"
+    path.write_text(text)
+    return _start("haproxy", directory, ("-db", "-f", path), port)
+
+
+def _addresses(servers: Sequence[Server]) -> list[tuple[str, str]]:
+    one, two = servers
+    return [
+        ("127.0.0.1:8081", f"{one.host}:{one.port}"),
+        ("127.0.0.1:8082", f"{two.host}:{two.port}"),
+    ]
+
+
+def _start(name: str, directory: Path, options: Sequence[str | Path], port: int) -> Proxy:
+    program = shutil.which(name, path=_PATH)
+    if program is None:
+        raise FileNotFoundError(name)
+    log = directory / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [program, *options], stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        )
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(ConnectionRefusedError):
+            _pass_through(port)
+            return Proxy(name, process, port)
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    raise RuntimeError(f"{name} does not start: {log.read_text()}")
+
+
+def _pass_through(port: int) -> None:
+    """Connect, and see to it that the connection is not counted as a stream any more."""
+    with socket.create_connection(("127.0.0.1", port), _START_SECONDS) as probe:
+        probe.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        # Where TLS is spoken this is refused, which ends it as well.
+        with contextlib.suppress(ConnectionResetError):
+            while probe.recv(1 << 16):
+                pass
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
