@@ -1,15 +1,19 @@
 """Files that grow, followed through rotation and truncation: `file:/var/log/app/*.ndjson`.
 
 An offset says of each file how far it has been read; files are told apart by their inodes, so a
-file that was renamed is gone on with. With `follow=no` the source ends where the files do.
+file that was renamed, as from `app.ndjson` to `app.ndjson.1` or `app-1.ndjson`, is gone on with.
+An offset is a client's to make up: it can name no other file. With `follow=no` the source ends
+where the files do.
 """
 
 from __future__ import annotations
 
 import asyncio
+import fnmatch
 import glob
 import os
 import re
+import stat
 import time
 from itertools import islice
 from pathlib import Path
@@ -23,10 +27,10 @@ __all__ = ["FileReader", "FileSource"]
 
 _LOOK = 0.2  # Seconds between two looks at files that do not grow.
 _MOST_FILES = 100  # Files that are followed at once.
-_MOST_NAMES = 10_000  # Names in a directory among which a renamed file is looked for.
+_MOST_NAMES = 10_000  # Names in a directory among which renamed files are looked for.
 _GRACE = 10.0  # Seconds in which a file that was renamed may still be written to.
 _NOTHING = "-"  # The offset where no file has been read.
-_OFFSET = re.compile(r"-|[0-9a-f]+:[0-9]+(,[0-9a-f]+:[0-9]+)*")
+_OFFSET = re.compile(r"-|[0-9a-f]{1,16}:[0-9]{1,18}(,[0-9a-f]{1,16}:[0-9]{1,18})*")
 
 
 class FileSource:
@@ -57,7 +61,9 @@ class FileSource:
             raise SourceError(url.name, "names no path: file:/path or file:path")
 
     def check(self, start: str) -> None:
-        if start not in (NOW, START) and not _OFFSET.fullmatch(start):
+        if start in (NOW, START):
+            return
+        if not _OFFSET.fullmatch(start) or start.count(",") >= _MOST_FILES:
             raise OffsetError(self.name, f"has no offset {start!r}")
 
     def open(self, start: str) -> FileReader:
@@ -137,8 +143,7 @@ class FileReader:
             return missed
         known = dict(part.split(":") for part in self._start.split(",") if part != _NOTHING)
         self._find()
-        for key in known.keys() - self._tails.keys():
-            self._find_renamed(key)
+        self._find_renamed(known.keys() - self._tails.keys())
         for key, position in known.items():
             if key not in self._tails or not self._tails[key].to(int(position)):
                 missed = None
@@ -159,16 +164,22 @@ class FileReader:
                 tail.close()
                 del self._tails[key], self._seen_at[key]
 
-    def _find_renamed(self, key: str) -> None:
-        """Look beside the files for one that has another name now."""
-        directories = {path.parent for path in self._paths()}
-        directories.add(Path(self._source.pattern).parent)
-        for directory in filter(Path.is_dir, directories):
+    def _find_renamed(self, keys: set[str]) -> None:
+        """Look beside the files for some that have other names now."""
+        if not keys:
+            return
+        pattern = Path(self._source.pattern)
+        names = f"{pattern.stem}*{pattern.suffix}*"
+        for directory in {path.parent for path in self._paths()} | {pattern.parent}:
+            if not directory.is_dir():
+                continue
             for path in islice(directory.iterdir(), _MOST_NAMES):
-                if _key(path.lstat()) == key:
-                    self._open(key, path)
-                    self._seen_at[key] = time.monotonic()
-                    return
+                status = path.lstat()
+                is_one = _key(status) in keys and fnmatch.fnmatchcase(path.name, names)
+                # No link, which leads anywhere, and nothing that opening could wait for.
+                if is_one and stat.S_ISREG(status.st_mode):
+                    self._open(_key(status), path)
+                    self._seen_at[_key(status)] = time.monotonic()
 
     def _paths(self) -> list[Path]:
         names = glob.iglob(self._source.pattern, recursive=True)  # noqa: PTH207 (any pattern)

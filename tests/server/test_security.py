@@ -397,6 +397,13 @@ def test_bad_tls_files_end_it_with_one_line(tmp_path: Path, processes: str) -> N
         assert "TLS" in done.stderr or "tls_cert" in done.stderr
 
 
+def test_it_does_not_start_with_a_lenient_parser() -> None:
+    done = run("--port", "0", env={"AIOHTTP_NO_EXTENSIONS": "1"})
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "without its compiled HTTP parser" in done.stderr
+
+
 # The Unix socket.
 
 

@@ -17,7 +17,7 @@ from forstcore import (
     StreamingConfig,
     StreamingIntegration,
 )
-from tests.faults import FaultProxy, cuts
+from tests.faults import ENDING, FaultProxy, Plan
 from tests.servers import Server, StartServer
 from tests.sources.brokers import RedisServer, free_port
 from tests.sources.live import publish
@@ -61,7 +61,7 @@ def test_every_result_once_over_connections_that_are_cut(server: Server) -> None
     total = 20_000
 
     async def scenario() -> tuple[list[str], int]:
-        faults = (each for each in cuts(60, 60_000, seed=7) if each.direction == "down")
+        faults = Plan.draw(7, 30, 60_000, kinds=ENDING, directions=("down",))
         async with FaultProxy(server.port, faults) as proxy:
             wanted = {"source": "events", "from": "start"}
             taking = asyncio.create_task(take(proxy.url, wanted, total))

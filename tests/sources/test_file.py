@@ -159,6 +159,51 @@ def test_a_file_that_is_gone_is_missed(tmp_path: Path) -> None:
     following(source_of(path), offset, then)
 
 
+@pytest.mark.parametrize(
+    ("pattern", "name"),
+    [
+        ("app.log", "app.log.1"),
+        ("app.log", "app.log-20261123"),
+        ("app.log", "app-20261123.log"),
+        ("app.log", "app.1.log.old"),
+        ("*.log", "app.log.1"),
+        ("log", "log.1"),
+    ],
+)
+def test_names_that_rotated_files_get(tmp_path: Path, pattern: str, name: str) -> None:
+    append(tmp_path / name, lines(0, 5))
+
+    async def scenario(reader: FileReader) -> str:
+        found, offset = await read(reader, 5)
+        assert found == wanted(0, 5)
+        return offset
+
+    start = f"{(tmp_path / name).stat().st_ino:x}:0"
+    following(source_of(tmp_path / pattern), start, scenario)
+
+
+@pytest.mark.parametrize("pattern", ["app.log", "*.log"])
+@pytest.mark.parametrize("name", ["secret", "secret.json", "app.pid", "link.log", "app.log.fifo"])
+def test_an_offset_leads_to_no_other_file(tmp_path: Path, pattern: str, name: str) -> None:
+    other = tmp_path / name
+    if name == "link.log":
+        # A link that leads nowhere now: no file that fits the pattern.
+        other.symlink_to(tmp_path / "elsewhere")
+    elif name == "app.log.fifo":
+        os.mkfifo(other)
+    else:
+        append(other, lines(0, 5))
+
+    async def scenario(reader: FileReader) -> str:
+        start = await reader.read()
+        assert start is not None
+        assert (start.missed, start.offset) == (None, "-")
+        return ""
+
+    inode = other.lstat().st_ino
+    following(source_of(tmp_path / pattern), f"{inode:x}:0", scenario)
+
+
 @pytest.mark.parametrize("again", [b"", b"7\n", b"in the middle of a line\n"])
 def test_a_file_that_is_truncated(tmp_path: Path, again: bytes) -> None:
     path = tmp_path / "log"
@@ -242,7 +287,13 @@ def test_files_that_are_not_followed_have_an_end(tmp_path: Path, size: int) -> N
     following(source_of(path, "?follow=no", max_line_size=1000), "start", scenario)
 
 
-@pytest.mark.parametrize("offset", ["", "x", "1", "1:", ":1", "1:1,", "1:1;2:2", "G:1"])
+@pytest.mark.parametrize(
+    "offset",
+    [
+        *("", "x", "1", "1:", ":1", "1:1,", "1:1;2:2", "G:1", "1:" + "9" * 19, "1:" + "9" * 5000),
+        *("f" * 17 + ":1", ",".join(f"{number:x}:1" for number in range(101))),
+    ],
+)
 def test_what_is_no_offset_is_refused(offset: str) -> None:
     with pytest.raises(OffsetError):
         source_of("/tmp/log").check(offset)

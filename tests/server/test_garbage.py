@@ -1,0 +1,73 @@
+"""What a stream held is freed when it ends, not when the garbage collector comes by."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import urllib.request
+from pathlib import Path
+
+from tests.server.raw import Cut, RawStream
+from tests.servers import Server, StartServer
+
+RECORD = b'{"id":"1","data":"x"}\n'
+
+PROCESSORS = '''
+"""Counts what the garbage collector would have had to find, by type; it is off from then on."""
+
+import gc
+from collections import Counter
+
+from forstcore import processor
+
+
+@processor("garbage")
+async def garbage(record: dict) -> dict:
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    gc.collect()
+    found = Counter(type(each).__name__ for each in gc.garbage)
+    gc.set_debug(0)
+    gc.garbage.clear()
+    gc.collect()
+    return dict(found)
+'''
+
+
+def garbage(server: Server) -> dict[str, int]:
+    request = urllib.request.Request(f"{server.url}/garbage", b"{}\n", method="POST")
+    with urllib.request.urlopen(request, timeout=30) as response:
+        found: dict[str, int] = json.loads(response.read())
+        return found
+
+
+def stream(server: Server, *pieces: bytes, path: str = "/streaming-process") -> None:
+    """Have a stream of these pieces of HTTP, and read until it ends or is cut."""
+    with RawStream((server.host, server.port), path) as request:
+        request.send(RECORD)
+        assert request.read_line()
+        for piece in pieces:
+            request.socket.sendall(piece)
+        with contextlib.suppress(Cut):
+            request.read_rest()
+
+
+def test_streams_leave_nothing_to_the_garbage_collector(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    module = tmp_path / "collecting.py"
+    module.write_text(PROCESSORS)
+    server = start_server("--processors", str(module))
+    garbage(server)
+    for _ in range(3):
+        stream(server, b"0\r\n\r\n")
+        stream(server, b"5\r\nnever\r\n0\r\n\r\n", path="/large-dataset-stream")
+        stream(server, b"malformed\r\n")
+    left = garbage(server)
+    assert {
+        "CoreExchange",
+        "EngineExchange",
+        "Takeover",
+        "Outlet",
+        "memoryview",
+    } & left.keys() == set()
