@@ -27,6 +27,8 @@ cdef class ChunkedDecoder:
     cdef State state
     cdef unsigned long long left    # of the size, or of the data, of this chunk
     cdef int count                  # digits, or bytes of the extensions or the trailer
+    cdef int named                  # bytes of the name of this trailer field,
+    cdef unsigned char name[17]     # of which these are the first, in lower case
     cdef readonly long long chunks
     cdef readonly long long received
     cdef readonly Py_ssize_t start
@@ -36,6 +38,7 @@ cdef class ChunkedDecoder:
     cdef Py_ssize_t move(self, unsigned char *start, Py_ssize_t size) noexcept
     cdef bint extension(self, unsigned char c) noexcept
     cdef bint trailer(self, unsigned char c) noexcept
+    cdef bint name_byte(self, unsigned char c) noexcept
     cdef str place(self)
 
 

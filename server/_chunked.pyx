@@ -2,14 +2,14 @@
 #
 # Strict, as a proxy in front may read otherwise what is lenient here: sizes are hex digits
 # alone, lines end with CR LF and nothing else, no white space before a chunk extension, no
-# folded trailer fields. Nothing in Python is paid for a chunk, so that one record in each
-# costs about what large ones cost.
+# trailer fields that are folded or about framing. Nothing in Python is paid for a chunk, so
+# that one record in each costs about what large ones cost.
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.ref cimport Py_INCREF, PyObject
 from libc.stdio cimport snprintf
-from libc.string cimport memmove
+from libc.string cimport memcmp, memmove
 
 from forstcore._proc cimport RecordStream
 
@@ -217,12 +217,15 @@ cdef class ChunkedDecoder:
                 self.state = LAST_LF
                 return True
             self.state = TRAILER_NAME
-            return is_token(c)
+            self.named = 0
+            return self.name_byte(c)
         if self.state == TRAILER_NAME:
-            if c == c':':
-                self.state = TRAILER_VALUE
-                return True
-            return is_token(c)
+            if c != c':':
+                return self.name_byte(c)
+            self.state = TRAILER_VALUE
+            # Who takes a second framing for the true one sees other requests than we do.
+            return not (self.named == 14 and memcmp(self.name, b"content-length", 14) == 0
+                        or self.named == 17 and memcmp(self.name, b"transfer-encoding", 17) == 0)
         if self.state == TRAILER_VALUE:
             if c == c'\r':
                 self.state = TRAILER_LF
@@ -230,6 +233,13 @@ cdef class ChunkedDecoder:
             return is_text(c)
         self.state = TRAILER_START
         return c == c'\n'
+
+    cdef bint name_byte(self, unsigned char c) noexcept:
+        """Take a byte of a trailer field's name; tell whether it may stand there."""
+        if self.named < <int>sizeof(self.name):
+            self.name[self.named] = c | 0x20 if c'A' <= c <= c'Z' else c
+        self.named += 1
+        return is_token(c)
 
 
 def feed_chunk(RecordStream stream not None, piece, frames=None, /):

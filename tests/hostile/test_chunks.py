@@ -47,6 +47,8 @@ MALFORMED: dict[str, bytes] = {
     "a trailer with LF": b"0\r\na: b\n\r\n",
     "a trailer with NUL": b"0\r\na: \x00\r\n\r\n",
     "a trailer with a space": b"0\r\na : b\r\n\r\n",
+    "a length as a trailer": b"0\r\ncontent-Length: 5\r\n\r\n",
+    "a coding as a trailer": b"0\r\nTransfer-Encoding: chunked\r\n\r\n",
     "a request for a trailer": b"0\r\n" + BEHIND,
     "a flood of trailers": b"0\r\n" + b"a: b\r\n" * 100_000 + b"\r\n",
     "a long trailer": b"0\r\na: " + b"b" * 1_000_000 + b"\r\n\r\n",

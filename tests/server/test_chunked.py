@@ -63,6 +63,8 @@ GOOD = [
     (b"00000a\r\n0123456789\r\n0\r\n\r\n", b"0123456789"),
     (b'5;name=value;other="quoted"\r\nhello\r\n0;last\r\n\r\n', b"hello"),
     (b"5\r\nhello\r\n0\r\nDigest: abc\r\nX-Other:\r\n\r\n", b"hello"),
+    (b"0\r\ncontent-lengt: 5\r\ncontent-length-: 5\r\n\r\n", b""),
+    (b"0\r\ntransfer-encodin: a\r\nTransfer-Encodings: a\r\n\r\n", b""),
     (b"2\r\n\r\n\r\n0\r\n\r\n", b"\r\n"),
 ]
 BAD = [
@@ -93,6 +95,8 @@ BAD = [
     b"0\r\nname: a\r\n folded\r\n\r\n",
     b"0\r\nname: a\n\r\n",
     b"0\r\nname: \x00\r\n\r\n",
+    b"0\r\nContent-Length: 5\r\n\r\n",
+    b"0\r\na: b\r\ntransfer-EncodinG:\r\n\r\n",
     b"0\r\n" + b"name: value\r\n" * 1000 + b"\r\n",
 ]
 
