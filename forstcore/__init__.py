@@ -15,6 +15,7 @@ from forstcore._proc import (
 )
 from forstcore._version import VERSION
 from forstcore.errors import (
+    ClusterError,
     FilterError,
     ForstError,
     LoadError,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from forstcore.retry import StreamingErrorHandler
 
 __all__ = [
+    "ClusterError",
     "ErrorRecord",
     "Filter",
     "FilterError",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "ClusterError",
     "FilterError",
     "ForstError",
     "LoadError",
@@ -82,6 +83,13 @@ class SourceError(ForstError, ValueError):
 
 class OffsetError(SourceError):
     """An offset from which a source cannot be read."""
+
+
+class ClusterError(ForstError):
+    """A cluster that cannot do the work, or a part that it could not make.
+
+    The message names the worker or the part, and the cause.
+    """
 
 
 class StreamStateError(ForstError, RuntimeError):

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
 import stat
 import sys
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-from forstcore.cli._zstd import zstd
+from forstcore._compressed import decompressed, read_some
 
 __all__ = ["Inputs", "Piece"]
 
@@ -52,8 +50,8 @@ class Inputs:
             name = path
             with ExitStack() as stack:
                 raw = stack.enter_context(_opened(path))
-                file = stack.enter_context(_decompressed(raw, path))
-                while piece := _read(file, path):
+                file = stack.enter_context(decompressed(raw, path))
+                while piece := read_some(file, path, _SIZE):
                     last = piece[-1:]
                     if name and place and piece.startswith(_BOM):
                         # The core skips the mark at the start of the stream only.
@@ -86,31 +84,6 @@ def _opened(path: str) -> IO[bytes]:
         # The descriptor itself: what is there is read at once, and nobody else's lock is held.
         return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
     return Path(path).open("rb", buffering=0)
-
-
-def _decompressed(raw: IO[bytes], path: str) -> IO[bytes]:
-    if path.endswith(".gz"):
-        return gzip.GzipFile(fileobj=raw)  # type: ignore[return-value]
-    if path.endswith(".zst"):
-        if zstd is None:
-            raise ValueError(f"{path}: reading zstd needs the package backports.zstd")
-        made: Any = zstd.ZstdFile(raw)
-        return made  # type: ignore[no-any-return]
-    return raw
-
-
-def _read(file: Any, path: str) -> bytes:
-    try:
-        data: bytes = file.read(_SIZE) if not hasattr(file, "read1") else file.read1(_SIZE)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise OSError(None, f"cannot be decompressed: {error}", path) from None
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, path) from None
-    except Exception as error:
-        if zstd is None or not isinstance(error, zstd.ZstdError):
-            raise
-        raise OSError(None, f"cannot be decompressed: {error}", path) from None
-    return data
 
 
 def _position(raw: IO[bytes], file: IO[bytes], read: int) -> int:

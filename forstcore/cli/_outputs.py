@@ -9,8 +9,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from forstcore._compressed import zstd
 from forstcore._whole import written_whole
-from forstcore.cli._zstd import zstd
 
 __all__ = ["opened_output"]
 

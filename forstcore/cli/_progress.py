@@ -7,13 +7,21 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-
-from forstcore.cli._inputs import Inputs
+from typing import Protocol
 
 __all__ = ["Progress", "Tally"]
 
 _EVERY = 0.1  # Seconds between two looks of the line.
 _ERASE = "\r\x1b[K"
+
+
+class _Input(Protocol):
+    """An input: its bytes, None if that is not known, and how many of them have been read."""
+
+    @property
+    def size(self) -> int | None: ...
+    @property
+    def taken(self) -> int: ...
 
 
 @dataclass
@@ -38,19 +46,22 @@ class Progress:
         inputs: the input.
         tally: what came of it.
         shown: whether to show it; if None, where standard error is a terminal.
+
+    Attributes:
+        is_shown: whether it is shown.
     """
 
-    def __init__(self, inputs: Inputs, tally: Tally, shown: bool | None) -> None:
+    def __init__(self, inputs: _Input, tally: Tally, shown: bool | None) -> None:
         self._inputs = inputs
         self._tally = tally
-        self._shown = sys.stderr.isatty() if shown is None else shown
+        self.is_shown = sys.stderr.isatty() if shown is None else shown
         self._started = time.monotonic()
         self._next = self._started + _EVERY
         self._is_drawn = False
 
     def tick(self) -> None:
         """Draw the line again, if it is time for that."""
-        if self._shown and (now := time.monotonic()) >= self._next:
+        if self.is_shown and (now := time.monotonic()) >= self._next:
             self._next = now + _EVERY
             self._is_drawn = True
             width = shutil.get_terminal_size().columns - 1
@@ -70,7 +81,7 @@ class Progress:
         seconds = time.monotonic() - self._started
         errors = self._tally.errors()
         rejected = sum(errors.values())
-        if self._shown:
+        if self.is_shown:
             rate = self._tally.bytes_in / 1e6 / max(seconds, 1e-9)
             sys.stderr.write(
                 f"{self._tally.results:,} results of {self._tally.bytes_in / 1e6:,.1f} MB "

@@ -1,4 +1,4 @@
-"""`forstcore process`: files through the engine, on all cores, without a server."""
+"""`forstcore process`: files through the engine, on all cores or on a cluster, without a server."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, Literal
 import click
 
 from forstcore.cli import _options
+from forstcore.cli._cluster import InputPath, cluster_of, cluster_options, process_on_cluster
 from forstcore.cli._inputs import Inputs
 from forstcore.cli._makers import BlockMaker, EngineMaker, Maker
 from forstcore.cli._transform import Plan, transform
@@ -82,17 +83,40 @@ Examples:
   forstcore process part-*.ndjson.gz -o all.ndjson.zst --errors bad.ndjson
   zcat old.gz | forstcore process | head
   forstcore process in.ndjson --processors routes.py --processor enrich
+
+\b
+On a cluster (needs forstcore[dask], here and on the workers):
+  forstcore process *.ndjson --local-cluster 4 -o results
+  forstcore process 's3://in/*.ndjson.zst' --scheduler tcp://host:8786 -o s3://out/results
+
+IN may be URLs then, with * and ?, and OUT is a directory: part-00000.ndjson and
+so on, one part for each block of the input, and manifest.json when all of it is
+there. A file given with --processors is sent to the workers; other modules have
+to be installed there. --errors FILE is written here, at the end.
 """
 
 
 @click.command(epilog=_EPILOG)
-@_options.input_files
-@_options.output
+@click.argument(
+    "inputs",
+    metavar="[IN]...",
+    nargs=-1,
+    type=InputPath(exists=True, dir_okay=False, readable=True, allow_dash=True),
+)
+@click.option(
+    "-o",
+    "--output",
+    metavar="OUT",
+    default="-",
+    help="File for the results, whole or not at all; .gz and .zst compress. On a cluster, a "
+    "directory or its URL. Default: standard output.",
+)
 @_options.errors
 @_options.on_error
 @processor_options
 @_options.max_line_size
 @_options.progress
+@cluster_options
 def command(
     inputs: tuple[str, ...],
     output: str,
@@ -104,11 +128,32 @@ def command(
     buffer_size: int,
     max_line_size: int,
     progress: bool | None,
+    local_cluster: int | None,
+    scheduler: str | None,
+    blocksize: str | None,
+    overwrite: bool,
+    resume: bool,
 ) -> None:
-    """Process NDJSON files, or standard input, on all cores.
+    """Process NDJSON files, or standard input, on all cores, or on a Dask cluster.
 
     Several files are read as one. Results have the order of their records.
     """
+    plan = cluster_of(scheduler, local_cluster, blocksize, overwrite, resume, inputs, output)
+    if plan is not None:
+        process_on_cluster(
+            plan,
+            inputs,
+            output,
+            errors=errors,
+            on_error=on_error,
+            processor=processor,
+            modules=processors,
+            workers=workers,
+            buffer_size=buffer_size,
+            max_line_size=max_line_size,
+            progress=progress,
+        )
+        return
     read = Inputs(inputs)
     transform(
         Plan(

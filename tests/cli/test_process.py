@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from forstcore import process_block
-from forstcore.cli._zstd import zstd
+from forstcore._compressed import zstd
 from tests.cli.conftest import RECORDS, RESULTS, Run, Start
 
 BAD = b'{"id":"1"}\n{"id":2}\n\n{"id":"3","data":"\xff"}\nnope\n'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,12 @@ import pytest
 from tests.servers import ROOT, Server, StartServer
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+# The blocks of the tutorial build on each other: tests/packaging/test_tutorial.py.
+DOCUMENTS = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *(path for path in sorted((ROOT / "docs").rglob("*.md")) if path.name != "tutorial.md"),
+]
 
 
 def blocks(language: str) -> list[object]:
@@ -26,16 +32,39 @@ def blocks(language: str) -> list[object]:
 
 def test_every_block_is_of_a_kind_that_is_run() -> None:
     kinds = {kind for document in DOCUMENTS for kind, _ in _BLOCK.findall(document.read_text())}
-    assert kinds <= {"sh", "python", "text"}
+    assert kinds <= {"sh", "python", "js", "text"}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_files_and_targets_that_are_named_are_there(document: Path) -> None:
+    text = document.read_text()
+    named = re.findall(
+        r"`((?:benchmarks|docs|examples|forstcore|fuzz|server|tests)/[\w./-]+)`", text
+    )
+    assert not [path for path in named if not (ROOT / path).exists()]
+    targets = set(re.findall(r"`make ([a-z-]+)", text))
+    assert targets <= set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
 @pytest.mark.parametrize(("document", "code"), blocks("python"))
 def test_python(document: Path, code: str, start_server: StartServer) -> None:
+    run(document, code, [sys.executable, "-c"], start_server)
+
+
+@pytest.mark.parametrize(("document", "code"), blocks("js"))
+def test_javascript(document: Path, code: str, start_server: StartServer) -> None:
+    if shutil.which("node") is None:
+        pytest.skip("needs node")
+    run(document, code, ["node", "--input-type=module", "-e"], start_server)
+
+
+def run(document: Path, code: str, command: list[str], start_server: StartServer) -> None:
+    """Run a program, and compare what it prints with what stands below it."""
     program = code
     if "http://127.0.0.1:8080" in code:
         program = code.replace("http://127.0.0.1:8080", start_server().url)
     done = subprocess.run(
-        [sys.executable, "-c", program],
+        [*command, program],
         cwd=ROOT,
         capture_output=True,
         text=True,

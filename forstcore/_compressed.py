@@ -1,0 +1,61 @@
+"""Files that are compressed, told apart by their names: ``.gz`` and ``.zst``."""
+
+from __future__ import annotations
+
+import gzip
+import sys
+import zlib
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from backports import zstd
+else:
+    try:
+        if sys.version_info >= (3, 14):
+            from compression import zstd
+        else:
+            from backports import zstd
+    except ImportError:
+        zstd = None
+
+__all__ = ["decompressed", "is_compressed", "read_some", "zstd"]
+
+
+def is_compressed(path: str) -> bool:
+    """Tell from the name of a file whether it is compressed."""
+    return path.endswith((".gz", ".zst"))
+
+
+def decompressed(raw: IO[bytes], path: str) -> IO[bytes]:
+    """Return what reads an open file: the file itself, if its name says that it is plain.
+
+    Raises:
+        ValueError: there is nothing here that reads zstd.
+    """
+    if path.endswith(".gz"):
+        return gzip.GzipFile(fileobj=raw)  # type: ignore[return-value]
+    if path.endswith(".zst"):
+        if zstd is None:
+            raise ValueError(f"{path}: reading zstd needs the package backports.zstd")
+        made: Any = zstd.ZstdFile(raw)
+        return made  # type: ignore[no-any-return]
+    return raw
+
+
+def read_some(file: Any, path: str, size: int) -> bytes:
+    """Read up to so many bytes, and at least one before the end.
+
+    Raises:
+        OSError: the file cannot be read, or not be decompressed; it names the file.
+    """
+    try:
+        data: bytes = file.read(size) if not hasattr(file, "read1") else file.read1(size)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise OSError(None, f"cannot be decompressed: {error}", path) from None
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from None
+    except Exception as error:
+        if zstd is None or not isinstance(error, zstd.ZstdError):
+            raise
+        raise OSError(None, f"cannot be decompressed: {error}", path) from None
+    return data

@@ -1,0 +1,221 @@
+"""Blocks: the input files cut into pieces of work, and the lines of each."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Any
+
+from fsspec.core import get_fs_token_paths
+
+from forstcore._compressed import decompressed, is_compressed, read_some
+from forstcore._proc import count_lines
+
+__all__ = ["Block", "File", "blocks_of", "count", "files_at", "numbered", "pieces"]
+
+_BOM = b"\xef\xbb\xbf"
+_NEAR = 1 << 20  # Bytes that are read at a time from a disk,
+_FAR = 8 << 20  # and from elsewhere, where each reading is a request.
+_BEYOND = 1 << 16  # Bytes that are read past a block, to find the end of its last line.
+
+
+@dataclass(frozen=True)
+class File:
+    """An input file.
+
+    Attributes:
+        path: as its file system calls it.
+        name: its path or URL, for people.
+        size: its bytes, as they are stored.
+        stamp: another one when the file has changed.
+    """
+
+    path: str
+    name: str
+    size: int
+    stamp: str
+
+    @property
+    def is_compressed(self) -> bool:
+        return is_compressed(self.path)
+
+
+@dataclass(frozen=True)
+class Block:
+    """The lines that begin in some bytes of a file, or all of a compressed file.
+
+    Attributes:
+        number: which block of all it is, counted from 0.
+        file: the file.
+        start, end: the bytes.
+        place: which block of its file it is, counted from 0.
+        is_later: whether the file stands behind another.
+        first_line: number of its first line among the lines of all files; 2 where that is
+            not known and it is not the first.
+        line_in_file: number of its first line in its file; 0 where that is not known.
+    """
+
+    number: int
+    file: File
+    start: int
+    end: int
+    place: int
+    is_later: bool
+    first_line: int = 2
+    line_in_file: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file.name}, bytes {self.start} to {self.end}"
+
+
+def files_at(
+    urlpath: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], options: dict[str, Any]
+) -> tuple[Any, list[File]]:
+    """Find the input files.
+
+    Args:
+        urlpath: path, URL or glob pattern, or several of these on one file system.
+        options: of the file system.
+
+    Returns:
+        The file system, and the files.
+
+    Raises:
+        OSError: there are none, or one is not there.
+        ValueError: they are on several file systems, or one has no size.
+    """
+    if not isinstance(urlpath, str | os.PathLike):
+        urlpath = list(urlpath)
+    system, _, paths = get_fs_token_paths(urlpath, mode="rb", storage_options=dict(options))
+    if not paths:
+        raise FileNotFoundError(errno.ENOENT, "matches no files", str(urlpath))
+    files = []
+    for path in paths:
+        name = path if "file" in _protocols(system) else system.unstrip_protocol(path)
+        found = system.info(path)
+        if found["type"] == "directory":
+            raise IsADirectoryError(errno.EISDIR, "is a directory; its files are name/*", name)
+        if found["size"] is None:
+            raise ValueError(f"{name}: its size is not known, so it cannot be cut into blocks")
+        files.append(File(path, name, found["size"], system.ukey(path)))
+    return system, files
+
+
+def blocks_of(files: Sequence[File], size: int) -> list[Block]:
+    """Cut files into blocks of about the same size; a compressed file is one block.
+
+    Args:
+        files: the files; those without a byte have no block.
+        size: largest number of bytes of a block.
+    """
+    blocks: list[Block] = []
+    for place, file in enumerate(files):
+        several = 1 if file.is_compressed else -(-file.size // size)
+        for at in range(several if file.size else 0):
+            start, end = file.size * at // several, file.size * (at + 1) // several
+            number = len(blocks)
+            blocks.append(Block(number, file, start, end, at, place > 0, 2 if number else 1))
+    return blocks
+
+
+def numbered(blocks: Sequence[Block], lines: Sequence[int]) -> list[Block]:
+    """Give blocks the numbers of their first lines.
+
+    Args:
+        blocks: all blocks.
+        lines: how many lines each of them has.
+    """
+    found = []
+    number = 1
+    for block, several in zip(blocks, lines, strict=True):
+        if block.start == 0:
+            line_in_file = 1
+        found.append(replace(block, first_line=number, line_in_file=line_in_file))
+        number += several
+        line_in_file += several
+    return found
+
+
+def count(system: Any, block: Block) -> int:
+    """Count the lines of a block."""
+    return sum(count_lines(piece) for piece in pieces(system, block))
+
+
+def pieces(system: Any, block: Block) -> Iterator[bytes]:
+    """Read the lines of a block.
+
+    However long a line is, and however large the block, no more than a piece is in memory.
+
+    Args:
+        system: the file system.
+        block: the block.
+
+    Yields:
+        Bytes that end anywhere; the last of them at the end of a line, which a last line
+        without LF is given.
+
+    Raises:
+        OSError: the file cannot be read, or not be decompressed.
+    """
+    read = _decompressed(system, block) if block.file.is_compressed else _cut(system, block)
+    last = b"\n"
+    head = b""
+    is_start = block.start == 0
+    for piece in read:
+        last = piece[-1:]
+        if is_start:
+            head += piece
+            if len(head) < len(_BOM):
+                continue
+            is_start = False
+            # The core skips the mark at the start of the first file only.
+            piece = head.removeprefix(_BOM) if block.is_later else head
+        if piece:
+            yield piece
+    if is_start and head:
+        yield head
+    if last != b"\n":
+        yield b"\n"
+
+
+def _decompressed(system: Any, block: Block) -> Iterator[bytes]:
+    with ExitStack() as stack:
+        raw = stack.enter_context(system.open(block.file.path, "rb"))
+        file = stack.enter_context(decompressed(raw, block.file.path))
+        while piece := read_some(file, block.file.name, _NEAR):
+            yield piece
+
+
+def _cut(system: Any, block: Block) -> Iterator[bytes]:
+    """Yield what lies between the first line that begins in a block and the first behind it."""
+    path, size, end = block.file.path, block.file.size, block.end
+    step = _NEAR if "file" in _protocols(system) else _FAR
+    # A line begins at the start if the byte before it is an LF.
+    at = max(block.start - 1, 0)
+    is_inside = block.start == 0
+    while at < size:
+        stop = min(at + step, end + _BEYOND if at < end else at + step, size)
+        piece: bytes = system.cat_file(path, start=at, end=stop)
+        if len(piece) != stop - at:
+            raise OSError(errno.EIO, "has changed while it was read", block.file.name)
+        skipped = 0
+        if not is_inside:
+            skipped = piece.find(b"\n") + 1
+            if at + (skipped or len(piece)) >= end:
+                return
+            is_inside = skipped > 0
+        if is_inside:
+            over = piece.find(b"\n", max(end - 1 - at, 0)) + 1
+            if rest := piece[skipped : over or None]:
+                yield rest
+            if over:
+                return
+        at = stop
+
+
+def _protocols(system: Any) -> tuple[str, ...]:
+    protocol = system.protocol
+    return (protocol,) if isinstance(protocol, str) else tuple(protocol)

@@ -1,0 +1,211 @@
+"""The driver: has a cluster do the tasks of a run, and gathers what they came to."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from typing import Any, cast
+
+from distributed import Client, as_completed
+
+from forstcore._version import VERSION
+from forstcore.cluster._blocks import Block, numbered
+from forstcore.cluster._manifest import Failure, Part
+from forstcore.cluster._part import Task, count_block, make_part
+from forstcore.cluster._shipping import Shipment
+from forstcore.errors import ClusterError, ForstError, RecordError
+
+__all__ = ["check_workers", "run", "with_numbers"]
+
+
+def check_workers(client: Client, shipment: Shipment) -> None:
+    """See that the workers that are there now can do the work.
+
+    Raises:
+        ClusterError: one cannot; the message says which, and why.
+    """
+
+    # It is sent as it is, because forstcore may not be there: it is nested, and names nothing.
+    def version() -> str:
+        import forstcore
+
+        return forstcore.__version__
+
+    for worker, found in _asked(client, version).items():
+        if isinstance(found, BaseException):
+            raise ClusterError(
+                f"worker {worker} has no forstcore that can be imported ({_text(found)}): "
+                f"pip install forstcore=={VERSION} there"
+            )
+        if found != VERSION:
+            raise ClusterError(
+                f"worker {worker} has forstcore {found}, and here it is {VERSION}: "
+                "the versions have to be the same"
+            )
+    for worker, found in _asked(client, _unpacked, shipment).items():
+        if isinstance(found, BaseException):
+            raise ClusterError(f"worker {worker}: {_text(found)}")
+
+
+def with_numbers(client: Client, task: Task, blocks: Sequence[Block], retries: int) -> list[Block]:
+    """Have lines counted, and give the blocks the numbers of their first lines.
+
+    Blocks are left out whose count no number depends on.
+
+    Raises:
+        ClusterError: a block could not be counted.
+    """
+    lines = [0] * len(blocks)
+    wanted = [
+        block for block in blocks[:-1] if task.on_error == "emit" or block.end != block.file.size
+    ]
+    with _Tasks(client, count_block, wanted, task, retries) as results:
+        for block, counted in results:
+            lines[block.number] = counted
+    return numbered(blocks, lines)
+
+
+def run(
+    client: Client,
+    task: Task,
+    blocks: Sequence[Block],
+    done: dict[int, Part],
+    retries: int,
+    on_part: Callable[[Part], None],
+) -> list[Part]:
+    """Have parts made of blocks.
+
+    Args:
+        client: of the cluster.
+        task: what the tasks have in common.
+        blocks: all blocks.
+        done: the parts that are there already, by the numbers of their blocks.
+        retries: how often a task that raised is tried again.
+        on_part: is told each part that has been made.
+
+    Returns:
+        All parts, in the order of their blocks.
+
+    Raises:
+        ClusterError: a part could not be made.
+        RecordError: the first line that gave an error (``on_error="fail"``).
+    """
+    parts = dict(done)
+    failed: tuple[Block, Failure] | None = None
+    wanted = [block for block in blocks if block.number not in done]
+    with _Tasks(client, make_part, wanted, task, retries) as results:
+        for block, result in results:
+            if "part" in result:
+                parts[block.number] = cast(Part, result)
+                on_part(parts[block.number])
+            else:
+                # Only a line before this one can be the first now.
+                failed = block, cast(Failure, result)
+                results.drop_behind(block)
+    if failed is not None:
+        raise _at_its_place(*failed, parts)
+    return [parts[block.number] for block in blocks]
+
+
+class _Tasks:
+    """A task for each block: iterate over what comes of them, whichever is done first.
+
+    Args:
+        client: of the cluster.
+        function: called with a block and `task` on a worker.
+        blocks: the blocks.
+        task: what the tasks have in common.
+        retries: how often one that raised is tried again.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        function: Callable[[Block, Task], Any],
+        blocks: Sequence[Block],
+        task: Task,
+        retries: int,
+    ) -> None:
+        self._client = client
+        # Dask shows tasks by what stands before the token.
+        name = f"{function.__name__.replace('_', '-')}-{secrets.token_hex(4)}"
+        self._blocks = {f"{name}-{block.number}": block for block in blocks}
+        self._last = len(blocks) and blocks[-1].number
+        futures = (
+            client.map(function, blocks, task=task, key=list(self._blocks), retries=retries)
+            if blocks
+            else []
+        )
+        self._open = {str(future.key): future for future in futures}
+
+    def __enter__(self) -> _Tasks:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self._open:
+            return
+        # The scheduler may be what is gone.
+        with suppress(Exception):
+            self._client.cancel(list(self._open.values()), force=True)
+
+    def drop_behind(self, block: Block) -> None:
+        """Cancel the tasks of all blocks behind this one."""
+        self._last = block.number
+        dropped = [key for key in self._open if self._blocks[key].number > block.number]
+        self._client.cancel([self._open.pop(key) for key in dropped], force=True)
+
+    def __iter__(self) -> Iterator[tuple[Block, Any]]:
+        """Yield blocks with their results.
+
+        Raises:
+            ClusterError: a task could not be done.
+        """
+        done = as_completed(
+            list(self._open.values()), loop=self._client.loop, with_results=True, raise_errors=False
+        )
+        for future, result in done:
+            block = self._blocks[str(future.key)]
+            self._open.pop(str(future.key), None)
+            if block.number > self._last:
+                continue
+            if future.status != "finished":
+                cause = result[1] if isinstance(result, tuple) else result
+                raise ClusterError(f"block {block.number} ({block}): {_text(cause)}") from cause
+            # What it came to is here: nobody has to make it again, should its worker die.
+            future.release()
+            yield block, result
+
+
+def _asked(client: Client, function: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
+    """Call a function on each worker; what it raised stands in the place of its answer."""
+    found = client.run(function, *arguments, on_error="return")
+    # A worker that has gone meanwhile will do no work.
+    return {worker: each for worker, each in sorted(found.items()) if not _is_gone(each)}
+
+
+def _is_gone(answer: object) -> bool:
+    return isinstance(answer, OSError | TimeoutError)
+
+
+def _unpacked(shipment: Shipment) -> None:
+    shipment.unpack()
+
+
+def _at_its_place(block: Block, failure: Failure, parts: dict[int, Part]) -> RecordError:
+    # All before it have been made: it is the first that failed.
+    before = sum(parts[block.number - back]["lines"] for back in range(1, block.place + 1))
+    return RecordError(
+        failure["code"],
+        f"{block.file.name}: {failure['message']}",
+        before + failure["line"] + 1,
+        failure["offset"],
+    )
+
+
+def _text(error: BaseException) -> str:
+    if isinstance(error, ForstError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,164 @@
+"""Processors on their way to workers."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.machinery
+import importlib.util
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.abc import InspectLoader
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+
+from forstcore.errors import LoadError
+from forstcore.loading import Loader
+from forstcore.processors import REGISTRY, Processor, as_processor
+
+__all__ = ["Shipment", "ship"]
+
+_LOCK = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Shipment:
+    """A processor, as it is sent to workers.
+
+    Attributes:
+        name: of the processor, for people; where there are modules, what they call it.
+        pickled: the processor itself; empty where modules declare it.
+        modules: for each module its name, or path, and its source; None for one that the
+            workers have installed.
+    """
+
+    name: str
+    pickled: bytes
+    modules: tuple[tuple[str, bytes | None], ...] = ()
+
+    @property
+    def stamp(self) -> str:
+        """Digest of what is sent."""
+        return hashlib.sha256(repr((self.name, self.pickled, self.modules)).encode()).hexdigest()
+
+    def unpack(self) -> Processor:
+        """Return the processor, on a worker; it is made once in each process.
+
+        Raises:
+            LoadError: it cannot be made here; the message says why.
+        """
+        with _LOCK:
+            return _unpacked(self)
+
+
+def ship(processor: object, modules: Sequence[str]) -> Shipment:
+    """Make what workers can make a processor of.
+
+    Args:
+        processor: as for `as_processor`; where there are modules, a name that one of them
+            declares, or None for the built-in one.
+        modules: for each module its name, or the path of its file.
+
+    Raises:
+        LoadError: a file cannot be read.
+        LookupError, TypeError: it cannot be a processor, or not be sent; the message says why.
+    """
+    if modules and isinstance(processor, str):
+        return Shipment(processor, b"", tuple(map(_packed, modules)))
+    if modules and processor is not None:
+        raise TypeError("with modules, the processor is the name that one of them declares")
+    found = as_processor(processor)
+    try:
+        pickled = cloudpickle.dumps(found)
+    except Exception as error:
+        raise TypeError(
+            f"processor {found.name!r} cannot be sent to workers ({error}): declare it in a "
+            "module, give that in modules, and its name as the processor"
+        ) from None
+    return Shipment(found.name, pickled)
+
+
+def _is_file(name: str) -> bool:
+    """Tell whether a module is given by its path."""
+    return name.endswith(".py") or "/" in name or "\\" in name
+
+
+def _packed(name: str) -> tuple[str, bytes | None]:
+    if not _is_file(name):
+        return name, None
+    path = Path(name).resolve()
+    try:
+        return str(path), path.read_bytes()
+    except OSError as error:
+        raise LoadError(f"cannot load processors from {name}: {error.strerror}") from None
+
+
+@functools.lru_cache(maxsize=16)
+def _unpacked(shipment: Shipment) -> Processor:
+    if not shipment.modules:
+        try:
+            found: Processor = cloudpickle.loads(shipment.pickled)
+        except Exception as error:
+            raise LoadError(f"cannot load {shipment.name!r}: {_text(error)}") from error
+        return found
+    installed = [name for name, source in shipment.modules if source is None]
+    declared = dict(Loader(installed).load()) if installed else {}
+    for name, source in shipment.modules:
+        if source is not None:
+            declared |= _declared_by(name, source)
+    if shipment.name not in declared:
+        known = ", ".join(sorted(declared)) or "none"
+        raise LoadError(f"there is no processor {shipment.name!r}; declared are: {known}")
+    return declared[shipment.name]
+
+
+def _declared_by(path: str, source: bytes) -> dict[str, Processor]:
+    """Import a file that may be on another machine, and return what it declares."""
+    # Others may have sent a file of the same name, or an older one, to this process.
+    name = f"{path}#{hashlib.sha256(source).hexdigest()[:16]}"
+    spec = importlib.machinery.ModuleSpec(name, _Loader(path, source), origin=path)
+    spec.has_location = True
+    module = importlib.util.module_from_spec(spec)
+    if Path(path).exists() and str(Path(path).parent) not in sys.path:
+        # Its neighbours can be imported, where they are.
+        sys.path.append(str(Path(path).parent))
+    before = dict(REGISTRY)
+    REGISTRY.clear()
+    sys.modules[name] = module
+    try:
+        assert spec.loader is not None
+        spec.loader.exec_module(module)
+        return dict(REGISTRY)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        raise LoadError(f"cannot load processors from {path}: {_text(error)}") from error
+    finally:
+        REGISTRY.clear()
+        REGISTRY.update(before)
+
+
+class _Loader(InspectLoader):
+    """Import from bytes.
+
+    Args:
+        path: where they come from, for tracebacks.
+        source: the bytes.
+    """
+
+    def __init__(self, path: str, source: bytes) -> None:
+        self._path = path
+        self._source = source
+
+    def get_source(self, _name: str) -> str:
+        return importlib.util.decode_source(self._source)
+
+    def get_code(self, _name: str) -> Any:
+        return self.source_to_code(self._source, self._path)
+
+
+def _text(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,214 @@
+"""A dataset: files of NDJSON in, a directory of results out, by a Dask cluster."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal
+
+from dask.utils import parse_bytes
+from distributed import Client, default_client
+
+from forstcore._proc import DEFAULT_MAX_LINE_SIZE, RecordStream
+from forstcore._version import VERSION
+from forstcore.cluster._blocks import Block, File, blocks_of, files_at
+from forstcore.cluster._local import local_cluster
+from forstcore.cluster._manifest import Input, Manifest, Part, manifest_of
+from forstcore.cluster._part import Task, report_of
+from forstcore.cluster._run import check_workers, run, with_numbers
+from forstcore.cluster._shipping import Shipment, ship
+from forstcore.cluster._target import MANIFEST, Target, target_at
+from forstcore.errors import ClusterError
+
+__all__ = ["process_dataset"]
+
+
+def process_dataset(
+    urlpath: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    destination: str | os.PathLike[str],
+    *,
+    processor: object = None,
+    modules: Sequence[str] = (),
+    client: Client | None = None,
+    blocksize: int | str = "128 MiB",
+    on_error: Literal["skip", "emit", "fail"] = "skip",
+    collect_errors: bool = False,
+    max_line_size: int = DEFAULT_MAX_LINE_SIZE,
+    workers: int = 10,
+    buffer_size: int = 1000,
+    overwrite: bool = False,
+    resume: bool = False,
+    retries: int = 2,
+    storage_options: Mapping[str, Any] | None = None,
+    on_part: Callable[[Part], None] | None = None,
+) -> Manifest:
+    """Process files on a Dask cluster into a directory of parts.
+
+    The parts, one behind the other, are the bytes that one process makes of the files, one
+    behind the other. Each appears whole or not at all, ``manifest.json`` behind all others:
+    without it a dataset is not complete. A worker reads a block and writes its part in
+    pieces, so its memory does not depend on `blocksize`.
+
+    Args:
+        urlpath: path, URL (whatever fsspec knows, such as ``s3://``) or glob pattern of the
+            input, or several of these; ``.gz`` and ``.zst`` are decompressed. All workers
+            have to reach it.
+        destination: path or URL of the directory. All workers have to reach it.
+        processor: what makes results: a function, a name, or None for the built-in one. A
+            function of a module is sent by name, one of a script or notebook as it is.
+        modules: where `processor` is a name, the modules that declare it: the name of one
+            that the workers have installed, or the path of a file, which is sent to them.
+        client: of the cluster; if None, the one that was made last, or else that of a
+            cluster on this machine, for as long as this takes.
+        blocksize: largest number of bytes of a block, or a text such as ``"64 MiB"``. A
+            compressed file is one block.
+        on_error: what becomes of lines that give an error: dropped and counted, an error
+            line in their place, or an end of it all. ``emit`` reads the input twice, as
+            lines have to be counted before they can be numbered.
+        collect_errors: write these lines to ``errors-00000.ndjson`` beside their part. Files
+            of several blocks are then read twice, for the same reason.
+        max_line_size: bytes of a line; a longer one is an error.
+        workers, buffer_size: of an async processor, calls at once and records in work, of
+            each task.
+        overwrite: remove the dataset that is at the destination.
+        resume: keep the parts that an earlier call with the same arguments has finished.
+        retries: how often a task that raised is tried again.
+        storage_options: of the file systems, as fsspec wants them.
+        on_part: is called with each part that has been made.
+
+    Returns:
+        What ``manifest.json`` says.
+
+    Raises:
+        ClusterError: a worker lacks forstcore, or has another version; a part cannot be made.
+        FileExistsError: there is a dataset at the destination.
+        LoadError: a module cannot be read.
+        LookupError, TypeError, ValueError: an argument cannot be used.
+        OSError: the input is not there, or the destination cannot be written.
+        RecordError: the first line that gave an error (``on_error="fail"``). Parts may be
+            there, but no manifest.
+
+    Thread-safety: may be called from many threads at once, for different destinations. Ended
+    by Ctrl-C, it cancels what the cluster does for it.
+    """
+    size = parse_bytes(blocksize) if isinstance(blocksize, str) else blocksize
+    if size < 1 or workers < 1 or buffer_size < 1 or retries < 0:
+        raise ValueError(
+            "blocksize, workers and buffer_size must be at least 1, and retries at least 0"
+        )
+    if overwrite and resume:
+        raise ValueError("overwrite and resume exclude each other")
+    RecordStream(on_error=on_error, max_line_size=max_line_size)
+    options = dict(storage_options or {})
+    shipment = ship(processor, modules)
+    system, files = files_at(urlpath, options)
+    target = target_at(destination, options)
+    blocks = blocks_of(files, size)
+    width = max(5, len(str(len(blocks))))
+    plan = _plan(files, shipment, size, on_error, collect_errors, max_line_size)
+    task = Task(
+        system,
+        target,
+        shipment,
+        plan,
+        on_error,
+        max_line_size,
+        workers,
+        buffer_size,
+        collect_errors,
+        width,
+    )
+    present = target.sizes()
+    if resume and MANIFEST in present:
+        manifest: Manifest = target.read_json([MANIFEST])[0]
+        _check_plan(manifest, plan, target)
+        return manifest
+    done = _done(task, blocks, present) if resume else {}
+    if present and not (resume or overwrite):
+        raise FileExistsError(
+            errno.EEXIST,
+            f"holds {min(present)} of another run; choose another destination, or overwrite "
+            "it, or resume that run",
+            target.name,
+        )
+    if overwrite:
+        # Without its manifest it is no dataset any more, wherever this may end.
+        target.remove([MANIFEST] if MANIFEST in present else [])
+        target.remove([name for name in present if name != MANIFEST])
+    target.prepare()
+    with _cluster(client) as cluster:
+        check_workers(cluster, shipment)
+        try:
+            if on_error == "emit" or collect_errors:
+                blocks = with_numbers(cluster, task, blocks, retries)
+            parts = run(cluster, task, blocks, done, retries, on_part or _ignore)
+        finally:
+            target.sweep()
+    _check_parts(target, parts)
+    inputs: list[Input] = [{"file": file.name, "size": file.size} for file in files]
+    manifest = manifest_of(plan, shipment.name, inputs, parts)
+    target.write_json(MANIFEST, manifest, indent=1)
+    target.remove([report_of(part["part"]) for part in parts])
+    return manifest
+
+
+def _plan(files: Sequence[File], shipment: Shipment, *options: object) -> str:
+    """Digest what determines the bytes of each part."""
+    facts = [VERSION, [(file.name, file.size, file.stamp) for file in files], shipment.stamp]
+    return hashlib.sha256(json.dumps([*facts, options]).encode()).hexdigest()
+
+
+def _done(task: Task, blocks: Sequence[Block], present: Mapping[str, int]) -> dict[int, Part]:
+    """Find the parts that are there with their reports."""
+    names = {report_of(task.file_of("part", block)): block.number for block in blocks}
+    found = [name for name in names if name in present]
+    done: dict[int, Part] = {}
+    for name, report in zip(found, task.target.read_json(found), strict=True):
+        _check_plan(report, task.plan, task.target)
+        part: Part = report["part"]
+        if present.get(part["part"]) == part["bytes_out"]:
+            done[names[name]] = part
+    return done
+
+
+def _check_plan(found: Mapping[str, Any], plan: str, target: Target) -> None:
+    if found["plan"] != plan:
+        raise FileExistsError(
+            errno.EEXIST,
+            "holds parts of a run with other files, another processor or other options; choose "
+            "another destination, or overwrite it",
+            target.name,
+        )
+
+
+def _check_parts(target: Target, parts: Sequence[Part]) -> None:
+    """See that what workers have written is where it has to be."""
+    sizes = target.sizes()
+    for part in parts:
+        if sizes.get(part["part"]) != part["bytes_out"]:
+            raise ClusterError(
+                f"a worker has written {part['part']}, but it is not in {target.name}: all "
+                "workers have to write to the same place"
+            )
+
+
+@contextmanager
+def _cluster(client: Client | None) -> Iterator[Client]:
+    if client is None:
+        try:
+            client = default_client()
+        except ValueError:
+            with local_cluster() as own:
+                yield own
+            return
+    if client.asynchronous:
+        raise TypeError("the client is asynchronous: this function waits, and needs one that does")
+    yield client
+
+
+def _ignore(_part: Part) -> None:
+    pass

@@ -1,0 +1,1 @@
+"""Tests of datasets on a Dask cluster."""

@@ -1,0 +1,78 @@
+"""A cluster of worker processes for all tests, and datasets that go through it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import forstcore
+from forstcore.cli._inputs import Inputs
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+    from forstcore.cluster import Manifest
+
+
+@dataclass
+class Dataset:
+    """What a run has written."""
+
+    directory: Path
+    manifest: Manifest
+
+    @property
+    def bytes(self) -> bytes:
+        """The parts, one behind the other."""
+        return b"".join(
+            (self.directory / part["part"]).read_bytes() for part in self.manifest["parts"]
+        )
+
+    @property
+    def errors(self) -> list[dict[str, Any]]:
+        """The lines of the error files."""
+        names = [part["errors_file"] for part in self.manifest["parts"] if part["errors_file"]]
+        text = "".join((self.directory / name).read_text() for name in names)
+        return [json.loads(line) for line in text.splitlines()]
+
+
+Process = Callable[..., Dataset]
+
+
+def one_process(paths: list[Path], processor: object = None, **options: Any) -> bytes:
+    """Return what one process makes of files, one behind the other."""
+    pieces = (piece for _, piece in Inputs([str(path) for path in paths]).pieces())
+    return b"".join(forstcore.process(pieces, processor, **options))
+
+
+def hidden(directory: Path) -> list[str]:
+    """List what is in a directory and not meant to be seen."""
+    return sorted(path.name for path in directory.iterdir() if path.name.startswith("."))
+
+
+@pytest.fixture(scope="session")
+def client() -> Iterator[Client]:
+    """A client of a cluster with two workers."""
+    pytest.importorskip("distributed", reason="needs dask")
+    from forstcore.cluster._local import local_cluster
+
+    with local_cluster(2) as client:
+        yield client
+
+
+@pytest.fixture
+def process(client: Client, tmp_path: Path) -> Process:
+    """Process files on the cluster into a directory."""
+    from forstcore.cluster import process_dataset
+
+    def run(paths: list[Path] | Path, **options: Any) -> Dataset:
+        directory = tmp_path / "out"
+        options = {"client": client, "overwrite": not options.get("resume"), **options}
+        return Dataset(directory, process_dataset(paths, directory, **options))
+
+    return run
