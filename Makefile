@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PORT   ?= 8080
 BIN    := .venv/bin
-CORE   := setup.py pyproject.toml $(wildcard forstcore/*.pyx forstcore/*.pxd forstcore/*.h server/*.pyx)
+CORE   := setup.py pyproject.toml $(wildcard forstcore/*.pyx forstcore/*.pxd forstcore/*.h server/*.pyx server/*.pxd server/*.h)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint bench bench-peers soak audit docs annotate asan fuzz dist clean

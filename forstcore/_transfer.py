@@ -162,7 +162,9 @@ class Transfer:
         if self._config.compression:
             headers[hdrs.CONTENT_ENCODING] = "gzip"
         if self.lines:
-            headers["Forst-First-Line"] = str(self.lines + 1)
+            # The caller's input may be the rest of another one.
+            first = int(self._headers.get("Forst-First-Line", 1))
+            headers["Forst-First-Line"] = str(first + self.lines)
         return headers
 
     async def _next_piece(self) -> bytes:

@@ -109,6 +109,9 @@ def is_retriable(error: BaseException) -> bool:
         return True
     if isinstance(error, UnixClientConnectorError) and error.errno == errno.ENOENT:
         return True
+    if isinstance(error, aiohttp.ClientOSError) and error.errno is None and error.__cause__:
+        # What it could not write the request to had been closed, which has no number.
+        return is_retriable(error.__cause__)
     return isinstance(error, OSError) and error.errno in _ERRNOS
 
 

@@ -119,7 +119,8 @@ class ServerConfig(StreamLimits):
     )
     header_timeout: float = option(
         15.0,
-        "how long a connection may take to send a request's head, or stay idle before it",
+        "how long a connection may take to send a request's head, stay idle before it, or leave a "
+        "response that is no stream untaken",
         lowest=0.1,
         highest=3600,
         unit="seconds",

@@ -7,11 +7,13 @@ import io
 import json
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
+import forstcore
 from tests.servers import ROOT, Server
 
 VALUES: list[Any] = [
@@ -31,7 +33,9 @@ def codec(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Mo
         monkeypatch.setitem(sys.modules, "orjson", None)
     elif importlib.util.find_spec("orjson") is None:
         pytest.skip("needs orjson")
-    spec = importlib.util.spec_from_file_location("codec", ROOT / "forstcore" / "codec.py")
+    # Where the package is installed, which need not be the checkout.
+    path = Path(forstcore.__file__).with_name("codec.py")
+    spec = importlib.util.spec_from_file_location("codec", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

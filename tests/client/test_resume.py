@@ -18,8 +18,7 @@ from forstcore import (
     StreamingRecord,
     StreamOptions,
 )
-from tests.client.audit import audit
-from tests.faults import Fault, FaultProxy, cuts
+from tests.faults import ENDING, Fault, FaultProxy, Plan
 from tests.servers import Server, StartServer
 
 ENDPOINT = "/streaming-process"
@@ -41,29 +40,6 @@ def lines(count: int) -> bytes:
 
 async def ids(stream: Any) -> list[int]:
     return [int(each["id"]) async for each in stream]
-
-
-def test_the_audit_in_short() -> None:
-    seen = asyncio.run(audit(100_000, kills=3, cuts=8, seed=1))
-    assert (seen.results, seen.kills) == (100_000, 3)
-    assert seen.cuts >= 8
-    assert seen.connections > 8
-
-
-@pytest.mark.parametrize("direction", ["up", "down"])
-@pytest.mark.parametrize("kind", ["cut", "reset", "half_close", "delay", "dribble"])
-def test_each_fault(server: Server, kind: Any, direction: Any) -> None:
-    async def run() -> None:
-        faults = [Fault(kind, after, direction) for after in (0, 1, 100, 500, 5_000, 40_000)]
-        async with (
-            FaultProxy(server.port, faults) as proxy,
-            ForstStreamingClient(proxy.url, PATIENT) as client,
-        ):
-            stream = client.stream_to_forst(ENDPOINT, records(20_000), RESUME)
-            assert await ids(stream) == list(range(20_000))
-            assert proxy.done >= (1 if kind in ("delay", "dribble") else len(faults))
-
-    asyncio.run(run())
 
 
 @pytest.mark.parametrize("place", range(150, 450, 7))
@@ -95,7 +71,7 @@ def test_bytes_that_are_cut_anywhere(server: Server, size: int) -> None:
 
     async def run() -> None:
         async with (
-            FaultProxy(server.port, cuts(6, len(body), seed=size)) as proxy,
+            FaultProxy(server.port, Plan.draw(size, 6, len(body), kinds=ENDING)) as proxy,
             ForstStreamingClient(proxy.url, PATIENT) as client,
         ):
             stream = client.stream_to_forst(ENDPOINT, chunks, RESUME)
@@ -233,18 +209,24 @@ def test_without_resume_a_lost_connection_is_an_error(server: Server) -> None:
     asyncio.run(run())
 
 
-def test_error_lines_are_numbered_from_the_start(server: Server) -> None:
+@pytest.mark.parametrize("first", [1, 1_000_001])
+def test_error_lines_are_numbered_from_the_start(server: Server, first: int) -> None:
     async def run() -> None:
         body = [b'{"id":"1","data":"x"}\n', b"junk\n"] * 5_000
-        options = StreamOptions(resume=True, on_error="emit")
+        # The rest of an input whose start went another way.
+        headers = {"Forst-First-Line": str(first)} if first > 1 else {}
+        options = StreamOptions(resume=True, on_error="emit", headers=headers)
         async with (
-            FaultProxy(server.port, cuts(4, 200_000, seed=3)) as proxy,
+            FaultProxy(server.port, Plan.draw(3, 4, 200_000, kinds=ENDING)) as proxy,
             ForstStreamingClient(proxy.url, PATIENT) as client,
         ):
             results: list[Any] = [
                 each async for each in client.stream_to_forst(ENDPOINT, body, options)
             ]
-            assert [each["line"] for each in results[1::2]] == list(range(2, 10_001, 2))
+            assert [each["line"] for each in results[1::2]] == list(
+                range(first + 1, first + 10_000, 2)
+            )
+            assert proxy.done == 4
 
     asyncio.run(run())
 

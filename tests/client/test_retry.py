@@ -30,6 +30,13 @@ def os_error(number: int) -> OSError:
     return OSError(number, os.strerror(number))
 
 
+def unwritten(cause: Exception) -> aiohttp.ClientOSError:
+    """Make what aiohttp raises where it cannot write a request, without a number of its own."""
+    error = aiohttp.ClientOSError(None, "Can not write request body")
+    error.__cause__ = cause
+    return error
+
+
 class Operation:
     """Fails with these errors, one after the other, and returns then."""
 
@@ -59,6 +66,7 @@ PASSING = [
     aiohttp.ServerTimeoutError(),
     aiohttp.ClientPayloadError("cut"),
     aiohttp.ClientOSError(errno.ECONNRESET, "reset"),
+    unwritten(aiohttp.ClientConnectionResetError("Cannot write to closing transport")),
     os_error(errno.ETIMEDOUT),
     os_error(errno.EPIPE),
     RequestRefusedError(502, "bad gateway"),
@@ -75,6 +83,8 @@ LASTING = [
     ssl.SSLError(),
     aiohttp.InvalidURL("x"),
     aiohttp.ClientError(),
+    aiohttp.ClientOSError(None, "of no known cause"),
+    unwritten(os_error(errno.EACCES)),
     RecordError("invalid_json", "no", 1, 0),
     RequestRefusedError(400, "bad"),
     RequestRefusedError(401, "who"),

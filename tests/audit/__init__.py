@@ -1,0 +1,1 @@
+"""An audit of the whole: every result once and in order, whatever happens to whom."""

@@ -1,0 +1,82 @@
+"""A client that sends everything before it reads: what the server spools for.
+
+It has no frames and nothing to resume with. So what it is promised is less: a response that ends
+well is whole, and any other is seen to be cut.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+
+from xxhash import xxh3_64, xxh3_64_hexdigest
+
+from tests.audit.lines import due, make_lines
+from tests.server.raw import Cut, RawStream
+
+__all__ = ["HalfDuplex"]
+
+_LINES = 150_000  # Results beyond what the kernel's buffers hold, so that they are spooled.
+_PATIENCE = 8.0  # Seconds, longer than a process is stopped for.
+_PAUSE = 1.0
+
+
+class HalfDuplex:
+    """Send the same lines again and again, in a thread of its own.
+
+    Args:
+        port: the server's.
+
+    Attributes:
+        whole: responses that ended well.
+        cut: those that were seen not to.
+        wrong: those that ended well and were not whole, as messages.
+    """
+
+    def __init__(self, port: int) -> None:
+        self.whole = 0
+        self.cut = 0
+        self.wrong: list[str] = []
+        self._port = port
+        body = make_lines(random.Random(0), 0, _LINES)
+        lines = body.splitlines(keepends=True)
+        self._digest = xxh3_64_hexdigest(b"".join(map(due, lines, range(_LINES))))
+        self._pieces = [body[at : at + (1 << 18)] for at in range(0, len(body), 1 << 18)]
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="half-duplex", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End behind the response that is under way."""
+        self._ended.set()
+        self._thread.join(3 * _PATIENCE)
+
+    def _run(self) -> None:
+        while not self._ended.is_set():
+            try:
+                self._once()
+            except (Cut, OSError):
+                self.cut += 1
+            self._ended.wait(_PAUSE)
+
+    def _once(self) -> None:
+        headers = {"Forst-On-Error": "emit"}
+        address = ("127.0.0.1", self._port)
+        with RawStream(
+            address, headers=headers, timeout=_PATIENCE, receive_buffer=1 << 16
+        ) as request:
+            for piece in self._pieces:
+                request.send(piece)
+            request.end()
+            if request.read_head() != 200:
+                self.cut += 1
+                return
+            digest = xxh3_64()
+            size = 0
+            while data := request.read_some():
+                digest.update(data)
+                size += len(data)
+            if digest.hexdigest() == self._digest:
+                self.whole += 1
+            else:
+                self.wrong.append(f"a response of {size} bytes ended well and is not whole")

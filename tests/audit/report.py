@@ -1,0 +1,67 @@
+"""What an audit has found, for people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from tests.audit.checker import Verdict
+from tests.audit.plan import Plan
+
+__all__ = ["Report"]
+
+
+@dataclass
+class Report:
+    """What an audit has found.
+
+    Attributes:
+        plan: what was planned.
+        verdict: of the checker.
+        events: how often what happened to the processes.
+        faults: how often what happened to connections.
+        losses: connections that the client lost and went on from.
+        runs: how often the client was started.
+        whole, cut: responses to the client that sends all before it reads.
+        memory: the most of each process, in bytes.
+        wrong: what is wrong beside the logs.
+        seconds: how long it took.
+    """
+
+    plan: Plan
+    verdict: Verdict = field(default_factory=Verdict)
+    events: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+    losses: int = 0
+    runs: int = 0
+    whole: int = 0
+    cut: int = 0
+    memory: dict[str, int] = field(default_factory=dict)
+    wrong: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def good(self) -> bool:
+        return self.verdict.good and not self.wrong
+
+    def __str__(self) -> str:
+        def counts(of: Counter[str]) -> str:
+            return ", ".join(f"{count} {name}" for name, count in sorted(of.items())) or "none"
+
+        verdict = self.verdict
+        lines = [
+            f"processes: {counts(self.events)}",
+            f"connections: {counts(self.faults)}",
+            f"{verdict.sent} lines sent, {verdict.received} results received, "
+            f"{self.runs} runs of the client, {self.losses} connections lost and gone on from",
+            f"half-duplex: {self.whole} responses whole, {self.cut} seen to be cut",
+            "memory: "
+            + ", ".join(f"{name} {size >> 20} MiB" for name, size in self.memory.items()),
+            f"digest: {verdict.digest}, due {verdict.digest_due}",
+            *(f"WRONG: {each}" for each in (*verdict.violations, *self.wrong)),
+            f"verdict after {self.seconds:.1f} s: "
+            + ("every result once and in order" if self.good else "VIOLATED"),
+        ]
+        if verdict.count > len(verdict.violations):
+            lines.insert(-1, f"WRONG: {verdict.count} results in all")
+        return "\n".join(lines)
