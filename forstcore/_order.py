@@ -10,6 +10,8 @@ from forstcore.errors import RecordError
 
 __all__ = ["Job", "Order", "Outcome"]
 
+_ENOUGH = 1 << 16  # Bytes of outcomes that are handed out together: joining more costs a copy.
+
 
 @dataclass(slots=True)
 class Outcome:
@@ -95,14 +97,16 @@ class Order:
             self._ready.append(outcome)
 
     def take(self) -> list[Outcome]:
-        """Hand out what can be."""
+        """Hand out what can be; not much more than is well joined."""
         jobs, ready = self._jobs, self._ready
         self._ready = []
-        while jobs and jobs[0].is_done:
+        size = 0
+        while jobs and jobs[0].is_done and size < _ENOUGH:
             job = jobs.popleft()
             self.lines += job.lines
             if job.outcome is not None:
                 ready.append(job.outcome)
+                size += len(job.outcome.output)
                 if job.outcome.failure is not None:
                     self.failure = job.outcome.failure
                     jobs.clear()

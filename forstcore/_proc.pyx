@@ -69,6 +69,7 @@ from forstcore._scan cimport (
     FST_BASE_NAME,
     FST_PORTABLE,
     fst_best_path,
+    fst_count_lf,
     fst_last_lf,
     fst_next_lf,
 )
@@ -1083,19 +1084,10 @@ cdef class LineSplitter:
 
 # ---------------------------------------------------------------- functions
 
-cdef Py_ssize_t count_lf(bytes_ptr p, bytes_ptr end) noexcept nogil:
-    # A local sum, so that the compiler makes vectors of it.
-    cdef Py_ssize_t count = 0
-    while p < end:
-        count += p[0] == LF
-        p += 1
-    return count
-
-
 def count_lines(bytes lines not None, /):
     """Count the line ends in `lines`, some times as fast as `bytes.count` does."""
     cdef bytes_ptr start = <bytes_ptr>PyBytes_AS_STRING(<PyObject *>lines)
-    return count_lf(start, start + len(lines))
+    return fst_count_lf(start, start + len(lines))
 
 
 cdef class Batcher:
@@ -1178,7 +1170,7 @@ cdef class Batcher:
         if kept > 0:
             memcpy(PyBytes_AS_STRING(<PyObject *>out), self.tail.start, kept)
         memcpy(PyBytes_AS_STRING(<PyObject *>out) + kept, start, stop - start)
-        self.lines += count_lf(start, stop)
+        self.lines += fst_count_lf(start, stop)
         self.tail.size = 0
         self.keep(stop, end)
         return out

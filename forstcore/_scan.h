@@ -471,6 +471,28 @@ FST_INLINE const uint8_t *fst_next_lf(const uint8_t *p, const uint8_t *limit, in
     return (const uint8_t *)memchr(p, '\n', (size_t)(limit - p));
 }
 
+/* How many LF there are in [p, end). */
+FST_INLINE ptrdiff_t fst_count_lf(const uint8_t *p, const uint8_t *end)
+{
+    ptrdiff_t count = 0;
+#if defined(FST_X86)
+    const __m128i lf = _mm_set1_epi8('\n'), zero = _mm_setzero_si128();
+    __m128i sums = zero;
+    while (end - p >= 64) {
+        __m128i a = _mm_cmpeq_epi8(fst_load(p), lf), b = _mm_cmpeq_epi8(fst_load(p + 16), lf);
+        __m128i c = _mm_cmpeq_epi8(fst_load(p + 32), lf), d = _mm_cmpeq_epi8(fst_load(p + 48), lf);
+        /* What is equal is -1: at most -4 in a byte. */
+        __m128i found = _mm_add_epi8(_mm_add_epi8(a, b), _mm_add_epi8(c, d));
+        sums = _mm_add_epi64(sums, _mm_sad_epu8(_mm_sub_epi8(zero, found), zero));
+        p += 64;
+    }
+    count = (ptrdiff_t)(_mm_cvtsi128_si64(sums) + _mm_cvtsi128_si64(_mm_unpackhi_epi64(sums, sums)));
+#endif
+    for (; p < end; p++)
+        count += *p == '\n';
+    return count;
+}
+
 /* The last LF in [start, end), or NULL. */
 FST_INLINE const uint8_t *fst_last_lf(const uint8_t *start, const uint8_t *end)
 {

@@ -18,3 +18,4 @@ cdef extern from "_scan.h" nogil:
     bint fst_is_same(
         const unsigned char *, const unsigned char *, Py_ssize_t, const unsigned char *,
         int) noexcept
+    Py_ssize_t fst_count_lf(const unsigned char *, const unsigned char *) noexcept
