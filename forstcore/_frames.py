@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from operator import index
 from typing import TypedDict
 
 from xxhash import xxh3_64
@@ -130,7 +131,7 @@ class FrameReader:
                 self.error = StreamFailedError(
                     code, detail, retriable=code in ("draining", "timeout")
                 )
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise _broken(f"a control line cannot be read: {line[:200]!r}") from None
         return end + 1
 
@@ -149,7 +150,7 @@ class FrameReader:
                 f"{self._size} bytes of results with digest {digest} arrived; "
                 f"{summary['bytes_out']} with {summary['digest']} were sent",
             )
-        self._ack(summary["lines"])
+        self._ack(index(summary["lines"]))
         self.summary = summary
 
     def _release(self) -> None:

@@ -145,7 +145,9 @@ class LineReader:
         try:
             return self._decode(line)
         except RecordError as error:
-            refusal = error
+            # With its traceback it would hold this frame, which holds it: the caller's batch
+            # would stay in memory until the garbage collector finds both.
+            refusal = error.with_traceback(None)
         skipped = 0
         if number == 1 and line.startswith(_BOM):
             skipped = len(_BOM)
@@ -156,7 +158,7 @@ class LineReader:
             try:
                 return self._decode(line)
             except RecordError as error:
-                refusal = error
+                refusal = error.with_traceback(None)
         raise RecordError(refusal.code, refusal.message, number, refusal.offset + skipped)
 
 

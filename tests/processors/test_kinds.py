@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import json
 import subprocess
 import sys
@@ -13,7 +15,8 @@ import pytest
 from hypothesis import given
 
 import forstcore
-from forstcore import RecordStream
+from forstcore import RecordError, RecordStream
+from forstcore._lines import LineReader, object_of
 from forstcore.processors import as_processor
 from tests.core.json_cases import BAD, GOOD
 from tests.core.strategies import inputs
@@ -38,6 +41,19 @@ def core(data: bytes, **options: Any) -> bytes:
     """Do the same with the core alone."""
     stream = RecordStream(**{"on_error": "emit", **options})
     return stream.feed(data) + stream.finish()
+
+
+def test_bad_lines_leave_nothing_to_the_garbage_collector() -> None:
+    reader = LineReader(object_of, 100)
+    gc.collect()
+    gc.disable()
+    try:
+        for number, line in enumerate((BOM + b"never", b"never", b"x" * 101), 1):
+            with contextlib.suppress(RecordError):
+                reader.read(line, number)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 # Dicts.
