@@ -30,7 +30,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
-from benchmarks import records
+from benchmarks import records, results
 
 HERE: Final = Path(__file__).resolve().parent
 BUILD: Final = HERE / ".build"
@@ -632,6 +632,23 @@ def report_text(bench: Bench, options: argparse.Namespace) -> str:
     )
 
 
+def _save(bench: Bench, options: argparse.Namespace, network: str) -> None:
+    found = results.document(
+        {name: figures.samples for name, figures in bench.figures.items()},
+        kind=bench.kind,
+        record_bytes=len(bench.body) / bench.body.count(b"\n"),
+        versions=versions(),
+        network=network,
+        options={
+            name.replace("_", " "): getattr(options, name)
+            for name in ("repetitions", "seconds", "count", "millions", "stop_seconds")
+        },
+        notes=[line.strip().removeprefix("note: ") for line in _notes(bench)],
+    )
+    kind = "" if len(options.kinds) == 1 else f"-{bench.kind}"
+    results.save(found, options.save, found["date"] + kind)
+
+
 # ---- command line ----------------------------------------------------------------------------
 
 
@@ -665,6 +682,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--stop-seconds", type=float, default=5.0,
         help="how long the reader of a memory run stops (default: 5)")  # fmt: skip
     add("--json", action="store_true", help="print all samples as one JSON object for each kind")
+    add("--save", type=Path, metavar="DIR",
+        help="write samples, a table and a picture there, named by the date")  # fmt: skip
     return parser
 
 
@@ -715,6 +734,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                     print(json.dumps({"kind": kind, "samples": samples}), flush=True)
                 else:
                     print(report_text(bench, options), flush=True)
+                if options.save is not None:
+                    _save(bench, options, network)
     except BenchmarkError as error:
         raise SystemExit(f"benchmark: {error}") from None
 

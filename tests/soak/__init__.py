@@ -1,0 +1,1 @@
+"""A server under mixed load: is every stream right, and does everything come back?"""
