@@ -20,6 +20,7 @@ from server.errors import Handler, ProblemError, problem_middleware, problem_res
 from server.forwarded import Forwarded
 from server.hub import HUB, Hub
 from server.intake import check_body
+from server.memory import keep_memory_small
 from server.metrics import CONTENT_TYPE
 from server.openapi import describe
 from server.processing import (
@@ -89,6 +90,7 @@ def build_app(config: ServerConfig) -> web.Application:
     app.on_response_prepare.append(allow_origin)
     app.cleanup_ctx.append(_keep_metrics_fresh)
     app.cleanup_ctx.append(_close_sources)
+    app.cleanup_ctx.append(keep_memory_small)
     app.router.add_post("/streaming-process", streaming_process, expect_handler=expect)
     app.router.add_post("/large-dataset-stream", large_dataset_stream, expect_handler=expect)
     app.router.add_post("/real-time-process", real_time_process, expect_handler=expect)

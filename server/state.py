@@ -40,6 +40,7 @@ class State:
         metrics: the figures for /metrics.
         leaving: whether no further streams are to be sent here, though they are still taken.
         draining: whether the process is on its way out.
+        ended: streams that have ended.
     """
 
     def __init__(self, config: ServerConfig, loader: Loader) -> None:
@@ -50,6 +51,7 @@ class State:
         self.metrics = Metrics()
         self.leaving = False
         self.draining = False
+        self.ended = 0
         self._streams: set[Exchange] = set()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -98,6 +100,7 @@ class State:
             self._streams.discard(exchange)
             if not self._streams:
                 self._idle.set()
+            self.ended += 1
             self.metrics.ended(exchange)
             if self.config.access_log:
                 log_stream(exchange)
