@@ -21,7 +21,7 @@ ROOT = Path(__file__).parent.parent
 project = "forstcore"
 version = release = forstcore.__version__
 root_doc = "docs/index"
-include_patterns = ["*.md", "docs/**.md", "examples/**.md", "benchmarks/*.md"]
+include_patterns = ["*.md", "docs/**.md", "examples/**.md", "benchmarks/*.md", "fuzz/*.md"]
 # The README is the front page where the files are shown; here that is the index.
 exclude_patterns = ["README.md", "build", "dist", ".*", "**/node_modules", "**/.build"]
 
@@ -78,18 +78,6 @@ def unlink_directories(app: Any, document: nodes.document) -> None:
             link.replace_self(link.children)
 
 
-def leave_out_missing(_app: Any, page: str, source: list[str]) -> None:
-    """Leave pages that are not written yet out of the navigation."""
-    if page == root_doc:
-        lines = source[0].splitlines(keepends=True)
-        source[0] = "".join(
-            line
-            for line in lines
-            if not re.fullmatch(r"[\w./-]+\n", line)
-            or (ROOT / "docs" / f"{line.strip()}.md").exists()
-        )
-
-
 def setup(app: Any) -> None:
     """Take the signatures of compiled code from its stubs."""
     known = stub_signatures()
@@ -111,6 +99,5 @@ def setup(app: Any) -> None:
         return (arguments, returns) if arguments and returns else None
 
     app.connect("doctree-read", unlink_directories)
-    app.connect("source-read", leave_out_missing)
     app.connect("source-read", of_class)
     app.connect("autodoc-process-signature", of_function)

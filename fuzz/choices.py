@@ -1,0 +1,43 @@
+"""Decisions that are read from the bytes of an input."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+__all__ = ["Choices"]
+
+T = TypeVar("T")
+
+
+class Choices:
+    """Read decisions from an input, the first bytes first.
+
+    Every input is a valid sequence of decisions: what is missing at its end reads as zeros. A
+    change of one byte changes one decision, which is what a fuzzer needs to find its way.
+
+    Args:
+        data: the input.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    def number(self, count: int) -> int:
+        """Choose a number from 0 to `count` - 1, at most 65535."""
+        return int.from_bytes(self.take(1 if count <= 256 else 2), "little") % count
+
+    def pick(self, options: Sequence[T]) -> T:
+        """Choose one of up to 65536 options."""
+        return options[self.number(len(options))]
+
+    def take(self, size: int) -> bytes:
+        """Take bytes as they are, fewer at the end of the input."""
+        taken = self._data[self._at : self._at + size]
+        self._at += size
+        return taken
+
+    def rest(self) -> bytes:
+        """Take all that is left."""
+        return self.take(len(self._data))

@@ -1,0 +1,103 @@
+"""What native.c should write of a line, in plain Python."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from tests.core.reference import BLANK
+
+__all__ = ["by_name", "integer_of", "members_of", "message_of", "told"]
+
+# As native.c has them.
+NAMES = ["id", "data", "a", "v", "b", "", "é", 'q"', "\x00", "😀", "a" * 30, "nowhere"]
+AT_HAND = 32
+ABSENT, NULL, FALSE, TRUE, NUMBER, STRING, ARRAY, OBJECT = range(8)
+KINDS = {b"n": NULL, b"f": FALSE, b"t": TRUE, b'"': STRING, b"[": ARRAY, b"{": OBJECT}
+# Of valid JSON, so that it need not be strict: a string, a mark, or anything else without them.
+TOKEN = re.compile(rb'[ \t\r]*("(?:[^"\\]|\\.)*"|[][{}:,]|[^][{}:," \t\r]+)', re.DOTALL)
+
+Member = tuple[bytes, bytes]
+
+
+def members_of(line: bytes) -> list[Member]:
+    """Cut a line that is a JSON object into names and values as they came, quotes included."""
+    text = line.strip(BLANK)
+    members: list[Member] = []
+    name = b""
+    start = depth = 0
+    for token in TOKEN.finditer(text):
+        if token[1] in (b"}", b"]"):
+            depth -= 1
+        if depth == (token[1] != b"}") and token[1] in (b",", b"}"):
+            if name:
+                members.append((name, text[start : token.start(1)].strip(BLANK)))
+            name = b""
+        elif depth == 1 and not name and token[1] != b":":
+            name = token[1]
+        elif depth == 1 and token[1] == b":":
+            start = token.end()
+        if token[1] in (b"{", b"["):
+            depth += 1
+    return members
+
+
+def by_name(members: list[Member]) -> dict[str, bytes]:
+    """Return the value of the last member of each name."""
+    return {json.loads(name): value for name, value in members}
+
+
+def integer_of(raw: bytes) -> int | None:
+    """Read a whole number of 64 bits as the C face does, None where it is none."""
+    whole = re.fullmatch(rb"-?[0-9]{1,19}", raw)
+    return int(raw) if whole and -(2**63) <= int(raw) < 2**63 else None
+
+
+def _value(raw: bytes) -> list[Any]:
+    """Tell of a value what native.c's tell_value does."""
+    kind = KINDS.get(raw[:1], NUMBER) if raw else ABSENT
+    value = json.loads(raw) if kind == STRING else raw.decode()
+    text = raw[1:-1] if kind == STRING else raw
+    plain = kind == STRING and text.isascii() and b"\\" not in text
+    escaped = kind == STRING and b"\\" in text
+    return [
+        kind,
+        len(text),
+        int(plain),
+        value,
+        int(escaped),
+        value if kind == STRING else None,
+        integer_of(raw),
+        float(raw) if kind == NUMBER else None,
+    ]
+
+
+def told(line: bytes, number: int) -> dict[str, Any]:
+    """Tell of a record what native.c does.
+
+    Args:
+        line: a valid JSON object, perhaps with white space around it.
+        number: of the input line.
+    """
+    members = members_of(line)
+    named = by_name(members)
+    return {
+        "line": number,
+        "size": len(line.strip(BLANK)),
+        "more": int(len(members) > AT_HAND),
+        "members": [_value(raw) for member in members[:AT_HAND] for raw in member],
+        "found": [_value(named.get(name, b"")) for name in NAMES],
+    }
+
+
+def message_of(why: str) -> str:
+    """Give the message of a refusal as it stands in the error line."""
+    message = ""
+    left = 50
+    for byte in why.encode().split(b"\0")[0][:119]:
+        if left == 0:
+            break
+        left -= byte < 0x20 or byte >= 0x7F or byte in b'"\\'
+        message += chr(byte)
+    return message

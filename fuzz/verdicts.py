@@ -1,0 +1,72 @@
+"""The core beside two others who know JSON: the readable twin of the tests, and orjson."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import orjson
+
+from forstcore import RecordError
+from forstcore._proc import check_object, parse_record
+from fuzz.runs import Options, Run
+from tests.core.reference import MALFORMED, process, rows_of
+
+__all__ = ["as_orjson", "as_twin", "error_of", "loaded"]
+
+
+def as_twin(text: bytes, options: Options, run: Run) -> None:
+    """Check a run with the built-in processor against the twin's."""
+    # Empty lines stand for those that went to an earlier stream.
+    before = options.first_line - 1
+    twin = process(b"\n" * before + text, options.on_error, options.max_line_size)
+    assert rows_of(run.output) == twin.rows
+    assert run.lines + before == twin.lines
+    assert (run.records, run.errors) == (twin.records, twin.errors)
+    assert (run.results, run.filtered) == (twin.records, 0)
+    assert (run.failure is not None) == twin.failed
+
+
+def error_of(read: Callable[[bytes], object], line: bytes) -> RecordError | None:
+    """Return why a function refuses a line."""
+    try:
+        read(line)
+    except RecordError as error:
+        return error
+    return None
+
+
+def loaded(line: bytes) -> object:
+    """Return what orjson reads, or the error with which it refuses.
+
+    What it sets aside for a line is too little for some that are all brackets: then it is not
+    JSON that the error is about, but memory.
+    """
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        return MemoryError() if "allocate memory" in str(error) else error
+
+
+def as_orjson(line: bytes) -> None:
+    """Check what the functions for people say of a line against what orjson reads."""
+    wrong, refused = error_of(parse_record, line), error_of(check_object, line)
+    assert wrong is None or 0 <= wrong.offset <= len(line)
+    # Whatever makes a line no object is told alike by both.
+    assert refused is None or (wrong is not None and wrong.args == refused.args)
+    value = loaded(line)
+    if isinstance(value, MemoryError):
+        return
+    if isinstance(value, orjson.JSONDecodeError):
+        assert refused is not None
+        assert refused.code in MALFORMED
+    elif not isinstance(value, dict):
+        assert refused is not None
+        assert refused.code == "not_an_object"
+    else:
+        assert refused is None
+        fields = {name: value.get(name) for name in ("id", "data")}
+        if all(text is None or isinstance(text, str) for text in fields.values()):
+            assert parse_record(line) == {name: text or "" for name, text in fields.items()}
+        else:
+            assert wrong is not None
+            assert wrong.code == "wrong_type"
