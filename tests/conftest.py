@@ -55,17 +55,13 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     return report
 
 
-@pytest.fixture(params=["takeover", "aiohttp"])
-def start_server(request: pytest.FixtureRequest) -> Iterator[StartServer]:
-    """Start servers with the given options; all are ended after the test.
-
-    Every test runs on both ways in which a body is read.
-    """
+@pytest.fixture
+def start_one() -> Iterator[StartServer]:
+    """Start servers with the given options; all are ended after the test."""
     servers: list[Server] = []
-    way = {"FORSTCORE_TAKEOVER": "on" if request.param == "takeover" else "off"}
 
     def start(*options: str, env: dict[str, str] | None = None) -> Server:
-        servers.append(launch(*options, env={**way, **(env or {})}))
+        servers.append(launch(*options, env=env))
         return servers[-1]
 
     yield start
@@ -73,6 +69,17 @@ def start_server(request: pytest.FixtureRequest) -> Iterator[StartServer]:
         if server.process.poll() is None:
             server.process.kill()
         server.process.communicate()
+
+
+@pytest.fixture(params=["takeover", "aiohttp"])
+def start_server(request: pytest.FixtureRequest, start_one: StartServer) -> StartServer:
+    """Start servers as `start_one` does: every test runs on both ways to read a body."""
+    way = {"FORSTCORE_TAKEOVER": "on" if request.param == "takeover" else "off"}
+
+    def start(*options: str, env: dict[str, str] | None = None) -> Server:
+        return start_one(*options, env={**way, **(env or {})})
+
+    return start
 
 
 @pytest.fixture

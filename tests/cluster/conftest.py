@@ -55,7 +55,7 @@ def hidden(directory: Path) -> list[str]:
     return sorted(path.name for path in directory.iterdir() if path.name.startswith("."))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def client() -> Iterator[Client]:
     """A client of a cluster with two workers."""
     pytest.importorskip("distributed", reason="needs dask")

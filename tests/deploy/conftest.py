@@ -9,30 +9,13 @@ import pytest
 
 from tests.certificates import Certificates
 from tests.deploy.proxies import Proxy, start_haproxy, start_nginx
-from tests.servers import Server, launch
+from tests.servers import Server, StartServer
 
-StartServers = Callable[..., Server]
 StartProxy = Callable[..., Proxy]
 
 
 @pytest.fixture
-def start_one() -> Iterator[StartServers]:
-    """Start servers with the given options; all are ended after the test."""
-    servers: list[Server] = []
-
-    def start(*options: str, env: dict[str, str] | None = None) -> Server:
-        servers.append(launch(*options, env=env))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        if server.process.poll() is None:
-            server.process.kill()
-        server.process.communicate()
-
-
-@pytest.fixture
-def servers(start_one: StartServers) -> list[Server]:
+def servers(start_one: StartServer) -> list[Server]:
     """Two servers with short heartbeats, which wait for any reader."""
     options = ("--heartbeat", "0.2", "--stall", "60")
     return [start_one(*options), start_one(*options)]

@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from server.config import load_config
-from tests.deploy.conftest import StartServers
 from tests.deploy.proxies import DEPLOY
+from tests.servers import StartServer
 
 FILES = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
 # The first in which sidecars are on by default, and the newest that is known.
@@ -123,7 +123,7 @@ def test_its_options_fit(container: dict[str, Any], pod: dict[str, Any]) -> None
 
 @pytest.mark.parametrize(("container", "pod"), servers(), ids=["sidecar", "service"])
 def test_it_serves_with_these_arguments(
-    container: dict[str, Any], pod: dict[str, Any], start_one: StartServers, tmp_path: Any
+    container: dict[str, Any], pod: dict[str, Any], start_one: StartServer, tmp_path: Any
 ) -> None:
     (tmp_path / "token").write_text("hush")
     at = {"/spool": str(tmp_path), "/run/secrets/forstcore/token": str(tmp_path / "token")}

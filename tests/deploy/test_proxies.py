@@ -11,11 +11,11 @@ import time
 
 import pytest
 
-from tests.deploy.conftest import StartProxy, StartServers
+from tests.deploy.conftest import StartProxy
 from tests.deploy.proxies import Proxy
 from tests.server.raw import Cut, RawStream
 from tests.server.test_lifecycle import sample, wait_until
-from tests.servers import Server
+from tests.servers import Server, StartServer
 
 RECORD = b'{"id":"%d","data":"x"}\n'
 RESULT = b'{"id":"%d","result":"processed_x","status":"success"}\n'
@@ -149,7 +149,7 @@ def test_a_stopped_reader_stops_its_sender(proxy: Proxy, servers: list[Server]) 
 
 
 def test_strangers_are_turned_away_by_the_server(
-    start_one: StartServers, start_proxy: StartProxy
+    start_one: StartServer, start_proxy: StartProxy
 ) -> None:
     options = ("--allow-host", "streams.example.com")
     servers = [start_one(*options, env={"FORSTCORE_TOKEN": "hush"}) for _ in range(2)]
@@ -162,7 +162,7 @@ def test_strangers_are_turned_away_by_the_server(
     assert status_of(proxy, "/readyz") == 200
 
 
-def test_the_client_is_named(start_one: StartServers, start_checking_proxy: StartProxy) -> None:
+def test_the_client_is_named(start_one: StartServer, start_checking_proxy: StartProxy) -> None:
     servers = [start_one("--trusted-proxy", "127.0.0.1") for _ in range(2)]
     proxy = start_checking_proxy(servers)
     assert status_of(proxy, "/metrics") == 404
@@ -176,7 +176,7 @@ def test_the_client_is_named(start_one: StartServers, start_checking_proxy: Star
 
 
 def test_a_server_on_its_way_out_gets_no_new_streams(
-    start_one: StartServers, start_checking_proxy: StartProxy
+    start_one: StartServer, start_checking_proxy: StartProxy
 ) -> None:
     servers = [start_one("--drain-delay", "4"), start_one()]
     proxy = start_checking_proxy(servers)
@@ -198,7 +198,7 @@ def test_a_server_on_its_way_out_gets_no_new_streams(
 
 
 def test_a_full_server_gets_no_new_streams(
-    start_one: StartServers, start_checking_proxy: StartProxy
+    start_one: StartServer, start_checking_proxy: StartProxy
 ) -> None:
     servers = [start_one("--max-streams", "2"), start_one()]
     proxy = start_checking_proxy(servers)

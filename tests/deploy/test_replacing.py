@@ -16,10 +16,10 @@ from forstcore import (
     StreamOptions,
 )
 from tests.certificates import Certificates
-from tests.deploy.conftest import StartProxy, StartServers
+from tests.deploy.conftest import StartProxy
 from tests.deploy.proxies import Proxy
 from tests.deploy.test_proxies import open_streams
-from tests.servers import Server
+from tests.servers import Server, StartServer
 
 CONFIG = StreamingConfig(
     chunk_size=1 << 14,
@@ -31,7 +31,7 @@ ROUNDS = 3
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_nothing_is_lost_and_nothing_comes_twice(
-    proxy: Proxy, servers: list[Server], start_one: StartServers, number: signal.Signals
+    proxy: Proxy, servers: list[Server], start_one: StartServer, number: signal.Signals
 ) -> None:
     """The server that has the stream is ended, and another takes its place, again and again."""
 

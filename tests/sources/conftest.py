@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import Server, StartServer, launch
+from tests.servers import Server, StartServer
 from tests.sources.brokers import Mosquitto, RedisServer
 
 
@@ -41,19 +41,3 @@ def each_server(start_server: StartServer) -> Server:
 def server(start_one: StartServer) -> Server:
     """A server with nothing but defaults, on one way."""
     return start_one()
-
-
-@pytest.fixture
-def start_one() -> Iterator[StartServer]:
-    """Start servers as `start_server` does, but on one way of reading bodies."""
-    servers: list[Server] = []
-
-    def start(*options: str, env: dict[str, str] | None = None) -> Server:
-        servers.append(launch(*options, env=env))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        if server.process.poll() is None:
-            server.process.kill()
-        server.process.communicate()
