@@ -211,13 +211,17 @@ def test_a_turn_ends(alone: Alone) -> None:
         thread.start()
     served = alone.relay()
     # The sender alone would go on for ever: that these end is what is tested.
-    turns = [served.run(ANY, ANY, ANY) for _ in range(5)]
+    for _ in range(5):
+        left = served.run(ANY, ANY, ANY)
+        # A receiver that was not given its time has not made room for it.
+        while left:
+            select.select([], [alone.near], [], 10)
+            left = left[alone.near.send(left) :]
     stop.set()
     alone.near.shutdown(socket.SHUT_RDWR)
     for thread in threads:
         thread.join()
     assert alone.stream.lines > 5 * 10
-    assert turns == 5 * [b""]
     assert body_of(b"".join(answered)) == alone.stream.lines * RESULT
 
 
