@@ -26,11 +26,15 @@ QUICK = StreamingConfig(retry=RetryConfig(attempts=2, delay=0.01))
 
 
 async def process_one(client: ForstStreamingClient, options: StreamOptions | None = None) -> str:
-    async with client:
-        records = [{"id": "1", "data": "x"}]
-        stream = client.stream_to_forst(ENDPOINT, records, options)
-        (result,) = [each async for each in stream]
-        return result["result"]
+    try:
+        async with client:
+            records = [{"id": "1", "data": "x"}]
+            stream = client.stream_to_forst(ENDPOINT, records, options)
+            (result,) = [each async for each in stream]
+            return result["result"]
+    finally:
+        # TLS says goodbye behind the client's end, and asyncio minds a loop that ends before.
+        await asyncio.sleep(0.1)
 
 
 @pytest.mark.parametrize("encoded", [False, True])
