@@ -93,3 +93,15 @@ def server() -> Iterator[Server]:
     yield server
     server.process.kill()
     server.process.communicate()
+
+
+def answers_each_at_once(process: subprocess.Popen[bytes]) -> None:
+    """Check that records written one by one come back before the next is written."""
+    assert process.stdin
+    assert process.stdout
+    for number in range(3):
+        process.stdin.write(b'{"id":"%d"}\n' % number)
+        process.stdin.flush()
+        assert process.stdout.readline().startswith(b'{"id":"%d","result"' % number)
+    process.stdin.close()
+    assert process.wait(30) == 0

@@ -16,7 +16,7 @@ import pytest
 
 from forstcore import process_block
 from forstcore._compressed import zstd
-from tests.cli.conftest import RECORDS, RESULTS, Run, Start
+from tests.cli.conftest import RECORDS, RESULTS, Run, Start, answers_each_at_once
 
 BAD = b'{"id":"1"}\n{"id":2}\n\n{"id":"3","data":"\xff"}\nnope\n'
 
@@ -45,15 +45,7 @@ def test_nothing_gives_nothing(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_lone_record_goes_at_once(start: Start) -> None:
-    process = start("process")
-    assert process.stdin
-    assert process.stdout
-    for number in range(3):
-        process.stdin.write(b'{"id":"%d"}\n' % number)
-        process.stdin.flush()
-        assert process.stdout.readline().startswith(b'{"id":"%d","result"' % number)
-    process.stdin.close()
-    assert process.wait(30) == 0
+    answers_each_at_once(start("process"))
 
 
 @pytest.mark.parametrize("suffix", ["gz", "zst"])

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import RECORDS, RESULTS, Run, Start
+from tests.cli.conftest import RECORDS, RESULTS, Run, Start, answers_each_at_once
 from tests.servers import Server, launch
 
 BAD = b'{"id":"1"}\n{"id":2}\n'
@@ -31,15 +31,7 @@ def test_send_gives_what_process_gives(run: Run, server: Server, tmp_path: Path)
 
 
 def test_send_as_it_comes(start: Start, server: Server) -> None:
-    process = start("send", f"{server.host}:{server.port}/streaming-process")
-    assert process.stdin
-    assert process.stdout
-    for number in range(3):
-        process.stdin.write(b'{"id":"%d"}\n' % number)
-        process.stdin.flush()
-        assert process.stdout.readline().startswith(b'{"id":"%d","result"' % number)
-    process.stdin.close()
-    assert process.wait(30) == 0
+    answers_each_at_once(start("send", f"{server.host}:{server.port}/streaming-process"))
 
 
 def test_send_options(run: Run, server: Server) -> None:
