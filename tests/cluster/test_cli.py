@@ -42,9 +42,11 @@ def test_a_local_cluster(tmp_path: Path) -> None:
     (tmp_path / "bad.ndjson").write_bytes(BAD)
     (tmp_path / "helper.py").write_text("def name(): return 'helped'\n")
     (tmp_path / "routes.py").write_text(
-        "import forstcore, helper\n"
+        "import forstcore, helper, time\n"
         "@forstcore.processor('mine')\n"
         "def mine(record: forstcore.StreamingRecord):\n"
+        # Progress is drawn every 0.1 s, and there is none to see of a run that is shorter.
+        "    time.sleep(0.2 if record['id'] == '999' else 0)\n"
         "    return {'id': record['id'], 'by': helper.name()}\n"
     )
     done = run(
