@@ -16,7 +16,7 @@ from forstcore._json cimport (
     unescape,
     value_end,
 )
-from forstcore._scan cimport fst_copy_plain, fst_is_same
+from forstcore._scan cimport fst_copy_plain
 from forstcore.native cimport (
     FST_ABSENT,
     FST_ARRAY,
@@ -90,40 +90,12 @@ cdef inline bytes_ptr read_member(
     return skip_space(end)
 
 
-cdef inline bytes_ptr alike_end(
-        bytes_ptr p, bytes_ptr limit, int path, fst_member *member) noexcept nogil:
-    """The end of the member at `p`, if `member` is one before, written like it up to the value.
-
-    That value is a string, and this one plain. NULL says "look yourself".
-    """
-    cdef bytes_ptr before = <bytes_ptr>member.name.start - 1
-    cdef Py_ssize_t size = <bytes_ptr>member.value.text.start - before
-    cdef bytes_ptr end
-    if member.value.kind != FST_STRING or not fst_is_same(p, before, size, limit, path):
-        return NULL
-    end = fst_copy_plain(NULL, p + size, limit, path)
-    if end[0] != c'"':
-        return NULL
-    member.name.start = <const char *>p + 1
-    member.value.text.start = <const char *>p + size
-    member.value.text.size = end - p - size
-    member.value.plain = 1
-    return end + 1
-
-
 cdef inline bytes_ptr read_object(
         bytes_ptr p, bytes_ptr limit, int path, fst_record *record, fst_member *members,
-        int *known, Fault *fault) noexcept nogil:
-    """The end of the object at `p`, whose members go to `members`.
-
-    The first `known` of these are those of an object before it, in the same buffer: records
-    of a stream are mostly alike.
-    """
+        Fault *fault) noexcept nogil:
+    """The end of the object at `p`, whose members go to `members`."""
     cdef fst_member further
     cdef fst_member *member
-    cdef bytes_ptr end
-    cdef int before = known[0]
-    known[0] = 0
     record.text.start = <const char *>p
     record.members = members
     record.count = record.more = 0
@@ -136,22 +108,14 @@ cdef inline bytes_ptr read_object(
             else:
                 member = &further
                 record.more = 1
-                before = 0
-            end = NULL
-            if record.count <= before:
-                end = alike_end(p, limit, path, member)
-            if end != NULL:
-                p = skip_space(end)
-            else:
-                p = read_member(p, limit, path, member, fault)
-                if p == NULL:
-                    return NULL
+            p = read_member(p, limit, path, member, fault)
+            if p == NULL:
+                return NULL
             if p[0] == c'}':
                 break
             if p[0] != c',':
                 return refuse(fault, NO_COMMA_OR_BRACE, p)
             p = skip_space(p + 1)
-    known[0] = record.count
     record.text.size = <const char *>p + 1 - record.text.start
     return p + 1
 

@@ -26,6 +26,7 @@ from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdio cimport snprintf
 from libc.string cimport memchr, memcmp, memcpy, memset
 
+from forstcore._alike cimport Reading, alike_end, learn
 from forstcore._filter cimport Filter, is_wanted
 from forstcore._json cimport (
     AFTER_THE_END,
@@ -77,12 +78,10 @@ from forstcore._scan cimport (
 from forstcore.native cimport (
     FST_ABI,
     FST_CAPSULE,
-    FST_MEMBERS,
     FST_OK,
     fst_calls,
     fst_end,
     fst_fail,
-    fst_member,
     fst_output,
     fst_processor,
     fst_put,
@@ -111,9 +110,8 @@ cdef enum:
     RESERVE = 512
     # Readable bytes that the tail is padded with, so that vectors take all of it.
     PADDING = 64
-    # Output bytes per 256 input bytes to make room for before anything is known. Room that
-    # is not used costs little, growing copies.
-    FIRST_GROWTH = 768
+    # The most output bytes per 256 input bytes to make room for before it is needed.
+    GROWTH_HIGHEST = 1 << 14
     # Below this many bytes, giving up the GIL costs more than the work.
     NOGIL_SIZE = 16384
 
@@ -353,6 +351,46 @@ cdef inline unsigned char *write_result(unsigned char *out, const Record *record
     return out + 22
 
 
+cdef inline unsigned char *fast_line(
+        bytes_ptr p, bytes_ptr end, bytes_ptr limit, int path, unsigned char *out) noexcept nogil:
+    """Process the line [p, end) if it has the usual shape: the two members alone, in order.
+
+    Written as JSON.stringify or json.dumps write it. Returns the end of the result, or
+    NULL where the line has another shape or an error.
+    """
+    cdef bytes_ptr quote
+    if limit - p < 16:
+        return NULL
+    if memcmp(p, b'{"id":"', 7) == 0:
+        p += 7
+    elif memcmp(p, b'{"id": "', 8) == 0:
+        p += 8
+    else:
+        return NULL
+    memcpy(out, b'{"id":"', 7)
+    out += 7
+    quote = copy_string(out, p, limit, path)
+    if quote == NULL or limit - quote < 16:
+        return NULL
+    out += quote - p
+    if memcmp(quote, b'","data":"', 10) == 0:
+        p = quote + 10
+    elif memcmp(quote, b'", "data": "', 12) == 0:
+        p = quote + 12
+    else:
+        return NULL
+    memcpy(out, b'","result":"processed_', 22)
+    out += 22
+    quote = copy_string(out, p, limit, path)
+    if quote == NULL or quote[1] != c'}':
+        return NULL
+    if quote + 2 != end and (quote[2] != c'\r' or quote + 3 != end):
+        return NULL
+    out += quote - p
+    memcpy(out, b'","status":"success"}\n', 22)
+    return out + 22
+
+
 cdef unsigned char *write_error(
         unsigned char *out, long long line, Py_ssize_t offset, int reason) noexcept nogil:
     """An error line. Needs RESERVE bytes."""
@@ -386,20 +424,11 @@ cdef unsigned char *write_refusal(
 
 # ---------------------------------------------------------------- native processors
 
-# A record with what it takes to look in it again.
-cdef struct Native:
-    fst_record record           # first, so that a pointer to it is one to all
-    bytes_ptr limit
-    int path
-    int known                   # of `members`, how many are of a record in the same buffer
-    fst_member members[FST_MEMBERS]
-
-
 cdef int find_call(
         const fst_record *record, const char *name, Py_ssize_t size,
         fst_value *value) noexcept nogil:
-    cdef const Native *native = <const Native *>record
-    return find_member(record, name, size, value, native.limit, native.path)
+    cdef const Reading *reading = <const Reading *>record
+    return find_member(record, name, size, value, reading.limit, reading.path)
 
 
 cdef Py_ssize_t unescape_call(char *to, const char *text, Py_ssize_t size) noexcept nogil:
@@ -411,18 +440,22 @@ CALLS.find = find_call
 CALLS.unescape = unescape_call
 
 
-cdef inline void begin_records(Native *native, bytes_ptr limit, int path) noexcept nogil:
-    """Make ready for records of one buffer."""
-    native.record.calls = &CALLS
-    native.limit = limit
-    native.path = path
-    native.known = 0
+cdef inline void begin_records(
+        Reading *reading, bytes_ptr start, bytes_ptr limit, int path) noexcept nogil:
+    """Make ready for the records of one buffer."""
+    reading.record.calls = &CALLS
+    reading.limit = limit
+    reading.path = path
+    reading.known = 0
+    reading.window.start = reading.window.end = start
 
 
 cdef int read_record(
-        Native *native, bytes_ptr p, bytes_ptr lf, Fault *fault) noexcept nogil:
+        Reading *reading, bytes_ptr p, bytes_ptr lf, Fault *fault) noexcept nogil:
     """Read the line [p, lf), which an LF follows; return the reason why not, or 0."""
     cdef bytes_ptr value
+    cdef bytes_ptr line = p
+    reading.known = 0
     fault.reason = NO_FAULT
     p = skip_space(p)
     if p == lf:
@@ -430,61 +463,65 @@ cdef int read_record(
         return BLANK
     value = p
     if p[0] != c'{':
-        p = value_end(p, native.limit, native.path, 0, fault)
+        p = value_end(p, reading.limit, reading.path, 0, fault)
         if p == NULL:
             return fault.reason
         refuse(fault, NOT_AN_OBJECT, value)
     else:
         p = read_object(
-            p, native.limit, native.path, &native.record, native.members,
-            &native.known, fault)
+            p, reading.limit, reading.path, &reading.record, reading.members, fault)
         if p == NULL:
             return fault.reason
     p = skip_space(p)
     if p != lf:
         refuse(fault, AFTER_THE_END, p)
+    elif fault.reason == NO_FAULT:
+        learn(reading, line, lf)
     return fault.reason
 
 
-cdef int general_line(
-        Run *run, Native *native, bytes_ptr p, bytes_ptr lf, long long number,
-        Fault *fault) noexcept nogil:
-    """Process the line [p, lf) where there is a filter or a native processor.
+cdef inline int use_record(
+        Run *run, Reading *reading, bytes_ptr line, bytes_ptr lf, Fault *fault) noexcept nogil:
+    """Filter and process a record that has been read from [line, lf).
 
-    Returns the reason why not, or 0. Results go behind `run.out`, which moves.
+    Returns the reason why not, or 0. Results go to `run.output`.
     """
-    cdef Record record
-    native.record.line = number
-    if read_record(native, p, lf, fault) != NO_FAULT:
-        return fault.reason
-    if run.filter != NULL and not is_wanted(
-            run.filter, &native.record, native.limit, native.path):
-        run.filtered += 1
-    elif run.processor != NULL:
-        call_processor(run, &native.record, p, fault)
-    elif parse_line(p, lf, native.limit, native.path, &record, fault) == NO_FAULT:
-        run.out = write_result(run.out, &record)
-        run.results += 1
-    return fault.reason
-
-
-cdef int call_processor(
-        Run *run, const fst_record *record, bytes_ptr line, Fault *fault) noexcept nogil:
     cdef fst_output *output = &run.output
-    output.at = output.line = output.first = <char *>run.out
-    output.end = <char *>run.out_end
-    output.results = 0
-    if run.processor.process(run.state, record, output) != FST_OK:
-        refuse(fault, PROCESSOR_FAILED, line)
-    elif output.at != output.line and not output.failed:
+    cdef Record record
+    cdef unsigned char *out
+    cdef int status
+    if run.filter != NULL and not is_wanted(
+            run.filter, &reading.record, reading.limit, reading.path):
+        run.filtered += 1
+        return NO_FAULT
+    if run.processor != NULL:
+        output.line = output.first = output.at
+        output.results = 0
+        status = run.processor.process(run.state, &reading.record, output)
+        if status == FST_OK and output.at == output.line:
+            run.results += output.results
+            return NO_FAULT
+        return take_back(output, status, line, fault)
+    out = fast_line(line, lf, reading.limit, reading.path, <unsigned char *>output.at)
+    if out == NULL:
+        if parse_line(line, lf, reading.limit, reading.path, &record, fault) != NO_FAULT:
+            return fault.reason
+        out = write_result(<unsigned char *>output.at, &record)
+    output.at = <char *>out
+    run.results += 1
+    return NO_FAULT
+
+
+cdef int take_back(
+        fst_output *output, int status, bytes_ptr line, Fault *fault) noexcept nogil:
+    """Drop what a native processor wrote of a record that it refused, or just left."""
+    if output.failed:
+        return NO_FAULT             # there is no memory; what it returned does not matter
+    if status == FST_OK:
         fst_fail(output, b"it left a result without end")
-        refuse(fault, PROCESSOR_FAILED, line)
-    if fault.reason != NO_FAULT:
-        output.at = output.first
-    else:
-        run.results += output.results
-    run.out = <unsigned char *>output.at
-    return fault.reason
+    output.at = output.first
+    refuse(fault, PROCESSOR_FAILED, line)
+    return PROCESSOR_FAILED
 
 
 cdef int pass_on(void *state, const fst_record *record, fst_output *output) noexcept nogil:
@@ -530,48 +567,15 @@ cdef int grow_output(RecordStream stream, fst_output *output, Py_ssize_t size) n
 
 # ---------------------------------------------------------------- lines
 
-cdef inline unsigned char *fast_line(
-        bytes_ptr p, bytes_ptr end, bytes_ptr limit, int path, unsigned char *out) noexcept nogil:
-    """Process the line [p, end) if it has the usual shape: the two members alone, in order.
-
-    Written as JSON.stringify or json.dumps write it. Returns the end of the result, or
-    NULL where the line has another shape or an error.
-    """
-    cdef bytes_ptr quote
-    if limit - p < 16:
-        return NULL
-    if memcmp(p, b'{"id":"', 7) == 0:
-        p += 7
-    elif memcmp(p, b'{"id": "', 8) == 0:
-        p += 8
-    else:
-        return NULL
-    memcpy(out, b'{"id":"', 7)
-    out += 7
-    quote = copy_string(out, p, limit, path)
-    if quote == NULL or limit - quote < 16:
-        return NULL
-    out += quote - p
-    if memcmp(quote, b'","data":"', 10) == 0:
-        p = quote + 10
-    elif memcmp(quote, b'", "data": "', 12) == 0:
-        p = quote + 12
-    else:
-        return NULL
-    memcpy(out, b'","result":"processed_', 22)
-    out += 22
-    quote = copy_string(out, p, limit, path)
-    if quote == NULL or quote[1] != c'}':
-        return NULL
-    if quote + 2 != end and (quote[2] != c'\r' or quote + 3 != end):
-        return NULL
-    out += quote - p
-    memcpy(out, b'","status":"success"}\n', 22)
-    return out + 22
-
-
 cdef int run_lines(Run *run) noexcept nogil:
     """Process the whole lines from `pos` on, and move `pos`, `out` and the counters."""
+    if run.processor == NULL and run.filter == NULL:
+        return run_built_in(run)
+    return run_records(run)
+
+
+cdef int run_built_in(Run *run) noexcept nogil:
+    """As `run_lines`, for the built-in processor alone."""
     cdef bytes_ptr p = run.pos
     cdef bytes_ptr end = run.end
     cdef bytes_ptr limit = run.limit
@@ -583,69 +587,114 @@ cdef int run_lines(Run *run) noexcept nogil:
     cdef int status = RUN_DONE
     cdef long long lines = run.lines
     cdef long long records = 0
-    cdef bint general = run.processor != NULL or run.filter != NULL
     cdef Record record
-    cdef Native native
     cdef Fault fault
-    if general:
-        begin_records(&native, limit, path)
-    while p < end:
+    while p < end and status == RUN_DONE:
         if run.out_end - out < end - p + RESERVE:
             status = RUN_FULL
             break
         lf = fst_next_lf(p, limit, path)
         lines += 1
         if lf - p <= run.max_line_size:
-            if not general:
-                line_out = fast_line(p, lf, limit, path, out)
-                if line_out != NULL:
-                    out = line_out
-                    records += 1
-                    p = lf + 1
-                    continue
-            start = p
-            # A byte order mark counts only at the very start of the input.
-            if (lines + run.lines_before == 1
-                    and p[0] == 0xEF and p[1] == 0xBB and p[2] == 0xBF):
-                start = p + 3
-            if general:
-                run.out = out
-                general_line(run, &native, start, lf, run.lines_before + lines, &fault)
-                out = run.out
-                if run.output.failed:
-                    status = RUN_NO_MEMORY
-                    break
-            else:
-                parse_line(start, lf, limit, path, &record, &fault)
+            line_out = fast_line(p, lf, limit, path, out)
+            if line_out != NULL:
+                out = line_out
+                records += 1
+                p = lf + 1
+                continue
+            start = past_mark(p, run.lines_before + lines)
+            parse_line(start, lf, limit, path, &record, &fault)
         else:
             refuse(&fault, TOO_LONG, p + run.max_line_size)
         if fault.reason == NO_FAULT:
-            if not general:
-                out = write_result(out, &record)
+            out = write_result(out, &record)
             records += 1
         elif fault.reason != BLANK:
-            run.errors += 1
-            run.faults[fault.reason] += 1
-            if run.on_error != SKIP:
-                if fault.reason == PROCESSOR_FAILED:
-                    out = write_refusal(out, run.lines_before + lines, run.output.message)
-                else:
-                    out = write_error(
-                        out, run.lines_before + lines, fault.place - p, fault.reason)
-            if run.on_error == FAIL:
-                run.failed_reason = fault.reason
-                run.failed_offset = fault.place - p
+            out = note_fault(run, &fault, p, run.lines_before + lines, out)
+            if run.failed_reason != NO_FAULT:
                 status = RUN_FAILED
         p = lf + 1
-        if status != RUN_DONE:
-            break
     run.lines = lines
     run.records += records
-    if not general:
-        run.results += records
+    run.results += records
     run.pos = p
     run.out = out
     return status
+
+
+cdef int run_records(Run *run) noexcept nogil:
+    """As `run_lines`, for a filter or a native processor, which see each record."""
+    cdef bytes_ptr p = run.pos
+    cdef bytes_ptr end = run.end
+    cdef bytes_ptr lf
+    cdef bytes_ptr start
+    cdef fst_output *output = &run.output
+    cdef int status = RUN_DONE
+    cdef int reason
+    cdef long long lines = run.lines
+    cdef long long records = 0
+    cdef Reading reading
+    cdef Fault fault
+    begin_records(&reading, p, run.limit, run.path)
+    output.at = <char *>run.out
+    output.end = <char *>run.out_end
+    while p < end and status == RUN_DONE:
+        if output.end - output.at < end - p + RESERVE:
+            status = RUN_FULL
+            break
+        lines += 1
+        start = p
+        reason = NO_FAULT
+        lf = alike_end(&reading, p)
+        if lf == NULL or lf - p > run.max_line_size:
+            lf = fst_next_lf(p, run.limit, run.path)
+            if lf - p <= run.max_line_size:
+                start = past_mark(p, run.lines_before + lines)
+                reason = read_record(&reading, start, lf, &fault)
+            else:
+                refuse(&fault, TOO_LONG, p + run.max_line_size)
+                reason = TOO_LONG
+        if reason == NO_FAULT:
+            reading.record.line = run.lines_before + lines
+            reason = use_record(run, &reading, start, lf, &fault)
+            if output.failed:
+                # The line counts where it is read, and nothing comes of it.
+                status = RUN_NO_MEMORY
+                break
+        if reason == NO_FAULT:
+            records += 1
+        elif reason != BLANK:
+            output.at = <char *>note_fault(
+                run, &fault, p, run.lines_before + lines, <unsigned char *>output.at)
+            if run.failed_reason != NO_FAULT:
+                status = RUN_FAILED
+        p = lf + 1
+    run.lines = lines
+    run.records += records
+    run.pos = p
+    run.out = <unsigned char *>output.at
+    return status
+
+
+cdef inline bytes_ptr past_mark(bytes_ptr p, long long number) noexcept nogil:
+    """Where the line at `p` starts: a byte order mark counts only at the start of the input."""
+    return p + 3 if number == 1 and p[0] == 0xEF and p[1] == 0xBB and p[2] == 0xBF else p
+
+
+cdef unsigned char *note_fault(
+        Run *run, const Fault *fault, bytes_ptr line, long long number,
+        unsigned char *out) noexcept nogil:
+    """Count the fault of a line, and write of it what is wanted. Needs RESERVE bytes."""
+    run.errors += 1
+    run.faults[fault.reason] += 1
+    if run.on_error == FAIL:
+        run.failed_reason = fault.reason
+        run.failed_offset = fault.place - line
+    if run.on_error == SKIP:
+        return out
+    if fault.reason == PROCESSOR_FAILED:
+        return write_refusal(out, number, run.output.message)
+    return write_error(out, number, fault.place - line, fault.reason)
 
 
 # ---------------------------------------------------------------- tails
@@ -688,6 +737,12 @@ cdef long long checked_first_line(object number) except -1:
     return number
 
 
+cdef Py_ssize_t checked_growth(object growth) except -1:
+    if not isinstance(growth, (int, float)) or not 1 <= growth <= 64:
+        raise ValueError(f"growth must be a number from 1 to 64, not {growth!r}")
+    return <Py_ssize_t>(<double>growth * 256)
+
+
 cdef int checked_on_error(object mode) except -1:
     if mode == "skip":
         return SKIP
@@ -723,8 +778,11 @@ cdef class RecordStream:
         filter: only records that it selects are processed; the others are counted.
         processor: a native processor, as the capsule that forstcore.h describes; None for
             the built-in one. It is called without the GIL.
+        growth: output bytes per input byte to make room for, from 1 to 64, until the stream
+            knows better. A low guess costs copies, a high one fresh memory for nothing.
 
     Attributes:
+        growth: output bytes per input byte, about, as the last large chunk showed it.
         lines: input lines so far, blank ones included.
         records: lines that were valid records.
         errors: lines that were neither blank nor a record.
@@ -747,11 +805,11 @@ cdef class RecordStream:
     """
 
     def __init__(self, *, on_error="skip", max_line_size=LINE_LIMIT_DEFAULT, first_line=1,
-                 Filter filter=None, processor=None):
+                 Filter filter=None, processor=None, growth=3.0):
         self.run.on_error = checked_on_error(on_error)
         self.run.max_line_size = checked_line_size(max_line_size)
         self.run.lines_before = checked_first_line(first_line) - 1
-        self.growth = FIRST_GROWTH
+        self.expected = checked_growth(growth)
         if filter is not None:
             self.filter = filter
             self.run.filter = &filter.program
@@ -833,6 +891,10 @@ cdef class RecordStream:
     @property
     def filtered(self):
         return self.run.filtered
+
+    @property
+    def growth(self):
+        return self.expected / 256.0
 
     def errors_by_code(self):
         """Count the errors so far by their code.
@@ -960,7 +1022,7 @@ cdef class RecordStream:
     cdef int open_output(self, Py_ssize_t size_in) except -1:
         """Start the bytes object of a call, in the size that the last one suggests."""
         cdef Py_ssize_t size
-        size = (size_in >> 8) * self.growth + self.tail.size + 2 * RESERVE
+        size = (size_in >> 8) * self.expected + self.tail.size + 2 * RESERVE
         self.out = PyBytes_New(NULL, size)
         self.run.out = <unsigned char *>PyBytes_AS_STRING(self.out) + self.before
         self.run.out_end = self.run.out + size - self.before
@@ -985,7 +1047,7 @@ cdef class RecordStream:
         self.bytes_out += used
         if size_in >= NOGIL_SIZE:
             # A sixteenth more than the last chunk needed.
-            self.growth = min(max(used * 272 // size_in, 272), 1 << 14)
+            self.expected = min(max(used * 272 // size_in, 272), <Py_ssize_t>GROWTH_HIGHEST)
         if used == 0:
             return b""
         # RESERVE bytes were free before the last line, which needs fewer than `after` less.
@@ -1190,7 +1252,7 @@ def check_object(line, /):
 
     Thread-safety: may be called from many threads at once.
     """
-    cdef Native native
+    cdef Reading reading
     cdef Tail copy
     cdef Fault fault
     cdef bytes text = bytes(line)
@@ -1198,8 +1260,8 @@ def check_object(line, /):
     try:
         tail_append(&copy, <bytes_ptr>PyBytes_AS_STRING(<PyObject *>text), len(text))
         tail_append(&copy, b"\n", 1)
-        begin_records(&native, copy.start + copy.size + PADDING, current_path)
-        if read_record(&native, copy.start, copy.start + copy.size - 1, &fault) != NO_FAULT:
+        begin_records(&reading, copy.start, copy.start + copy.size + PADDING, current_path)
+        if read_record(&reading, copy.start, copy.start + copy.size - 1, &fault) != NO_FAULT:
             raise record_error(fault.reason, 1, fault.place - copy.start)
     finally:
         PyMem_RawFree(copy.start)

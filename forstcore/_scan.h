@@ -83,6 +83,15 @@ FST_INLINE unsigned fst_ctz(uint64_t mask)
 #endif
 }
 
+/* A number whose bytes are to be in little-endian order in memory, and back. */
+FST_INLINE uint64_t fst_little(uint64_t number)
+{
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    number = __builtin_bswap64(number);
+#endif
+    return number;
+}
+
 FST_INLINE int fst_is_plain(uint8_t c)
 {
     return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
@@ -116,13 +125,17 @@ FST_INLINE uint64_t fst_step(uint8_t *dst, const uint8_t *src)
 #elif defined(FST_NEON)
 #define FST_STEP 16
 #define FST_MASK_BITS 4
-FST_INLINE uint64_t fst_step(uint8_t *dst, const uint8_t *src)
+FST_INLINE uint8x16_t fst_stop_bytes(uint8x16_t v)
 {
-    uint8x16_t v = vld1q_u8(src);
     uint8x16_t low = vcltq_s8(vreinterpretq_s8_u8(v), vdupq_n_s8(0x20));
     uint8x16_t quote = vceqq_u8(v, vdupq_n_u8('"'));
     uint8x16_t slash = vceqq_u8(v, vdupq_n_u8('\\'));
-    uint8x16_t stop = vorrq_u8(low, vorrq_u8(quote, slash));
+    return vorrq_u8(low, vorrq_u8(quote, slash));
+}
+FST_INLINE uint64_t fst_step(uint8_t *dst, const uint8_t *src)
+{
+    uint8x16_t v = vld1q_u8(src);
+    uint8x16_t stop = fst_stop_bytes(v);
     if (dst)
         vst1q_u8(dst, v);
     /* A narrowing shift leaves four bits of each byte, in order. */
@@ -223,22 +236,142 @@ fst_copy_plain(uint8_t *dst, const uint8_t *src, const uint8_t *limit, int path)
     return src;
 }
 
-/* Whether the `size` bytes at `p` are those at `q`, which are before them; says no where
- * there are more than 16, or not as many before `limit`. */
-FST_INLINE int fst_is_same(const uint8_t *p, const uint8_t *q, ptrdiff_t size,
-                           const uint8_t *limit, int path)
-{
-    if (size > 16 || limit - p < 16)
-        return 0;
+/* A window: a stretch of input whose stops, the bytes that are not plain, are marked all at
+ * once. To find the next one is then a matter of bits, whatever the lengths of strings. */
+enum { FST_WINDOW = 8192 };
+
+typedef struct fst_window {
+    const uint8_t *start;
+    const uint8_t *end;
+    /* A bit for each byte, the lowest of the lowest byte for the first; zeros behind the end. */
+    uint64_t stops[FST_WINDOW / 64 + 2];
+} fst_window;
+
 #if defined(FST_X86)
-    if (FST_LIKELY(path != FST_PORTABLE)) {
-        unsigned same = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(fst_load(p), fst_load(q)));
-        return !((~same) << (32 - size));
+FST_COLD FST_TARGET_AVX2 void
+fst_mark_stops_avx2(uint64_t *stops, const uint8_t *p, ptrdiff_t words)
+{
+    const __m256i space = _mm256_set1_epi8(0x20);
+    const __m256i quote = _mm256_set1_epi8('"');
+    const __m256i slash = _mm256_set1_epi8('\\');
+    for (; words > 0; words--, p += 64) {
+        __m256i a = _mm256_loadu_si256((const __m256i *)p);
+        __m256i b = _mm256_loadu_si256((const __m256i *)(p + 32));
+        __m256i stop_a = _mm256_or_si256(
+            _mm256_cmpgt_epi8(space, a),
+            _mm256_or_si256(_mm256_cmpeq_epi8(a, quote), _mm256_cmpeq_epi8(a, slash)));
+        __m256i stop_b = _mm256_or_si256(
+            _mm256_cmpgt_epi8(space, b),
+            _mm256_or_si256(_mm256_cmpeq_epi8(b, quote), _mm256_cmpeq_epi8(b, slash)));
+        *stops++ = (uint64_t)(uint32_t)_mm256_movemask_epi8(stop_a)
+                   | (uint64_t)(uint32_t)_mm256_movemask_epi8(stop_b) << 32;
+    }
+}
+#endif
+
+/* The stops among the 64 bytes at `p`. */
+FST_INLINE uint64_t fst_stops64(const uint8_t *p, int path)
+{
+    uint64_t stops = 0;
+    int i;
+#if defined(FST_X86)
+    if (path != FST_PORTABLE)
+        return fst_step(NULL, p) | fst_step(NULL, p + 32) << 32;
+#elif defined(FST_NEON)
+    if (path != FST_PORTABLE) {
+        const uint8x16_t bits = vreinterpretq_u8_u64(vdupq_n_u64(0x8040201008040201u));
+        uint8x16_t a = vandq_u8(fst_stop_bytes(vld1q_u8(p)), bits);
+        uint8x16_t b = vandq_u8(fst_stop_bytes(vld1q_u8(p + 16)), bits);
+        uint8x16_t c = vandq_u8(fst_stop_bytes(vld1q_u8(p + 32)), bits);
+        uint8x16_t d = vandq_u8(fst_stop_bytes(vld1q_u8(p + 48)), bits);
+        a = vpaddq_u8(vpaddq_u8(a, b), vpaddq_u8(c, d));
+        return vgetq_lane_u64(vreinterpretq_u64_u8(vpaddq_u8(a, a)), 0);
     }
 #else
     (void)path;
 #endif
-    return memcmp(p, q, (size_t)size) == 0;
+    for (i = 0; i < 64; i++)
+        stops |= (uint64_t)!fst_is_plain(p[i]) << i;
+    return stops;
+}
+
+/* Mark the stops from `p` on. What is left of fewer than 64 bytes before `limit` stays out. */
+FST_INLINE void
+fst_look(fst_window *window, const uint8_t *p, const uint8_t *limit, int path)
+{
+    ptrdiff_t words = (limit - p < FST_WINDOW ? limit - p : FST_WINDOW) / 64, i = 0;
+    window->start = p;
+    window->end = p + words * 64;
+#if defined(FST_X86)
+    if (path == FST_AVX2) {
+        fst_mark_stops_avx2(window->stops, p, words);
+        i = words;
+    }
+#endif
+    for (; i < words; i++)
+        window->stops[i] = fst_little(fst_stops64(p + i * 64, path));
+    window->stops[words] = window->stops[words + 1] = 0;
+}
+
+/* The first stop at or after `p`, which is in the window; the end of that if there is none. */
+FST_INLINE const uint8_t *fst_next_stop(const fst_window *window, const uint8_t *p)
+{
+    const char *marks = (const char *)window->stops;
+    size_t at = (size_t)(p - window->start);
+    uint64_t near, far, none;
+    /* At least 57 marks each. Strings of less than 112 bytes without a branch, as their
+     * lengths cannot be foretold. */
+    memcpy(&near, marks + at / 8, 8);
+    memcpy(&far, marks + at / 8 + 7, 8);
+    near = fst_little(near) >> at % 8;
+    far = fst_little(far) >> at % 8;
+    none = (uint64_t)0 - (near == 0);
+    near |= far & none;
+    p += 56 & none;
+    if (FST_LIKELY(near))
+        return p + fst_ctz(near);
+    for (p += 56; p < window->end; p += 56) {
+        at = (size_t)(p - window->start);
+        memcpy(&near, marks + at / 8, 8);
+        near = fst_little(near) >> at % 8;
+        if (near)
+            return p + fst_ctz(near);
+    }
+    return window->end;
+}
+
+/* Some bytes to compare others with. */
+typedef struct fst_sample {
+    const uint8_t *start;
+    ptrdiff_t size;
+    unsigned mask;          /* a bit for each of them where 16 are compared at once, else 0 */
+} fst_sample;
+
+/* Bytes that there must be behind a sample, and behind what is compared with it. */
+enum { FST_SLACK = 16 };
+
+FST_INLINE fst_sample fst_sample_of(const uint8_t *start, ptrdiff_t size, int path)
+{
+    fst_sample sample = {start, size, 0};
+#if defined(FST_X86)
+    if (path != FST_PORTABLE && size <= 16)
+        sample.mask = (1u << size) - 1;
+#else
+    (void)path;
+#endif
+    return sample;
+}
+
+/* Whether the bytes at `p` are those of the sample. */
+FST_INLINE int fst_is_same(const uint8_t *p, const fst_sample *sample)
+{
+#if defined(FST_X86)
+    if (FST_LIKELY(sample->mask)) {
+        __m128i same = _mm_cmpeq_epi8(fst_load(p), fst_load(sample->start));
+        return (~(unsigned)_mm_movemask_epi8(same) & sample->mask) == 0;
+    }
+#endif
+    return memcmp(p, sample->start, (size_t)sample->size) == 0;
 }
 
 /* The number that four hexadecimal digits at `p` name, or -1. Stops at the first byte

@@ -122,13 +122,13 @@ static inline fst_value
 fst_find(const fst_record *record, const char *name, ptrdiff_t size)
 {
     fst_value value = {{NULL, 0}, FST_ABSENT, 0};
-    int i;
+    const fst_member *member = record->members + record->count;
     if (record->more) {
         record->calls->find(record, name, size, &value);
         return value;
     }
-    for (i = record->count - 1; i >= 0; i--) {
-        const fst_member *member = &record->members[i];
+    while (member != record->members) {
+        member--;
         if (member->name.size == size && memcmp(member->name.start, name, (size_t)size) == 0)
             return member->value;
         if (!member->plain && member->name.size > size) {

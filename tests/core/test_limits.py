@@ -196,3 +196,19 @@ def test_options_have_names() -> None:
         stream(limit=1)
     with pytest.raises(TypeError):
         block(b"", "skip")
+
+
+@pytest.mark.parametrize("growth", [0, 0.99, 64.1, float("nan"), float("inf"), "3", None])
+def test_a_growth_out_of_range(growth: Any) -> None:
+    with pytest.raises(ValueError, match="growth must be a number from 1 to 64"):
+        RecordStream(growth=growth)
+
+
+@pytest.mark.parametrize("growth", [1, 3.0, 64])
+def test_a_growth_is_a_guess(growth: float) -> None:
+    data = b'{"id":"1","data":"%b"}\n' % (b"x" * 40) * 1000
+    stream = RecordStream(growth=growth)
+    assert stream.growth == growth
+    output = stream.feed(data)
+    assert output == RecordStream().feed(data)
+    assert len(output) < stream.growth * len(data) < 1.1 * len(output)
