@@ -136,7 +136,8 @@ class _SyncGrouper:
     """Take from an iterable in slices, so that the event loop does not wait for long.
 
     How many records are taken between two looks at the clock follows the producer: one
-    where it is slow, so that what it yields is not held back.
+    where it is slow, so that what it yields is not held back, and where they are large, so
+    that a chunk is not much larger than it should be.
     """
 
     def __init__(self, producer: Iterable[object], chunk_size: int) -> None:
@@ -179,10 +180,11 @@ class _SyncGrouper:
                 return
             if self._chunk is None:
                 self._chunk = _chunk_for(item)
+            size = self._chunk.size
             self._chunk.add(item)
             self._chunk.add_all(islice(self._items, self._step - 1))
             now = time.perf_counter()
-            if now - looked > _SLICE_SECONDS / 4:
+            if now - looked > _SLICE_SECONDS / 4 or self._chunk.size - size > most // 4:
                 self._step = max(1, self._step // 4)
             elif self._step < _MOST_AT_ONCE:
                 self._step *= 2
