@@ -7,29 +7,16 @@ kinds that is most of the process, and grows for as long as no two of them are a
 from __future__ import annotations
 
 import asyncio
-import ctypes
 from collections.abc import AsyncIterator, Callable
 
 from aiohttp import web
 
+from forstcore._heap import trim
 from server.state import STATE
 
-__all__ = ["keep_memory_small", "trim"]
+__all__ = ["keep_memory_small"]
 
 _INTERVAL = 15.0  # Seconds between two looks.
-
-
-def _find_trim() -> Callable[[int], object] | None:
-    """Return glibc's malloc_trim; other libraries have none, and keep less."""
-    try:
-        found: Callable[[int], object] = ctypes.CDLL(None).malloc_trim
-    except (AttributeError, OSError, TypeError):
-        return None
-    return found
-
-
-trim = _find_trim()
-"""Gives whole free pages back. Takes some 20 ms for a hundred megabytes of these."""
 
 
 async def keep_memory_small(app: web.Application) -> AsyncIterator[None]:

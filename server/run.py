@@ -10,6 +10,7 @@ import sys
 
 from aiohttp import http_parser, web
 
+from forstcore._heap import keep_freed
 from server.app import build_app
 from server.config import ServerConfig
 from server.exhaustion import tell_exhaustion_once
@@ -20,6 +21,7 @@ from server.takeover import works
 
 __all__ = ["address_of", "serve"]
 
+_KEPT = 4 << 20  # Bytes of freed memory for the batches of all streams, one at a time.
 _LINGER = 5.0  # Seconds in which a client that was refused may notice while it still sends.
 
 if http_parser.HttpRequestParser is http_parser.HttpRequestParserPy:
@@ -45,6 +47,7 @@ async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) 
         OSError: the TLS files cannot be used.
     """
     _log_to_stderr()
+    keep_freed(_KEPT)
     loop = asyncio.get_running_loop()
     tell_exhaustion_once(loop)
     app = build_app(config)

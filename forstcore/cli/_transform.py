@@ -9,17 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from forstcore._heap import keep_freed
 from forstcore._origin import Origin
 from forstcore._rejects import Rejected, Rejects, write_reject
 from forstcore.cli._ahead import read_ahead
 from forstcore.cli._inputs import Inputs, Piece
 from forstcore.cli._makers import Maker, OnError
-from forstcore.cli._memory import keep_freed_memory
 from forstcore.cli._outputs import opened_output
 from forstcore.cli._progress import Progress, Tally
 from forstcore.errors import RecordError
 
 __all__ = ["Plan", "transform"]
+
+_KEPT = 64 << 20  # Bytes of freed memory for the pieces of files.
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def transform(plan: Plan, maker: Maker) -> int:
         RecordError: a line gave an error (``on_error="fail"``).
         ForstError: what `maker` raises.
     """
-    keep_freed_memory()
+    keep_freed(_KEPT)
     tally = Tally()
     progress = Progress(plan.inputs, tally, plan.progress)
     origin = Origin(plan.max_line_size)
