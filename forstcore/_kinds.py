@@ -22,10 +22,10 @@ class Batches(Protocol):
     """Process batches of lines, in any thread.
 
     Attributes:
-        at_once: bytes of a batch that takes less than handing it to a thread would.
+        never_waits: whether a batch takes no longer than it takes the CPU.
     """
 
-    at_once: int
+    never_waits: bool
 
     def run(self, batch: bytes, number: int, is_stopped: Callable[[], bool]) -> Outcome:
         """Process whole lines, each with its LF.
@@ -57,12 +57,13 @@ class NativeLines:
     Thread-safety: may be used from many threads at once.
     """
 
-    at_once = 4096
+    never_waits = True
 
     def __init__(self, processor: Processor, on_error: OnError, max_line_size: int) -> None:
         self._processor = processor.function
         self._on_error = on_error
         self._max_line_size = max_line_size
+        self._growth = 3.0
 
     def run(self, batch: bytes, number: int, is_stopped: Callable[[], bool]) -> Outcome:
         if is_stopped():
@@ -72,8 +73,10 @@ class NativeLines:
             max_line_size=self._max_line_size,
             first_line=number,
             processor=self._processor,
+            growth=self._growth,
         )
         output = stream.feed(batch)
+        self._growth = stream.growth
         failure = None
         try:
             stream.finish()
@@ -95,7 +98,7 @@ class PythonLines:
     Thread-safety: may be used from many threads at once, if the function may.
     """
 
-    at_once = 0  # The function may wait for something.
+    never_waits = False  # Who knows what the function does.
 
     def __init__(self, processor: Processor, on_error: OnError, max_line_size: int) -> None:
         assert processor.decode is not None

@@ -9,7 +9,9 @@ __all__ = ["MOST", "Pace", "Pending"]
 MOST = 1 << 18
 """Bytes of the largest batch, one long line excepted."""
 
-_SECONDS = 0.003  # What a batch should take: some ten times what handing it over costs.
+_SECONDS = 0.003  # What a batch should take: thirty times what handing it over costs.
+_HANDOVER = 0.0001  # That, about: two threads, and what they wait for each other's GIL.
+_USUAL = 1 << 16  # Bytes of a batch where all is processed as it comes.
 
 
 class Pending:
@@ -64,11 +66,17 @@ class Pace:
 
     def __init__(self) -> None:
         self.size = 1
-        self._cost = 0.0  # seconds a byte
+        # Of the last batches together; the older one is, the less it counts.
+        self._seconds = 0.0
+        self._bytes = 0.0
+
+    def is_short(self, size: int) -> bool:
+        """Tell whether a batch of that many bytes is not worth being handed over."""
+        return min(size, _USUAL) * self._seconds <= _HANDOVER * self._bytes
 
     def add(self, size: int, seconds: float) -> None:
         """Learn that a batch of that many bytes took so many seconds."""
-        cost = seconds / size
-        self._cost = (self._cost + cost) / 2 if self._cost else cost
-        wanted = int(_SECONDS / self._cost) if self._cost else MOST
+        self._seconds = self._seconds / 2 + seconds
+        self._bytes = self._bytes / 2 + size
+        wanted = int(_SECONDS * self._bytes / self._seconds) if self._seconds else MOST
         self.size = max(1, min(MOST, 4 * max(self.size, size), wanted))

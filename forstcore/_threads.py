@@ -1,4 +1,4 @@
-"""Processing in threads: batches of lines over several workers."""
+"""Processing batches of lines: in threads, or in the event loop where those would cost more."""
 
 from __future__ import annotations
 
@@ -15,14 +15,19 @@ from forstcore._proc import count_lines
 
 __all__ = ["ThreadWorkers"]
 
+# A worker that waits for the GIL does no work. Windows counts the CPU's time in ticks of 15 ms.
+_CPU_CLOCK = (
+    time.thread_time if time.get_clock_info("thread_time").resolution < 1e-6 else time.perf_counter
+)
 _HELD = 16 << 20  # Bytes of lines and outcomes in work, past which no further batch is begun.
 
 
 class ThreadWorkers:
-    """Process the lines of one stream in threads, each batch in one of them.
+    """Process the lines of one stream in batches, each in a thread.
 
     A batch is what has been read when a worker is free, as far as its pace allows: a lone
-    record goes at once, a flood in large batches.
+    record goes at once, a flood in large batches. One that takes less than handing it over
+    does not leave the event loop.
 
     Args:
         batches: what processes them.
@@ -34,7 +39,7 @@ class ThreadWorkers:
         on_error: called in the event loop with what `batches` must not have raised.
 
     Attributes:
-        seconds: time that the threads have worked.
+        seconds: time that processing took; of what never waits, time of the CPU.
 
     Thread-safety: belongs to the event loop in which it is made.
     """
@@ -86,9 +91,8 @@ class ThreadWorkers:
             batch = self._pending.take(self._pace.size)
             job = Job(self._number, count_lines(batch), len(batch))
             self._number += job.lines
-            is_alone = order.open == 0
             order.add(job)
-            if is_alone and len(batch) <= self._batches.at_once:
+            if self._batches.never_waits and self._pace.is_short(len(batch)):
                 self._run(job, batch, self._tell_here)
             else:
                 self._executor.submit(self._run, job, batch, self._tell_loop)
@@ -102,30 +106,34 @@ class ThreadWorkers:
         self._batches.close()
 
     def _run(self, job: Job, batch: bytes, tell: Callable[..., None]) -> None:
-        started = time.perf_counter()
+        clock = _CPU_CLOCK if self._batches.never_waits else time.perf_counter
+        started = clock()
         try:
             outcome = self._batches.run(batch, job.number, self._is_stopped)
         except BaseException as error:
             tell(self._on_error, error)
         else:
-            tell(self._done, job, outcome, time.perf_counter() - started)
+            tell(self._done, job, outcome, clock() - started)
 
     def _tell_loop(self, what: Callable[..., None], *arguments: object) -> None:
         # Whoever has stopped this may have closed the loop since.
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(what, *arguments)
+            self._loop.call_soon_threadsafe(self._told, what, *arguments)
 
     def _tell_here(self, what: Callable[..., None], *arguments: object) -> None:
         what(*arguments)
+        self._on_progress()
+
+    def _told(self, what: Callable[..., None], *arguments: object) -> None:
+        what(*arguments)
+        self.advance()
+        self._on_progress()
 
     def _is_stopped(self) -> bool:
         return self._stopped
 
     def _done(self, job: Job, outcome: Outcome, seconds: float) -> None:
         self.seconds += seconds
-        if self._stopped:
-            return
-        self._pace.add(job.size, seconds)
-        self._order.done(job, outcome)
-        self.advance()
-        self._on_progress()
+        if not self._stopped:
+            self._pace.add(job.size, seconds)
+            self._order.done(job, outcome)

@@ -10,6 +10,8 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -21,9 +23,16 @@ from forstcore._pending import MOST, Pace, Pending
 from forstcore.engine import Engine
 from forstcore.processors import REGISTRY, as_processor
 from tests.core.strategies import chunked, inputs
+from tests.native import build
 from tests.processors import routes as _routes  # noqa: F401 (declares them)
 
 NAMES = [None, *sorted(REGISTRY)]
+SOURCE = Path(__file__).parent.parent / "native" / "cases.c"
+
+
+@pytest.fixture(scope="session")
+def cases(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
+    return build(SOURCE, tmp_path_factory.mktemp("engine"))
 
 
 def numbered(count: int) -> bytes:
@@ -263,6 +272,32 @@ def test_threads_run_at_once_and_no_more_than_there_are_workers() -> None:
     output = b"".join(forstcore.process([numbered(400)], meet, workers=4))
     assert ids(output) == list(range(400))
     assert gauge.most == 4
+
+
+class CountingThreads(ThreadPoolExecutor):
+    """Threads that know how many batches they were handed."""
+
+    handed = 0
+
+    def submit(self, *arguments: Any, **options: Any) -> Any:
+        self.handed += 1
+        return super().submit(*arguments, **options)
+
+
+@pytest.mark.parametrize(("name", "is_handed_over"), [("twin", False), ("toil", True)])
+def test_only_what_is_worth_it_is_handed_over(
+    cases: ModuleType, name: str, is_handed_over: bool
+) -> None:
+    async def run() -> None:
+        piece = b'{"id":"1","data":"some text that is as long as it is"}\n' * 1000
+        with CountingThreads(2) as threads:
+            engine = Engine(as_processor(getattr(cases, name)), threads, workers=2)
+            output = await collect(engine, source_of([piece] * 40))
+            assert output.count(b"\n") == engine.results == 40_000
+            # Until it is known what a record costs, some are handed over to no use.
+            assert (threads.handed > 20) is is_handed_over
+
+    asyncio.run(run())
 
 
 def test_records_in_work_are_bounded_though_one_is_never_done() -> None:
@@ -536,3 +571,31 @@ def test_the_size_of_a_batch_follows_what_a_record_costs() -> None:
     assert settled(lambda size: size * 1e-4) < 100
     assert settled(lambda size: 1.0) == 1
     assert settled(lambda size: 0.0) == MOST
+
+
+@pytest.mark.parametrize(("cost", "short"), [(1e-11, MOST), (1.4e-9, MOST), (1e-8, 10_000)])
+def test_what_is_short_follows_what_a_record_costs(cost: float, short: int) -> None:
+    pace = Pace()
+    assert pace.is_short(1)
+    for size in (100, 10_000, 100, 1_000_000, 100):
+        pace.add(size, 5e-6 + size * cost)
+    assert pace.is_short(short * 9 // 10)
+    assert pace.is_short(2 * short) is (short == MOST)
+
+
+def test_large_pieces_are_not_heaped() -> None:
+    """However fast they come: a chunk of them all would not be bounded."""
+    taken = 0
+
+    def pieces() -> Iterator[bytes]:
+        nonlocal taken
+        for _ in range(300):
+            taken += 1
+            yield b'{"id":"%b"}\n' % (b"x" * 200_000)
+
+    most = done = 0
+    for output in forstcore.process(pieces()):
+        done += output.count(b"\n")
+        most = max(most, taken - done)
+    assert done == 300
+    assert most < 20
