@@ -65,7 +65,7 @@ cdef class RecordStream:
     cdef readonly long long bytes_in
     cdef readonly long long bytes_out
     cdef PyObject *out       # the bytes object being filled, NULL outside of a call
-    cdef Py_ssize_t expected # output bytes per 256 input bytes, for the next guess
+    cdef Py_ssize_t expected  # output bytes per 256 input bytes, for the next guess
     # Bytes left free around results that are not empty, for what the caller puts there;
     # at most 64 each.
     cdef Py_ssize_t before

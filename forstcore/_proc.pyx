@@ -1,12 +1,16 @@
 # The hot path: bytes of NDJSON in, bytes of results out.
 #
-#   chunk ── whole lines ──> run_lines ──> fast_line ─────────────────> output
-#     └ tail, kept                 └ not the usual shape: parse_line ─┘
+#   chunk ── whole lines ─┬─> run_built_in ──> fast_line ────────────────> output
+#     └ tail, kept         │       └ not the usual shape: parse_line ──┤
+#                          └─> run_records ──> alike_end ──> processor ┘
+#                                  └ like none before: read_record ┘
 #
-# `run_lines` works on a batch of whole lines without the GIL and touches no Python
-# object. `fast_line` copies the two strings of a record in the usual shape while it
-# scans them; whatever it does not take goes to `parse_line`, which reads any JSON and
-# names the place of an error. The grammar is in _json.pxd, the vector leaves in _scan.h.
+# Both loops work on a batch of whole lines without the GIL and touch no Python object.
+# `fast_line` copies the two strings of a record in the usual shape while it scans them;
+# whatever it does not take goes to `parse_line`, which reads any JSON and names the place
+# of an error. Filters and native processors get the members of each record; `alike_end`
+# reads those that are written like the record before, `read_record` all others. The
+# grammar is in _json.pxd, the vector leaves in _scan.h.
 #
 # Invariants
 # - Every line handed to the parser is followed by an LF in readable memory. No JSON

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -25,7 +26,7 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
     return build(SOURCE, tmp_path_factory.mktemp("alike"))
 
 
-def check(processor: object, lines: list[bytes], **options: int) -> None:
+def check(processor: object, lines: list[bytes], **options: Any) -> None:
     """Process lines together and each alone: that must be the same."""
     together = RecordStream(on_error="emit", processor=processor, **options)
     alone = [

@@ -13,7 +13,8 @@ import pytest
 ROOT = Path(__file__).parent.parent.parent
 HTTP = {"aiohttp", "http"}
 CORE = {
-    f"forstcore.{name}" for name in ("errors", "native", "_filter", "_json", "_members", "_scan")
+    f"forstcore.{name}"
+    for name in ("errors", "native", "_alike", "_filter", "_json", "_members", "_scan")
 }
 
 
