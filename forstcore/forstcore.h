@@ -234,11 +234,14 @@ fst_room(fst_output *out, ptrdiff_t size)
 static inline void
 fst_put(fst_output *out, const char *bytes, ptrdiff_t size)
 {
+    char *at;
     /* Of an absent value there are no bytes, and no place to copy none from. */
-    if (size > 0 && fst_room(out, size)) {
-        memcpy(out->at, bytes, (size_t)size);
-        out->at += size;
-    }
+    if (size <= 0 || !fst_room(out, size))
+        return;
+    /* Not `out->at += size` behind the copy, which to the compiler may have changed it. */
+    at = out->at;
+    memcpy(at, bytes, (size_t)size);
+    out->at = at + size;
 }
 
 /* fst_put for a literal. */
