@@ -61,6 +61,7 @@ class Server:
     name: str
     command: tuple[str, ...]
     echoes: bool = False
+    endpoint: str = ENDPOINT
 
 
 @dataclass(frozen=True)
@@ -326,7 +327,7 @@ class Running:
         """Run the load client and return its report."""
         command = [
             str(BUILD / "loadclient"), mode, "--body", str(body), *options,
-            "127.0.0.1", str(self.port), ENDPOINT,
+            "127.0.0.1", str(self.port), self.server.endpoint,
         ]  # fmt: skip
         done = subprocess.run(
             command,

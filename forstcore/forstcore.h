@@ -247,11 +247,46 @@ fst_put(fst_output *out, const char *bytes, ptrdiff_t size)
 /* fst_put for a literal. */
 #define FST_PUT(out, literal) fst_put((out), "" literal, (ptrdiff_t)sizeof(literal) - 1)
 
+/* memcpy for values, without a call where they are short. Their lengths cannot be foretold, so
+ * many of them take the same way: pieces that overlap. */
+static inline void
+fst_copy(char *to, const char *from, ptrdiff_t size)
+{
+    ptrdiff_t last = size - 16;
+#define FST_COPY(at) memcpy(to + (at), from + (at), 16)
+#define FST_COPY_UP_TO_LAST(at) FST_COPY((at) < last ? (at) : last)
+    if (size > 128 || size < 8) {
+        memcpy(to, from, (size_t)size);
+    } else if (size > 32) {
+        FST_COPY(0);
+        FST_COPY(16);
+        FST_COPY_UP_TO_LAST(32);
+        FST_COPY_UP_TO_LAST(48);
+        FST_COPY_UP_TO_LAST(64);
+        FST_COPY_UP_TO_LAST(80);
+        FST_COPY_UP_TO_LAST(96);
+        FST_COPY(last);
+    } else if (size > 16) {
+        FST_COPY(0);
+        FST_COPY(last);
+    } else {
+        memcpy(to, from, 8);
+        memcpy(to + size - 8, from + size - 8, 8);
+    }
+#undef FST_COPY_UP_TO_LAST
+#undef FST_COPY
+}
+
 /* Writes what is between the quotes of a string, or any other value, as it came. */
 static inline void
 fst_put_raw(fst_output *out, fst_value value)
 {
-    fst_put(out, value.text.start, value.text.size);
+    char *at;
+    if (value.text.size <= 0 || !fst_room(out, value.text.size))
+        return;
+    at = out->at;
+    fst_copy(at, value.text.start, value.text.size);
+    out->at = at + value.text.size;
 }
 
 /* Writes a value as it came, a string with its quotes; null where it is absent. */
@@ -263,10 +298,12 @@ fst_put_value(fst_output *out, fst_value value)
     } else if (value.kind != FST_STRING) {
         fst_put_raw(out, value);
     } else if (fst_room(out, value.text.size + 2)) {
-        *out->at++ = '"';
-        memcpy(out->at, value.text.start, (size_t)value.text.size);
-        out->at += value.text.size;
-        *out->at++ = '"';
+        char *at = out->at;
+        *at++ = '"';
+        fst_copy(at, value.text.start, value.text.size);
+        at += value.text.size;
+        *at++ = '"';
+        out->at = at;
     }
 }
 
