@@ -15,10 +15,6 @@ from forstcore._proc import count_lines
 
 __all__ = ["ThreadWorkers"]
 
-# A worker that waits for the GIL does no work. Windows counts the CPU's time in ticks of 15 ms.
-_CPU_CLOCK = (
-    time.thread_time if time.get_clock_info("thread_time").resolution < 1e-6 else time.perf_counter
-)
 _HELD = 16 << 20  # Bytes of lines and outcomes in work, past which no further batch is begun.
 
 
@@ -39,7 +35,7 @@ class ThreadWorkers:
         on_error: called in the event loop with what `batches` must not have raised.
 
     Attributes:
-        seconds: time that processing took; of what never waits, time of the CPU.
+        seconds: time that processing took.
 
     Thread-safety: belongs to the event loop in which it is made.
     """
@@ -106,14 +102,13 @@ class ThreadWorkers:
         self._batches.close()
 
     def _run(self, job: Job, batch: bytes, tell: Callable[..., None]) -> None:
-        clock = _CPU_CLOCK if self._batches.never_waits else time.perf_counter
-        started = clock()
+        started = time.perf_counter()
         try:
             outcome = self._batches.run(batch, job.number, self._is_stopped)
         except BaseException as error:
             tell(self._on_error, error)
         else:
-            tell(self._done, job, outcome, clock() - started)
+            tell(self._done, job, outcome, time.perf_counter() - started)
 
     def _tell_loop(self, what: Callable[..., None], *arguments: object) -> None:
         # Whoever has stopped this may have closed the loop since.

@@ -102,6 +102,9 @@ enum { FST_OK = 0, FST_FAILED = -1 };
  * results, none to drop the record. What `create` returns is handed to it as `state`; a state
  * belongs to one stream, or to one batch of a stream that several workers share, and is used by
  * one thread at a time. It is for buffers and caches, not for what one record tells of others.
+ *
+ * `process` computes. It must not wait for anything: cheap records are processed where the server
+ * waits for all its connections.
  */
 typedef struct fst_processor {
     int abi;                    /* FST_ABI */
