@@ -76,6 +76,9 @@ class Pace:
 
     def add(self, size: int, seconds: float) -> None:
         """Learn that a batch of that many bytes took so many seconds."""
+        if self._bytes:
+            # One that took much longer than it should had to wait for the CPU, most likely.
+            seconds = min(seconds, max(4 * size * self._seconds / self._bytes, _HANDOVER))
         self._seconds = self._seconds / 2 + seconds
         self._bytes = self._bytes / 2 + size
         wanted = int(_SECONDS * self._bytes / self._seconds) if self._seconds else MOST
