@@ -71,13 +71,18 @@ def compare_workers(cases: ModuleType, body: bytes, options: argparse.Namespace)
     """Measure how a processor that takes its time gains from workers."""
     pieces = [body[at : at + _PIECE] for at in range(0, len(body), _PIECE)] * 6
     lines = body.count(b"\n") * 6
+    expected = forstcore.process_block(b"".join(pieces))
+    if b"".join(forstcore.process(iter(pieces), cases.toil)) != expected:
+        raise SystemExit("the results are not those of the built-in processor")
     seconds: dict[int, list[float]] = {workers: [] for workers in options.workers}
     for workers in options.workers * options.repeat:
+        size = 0
         started = time.perf_counter()
-        results = b"".join(forstcore.process(iter(pieces), cases.toil, workers=workers))
+        for results in forstcore.process(iter(pieces), cases.toil, workers=workers):
+            size += len(results)
         seconds[workers].append(time.perf_counter() - started)
-        if results != forstcore.process_block(b"".join(pieces)):
-            raise SystemExit(f"with {workers} workers the results are others")
+        if size != len(expected):
+            raise SystemExit(f"with {workers} workers there are {size} bytes of results")
     one = seconds[options.workers[0]]
     print(f"\n{'in process, 2 µs a record':32}{'µs a record':>12}{'times':>8}")
     for workers, samples in seconds.items():
