@@ -100,6 +100,8 @@ def main() -> None:
     powers = itertools.takewhile(lambda count: count <= (cores or 1), (1, 2, 4, 8, 16, 32))
     parser.add_argument("--workers", type=int, nargs="+", default=list(powers))
     options = parser.parse_args()
+    if options.size < 10**8:
+        parser.error("--size: CPU time is counted in hundredths of a second; 10**8 at least")
     network = unpaced_network(sys.argv[1:], "benchmarks.native")
     build()
     body = records.make("110", _BODY)
