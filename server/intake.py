@@ -75,6 +75,11 @@ class Intake:
         self._protocol.framing = 0
         return self._takeover
 
+    def rest(self) -> None:
+        """Hold no memory for input that does not come."""
+        if self._takeover is not None:
+            self._takeover.rest()
+
     def stop(self) -> None:
         """Drop what is still to come."""
         if self._takeover is not None:

@@ -16,6 +16,7 @@ hold, streams go the public way):
 from __future__ import annotations
 
 import asyncio
+import mmap
 from collections.abc import Callable
 from typing import Any
 
@@ -30,6 +31,7 @@ __all__ = ["END_OF_BODY", "Takeover", "works"]
 
 END_OF_BODY = b"0\r\n\r\n"
 _BUFFER_SIZE = 1 << 17  # With the results of a buffer it should fit the second-level cache.
+_GIVE_BACK = getattr(mmap, "MADV_DONTNEED", None)  # Windows has no such thing.
 
 
 class Takeover(asyncio.BufferedProtocol):
@@ -60,7 +62,9 @@ class Takeover(asyncio.BufferedProtocol):
     ) -> None:
         self.transport = transport
         self.decoder = ChunkedDecoder()
-        self.buffer = memoryview(bytearray(_BUFFER_SIZE))
+        # Pages that are not written to take no memory: a stream of few records needs one.
+        self._pages = mmap.mmap(-1, _BUFFER_SIZE)
+        self.buffer = memoryview(self._pages)
         self._handler = handler
         self._on_end = on_end
         self._at_once = at_once
@@ -107,6 +111,11 @@ class Takeover(asyncio.BufferedProtocol):
         data = b"".join(self._queue)
         self._queue.clear()
         return data
+
+    def rest(self) -> None:
+        """Give the memory of the buffer back until it is read into again."""
+        if _GIVE_BACK is not None:
+            self._pages.madvise(_GIVE_BACK)
 
     def discard(self) -> None:
         """Drop the rest of the body: the stream has ended."""

@@ -1,4 +1,4 @@
-"""The clock of a stream: heartbeats, half-duplex clients, and streams that have died."""
+"""The clock of a stream: heartbeats, half-duplex clients, idle streams, and dead ones."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ class Watch:
         self._interval = min(config.timeout, config.stall, config.heartbeat, 4.0) / 4
         now = self._loop.time()
         self._received = 0
+        self._is_resting = False
         self._accepted = 0
         self._sent = 0
         self._input_at = now  # when each of these last moved
@@ -66,6 +67,10 @@ class Watch:
         if self._intake.received != self._received or is_processing:
             self._received = self._intake.received
             self._input_at = now
+            self._is_resting = False
+        elif not self._is_resting:
+            self._intake.rest()
+            self._is_resting = True
         if accepted > self._accepted:
             self._accepted = accepted
             self._output_at = now

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
 from forstcore._heap import trim
+from tests.server.raw import RawStream
+from tests.servers import StartServer
 
 FRAGMENTS = """
 import os
@@ -68,3 +72,32 @@ def test_large_blocks_come_from_what_was_freed() -> None:
 
     # A hundred times three blocks of 74 pages.
     assert faults(str(4 << 20)) < 1000 < 10_000 < faults()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="others give pages back later")
+def test_streams_that_idle_hold_little(start_server: StartServer) -> None:
+    server = start_server("--heartbeat", "0.4", "--takeover", "on")
+    lines = b'{"id":"1","data":"%b"}\n' % (b"x" * 100) * 1000
+    count = 100
+    with contextlib.ExitStack() as stack:
+
+        def stream() -> RawStream:
+            return stack.enter_context(RawStream((server.host, server.port)))
+
+        def answers(one: RawStream) -> None:
+            one.send(lines)
+            for _ in range(1000):
+                assert one.read_line().startswith(b'{"id":"1","result":"processed_')
+
+        answers(stream())
+        before = server.rss()
+        streams = [stream() for _ in range(count)]
+        for one in streams:
+            answers(one)
+        deadline = time.monotonic() + 20
+        while (held := (server.rss() - before) // count) > 60_000 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        # Without it 128 KiB are read into, and stay.
+        assert held < 60_000
+        for one in streams:
+            answers(one)
