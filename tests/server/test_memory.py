@@ -53,8 +53,7 @@ from forstcore._heap import keep_freed
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 
-if len(sys.argv) > 1:
-    keep_freed(int(sys.argv[1]))
+keep_freed(int(sys.argv[1]))
 for turn in range(200):
     if turn == 100:
         before = faults()
@@ -66,12 +65,12 @@ print(faults() - before)
 
 @pytest.mark.skipif(trim is None, reason="this C library keeps less, and has no mallopt")
 def test_large_blocks_come_from_what_was_freed() -> None:
-    def faults(*arguments: str) -> int:
-        command = [sys.executable, "-c", BATCHES, *arguments]
+    def faults(kept: int) -> int:
+        command = [sys.executable, "-c", BATCHES, str(kept)]
         return int(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
 
     # A hundred times three blocks of 74 pages.
-    assert faults(str(4 << 20)) < 1000 < 10_000 < faults()
+    assert faults(4 << 20) < 1000 < 10_000 < faults(1 << 16)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="others give pages back later")
