@@ -50,6 +50,7 @@ _PIECE: Final = 1 << 16  # Bytes in an HTTP chunk.
 _BODY: Final = 4 << 20
 _IDLE: Final = 1000
 _STOPPED: Final = 100
+_REST_SECONDS: Final = 5.0  # in which a stream that idles gives back what it held
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -217,6 +218,7 @@ def of_open_streams(body: bytes) -> dict[str, float]:
             before = usage(here.pid).rss_bytes
             files = descriptors(here.pid)
             streams = open_many(here, _IDLE, sent)
+            time.sleep(_REST_SECONDS)
             found[name] = (usage(here.pid).rss_bytes - before) / _IDLE
             found["descriptors"] = (descriptors(here.pid) - files) / _IDLE
             found["process"] = float(before)

@@ -203,6 +203,7 @@ class Engine:
                 output = self._settle()
                 if output or self.lines != lines:
                     yield output
+                    del output
                 elif self._broken is not None:
                     raise self._broken
                 elif self.failed or (self._input_ended and self._workers.is_idle):
@@ -221,6 +222,7 @@ class Engine:
         try:
             async for piece in source:
                 self.feed(piece)
+                del piece
                 while not self._workers.has_room:
                     self._room = self._loop.create_future()
                     await self._room

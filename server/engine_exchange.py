@@ -34,7 +34,9 @@ class EngineExchange(Exchange):
             aclosing(self.stream.run(pieces)) as outputs,
         ):
             async for output in outputs:
-                await outlet.send(outlet.wrapped(output))
+                sending = outlet.send(outlet.wrapped(output))
+                del output
+                await sending
                 self._check()
         await outlet.end()
 

@@ -115,11 +115,14 @@ class Intake:
         async for piece in self._decoded():
             self.count(len(piece))
             yield piece
+            # The next one may be long in coming.
+            del piece
 
     async def _decoded(self) -> AsyncIterator[bytes]:
         while data := await self._read():
             if self._decoder is None:
                 yield data
+                del data
             else:
                 for number, piece in enumerate(self._decoder.decode(data)):
                     if number:

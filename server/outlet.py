@@ -127,6 +127,8 @@ class Outlet:
         if self._lost:
             raise self._lost
         self.send_at_once(wrapped)
+        # The connection has what it could not send, so this would be held twice.
+        del wrapped
         while self._protocol.writing_paused and self._pump is None:
             await self._room()
 

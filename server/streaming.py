@@ -62,7 +62,10 @@ class CoreExchange(Exchange):
             self._relay = relay_of(takeover, self.stream, self._frames)
         try:
             async for piece in self.intake.pieces():
-                await outlet.send(self._feed(piece, outlet))
+                sending = outlet.send(self._feed(piece, outlet))
+                # Neither a reader nor the next piece is waited for with this one in hand.
+                del piece
+                await sending
                 self._check()
             await outlet.send(outlet.wrapped(self.stream.finish()))
             self._check()

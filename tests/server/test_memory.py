@@ -74,18 +74,19 @@ def test_large_blocks_come_from_what_was_freed() -> None:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="others give pages back later")
-def test_streams_that_idle_hold_little(start_server: StartServer) -> None:
+@pytest.mark.parametrize("path", ["/streaming-process", "/large-dataset-stream"])
+def test_streams_that_idle_hold_little(start_server: StartServer, path: str) -> None:
     server = start_server("--heartbeat", "0.4", "--takeover", "on")
-    lines = b'{"id":"1","data":"%b"}\n' % (b"x" * 100) * 1000
-    count = 100
+    lines = b'{"id":"1","data":"%b"}\n' % (b"x" * 100) * 4000
+    count = 50
     with contextlib.ExitStack() as stack:
 
         def stream() -> RawStream:
-            return stack.enter_context(RawStream((server.host, server.port)))
+            return stack.enter_context(RawStream((server.host, server.port), path))
 
         def answers(one: RawStream) -> None:
             one.send(lines)
-            for _ in range(1000):
+            for _ in range(4000):
                 assert one.read_line().startswith(b'{"id":"1","result":"processed_')
 
         answers(stream())
@@ -96,7 +97,7 @@ def test_streams_that_idle_hold_little(start_server: StartServer) -> None:
         deadline = time.monotonic() + 20
         while (held := (server.rss() - before) // count) > 60_000 and time.monotonic() < deadline:
             time.sleep(0.05)
-        # Without it 128 KiB are read into, and stay.
+        # Of what is read into, of the last piece of input and of its results.
         assert held < 60_000
         for one in streams:
             answers(one)
