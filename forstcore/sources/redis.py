@@ -258,8 +258,9 @@ class GroupReader(_RedisReader):
             try:
                 entries = await self._entries()
             except ResponseError as error:
-                if str(error).startswith("NOGROUP"):
-                    # Somebody deleted it, or Redis came back with nothing.
+                if str(error).startswith(("NOGROUP", "UNBLOCKED")):
+                    # Somebody deleted it, also while it was waited on, or Redis came back with
+                    # nothing.
                     raise ConnectionError(str(error)) from None
                 raise
             fresh = [each for each in entries if each[0] and each[0] not in self._held]
