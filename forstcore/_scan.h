@@ -145,24 +145,29 @@ FST_INLINE uint64_t fst_step(uint8_t *dst, const uint8_t *src)
 #endif
 
 #if defined(FST_X86)
-/* Copy 32 bytes a step for as long as all are plain: for long runs. */
-FST_COLD FST_TARGET_AVX2 const uint8_t *
-fst_copy_plain_avx2(uint8_t *dst, const uint8_t *src, const uint8_t *limit)
+FST_INLINE FST_TARGET_AVX2 uint64_t fst_stops64_avx2(__m256i a, __m256i b)
 {
     const __m256i space = _mm256_set1_epi8(0x20);
     const __m256i quote = _mm256_set1_epi8('"');
     const __m256i slash = _mm256_set1_epi8('\\');
+    __m256i stop_a = _mm256_or_si256(
+        _mm256_cmpgt_epi8(space, a),
+        _mm256_or_si256(_mm256_cmpeq_epi8(a, quote), _mm256_cmpeq_epi8(a, slash)));
+    __m256i stop_b = _mm256_or_si256(
+        _mm256_cmpgt_epi8(space, b),
+        _mm256_or_si256(_mm256_cmpeq_epi8(b, quote), _mm256_cmpeq_epi8(b, slash)));
+    return (uint64_t)(uint32_t)_mm256_movemask_epi8(stop_a)
+           | (uint64_t)(uint32_t)_mm256_movemask_epi8(stop_b) << 32;
+}
+
+/* Copy 32 bytes a step for as long as all are plain: for long runs. */
+FST_COLD FST_TARGET_AVX2 const uint8_t *
+fst_copy_plain_avx2(uint8_t *dst, const uint8_t *src, const uint8_t *limit)
+{
     while (limit - src >= 64) {
         __m256i a = _mm256_loadu_si256((const __m256i *)src);
         __m256i b = _mm256_loadu_si256((const __m256i *)(src + 32));
-        __m256i stop_a = _mm256_or_si256(
-            _mm256_cmpgt_epi8(space, a),
-            _mm256_or_si256(_mm256_cmpeq_epi8(a, quote), _mm256_cmpeq_epi8(a, slash)));
-        __m256i stop_b = _mm256_or_si256(
-            _mm256_cmpgt_epi8(space, b),
-            _mm256_or_si256(_mm256_cmpeq_epi8(b, quote), _mm256_cmpeq_epi8(b, slash)));
-        uint64_t stops = (uint64_t)(uint32_t)_mm256_movemask_epi8(stop_a)
-                         | (uint64_t)(uint32_t)_mm256_movemask_epi8(stop_b) << 32;
+        uint64_t stops = fst_stops64_avx2(a, b);
         if (dst) {
             _mm256_storeu_si256((__m256i *)dst, a);
             _mm256_storeu_si256((__m256i *)(dst + 32), b);
@@ -251,21 +256,9 @@ typedef struct fst_window {
 FST_COLD FST_TARGET_AVX2 void
 fst_mark_stops_avx2(uint64_t *stops, const uint8_t *p, ptrdiff_t words)
 {
-    const __m256i space = _mm256_set1_epi8(0x20);
-    const __m256i quote = _mm256_set1_epi8('"');
-    const __m256i slash = _mm256_set1_epi8('\\');
-    for (; words > 0; words--, p += 64) {
-        __m256i a = _mm256_loadu_si256((const __m256i *)p);
-        __m256i b = _mm256_loadu_si256((const __m256i *)(p + 32));
-        __m256i stop_a = _mm256_or_si256(
-            _mm256_cmpgt_epi8(space, a),
-            _mm256_or_si256(_mm256_cmpeq_epi8(a, quote), _mm256_cmpeq_epi8(a, slash)));
-        __m256i stop_b = _mm256_or_si256(
-            _mm256_cmpgt_epi8(space, b),
-            _mm256_or_si256(_mm256_cmpeq_epi8(b, quote), _mm256_cmpeq_epi8(b, slash)));
-        *stops++ = (uint64_t)(uint32_t)_mm256_movemask_epi8(stop_a)
-                   | (uint64_t)(uint32_t)_mm256_movemask_epi8(stop_b) << 32;
-    }
+    for (; words > 0; words--, p += 64)
+        *stops++ = fst_stops64_avx2(_mm256_loadu_si256((const __m256i *)p),
+                                    _mm256_loadu_si256((const __m256i *)(p + 32)));
 }
 #endif
 
