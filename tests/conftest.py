@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hypothesis import settings
 
 from forstcore import _proc
 from tests.certificates import Certificates, make_certificates
+from tests.native import build
 from tests.servers import Server, StartServer, launch
 
 IN_CI = bool(os.environ.get("CI"))
@@ -17,6 +20,12 @@ IN_CI = bool(os.environ.get("CI"))
 settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("ci" if IN_CI else "default")
+
+
+@pytest.fixture(scope="session")
+def cases(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
+    """Native processors, one for each thing that one can do."""
+    return build(Path(__file__).parent / "native" / "cases.c", tmp_path_factory.mktemp("native"))
 
 
 @pytest.fixture(params=_proc.scan_paths())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -13,17 +12,10 @@ from hypothesis import strategies as st
 
 from forstcore import RecordStream
 from forstcore._proc import PASS_ON
-from tests.native import build
 
-SOURCE = Path(__file__).parent.parent / "native" / "cases.c"
 PLAIN = "plain text, as most of it is; "
 # Where words, vectors and windows end that strings are looked for in.
 SIZES = [*range(70), *range(110, 131), 1023, 1024, *range(8100, 8260), 20_000]
-
-
-@pytest.fixture(scope="session")
-def cases(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
-    return build(SOURCE, tmp_path_factory.mktemp("alike"))
 
 
 def check(processor: object, lines: list[bytes], **options: Any) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import json
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -14,14 +13,6 @@ from hypothesis import strategies as st
 
 from forstcore import RecordStream
 from tests.core.json_cases import BAD, GOOD
-from tests.native import build
-
-SOURCE = Path(__file__).parent.parent / "native" / "cases.c"
-
-
-@pytest.fixture(scope="session")
-def cases(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
-    return build(SOURCE, tmp_path_factory.mktemp("native"))
 
 
 def run(processor: object, data: bytes, **options: Any) -> bytes:

@@ -10,7 +10,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -23,16 +22,9 @@ from forstcore._pending import MOST, Pace, Pending
 from forstcore.engine import Engine
 from forstcore.processors import REGISTRY, as_processor
 from tests.core.strategies import chunked, inputs
-from tests.native import build
 from tests.processors import routes as _routes  # noqa: F401 (declares them)
 
 NAMES = [None, *sorted(REGISTRY)]
-SOURCE = Path(__file__).parent.parent / "native" / "cases.c"
-
-
-@pytest.fixture(scope="session")
-def cases(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
-    return build(SOURCE, tmp_path_factory.mktemp("engine"))
 
 
 def numbered(count: int) -> bytes:
