@@ -101,7 +101,9 @@ def write_reject(rejected: Rejected, **more: object) -> bytes:
         members["raw_base64"] = base64.b64encode(rejected.raw).decode()
     if rejected.is_cut:
         members["cut"] = True
-    return json.dumps(members, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+    text = json.dumps(members, separators=(",", ":"), ensure_ascii=False)
+    # Bytes of a file's name that are not UTF-8 become escapes of JSON.
+    return text.encode(errors="backslashreplace") + b"\n"
 
 
 def reject_of(line: bytes) -> Rejected:

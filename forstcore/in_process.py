@@ -89,7 +89,8 @@ def process_file(
 
     Args:
         source, processor, options: as for `process`.
-        target: path of the file; one that is there is replaced.
+        target: path of the file; one that is there is replaced, also if it is the source, and
+            hands on its owner and mode.
 
     Returns:
         What the input came to.
@@ -116,7 +117,7 @@ def process_file(
             "errors_by_code": engine.errors_by_code(),
         }
 
-    with _threads(options) as threads, written_whole(Path(target)) as file:
+    with _threads(options) as threads, written_whole(target) as file:
         return asyncio.run(copy())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import io
 import os
 import signal
 import sys
@@ -47,7 +48,7 @@ Completion, for bash, zsh or fish:
 
 
 class Interrupted(KeyboardInterrupt):
-    """SIGINT or SIGTERM came."""
+    """SIGINT, SIGTERM or SIGHUP came."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -106,6 +107,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else list(arguments)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
+    # Left as it is where `nohup` has it ignored.
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, _interrupt)
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        # Names of files need not be UTF-8.
+        sys.stdout.reconfigure(errors="surrogateescape")
     try:
         status = forst.main(given, prog_name="forstcore", standalone_mode=False)
         return status if isinstance(status, int) else 0

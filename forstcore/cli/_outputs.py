@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
+import os
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from forstcore._compressed import zstd
 from forstcore._whole import written_whole
@@ -21,16 +23,17 @@ def opened_output(path: str) -> Iterator[Callable[[bytes], object]]:
 
     Args:
         path: the file, which appears when the block ends well; ``-`` for standard output,
-            which gets everything at once.
+            which gets everything at once, as pipes and devices do.
 
     Yields:
         What writes bytes to it.
     """
     if path == "-":
-        yield _write_at_once
+        yield functools.partial(_write_at_once, sys.stdout.buffer)
         return
     with ExitStack() as stack:
-        file: Any = stack.enter_context(written_whole(Path(path)))
+        plain = stack.enter_context(written_whole(path))
+        file: Any = plain
         if path.endswith(".gz"):
             # Without a name and a time in it: the same input gives the same file.
             file = stack.enter_context(gzip.GzipFile("", "wb", 6, file, mtime=0))
@@ -38,9 +41,12 @@ def opened_output(path: str) -> Iterator[Callable[[bytes], object]]:
             if zstd is None:
                 raise ValueError(f"{path}: writing zstd needs the package backports.zstd")
             file = stack.enter_context(zstd.ZstdFile(file, "wb"))
+        elif not stat.S_ISREG(os.fstat(plain.fileno()).st_mode):
+            yield functools.partial(_write_at_once, plain)
+            return
         yield file.write
 
 
-def _write_at_once(data: bytes) -> None:
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
+def _write_at_once(file: BinaryIO, data: bytes) -> None:
+    file.write(data)
+    file.flush()

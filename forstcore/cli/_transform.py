@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from forstcore._heap import keep_freed
 from forstcore._origin import Origin
 from forstcore._rejects import Rejected, Rejects, write_reject
+from forstcore._whole import written_late
 from forstcore.cli._ahead import read_ahead
 from forstcore.cli._inputs import Inputs, Piece
 from forstcore.cli._makers import Maker, OnError
@@ -70,7 +70,7 @@ def transform(plan: Plan, maker: Maker) -> int:
         write: Callable[[bytes], object] = len
         if plan.output is not None:
             write = stack.enter_context(opened_output(plan.output))
-        file = stack.enter_context(Path(plan.errors).open("wb")) if plan.errors else None
+        file = stack.enter_context(written_late(plan.errors)) if plan.errors else None
 
         def note(error: dict[str, Any]) -> None:
             rejected = _rejected(error, origin, plan)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import click
 
 from forstcore.cli import _options
+from forstcore.cli._clashes import check_names
 from forstcore.cli._cluster import InputPath, cluster_of, cluster_options, process_on_cluster
 from forstcore.cli._inputs import Inputs
 from forstcore.cli._makers import BlockMaker, EngineMaker, Maker
@@ -154,6 +155,7 @@ def command(
             progress=progress,
         )
         return
+    check_names(inputs, output=output, errors=errors, others=processors)
     read = Inputs(inputs)
     transform(
         Plan(

@@ -12,6 +12,7 @@ import click
 
 from forstcore.cli import _options
 from forstcore.cli._ahead import read_ahead
+from forstcore.cli._clashes import check_names
 from forstcore.cli._inputs import Inputs
 from forstcore.cli._progress import Progress, Tally
 from forstcore.cli.send import client_of
@@ -52,6 +53,7 @@ def command(
     progress: bool | None,
 ) -> None:
     """Publish NDJSON files, or standard input, to SOURCE, which the server has in memory."""
+    check_names(inputs, others=[ca])
     asyncio.run(_publish(source, Inputs(inputs), server, token, ca, timeout, on_error, progress))
 
 

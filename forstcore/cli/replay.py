@@ -9,6 +9,7 @@ import click
 
 from forstcore._rejects import Rejected, reject_of
 from forstcore.cli import _options
+from forstcore.cli._clashes import check_names
 from forstcore.cli._inputs import Inputs, Piece
 from forstcore.cli._makers import Maker
 from forstcore.cli._transform import Plan, transform
@@ -97,8 +98,7 @@ def command(
     """
     if to and (processor or processors):
         raise click.UsageError("--to has the server choose; give the endpoint in its URL")
-    if errors and Path(errors).exists() and Path(errors).samefile(error_file):
-        raise click.UsageError("--errors must not be the file that is read")
+    check_names([error_file], output=output, errors=errors, others=[ca, *processors])
     inputs = ErrorFile(error_file)
     maker: Maker
     if to:

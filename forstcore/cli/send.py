@@ -10,6 +10,7 @@ from typing import Literal
 import click
 
 from forstcore.cli import _options
+from forstcore.cli._clashes import check_names
 from forstcore.cli._inputs import Inputs
 from forstcore.cli._makers import OnError
 from forstcore.cli._transform import Plan, transform
@@ -142,6 +143,7 @@ def command(
 
     The path of URL is the endpoint, /streaming-process if there is none.
     """
+    check_names(inputs, output=output, errors=errors, others=[ca])
     config = StreamingConfig(
         timeout=timeout, compression=compress, retry=RetryConfig(attempts=attempts)
     )

@@ -21,5 +21,7 @@ def command(options: tuple[str, ...]) -> None:
     # It has its own way with signals.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     sys.argv[1:] = options
     runpy.run_module("server", run_name="__main__", alter_sys=True)

@@ -9,6 +9,7 @@ import click
 from forstcore._proc import PASS_ON
 from forstcore._rejects import Rejected
 from forstcore.cli import _options
+from forstcore.cli._clashes import check_names
 from forstcore.cli._excerpt import excerpt
 from forstcore.cli._inputs import Inputs
 from forstcore.cli._main import BAD_LINES
@@ -62,6 +63,7 @@ def command(
     """
     if any_object and processor:
         raise click.UsageError("--any-object and --processor exclude each other")
+    check_names(inputs, errors=errors, others=processors, uses_stdout=True)
     shown = 0
 
     def show(rejected: Rejected) -> None:

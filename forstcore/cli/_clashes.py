@@ -1,0 +1,148 @@
+"""No command writes to what it reads: whether two names stand for the same file."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import click
+
+from forstcore._destination import Destination, destination_of
+
+__all__ = ["check_names", "same_file"]
+
+
+@dataclass(frozen=True)
+class _Named:
+    """Something that is read or written.
+
+    Attributes:
+        said: what messages call it.
+        status: what is there now, None if there is nothing.
+        place: the directory and the name of what is not there yet.
+        is_shared: whether it is an open file of this process, under whatever name.
+        is_whole: whether it is replaced at the end, so that it can be read until then.
+    """
+
+    said: str
+    status: os.stat_result | None
+    place: tuple[object, str] | None = None
+    is_shared: bool = False
+    is_whole: bool = False
+
+
+def check_names(
+    inputs: Sequence[str],
+    *,
+    output: str | None = None,
+    errors: str | None = None,
+    others: Iterable[str | None] = (),
+    uses_stdout: bool = False,
+) -> None:
+    """See, before anything is opened for writing, that no output is an input or another output.
+
+    Files are compared by device and inode, so that neither links nor spellings nor redirections
+    of the shell hide anything. `output` may be an input: it is replaced when that has been read.
+
+    Args:
+        inputs: the files that are read; ``-`` or none at all for standard input.
+        output: the file for the results, ``-`` for standard output, None for none.
+        errors: the file for rejected lines, None for none.
+        others: more files that are read, such as modules; None is left out.
+        uses_stdout: whether something else is written to standard output.
+
+    Raises:
+        click.UsageError: two of them are the same; the message names both.
+        OSError: an output cannot be reached.
+    """
+    reads = list(_read(inputs or ["-"], "the input"))
+    fixed = list(_read([each for each in others if each], "the file"))
+    stdout = _open_file(sys.stdout, "standard output")
+    stderr = _open_file(sys.stderr, "standard error")
+    writes = []
+    if output == "-" or uses_stdout:
+        writes.append(stdout)
+    if output is not None and output != "-":
+        writes.append(_written(f"--output {output}", output, is_whole=True))
+    if errors is not None:
+        writes.append(_written(f"--errors {errors}", errors))
+    for number, written in enumerate(writes):
+        for read in fixed if written.is_whole else [*reads, *fixed]:
+            _refuse(written, read)
+        for other in writes[:number]:
+            _refuse(written, other)
+        if not written.is_shared:
+            _refuse(written, stderr)
+    for read in [*reads, *fixed]:
+        if _same(stderr, read):
+            # Even a message would be written to it.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+            _refuse(stderr, read)
+
+
+def same_file(one: os.stat_result, other: os.stat_result) -> bool:
+    """Tell whether two files are one that holds something: terminals and the like are none."""
+    if stat.S_ISCHR(one.st_mode):
+        return False
+    return os.path.samestat(one, other)
+
+
+def _read(paths: Iterable[str], kind: str) -> Iterator[_Named]:
+    for path in paths:
+        if path == "-":
+            yield _open_file(sys.stdin, "standard input")
+            continue
+        try:
+            yield _Named(f"{kind} {path}", Path(path).stat())
+        except OSError:
+            continue  # Whoever reads it will say so.
+
+
+def _open_file(file: IO[str] | None, said: str) -> _Named:
+    try:
+        status = os.fstat(file.fileno()) if file is not None else None
+    except (OSError, ValueError):
+        status = None
+    return _Named(said, status, is_shared=True)
+
+
+def _written(said: str, path: str, is_whole: bool = False) -> _Named:
+    destination = destination_of(path)
+    return _Named(
+        said,
+        destination.status,
+        _place(destination),
+        is_shared=destination.descriptor is not None,
+        is_whole=is_whole and destination.is_replaceable,
+    )
+
+
+def _place(destination: Destination) -> tuple[object, str] | None:
+    if destination.status is not None:
+        return None
+    try:
+        above = Path(destination.directory).stat()
+    except OSError:
+        return None
+    # Some file systems take both for one name.
+    name = unicodedata.normalize("NFC", destination.name).casefold()
+    return (above.st_dev, above.st_ino), name
+
+
+def _refuse(one: _Named, other: _Named) -> None:
+    if _same(one, other):
+        raise click.UsageError(
+            f"{one.said} and {other.said} are the same file; nothing has been written"
+        )
+
+
+def _same(one: _Named, other: _Named) -> bool:
+    if one.status is not None and other.status is not None:
+        return same_file(one.status, other.status)
+    return one.place is not None and one.place == other.place

@@ -1,0 +1,534 @@
+"""No command damages what it was given, and outputs are whole or as they were before."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import resource
+import signal
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import forstcore
+from tests.cli.conftest import RECORDS, RESULTS, Run, Start, command, environment
+from tests.servers import Server
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs files as on Unix")
+
+INPUT = b'{"id":"1","data":"a"}\n{"id":2}\n{"id":"3","data":"c"}\n'
+OUTPUT = forstcore.process_block(INPUT)
+OLD = b"of the run before\n"
+NOBODY = 65534
+
+is_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+
+def shell(directory: Path, line: str) -> subprocess.CompletedProcess[bytes]:
+    """Run a line of the shell, in which `F` is the command."""
+    return subprocess.run(
+        ["bash", "-c", f'F() {{ {sys.executable} -m forstcore "$@"; }}; {line}'],
+        cwd=directory,
+        env=environment(),
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def as_nobody(directory: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    """Run a command as a user without rights, who may have none in Python's directory either."""
+    code = (
+        "import os, sys\n"
+        "from forstcore.cli import main\n"
+        "main(['process', 'in', '-o', '/dev/null', '--errors', '/dev/null'])\n"
+        f"os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=directory,
+        env=environment(),
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def drafts(directory: Path) -> list[str]:
+    return [path.name for path in directory.iterdir() if path.name.startswith(".")]
+
+
+def lay_names(directory: Path) -> None:
+    """Lay out an input with all the names that it can have."""
+    (directory / "in").write_bytes(INPUT)
+    (directory / "other").write_bytes(INPUT)
+    (directory / "sub").mkdir()
+    (directory / "link").symlink_to("in")
+    (directory / "chain").symlink_to("sub/../link")
+    (directory / "folder").symlink_to(".")
+    os.link(directory / "in", directory / "hard")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "F process in --errors in",
+        "F process other in --errors in",
+        "F process ./in --errors sub/../in",
+        "F process in --errors $PWD/in",
+        "F process in --errors link",
+        "F process link --errors in",
+        "F process in --errors chain",
+        "F process folder/in --errors in",
+        "F process in --errors hard",
+        "F process --errors in < in",
+        "F process - --errors link < hard",
+        "F process /dev/stdin --errors in < in",
+        "F process /proc/self/fd/0 --errors in < in",
+        "F process in --errors /dev/fd/3 3>> in",
+        "F process in --errors /dev/stdout >> in",
+        "F process in -o /dev/stdout >> in",
+        "F process in -o /dev/fd/3 3<> in",
+        "F process in >> in",
+        "F process in 1<> in",
+        "F process other in >> hard",
+        "F process < in >> in",
+        "F process in -o out 2>> in",
+        "F validate in --errors in",
+        "F validate in >> in",
+        "F validate in --errors out >> in",
+        "F validate --errors in < in",
+        "F send http://127.0.0.1:9 in --errors in",
+        "F send http://127.0.0.1:9 in --ca in -o in",
+        "F send http://127.0.0.1:9 in >> in",
+        "F publish events in --server http://127.0.0.1:9 2>> in",
+        "F replay in --errors hard",
+        "F replay in >> in",
+        "F process other --processors ./in --errors in",
+        "F process other --processors ./in -o in",
+    ],
+)
+def test_no_output_is_an_input(tmp_path: Path, line: str) -> None:
+    lay_names(tmp_path)
+    done = shell(tmp_path, line)
+    assert done.returncode == 2
+    if "2>>" not in line:
+        assert b"are the same file; nothing has been written" in b" ".join(done.stderr.split())
+    for name in ("in", "other"):
+        assert (tmp_path / name).read_bytes() == INPUT
+    assert drafts(tmp_path) == []
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "F process in -o x --errors x",
+        "F process in -o x --errors sub/../x",
+        "F process in -o x --errors X",
+        "F process in -o x --errors pointer",
+        "F process in --errors x > x",
+        "F process in --errors /dev/stdout | cat",
+        "F process in -o /dev/stdout --errors /dev/fd/1 | cat",
+        "F process in --errors x 2> x",
+        "F process in -o x 2> x",
+        "F validate in --errors x > x",
+        "F send http://127.0.0.1:9 in -o x --errors x",
+        "F replay in -o x --errors x",
+    ],
+)
+def test_no_output_is_another(tmp_path: Path, line: str) -> None:
+    lay_names(tmp_path)
+    (tmp_path / "pointer").symlink_to("x")
+    done = shell(tmp_path, f"set -o pipefail; {line}")
+    assert done.returncode == 2
+    assert (tmp_path / "in").read_bytes() == INPUT
+    assert drafts(tmp_path) == []
+
+
+def test_the_message_names_both(run: Run, tmp_path: Path) -> None:
+    lay_names(tmp_path)
+    done = run("process", "in", "--errors", "hard")
+    said = " ".join(done.stderr.decode().split())
+    assert "--errors hard and the input in are the same file; nothing has been written" in said
+
+
+@pytest.mark.parametrize(
+    ("line", "written"),
+    [
+        ("F process in -o /dev/null --errors /dev/null < /dev/null", b""),
+        ("F process /dev/null > /dev/null 2>&1", b""),
+        ("F process in -o /dev/stdout --errors /dev/stderr 2> /dev/null", OUTPUT),
+        ("F process in -o /dev/stdout | cat", OUTPUT),
+        ("F process in 2>&1 > out | cat; cat out", b"forstcore: 1 line was rejected"),
+        ("echo kept > out; F process in -o /dev/stdout >> out; cat out", b"kept\n" + OUTPUT),
+        ("echo kept > out; F process in -o /dev/fd/3 3>> out; cat out", b"kept\n" + OUTPUT),
+        ("mkfifo pipe; cat pipe & F process in -o pipe; wait", OUTPUT),
+        ("mkfifo pipe; cat pipe & F process in -o out --errors pipe; wait", b'{"file":"in"'),
+        ("F process in -o out --errors /dev/stdout | cat", b'{"file":"in","line":2'),
+        ("F process in -o in && cat in", OUTPUT),
+        ("F process in -o hard && cat hard; cmp in other", OUTPUT),
+        ("F process -o in < in && cat in", OUTPUT),
+        ("F process other in -o link && cat in", OUTPUT * 2),
+    ],
+)
+def test_what_does_no_harm_is_done(tmp_path: Path, line: str, written: bytes) -> None:
+    lay_names(tmp_path)
+    done = shell(tmp_path, line)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(written)
+    assert drafts(tmp_path) == []
+    assert (tmp_path / "link").is_symlink()
+
+
+FAILING: list[tuple[str, Callable[[Path], object]]] = [
+    ("send http://127.0.0.1:9 in --attempts 1", lambda _: None),
+    ("process broken.gz", lambda at: (at / "broken.gz").write_bytes(b"\x1f\x8bnothing")),
+    ("process in --processors nowhere.py", lambda _: None),
+    ("process in -o nowhere/out", lambda _: None),
+    ("process in in.gz", lambda at: (at / "in.gz").write_bytes(b"\x1f\x8bnothing")),
+    ("replay in", lambda _: None),
+]
+
+
+@pytest.mark.parametrize(("line", "prepare"), FAILING)
+def test_a_run_that_fails_leaves_the_errors_of_the_one_before(
+    run: Run, tmp_path: Path, line: str, prepare: Callable[[Path], object]
+) -> None:
+    (tmp_path / "in").write_bytes(RECORDS)
+    prepare(tmp_path)
+    (tmp_path / "old").write_bytes(OLD)
+    for name in ("old", "new"):
+        done = run(*line.split(), "--errors", name)
+        assert done.returncode == 3, done.stderr
+    assert (tmp_path / "old").read_bytes() == OLD
+    assert not (tmp_path / "new").exists()
+
+
+def test_errors_are_replaced_by_those_of_a_run_that_goes_well(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "in").write_bytes(INPUT)
+    (tmp_path / "good").write_bytes(RECORDS)
+    (tmp_path / "errors").write_bytes(OLD * 100)
+    before = (tmp_path / "errors").stat()
+    assert run("process", "in", "--errors", "errors").returncode == 0
+    (line,) = (tmp_path / "errors").read_text().splitlines()
+    assert json.loads(line)["raw"] == '{"id":2}'
+    # In place, so that whoever follows it goes on.
+    assert (tmp_path / "errors").stat().st_ino == before.st_ino
+    assert run("process", "good", "--errors", "errors").returncode == 0
+    assert (tmp_path / "errors").read_bytes() == b""
+
+
+def test_errors_of_a_stream_that_is_interrupted_are_kept(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "errors").write_bytes(OLD)
+    process = start("process", "--errors", "errors")
+    assert process.stdin
+    assert process.stdout
+    process.stdin.write(b'{"id":1}\n{"id":"2"}\n')
+    process.stdin.flush()
+    assert process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == -signal.SIGINT
+    (line,) = (tmp_path / "errors").read_text().splitlines()
+    assert json.loads(line)["raw"] == '{"id":1}'
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o755, 0o4711, 0o2770])
+def test_a_file_keeps_its_mode(run: Run, tmp_path: Path, mode: int) -> None:
+    (tmp_path / "in").write_bytes(INPUT)
+    for name in ("out", "out.gz", "errors"):
+        (tmp_path / name).write_bytes(OLD)
+        (tmp_path / name).chmod(mode)
+    assert run("process", "in", "-o", "out", "--errors", "errors").returncode == 0
+    assert run("process", "in", "-o", "out.gz").returncode == 0
+    assert (tmp_path / "out").read_bytes() == OUTPUT
+    assert gzip.decompress((tmp_path / "out.gz").read_bytes()) == OUTPUT
+    assert [mode_of(tmp_path / name) for name in ("out", "out.gz")] == [mode] * 2
+    assert mode_of(tmp_path / "errors") == mode & 0o777 or mode_of(tmp_path / "errors") == mode
+    forstcore.process_file(tmp_path / "in", tmp_path / "out", workers=1)
+    assert mode_of(tmp_path / "out") == mode
+
+
+def test_a_new_file_has_the_mode_of_the_umask(tmp_path: Path) -> None:
+    (tmp_path / "in").write_bytes(INPUT)
+    assert shell(tmp_path, "umask 027; F process in -o out --errors errors").returncode == 0
+    assert (mode_of(tmp_path / "out"), mode_of(tmp_path / "errors")) == (0o640, 0o640)
+
+
+@is_root
+def test_a_file_keeps_its_owner(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "in").write_bytes(INPUT)
+    (tmp_path / "out").write_bytes(OLD)
+    (tmp_path / "out").chmod(0o4750)
+    os.chown(tmp_path / "out", NOBODY, NOBODY)
+    (tmp_path / "out").chmod(0o4750)
+    assert run("process", "in", "-o", "out").returncode == 0
+    found = (tmp_path / "out").stat()
+    assert (found.st_uid, found.st_gid, mode_of(tmp_path / "out")) == (NOBODY, NOBODY, 0o4750)
+
+
+@pytest.fixture
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory that others can come to."""
+    path = tmp_path_factory.mktemp("shared")
+    for each in (path, *path.parents):
+        if each.owner() == "root" and each.is_relative_to(tmp_path_factory.getbasetemp().parent):
+            each.chmod(0o755)
+    path.chmod(0o777)
+    (path / "in").write_bytes(INPUT)
+    (path / "in").chmod(0o644)
+    return path
+
+
+@is_root
+def test_who_may_not_give_a_file_away_gives_no_rights_away(shared: Path) -> None:
+    (shared / "out").write_bytes(OLD)
+    (shared / "out").chmod(0o6672)
+    done = as_nobody(shared, "process", "in", "-o", "out")
+    assert done.returncode == 0, done.stderr
+    # The group of root had more rights than everybody; that of nobody gets no more.
+    assert (mode_of(shared / "out"), (shared / "out").stat().st_uid) == (0o622, NOBODY)
+
+
+@is_root
+def test_what_may_not_be_written_is_not_replaced(shared: Path) -> None:
+    (shared / "out").write_bytes(OLD)
+    (shared / "out").chmod(0o444)
+    closed = shared / "closed"
+    closed.mkdir()
+    (closed / "out").write_bytes(OLD)
+    (closed / "out").chmod(0o666)
+    for name in ("out", "closed/out"):
+        done = as_nobody(shared, "process", "in", "-o", name)
+        assert done.returncode == 3
+        assert done.stderr.endswith(b"forstcore: %s: Permission denied\n" % name.encode())
+        assert (shared / name).read_bytes() == OLD
+    # Errors are written in place, which the directory does not matter to.
+    assert as_nobody(shared, "process", "in", "-o", "o", "--errors", "closed/out").returncode == 0
+    assert (closed / "out").read_bytes().startswith(b'{"file":"in"')
+
+
+@is_root
+def test_links_of_others_are_not_followed_where_everybody_writes(
+    run: Run, shared: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "in").write_bytes(INPUT)
+    victim = tmp_path / "victim"
+    victim.write_bytes(OLD)
+    (shared / "theirs").symlink_to(victim)
+    os.chown(shared / "theirs", NOBODY, NOBODY, follow_symlinks=False)
+    (shared / "file").write_bytes(OLD)
+    os.chown(shared / "file", NOBODY, NOBODY)
+    (shared / "ours").symlink_to("new")
+    shared.chmod(0o1777)
+    for name in ("theirs", "file"):
+        for option in ("-o", "--errors"):
+            done = run("process", "in", option, shared / name)
+            assert done.returncode == 3
+            assert b"belongs to somebody else" in done.stderr
+    assert victim.read_bytes() == (shared / "file").read_bytes() == OLD
+    assert run("process", "in", "-o", shared / "ours").returncode == 0
+    assert (shared / "new").read_bytes() == OUTPUT
+
+
+def test_drafts_have_names_of_their_own(start: Start, tmp_path: Path) -> None:
+    """Opened with O_EXCL and O_NOFOLLOW, a name that nobody knows, and only for the owner."""
+    (tmp_path / "out").write_bytes(OLD)
+    (tmp_path / "out").chmod(0o600)
+    names = set()
+    for _ in range(2):
+        process = start("process", "-", "-o", "out")
+        while not (found := drafts(tmp_path)):
+            assert process.poll() is None
+        names.add(found[0])
+        assert mode_of(tmp_path / found[0]) == 0o600
+        process.terminate()
+        process.wait(30)
+    assert len(names) == 2
+    assert (tmp_path / "out").read_bytes() == OLD
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
+def test_signals_leave_no_draft(start: Start, tmp_path: Path, number: int) -> None:
+    process = start("process", "-", "-o", "out")
+    while not drafts(tmp_path):
+        assert process.poll() is None
+    process.send_signal(number)
+    assert process.wait(30) == -number
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "n" * 255,
+        "ü" * 127,
+        "[a]*?.ndjson",
+        "a::b{c}#d%e.ndjson",
+        " spaces ",
+        "new\nline",
+        "~root",
+        "$(date)",
+        os.fsdecode(b"\xff\xfe.ndjson"),
+    ],
+)
+def test_names_are_taken_as_they_are(run: Run, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(INPUT)
+    done = run("process", name, "-o", "out", "--errors", "errors")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "errors").read_text())["file"] == name
+    assert run("process", "out", "-o", name).returncode == 0
+    (tmp_path / "errors").unlink()
+    assert run("process", name, "--errors", name).returncode == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, "out"])
+    (tmp_path / name).write_bytes(INPUT)
+    done = run("validate", name)
+    assert done.stdout.startswith(os.fsencode(name) + b":2:6: "), done.stderr
+
+
+def test_a_name_that_begins_with_a_dash(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "-in").write_bytes(RECORDS)
+    (tmp_path / "-").write_bytes(RECORDS)
+    assert run("process", "-o", "-out", "--", "-in", "./-").returncode == 0
+    assert (tmp_path / "-out").read_bytes() == RESULTS * 2
+
+
+def test_directories_are_no_files(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "in").write_bytes(INPUT)
+    (tmp_path / "dir").mkdir()
+    (tmp_path / "link").symlink_to("dir")
+    for name in ("dir", "dir/", "dir/.", "link", "new/", ".."):
+        for option in ("-o", "--errors"):
+            assert run("process", "in", option, name).returncode in (2, 3)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dir", "in", "link"]
+
+
+def test_links_that_lead_nowhere(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "in").write_bytes(INPUT)
+    (tmp_path / "round").symlink_to("round")
+    done = run("process", "in", "-o", "round")
+    assert (done.returncode, done.stderr[:17]) == (3, b"forstcore: round:")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "dangling").symlink_to("sub/new")
+    assert run("process", "in", "-o", "dangling").returncode == 0
+    assert (tmp_path / "sub/new").read_bytes() == OUTPUT
+
+
+def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
+    """A limit of the size of files stands for the disk."""
+    (tmp_path / "in").write_bytes(RECORDS * 100)
+    (tmp_path / "out").write_bytes(OLD)
+
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+
+    done = subprocess.run(
+        command("process", "in", "-o", "out"),
+        cwd=tmp_path,
+        env=environment(),
+        preexec_fn=limit,
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (3, b"forstcore: out: File too large\n")
+    assert (tmp_path / "out").read_bytes() == OLD
+    assert drafts(tmp_path) == []
+
+
+def test_extended_attributes_are_kept(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "in").write_bytes(INPUT)
+    (tmp_path / "out").write_bytes(OLD)
+    try:
+        os.setxattr(tmp_path / "out", "user.origin", b"plant 7")
+    except OSError:
+        pytest.skip("needs extended attributes")
+    assert run("process", "in", "-o", "out").returncode == 0
+    assert os.getxattr(tmp_path / "out", "user.origin") == b"plant 7"
+
+
+def acl(user: int, rights: int) -> bytes:
+    """Return an access control list as Linux keeps it: with an entry for one more user."""
+    entries = [(1, 6, -1), (2, rights, user), (4, 4, -1), (16, 6, -1), (32, 0, -1)]
+    return b"\2\0\0\0" + b"".join(
+        tag.to_bytes(2, "little")
+        + right.to_bytes(2, "little")
+        + who.to_bytes(4, "little", signed=True)
+        for tag, right, who in entries
+    )
+
+
+def test_access_control_lists_are_kept_and_none_is_inherited(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "in").write_bytes(INPUT)
+    for name in ("listed", "plain"):
+        (tmp_path / name).write_bytes(OLD)
+        (tmp_path / name).chmod(0o660)
+    try:
+        os.setxattr(tmp_path / "listed", "system.posix_acl_access", acl(NOBODY, 6))
+        os.setxattr(tmp_path, "system.posix_acl_default", acl(NOBODY, 6))
+    except OSError:
+        pytest.skip("needs access control lists")
+    for name in ("listed", "plain"):
+        assert run("process", "in", "-o", name).returncode == 0
+        assert mode_of(tmp_path / name) == 0o660
+    assert os.getxattr(tmp_path / "listed", "system.posix_acl_access") == acl(NOBODY, 6)
+    assert "system.posix_acl_access" not in os.listxattr(tmp_path / "plain")
+
+
+@is_root
+def test_what_is_mounted_is_refused_before_anything_is_done(tmp_path: Path) -> None:
+    (tmp_path / "in").write_bytes(INPUT)
+    (tmp_path / "source").write_bytes(OLD)
+    (tmp_path / "a b").write_bytes(b"")
+    line = 'mount --bind source "a b" && F process in -o "a b"'
+    done = subprocess.run(
+        ["unshare", "-m", "bash", "-c", f'F() {{ {sys.executable} -m forstcore "$@"; }}; {line}'],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        check=False,
+    )
+    if b"unshare" in done.stderr or b"mount:" in done.stderr:
+        pytest.skip("needs mount namespaces")
+    assert done.returncode == 3
+    assert b"something is mounted here" in done.stderr
+    assert (tmp_path / "source").read_bytes() == OLD
+
+
+def test_an_output_is_replaced_while_others_read_it(tmp_path: Path) -> None:
+    """Each look at the file sees one whole run."""
+    (tmp_path / "in").write_bytes(RECORDS)
+    (tmp_path / "out").write_bytes(RESULTS)
+    done = threading.Event()
+    seen = set()
+
+    def look() -> None:
+        while not done.is_set():
+            seen.add((tmp_path / "out").read_bytes())
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    for _ in range(20):
+        forstcore.process_file(tmp_path / "in", tmp_path / "out", workers=1)
+    done.set()
+    looking.join()
+    assert seen == {RESULTS}
+
+
+def test_send_replaces_its_own_input(run: Run, server: Server, tmp_path: Path) -> None:
+    (tmp_path / "in").write_bytes(RECORDS)
+    (tmp_path / "in").chmod(0o600)
+    assert run("send", server.url, "in", "-o", "in").returncode == 0
+    assert (tmp_path / "in").read_bytes() == RESULTS
+    assert mode_of(tmp_path / "in") == 0o600
