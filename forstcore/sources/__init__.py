@@ -77,7 +77,8 @@ class Notice:
 class Reader(Protocol):
     """One reading of a source.
 
-    Thread-safety: belongs to the event loop in which it was opened; one call at a time.
+    Thread-safety: belongs to the event loop in which it was opened; one call at a time, but
+    for `acknowledge`, which may be called while `read` waits.
     """
 
     async def read(self) -> Batch | Notice | None:
@@ -91,7 +92,14 @@ class Reader(Protocol):
         ...
 
     async def acknowledge(self, receipt: object) -> None:
-        """Say that a batch has been delivered, so that nobody else gets it."""
+        """Say that a batch is done with, so that nobody gets it again.
+
+        Args:
+            receipt: that of the batch.
+
+        Raises:
+            SourceError: the source takes no acknowledgements, now or later.
+        """
         ...
 
     async def close(self) -> None:
@@ -104,14 +112,16 @@ class Source(Protocol):
 
     Attributes:
         name: what clients call it.
-        is_shared: whether every reader gets every record. If not, each gets a part, which it
-            has to acknowledge.
+        is_shared: whether every reader gets every record. If not, each gets a part.
+        redelivers: whether a record that is not acknowledged comes again to a later reader, also
+            when this process was killed. Its batches have receipts.
 
     Thread-safety: belongs to the event loop in which it is first read.
     """
 
     name: str
     is_shared: bool
+    redelivers: bool
 
     def check(self, start: str) -> None:
         """Raise OffsetError if nobody can read from there.
@@ -121,11 +131,14 @@ class Source(Protocol):
         """
         ...
 
-    def open(self, start: str) -> Reader:
+    def open(self, start: str, session: str = "") -> Reader:
         """Begin to read.
 
         Args:
             start: the offset behind which to begin, `START` or `NOW`; checked.
+            session: what identifies readers that may take over from each other what has not been
+                acknowledged, where that is not any two readers; empty for one that acknowledges
+                at once.
         """
         ...
 
@@ -141,10 +154,12 @@ class SourceLimits:
     Attributes:
         ring_size: bytes that a memory source keeps.
         max_line_size: bytes of the longest line; of a longer one just enough is read to tell.
+        worker: which of several processes of a server this is, empty if it is the only one.
     """
 
     ring_size: int = 64 << 20
     max_line_size: int = 1 << 20
+    worker: str = ""
 
 
 def open_source(name: str, url: str, limits: SourceLimits | None = None) -> Source:

@@ -48,6 +48,7 @@ class FileSource:
     """
 
     is_shared = True
+    redelivers = False
 
     def __init__(self, url: SourceUrl, limits: SourceLimits) -> None:
         self.name = url.name
@@ -66,7 +67,7 @@ class FileSource:
         if not _OFFSET.fullmatch(start) or start.count(",") >= _MOST_FILES:
             raise OffsetError(self.name, f"has no offset {start!r}")
 
-    def open(self, start: str) -> FileReader:
+    def open(self, start: str, session: str = "") -> FileReader:
         return FileReader(self, start)
 
     async def close(self) -> None:

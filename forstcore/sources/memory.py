@@ -47,6 +47,7 @@ class MemorySource:
     """
 
     is_shared = True
+    redelivers = False
 
     def __init__(self, url: SourceUrl, limits: SourceLimits) -> None:
         self.name = url.name
@@ -113,7 +114,7 @@ class MemorySource:
         if match is None or (match[1] == self._life and int(match[2]) > self.count):
             raise OffsetError(self.name, f"has no offset {start!r}")
 
-    def open(self, start: str) -> MemoryReader:
+    def open(self, start: str, session: str = "") -> MemoryReader:
         if start == NOW:
             return MemoryReader(self, self.count)
         if start == START:

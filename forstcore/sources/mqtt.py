@@ -21,7 +21,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from forstcore.errors import OffsetError, SourceError
 from forstcore.sources import NOW, Batch, SourceLimits
-from forstcore.sources._broker import BrokerReader
+from forstcore.sources._broker import BrokerLog, BrokerReader
 from forstcore.sources._url import SourceUrl
 
 __all__ = ["MqttReader", "MqttSource"]
@@ -55,6 +55,7 @@ class MqttSource:
     """
 
     is_shared = True
+    redelivers = False
 
     def __init__(self, url: SourceUrl, limits: SourceLimits) -> None:
         self.name = url.name
@@ -63,6 +64,7 @@ class MqttSource:
         self.member = url.take("topic")
         self.client = url.take("client")
         self.max_line_size = limits.max_line_size
+        self.log = BrokerLog(url.name)
         qos = url.take("qos", "1")
         if qos not in ("0", "1", "2"):
             raise SourceError(url.name, f"has qos={qos}, which must be 0, 1 or 2")
@@ -76,7 +78,7 @@ class MqttSource:
         if start != NOW:
             raise OffsetError(self.name, "is live only: from can be nothing but now")
 
-    def open(self, start: str) -> MqttReader:
+    def open(self, start: str, session: str = "") -> MqttReader:
         return MqttReader(self)
 
     async def close(self) -> None:
@@ -147,7 +149,7 @@ class MqttReader(BrokerReader):
     passing = (MqttError, OSError)
 
     def __init__(self, source: MqttSource) -> None:
-        super().__init__(source.name)
+        super().__init__(source.name, source.log)
         self._source = source
         self._number = source.take_number()
         self._id = (

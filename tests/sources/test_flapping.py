@@ -1,0 +1,173 @@
+"""Brokers that come and go: attempts to connect and log lines stay few."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from forstcore.sources import Notice, open_source
+from forstcore.sources._broker import BrokerLog
+from tests.servers import StartServer
+from tests.sources.live import Subscription
+
+CONNACK = b"\x20\x03\x00\x00\x00"
+CONNACK_NOT_AUTHORIZED = b"\x20\x03\x00\x87\x00"
+SUBACK = b"\x90\x04\x00\x01\x00\x01"
+
+URLS = ["redis://127.0.0.1:{}/0", "redis://127.0.0.1:{}/0?group=a"]
+
+
+def silent(_: bytes) -> bytes:
+    return b""
+
+
+def refusing_mqtt(_: bytes) -> bytes:
+    return CONNACK_NOT_AUTHORIZED
+
+
+def passing_mqtt(data: bytes) -> bytes:
+    """Accept the connection and the subscription, and no more."""
+    return {b"\x10": CONNACK, b"\x82": SUBACK}.get(data[:1], b"")
+
+
+def passing_redis(data: bytes) -> bytes:
+    """Take what a connection begins with and XGROUP CREATE, but let nobody read."""
+    return b"" if b"XREADGROUP" in data else b"+OK\r\n" * (data.count(b"\r\n*") + 1)
+
+
+class Flapping:
+    """A broker that drops a connection as soon as it has no answer.
+
+    Args:
+        answer: returns what to answer, empty for nothing.
+
+    Attributes:
+        connections: how many there have been.
+        port: where it listens.
+    """
+
+    def __init__(self, answer: Callable[[bytes], bytes] = silent) -> None:
+        self.connections = 0
+        self._answer = answer
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        self._thread = threading.Thread(target=self._serve)
+
+    def __enter__(self) -> Flapping:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            with connection, contextlib.suppress(OSError):
+                while answer := self._answer(connection.recv(4096)):
+                    connection.sendall(answer)
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level(logging.INFO, "forstcore")
+    return caplog
+
+
+async def notices(url: str, seconds: float) -> list[Notice]:
+    """Read a source for a while; return what it tells of its broker."""
+    source = open_source("a", url)
+    reader = source.open("now")
+    found: list[Notice] = []
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while True:
+                item = await reader.read()
+                if isinstance(item, Notice):
+                    found.append(item)
+    await reader.close()
+    await source.close()
+    return found
+
+
+@pytest.mark.parametrize("url", URLS)
+def test_a_broker_that_drops_every_connection(url: str, log: pytest.LogCaptureFixture) -> None:
+    with Flapping() as broker:
+        found = asyncio.run(notices(url.format(broker.port), 3))
+    assert [each.state for each in found] == ["down"]
+    # The pauses are half of 0.1, 0.2, 0.4 … seconds at least.
+    assert 3 <= broker.connections <= 8
+    assert len(log.records) == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "answer"),
+    [
+        ("redis://127.0.0.1:{}/0?group=a", passing_redis),
+    ],
+)
+def test_a_broker_that_accepts_and_drops(
+    url: str, answer: Callable[[bytes], bytes], log: pytest.LogCaptureFixture
+) -> None:
+    with Flapping(answer) as broker:
+        found = asyncio.run(notices(url.format(broker.port), 4))
+    assert {each.state for each in found} == {"down", "up"}
+    # A connection that was made does not make the pauses short again.
+    assert broker.connections <= 24
+    assert len(log.records) <= 12
+
+
+def test_a_broker_that_refuses_the_client() -> None:
+    with Flapping(refusing_mqtt) as broker:
+        found = asyncio.run(notices(f"mqtt://me:secret@127.0.0.1:{broker.port}/topic", 3))
+    assert [each.state for each in found] == ["down"]
+    assert "Not authorized" in found[0].detail
+    assert "secret" not in found[0].detail
+    assert broker.connections <= 8
+
+
+@pytest.mark.parametrize("url", ["redis://nowhere.invalid/0", "mqtt://nowhere.invalid/topic"])
+def test_a_name_that_nobody_knows(url: str, log: pytest.LogCaptureFixture) -> None:
+    found = asyncio.run(notices(url, 2))
+    assert [each.state for each in found] == ["down"]
+    assert len(log.records) == 1
+
+
+def test_many_readers_of_a_broker_that_is_away_share_the_log(start_one: StartServer) -> None:
+    with Flapping() as broker, contextlib.ExitStack() as stack:
+        server = start_one("--source", f"a=redis://127.0.0.1:{broker.port}/0?group=g")
+        streams = [stack.enter_context(Subscription(server, "a")) for _ in range(40)]
+        for stream in streams:
+            stream.until_state("down")
+        server.stop()
+    assert server.process.stderr is not None
+    lines = [line for line in server.process.stderr if line.startswith("source a")]
+    assert len(lines) <= 11
+
+
+def test_log_lines_that_are_left_out_are_counted(
+    log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    broker_log = BrokerLog("a")
+    for _ in range(50):
+        broker_log.write(logging.WARNING, "away")
+    now[0] = 31.0
+    broker_log.write(logging.WARNING, "away")
+    messages = [record.getMessage() for record in log.records]
+    assert messages[:10] == ["source a: away"] * 10
+    assert messages[10:] == ["source a: away (40 lines about this source were left out)"]
