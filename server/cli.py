@@ -30,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from server.config import load_config, show_config
         from server.error_file import ErrorFile
         from server.listen import check_exposure, open_socket, tls_context
+        from server.log import start_logging
         from server.run import serve
         from server.supervisor import LISTENER_VARIABLE, supervise
     except ImportError as error:
@@ -49,6 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         what = f"read {error.filename}" if error.filename else "use the TLS files"
         return _fail(f"cannot {what}: {error.strerror or error}", 2)
 
+    start_logging()
     if LISTENER_VARIABLE in os.environ:
         listener = socket.socket(fileno=int(os.environ[LISTENER_VARIABLE]))
         if not asyncio.run(serve(config, listener, worker=True)):
@@ -82,8 +84,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _leave() -> NoReturn:
     """End the process although a thread of it still runs, which Python would wait for."""
+    from server.log import flush_output
+
     _fail("a processor did not end in time, and is left behind")
-    sys.stderr.flush()
+    flush_output()
     os._exit(1)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 import socket
 import sys
@@ -46,7 +45,6 @@ async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) 
         LoadError: the processors cannot be loaded.
         OSError: the TLS files cannot be used.
     """
-    _log_to_stderr()
     keep_freed(_KEPT)
     loop = asyncio.get_running_loop()
     tell_exhaustion_once(loop)
@@ -116,10 +114,3 @@ def _stop_on_signals() -> asyncio.Event:
             # Windows: Ctrl-C arrives as KeyboardInterrupt instead.
             break
     return stop
-
-
-def _log_to_stderr() -> None:
-    logger = logging.getLogger("forstcore")
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
-    logger.addHandler(logging.StreamHandler(sys.stderr))

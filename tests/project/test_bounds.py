@@ -9,7 +9,7 @@ from dataclasses import fields
 
 from forstcore import StreamingConfig, _connection, _pending, _tasks, _threads, _window
 from forstcore.sources import file
-from server import compression, outlet, protocol, takeover
+from server import compression, log, outlet, protocol, takeover
 from server.config import ServerConfig
 from tests.servers import ROOT
 
@@ -54,6 +54,9 @@ def test_every_bound_is_as_the_page_says() -> None:
         "lines that wait for a worker": _pending.MOST,
         "lines and results in work": _threads._HELD,
         "files that a source follows": file._MOST_FILES,
+        "output that waits for its reader, of each of standard output and error": (
+            log._MOST_WAITING
+        ),
         "a line that is kept": _window._LONGEST_LINE,
         "response received and not read": 2 * _connection._READ_SIZE,
     }
