@@ -6,7 +6,7 @@ import os
 import stat
 import sys
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -38,7 +38,7 @@ class _Named:
 
 
 def check_names(
-    inputs: Sequence[str],
+    inputs: Iterable[str],
     *,
     output: str | None = None,
     errors: str | None = None,
@@ -51,7 +51,7 @@ def check_names(
     of the shell hide anything. `output` may be an input: it is replaced when that has been read.
 
     Args:
-        inputs: the files that are read; ``-`` or none at all for standard input.
+        inputs: the files that are read; ``-`` for standard input.
         output: the file for the results, ``-`` for standard output, None for none.
         errors: the file for rejected lines, None for none.
         others: more files that are read, such as modules; None is left out.
@@ -61,7 +61,7 @@ def check_names(
         click.UsageError: two of them are the same; the message names both.
         OSError: an output cannot be reached.
     """
-    reads = list(_read(inputs or ["-"], "the input"))
+    reads = list(_read(inputs, "the input"))
     fixed = list(_read([each for each in others if each], "the file"))
     stdout = _open_file(sys.stdout, "standard output")
     stderr = _open_file(sys.stderr, "standard error")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,9 @@ from typing import Any
 
 import click
 
-from forstcore._whole import written_whole
+from forstcore._destination import destination_of
+from forstcore._whole import check_writable, written_whole
+from forstcore.cli._clashes import check_names
 from forstcore.cli._makers import OnError
 from forstcore.cli._progress import Progress, Tally
 from forstcore.errors import ClusterError
@@ -152,10 +155,19 @@ def process_on_cluster(
         from forstcore.cluster import process_dataset
         from forstcore.cluster._blocks import files_at
         from forstcore.cluster._manifest import Part
+        from forstcore.cluster._places import is_local
         from forstcore.cluster._target import target_at
     except ImportError as error:
         raise ClusterError(str(error)) from None
-    taken = _Taken(sum(file.size for file in files_at(list(inputs), {})[1]))
+    if "://" not in output:
+        # A leading ~ is for the shell.
+        output = str(Path(output).absolute())
+    system, files = files_at(list(inputs), {})
+    target = target_at(output, {})
+    if errors is not None:
+        local = [file.path for file in files] if is_local(system) else []
+        _check_errors(errors, [*local, *modules], target)
+    taken = _Taken(sum(file.size for file in files))
     tally = Tally()
     codes: Counter[str] = Counter()
     tally.errors = lambda: codes
@@ -191,14 +203,34 @@ def process_on_cluster(
         finally:
             shown.clear()
     if errors is not None:
-        target = target_at(output, {})
-        with written_whole(Path(errors)) as file:
+        with written_whole(errors) as file:
             for part in manifest["parts"]:
                 if part["errors_file"]:
                     target.copy(part["errors_file"], file)
     # Parts that were there before are among these.
     codes = Counter(manifest["errors_by_code"])
     shown.end("processed")
+
+
+def _check_errors(errors: str, reads: Sequence[str], target: Any) -> None:
+    """See, before a long run, that its errors can be written, and do not replace anything of it.
+
+    Raises:
+        click.UsageError: they would.
+        OSError: they cannot be written.
+    """
+    from forstcore.cluster._places import is_local
+    from forstcore.cluster._target import OURS
+
+    check_names(reads, errors=errors)
+    if is_local(target.system):
+        found = destination_of(errors)
+        place, output = (Path(os.path.realpath(path)) for path in (found.path, target.path("")))
+        if place == output or (place.parent == output and OURS.fullmatch(place.name)):
+            raise click.UsageError(f"--errors {errors} is a place that --output needs")
+        if place.parent == output and not output.exists():
+            return
+    check_writable(errors)
 
 
 @contextmanager

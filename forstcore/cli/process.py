@@ -155,7 +155,7 @@ def command(
             progress=progress,
         )
         return
-    check_names(inputs, output=output, errors=errors, others=processors)
+    check_names(inputs or "-", output=output, errors=errors, others=processors)
     read = Inputs(inputs)
     transform(
         Plan(

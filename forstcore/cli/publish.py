@@ -53,7 +53,7 @@ def command(
     progress: bool | None,
 ) -> None:
     """Publish NDJSON files, or standard input, to SOURCE, which the server has in memory."""
-    check_names(inputs, others=[ca])
+    check_names(inputs or "-", others=[ca])
     asyncio.run(_publish(source, Inputs(inputs), server, token, ca, timeout, on_error, progress))
 
 

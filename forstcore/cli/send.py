@@ -143,7 +143,7 @@ def command(
 
     The path of URL is the endpoint, /streaming-process if there is none.
     """
-    check_names(inputs, output=output, errors=errors, others=[ca])
+    check_names(inputs or "-", output=output, errors=errors, others=[ca])
     config = StreamingConfig(
         timeout=timeout, compression=compress, retry=RetryConfig(attempts=attempts)
     )

@@ -63,7 +63,7 @@ def command(
     """
     if any_object and processor:
         raise click.UsageError("--any-object and --processor exclude each other")
-    check_names(inputs, errors=errors, others=processors, uses_stdout=True)
+    check_names(inputs or "-", errors=errors, others=processors, uses_stdout=True)
     shown = 0
 
     def show(rejected: Rejected) -> None:

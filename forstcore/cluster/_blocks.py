@@ -9,16 +9,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fsspec.core import get_fs_token_paths
-
 from forstcore._compressed import decompressed, is_compressed, read_some
 from forstcore._proc import count_lines
+from forstcore.cluster._places import found_at, is_local
 
 __all__ = ["Block", "File", "blocks_of", "count", "files_at", "numbered", "pieces"]
 
 _BOM = b"\xef\xbb\xbf"
 _NEAR = 1 << 20  # Bytes that are read at a time from a disk,
 _FAR = 8 << 20  # and from elsewhere, where each reading is a request.
+_STAMPS = ("ETag", "Last-Modified", "Content-MD5", "Digest")  # Of HTTP, whose key is the URL.
 _BEYOND = 1 << 16  # Bytes that are read past a block, to find the end of its last line.
 
 
@@ -77,7 +77,8 @@ def files_at(
     """Find the input files.
 
     Args:
-        urlpath: path, URL or glob pattern, or several of these on one file system.
+        urlpath: path, URL or glob pattern, or several of these on one file system; what is the
+            name of a file is no pattern.
         options: of the file system.
 
     Returns:
@@ -87,20 +88,17 @@ def files_at(
         OSError: there are none, or one is not there.
         ValueError: they are on several file systems, or one has no size.
     """
-    if not isinstance(urlpath, str | os.PathLike):
-        urlpath = list(urlpath)
-    system, _, paths = get_fs_token_paths(urlpath, mode="rb", storage_options=dict(options))
-    if not paths:
-        raise FileNotFoundError(errno.ENOENT, "matches no files", str(urlpath))
+    system, paths = found_at(urlpath, options)
     files = []
     for path in paths:
-        name = path if "file" in _protocols(system) else system.unstrip_protocol(path)
+        name = path if is_local(system) else system.unstrip_protocol(path)
         found = system.info(path)
         if found["type"] == "directory":
             raise IsADirectoryError(errno.EISDIR, "is a directory; its files are name/*", name)
         if found["size"] is None:
             raise ValueError(f"{name}: its size is not known, so it cannot be cut into blocks")
-        files.append(File(path, name, found["size"], system.ukey(path)))
+        stamp = [system.ukey(path), *(found.get(member) for member in _STAMPS)]
+        files.append(File(path, name, found["size"], str(stamp)))
     return system, files
 
 
@@ -192,7 +190,7 @@ def _decompressed(system: Any, block: Block) -> Iterator[bytes]:
 def _cut(system: Any, block: Block) -> Iterator[bytes]:
     """Yield what lies between the first line that begins in a block and the first behind it."""
     path, size, end = block.file.path, block.file.size, block.end
-    step = _NEAR if "file" in _protocols(system) else _FAR
+    step = _NEAR if is_local(system) else _FAR
     # A line begins at the start if the byte before it is an LF.
     at = max(block.start - 1, 0)
     is_inside = block.start == 0
@@ -214,8 +212,3 @@ def _cut(system: Any, block: Block) -> Iterator[bytes]:
             if over:
                 return
         at = stop
-
-
-def _protocols(system: Any) -> tuple[str, ...]:
-    protocol = system.protocol
-    return (protocol,) if isinstance(protocol, str) else tuple(protocol)

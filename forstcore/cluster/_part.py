@@ -116,6 +116,26 @@ def make_part(block: Block, task: Task) -> Part | Failure:
                 out.write(kept)
                 digest.update(kept)
                 size += len(kept)
+            part: Part = {
+                "part": name,
+                "file": block.file.name,
+                "start": block.start,
+                "end": block.end,
+                "lines": made.lines,
+                "records": made.records,
+                "results": made.results,
+                "errors": made.codes.total(),
+                "errors_by_code": dict(made.codes),
+                "errors_file": task.file_of("errors", block)
+                if rejecting and rejecting.has_written
+                else None,
+                "bytes_in": made.bytes_in,
+                "bytes_out": size,
+                "digest": f"xxh3:{digest.hexdigest()}",
+            }
+            # Ahead of the files, which get their names now: there are none that no report tells
+            # of. Whoever goes on with a run takes a part only if its file is there, too.
+            task.target.write_json(report_of(name), {"plan": task.plan, "part": part})
     except (KeyboardInterrupt, SystemExit) as error:
         # Dask would wait for ever for a task that ends by one of these.
         raise ClusterError(f"the processor raised {type(error).__name__}") from None
@@ -126,23 +146,4 @@ def make_part(block: Block, task: Task) -> Part | Failure:
             "code": error.code,
             "message": error.message,
         }
-    part: Part = {
-        "part": name,
-        "file": block.file.name,
-        "start": block.start,
-        "end": block.end,
-        "lines": made.lines,
-        "records": made.records,
-        "results": made.results,
-        "errors": made.codes.total(),
-        "errors_by_code": dict(made.codes),
-        "errors_file": task.file_of("errors", block)
-        if rejecting and rejecting.has_written
-        else None,
-        "bytes_in": made.bytes_in,
-        "bytes_out": size,
-        "digest": f"xxh3:{digest.hexdigest()}",
-    }
-    # Behind the part: whoever goes on with a run takes parts that have a report.
-    task.target.write_json(report_of(name), {"plan": task.plan, "part": part})
     return part

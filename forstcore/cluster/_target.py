@@ -12,13 +12,18 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-from fsspec.core import url_to_fs
+from forstcore._whole import drafted
+from forstcore.cluster import _places
 
-__all__ = ["MANIFEST", "Target", "target_at"]
+__all__ = ["MANIFEST", "OURS", "REPORT", "Target", "target_at"]
 
 MANIFEST = "manifest.json"
 
-_OURS = re.compile(r"(part|errors)-\d{5,}\.ndjson|manifest\.json|\.part-\d{5,}\.json")
+# In any case: some file systems make no difference.
+OURS = re.compile(r"(part|errors)-\d{5,}\.ndjson|manifest\.json|\.part-\d{5,}\.json", re.IGNORECASE)
+"""The names of the files that a run writes."""
+REPORT = re.compile(r"\.part-\d{5,}\.json")
+_DRAFT = re.compile(rf"\.({OURS.pattern})\.[0-9a-f]{{16}}\.draft")
 _PUT_IS_ATOMIC = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl"}
 
 How = Literal["local", "put", "rename"]
@@ -36,12 +41,15 @@ class Target:
         name: its path or URL, for people.
         how: how files appear whole.
 
+    Attributes:
+        system, name: as given.
+
     Thread-safety: may be used from many threads, and processes, at once.
     """
 
     def __init__(self, system: Any, root: str, name: str, how: How) -> None:
         self.name = name
-        self._system = system
+        self.system = system
         self._root = root
         self._how = how
 
@@ -56,17 +64,9 @@ class Target:
         Raises:
             OSError: it cannot be written.
         """
-        draft = self.path(f".{name}.{secrets.token_hex(8)}.draft")
         if self._how == "local":
-            try:
-                with Path(draft).open("wb") as file:
-                    yield file
-                    file.flush()
-                    os.fsync(file.fileno())
-                Path(draft).replace(self.path(name))
-            except BaseException:
-                Path(draft).unlink(missing_ok=True)
-                raise
+            with drafted(self._root or "/", name, self.path(name), tag=name) as file:
+                yield file
             return
         # Closing a file of fsspec would publish what has been written before an error.
         with tempfile.TemporaryDirectory(prefix="forstcore-") as directory:
@@ -74,70 +74,70 @@ class Target:
             with local.open("wb") as file:
                 yield file
             if self._how == "put":
-                self._system.put_file(str(local), self.path(name))
+                self.system.put_file(str(local), self.path(name))
                 return
+            draft = self.path(f".{name}.{secrets.token_hex(8)}.draft")
             try:
-                self._system.put_file(str(local), draft)
-                self._system.mv(draft, self.path(name))
+                self.system.put_file(str(local), draft)
+                _places.move(self.system, draft, self.path(name))
             except BaseException:
                 with suppress(OSError):
-                    self._system.rm_file(draft)
+                    self.system.rm_file(draft)
                 raise
 
     def write_json(self, name: str, value: Mapping[str, Any], indent: int | None = None) -> None:
         """Write a file of JSON."""
         with self.writing(name) as file:
             text = json.dumps(value, ensure_ascii=False, indent=indent)
-            file.write(text.encode("utf-8", "surrogateescape") + b"\n")
+            # Bytes of a file's name that are not UTF-8 become escapes of JSON.
+            file.write(text.encode(errors="backslashreplace") + b"\n")
 
     def read_json(self, names: list[str]) -> list[Any]:
-        """Read files of JSON.
+        """Read files of JSON; None stands for what is none.
 
         Raises:
             OSError: one cannot be read.
-            ValueError: one is not JSON.
         """
-        found = self._system.cat([self.path(name) for name in names]) if names else {}
-        return [json.loads(found[self.path(name)]) for name in names]
+        found = _places.cat(self.system, [self.path(name) for name in names])
+        return [_json_of(found[self.path(name)]) for name in names]
 
     def copy(self, name: str, file: BinaryIO) -> None:
         """Copy what is in a file of the destination to an open one, a piece at a time."""
-        with self._system.open(self.path(name), "rb") as source:
+        with self.system.open(self.path(name), "rb") as source:
             while piece := source.read(1 << 20):
                 file.write(piece)
 
     def prepare(self) -> None:
         """Make the directory."""
         if self._how != "put":
-            self._system.makedirs(self._root, exist_ok=True)
+            self.system.makedirs(self._root, exist_ok=True)
 
     def sizes(self) -> dict[str, int]:
-        """List the files that a run wrote, whichever it was, with their sizes."""
-        return {name: size for name, size in self._all().items() if _OURS.fullmatch(name)}
+        """List the files that have the name of one that a run writes, with their sizes."""
+        return {name: size for name, size in self._all().items() if OURS.fullmatch(name)}
 
     def remove(self, names: list[str]) -> None:
         """Remove files."""
-        if names:
-            self._system.rm([self.path(name) for name in names])
+        _places.remove(self.system, [self.path(name) for name in names])
 
     def sweep(self) -> None:
         """Remove the drafts that workers left when they died."""
         for name in self._all():
-            if name.startswith(".") and name.endswith(".draft"):
+            if _DRAFT.fullmatch(name):
                 # Its writer may be alive after all, and have removed it.
                 with suppress(FileNotFoundError):
-                    self._system.rm_file(self.path(name))
+                    self.system.rm_file(self.path(name))
 
     def _all(self) -> dict[str, int]:
-        self._system.invalidate_cache(self._root)
+        self.system.invalidate_cache(self._root)
         try:
-            found = self._system.ls(self._root, detail=True)
+            found = self.system.ls(self._root, detail=True)
         except FileNotFoundError:
             return {}
         return {
             each["name"].rstrip("/").rpartition("/")[2]: each["size"] or 0
             for each in found
-            if each["type"] == "file"
+            if each["type"] != "directory"
         }
 
 
@@ -145,15 +145,21 @@ def target_at(url: str | os.PathLike[str], options: Mapping[str, Any]) -> Target
     """Make a destination of its path or URL.
 
     Args:
-        url: the directory.
+        url: the directory; nothing in it is a pattern.
         options: of the file system.
     """
-    system, root = url_to_fs(os.fspath(url), **options)
-    protocols = {system.protocol} if isinstance(system.protocol, str) else set(system.protocol)
+    system, root = _places.located(url, options)
     how: How = "rename"
-    if "file" in protocols:
+    if _places.is_local(system):
         how = "local"
-    elif protocols & _PUT_IS_ATOMIC:
+    elif _places.protocols(system) & _PUT_IS_ATOMIC:
         how = "put"
     name = root if how == "local" else system.unstrip_protocol(root)
     return Target(system, root.rstrip("/"), name, how)
+
+
+def _json_of(text: bytes) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None

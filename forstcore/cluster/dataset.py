@@ -19,6 +19,7 @@ from forstcore.cluster._blocks import Block, File, blocks_of, files_at
 from forstcore.cluster._local import local_cluster
 from forstcore.cluster._manifest import Input, Manifest, Part, manifest_of
 from forstcore.cluster._part import Task, report_of
+from forstcore.cluster._present import Present, check_inputs, look_at
 from forstcore.cluster._run import check_workers, run, with_numbers
 from forstcore.cluster._shipping import Shipment, ship
 from forstcore.cluster._target import MANIFEST, Target, target_at
@@ -55,9 +56,10 @@ def process_dataset(
 
     Args:
         urlpath: path, URL (whatever fsspec knows, such as ``s3://``) or glob pattern of the
-            input, or several of these; ``.gz`` and ``.zst`` are decompressed. All workers
-            have to reach it.
-        destination: path or URL of the directory. All workers have to reach it.
+            input, or several of these; ``.gz`` and ``.zst`` are decompressed. What is the name
+            of a file is that file, whatever is in it. All workers have to reach it.
+        destination: path or URL of the directory, never a pattern. All workers have to reach
+            it.
         processor: what makes results: a function, a name, or None for the built-in one. A
             function of a module is sent by name, one of a script or notebook as it is.
         modules: where `processor` is a name, the modules that declare it: the name of one
@@ -74,7 +76,8 @@ def process_dataset(
         max_line_size: bytes of a line; a longer one is an error.
         workers, buffer_size: of an async processor, calls at once and records in work, of
             each task.
-        overwrite: remove the dataset that is at the destination.
+        overwrite: remove the dataset that is at the destination: the files that its manifest
+            lists, or the reports of a run that has not ended.
         resume: keep the parts that an earlier call with the same arguments has finished.
         retries: how often a task that raised is tried again.
         storage_options: of the file systems, as fsspec wants them.
@@ -85,7 +88,8 @@ def process_dataset(
 
     Raises:
         ClusterError: a worker lacks forstcore, or has another version; a part cannot be made.
-        FileExistsError: there is a dataset at the destination.
+        FileExistsError: there is a dataset at the destination, or an input, or a file with a
+            name that is needed and that forstcore did not write.
         LoadError: a module cannot be read.
         LookupError, TypeError, ValueError: an argument cannot be used.
         OSError: the input is not there, or the destination cannot be written.
@@ -122,23 +126,16 @@ def process_dataset(
         collect_errors,
         width,
     )
-    present = target.sizes()
-    if resume and MANIFEST in present:
-        manifest: Manifest = target.read_json([MANIFEST])[0]
-        _check_plan(manifest, plan, target)
-        return manifest
+    present = look_at(target)
+    check_inputs(system, files, target, present)
+    _check_present(target, present, plan, is_wanted=resume or overwrite, is_resumed=resume)
+    if resume and present.manifest:
+        return present.manifest
     done = _done(task, blocks, present) if resume else {}
-    if present and not (resume or overwrite):
-        raise FileExistsError(
-            errno.EEXIST,
-            f"holds {min(present)} of another run; choose another destination, or overwrite "
-            "it, or resume that run",
-            target.name,
-        )
     if overwrite:
         # Without its manifest it is no dataset any more, wherever this may end.
-        target.remove([MANIFEST] if MANIFEST in present else [])
-        target.remove([name for name in present if name != MANIFEST])
+        target.remove([MANIFEST] if present.manifest else [])
+        target.remove([name for name in present.sizes if name != MANIFEST])
     target.prepare()
     with _cluster(client) as cluster:
         check_workers(cluster, shipment)
@@ -162,27 +159,37 @@ def _plan(files: Sequence[File], shipment: Shipment, *options: object) -> str:
     return hashlib.sha256(json.dumps([*facts, options]).encode()).hexdigest()
 
 
-def _done(task: Task, blocks: Sequence[Block], present: Mapping[str, int]) -> dict[int, Part]:
+def _done(task: Task, blocks: Sequence[Block], present: Present) -> dict[int, Part]:
     """Find the parts that are there with their reports."""
     names = {report_of(task.file_of("part", block)): block.number for block in blocks}
-    found = [name for name in names if name in present]
-    done: dict[int, Part] = {}
-    for name, report in zip(found, task.target.read_json(found), strict=True):
-        _check_plan(report, task.plan, task.target)
-        part: Part = report["part"]
-        if present.get(part["part"]) == part["bytes_out"]:
-            done[names[name]] = part
-    return done
+    return {
+        names[name]: report["part"]
+        for name, report in present.reports.items()
+        if present.sizes.get(report["part"]["part"]) == report["part"]["bytes_out"]
+    }
 
 
-def _check_plan(found: Mapping[str, Any], plan: str, target: Target) -> None:
-    if found["plan"] != plan:
-        raise FileExistsError(
-            errno.EEXIST,
-            "holds parts of a run with other files, another processor or other options; choose "
-            "another destination, or overwrite it",
-            target.name,
+def _check_present(
+    target: Target, present: Present, plan: str, *, is_wanted: bool, is_resumed: bool
+) -> None:
+    """See that what is at the destination may be removed, or gone on with."""
+    why = None
+    if present.foreign:
+        why = (
+            f"holds {present.foreign[0]}, which forstcore did not write; choose another destination"
         )
+    elif present.sizes and not is_wanted:
+        why = (
+            f"holds {min(present.sizes)} of another run; choose another destination, or overwrite "
+            "it, or resume that run"
+        )
+    elif is_resumed and not present.plans() <= {plan}:
+        why = (
+            "holds parts of a run with other files, another processor or other options; choose "
+            "another destination, or overwrite it"
+        )
+    if why is not None:
+        raise FileExistsError(errno.EEXIST, why, target.name)
 
 
 def _check_parts(target: Target, parts: Sequence[Part]) -> None:

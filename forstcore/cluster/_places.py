@@ -1,0 +1,138 @@
+"""Names and what they stand for: file systems, paths there, and what a pattern matches."""
+
+from __future__ import annotations
+
+import errno
+import inspect
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fsspec import filesystem, get_filesystem_class
+from fsspec.core import has_magic, url_to_fs
+from fsspec.implementations.local import LocalFileSystem
+from fsspec.utils import stringify_path
+
+__all__ = ["cat", "found_at", "is_local", "located", "move", "protocols", "remove"]
+
+
+def located(url: str | os.PathLike[str], options: Mapping[str, Any]) -> tuple[Any, str]:
+    """Return the file system of a path or URL, and the path there; nothing in it is a pattern.
+
+    What has no ``://`` is a path on this machine. ``::`` stands between two URLs only where the
+    first one names a file system that wraps another, such as ``zip`` or ``simplecache``.
+
+    Raises:
+        ValueError: the protocol is not known.
+    """
+    text: str = stringify_path(url)
+    if "://" not in text:
+        if text.startswith("~") and not os.path.lexists(text):
+            text = os.path.expanduser(text)  # noqa: PTH111 (leaves users that are not known)
+        # Absolute: the file system would expand a ~ at the start, and leave out `file:`.
+        return filesystem("file", **options), LocalFileSystem._strip_protocol(
+            str(Path(text).absolute())
+        )
+    first = text.partition("::")[0]
+    if first != text and "://" in first:
+        protocol = first.partition("://")[0]
+        kind = get_filesystem_class(protocol)
+        if not _wraps(kind):
+            kept = {**kind._get_kwargs_from_urls(text), **options}
+            return filesystem(protocol, **kept), kind._strip_protocol(text)
+    system, path = url_to_fs(text, **options)
+    return system, path
+
+
+def found_at(
+    urlpath: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], options: Mapping[str, Any]
+) -> tuple[Any, list[str]]:
+    """Find files.
+
+    Args:
+        urlpath: path, URL or glob pattern, or several of these on one file system. What is the
+            name of a file is that file, even if it could be a pattern.
+        options: of the file system.
+
+    Returns:
+        The file system, and paths there.
+
+    Raises:
+        OSError: there are none.
+        ValueError: they are on several file systems.
+    """
+    given = [urlpath] if isinstance(urlpath, str | os.PathLike) else list(urlpath)
+    if not given:
+        raise ValueError("no input is named")
+    system: Any = None
+    paths: list[str] = []
+    for url in given:
+        there, path = located(url, options)
+        if system is not None and there != system:
+            raise ValueError(f"{url} is on another file system than {given[0]}")
+        system = there
+        if not has_magic(path) or _is_file(system, path):
+            paths.append(path)
+            continue
+        matches = system.glob(path, detail=True)
+        paths += [each for each in sorted(matches) if matches[each]["type"] != "directory"]
+    if not paths:
+        raise FileNotFoundError(errno.ENOENT, "matches no files", str(urlpath))
+    return system, paths
+
+
+def protocols(system: Any) -> set[str]:
+    """Return the names of the protocol of a file system."""
+    return {system.protocol} if isinstance(system.protocol, str) else set(system.protocol)
+
+
+def is_local(system: Any) -> bool:
+    """Tell whether paths of a file system are those of this machine."""
+    return "file" in protocols(system)
+
+
+# fsspec takes the paths of these for patterns.
+
+
+def cat(system: Any, paths: Sequence[str]) -> dict[str, bytes]:
+    """Read whole files."""
+    if not paths:
+        return {}
+    if any(map(has_magic, paths)):
+        return {path: system.cat_file(path) for path in paths}
+    found: dict[str, bytes] = system.cat(list(paths))
+    return found
+
+
+def remove(system: Any, paths: Sequence[str]) -> None:
+    """Remove files."""
+    if any(map(has_magic, paths)):
+        for path in paths:
+            system.rm_file(path)
+    elif paths:
+        system.rm(list(paths))
+
+
+def move(system: Any, old: str, new: str) -> None:
+    """Rename a file; one that has the new name is replaced."""
+    if has_magic(old) or has_magic(new):
+        system.cp_file(old, new)
+        system.rm_file(old)
+    else:
+        system.mv(old, new)
+
+
+def _wraps(kind: type) -> bool:
+    return any(
+        "target_protocol" in inspect.signature(vars(each)["__init__"]).parameters
+        for each in kind.__mro__
+        if each is not object and "__init__" in vars(each)
+    )
+
+
+def _is_file(system: Any, path: str) -> bool:
+    try:
+        return bool(system.info(path)["type"] != "directory")
+    except OSError:
+        return False
