@@ -9,7 +9,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Destination", "destination_of", "is_mount_point"]
+__all__ = ["Destination", "destination_of", "is_mount_point", "same_file"]
 
 # Directories whose entries are the open files of a process. On Linux these entries look like
 # links to paths, which may not exist (a pipe) or belong to another file by now.
@@ -94,6 +94,13 @@ def is_mount_point(path: str) -> bool:
         rb"[\t\n \\]", lambda found: b"\\%03o" % found[0][0], os.fsencode(os.path.realpath(path))
     )
     return any(line.split(b" ")[4] == escaped for line in mounts.splitlines())
+
+
+def same_file(one: os.stat_result, other: os.stat_result) -> bool:
+    """Tell whether two files are one that holds something: terminals and the like are none."""
+    if stat.S_ISCHR(one.st_mode):
+        return False
+    return os.path.samestat(one, other)
 
 
 def _open_file(given: str, directory: str, name: str, process: str | None) -> Destination:

@@ -27,8 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         from forstcore.errors import LoadError, SourceError
         from server.app import build_app
-        from server.config import load_config, show_config
-        from server.error_file import ErrorFile
+        from server.clashes import check_error_file
+        from server.config import config_file, load_config, show_config
         from server.listen import check_exposure, open_socket, tls_context
         from server.log import start_logging
         from server.run import serve
@@ -42,8 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         check_exposure(config)
         tls_context(config)
-        if config.errors:
-            ErrorFile(config).close()
+        check_error_file(config, config_file(arguments, os.environ))
     except ValueError as error:
         return _fail(str(error), 2)
     except OSError as error:

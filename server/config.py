@@ -208,7 +208,8 @@ def load_config(argv: Sequence[str] | None, environ: Mapping[str, str]) -> Serve
         SystemExit: the arguments are wrong, or ask for help.
     """
     arguments = vars(build_parser().parse_args(argv))
-    path = arguments.pop("config", None) or environ.get(PREFIX + "CONFIG")
+    path = config_file(argv, environ)
+    arguments.pop("config", None)
     values = _from_file(path) if path else {}
     values |= _from_environment(environ)
     arguments.pop("print_config", None)
@@ -229,6 +230,12 @@ def load_config(argv: Sequence[str] | None, environ: Mapping[str, str]) -> Serve
     _ = config.sources
     networks_of(config.trusted_proxy)
     return config
+
+
+def config_file(argv: Sequence[str] | None, environ: Mapping[str, str]) -> str | None:
+    """Return the path of the TOML file, None if there is none."""
+    given = getattr(build_parser().parse_args(argv), "config", None)
+    return given or environ.get(PREFIX + "CONFIG")
 
 
 def show_config(config: ServerConfig) -> str:

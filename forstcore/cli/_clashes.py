@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -13,9 +12,9 @@ from typing import IO
 
 import click
 
-from forstcore._destination import Destination, destination_of
+from forstcore._destination import Destination, destination_of, same_file
 
-__all__ = ["check_names", "same_file"]
+__all__ = ["check_names"]
 
 
 @dataclass(frozen=True)
@@ -84,13 +83,6 @@ def check_names(
             # Even a message would be written to it.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
             _refuse(stderr, read)
-
-
-def same_file(one: os.stat_result, other: os.stat_result) -> bool:
-    """Tell whether two files are one that holds something: terminals and the like are none."""
-    if stat.S_ISCHR(one.st_mode):
-        return False
-    return os.path.samestat(one, other)
 
 
 def _read(paths: Iterable[str], kind: str) -> Iterator[_Named]:

@@ -100,7 +100,7 @@ def cluster_options(command: Any) -> Any:
         click.option(
             "--overwrite",
             is_flag=True,
-            help="On a cluster: replace the dataset that is in OUT.",
+            help="On a cluster: replace the dataset that forstcore wrote to OUT.",
         ),
         click.option(
             "--blocksize",

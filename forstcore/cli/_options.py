@@ -43,7 +43,8 @@ errors = click.option(
     "--errors",
     metavar="FILE",
     type=click.Path(dir_okay=False),
-    help="Write each line that gave an error to this file, for `forstcore replay`.",
+    help="Write each line that gave an error to this file, for `forstcore replay`. What it holds "
+    "is kept until there is such a line, or until all is done.",
 )
 on_error = click.option(
     "--on-error",

@@ -90,10 +90,11 @@ On a cluster (needs forstcore[dask], here and on the workers):
   forstcore process *.ndjson --local-cluster 4 -o results
   forstcore process 's3://in/*.ndjson.zst' --scheduler tcp://host:8786 -o s3://out/results
 
-IN may be URLs then, with * and ?, and OUT is a directory: part-00000.ndjson and
-so on, one part for each block of the input, and manifest.json when all of it is
-there. A file given with --processors is sent to the workers; other modules have
-to be installed there. --errors FILE is written here, at the end.
+IN may be URLs then, with *, ? and [...] where there is no file of that name,
+and OUT is a directory: part-00000.ndjson and so on, one part for each block of
+the input, and manifest.json when all of it is there. A file given with
+--processors is sent to the workers; other modules have to be installed there.
+--errors FILE is written here, at the end.
 """
 
 

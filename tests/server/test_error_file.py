@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import subprocess
 import sys
@@ -129,3 +130,59 @@ def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert "errors: cannot write" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("errors", "options", "said"),
+    [
+        ("log.ndjson", ["--source", "s=file:log.ndjson"], "source s"),
+        ("link", ["--source", "s=file:log.ndjson"], "source s"),
+        ("hard", ["--source", "s=file:log.ndjson"], "source s"),
+        ("sub/../log.ndjson", ["--source", "s=file:./*.ndjson"], "source s"),
+        ("new.ndjson", ["--source", "s=file:*.ndjson"], "source s"),
+        ("sub/new.ndjson", ["--source", "s=file:**/*.ndjson"], "source s"),
+        ("server.toml", ["--config", "server.toml"], "config"),
+        ("token", ["--token-file", "token"], "token_file"),
+        ("routes.py", ["--processors", "routes.py"], "processors routes.py"),
+    ],
+)
+def test_it_is_no_file_that_is_read(
+    tmp_path: Path, errors: str, options: list[str], said: str
+) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "server.toml").write_text("port = 0\n")
+    (tmp_path / "token").write_text("a secret of 20 bytes\n")
+    (tmp_path / "routes.py").write_text("import forstcore\n")
+    (tmp_path / "log.ndjson").write_bytes(BODY)
+    (tmp_path / "link").symlink_to("log.ndjson")
+    (tmp_path / "hard").hardlink_to(tmp_path / "log.ndjson")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    done = subprocess.run(
+        [sys.executable, "-m", "server", "--port", "0", "--errors", errors, *options],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert f"errors: {errors} is a file that is read: {said}\n" in done.stderr
+    found = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert {path: data for path, data in found.items() if path.suffix != ".pyc"} == before
+
+
+def test_it_is_not_the_log(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with log.open("wb") as file:
+        done = subprocess.run(
+            [sys.executable, "-m", "server", "--port", "0", "--errors", str(log)],
+            cwd=ROOT,
+            stdout=file,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert b"is where standard output goes" in done.stderr
+    assert log.read_bytes() == b""
