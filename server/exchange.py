@@ -164,9 +164,9 @@ class Exchange(ABC):
         """Process a piece without waiting, if that can be; see `Takeover`."""
         return False
 
-    def _go_on(self) -> int:
+    def _go_on(self, takeover: Takeover) -> None:
         """Go on past the event loop, if that can be; see `Takeover`."""
-        return 0
+        return
 
     def is_processing(self) -> bool:
         """Tell whether there is input whose results are still in the making."""
@@ -190,9 +190,6 @@ class Exchange(ABC):
 
     async def _fail(self, outlet: Outlet, error: StreamError) -> None:
         self.outcome, self.detail = error.code, error.detail
-        if error.code == "malformed_body":
-            # No more of it can be read, so none is to be waited for after the response.
-            self.request.content.feed_eof()
         with contextlib.suppress(ConnectionError, StreamError):
             await outlet.fail(error)
 

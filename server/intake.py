@@ -67,12 +67,10 @@ class Intake:
     def start(
         self,
         at_once: Callable[[memoryview], bool] = lambda _: False,
-        go_on: Callable[[], int] = lambda: 0,
+        go_on: Callable[[Takeover], None] = lambda _: None,
     ) -> Takeover | None:
         """Begin to read; tell whether that is by a takeover, which see for the arguments."""
         self._takeover = self._protocol.take_over(self._content, at_once, go_on)
-        self._protocol.content = self._content
-        self._protocol.framing = 0
         return self._takeover
 
     def rest(self) -> None:
@@ -152,8 +150,7 @@ class Intake:
     def _chunks(self) -> int:
         if self._takeover is not None:
             return self._takeover.decoder.chunks
-        # aiohttp does not count them. Their framing is five bytes and more for each.
-        return self._protocol.framing // 6
+        return self._protocol.chunks
 
 
 class _Throttle:

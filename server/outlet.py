@@ -167,11 +167,13 @@ class Outlet:
     async def fail(self, error: StreamError) -> None:
         """End a failed stream so that every client notices.
 
-        With frames a line says why. Without, the response lacks its last HTTP chunk: the
-        sending half of the connection is closed, what is on its way arrives.
+        With frames a line says why, and the response ends like any other: the connection goes
+        on when the rest of the body has come. Without, the response lacks its last HTTP chunk:
+        the sending half of the connection is closed, what is on its way arrives.
         """
         transport = self._protocol.transport
-        self._response.force_close()
+        if not self._frames or self._protocol.framing_lost:
+            self._response.force_close()
         self._response.cut = True
         if transport is None:
             return

@@ -1,8 +1,19 @@
-"""The connection: aiohttp's protocol, where its own answers are not ours.
+"""The connection: who gets which of its bytes, and aiohttp's own answers where they are not ours.
 
-What this relies on in aiohttp 3.14, beyond its public interface: `_messages` holds the
-requests, or the parser's errors, that have been parsed and wait to be handled;
-`_request_in_progress` says whether one is being handled.
+Every byte has one owner. What is received goes to `_held`, and from there, in order, to
+
+- aiohttp's parser, which gets one request at a time: its head, to the empty line and no further,
+  then its body, to its last byte and no further. The head of the next request follows when the
+  response is finished and the body has ended;
+- a `Takeover`, which reads a chunked body from the connection itself, and gives back what it has
+  read beyond the end.
+
+What nobody can use yet stays held. When that is too much, reading pauses.
+
+What this relies on in aiohttp 3.14, beyond its public interface: `_messages` holds the request,
+or the parser's error as an `_ErrInfo`, that has been parsed and waits to be handled; `_waiter` is
+waited for while there is none; `_reading_paused` says that a body's reader has enough for now;
+`_close` and `_force_close` say that no further request is handled.
 """
 
 from __future__ import annotations
@@ -11,107 +22,250 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from aiohttp import StreamReader, web
+from aiohttp import StreamReader, hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
+from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.web_protocol import _ErrInfo
 from aiohttp.web_request import BaseRequest
 
+from server._chunked import ChunkedError
+from server.ahead import SURE, Ahead
 from server.errors import problem_response
+from server.framing import ChunkedBody, SizedBody
 from server.kernel import in_flight
 from server.takeover import END_OF_BODY, Takeover
 
 __all__ = ["RequestHandler"]
 
 _HALF_CLOSE = 0.1  # Seconds until a request that came with the FIN has reached its handler.
-_HELD = 1 << 18  # Bytes behind a head that are held before reading pauses.
+_HELD = 1 << 16  # Bytes that nobody can use yet, from which reading pauses.
+_END_OF_HEAD = b"\r\n\r\n"
 
 
-class RequestHandler(web.RequestHandler):
+class RequestHandler(web.RequestHandler, asyncio.BufferedProtocol):
     """A connection that tells malformed requests with problem documents.
 
-    Where it can, it gives aiohttp's parser the head of a request alone, and holds what comes
-    behind it until the handler has decided who reads the body: `take_over` or, at the
-    latest when the response is finished, `release`.
+    A chunked body is held until the handler has decided who reads it: by `take_over` or, at the
+    latest when the response is finished, by `release`.
+
+    Args:
+        manager: the server that handles the requests.
+        ahead: what all connections of the server have sent ahead.
+        options: as for aiohttp's.
 
     Attributes:
         holds: whether bodies are held for a takeover at all.
-        content: body of the stream that runs on this connection, None before the first.
-        framing: bytes received for that body that are not part of it: the sizes and line
-            ends of HTTP chunks.
+        framing_lost: whether a body was malformed, so that nobody knows where the next request
+            starts.
         on_writable: called when the connection takes more, or is lost; None where no stream
             waits for that.
     """
 
     holds = False
-    content: StreamReader | None = None
-    framing = 0
     on_writable: Callable[[], None] | None = None
-    _held: bytes | None = None
-    _payload: StreamReader | None = None
-    _chunked = False
-    # Whether the next byte starts a request.
-    _at_start = True
-    _untaken: asyncio.TimerHandle | None = None
+
+    def __init__(self, manager: web.Server, ahead: Ahead, **options: Any) -> None:
+        super().__init__(manager, **options)
+        self.framing_lost = False
+        self._ahead = ahead
+        self._counted = 0  # Bytes of this connection that `ahead` has counted.
+        self._held = bytearray()
+        self._is_busy = False  # Whether bytes are being given away.
+        # The request that was parsed last:
+        self._head_size = 0
+        self._head_end = b""  # the last bytes of a head that is not complete,
+        self._is_handled = True  # whether its response is finished,
+        self._payload: Any = EMPTY_PAYLOAD
+        self._body: SizedBody | ChunkedBody | None = None  # where its body ends, if it has not,
+        self._chunked: ChunkedBody | None = None  # the same, and behind its end as well,
+        self._is_undecided = False  # who reads its body,
+        self._is_taken = False  # whether a takeover does,
+        self._is_last = False  # whether no request may follow it,
+        self._ends_with_client = False
+        self._has_eof = False
+        self._untaken: asyncio.TimerHandle | None = None
+
+    @property
+    def chunks(self) -> int:
+        """HTTP chunks that have been received of a body that the parser reads."""
+        return self._chunked.chunks if self._chunked else 0
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._ahead.buffer()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.data_received(self._ahead.take(nbytes))
 
     def data_received(self, data: bytes) -> None:
-        if self._held is not None:
-            self._held += data
-            if len(self._held) > _HELD and self.transport is not None:
-                self.transport.pause_reading()
+        if not data:
+            # aiohttp wants its parser to go on with what that has.
+            self._parse(data)
             return
-        # Behind a request that waits, a body is read the public way: there is nothing to hold,
-        # and the parser may have more than it has told.
-        if self.holds and self._at_start and not self._messages:
-            head, mark, behind = data.partition(b"\r\n\r\n")
-            if mark:
-                self._held = behind
-                self._parse(head + mark)
-                if self._messages and self._chunked and self._waits_for_body():
-                    return
-                self._held = None
-                data = behind
-                if not data:
-                    return
-        self._parse(data)
+        body = self._body
+        if (
+            isinstance(body, SizedBody)
+            and len(data) <= body.left
+            and not (self._held or self._reading_paused)
+        ):
+            self._feed(body, data)
+            return
+        self._held += data
+        self._advance()
+
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        super().resume_reading(resume_parser)
+        self._advance()
+
+    def _advance(self) -> None:
+        """Give what is held to whom it is for, as far as that can be now."""
+        if self._is_busy or self._is_taken:
+            return
+        self._is_busy = True
+        try:
+            while self._held and self._step():
+                pass
+        finally:
+            self._is_busy = False
+        self._balance()
 
     def _parse(self, data: bytes) -> None:
-        content = self.content
-        before = content.total_bytes if content is not None else 0
-        super().data_received(data)
-        if self._messages:
-            message: Any
-            message, self._payload = self._messages[-1]
-            # A parser's error has neither.
-            self._chunked = getattr(message, "chunked", False)
-            if getattr(message, "upgrade", False):
-                # Nobody changes the protocol here, and the parser may lose a part of what is
-                # behind such a request: the rest would be taken for requests.
-                self._messages[-1] = (message._replace(should_close=True), self._payload)
-        self._at_start = data.endswith(b"\r\n\r\n") and not self._waits_for_body()
-        if content is None:
-            return
-        self.framing += len(data) - (content.total_bytes - before)
-        if not content.is_eof() and self._messages:
-            # Nothing can follow a body that has not ended but the parser's complaint about
-            # it; aiohttp would tell it after the stream, which waits for more body.
-            content.set_exception(web.RequestPayloadError("malformed transfer coding"))
+        # The parser must not be given more while it tells of what it has.
+        before, self._is_busy = self._is_busy, True
+        try:
+            super().data_received(data)
+        finally:
+            self._is_busy = before
 
-    def _waits_for_body(self) -> bool:
-        return self._payload is not None and not self._payload.is_eof()
+    def _step(self) -> bool:
+        """Give a part of what is held away; tell whether to go on with the rest."""
+        if self._body is not None:
+            if self._is_undecided or self._reading_paused:
+                return False
+            data = bytes(self._held)
+            self._held.clear()
+            self._held += data[self._feed(self._body, data) :]
+            return True
+        if self._is_last or self._close or self._force_close:
+            self._held.clear()
+            return False
+        if not self._is_handled or not self._payload.is_eof():
+            return False
+        return self._feed_head()
+
+    def _feed_head(self) -> bool:
+        held = self._held
+        if not self._head_end and held[0] in b"\r\n":
+            # Empty lines before a request are passed over, as RFC 9112, section 2.2 has it.
+            held[:] = held.lstrip(b"\r\n")
+            return True
+        size, is_whole = self._size_of_head()
+        data = bytes(held[:size])
+        del held[:size]
+        self._head_size += size
+        self._head_end = (self._head_end + data[-3:])[-3:]
+        self._parse(data)
+        if not self._messages and self._head_size > SURE and self._ahead.is_full:
+            self._refuse(_TooMuchAhead())
+        if self._messages:
+            self._begin(*self._messages[-1])
+        elif is_whole:
+            self._refuse(HttpProcessingError(code=400, message="the head does not end"))
+        return True
+
+    def _size_of_head(self) -> tuple[int, bool]:
+        """Tell how many of the bytes held are of the head, and whether it ends with them."""
+        before = len(self._head_end)
+        if before:
+            place = (self._head_end + self._held[:3]).find(_END_OF_HEAD)
+            if place >= 0:
+                return place + len(_END_OF_HEAD) - before, True
+        place = self._held.find(_END_OF_HEAD)
+        if place >= 0:
+            return place + len(_END_OF_HEAD), True
+        return len(self._held), False
+
+    def _refuse(self, error: HttpProcessingError) -> None:
+        message = _ErrInfo(status=error.code, exc=error, message=error.message)
+        self._messages.append((message, EMPTY_PAYLOAD))
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+        self._begin(message, EMPTY_PAYLOAD)
+
+    def _begin(self, message: Any, payload: Any) -> None:
+        """Have a request handled whose head has been parsed."""
+        self._head_end = b""
+        self._is_handled = self._ends_with_client = False
+        self._payload = payload
+        self._chunked = None
+        if isinstance(message, _ErrInfo):
+            self._is_last = True
+            return
+        if message.upgrade:
+            # Nobody changes the protocol here, and who would do so sends no request behind it.
+            message = message._replace(should_close=True)
+            self._messages[-1] = message, payload
+        self._is_last = message.should_close
+        if payload.is_eof():
+            return
+        if message.chunked:
+            self._body = self._chunked = ChunkedBody()
+            self._is_undecided = self.holds
+        else:
+            self._body = SizedBody(int(message.headers[hdrs.CONTENT_LENGTH]))
+
+    def _feed(self, body: SizedBody | ChunkedBody, data: bytes) -> int:
+        """Give the parser what is of the body; return how much that is."""
+        try:
+            size = body.take(data)
+        except ChunkedError as malformed:
+            self._lose_framing(str(malformed))
+            return len(data)
+        if body.ended:
+            self._body = None
+        self._parse(data[:size])
+        complaint = self._messages[-1][0] if self._messages else None
+        if isinstance(complaint, _ErrInfo):
+            # It would be told after the response, which waits for more of the body.
+            self._messages.pop()
+            self._lose_framing(complaint.message)
+            return len(data)
+        return size
+
+    def _lose_framing(self, message: str = "") -> None:
+        self.framing_lost = self._is_last = True
+        self._body = None
+        self._held.clear()
+        if self._is_handled:
+            # Nothing is waited for any more.
+            self._payload.feed_eof()
+            self.close()
+        elif not self._is_taken:
+            self._payload.set_exception(web.RequestPayloadError(message))
+
+    def _balance(self) -> None:
+        """Count what is held; pause reading when it is too much."""
+        size = self._head_size + len(self._held)
+        self._ahead.total += size - self._counted
+        self._counted = size
+        if self.transport is None:
+            return
+        most = 1 if self._ahead.is_full else _HELD
+        if self._reading_paused or len(self._held) >= most:
+            self.transport.pause_reading()
+        else:
+            self.transport.resume_reading()
 
     def release(self) -> None:
-        """Let aiohttp have what was held."""
-        if self._held is not None:
-            held, self._held = self._held, None
-            if self.transport is not None and not self._reading_paused:
-                self.transport.resume_reading()
-            if held:
-                self.data_received(held)
+        """Let the parser have the body, if nobody else has it."""
+        if self._is_undecided:
+            self._is_undecided = False
+            self._advance()
 
     def take_over(
         self,
         content: StreamReader,
         at_once: Callable[[memoryview], bool],
-        go_on: Callable[[], int],
+        go_on: Callable[[Takeover], None],
     ) -> Takeover | None:
         """Read a chunked body past aiohttp, if it has not read of it yet.
 
@@ -122,30 +276,60 @@ class RequestHandler(web.RequestHandler):
         Returns:
             The source of the body, or None where it has to be read from `content`.
         """
-        if self._held is None or content is not self._payload or self.transport is None:
+        if not self._is_undecided or content is not self._payload or self.transport is None:
             self.release()
             return None
-        held, self._held = self._held, None
-        takeover = Takeover(self.transport, self, self._body_ended, at_once, go_on)
+        self._is_undecided = False
+        self._is_taken = True
+        held = bytes(self._held)
+        self._held.clear()
+        takeover = Takeover(
+            self.transport, self, self._body_ended, self._lose_framing, at_once, go_on
+        )
         takeover.start(held)
         return takeover
 
     def _body_ended(self, behind: bytes) -> None:
-        if self._waits_for_body():
-            super().data_received(END_OF_BODY)
-            self._at_start = True
-        if behind:
-            self.data_received(behind)
+        self._is_taken = False
+        self._body = None
+        self._parse(END_OF_BODY)
+        self._held += behind
+        self._advance()
 
     async def finish_response(
         self, request: BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         self.release()
         transport = self.transport
+        if self.framing_lost and not resp.prepared:
+            resp.force_close()
         try:
             return await super().finish_response(request, resp, start_time)
         finally:
             self._wait_for_reader(transport)
+            self._finished(resp)
+
+    def _finished(self, response: web.StreamResponse) -> None:
+        """Go on behind a response."""
+        self._is_handled = True
+        self._head_size = 0
+        if self.framing_lost:
+            # There is nothing that could be waited for.
+            self._payload.feed_eof()
+        if not response.keep_alive:
+            self._is_last = True
+        self._advance()
+        if self._has_eof and self._is_handled:
+            self.close()
+
+    def end_with_client(self) -> None:
+        """End the connection as soon as nothing more can come from the client.
+
+        For a response that has no end of its own.
+        """
+        self._ends_with_client = True
+        if self._has_eof and self.transport is not None:
+            self.transport.close()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -178,13 +362,17 @@ class RequestHandler(web.RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         super().connection_lost(exc)
+        self._held.clear()
+        self._head_size = 0
+        self._balance()
         if self._untaken is not None:
             self._untaken.cancel()
         if self.on_writable is not None:
             self.on_writable()
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        # A client that half-closes after its whole request still reads the response.
+        # A client that half-closes after its whole requests still reads the responses.
+        self._has_eof = True
         self._loop.call_later(_HALF_CLOSE, self._after_eof)
         # TLS knows no half-close.
         return self.ssl_context is None
@@ -192,10 +380,14 @@ class RequestHandler(web.RequestHandler):
     def _after_eof(self) -> None:
         if self.transport is None:
             return
-        if self._request_in_progress and self.content is not None and self.content.is_eof():
-            self.close()
-        else:
-            self.transport.close()
+        if not self._is_handled and not self._ends_with_client:
+            if self._payload.is_eof():
+                return  # `_finished` ends the connection.
+            if self._held or self._reading_paused:
+                # The rest of the body is here, and waits for who reads it.
+                self._loop.call_later(_HALF_CLOSE, self._after_eof)
+                return
+        self.transport.close()
 
     def handle_error(
         self,
@@ -204,6 +396,8 @@ class RequestHandler(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
+        if isinstance(exc, _TooMuchAhead):
+            return problem_response(exc.code, exc.message, {"Retry-After": "1"})
         if isinstance(exc, LineTooLong):
             return problem_response(
                 431, "the request line or a header field is too long (max_header_size)"
@@ -216,3 +410,10 @@ class RequestHandler(web.RequestHandler):
             return problem_response(400, "the client went away")
         super().handle_error(request, status, exc, message)
         return problem_response(status, "an error of the server, not of the request; see its log")
+
+
+class _TooMuchAhead(HttpProcessingError):
+    """A head that is longer than there is room for now."""
+
+    def __init__(self) -> None:
+        super().__init__(code=503, message="too many long requests wait here; try again later")

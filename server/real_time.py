@@ -150,9 +150,8 @@ class Subscription(Exchange):
         subscriber = self._subscriber
         assert subscriber is not None
         assert self._order is not None
-        # Nothing but the end of the connection tells that the client has gone; without a
-        # body that is on its way, the connection ends with the client's half of it.
-        self._protocol.content = None
+        # Nothing but the end of the connection tells that the client has gone.
+        self._protocol.end_with_client()
         self._hub.join(self._order, subscriber)
         try:
             error = await subscriber.ended

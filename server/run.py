@@ -10,6 +10,7 @@ import sys
 from aiohttp import http_parser, web
 
 from forstcore._heap import keep_freed
+from server.ahead import Ahead
 from server.app import build_app
 from server.config import ServerConfig
 from server.exhaustion import tell_exhaustion_once
@@ -55,13 +56,15 @@ async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) 
     if manager is None:
         raise RuntimeError("the runner has no server after its setup")
 
+    ahead = Ahead()
     RequestHandler.holds = config.takeover == "on" or (config.takeover == "auto" and works())
 
     def connection() -> RequestHandler:
         return RequestHandler(
             manager,
+            ahead,
             loop=loop,
-            access_log=None,  # type: ignore[arg-type]
+            access_log=None,
             auto_decompress=False,
             keepalive_timeout=config.header_timeout,
             lingering_time=_LINGER,

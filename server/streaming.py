@@ -84,21 +84,21 @@ class CoreExchange(Exchange):
         self._check()
         return True
 
-    def _go_on(self) -> int:
+    def _go_on(self, takeover: Takeover) -> None:
         """Serve this stream past the event loop, while that has nothing to do; see `Relay`."""
         relay, outlet = self._relay, self.outlet
         if relay is None or outlet is None or not outlet.empty or not is_idle(self._loop):
-            return 0
+            return
         received, sent, nanoseconds = self.intake.received, relay.sent, relay.nanoseconds
         try:
             left = relay.run(self._config.max_stream_records or UNLIMITED, *self.intake.room())
         finally:
+            takeover.filled = relay.size or takeover.filled
             self.intake.count(self.intake.received - received)
             outlet.sent += relay.sent - sent
             self._core_seconds += (relay.nanoseconds - nanoseconds) / 1e9
         outlet.send_at_once(left)
         self._check()
-        return relay.size
 
     def _feed(self, piece: bytes | memoryview, outlet: Outlet) -> bytes:
         started = time.perf_counter()

@@ -9,7 +9,7 @@ hold, streams go the public way):
 
 - a parser that was given the head of a chunked request waits for its first chunk, and takes
   "0 CR LF CR LF" for the end of the body;
-- `RequestHandler.data_received` can be given data in any pieces, at any time;
+- `RequestHandler.data_received` can be given data in any pieces;
 - the transport's `set_protocol` moves reading to another protocol and back.
 """
 
@@ -40,14 +40,16 @@ class Takeover(asyncio.BufferedProtocol):
     Args:
         transport: the connection.
         handler: aiohttp's protocol; gets the connection back behind the body.
-        on_end: called with what came behind the body.
+        on_end: called once, with what came behind the body.
+        on_broken: called once, when the body turns out to be malformed.
         at_once: processes a piece of the body if it can without waiting, and says whether
             it did. The piece is only valid during the call. Errors end the stream.
         go_on: called when that has been done, and may read on from the connection into
-            `buffer` by itself; returns how many bytes its last read brought.
+            `buffer` by itself; it says in `filled` how many bytes its last read brought.
 
     Attributes:
         buffer: what the connection is read into.
+        filled: bytes of it that the last read brought.
         decoder: the decoder of the body, with its counters.
         transport: the connection.
     """
@@ -57,16 +59,19 @@ class Takeover(asyncio.BufferedProtocol):
         transport: asyncio.Transport,
         handler: asyncio.Protocol,
         on_end: Callable[[bytes], None],
+        on_broken: Callable[[], None],
         at_once: Callable[[memoryview], bool],
-        go_on: Callable[[], int],
+        go_on: Callable[[Takeover], None],
     ) -> None:
         self.transport = transport
         self.decoder = ChunkedDecoder()
         # Pages that are not written to take no memory: a stream of few records needs one.
         self._pages = mmap.mmap(-1, _BUFFER_SIZE)
         self.buffer = memoryview(self._pages)
+        self.filled = 0
         self._handler = handler
         self._on_end = on_end
+        self._on_broken = on_broken
         self._at_once = at_once
         self._go_on = go_on
         self._queue: list[bytes] = []
@@ -86,10 +91,12 @@ class Takeover(asyncio.BufferedProtocol):
         for place in range(0, len(held), _BUFFER_SIZE):
             piece = held[place : place + _BUFFER_SIZE]
             self.buffer[: len(piece)] = piece
-            if self._ended:
-                self._on_end(piece)
-            else:
-                self.buffer_updated(len(piece))
+            self._take(len(piece))
+            if self._broken:
+                return
+            if self.decoder.finished:
+                self._end(held[place + self.decoder.rest :])
+                return
 
     async def readany(self) -> bytes:
         """Return what `at_once` did not take; empty at the end of the body.
@@ -134,20 +141,26 @@ class Takeover(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         if self._broken:
             return
+        self._take(nbytes)
+        if self.decoder.finished:
+            self._end(bytes(self.buffer[self.decoder.rest : self.filled]))
+
+    def _take(self, size: int) -> None:
+        """Process what has been read into the buffer, and go on while that can be."""
+        self.filled = size
         try:
-            size = self.decoder.decode(self.buffer, nbytes)
+            size = self.decoder.decode(self.buffer, size)
             if size and not self._discarding:
                 start = self.decoder.start
                 self._process(self.buffer[start : start + size])
             if self._is_waited_for() and not self.decoder.finished:
-                nbytes = self._go_on()
+                self._go_on(self)
         except ChunkedError as error:
             self._broken = True
+            self._on_broken()
             self._fail(StreamError("malformed_body", 400, f"the body is malformed: {error}"))
         except StreamError as error:
             self._fail(error)
-        if self.decoder.finished:
-            self._end(bytes(self.buffer[self.decoder.rest : nbytes]))
 
     def _is_waited_for(self) -> bool:
         return self._waiter is not None and not self._waiter.done()
@@ -162,7 +175,6 @@ class Takeover(asyncio.BufferedProtocol):
     def _end(self, behind: bytes) -> None:
         self._ended = True
         self.transport.set_protocol(self._handler)
-        self.transport.resume_reading()
         self._on_end(behind)
         self._wake()
 
@@ -196,8 +208,8 @@ def _not_at_once(_body: memoryview) -> bool:
     return False
 
 
-def _no_further() -> int:
-    return 0
+def _no_further(_takeover: Takeover) -> None:
+    pass
 
 
 def works() -> bool:

@@ -53,16 +53,26 @@ def launch(
     env: dict[str, str] | None = None,
     python: str | Path = sys.executable,
     cwd: Path = ROOT,
+    log: Path | None = None,
 ) -> Server:
-    """Start a server on a free port and wait until it listens."""
-    process = subprocess.Popen(
-        [python, "-m", "server", "--port", "0", *options],
-        cwd=cwd,
-        env={**os.environ, **(env or {})},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    """Start a server on a free port and wait until it listens.
+
+    Args:
+        options: its command line.
+        env: environment variables beside those of this process.
+        python: the interpreter that runs it.
+        cwd: its directory.
+        log: the file for its standard error; a pipe if None.
+    """
+    with contextlib.ExitStack() as stack:
+        process = subprocess.Popen(
+            [python, "-m", "server", "--port", "0", *options],
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            stdout=subprocess.PIPE,
+            stderr=stack.enter_context(log.open("wb")) if log else subprocess.PIPE,
+            text=True,
+        )
     return await_server(process)
 
 

@@ -1,0 +1,147 @@
+"""Random pipelines, and some that once were answered wrongly; and the reader beside them."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from tests.hostile.replies import Reply, replies_in
+from tests.pipelines.reader import read_requests
+from tests.pipelines.run import Tally, fill, run, served
+from tests.servers import Server
+
+GET = b"GET /version HTTP/1.1\r\nHost: localhost\r\n\r\n"
+STREAM = b"POST /streaming-process HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
+RECORD = b'{"id":"%06d","data":"x"}\n'
+END = b"0\r\n\r\n"
+# Sizes of the buffers that a body goes through, and the most that is held.
+EDGES = [1 << 16, 1 << 17, 1 << 18]
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def filled(size: int) -> bytes:
+    """Write a chunk of so many bytes, with its framing, that holds a blank line."""
+    for digits in range(1, 8):
+        data = b" " * (size - digits - 5) + b"\n"
+        if len(b"%x" % len(data)) == digits:
+            return chunk(data)
+    raise AssertionError(size)
+
+
+@pytest.fixture(scope="module", params=["on", "off"])
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """A server that reads bodies in one of both ways."""
+    with served(request.param) as server:
+        asyncio.run(fill(server))
+        yield server
+
+
+def talk(server: Server, *pieces: bytes) -> list[Reply]:
+    """Send pieces, then say that no more comes; return the answers."""
+    with socket.create_connection((server.host, server.port), timeout=20) as connection:
+        for piece in pieces:
+            connection.sendall(piece)
+        connection.shutdown(socket.SHUT_WR)
+        got = []
+        while data := connection.recv(1 << 16):
+            got.append(data)
+    return replies_in(b"".join(got))
+
+
+@pytest.mark.parametrize("seed", ["a", "b", "c"])
+def test_random_pipelines(server: Server, seed: str) -> None:
+    tally = Tally()
+    asyncio.run(run(server, seed, range(6), math.inf, tally))
+    assert not tally.differences, "\n".join(tally.differences)
+    assert tally.pipelines == 72
+    assert tally.answers > 200
+
+
+@pytest.mark.parametrize("edge", EDGES)
+def test_a_stream_behind_a_stream_that_ended_is_read_to_its_end(server: Server, edge: int) -> None:
+    """Whatever is held behind a body that has ended is of the next requests, in its order."""
+    lines = [RECORD % number for number in range(2000)]
+    first = STREAM + b"\r\n" + chunk(b"%b" % lines[0]) + END + GET
+    last = STREAM + b"Forst-Frames: 1\r\n\r\n"
+    for room in range(-2, 3):
+        # The third body goes on in the next buffer.
+        begin = filled(edge + room - len(first) - len(last))
+        rest = b"".join(chunk(b"".join(lines[at : at + 100])) for at in range(0, 2000, 100))
+        replies = talk(server, first + last + begin + rest + END)
+        assert [reply.status for reply in replies] == [200] * 3
+        assert all(reply.is_whole for reply in replies)
+        assert replies[2].body.count(b"processed_") == 2000, (edge, room)
+        assert b'"lines":2001,' in replies[2].body
+
+
+@pytest.mark.parametrize("edge", EDGES)
+def test_a_request_within_a_body_is_not_run(server: Server, edge: int) -> None:
+    """A chunk that seems to end where a buffer does holds a request that publishes."""
+    hidden = b"POST /sources/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 25\r\n\r\n"
+    hidden += b'{"id":"smuggled"}\n'
+    held = chunk(RECORD % 1) + END + GET + STREAM + b"\r\n"
+    size = edge - len(held) - 7 + 10
+    data = b" " * (size - 10) + b"12345\r\nFFF"
+    tail = b"\r\n0\r\n\r\n" + hidden
+    inner = next(
+        b" " * pad + tail
+        for pad in range(0xFF0, 0x1000)
+        if len(b"%x\r\n" % (pad + len(tail))) + pad == 0xFFF
+    )
+    wire = STREAM + b"\r\n" + held + chunk(data) + chunk(inner) + END
+    assert len(read_requests(wire).requests) == 3
+    replies = talk(server, wire)
+    assert [reply.status for reply in replies] == [200] * 3
+    assert not any(b'"offset"' in reply.body for reply in replies)
+
+
+def test_half_closed_pipelines_are_answered_to_the_end(server: Server) -> None:
+    """All that a client has sent before it half-closes is answered, however long that takes."""
+    body = b"".join(RECORD % number for number in range(50_000))
+    sized = b"POST /streaming-process HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
+    wire = (sized % len(body) + body + GET) * 3
+    replies = talk(server, wire)
+    assert [reply.status for reply in replies] == [200] * 6
+    assert [reply.body.count(b"\n") for reply in replies[::2]] == [50_000] * 3
+    assert all(reply.is_whole for reply in replies)
+
+
+def test_a_body_of_more_chunks_than_aiohttp_counts(server: Server) -> None:
+    """The parser pauses within it, and must not be given the next head while it goes on."""
+    get = b"GET /version HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    wire = (get + chunk(b"x") * 40_000 + END + GET) * 2
+    for _ in range(3):
+        assert [reply.status for reply in talk(server, wire)] == [200] * 4
+
+
+CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("wire", "bodies", "rest"),
+    [
+        (b"", [], b""),
+        (b"\r\n\r\n", [], b""),
+        (GET + b"\r\n" + GET, [b"", b""], b""),
+        (GET + b"G", [b""], b"G"),
+        (CHUNKED + b"3\r\nabc\r\n0\r\n\r\n" + GET, [b"abc", b""], b""),
+        (CHUNKED + b'3;a;b=c;d="\\"e"\r\nabc\r\n0\r\nX: y\r\n\r\n', [b"abc"], b""),
+        (CHUNKED + b"3\r\nabc\r\n", [], CHUNKED + b"3\r\nabc\r\n"),
+        (CHUNKED + b"3\nabc\r\n0\r\n\r\n", [], CHUNKED + b"3\nabc\r\n0\r\n\r\n"),
+        (CHUNKED + b"0\r\nX : y\r\n\r\n", [], CHUNKED + b"0\r\nX : y\r\n\r\n"),
+        (GET.replace(b"1.1", b"1.0") + GET, [b""], b""),
+        (GET.replace(b"Host", b"Connection: close\r\nHost") + GET, [b""], b""),
+        (GET.replace(b"Host: localhost\r\n", b""), [], GET.replace(b"Host: localhost\r\n", b"")),
+    ],
+)
+def test_the_reader(wire: bytes, bodies: list[bytes], rest: bytes) -> None:
+    reading = read_requests(wire)
+    assert [request.body for request in reading.requests] == bodies
+    assert reading.rest == rest
