@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 
 __all__ = ["copy_attributes"]
 
@@ -20,8 +21,6 @@ def copy_attributes(old: int, new: int) -> None:
     Args:
         old, new: descriptors; the new file must be one that only its owner can open so far.
     """
-    if os.name != "posix":
-        return
     status, made = os.fstat(old), os.fstat(new)
     mode = stat.S_IMODE(status.st_mode)
     if (status.st_uid, status.st_gid) != (made.st_uid, made.st_gid):
@@ -33,8 +32,10 @@ def copy_attributes(old: int, new: int) -> None:
             mode = _without_group(mode)
     if hasattr(os, "listxattr") and not _copy_attributes(old, new):
         mode = _without_group(mode)
-    # The owner first: a change of that takes away bits of the mode.
-    os.fchmod(new, mode)
+    # The owner first: a change of that takes away bits of the mode. File systems without modes
+    # may refuse; then the file stays as it was made, for its owner.
+    with suppress(OSError):
+        os.fchmod(new, mode)
 
 
 def _own(file: int, user: int, group: int) -> bool:
@@ -59,10 +60,9 @@ def _copy_attributes(old: int, new: int) -> bool:
         return True
     for name in names:
         if name == _LABEL or name.startswith("user."):
-            try:
+            # It may not be allowed.
+            with suppress(OSError):
                 os.setxattr(new, name, os.getxattr(old, name))
-            except OSError:
-                continue  # Not allowed, or not by this file system.
     try:
         if _ACL in names:
             os.setxattr(new, _ACL, os.getxattr(old, _ACL))

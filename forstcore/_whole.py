@@ -195,7 +195,12 @@ def _opened_to_replace(destination: Destination) -> int | None:
             "to standard output",
             destination.given,
         )
-    return _open(destination.path, _PLAIN, destination.given)
+    old = _open(destination.path, _PLAIN, destination.given)
+    if os.name == "posix":
+        return old
+    # Elsewhere a file that is open cannot be replaced, and has nothing to hand on.
+    os.close(old)
+    return None
 
 
 @contextmanager

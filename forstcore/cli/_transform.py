@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 from forstcore._heap import keep_freed
 from forstcore._origin import Origin
@@ -71,6 +71,8 @@ def transform(plan: Plan, maker: Maker) -> int:
         if plan.output is not None:
             write = stack.enter_context(opened_output(plan.output))
         file = stack.enter_context(written_late(plan.errors)) if plan.errors else None
+        if file is not None:
+            write = _flushing(file, write)
 
         def note(error: dict[str, Any]) -> None:
             rejected = _rejected(error, origin, plan)
@@ -157,3 +159,13 @@ def _at_its_place(error: RecordError, origin: Origin, plan: Plan) -> RecordError
     if plan.place is not None:
         file, line = plan.place(file, line)
     return RecordError(error.code, f"{file}: {error.message}", line, error.offset)
+
+
+def _flushing(errors: BinaryIO, write: Callable[[bytes], object]) -> Callable[[bytes], object]:
+    """Have whoever follows the error file see its lines before the results behind them."""
+
+    def write_both(results: bytes) -> object:
+        errors.flush()
+        return write(results)
+
+    return write_both

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from forstcore.cli import _options
+from forstcore.cli._clashes import check_names
 from forstcore.cli._table import LiveTable
 from forstcore.cli.send import client_of
 from forstcore.client import ForstStreamingClient
@@ -87,6 +88,7 @@ def command(
     count: int | None,
 ) -> None:
     """Show the results of SOURCE as they come."""
+    check_names((), others=[ca], uses_stdout=True)
     wanted = {"source": source, "filters": filters, "from": start}
     if processor:
         wanted["processor"] = processor

@@ -95,6 +95,8 @@ def files_at(
         found = system.info(path)
         if found["type"] == "directory":
             raise IsADirectoryError(errno.EISDIR, "is a directory; its files are name/*", name)
+        if found["type"] == "other":
+            raise OSError(errno.EINVAL, "is no file that can be cut into blocks", name)
         if found["size"] is None:
             raise ValueError(f"{name}: its size is not known, so it cannot be cut into blocks")
         stamp = [system.ukey(path), *(found.get(member) for member in _STAMPS)]

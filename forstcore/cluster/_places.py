@@ -76,7 +76,7 @@ def found_at(
             paths.append(path)
             continue
         matches = system.glob(path, detail=True)
-        paths += [each for each in sorted(matches) if matches[each]["type"] != "directory"]
+        paths += [each for each in sorted(matches) if not _is_directory(system, matches[each])]
     if not paths:
         raise FileNotFoundError(errno.ENOENT, "matches no files", str(urlpath))
     return system, paths
@@ -129,6 +129,11 @@ def _wraps(kind: type) -> bool:
         for each in kind.__mro__
         if each is not object and "__init__" in vars(each)
     )
+
+
+def _is_directory(system: Any, info: Mapping[str, Any]) -> bool:
+    is_link = info.get("islink", False)
+    return bool(info["type"] == "directory" or (is_link and system.isdir(info["name"])))
 
 
 def _is_file(system: Any, path: str) -> bool:

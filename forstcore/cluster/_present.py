@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 from fsspec import AbstractFileSystem
 from fsspec.implementations.dirfs import DirFileSystem
@@ -16,9 +16,9 @@ from fsspec.implementations.dirfs import DirFileSystem
 from forstcore.cluster._blocks import File
 from forstcore.cluster._manifest import Manifest, Part
 from forstcore.cluster._places import is_local, protocols
-from forstcore.cluster._target import MANIFEST, REPORT, Target
+from forstcore.cluster._target import MANIFEST, OLD_MANIFEST, REPORT, Target
 
-__all__ = ["Present", "check_inputs", "look_at"]
+__all__ = ["Present", "check_inputs", "look_at", "remove"]
 
 
 class _Report(TypedDict):
@@ -35,12 +35,14 @@ class Present:
     Attributes:
         sizes: the files, with their bytes.
         manifest: that of the dataset, if it is complete.
+        old_manifest: that of a dataset that was about to be removed.
         reports: what parts of a run that has not ended came to, by the names of the reports.
         foreign: the files that no manifest and no report tells of.
     """
 
     sizes: dict[str, int]
     manifest: Manifest | None = None
+    old_manifest: Manifest | None = None
     reports: dict[str, _Report] = field(default_factory=dict)
 
     @property
@@ -49,29 +51,45 @@ class Present:
 
     def plans(self) -> set[str]:
         """Return the digests of the runs that these are of."""
-        plans = {report["plan"] for report in self.reports.values()}
-        return plans | ({self.manifest["plan"]} if self.manifest else set())
+        told = [*self.reports.values(), self.manifest, self.old_manifest]
+        return {each["plan"] for each in told if each is not None}
 
     def _told_of(self) -> set[str | None]:
         parts = [report["part"] for report in self.reports.values()]
         names: set[str | None] = set(self.reports)
-        if self.manifest is not None:
-            names.add(MANIFEST)
-            parts += self.manifest["parts"]
+        for name, manifest in ((MANIFEST, self.manifest), (OLD_MANIFEST, self.old_manifest)):
+            if manifest is not None:
+                names.add(name)
+                parts += manifest["parts"]
         return names.union(*((part["part"], part["errors_file"]) for part in parts))
 
 
 def look_at(target: Target) -> Present:
     """Find out what is at a destination."""
     present = Present(target.sizes())
-    manifest = target.read_json([MANIFEST])[0] if MANIFEST in present.sizes else None
-    if _is_manifest(manifest):
-        present.manifest = manifest
+    present.manifest = _manifest_in(target, MANIFEST, present.sizes)
+    present.old_manifest = _manifest_in(target, OLD_MANIFEST, present.sizes)
     names = [name for name in present.sizes if REPORT.fullmatch(name)]
     for name, report in zip(names, target.read_json(names), strict=True):
         if _is_report(report):
             present.reports[name] = report
     return present
+
+
+def remove(target: Target, present: Present) -> None:
+    """Remove what is there; broken off, it can be gone on with.
+
+    What tells that a file may be removed is removed after it.
+    """
+    if present.manifest is not None:
+        # Without its manifest it is no dataset any more, wherever this may end.
+        target.write_json(OLD_MANIFEST, present.manifest)
+        target.remove([MANIFEST])
+    told = {MANIFEST, OLD_MANIFEST, *present.reports}
+    target.remove([name for name in present.sizes if name not in told])
+    target.remove(list(present.reports))
+    if present.manifest is not None or present.old_manifest is not None:
+        target.remove([OLD_MANIFEST])
 
 
 def check_inputs(system: Any, files: Sequence[File], target: Target, present: Present) -> None:
@@ -116,14 +134,16 @@ def _identities(system: Any, path: str) -> set[object]:
     return found
 
 
-def _is_manifest(found: Any) -> bool:
-    return (
+def _manifest_in(target: Target, name: str, present: Mapping[str, int]) -> Manifest | None:
+    found: Any = target.read_json([name])[0] if name in present else None
+    is_one = (
         isinstance(found, Mapping)
         and isinstance(found.get("plan"), str)
         and isinstance(found.get("version"), str)
         and isinstance(found.get("parts"), list)
         and all(map(_is_part, found["parts"]))
     )
+    return cast(Manifest, found) if is_one else None
 
 
 def _is_report(found: Any) -> bool:

@@ -15,12 +15,16 @@ from typing import Any, BinaryIO, Literal
 from forstcore._whole import drafted
 from forstcore.cluster import _places
 
-__all__ = ["MANIFEST", "OURS", "REPORT", "Target", "target_at"]
+__all__ = ["MANIFEST", "OLD_MANIFEST", "OURS", "REPORT", "Target", "target_at"]
 
 MANIFEST = "manifest.json"
+OLD_MANIFEST = ".old-manifest.json"
+"""That of a dataset that is being removed: it tells which files may be."""
 
 # In any case: some file systems make no difference.
-OURS = re.compile(r"(part|errors)-\d{5,}\.ndjson|manifest\.json|\.part-\d{5,}\.json", re.IGNORECASE)
+OURS = re.compile(
+    r"(part|errors)-\d{5,}\.ndjson|(\.old-)?manifest\.json|\.part-\d{5,}\.json", re.IGNORECASE
+)
 """The names of the files that a run writes."""
 REPORT = re.compile(r"\.part-\d{5,}\.json")
 _DRAFT = re.compile(rf"\.({OURS.pattern})\.[0-9a-f]{{16}}\.draft")

@@ -19,7 +19,7 @@ from forstcore.cluster._blocks import Block, File, blocks_of, files_at
 from forstcore.cluster._local import local_cluster
 from forstcore.cluster._manifest import Input, Manifest, Part, manifest_of
 from forstcore.cluster._part import Task, report_of
-from forstcore.cluster._present import Present, check_inputs, look_at
+from forstcore.cluster._present import Present, check_inputs, look_at, remove
 from forstcore.cluster._run import check_workers, run, with_numbers
 from forstcore.cluster._shipping import Shipment, ship
 from forstcore.cluster._target import MANIFEST, Target, target_at
@@ -133,9 +133,7 @@ def process_dataset(
         return present.manifest
     done = _done(task, blocks, present) if resume else {}
     if overwrite:
-        # Without its manifest it is no dataset any more, wherever this may end.
-        target.remove([MANIFEST] if present.manifest else [])
-        target.remove([name for name in present.sizes if name != MANIFEST])
+        remove(target, present)
     target.prepare()
     with _cluster(client) as cluster:
         check_workers(cluster, shipment)

@@ -111,6 +111,9 @@ def lay_names(directory: Path) -> None:
         "F publish events in --server http://127.0.0.1:9 2>> in",
         "F replay in --errors hard",
         "F replay in >> in",
+        "F watch events --ca in --server http://127.0.0.1:9 >> in",
+        "mkfifo pipe; F process pipe -o pipe",
+        "mkfifo pipe; F process pipe --errors pipe",
         "F process other --processors ./in --errors in",
         "F process other --processors ./in -o in",
     ],
@@ -234,6 +237,8 @@ def test_errors_of_a_stream_that_is_interrupted_are_kept(start: Start, tmp_path:
     process.stdin.write(b'{"id":1}\n{"id":"2"}\n')
     process.stdin.flush()
     assert process.stdout.readline()
+    # Whoever follows it has seen it by now.
+    assert (tmp_path / "errors").read_bytes().startswith(b'{"file":"-"')
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == -signal.SIGINT
     (line,) = (tmp_path / "errors").read_text().splitlines()

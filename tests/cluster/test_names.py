@@ -67,6 +67,7 @@ def test_relative_names_and_patterns(
 ) -> None:
     fill(tmp_path, NAMES)
     (tmp_path / "folder.ndjson").mkdir()
+    (tmp_path / "link.ndjson").symlink_to("folder.ndjson")
     monkeypatch.chdir(tmp_path)
     paths: list[Any] = list(NAMES)
     assert process(paths).bytes == one_process([tmp_path / name for name in NAMES])
@@ -228,6 +229,36 @@ def test_drafts_of_others_are_left(process: Process, tmp_path: Path) -> None:
     assert before.items() <= contents(made.directory).items()
 
 
+def test_pipes_are_no_files(process: Process, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match=r"is no file that can be cut into blocks.*pipe"):
+        process(tmp_path / "pipe")
+
+
+def test_a_destination_elsewhere_is_no_pattern(tmp_path: Path) -> None:
+    pytest.importorskip("distributed", reason="needs dask")
+    import fsspec
+    from distributed import Client
+
+    from forstcore.cluster import process_dataset
+
+    system = fsspec.filesystem("memory")
+    for name in ("[x]a", "xa"):
+        system.pipe_file(f"memory://names/{name}", record(1) * 20)
+    source, out = "memory://names/[x]a", "memory://names/o[u]t"
+    # Workers in this process, where the memory is.
+    with Client(processes=False, dashboard_address="127.0.0.1:0", set_as_default=False) as client:
+        options: dict[str, Any] = {"client": client, "blocksize": 100}
+        process_dataset("memory://names/xa", "memory://names/out", **options)
+        first = process_dataset(source, out, **options)
+        assert process_dataset(source, out, overwrite=True, **options) == first
+    assert len(first["parts"]) > 1
+    assert [each["file"] for each in first["inputs"]] == ["memory:///names/[x]a"]
+    for directory in ("names/out", "names/o[u]t"):
+        found = {path.rpartition("/")[2] for path in system.ls(directory, detail=False)}
+        assert found == {"manifest.json", *(part["part"] for part in first["parts"])}
+
+
 def failing_after(number: int) -> Any:
     def fail(record: dict[str, Any]) -> dict[str, Any]:
         if int(record["id"]) >= number:
@@ -249,6 +280,33 @@ def test_a_run_that_broke_off_can_be_replaced(process: Process, tmp_path: Path) 
     made = process(tmp_path / "a", blocksize="1 MiB")
     assert sorted(contents(out)) == ["manifest.json", "part-00000.ndjson"]
     assert made.bytes == one_process([tmp_path / "a"])
+
+
+def test_a_removal_that_broke_off_can_be_gone_on_with(
+    process: Process, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever it is: what is left is known to be forstcore's."""
+    from forstcore.cluster._target import Target
+
+    (tmp_path / "a").write_bytes(b"".join(map(record, range(100))) + b'{"id":1}\n')
+    options: dict[str, Any] = {"blocksize": 500, "collect_errors": True}
+    remove = Target.remove
+    for last in range(5):
+        process(tmp_path / "a", **options)
+        calls = iter(range(5))
+
+        def broken(self: Target, names: list[str], calls: Any = calls, last: int = last) -> None:
+            for name in names[: len(names) // 2] if (at := next(calls)) == last else names:
+                remove(self, [name])
+            if at == last:
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(Target, "remove", broken)
+        with pytest.raises(KeyboardInterrupt):
+            process(tmp_path / "a", **options)
+        monkeypatch.setattr(Target, "remove", remove)
+        made = process(tmp_path / "a", blocksize="1 MiB")
+        assert sorted(contents(made.directory)) == ["manifest.json", "part-00000.ndjson"]
 
 
 def test_parts_of_another_run_are_not_taken(process: Process, tmp_path: Path) -> None:
