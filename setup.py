@@ -27,6 +27,8 @@ DIRECTIVES = {
 
 EXTENSIONS = {
     "forstcore._filter": [
+        "forstcore/_compare.pxd",
+        "forstcore/_filter.pxd",
         "forstcore/_json.pxd",
         "forstcore/_members.pxd",
         "forstcore/_scan.h",

@@ -51,9 +51,9 @@ cdef inline fst_kind kind_of(unsigned char first) noexcept nogil:
     return FST_NUMBER
 
 
-cdef inline bytes_ptr read_member(
+cdef inline bytes_ptr read_name(
         bytes_ptr p, bytes_ptr limit, int path, fst_member *member, Fault *fault) noexcept nogil:
-    """The end of the member whose name should be at `p`, and of the space behind it."""
+    """Where the value starts of the member whose name should be at `p`."""
     cdef bytes_ptr end
     if p[0] != c'"':
         return refuse(fault, NO_NAME, p)
@@ -68,26 +68,41 @@ cdef inline bytes_ptr read_member(
     p = skip_space(end + 1)
     if p[0] != c':':
         return refuse(fault, NO_COLON, p)
-    p = skip_space(p + 1)
-    member.value.kind = kind_of(p[0])
-    if member.value.kind == FST_STRING:
+    return skip_space(p + 1)
+
+
+cdef inline bytes_ptr read_value(
+        bytes_ptr p, bytes_ptr limit, int path, fst_value *value, Fault *fault) noexcept nogil:
+    """The end of the value at `p`, and of the space behind it."""
+    cdef bytes_ptr end
+    value.kind = kind_of(p[0])
+    if value.kind == FST_STRING:
         end = fst_copy_plain(NULL, p + 1, limit, path)
-        member.value.plain = end[0] == c'"'
-        if not member.value.plain:
+        value.plain = end[0] == c'"'
+        if not value.plain:
             end = string_end(p + 1, limit, path, fault)
             if end == NULL:
                 return NULL
-        member.value.text.start = <const char *>p + 1
-        member.value.text.size = end - p - 1
+        value.text.start = <const char *>p + 1
+        value.text.size = end - p - 1
         end += 1
     else:
-        member.value.plain = 0
+        value.plain = 0
         end = value_end(p, limit, path, 1, fault)
         if end == NULL:
             return NULL
-        member.value.text.start = <const char *>p
-        member.value.text.size = end - p
+        value.text.start = <const char *>p
+        value.text.size = end - p
     return skip_space(end)
+
+
+cdef inline bytes_ptr read_member(
+        bytes_ptr p, bytes_ptr limit, int path, fst_member *member, Fault *fault) noexcept nogil:
+    """The end of the member whose name should be at `p`, and of the space behind it."""
+    p = read_name(p, limit, path, member, fault)
+    if p == NULL:
+        return NULL
+    return read_value(p, limit, path, &member.value, fault)
 
 
 cdef inline bytes_ptr read_object(

@@ -5,7 +5,7 @@
 
 from cpython.ref cimport PyObject
 
-from forstcore._filter cimport Filter, Program
+from forstcore._filter cimport Filter, Mark, Program
 from forstcore._json cimport REASONS, bytes_ptr
 from forstcore.native cimport fst_output, fst_processor
 
@@ -44,6 +44,7 @@ cdef struct Run:
     void *state              # what its `create` returned
     fst_output output        # where it writes
     const Program *filter    # NULL for none
+    Mark *marks              # one for each node of the filter
     long long filtered       # valid records that it left out
 
 
@@ -78,6 +79,7 @@ cdef class RecordStream:
     cdef int extend_tail(self, bytes_ptr start, bytes_ptr stop, bint ended) except -1
     cdef int too_long(self) except -1
     cdef int drive(self, bytes_ptr start, bytes_ptr end, bytes_ptr limit) except -1
+    cdef int use_filter(self, Filter wanted) except -1
     cdef int use_processor(self, object capsule) except -1
     cdef int open_output(self, Py_ssize_t size_in) except -1
     cdef int reserve(self, Py_ssize_t size) except -1

@@ -23,7 +23,7 @@
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc, PyMem_RawRealloc
+from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree, PyMem_RawMalloc, PyMem_RawRealloc
 from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_IsValid, PyCapsule_New
 from cpython.ref cimport PyObject
 from cpython.unicode cimport PyUnicode_DecodeUTF8
@@ -31,7 +31,7 @@ from libc.stdio cimport snprintf
 from libc.string cimport memchr, memcmp, memcpy, memset
 
 from forstcore._alike cimport Reading, alike_end, learn
-from forstcore._filter cimport Filter, is_wanted
+from forstcore._filter cimport Filter, Mark, is_wanted
 from forstcore._json cimport (
     AFTER_THE_END,
     BAD_ESCAPE,
@@ -495,7 +495,7 @@ cdef inline int use_record(
     cdef unsigned char *out
     cdef int status
     if run.filter != NULL and not is_wanted(
-            run.filter, &reading.record, reading.limit, reading.path):
+            run.filter, run.marks, &reading.record, reading.limit, reading.path):
         run.filtered += 1
         return NO_FAULT
     if run.processor != NULL:
@@ -814,17 +814,25 @@ cdef class RecordStream:
         self.run.max_line_size = checked_line_size(max_line_size)
         self.run.lines_before = checked_first_line(first_line) - 1
         self.expected = checked_growth(growth)
-        if filter is not None:
-            self.filter = filter
-            self.run.filter = &filter.program
+        if filter is not None and self.filter is None:
+            self.use_filter(filter)
         if processor is not None and self.capsule is None:
             self.use_processor(processor)
 
     def __dealloc__(self):
         PyMem_RawFree(self.tail.start)
+        PyMem_RawFree(self.run.marks)
         Py_XDECREF(self.out)
         if self.run.state != NULL and self.run.processor.destroy != NULL:
             self.run.processor.destroy(self.run.state)
+
+    cdef int use_filter(self, Filter wanted) except -1:
+        self.run.marks = <Mark *>PyMem_RawCalloc(wanted.program.count, sizeof(Mark))
+        if self.run.marks == NULL:
+            raise MemoryError()
+        self.filter = wanted
+        self.run.filter = &wanted.program
+        return 0
 
     cdef int use_processor(self, object capsule) except -1:
         cdef const fst_processor *processor

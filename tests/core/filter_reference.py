@@ -16,15 +16,8 @@ def kind(value: object) -> object:
 
 
 def comparable(value: Any) -> Any:
-    """Give text in the order of code points, and whole numbers beyond 64 bits as doubles."""
-    if isinstance(value, str):
-        return value.encode(errors="surrogatepass")
-    if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        try:
-            return float(value)
-        except OverflowError:
-            return float("inf") if value > 0 else float("-inf")
-    return value
+    """Give text in the order of code points; Python compares numbers by value."""
+    return value.encode(errors="surrogatepass") if isinstance(value, str) else value
 
 
 def compares(operator: str, value: Any, constant: Any) -> bool:

@@ -19,7 +19,9 @@ from tests.native import build
 
 TEXTS = st.text(st.sampled_from('ab"\\\n\u0001é€\U0001f600'), max_size=4)
 NUMBERS = st.sampled_from(
-    [0, 1, -1, 2, 0.5, -0.0, 1e3, 1000, 2**53, 2**53 + 1, 2**63 - 1, 2**63, -(2**63), 1e308, 1e-9]
+    [0, 1, -1, 2, 0.5, -0.0, 1e3, 1000, 2**53, 2**53 + 1, 1e308, 1e-9, 10**308]
+    + [sign * (power + step) for sign in (1, -1) for power in (2**63, 2**64) for step in (-1, 0, 1)]
+    + [sign * power for sign in (1, -1) for power in (2.0**63, 2.0**64, 1.5e19)]
 )
 SCALARS = st.none() | st.booleans() | NUMBERS | TEXTS
 NAMES = st.sampled_from(["a", "b", "ab", 'a"', "é", ""])
@@ -56,6 +58,92 @@ def test_as_the_reference(
     assert out == b"".join(expected)
     assert (stream.lines, stream.records) == (len(lines), len(lines))
     assert (stream.results, stream.filtered) == (len(expected), len(lines) - len(expected))
+
+
+@st.composite
+def texts_of_objects(draw: st.DrawFn, depth: int = 0) -> str:
+    """Write an object: names may come again, be escaped, and be more than are kept at hand."""
+    size = draw(st.integers(30, 36)) if draw(st.integers(0, 3)) == 3 else draw(st.integers(0, 5))
+    members = []
+    for _ in range(size):
+        name = json.dumps(draw(NAMES), ensure_ascii=draw(st.booleans()))
+        if draw(st.booleans()):
+            name = name.replace("a", "\\u0061")
+        if depth < 3 and draw(st.integers(0, 3)) == 0:
+            value = draw(texts_of_objects(depth=depth + 1))
+        else:
+            value = json.dumps(draw(VALUES), ensure_ascii=draw(st.booleans()))
+        space = draw(st.sampled_from(["", " ", "\t"]))
+        members.append(f"{name}{space}:{space}{value}{space}")
+    return "{" + ",".join(members) + "}"
+
+
+@given(
+    st.dictionaries(
+        PATHS, SCALARS | st.lists(SCALARS, min_size=1, max_size=9) | OPERATIONS, max_size=9
+    ),
+    st.lists(texts_of_objects(), max_size=4),
+)
+def test_as_the_reference_on_any_text(wanted: dict[str, Any], lines: list[str]) -> None:
+    out, _ = selected(wanted, "".join(f"{line}\n" for line in lines).encode())
+    assert out.decode() == "".join(f"{line}\n" for line in lines if holds(wanted, json.loads(line)))
+
+
+NEAR = [
+    str(sign * (power + step)) + ending
+    for sign in (1, -1)
+    for power in (0, 2**31, 2**53, 2**63, 2**64, 10**25, 2**1023)
+    for step in (-2, -1, 0, 1, 2)
+    for ending in ("", ".0", "e0", ".5")
+]
+
+
+@pytest.mark.parametrize("operator", ["eq", "gt", "gte", "lt", "lte", "ne"])
+def test_numbers_compare_as_in_python(operator: str) -> None:
+    """Whole ones exactly, however long; others as doubles, which have an exact value too."""
+    lines = "".join(f'{{"n":{number}}}\n' for number in NEAR).encode()
+    for text in [*NEAR, "-0", "-0.0", "1e400", str(10**4000)]:
+        constant = json.loads(text)
+        if constant == float("inf"):
+            continue
+        wanted = {"n": [constant] if operator == "eq" else {operator: constant}}
+        out, _ = selected(wanted, lines)
+        expected = [line for line in lines.splitlines(True) if holds(wanted, json.loads(line))]
+        assert out == b"".join(expected), text
+
+
+def test_one_of_many_numbers() -> None:
+    lines = "".join(f'{{"n":{number}}}\n' for number in NEAR).encode()
+    for start in range(0, len(NEAR), 7):
+        wanted = {"n": [json.loads(number) for number in NEAR[start::3]]}
+        expected = [line for line in lines.splitlines(True) if holds(wanted, json.loads(line))]
+        assert selected(wanted, lines)[0] == b"".join(expected)
+
+
+def test_the_last_of_a_name_counts_on_every_level() -> None:
+    pad = ",".join(f'"p{i}":{i}' for i in range(40))
+    for before in ("", f"{pad},"):
+        cases = {
+            '{%s"a":{"b":1},"a":{}}': False,
+            '{%s"a":{"b":1},"a":1}': False,
+            '{%s"a":{},"a":{"b":1}}': True,
+            '{%s"a":{"b":2,"b":1}}': True,
+            '{%s"a":{"b":1},"a":{"b":2}}': False,
+            '{%s"a":{"b":2},"\\u0061":{"\\u0062":1}}': True,
+        }
+        for text, expected in cases.items():
+            line = (text % before).encode()
+            assert (selected({"a.b": 1}, line)[0] != b"") is expected, line
+            assert (selected({"a.b": {"ne": 1}}, line)[0] != b"") is not expected, line
+    assert selected({"a": {"exists": True}, "a.b": 1}, b'{"a":{"b":1}}')[0] != b""
+
+
+def test_a_filter_of_many_conditions_holds_nothing_over_from_one_record_to_the_next() -> None:
+    wanted = {f"a{i}.b": i for i in range(500)}
+    record = {f"a{i}": {"b": i} for i in range(500)}
+    whole = json.dumps(record).encode() + b"\n"
+    parts = b"".join(json.dumps({name: value}).encode() + b"\n" for name, value in record.items())
+    assert selected(wanted, parts + whole + parts + b"{}\n" + whole)[0] == whole * 2
 
 
 CASES = [
@@ -160,6 +248,7 @@ def test_before_a_native_processor(tmp_path: Path) -> None:
         ({1: 1}, "filters", "has a name that is no string: 1"),
         ({"a" + ".a" * 16: 1}, "filters.a" + ".a" * 16, "goes deeper than 16 levels"),
         ({"a": [0] * 1001}, "filters", "has more than 1000 comparisons"),
+        ({f"a{i}.b.c": 1 for i in range(700)}, "filters", "has more than 2000 names in its paths"),
     ],
 )
 def test_what_is_no_filter(wanted: Any, place: str, reason: str) -> None:
