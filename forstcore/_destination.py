@@ -97,8 +97,12 @@ def is_mount_point(path: str) -> bool:
 
 
 def same_file(one: os.stat_result, other: os.stat_result) -> bool:
-    """Tell whether two files are one that holds something: terminals and the like are none."""
-    if stat.S_ISCHR(one.st_mode):
+    """Tell whether two files are one, and reading it gives what was written to it.
+
+    Not so for terminals and other character devices, nor for sockets, which a process that is
+    started for a connection has as its input and its output.
+    """
+    if stat.S_ISCHR(one.st_mode) or stat.S_ISSOCK(one.st_mode):
         return False
     return os.path.samestat(one, other)
 

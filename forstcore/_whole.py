@@ -119,7 +119,8 @@ def drafted(
                 os.fsync(descriptor)
             os.replace(draft, name, src_dir_fd=above, dst_dir_fd=above)
         except BaseException:
-            with suppress(FileNotFoundError):
+            # What went wrong is told, rather than what that leads to here.
+            with suppress(OSError):
                 os.unlink(draft, dir_fd=above)
             raise
 
@@ -179,8 +180,10 @@ def _written_in_place(destination: Destination, is_kept: bool) -> Iterator[Binar
             file.flush()
             raw.empty()
     except BaseException:
-        if is_new and raw.is_kept:
-            Path(destination.path).unlink()
+        if is_new:
+            with suppress(OSError):
+                if Path(destination.path).stat().st_size == 0:
+                    Path(destination.path).unlink()
         raise
 
 

@@ -69,7 +69,7 @@ def check_names(
         writes.append(stdout)
     if output is not None and output != "-":
         writes.append(_written(f"--output {output}", output, is_whole=True))
-    if errors is not None:
+    if errors:
         writes.append(_written(f"--errors {errors}", errors))
     for number, written in enumerate(writes):
         for read in fixed if written.is_whole else [*reads, *fixed]:
@@ -80,8 +80,9 @@ def check_names(
             _refuse(written, stderr)
     for read in [*reads, *fixed]:
         if _same(stderr, read):
-            # Even a message would be written to it.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+            # The message would be written to it.
+            has_other = sys.stdout is not None and not any(_same(stdout, each) for each in reads)
+            os.dup2(1 if has_other else os.open(os.devnull, os.O_WRONLY), 2)
             _refuse(stderr, read)
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import resource
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -122,8 +123,8 @@ def test_no_output_is_an_input(tmp_path: Path, line: str) -> None:
     lay_names(tmp_path)
     done = shell(tmp_path, line)
     assert done.returncode == 2
-    if "2>>" not in line:
-        assert b"are the same file; nothing has been written" in b" ".join(done.stderr.split())
+    said = b" ".join((done.stdout if "2>>" in line else done.stderr).split())
+    assert b"are the same file; nothing has been written" in said
     for name in ("in", "other"):
         assert (tmp_path / name).read_bytes() == INPUT
     assert drafts(tmp_path) == []
@@ -154,6 +155,25 @@ def test_no_output_is_another(tmp_path: Path, line: str) -> None:
     assert done.returncode == 2
     assert (tmp_path / "in").read_bytes() == INPUT
     assert drafts(tmp_path) == []
+
+
+def test_a_socket_may_be_both(tmp_path: Path) -> None:
+    """As inetd, systemd and socat start a command for each connection."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        process = subprocess.Popen(
+            command("process"),
+            cwd=tmp_path,
+            env=environment(),
+            stdin=theirs.fileno(),
+            stdout=theirs.fileno(),
+        )
+        theirs.close()
+        ours.sendall(RECORDS)
+        ours.shutdown(socket.SHUT_WR)
+        with ours.makefile("rb") as results:
+            assert results.read() == RESULTS
+        assert process.wait(30) == 0
 
 
 def test_the_message_names_both(run: Run, tmp_path: Path) -> None:
@@ -450,6 +470,36 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (3, b"forstcore: out: File too large\n")
     assert (tmp_path / "out").read_bytes() == OLD
     assert drafts(tmp_path) == []
+
+
+@is_root
+def test_read_only_and_full_file_systems(tmp_path: Path) -> None:
+    (tmp_path / "in").write_bytes(RECORDS * 20)
+    (tmp_path / "bad").write_bytes(b'{"id":1}\n' * 20_000)
+    (tmp_path / "disk").mkdir()
+    line = (
+        "mount -t tmpfs -o size=256k none disk || exit 77; cd disk; echo old > out; "
+        "F process ../in -o out; echo $?; cat out; F process ../in -o new; echo $?; "
+        "dd if=/dev/zero of=filler 2> /dev/null; F process ../bad -o /dev/null --errors new; "
+        "echo $?; rm filler; mount -o remount,ro .; "
+        "for name in out new; do F process ../in -o $name; F process ../in --errors $name; done; "
+        "ls -A"
+    )
+    code = f'F() {{ {sys.executable} -m forstcore "$@"; }}; {line}'
+    done = subprocess.run(
+        ["unshare", "-m", "bash", "-c", code],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        check=False,
+    )
+    if done.returncode == 77 or b"unshare" in done.stderr:
+        pytest.skip("needs mount namespaces")
+    assert done.stdout.split() == b"3 old 3 3 out".split()
+    assert done.stderr.decode().splitlines() == [
+        *[f"forstcore: {name}: No space left on device" for name in ("out", "new", "new")],
+        *[f"forstcore: {name}: Read-only file system" for name in ("out", "out", "new", "new")],
+    ]
 
 
 def test_extended_attributes_are_kept(run: Run, tmp_path: Path) -> None:
