@@ -38,6 +38,7 @@ class Connection:
         headers: its headers; with ``Content-Encoding: gzip`` among them the body is compressed.
         body: returns the next piece of the body, empty at its end; or all of the body.
         timeout: seconds after which a connection on which nothing moves is given up.
+        first: sent before the server has accepted the stream: what it needs to decide that.
 
     Attributes:
         accepted: whether the server has answered that it takes the stream.
@@ -51,6 +52,7 @@ class Connection:
         headers: Mapping[str, str],
         body: Callable[[], Awaitable[bytes]] | bytes,
         timeout: float,
+        first: bytes = b"",
     ) -> None:
         self.sent = 0
         self._session = session
@@ -58,6 +60,7 @@ class Connection:
         self._headers = headers
         self._body = body
         self._timeout = timeout
+        self._first = first
         self._accepted = asyncio.Event()
         self._response: aiohttp.ClientResponse | None = None
         self._stopped_by: Exception | None = None
@@ -68,7 +71,7 @@ class Connection:
         return self._accepted.is_set()
 
     async def open(self) -> None:
-        """Connect and send the head; wait until the server accepts the stream.
+        """Connect, send the head and `first`; wait until the server accepts the stream.
 
         Nothing is taken from the body before that.
 
@@ -155,7 +158,7 @@ class Connection:
         assert task is not None
         task.add_done_callback(self._end_of_upload)
         # aiohttp sends the head with the first chunk, and nobody answers before it is there.
-        yield b""
+        yield self._first
         await self._accepted.wait()
         assert self._watch is not None
         try:

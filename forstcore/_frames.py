@@ -50,6 +50,8 @@ class FrameReader:
         error: what `:error` said, None without it.
         offset: where a live stream goes on behind what is acknowledged, empty if unknown.
         missed: what `:missed` said, each time.
+        marks: after each `feed` with `hold`, how many of its pieces each acknowledgement covers,
+            the lines acknowledged by it, and the offset behind them.
     """
 
     def __init__(self, *, hold: bool) -> None:
@@ -58,6 +60,7 @@ class FrameReader:
         self.error: StreamFailedError | None = None
         self.offset = ""
         self.missed: list[str] = []
+        self.marks: list[tuple[int, int, str]] = []
         self._next_offset = ""
         self._hold = hold
         self._held: list[bytes] = []
@@ -73,6 +76,7 @@ class FrameReader:
             StreamFailedError: the response is not what the wire contract allows, or what
                 arrived is not what the server sent.
         """
+        self.marks.clear()
         end = data.rfind(b"\n") + 1
         if not end:
             self._tail.append(data)
@@ -141,6 +145,11 @@ class FrameReader:
         self.acked = lines
         self.offset = self._next_offset
         self._release()
+        if self._hold:
+            if self.marks and self.marks[-1][0] == len(self._ready):
+                # Nothing came between the two.
+                self.marks.pop()
+            self.marks.append((len(self._ready), lines, self.offset))
 
     def _end(self, summary: Summary) -> None:
         digest = f"xxh3:{self._digest.hexdigest()}"

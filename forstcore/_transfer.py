@@ -137,14 +137,17 @@ class Transfer:
             await self._body.close()
 
     def _connect(
-        self, session: aiohttp.ClientSession, body: Callable[[], Awaitable[bytes]] | bytes
+        self,
+        session: aiohttp.ClientSession,
+        body: Callable[[], Awaitable[bytes]] | bytes,
+        first: bytes = b"",
     ) -> Connection:
         """Make the next connection; raise the error of a stream that was stopped."""
         if self._closed:
             raise self._closed
         self.connections += 1
         self._connection = Connection(
-            session, self._url, self._request_headers(), body, self._config.timeout
+            session, self._url, self._request_headers(), body, self._config.timeout, first
         )
         return self._connection
 

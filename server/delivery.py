@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import Executor
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from forstcore import Filter, RecordStream
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PASS", "CoreWork", "Counts", "Delivery", "EngineWork", "Work", "together"]
 
+_MOST_MARKS = 1000  # Batches that may wait for their turn behind a slow record.
 _OVERHEAD = 500  # Bytes of a delivery beyond its results, about.
 
 PASS = Processor("pass", "native", PASS_ON, takes="object", gives="object")
@@ -145,8 +147,19 @@ class CoreWork:
                 continue
             # Lines are whole, so nothing of them is left in the stream.
             results = self._stream.feed(item.lines)
-            yield Delivery(results, self._meter.read([item]), [item])
+            counts = self._meter.read(item.lines.count(b"\n"), len(item.lines))
+            yield Delivery(results, counts, [item])
             _check(self._stream)
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """What was read, without its lines, and behind how many lines of the engine's it is due."""
+
+    due: int
+    item: Batch | Notice
+    lines: int
+    size: int
 
 
 class EngineWork:
@@ -181,8 +194,8 @@ class EngineWork:
             buffer_size=buffer_size,
         )
         self._meter = _Meter(self._engine, self._sieve)
-        # What was read, and behind how many lines of the engine's it is due.
-        self._marks: deque[tuple[int, Batch | Notice]] = deque()
+        self._marks: deque[_Mark] = deque()
+        self._has_room = asyncio.Event()
 
     async def run(self, reader: Reader) -> AsyncGenerator[Delivery, None]:
         async with (
@@ -190,31 +203,37 @@ class EngineWork:
             aclosing(self._engine.run(lines)) as outputs,
         ):
             async for output in outputs:
-                batches: list[Batch] = []
-                notices: list[Notice] = []
-                while self._marks and self._marks[0][0] <= self._engine.lines:
-                    _, item = self._marks.popleft()
-                    if isinstance(item, Notice):
-                        notices.append(item)
-                    else:
-                        batches.append(item)
-                yield Delivery(output, self._meter.read(batches), batches)
-                for notice in notices:
-                    yield Delivery(notice=notice)
+                due: list[_Mark] = []
+                while self._marks and self._marks[0].due <= self._engine.lines:
+                    due.append(self._marks.popleft())
+                self._has_room.set()
+                batches = [mark.item for mark in due if isinstance(mark.item, Batch)]
+                count, size = sum(mark.lines for mark in due), sum(mark.size for mark in due)
+                yield Delivery(output, self._meter.read(count, size), batches)
+                for mark in due:
+                    if isinstance(mark.item, Notice):
+                        yield Delivery(notice=mark.item)
                 _check(self._engine)
 
     async def _lines(self, reader: Reader) -> AsyncGenerator[bytes, None]:
         expected = 0
         while (item := await reader.read()) is not None:
             lines = b""
+            count = size = 0
             if isinstance(item, Batch):
+                count, size = item.lines.count(b"\n"), len(item.lines)
                 lines = self._sieve.feed(item.lines) if self._is_sieved else item.lines
+                # Lines that no filter lets through are not to be held until their turn.
+                item = replace(item, lines=b"")
             # A blank line has no result, but its turn comes, and so does the turn of what
             # there is to tell.
             lines = lines or b"\n"
             expected += lines.count(b"\n")
-            self._marks.append((expected, item))
+            self._marks.append(_Mark(expected, item, count, size))
             yield lines
+            while len(self._marks) >= _MOST_MARKS:
+                self._has_room.clear()
+                await self._has_room.wait()
 
 
 class _Meter:
@@ -226,17 +245,18 @@ class _Meter:
         self._results = 0
         self._errors: dict[str, int] = {}
 
-    def read(self, batches: Sequence[Batch]) -> Counts:
+    def read(self, lines: int, size: int) -> Counts:
+        """Return what has been counted since the last call, for so many lines of a source."""
         records, results = self._streams[0].records, self._streams[0].results
         errors: dict[str, int] = {}
         for stream in self._streams:
             for code, count in stream.errors_by_code().items():
                 errors[code] = errors.get(code, 0) + count
         moved = Counts(
-            sum(batch.lines.count(b"\n") for batch in batches),
+            lines,
             records - self._records,
             results - self._results,
-            sum(len(batch.lines) for batch in batches),
+            size,
             {
                 code: count - self._errors.get(code, 0)
                 for code, count in errors.items()

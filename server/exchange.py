@@ -9,6 +9,7 @@ import logging
 import re
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Literal, cast
 
 from aiohttp import web
@@ -92,6 +93,7 @@ class Exchange(ABC):
             if self._config.compression:
                 coding = negotiate(self.request.headers.get("Accept-Encoding", ""))
             response = _response(self.request, coding)
+            response.headers.update(self._more_headers())
             try:
                 writer = await response.prepare(self.request)
             except ConnectionError:
@@ -111,8 +113,7 @@ class Exchange(ABC):
             )
             try:
                 try:
-                    takeover = self.intake.start(self._at_once, self._go_on)
-                    await self._process(outlet, takeover)
+                    await self._process(outlet, self._start_intake())
                 except asyncio.CancelledError:
                     if self._ended_by is None:
                         self.outcome = "cancelled"
@@ -145,11 +146,19 @@ class Exchange(ABC):
         if self.intake.waiting:
             self.interrupt(drained())
 
+    def _more_headers(self) -> Mapping[str, str]:
+        """Return response headers that are those of one endpoint."""
+        return {}
+
     def _outlet_for(
         self, response: StreamingResponse, writer: StreamWriter, coding: str | None
     ) -> Outlet:
         """Make what writes the response."""
         return Outlet(self._protocol, response, writer, self._config, self._frames, coding)
+
+    def _start_intake(self) -> Takeover | None:
+        """Begin to read the body; see `Intake.start`."""
+        return self.intake.start(self._at_once, self._go_on)
 
     @abstractmethod
     async def _process(self, outlet: Outlet, takeover: Takeover | None) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from forstcore import Filter
 from forstcore.processors import Processor
-from forstcore.sources import NOW, Source, SourceLimits, open_source
+from forstcore.sources import NOW, Keeps, Source, SourceLimits, open_source
+from server.acknowledging import Unacknowledged
 from server.config import ServerConfig
 from server.delivery import CoreWork, EngineWork, Work
 from server.feed import Feed
@@ -34,6 +37,7 @@ class Order:
         start: from where on.
         processor: what makes results of records.
         on_error: what becomes of a line that is no record.
+        acknowledges: whether the subscriber says what it is done with.
     """
 
     source: str
@@ -41,6 +45,7 @@ class Order:
     start: str
     processor: Processor
     on_error: OnError
+    acknowledges: bool = False
 
     @property
     def key(self) -> object:
@@ -48,13 +53,19 @@ class Order:
         filters = json.dumps(self.filters, sort_keys=True)
         return self.source, filters, self.processor, self.on_error
 
+    @property
+    def session(self) -> str:
+        """What is the same for subscribers that may go on where another one has ended."""
+        wanted = [self.filters, self.processor.name, self.on_error]
+        return sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()[:8]
+
 
 class Hub:
     """The sources of this process, and who reads them.
 
     Who wants what is new is served by a feed for all who want the same. It waits for nobody.
     Who begins in the past has a feed of its own, which waits for its only subscriber, until
-    that has caught up. So has who shares a source's records with others.
+    that has caught up. So has who shares a source's records with others, or acknowledges them.
 
     Args:
         config: the sources and their limits.
@@ -93,32 +104,44 @@ class Hub:
         """Raise OffsetError if the source cannot be read from where an order says."""
         self.sources[order.source].check(order.start)
 
+    def keeps(self, order: Order) -> Keeps:
+        """Say what the source keeps for a subscriber that comes back."""
+        return self.sources[order.source].keeps
+
+    def is_acknowledged(self, order: Order) -> bool:
+        """Tell whether acknowledgements of the subscriber decide what comes again."""
+        return order.acknowledges and self.keeps(order) == "unacknowledged"
+
     def join(self, order: Order, subscriber: Subscriber) -> None:
         """Serve a subscriber."""
         source = self.sources[order.source]
-        is_live = source.is_shared and order.start == NOW
+        is_live = source.is_shared and order.start == NOW and not self.is_acknowledged(order)
         feed = self._live.get(order.key) if is_live else None
         if feed is None:
             feed = self._start(order, source, is_live)
         feed.add(subscriber)
 
-    def leave(self, subscriber: Subscriber) -> None:
-        """Serve a subscriber no more."""
+    def leave(self, subscriber: Subscriber) -> Feed | None:
+        """Serve a subscriber no more; return the feed that has served it, if there is one."""
         for feed in self._feeds:
             if feed.remove(subscriber):
-                break
+                return feed
+        return None
 
     async def close(self) -> None:
         """End every feed and every source."""
-        for feed in tuple(self._feeds):
-            await feed.close()
+        await asyncio.gather(*(feed.close() for feed in tuple(self._feeds)))
         for source in self.sources.values():
             await source.close()
 
     def _start(self, order: Order, source: Source, is_live: bool) -> Feed:
         key = order.key
 
+        is_acknowledged = self.is_acknowledged(order)
+
         def caught_up(feed: Feed) -> bool:
+            if is_acknowledged:
+                return False
             live = self._live.get(key)
             if live is None and source.is_shared:
                 self._live[key] = feed
@@ -135,10 +158,16 @@ class Hub:
         def closed(feed: Feed) -> None:
             del self._feeds[feed]
 
+        reader = source.open(order.start, order.session if is_acknowledged else "")
+        unacknowledged = None
+        if is_acknowledged:
+            config = self._config
+            unacknowledged = Unacknowledged(reader, config.buffer_size, config.queue_size)
         feed = Feed(
-            source.open(order.start),
+            reader,
             self._work(order),
             waits=not is_live,
+            unacknowledged=unacknowledged,
             on_caught_up=caught_up,
             on_end=end,
             on_closed=closed,

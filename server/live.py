@@ -57,10 +57,17 @@ class LiveFrames(Frames):
 
     Args:
         tally: its counters.
+
+    Attributes:
+        delivery: how certain delivery is, to be told first; empty if offsets make that certain.
+        acks_all: whether lines without results are acknowledged as well, before a heartbeat is
+            due.
     """
 
     def __init__(self, tally: Tally) -> None:
         super().__init__(tally)
+        self.delivery = ""
+        self.acks_all = False
         self._offset = ""
 
     def ack(self) -> bytes:
@@ -73,8 +80,10 @@ class LiveFrames(Frames):
     def before(self, delivery: Delivery, missed: int | None) -> bytes:
         """Write what is to be said before the results of a delivery."""
         said = b""
+        if self.delivery:
+            said, self.delivery = b":delivery %b\n" % self.delivery.encode(), ""
         if missed != 0:
-            said = b":missed %b\n" % (b"?" if missed is None else b"%d" % missed)
+            said += b":missed %b\n" % (b"?" if missed is None else b"%d" % missed)
         if delivery.notice is not None:
             state: dict[str, str] = {"state": delivery.notice.state}
             if delivery.notice.detail:
@@ -88,4 +97,5 @@ class LiveFrames(Frames):
         if delivery.offset:
             self._offset = delivery.offset
         # Where filters let nothing through, the heartbeat tells how far it is.
-        return self.ack() if delivery.results or delivery.is_start else b""
+        is_news = self.acks_all and delivery.counts.lines
+        return self.ack() if delivery.results or delivery.is_start or is_news else b""

@@ -202,15 +202,26 @@ def _live(config: ServerConfig, processors: Mapping[str, Processor]) -> Json:
         "tags": ["sources"],
         "description": "Goes on until the client leaves, the server goes down or the source ends.",
         "parameters": [
-            each for each in live["parameters"] if each != ref("parameters", "FirstLine")
+            *(each for each in live["parameters"] if each != ref("parameters", "FirstLine")),
+            ref("parameters", "Ack"),
         ],
         "requestBody": {
             "required": True,
-            "description": "JSON, whatever `Content-Type` says.",
+            "description": "JSON, whatever `Content-Type` says; with `Forst-Ack: 1` on one line, "
+            "behind which acknowledgements follow.",
             "content": {"application/json": media},
         },
     }
-    live["responses"] |= refused(404, 408, 413, 415, 417, 503)
+    live["responses"]["200"]["headers"] = {
+        **live["responses"]["200"].get("headers", {}),
+        "Forst-Delivery": {
+            "description": "What becomes of records of a source without offsets: "
+            "`at-least-once` if they come again unless the client acknowledges them, "
+            "`at-most-once` if they are acknowledged to the broker when they have been sent.",
+            "schema": {"enum": ["at-least-once", "at-most-once"]},
+        },
+    }
+    live["responses"] |= refused(404, 408, 413, 415, 417, 428, 503)
     name: Json = {"type": "string", **({"enum": in_memory} if in_memory else {})}
     publication = _stream("publish", "Publish records to a source in memory", "", _OBJECT, {})[
         "post"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Mapping
+from contextlib import aclosing
 from typing import Any
 
 from aiohttp import web
@@ -14,6 +16,7 @@ from forstcore import Filter, FilterError
 from forstcore.errors import OffsetError
 from forstcore.processors import BUILT_IN, Processor
 from forstcore.sources import NOW
+from server.acknowledging import acknowledgements
 from server.delivery import PASS
 from server.errors import ProblemError, StreamError
 from server.exchange import Exchange, on_error
@@ -26,6 +29,8 @@ from server.takeover import Takeover
 
 __all__ = ["real_time_process"]
 
+_LOGGER = logging.getLogger("forstcore")
+
 _MOST = 1 << 20  # Bytes of a request.
 _MEMBERS: dict[str, tuple[type, str]] = {
     "source": (str, "the name of a source"),
@@ -33,6 +38,16 @@ _MEMBERS: dict[str, tuple[type, str]] = {
     "from": (str, "an offset, 'start' or 'now'"),
     "processor": (str, "the name of a processor"),
 }
+
+
+_GOES_ON = (
+    "Forst-Ack: 1 takes a request that goes on: what is wanted as a line, then lines such as "
+    "':ack 12' for as long as the stream runs"
+)
+_ASK_AGAIN = (
+    "records of this source come again unless they are acknowledged: ask with Forst-Ack: 1 and "
+    "acknowledge in the request, or without Forst-Ack to have them at most once"
+)
 
 
 async def real_time_process(request: web.Request) -> web.StreamResponse:
@@ -63,7 +78,11 @@ class Subscription(Exchange):
         self._tally = tally
         self._hub = hub
         self._order: Order | None = None
+        self._acks = _acks(request)
+        self._pieces = self.intake.pieces()
+        self._behind_order = b""
         self._live = LiveFrames(tally) if self._frames else None
+        self._delivery = ""
         self._subscriber: Subscriber | None = None
 
     @property
@@ -78,32 +97,58 @@ class Subscription(Exchange):
             ProblemError: it cannot be had.
         """
         self._state.check_room()
+        try:
+            self._order = self._order_of(_object(await self._read_request()))
+        except ProblemError:
+            self.intake.stop()
+            raise
+        if self._acks != "1":
+            self.intake.stop()
+
+    def _order_of(self, wanted: Mapping[str, Any]) -> Order:
+        order = Order(
+            self._source(wanted),
+            _filters(wanted),
+            wanted.get("from", NOW),
+            self._processor(wanted.get("processor")),
+            on_error(self.request),
+            self._acks == "1",
+        )
+        try:
+            self._hub.check(order)
+        except OffsetError as error:
+            raise ProblemError(400, f"from: {error}") from None
+        keeps = self._hub.keeps(order)
+        if self._acks == "if-needed" and keeps == "unacknowledged":
+            raise ProblemError(428, _ASK_AGAIN)
+        if keeps != "offsets":
+            is_certain = self._hub.is_acknowledged(order)
+            self._delivery = "at-least-once" if is_certain else "at-most-once"
+            if self._live is not None:
+                self._live.delivery = self._delivery
+                self._live.acks_all = is_certain
+        return order
+
+    async def _read_request(self) -> bytes:
+        """Read what is wanted: the whole body, or its first line where that goes on."""
         body = bytearray()
         self.intake.start()
         try:
             async with asyncio.timeout(self._config.timeout):
-                async for piece in self.intake.pieces():
+                async for piece in self._pieces:
                     body += piece
+                    if self._acks == "1" and b"\n" in piece:
+                        line, _, self._behind_order = bytes(body).partition(b"\n")
+                        return line
                     if len(body) > _MOST:
                         raise ProblemError(413, f"the request is longer than {_MOST} bytes")
         except StreamError as error:
             raise ProblemError(error.status, error.detail) from None
         except TimeoutError:
             raise ProblemError(408, "the request did not end in time (timeout)") from None
-        finally:
-            self.intake.stop()
-        wanted = _object(body)
-        self._order = Order(
-            self._source(wanted),
-            _filters(wanted),
-            wanted.get("from", NOW),
-            self._processor(wanted.get("processor")),
-            on_error(self.request),
-        )
-        try:
-            self._hub.check(self._order)
-        except OffsetError as error:
-            raise ProblemError(400, f"from: {error}") from None
+        if self._acks == "1":
+            raise ProblemError(400, _GOES_ON)
+        return bytes(body)
 
     def drain(self) -> None:
         self.interrupt(
@@ -111,6 +156,13 @@ class Subscription(Exchange):
                 "draining", 503, "the server is going down; go on elsewhere from the last :offset"
             )
         )
+
+    def _start_intake(self) -> Takeover | None:
+        # With acknowledgements it has been started already, to read what is wanted.
+        return None if self._acks == "1" else super()._start_intake()
+
+    def _more_headers(self) -> Mapping[str, str]:
+        return {"Forst-Delivery": self._delivery} if self._delivery else {}
 
     def _source(self, wanted: Mapping[str, Any]) -> str:
         if "source" not in wanted:
@@ -150,24 +202,60 @@ class Subscription(Exchange):
         subscriber = self._subscriber
         assert subscriber is not None
         assert self._order is not None
-        # Nothing but the end of the connection tells that the client has gone.
-        self._protocol.end_with_client()
+        reading: asyncio.Task[None] | None = None
+        if self._acks == "1":
+            reading = asyncio.create_task(self._read_acknowledgements(subscriber))
+        else:
+            # Nothing but the end of the connection tells that the client has gone.
+            self._protocol.end_with_client()
         self._hub.join(self._order, subscriber)
         try:
             error = await subscriber.ended
         finally:
-            self._hub.leave(subscriber)
+            feed = self._hub.leave(subscriber)
+            if reading is not None:
+                reading.cancel()
+                await asyncio.wait([reading])
         if error is not None:
             raise error
+        if feed is not None and self._hub.is_acknowledged(self._order):
+            # Its end says that the source has all acknowledgements.
+            await feed.close()
         await subscriber.flushed()
         await subscriber.end()
+
+    async def _read_acknowledgements(self, subscriber: Subscriber) -> None:
+        """Read on in the request; its end is that of the subscription."""
+        error: StreamError | None = None
+        try:
+            async with (
+                aclosing(self._pieces) as pieces,
+                aclosing(acknowledgements(pieces, self._behind_order)) as numbers,
+            ):
+                async for lines in numbers:
+                    subscriber.acknowledge(lines)
+        except StreamError as ending:
+            error = ending
+        except Exception:
+            _LOGGER.exception("a subscription ended by an error of the server")
+            error = StreamError("internal", 500, "an error of the server; see its log")
+        subscriber.finish(error)
 
     def is_processing(self) -> bool:
         # The source takes its time.
         return True
 
 
-def _object(body: bytearray) -> dict[str, Any]:
+def _acks(request: web.Request) -> str:
+    value = request.headers.get("Forst-Ack", "")
+    if value not in ("", "0", "1", "if-needed"):
+        raise ProblemError(400, f"Forst-Ack must be 1, 0 or if-needed, not {value!r}")
+    if value == "1" and request.headers.get("Forst-Frames") != "1":
+        raise ProblemError(400, "Forst-Ack: 1 needs Forst-Frames: 1, whose :ack lines it answers")
+    return value
+
+
+def _object(body: bytes) -> dict[str, Any]:
     try:
         wanted = json.loads(body.decode())
     except (ValueError, RecursionError) as error:

@@ -61,6 +61,7 @@ _STREAM_CODES = [
     "too_many_records",
     "spool",
     "source",
+    "bad_ack",
     "internal",
 ]
 
@@ -102,9 +103,10 @@ _SCHEMAS: Json = {
         "results. `:ack N`: the results of the first N input lines are above. `:end {End}`: the "
         "last line of a stream that ended well. `:error {StreamProblem}`: the stream failed "
         "here. Live streams also have `:offset TEXT` (what to send as `from` to go on behind "
-        "the next `:ack`), `:missed N` (records left out here, `?` for an unknown number) and "
-        "`:source {Notice}`.",
-        "pattern": r"^:(ack \d+|end \{.*\}|error \{.*\}|offset .+|missed (\d+|\?)|source \{.*\})$",
+        "the next `:ack`), `:missed N` (records left out here, `?` for an unknown number), "
+        "`:source {Notice}` and `:delivery MODE` (as `Forst-Delivery`).",
+        "pattern": r"^:(ack \d+|end \{.*\}|error \{.*\}|offset .+|missed (\d+|\?)|source \{.*\}"
+        r"|delivery at-(least|most)-once)$",
     },
     "End": _object(
         "The counters of a stream that ended well, and a digest of its result and error lines.",
@@ -205,6 +207,13 @@ _NAMED_PARAMETERS: Json = {
         "`completion` for results as they come, not in the order of their records.",
         {"enum": ["input", "completion"], "default": "input"},
     ),
+    "Ack": header(
+        "Forst-Ack",
+        "Whether the client acknowledges what it is done with: `1` if the request goes on behind "
+        "its first line, with lines such as `:ack 12`, which repeat those of the response; "
+        "`if-needed` to be refused with 428 where the source wants that.",
+        {"enum": ["0", "1", "if-needed"], "default": "0"},
+    ),
     "ContentEncoding": header(
         "Content-Encoding",
         "The coding of the body; members or frames may follow each other.",
@@ -230,6 +239,7 @@ _PROBLEMS = {
     415: "The body is `multipart/form-data`, or has a content coding that is unknown here.",
     417: "`Expect` asks for something else than `100-continue`.",
     422: "`Forst-On-Error: fail`, and a line is no record; what was before it is published.",
+    428: "`Forst-Ack: if-needed`, and the source gives records again that are not acknowledged.",
     431: "The request line or a header field is too long.",
     500: "An error of the server, whose log has the traceback.",
     503: "The server is full, or on its way out.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 from aiohttp.http import StreamWriter
 
@@ -34,6 +35,7 @@ class Subscriber(Outlet):
 
     Attributes:
         ended: done when nothing more will be delivered; the error if that is one.
+        acknowledge: called with the number of lines that the client is done with.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Subscriber(Outlet):
     ) -> None:
         super().__init__(protocol, response, writer, config, frames, coding)
         self.ended: asyncio.Future[StreamError | None] = asyncio.get_running_loop().create_future()
+        self.acknowledge: Callable[[int], None] = _ignore
         self._protocol.on_writable = self._moved
         self._tally = tally
         self._live = frames
@@ -147,3 +150,7 @@ class Subscriber(Outlet):
         if self._flush is not None and not self._flush.done():
             self._flush.set_result(None)
         self._stop_waiting()
+
+
+def _ignore(_lines: int) -> None:
+    """Do nothing with an acknowledgement: the source has offsets instead."""

@@ -148,15 +148,17 @@ export class StreamingIntegration {
     return this.#client.streamToForst(this.#endpoint, records, options);
   }
 
-  /** Yield processed records of one of the server's sources as they come. */
+  /**
+   * Yield processed records of one of the server's sources as they come.
+   *
+   * Records that the source gives again unless they are acknowledged are acknowledged when the
+   * caller asks for what comes behind them: what it had in hand when it died goes to another.
+   */
   processRealTimeData(
     input: { source: string; filters?: Record<string, unknown> },
     options: StreamOptions = {},
   ): AsyncGenerator<Result, void, undefined> {
-    const headers = { ...options.headers, "Content-Type": "application/json" };
-    const document = upload([JSON.stringify(input)], (text) => text);
-    const all = { ...options, headers };
-    return exchangeOf(this.#client, "/real-time-process", document, all).results();
+    return live(this.#client, "/real-time-process", input, options);
   }
 
   /**
@@ -201,6 +203,43 @@ export class StreamingIntegration {
       request.unpipe().resume();
     }
   }
+}
+
+/** Yield the results of a source, with acknowledgements if it wants them. */
+async function* live(
+  client: ForstStreamingClient,
+  endpoint: string,
+  input: object,
+  options: StreamOptions,
+): AsyncGenerator<Result, void, undefined> {
+  const order = `${JSON.stringify(input)}\n`;
+  const all = (ack: string) => ({
+    ...options,
+    headers: {
+      ...options.headers,
+      "Content-Type": "application/json",
+      "Forst-Frames": "1",
+      "Forst-Ack": ack,
+    },
+  });
+  const asked = exchangeOf(client, endpoint, upload([order], (text) => text), all("if-needed"));
+  if ((await asked.open()).status !== 428) return yield* asked.results();
+  await asked.close();
+  let done = 0;
+  let wake = () => {};
+  // The request goes on for as long as its response.
+  async function* acknowledgements() {
+    yield order;
+    for (let sent = 0; ; ) {
+      while (done === sent) await new Promise<void>((resolve) => (wake = resolve));
+      yield `:ack ${(sent = done)}\n`;
+    }
+  }
+  const body = upload(acknowledgements(), (text) => text);
+  yield* exchangeOf(client, endpoint, body, all("1")).results((lines) => {
+    done = lines;
+    wake();
+  });
 }
 
 const PASSED_UP = /^(accept|content-type|content-encoding|traceparent|tracestate|forst-.*)$/;
@@ -300,8 +339,14 @@ function exchangeOf(
   let opening: Promise<Response> | undefined;
   let lines = 0; // Acknowledged by the server.
 
-  /** Yield the results of the response; control lines are understood and kept back. */
-  async function* results(): AsyncGenerator<Result, void, undefined> {
+  /**
+   * Yield the results of the response; control lines are understood and kept back.
+   *
+   * @param onAck is called with the number of input lines that the caller is done with.
+   */
+  async function* results(
+    onAck: (lines: number) => void = () => {},
+  ): AsyncGenerator<Result, void, undefined> {
     headers.set("Forst-Frames", "1");
     const decoder = new TextDecoder("utf-8", { fatal: true });
     let tail = "";
@@ -317,7 +362,8 @@ function exchangeOf(
       tail = text.slice(end);
       for (const line of whole) {
         if (!line.startsWith(":")) yield JSON.parse(line) as Result;
-        else if (line.startsWith(":ack ")) lines = Number(line.slice(5));
+        // Whoever has asked for more than what is above this line is done with that.
+        else if (line.startsWith(":ack ")) onAck((lines = Number(line.slice(5))));
         // Its digest is not checked: Node has no XXH3.
         else if (line.startsWith(":end ")) summary = JSON.parse(line.slice(5)) as Summary;
         else if (line.startsWith(":error ")) {

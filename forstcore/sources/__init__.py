@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeAlias
 
 from forstcore.errors import SourceError
 from forstcore.sources._url import SourceUrl, without_password
@@ -17,6 +17,7 @@ __all__ = [
     "NOW",
     "START",
     "Batch",
+    "Keeps",
     "Notice",
     "Reader",
     "Source",
@@ -30,6 +31,8 @@ NOW = "now"
 
 START = "start"
 """Offset of the first record that there still is."""
+
+Keeps: TypeAlias = Literal["offsets", "unacknowledged", "nothing"]
 
 _MODULES = {
     "memory": ("memory", "MemorySource", ""),
@@ -113,15 +116,15 @@ class Source(Protocol):
     Attributes:
         name: what clients call it.
         is_shared: whether every reader gets every record. If not, each gets a part.
-        redelivers: whether a record that is not acknowledged comes again to a later reader, also
-            when this process was killed. Its batches have receipts.
+        keeps: what there is for a reader that comes after another, also after a process was
+            killed: ``offsets`` to go on from; records that were not acknowledged; or nothing.
 
     Thread-safety: belongs to the event loop in which it is first read.
     """
 
     name: str
     is_shared: bool
-    redelivers: bool
+    keeps: Keeps
 
     def check(self, start: str) -> None:
         """Raise OffsetError if nobody can read from there.

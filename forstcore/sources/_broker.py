@@ -8,6 +8,7 @@ import random
 import time
 from abc import ABC, abstractmethod
 
+from forstcore._cancelling import check_cancelled
 from forstcore.sources import Batch, Notice
 
 __all__ = ["BrokerLog", "BrokerReader"]
@@ -78,19 +79,23 @@ class BrokerReader(ABC):
                 if not self._is_connected:
                     await self._pause()
                     await self._connect()
+                    check_cancelled()
                     self._is_connected = True
                     self._connected_at = time.monotonic()
                     if self._is_down:
                         self._is_down = False
                         self._log.write(logging.INFO, "the broker is back")
                         return Notice("up")
-                return await self._receive()
+                batch = await self._receive()
+                check_cancelled()
+                return batch
             except self.passing as error:
                 if self._is_connected and time.monotonic() - self._connected_at >= _STABLE:
                     self._failures = 0
                 self._is_connected = False
                 self._failures += 1
                 await self._disconnect()
+                check_cancelled()
                 if not self._is_down:
                     self._is_down = True
                     detail = f"{type(error).__name__}: {error}"[:300]

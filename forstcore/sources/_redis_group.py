@@ -19,6 +19,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError, RedisError, ResponseError
 
+from forstcore._cancelling import check_cancelled
 from forstcore.errors import SourceError
 from forstcore.sources import Batch
 from forstcore.sources._broker import BrokerLog
@@ -219,6 +220,7 @@ class GroupReader(RedisReader):
     async def _keep(self) -> None:
         """Keep others from taking over what is in work, however long that takes."""
         while True:
+            check_cancelled()
             await asyncio.sleep(self._group.claim / 3)
             try:
                 if self._is_connected and self._held:
@@ -242,6 +244,7 @@ class GroupReader(RedisReader):
             self._is_new = False
             return Batch(b"")
         while True:
+            check_cancelled()
             try:
                 entries = await self._entries()
             except ResponseError as error:

@@ -19,7 +19,7 @@ from itertools import islice
 from pathlib import Path
 
 from forstcore.errors import OffsetError, SourceError
-from forstcore.sources import NOW, START, Batch, SourceLimits
+from forstcore.sources import NOW, START, Batch, Keeps, SourceLimits
 from forstcore.sources._tail import Tail
 from forstcore.sources._url import SourceUrl
 
@@ -48,7 +48,7 @@ class FileSource:
     """
 
     is_shared = True
-    redelivers = False
+    keeps: Keeps = "offsets"
 
     def __init__(self, url: SourceUrl, limits: SourceLimits) -> None:
         self.name = url.name

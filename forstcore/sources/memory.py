@@ -8,7 +8,7 @@ import secrets
 from collections import deque
 
 from forstcore.errors import OffsetError
-from forstcore.sources import NOW, START, Batch, SourceLimits
+from forstcore.sources import NOW, START, Batch, Keeps, SourceLimits
 from forstcore.sources._url import SourceUrl
 
 __all__ = ["MemoryReader", "MemorySource"]
@@ -47,7 +47,7 @@ class MemorySource:
     """
 
     is_shared = True
-    redelivers = False
+    keeps: Keeps = "offsets"
 
     def __init__(self, url: SourceUrl, limits: SourceLimits) -> None:
         self.name = url.name

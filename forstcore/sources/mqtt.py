@@ -20,7 +20,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from forstcore.errors import OffsetError, SourceError
-from forstcore.sources import NOW, Batch, SourceLimits
+from forstcore.sources import NOW, Batch, Keeps, SourceLimits
 from forstcore.sources._broker import BrokerLog, BrokerReader
 from forstcore.sources._url import SourceUrl
 
@@ -55,7 +55,7 @@ class MqttSource:
     """
 
     is_shared = True
-    redelivers = False
+    keeps: Keeps = "nothing"
 
     def __init__(self, url: SourceUrl, limits: SourceLimits) -> None:
         self.name = url.name

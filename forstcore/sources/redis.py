@@ -15,8 +15,9 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 
+from forstcore._cancelling import check_cancelled
 from forstcore.errors import OffsetError, SourceError
-from forstcore.sources import NOW, START, Batch, SourceLimits
+from forstcore.sources import NOW, START, Batch, Keeps, SourceLimits
 from forstcore.sources._broker import BrokerLog
 from forstcore.sources._redis_entries import Pace, RedisReader, text_of
 from forstcore.sources._redis_group import Group, GroupReader
@@ -73,7 +74,7 @@ class RedisSource:
             claim = url.take_seconds("claim", 30.0)
             self.group = Group(self.client, self.stream, group, prefix, limits.worker, claim)
         self.is_shared = self.group is None
-        self.redelivers = self.group is not None
+        self.keeps: Keeps = "unacknowledged" if self.group else "offsets"
 
     def check(self, start: str) -> None:
         if self.group and start != NOW:
@@ -126,6 +127,7 @@ class StreamReader(RedisReader):
             self._is_new = False
             return Batch(b"", self._id, missed)
         while True:
+            check_cancelled()
             answer: Any = await self._source.client.xread(
                 {self._source.stream: self._id},
                 count=self._pace.count,

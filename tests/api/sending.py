@@ -37,6 +37,9 @@ def before_call(_context: HookContext, case: Case[Any], _kwargs: dict[str, Any])
     if case.headers and case.headers.get("Forst-On-Error") == "fail":
         # Without frames such a stream may be cut.
         case.headers["Forst-Frames"] = "1"
+    if case.headers and case.headers.get("Forst-Ack") == "1":
+        # Such a request goes on, which this one does not.
+        case.headers["Forst-Ack"] = "if-needed"
     if isinstance(case.body, dict) and isinstance(case.body.get("from"), str):
         # What an offset is, only a source knows.
         case.body["from"] = "start"

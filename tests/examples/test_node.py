@@ -10,8 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
 from tests.servers import ROOT, Server, StartServer, launch
+from tests.sources.brokers import RedisServer
+from tests.sources.live import wait_until
 
 # Nothing here depends on the way in which the server reads a body.
 _one_way = pytest.mark.parametrize("start_server", ["takeover"], indirect=True)
@@ -102,3 +105,60 @@ def test_main_says_what_is_wrong(built: Path, server: Server) -> None:
     assert done.returncode == 1
     assert "ECONNREFUSED" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+_CONSUMER = """
+import { ForstStreamingClient, StreamingIntegration } from "./build/node/forst-client.js";
+
+const integration = new StreamingIntegration(new ForstStreamingClient(process.env.FORST_URL));
+for await (const result of integration.processRealTimeData({ source: "jobs" })) {
+  console.log(result.id);
+  if (process.argv[2] === result.id) await new Promise(() => setInterval(() => {}, 1000));
+}
+"""
+
+
+def test_what_a_consumer_had_in_hand_when_it_died_goes_to_another(
+    built: Path, start_one: StartServer, tmp_path: Path
+) -> None:
+    broker = RedisServer(tmp_path)
+    try:
+        _take_and_die(built, start_one, broker)
+    finally:
+        broker.stop()
+
+
+def _take_and_die(built: Path, start_one: StartServer, broker: RedisServer) -> None:
+    url = f"redis://127.0.0.1:{broker.port}/0?stream=jobs&group=workers&claim=60"
+    server = start_one("--source", f"jobs={url}")
+    (built / "consumer.mjs").write_text(_CONSUMER)
+
+    def consumer(last: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            ["node", "consumer.mjs", last],
+            cwd=built,
+            env={**os.environ, "FORST_URL": server.url},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def pending() -> int:
+        return int(redis.xpending("jobs", "workers")["pending"])
+
+    with Redis(port=broker.port, decode_responses=True) as redis:
+        for number in range(300):
+            redis.xadd("jobs", {"id": str(number), "data": "x"})
+        with consumer("150") as first:
+            assert first.stdout is not None
+            for number in range(151):
+                assert first.stdout.readline() == f"{number}\n"
+            # It has asked for what is behind the first batches, so they are done with.
+            wait_until(lambda: 150 <= pending() < 300)
+            first.kill()
+        with consumer("none") as second:
+            assert second.stdout is not None
+            found: set[int] = set()
+            while not found >= set(range(150, 300)):
+                found.add(int(second.stdout.readline()))
+            second.kill()
+        assert 0 not in found

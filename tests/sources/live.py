@@ -30,6 +30,7 @@ class Subscription(RawStream):
         start: where from, as ``from``.
         headers: more request headers.
         receive_buffer: as for `RawStream`.
+        acks: whether the request goes on, with acknowledgements.
         wanted: more members of the request.
     """
 
@@ -41,18 +42,23 @@ class Subscription(RawStream):
         *,
         headers: dict[str, str] | None = None,
         receive_buffer: int = 0,
+        acks: bool = False,
         **wanted: Any,
     ) -> None:
         super().__init__(
             (server.host, server.port),
             "/real-time-process",
-            {"Forst-Frames": "1", **(headers or {})},
+            {"Forst-Frames": "1", **({"Forst-Ack": "1"} if acks else {}), **(headers or {})},
             timeout=20,
             receive_buffer=receive_buffer,
         )
         if start is not None:
             wanted["from"] = start
-        self.send_and_end(json.dumps({"source": source, **wanted}).encode())
+        text = json.dumps({"source": source, **wanted}).encode()
+        if acks:
+            self.send(text + b"\n")
+        else:
+            self.send_and_end(text)
         self._ahead: list[bytes] = []
         # Heartbeats would keep a test that waits for something else going for ever.
         self._deadline = time.monotonic() + 60
@@ -60,6 +66,11 @@ class Subscription(RawStream):
         self.acked = -1
         self.missed: list[str] = []
         self.states: list[str] = []
+        self.delivery = ""
+
+    def acknowledge(self, lines: int) -> None:
+        """Say that the first so many lines are done with."""
+        self.send(b":ack %d\n" % lines)
 
     def start(self) -> str:
         """Wait until the reading has begun; return its offset."""
@@ -89,6 +100,8 @@ class Subscription(RawStream):
             self.offset = text
         elif kind == ":missed":
             self.missed.append(text)
+        elif kind == ":delivery":
+            self.delivery = text
         elif kind == ":source":
             self.states.append(json.loads(text)["state"])
         else:
