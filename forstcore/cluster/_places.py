@@ -71,6 +71,9 @@ def found_at(
         there, path = located(url, options)
         if system is not None and there != system:
             raise ValueError(f"{url} is on another file system than {given[0]}")
+        if system is None:
+            # What was listed before may be something else by now.
+            there.invalidate_cache()
         system = there
         if not has_magic(path) or _is_file(system, path):
             paths.append(path)

@@ -132,14 +132,15 @@ def process_dataset(
     if resume and present.manifest:
         return present.manifest
     done = _done(task, blocks, present) if resume else {}
-    if overwrite:
-        remove(target, present)
-    target.prepare()
     with _cluster(client) as cluster:
         check_workers(cluster, shipment)
         try:
             if on_error == "emit" or collect_errors:
                 blocks = with_numbers(cluster, task, blocks, retries)
+            # A run that cannot begin leaves what was there.
+            if overwrite:
+                remove(target, present)
+            target.prepare()
             parts = run(cluster, task, blocks, done, retries, on_part or _ignore)
         finally:
             target.sweep()

@@ -164,8 +164,15 @@ def test_a_changed_object_is_another_input(client: Client, options: dict[str, An
     system = fsspec.filesystem("s3", **options)
     system.mkdir("changed")
     system.pipe_file("changed/in", RECORDS)
+    elsewhere = fsspec.filesystem("s3", skip_instance_cache=True, **options)
     common: dict[str, Any] = {"client": client, "storage_options": options}
-    process_dataset("s3://changed/in", "s3://changed/out", **common)
-    system.pipe_file("changed/in", RECORDS.replace(b"reading 1", b"reading 2"))
+    process_dataset("s3://changed/i*", "s3://changed/out", **common)
+    assert system.ls("changed")
+    # What has been listed here is not the last word.
+    elsewhere.pipe_file("changed/in", RECORDS.replace(b"reading 1", b"reading 2"))
     with pytest.raises(FileExistsError, match="other files, another processor"):
         process_dataset("s3://changed/in", "s3://changed/out", resume=True, **common)
+    assert system.ls("changed")
+    elsewhere.pipe_file("changed/i[n]", RECORDS)
+    found = process_dataset("s3://changed/i[n]", "s3://changed/next", **common)["inputs"]
+    assert [each["file"] for each in found] == ["s3://changed/i[n]"]
