@@ -40,13 +40,25 @@ EXTENSIONS = {
         "forstcore/_json.pxd",
         "forstcore/_members.pxd",
         "forstcore/_proc.pxd",
+        "forstcore/_rejected.pxd",
         "forstcore/_scan.h",
         "forstcore/_scan.pxd",
         "forstcore/forstcore.h",
         "forstcore/native.pxd",
     ],
-    "server._chunked": ["forstcore/_json.pxd", "forstcore/_proc.pxd", "server/_chunked.pxd"],
-    "server._relay": ["forstcore/_proc.pxd", "server/_chunked.pxd", "server/_relay.h"],
+    "forstcore._rejected": ["forstcore/_rejected.pxd"],
+    "server._chunked": [
+        "forstcore/_json.pxd",
+        "forstcore/_proc.pxd",
+        "forstcore/_rejected.pxd",
+        "server/_chunked.pxd",
+    ],
+    "server._relay": [
+        "forstcore/_proc.pxd",
+        "forstcore/_rejected.pxd",
+        "server/_chunked.pxd",
+        "server/_relay.h",
+    ],
 }
 
 if sys.platform == "win32":

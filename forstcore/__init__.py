@@ -13,6 +13,7 @@ from forstcore._proc import (
     process_block,
     process_record,
 )
+from forstcore._rejected import RejectedLine, RejectedLines
 from forstcore._version import VERSION
 from forstcore.errors import (
     ClusterError,
@@ -29,16 +30,17 @@ from forstcore.errors import (
 
 if TYPE_CHECKING:
     from forstcore._include import get_include
-    from forstcore.client import ForstStreamingClient, ResultStream, StreamOptions
+    from forstcore.client import ErrorLine, ForstStreamingClient, ResultStream, StreamOptions
     from forstcore.config import RetryConfig, StreamingConfig
     from forstcore.in_process import process, process_file
     from forstcore.integration import StreamingIntegration
     from forstcore.processors import processor
-    from forstcore.records import ErrorRecord, ProcessedRecord, StreamingRecord
+    from forstcore.records import ErrorRecord, ProcessedRecord, StreamingRecord, is_error
     from forstcore.retry import StreamingErrorHandler
 
 __all__ = [
     "ClusterError",
+    "ErrorLine",
     "ErrorRecord",
     "Filter",
     "FilterError",
@@ -50,6 +52,8 @@ __all__ = [
     "ProcessedRecord",
     "RecordError",
     "RecordStream",
+    "RejectedLine",
+    "RejectedLines",
     "RequestRefusedError",
     "ResultStream",
     "RetryConfig",
@@ -63,6 +67,7 @@ __all__ = [
     "StreamingRecord",
     "__version__",
     "get_include",
+    "is_error",
     "parse_record",
     "process",
     "process_block",
@@ -75,6 +80,7 @@ __version__ = VERSION
 
 # The client brings aiohttp and asyncio with it, which who only uses the core need not wait for.
 _LATER = {
+    "ErrorLine": "client",
     "ErrorRecord": "records",
     "ForstStreamingClient": "client",
     "ProcessedRecord": "records",
@@ -86,6 +92,7 @@ _LATER = {
     "StreamingIntegration": "integration",
     "StreamingRecord": "records",
     "get_include": "_include",
+    "is_error": "records",
     "process": "in_process",
     "process_file": "in_process",
     "processor": "processors",

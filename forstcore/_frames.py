@@ -4,17 +4,36 @@ from __future__ import annotations
 
 import json
 import re
-from operator import index
-from typing import TypedDict
+from collections import deque
+from operator import index, lt
+from typing import Any, TypedDict
 
 from xxhash import xxh3_64
 
 from forstcore.errors import StreamFailedError
 
-__all__ = ["FrameReader", "Summary"]
+__all__ = ["ErrorLine", "FrameReader", "Summary"]
 
 # Of all ways to look for two bytes this is the fastest, by half.
 _find_control = re.compile(rb"\n[:]").search
+
+
+class ErrorLine(bytes):
+    """The error line of an input line, by what the server says of it, not by how it looks."""
+
+    def members(self) -> dict[str, Any]:
+        """Read the members of an `ErrorRecord`.
+
+        Raises:
+            StreamFailedError: the server has sent something else.
+        """
+        try:
+            error: dict[str, Any] = json.loads(self)
+            if isinstance(error["code"], str) and isinstance(error["message"], str):
+                return {**error, "line": index(error["line"]), "offset": index(error["offset"])}
+        except (ValueError, KeyError, TypeError, RecursionError):
+            pass
+        raise _broken(f"an error line cannot be read: {self[:200]!r}")
 
 
 class Summary(TypedDict):
@@ -62,6 +81,8 @@ class FrameReader:
         self.missed: list[str] = []
         self.marks: list[tuple[int, int, str]] = []
         self._next_offset = ""
+        self._places: deque[int] = deque()  # of error lines behind the last `:rejected`
+        self._passed = 0  # lines behind it so far
         self._hold = hold
         self._held: list[bytes] = []
         self._ready: list[bytes] = []
@@ -71,6 +92,8 @@ class FrameReader:
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take what was received; return pieces of whole result lines that may be handed out.
+
+        An error line is a piece of its own, an `ErrorLine`.
 
         Raises:
             StreamFailedError: the response is not what the wire contract allows, or what
@@ -113,7 +136,27 @@ class FrameReader:
             raise _broken(f"there is more behind the end of the stream: {results[:80]!r}")
         self._digest.update(results)
         self._size += len(results)
-        self._held.append(results)
+        if self._places:
+            self._held += self._apart(results)
+        else:
+            self._held.append(results)
+
+    def _apart(self, results: bytes) -> list[bytes]:
+        """Take the error lines apart that `:rejected` has announced."""
+        lines = results.split(b"\n")
+        lines.pop()
+        pieces: list[bytes] = []
+        start = 0
+        while self._places and self._places[0] <= self._passed + len(lines):
+            at = self._places.popleft() - self._passed - 1
+            if start < at:
+                pieces.append(b"\n".join([*lines[start:at], b""]))
+            pieces.append(ErrorLine(lines[at] + b"\n"))
+            start = at + 1
+        if start < len(lines):
+            pieces.append(b"\n".join([*lines[start:], b""]))
+        self._passed += len(lines)
+        return pieces
 
     def _control(self, data: bytes, start: int) -> int:
         """Read the control line that starts there; return where the next line does."""
@@ -123,6 +166,8 @@ class FrameReader:
         try:
             if kind == b":ack":
                 self._ack(int(text))
+            elif kind == b":rejected":
+                self._reject([int(number) for number in text.split()])
             elif kind == b":offset":
                 self._next_offset = text.decode()
             elif kind == b":missed":
@@ -151,7 +196,15 @@ class FrameReader:
                 self.marks.pop()
             self.marks.append((len(self._ready), lines, self.offset))
 
+    def _reject(self, places: list[int]) -> None:
+        if self._places or not all(map(lt, [0, *places], places)):
+            raise ValueError
+        self._places.extend(places)
+        self._passed = 0
+
     def _end(self, summary: Summary) -> None:
+        if self._places:
+            raise _broken("lines are missing that :rejected has announced")
         digest = f"xxh3:{self._digest.hexdigest()}"
         if (summary["digest"], summary["bytes_out"]) != (digest, self._size):
             raise StreamFailedError(

@@ -9,6 +9,7 @@ from forstcore._failures import FailureLog
 from forstcore._lines import LineReader, dump, dump_all, error_line, failure_of
 from forstcore._order import Outcome
 from forstcore._proc import RecordStream
+from forstcore._rejected import RejectedLines
 from forstcore.errors import RecordError
 from forstcore.processors import Processor
 
@@ -40,11 +41,12 @@ class Batches(Protocol):
         """Say what is left to say: the stream has ended."""
 
 
-def batches_of(processor: Processor, on_error: OnError, max_line_size: int) -> Batches:
-    """Make what processes the batches of one stream."""
-    if processor.kind == "native":
-        return NativeLines(processor, on_error, max_line_size)
-    return PythonLines(processor, on_error, max_line_size)
+def batches_of(
+    processor: Processor, on_error: OnError, max_line_size: int, *, keep_rejected: bool
+) -> Batches:
+    """Make what processes the batches of one stream; for the arguments see `RecordStream`."""
+    kind = NativeLines if processor.kind == "native" else PythonLines
+    return kind(processor, on_error, max_line_size, keep_rejected=keep_rejected)
 
 
 class NativeLines:
@@ -52,17 +54,20 @@ class NativeLines:
 
     Args:
         processor: a native one, or the built-in one.
-        on_error, max_line_size: as for `RecordStream`.
+        on_error, max_line_size, keep_rejected: as for `RecordStream`.
 
     Thread-safety: may be used from many threads at once.
     """
 
     never_waits = True
 
-    def __init__(self, processor: Processor, on_error: OnError, max_line_size: int) -> None:
+    def __init__(
+        self, processor: Processor, on_error: OnError, max_line_size: int, *, keep_rejected: bool
+    ) -> None:
         self._processor = processor.function
         self._on_error = on_error
         self._max_line_size = max_line_size
+        self._keep_rejected = keep_rejected
         self._growth = 3.0
 
     def run(self, batch: bytes, number: int, is_stopped: Callable[[], bool]) -> Outcome:
@@ -74,15 +79,20 @@ class NativeLines:
             first_line=number,
             processor=self._processor,
             growth=self._growth,
+            keep_rejected=self._keep_rejected,
         )
         output = stream.feed(batch)
+        # These are whole lines, so `finish` finds nothing more.
+        rejected = stream.take_rejected()
         self._growth = stream.growth
         failure = None
         try:
             stream.finish()
         except RecordError as error:
             failure = error
-        return Outcome(output, stream.records, stream.results, stream.errors_by_code(), failure)
+        return Outcome(
+            output, stream.records, stream.results, stream.errors_by_code(), failure, rejected
+        )
 
     def close(self) -> None:
         """Do nothing: native processors have no log."""
@@ -93,18 +103,22 @@ class PythonLines:
 
     Args:
         processor: one that decodes its records.
-        on_error, max_line_size: as for `RecordStream`.
+        on_error, max_line_size, keep_rejected: as for `RecordStream`.
 
     Thread-safety: may be used from many threads at once, if the function may.
     """
 
     never_waits = False  # Who knows what the function does.
 
-    def __init__(self, processor: Processor, on_error: OnError, max_line_size: int) -> None:
+    def __init__(
+        self, processor: Processor, on_error: OnError, max_line_size: int, *, keep_rejected: bool
+    ) -> None:
         assert processor.decode is not None
         self._function = processor.function
         self._lines = LineReader(processor.decode, max_line_size)
         self._on_error = on_error
+        self._max_line_size = max_line_size
+        self._keep_rejected = keep_rejected
         self._failures = FailureLog(processor.name)
 
     def run(self, batch: bytes, number: int, is_stopped: Callable[[], bool]) -> Outcome:
@@ -119,7 +133,7 @@ class PythonLines:
             try:
                 record = read(line, at)
             except RecordError as error:
-                write(self.refuse(outcome, error))
+                write(self.refuse(outcome, error, line, len(out)))
                 continue
             if record is None:
                 continue
@@ -134,7 +148,7 @@ class PythonLines:
                     results += len(several)
                 records += 1
             except (Exception, SystemExit) as error:
-                write(self.fail(outcome, error, at))
+                write(self.fail(outcome, error, at, line, len(out)))
         outcome.output = b"".join(out)
         outcome.records = records
         outcome.results = results
@@ -144,20 +158,35 @@ class PythonLines:
         """Return the record of a line, None if it is blank; raise RecordError if it is none."""
         return self._lines.read(line, number)
 
-    def refuse(self, outcome: Outcome, error: RecordError) -> bytes:
-        """Count a line that is no record, and return what is to stand in its place."""
-        before = outcome.errors or {}
-        outcome.errors = {**before, error.code: before.get(error.code, 0) + 1}
+    def refuse(self, outcome: Outcome, error: RecordError, line: bytes, before: int = 0) -> bytes:
+        """Count a line that is no record, and return what is to stand in its place.
+
+        Args:
+            outcome: what is to tell of it.
+            error: why it is none.
+            line: the line.
+            before: lines of the output before that place.
+        """
+        errors = outcome.errors or {}
+        outcome.errors = {**errors, error.code: errors.get(error.code, 0) + 1}
+        if self._keep_rejected:
+            if outcome.rejected is None:
+                outcome.rejected = RejectedLines()
+            raw = line[: self._max_line_size]
+            place = 0 if self._on_error == "skip" else before + 1
+            outcome.rejected.add(error.line, error.offset, error.code, error.message, raw, place)
         if self._on_error == "skip":
             return b""
         if self._on_error == "fail":
             outcome.failure = error
         return error_line(error)
 
-    def fail(self, outcome: Outcome, error: BaseException, number: int) -> bytes:
-        """Count and log what the function raised, and return what is to stand in its place."""
+    def fail(
+        self, outcome: Outcome, error: BaseException, number: int, line: bytes, before: int = 0
+    ) -> bytes:
+        """Count and log what the function raised; the rest is as for `refuse`."""
         self._failures.add(error, number)
-        return self.refuse(outcome, failure_of(error, number))
+        return self.refuse(outcome, failure_of(error, number), line, before)
 
     def close(self) -> None:
         self._failures.close()

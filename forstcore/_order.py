@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from forstcore._rejected import RejectedLines
 from forstcore.errors import RecordError
 
 __all__ = ["Job", "Order", "Outcome"]
@@ -23,6 +24,7 @@ class Outcome:
         results: result lines in `output`.
         errors: codes of the errors, and how many there were of each; None for no errors.
         failure: the error that ends the stream, None if it goes on.
+        rejected: the lines that gave an error; None if there are none, or if nobody asks.
     """
 
     output: bytes = b""
@@ -30,6 +32,12 @@ class Outcome:
     results: int = 0
     errors: Mapping[str, int] | None = None
     failure: RecordError | None = None
+    rejected: RejectedLines | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of memory that this takes, about."""
+        return len(self.output) + (0 if self.rejected is None else self.rejected.size)
 
 
 class Job:
@@ -87,7 +95,7 @@ class Order:
     def done(self, job: Job, outcome: Outcome) -> None:
         """Take what came of a job."""
         job.is_done = True
-        self.held += len(outcome.output) - job.size
+        self.held += outcome.size - job.size
         if outcome.failure is not None:
             job.lines = outcome.failure.line - job.number + 1
         if not self._as_completed:
@@ -106,10 +114,10 @@ class Order:
             self.lines += job.lines
             if job.outcome is not None:
                 ready.append(job.outcome)
-                size += len(job.outcome.output)
+                size += job.outcome.size
                 if job.outcome.failure is not None:
                     self.failure = job.outcome.failure
                     jobs.clear()
         self.open -= len(ready)
-        self.held -= sum(len(outcome.output) for outcome in ready)
+        self.held -= sum([outcome.size for outcome in ready])
         return ready

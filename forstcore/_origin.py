@@ -1,4 +1,4 @@
-"""Where each line of the input came from, and what it was, until its result is there."""
+"""Which file each line of an input came from, and lines that wait for their results."""
 
 from __future__ import annotations
 
@@ -6,7 +6,32 @@ import bisect
 from collections import deque
 from dataclasses import dataclass
 
-__all__ = ["Origin"]
+from forstcore._proc import count_lines
+
+__all__ = ["Files", "Origin"]
+
+
+class Files:
+    """The files that an input is made of."""
+
+    def __init__(self) -> None:
+        self._lines = 0
+        self._starts: list[int] = []
+        self._names: list[str] = []
+
+    def note(self, name: str, piece: bytes) -> None:
+        """Take note of a piece of the input; `name` is the file that it begins, or empty."""
+        if name:
+            self._starts.append(self._lines + 1)
+            self._names.append(name)
+        self._lines += count_lines(piece)
+
+    def place(self, number: int) -> tuple[str, int]:
+        """Name the file that an input line came from, and its number there."""
+        file = bisect.bisect_right(self._starts, number) - 1
+        if file < 0:
+            return "-", number
+        return self._names[file], number - self._starts[file] + 1
 
 
 @dataclass
@@ -20,43 +45,25 @@ class _Kept:
 
 
 class Origin:
-    """Remember the lines that are on their way.
+    """Remember the lines that are on their way to a server.
 
     Args:
         most: bytes of a line that are remembered; more of a longer one is forgotten.
-        first: number of the first line.
     """
 
-    def __init__(self, most: int, first: int = 1) -> None:
+    def __init__(self, most: int) -> None:
         self._most = most
         self._kept: deque[_Kept] = deque()
-        self._number = first  # of the line that the next piece begins in
+        self._number = 1  # of the line that the next piece begins in
         self._length = 0  # of that line so far
-        self._starts: list[int] = []
-        self._names: list[str] = []
 
-    def note(self, name: str, data: bytes) -> None:
-        """Remember a piece.
-
-        Args:
-            name: the file that it begins, empty if it goes on with one.
-            data: its bytes.
-        """
-        if name:
-            self._starts.append(self._number)
-            self._names.append(name)
+    def note(self, data: bytes) -> None:
+        """Remember a piece."""
         breaks = data.count(b"\n")
         is_known = breaks or self._length <= self._most
         self._kept.append(_Kept(self._number, breaks, data if is_known else b""))
         self._number += breaks
         self._length = len(data) - data.rfind(b"\n") - 1 + (0 if breaks else self._length)
-
-    def place(self, number: int) -> tuple[str, int]:
-        """Name the file that an input line came from, and its number there."""
-        file = bisect.bisect_right(self._starts, number) - 1
-        if file < 0:
-            return "-", number
-        return self._names[file], number - self._starts[file] + 1
 
     def line(self, number: int) -> bytes:
         """Return a line, without LF, or as much of it as is remembered."""

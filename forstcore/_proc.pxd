@@ -7,6 +7,7 @@ from cpython.ref cimport PyObject
 
 from forstcore._filter cimport Filter, Mark, Program
 from forstcore._json cimport REASONS, bytes_ptr
+from forstcore._rejected cimport Notes, RejectedLines
 from forstcore.native cimport fst_output, fst_processor
 
 
@@ -46,6 +47,8 @@ cdef struct Run:
     const Program *filter    # NULL for none
     Mark *marks              # one for each node of the filter
     long long filtered       # valid records that it left out
+    Notes *notes             # where rejected lines are noted, NULL for nowhere
+    long long lines_out      # result and error lines of earlier calls
 
 
 # A growing piece of memory that is reused: the unfinished line between two chunks.
@@ -61,6 +64,8 @@ cdef class RecordStream:
     cdef Tail tail
     cdef object capsule      # keeps the processor
     cdef Filter filter
+    cdef Notes notes         # of the call that is under way
+    cdef RejectedLines kept  # what the last call rejected, None for nothing
     cdef bint busy           # a call is under way
     cdef bint finished
     cdef readonly long long bytes_in
@@ -77,7 +82,7 @@ cdef class RecordStream:
     cdef object failure(self)
     cdef int consume(self, bytes_ptr start, bytes_ptr end, bint last) except -1
     cdef int extend_tail(self, bytes_ptr start, bytes_ptr stop, bint ended) except -1
-    cdef int too_long(self) except -1
+    cdef int too_long(self, bytes_ptr start) except -1
     cdef int drive(self, bytes_ptr start, bytes_ptr end, bytes_ptr limit) except -1
     cdef int use_filter(self, Filter wanted) except -1
     cdef int use_processor(self, object capsule) except -1

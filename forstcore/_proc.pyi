@@ -4,6 +4,7 @@ from typing import Final, Literal
 from typing_extensions import Buffer
 
 from forstcore._filter import Filter
+from forstcore._rejected import RejectedLines
 
 OnError = Literal["skip", "emit", "fail"]
 
@@ -21,6 +22,7 @@ class RecordStream:
         filter: Filter | None = None,
         processor: object = None,
         growth: float = 3.0,
+        keep_rejected: bool = False,
     ) -> None: ...
     def feed(self, chunk: Buffer, /) -> bytes: ...
     def finish(self) -> bytes: ...
@@ -42,6 +44,7 @@ class RecordStream:
     def bytes_out(self) -> int: ...
     @property
     def failed(self) -> bool: ...
+    def take_rejected(self) -> RejectedLines | None: ...
     def errors_by_code(self) -> dict[str, int]: ...
 
 class LineSplitter:

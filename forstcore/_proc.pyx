@@ -19,6 +19,8 @@
 #   RESERVE bytes, so that writing a line needs no check.
 # - The functions without the GIL report by number. `record_error` is the one place
 #   that makes an exception of it.
+# - A line that is no record is noted by `note_fault`, away from the results: nobody has to
+#   find its error line among them.
 
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
@@ -28,7 +30,7 @@ from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_IsValid, PyCapsul
 from cpython.ref cimport PyObject
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdio cimport snprintf
-from libc.string cimport memchr, memcmp, memcpy, memset
+from libc.string cimport memchr, memcmp, memcpy, memset, strlen
 
 from forstcore._alike cimport Reading, alike_end, learn
 from forstcore._filter cimport Filter, Mark, is_wanted
@@ -68,6 +70,7 @@ from forstcore._json cimport (
     value_end,
 )
 from forstcore._members cimport find_member, read_object
+from forstcore._rejected cimport Note, Notes, RejectedLines, append, drop_notes, room_for
 from forstcore._scan cimport (
     FST_AVX2,
     FST_BASE,
@@ -82,6 +85,7 @@ from forstcore._scan cimport (
 from forstcore.native cimport (
     FST_ABI,
     FST_CAPSULE,
+    FST_MESSAGE,
     FST_OK,
     fst_calls,
     fst_end,
@@ -614,7 +618,7 @@ cdef int run_built_in(Run *run) noexcept nogil:
             out = write_result(out, &record)
             records += 1
         elif fault.reason != BLANK:
-            out = note_fault(run, &fault, p, run.lines_before + lines, out)
+            out = note_fault(run, &fault, p, lf, lines, run.results + records, out)
             if run.failed_reason != NO_FAULT:
                 status = RUN_FAILED
         p = lf + 1
@@ -669,7 +673,7 @@ cdef int run_records(Run *run) noexcept nogil:
             records += 1
         elif reason != BLANK:
             output.at = <char *>note_fault(
-                run, &fault, p, run.lines_before + lines, <unsigned char *>output.at)
+                run, &fault, p, lf, lines, run.results, <unsigned char *>output.at)
             if run.failed_reason != NO_FAULT:
                 status = RUN_FAILED
         p = lf + 1
@@ -686,19 +690,77 @@ cdef inline bytes_ptr past_mark(bytes_ptr p, long long number) noexcept nogil:
 
 
 cdef unsigned char *note_fault(
-        Run *run, const Fault *fault, bytes_ptr line, long long number,
-        unsigned char *out) noexcept nogil:
-    """Count the fault of a line, and write of it what is wanted. Needs RESERVE bytes."""
+        Run *run, const Fault *fault, bytes_ptr line, bytes_ptr lf, long long lines,
+        long long results, unsigned char *out) noexcept nogil:
+    """Count the fault of the line [line, lf), and write of it what is wanted.
+
+    Needs RESERVE bytes. `lines` and `results` are the counters of the run, brought up to date.
+    """
+    cdef Py_ssize_t size
+    lines += run.lines_before
     run.errors += 1
     run.faults[fault.reason] += 1
     if run.on_error == FAIL:
         run.failed_reason = fault.reason
         run.failed_offset = fault.place - line
+    if run.notes != NULL:
+        size = lf - line
+        if size > run.max_line_size:
+            size = run.max_line_size
+        keep_note(run, fault.reason, lines, fault.place - line, results, line, size, line, 0)
     if run.on_error == SKIP:
         return out
     if fault.reason == PROCESSOR_FAILED:
-        return write_refusal(out, number, run.output.message)
-    return write_error(out, number, fault.place - line, fault.reason)
+        return write_refusal(out, lines, run.output.message)
+    return write_error(out, lines, fault.place - line, fault.reason)
+
+
+cdef void keep_note(
+        Run *run, int reason, long long number, Py_ssize_t offset, long long results,
+        bytes_ptr start, Py_ssize_t size, bytes_ptr more, Py_ssize_t more_size) noexcept nogil:
+    """Note a line that has been counted as an error; it is in two pieces."""
+    cdef Notes *notes = run.notes
+    cdef const char *told = run.output.message
+    cdef unsigned char text[2 * FST_MESSAGE]
+    cdef Py_ssize_t text_size = 0
+    cdef unsigned char *to
+    cdef Note note
+    memset(&note, 0, sizeof(Note))
+    note.line = number
+    note.offset = <int>offset
+    note.size = <int>(size + more_size)
+    note.code = CODES[reason]
+    note.code_size = <unsigned short>strlen(CODES[reason])
+    if run.on_error != SKIP:
+        note.place = <int>(results + run.errors - run.lines_out)
+    if reason == PROCESSOR_FAILED:
+        # As in the error line, each byte of the message is a character.
+        while told[0]:
+            text_size += utf8_of(<unsigned char>told[0], text + text_size)
+            told += 1
+        note.message_size = <unsigned short>text_size
+    else:
+        note.message = MESSAGES[reason]
+        note.message_size = <unsigned short>strlen(MESSAGES[reason])
+    to = room_for(notes, sizeof(Note) + text_size + note.size)
+    if to == NULL:
+        return                      # `drive` and `too_long` look at it
+    to = append(to, &note, sizeof(Note))
+    to = append(to, text, text_size)
+    to = append(to, start, size)
+    append(to, more, more_size)
+    notes.size += <Py_ssize_t>sizeof(Note) + text_size + note.size
+    notes.count += 1
+
+
+cdef inline int utf8_of(unsigned char c, unsigned char *out) noexcept nogil:
+    """Write the character whose number is `c` as UTF-8; return its bytes."""
+    if c < 0x80:
+        out[0] = c
+        return 1
+    out[0] = 0xC0 | c >> 6
+    out[1] = 0x80 | c & 0x3F
+    return 2
 
 
 # ---------------------------------------------------------------- tails
@@ -784,6 +846,8 @@ cdef class RecordStream:
             the built-in one. It is called without the GIL.
         growth: output bytes per input byte to make room for, from 1 to 64, until the stream
             knows better. A low guess costs copies, a high one fresh memory for nothing.
+        keep_rejected: whether `take_rejected` tells of lines that gave an error, whatever
+            becomes of them in the output. Memory: those of a call, and 40 bytes for each.
 
     Attributes:
         growth: output bytes per input byte, about, as the last large chunk showed it.
@@ -809,7 +873,7 @@ cdef class RecordStream:
     """
 
     def __init__(self, *, on_error="skip", max_line_size=LINE_LIMIT_DEFAULT, first_line=1,
-                 Filter filter=None, processor=None, growth=3.0):
+                 Filter filter=None, processor=None, growth=3.0, keep_rejected=False):
         self.run.on_error = checked_on_error(on_error)
         self.run.max_line_size = checked_line_size(max_line_size)
         self.run.lines_before = checked_first_line(first_line) - 1
@@ -818,10 +882,12 @@ cdef class RecordStream:
             self.use_filter(filter)
         if processor is not None and self.capsule is None:
             self.use_processor(processor)
+        self.run.notes = &self.notes if keep_rejected else NULL
 
     def __dealloc__(self):
         PyMem_RawFree(self.tail.start)
         PyMem_RawFree(self.run.marks)
+        drop_notes(&self.notes)
         Py_XDECREF(self.out)
         if self.run.state != NULL and self.run.processor.destroy != NULL:
             self.run.processor.destroy(self.run.state)
@@ -908,6 +974,23 @@ cdef class RecordStream:
     def growth(self):
         return self.expected / 256.0
 
+    def take_rejected(self):
+        """Return the lines that the last call rejected, as `RejectedLines`, and forget them.
+
+        Returns:
+            None where there are none, or where they are not kept.
+
+        Raises:
+            StreamStateError: another thread is in a call.
+        """
+        cdef RejectedLines taken
+        with cython.critical_section(self):
+            if self.busy:
+                state_error(True)
+            taken = self.kept
+            self.kept = None
+        return taken
+
     def errors_by_code(self):
         """Count the errors so far by their code.
 
@@ -936,6 +1019,7 @@ cdef class RecordStream:
 
     cdef bytes take(self, bytes_ptr start, Py_ssize_t size, bint last):
         cdef bint entered = False
+        cdef bytes results
         with cython.critical_section(self):
             if not self.busy:
                 self.busy = entered = True
@@ -946,14 +1030,23 @@ cdef class RecordStream:
                 raise self.failure()
             if self.finished:
                 state_error(False)
+            self.kept = None
+            self.run.lines_out = self.run.results
+            if self.run.on_error != SKIP:
+                self.run.lines_out += self.run.errors
             self.bytes_in += size
             self.finished = last
             self.open_output(size)
             self.consume(start, start + size, last)
-            return self.close_output(size)
+            results = self.close_output(size)
+            if self.notes.count:
+                self.kept = RejectedLines.__new__(RejectedLines)
+                self.kept.take_over(&self.notes)
+            return results
         finally:
             Py_XDECREF(self.out)
             self.out = NULL
+            drop_notes(&self.notes)
             self.busy = False
 
     cdef object failure(self):
@@ -988,9 +1081,9 @@ cdef class RecordStream:
         """Add to the tail; process it if this ends it; give it up if it gets too long."""
         cdef Tail *tail = &self.tail
         if tail.size + (stop - start) - ended > self.run.max_line_size:
-            tail.size = 0
             tail.discarding = not ended
-            self.too_long()
+            self.too_long(start)
+            tail.size = 0
             return 0
         tail_append(tail, start, stop - start)
         if ended:
@@ -998,13 +1091,20 @@ cdef class RecordStream:
             tail.size = 0
         return 0
 
-    cdef int too_long(self) except -1:
+    cdef int too_long(self, bytes_ptr start) except -1:
         # A line is told as too long as soon as that is known: its end may never come.
         cdef Run *run = &self.run
+        cdef Py_ssize_t size = self.tail.size
         self.reserve(0)
         run.lines += 1
         run.errors += 1
         run.faults[<int>TOO_LONG] += 1
+        if run.notes != NULL:
+            keep_note(
+                run, TOO_LONG, run.lines_before + run.lines, run.max_line_size, run.results,
+                self.tail.start, size, start, run.max_line_size - size)
+            if run.notes.failed:
+                raise MemoryError()
         if run.on_error != SKIP:
             run.out = write_error(
                 run.out, run.lines_before + run.lines, run.max_line_size, TOO_LONG)
@@ -1027,7 +1127,7 @@ cdef class RecordStream:
             else:
                 with nogil:
                     status = run_lines(run)
-        if status == RUN_NO_MEMORY:
+        if status == RUN_NO_MEMORY or self.notes.failed:
             raise MemoryError()
         return 0
 

@@ -1,18 +1,14 @@
-"""Lines that gave an error: found among the results, told or written down."""
+"""The lines of an error file: what is written of a line that gave an error, and read again."""
 
 from __future__ import annotations
 
 import base64
 import json
-from collections import Counter
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
-__all__ = ["Rejected", "Rejects", "reject_of", "write_reject"]
+from forstcore._rejected import RejectedLine
 
-_START = b'{"status":"error","line":'
-_MEMBERS = ["status", "line", "offset", "code", "message"]
+__all__ = ["Rejected", "reject_of", "rejected_in", "write_reject"]
 
 
 @dataclass(frozen=True)
@@ -40,49 +36,10 @@ class Rejected:
         return f"{self.file}:{self.line}:{self.offset}: {self.message} ({self.code})"
 
 
-class Rejects:
-    """Take the error lines out of results.
-
-    Args:
-        on_each: is given each, in order: the members of its error line.
-        keep: whether they stay among the results, too.
-
-    Attributes:
-        codes: how many there were of each code.
-    """
-
-    def __init__(self, on_each: Callable[[dict[str, Any]], None], *, keep: bool) -> None:
-        self.codes: Counter[str] = Counter()
-        self._on_each = on_each
-        self._keep = keep
-
-    def take(self, results: bytes) -> bytes:
-        """Look through whole lines; return those that are to stay."""
-        if not (results.startswith(_START) or b"\n" + _START in results):
-            return results
-        kept: list[bytes] = []
-        at = 0
-        for start, end, error in _errors(results):
-            self.codes[error["code"]] += 1
-            self._on_each(error)
-            if not self._keep:
-                kept.append(results[at:start])
-                at = end
-        return b"".join([*kept, results[at:]])
-
-
-def _errors(results: bytes) -> Iterator[tuple[int, int, dict[str, Any]]]:
-    """Yield each error line: where it starts, where it ends, its members."""
-    start = 0 if results.startswith(_START) else results.find(b"\n" + _START) + 1
-    while start or results.startswith(_START, start):
-        end = results.index(b"\n", start) + 1
-        members = json.loads(results[start:end])
-        # A processor may give results that look nearly like it.
-        if list(members) == _MEMBERS and isinstance(members["code"], str):
-            yield start, end, members
-        start = results.find(b"\n" + _START, end - 1) + 1
-        if not start:
-            return
+def rejected_in(file: str, line: int, found: RejectedLine) -> Rejected:
+    """Say of a rejected line which file it came from, and its number there."""
+    is_cut = found.code == "line_too_long"
+    return Rejected(file, line, found.offset, found.code, found.message, found.raw, is_cut)
 
 
 def write_reject(rejected: Rejected, **more: object) -> bytes:

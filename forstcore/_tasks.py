@@ -144,10 +144,10 @@ class TaskWorkers:
             try:
                 record = self._lines.read(line, job.number)
             except RecordError as error:
-                outcome.output = self._lines.refuse(outcome, error)
+                outcome.output = self._lines.refuse(outcome, error, line)
             else:
                 if record is not None:
-                    await self._process(job, record, outcome)
+                    await self._process(job, line, record, outcome)
             self._order.done(job, outcome)
             self._on_progress()
             began, now = now, time.perf_counter()
@@ -171,16 +171,16 @@ class TaskWorkers:
         self._is_turning = False
         self.advance()
 
-    async def _process(self, job: Job, record: Any, outcome: Outcome) -> None:
+    async def _process(self, job: Job, line: bytes, record: Any, outcome: Outcome) -> None:
         self._calls += 1
         try:
             results = dump_all(await self._call(record))
         except asyncio.CancelledError as error:
             if self._stopped:
                 raise
-            outcome.output = self._lines.fail(outcome, error, job.number)
+            outcome.output = self._lines.fail(outcome, error, job.number, line)
         except (Exception, SystemExit) as error:
-            outcome.output = self._lines.fail(outcome, error, job.number)
+            outcome.output = self._lines.fail(outcome, error, job.number, line)
         else:
             outcome.output = results[0] if len(results) == 1 else b"".join(results)
             outcome.results = len(results)

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Literal, Protocol, Self, TypeAlias, TypeVar
 
 import aiohttp
 
-from forstcore._frames import Summary
+from forstcore._frames import ErrorLine, Summary
 from forstcore._grouping import Grouper, group
 from forstcore._live import LiveTransfer
 from forstcore._results import ResultStream
@@ -21,9 +21,9 @@ from forstcore._transfer import Transfer
 from forstcore.codec import dump_line, load_lines
 from forstcore.config import StreamingConfig
 from forstcore.errors import StreamFailedError
-from forstcore.records import ProcessedRecord
+from forstcore.records import MarkedError, ProcessedRecord
 
-__all__ = ["ForstStreamingClient", "Input", "ResultStream", "StreamOptions", "Summary"]
+__all__ = ["ErrorLine", "ForstStreamingClient", "Input", "ResultStream", "StreamOptions", "Summary"]
 
 T = TypeVar("T")
 
@@ -48,7 +48,8 @@ class StreamOptions:
         timeout: seconds; the configuration's if None.
         chunk_size: bytes; the configuration's if None.
         on_error: what becomes of a line that is no record: ``skip`` drops and counts it,
-            ``emit`` puts an `ErrorRecord` in its place, ``fail`` ends the stream with one.
+            ``emit`` puts an `ErrorRecord` in its place, ``fail`` ends the stream with one;
+            `is_error` tells it from a result.
         resume: whether lines are kept until they are acknowledged, and sent again over a new
             connection when one is lost: every result comes once and in order. If None, only
             `StreamingIntegration.process_large_dataset` does. What a processor of the server's
@@ -131,7 +132,8 @@ class ForstStreamingClient:
     ) -> ResultStream[bytes]:
         """Stream data to an endpoint; iterate over chunks of whole result lines, as bytes.
 
-        As `stream_to_forst`, but results are not parsed.
+        As `stream_to_forst`, but results are not parsed. An error line is a chunk of its own,
+        an `ErrorLine`.
         """
         return self._stream(endpoint, data, options, _as_it_is)
 
@@ -254,6 +256,8 @@ _DEFAULT = StreamOptions()
 
 
 def _parsed(piece: bytes) -> list[Any]:
+    if isinstance(piece, ErrorLine):
+        return [MarkedError(piece.members())]
     try:
         return load_lines(piece)
     except ValueError as error:

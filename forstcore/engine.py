@@ -9,8 +9,9 @@ from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Literal, Protocol, TypedDict
 
 from forstcore._kinds import PythonLines, batches_of
-from forstcore._order import Order
+from forstcore._order import Order, Outcome
 from forstcore._proc import DEFAULT_MAX_LINE_SIZE, Batcher
+from forstcore._rejected import RejectedLines
 from forstcore._tasks import TaskWorkers
 from forstcore._threads import ThreadWorkers
 from forstcore.errors import RecordError
@@ -64,6 +65,7 @@ class Engine:
         buffer_size: records of an async processor that may be in work or wait for the
             results of those before them.
         order: ``input``, or ``completion`` for results as they come.
+        keep_rejected: whether `take_rejected` tells of lines that gave an error.
 
     Attributes:
         lines: input lines whose results have all been handed out, blank ones included.
@@ -89,6 +91,7 @@ class Engine:
         workers: int = 10,
         buffer_size: int = 1000,
         order: Literal["input", "completion"] = "input",
+        keep_rejected: bool = False,
     ) -> None:
         if workers < 1 or buffer_size < 1:
             raise ValueError("workers and buffer_size must be at least 1")
@@ -96,13 +99,15 @@ class Engine:
         self.results = 0
         self.bytes_in = 0
         self.bytes_out = 0
+        self._rejected: RejectedLines | None = None
+        self._is_emitting = on_error != "skip"
         self._errors: Counter[str] = Counter()
         self._batcher = Batcher(max_line_size=max_line_size)
         self._order = Order(as_completed=order == "completion")
         self._workers: _Workers
         if processor.is_async:
             self._workers = TaskWorkers(
-                PythonLines(processor, on_error, max_line_size),
+                PythonLines(processor, on_error, max_line_size, keep_rejected=keep_rejected),
                 processor.function,
                 self._order,
                 first_line,
@@ -113,7 +118,7 @@ class Engine:
             )
         else:
             self._workers = ThreadWorkers(
-                batches_of(processor, on_error, max_line_size),
+                batches_of(processor, on_error, max_line_size, keep_rejected=keep_rejected),
                 self._order,
                 first_line,
                 workers,
@@ -141,6 +146,14 @@ class Engine:
     def errors_by_code(self) -> dict[str, int]:
         """Count the errors so far by their code; the counts add up to `errors`."""
         return dict(self._errors)
+
+    def take_rejected(self) -> RejectedLines | None:
+        """Return the lines that gave an error among those whose results were yielded last.
+
+        They are forgotten then. None where there are none, or where they are not kept.
+        """
+        rejected, self._rejected = self._rejected, None
+        return rejected
 
     @property
     def failure(self) -> RecordError | None:
@@ -201,7 +214,7 @@ class Engine:
             while True:
                 lines = self.lines
                 output = self._settle()
-                if output or self.lines != lines:
+                if output or self.lines != lines or self._rejected is not None:
                     yield output
                     del output
                 elif self._broken is not None:
@@ -238,11 +251,16 @@ class Engine:
     def _settle(self) -> bytes:
         """Count what can be handed out, and return it."""
         outcomes = self._order.take()
+        self._rejected = None
+        lines = 0  # of the output
         for outcome in outcomes:
+            if outcome.errors:
+                self._count_errors(outcome, lines)
+                if self._is_emitting:
+                    lines += sum(outcome.errors.values())
             self.records += outcome.records
             self.results += outcome.results
-            if outcome.errors:
-                self._errors.update(outcome.errors)
+            lines += outcome.results
         output = b"".join([outcome.output for outcome in outcomes])
         self.bytes_out += len(output)
         if self.failed:
@@ -251,6 +269,14 @@ class Engine:
             self._workers.advance()
             self._wake()
         return output
+
+    def _count_errors(self, outcome: Outcome, before: int) -> None:
+        """Count the errors of an outcome behind `before` other lines of the output."""
+        self._errors.update(outcome.errors)
+        if outcome.rejected is not None:
+            if self._rejected is None:
+                self._rejected = RejectedLines()
+            self._rejected.extend(outcome.rejected, before)
 
     def _wake(self) -> None:
         """Let `run` and the reader look again."""

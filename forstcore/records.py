@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict, TypeGuard
 
-__all__ = ["ErrorRecord", "ProcessedRecord", "StreamingRecord"]
+__all__ = ["ErrorRecord", "MarkedError", "ProcessedRecord", "StreamingRecord", "is_error"]
 
 
 class StreamingRecord(TypedDict):
@@ -25,8 +25,8 @@ class ProcessedRecord(TypedDict):
     Attributes:
         id: the record's.
         result: the processed text.
-        status: ``success``; with ``on_error="emit"`` or ``"fail"`` also ``error``, and then
-            the dict is an `ErrorRecord`.
+        status: ``success``. With ``on_error="emit"`` or ``"fail"`` an `ErrorRecord` may come
+            instead: ask `is_error`, since a processor's result may look like one.
     """
 
     id: str
@@ -50,3 +50,16 @@ class ErrorRecord(TypedDict):
     offset: int
     code: str
     message: str
+
+
+class MarkedError(dict[str, Any]):
+    """An `ErrorRecord` as the client hands it out: `is_error` tells it from a result."""
+
+
+def is_error(result: object) -> TypeGuard[ErrorRecord]:
+    """Tell whether what a stream of a client yielded is an `ErrorRecord`, and no result.
+
+    By what the server says of its lines, not by their members: a result may have the same.
+    A copy of the dict is a dict like any other.
+    """
+    return isinstance(result, MarkedError)

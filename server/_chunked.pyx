@@ -278,6 +278,10 @@ cdef bytes chunk_of_results(
         size = max(len(chunk) - stream.before - stream.after, 0)
     finally:
         stream.before = stream.after = 0
+    if frames is not None and stream.kept is not None:
+        # Which lines are error lines is said before them: seldom, so with a copy.
+        chunk = frames.results(chunk[FRAME_BEFORE:FRAME_BEFORE + size], stream.kept)
+        return b"%x\r\n%b\r\n" % (<object>len(chunk), chunk) if chunk else b""
     if frames is not None:
         if size > 0:
             frames.digest.update(memoryview(chunk)[FRAME_BEFORE:FRAME_BEFORE + size])

@@ -77,8 +77,8 @@ cdef class Relay:
         """Receive, process and send, until the event loop has something to do.
 
         That is so when another descriptor is ready or the socket takes no more, when the
-        body or the stream has ended, when 20 milliseconds are over or nothing came for 5,
-        and before a limit could be passed.
+        body or the stream has ended, when lines were rejected that somebody asks for, when 20
+        milliseconds are over or nothing came for 5, and before a limit could be passed.
 
         Args:
             lines: input lines that the stream may come to have.
@@ -134,7 +134,7 @@ cdef class Relay:
                 self.sent += sent
                 if sent < size:
                     return results[sent:]
-            if decoder.state == FINISHED or stream.run.failed_reason:
+            if decoder.state == FINISHED or stream.run.failed_reason or stream.kept is not None:
                 break
             if haste >= HASTE:
                 with nogil:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from forstcore import RejectedLines
+
 __all__ = ["COUNTERS", "Counted", "counters_of"]
 
 
@@ -19,6 +21,7 @@ class Counted(Protocol):
     @property
     def failed(self) -> bool: ...
     def errors_by_code(self) -> dict[str, int]: ...
+    def take_rejected(self) -> RejectedLines | None: ...
 
 
 COUNTERS = {

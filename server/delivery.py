@@ -10,7 +10,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
-from forstcore import Filter, RecordStream
+from forstcore import Filter, RecordStream, RejectedLines
 from forstcore._proc import PASS_ON
 from forstcore.engine import Engine
 from forstcore.processors import Processor
@@ -47,11 +47,13 @@ class Delivery:
     Args:
         results: result lines.
         counts: what they add to the counters.
+        rejected: which lines gave an error, None for none.
         batches: the batches that end behind them; none, where they end within one.
         notice: what there is to say of the source, in place of results.
 
     Attributes:
         results, counts, notice: as above.
+        places: which of the result lines are error lines, counted from 1.
         missed: how many records before these are missing, None if that is not known.
         offset: from where to go on behind them, empty if there is nothing to say.
         is_last: whether the source had no more.
@@ -68,6 +70,7 @@ class Delivery:
         "missed",
         "notice",
         "offset",
+        "places",
         "receipts",
         "results",
         "size",
@@ -79,8 +82,10 @@ class Delivery:
         counts: Counts | None = None,
         batches: Sequence[Batch] = (),
         notice: Notice | None = None,
+        rejected: RejectedLines | None = None,
     ) -> None:
         self.results = results
+        self.places = rejected.places if rejected is not None else []
         self.counts = counts or Counts()
         self.notice = notice
         self.missed: int | None = 0
@@ -91,7 +96,7 @@ class Delivery:
             self.missed = together(self.missed, batch.missed)
             self.offset, self.is_last = batch.offset, batch.is_last
         self.is_start = bool(batches) and not self.counts.lines
-        self.size = _OVERHEAD + len(results)
+        self.size = _OVERHEAD + len(results) + 40 * len(self.places)
         self._chunk: bytes | None = None
 
     @property
@@ -137,6 +142,7 @@ class CoreWork:
             max_line_size=max_line_size,
             filter=wanted,
             processor=processor.function,
+            keep_rejected=on_error != "skip",
         )
         self._meter = _Meter(self._stream)
 
@@ -148,7 +154,7 @@ class CoreWork:
             # Lines are whole, so nothing of them is left in the stream.
             results = self._stream.feed(item.lines)
             counts = self._meter.read(item.lines.count(b"\n"), len(item.lines))
-            yield Delivery(results, counts, [item])
+            yield Delivery(results, counts, [item], rejected=self._stream.take_rejected())
             _check(self._stream)
 
 
@@ -192,6 +198,7 @@ class EngineWork:
             max_line_size=max_line_size,
             workers=workers,
             buffer_size=buffer_size,
+            keep_rejected=on_error != "skip",
         )
         self._meter = _Meter(self._engine, self._sieve)
         self._marks: deque[_Mark] = deque()
@@ -203,13 +210,15 @@ class EngineWork:
             aclosing(self._engine.run(lines)) as outputs,
         ):
             async for output in outputs:
+                rejected = self._engine.take_rejected()
                 due: list[_Mark] = []
                 while self._marks and self._marks[0].due <= self._engine.lines:
                     due.append(self._marks.popleft())
                 self._has_room.set()
                 batches = [mark.item for mark in due if isinstance(mark.item, Batch)]
                 count, size = sum(mark.lines for mark in due), sum(mark.size for mark in due)
-                yield Delivery(output, self._meter.read(count, size), batches)
+                counts = self._meter.read(count, size)
+                yield Delivery(output, counts, batches, rejected=rejected)
                 for mark in due:
                     if isinstance(mark.item, Notice):
                         yield Delivery(notice=mark.item)

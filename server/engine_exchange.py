@@ -34,7 +34,7 @@ class EngineExchange(Exchange):
             aclosing(self.stream.run(pieces)) as outputs,
         ):
             async for output in outputs:
-                sending = outlet.send(outlet.wrapped(output))
+                sending = outlet.send(outlet.wrapped(output, self._take_rejected()))
                 del output
                 await sending
                 self._check()

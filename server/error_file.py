@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 
+from forstcore import RejectedLines
+from forstcore._rejects import rejected_in, write_reject
 from server.config import ServerConfig
 
 __all__ = ["ErrorFile"]
@@ -34,10 +37,21 @@ class ErrorFile:
             raise ValueError(f"errors: cannot write {self._path}: {error.strerror}") from None
         self._has_room = True
 
-    def write(self, lines: bytes) -> None:
-        """Append lines, if they fit; a file that is full, or fails, is told of once."""
+    def write(self, rejected: RejectedLines, path: str, client: str) -> None:
+        """Append lines, if they fit; a file that is full, or fails, is told of once.
+
+        Args:
+            rejected: the lines.
+            path: of the endpoint that rejected them.
+            client: who sent them.
+        """
         if not self._has_room:
             return
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        lines = b"".join(
+            write_reject(rejected_in(path, found.line, found), time=now, client=client)
+            for found in rejected
+        )
         try:
             if os.fstat(self._file).st_size + len(lines) <= self._most:
                 os.write(self._file, lines)

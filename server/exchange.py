@@ -15,7 +15,7 @@ from typing import Literal, cast
 from aiohttp import web
 from aiohttp.http import StreamWriter
 
-from forstcore import Filter, FilterError
+from forstcore import Filter, FilterError, RejectedLines
 from server.compression import negotiate
 from server.counters import Counted
 from server.errors import ProblemError, StreamError
@@ -27,7 +27,7 @@ from server.state import State
 from server.takeover import Takeover
 from server.watch import Watch
 
-__all__ = ["Exchange", "drained", "filter_of", "first_line", "on_error"]
+__all__ = ["Exchange", "drained", "filter_of", "first_line", "keep_rejected", "on_error"]
 
 _LOGGER = logging.getLogger("forstcore")
 _LINE_NUMBER = re.compile(r"[1-9][0-9]{0,17}")
@@ -71,7 +71,7 @@ class Exchange(ABC):
         self._protocol = protocol
         self._state = state
         self._config = config
-        self._frames = Frames(self.stream) if request.headers.get("Forst-Frames") == "1" else None
+        self._frames = Frames(self.stream) if has_frames(request) else None
         self._task = cast("asyncio.Task[object]", asyncio.current_task())
         self._ended_by: StreamError | None = None
         self._draining = False
@@ -202,6 +202,13 @@ class Exchange(ABC):
         with contextlib.suppress(ConnectionError, StreamError):
             await outlet.fail(error)
 
+    def _take_rejected(self) -> RejectedLines | None:
+        """Return the lines that were rejected last; where a file is for that, it gets them."""
+        file, rejected = self._state.error_file, self.stream.take_rejected()
+        if file is not None and rejected is not None:
+            file.write(rejected, self.request.path, self.request.remote or "")
+        return rejected
+
     def _is_reading(self) -> bool:
         transport = self.request.transport
         return transport is not None and transport.is_reading()
@@ -213,6 +220,16 @@ def on_error(request: web.Request) -> Literal["skip", "emit", "fail"]:
     if mode not in ("skip", "emit", "fail"):
         raise ProblemError(400, f"Forst-On-Error must be skip, emit or fail, not {mode!r}")
     return cast("Literal['skip', 'emit', 'fail']", mode)
+
+
+def has_frames(request: web.Request) -> bool:
+    """Tell whether the client asks for control lines."""
+    return request.headers.get("Forst-Frames") == "1"
+
+
+def keep_rejected(request: web.Request, state: State) -> bool:
+    """Tell whether anybody asks which lines were rejected."""
+    return state.error_file is not None or (has_frames(request) and on_error(request) != "skip")
 
 
 def filter_of(request: web.Request) -> Filter | None:

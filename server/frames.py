@@ -1,19 +1,21 @@
 """Control lines, for clients that ask for them with `Forst-Frames: 1`.
 
 A control line starts with ':', which no JSON value does, so that it is never taken for a
-result: `:ack N`, `:end {…}` and `:error {…}`.
+result: `:ack N`, `:rejected N…`, `:end {…}` and `:error {…}`.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from xxhash import xxh3_64
 
+from forstcore import RejectedLines
 from server.counters import Counted, counters_of
 from server.errors import StreamError, problem
 
-__all__ = ["Frames"]
+__all__ = ["Frames", "marks"]
 
 
 class Frames:
@@ -32,9 +34,19 @@ class Frames:
         self.digest = xxh3_64()
         self.acked = 0
 
-    def results(self, results: bytes) -> bytes:
-        """Add the acknowledgement of all lines so far to a batch of results, if it is news."""
+    def results(self, results: bytes, rejected: RejectedLines | None = None) -> bytes:
+        """Add what is to be said of a batch of results, if it is news.
+
+        Before them, which of the lines are error lines; behind them, the acknowledgement of
+        all input lines so far.
+
+        Args:
+            results: result and error lines.
+            rejected: the input lines that gave an error among theirs, None for none.
+        """
         self.digest.update(results)
+        if rejected is not None:
+            results = marks(rejected.places) + results
         if self._stream.lines == self.acked:
             return results
         self.acked = self._stream.lines
@@ -57,3 +69,8 @@ class Frames:
     def error(self, error: StreamError) -> bytes:
         """Write why the stream ends here."""
         return b":error %b\n" % problem(error.status, error.detail, code=error.code)
+
+
+def marks(places: Sequence[int]) -> bytes:
+    """Write which of the lines that follow are error lines: nothing, if none is."""
+    return f":rejected {' '.join(map(str, places))}\n".encode() if places else b""

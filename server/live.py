@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from server.delivery import Delivery
-from server.frames import Frames
+from server.frames import Frames, marks
 
 __all__ = ["LiveFrames", "Tally"]
 
@@ -38,6 +38,9 @@ class Tally:
     def errors_by_code(self) -> dict[str, int]:
         """Count the errors by their code."""
         return dict(self._errors)
+
+    def take_rejected(self) -> None:
+        """Return nothing: a source's lines are those of many subscribers; see `Delivery`."""
 
     def add(self, delivery: Delivery, missed: int | None) -> None:
         """Count a delivery, and what was missed before it."""
@@ -89,7 +92,7 @@ class LiveFrames(Frames):
             if delivery.notice.detail:
                 state["detail"] = delivery.notice.detail
             said += b":source %b\n" % json.dumps(state).encode()
-        return said
+        return said + marks(delivery.places)
 
     def behind(self, delivery: Delivery) -> bytes:
         """Write what is to be said behind the results of a delivery."""

@@ -8,6 +8,7 @@ import contextlib
 from aiohttp import web
 from aiohttp.http import StreamWriter
 
+from forstcore import RejectedLines
 from server.compression import encoder_for
 from server.config import ServerConfig
 from server.errors import StreamError
@@ -104,10 +105,15 @@ class Outlet:
         """Whether results go out as HTTP chunks, without a content coding."""
         return self._chunked and self._encoder is None
 
-    def wrapped(self, results: bytes) -> bytes:
-        """Make a batch of results ready for the connection: control lines, coding, chunk."""
+    def wrapped(self, results: bytes, rejected: RejectedLines | None = None) -> bytes:
+        """Make a batch of results ready for the connection: control lines, coding, chunk.
+
+        Args:
+            results: result and error lines.
+            rejected: the input lines that gave an error among theirs, None for none.
+        """
         if self._frames:
-            results = self._frames.results(results)
+            results = self._frames.results(results, rejected)
         return self._encoded(results) if results else b""
 
     async def send(self, wrapped: bytes) -> None:

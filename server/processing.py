@@ -10,8 +10,7 @@ from forstcore.engine import Engine
 from forstcore.processors import BUILT_IN, Processor
 from server.engine_exchange import EngineExchange
 from server.errors import ProblemError
-from server.exchange import filter_of, first_line, on_error
-from server.rejecting import RejectingExchange
+from server.exchange import filter_of, first_line, keep_rejected, on_error
 from server.state import STATE, State
 
 __all__ = [
@@ -75,25 +74,19 @@ async def run_engine(request: web.Request, processor: Processor) -> web.StreamRe
     state = request.app[STATE]
     config = state.config
     if filter_of(request) is not None:
-        what = "a server that writes rejected lines down" if state.error_file else request.path
-        raise ProblemError(400, f"filters are for /streaming-process, and not for {what}")
-    mode = on_error(request)
-    if state.error_file is not None and mode == "skip":
-        # What they were is in the error lines, which the client does not get.
-        mode = "emit"
+        path = request.path
+        raise ProblemError(400, f"filters are for /streaming-process, and not for {path}")
     engine = Engine(
         processor,
         state.threads(processor.name),
-        on_error=mode,
+        on_error=on_error(request),
         max_line_size=config.max_line_size,
         first_line=first_line(request),
         workers=config.workers,
         buffer_size=config.buffer_size,
         order=_order(request),
+        keep_rejected=keep_rejected(request, state),
     )
-    if state.error_file is not None:
-        file = state.error_file
-        return await RejectingExchange(request, state, engine, processor.name, file).run()
     return await EngineExchange(request, state, engine, processor.name).run()
 
 

@@ -29,7 +29,10 @@ async def publish(request: web.Request) -> web.StreamResponse:
         raise ProblemError(400, "Forst-On-Error must be skip or fail: there is no line to emit")
     state = request.app[STATE]
     stream = RecordStream(
-        on_error=mode, max_line_size=state.config.max_line_size, processor=PASS_ON
+        on_error=mode,
+        max_line_size=state.config.max_line_size,
+        processor=PASS_ON,
+        keep_rejected=state.error_file is not None,
     )
     return await Publication(request, state, stream, source).run()
 
@@ -95,6 +98,7 @@ class Publication(Exchange):
             self.intake.stop()
 
     def _publish(self, lines: bytes) -> None:
+        self._take_rejected()
         refused = ""
         if self.stream.failed:
             lines, error = _last_apart(lines)

@@ -101,12 +101,13 @@ _SCHEMAS: Json = {
         "type": "string",
         "description": "With `Forst-Frames: 1` lines that start with `:` stand between the "
         "results. `:ack N`: the results of the first N input lines are above. `:end {End}`: the "
-        "last line of a stream that ended well. `:error {StreamProblem}`: the stream failed "
-        "here. Live streams also have `:offset TEXT` (what to send as `from` to go on behind "
-        "the next `:ack`), `:missed N` (records left out here, `?` for an unknown number), "
-        "`:source {Notice}` and `:delivery MODE` (as `Forst-Delivery`).",
-        "pattern": r"^:(ack \d+|end \{.*\}|error \{.*\}|offset .+|missed (\d+|\?)|source \{.*\}"
-        r"|delivery at-(least|most)-once)$",
+        "last line of a stream that ended well. `:rejected N N…`: of the lines that follow, "
+        "control lines not counted, the Nth are error lines. `:error {StreamProblem}`: the "
+        "stream failed here. Live streams also have `:offset TEXT` (what to send as `from` to go "
+        "on behind the next `:ack`), `:missed N` (records left out here, `?` for an unknown "
+        "number), `:source {Notice}` and `:delivery MODE` (as `Forst-Delivery`).",
+        "pattern": r"^:(ack \d+|rejected \d+( \d+)*|end \{.*\}|error \{.*\}|offset .+"
+        r"|missed (\d+|\?)|source \{.*\}|delivery at-(least|most)-once)$",
     },
     "End": _object(
         "The counters of a stream that ended well, and a digest of its result and error lines.",

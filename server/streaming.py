@@ -8,13 +8,11 @@ import time
 from aiohttp import web
 
 from forstcore import RecordStream
-from forstcore.processors import BUILT_IN
 from server._chunked import feed_chunk
 from server._relay import Relay
-from server.exchange import Exchange, filter_of, first_line, on_error
+from server.exchange import Exchange, filter_of, first_line, keep_rejected, on_error
 from server.intake import UNLIMITED
 from server.outlet import Outlet
-from server.processing import run_engine
 from server.relay import is_idle, relay_of
 from server.state import STATE, State
 from server.takeover import Takeover
@@ -25,14 +23,12 @@ __all__ = ["streaming_process"]
 async def streaming_process(request: web.Request) -> web.StreamResponse:
     """Answer `POST /streaming-process`: NDJSON in, NDJSON out, at the same time."""
     state = request.app[STATE]
-    if state.error_file is not None:
-        # The engine's way, on which lines are known until their results are there.
-        return await run_engine(request, BUILT_IN)
     stream = RecordStream(
         on_error=on_error(request),
         max_line_size=state.config.max_line_size,
         first_line=first_line(request),
         filter=filter_of(request),
+        keep_rejected=keep_rejected(request, state),
     )
     return await CoreExchange(request, state, stream).run()
 
@@ -67,7 +63,8 @@ class CoreExchange(Exchange):
                 del piece
                 await sending
                 self._check()
-            await outlet.send(outlet.wrapped(self.stream.finish()))
+            last = self.stream.finish()
+            await outlet.send(outlet.wrapped(last, self._take_rejected()))
             self._check()
             await outlet.end()
         finally:
@@ -97,6 +94,7 @@ class CoreExchange(Exchange):
             self.intake.count(self.intake.received - received)
             outlet.sent += relay.sent - sent
             self._core_seconds += (relay.nanoseconds - nanoseconds) / 1e9
+            self._take_rejected()
         outlet.send_at_once(left)
         self._check()
 
@@ -105,7 +103,8 @@ class CoreExchange(Exchange):
         if outlet.plain:
             wrapped = feed_chunk(self.stream, piece, self._frames)
             self._core_seconds += time.perf_counter() - started
+            self._take_rejected()
             return wrapped
         results = self.stream.feed(piece)
         self._core_seconds += time.perf_counter() - started
-        return outlet.wrapped(results)
+        return outlet.wrapped(results, self._take_rejected())

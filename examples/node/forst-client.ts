@@ -26,6 +26,16 @@ export type InvalidLine = {
 
 export type Result = ProcessedRecord | InvalidLine;
 
+const invalid = new WeakSet<object>();
+
+/**
+ * Tell whether a result stands in the place of a line that is no record, by what the server says
+ * of its lines: a processor's result may have the same members.
+ */
+export function isInvalidLine(result: Result): result is InvalidLine {
+  return invalid.has(result);
+}
+
 /** What a whole stream came to; `lines` are those of the input, `errors` those without a result. */
 export type Summary = {
   lines: number;
@@ -351,6 +361,8 @@ function exchangeOf(
     const decoder = new TextDecoder("utf-8", { fatal: true });
     let tail = "";
     let summary: Summary | undefined;
+    let places = new Set<number>(); // Which lines after the last `:rejected` stand for errors,
+    let passed = 0; // and how many came since.
     for await (const chunk of body(true)) {
       const text = decoder.decode(chunk, { stream: true });
       const end = text.lastIndexOf("\n") + 1;
@@ -361,12 +373,21 @@ function exchangeOf(
       const whole = (tail + text.slice(0, end - 1)).split("\n");
       tail = text.slice(end);
       for (const line of whole) {
-        if (!line.startsWith(":")) yield JSON.parse(line) as Result;
-        // Whoever has asked for more than what is above this line is done with that.
-        else if (line.startsWith(":ack ")) onAck((lines = Number(line.slice(5))));
-        // Its digest is not checked: Node has no XXH3.
-        else if (line.startsWith(":end ")) summary = JSON.parse(line.slice(5)) as Summary;
-        else if (line.startsWith(":error ")) {
+        if (!line.startsWith(":")) {
+          const result = JSON.parse(line) as Result;
+          passed += 1;
+          if (places.has(passed)) invalid.add(result);
+          yield result;
+        } else if (line.startsWith(":rejected ")) {
+          places = new Set(line.slice(10).split(" ").map(Number));
+          passed = 0;
+        } else if (line.startsWith(":ack ")) {
+          lines = Number(line.slice(5));
+          onAck(lines); // Whoever has asked for more than what is above this line is done with that.
+        } else if (line.startsWith(":end ")) {
+          // Its digest is not checked: Node has no XXH3.
+          summary = JSON.parse(line.slice(5)) as Summary;
+        } else if (line.startsWith(":error ")) {
           const { code, detail, status } = JSON.parse(line.slice(7)) as ForstError;
           throw new ForstError(code, detail, status, lines);
         }

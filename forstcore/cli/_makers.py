@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter, deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, Protocol
 
 from forstcore._kinds import batches_of
 from forstcore._order import Outcome
 from forstcore._proc import Batcher
+from forstcore._rejected import RejectedLine
 from forstcore.engine import Engine
 from forstcore.processors import Processor
 
@@ -24,19 +25,19 @@ class Maker(Protocol):
     """Makes results of an input."""
 
     @property
-    def settled(self) -> int:
-        """Input lines whose results have all been yielded."""
+    def rejected(self) -> Iterable[RejectedLine]:
+        """The lines that gave an error among those of the chunk that was yielded last."""
 
     def results_in(self, chunk: bytes) -> int:
         """Count the results in the chunk that was yielded last, its error lines left out."""
 
-    def errors(self) -> dict[str, int] | None:
-        """Count the errors so far by code; None if that is not known."""
+    def errors(self) -> dict[str, int]:
+        """Count the errors so far by code."""
 
     def run(
-        self, source: AsyncGenerator[bytes, None], on_error: OnError
+        self, source: AsyncGenerator[bytes, None], on_error: OnError, *, keep_rejected: bool
     ) -> AsyncGenerator[bytes, None]:
-        """Yield whole result lines."""
+        """Yield whole result lines; `rejected` tells of errors if they are kept."""
 
 
 class EngineMaker:
@@ -54,8 +55,8 @@ class EngineMaker:
         self._told = 0
 
     @property
-    def settled(self) -> int:
-        return self._engine.lines if self._engine else 0
+    def rejected(self) -> Iterable[RejectedLine]:
+        return (self._engine and self._engine.take_rejected()) or ()
 
     def results_in(self, _chunk: bytes) -> int:
         told, self._told = self._told, self._engine.results if self._engine else 0
@@ -65,10 +66,16 @@ class EngineMaker:
         return self._engine.errors_by_code() if self._engine else {}
 
     async def run(
-        self, source: AsyncGenerator[bytes, None], on_error: OnError
+        self, source: AsyncGenerator[bytes, None], on_error: OnError, *, keep_rejected: bool
     ) -> AsyncGenerator[bytes, None]:
         threads = ThreadPoolExecutor(self._options["workers"], "forstcore-worker")
-        self._engine = Engine(self._processor, threads, on_error=on_error, **self._options)
+        self._engine = Engine(
+            self._processor,
+            threads,
+            on_error=on_error,
+            keep_rejected=keep_rejected,
+            **self._options,
+        )
         results = self._engine.run(source)
         try:
             async for chunk in results:
@@ -94,7 +101,7 @@ class BlockMaker:
     """
 
     def __init__(self, processor: Processor, *, workers: int, max_line_size: int) -> None:
-        self.settled = 0
+        self.rejected: Iterable[RejectedLine] = ()
         self._processor = processor
         self._workers = workers
         self._max_line_size = max_line_size
@@ -108,24 +115,24 @@ class BlockMaker:
         return self._codes
 
     async def run(
-        self, source: AsyncGenerator[bytes, None], on_error: OnError
+        self, source: AsyncGenerator[bytes, None], on_error: OnError, *, keep_rejected: bool
     ) -> AsyncGenerator[bytes, None]:
         loop = asyncio.get_running_loop()
-        batches = batches_of(self._processor, on_error, self._max_line_size)
+        batches = batches_of(
+            self._processor, on_error, self._max_line_size, keep_rejected=keep_rejected
+        )
         batcher = Batcher(max_line_size=self._max_line_size)
-        jobs: deque[tuple[asyncio.Future[Outcome], int]] = deque()
+        jobs: deque[asyncio.Future[Outcome]] = deque()
         stopped = threading.Event()
 
         def begin(lines: bytes, number: int) -> None:
-            job = loop.run_in_executor(threads, batches.run, lines, number, stopped.is_set)
-            jobs.append((job, batcher.lines))
+            jobs.append(loop.run_in_executor(threads, batches.run, lines, number, stopped.is_set))
 
         async def first() -> bytes:
-            job, lines = jobs.popleft()
-            outcome = await job
+            outcome = await jobs.popleft()
             self._results = outcome.results
             self._codes.update(outcome.errors or {})
-            self.settled = lines
+            self.rejected = outcome.rejected or ()
             self._failure = outcome.failure
             return outcome.output
 
@@ -135,7 +142,7 @@ class BlockMaker:
                     number = batcher.lines + 1
                     if lines := batcher.feed(piece):
                         begin(lines, number)
-                    while jobs and (len(jobs) > self._workers + 1 or jobs[0][0].done()):
+                    while jobs and (len(jobs) > self._workers + 1 or jobs[0].done()):
                         yield await first()
                         if self._failure is not None:
                             raise self._failure

@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from forstcore._heap import keep_freed
-from forstcore._origin import Origin
-from forstcore._rejects import Rejected, Rejects, write_reject
+from forstcore._origin import Files
+from forstcore._rejected import RejectedLine
+from forstcore._rejects import Rejected, rejected_in, write_reject
 from forstcore._whole import written_late
 from forstcore.cli._ahead import read_ahead
 from forstcore.cli._inputs import Inputs, Piece
@@ -33,7 +34,6 @@ class Plan:
         output: the file for the results, ``-`` for standard output, None for no results.
         on_error: what becomes of lines that give an error.
         errors: the file for those, None for none.
-        max_line_size: bytes of such a line that are of interest.
         progress: whether to show progress; if None, on a terminal.
         on_reject: is given each line that gave an error, too.
         place: tells where a line of a file came from in the first place; None for there.
@@ -44,7 +44,6 @@ class Plan:
     output: str | None
     on_error: OnError = "skip"
     errors: str | None = None
-    max_line_size: int = 1 << 20
     progress: bool | None = None
     on_reject: Callable[[Rejected], None] | None = None
     place: Callable[[str, int], tuple[str, int]] | None = None
@@ -65,7 +64,7 @@ def transform(plan: Plan, maker: Maker) -> int:
     keep_freed(_KEPT)
     tally = Tally()
     progress = Progress(plan.inputs, tally, plan.progress)
-    origin = Origin(plan.max_line_size)
+    files = Files()
     with ExitStack() as stack:
         write: Callable[[bytes], object] = len
         if plan.output is not None:
@@ -74,21 +73,20 @@ def transform(plan: Plan, maker: Maker) -> int:
         if file is not None:
             write = _flushing(file, write)
 
-        def note(error: dict[str, Any]) -> None:
-            rejected = _rejected(error, origin, plan)
+        def note(found: RejectedLine) -> None:
+            rejected = rejected_in(*_place(found.line, files, plan), found)
             if file is not None:
                 file.write(write_reject(rejected))
             if plan.on_reject is not None:
                 progress.clear()
                 plan.on_reject(rejected)
 
-        rejects = None
-        known = maker.errors()
-        if known is None or plan.errors or plan.on_reject:
-            rejects = Rejects(note, keep=plan.on_error != "skip")
-        tally.errors = lambda: (maker.errors() or {}) if rejects is None else rejects.codes
+        is_noting = bool(plan.errors or plan.on_reject)
+        tally.errors = maker.errors
         try:
-            asyncio.run(_run(plan, maker, origin, rejects, tally, progress, write))
+            asyncio.run(
+                _run(plan, maker, files, note if is_noting else None, tally, progress, write)
+            )
         finally:
             progress.clear()
         progress.end(plan.verb)
@@ -98,67 +96,43 @@ def transform(plan: Plan, maker: Maker) -> int:
 async def _run(
     plan: Plan,
     maker: Maker,
-    origin: Origin,
-    rejects: Rejects | None,
+    files: Files,
+    note: Callable[[RejectedLine], None] | None,
     tally: Tally,
     progress: Progress,
     write: Callable[[bytes], object],
 ) -> None:
+    has_places = note is not None or plan.on_error == "fail"
+
     async def counted(pieces: AsyncIterable[Piece]) -> AsyncGenerator[bytes, None]:
         async for name, piece in pieces:
-            if has_origin:
-                origin.note(name, piece)
+            if has_places:
+                files.note(name, piece)
             tally.bytes_in += len(piece)
             yield piece
 
-    on_error = plan.on_error
-    if rejects and on_error == "skip":
-        # Error lines are wanted even where they are not to be among the results.
-        on_error = "emit"
-    has_origin = on_error != "skip"
-    settled = 0
     async with (
         aclosing(read_ahead(plan.inputs.pieces)) as pieces,
         aclosing(counted(pieces)) as source,
-        aclosing(maker.run(source, on_error)) as results,
+        aclosing(maker.run(source, plan.on_error, keep_rejected=note is not None)) as results,
     ):
         try:
             async for chunk in results:
-                if rejects:
-                    chunk = rejects.take(chunk)
+                if note is not None:
+                    for found in maker.rejected:
+                        note(found)
                 tally.results += maker.results_in(chunk)
                 write(chunk)
                 progress.tick()
-                # One round late: results may come in several pieces, all settled by then.
-                if has_origin and settled != maker.settled:
-                    origin.forget(settled)
-                    settled = maker.settled
         except RecordError as error:
-            raise _at_its_place(error, origin, plan) from None
+            file, line = _place(error.line, files, plan)
+            message = f"{file}: {error.message}"
+            raise RecordError(error.code, message, line, error.offset) from None
 
 
-def _rejected(error: dict[str, Any], origin: Origin, plan: Plan) -> Rejected:
-    number = error["line"]
-    raw = origin.line(number)
-    file, line = origin.place(number)
-    if plan.place is not None:
-        file, line = plan.place(file, line)
-    return Rejected(
-        file,
-        line,
-        error["offset"],
-        error["code"],
-        error["message"],
-        raw,
-        error["code"] == "line_too_long",
-    )
-
-
-def _at_its_place(error: RecordError, origin: Origin, plan: Plan) -> RecordError:
-    file, line = origin.place(error.line)
-    if plan.place is not None:
-        file, line = plan.place(file, line)
-    return RecordError(error.code, f"{file}: {error.message}", line, error.offset)
+def _place(number: int, files: Files, plan: Plan) -> tuple[str, int]:
+    file, line = files.place(number)
+    return (file, line) if plan.place is None else plan.place(file, line)
 
 
 def _flushing(errors: BinaryIO, write: Callable[[bytes], object]) -> Callable[[bytes], object]:

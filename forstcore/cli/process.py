@@ -164,7 +164,6 @@ def command(
             output,
             on_error=on_error,
             errors=errors,
-            max_line_size=max_line_size,
             progress=progress,
         ),
         maker_of(

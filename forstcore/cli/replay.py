@@ -103,7 +103,7 @@ def command(
     maker: Maker
     if to:
         config = StreamingConfig(timeout=timeout, retry=RetryConfig(attempts=10))
-        maker = ServerMaker(to, token, ca, config, resume=True)
+        maker = ServerMaker(to, token, ca, config, max_line_size=max_line_size, resume=True)
     else:
         maker = maker_of(
             inputs,
@@ -117,7 +117,6 @@ def command(
             inputs,
             output,
             errors=errors,
-            max_line_size=max_line_size,
             progress=progress,
             place=inputs.place,
         ),

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import functools
 import ssl
-from collections.abc import AsyncGenerator
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable
+from contextlib import aclosing
 from typing import Literal
 
 import click
 
+from forstcore._origin import Origin
+from forstcore._proc import DEFAULT_MAX_LINE_SIZE
+from forstcore._rejected import RejectedLine
 from forstcore.cli import _options
 from forstcore.cli._clashes import check_names
 from forstcore.cli._inputs import Inputs
 from forstcore.cli._makers import OnError
 from forstcore.cli._transform import Plan, transform
-from forstcore.client import ForstStreamingClient, ResultStream, StreamOptions
+from forstcore.client import ErrorLine, ForstStreamingClient, StreamOptions
 from forstcore.config import RetryConfig, StreamingConfig
 
 __all__ = ["ServerMaker", "client_of", "command", "split_url"]
@@ -30,6 +35,7 @@ class ServerMaker:
         token: its bearer token.
         ca: PEM file with the authority of its certificate.
         config: sizes and times.
+        max_line_size: bytes of a rejected line that are of interest.
         resume: whether to go on over a new connection when one is lost.
     """
 
@@ -40,32 +46,61 @@ class ServerMaker:
         ca: str | None,
         config: StreamingConfig,
         *,
+        max_line_size: int = DEFAULT_MAX_LINE_SIZE,
         resume: bool,
     ) -> None:
         base, self._endpoint = split_url(url)
         self._client = functools.partial(client_of, base, token, ca, config)
+        self._max_line_size = max_line_size
         self._resume = resume
-        self._results: ResultStream[bytes] | None = None
-
-    @property
-    def settled(self) -> int:
-        return self._results.lines if self._results else 0
+        self._codes: Counter[str] = Counter()
+        self.rejected: Iterable[RejectedLine] = ()
 
     def results_in(self, chunk: bytes) -> int:
-        return chunk.count(b"\n")
+        return 0 if isinstance(chunk, ErrorLine) else chunk.count(b"\n")
 
-    def errors(self) -> None:
-        """Not known here: a summary covers its own connection only."""
+    def errors(self) -> dict[str, int]:
+        return self._codes
 
     async def run(
-        self, source: AsyncGenerator[bytes, None], on_error: OnError
+        self, source: AsyncGenerator[bytes, None], on_error: OnError, *, keep_rejected: bool
     ) -> AsyncGenerator[bytes, None]:
-        options = StreamOptions(on_error=on_error, resume=self._resume)
-        async with self._client() as client:
-            self._results = client.process_streaming_data(self._endpoint, source, options)
-            async with self._results as results:
+        origin = Origin(self._max_line_size) if keep_rejected else None
+        # A summary counts the errors of its own connection only, and not by their codes.
+        mode: OnError = "emit" if on_error == "skip" else on_error
+        options = StreamOptions(on_error=mode, resume=self._resume)
+        settled = 0
+        async with self._client() as client, aclosing(_noted(source, origin)) as pieces:
+            stream = client.process_streaming_data(self._endpoint, pieces, options)
+            async with stream as results:
                 async for chunk in results:
+                    self.rejected = ()
+                    if isinstance(chunk, ErrorLine):
+                        self._reject(chunk, origin)
+                        if on_error == "skip":
+                            chunk = b""
                     yield chunk
+                    # One round late: results may come in several pieces, all settled by then.
+                    if origin is not None and settled != stream.lines:
+                        origin.forget(settled)
+                        settled = stream.lines
+
+    def _reject(self, line: ErrorLine, origin: Origin | None) -> None:
+        error = line.members()
+        self._codes[error["code"]] += 1
+        if origin is not None:
+            raw = origin.line(error["line"])
+            at = error["line"], error["offset"]
+            self.rejected = [RejectedLine(*at, error["code"], error["message"], raw)]
+
+
+async def _noted(
+    source: AsyncIterable[bytes], origin: Origin | None
+) -> AsyncGenerator[bytes, None]:
+    async for piece in source:
+        if origin is not None:
+            origin.note(piece)
+        yield piece
 
 
 def split_url(url: str) -> tuple[str, str]:

@@ -81,7 +81,6 @@ def command(
             read,
             None,
             errors=errors,
-            max_line_size=max_line_size,
             progress=progress,
             on_reject=show,
             verb="checked",

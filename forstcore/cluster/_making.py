@@ -13,6 +13,7 @@ from distributed import get_worker
 
 from forstcore._kinds import batches_of
 from forstcore._proc import Batcher
+from forstcore._rejected import RejectedLines
 from forstcore._stepping import steps
 from forstcore.engine import Engine, EngineOptions
 from forstcore.processors import Processor
@@ -28,6 +29,8 @@ class Made:
         lines: lines whose results have been yielded.
         records, results, bytes_in: as in `Part`.
         codes: errors by their code.
+        rejected: the lines that gave an error among those whose results were yielded last;
+            None if there are none, or if they are not kept.
     """
 
     lines: int = 0
@@ -35,6 +38,7 @@ class Made:
     results: int = 0
     bytes_in: int = 0
     codes: Counter[str] = field(default_factory=Counter)
+    rejected: RejectedLines | None = None
 
 
 class StoppedError(Exception):
@@ -62,6 +66,8 @@ def results_of(
     made: Made,
     is_stopped: Callable[[], bool],
     options: EngineOptions,
+    *,
+    keep_rejected: bool,
 ) -> Generator[bytes, None, None]:
     """Make results of lines; close the generator where that is not wanted any more.
 
@@ -71,6 +77,7 @@ def results_of(
         made: is told what they come to.
         is_stopped: whether to give up; looked at before each record.
         options: all of those of `Engine`, but `order`.
+        keep_rejected: whether `made.rejected` is told.
 
     Yields:
         Whole result lines.
@@ -81,8 +88,8 @@ def results_of(
     """
     counted = _counted(pieces, made)
     if processor.is_async:
-        return _in_tasks(counted, processor, made, is_stopped, options)
-    return _in_batches(counted, processor, made, is_stopped, options)
+        return _in_tasks(counted, processor, made, is_stopped, options, keep_rejected)
+    return _in_batches(counted, processor, made, is_stopped, options, keep_rejected)
 
 
 def _counted(pieces: Iterable[bytes], made: Made) -> Iterator[bytes]:
@@ -97,8 +104,11 @@ def _in_batches(
     made: Made,
     is_stopped: Callable[[], bool],
     options: EngineOptions,
+    keep_rejected: bool,
 ) -> Generator[bytes, None, None]:
-    batches = batches_of(processor, options["on_error"], options["max_line_size"])
+    batches = batches_of(
+        processor, options["on_error"], options["max_line_size"], keep_rejected=keep_rejected
+    )
     try:
         for lines, number, behind in _batched(pieces, options):
             outcome = batches.run(lines, number, is_stopped)
@@ -110,6 +120,7 @@ def _in_batches(
             made.records += outcome.records
             made.results += outcome.results
             made.codes.update(outcome.errors or {})
+            made.rejected = outcome.rejected
             yield outcome.output
     finally:
         batches.close()
@@ -132,6 +143,7 @@ def _in_tasks(
     made: Made,
     is_stopped: Callable[[], bool],
     options: EngineOptions,
+    keep_rejected: bool,
 ) -> Generator[bytes, None, None]:
     async def source() -> AsyncGenerator[bytes, None]:
         # Reading may take its time, in which calls go on.
@@ -139,7 +151,7 @@ def _in_tasks(
             yield piece
 
     async def run() -> AsyncGenerator[bytes, None]:
-        engine = Engine(processor, threads, **options)
+        engine = Engine(processor, threads, keep_rejected=keep_rejected, **options)
         async with aclosing(source()) as lines, aclosing(engine.run(lines)) as outputs:
             async for output in outputs:
                 if is_stopped():
@@ -148,6 +160,7 @@ def _in_tasks(
                 made.records = engine.records
                 made.results = engine.results
                 made.codes = Counter(engine.errors_by_code())
+                made.rejected = engine.take_rejected()
                 yield output
         if engine.failure is not None:
             raise engine.failure

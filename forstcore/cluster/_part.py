@@ -55,10 +55,8 @@ class Task:
 
     def options(self, block: Block) -> EngineOptions:
         """Return the options with which a block is processed."""
-        # Error lines are wanted even where they are not to be among the results.
-        is_emitting = self.collect_errors and self.on_error == "skip"
         return {
-            "on_error": "emit" if is_emitting else self.on_error,
+            "on_error": self.on_error,
             "max_line_size": self.max_line_size,
             "first_line": block.first_line,
             "workers": self.workers,
@@ -100,22 +98,22 @@ def make_part(block: Block, task: Task) -> Part | Failure:
             pieces = _blocks.pieces(task.system, block)
             rejecting = None
             if task.collect_errors:
-                rejecting = Rejecting(
-                    block,
-                    task.target,
-                    task.file_of("errors", block),
-                    stack,
-                    keep=task.on_error != "skip",
-                    max_line_size=task.max_line_size,
-                )
-                pieces = rejecting.noted(pieces)
-            options = task.options(block)
-            results = results_of(pieces, processor, made, is_cancelled_here(), options)
+                name_of_errors = task.file_of("errors", block)
+                rejecting = Rejecting(block, task.target, name_of_errors, stack)
+            results = results_of(
+                pieces,
+                processor,
+                made,
+                is_cancelled_here(),
+                task.options(block),
+                keep_rejected=task.collect_errors,
+            )
             for chunk in stack.enter_context(closing(results)):
-                kept = rejecting.take(chunk, made.lines) if rejecting else chunk
-                out.write(kept)
-                digest.update(kept)
-                size += len(kept)
+                if rejecting is not None and made.rejected is not None:
+                    rejecting.write(made.rejected)
+                out.write(chunk)
+                digest.update(chunk)
+                size += len(chunk)
             part: Part = {
                 "part": name,
                 "file": block.file.name,

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import RECORDS, RESULTS, Run, Start, answers_each_at_once
-from tests.servers import Server, launch
+from tests.servers import Server, StartServer, launch
 
 BAD = b'{"id":"1"}\n{"id":2}\n'
 
@@ -268,3 +268,59 @@ def test_serve_is_the_server(run: Run, start: Start) -> None:
     assert re.match(rb"forstcore listens on http://127\.0\.0\.1:\d+", process.stdout.readline())
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == 0
+
+
+ROUTES = """
+import forstcore
+
+@forstcore.processor("echo")
+def echo(record: dict):
+    return record
+
+@forstcore.processor("later")
+async def later(record: dict):
+    return record
+"""
+ALIKE = [
+    b'{"status":"error","line":1,"offset":0,"code":"invalid_json","message":"no"}\n',
+    b'{"status":"error","line":"x","offset":0,"code":"invalid_json","message":"no"}\n',
+    b'{"status":"error","line":7,"offset":[],"code":"a","message":null}\n',
+]
+
+
+@pytest.mark.parametrize("name", ["echo", "later"])
+@pytest.mark.parametrize("mode", ["skip", "emit"])
+@pytest.mark.parametrize("way", ["process", "stdin", "send", "replay"])
+def test_results_that_look_like_errors_are_results(
+    run: Run, start_one: StartServer, tmp_path: Path, way: str, mode: str, name: str
+) -> None:
+    (tmp_path / "routes.py").write_text(ROUTES)
+    good = b"".join(ALIKE)
+    bad = b'{"status":"error","line":9'
+    (tmp_path / "in").write_bytes((good + bad + b"\n") * 100)
+    modules = ("--processors", "routes.py", "--processor", name)
+    errors = ("--errors", "errors", "--on-error", mode)
+    if way == "process":
+        done = run("process", "in", *errors, *modules)
+    elif way == "stdin":
+        done = run("process", *errors, *modules, stdin=(tmp_path / "in").read_bytes())
+    elif way == "send":
+        server = start_one("--no-access-log", "--processors", str(tmp_path / "routes.py"))
+        done = run("send", f"{server.url}/{name}", "in", *errors)
+    else:
+        # The lines that the built-in processor refuses, through one that does not.
+        assert run("process", "in", "--errors", "first", "-o", "none").returncode == 0
+        done = run("replay", "first", "--errors", "errors", *modules)
+        mode = "skip"
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(line) for line in (tmp_path / "errors").read_text().splitlines()]
+    assert [(each["line"], each["raw"].encode()) for each in found] == [
+        (number, bad) for number in range(4, 401, 4)
+    ]
+    lines = done.stdout.splitlines(keepends=True)
+    kept = [line for line in lines if line in ALIKE]
+    if way == "replay":
+        assert lines == []
+        return
+    assert kept == ALIKE * 100
+    assert len(lines) == (300 if mode == "skip" else 400)

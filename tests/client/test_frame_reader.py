@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from xxhash import xxh3_64_hexdigest
 
-from forstcore._frames import FrameReader
+from forstcore._frames import ErrorLine, FrameReader
 from forstcore.errors import StreamFailedError
 
 RESULTS = [b'{"id":"1"}\n', b'{"a":":"}\n', b'{"id":"\\n:ack 9"}\n', b'"x"\n', b"{}\n"]
@@ -91,3 +91,63 @@ def test_a_long_line_in_small_pieces_takes_linear_time() -> None:
     pieces = [whole[at : at + 100] for at in range(0, len(whole), 100)]
     got, _ = read(pieces, hold=True)
     assert got == line
+
+
+ERROR = b'{"status":"error","line":2,"offset":0,"code":"invalid_json","message":"no"}\n'
+
+
+@pytest.mark.parametrize("hold", [False, True])
+@given(data=st.data())
+def test_error_lines_are_those_that_are_named(hold: bool, data: st.DataObject) -> None:
+    """Lines that look alike are told apart by the mark alone, however the response is cut."""
+    parts: list[bytes] = []
+    expected: list[tuple[bytes, bool]] = []
+    for batch in data.draw(st.lists(st.lists(st.booleans(), max_size=5), max_size=5)):
+        places = [place for place, is_error in enumerate(batch, 1) if is_error]
+        if places:
+            parts.append(b":rejected " + b" ".join(b"%d" % place for place in places) + b"\n")
+        for is_error in batch:
+            if data.draw(st.booleans()):
+                parts.append(data.draw(st.sampled_from([b":ack 0\n", b":other\n"])))
+            parts.append(ERROR)
+            expected.append((ERROR, is_error))
+    whole = response(parts)
+    reader = FrameReader(hold=hold)
+    got: list[tuple[bytes, bool]] = []
+    while whole:
+        size = data.draw(st.integers(1, 100))
+        for piece in reader.feed(whole[:size]):
+            is_error = isinstance(piece, ErrorLine)
+            lines = piece.splitlines(keepends=True)
+            assert not is_error or len(lines) == 1
+            got += [(line, is_error) for line in lines]
+        whole = whole[size:]
+    assert got == expected
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b":rejected x", b":rejected 0", b":rejected 2 1", b":rejected 2 2", b":rejected -1"],
+)
+def test_a_mark_that_cannot_be(said: bytes) -> None:
+    reader = FrameReader(hold=False)
+    with pytest.raises(StreamFailedError, match="control line"):
+        reader.feed(said + b"\n")
+
+
+def test_lines_that_were_named_and_did_not_come() -> None:
+    reader = FrameReader(hold=False)
+    with pytest.raises(StreamFailedError, match=":rejected"):
+        reader.feed(response([b":rejected 2\n", ERROR]))
+    reader = FrameReader(hold=False)
+    with pytest.raises(StreamFailedError, match="control line"):
+        reader.feed(b":rejected 2\n:rejected 1\n")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"{}", b"[]", b"nope", b'{"line":"x","offset":0,"code":"a","message":"b"}', b'"x"', b"1"],
+)
+def test_an_error_line_that_is_none(line: bytes) -> None:
+    with pytest.raises(StreamFailedError, match="an error line"):
+        ErrorLine(line).members()

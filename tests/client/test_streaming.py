@@ -14,14 +14,16 @@ from typing import Any
 import pytest
 
 from forstcore import (
+    ErrorLine,
     ForstStreamingClient,
     ProcessedRecord,
     StreamingConfig,
     StreamingRecord,
     StreamOptions,
+    is_error,
 )
 from forstcore.client import Input
-from tests.servers import Server
+from tests.servers import Server, StartServer
 
 ENDPOINT = "/streaming-process"
 
@@ -390,3 +392,27 @@ def test_the_producers_error_without_a_loop(server: Server) -> None:
 
     with pytest.raises(KeyError, match="mine"):
         list(ForstStreamingClient(server.url).stream_to_forst(ENDPOINT, producer()))
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_errors_are_told_from_results_that_look_like_them(
+    start_one: StartServer, tmp_path: Path, resume: bool
+) -> None:
+    (tmp_path / "routes.py").write_text(
+        "from forstcore import processor\n\n"
+        "@processor('echo')\n"
+        "def echo(record: dict):\n    return record\n"
+    )
+    server = start_one("--no-access-log", "--processors", str(tmp_path / "routes.py"))
+    alike = b'{"status":"error","line":2,"offset":0,"code":"a","message":"b"}\n'
+    options = StreamOptions(on_error="emit", resume=resume)
+    client = ForstStreamingClient(server.url)
+    body = (alike + b"nope\n") * 1000
+    found = list(client.stream_to_forst("/echo", body, options))
+    assert [is_error(each) for each in found] == [False, True] * 1000
+    assert [each["line"] for each in found if is_error(each)] == list(range(2, 2001, 2))
+    pieces = list(client.process_streaming_data("/echo", body, options))
+    assert sum(isinstance(piece, ErrorLine) for piece in pieces) == 1000
+    kept = b"".join(piece for piece in pieces if not isinstance(piece, ErrorLine))
+    assert kept == alike * 1000
+    assert not is_error(json.loads(alike))

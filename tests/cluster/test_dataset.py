@@ -82,6 +82,35 @@ def test_the_parts_are_what_one_process_makes(
 
 
 @pytest.mark.parametrize("on_error", ["skip", "emit"])
+def test_results_that_look_like_errors_are_results(
+    process: Process, tmp_path: Path, on_error: str
+) -> None:
+    alike = b'{"status":"error","line":%s,"offset":0,"code":"invalid_json","message":"no"}\n'
+    good = alike % b"1" + alike % b'"x"'
+    (tmp_path / "in.ndjson").write_bytes((good + b"nope\n") * 500)
+
+    def echo(record: dict[str, Any]) -> dict[str, Any]:
+        return record
+
+    async def later(record: dict[str, Any]) -> dict[str, Any]:
+        return record
+
+    for processor in (echo, later):
+        made = process(
+            [tmp_path / "in.ndjson"],
+            processor=processor,
+            blocksize=10_000,
+            collect_errors=True,
+            on_error=on_error,
+        )
+        assert [error["line"] for error in made.errors] == list(range(3, 1501, 3))
+        assert {error["raw"] for error in made.errors} == {"nope"}
+        errors = (on_error == "emit") * 500
+        assert made.bytes.count(b"\n") == 1000 + errors
+        assert made.bytes.count(alike % b'"x"') == 500
+
+
+@pytest.mark.parametrize("on_error", ["skip", "emit"])
 def test_errors_have_their_file_line_and_byte(
     process: Process, files: list[Path], tmp_path: Path, on_error: str
 ) -> None:

@@ -13,6 +13,22 @@ class Cut(Exception):
     """The connection ended before the response did."""
 
 
+def apart(response: bytes) -> tuple[list[bytes], list[bytes]]:
+    """Take the results and the error lines of a response with control lines apart."""
+    results: list[bytes] = []
+    errors: list[bytes] = []
+    places: list[int] = []
+    passed = 0
+    for line in response.splitlines():
+        if line.startswith(b":rejected "):
+            places, passed = [int(place) for place in line.split()[1:]], 0
+            assert places == sorted(set(places))
+        elif not line.startswith(b":"):
+            passed += 1
+            (errors if passed in places else results).append(line)
+    return results, errors
+
+
 class RawStream:
     """One streaming request over a socket, sent and read piece by piece.
 

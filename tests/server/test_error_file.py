@@ -90,11 +90,84 @@ def test_what_is_written_can_be_replayed(start_server: StartServer, tmp_path: Pa
     assert (done.returncode, done.stdout) == (0, RESULT % 2)
 
 
-def test_filters_are_not_left_out_silently(start_server: StartServer, tmp_path: Path) -> None:
+def test_filters_go_with_it(start_server: StartServer, tmp_path: Path) -> None:
     server = start_server("--errors", str(tmp_path / "bad.ndjson"))
-    headers = {"Forst-Filter": '{"id":"1"}'}
-    with RawStream((server.host, server.port), headers=headers) as stream:
-        assert stream.read_head() == 400
+    assert process(server, BODY, {"Forst-Filter": '{"id":"1"}'}) == RESULT % 1
+    assert [each["line"] for each in entries(tmp_path / "bad.ndjson")] == [4]
+
+
+LOOK_ALIKES = """
+import forstcore
+
+@forstcore.processor("echo")
+def echo(record: dict):
+    return record
+
+@forstcore.processor("later")
+async def later(record: dict):
+    return record
+"""
+LOOKS = [
+    b'{"status":"error","line":1,"offset":0,"code":"invalid_json","message":"no"}',
+    b'{"status":"error","line":"x","offset":0,"code":"invalid_json","message":"no"}',
+    b'{"status":"error","line":99999,"offset":[],"code":"a","message":null}',
+    b'{"status":"error","line":',
+]
+
+
+@pytest.mark.parametrize("path", ["/echo", "/later"])
+@pytest.mark.parametrize("mode", ["skip", "emit", "fail"])
+def test_results_that_look_like_errors_are_results(
+    start_server: StartServer, tmp_path: Path, path: str, mode: str
+) -> None:
+    (tmp_path / "look_alikes.py").write_text(LOOK_ALIKES)
+    file = tmp_path / "bad.ndjson"
+    processors = str(tmp_path / "look_alikes.py")
+    server = start_server("--errors", str(file), "--processors", processors)
+    headers = {"Forst-On-Error": mode, "Forst-Frames": "1"}
+    body = b"".join(line + b"\n" for line in LOOKS)
+    out = process(server, body, headers, path).splitlines()
+    lines = [line for line in out if not line.startswith(b":")]
+    assert lines[:3] == LOOKS[:3]
+    assert len(lines) == (3 if mode == "skip" else 4)
+    assert [(each["line"], each["raw"]) for each in entries(file)] == [(4, LOOKS[3].decode())]
+    # The mark names the one error line, wherever batches ended.
+    marked = []
+    place = 0
+    places: list[int] = []
+    for line in out:
+        if line.startswith(b":rejected "):
+            places, place = [int(each) for each in line.split()[1:]], 0
+        elif not line.startswith(b":"):
+            place += 1
+            marked += [line] if place in places else []
+    assert marked == lines[3:]
+
+
+def test_what_is_published_and_no_record_is_written_down(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "bad.ndjson"
+    server = start_server("--errors", str(file))
+    for _ in range(2):
+        process(server, b'{"id":2}\nnope\n', path="/sources/events")
+    assert [(e["file"], e["line"]) for e in entries(file)] == [("/sources/events", 2)] * 2
+
+
+@pytest.mark.parametrize("size", [1, 100, 100_000])
+def test_each_is_written_once(start_server: StartServer, tmp_path: Path, size: int) -> None:
+    """However the stream is read: past the event loop, in its callback, or by its task."""
+    file = tmp_path / "bad.ndjson"
+    server = start_server("--errors", str(file))
+    lines = [b'{"id":%d}\n' % number for number in range(1000)]
+    body = b"".join(line + b'{"id":"1"}\n' for line in lines)
+    with RawStream((server.host, server.port)) as stream:
+        for start in range(0, min(size * 200, len(body)), size):
+            stream.send(body[start : start + size])
+        stream.send(body[size * 200 :])
+        stream.end()
+        assert stream.read_rest().count(b"\n") == 1000
+    assert [each["raw"].encode() + b"\n" for each in entries(file)] == lines
 
 
 def test_the_file_is_bounded(start_server: StartServer, tmp_path: Path) -> None:

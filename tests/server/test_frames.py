@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import time
 
 import pytest
 from xxhash import xxh3_64_hexdigest
 
-from tests.server.raw import RawStream
+from tests.server.raw import RawStream, apart
 from tests.servers import Server, StartServer
 
 RECORD = b'{"id":"%d","data":"x"}\n'
@@ -97,12 +98,50 @@ def test_a_failed_record_is_told(server: Server) -> None:
     with stream(server, Forst_On_Error="fail") as request:
         request.send(RECORD % 1 + b"junk\n" + RECORD % 3)
         lines = request.read_rest().splitlines()
-    assert lines[0] == (RESULT % 1).rstrip()
-    assert json.loads(lines[1])["line"] == 2
-    assert lines[2] == b":ack 2"
-    error = json.loads(lines[3].removeprefix(b":error "))
+    assert lines[1] == b":ack 1" or lines[0] == b":rejected 2"
+    results, (failed,) = apart(b"\n".join(lines))
+    assert results == [(RESULT % 1).rstrip()]
+    assert json.loads(failed)["line"] == 2
+    assert lines[-2] == b":ack 2"
+    error = json.loads(lines[-1].removeprefix(b":error "))
     assert (error["code"], error["status"]) == ("bad_record", 422)
-    assert len(lines) == 4
+
+
+@pytest.mark.parametrize("coding", ["identity", "gzip"])
+@pytest.mark.parametrize("size", [7, 1000, 100_000])
+@pytest.mark.parametrize("path", ["/streaming-process", "/large-dataset-stream"])
+def test_error_lines_are_named(server: Server, path: str, size: int, coding: str) -> None:
+    body = b"".join(
+        RECORD % number if number % 3 else b'{"id":%d}\n' % number for number in range(1, 2000)
+    )
+    headers = {**FRAMES, "Forst-On-Error": "emit", "Accept-Encoding": coding}
+    with RawStream((server.host, server.port), path, headers) as request:
+        for at in range(0, len(body), size):
+            request.send(body[at : at + size])
+        request.end()
+        response = request.read_rest()
+    if coding == "gzip":
+        response = gzip.decompress(response)
+    results, errors = apart(response)
+    assert [json.loads(line)["line"] for line in errors] == list(range(3, 2000, 3))
+    assert {json.loads(line)["status"] for line in results} == {"success"}
+    end = json.loads(response.splitlines()[-1][5:])
+    assert (end["errors"], end["results"]) == (len(errors), len(results))
+
+
+def test_a_mark_stands_before_the_line(server: Server) -> None:
+    with stream(server, Forst_On_Error="emit") as request:
+        request.send(b"junk\n" + RECORD % 2)
+        assert request.read_line() == b":rejected 1\n"
+        assert json.loads(request.read_line())["line"] == 1
+        assert request.read_line() == RESULT % 2
+        assert request.read_line() == b":ack 2\n"
+        request.send(RECORD % 3)
+        assert request.read_line() == RESULT % 3
+        assert request.read_line() == b":ack 3\n"
+        request.send(b"x" * 3_000_000)
+        assert request.read_line() == b":rejected 1\n"
+        assert json.loads(request.read_line())["code"] == "line_too_long"
 
 
 @pytest.mark.parametrize("value", ["0", "yes", ""])

@@ -65,6 +65,7 @@ class Subscription(RawStream):
         self.offset = ""
         self.acked = -1
         self.missed: list[str] = []
+        self.rejected: list[int] = []
         self.states: list[str] = []
         self.delivery = ""
 
@@ -102,6 +103,8 @@ class Subscription(RawStream):
             self.missed.append(text)
         elif kind == ":delivery":
             self.delivery = text
+        elif kind == ":rejected":
+            self.rejected = [int(place) for place in text.split()]
         elif kind == ":source":
             self.states.append(json.loads(text)["state"])
         else:

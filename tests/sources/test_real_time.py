@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.server.raw import Cut, RawStream
+from tests.server.raw import Cut, RawStream, apart
 from tests.servers import ROOT, Server, StartServer
 from tests.sources.live import Subscription, publish, wait_until
 
@@ -151,11 +151,44 @@ def test_lines_that_the_processor_refuses(server: Server) -> None:
         assert skipping.acked == 3
         first, error, last = emitting.results(3)
         assert (first["id"], error["code"], last["id"]) == ("1", "wrong_type", "3")
-        lines = failing.read_rest().splitlines()
-        assert lines[0] + b"\n" == RESULT % 1
+        assert emitting.rejected == [2]
+        assert skipping.rejected == []
+        rest = failing.read_rest()
+        lines = rest.splitlines()
+        results, (failed,) = apart(rest)
+        assert [line + b"\n" for line in results] == [RESULT % 1]
+        assert json.loads(failed)["line"] == 2
         assert json.loads(lines[-1].removeprefix(b":error "))["code"] == "bad_record"
         publish(server, RECORD % 4)
         assert skipping.ids(1) == ["4"]
+
+
+@pytest.mark.parametrize("processor", ["echo", "pass"])
+def test_error_lines_are_told_from_results_like_them(
+    start_one: StartServer, tmp_path: Path, processor: str
+) -> None:
+    (tmp_path / "routes.py").write_text(
+        "from forstcore import processor\n\n"
+        "@processor('echo')\n"
+        "def echo(record: dict):\n    return record\n"
+    )
+    (tmp_path / "events.ndjson").write_bytes(b"")
+    followed = f"lines=file:{tmp_path}/events.ndjson"
+    server = start_one("--source", followed, "--processors", str(tmp_path / "routes.py"))
+    alike = b'{"status":"error","line":1,"offset":0,"code":"invalid_json","message":"no"}\n'
+    with Subscription(
+        server, "lines", headers={"Forst-On-Error": "emit"}, processor=processor
+    ) as live:
+        live.start()
+        with (tmp_path / "events.ndjson").open("ab") as file:
+            file.write(alike + b"nope\n" + alike + b"[]\n")
+        response = b""
+        while not response.endswith(b"\n:ack 4\n"):
+            response += live.read_line()
+        results, errors = apart(response)
+        assert [line + b"\n" for line in results] == [alike, alike]
+        codes = [json.loads(line)["code"] for line in errors]
+        assert codes == ["invalid_json", "not_an_object"]
 
 
 def test_an_idle_subscription_has_a_heartbeat_and_no_timeout(start_one: StartServer) -> None:

@@ -52,6 +52,8 @@ async function send(text, endpoint, signal) {
   let shown = 0;
   let left = 0;
   let end = null;
+  let places = new Set(); // which lines behind the last `:rejected` are error lines,
+  let passed = 0; // and how many came since
   const show = (item) => {
     if (shown < MOST) {
       list.append(item());
@@ -70,22 +72,18 @@ async function send(text, endpoint, signal) {
   for await (const line of linesOf(response)) {
     if (line.startsWith(":end ")) end = JSON.parse(line.slice(5));
     else if (line.startsWith(":error ")) throw new Error(JSON.parse(line.slice(7)).detail);
-    else if (!line.startsWith(":")) show(() => itemOf(line, lines));
+    else if (line.startsWith(":rejected ")) {
+      places = new Set(line.slice(10).split(" ").map(Number));
+      passed = 0;
+    } else if (!line.startsWith(":")) {
+      passed += 1;
+      const isError = places.has(passed);
+      show(() => (isError ? errorItem(JSON.parse(line), lines) : element("li", line)));
+    }
   }
   if (end === null) throw new Error("the stream was cut");
   const more = left ? `; ${number(left)} more lines are not shown` : "";
   say(`${many(end.results, "result")}, ${many(end.errors, "error")}${more}`);
-}
-
-function itemOf(line, lines) {
-  const error = errorOf(line);
-  return error ? errorItem(error, lines) : element("li", line);
-}
-
-function errorOf(line) {
-  if (!line.startsWith('{"status":"error","line":')) return null;
-  const value = JSON.parse(line);
-  return typeof value.code === "string" ? value : null;
 }
 
 /** Show an error with what stands around its place in the input. */
