@@ -15,6 +15,7 @@ import {
   ForstError,
   ForstStreamingClient,
   StreamingIntegration,
+  isInvalidLine,
   type Result,
   type StreamingRecord,
   type StreamOptions,
@@ -211,8 +212,11 @@ test("skip counts what is no record", async () => {
 test("emit puts an error in the place of what is no record", async () => {
   const [first, error, last] = await all(stream(INVALID, { onError: "emit" }));
   assert.deepEqual([first, last], [result(1), result(3)]);
-  assert.ok(error?.status === "error");
+  assert.ok(first && error && last);
+  assert.deepEqual([first, error, last].map(isInvalidLine), [false, true, false]);
+  assert.ok(isInvalidLine(error));
   assert.deepEqual([error.line, error.offset, error.code], [2, 6, "wrong_type"]);
+  assert.ok(!isInvalidLine({ ...error }), "by the mark, not by the members");
 });
 
 test("fail ends the stream while more is being sent", async () => {

@@ -131,7 +131,8 @@ def test_what_the_request_asks_for_is_passed_on(app: Server) -> None:
     with stream(app, {"Forst-On-Error": "emit", "Forst-Frames": "1"}) as request:
         request.send(b'{"id":7}\n')
         request.end()
-        error, ack, end = request.read_rest().splitlines()
+        mark, error, ack, end = request.read_rest().splitlines()
+    assert mark == b":rejected 1"
     assert json.loads(error)["code"] == "wrong_type"
     assert ack == b":ack 1"
     assert end.startswith(b":end ")
