@@ -7,7 +7,7 @@ __all__ = ["SURE", "Ahead"]
 SURE = 1 << 14
 """Bytes that every connection may send ahead, however much the others have."""
 
-_MOST = 1 << 25  # Bytes of all connections together, beyond which each has what is sure.
+_MOST = 1 << 24  # Bytes of all connections together, beyond which each has what is sure.
 _READ = 1 << 18  # Bytes that are read from a connection at once,
 _READ_LITTLE = 1 << 12  # and that are when there is too much already.
 

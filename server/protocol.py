@@ -73,6 +73,7 @@ class RequestHandler(web.RequestHandler, asyncio.BufferedProtocol):
         self._is_busy = False  # Whether bytes are being given away.
         # The request that was parsed last:
         self._head_size = 0
+        self._first_line: bytes | None = b""  # its first line, while that is not complete,
         self._head_end = b""  # the last bytes of a head that is not complete,
         self._is_handled = True  # whether its response is finished,
         self._payload: Any = EMPTY_PAYLOAD
@@ -111,6 +112,13 @@ class RequestHandler(web.RequestHandler, asyncio.BufferedProtocol):
             return
         self._held += data
         self._advance()
+
+    def pause_reading(self) -> None:
+        # The parser is not paused: that is remembered for a later body where this one ends first.
+        # It gets what has been read at once, and no more until reading is resumed.
+        self._reading_paused = True
+        if self.transport is not None:
+            self.transport.pause_reading()
 
     def resume_reading(self, resume_parser: bool = True) -> None:
         super().resume_reading(resume_parser)
@@ -163,6 +171,9 @@ class RequestHandler(web.RequestHandler, asyncio.BufferedProtocol):
         del held[:size]
         self._head_size += size
         self._head_end = (self._head_end + data[-3:])[-3:]
+        if self._first_line is not None and not self._check_first_line(self._first_line + data):
+            self._refuse(HttpProcessingError(code=400, message="spaces in the request line"))
+            return True
         self._parse(data)
         if not self._messages and self._head_size > SURE and self._ahead.is_full:
             self._refuse(_TooMuchAhead())
@@ -171,6 +182,16 @@ class RequestHandler(web.RequestHandler, asyncio.BufferedProtocol):
         elif is_whole:
             self._refuse(HttpProcessingError(code=400, message="the head does not end"))
         return True
+
+    def _check_first_line(self, head: bytes) -> bool:
+        """Tell whether the request line is in three parts, as far as it has come.
+
+        The parser takes any number of spaces between them, which not all readers do.
+        """
+        line, mark, _ = head.partition(b"\r\n")
+        spaces = line.count(b" ")
+        self._first_line = None if mark else line
+        return spaces == 2 if mark else spaces <= 2
 
     def _size_of_head(self) -> tuple[int, bool]:
         """Tell how many of the bytes held are of the head, and whether it ends with them."""
@@ -193,7 +214,7 @@ class RequestHandler(web.RequestHandler, asyncio.BufferedProtocol):
 
     def _begin(self, message: Any, payload: Any) -> None:
         """Have a request handled whose head has been parsed."""
-        self._head_end = b""
+        self._first_line = self._head_end = b""
         self._is_handled = self._ends_with_client = False
         self._payload = payload
         self._chunked = None
@@ -306,6 +327,10 @@ class RequestHandler(web.RequestHandler, asyncio.BufferedProtocol):
         try:
             return await super().finish_response(request, resp, start_time)
         finally:
+            if self._untaken is not None:
+                # What was in flight at an earlier time says nothing now.
+                self._untaken.cancel()
+                self._untaken = None
             self._wait_for_reader(transport)
             self._finished(resp)
 
