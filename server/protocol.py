@@ -344,8 +344,11 @@ class RequestHandler(web.RequestHandler, asyncio.BufferedProtocol):
         if not response.keep_alive:
             self._is_last = True
         self._advance()
-        if self._has_eof and self._is_handled:
-            self.close()
+        if self._has_eof:
+            if self._is_handled:
+                self.close()
+            else:
+                self._loop.call_later(_HALF_CLOSE, self._after_eof)
 
     def end_with_client(self) -> None:
         """End the connection as soon as nothing more can come from the client.

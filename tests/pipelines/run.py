@@ -29,6 +29,7 @@ Address = tuple[str, int]
 Result = TypeVar("Result")
 
 _PATIENCE = 60.0
+_LONG = 20.0  # Seconds after which something waits for a clock.
 _QUIET = 0.03  # Seconds in which nothing may come behind the last answer.
 _AT_ONCE = 8
 _PIPELINES = 12  # in a batch
@@ -254,6 +255,7 @@ async def _alone(address: Address, request: Request) -> Answer:
 
 async def _talk(address: Address, case: Case) -> None:
     reader = AnswerReader([(each.method, each.target) for each in case.reading.requests])
+    started = time.monotonic()
     try:
         async with _connected(address) as connection:
             sending = asyncio.ensure_future(
@@ -269,6 +271,9 @@ async def _talk(address: Address, case: Case) -> None:
     except (AssertionError, ValueError) as error:
         case.trouble = f"behind {len(reader.answers)} answers: {error!r}"
     case.answers = reader.answers
+    seconds = time.monotonic() - started
+    if seconds > _LONG and not case.trouble:
+        case.trouble = f"it took {seconds:.1f} seconds"
 
 
 async def _read(connection: socket.socket, reader: AnswerReader, case: Case | None) -> None:

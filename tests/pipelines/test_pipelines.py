@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import socket
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -111,6 +112,19 @@ def test_half_closed_pipelines_are_answered_to_the_end(server: Server) -> None:
     assert [reply.status for reply in replies] == [200] * 6
     assert [reply.body.count(b"\n") for reply in replies[::2]] == [50_000] * 3
     assert all(reply.is_whole for reply in replies)
+
+
+@pytest.mark.parametrize("way", [b"Content-Length: 100", b"Transfer-Encoding: chunked"])
+def test_a_half_closed_body_without_its_end_is_not_waited_for(server: Server, way: bytes) -> None:
+    """Nor if the request before it is still being answered when the client half-closes."""
+    records = b"".join(RECORD % number for number in range(200_000))
+    slow = b"POST /twin-async HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
+    cut = b"POST /same HTTP/1.1\r\nHost: localhost\r\n%b\r\n\r\n1" % way
+    started = time.monotonic()
+    replies = talk(server, slow % len(records) + records + cut)
+    assert time.monotonic() - started < 25  # Else it has waited for `timeout`.
+    assert replies[0].is_whole
+    assert not replies[-1].is_whole
 
 
 def test_a_body_of_more_chunks_than_aiohttp_counts(server: Server) -> None:
