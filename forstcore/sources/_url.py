@@ -24,6 +24,7 @@ class SourceUrl:
         port: the port, None if there is none.
         username, password: decoded, None if there are none.
         path: decoded; ``#``, which MQTT uses, is part of it.
+        raw_path: as it stands in the URL, with any ``#`` encoded.
 
     Raises:
         SourceError: it is no URL.
@@ -42,6 +43,7 @@ class SourceUrl:
         self.host = parts.hostname or "localhost"
         self.username = unquote(parts.username) if parts.username else None
         self.password = unquote(parts.password) if parts.password else None
+        self.raw_path = parts.path
         self.path = unquote(parts.path)
         self._options = dict(pairs)
         if len(self._options) < len(pairs):

@@ -1,36 +1,35 @@
 """Files that grow, followed through rotation and truncation: `file:/var/log/app/*.ndjson`.
 
-An offset says of each file how far it has been read; files are told apart by their inodes, so a
-file that was renamed, as from `app.ndjson` to `app.ndjson.1` or `app-1.ndjson`, is gone on with.
-An offset is a client's to make up: it can name no other file. With `follow=no` the source ends
-where the files do.
+An offset says of each file which it is, how far it has been read, and by a fingerprint what
+was read (`forstcore.sources._place`). It is a client's to make up, and can name no file that
+does not fit the pattern, or did before it was rotated. With `follow=no` the source ends where
+the files do.
 """
 
 from __future__ import annotations
 
 import asyncio
-import fnmatch
-import glob
+import logging
 import os
-import re
-import stat
+import threading
 import time
-from itertools import islice
-from pathlib import Path
+from urllib.parse import unquote_to_bytes
 
 from forstcore.errors import OffsetError, SourceError
 from forstcore.sources import NOW, START, Batch, Keeps, SourceLimits
-from forstcore.sources._tail import Tail
+from forstcore.sources._following import MOST_FILES, Following
+from forstcore.sources._place import format_places, parse
+from forstcore.sources._tail import CompressedError, Tail
 from forstcore.sources._url import SourceUrl
 
 __all__ = ["FileReader", "FileSource"]
 
+_LOGGER = logging.getLogger("forstcore")
+
 _LOOK = 0.2  # Seconds between two looks at files that do not grow.
-_MOST_FILES = 100  # Files that are followed at once.
-_MOST_NAMES = 10_000  # Names in a directory among which renamed files are looked for.
-_GRACE = 10.0  # Seconds in which a file that was renamed may still be written to.
-_NOTHING = "-"  # The offset where no file has been read.
-_OFFSET = re.compile(r"-|[0-9a-f]{1,16}:[0-9]{1,18}(,[0-9a-f]{1,16}:[0-9]{1,18})*")
+_LEAST_PAUSE = 0.1  # Seconds from one search for files to the next,
+_PAUSES = 9  # and how many times as long as the search itself.
+_MOST_TOLD = 1000  # Paths whose troubles are logged, each once.
 
 
 class FileSource:
@@ -52,7 +51,8 @@ class FileSource:
 
     def __init__(self, url: SourceUrl, limits: SourceLimits) -> None:
         self.name = url.name
-        self.pattern = url.path
+        # Names of files are bytes, which need not be UTF-8.
+        self.pattern = os.fsdecode(unquote_to_bytes(os.fsencode(url.raw_path)))
         self.max_line_size = limits.max_line_size
         follow = url.take("follow", "yes")
         if follow not in ("yes", "no"):
@@ -60,18 +60,32 @@ class FileSource:
         self.follows = follow == "yes"
         if url.address or not self.pattern:
             raise SourceError(url.name, "names no path: file:/path or file:path")
+        if "\0" in self.pattern:
+            raise SourceError(url.name, "has a path with a zero byte, which no file has")
+        self._told: set[str] = set()
+        self._lock = threading.Lock()
 
     def check(self, start: str) -> None:
         if start in (NOW, START):
             return
-        if not _OFFSET.fullmatch(start) or start.count(",") >= _MOST_FILES:
-            raise OffsetError(self.name, f"has no offset {start!r}")
+        try:
+            parse(start, MOST_FILES)
+        except ValueError:
+            raise OffsetError(self.name, f"has no offset {start!r}") from None
 
     def open(self, start: str, session: str = "") -> FileReader:
         return FileReader(self, start)
 
     async def close(self) -> None:
         """Do nothing: files belong to readers."""
+
+    def tell(self, path: str, trouble: str) -> None:
+        """Log what is wrong with a file, once."""
+        with self._lock:
+            is_new = path not in self._told and len(self._told) < _MOST_TOLD
+            self._told.add(path) if is_new else None
+        if is_new:
+            _LOGGER.warning("source %s: %r %s; other files are read on", self.name, path, trouble)
 
 
 class FileReader:
@@ -86,24 +100,20 @@ class FileReader:
         self._source = source
         self._start = start
         self._is_new = True
-        self._tails: dict[str, Tail] = {}
-        self._seen_at: dict[str, float] = {}  # When a file last had its name, or grew.
+        self._is_incomplete = False
+        self._files = Following(source.pattern, source.max_line_size, source.tell)
         self._turn = 0
+        self._find_at = 0.0
         self._thread: asyncio.Task[Batch | None] | None = None
 
     async def read(self) -> Batch | None:
         while True:
             self._thread = asyncio.create_task(asyncio.to_thread(self._look))
-            try:
-                # A thread cannot be interrupted: `close` waits for it.
-                batch = await asyncio.shield(self._thread)
-            except OSError as error:
-                raise SourceError(
-                    self._source.name, f"cannot be read: {error.filename}: {error.strerror}"
-                ) from None
+            # A thread cannot be interrupted: `close` waits for it.
+            batch = await asyncio.shield(self._thread)
             if batch is not None:
                 return batch
-            if not self._source.follows:
+            if not self._source.follows and self._files.is_at_end():
                 return None
             await asyncio.sleep(_LOOK)
 
@@ -113,97 +123,70 @@ class FileReader:
     async def close(self) -> None:
         if self._thread is not None:
             await asyncio.wait([self._thread])
-        for tail in self._tails.values():
-            tail.close()
+        self._files.close()
 
     def _look(self) -> Batch | None:
         """Return the next lines of any file, None if there are none."""
-        missed = self._begin() if self._is_new else 0
         if self._is_new:
             self._is_new = False
-            return Batch(b"", self._offset(), missed, self._is_at_end())
-        self._find()
-        tails = list(self._tails.values())
-        for step in range(len(tails)):
+            self._begin()
+            return self._batch(b"")
+        started = time.monotonic()
+        if started >= self._find_at:
+            self._files.find()
+            self._check_number()
+            ended = time.monotonic()
+            # Of thousands of files, finding them is what costs.
+            self._find_at = ended + max(_LEAST_PAUSE, _PAUSES * (ended - started))
+        queues = self._files.queues()
+        for step in range(len(queues)):
             # Each in turn, so that one that grows fast does not keep the others waiting.
-            tail = tails[(self._turn + step) % len(tails)]
-            if lines := tail.read(is_whole=not self._source.follows):
-                self._turn += step + 1
-                self._seen_at[tail.key] = time.monotonic()
-                return Batch(lines, self._offset(), 0, self._is_at_end())
-        return None
+            for tail in queues[(self._turn + step) % len(queues)]:
+                if lines := self._read(tail):
+                    self._turn += step + 1
+                    return self._batch(lines)
+        if not self._source.follows and self._files.is_blocked() and not self._is_incomplete:
+            self._is_incomplete = self._files.has_gap = True
+        return self._batch(b"") if self._files.has_gap else None
 
-    def _begin(self) -> int | None:
-        """Open the files where the reading starts; return what is missed."""
-        missed: int | None = 0
+    def _begin(self) -> None:
         if self._start in (NOW, START):
-            self._find()
-            if self._start == NOW:
-                for tail in self._tails.values():
-                    tail.to_end()
-            return missed
-        known = dict(part.split(":") for part in self._start.split(",") if part != _NOTHING)
-        self._find()
-        self._find_renamed(known.keys() - self._tails.keys())
-        for key, position in known.items():
-            if key not in self._tails or not self._tails[key].to(int(position)):
-                missed = None
-        return missed
+            self._files.begin(at_end=self._start == NOW)
+        else:
+            self._files.resume(parse(self._start, MOST_FILES))
+        self._check_number()
 
-    def _find(self) -> None:
-        """Open files that are new, and let go of those that are gone and read."""
-        now = time.monotonic()
-        for path in self._paths():
-            try:
-                key = _key(path.stat())
-            except FileNotFoundError:
-                continue
-            self._open(key, path)
-            self._seen_at[key] = now
-        for key, tail in list(self._tails.items()):
-            if now - self._seen_at[key] > _GRACE and tail.is_at_end():
-                tail.close()
-                del self._tails[key], self._seen_at[key]
-
-    def _find_renamed(self, keys: set[str]) -> None:
-        """Look beside the files for some that have other names now."""
-        if not keys:
-            return
-        pattern = Path(self._source.pattern)
-        names = f"{pattern.stem}*{pattern.suffix}*"
-        for directory in {path.parent for path in self._paths()} | {pattern.parent}:
-            if not directory.is_dir():
-                continue
-            for path in islice(directory.iterdir(), _MOST_NAMES):
-                status = path.lstat()
-                is_one = _key(status) in keys and fnmatch.fnmatchcase(path.name, names)
-                # No link, which leads anywhere, and nothing that opening could wait for.
-                if is_one and stat.S_ISREG(status.st_mode):
-                    self._open(_key(status), path)
-                    self._seen_at[_key(status)] = time.monotonic()
-
-    def _paths(self) -> list[Path]:
-        names = glob.iglob(self._source.pattern, recursive=True)  # noqa: PTH207 (any pattern)
-        return [path for path in map(Path, sorted(names)) if path.is_file()]
-
-    def _open(self, key: str, path: Path) -> None:
-        if key in self._tails:
-            return
-        if len(self._tails) >= _MOST_FILES:
+    def _check_number(self) -> None:
+        if self._files.is_full() and not self._source.follows:
+            # None would ever be closed to make room for the rest.
             raise SourceError(
-                self._source.name, f"has more than {_MOST_FILES} files: {self._source.pattern}"
+                self._source.name, f"has more than {MOST_FILES} files: {self._source.pattern!r}"
             )
-        self._tails[key] = Tail(key, path, self._source.max_line_size)
 
-    def _offset(self) -> str:
-        return (
-            ",".join(f"{key}:{tail.position}" for key, tail in sorted(self._tails.items()))
-            or _NOTHING
-        )
+    def _read(self, tail: Tail) -> bytes:
+        files = self._files
+        is_whole = tail.is_over or not self._source.follows
+        lines: bytes | None = b""
+        try:
+            lines = tail.read(is_whole=is_whole)
+            if lines is None:
+                files.rewritten(tail)
+                lines = tail.read(is_whole=is_whole)
+            tail.is_broken = False
+        except CompressedError:
+            self._source.tell(tail.path, "is compressed, so it is not read")
+            files.ignore(tail)
+        except OSError as error:
+            files.failed(tail, error)
+        if tail.has_gap:
+            tail.has_gap = False
+            files.has_gap = True
+        if lines and not tail.is_over:
+            tail.active_at = time.monotonic()
+        return lines or b""
 
-    def _is_at_end(self) -> bool:
-        return all(tail.is_at_end() for tail in self._tails.values())
-
-
-def _key(status: os.stat_result) -> str:
-    return f"{status.st_ino:x}"
+    def _batch(self, lines: bytes) -> Batch:
+        missed = None if self._files.has_gap else 0
+        self._files.has_gap = False
+        offset = format_places(self._files.places())
+        return Batch(lines, offset, missed, self._files.is_at_end())

@@ -8,7 +8,7 @@ import socket
 from dataclasses import fields
 
 from forstcore import StreamingConfig, _connection, _pending, _tasks, _threads, _window
-from forstcore.sources import file
+from forstcore.sources import _following
 from server import compression, log, outlet, protocol, takeover
 from server.config import ServerConfig
 from tests.servers import ROOT
@@ -53,7 +53,7 @@ def test_every_bound_is_as_the_page_says() -> None:
         "those of them that are in memory": outlet._PIECE,
         "lines that wait for a worker": _pending.MOST,
         "lines and results in work": _threads._HELD,
-        "files that a source follows": file._MOST_FILES,
+        "files that a source follows": _following.MOST_FILES,
         "output that waits for its reader, of each of standard output and error": (
             log._MOST_WAITING
         ),

@@ -11,26 +11,11 @@ from pathlib import Path
 import pytest
 
 from forstcore.errors import OffsetError, SourceError
-from forstcore.sources import Batch, SourceLimits, open_source
+from forstcore.sources import Batch, open_source
 from forstcore.sources.file import FileReader, FileSource
 from tests.servers import StartServer
+from tests.sources.followed import append, lines, source_of
 from tests.sources.live import Subscription
-
-
-def lines(first: int, end: int) -> bytes:
-    return b"".join(b"%d\n" % number for number in range(first, end))
-
-
-def append(path: Path, data: bytes) -> None:
-    with path.open("ab") as file:
-        file.write(data)
-
-
-def source_of(pattern: Path | str, options: str = "", max_line_size: int = 1 << 20) -> FileSource:
-    limits = SourceLimits(max_line_size=max_line_size)
-    source = open_source("logs", f"file:{pattern}{options}", limits)
-    assert isinstance(source, FileSource)
-    return source
 
 
 async def read(reader: FileReader, count: int) -> tuple[list[bytes], str]:
@@ -336,16 +321,3 @@ def test_over_http_live(start_one: StartServer, tmp_path: Path) -> None:
     append(tmp_path / "b.ndjson", b'{"id":"3"}\n')
     with Subscription(server, "log", offset) as live:
         assert live.ids(1) == ["3"]
-
-
-def test_a_file_that_may_not_be_read(start_one: StartServer, tmp_path: Path) -> None:
-    if os.geteuid() == 0:
-        pytest.skip("root may read everything")
-    path = tmp_path / "log"
-    append(path, b"1\n")
-    path.chmod(0)
-    server = start_one("--source", f"log=file:{path}")
-    with Subscription(server, "log") as live:
-        error = json.loads(live.read_rest().removeprefix(b":error "))
-    assert error["code"] == "source"
-    assert "Permission denied" in error["detail"]
