@@ -73,8 +73,12 @@ class Followed:
         self.offset = ""
         self.has_ended = False
         self.batches = 0
-        while not self.offset:
-            self.wait(5)
+        try:
+            while not self.offset:
+                self.wait(5)
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> Followed:
         return self
@@ -85,6 +89,10 @@ class Followed:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the reading."""
         self._runner.run(self._close())
         self._runner.close()
 
