@@ -8,7 +8,7 @@ import re
 import time
 from typing import TYPE_CHECKING
 
-from server.counters import counters_of
+from server.counters import came_to_nothing, counters_of
 
 if TYPE_CHECKING:
     from server.exchange import Exchange
@@ -42,6 +42,9 @@ def log_stream(exchange: Exchange) -> None:
     }
     if exchange.missed:
         entry["missed"] = exchange.missed
+    if came_to_nothing(exchange.stream):
+        entry["warning"] = "not one line was a record"
+        entry["errors_by_code"] = exchange.stream.errors_by_code()
     if exchange.detail:
         entry["detail"] = exchange.detail
     trace = _TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from forstcore import RejectedLines
 
-__all__ = ["COUNTERS", "Counted", "counters_of"]
+__all__ = ["COUNTERS", "Counted", "came_to_nothing", "counters_of"]
 
 
 class Counted(Protocol):
@@ -38,3 +38,8 @@ COUNTERS = {
 def counters_of(stream: Counted) -> dict[str, int]:
     """Read the counters of a stream, in the order of `COUNTERS`."""
     return {name: getattr(stream, name) for name in COUNTERS}
+
+
+def came_to_nothing(stream: Counted) -> bool:
+    """Tell whether all lines of a stream were rejected, blank ones aside."""
+    return not stream.records and any(stream.errors_by_code().values())

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Literal, cast
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.http import StreamWriter
 
 from forstcore import Filter, FilterError, RejectedLines
@@ -25,6 +25,7 @@ from server.outlet import Outlet, StreamingResponse
 from server.protocol import RequestHandler
 from server.state import State
 from server.takeover import Takeover
+from server.trailers import Trailers
 from server.watch import Watch
 
 __all__ = ["Exchange", "drained", "filter_of", "first_line", "keep_rejected", "on_error"]
@@ -94,6 +95,10 @@ class Exchange(ABC):
                 coding = negotiate(self.request.headers.get("Accept-Encoding", ""))
             response = _response(self.request, coding)
             response.headers.update(self._more_headers())
+            trailers = Trailers(self.request, self.stream, has_frames=self._frames is not None)
+            if trailers.announced:
+                response.headers[hdrs.TRAILER] = trailers.announced
+            response.trailers = trailers
             try:
                 writer = await response.prepare(self.request)
             except ConnectionError:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from xxhash import xxh3_64
 
 from forstcore import RejectedLines
-from server.counters import Counted, counters_of
+from server.counters import Counted, came_to_nothing, counters_of
 from server.errors import StreamError, problem
 
 __all__ = ["Frames", "marks"]
@@ -63,7 +63,10 @@ class Frames:
         lines left out.
         """
         digest = f"xxh3:{self.digest.hexdigest()}"
-        counters = {**counters_of(self._stream), "digest": digest}
+        counters: dict[str, object] = {**counters_of(self._stream), "digest": digest}
+        if came_to_nothing(self._stream):
+            # A client that is told nothing else has to know why.
+            counters["errors_by_code"] = self._stream.errors_by_code()
         return b":end %b\n" % json.dumps(counters, separators=(",", ":")).encode()
 
     def error(self, error: StreamError) -> bytes:

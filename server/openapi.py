@@ -11,6 +11,7 @@ from forstcore.processors import BUILT_IN, Processor
 from server.config import ServerConfig
 from server.schemas import COMPONENTS, Json, header, ref, refused, result_content
 from server.state import STATE
+from server.trailers import TRAILERS
 
 __all__ = ["describe", "openapi_document"]
 
@@ -124,6 +125,12 @@ def _stream(
                         "Content-Encoding": {"schema": {"type": "string"}},
                         "Cache-Control": {"schema": {"const": "no-cache"}},
                         "X-Accel-Buffering": {"schema": {"const": "no"}},
+                        "Trailer": {
+                            "description": "With `TE: trailers`: the counts of the stream stand "
+                            "in these fields behind the body. If every line was rejected, they "
+                            "do in any case.",
+                            "schema": {"const": ", ".join(TRAILERS)},
+                        },
                     },
                     "content": result_content([results]),
                 },

@@ -16,6 +16,7 @@ from server.frames import Frames
 from server.kernel import in_flight
 from server.protocol import RequestHandler
 from server.spool import Spool
+from server.trailers import Trailers
 
 __all__ = ["Outlet", "StreamingResponse"]
 
@@ -24,13 +25,28 @@ _LAST_WORDS = 5.0  # Seconds in which the reader may take the line that says why
 
 
 class StreamingResponse(web.StreamResponse):
-    """A response that can end as a cut: without the chunk that would end it well."""
+    """A response that can end as a cut, without its last chunk, or with trailers behind that.
+
+    Attributes:
+        cut: whether the last chunk is left out.
+        trailers: what to write behind it, None for nothing.
+    """
 
     cut = False
+    trailers: Trailers | None = None
 
     async def write_eof(self, data: bytes = b"") -> None:
-        if not self.cut:
-            await super().write_eof(data)
+        if self.cut:
+            return
+        writer = self._payload_writer
+        section = self.trailers.section() if self.trailers else b""
+        if section and isinstance(writer, StreamWriter) and writer.chunked:
+            if writer.transport is None or writer.transport.is_closing():
+                raise ConnectionError("the client went away")
+            writer.transport.write(b"0\r\n%b\r\n" % section)
+            # aiohttp would write a last chunk of its own.
+            writer.chunked = False
+        await super().write_eof(data)
 
 
 class Outlet:

@@ -111,7 +111,17 @@ _SCHEMAS: Json = {
     },
     "End": _object(
         "The counters of a stream that ended well, and a digest of its result and error lines.",
-        {**_COUNTERS, "digest": {"type": "string", "pattern": "^xxh3:[0-9a-f]{16}$"}},
+        {
+            **_COUNTERS,
+            "digest": {"type": "string", "pattern": "^xxh3:[0-9a-f]{16}$"},
+            "errors_by_code": {
+                "type": "object",
+                "description": "Of a stream without a record: how many lines were rejected, by "
+                "the code of the reason.",
+                "additionalProperties": {"type": "integer", "minimum": 0},
+            },
+        },
+        "errors_by_code",
     ),
     "Problem": _object("An error document (RFC 9457).", _PROBLEM),
     "StreamProblem": _object(

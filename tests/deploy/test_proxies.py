@@ -210,3 +210,16 @@ def test_a_full_server_gets_no_new_streams(
         for _ in range(4):
             exchange(stack.enter_context(RawStream(proxy.address)), 1)
         assert [open_streams(server) for server in servers] == [2, 6]
+
+
+def test_counts_behind_the_response_break_nothing(proxy: Proxy) -> None:
+    with RawStream(proxy.address, headers={"TE": "trailers"}) as stream:
+        stream.send(b"junk\n")
+        stream.end()
+        assert stream.read_rest() == b""
+        # nginx drops what it does not know to be wanted.
+        if proxy.kind == "haproxy":
+            names = {name.lower(): value for name, value in stream.trailers.items()}
+            assert (names["forst-lines"], names["forst-errors"]) == ("1", "1")
+    with RawStream(proxy.address) as stream:
+        exchange(stream, 1)

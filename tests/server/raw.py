@@ -71,6 +71,7 @@ class RawStream:
         self._ended = False
         self.status = 0
         self.headers: dict[str, str] = {}
+        self.trailers: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -152,11 +153,16 @@ class RawStream:
             self._ended = True
             return True
         size = int(self._read_until(b"\r\n").split(b";")[0], 16)
+        if size == 0:
+            while line := self._read_until(b"\r\n"):
+                name, _, value = line.decode().partition(": ")
+                self.trailers[name] = value
+            self._ended = True
+            return False
         data = self._take(size + 2)
         assert data.endswith(b"\r\n")
         self._body += data[:-2]
-        self._ended = size == 0
-        return not self._ended
+        return True
 
     def _read_until(self, mark: bytes) -> bytes:
         while mark not in self._unread:
