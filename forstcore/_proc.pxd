@@ -68,6 +68,8 @@ cdef class RecordStream:
     cdef RejectedLines kept  # what the last call rejected, None for nothing
     cdef bint busy           # a call is under way
     cdef bint finished
+    cdef readonly Py_ssize_t taken
+    cdef Py_ssize_t most     # bytes of output behind which no line is begun, 0 for any
     cdef readonly long long bytes_in
     cdef readonly long long bytes_out
     cdef PyObject *out       # the bytes object being filled, NULL outside of a call
@@ -78,7 +80,7 @@ cdef class RecordStream:
     cdef Py_ssize_t after
 
     cdef bytes take_from(self, object buffer, bint last)
-    cdef bytes take(self, bytes_ptr start, Py_ssize_t size, bint last)
+    cdef bytes take(self, bytes_ptr start, Py_ssize_t size, Py_ssize_t most, bint last)
     cdef object failure(self)
     cdef int consume(self, bytes_ptr start, bytes_ptr end, bint last) except -1
     cdef int extend_tail(self, bytes_ptr start, bytes_ptr stop, bint ended) except -1
@@ -88,6 +90,7 @@ cdef class RecordStream:
     cdef int use_processor(self, object capsule) except -1
     cdef int open_output(self, Py_ssize_t size_in) except -1
     cdef int reserve(self, Py_ssize_t size) except -1
+    cdef bint has_enough(self) noexcept
     cdef bytes close_output(self, Py_ssize_t size_in)
 
 

@@ -131,6 +131,12 @@ cdef enum OnError:
     EMIT
     FAIL
 
+# The end of the error line of each reason.
+cdef struct Ending:
+    char text[128]
+    int size
+
+
 cdef enum RunStatus:
     RUN_DONE                    # all lines are through
     RUN_FULL                    # the output needs room before the line at `pos`
@@ -140,11 +146,15 @@ cdef enum RunStatus:
 # Code and message of each reason: ASCII that needs no escaping inside JSON.
 cdef const char *CODES[REASONS]
 cdef const char *MESSAGES[REASONS]
+cdef Ending ENDINGS[REASONS]
 
 
 cdef void explain(int reason, const char *code, const char *message) noexcept:
+    cdef Ending *ending = &ENDINGS[reason]
     CODES[reason] = code
     MESSAGES[reason] = message
+    ending.size = snprintf(
+        ending.text, sizeof(ending.text), b',"code":"%s","message":"%s"}\n', code, message)
 
 
 explain(NO_FAULT, "", "")
@@ -402,10 +412,27 @@ cdef inline unsigned char *fast_line(
 cdef unsigned char *write_error(
         unsigned char *out, long long line, Py_ssize_t offset, int reason) noexcept nogil:
     """An error line. Needs RESERVE bytes."""
-    return out + snprintf(
-        <char *>out, RESERVE,
-        b'{"status":"error","line":%lld,"offset":%lld,"code":"%s","message":"%s"}\n',
-        line, <long long>offset, CODES[reason], MESSAGES[reason])
+    cdef const Ending *ending = &ENDINGS[reason]
+    memcpy(out, b'{"status":"error","line":', 25)
+    out = write_number(out + 25, line)
+    memcpy(out, b',"offset":', 10)
+    out = write_number(out + 10, offset)
+    memcpy(out, ending.text, ending.size)
+    return out + ending.size
+
+
+cdef unsigned char *write_number(unsigned char *out, long long number) noexcept nogil:
+    """A number that is not negative."""
+    cdef unsigned char digits[20]
+    cdef int at = 20
+    while True:
+        at -= 1
+        digits[at] = <unsigned char>(c'0' + number % 10)
+        number //= 10
+        if number == 0:
+            break
+    memcpy(out, digits + at, 20 - at)
+    return out + 20 - at
 
 
 cdef unsigned char *write_refusal(
@@ -857,6 +884,7 @@ cdef class RecordStream:
         results: result lines written; error lines are not counted.
         filtered: valid records that the filter left out.
         bytes_in: bytes fed.
+        taken: bytes of the last chunk that were fed: all of it, but for `feed_part`.
         bytes_out: bytes returned.
         failed: whether an error ended the stream (``on_error="fail"`` only).
 
@@ -939,6 +967,28 @@ cdef class RecordStream:
         """
         return self.take_from(chunk, False)
 
+    def feed_part(self, chunk, Py_ssize_t most, /):
+        """As `feed`, for as many lines of the chunk as have about `most` bytes of results.
+
+        `taken` tells where the rest of the chunk starts, which is to be fed next. So the
+        memory that results take is bounded where error lines, or the results of short lines,
+        are many times as long as the lines.
+
+        Args:
+            chunk: any contiguous bytes-like object.
+            most: bytes of results behind which no further line is begun; one result alone
+                may be longer.
+
+        Returns, Raises:
+            As `feed`.
+        """
+        cdef Py_buffer view
+        PyObject_GetBuffer(chunk, &view, PyBUF_SIMPLE)
+        try:
+            return self.take(<bytes_ptr>view.buf, view.len, most, False)
+        finally:
+            PyBuffer_Release(&view)
+
     def finish(self):
         """End the stream: process the tail, a last line without LF.
 
@@ -948,7 +998,7 @@ cdef class RecordStream:
         Raises:
             RecordError, StreamStateError: as `feed`.
         """
-        return self.take(b"", 0, True)
+        return self.take(b"", 0, 0, True)
 
     @property
     def lines(self):
@@ -1013,11 +1063,11 @@ cdef class RecordStream:
         cdef Py_buffer view
         PyObject_GetBuffer(buffer, &view, PyBUF_SIMPLE)
         try:
-            return self.take(<bytes_ptr>view.buf, view.len, last)
+            return self.take(<bytes_ptr>view.buf, view.len, 0, last)
         finally:
             PyBuffer_Release(&view)
 
-    cdef bytes take(self, bytes_ptr start, Py_ssize_t size, bint last):
+    cdef bytes take(self, bytes_ptr start, Py_ssize_t size, Py_ssize_t most, bint last):
         cdef bint entered = False
         cdef bytes results
         with cython.critical_section(self):
@@ -1034,11 +1084,13 @@ cdef class RecordStream:
             self.run.lines_out = self.run.results
             if self.run.on_error != SKIP:
                 self.run.lines_out += self.run.errors
-            self.bytes_in += size
+            self.taken = size
             self.finished = last
+            self.run.most = most
             self.open_output(size)
             self.consume(start, start + size, last)
-            results = self.close_output(size)
+            self.bytes_in += self.taken
+            results = self.close_output(self.taken)
             if self.notes.count:
                 self.kept = RejectedLines.__new__(RejectedLines)
                 self.kept.take_over(&self.notes)
@@ -1056,6 +1108,7 @@ cdef class RecordStream:
     cdef int consume(self, bytes_ptr start, bytes_ptr end, bint last) except -1:
         """Cut a chunk into what ends the tail, whole lines, and the new tail."""
         cdef Tail *tail = &self.tail
+        cdef bytes_ptr first = start
         cdef bytes_ptr lf
         cdef bytes_ptr stop
         if tail.discarding or tail.size > 0:
@@ -1070,6 +1123,9 @@ cdef class RecordStream:
             lf = fst_last_lf(start, end)
             if lf != NULL:
                 self.drive(start, lf + 1, end)
+                if self.run.pos <= lf and self.run.failed_reason == NO_FAULT:
+                    self.taken = self.run.pos - first
+                    return 0
                 start = lf + 1
         if start < end and self.run.failed_reason == NO_FAULT:
             self.extend_tail(start, end, False)
@@ -1121,6 +1177,8 @@ cdef class RecordStream:
         run.limit = limit
         run.path = current_path
         while status == RUN_FULL:
+            if run.pos > start and self.has_enough():
+                return 0
             self.reserve(end - run.pos)
             if end - run.pos < NOGIL_SIZE:
                 status = run_lines(run)
@@ -1135,6 +1193,8 @@ cdef class RecordStream:
         """Start the bytes object of a call, in the size that the last one suggests."""
         cdef Py_ssize_t size
         size = (size_in >> 8) * self.expected + self.tail.size + 2 * RESERVE
+        if self.run.most > 0:
+            size = min(size, self.run.most + size_in + self.tail.size + 2 * RESERVE)
         self.out = PyBytes_New(NULL, size)
         self.run.out = <unsigned char *>PyBytes_AS_STRING(self.out) + self.before
         self.run.out_end = self.run.out + size - self.before
@@ -1148,10 +1208,17 @@ cdef class RecordStream:
             return 0
         used = self.run.out - <unsigned char *>PyBytes_AS_STRING(self.out)
         room = max(2 * (self.run.out_end - self.run.out + used), used + 2 * size + RESERVE)
+        if self.run.most > 0:
+            room = min(room, max(used, self.run.most) + size + RESERVE)
         _PyBytes_Resize(&self.out, room)
         self.run.out = <unsigned char *>PyBytes_AS_STRING(self.out) + used
         self.run.out_end = self.run.out + room - used
         return 0
+
+    cdef bint has_enough(self) noexcept:
+        """Whether a call that is to return no more than about `most` bytes has these."""
+        cdef unsigned char *start = <unsigned char *>PyBytes_AS_STRING(self.out) + self.before
+        return self.run.most > 0 and self.run.out - start >= self.most
 
     cdef bytes close_output(self, Py_ssize_t size_in):
         cdef Py_ssize_t used

@@ -2,6 +2,11 @@
 
 from forstcore._proc cimport RecordStream
 
+cdef enum:
+    # Bytes of results behind which no further line is processed before these are on their way:
+    # those of a read of ordinary records fit, and take about a millisecond at worst.
+    PART = 1 << 18
+
 cdef enum State:
     SIZE                        # a chunk size, or more of its digits
     EXTENSION                   # the extensions of a chunk: the start of a name,

@@ -1,7 +1,11 @@
+from typing import Final
+
 from typing_extensions import Buffer
 
 from forstcore import RecordStream
 from server.frames import Frames
+
+MOST_RESULTS: Final[int]
 
 class ChunkedError(ValueError): ...
 

@@ -27,6 +27,9 @@ cdef enum:
     ACK_SIZE = 26               # ":ack ", 19 digits, LF, NUL
 
 
+MOST_RESULTS = <int>PART
+
+
 class ChunkedError(ValueError):
     """A body that is not in chunked transfer coding."""
 
@@ -243,7 +246,10 @@ cdef class ChunkedDecoder:
 
 
 def feed_chunk(RecordStream stream not None, piece, frames=None, /):
-    """Feed a stream; return its results as one HTTP chunk, made without a further copy.
+    """Feed a part of a piece; return its results as one HTTP chunk, made without a further copy.
+
+    The part is as for `RecordStream.feed_part`, with PART bytes of results;
+    `stream.taken` tells where the rest of the piece starts.
 
     Args:
         stream: the stream.
@@ -274,7 +280,7 @@ cdef bytes chunk_of_results(
     stream.before = FRAME_BEFORE
     stream.after = FRAME_AFTER if frames is None else ACK_SIZE + FRAME_AFTER
     try:
-        chunk = stream.take(start, size, False)
+        chunk = stream.take(start, size, PART, False)
         size = max(len(chunk) - stream.before - stream.after, 0)
     finally:
         stream.before = stream.after = 0

@@ -23,6 +23,7 @@ cdef extern from "_relay.h" nogil:
 cdef enum:
     PATIENCE = 5                # milliseconds to wait for more
     TURN = 20_000_000           # nanoseconds; timers of the event loop are late by up to that
+    PARTS = 2_000_000           # nanoseconds that the results of one read may take
     SMALL = 4096                # bytes of a read that is hardly worth its system calls
     HASTE = 3                   # such reads with more behind them, until they are held up
     HOLD = 50_000               # nanoseconds that this takes
@@ -47,6 +48,8 @@ cdef class Relay:
         size: bytes received by the last call that it read in.
         sent: bytes sent.
         nanoseconds: time spent in the core.
+        rest, left: where in the buffer input starts that has been read and not been processed,
+            and how many bytes that is.
 
     Thread-safety: one owner. The GIL is released while it waits.
     """
@@ -60,6 +63,8 @@ cdef class Relay:
     cdef readonly Py_ssize_t size
     cdef readonly long long sent
     cdef readonly long long nanoseconds
+    cdef readonly Py_ssize_t rest
+    cdef readonly Py_ssize_t left
 
     def __cinit__(self, int loop_fd, int fd, buffer, ChunkedDecoder decoder not None,
                   RecordStream stream not None, frames=None):
@@ -78,7 +83,8 @@ cdef class Relay:
 
         That is so when another descriptor is ready or the socket takes no more, when the
         body or the stream has ended, when lines were rejected that somebody asks for, when 20
-        milliseconds are over or nothing came for 5, and before a limit could be passed.
+        milliseconds are over or nothing came for 5, before a limit could be passed, and when a
+        read has so many results that others should have a turn before all of it is processed.
 
         Args:
             lines: input lines that the stream may come to have.
@@ -105,6 +111,7 @@ cdef class Relay:
         cdef int haste = 0
         cdef bytes results
         self.size = 0
+        self.left = 0
         # A byte is at most one line, one of the body, and one HTTP chunk.
         while (
             now < end
@@ -121,12 +128,15 @@ cdef class Relay:
             # answers, and is better served by fewer and larger reads.
             haste = haste + 1 if body < SMALL and fst_has_more(self.fd) else 0
             began = now = fst_now()
-            body = decoder.bring_together(start, body)
-            if body > 0:
-                results = chunk_of_results(
-                    stream, start + decoder.start, body, self.frames)
+            self.left = decoder.bring_together(start, body)
+            self.rest = decoder.start
+            while self.left > 0:
+                results = chunk_of_results(stream, start + self.rest, self.left, self.frames)
+                self.rest += stream.taken
+                self.left -= stream.taken
+                self.nanoseconds -= now
                 now = fst_now()
-                self.nanoseconds += now - began
+                self.nanoseconds += now
                 out = PyBytes_AS_STRING(results)
                 size = PyBytes_GET_SIZE(results)
                 with nogil:
@@ -134,6 +144,10 @@ cdef class Relay:
                 self.sent += sent
                 if sent < size:
                     return results[sent:]
+                if self.left > 0:
+                    now = fst_now()
+                    if now - began > PARTS or stream.kept is not None:
+                        return b""
             if decoder.state == FINISHED or stream.run.failed_reason or stream.kept is not None:
                 break
             if haste >= HASTE:

@@ -40,12 +40,12 @@ class EngineExchange(Exchange):
                 self._check()
         await outlet.end()
 
-    def _at_once(self, piece: memoryview) -> bool:
+    def _at_once(self, piece: memoryview) -> int:
         if not self.stream.has_room or not self.intake.may_go_at_once():
-            return False
+            return 0
         self.intake.count(len(piece))
         self.stream.feed(piece)
-        return True
+        return len(piece)
 
     def is_processing(self) -> bool:
         return self.stream.is_busy

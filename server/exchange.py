@@ -174,9 +174,9 @@ class Exchange(ABC):
             takeover: what reads the body past aiohttp, if something does.
         """
 
-    def _at_once(self, piece: memoryview) -> bool:
-        """Process a piece without waiting, if that can be; see `Takeover`."""
-        return False
+    def _at_once(self, piece: memoryview) -> int:
+        """Process of a piece what can be without waiting; see `Takeover`."""
+        return 0
 
     def _go_on(self, takeover: Takeover) -> None:
         """Go on past the event loop, if that can be; see `Takeover`."""

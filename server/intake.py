@@ -66,7 +66,7 @@ class Intake:
 
     def start(
         self,
-        at_once: Callable[[memoryview], bool] = lambda _: False,
+        at_once: Callable[[memoryview], int] = lambda _: 0,
         go_on: Callable[[Takeover], None] = lambda _: None,
     ) -> Takeover | None:
         """Begin to read; tell whether that is by a takeover, which see for the arguments."""
@@ -95,7 +95,10 @@ class Intake:
         return self._limit or UNLIMITED, self._throttle.room(self._chunks())
 
     def count(self, size: int) -> None:
-        """Count decoded bytes; raise StreamError where there are too many."""
+        """Count decoded bytes; raise StreamError where there are too many.
+
+        A negative number for bytes that have been counted and will come in a piece.
+        """
         self._total += size
         if self._limit and self._total > self._limit:
             raise StreamError(

@@ -8,7 +8,7 @@ import time
 from aiohttp import web
 
 from forstcore import RecordStream
-from server._chunked import feed_chunk
+from server._chunked import MOST_RESULTS, feed_chunk
 from server._relay import Relay
 from server.exchange import Exchange, filter_of, first_line, keep_rejected, on_error
 from server.intake import UNLIMITED
@@ -58,11 +58,9 @@ class CoreExchange(Exchange):
             self._relay = relay_of(takeover, self.stream, self._frames)
         try:
             async for piece in self.intake.pieces():
-                sending = outlet.send(self._feed(piece, outlet))
-                # Neither a reader nor the next piece is waited for with this one in hand.
+                await self._process_piece(piece, outlet)
+                # The next one may be long in coming.
                 del piece
-                await sending
-                self._check()
             last = self.stream.finish()
             await outlet.send(outlet.wrapped(last, self._take_rejected()))
             self._check()
@@ -71,15 +69,32 @@ class CoreExchange(Exchange):
             # It holds the buffer that the takeover reads into.
             self._relay = None
 
-    def _at_once(self, piece: memoryview) -> bool:
-        """Process a piece without waiting, where neither side has to; see `Takeover`."""
+    async def _process_piece(self, piece: bytes, outlet: Outlet) -> None:
+        """Process a piece part by part: its results may be many times as long.
+
+        While a reader is waited for, what is held is the rest of the input.
+        """
+        rest = memoryview(piece)
+        while rest:
+            await outlet.send(self._feed(rest, outlet))
+            self._check()
+            rest = rest[self.stream.taken :]
+            if rest:
+                await asyncio.sleep(0)
+
+    def _at_once(self, piece: memoryview) -> int:
+        """Process what can be of a piece where neither side has to wait; see `Takeover`."""
         outlet = self.outlet
         if outlet is None or not outlet.ready or not self.intake.may_go_at_once():
-            return False
+            return 0
         self.intake.count(len(piece))
         outlet.send_at_once(self._feed(piece, outlet))
         self._check()
-        return True
+        taken = self.stream.taken
+        if taken < len(piece):
+            # Its results are long: others have a turn before there are more.
+            self.intake.count(taken - len(piece))
+        return taken
 
     def _go_on(self, takeover: Takeover) -> None:
         """Serve this stream past the event loop, while that has nothing to do; see `Relay`."""
@@ -97,6 +112,9 @@ class CoreExchange(Exchange):
             self._take_rejected()
         outlet.send_at_once(left)
         self._check()
+        if relay.left:
+            self.intake.count(-relay.left)
+            takeover.keep(takeover.buffer[relay.rest : relay.rest + relay.left])
 
     def _feed(self, piece: bytes | memoryview, outlet: Outlet) -> bytes:
         started = time.perf_counter()
@@ -105,6 +123,6 @@ class CoreExchange(Exchange):
             self._core_seconds += time.perf_counter() - started
             self._take_rejected()
             return wrapped
-        results = self.stream.feed(piece)
+        results = self.stream.feed_part(piece, MOST_RESULTS)
         self._core_seconds += time.perf_counter() - started
         return outlet.wrapped(results, self._take_rejected())

@@ -42,8 +42,8 @@ class Takeover(asyncio.BufferedProtocol):
         handler: aiohttp's protocol; gets the connection back behind the body.
         on_end: called once, with what came behind the body.
         on_broken: called once, when the body turns out to be malformed.
-        at_once: processes a piece of the body if it can without waiting, and says whether
-            it did. The piece is only valid during the call. Errors end the stream.
+        at_once: processes of a piece of the body what it can without waiting, and returns how
+            many bytes that was. The piece is only valid during the call. Errors end the stream.
         go_on: called when that has been done, and may read on from the connection into
             `buffer` by itself; it says in `filled` how many bytes its last read brought.
 
@@ -60,7 +60,7 @@ class Takeover(asyncio.BufferedProtocol):
         handler: asyncio.Protocol,
         on_end: Callable[[bytes], None],
         on_broken: Callable[[], None],
-        at_once: Callable[[memoryview], bool],
+        at_once: Callable[[memoryview], int],
         go_on: Callable[[Takeover], None],
     ) -> None:
         self.transport = transport
@@ -135,6 +135,12 @@ class Takeover(asyncio.BufferedProtocol):
         if not self._ended:
             self.transport.resume_reading()
 
+    def keep(self, body: memoryview) -> None:
+        """Let the stream ask for a piece of the body, and read no more until it does."""
+        self._queue.append(bytes(body))
+        self.transport.pause_reading()
+        self._wake()
+
     def get_buffer(self, sizehint: int) -> memoryview:
         return self.buffer
 
@@ -166,11 +172,9 @@ class Takeover(asyncio.BufferedProtocol):
         return self._waiter is not None and not self._waiter.done()
 
     def _process(self, body: memoryview) -> None:
-        if self._is_waited_for() and self._at_once(body):
-            return
-        self._queue.append(bytes(body))
-        self.transport.pause_reading()
-        self._wake()
+        taken = self._at_once(body) if self._is_waited_for() else 0
+        if taken < len(body):
+            self.keep(body[taken:])
 
     def _end(self, behind: bytes) -> None:
         self._ended = True
@@ -204,8 +208,8 @@ class Takeover(asyncio.BufferedProtocol):
         self._handler.connection_lost(exc)
 
 
-def _not_at_once(_body: memoryview) -> bool:
-    return False
+def _not_at_once(_body: memoryview) -> int:
+    return 0
 
 
 def _no_further(_takeover: Takeover) -> None:

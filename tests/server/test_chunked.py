@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forstcore import RecordStream, StreamStateError
-from server._chunked import ChunkedDecoder, ChunkedError, feed_chunk
+from server._chunked import MOST_RESULTS, ChunkedDecoder, ChunkedError, feed_chunk
 from server.frames import Frames
 
 HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -148,11 +148,13 @@ def test_results_as_a_chunk(count: int) -> None:
     data = b"".join(b'{"id":"%d","data":"x"}\n' % number for number in range(count))
     plain, framing = RecordStream(), RecordStream()
     results = plain.feed(data)
-    chunk = feed_chunk(framing, data)
-    if results:
-        assert decode([chunk + b"0\r\n\r\n"]) == (results, b"")
-    else:
-        assert chunk == b""
+    rest, chunks = memoryview(data), []
+    while rest:
+        chunks.append(feed_chunk(framing, rest))
+        assert len(chunks[-1]) < MOST_RESULTS + len(rest)
+        rest = rest[framing.taken :]
+    assert decode([*chunks, b"0\r\n\r\n"]) == (results, b"")
+    assert len(chunks) > 1 or len(results) < MOST_RESULTS
     assert framing.bytes_out == plain.bytes_out
     assert framing.feed(data) == plain.feed(data)
 
