@@ -285,7 +285,7 @@ class RequestHandler(web.RequestHandler, asyncio.BufferedProtocol):
     def take_over(
         self,
         content: StreamReader,
-        at_once: Callable[[memoryview], bool],
+        at_once: Callable[[memoryview], int],
         go_on: Callable[[Takeover], None],
     ) -> Takeover | None:
         """Read a chunked body past aiohttp, if it has not read of it yet.

@@ -123,10 +123,10 @@ def _round_trip(choices: Choices, turns: list[int], hold: bool) -> None:
     body = b""
     results = b""
     for chunk in cut(text, turns):
-        rest = memoryview(chunk)
-        while rest:
-            body += feed_chunk(stream, alone(rest), frames if with_acks else None)
-            rest = rest[stream.taken :]
+        left = chunk
+        while left:
+            body += feed_chunk(stream, alone(left), frames if with_acks else None)
+            left = left[stream.taken :]
         results += plain.feed(chunk)
     rest = stream.finish()
     results += plain.finish()
