@@ -48,6 +48,7 @@ cdef struct Run:
     Mark *marks              # one for each node of the filter
     long long filtered       # valid records that it left out
     Notes *notes             # where rejected lines are noted, NULL for nowhere
+    Py_ssize_t most          # bytes of output behind which no line is begun, 0 for any
     long long lines_out      # result and error lines of earlier calls
 
 
@@ -69,7 +70,6 @@ cdef class RecordStream:
     cdef bint busy           # a call is under way
     cdef bint finished
     cdef readonly Py_ssize_t taken
-    cdef Py_ssize_t most     # bytes of output behind which no line is begun, 0 for any
     cdef readonly long long bytes_in
     cdef readonly long long bytes_out
     cdef PyObject *out       # the bytes object being filled, NULL outside of a call

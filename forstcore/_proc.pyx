@@ -122,6 +122,9 @@ cdef enum:
     GROWTH_HIGHEST = 1 << 14
     # Below this many bytes, giving up the GIL costs more than the work.
     NOGIL_SIZE = 16384
+    # Rejected lines that a call notes if its results are bounded: who asks for them works on
+    # each in Python.
+    MOST_NOTES = 500
 
 MAX_DEPTH = DEPTH_LIMIT
 DEFAULT_MAX_LINE_SIZE = LINE_LIMIT_DEFAULT
@@ -735,11 +738,20 @@ cdef unsigned char *note_fault(
         if size > run.max_line_size:
             size = run.max_line_size
         keep_note(run, fault.reason, lines, fault.place - line, results, line, size, line, 0)
+        if has_many_notes(run):
+            run.out_end = out       # so that no further line is begun
+            run.output.end = <char *>out
     if run.on_error == SKIP:
         return out
     if fault.reason == PROCESSOR_FAILED:
         return write_refusal(out, lines, run.output.message)
     return write_error(out, lines, fault.place - line, fault.reason)
+
+
+cdef inline bint has_many_notes(const Run *run) noexcept nogil:
+    """Whether a call that is bounded has noted as many lines as it should."""
+    return run.most > 0 and run.notes != NULL and (
+        run.notes.count >= MOST_NOTES or run.notes.size >= run.most)
 
 
 cdef void keep_note(
@@ -977,7 +989,7 @@ cdef class RecordStream:
         Args:
             chunk: any contiguous bytes-like object.
             most: bytes of results behind which no further line is begun; one result alone
-                may be longer.
+                may be longer. Nor is one begun behind 500 lines that are kept as rejected.
 
         Returns, Raises:
             As `feed`.
@@ -1218,7 +1230,8 @@ cdef class RecordStream:
     cdef bint has_enough(self) noexcept:
         """Whether a call that is to return no more than about `most` bytes has these."""
         cdef unsigned char *start = <unsigned char *>PyBytes_AS_STRING(self.out) + self.before
-        return self.run.most > 0 and self.run.out - start >= self.most
+        return self.run.most > 0 and (
+            self.run.out - start >= self.run.most or has_many_notes(&self.run))
 
     cdef bytes close_output(self, Py_ssize_t size_in):
         cdef Py_ssize_t used

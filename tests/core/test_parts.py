@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forstcore import Filter, RecordStream
+from forstcore import Filter, RecordStream, RejectedLine
 from forstcore._proc import PASS_ON
 from tests.core.reference import OnError
 from tests.core.strategies import inputs
@@ -117,3 +117,25 @@ def test_results_of_native_processors_are_bounded_by_the_record(tmp_path: Path) 
     parts = in_parts(stream, line * 100, 1 << 12)
     assert b"".join(parts) == RecordStream(processor=cases.repeat).feed(line * 100)
     assert max(map(len, parts)) < (1 << 12) + 2 * len(line) * 100
+
+
+@pytest.mark.parametrize("mode", ["emit", "skip"])
+@pytest.mark.parametrize("options", OPTIONS)
+def test_rejected_lines_are_bounded_too(mode: OnError, options: dict[str, Any]) -> None:
+    data = b'x\n{"id":"2"}\n' * 5000
+    whole = RecordStream(on_error=mode, keep_rejected=True, **options)
+    results = whole.feed(data)
+    expected = whole.take_rejected()
+    assert expected is not None
+    parted = RecordStream(on_error=mode, keep_rejected=True, **options)
+    rest, output = memoryview(data), b""
+    found: list[RejectedLine] = []
+    while rest:
+        output += parted.feed_part(rest, 1 << 18)
+        rest = rest[parted.taken :]
+        rejected = parted.take_rejected()
+        if rejected is not None:
+            assert len(rejected) <= 500
+            found += rejected
+    assert (output, found) == (results, list(expected))
+    assert counters(parted) == counters(whole)
