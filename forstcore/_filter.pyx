@@ -29,7 +29,7 @@ from forstcore.native cimport (
 
 from collections.abc import Mapping
 
-from forstcore.errors import FilterError
+from forstcore.errors import FilterError, StreamStateError
 
 cdef enum:
     # A filter may come from a stranger.
@@ -311,8 +311,6 @@ cdef class Filter:
         cdef int nodes = 0
         if not isinstance(wanted, Mapping):
             raise FilterError("filters", f"must be an object, not {kind_name(wanted)}")
-        if self.kept is not None:
-            return
         for name, value in wanted.items():
             if not isinstance(name, str):
                 raise FilterError("filters", f"has a name that is no string: {name!r}")
@@ -328,8 +326,10 @@ cdef class Filter:
             nodes += _plant(root, names, (tests, any_of))
             if nodes > MOST_NAMES:
                 raise FilterError("filters", f"has more than {MOST_NAMES} names in its paths")
-        self.source = wanted
+        if self.kept is not None:
+            raise StreamStateError("__init__ has been called on this filter: make another one")
         self.kept = []
+        self.source = wanted
         self.compile(root, conditions, total, nodes + 1)
 
     def __dealloc__(self):

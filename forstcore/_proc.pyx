@@ -858,6 +858,20 @@ cdef int checked_on_error(object mode) except -1:
     raise ValueError(f"on_error must be 'skip', 'emit' or 'fail', not {mode!r}")
 
 
+cdef int check_initialized(bint has_been) except -1:
+    """Raise StreamStateError where `__init__` has not run: limits would be missing."""
+    if not has_been:
+        raise StreamStateError("the object was made without a call of __init__")
+    return 0
+
+
+cdef int check_first_init(bint has_been) except -1:
+    """Raise StreamStateError where `__init__` has run: another thread may be in a call."""
+    if has_been:
+        raise StreamStateError("__init__ has been called on this object: make another one")
+    return 0
+
+
 cdef int state_error(bint busy) except -1:
     if busy:
         raise StreamStateError("another thread is in a call on this object")
@@ -866,6 +880,8 @@ cdef int state_error(bint busy) except -1:
 
 # ---------------------------------------------------------------- classes
 
+# The garbage collector would free the native processor before its `destroy` is called.
+@cython.no_gc_clear
 cdef class RecordStream:
     """Process one NDJSON stream, chunk by chunk.
 
@@ -914,15 +930,22 @@ cdef class RecordStream:
 
     def __init__(self, *, on_error="skip", max_line_size=LINE_LIMIT_DEFAULT, first_line=1,
                  Filter filter=None, processor=None, growth=3.0, keep_rejected=False):
-        self.run.on_error = checked_on_error(on_error)
-        self.run.max_line_size = checked_line_size(max_line_size)
-        self.run.lines_before = checked_first_line(first_line) - 1
-        self.expected = checked_growth(growth)
-        if filter is not None and self.filter is None:
+        cdef int mode = checked_on_error(on_error)
+        cdef Py_ssize_t line_size = checked_line_size(max_line_size)
+        cdef long long number = checked_first_line(first_line)
+        cdef Py_ssize_t guess = checked_growth(growth)
+        cdef bint keeps = keep_rejected
+        # From here on no code of others runs that could call this again.
+        check_first_init(self.expected)
+        self.expected = guess
+        self.run.on_error = mode
+        self.run.max_line_size = line_size
+        self.run.lines_before = number - 1
+        self.run.notes = &self.notes if keeps else NULL
+        if filter is not None:
             self.use_filter(filter)
-        if processor is not None and self.capsule is None:
+        if processor is not None:
             self.use_processor(processor)
-        self.run.notes = &self.notes if keep_rejected else NULL
 
     def __dealloc__(self):
         PyMem_RawFree(self.tail.start)
@@ -933,6 +956,7 @@ cdef class RecordStream:
             self.run.processor.destroy(self.run.state)
 
     cdef int use_filter(self, Filter wanted) except -1:
+        check_initialized(wanted.program.count)
         self.run.marks = <Mark *>PyMem_RawCalloc(wanted.program.count, sizeof(Mark))
         if self.run.marks == NULL:
             raise MemoryError()
@@ -1088,6 +1112,7 @@ cdef class RecordStream:
         if not entered:
             state_error(True)
         try:
+            check_initialized(self.expected)
             if self.run.failed_reason != NO_FAULT:
                 raise self.failure()
             if self.finished:
@@ -1265,7 +1290,9 @@ cdef class LineSplitter:
     """
 
     def __init__(self, *, max_line_size=LINE_LIMIT_DEFAULT):
-        self.max_line_size = checked_line_size(max_line_size)
+        cdef Py_ssize_t size = checked_line_size(max_line_size)
+        check_first_init(self.max_line_size)
+        self.max_line_size = size
 
     def __dealloc__(self):
         PyMem_RawFree(self.tail.start)
@@ -1282,6 +1309,7 @@ cdef class LineSplitter:
         cdef Py_buffer view
         cdef list lines = []
         with cython.critical_section(self):
+            check_initialized(self.max_line_size)
             if self.finished:
                 state_error(False)
             PyObject_GetBuffer(chunk, &view, PyBUF_SIMPLE)
@@ -1299,6 +1327,7 @@ cdef class LineSplitter:
         """
         cdef list lines = []
         with cython.critical_section(self):
+            check_initialized(self.max_line_size)
             if self.finished:
                 state_error(False)
             self.finished = True
@@ -1363,7 +1392,9 @@ cdef class Batcher:
     """
 
     def __init__(self, *, max_line_size=LINE_LIMIT_DEFAULT):
-        self.max_line_size = checked_line_size(max_line_size)
+        cdef Py_ssize_t size = checked_line_size(max_line_size)
+        check_first_init(self.max_line_size)
+        self.max_line_size = size
 
     def __dealloc__(self):
         PyMem_RawFree(self.tail.start)
@@ -1384,6 +1415,7 @@ cdef class Batcher:
         """
         cdef Py_buffer view
         with cython.critical_section(self):
+            check_initialized(self.max_line_size)
             if self.finished:
                 state_error(False)
             PyObject_GetBuffer(chunk, &view, PyBUF_SIMPLE)
@@ -1399,6 +1431,7 @@ cdef class Batcher:
             StreamStateError: `finish` was called before.
         """
         with cython.critical_section(self):
+            check_initialized(self.max_line_size)
             if self.finished:
                 state_error(False)
             self.finished = True
