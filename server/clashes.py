@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -60,8 +59,12 @@ def _compare(config: ServerConfig, config_file: str | None, is_shared: bool) -> 
             continue  # Not there, or not readable: whoever reads it will say so.
         if is_same:
             raise ValueError(f"errors: {config.errors} is a file that is read: {said}")
-    for file, said in ((sys.stdout, "standard output"), (sys.stderr, "standard error")):
-        if not is_shared and same_file(status, os.fstat(file.fileno())):
+    for descriptor, said in ((1, "standard output"), (2, "standard error")):
+        try:
+            is_same = same_file(status, os.fstat(descriptor))
+        except OSError:
+            continue  # Closed.
+        if is_same and not is_shared:
             raise ValueError(f"errors: {config.errors} is where {said} goes")
 
 

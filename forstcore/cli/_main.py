@@ -105,6 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
+    _open_closed()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     # Left as it is where `nohup` has it ignored.
@@ -127,7 +128,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if "--debug" in given:
             raise
         print(f"forstcore: {_in_words(error)}", file=sys.stderr)
+        try:
+            sys.stdout.flush()
+        except OSError:
+            # Python would try again at its end, and end with a status of its own.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return BAD_LINES if _is_about_lines(error) else FAILED
+
+
+def _open_closed() -> None:
+    """Open standard streams that are closed, so that no file gets their numbers.
+
+    Reading and writing them fails, as if they were still closed; messages are lost.
+    """
+    for number, flags in ((0, os.O_WRONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, flags)
+    if sys.stdin is None:
+        sys.stdin = os.fdopen(0, closefd=False)
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(1, "w", closefd=False)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w", closefd=False)
 
 
 def _interrupt(number: int, _frame: FrameType | None) -> None:

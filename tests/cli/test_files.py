@@ -196,6 +196,10 @@ def test_the_message_names_both(run: Run, tmp_path: Path) -> None:
         ("mkfifo pipe; cat pipe & F process in -o pipe; wait", OUTPUT),
         ("mkfifo pipe; cat pipe & F process in -o out --errors pipe; wait", b'{"file":"in"'),
         ("F process in -o out --errors /dev/stdout | cat", b'{"file":"in","line":2'),
+        ("F process in -o >(cat); sleep 0.2", OUTPUT),
+        ("F process in -o out --errors >(cat); sleep 0.2", b'{"file":"in"'),
+        ("F process in -o out <&- >&- 2>&- && cat out", OUTPUT),
+        ("F process in -o out --errors errors <&- >&- && cat out", OUTPUT),
         ("F process in -o in && cat in", OUTPUT),
         ("F process in -o hard && cat hard; cmp in other", OUTPUT),
         ("F process -o in < in && cat in", OUTPUT),
@@ -209,6 +213,23 @@ def test_what_does_no_harm_is_done(tmp_path: Path, line: str, written: bytes) ->
     assert done.stdout.startswith(written)
     assert drafts(tmp_path) == []
     assert (tmp_path / "link").is_symlink()
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("F process <&-", b"-: Bad file descriptor"),
+        ("F process in >&-", b"Bad file descriptor"),
+        ("F validate in >&-", b"Bad file descriptor"),
+        ("F process in > /dev/full", b"No space left on device"),
+        ("F validate in > /dev/full", b"No space left on device"),
+        ("F process in -o /dev/full", b"/dev/full: No space left on device"),
+    ],
+)
+def test_what_cannot_be_written_is_told(tmp_path: Path, line: str, said: bytes) -> None:
+    (tmp_path / "in").write_bytes(INPUT)
+    done = shell(tmp_path, line)
+    assert (done.returncode, done.stderr) == (3, b"forstcore: " + said + b"\n")
 
 
 FAILING: list[tuple[str, Callable[[Path], object]]] = [
