@@ -6,6 +6,14 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import {
+  createServer as createHttpServer,
+  request,
+  type IncomingMessage,
+  type ServerResponse,
+} from "node:http";
+import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
+import { PassThrough, Readable } from "node:stream";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
@@ -16,6 +24,7 @@ import {
   ForstStreamingClient,
   StreamingIntegration,
   isInvalidLine,
+  type Input,
   type Result,
   type StreamingRecord,
   type StreamOptions,
@@ -471,9 +480,8 @@ test("a cut response fails", async () => {
   const [error, body] = await failed(
     client.processStreamingData(ENDPOINT, input, { onError: "fail" }),
   );
-  assert.equal(error.code, "cut");
-  // What fetch has not handed out when the connection is cut is lost.
-  assert.ok(body.length === 0 || Buffer.concat(body).toString().startsWith(PROCESSED));
+  assert.equal(error.code, "bad_record");
+  assert.ok(Buffer.concat(body).toString().startsWith(PROCESSED));
 });
 
 test("a refused request for bytes", async () => {
@@ -492,6 +500,401 @@ test("who cancels the response ends the upload", async () => {
   assert.equal((await next).done, true);
   assert.equal(input.returned, 1);
   await until(async () => (await figure("forstcore_streams_open")) === 0);
+});
+
+// Input.
+
+const THREE = [record(1), record(2), record(3)];
+const NDJSON = THREE.map((one) => `${JSON.stringify(one)}\n`).join("");
+
+function web<T>(items: T[]): ReadableStream<T> {
+  return Readable.toWeb(Readable.from(items)) as ReadableStream<T>;
+}
+
+test("every kind of input is sent whole", async () => {
+  const bytes = Buffer.from(NDJSON);
+  const cut = [bytes.subarray(0, 10), bytes.subarray(10, 11), bytes.subarray(11)];
+  const inputs: Record<string, () => Input> = {
+    "a list of records": () => THREE,
+    "a set of records": () => new Set(THREE),
+    "a list of promises": () => THREE.map((one) => Promise.resolve(one)) as unknown as Input,
+    "a generator": () => THREE.values(),
+    "a stream of records": () => Readable.from(THREE),
+    "a web stream of records": () => web(THREE) as unknown as Input,
+    "records with a prototype": () => THREE.map((one) => Object.assign(new Endless(), one)),
+    text: () => NDJSON,
+    "text without the last LF": () => NDJSON.trimEnd(),
+    "text with CR LF and a byte order mark": () => `\ufeff${NDJSON.replaceAll("\n", "\r\n")}`,
+    "text with blank lines": () => `\n${NDJSON.replaceAll("\n", "\n \n")}`,
+    "pieces of text": () => [...NDJSON],
+    "a stream of text": () => Readable.from([...NDJSON]),
+    bytes: () => bytes,
+    "an ArrayBuffer": () => new Uint8Array(bytes).buffer,
+    "a Uint8Array": () => new Uint8Array(bytes),
+    "a Blob": () => new Blob([NDJSON]),
+    "pieces of bytes": () => cut,
+    "a stream of bytes": () => Readable.from(cut, { objectMode: false }),
+    "a stream of bytes that is paused": () => Readable.from(cut).pipe(new PassThrough()),
+    "a web stream of bytes": () => web(cut) as unknown as Input,
+    "the body of a response": () => new Response(NDJSON).body as unknown as Input,
+    "text and bytes": () => [cut[0]!, cut[1]!, cut[2]!.toString()],
+  };
+  const expected = THREE.map((_, index) => result(index + 1));
+  for (const [name, input] of Object.entries(inputs)) {
+    assert.deepEqual(await all(client.streamToForst(ENDPOINT, input())), expected, name);
+    const body = await all(client.processStreamingData(ENDPOINT, input()));
+    const lines = Buffer.concat(body).toString().trimEnd().split("\n");
+    assert.deepEqual(lines.map((line) => JSON.parse(line) as Result), expected, name);
+  }
+});
+
+test("input that cannot be sent names the record", async () => {
+  const loop: Record<string, unknown> = { id: "1" };
+  loop["self"] = loop;
+  const inputs: Record<string, [unknown, RegExp]> = {
+    undefined: [undefined, /not undefined$/],
+    "one record": [record(1), /not a Object$/],
+    "a number": [7, /not a number$/],
+    "a response": [new Response("x"), /not a Response$/],
+    "no record": [[record(1), undefined], /^record 2 is undefined, not an object$/],
+    null: [[null], /^record 1 is null/],
+    "a list in a list": [[record(1), record(2), THREE], /^record 3 is a Array, not an object$/],
+    "a Map": [[new Map([["id", "1"]])], /^record 1 is a Map, empty as JSON$/],
+    "a Date": [[new Date()], /^record 1 is a Date, not an object$/],
+    "a function": [[() => record(1)], /^record 1 is a function/],
+    "a BigInt": [[record(1), { id: 1n }], /^record 2 cannot be written as JSON: .*BigInt/],
+    "a loop": [[loop], /^record 1 cannot be written as JSON: .*circular/],
+    NaN: [[record(1), { id: "2", data: NaN }], /^record 2 has NaN at data, which/],
+    "infinity inside": [[{ a: [{ b: [1, Infinity] }] }], /^record 1 has Infinity at a\.0\.b\.1/],
+    "undefined in a list": [[{ a: [undefined] }], /^record 1 has undefined at a\.0/],
+    "text after records": [[record(1), NDJSON], /^records cannot go on with a string \(item 2\)$/],
+    "records after text": [[NDJSON, record(1)], /^NDJSON cannot go on with a Object \(item 2\)$/],
+    "half a character": [["\udf32"], /^item 1: half a character/],
+    "half a character at the end": [[NDJSON, "\ud83c"], /^item 2: half a character/],
+    "half a character before bytes": [["\ud83c", Buffer.from(NDJSON)], /half a character/],
+    "a list of numbers": [new Float64Array([1]), /^record 1 is a number/],
+  };
+  for (const [name, [input, message]] of Object.entries(inputs)) {
+    const run = async () => all(stream(input as StreamingRecord[]));
+    await assert.rejects(run, { name: "TypeError", message }, name);
+    const bytes = async () => all(client.processStreamingData(ENDPOINT, input as Input));
+    await assert.rejects(bytes, { name: "TypeError", message }, name);
+  }
+  // What JSON can say with null is no error.
+  const data = [{ id: null, data: null }, { id: "null" }, { id: "1", data: undefined }];
+  assert.equal((await all(stream(data as StreamingRecord[]))).length, 3);
+});
+
+test("a stream that was read before is no empty one", async () => {
+  const readable = Readable.from(THREE);
+  await all(readable);
+  const request = new Request("http://127.0.0.1/", { method: "POST", body: NDJSON });
+  await request.text();
+  const given = web(THREE);
+  await all(given);
+  const destroyed = Readable.from(THREE);
+  destroyed.destroy();
+  for (const input of [readable, request.body, given, destroyed]) {
+    await assert.rejects(async () => all(stream(input as unknown as StreamingRecord[])));
+  }
+});
+
+test("a character may be cut between pieces of text", async () => {
+  const text = `${JSON.stringify(record(1, "🌲é".repeat(50)))}\n`;
+  for (const pause of [false, true]) {
+    async function* pieces(): AsyncGenerator<string> {
+      for (let at = 0; at < text.length; at++) {
+        yield text[at]!;
+        if (pause) await sleep(0);
+      }
+    }
+    const found = await all(client.streamToForst(ENDPOINT, pieces()));
+    assert.deepEqual(found, [result(1, "🌲é".repeat(50))]);
+  }
+});
+
+test("a producer may use its buffer again", async () => {
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    const buffer = Buffer.alloc(64);
+    for (let id = 100; id < 200; id++) {
+      yield buffer.subarray(0, buffer.write(`${JSON.stringify(record(id))}\n`));
+      if (id % 7 === 0) await sleep(0);
+    }
+  }
+  const found = await all(client.streamToForst(ENDPOINT, pieces()));
+  assert.deepEqual(found, Array.from({ length: 100 }, (_, index) => result(100 + index)));
+});
+
+test("a promise that fails ends the producer", async () => {
+  const broken = new RangeError("broken");
+  let cleaned = false;
+  function* records(): Generator<Promise<StreamingRecord>> {
+    try {
+      yield Promise.resolve(record(1));
+      yield Promise.reject(broken);
+    } finally {
+      cleaned = true;
+    }
+  }
+  const input = records() as unknown as StreamingRecord[];
+  await assert.rejects(all(stream(input)), (error) => error === broken);
+  assert.ok(cleaned);
+});
+
+test("input of which nothing was a record is an error", async () => {
+  const bad = [{ id: 7 }, { id: 8 }] as unknown as StreamingRecord[];
+  let ended = 0;
+  const onEnd = () => ended++;
+  for (const endpoint of [ENDPOINT, "/large-dataset-stream"]) {
+    const [error] = await failed(client.streamToForst(endpoint, bad, { onEnd }));
+    assert.deepEqual([error.code, error.lines], ["no_records", 2]);
+    assert.match(error.detail, /^not one of 2 lines was a record \(wrong_type: 2\)/);
+    const [same] = await failed(client.processStreamingData(endpoint, '[{"id":"1"}]', { onEnd }));
+    assert.match(same.detail, /^not one of 1 lines was a record \(not_an_object: 1\)/);
+  }
+  const text = ['{"id":"1"}', '{"id":"2"}'];
+  const [error] = await failed(client.streamToForst(ENDPOINT, text));
+  assert.match(error.detail, /invalid_json: 1/);
+  assert.equal(ended, 0);
+  assert.equal((await all(stream(bad, { onError: "emit" }))).length, 2);
+  const headers = { "Forst-Filter": '{"id":"9"}' };
+  assert.deepEqual(await all(stream([...THREE, ...bad], { headers, onEnd })), []);
+  assert.deepEqual(await all(client.streamToForst(ENDPOINT, "\n\n", { onEnd })), []);
+  assert.equal(ended, 2);
+});
+
+async function warnings(run: () => Promise<unknown>): Promise<string[]> {
+  const { warn } = console;
+  const found: string[] = [];
+  console.warn = (text: string) => found.push(text);
+  try {
+    await run();
+  } finally {
+    console.warn = warn;
+  }
+  return found;
+}
+
+test("rejected lines are told to who does not ask", async () => {
+  const told = ["forstcore: 1 of 3 lines were rejected, see onError"];
+  assert.deepEqual(await warnings(() => all(stream(INVALID))), told);
+  const input = INVALID.map((one) => `${JSON.stringify(one)}\n`);
+  assert.deepEqual(await warnings(() => all(client.processStreamingData(ENDPOINT, input))), told);
+  assert.deepEqual(await warnings(() => all(stream(INVALID, { onError: "skip" }))), []);
+  assert.deepEqual(await warnings(() => all(stream(INVALID, { onEnd: () => {} }))), []);
+  assert.deepEqual(await warnings(() => all(stream(THREE))), []);
+});
+
+test("fail says which line and why", async () => {
+  const input = INVALID.map((one) => `${JSON.stringify(one)}\n`);
+  for (const items of [
+    stream(INVALID, { onError: "fail" }),
+    client.processStreamingData(ENDPOINT, input, { onError: "fail" }),
+    client.processStreamingData(ENDPOINT, input, { headers: { "Forst-On-Error": "fail" } }),
+  ] as AsyncIterable<unknown>[]) {
+    const [error] = await failed(items);
+    assert.deepEqual([error.code, error.status], ["bad_record", 422]);
+    assert.match(error.message, /^line 2, byte 6: member 'id' must be .* \(wrong_type\)/);
+    const { line, offset, code } = error.invalid!;
+    assert.deepEqual([line, offset, code], [2, 6, "wrong_type"]);
+  }
+});
+
+test("bytes come without control lines", async () => {
+  const data = "🌲".repeat(300);
+  async function* pieces(): AsyncGenerator<string> {
+    for (let id = 0; id < 3_000; id++) {
+      yield `${JSON.stringify(record(id, data))}\n`;
+      if (id % 10 === 0) await sleep(0);
+    }
+  }
+  const body = await all(client.processStreamingData(ENDPOINT, pieces(), { chunkSize: 777 }));
+  const lines = Buffer.concat(body).toString().trimEnd().split("\n");
+  const expected = Array.from({ length: 3_000 }, (_, id) => result(id, data));
+  assert.deepEqual(lines.map((line) => JSON.parse(line) as Result), expected);
+  const headers = { "Forst-Frames": "1" };
+  const raw = await all(client.processStreamingData(ENDPOINT, LINE, { headers }));
+  assert.match(Buffer.concat(raw).toString(), /^\{.*\}\n:ack 1\n:end \{.*\}\n$/);
+});
+
+// Connections.
+
+/** Run a server of this test's own; it is given each connection and its number. */
+async function listen(serve: (socket: Socket, number: number) => void): Promise<[string, Server]> {
+  let number = 0;
+  const server = createServer((socket) => serve(socket.on("error", () => {}), ++number));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return [`http://127.0.0.1:${(server.address() as AddressInfo).port}`, server];
+}
+
+function answer(...lines: string[]): string {
+  const body = lines.map((line) => `${line}\n`).join("");
+  return `HTTP/1.1 200 OK\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
+}
+
+const END = `:end {"lines":1,"records":1,"errors":0,"results":1,"bytes_in":22,"bytes_out":53}`;
+const ONE = [`{"id":"1","result":"processed_x","status":"success"}`, ":ack 1"];
+
+/** Call back when the end of a chunked request has come, each time. */
+function onRequest(socket: Socket, call: (text: string) => void): void {
+  let text = "";
+  socket.on("data", (data) => {
+    text += data.toString();
+    if (!text.endsWith("0\r\n\r\n")) return;
+    const whole = text;
+    text = "";
+    call(whole);
+  });
+}
+
+test("a connection that was closed meanwhile is replaced", async () => {
+  const bodies: string[] = [];
+  const [url, server] = await listen((socket, number) => {
+    let requests = 0;
+    socket.on("data", () => {
+      // On the second request of a connection, it is gone.
+      if (number < 4 && requests === 1) socket.resetAndDestroy();
+    });
+    onRequest(socket, (text) => {
+      if (socket.destroyed) return;
+      requests++;
+      bodies.push(text);
+      socket.write(answer(...ONE, END));
+    });
+  });
+  const own = new ForstStreamingClient(url);
+  for (let round = 0; round < 6; round++) {
+    assert.deepEqual(await all(own.streamToForst(ENDPOINT, [record(1)])), [result(1)]);
+  }
+  assert.equal(bodies.length, 6);
+  for (const body of bodies) assert.match(body, /\{"id":"1","data":"x"\}\n/);
+  server.close();
+});
+
+test("a request that was begun is not sent again", async () => {
+  let connections = 0;
+  const [url, server] = await listen((socket, number) => {
+    connections = number;
+    socket.on("data", () => {
+      socket.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+      setTimeout(() => socket.resetAndDestroy(), 20);
+    });
+  });
+  const own = new ForstStreamingClient(url);
+  const [error] = await failed(own.streamToForst(ENDPOINT, [record(1)]));
+  assert.deepEqual([error.code, connections], ["cut", 1]);
+  server.close();
+});
+
+test("a server that closes every connection is given up", async () => {
+  let connections = 0;
+  const [url, server] = await listen((socket, number) => {
+    connections = number;
+    socket.on("data", () => socket.resetAndDestroy());
+  });
+  const records = new Endless();
+  const [error] = await failed(new ForstStreamingClient(url).streamToForst(ENDPOINT, records));
+  assert.equal(error.code, "unreachable");
+  assert.ok(connections <= 3);
+  assert.equal(records.returned, 1);
+  server.close();
+});
+
+test("half a response is an error", async () => {
+  const chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const ends: Record<string, [string, string]> = {
+    "half-closed": [`${chunked}36\r\n${ONE[0]}\n\r\n`, "cut"],
+    "ended without :end": [answer(...ONE), "cut"],
+    "fewer results": [answer(ONE[1]!, END), "corrupt"],
+    "fewer lines arrived": [answer(...ONE, END.replace("22", "0")), "corrupt"],
+  };
+  for (const [name, [text, code]] of Object.entries(ends)) {
+    const [url, server] = await listen((socket) => onRequest(socket, () => socket.end(text)));
+    const own = new ForstStreamingClient(url);
+    const [error] = await failed(own.streamToForst(ENDPOINT, [record(1)]));
+    assert.equal(error.code, code, name);
+    const [same] = await failed(own.processStreamingData(ENDPOINT, [record(1)]));
+    assert.equal(same.code, code, name);
+    server.close();
+  }
+});
+
+test("a live stream tells what was missed", async () => {
+  const lines = [":missed 5", ONE[0]!, ":offset a", ":ack 1", ":missed ?", END];
+  const [url, server] = await listen((socket) => {
+    onRequest(socket, () => socket.write(answer(...lines)));
+  });
+  const integration = new StreamingIntegration(new ForstStreamingClient(url));
+  const missed: (number | undefined)[] = [];
+  const options = { onMissed: (count: number | undefined) => missed.push(count) };
+  const found = await all(integration.processRealTimeData({ source: "events" }, options));
+  assert.deepEqual([found, missed], [[result(1)], [5, undefined]]);
+  const told = await warnings(() => all(integration.processRealTimeData({ source: "events" })));
+  assert.deepEqual(
+    told,
+    ["5", "some"].map((count) => `forstcore: ${count} records of a live stream were missed`),
+  );
+  server.close();
+});
+
+// Behind a web application.
+
+test("a request whose body was read before is refused", async () => {
+  const integration = new StreamingIntegration(client);
+  for (const [name, read] of Object.entries({
+    "to its end": async (request: IncomingMessage): Promise<unknown> => all(request),
+    "in part": async (request: IncomingMessage): Promise<unknown> => once(request, "data"),
+  })) {
+    const server = createHttpServer((request, response) => {
+      void read(request).then(() => integration.handleStreamingRequest(request, response));
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    const response = await fetch(`http://127.0.0.1:${port}/`, { method: "POST", body: NDJSON });
+    assert.equal(response.status, 500, name);
+    const { code, detail } = (await response.json()) as { code: string; detail: string };
+    assert.equal(code, "body_consumed", name);
+    assert.match(detail, /body parser/);
+    server.close();
+    server.closeAllConnections();
+  }
+  const wrapped = { raw: {} } as unknown as IncomingMessage;
+  const run = integration.handleStreamingRequest(wrapped, {} as unknown as ServerResponse);
+  await assert.rejects(run, { name: "TypeError", message: /request\.raw/ });
+});
+
+test("who stands behind a web application is told the counts", async () => {
+  const integration = new StreamingIntegration(client);
+  const server = createHttpServer((request, response) => {
+    void integration.handleStreamingRequest(request, response);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  async function post(body: string, headers = {}): Promise<[string, object]> {
+    const sent = request({ port, method: "POST", headers });
+    sent.end(body);
+    const [response] = (await once(sent, "response")) as [IncomingMessage];
+    const text = Buffer.concat(await all(response as AsyncIterable<Buffer>)).toString();
+    return [text, response.trailers];
+  }
+  const counts = (lines: number, records: number, errors: number) => ({
+    "forst-lines": `${lines}`,
+    "forst-records": `${records}`,
+    "forst-errors": `${errors}`,
+    "forst-results": `${records}`,
+  });
+  assert.deepEqual(await post("junk\n"), ["", counts(1, 0, 1)]);
+  const [text, trailers] = await post(`${NDJSON}junk\n`, { TE: "trailers" });
+  assert.equal(text.split("\n").length, 4);
+  assert.deepEqual(trailers, counts(4, 3, 1));
+  assert.deepEqual((await post(NDJSON))[1], {});
+  const [framed] = await post("junk\n", { "Forst-Frames": "1" });
+  assert.match(framed, /:end \{/);
+  server.close();
+  server.closeAllConnections();
 });
 
 // What stays.
