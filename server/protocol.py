@@ -38,6 +38,8 @@ from server.takeover import END_OF_BODY, Takeover
 __all__ = ["RequestHandler"]
 
 _HALF_CLOSE = 0.1  # Seconds until a request that came with the FIN has reached its handler.
+_LINGER = 5.0  # Seconds in which a client that goes on sending may take its last answer,
+_LINGER_LOOK = 0.02  # and between two looks at whether it has.
 _HELD = 1 << 16  # Bytes that nobody can use yet, from which reading pauses.
 _END_OF_HEAD = b"\r\n\r\n"
 
@@ -84,6 +86,8 @@ class RequestHandler(web.RequestHandler, asyncio.BufferedProtocol):
         self._is_last = False  # whether no request may follow it,
         self._ends_with_client = False
         self._has_eof = False
+        self._lingers = False  # Whether the last answer has been given, and the rest is dropped.
+        self._sends_on = False  # Whether the client sends more than that answer is for.
         self._untaken: asyncio.TimerHandle | None = None
 
     @property
@@ -101,6 +105,9 @@ class RequestHandler(web.RequestHandler, asyncio.BufferedProtocol):
         if not data:
             # aiohttp wants its parser to go on with what that has.
             self._parse(data)
+            return
+        if self._lingers:
+            self._sends_on = True
             return
         body = self._body
         if (
@@ -343,12 +350,46 @@ class RequestHandler(web.RequestHandler, asyncio.BufferedProtocol):
             self._payload.feed_eof()
         if not response.keep_alive:
             self._is_last = True
+        if self._is_last and not self._has_eof and self._linger():
+            return
         self._advance()
         if self._has_eof:
             if self._is_handled:
                 self.close()
             else:
                 self._loop.call_later(_HALF_CLOSE, self._after_eof)
+
+    def _linger(self) -> bool:
+        """Close the connection in stages, as RFC 9112, section 9.6 has it, where that can be.
+
+        If it were closed with input unread, the kernel would drop what is on its way to the client,
+        earlier answers included.
+        """
+        transport = self.transport
+        if transport is None or transport.is_closing() or not transport.can_write_eof():
+            return False
+        # aiohttp handles no more, and leaves the connection to us.
+        self._lingers = self._force_close = True
+        self._sends_on = bool(self._held) or not self._payload.is_eof()
+        self._held.clear()
+        self._reading_paused = False
+        try:
+            transport.write_eof()
+        except OSError:
+            # The client was faster: there is nobody to tell.
+            transport.abort()
+            return True
+        self._balance()
+        self._look_at_end(transport, self._loop.time() + _LINGER)
+        return True
+
+    def _look_at_end(self, transport: asyncio.Transport, deadline: float) -> None:
+        if transport.is_closing():
+            return
+        if (in_flight(transport) or self._sends_on) and self._loop.time() < deadline:
+            self._loop.call_later(_LINGER_LOOK, self._look_at_end, transport, deadline)
+        else:
+            transport.close()
 
     def end_with_client(self) -> None:
         """End the connection as soon as nothing more can come from the client.
@@ -399,6 +440,8 @@ class RequestHandler(web.RequestHandler, asyncio.BufferedProtocol):
             self.on_writable()
 
     def eof_received(self) -> bool:  # type: ignore[override]
+        if self._lingers:
+            return False
         # A client that half-closes after its whole requests still reads the responses.
         self._has_eof = True
         self._loop.call_later(_HALF_CLOSE, self._after_eof)

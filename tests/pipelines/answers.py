@@ -22,7 +22,7 @@ class Answer:
         is_old: whether it is of HTTP/1.0 or older.
         status: its status code.
         fields: its header fields.
-        body: its body, without transfer and content coding, and without acknowledgements.
+        body: its body, without transfer and content coding, without acknowledgements and marks.
         is_whole: whether it ended as its framing says.
         interim: the interim responses before it.
     """
@@ -153,7 +153,7 @@ class AnswerReader:
         decoder = decoder_for(fields.get(b"content-encoding", b"").decode(), 1 << 30)
         if decoder is not None:
             body = b"".join(decoder.decode(body))
-        body = re.sub(rb"(?m)^:ack .*\n", b"", body)
+        body = re.sub(rb"(?m)^:(ack|rejected) .*\n", b"", body)
         if status == 400:
             # The parser quotes what it had of the head.
             body = re.sub(rb"(malformed HTTP: [^:]*).*", rb"\1", body)

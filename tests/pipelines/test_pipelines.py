@@ -159,3 +159,26 @@ def test_the_reader(wire: bytes, bodies: list[bytes], rest: bytes) -> None:
     reading = read_requests(wire)
     assert [request.body for request in reading.requests] == bodies
     assert reading.rest == rest
+
+
+def test_an_answer_on_its_way_is_not_lost_with_the_requests_behind_the_last(server: Server) -> None:
+    """A connection that is closed with input unread drops what its client has not read yet."""
+    get = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    last = b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.settimeout(20)
+        connection.connect((server.host, server.port))
+        connection.sendall(get * 5 + last + GET * 100)
+        for _ in range(5):
+            time.sleep(0.05)
+            try:
+                connection.sendall(GET * 100)
+            except OSError:
+                break  # All answers have to be on their way nevertheless.
+        got = []
+        while data := connection.recv(1 << 16):
+            got.append(data)
+    replies = replies_in(b"".join(got))
+    assert [reply.status for reply in replies] == [200] * 5 + [404]
+    assert all(reply.is_whole for reply in replies)
