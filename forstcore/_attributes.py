@@ -1,4 +1,4 @@
-"""What is kept of a file that another one replaces: mode, owner, access control list."""
+"""Copying mode, owner and access control list to a file that replaces another one."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _LABEL = "security.selinux"
 
 
 def copy_attributes(old: int, new: int) -> None:
-    """Give a new file the owner, the mode and the attributes of an old one, as far as allowed.
+    """Copy owner, mode, access control list and extended attributes, as far as permitted.
 
-    Nobody gets access to the new file who had none to the old one: what cannot be kept takes
-    rights away.
+    Where something cannot be copied, the mode is restricted, so that nobody can read or write
+    the new file who could not the old one.
 
     Args:
-        old, new: descriptors; the new file must be one that only its owner can open so far.
+        old, new: descriptors of the files; only the owner may have access to the new one so far.
     """
     status, made = os.fstat(old), os.fstat(new)
     mode = stat.S_IMODE(status.st_mode)
@@ -32,8 +32,7 @@ def copy_attributes(old: int, new: int) -> None:
             mode = _without_group(mode)
     if hasattr(os, "listxattr") and not _copy_attributes(old, new):
         mode = _without_group(mode)
-    # The owner first: a change of that takes away bits of the mode. File systems without modes
-    # may refuse; then the file stays as it was made, for its owner.
+    # After the owner, because changing that clears set-user-ID. Some file systems have no modes.
     with suppress(OSError):
         os.fchmod(new, mode)
 
@@ -47,12 +46,13 @@ def _own(file: int, user: int, group: int) -> bool:
 
 
 def _without_group(mode: int) -> int:
-    """Leave a group no more rights than everybody has."""
-    return mode & ~stat.S_IRWXG | (mode & stat.S_IRWXO) << 3
+    """Leave group and others the rights that both have."""
+    both = (mode >> 3) & mode & stat.S_IRWXO
+    return mode & ~(stat.S_IRWXG | stat.S_IRWXO) | both << 3 | both
 
 
 def _copy_attributes(old: int, new: int) -> bool:
-    """Copy extended attributes; tell whether the access control list is the same then."""
+    """Copy extended attributes; return whether the access control lists are the same now."""
     try:
         names = os.listxattr(old)
         inherited = os.listxattr(new)
@@ -60,14 +60,13 @@ def _copy_attributes(old: int, new: int) -> bool:
         return True
     for name in names:
         if name == _LABEL or name.startswith("user."):
-            # It may not be allowed.
             with suppress(OSError):
                 os.setxattr(new, name, os.getxattr(old, name))
     try:
         if _ACL in names:
             os.setxattr(new, _ACL, os.getxattr(old, _ACL))
         elif _ACL in inherited:
-            # That of the directory: the old file did without.
+            # The default list of the directory, which the old file does not have.
             os.removexattr(new, _ACL)
     except OSError:
         return False

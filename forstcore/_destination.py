@@ -1,4 +1,4 @@
-"""What the name of an output stands for: a file that can be replaced, or something else."""
+"""Resolving the name of an output: a file that can be replaced, a device, a descriptor."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 
 __all__ = ["Destination", "destination_of", "is_mount_point", "same_file"]
 
-# Directories whose entries are the open files of a process. On Linux these entries look like
-# links to paths, which may not exist (a pipe) or belong to another file by now.
+# Directories whose entries are the open files of a process. On Linux the entries are links whose
+# text must not be used as a path: a pipe has none, and a renamed or deleted file another one.
 _DESCRIPTORS = re.compile(r"/proc/(?P<process>\d+)(?:/task/\d+)?/fd|/dev/fd")
 _MOST_LINKS = 40  # As in Linux.
 _EVERYBODY = stat.S_ISVTX | stat.S_IWOTH
@@ -20,15 +20,14 @@ _EVERYBODY = stat.S_ISVTX | stat.S_IWOTH
 
 @dataclass(frozen=True)
 class Destination:
-    """Where an output goes, with symbolic links followed.
+    """An output, with symbolic links followed.
 
     Attributes:
         given: the name as the user gave it, for messages.
-        directory, name: the directory, as it was spelled, and the name in it.
-        status: what is there now; None if there is nothing.
-        descriptor: the open file of this process that the name stands for, as `/dev/stdout`
-            does; None if it is no such name.
-        is_magic: whether the name stands for an open file of another process.
+        directory, name: its directory, and its name there.
+        status: of the file that is there now; None if there is none.
+        descriptor: for a name like ``/dev/stdout`` or ``/dev/fd/3``, the descriptor; else None.
+        is_magic: whether it is such a name for an open file of another process.
     """
 
     given: str
@@ -40,27 +39,27 @@ class Destination:
 
     @property
     def path(self) -> str:
-        """Its path, which begins with `directory`."""
+        """The path, without symbolic links in its last component."""
         return str(Path(self.directory, self.name))
 
     @property
     def is_replaceable(self) -> bool:
-        """Whether a new file can take its place: not so for pipes, devices and descriptors."""
+        """Whether a new file can replace it; not so for pipes, devices and descriptors."""
         if self.descriptor is not None or self.is_magic:
             return False
         return self.status is None or stat.S_ISREG(self.status.st_mode)
 
 
 def destination_of(given: str | os.PathLike[str]) -> Destination:
-    """Follow the links of a name to what has to be written.
+    """Resolve the name of an output.
 
-    In a directory like ``/tmp``, where everybody may write, names that belong to somebody else
-    are refused, as Linux does for those that open them (``fs.protected_symlinks`` and
-    ``fs.protected_regular``).
+    In sticky directories that others can write to, such as ``/tmp``, files and links of other
+    users are refused. Linux does the same when they are opened (``fs.protected_symlinks``,
+    ``fs.protected_regular``), but not when links are read and files are replaced.
 
     Raises:
         IsADirectoryError: it is a directory.
-        OSError: it cannot be reached, or belongs to somebody else.
+        OSError: it cannot be reached, or belongs to another user.
     """
     text = os.fspath(given)
     path = text
@@ -85,7 +84,7 @@ def destination_of(given: str | os.PathLike[str]) -> Destination:
 
 
 def is_mount_point(path: str) -> bool:
-    """Tell whether something is mounted on a file, as containers do; nothing can replace it."""
+    """Return whether something is mounted on a file, as in containers: it cannot be replaced."""
     try:
         mounts = Path("/proc/self/mountinfo").read_bytes()
     except OSError:
@@ -97,10 +96,10 @@ def is_mount_point(path: str) -> bool:
 
 
 def same_file(one: os.stat_result, other: os.stat_result) -> bool:
-    """Tell whether two files are one, and reading it gives what was written to it.
+    """Return whether writing to one file changes what is read from the other.
 
-    Not so for terminals and other character devices, nor for sockets, which a process that is
-    started for a connection has as its input and its output.
+    Character devices, such as terminals, and sockets may be input and output at once: inetd
+    starts a process with one socket for both.
     """
     if stat.S_ISCHR(one.st_mode) or stat.S_ISSOCK(one.st_mode):
         return False
@@ -109,9 +108,20 @@ def same_file(one: os.stat_result, other: os.stat_result) -> bool:
 
 def _open_file(given: str, directory: str, name: str, process: str | None) -> Destination:
     status = Path(directory, name).stat()
-    if process in (None, str(os.getpid())) and name.isdecimal():
+    if name.isdecimal() and (process in (None, str(os.getpid())) or _is_own(directory)):
         return Destination(given, directory, name, status, descriptor=int(name))
     return Destination(given, directory, name, status, is_magic=True)
+
+
+def _is_own(directory: str) -> bool:
+    """Return whether a directory lists our own descriptors.
+
+    The process ID in its path may differ from ours: /proc may be that of another PID namespace.
+    """
+    try:
+        return Path(directory).samefile("/proc/self/fd")
+    except OSError:
+        return False
 
 
 def _refuse_strangers(status: os.stat_result, directory: str, path: str) -> None:
@@ -122,5 +132,5 @@ def _refuse_strangers(status: os.stat_result, directory: str, path: str) -> None
         return
     if above.st_mode & _EVERYBODY == _EVERYBODY or os.geteuid() != 0:
         raise PermissionError(
-            errno.EACCES, "belongs to somebody else, in a directory that others write to", path
+            errno.EACCES, "belongs to another user, in a directory that others can write to", path
         )

@@ -59,7 +59,7 @@ def write_reject(rejected: Rejected, **more: object) -> bytes:
     if rejected.is_cut:
         members["cut"] = True
     text = json.dumps(members, separators=(",", ":"), ensure_ascii=False)
-    # Bytes of a file's name that are not UTF-8 become escapes of JSON.
+    # Bytes of a file name that are not UTF-8 become JSON escapes.
     return text.encode(errors="backslashreplace") + b"\n"
 
 

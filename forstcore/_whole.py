@@ -1,6 +1,6 @@
-"""Files that appear whole or not at all, and files that keep what they held until something comes.
+"""Opening output files: replaced as a whole, or truncated by the first write.
 
-All outputs that have a name on this machine are opened here.
+All local output files are opened here.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _BY_DIRECTORY = {os.open, os.unlink, os.rename} <= os.supports_dir_fd  # Not on 
 
 
 class _File(io.FileIO):
-    """A file whose errors name it, and that is emptied by the first byte that comes.
+    """A raw file that is truncated by its first write, and whose errors have its name.
 
     Args:
-        descriptor: an open file; closed with this.
+        descriptor: an open file; it is closed with this.
         given: its name.
-        is_kept: whether it holds something that goes with the first byte.
+        is_kept: whether there is something to truncate.
     """
 
     def __init__(self, descriptor: int, given: str, is_kept: bool = False) -> None:
@@ -52,7 +52,7 @@ class _File(io.FileIO):
             raise
 
     def empty(self) -> None:
-        """Take away what it held when it was opened."""
+        """Truncate the file, unless that has been done."""
         if self.is_kept:
             os.ftruncate(self.fileno(), 0)
             self.is_kept = False
@@ -60,17 +60,17 @@ class _File(io.FileIO):
 
 @contextmanager
 def written_whole(target: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """Open a file for writing under another name; it gets its own when the block ends well.
+    """Write a file as a draft, which replaces it when the block ends without an error.
 
-    A file that is replaced hands on its owner, mode, access control list and extended
-    attributes, as far as this process may set them. Other hard links to it keep what it held.
+    Owner, mode, access control list and extended attributes of a replaced file are kept, as far
+    as this process may set them. Other hard links to it keep the old content.
 
     Args:
-        target: the file; one that is there is replaced, and links are followed to it. A pipe,
-            a device or a descriptor (``/dev/stdout``) is written as it is.
+        target: the file; symbolic links are followed. A pipe, a device or a descriptor
+            (``/dev/stdout``) is written directly.
 
     Raises:
-        OSError: it cannot be written. A file that may not be written is not replaced either.
+        OSError: it cannot be written. A file without write permission is not replaced either.
     """
     destination = destination_of(target)
     if not destination.is_replaceable:
@@ -90,17 +90,17 @@ def written_whole(target: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 def drafted(
     directory: str, name: str, given: str, old: int | None = None, tag: str = "forstcore"
 ) -> Iterator[BinaryIO]:
-    """Write a draft in a directory, and give it a name there when the block ends well.
+    """Write a draft in a directory, and rename it when the block ends without an error.
 
-    The draft has a name that nobody can foretell and is never one that is there: in a directory
-    that others write to, they cannot put a link in its way.
+    The draft has a random name and is created exclusively, so that other users who can write to
+    the directory cannot put a link in its place.
 
     Args:
         directory: the directory.
-        name: the file; whatever has that name is replaced, a link too.
+        name: its final name there; a file or symbolic link of that name is replaced.
         given: the file's path, for messages.
-        old: descriptor of the file that is replaced, whose attributes are kept; None for none.
-        tag: what the name of the draft begins with, behind a dot.
+        old: descriptor of the file whose attributes the new one gets; None for none.
+        tag: the first part of the draft's name.
 
     Raises:
         OSError: it cannot be written.
@@ -117,9 +117,13 @@ def drafted(
                 if old is not None:
                     copy_attributes(old, descriptor)
                 os.fsync(descriptor)
-            os.replace(draft, name, src_dir_fd=above, dst_dir_fd=above)
+            try:
+                os.replace(draft, name, src_dir_fd=above, dst_dir_fd=above)
+            except OSError as error:
+                error.filename, error.filename2 = given, None
+                raise
         except BaseException:
-            # What went wrong is told, rather than what that leads to here.
+            # The first error is the one to report.
             with suppress(OSError):
                 os.unlink(draft, dir_fd=above)
             raise
@@ -127,14 +131,14 @@ def drafted(
 
 @contextmanager
 def written_late(target: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """Open a file for writing in place; what it holds goes when the first bytes are written.
+    """Write a file in place, and truncate it only when the first bytes are written.
 
-    Whoever follows the file sees lines as they come, and an error before the first of them
-    leaves the file as it was. If there are none, it is emptied when the block ends well.
+    `tail -f` shows what is written, and an error before the first write leaves the file as it
+    was. Without any write, it is truncated when the block ends without an error.
 
     Args:
-        target: the file; links are followed. A pipe, a device or a descriptor is written as
-            it is.
+        target: the file; symbolic links are followed. A pipe, a device or a descriptor is
+            written directly.
 
     Raises:
         OSError: it cannot be written.
@@ -144,7 +148,7 @@ def written_late(target: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 
 def check_writable(target: str | os.PathLike[str]) -> None:
-    """See that a file could be written whole now; nothing is changed.
+    """Check that `written_whole` could write a file now; nothing is changed.
 
     Raises:
         OSError: it could not.
@@ -163,11 +167,12 @@ def check_writable(target: str | os.PathLike[str]) -> None:
 def _written_in_place(destination: Destination, is_kept: bool) -> Iterator[BinaryIO]:
     is_new = False
     if destination.descriptor is not None:
-        # Shares its place with others that write to it, and stays open for them.
+        # A duplicate has the same offset: what others write to it is not overwritten.
         descriptor = os.dup(destination.descriptor)
         is_kept = False
     elif destination.is_magic:
         descriptor = os.open(destination.path, os.O_WRONLY | _CLOEXEC)
+        is_kept = True
     else:
         is_new = destination.status is None
         flags = _NEW if is_new else _PLAIN
@@ -188,7 +193,7 @@ def _written_in_place(destination: Destination, is_kept: bool) -> Iterator[Binar
 
 
 def _opened_to_replace(destination: Destination) -> int | None:
-    """Open the file that is to be replaced, if there is one, as a check that it may be written."""
+    """Open the file that will be replaced, if there is one; this checks its write permission."""
     if destination.status is None:
         return None
     if is_mount_point(destination.path):
@@ -201,14 +206,14 @@ def _opened_to_replace(destination: Destination) -> int | None:
     old = _open(destination.path, _PLAIN, destination.given)
     if os.name == "posix":
         return old
-    # Elsewhere a file that is open cannot be replaced, and has nothing to hand on.
+    # Windows does not replace open files, and has no modes to copy.
     os.close(old)
     return None
 
 
 @contextmanager
 def _opened_directory(path: str, given: str) -> Iterator[int | None]:
-    """Open a directory, so that only the length of the names in it matters; None on Windows."""
+    """Open a directory, so that the length of its path does not matter; None on Windows."""
     if not _BY_DIRECTORY:
         yield None
         return
@@ -224,6 +229,6 @@ def _open(path: str, flags: int, given: str, mode: int = 0, above: int | None = 
     try:
         return os.open(path, flags, mode, dir_fd=above)
     except OSError as error:
-        # Nobody has heard of the draft.
+        # The user does not know the name of the draft.
         error.filename = given
         raise

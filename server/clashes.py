@@ -1,4 +1,4 @@
-"""The file that rejected lines are appended to is none that the server reads or logs to."""
+"""Checking that the error file is no file that the server reads or logs to."""
 
 from __future__ import annotations
 
@@ -18,15 +18,14 @@ __all__ = ["check_error_file"]
 
 
 def check_error_file(config: ServerConfig, config_file: str | None) -> None:
-    """See that the error file can be written, and that nothing is lost by that.
+    """Check that the error file can be written, and is no file that the server reads.
 
-    Files are compared by device and inode, so that neither links nor spellings hide anything. A
-    source with a pattern must not find it either: each rejected line would be read, and rejected,
-    for ever.
+    Files are compared by device and inode. The pattern of a source must not match it either:
+    each rejected line would be read and rejected again, for ever.
 
     Args:
-        config: says which file it is, and what is read.
-        config_file: the file that the configuration came from, None for none.
+        config: the configuration.
+        config_file: its TOML file, None for none.
 
     Raises:
         ValueError: it is a file that is read, or cannot be written.
@@ -41,7 +40,7 @@ def check_error_file(config: ServerConfig, config_file: str | None) -> None:
         _compare(config, config_file, destination.descriptor is not None)
     ErrorFile(config).close()
     if destination.status is None:
-        # It exists now, so that patterns find it.
+        # It exists now, so patterns match it.
         try:
             _compare(config, config_file, is_shared=False)
         except ValueError:
@@ -56,7 +55,7 @@ def _compare(config: ServerConfig, config_file: str | None, is_shared: bool) -> 
         try:
             is_same = same_file(status, Path(path).stat())
         except OSError:
-            continue  # Not there, or not readable: whoever reads it will say so.
+            continue  # Reading it will report that.
         if is_same:
             raise ValueError(f"errors: {config.errors} is a file that is read: {said}")
     for descriptor, said in ((1, "standard output"), (2, "standard error")):
@@ -83,7 +82,7 @@ def _read_files(config: ServerConfig, config_file: str | None) -> Iterator[tuple
         yield f"processors {module}", module
     for name, url in config.sources.items():
         if url.startswith("file:"):
-            with suppress(SourceError):  # It will be told when the source is opened.
+            with suppress(SourceError):  # Opening the source will report it.
                 pattern = SourceUrl(name, url).path
                 for path in glob.iglob(pattern, recursive=True):  # noqa: PTH207 (any pattern)
                     yield f"source {name}", path

@@ -1,4 +1,4 @@
-"""No command writes to what it reads: whether two names stand for the same file."""
+"""Checking that no output of a command is one of its inputs or another output."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class _Named:
     """Something that is read or written.
 
     Attributes:
-        said: what messages call it.
-        status: what is there now, None if there is nothing.
-        place: the directory and the name of what is not there yet.
-        is_shared: whether it is an open file of this process, under whatever name.
-        is_whole: whether it is replaced at the end, so that it can be read until then.
+        said: its name in messages.
+        status: of the file, None if there is none.
+        place: directory and name of a file that does not exist yet.
+        is_shared: whether it is an open descriptor of this process.
+        is_whole: whether it is replaced at the end, so that it can be an input until then.
     """
 
     said: str
@@ -44,10 +44,10 @@ def check_names(
     others: Iterable[str | None] = (),
     uses_stdout: bool = False,
 ) -> None:
-    """See, before anything is opened for writing, that no output is an input or another output.
+    """Check, before anything is opened for writing, that no output is an input or another output.
 
-    Files are compared by device and inode, so that neither links nor spellings nor redirections
-    of the shell hide anything. `output` may be an input: it is replaced when that has been read.
+    Files are compared by device and inode, which covers links, spellings and redirections of the
+    shell. `output` may be an input: it is replaced when that has been read.
 
     Args:
         inputs: the files that are read; ``-`` for standard input.
@@ -94,7 +94,7 @@ def _read(paths: Iterable[str], kind: str) -> Iterator[_Named]:
         try:
             yield _Named(f"{kind} {path}", Path(path).stat())
         except OSError:
-            continue  # Whoever reads it will say so.
+            continue  # Reading it will report that.
 
 
 def _open_file(file: IO[str] | None, said: str) -> _Named:
@@ -123,7 +123,7 @@ def _place(destination: Destination) -> tuple[object, str] | None:
         above = Path(destination.directory).stat()
     except OSError:
         return None
-    # Some file systems take both for one name.
+    # Some file systems ignore case and normalization.
     name = unicodedata.normalize("NFC", destination.name).casefold()
     return (above.st_dev, above.st_ino), name
 

@@ -160,7 +160,7 @@ def process_on_cluster(
     except ImportError as error:
         raise ClusterError(str(error)) from None
     if "://" not in output:
-        # A leading ~ is for the shell.
+        # Literally: the library expands a leading ~, which is the shell's task here.
         output = str(Path(output).absolute())
     system, files = files_at(list(inputs), {})
     target = target_at(output, {})
@@ -213,11 +213,11 @@ def process_on_cluster(
 
 
 def _check_errors(errors: str, reads: Sequence[str], target: Any) -> None:
-    """See, before a long run, that its errors can be written, and do not replace anything of it.
+    """Check, before a long run, that its error file can be written and is no file of the run.
 
     Raises:
-        click.UsageError: they would.
-        OSError: they cannot be written.
+        click.UsageError: it is an input, or a name in the destination that the run needs.
+        OSError: it cannot be written.
     """
     from forstcore.cluster._places import is_local
     from forstcore.cluster._target import OURS

@@ -108,11 +108,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _open_closed()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
-    # Left as it is where `nohup` has it ignored.
+    # Not where `nohup` has set it to be ignored.
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
         signal.signal(signal.SIGHUP, _interrupt)
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
-        # Names of files need not be UTF-8.
+        # File names need not be UTF-8.
         sys.stdout.reconfigure(errors="surrogateescape")
     try:
         status = forst.main(given, prog_name="forstcore", standalone_mode=False)
@@ -131,15 +131,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             sys.stdout.flush()
         except OSError:
-            # Python would try again at its end, and end with a status of its own.
+            # Python would try again when it exits, and fail with a status of its own.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return BAD_LINES if _is_about_lines(error) else FAILED
 
 
 def _open_closed() -> None:
-    """Open standard streams that are closed, so that no file gets their numbers.
+    """Open standard streams that are closed, so that no other file gets their descriptors.
 
-    Reading and writing them fails, as if they were still closed; messages are lost.
+    Reading and writing them still fails; messages are lost.
     """
     for number, flags in ((0, os.O_WRONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
         try:

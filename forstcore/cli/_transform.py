@@ -136,7 +136,7 @@ def _place(number: int, files: Files, plan: Plan) -> tuple[str, int]:
 
 
 def _flushing(errors: BinaryIO, write: Callable[[bytes], object]) -> Callable[[bytes], object]:
-    """Have whoever follows the error file see its lines before the results behind them."""
+    """Flush the error file before results are written, for those who follow it."""
 
     def write_both(results: bytes) -> object:
         errors.flush()

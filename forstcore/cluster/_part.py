@@ -131,8 +131,8 @@ def make_part(block: Block, task: Task) -> Part | Failure:
                 "bytes_out": size,
                 "digest": f"xxh3:{digest.hexdigest()}",
             }
-            # Ahead of the files, which get their names now: there are none that no report tells
-            # of. Whoever goes on with a run takes a part only if its file is there, too.
+            # Before the files get their names, so that every file is listed by a report. Resuming
+            # takes a part only if its file is there, too.
             task.target.write_json(report_of(name), {"plan": task.plan, "part": part})
     except (KeyboardInterrupt, SystemExit) as error:
         # Dask would wait for ever for a task that ends by one of these.

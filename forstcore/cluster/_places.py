@@ -1,4 +1,4 @@
-"""Names and what they stand for: file systems, paths there, and what a pattern matches."""
+"""Paths, URLs and glob patterns: their file system, and literal operations on it."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ __all__ = ["cat", "found_at", "is_local", "located", "move", "protocols", "remov
 
 
 def located(url: str | os.PathLike[str], options: Mapping[str, Any]) -> tuple[Any, str]:
-    """Return the file system of a path or URL, and the path there; nothing in it is a pattern.
+    """Return the file system of a path or URL, and the path there, taken literally.
 
-    What has no ``://`` is a path on this machine. ``::`` stands between two URLs only where the
-    first one names a file system that wraps another, such as ``zip`` or ``simplecache``.
+    Without ``://`` it is a local path. ``::`` separates two URLs only if the first one names a
+    file system that wraps another, such as ``zip`` or ``simplecache``.
 
     Raises:
         ValueError: the protocol is not known.
@@ -30,16 +30,15 @@ def located(url: str | os.PathLike[str], options: Mapping[str, Any]) -> tuple[An
     if "://" not in text:
         if text.startswith("~") and not os.path.lexists(text):
             text = os.path.expanduser(text)  # noqa: PTH111 (leaves users that are not known)
-        # Absolute: the file system would expand a ~ at the start, and leave out `file:`.
-        return filesystem("file", **options), LocalFileSystem._strip_protocol(
-            str(Path(text).absolute())
-        )
+        # An absolute path, because fsspec expands ~ and strips `file:` at the start of others.
+        path = LocalFileSystem._strip_protocol(str(Path(text).absolute()))
+        return filesystem("file", **_options_of("file", options)), path
     first = text.partition("::")[0]
     if first != text and "://" in first:
         protocol = first.partition("://")[0]
         kind = get_filesystem_class(protocol)
         if not _wraps(kind):
-            kept = {**kind._get_kwargs_from_urls(text), **options}
+            kept = {**kind._get_kwargs_from_urls(text), **_options_of(protocol, options)}
             return filesystem(protocol, **kept), kind._strip_protocol(text)
     system, path = url_to_fs(text, **options)
     return system, path
@@ -51,8 +50,8 @@ def found_at(
     """Find files.
 
     Args:
-        urlpath: path, URL or glob pattern, or several of these on one file system. What is the
-            name of a file is that file, even if it could be a pattern.
+        urlpath: path, URL or glob pattern, or several of these on one file system. If a file
+            of that name exists, it is not a pattern.
         options: of the file system.
 
     Returns:
@@ -72,7 +71,7 @@ def found_at(
         if system is not None and there != system:
             raise ValueError(f"{url} is on another file system than {given[0]}")
         if system is None:
-            # What was listed before may be something else by now.
+            # File systems are shared by all of a process, with their listings.
             there.invalidate_cache()
         system = there
         if not has_magic(path) or _is_file(system, path):
@@ -91,11 +90,11 @@ def protocols(system: Any) -> set[str]:
 
 
 def is_local(system: Any) -> bool:
-    """Tell whether paths of a file system are those of this machine."""
+    """Return whether a file system is the local one."""
     return "file" in protocols(system)
 
 
-# fsspec takes the paths of these for patterns.
+# fsspec's own `cat`, `rm` and `mv` expand patterns in the paths that they are given.
 
 
 def cat(system: Any, paths: Sequence[str]) -> dict[str, bytes]:
@@ -124,6 +123,12 @@ def move(system: Any, old: str, new: str) -> None:
         system.rm_file(old)
     else:
         system.mv(old, new)
+
+
+def _options_of(protocol: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a file system; some may be nested under the name of its protocol."""
+    own = options.get(protocol, {})
+    return {**own, **{name: value for name, value in options.items() if name != protocol}}
 
 
 def _wraps(kind: type) -> bool:

@@ -1,4 +1,4 @@
-"""What is at a destination before a run: parts of forstcore's, and what nobody may touch."""
+"""The files at a destination before a run: which forstcore wrote, and which are inputs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["Present", "check_inputs", "look_at", "remove"]
 
 
 class _Report(TypedDict):
-    """What is written beside a part until there is a manifest."""
+    """The report that a worker writes for each part; it is removed once there is a manifest."""
 
     plan: str
     part: Part
@@ -30,14 +30,14 @@ class _Report(TypedDict):
 
 @dataclass
 class Present:
-    """What is there with a name that a run would write.
+    """The files at a destination that have the name of one that a run writes.
 
     Attributes:
-        sizes: the files, with their bytes.
-        manifest: that of the dataset, if it is complete.
-        old_manifest: that of a dataset that was about to be removed.
-        reports: what parts of a run that has not ended came to, by the names of the reports.
-        foreign: the files that no manifest and no report tells of.
+        sizes: their names and sizes.
+        manifest: the manifest, if the dataset is complete.
+        old_manifest: the manifest of a dataset whose removal was interrupted.
+        reports: the reports of an unfinished run, by their names.
+        foreign: the files that no manifest and no report lists.
     """
 
     sizes: dict[str, int]
@@ -47,14 +47,14 @@ class Present:
 
     @property
     def foreign(self) -> list[str]:
-        return sorted(self.sizes.keys() - self._told_of())
+        return sorted(self.sizes.keys() - self._listed())
 
     def plans(self) -> set[str]:
-        """Return the digests of the runs that these are of."""
-        told = [*self.reports.values(), self.manifest, self.old_manifest]
-        return {each["plan"] for each in told if each is not None}
+        """Return the digests of the runs that wrote these files."""
+        found = [*self.reports.values(), self.manifest, self.old_manifest]
+        return {each["plan"] for each in found if each is not None}
 
-    def _told_of(self) -> set[str | None]:
+    def _listed(self) -> set[str | None]:
         parts = [report["part"] for report in self.reports.values()]
         names: set[str | None] = set(self.reports)
         for name, manifest in ((MANIFEST, self.manifest), (OLD_MANIFEST, self.old_manifest)):
@@ -65,7 +65,7 @@ class Present:
 
 
 def look_at(target: Target) -> Present:
-    """Find out what is at a destination."""
+    """List the files at a destination, and read its manifest and reports."""
     present = Present(target.sizes())
     present.manifest = _manifest_in(target, MANIFEST, present.sizes)
     present.old_manifest = _manifest_in(target, OLD_MANIFEST, present.sizes)
@@ -77,25 +77,26 @@ def look_at(target: Target) -> Present:
 
 
 def remove(target: Target, present: Present) -> None:
-    """Remove what is there; broken off, it can be gone on with.
+    """Remove a dataset, or what an unfinished run left.
 
-    What tells that a file may be removed is removed after it.
+    Manifests and reports are removed after the files that they list, so that an interrupted
+    removal leaves no file that a later one would not recognise.
     """
     if present.manifest is not None:
-        # Without its manifest it is no dataset any more, wherever this may end.
+        # Readers must not find a manifest whose parts are gone.
         target.write_json(OLD_MANIFEST, present.manifest)
         target.remove([MANIFEST])
-    told = {MANIFEST, OLD_MANIFEST, *present.reports}
-    target.remove([name for name in present.sizes if name not in told])
+    lists = {MANIFEST, OLD_MANIFEST, *present.reports}
+    target.remove([name for name in present.sizes if name not in lists])
     target.remove(list(present.reports))
     if present.manifest is not None or present.old_manifest is not None:
         target.remove([OLD_MANIFEST])
 
 
 def check_inputs(system: Any, files: Sequence[File], target: Target, present: Present) -> None:
-    """See that no input is a file that a run would remove or replace.
+    """Check that no input is a file that a run would remove or replace.
 
-    On this machine files are compared by device and inode, elsewhere by path.
+    Local files are compared by device and inode, others by path.
 
     Args:
         system: the file system of the input.
@@ -104,7 +105,7 @@ def check_inputs(system: Any, files: Sequence[File], target: Target, present: Pr
         present: what is there.
 
     Raises:
-        FileExistsError: one is; the message names it.
+        FileExistsError: an input is; the message names it.
     """
     taken: set[object] = set()
     for name in present.sizes:
@@ -120,13 +121,13 @@ def check_inputs(system: Any, files: Sequence[File], target: Target, present: Pr
 
 def _identities(system: Any, path: str) -> set[object]:
     while isinstance(inner := getattr(system, "fs", None), AbstractFileSystem):
-        # A cache of another file system, or a directory there.
+        # A caching or directory file system: compare by the one that it wraps.
         path = system._join(path) if isinstance(system, DirFileSystem) else path
         system = inner
     if not is_local(system):
         return {(protocol, posixpath.normpath(path)) for protocol in protocols(system)}
     found: set[object] = set()
-    # Both a link and what it leads to.
+    # A symbolic link counts as itself and as its target.
     for is_followed in (True, False):
         with suppress(OSError):
             status = Path(path).stat(follow_symlinks=is_followed)

@@ -19,9 +19,9 @@ __all__ = ["MANIFEST", "OLD_MANIFEST", "OURS", "REPORT", "Target", "target_at"]
 
 MANIFEST = "manifest.json"
 OLD_MANIFEST = ".old-manifest.json"
-"""That of a dataset that is being removed: it tells which files may be."""
+"""The manifest of a dataset while it is being removed."""
 
-# In any case: some file systems make no difference.
+# Some file systems ignore case.
 OURS = re.compile(
     r"(part|errors)-\d{5,}\.ndjson|(\.old-)?manifest\.json|\.part-\d{5,}\.json", re.IGNORECASE
 )
@@ -93,7 +93,7 @@ class Target:
         """Write a file of JSON."""
         with self.writing(name) as file:
             text = json.dumps(value, ensure_ascii=False, indent=indent)
-            # Bytes of a file's name that are not UTF-8 become escapes of JSON.
+            # Bytes of a file name that are not UTF-8 become JSON escapes.
             file.write(text.encode(errors="backslashreplace") + b"\n")
 
     def read_json(self, names: list[str]) -> list[Any]:

@@ -137,7 +137,7 @@ def process_dataset(
         try:
             if on_error == "emit" or collect_errors:
                 blocks = with_numbers(cluster, task, blocks, retries)
-            # A run that cannot begin leaves what was there.
+            # Not earlier: a run that cannot start must leave the old dataset.
             if overwrite:
                 remove(target, present)
             target.prepare()
@@ -171,7 +171,7 @@ def _done(task: Task, blocks: Sequence[Block], present: Present) -> dict[int, Pa
 def _check_present(
     target: Target, present: Present, plan: str, *, is_wanted: bool, is_resumed: bool
 ) -> None:
-    """See that what is at the destination may be removed, or gone on with."""
+    """Check that the files at the destination may be removed, or the run resumed."""
     why = None
     if present.foreign:
         why = (

@@ -382,7 +382,7 @@ def test_links_of_others_are_not_followed_where_everybody_writes(
         for option in ("-o", "--errors"):
             done = run("process", "in", option, shared / name)
             assert done.returncode == 3
-            assert b"belongs to somebody else" in done.stderr
+            assert b"belongs to another user" in done.stderr
     assert victim.read_bytes() == (shared / "file").read_bytes() == OLD
     assert run("process", "in", "-o", shared / "ours").returncode == 0
     assert (shared / "new").read_bytes() == OUTPUT

@@ -148,6 +148,10 @@ def test_no_input_lies_where_parts_go(client: Client, options: dict[str, Any]) -
             with pytest.raises(FileExistsError, match=r"holds the input s3a?://same/set") as caught:
                 process_dataset(url, "s3://same/set[1]/", **common, **more)
             assert "overwrite" not in str(caught.value)
+    chained = {**common, "storage_options": {"s3": options}}
+    for url in (f"simplecache::s3://{key}", "dir://part-00000.ndjson::s3://same/set[1]"):
+        with pytest.raises(FileExistsError, match="holds the input"):
+            process_dataset(url, "s3://same/set[1]", **chained, overwrite=True)
     assert system.cat_file(key) == RECORDS
     # Whoever else wrote it, it is not removed.
     system.pipe_file("same/other.ndjson", RECORDS)
