@@ -6,7 +6,7 @@ import json
 import re
 from collections import deque
 from operator import index, lt
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from xxhash import xxh3_64
 
@@ -46,6 +46,8 @@ class Summary(TypedDict):
         results: result lines.
         bytes_in, bytes_out: bytes before and after processing.
         digest: ``xxh3:`` and 16 hexadecimal digits over all result lines.
+        errors_by_code: how many lines were rejected for which reason; there only if no line
+            was a record.
     """
 
     lines: int
@@ -55,6 +57,7 @@ class Summary(TypedDict):
     bytes_in: int
     bytes_out: int
     digest: str
+    errors_by_code: NotRequired[dict[str, int]]
 
 
 class FrameReader:

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from forstcore._reading import chunks_of
 from forstcore.codec import dump_line, dump_lines
 
-__all__ = ["Grouper", "ProducerError", "group"]
+__all__ = ["Grouper", "ProducerError", "check_unused", "group"]
 
 _SLICE_SECONDS = 0.001  # How long the event loop may wait for a producer that never waits.
 _SLICE_BYTES = 1 << 16
@@ -61,7 +61,9 @@ def group(producer: Any, chunk_size: int) -> Grouper:
 
     Raises:
         TypeError: the producer is none of these.
+        ValueError: it is a generator that has ended, which would look like an empty input.
     """
+    check_unused(producer)
     if isinstance(producer, bytes | bytearray | memoryview):
         return _SyncGrouper([producer], chunk_size)
     if isinstance(producer, str | Mapping):
@@ -75,26 +77,49 @@ def group(producer: Any, chunk_size: int) -> Grouper:
     raise TypeError(f"records must be an iterable or have a read method, not {_kind(producer)}")
 
 
+def check_unused(producer: object) -> None:
+    """Raise ValueError if a producer is a generator that has ended."""
+    is_generator = isinstance(producer, GeneratorType) and producer.gi_frame is None
+    is_async = isinstance(producer, AsyncGeneratorType) and producer.ag_frame is None
+    if is_generator or is_async:
+        raise ValueError("the records are a generator that has ended: it was read before")
+
+
 class _Records:
     """A chunk in the making, from records."""
 
     def __init__(self) -> None:
         self._file = io.BytesIO()
+        self._taken = 0  # Records of the chunks before.
 
     @property
     def size(self) -> int:
         return self._file.tell()
 
     def add(self, record: object) -> int:
-        self._file.write(dump_line(record))
+        try:
+            self._file.write(dump_line(record))
+        except (TypeError, ValueError) as error:
+            self._name_record(error)
+            raise
         return self._file.tell()
 
     def add_all(self, records: Iterable[object]) -> None:
-        dump_lines(records, self._file)
+        try:
+            dump_lines(records, self._file)
+        except (TypeError, ValueError) as error:
+            self._name_record(error)
+            raise
 
     def take(self) -> bytes:
         file, self._file = self._file, io.BytesIO()
-        return file.getvalue()
+        chunk = file.getvalue()
+        self._taken += chunk.count(b"\n")
+        return chunk
+
+    def _name_record(self, error: Exception) -> None:
+        number = self._taken + self._file.getvalue().count(b"\n") + 1
+        error.add_note(f"record {number} of the input, counted from 1")
 
 
 class _Pieces:
@@ -102,11 +127,13 @@ class _Pieces:
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
+        self._count = 0
         self.size = 0
 
     def add(self, piece: Any) -> int:
+        self._count += 1
         if not isinstance(piece, bytes | bytearray | memoryview):
-            raise TypeError(f"bytes cannot be followed by {_kind(piece)}")
+            raise TypeError(f"bytes cannot be followed by {_kind(piece)} (item {self._count})")
         # Of what can change a copy is taken: its owner may reuse it.
         self._pieces.append(bytes(piece))
         self.size += len(self._pieces[-1])

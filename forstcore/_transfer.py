@@ -94,6 +94,7 @@ class Transfer:
             BaseException: whatever the producer raised, as it was.
         """
         failed: BaseException | None = None
+        has_results = False
         try:
             while True:
                 body = self._body if isinstance(self._body, bytes) else self._next_piece
@@ -107,10 +108,13 @@ class Transfer:
                         if self._window.ack(frames.acked):
                             self._failures = 0
                         if pieces:
+                            has_results = True
                             yield pieces
                         if frames.error is not None:
                             raise frames.error
                     self.summary = self._checked(frames.summary, connection)
+                    if not has_results:
+                        self._check_records(self.summary)
                     return
                 except (RequestRefusedError, StreamFailedError) as error:
                     pause = self._pause_after(error, connection)
@@ -200,6 +204,19 @@ class Transfer:
         if not isinstance(self._body, bytes) and summary["bytes_in"] != connection.sent:
             raise connection.lost(f"{summary['bytes_in']} of {connection.sent} bytes arrived there")
         return summary
+
+    def _check_records(self, summary: Summary) -> None:
+        """Raise StreamFailedError if there was input, and not one record in it."""
+        # After a loss the counts are those of the last connection.
+        if self.connections > 1 or summary["records"] or not summary["errors"]:
+            return
+        codes = summary.get("errors_by_code", {}).items()
+        reasons = ", ".join(f"{code}: {count}" for code, count in sorted(codes))
+        raise StreamFailedError(
+            "no_records",
+            f"not one of {summary['lines']} lines was a record ({reasons}); on_error='emit' "
+            "tells more",
+        )
 
     def _pause_after(
         self, error: RequestRefusedError | StreamFailedError, connection: Connection

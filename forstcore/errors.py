@@ -131,8 +131,8 @@ class StreamFailedError(ForstError):
         code: what kind of end: a code of the server's ``:error`` line, or ``unreachable``,
             ``disconnected``, ``timeout``, ``protocol`` (the response is not what the wire
             contract allows), ``corrupt`` (its counts or its digest do not match),
-            ``line_too_long``, ``refused`` (a connection to go on with) or
-            ``closed`` (the client was).
+            ``line_too_long``, ``refused`` (a connection to go on with), ``no_records`` (there
+            was input, and every line of it was rejected) or ``closed`` (the client was).
         detail: what happened.
         lines: how many input lines, counted from the first, were acknowledged; of a stream
             with resume all their results have been handed out, and no others.

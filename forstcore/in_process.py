@@ -11,7 +11,7 @@ from pathlib import Path
 from types import GeneratorType
 from typing import Any, BinaryIO, TypeAlias, TypedDict, Unpack
 
-from forstcore._grouping import Grouper, ProducerError, group
+from forstcore._grouping import Grouper, ProducerError, check_unused, group
 from forstcore._stepping import check_no_loop, steps
 from forstcore._whole import written_whole
 from forstcore.engine import Engine, EngineOptions
@@ -166,6 +166,7 @@ def _opened(source: Source) -> Iterator[Any]:
     elif hasattr(source, "read") or isinstance(source, bytes | bytearray | memoryview):
         yield source
     else:
+        check_unused(source)
         yield _encoded(source)
 
 

@@ -106,7 +106,22 @@ class StreamingIntegration:
             for name, value in request.headers.items()
             if name.lower() != "content-encoding"
         ]
-        body = request.content.iter_any()
+        body: AsyncIterator[bytes] = request.content.iter_any()
+        if request.content.at_eof() and request.content.total_bytes:
+            # aiohttp keeps what `read`, `text`, `json` and `post` have read, and nothing else.
+            data = await request.read()
+            if not data:
+                return web.json_response(
+                    {
+                        "title": "Internal Server Error",
+                        "status": 500,
+                        "detail": "the body was read before: nothing may iterate over "
+                        "`request.content` in front of this handler",
+                    },
+                    status=500,
+                    content_type="application/problem+json",
+                )
+            body = _one(data)
         async with forward(
             self._client, self._endpoint, request.method, headers, body, gone
         ) as answer:
@@ -118,6 +133,10 @@ class StreamingIntegration:
             if answer.failed and request.transport is not None:
                 request.transport.close()
         return response
+
+
+async def _one(data: bytes) -> AsyncIterator[bytes]:
+    yield data
 
 
 class _Asgi:
