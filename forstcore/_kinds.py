@@ -28,13 +28,17 @@ class Batches(Protocol):
 
     never_waits: bool
 
-    def run(self, batch: bytes, number: int, is_stopped: Callable[[], bool]) -> Outcome:
+    def run(
+        self, batch: bytes, number: int, is_stopped: Callable[[], bool], most: int = 0
+    ) -> Outcome:
         """Process whole lines, each with its LF.
 
         Args:
             batch: the lines.
             number: number of the first, counted from 1.
             is_stopped: whether the outcome is of use no more; looked at before each record.
+            most: bytes of results behind which no further line is begun, 0 for any; the
+                outcome then has the rest of the lines.
         """
 
     def close(self) -> None:
@@ -70,7 +74,9 @@ class NativeLines:
         self._keep_rejected = keep_rejected
         self._growth = 3.0
 
-    def run(self, batch: bytes, number: int, is_stopped: Callable[[], bool]) -> Outcome:
+    def run(
+        self, batch: bytes, number: int, is_stopped: Callable[[], bool], most: int = 0
+    ) -> Outcome:
         if is_stopped():
             return Outcome()
         stream = RecordStream(
@@ -81,7 +87,8 @@ class NativeLines:
             growth=self._growth,
             keep_rejected=self._keep_rejected,
         )
-        output = stream.feed(batch)
+        output = stream.feed_part(batch, most)
+        taken = stream.taken
         # These are whole lines, so `finish` finds nothing more.
         rejected = stream.take_rejected()
         self._growth = stream.growth
@@ -91,7 +98,14 @@ class NativeLines:
         except RecordError as error:
             failure = error
         return Outcome(
-            output, stream.records, stream.results, stream.errors_by_code(), failure, rejected
+            output,
+            stream.records,
+            stream.results,
+            stream.errors_by_code(),
+            failure,
+            rejected,
+            b"" if failure else batch[taken:],
+            stream.lines,
         )
 
     def close(self) -> None:
@@ -121,34 +135,48 @@ class PythonLines:
         self._keep_rejected = keep_rejected
         self._failures = FailureLog(processor.name)
 
-    def run(self, batch: bytes, number: int, is_stopped: Callable[[], bool]) -> Outcome:
+    def run(
+        self, batch: bytes, number: int, is_stopped: Callable[[], bool], most: int = 0
+    ) -> Outcome:
         outcome = Outcome()
         out: list[bytes] = []
         write = out.append
         function, read = self._function, self._lines.read
-        records = results = 0
-        for at, line in enumerate(batch.split(b"\n")[:-1], number):
+        records = results = size = 0
+        lines = batch.split(b"\n")[:-1]
+        for at, line in enumerate(lines, number):
             if is_stopped() or outcome.failure is not None:
+                break
+            if size >= most > 0 or (most and outcome.has_many_rejected):
+                outcome.lines = at - number
+                outcome.rest = b"\n".join([*lines[outcome.lines :], b""])
                 break
             try:
                 record = read(line, at)
             except RecordError as error:
-                write(self.refuse(outcome, error, line, len(out)))
+                written = self.refuse(outcome, error, line, len(out))
+                size += len(written)
+                write(written)
                 continue
             if record is None:
                 continue
             try:
                 result = function(record)
                 if type(result) is dict:
-                    write(dump(result))
+                    written = dump(result)
+                    size += len(written)
+                    write(written)
                     results += 1
                 else:
                     several = dump_all(result)
+                    size += sum(map(len, several))
                     out += several
                     results += len(several)
                 records += 1
             except (Exception, SystemExit) as error:
-                write(self.fail(outcome, error, at, line, len(out)))
+                written = self.fail(outcome, error, at, line, len(out))
+                size += len(written)
+                write(written)
         outcome.output = b"".join(out)
         outcome.records = records
         outcome.results = results

@@ -16,7 +16,7 @@ from forstcore.errors import RecordError
 
 __all__ = ["TaskWorkers"]
 
-_HELD = 16 << 20  # Bytes of lines and outcomes in work, past which no further record is begun.
+_SPLIT = 1 << 14  # Bytes of lines that are taken apart at once: short ones are larger then.
 _SLICE = 0.001  # Seconds after which a function that never waits lets others run.
 _PATIENCE = 2.0  # Seconds in which a function has to take note of its cancellation.
 
@@ -116,14 +116,14 @@ class TaskWorkers:
         return (
             bool(self._left or self._pending.size)
             and order.open < self._buffer_size
-            and order.held <= _HELD
+            and not order.is_full
         )
 
     def _take(self) -> tuple[Job, bytes] | None:
         if self._stopped or not self._may_take():
             return None
         if not self._left:
-            lines = self._pending.take(MOST).split(b"\n")
+            lines = self._pending.take(_SPLIT).split(b"\n")
             lines.pop()
             self._left = len(lines)
             self._batch = iter(lines)

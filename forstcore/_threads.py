@@ -15,7 +15,7 @@ from forstcore._proc import count_lines
 
 __all__ = ["ThreadWorkers"]
 
-_HELD = 16 << 20  # Bytes of lines and outcomes in work, past which no further batch is begun.
+_MOST_RESULTS = 1 << 18  # Bytes of results behind which a batch goes on when they are handed out.
 
 
 class ThreadWorkers:
@@ -81,17 +81,19 @@ class ThreadWorkers:
     def advance(self) -> None:
         """Begin as many batches as may be in work."""
         order = self._order
+        if self._stopped:
+            return
+        for job in order.take_continuing():
+            rest, job.rest = job.rest, b""
+            self._begin(job, rest)
         while self._pending.size and order.open < self._most_jobs and not self._stopped:
-            if order.held > _HELD:
+            if order.is_full:
                 return
             batch = self._pending.take(self._pace.size)
             job = Job(self._number, count_lines(batch), len(batch))
             self._number += job.lines
             order.add(job)
-            if self._batches.never_waits and self._pace.is_short(len(batch)):
-                self._run(job, batch, self._tell_here)
-            else:
-                self._executor.submit(self._run, job, batch, self._tell_loop)
+            self._begin(job, batch)
 
     def stop(self) -> None:
         """Begin nothing more; threads stop behind the record that they are at."""
@@ -101,10 +103,16 @@ class ThreadWorkers:
         """Do nothing: no thread holds anything of the stream but its last record."""
         self._batches.close()
 
+    def _begin(self, job: Job, batch: bytes) -> None:
+        if self._batches.never_waits and self._pace.is_short(len(batch)):
+            self._run(job, batch, self._tell_here)
+        else:
+            self._executor.submit(self._run, job, batch, self._tell_loop)
+
     def _run(self, job: Job, batch: bytes, tell: Callable[..., None]) -> None:
         started = time.perf_counter()
         try:
-            outcome = self._batches.run(batch, job.number, self._is_stopped)
+            outcome = self._batches.run(batch, job.number, self._is_stopped, _MOST_RESULTS)
         except BaseException as error:
             tell(self._on_error, error)
         else:
@@ -130,5 +138,5 @@ class ThreadWorkers:
     def _done(self, job: Job, outcome: Outcome, seconds: float) -> None:
         self.seconds += seconds
         if not self._stopped:
-            self._pace.add(job.size, seconds)
+            self._pace.add(job.size - len(outcome.rest), seconds)
             self._order.done(job, outcome)

@@ -7,7 +7,7 @@ import re
 import socket
 from dataclasses import fields
 
-from forstcore import StreamingConfig, _connection, _pending, _tasks, _threads, _window
+from forstcore import StreamingConfig, _connection, _order, _pending, _window
 from forstcore.sources import _following
 from server import compression, log, outlet, protocol, takeover
 from server.config import ServerConfig
@@ -52,7 +52,8 @@ def test_every_bound_is_as_the_page_says() -> None:
         "results that the socket has not taken": asyncio.run(write_buffer()),
         "those of them that are in memory": outlet._PIECE,
         "lines that wait for a worker": _pending.MOST,
-        "lines and results in work": _threads._HELD,
+        "lines and results in work": _order._HELD,
+        "results in work that could be handed out": _order._READY,
         "files that a source follows": _following.MOST_FILES,
         "output that waits for its reader, of each of standard output and error": (
             log._MOST_WAITING
@@ -60,7 +61,6 @@ def test_every_bound_is_as_the_page_says() -> None:
         "a line that is kept": _window._LONGEST_LINE,
         "response received and not read": 2 * _connection._READ_SIZE,
     }
-    assert _threads._HELD == _tasks._HELD
     known = defaults()
     rows = [row for row in _ROW.findall(_PAGE) if row[1] != "most"]
     assert len(rows) == sum(line.startswith("| ") for line in _PAGE.splitlines()) - 3
