@@ -160,6 +160,10 @@ class ForstStreamingClient:
         is lost or comes twice as long as the source still has it; that of a source without
         offsets goes on from now. What was missed is logged.
 
+        Groups of Redis and MQTT with a client have records again that were not acknowledged.
+        Results are acknowledged when the next one is asked for, all that came together at once:
+        what was in hand when this process died, or the iteration was left, comes again.
+
         Args:
             endpoint: path, such as ``/real-time-process``.
             wanted: the request, such as ``{"source": name, "filters": {…}, "from": offset}``.

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from forstcore.config import Option, StreamLimits, option, options_of
-from forstcore.sources import without_password
+from forstcore.errors import SourceError
+from forstcore.sources import SourceUrl, without_password
 from server.forwarded import networks_of
 
 __all__ = ["ServerConfig", "build_parser", "load_config", "show_config"]
@@ -191,8 +192,24 @@ class ServerConfig(StreamLimits):
                     f"source {name!r} is in the memory of one process, and there are "
                     f"{self.processes}: set processes to 1, or have the source in redis or mqtt"
                 )
+            if self.processes > 1 and _has_one_reader(name, url):
+                raise ValueError(
+                    f"source {name!r} has a client, whose session only one process can hold, and "
+                    f"there are {self.processes}: set processes to 1, or leave client out"
+                )
             found[name] = url
         return found
+
+
+def _has_one_reader(name: str, url: str) -> bool:
+    """Tell whether a source is a session of MQTT, which processes would take from each other."""
+    if not url.startswith(("mqtt:", "mqtts:")):
+        return False
+    try:
+        return bool(SourceUrl(name, url).take("client"))
+    except SourceError:
+        # What is wrong with it is told when it is opened.
+        return False
 
 
 def load_config(argv: Sequence[str] | None, environ: Mapping[str, str]) -> ServerConfig:

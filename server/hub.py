@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -24,7 +25,10 @@ from server.subscriber import Subscriber
 if TYPE_CHECKING:
     from forstcore._proc import OnError
 
-__all__ = ["HUB", "Hub", "Order"]
+__all__ = ["HUB", "WORKER_VARIABLE", "Hub", "Order"]
+
+WORKER_VARIABLE = "FORSTCORE_WORKER"
+"""Environment variable that tells a worker which of several it is; its successor is the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,11 @@ class Hub:
     """
 
     def __init__(self, config: ServerConfig, threads: Callable[[str], Executor]) -> None:
-        limits = SourceLimits(ring_size=config.ring_size, max_line_size=config.max_line_size)
+        limits = SourceLimits(
+            ring_size=config.ring_size,
+            max_line_size=config.max_line_size,
+            worker=os.environ.get(WORKER_VARIABLE, ""),
+        )
         self.sources: dict[str, Source] = {
             name: open_source(name, url, limits) for name, url in config.sources.items()
         }

@@ -16,6 +16,7 @@ from types import FrameType
 from prometheus_client import multiprocess
 
 from server.config import ServerConfig
+from server.hub import WORKER_VARIABLE
 from server.run import address_of
 
 __all__ = ["LISTENER_VARIABLE", "supervise"]
@@ -52,14 +53,14 @@ def supervise(config: ServerConfig, listener: socket.socket, argv: Sequence[str]
         nonlocal stopping
         stopping = True
 
-    def start() -> subprocess.Popen[bytes]:
+    def start(place: int) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [sys.executable, "-m", "server", *argv],
             pass_fds=[listener.fileno()],
             # Its end tells a worker to stop. It cannot come too early, as a signal can, and
             # it comes too when this process is killed.
             stdin=subprocess.PIPE,
-            env=environment,
+            env={**environment, WORKER_VARIABLE: str(place + 1)},
             # Ctrl-C reaches the whole foreground group: the workers hear of it from here.
             start_new_session=True,
         )
@@ -71,7 +72,7 @@ def supervise(config: ServerConfig, listener: socket.socket, argv: Sequence[str]
     # Not before: whoever reads it may send one of these at once.
     print(f"forstcore listens on {address_of(config, listener)}", flush=True)
     try:
-        workers.extend(start() for _ in range(config.processes))
+        workers.extend(start(place) for place in range(config.processes))
         while not stopping:
             time.sleep(_LOOK)
             for place, worker in enumerate(workers):
@@ -79,7 +80,7 @@ def supervise(config: ServerConfig, listener: socket.socket, argv: Sequence[str]
                     continue
                 _forget(worker, figures)
                 try:
-                    workers[place] = start()
+                    workers[place] = start(place)
                 except OSError as error:
                     # Of memory or descriptors there may be enough when it is looked at again.
                     if worker.pid not in told:

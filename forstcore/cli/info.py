@@ -24,7 +24,6 @@ _LIBRARIES = (
     "orjson",
     "msgspec",
     "redis",
-    "aiomqtt",
     "nats-py",
     "backports.zstd",
 )

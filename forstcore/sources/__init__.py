@@ -22,6 +22,7 @@ __all__ = [
     "Reader",
     "Source",
     "SourceLimits",
+    "SourceUrl",
     "open_source",
     "without_password",
 ]
@@ -39,10 +40,9 @@ _MODULES = {
     "file": ("file", "FileSource", ""),
     "redis": ("redis", "RedisSource", "redis"),
     "rediss": ("redis", "RedisSource", "redis"),
-    "mqtt": ("mqtt", "MqttSource", "aiomqtt"),
-    "mqtts": ("mqtt", "MqttSource", "aiomqtt"),
+    "mqtt": ("mqtt", "MqttSource", ""),
+    "mqtts": ("mqtt", "MqttSource", ""),
 }
-_EXTRAS = {"redis": "redis", "aiomqtt": "mqtt"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,9 +188,7 @@ def open_source(name: str, url: str, limits: SourceLimits | None = None) -> Sour
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] != needed:
             raise
-        raise SourceError(
-            name, f"needs {needed}: pip install 'forstcore[{_EXTRAS[needed]}]'"
-        ) from None
+        raise SourceError(name, f"needs {needed}: pip install 'forstcore[{needed}]'") from None
     source: Source = make(parsed, limits or SourceLimits())
     parsed.check_all_used()
     return source

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-__all__ = ["Broker", "Mosquitto", "RedisServer", "free_port"]
+__all__ = ["Broker", "Flapping", "Mosquitto", "RedisServer", "free_port"]
 
 
 def free_port() -> int:
@@ -76,6 +79,10 @@ class Broker:
             assert time.monotonic() < deadline, f"{self.program} does not listen"
             time.sleep(0.02)
 
+    def log(self) -> str:
+        """Return what it has written."""
+        return (self._directory / "log").read_text()
+
     def stop(self, number: int = signal.SIGKILL) -> None:
         """End it, by default without a chance to do anything more."""
         if self._process is not None:
@@ -113,3 +120,47 @@ class Mosquitto(Broker):
             "max_queued_messages 0\n" + ("user root\n" if os.geteuid() == 0 else "")
         )
         return ["-c", str(config)]
+
+
+def silent(_: bytes) -> bytes:
+    return b""
+
+
+class Flapping:
+    """A broker that drops a connection as soon as it has no answer.
+
+    Args:
+        answer: returns what to answer, empty for nothing.
+
+    Attributes:
+        connections: how many there have been.
+        port: where it listens.
+    """
+
+    def __init__(self, answer: Callable[[bytes], bytes] = silent) -> None:
+        self.connections = 0
+        self._answer = answer
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        self._thread = threading.Thread(target=self._serve)
+
+    def __enter__(self) -> Flapping:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            connection.settimeout(0.1)
+            with connection, contextlib.suppress(OSError):
+                while answer := self._answer(connection.recv(4096)):
+                    connection.sendall(answer)

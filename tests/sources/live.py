@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from tests.server.raw import RawStream
-from tests.servers import Server
+from tests.servers import ROOT, Server
 
-__all__ = ["Subscription", "publish", "refused", "wait_until"]
+__all__ = ["Subscription", "consumer", "highest", "publish", "refused", "wait_until"]
 
 
 def wait_until(holds: Callable[[], bool], seconds: float = 20) -> None:
@@ -67,6 +71,7 @@ class Subscription(RawStream):
         self.missed: list[str] = []
         self.rejected: list[int] = []
         self.states: list[str] = []
+        self.detail = ""
         self.delivery = ""
 
     def acknowledge(self, lines: int) -> None:
@@ -106,7 +111,9 @@ class Subscription(RawStream):
         elif kind == ":rejected":
             self.rejected = [int(place) for place in text.split()]
         elif kind == ":source":
-            self.states.append(json.loads(text)["state"])
+            notice = json.loads(text)
+            self.states.append(notice["state"])
+            self.detail = notice.get("detail", "")
         else:
             raise AssertionError(line)
         return None
@@ -153,3 +160,45 @@ def refused(server: Server, wanted: object) -> tuple[int, str]:
         request.send_and_end(json.dumps(wanted).encode())
         status = request.read_head()
         return status, json.loads(request.read_rest())["detail"]
+
+
+@contextmanager
+def highest(server: Server) -> Iterator[list[int]]:
+    """Note the most memory that a server has, beyond what it has now."""
+    before = server.rss()
+    most = [0]
+    stop = threading.Event()
+
+    def look() -> None:
+        while not stop.wait(0.01):
+            most[0] = max(most[0], server.rss() - before)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield most
+    finally:
+        stop.set()
+        thread.join()
+
+
+_CONSUMER = """
+import sys, time
+from forstcore import ForstStreamingClient
+
+for result in ForstStreamingClient(sys.argv[1]).follow_forst(
+    "/real-time-process", {"source": "jobs"}
+):
+    print(result["id"], flush=True)
+    time.sleep(float(sys.argv[2]))
+"""
+
+
+def consumer(server: Server, pause: float = 0) -> subprocess.Popen[str]:
+    """Start a process that takes records, with a pause behind each."""
+    return subprocess.Popen(
+        [sys.executable, "-c", _CONSUMER, server.url, str(pause)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )

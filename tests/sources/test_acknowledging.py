@@ -6,7 +6,6 @@ import asyncio
 import json
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -18,9 +17,9 @@ from redis import Redis
 
 from forstcore import ForstStreamingClient, RetryConfig, StreamingConfig
 from tests.server.raw import RawStream
-from tests.servers import ROOT, Server, StartServer
+from tests.servers import Server, StartServer
 from tests.sources.brokers import RedisServer
-from tests.sources.live import Subscription, wait_until
+from tests.sources.live import Subscription, consumer, wait_until
 
 KEY = "jobs"
 GROUP = "workers"
@@ -58,28 +57,6 @@ def pending(redis: Redis) -> int:
 
 def consumers(redis: Redis) -> list[str]:
     return [str(each["name"]) for each in redis.xinfo_consumers(KEY, GROUP)]
-
-
-CONSUMER = """
-import sys, time
-from forstcore import ForstStreamingClient
-
-for result in ForstStreamingClient(sys.argv[1]).follow_forst(
-    "/real-time-process", {"source": "jobs"}
-):
-    print(result["id"], flush=True)
-    time.sleep(float(sys.argv[2]))
-"""
-
-
-def consumer(server: Server, pause: float = 0) -> subprocess.Popen[str]:
-    """Start a process that takes records, with a pause behind each."""
-    return subprocess.Popen(
-        [sys.executable, "-c", CONSUMER, server.url, str(pause)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
 
 
 # The wire.

@@ -79,7 +79,7 @@ def test_a_server_ends_well_although_its_broker_never_answers(
     assert "never retrieved" not in errors
 
 
-@pytest.mark.parametrize(("scheme", "library"), [("redis", "redis"), ("mqtt", "aiomqtt")])
+@pytest.mark.parametrize(("scheme", "library"), [("redis", "redis")])
 def test_a_library_that_is_missing_is_named(scheme: str, library: str) -> None:
     code = (
         f"import sys; sys.modules[{library!r}] = None; from server.cli import main; "
@@ -102,7 +102,7 @@ def test_a_library_that_is_missing_is_named(scheme: str, library: str) -> None:
 def test_only_what_is_read_is_imported() -> None:
     code = (
         "import sys; from forstcore.sources import open_source; open_source('a', 'memory:'); "
-        "sys.exit(bool({'redis', 'aiomqtt', 'aiohttp'} & set(sys.modules)))"
+        "sys.exit(bool({'redis', 'aiohttp'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 

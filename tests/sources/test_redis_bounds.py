@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,9 +13,9 @@ import pytest
 from redis import Redis
 
 from forstcore.sources import Notice, SourceLimits, open_source
-from tests.servers import Server, StartServer
+from tests.servers import StartServer
 from tests.sources.brokers import RedisServer
-from tests.sources.live import Subscription, wait_until
+from tests.sources.live import Subscription, highest, wait_until
 
 KEY = "readings"
 LIMIT = 1 << 20
@@ -36,26 +35,6 @@ def add(redis: Redis, first: int, end: int) -> None:
         for number in range(first, end):
             pipe.xadd(KEY, {"data": json.dumps({"id": str(number), "data": "x"})})
         pipe.execute()
-
-
-@contextmanager
-def highest(server: Server) -> Iterator[list[int]]:
-    """Note the most memory that a server has, beyond what it has now."""
-    before = server.rss()
-    most = [0]
-    stop = threading.Event()
-
-    def look() -> None:
-        while not stop.wait(0.01):
-            most[0] = max(most[0], server.rss() - before)
-
-    thread = threading.Thread(target=look)
-    thread.start()
-    try:
-        yield most
-    finally:
-        stop.set()
-        thread.join()
 
 
 @pytest.mark.parametrize("options", ["", "&group=workers&claim=1"])
