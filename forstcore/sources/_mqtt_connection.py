@@ -18,7 +18,7 @@ _READ = 1 << 16  # Bytes that are read at once.
 _HEAD = 1 << 17  # Bytes of a message that may stand before its payload: topic and properties.
 _MOST_UNSENT = 1 << 16  # Bytes that may wait for a broker that does not read.
 _KEEP_ALIVE = 60  # Seconds in which something has to come from either side.
-_LAST_WORDS = 1.0  # Seconds in which a connection may end in order.
+_LAST_WORDS = 2.0  # Seconds in which a connection may end in order.
 
 _CONNECT, _CONNACK, _PUBLISH, _PUBACK, _SUBSCRIBE, _SUBACK = 0x10, 0x20, 0x30, 0x40, 0x82, 0x90
 _PINGREQ, _PINGRESP, _DISCONNECT = 0xC0, 0xD0, 0xE0
@@ -217,8 +217,10 @@ class MqttConnection:
         with contextlib.suppress(OSError, MqttError):
             async with asyncio.timeout(_LAST_WORDS):
                 self._write(_DISCONNECT, b"\x00\x05\x11\0\0\0\0" if forget else b"")
-                self._writer.close()
-                await self._writer.wait_closed()
+                # The broker closes the connection when it has read that, and all before it:
+                # else the next connection of the session might come before acknowledgements.
+                while await self._reader.read(_READ):
+                    pass
         self.abort()
 
     def abort(self) -> None:
