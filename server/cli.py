@@ -12,6 +12,8 @@ from typing import NoReturn
 
 __all__ = ["main"]
 
+_READER_GONE = 141  # Exit status that shells give a process that SIGPIPE ended.
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the server until SIGINT or SIGTERM.
@@ -38,8 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         config = load_config(arguments, os.environ)
         if "--print-config" in arguments:
-            print(show_config(config))
-            return 0
+            return _print(show_config(config))
         check_exposure(config)
         tls_context(config)
         check_error_file(config, config_file(arguments, os.environ))
@@ -88,6 +89,18 @@ def _leave() -> NoReturn:
     _fail("a processor did not end in time, and is left behind")
     flush_output()
     os._exit(1)
+
+
+def _print(text: str) -> int:
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        # What is left in the buffer would fail once more at the end of the process.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        if isinstance(error, BrokenPipeError):
+            return _READER_GONE
+        return _fail(f"cannot write the configuration: {error.strerror}")
+    return 0
 
 
 def _fail(reason: str, status: int = 1) -> int:

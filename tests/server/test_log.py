@@ -362,3 +362,28 @@ def test_the_last_words_before_a_crash(tmp_path: Path) -> None:
         assert server.process.wait(10) == -signal.SIGKILL
         assert server.process.stderr
         assert server.process.stderr.read() == "the last words\n"
+
+
+# What is printed and read at once.
+
+
+def test_a_configuration_that_nobody_reads() -> None:
+    command = [sys.executable, "-m", "server", "--print-config"]
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        command, stdout=writer, stderr=subprocess.PIPE, text=True, cwd=ROOT, check=False
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_configuration_that_cannot_be_written() -> None:
+    command = [sys.executable, "-m", "server", "--print-config"]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT, check=False
+        )
+    assert done.returncode == 1
+    assert done.stderr == "forstcore: cannot write the configuration: No space left on device\n"
