@@ -820,6 +820,29 @@ test("half a response is an error", async () => {
   }
 });
 
+test("an answer that is no stream is told", async () => {
+  const [url, server] = await listen((socket) => {
+    onRequest(socket, () => socket.write(answer("<!doctype html>", "<title>", "</title>")));
+  });
+  const own = new ForstStreamingClient(url);
+  const [error] = await failed(own.streamToForst(ENDPOINT, [record(1)]));
+  assert.deepEqual([error.code, error.detail], ["protocol", "this is no result: <!doctype html>"]);
+  const [same] = await failed(own.processStreamingData(ENDPOINT, [record(1)]));
+  assert.equal(same.code, "cut");
+  server.close();
+});
+
+test("options that would send nothing are refused", async () => {
+  for (const chunkSize of [0, -1, NaN]) {
+    assert.throws(() => stream([record(1)], { chunkSize }), RangeError);
+  }
+  assert.throws(() => stream([record(1)], { timeoutMs: NaN }), RangeError);
+  for (const timeoutMs of [0, Infinity, 2 ** 40]) {
+    const results = await all(stream([record(1)], { timeoutMs, chunkSize: 1 }));
+    assert.deepEqual(results, [result(1)]);
+  }
+});
+
 test("a live stream tells what was missed", async () => {
   const lines = [":missed 5", ONE[0]!, ":offset a", ":ack 1", ":missed ?", END];
   const [url, server] = await listen((socket) => {

@@ -7,7 +7,7 @@
 
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { isErrored, isReadable, PassThrough, Readable } from "node:stream";
+import * as streams from "node:stream";
 import { pipeline } from "node:stream/promises";
 
 /** What is sent. Absent and null read as an empty string; other members are ignored. */
@@ -55,8 +55,8 @@ export type ClientOptions = {
   /** More request headers. */
   headers?: Record<string, string>;
   /**
-   * Milliseconds without a sign of life after which a server is given up (30,000). Has to be more
-   * than the server's `heartbeat`; slow producers and consumers do not count.
+   * Milliseconds without a sign of life after which a server is given up (30,000); 0 for never.
+   * Has to be more than the server's `heartbeat`; slow producers and consumers do not count.
    */
   timeoutMs?: number;
   /** About how many bytes of what the producer has ready are sent together (65,536). */
@@ -100,7 +100,8 @@ export class ForstError extends Error {
   /**
    * The server's word for what happened, or one of this client: "refused" (the answer was no
    * stream), "unreachable" (there was none), "cut" (the stream stopped before its end), "timeout",
-   * "corrupt" (what arrived is not what was sent), "no_records" (every line was rejected).
+   * "corrupt" (what arrived is not what was sent), "protocol" (the answer is not that of such a
+   * server), "no_records" (every line was rejected).
    */
   readonly code: string;
   readonly detail: string;
@@ -195,7 +196,7 @@ export class StreamingIntegration {
    * caller asks for what comes behind them: what it had in hand when it died goes to another.
    */
   processRealTimeData(
-    input: { source: string; filters?: Record<string, unknown> },
+    input: { source: string; filters?: Record<string, unknown>; from?: string; processor?: string },
     options: StreamOptions = {},
   ): AsyncGenerator<Result, void, undefined> {
     return live(this.#client, "/real-time-process", input, options);
@@ -226,7 +227,7 @@ export class StreamingIntegration {
     let summary: Summary | undefined;
     const onEnd = (counts: Summary) => (summary = counts);
     // Not the request itself: who destroys that destroys the response.
-    const chunks = upload(request.pipe(new PassThrough()) as Items<Uint8Array>);
+    const chunks = upload(request.pipe(new streams.PassThrough()) as Items<Uint8Array>);
     const exchange = exchangeOf(this.#client, this.#endpoint, chunks, { headers, onEnd }, "passed");
     response.once("close", () => void exchange.close());
     async function* withCounts() {
@@ -382,9 +383,8 @@ function iteratorOf(input: Input): AsyncIterator<unknown> | Iterator<unknown> {
   if (typeof input === "string" || isBytes(input)) return [input].values();
   if (input instanceof Blob) return iteratorOf(input.stream() as Items<Uint8Array>);
   if (typeof input === "object" && input !== null) {
-    const stream = input as unknown as NodeJS.ReadableStream;
     // Such a stream would look like an empty one.
-    if (Readable.isDisturbed(stream) && !isReadable(stream) && !isErrored(stream)) {
+    if (isReadOut(input as unknown as NodeJS.ReadableStream)) {
       throw new TypeError("the input is a stream that has been read to its end before");
     }
     if (Symbol.asyncIterator in input) return input[Symbol.asyncIterator]();
@@ -392,6 +392,13 @@ function iteratorOf(input: Input): AsyncIterator<unknown> | Iterator<unknown> {
   }
   const wanted = "an iterable or a stream of records or NDJSON, or NDJSON as text or bytes";
   throw new TypeError(`the input has to be ${wanted}, not ${kindOf(input)}`);
+}
+
+/** Tell whether a stream has been read to its end; runtimes other than Node may not know. */
+function isReadOut(stream: NodeJS.ReadableStream): boolean {
+  const { Readable, isErrored, isReadable } = streams as Partial<typeof streams>;
+  const isOver = isReadable?.(stream) === false && !isErrored?.(stream);
+  return isOver && (Readable?.isDisturbed?.(stream) ?? false);
 }
 
 /** Make JSON lines of records; check and copy pieces of NDJSON. Errors name the item. */
@@ -493,6 +500,8 @@ function exchangeOf(
 ) {
   const options = { ...client.options, ...own };
   const { token, onError, signal, onEnd, timeoutMs = 30_000, chunkSize = 65_536 } = options;
+  if (!(chunkSize > 0)) throw new RangeError(`chunkSize must be more than 0, not ${chunkSize}`);
+  if (Number.isNaN(timeoutMs)) throw new RangeError("timeoutMs must be a number, not NaN");
   // Compression costs more than it saves between two processes of one machine.
   const headers = new Headers({ "Accept-Encoding": "identity", ...client.options.headers });
   if (token !== undefined) headers.set("Authorization", `Bearer ${token}`);
@@ -539,7 +548,7 @@ function exchangeOf(
           if (line.startsWith(":ack ")) onAck(lines);
           continue;
         }
-        const result = JSON.parse(line) as Result;
+        const result = parsed(line);
         passed += 1;
         if (rejected.has(passed)) invalid.add((lastInvalid = result as InvalidLine));
         yield result;
@@ -582,6 +591,15 @@ function exchangeOf(
       }
     }
     checkEnd();
+  }
+
+  function parsed(line: string): Result {
+    try {
+      return JSON.parse(line) as Result;
+    } catch (cause) {
+      const detail = `this is no result: ${line.slice(0, 80)}`;
+      throw new ForstError("protocol", detail, 200, lines, { cause });
+    }
   }
 
   function control(line: string): void {
@@ -718,6 +736,7 @@ function exchangeOf(
   }
 
   async function timed<T>(step: T): Promise<Awaited<T>> {
+    if (timeoutMs <= 0 || timeoutMs > LONGEST_TIMEOUT) return await step;
     const timer = setTimeout(() => {
       const detail = `no sign of life from the server for ${timeoutMs} ms`;
       stop.abort(new ForstError("timeout", detail, undefined, lines));
@@ -740,6 +759,7 @@ function exchangeOf(
   return { results, bytes, open, close };
 }
 
+const LONGEST_TIMEOUT = 2 ** 31 - 1; // Timers take what is longer for no time at all.
 const ATTEMPTS = 3;
 const MOST_KEPT = 1 << 20; // Bytes that may be sent before an answer, and sent again.
 
