@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import faulthandler
 import io
 import logging
 import os
@@ -50,6 +51,7 @@ class Sink(io.RawIOBase):
     Attributes:
         name: as above.
         dropped: lines dropped so far.
+        own_descriptor: what it writes to: of a pipe or terminal one that does not block.
 
     Thread-safety: any thread may write. A forked child starts with an empty queue.
     """
@@ -58,7 +60,7 @@ class Sink(io.RawIOBase):
         super().__init__()
         self._descriptor = descriptor
         self.name = name
-        self._send, self._is_direct, self._polled = _channel_to(descriptor)
+        self._send, self._is_direct, self.own_descriptor = _channel_to(descriptor)
         self._reset()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._reset)
@@ -193,7 +195,7 @@ class Sink(io.RawIOBase):
     def _wait(self) -> None:
         if hasattr(select, "poll"):
             poll = select.poll()
-            poll.register(self._polled, select.POLLOUT)
+            poll.register(self.own_descriptor, select.POLLOUT)
             poll.poll(_POLL)
         # Some descriptors are always reported as writable.
         time.sleep(0.01)
@@ -206,7 +208,7 @@ def _channel_to(descriptor: int) -> tuple[_Channel, bool, int]:
     set on a descriptor that was inherited.
 
     Returns:
-        What writes; whether it never blocks; the descriptor to poll.
+        What writes; whether it never blocks; the descriptor that it writes to.
     """
 
     def blocking(data: bytes, /) -> int:
@@ -250,6 +252,9 @@ def start_logging() -> None:
         stream.flush()
         sink = Sink(stream.fileno(), text)
         _sinks.append(sink)
+        if name == "stderr" and faulthandler.is_enabled():
+            # Or the traceback of a crash would wait for a reader, and the process not end.
+            faulthandler.enable(sink.own_descriptor)
         setattr(sys, name, _text_stream(sink, stream))
     logger = logging.getLogger("forstcore")
     logger.setLevel(logging.INFO)

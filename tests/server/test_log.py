@@ -38,7 +38,7 @@ async def shout(record: dict) -> dict:
 @processor("crash")
 async def crash(record: dict) -> dict:
     print("the last words", file=sys.stderr)
-    os.kill(os.getpid(), 9)
+    os.kill(os.getpid(), int(record["data"]))
     return record
 """
 RECORD = '{"id":"1","data":"500"}\n'
@@ -358,10 +358,29 @@ def test_a_supervisor_whose_output_nobody_reads(tmp_path: Path) -> None:
 def test_the_last_words_before_a_crash(tmp_path: Path) -> None:
     with unread_server(tmp_path) as server:
         with pytest.raises(requests.RequestException):
-            requests.post(f"{server.url}/crash", data=RECORD, timeout=10)
+            requests.post(f"{server.url}/crash", data='{"data":"9"}', timeout=10)
         assert server.process.wait(10) == -signal.SIGKILL
         assert server.process.stderr
         assert server.process.stderr.read() == "the last words\n"
+
+
+def test_a_crash_that_nobody_reads_of(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONFAULTHANDLER": "1"}
+    with unread_server(tmp_path, env=environment) as server:
+        works(server)
+        with pytest.raises(requests.RequestException):
+            requests.post(f"{server.url}/crash", data='{"data":"11"}', timeout=10)
+        assert server.process.wait(10) == -signal.SIGSEGV
+
+
+def test_the_traceback_of_a_crash(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONFAULTHANDLER": "1"}
+    with unread_server(tmp_path, env=environment) as server:
+        with pytest.raises(requests.RequestException):
+            requests.post(f"{server.url}/crash", data='{"data":"11"}', timeout=10)
+        assert server.process.wait(10) == -signal.SIGSEGV
+        assert server.process.stderr
+        assert "Fatal Python error: Segmentation fault" in server.process.stderr.read()
 
 
 # What is printed and read at once.
