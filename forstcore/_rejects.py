@@ -11,6 +11,10 @@ from forstcore._rejected import RejectedLine
 __all__ = ["Rejected", "reject_of", "rejected_in", "write_reject"]
 
 
+# Once for all: `json.dumps` would make one for each line.
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+
 @dataclass(frozen=True)
 class Rejected:
     """A line that gave an error.
@@ -58,9 +62,8 @@ def write_reject(rejected: Rejected, **more: object) -> bytes:
         members["raw_base64"] = base64.b64encode(rejected.raw).decode()
     if rejected.is_cut:
         members["cut"] = True
-    text = json.dumps(members, separators=(",", ":"), ensure_ascii=False)
     # Bytes of a file name that are not UTF-8 become JSON escapes.
-    return text.encode(errors="backslashreplace") + b"\n"
+    return _encode(members).encode(errors="backslashreplace") + b"\n"
 
 
 def reject_of(line: bytes) -> Rejected:
@@ -73,14 +76,22 @@ def reject_of(line: bytes) -> Rejected:
         members = json.loads(line)
         raw = members.get("raw")
         data = base64.b64decode(members["raw_base64"]) if raw is None else raw.encode()
+        if b"\n" in data:
+            raise ValueError("raw holds several lines")
         return Rejected(
             str(members["file"]),
-            int(members["line"]),
-            int(members["offset"]),
+            _number(members["line"]),
+            _number(members["offset"]),
             str(members["code"]),
             str(members["message"]),
             data,
             bool(members.get("cut")),
         )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"not a line of an error file: {error!r}") from None
+
+
+def _number(value: object) -> int:
+    if isinstance(value, int) and 0 <= value < 1 << 63:
+        return value
+    raise ValueError(f"{value!r:.40} is not the number of a line or byte")

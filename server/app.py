@@ -13,6 +13,7 @@ import forstcore
 from forstcore import _proc
 from forstcore.loading import Loader
 from server.auth import Gate
+from server.background import keep_running
 from server.compression import CODINGS
 from server.config import ServerConfig
 from server.dashboard import add_dashboard
@@ -113,14 +114,15 @@ def build_app(config: ServerConfig) -> web.Application:
 
 
 async def _keep_metrics_fresh(app: web.Application) -> AsyncIterator[None]:
+    state = app[STATE]
+
     async def refresh() -> None:
         while True:
             await asyncio.sleep(_METRICS_INTERVAL)
-            app[STATE].update_metrics()
+            state.update_metrics()
 
-    task = asyncio.create_task(refresh())
-    yield
-    task.cancel()
+    async with keep_running("keeping metrics fresh", refresh, state.metrics.failed):
+        yield
 
 
 async def _close_sources(app: web.Application) -> AsyncIterator[None]:

@@ -38,6 +38,9 @@ class EngineExchange(Exchange):
                 del output
                 await sending
                 self._check()
+                if not self._may_reject():
+                    await self._rejected_written()
+        await self._rejected_written()
         await outlet.end()
 
     def _at_once(self, piece: memoryview) -> int:

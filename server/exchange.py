@@ -76,6 +76,7 @@ class Exchange(ABC):
         self._task = cast("asyncio.Task[object]", asyncio.current_task())
         self._ended_by: StreamError | None = None
         self._draining = False
+        self._has_rejected = False
 
     @property
     def missed(self) -> int:
@@ -204,6 +205,7 @@ class Exchange(ABC):
 
     async def _fail(self, outlet: Outlet, error: StreamError) -> None:
         self.outcome, self.detail = error.code, error.detail
+        await self._rejected_written()
         with contextlib.suppress(ConnectionError, StreamError):
             await outlet.fail(error)
 
@@ -212,7 +214,18 @@ class Exchange(ABC):
         file, rejected = self._state.error_file, self.stream.take_rejected()
         if file is not None and rejected is not None:
             file.write(rejected, self.request.path, self.request.remote or "")
+            self._has_rejected = True
         return rejected
+
+    def _may_reject(self) -> bool:
+        """Tell whether the disk has taken most of what was rejected."""
+        file = self._state.error_file
+        return file is None or not self._has_rejected or not file.is_crowded
+
+    async def _rejected_written(self) -> None:
+        """Wait, not for long, until the lines that were rejected are in their file."""
+        if self._has_rejected and self._state.error_file is not None:
+            await self._state.error_file.flushed()
 
     def _is_reading(self) -> bool:
         transport = self.request.transport

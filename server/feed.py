@@ -10,6 +10,7 @@ from contextlib import aclosing
 from forstcore.errors import SourceError
 from forstcore.sources import Batch, Notice, Reader
 from server.acknowledging import Unacknowledged
+from server.background import told
 from server.delivery import Delivery, Work
 from server.errors import StreamError
 from server.subscriber import Subscriber
@@ -107,7 +108,7 @@ class Feed:
 
     async def _run(self) -> None:
         if self._is_stopped:
-            await self._close_reader()
+            await told("closing a source's reader", self._close_reader())
             return
         self._is_running = True
         error: StreamError | None = None
@@ -129,7 +130,8 @@ class Feed:
             self._on_end(self)
             telling.cancel()
             await asyncio.wait([telling])
-            await self._close_reader()
+            # Whatever that says, the subscribers are told that there is no more.
+            await told("closing a source's reader", self._close_reader())
         for subscriber in self._subscribers:
             subscriber.finish(error)
 

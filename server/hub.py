@@ -17,6 +17,7 @@ from forstcore import Filter
 from forstcore.processors import Processor
 from forstcore.sources import NOW, Keeps, Source, SourceLimits, open_source
 from server.acknowledging import Unacknowledged
+from server.background import told
 from server.config import ServerConfig
 from server.delivery import CoreWork, EngineWork, Work
 from server.feed import Feed
@@ -139,8 +140,8 @@ class Hub:
     async def close(self) -> None:
         """End every feed and every source."""
         await asyncio.gather(*(feed.close() for feed in tuple(self._feeds)))
-        for source in self.sources.values():
-            await source.close()
+        for name, source in self.sources.items():
+            await told(f"closing the source {name!r}", source.close())
 
     def _start(self, order: Order, source: Source, is_live: bool) -> Feed:
         key = order.key

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from aiohttp import web
 
 from forstcore._heap import trim
+from server.background import keep_running
 from server.state import STATE
 
 __all__ = ["keep_memory_small"]
@@ -25,15 +26,16 @@ async def keep_memory_small(app: web.Application) -> AsyncIterator[None]:
         yield
         return
 
-    async def look(trim: Callable[[int], object]) -> None:
-        state = app[STATE]
+    state = app[STATE]
+
+    async def look() -> None:
         ended = 0
         while True:
             await asyncio.sleep(_INTERVAL)
             if state.ended != ended:
                 ended = state.ended
-                await asyncio.to_thread(trim, 0)
+                await asyncio.to_thread(give_back, 0)
 
-    task = asyncio.create_task(look(trim))
-    yield
-    task.cancel()
+    give_back: Callable[[int], object] = trim
+    async with keep_running("giving memory back", look, state.metrics.failed):
+        yield

@@ -104,12 +104,35 @@ class Metrics:
             buckets=(0.001, 0.01, 0.1, 1, 10, 60, 600, 3600, 86400),
             registry=registry,
         )
+        self._rejected = Counter(
+            "forstcore_rejected_lines",
+            "Rejected lines for the error file: written, or dropped because that was not possible.",
+            ["outcome"],
+            registry=registry,
+        )
+        self._failures = Counter(
+            "forstcore_background_failures",
+            "Failures of what runs beside the streams, by what that is.",
+            ["task"],
+            registry=registry,
+        )
         self.totals: dict[str, float] = {}
         self._seen: dict[Exchange, dict[str, float]] = {}
 
     def looked(self, tasks: int) -> None:
         """Take down how many tasks the event loop has."""
         self._tasks.set(tasks)
+
+    def rejected(self, **lines: int) -> None:
+        """Take down how many rejected lines were `written` and `dropped` so far."""
+        for outcome, count in lines.items():
+            before = self.totals.get(f"rejected {outcome}", 0)
+            self.totals[f"rejected {outcome}"] = count
+            self._rejected.labels(outcome).inc(count - before)
+
+    def failed(self, task: str) -> None:
+        """Count a failure of what runs beside the streams."""
+        self._failures.labels(task).inc()
 
     def started(self) -> None:
         """Count a stream that starts."""

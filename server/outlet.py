@@ -9,6 +9,7 @@ from aiohttp import web
 from aiohttp.http import StreamWriter
 
 from forstcore import RejectedLines
+from server.background import watched
 from server.compression import encoder_for
 from server.config import ServerConfig
 from server.errors import StreamError
@@ -85,8 +86,8 @@ class Outlet:
         self._frames = frames
         self._encoder = encoder_for(coding) if coding else None
         self._wake: asyncio.Future[None] | None = None
-        self._beat: asyncio.Task[None] | None = None
-        self._pump: asyncio.Task[None] | None = None
+        self._beat: asyncio.Task[object] | None = None
+        self._pump: asyncio.Task[object] | None = None
         self._spool_lock = asyncio.Lock()
         self._lost: StreamError | None = None
         self.spool = Spool(config.spool_dir, config.max_spool_size)
@@ -222,12 +223,12 @@ class Outlet:
     def heartbeat(self) -> None:
         """Tell a client with frames that the stream lives, if it reads."""
         if self._frames:
-            self._beat = asyncio.ensure_future(self._put_ack(self._frames))
+            self._beat = watched("a heartbeat", self._put_ack(self._frames))
 
     def spool_from_now(self) -> None:
         """Stop waiting for the reader: results go to the spool until it has caught up."""
         if self._pump is None and self.spool.fits(_PIECE):
-            self._pump = asyncio.ensure_future(self._send_spool())
+            self._pump = watched("sending a spool", self._send_spool())
             self._stop_waiting()
 
     def close(self) -> None:
@@ -268,6 +269,12 @@ class Outlet:
                 self.send_at_once(data)
         except StreamError as error:
             self._lost = error
+        except OSError as error:
+            self._lost = StreamError("spool", 507, f"cannot read the spool: {error.strerror}")
+        except Exception:
+            # What is in the spool is lost, so the stream must not go on as if it were not.
+            self._lost = StreamError("internal", 500, "an error of the server; see its log")
+            raise
         finally:
             self._pump = None
 

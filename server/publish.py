@@ -63,10 +63,12 @@ class Publication(Exchange):
                 await self._process(None, self.intake.start())
             except StreamError as error:
                 self.outcome, self.detail = error.code, error.detail
+                await self._rejected_written()
                 raise ProblemError(
                     error.status,
                     f"{error.detail}; {self._count} records were published before that",
                 ) from None
+            await self._rejected_written()
             self.outcome = "ok"
             document = counters_of(self.stream)
             del document["bytes_out"]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from functools import partial
 
 from aiohttp import web
 
 from forstcore.errors import LoadError
 from forstcore.loading import Loader
+from server.background import keep_running
 from server.state import STATE
 
 __all__ = ["keep_processors_fresh"]
@@ -20,9 +22,10 @@ _INTERVAL = 0.5  # Seconds between two looks at the files.
 
 async def keep_processors_fresh(app: web.Application) -> AsyncIterator[None]:
     """Load the processors again whenever a file of theirs has changed, for new streams."""
-    task = asyncio.create_task(_watch(app[STATE].loader))
-    yield
-    task.cancel()
+    state = app[STATE]
+    watch = partial(_watch, state.loader)
+    async with keep_running("watching processors", watch, state.metrics.failed):
+        yield
 
 
 async def _watch(loader: Loader) -> None:

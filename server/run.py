@@ -12,6 +12,7 @@ from aiohttp import http_parser, web
 from forstcore._heap import keep_freed
 from server.ahead import Ahead
 from server.app import build_app
+from server.background import told
 from server.config import ServerConfig
 from server.exhaustion import tell_exhaustion_once
 from server.listen import BACKLOG, tls_context
@@ -93,9 +94,13 @@ async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) 
         await asyncio.sleep(config.drain_delay)
     finally:
         server.close()
-        await app[STATE].drain(config.drain_timeout)
-        await runner.cleanup()
-    return app[STATE].close()
+        try:
+            await app[STATE].drain(config.drain_timeout)
+            await told("the end of the application", runner.cleanup())
+        finally:
+            # Whatever has happened before: lines wait to be written, and threads to be let go.
+            has_ended = app[STATE].close()
+    return has_ended
 
 
 def address_of(config: ServerConfig, listener: socket.socket) -> str:

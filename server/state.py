@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["STATE", "State"]
 
+_LOGGER = logging.getLogger("forstcore")
+
+_LAST_STREAMS = 5.0  # Seconds in which streams have to end that were interrupted.
 _LAST_WAIT = 1.0  # Seconds in which threads may end when all streams have.
 
 
@@ -108,6 +112,8 @@ class State:
     def update_metrics(self) -> None:
         """Bring the figures up to date with the streams that still run."""
         self.metrics.looked(len(asyncio.all_tasks()))
+        if (file := self.error_file) is not None:
+            self.metrics.rejected(written=file.written, dropped=file.dropped)
         for exchange in self._streams:
             self.metrics.progressed(exchange)
 
@@ -116,13 +122,20 @@ class State:
         self.draining = True
         for exchange in list(self._streams):
             exchange.drain()
-        try:
-            await asyncio.wait_for(self._idle.wait(), seconds)
-        except TimeoutError:
+        if not await self._have_ended(seconds):
             late = StreamError("draining", 503, "the server is going down and cannot wait longer")
             for exchange in list(self._streams):
                 exchange.interrupt(late)
-            await asyncio.wait_for(self._idle.wait(), 5)
+            if not await self._have_ended(_LAST_STREAMS):
+                _LOGGER.error("streams that do not end are left behind: %d", len(self._streams))
+
+    async def _have_ended(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._idle.wait()
+        except TimeoutError:
+            return False
+        return True
 
     def threads(self, processor: str) -> ThreadPoolExecutor:
         """Return the threads of all streams of a processor.

@@ -64,6 +64,7 @@ class CoreExchange(Exchange):
             last = self.stream.finish()
             await outlet.send(outlet.wrapped(last, self._take_rejected()))
             self._check()
+            await self._rejected_written()
             await outlet.end()
         finally:
             # It holds the buffer that the takeover reads into.
@@ -78,6 +79,8 @@ class CoreExchange(Exchange):
         while rest:
             await outlet.send(self._feed(rest, outlet))
             self._check()
+            if not self._may_reject():
+                await self._rejected_written()
             rest = rest[self.stream.taken :]
             if rest:
                 await asyncio.sleep(0)
@@ -86,6 +89,8 @@ class CoreExchange(Exchange):
         """Process what can be of a piece where neither side has to wait; see `Takeover`."""
         outlet = self.outlet
         if outlet is None or not outlet.ready or not self.intake.may_go_at_once():
+            return 0
+        if not self._may_reject():
             return 0
         self.intake.count(len(piece))
         outlet.send_at_once(self._feed(piece, outlet))

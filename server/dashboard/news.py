@@ -13,6 +13,7 @@ from aiohttp import web
 
 import forstcore
 from forstcore import _proc
+from server.background import keep_running
 from server.dashboard.figures import Figures, Point
 from server.dashboard.sources import Sources
 from server.dashboard.streams import Streams
@@ -52,11 +53,9 @@ class News:
 
     async def run(self, _app: web.Application) -> AsyncGenerator[None, None]:
         """Look for as long as the application lives; a context of its cleanup."""
-        task = asyncio.create_task(self._look_on())
-        yield
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        failed = self._state.metrics.failed
+        async with keep_running("the dashboard's look at streams", self._look_on, failed):
+            yield
 
     async def end(self, _app: web.Application) -> None:
         """Let the viewers go: the application shuts down."""

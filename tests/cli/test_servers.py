@@ -132,6 +132,45 @@ def test_replay(run: Run, server: Server, tmp_path: Path) -> None:
         assert (left["file"], left["line"], left["code"]) == ("in", 1003, "invalid_utf8")
 
 
+def test_replay_reads_past_what_is_damaged(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "in").write_bytes(b"".join(b'{"id":%d,"data":"x"}\n' % n for n in range(8)))
+    assert run("process", "in", "--errors", "errors").returncode == 0
+    lines = (tmp_path / "errors").read_bytes().replace(b'{\\"id\\":', b'{\\"n\\":').splitlines()
+    damaged = [
+        lines[0],
+        lines[1][:50],  # torn
+        lines[2][:-30] + lines[3],  # torn, and another behind it
+        lines[4] + lines[5],  # without the LF between them
+        b"\0" * 5000 + lines[6],  # what some systems leave after a crash
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b"",
+        lines[7].replace(b'"line":8', b'"line":1e999'),
+        lines[7].replace(b'"line":8', b'"line":-1'),
+        lines[7].replace(b'"raw":"', b'"raw":"\\n'),
+        lines[7].replace(b'}"}', b'}","cut":true}'),
+    ]
+    assert damaged[-1] != lines[7]
+    (tmp_path / "errors").write_bytes(b"\n".join(damaged))
+    done = run("replay", "errors", "-o", "out")
+    assert done.returncode == 1
+    results = (tmp_path / "out").read_bytes()
+    assert results == b'{"id":"","result":"processed_x","status":"success"}\n' * 5
+    told = done.stderr.decode().splitlines()
+    numbers = [int(each.split("line ")[1].split(":")[0]) for each in told[:-1]]
+    assert numbers == [2, 3, 5, 6, 7, 9, 10, 11, 12]
+    assert told[-1] == "forstcore: 9 damaged lines were left out of errors"
+    # What fails again has the place that it had in the first place.
+    text = b"\n".join(damaged).replace(b'{\\"n\\":', b'{\\"id\\":')
+    (tmp_path / "errors").write_bytes(text)
+    done = run("replay", "errors", "--errors", "still", "-o", "out")
+    assert done.returncode == 1
+    found = [json.loads(line) for line in (tmp_path / "still").read_text().splitlines()]
+    assert [(each["file"], each["line"]) for each in found] == [
+        ("in", number) for number in (1, 4, 5, 6, 7)
+    ]
+
+
 def test_replay_refuses_what_is_no_error_file(run: Run, tmp_path: Path) -> None:
     (tmp_path / "other").write_bytes(RECORDS)
     done = run("replay", "other")

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import resource
+import shutil
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from tests.server.raw import RawStream
 from tests.servers import ROOT, Server, StartServer
@@ -179,9 +183,11 @@ def test_the_file_is_bounded(start_server: StartServer, tmp_path: Path) -> None:
     assert entries(file)
     assert server.stop() == 0
     assert server.process.stderr
-    told = server.process.stderr.read().splitlines()
-    assert len(told) == 1
-    assert "max_errors_size" in told[0]
+    first, last = server.process.stderr.read().splitlines()
+    assert "max_errors_size" in first
+    assert last.endswith(f" rejected lines were not written to {file}")
+    counted = int(first.split("; ")[1].split()[0]) + int(last.split()[0])
+    assert counted + len(entries(file)) == 40
 
 
 def test_several_processes_write_to_one_file(start_server: StartServer, tmp_path: Path) -> None:
@@ -259,3 +265,118 @@ def test_it_is_not_the_log(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert b"is where standard output goes" in done.stderr
     assert log.read_bytes() == b""
+
+
+# Disks that fill up, files that are rotated.
+
+BAD = b'{"id":2}\n'
+
+
+def figure(server: Server, outcome: str) -> float:
+    text = requests.get(f"{server.url}/metrics", timeout=10).text
+    name = f'forstcore_rejected_lines_total{{outcome="{outcome}"}} '
+    return sum(float(line.removeprefix(name)) for line in text.splitlines() if name in line)
+
+
+def test_writing_goes_on_when_there_is_room_again(start_one: StartServer, tmp_path: Path) -> None:
+    file = tmp_path / "bad.ndjson"
+    server = start_one("--no-access-log", "--errors", str(file))
+    pid = server.process.pid
+    process(server, BAD * 3)
+    size = file.stat().st_size
+    _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (size + 1000, hard))
+    process(server, BAD * 5000)
+    full = len(entries(file))
+    assert 3 < full < 13
+    process(server, BAD * 5)
+    assert len(entries(file)) == full
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard))
+    process(server, BAD * 5)
+    assert len(entries(file)) == full + 5
+    assert (figure(server, "written"), figure(server, "dropped")) == (full + 5, 5008 - full)
+    assert server.stop() == 0
+    assert server.process.stderr
+    first, last = server.process.stderr.read().splitlines()
+    assert first.startswith(f"rejected lines cannot be written to {file}: File too large; ")
+    assert last.endswith(f" rejected lines were not written to {file}")
+    assert int(first.split("; ")[1].split()[0]) + int(last.split()[0]) == 5008 - full
+
+
+def test_a_file_that_is_rotated(start_one: StartServer, tmp_path: Path) -> None:
+    file = tmp_path / "errors" / "bad.ndjson"
+    file.parent.mkdir()
+    server = start_one("--errors", str(file), "--max-errors-size", "2000", "--processes", "2")
+    process(server, BAD * 100)
+    assert file.stat().st_size <= 2000
+    for number in range(3):
+        file.rename(file.with_suffix(f".{number}"))
+        process(server, BAD * 5)
+        assert len(entries(file)) == 5
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    os.truncate(file, 0)
+    process(server, BAD * 5)
+    assert len(entries(file)) == 5
+    shutil.rmtree(file.parent)
+    assert process(server, BAD + RECORD) == RESULT % 1
+    file.parent.mkdir()
+    process(server, BAD * 5)
+    assert len(entries(file)) == 5
+
+
+RECORD = b'{"id":"1"}\n'
+
+
+def test_a_disk_that_stands_still_holds_up_nobody(start_one: StartServer, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        server = start_one("--no-access-log", "--errors", str(pipe))
+        long = b'{"id":2,"data":"' + b"x" * 50_000 + b'"}\n'
+        started = time.monotonic()
+        for _ in range(2):
+            with RawStream((server.host, server.port)) as stream:
+                for _ in range(300):
+                    stream.send(long)
+                started = time.monotonic()
+                with RawStream((server.host, server.port)) as other:
+                    other.send(RECORD)
+                    assert other.read_line() == RESULT % 1
+                assert time.monotonic() - started < 1
+                stream.end()
+                stream.read_rest()
+        assert figure(server, "dropped") > 100
+        assert server.stop() == 0
+        assert server.process.stderr
+        told = server.process.stderr.read()
+        assert "they come faster than they can be written" in told
+        assert "rejected lines were not written" in told
+    finally:
+        os.close(reader)
+
+
+def test_what_a_crash_has_torn_can_be_read_past(start_one: StartServer, tmp_path: Path) -> None:
+    file = tmp_path / "bad.ndjson"
+    server = start_one("--errors", str(file))
+    process(server, BAD * 3)
+    server.process.kill()
+    server.process.wait()
+    os.truncate(file, file.stat().st_size - 20)
+    server = start_one("--errors", str(file))
+    process(server, BAD * 2)
+    lines = file.read_bytes().splitlines()
+    assert len(lines) == 5
+    assert [line.endswith(b"}") for line in lines] == [True, True, False, True, True]
+    done = subprocess.run(
+        [sys.executable, "-m", "forstcore", "replay", str(file), "-o", str(tmp_path / "out")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert f"left out: {file}, line 3: " in done.stderr
+    assert "1 damaged line was left out of" in done.stderr
+    assert "4 lines were rejected" in done.stderr
