@@ -9,7 +9,7 @@ from dataclasses import fields
 
 from forstcore import StreamingConfig, _connection, _order, _pending, _window
 from forstcore.sources import _following
-from server import compression, log, outlet, protocol, takeover
+from server import compression, error_file, log, outlet, protocol, takeover
 from server.config import ServerConfig
 from tests.servers import ROOT
 
@@ -54,6 +54,7 @@ def test_every_bound_is_as_the_page_says() -> None:
         "lines that wait for a worker": _pending.MOST,
         "lines and results in work": _order._HELD,
         "results in work that could be handed out": _order._READY,
+        "rejected lines that wait for the disk": error_file._MOST,
         "files that a source follows": _following.MOST_FILES,
         "output that waits for its reader, of each of standard output and error": (
             log._MOST_WAITING

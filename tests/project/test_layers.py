@@ -14,7 +14,17 @@ ROOT = Path(__file__).parent.parent.parent
 HTTP = {"aiohttp", "http"}
 CORE = {
     f"forstcore.{name}"
-    for name in ("errors", "native", "_alike", "_compare", "_filter", "_json", "_members", "_scan")
+    for name in (
+        "errors",
+        "native",
+        "_alike",
+        "_compare",
+        "_filter",
+        "_json",
+        "_members",
+        "_rejected",
+        "_scan",
+    )
 }
 
 
