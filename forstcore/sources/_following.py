@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import chain, islice
 
-from forstcore.sources._place import FileId, Place
+from forstcore.sources._place import FileId, Place, read_stamp
 from forstcore.sources._rotation import (
     MOST_NAMES,
     Found,
@@ -111,7 +111,8 @@ class Following:
         """Open the files that there are, and go on from the places of an offset."""
         self._has_begun = True
         listed = self._list()
-        lost = [place for place in places if self._resume(place, listed.values()) is None]
+        current = [(place, self._resume(place, listed.values())) for place in places]
+        lost = [place for place, found in current if found is None]
         if lost:
             beside = list(rotated_in(self._pattern, listed))
             rotated = [(place, self._resume(place, beside)) for place in lost]
@@ -120,9 +121,23 @@ class Following:
                 (place, found or self._resume_copy(place, beside)) for place, found in rotated
             ]
             lost = [place for place, found in rotated if found is None]
+            files = {found.file_id: found for found in beside}
+            for place in lost:
+                # A rotated file that was written anew, or a later one that got the inode.
+                found = files.get(place.file_id) if place.file_id is not None else None
+                if found is not None and (base := self._base(found)) is not None:
+                    self._open_rotated(found, base)
+                    self._open_newer(found, beside)
             for _, found in rotated:
                 if found is not None:
                     self._open_newer(found, beside)
+        for place, found in current:
+            if found is not None and not place.position and place.fingerprint:
+                # Nothing tells an empty file from another that got the inode; what was rotated
+                # since it was empty has not been read.
+                for other in RotatedFiles().of(found.path):
+                    if other.status.st_mtime_ns > read_stamp(place.fingerprint):
+                        self._open_rotated(other, found.path)
         for place in lost:
             self.has_gap = True
             if place.file_id is not None:
@@ -297,7 +312,7 @@ class Following:
         for found in sorted(same, key=lambda found: found.file_id != place.file_id):
             is_it = place.device is None or place.file_id == found.file_id
             # Devices may get other numbers when they are mounted again.
-            if is_it or place.fingerprint:
+            if is_it or (place.position and place.fingerprint):
                 if self._open_at(found, place):
                     return found
                 if is_it and found.file_id in self._blocked:
@@ -307,7 +322,7 @@ class Following:
 
     def _resume_copy(self, place: Place, beside: list[Found]) -> Found | None:
         """Go on in a copy of a file that was truncated; return it, None if there is none."""
-        if not place.fingerprint:
+        if not (place.position and place.fingerprint):
             return None
         copies = [found for found in beside if self._base(found)]
         copies.sort(key=lambda found: -found.status.st_mtime_ns)
@@ -373,7 +388,7 @@ class Following:
         for found in order:
             if self._has_room():
                 try:
-                    self._admit(found, listed)
+                    self._admit(found)
                 except OSError as error:
                     self._block(found, error)
             elif found.status.st_size > self._sizes.get(found.file_id, 0):
@@ -387,15 +402,19 @@ class Following:
         for gone in (blocked | waiting) - ids - self.tails.keys():
             self._awaited.pop(gone, None)
             self.has_gap = True
+        for tail in self.tails.values():
+            if tail.base == tail.path:
+                for base in _bases(tail.path):
+                    if base in listed:
+                        _set_rotated(tail, base)
         self._at = listed
 
-    def _admit(self, found: Found, listed: Mapping[str, Found]) -> None:
+    def _admit(self, found: Found) -> None:
         """Open a file where it is to be read from, unless it is a copy of one that is read."""
         tail = self._open(found)
         if tail is None:
             return
-        directory, name = os.path.split(tail.path)
-        bases = [os.path.join(directory, base) for base in base_names(name)]
+        bases = _bases(tail.path)
         original = next((each for each in self.tails.values() if each.path in bases), None)
         size = self._sizes.pop(tail.file_id, 0)
         if awaited := self._awaited.pop(tail.file_id, None):
@@ -414,9 +433,6 @@ class Following:
             elif is_copy:
                 self.ignore(tail)
                 return
-        for base in bases:
-            if base in listed:
-                _set_rotated(tail, base)
 
     def _is_ignored(self, found: Found) -> bool:
         return self._ignored.get(found.file_id) == (found.status.st_size, found.status.st_mtime_ns)
@@ -465,6 +481,12 @@ class Following:
     def _close(self, tail: Tail) -> None:
         tail.close()
         del self.tails[tail.file_id]
+
+
+def _bases(path: str) -> list[str]:
+    """Return the paths that a file may have had before it was rotated."""
+    directory, name = os.path.split(path)
+    return [os.path.join(directory, base) for base in base_names(name)]
 
 
 def _set_rotated(tail: Tail, base: str) -> None:

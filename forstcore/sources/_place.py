@@ -2,7 +2,8 @@
 
 An offset has an entry for each file: `DEVICE.INODE:POSITION:FINGERPRINT`, numbers of files in
 hexadecimal. The fingerprint covers bytes before the position only, which do not change while
-a file grows. Offsets of earlier versions have `INODE:POSITION`.
+a file grows; where there are none, the time of the last change stands in its place. Offsets
+of earlier versions have `INODE:POSITION`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,18 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
-__all__ = ["BEFORE", "HEAD", "NOTHING", "FileId", "Place", "fingerprint", "format_places", "parse"]
+__all__ = [
+    "BEFORE",
+    "HEAD",
+    "NOTHING",
+    "FileId",
+    "Place",
+    "fingerprint",
+    "format_places",
+    "parse",
+    "read_stamp",
+    "stamp",
+]
 
 HEAD = 1024
 """Bytes at the start of a file that its fingerprint covers."""
@@ -50,8 +62,8 @@ class Place:
         device: number of the file's device, None in offsets of earlier versions.
         inode: its number there.
         position: where the next line starts.
-        fingerprint: of what stands before the position; empty at the start of a file, and in
-            offsets of earlier versions.
+        fingerprint: of what stands before the position, at the start of a file its `stamp`;
+            empty in offsets of earlier versions.
     """
 
     device: int | None
@@ -80,6 +92,16 @@ def fingerprint(head: bytes, before: bytes) -> str:
     """
     digest = hashlib.blake2b(head + before, digest_size=6).digest()
     return base64.urlsafe_b64encode(digest).decode()
+
+
+def stamp(modified_at: int) -> str:
+    """Return 8 characters that stand for a time in nanoseconds, to the millisecond."""
+    return base64.urlsafe_b64encode(max(0, modified_at // 1_000_000).to_bytes(6)).decode()
+
+
+def read_stamp(text: str) -> int:
+    """Return the last nanosecond of the millisecond that a stamp stands for."""
+    return int.from_bytes(base64.urlsafe_b64decode(text)) * 1_000_000 + 999_999
 
 
 def format_places(places: list[str]) -> str:

@@ -10,7 +10,7 @@ import threading
 import time
 from io import FileIO
 
-from forstcore.sources._place import BEFORE, HEAD, FileId, Place, fingerprint
+from forstcore.sources._place import BEFORE, HEAD, FileId, Place, fingerprint, stamp
 
 try:
     import resource
@@ -121,7 +121,7 @@ class Tail:
 
     def place(self) -> Place:
         """Return where this is."""
-        mark = fingerprint(self._head, self._before) if self.position else ""
+        mark = fingerprint(self._head, self._before) if self.position else stamp(self.modified_at)
         return Place(*self.file_id, self.position, mark)
 
     def entry(self) -> str:
@@ -171,7 +171,7 @@ class Tail:
         position = place.position
         if position > self.size:
             return False
-        if place.fingerprint:
+        if position and place.fingerprint:
             head = self._read_at(0, min(position, HEAD))
             before = self._read_at(max(0, position - BEFORE), min(position, BEFORE))
             if fingerprint(head, before) != place.fingerprint:
@@ -238,7 +238,9 @@ class Tail:
         self._idle = None
         if not self.is_intact():
             return None
-        self.modified_at = status.st_mtime_ns
+        if self.modified_at != status.st_mtime_ns:
+            self.modified_at = status.st_mtime_ns
+            self._entry = ""
         lines = self._next(is_whole)
         if not lines and self.is_at_end() and abs(time.time() - status.st_mtime) > _RECENT:
             self._idle = state

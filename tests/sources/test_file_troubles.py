@@ -410,3 +410,31 @@ def test_two_files_with_one_inode_on_two_devices(tmp_path: Path) -> None:
     if done.returncode in (1, 77) and "Traceback" not in done.stderr:
         pytest.skip(f"may not mount: {done.stderr.strip()}")
     assert done.returncode == 0, done.stderr
+
+
+_FEW_DESCRIPTORS = """
+import resource, sys
+from pathlib import Path
+from tests.sources.followed import Followed, append, lines, open_descriptors
+resource.setrlimit(resource.RLIMIT_NOFILE, (160, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+directory = Path(sys.argv[1])
+for number in range(90):
+    append(directory / f"{number}.log", b"%d\\n" % number)
+with Followed(directory / "*.log") as followed, Followed(directory / "*.log") as other:
+    assert len(followed.until(39)) < 90
+    followed.until_gap()
+    other.until(1)
+    assert len(open_descriptors(directory)) <= 42
+    for path in list(directory.iterdir())[:80]:
+        path.unlink()
+    for path in directory.iterdir():
+        append(path, b"more\\n")
+    while followed.lines.count(b"more") < 10:
+        followed.wait(1)
+"""
+
+
+def test_followed_files_leave_descriptors_for_the_rest(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _FEW_DESCRIPTORS, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr

@@ -365,3 +365,63 @@ def test_compressed_files_are_not_read(
             assert followed.gaps == 1
             assert followed.settle() == wanted(100, 120)
     assert sum("is compressed" in record.message for record in caplog.records) == 1
+
+
+@pytest.mark.usefixtures("short_grace")
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_a_last_line_without_lf_that_was_rotated_meanwhile(log: Path, pattern: str) -> None:
+    with Followed(log.with_name(pattern)) as followed:
+        followed.until(100)
+        offset = followed.offset
+    for number in (100, 101):
+        append(log, b"%d" % number)
+        rotate(log, NUMBERED)
+        log.touch()
+    with Followed(log.with_name(pattern), offset) as followed:
+        assert by_number(followed.until(2)) == wanted(100, 102)
+        assert not followed.gaps
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_a_file_written_anew_and_rotated_meanwhile(log: Path, pattern: str) -> None:
+    with Followed(log.with_name(pattern)) as followed:
+        followed.until(100)
+        offset = followed.offset
+    log.write_bytes(lines(100, 150))
+    for number in (150, 200):
+        rotate(log, NUMBERED)
+        append(log, lines(number, number + 50))
+    with Followed(log.with_name(pattern), offset) as followed:
+        assert followed.gaps == 1
+        assert by_number(followed.settle()) == wanted(100, 250)
+
+
+def test_an_offset_in_an_empty_file_whose_inode_another_got(tmp_path: Path) -> None:
+    path = tmp_path / "app.log"
+    path.touch()
+    with Followed(path) as followed:
+        offset = followed.offset
+    inode = path.stat().st_ino
+    time.sleep(0.02)
+    append(path, lines(0, 50))
+    rotate(path, NUMBERED)
+    append(path, lines(50, 100))
+    rotate(path, NUMBERED)
+    path.with_name("app.log.2").unlink()
+    append(path, lines(100, 150))
+    if path.stat().st_ino != inode:
+        pytest.skip("the file system gives no inode twice")
+    with Followed(path, offset) as followed:
+        assert by_number(followed.settle()) == wanted(50, 150)
+
+
+def test_old_files_beside_an_empty_one_are_not_read(tmp_path: Path) -> None:
+    append(tmp_path / "app.log.1", b"old\n")
+    time.sleep(0.02)
+    (tmp_path / "app.log").touch()
+    with Followed(tmp_path / "app.log") as followed:
+        offset = followed.offset
+    append(tmp_path / "app.log", b"new\n")
+    with Followed(tmp_path / "app.log", offset) as followed:
+        assert followed.settle() == [b"new"]
+        assert not followed.gaps
