@@ -99,6 +99,8 @@ class LiveTransfer(Transfer):
                     pieces = frames.feed(data)
                     for missed in frames.missed:
                         _LOGGER.warning("%s: %s records were missed", self._url, missed)
+                        unknown = missed == "?" or self.missed is None
+                        self.missed = None if unknown else (self.missed or 0) + int(missed)
                     frames.missed.clear()
                     start = 0
                     for end, acked, offset in frames.marks:

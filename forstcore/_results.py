@@ -57,6 +57,14 @@ class ResultStream(Generic[T]):
         return self._transfer.connections
 
     @property
+    def missed(self) -> int | None:
+        """Records that a live stream left out so far, None if nobody knows how many.
+
+        The logger ``forstcore`` has a warning each time.
+        """
+        return self._transfer.missed
+
+    @property
     def summary(self) -> Summary | None:
         """What the server counted, once the stream has ended well.
 

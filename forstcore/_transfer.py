@@ -49,6 +49,7 @@ class Transfer:
         connections: how many connections were made so far.
         summary: what the server said at the end, None without that; of the last connection,
             if there were several.
+        missed: records that a live stream left out so far, None if that is not known.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Transfer:
     ) -> None:
         self.connections = 0
         self.summary: Summary | None = None
+        self.missed: int | None = 0
         self._target = target
         self._url = target.url(endpoint)
         self._body = body
