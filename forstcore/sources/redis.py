@@ -158,13 +158,18 @@ class StreamReader(RedisReader):
         return _order(end) < here or any(here < _order(each) for each in gone)
 
     async def _state(self) -> dict[str, Any]:
+        """Return what Redis says of the stream; nothing if that is not there."""
         try:
-            state: dict[str, Any] = await self._source.client.xinfo_stream(self._source.stream)
+            # Not by `xinfo_stream`, which needs all of the answer: its end are two entries, of
+            # which the first may be too large to be kept.
+            flat: Any = await self._source.client.execute_command(  # type: ignore[no-untyped-call]
+                "XINFO", "STREAM", self._source.stream
+            )
         except ResponseError as error:
             if "no such key" in str(error):
                 return {}
             raise
-        return state
+        return {text_of(name): value for name, value in zip(flat[::2], flat[1::2], strict=False)}
 
 
 def _order(entry_id: Any) -> tuple[int, int]:

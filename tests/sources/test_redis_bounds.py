@@ -130,3 +130,28 @@ def test_a_large_entry_of_a_consumer_that_died(
                 assert live.next_line() is None
             wait_until(lambda: redis.xpending(KEY, "workers")["pending"] == 0)
         assert most[0] < 60 << 20
+
+
+@pytest.mark.parametrize("options", ["", "&group=workers&claim=1"])
+def test_nothing_but_large_entries(
+    start_one: StartServer, redis_server: RedisServer, options: str
+) -> None:
+    """Redis shows the first and the last of them whole where it is asked about the stream."""
+    url = f"redis://127.0.0.1:{redis_server.port}/0?stream={KEY}{options}"
+    server = start_one("--source", f"a={url}")
+    with client(redis_server) as redis:
+        for _ in range(20):
+            redis.xadd(KEY, {"data": '{"x":"%s"}' % ("a" * 10_000_000)})
+        start = None if options else "start"
+        with highest(server) as most, Subscription(server, "a", start) as live:
+            while live.acked < 20:
+                assert live.next_line() is None
+            add(redis, 0, 1)
+            assert live.ids(1) == ["0"]
+            assert live.missed == []
+        assert most[0] < 60 << 20
+        if not options:
+            with Subscription(server, "a", "now") as live:
+                live.start()
+                add(redis, 1, 2)
+                assert live.ids(1) == ["1"]
