@@ -181,7 +181,7 @@ class FrameReader:
                 problem = json.loads(text)
                 code, detail = problem["code"], problem["detail"]
                 self.error = StreamFailedError(
-                    code, detail, retriable=code in ("draining", "timeout")
+                    code, detail, retriable=code in ("draining", "timeout", "overloaded")
                 )
         except (ValueError, KeyError, TypeError, RecursionError):
             raise _broken(f"a control line cannot be read: {line[:200]!r}") from None

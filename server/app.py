@@ -12,10 +12,11 @@ from aiohttp import HttpVersion11, hdrs, web
 import forstcore
 from forstcore import _proc
 from forstcore.loading import Loader
-from server.auth import Gate
+from server.auth import GATE, Gate
 from server.background import keep_running
 from server.compression import CODINGS
 from server.config import ServerConfig
+from server.connections import Connection
 from server.dashboard import add_dashboard
 from server.errors import Handler, ProblemError, problem_middleware, problem_response
 from server.forwarded import Forwarded
@@ -58,11 +59,18 @@ def build_app(config: ServerConfig) -> web.Application:
 
     @web.middleware
     async def gate_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if isinstance(request.protocol, Connection):
+            request.protocol.request_came()
         preflight = gate.preflight(request)
         if preflight is not None:
             return preflight
         gate.check(request)
-        return await handler(forwarded.see(request))
+        try:
+            return await handler(forwarded.see(request))
+        except web.HTTPNotFound:
+            if gate.is_let_in(request):
+                raise
+            raise ProblemError(404, f"there is no {request.path!r} here") from None
 
     async def allow_origin(request: web.Request, response: web.StreamResponse) -> None:
         response.headers.update(gate.cors(request))
@@ -87,6 +95,7 @@ def build_app(config: ServerConfig) -> web.Application:
 
     app = web.Application(middlewares=[problem_middleware, gate_middleware])
     app[STATE] = state
+    app[GATE] = gate
     app[HUB] = Hub(config, state.threads)
     app.on_response_prepare.append(allow_origin)
     app.cleanup_ctx.append(_keep_metrics_fresh)

@@ -7,6 +7,7 @@ request must carry a Host that is ours, and no Origin but allowed ones.
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import re
 
@@ -15,7 +16,7 @@ from aiohttp import HttpVersion10, HttpVersion11, hdrs, web
 from server.config import ServerConfig
 from server.errors import ProblemError
 
-__all__ = ["Gate", "is_loopback"]
+__all__ = ["GATE", "Gate", "is_loopback"]
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:@/?#\[\]\\\s]+)(:[0-9]*)?", re.IGNORECASE)
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -40,7 +41,11 @@ class Gate:
         self._origins = {origin.lower().rstrip("/") for origin in config.allow_origin}
         self._has_pages = config.dashboard
         self._any_host = config.unix_socket is not None
-        self._token = config.token.encode("utf-8", "surrogateescape") if config.token else None
+        self.use_token(config.token)
+
+    def use_token(self, token: str | None) -> None:
+        """Ask for this token from now on; for none if it is None."""
+        self._token = _digest(token) if token else None
 
     def check(self, request: web.BaseRequest) -> None:
         """Let a request pass, or raise ProblemError 400, 401, 403, 501 or 505.
@@ -65,7 +70,8 @@ class Gate:
             raise ProblemError(403, f"Origin {origin!r} may not use this server (allow_origin)")
         if self._token is not None and not self._is_page(request):
             scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-            given = token.strip().encode("utf-8", "surrogateescape")
+            # Of digests not even the length tells anything.
+            given = _digest(token.strip())
             if scheme.lower() != "bearer" or not hmac.compare_digest(given, self._token):
                 raise ProblemError(
                     401,
@@ -90,6 +96,10 @@ class Gate:
             return {}
         return {hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: origin, hdrs.VARY: "Origin, Accept-Encoding"}
 
+    def is_let_in(self, request: web.BaseRequest) -> bool:
+        """Tell whether a request that passed may know more than that the server lives."""
+        return self._token is None or not (request.path in _PROBES or self._is_page(request))
+
     def _is_page(self, request: web.BaseRequest) -> bool:
         path = request.path
         return self._has_pages and (path == "/" or path.startswith(_STATIC))
@@ -102,6 +112,10 @@ class Gate:
         scheme, _, name = origin.lower().partition("://")
         own = self._has_pages and not self._any_host and scheme in ("http", "https")
         return own and name == host.lower()
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
 
 
 def _check_framing(request: web.BaseRequest) -> None:
@@ -120,3 +134,6 @@ def _check_framing(request: web.BaseRequest) -> None:
 def _hostname(host: str) -> str:
     match = _HOST.fullmatch(host)
     return match[1].strip("[]").lower() if match else ""
+
+
+GATE = web.AppKey("GATE", Gate)

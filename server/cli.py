@@ -7,7 +7,6 @@ import os
 import socket
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NoReturn
 
 __all__ = ["main"]
@@ -31,8 +30,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         from server.app import build_app
         from server.clashes import check_error_file
         from server.config import config_file, load_config, show_config
-        from server.listen import check_exposure, open_socket, tls_context
+        from server.listen import (
+            check_exposure,
+            identity,
+            open_socket,
+            remove_unix,
+            tls_context,
+        )
         from server.log import start_logging
+        from server.metrics_files import METRICS_VARIABLE, hold_metrics, release_metrics
         from server.run import serve
         from server.supervisor import LISTENER_VARIABLE, supervise
     except ImportError as error:
@@ -53,7 +59,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     start_logging()
     if LISTENER_VARIABLE in os.environ:
         listener = socket.socket(fileno=int(os.environ[LISTENER_VARIABLE]))
-        if not asyncio.run(serve(config, listener, worker=True)):
+        figures = os.environ[METRICS_VARIABLE]
+        held = hold_metrics(figures)
+        try:
+            ended = asyncio.run(serve(config, listener, worker=True))
+        finally:
+            release_metrics(figures, held)
+        if not ended:
             _leave()
         return 0
     if config.processes > 1 and os.name != "posix":
@@ -63,6 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         place = config.unix_socket or f"{config.host}:{config.port}"
         return _fail(f"cannot listen on {place}: {os.strerror(error.errno or 0)}")
+    made = identity(config.unix_socket) if config.unix_socket else (0, 0)
     ended = True
     try:
         if config.processes > 1:
@@ -76,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         pass
     finally:
         if config.unix_socket:
-            Path(config.unix_socket).unlink(missing_ok=True)
+            remove_unix(config.unix_socket, made)
     if not ended:
         _leave()
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import re
 import tomllib
@@ -16,7 +17,7 @@ from forstcore.errors import SourceError
 from forstcore.sources import SourceUrl, without_password
 from server.forwarded import networks_of
 
-__all__ = ["ServerConfig", "build_parser", "load_config", "show_config"]
+__all__ = ["ServerConfig", "build_parser", "load_config", "read_token", "show_config"]
 
 PREFIX = "FORSTCORE_"
 
@@ -97,8 +98,16 @@ class ServerConfig(StreamLimits):
     tls_client_ca: str | None = option(
         None, "PEM file with the authorities whose client certificates are asked for"
     )
+    max_connections: int = option(
+        16_384,
+        "connections at once in each process; for one more, the one that has waited longest for "
+        "a request is closed (fewer where the system allows too few descriptors)",
+        lowest=16,
+        highest=1_000_000,
+        unit="connections",
+    )
     max_streams: int = option(
-        1000, "streams at once; more are answered 503", lowest=1, unit="streams"
+        1000, "streams at once in each process; more are answered 503", lowest=1, unit="streams"
     )
     max_header_size: int = option(
         8190,
@@ -168,6 +177,9 @@ class ServerConfig(StreamLimits):
     dashboard: bool = option(True, "show a dashboard to browsers at GET /")
     access_log: bool = option(True, "write a line of JSON for each stream to standard error")
 
+    token_is_in_file: bool = False
+    """Whether the token was read from `token_file`, and can be read again."""
+
     @property
     def sources(self) -> dict[str, str]:
         """The URLs of the sources by name.
@@ -234,11 +246,10 @@ def load_config(argv: Sequence[str] | None, environ: Mapping[str, str]) -> Serve
         name: tuple(value) if isinstance(value, list) else value
         for name, value in arguments.items()
     }
-    if values.get("token_file") and not values.get("token"):
-        values["token"] = _read_text(values["token_file"]).strip()
-        if not values["token"]:
-            raise ValueError(f"token_file {values['token_file']} is empty")
     config = ServerConfig(**values)
+    if config.token_file and not config.token:
+        config = dataclasses.replace(config, token_is_in_file=True)
+        config = dataclasses.replace(config, token=read_token(config))
     if bool(config.tls_cert) != bool(config.tls_key):
         raise ValueError("tls_cert and tls_key go together: set both or neither")
     if config.tls_client_ca and not config.tls_cert:
@@ -253,6 +264,21 @@ def config_file(argv: Sequence[str] | None, environ: Mapping[str, str]) -> str |
     """Return the path of the TOML file, None if there is none."""
     given = getattr(build_parser().parse_args(argv), "config", None)
     return given or environ.get(PREFIX + "CONFIG")
+
+
+def read_token(config: ServerConfig) -> str | None:
+    """Return the token, as its file has it now.
+
+    Raises:
+        ValueError: the file is empty, or is not text.
+        OSError: it cannot be read.
+    """
+    if not config.token_is_in_file or config.token_file is None:
+        return config.token
+    token = _read_text(config.token_file).strip()
+    if not token:
+        raise ValueError(f"token_file {config.token_file} is empty")
+    return token
 
 
 def show_config(config: ServerConfig) -> str:

@@ -64,7 +64,7 @@ class Exchange(ABC):
         protocol = request.protocol
         if not isinstance(protocol, RequestHandler):
             raise RuntimeError(f"a stream needs a connection of ours, not {protocol!r}")
-        self.intake = Intake(request, protocol, config)
+        self.intake = Intake(request, protocol, config, self._begin)
         self.outlet: Outlet | None = None
         self.outcome = ""
         self.detail = ""
@@ -74,6 +74,7 @@ class Exchange(ABC):
         self._config = config
         self._frames = Frames(self.stream) if has_frames(request) else None
         self._task = cast("asyncio.Task[object]", asyncio.current_task())
+        self._watch: Watch | None = None
         self._ended_by: StreamError | None = None
         self._draining = False
         self._has_rejected = False
@@ -109,7 +110,7 @@ class Exchange(ABC):
             if not isinstance(writer, StreamWriter):
                 raise RuntimeError(f"aiohttp writes with {writer!r}, not with its StreamWriter")
             self.outlet = outlet = self._outlet_for(response, writer, coding)
-            watch = Watch(
+            self._watch = watch = Watch(
                 self.intake,
                 outlet,
                 self._is_reading,
@@ -136,6 +137,7 @@ class Exchange(ABC):
                 )
             finally:
                 watch.stop()
+                self._watch = None
                 outlet.close()
                 self.intake.stop()
         return response
@@ -174,6 +176,12 @@ class Exchange(ABC):
             outlet: where results go.
             takeover: what reads the body past aiohttp, if something does.
         """
+
+    def _begin(self) -> None:
+        """Note that the client has begun to send; raise StreamError if there is no place."""
+        self._state.count_in(self)
+        if self._watch is not None:
+            self._watch.begin()
 
     def _at_once(self, piece: memoryview) -> int:
         """Process of a piece what can be without waiting; see `Takeover`."""

@@ -17,6 +17,8 @@ __all__ = ["UNLIMITED", "Intake", "check_body"]
 
 UNLIMITED = 1 << 62
 
+_BEGUN = 1 << 12  # Bytes of a first line with which a body has begun although it has no end yet.
+
 
 def check_body(request: web.Request, config: ServerConfig) -> None:
     """Raise ProblemError 413 or 415 if the head alone tells that the body cannot be taken."""
@@ -36,6 +38,9 @@ class Intake:
         request: the request; its body has not been read yet.
         protocol: its connection.
         config: the limits.
+        on_begin: called when the client has begun to send: a line, or a part of one that takes
+            memory. With a content coding the first byte does, for what its decoder allocates.
+            What it raises ends the reading.
 
     Attributes:
         encoded: whether the body has a content coding.
@@ -46,7 +51,11 @@ class Intake:
     """
 
     def __init__(
-        self, request: web.Request, protocol: RequestHandler, config: ServerConfig
+        self,
+        request: web.Request,
+        protocol: RequestHandler,
+        config: ServerConfig,
+        on_begin: Callable[[], None],
     ) -> None:
         self._content = request.content
         self._protocol = protocol
@@ -54,6 +63,7 @@ class Intake:
         self._limit = config.max_stream_bytes
         self._decoder = decoder_for(request.headers.get("Content-Encoding", ""), config.max_ratio)
         self._throttle = _Throttle(config.max_chunk_rate)
+        self._on_begin: Callable[[], None] | None = on_begin
         self._read_bytes = 0
         self._total = 0
         self.encoded = self._decoder is not None
@@ -70,7 +80,13 @@ class Intake:
         go_on: Callable[[Takeover], None] = lambda _: None,
     ) -> Takeover | None:
         """Begin to read; tell whether that is by a takeover, which see for the arguments."""
-        self._takeover = self._protocol.take_over(self._content, at_once, go_on)
+
+        def look_first(piece: memoryview) -> int:
+            if self._on_begin is not None:
+                self._look(piece)
+            return at_once(piece)
+
+        self._takeover = self._protocol.take_over(self._content, look_first, go_on)
         return self._takeover
 
     def rest(self) -> None:
@@ -80,6 +96,7 @@ class Intake:
 
     def stop(self) -> None:
         """Drop what is still to come."""
+        self._on_begin = None
         if self._takeover is not None:
             self._takeover.discard()
 
@@ -107,6 +124,16 @@ class Intake:
                 f"the input is longer than {self._limit} bytes (max_stream_bytes)",
             )
 
+    def _look(self, piece: bytes | memoryview) -> None:
+        """Find out whether the client has begun to send."""
+        if self.encoded or self._total + len(piece) >= _BEGUN or b"\n" in bytes(piece):
+            self._begin()
+
+    def _begin(self) -> None:
+        if self._on_begin is not None:
+            begin, self._on_begin = self._on_begin, None
+            begin()
+
     async def pieces(self) -> AsyncGenerator[bytes, None]:
         """Yield the body, decoded, as it comes.
 
@@ -114,10 +141,14 @@ class Intake:
             StreamError: the body is malformed or too large.
         """
         async for piece in self._decoded():
+            if self._on_begin is not None:
+                self._look(piece)
             self.count(len(piece))
             yield piece
             # The next one may be long in coming.
             del piece
+        # The last line may have no end, and be the first.
+        self._begin()
 
     async def _decoded(self) -> AsyncIterator[bytes]:
         while data := await self._read():
@@ -125,6 +156,7 @@ class Intake:
                 yield data
                 del data
             else:
+                self._begin()
                 for number, piece in enumerate(self._decoder.decode(data)):
                     if number:
                         # A small body can hold much: others have their turn before more of it.
@@ -137,6 +169,9 @@ class Intake:
     async def _read(self) -> bytes:
         self.waiting = True
         try:
+            if self._takeover is None and not self._protocol.connected:
+                # aiohttp takes a read from a connection that was lost for an error of the server.
+                raise ConnectionResetError
             data = await (self._takeover or self._content).readany()
             delay = self._throttle.delay(self._chunks())
             if delay > 0:

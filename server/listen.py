@@ -7,19 +7,28 @@ import errno
 import os
 import socket
 import ssl
+import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from server.auth import is_loopback
 from server.config import ServerConfig
 
-__all__ = ["BACKLOG", "check_exposure", "open_socket", "tls_context"]
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
-BACKLOG = 1024
-"""Connections that may wait to be accepted."""
+__all__ = ["check_exposure", "identity", "open_socket", "remove_unix", "tls_context"]
+
+_BACKLOG = 1024  # Connections that may wait to be accepted.
 
 
 def check_exposure(config: ServerConfig) -> None:
     """Raise ValueError if strangers could use the server without having been asked to."""
+    if config.unix_socket and "\0" in config.unix_socket:
+        # Linux has sockets without a file, which every user of the machine may connect to.
+        raise ValueError("unix_socket must be the path of a file")
     guarded = config.token is not None or config.tls_client_ca is not None
     if config.unix_socket or is_loopback(config.host) or guarded or config.insecure:
         return
@@ -45,7 +54,7 @@ def open_socket(config: ServerConfig) -> socket.socket:
         if os.name == "posix":
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-        listener.listen(BACKLOG)
+        listener.listen(_BACKLOG)
     except OSError:
         listener.close()
         raise
@@ -53,21 +62,58 @@ def open_socket(config: ServerConfig) -> socket.socket:
 
 
 def _open_unix(path: str) -> socket.socket:
-    with contextlib.suppress(FileNotFoundError):
-        if Path(path).is_socket() and not _answers(path):
-            Path(path).unlink()
     listener = socket.socket(socket.AF_UNIX)
-    # Nobody else may connect, not even between bind and chmod.
-    before = os.umask(0o177)
     try:
-        listener.bind(path)
+        with _starting_alone(path):
+            with contextlib.suppress(FileNotFoundError):
+                # Not through a link, which may lead to the socket of another program.
+                if stat.S_ISSOCK(os.lstat(path).st_mode) and not _answers(path):
+                    Path(path).unlink()
+            # Nobody else may connect, not even between bind and chmod.
+            before = os.umask(0o177)
+            try:
+                listener.bind(path)
+            finally:
+                os.umask(before)
+            listener.listen(_BACKLOG)
     except OSError:
         listener.close()
         raise
-    finally:
-        os.umask(before)
-    listener.listen(BACKLOG)
     return listener
+
+
+@contextlib.contextmanager
+def _starting_alone(path: str) -> Iterator[None]:
+    """Let one process at a time look at sockets in a directory, and replace them.
+
+    Otherwise a server could take the socket of one that is just starting for a stale one.
+    """
+    directory = os.open(Path(path).parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(OSError):
+            # Some network file systems have no locks.
+            fcntl.flock(directory, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(directory)
+
+
+def identity(path: str) -> tuple[int, int]:
+    """Return what tells the file at a path from one that takes its place later."""
+    found = os.lstat(path)
+    return found.st_dev, found.st_ino
+
+
+def remove_unix(path: str, made: tuple[int, int]) -> None:
+    """Remove a Unix socket at the end, unless another server's is there by now.
+
+    Args:
+        path: where it was made.
+        made: its `identity` then.
+    """
+    with contextlib.suppress(OSError), _starting_alone(path):
+        if identity(path) == made:
+            Path(path).unlink()
 
 
 def _answers(path: str) -> bool:
@@ -87,8 +133,13 @@ def tls_context(config: ServerConfig) -> ssl.SSLContext | None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(config.tls_cert, config.tls_key)
+    context.load_cert_chain(config.tls_cert, config.tls_key, _no_password)
     if config.tls_client_ca:
         context.load_verify_locations(config.tls_client_ca)
         context.verify_mode = ssl.CERT_REQUIRED
     return context
+
+
+def _no_password() -> str:
+    """Refuse a key that is encrypted, instead of asking the terminal of a server."""
+    raise OSError("the key in tls_key is encrypted, and there is nobody to ask for its password")

@@ -18,6 +18,7 @@ from prometheus_client import (
 from server.counters import COUNTERS, counters_of
 
 if TYPE_CHECKING:
+    from server.connections import Connections
     from server.exchange import Exchange
 
 __all__ = ["CONTENT_TYPE", "Metrics"]
@@ -57,6 +58,17 @@ class Metrics:
             "Tasks of the event loop.",
             registry=registry,
             multiprocess_mode="livesum",
+        )
+        self._connections = Gauge(
+            "forstcore_connections_open",
+            "Connections that are open now.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self._evicted = Counter(
+            "forstcore_connections_evicted",
+            "Connections without a stream that were closed to make room for others.",
+            registry=registry,
         )
         self._streams = Counter(
             "forstcore_streams", "Streams that have ended.", ["outcome"], registry=registry
@@ -116,12 +128,16 @@ class Metrics:
             ["task"],
             registry=registry,
         )
+        self._evicted_before = 0
         self.totals: dict[str, float] = {}
         self._seen: dict[Exchange, dict[str, float]] = {}
 
-    def looked(self, tasks: int) -> None:
-        """Take down how many tasks the event loop has."""
+    def looked(self, tasks: int, connections: Connections) -> None:
+        """Note how many tasks the event loop has, and how the connections are."""
         self._tasks.set(tasks)
+        self._connections.set(len(connections))
+        self._evicted.inc(connections.evicted - self._evicted_before)
+        self._evicted_before = connections.evicted
 
     def rejected(self, **lines: int) -> None:
         """Take down how many rejected lines were `written` and `dropped` so far."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 
 from aiohttp import web
 from aiohttp.http import StreamWriter
@@ -255,7 +256,9 @@ class Outlet:
         try:
             await asyncio.to_thread(self.spool.put, data)
         except OSError as error:
-            raise StreamError("spool", 507, f"cannot spool: {error.strerror}") from error
+            # What Python says instead of the system may name directories of the server.
+            reason = os.strerror(error.errno or 0)
+            raise StreamError("spool", 507, f"cannot spool: {reason}") from error
 
     async def _send_spool(self) -> None:
         try:

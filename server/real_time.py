@@ -202,6 +202,8 @@ class Subscription(Exchange):
         subscriber = self._subscriber
         assert subscriber is not None
         assert self._order is not None
+        # The order was the first line and the last.
+        self._begin()
         reading: asyncio.Task[None] | None = None
         if self._acks == "1":
             reading = asyncio.create_task(self._read_acknowledgements(subscriber))

@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import socket
-import sys
+import tempfile
+from functools import partial
 
 from aiohttp import http_parser, web
 
 from forstcore._heap import keep_freed
+from server.accepting import Acceptor
 from server.ahead import Ahead
 from server.app import build_app
+from server.auth import GATE
 from server.background import told
 from server.config import ServerConfig
-from server.exhaustion import tell_exhaustion_once
-from server.listen import BACKLOG, tls_context
+from server.connections import Connection, Slot
+from server.descriptors import raise_descriptor_limit
+from server.hangup import load_again
+from server.listen import tls_context
+from server.parent import listen_to_parent
 from server.protocol import RequestHandler
 from server.state import STATE
 from server.takeover import works
 
-__all__ = ["address_of", "serve"]
+__all__ = ["LAST_PATIENCE", "address_of", "serve"]
 
 _KEPT = 4 << 20  # Bytes of freed memory for the batches of all streams, one at a time.
+LAST_PATIENCE = 10.0
+"""Seconds behind the last time-out of a stream after which a worker has to be gone."""
+
 _LINGER = 5.0  # Seconds in which a client that was refused may notice while it still sends.
 
 if http_parser.HttpRequestParser is http_parser.HttpRequestParserPy:
@@ -47,9 +57,12 @@ async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) 
         LoadError: the processors cannot be loaded.
         OSError: the TLS files cannot be used.
     """
+    raise_descriptor_limit()
+    with contextlib.suppress(OSError):
+        # Python looks for it once, by writing files: not when descriptors or disks are full.
+        tempfile.gettempdir()
     keep_freed(_KEPT)
     loop = asyncio.get_running_loop()
-    tell_exhaustion_once(loop)
     app = build_app(config)
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.5)
     await runner.setup()
@@ -59,9 +72,12 @@ async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) 
 
     ahead = Ahead()
     RequestHandler.holds = config.takeover == "on" or (config.takeover == "auto" and works())
+    connections = app[STATE].connections
 
-    def connection() -> RequestHandler:
-        return RequestHandler(
+    def make_connection(slot: Slot) -> Connection:
+        return Connection(
+            connections,
+            slot,
             manager,
             ahead,
             loop=loop,
@@ -73,19 +89,17 @@ async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) 
             max_field_size=config.max_header_size,
         )
 
-    tls = tls_context(config)
-    server = await loop.create_server(
-        connection,
-        sock=listener,
-        # asyncio listens once more, and would leave room for a hundred.
-        backlog=BACKLOG,
-        ssl=tls,
-        ssl_handshake_timeout=config.header_timeout if tls else None,
+    acceptor = Acceptor(
+        listener, connections, make_connection, tls_context(config), config.header_timeout
     )
     stop = _stop_on_signals()
+    again = partial(load_again, config, app[GATE], acceptor)
     if worker:
-        loop.add_reader(sys.stdin.fileno(), stop.set)
+        patience = config.drain_delay + config.drain_timeout + LAST_PATIENCE
+        listen_to_parent(again, stop.set, patience)
     else:
+        if hasattr(signal, "SIGHUP"):
+            loop.add_signal_handler(signal.SIGHUP, again)
         print(f"forstcore listens on {address_of(config, listener)}", flush=True)
     try:
         await stop.wait()
@@ -93,7 +107,7 @@ async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) 
         # A socket that is closed at once loses the connections that wait to be accepted.
         await asyncio.sleep(config.drain_delay)
     finally:
-        server.close()
+        await acceptor.close()
         try:
             await app[STATE].drain(config.drain_timeout)
             await told("the end of the application", runner.cleanup())

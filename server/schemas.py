@@ -54,6 +54,7 @@ _STREAM_CODES = [
     "bad_record",
     "timeout",
     "draining",
+    "overloaded",
     "malformed_body",
     "invalid_encoding",
     "compression_ratio",

@@ -16,6 +16,8 @@ from forstcore.loading import Loader
 from forstcore.processors import Processor
 from server.access_log import log_stream
 from server.config import ServerConfig
+from server.connections import Connections
+from server.descriptors import allowance
 from server.error_file import ErrorFile
 from server.errors import ProblemError, StreamError
 from server.metrics import Metrics
@@ -44,6 +46,7 @@ class State:
         metrics: the figures for /metrics.
         leaving: whether no further streams are to be sent here, though they are still taken.
         draining: whether the process is on its way out.
+        connections: the open connections.
         ended: streams that have ended.
     """
 
@@ -56,7 +59,12 @@ class State:
         self.leaving = False
         self.draining = False
         self.ended = 0
+        allowed = allowance(config.max_connections, config.max_streams)
+        self.connections = Connections(allowed.connections)
+        self._most_streams = allowed.streams
         self._streams: set[Exchange] = set()
+        # A stream that sends nothing is a connection like others that wait, and no more.
+        self._counted: set[Exchange] = set()
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -80,16 +88,28 @@ class State:
         """Raise ProblemError 503 if no further stream is taken now."""
         if self.draining:
             raise _going_down()
-        if len(self._streams) >= self.config.max_streams:
-            raise ProblemError(
-                503,
-                f"{self.config.max_streams} streams are open already (max_streams)",
-                headers={"Retry-After": "1"},
-            )
+        if len(self._counted) >= self._most_streams:
+            raise ProblemError(503, self._too_many(), headers={"Retry-After": "1"})
+
+    def count_in(self, exchange: Exchange) -> None:
+        """Count a stream as one of `max_streams`: its client has begun to send it.
+
+        Raises:
+            StreamError: there are so many already.
+        """
+        if exchange in self._counted or exchange not in self._streams:
+            return
+        if len(self._counted) >= self._most_streams:
+            raise StreamError("overloaded", 503, self._too_many())
+        self._counted.add(exchange)
+        self.connections.keep(exchange.request)
+
+    def _too_many(self) -> str:
+        return f"{self._most_streams} streams are open already (max_streams)"
 
     @contextmanager
     def admit(self, exchange: Exchange) -> Iterator[None]:
-        """Count a stream in for as long as it runs, and write it down when it ends.
+        """List a stream for as long as it runs, and write it down when it ends.
 
         Raises:
             ProblemError: 503, there is no room.
@@ -102,6 +122,8 @@ class State:
             yield
         finally:
             self._streams.discard(exchange)
+            self._counted.discard(exchange)
+            self.connections.release(exchange.request)
             if not self._streams:
                 self._idle.set()
             self.ended += 1
@@ -111,10 +133,10 @@ class State:
 
     def update_metrics(self) -> None:
         """Bring the figures up to date with the streams that still run."""
-        self.metrics.looked(len(asyncio.all_tasks()))
+        self.metrics.looked(len(asyncio.all_tasks()), self.connections)
         if (file := self.error_file) is not None:
             self.metrics.rejected(written=file.written, dropped=file.dropped)
-        for exchange in self._streams:
+        for exchange in self._counted:
             self.metrics.progressed(exchange)
 
     async def drain(self, seconds: float) -> None:

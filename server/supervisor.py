@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from types import FrameType
@@ -17,7 +16,14 @@ from prometheus_client import multiprocess
 
 from server.config import ServerConfig
 from server.hub import WORKER_VARIABLE
-from server.run import address_of
+from server.metrics_files import (
+    METRICS_VARIABLE,
+    hold_metrics,
+    make_metrics_directory,
+    release_metrics,
+)
+from server.parent import LOAD_AGAIN
+from server.run import LAST_PATIENCE, address_of
 
 __all__ = ["LISTENER_VARIABLE", "supervise"]
 
@@ -41,17 +47,23 @@ def supervise(config: ServerConfig, listener: socket.socket, argv: Sequence[str]
     Returns:
         The exit status: 0 if every worker ended well after the signal.
     """
-    figures = tempfile.mkdtemp(prefix="forstcore-metrics-")
+    figures = make_metrics_directory()
+    held = hold_metrics(figures)
     environment = {
         **os.environ,
         LISTENER_VARIABLE: str(listener.fileno()),
-        "PROMETHEUS_MULTIPROC_DIR": figures,
+        METRICS_VARIABLE: figures,
     }
     stopping = False
+    load_again = False
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         nonlocal stopping
         stopping = True
+
+    def note(_number: int, _frame: FrameType | None) -> None:
+        nonlocal load_again
+        load_again = True
 
     def start(place: int) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
@@ -69,12 +81,17 @@ def supervise(config: ServerConfig, listener: socket.socket, argv: Sequence[str]
     told: set[int] = set()
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGHUP, note)
     # Not before: whoever reads it may send one of these at once.
     print(f"forstcore listens on {address_of(config, listener)}", flush=True)
     try:
         workers.extend(start(place) for place in range(config.processes))
         while not stopping:
             time.sleep(_LOOK)
+            if load_again:
+                load_again = False
+                for worker in workers:
+                    _load_again(worker)
             for place, worker in enumerate(workers):
                 if worker.poll() is None or stopping:
                     continue
@@ -91,7 +108,7 @@ def supervise(config: ServerConfig, listener: socket.socket, argv: Sequence[str]
         listener.close()
         for worker in workers:
             _close_input(worker)
-        patience = config.drain_delay + config.drain_timeout + 10
+        patience = config.drain_delay + config.drain_timeout + LAST_PATIENCE
         return max(abs(worker.wait(patience)) for worker in workers)
     finally:
         for worker in workers:
@@ -99,7 +116,14 @@ def supervise(config: ServerConfig, listener: socket.socket, argv: Sequence[str]
                 worker.kill()
                 worker.wait()
             _close_input(worker)
-        shutil.rmtree(figures, ignore_errors=True)
+        release_metrics(figures, held)
+
+
+def _load_again(worker: subprocess.Popen[bytes]) -> None:
+    """Tell a worker to load certificates and token again; a signal could come too early."""
+    if worker.stdin is not None:
+        with contextlib.suppress(OSError):
+            os.write(worker.stdin.fileno(), LOAD_AGAIN)
 
 
 def _close_input(worker: subprocess.Popen[bytes]) -> None:

@@ -14,7 +14,7 @@ __all__ = ["Watch"]
 
 
 class Watch:
-    """Look at a stream a few times a second, for as long as it lives.
+    """Look at a stream for as long as it lives, a few times a second once it has begun.
 
     Both sides wait for the other without a time limit of their own; what they wait for may
     never come. Progress is counted where it cannot be faked: bytes read from the
@@ -44,7 +44,8 @@ class Watch:
         self._interrupt = interrupt
         self._config = config
         self._loop = asyncio.get_running_loop()
-        self._interval = min(config.timeout, config.stall, config.heartbeat, 4.0) / 4
+        # Before a line has come there is no result that could be stuck.
+        self._interval = min(config.timeout / 4, config.heartbeat)
         now = self._loop.time()
         self._received = 0
         self._is_resting = False
@@ -53,6 +54,13 @@ class Watch:
         self._input_at = now  # when each of these last moved
         self._output_at = now
         self._written_at = now
+        self._timer = self._loop.call_later(self._interval, self._tick)
+
+    def begin(self) -> None:
+        """Look more often from now on: the client has begun to send."""
+        config = self._config
+        self._interval = min(config.timeout, config.stall, config.heartbeat, 4.0) / 4
+        self._timer.cancel()
         self._timer = self._loop.call_later(self._interval, self._tick)
 
     def stop(self) -> None:

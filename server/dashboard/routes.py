@@ -65,6 +65,8 @@ def add_dashboard(app: web.Application) -> None:
             }
         )
         await response.prepare(request)
+        connections = request.app[STATE].connections
+        connections.keep(request)
         async with contextlib.aclosing(news.lines()) as lines:
             try:
                 async for line in lines:
@@ -76,6 +78,8 @@ def add_dashboard(app: web.Application) -> None:
                     request.transport.abort()
             except ConnectionError:
                 pass
+            finally:
+                connections.release(request)
         return response
 
     app.cleanup_ctx.append(news.run)

@@ -54,6 +54,7 @@ SAMPLES = {
     "tls_cert": Sample("cert.pem", '"cert.pem"', "cert.pem"),
     "tls_key": Sample("key.pem", '"key.pem"', "key.pem"),
     "tls_client_ca": Sample("ca.pem", '"ca.pem"', "ca.pem"),
+    "max_connections": Sample("99", "99", 99),
     "max_streams": Sample("9", "9", 9),
     "max_header_size": Sample("512", "512", 512),
     "max_chunk_rate": Sample("250", "250", 250),
