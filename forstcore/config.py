@@ -37,7 +37,7 @@ class Option:
         texts = value if isinstance(value, tuple) else (value,) if isinstance(value, str) else ()
         if not all(isinstance(text, str) and text for text in texts):
             # An empty text would be a guard that guards nothing.
-            raise ValueError(f"{name} must be text that is not empty, not {value!r}")
+            raise ValueError(f"{name} must be text that is not empty")
         if isinstance(value, int | float) and not self.lowest <= value <= self.highest:
             bounds = f"at least {self.lowest:g}"
             if self.highest != float("inf"):

@@ -21,6 +21,7 @@ __all__ = ["ServerConfig", "build_parser", "load_config", "read_token", "show_co
 
 PREFIX = "FORSTCORE_"
 
+_NEXT_SOURCE = re.compile(r",(?=\s*[^\s=:/@,]+=)|,\s*$")
 _SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
@@ -236,7 +237,7 @@ def load_config(argv: Sequence[str] | None, environ: Mapping[str, str]) -> Serve
         OSError: the TOML file or the token file cannot be read.
         SystemExit: the arguments are wrong, or ask for help.
     """
-    arguments = vars(build_parser().parse_args(argv))
+    arguments = vars(_parsed_arguments(argv))
     path = config_file(argv, environ)
     arguments.pop("config", None)
     values = _from_file(path) if path else {}
@@ -262,7 +263,7 @@ def load_config(argv: Sequence[str] | None, environ: Mapping[str, str]) -> Serve
 
 def config_file(argv: Sequence[str] | None, environ: Mapping[str, str]) -> str | None:
     """Return the path of the TOML file, None if there is none."""
-    given = getattr(build_parser().parse_args(argv), "config", None)
+    given = getattr(_parsed_arguments(argv), "config", None)
     return given or environ.get(PREFIX + "CONFIG")
 
 
@@ -291,11 +292,22 @@ def show_config(config: ServerConfig) -> str:
         elif isinstance(value, bool):
             lines.append(f"{declared.name} = {str(value).lower()}")
         elif isinstance(value, tuple):
-            texts = map(_quoted, map(without_password, value))
+            shown = map(without_password, value) if declared.name == "source" else value
+            texts = map(_quoted, shown)
             lines.append(f"{declared.name} = [{', '.join(texts)}]")
         else:
             lines.append(f"{declared.name} = {_quoted(value) if isinstance(value, str) else value}")
     return "\n".join(lines)
+
+
+def _parsed_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = build_parser()
+    arguments, unknown = parser.parse_known_args(argv)
+    if unknown:
+        # Not with their values: one could be a token that somebody took for an option's.
+        names = [text.partition("=")[0] for text in unknown if text.startswith("-")]
+        parser.error(f"unrecognized arguments: {' '.join(names) or 'values without an option'}")
+    return arguments
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -370,7 +382,9 @@ def _parsed(name: str, kind: type, text: str) -> Any:
             return False
         raise ValueError(f"{name} must be true or false, not {text!r}")
     if kind is tuple:
-        return tuple(part.strip() for part in text.split(",") if part.strip())
+        # A password in a URL may hold a comma; behind one between sources comes a name.
+        parts = _NEXT_SOURCE.split(text) if name.lower().endswith("source") else text.split(",")
+        return tuple(part.strip() for part in parts if part.strip())
     try:
         return kind(text)
     except ValueError:
@@ -405,7 +419,9 @@ def _from_file(path: str) -> dict[str, Any]:
         if kind is tuple and isinstance(value, list):
             value = tuple(value)
         if type(value) is not kind:
-            raise ValueError(f"{path}: {key} must be of type {kind.__name__}, not {value!r}")
+            raise ValueError(
+                f"{path}: {key} must be of type {kind.__name__}, not {type(value).__name__}"
+            )
         values[name] = value
     return values
 

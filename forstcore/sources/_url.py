@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from forstcore.errors import SourceError
 
 __all__ = ["SourceUrl", "without_password"]
+
+_SECRET_OPTION = re.compile(
+    r"([?&](?:pass\w*|pwd|token|secret|api_?key|auth\w*)=)[^&]*", re.IGNORECASE
+)
 
 
 class SourceUrl:
@@ -78,11 +83,21 @@ class SourceUrl:
 
 
 def without_password(url: str) -> str:
-    """Write a URL so that it can be shown."""
-    scheme, mark, rest = url.partition("://")
-    # A password may hold any sign, so the last @ before the path ends it.
-    address, slash, path = rest.partition("/")
-    user, at, host = address.rpartition("@")
-    if not mark or not at or ":" not in user:
+    """Write a URL, or what may be a part of one, so that it can be shown.
+
+    A password that is not encoded may hold any sign. So all from its colon to the last ``@`` is
+    left out, and what is no port where a port could be.
+    """
+    url = _SECRET_OPTION.sub(r"\1…", url)
+    start, at, rest = url.rpartition("@")
+    scheme, mark, user = (start if at else url).partition("://")
+    if not mark:
+        return f"…@{rest}" if at else url
+    if at:
+        name, colon, _ = user.partition(":")
+        return f"{scheme}://{name}:…@{rest}" if colon else url
+    address, slash, path = user.partition("/")
+    host, colon, port = address.rpartition(":")
+    if not colon or port.isdecimal() or address.endswith("]"):
         return url
-    return f"{scheme}://{user.partition(':')[0]}:…@{host}{slash}{path}"
+    return f"{scheme}://{host}:…{slash}{path}"

@@ -165,7 +165,19 @@ def test_what_is_no_source_is_refused(url: str, reason: str) -> None:
         ("redis://host/0", "redis://host/0"),
         ("redis://user@host/0", "redis://user@host/0"),
         ("redis://user:pass@host/0", "redis://user:…@host/0"),
-        ("a=mqtt://:p@ss@host:1/a/@b:c", "a=mqtt://:…@host:1/a/@b:c"),
+        ("a=mqtt://:p@ss@host:1/a/b:c", "a=mqtt://:…@host:1/a/b:c"),
+        ("a=mqtt://host:1/a/b", "a=mqtt://host:1/a/b"),
+        ("redis://u:pa/ss@host/0", "redis://u:…@host/0"),
+        ("redis://u:p@s/s?#@host/0", "redis://u:…@host/0"),
+        ("redis://u:first", "redis://u:…"),
+        ("redis://u:first/half", "redis://u:…/half"),
+        ("second@host/0", "…@host/0"),
+        ("redis://[::1]/0", "redis://[::1]/0"),
+        ("redis://[::1]:6379/0", "redis://[::1]:6379/0"),
+        (
+            "redis://host/0?stream=a&password=x&group=b",
+            "redis://host/0?stream=a&password=…&group=b",
+        ),
     ],
 )
 def test_a_password_is_not_shown(url: str, shown: str) -> None:
