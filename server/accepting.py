@@ -104,7 +104,7 @@ class Acceptor:
             if self.tls is None:
                 await self._connect(connection, slot)
                 return
-            async with asyncio.timeout(self._timeout), self._hello(connection, task):
+            async with asyncio.timeout(self._timeout), self._hello(connection, slot, task):
                 await self._connect(connection, slot, self.tls)
         except (OSError, asyncio.CancelledError):
             # The client went away or does not speak TLS, or others needed its place.
@@ -112,12 +112,13 @@ class Acceptor:
 
     @contextlib.asynccontextmanager
     async def _hello(
-        self, connection: socket.socket, task: asyncio.Task[None]
+        self, connection: socket.socket, slot: Slot, task: asyncio.Task[None]
     ) -> AsyncIterator[None]:
         """Wait until a handshake can begin; until then the connection is closed here."""
         with contextlib.ExitStack() as closing:
             closing.callback(connection.close)
             await first_record(connection)
+            self._connections.renew(slot)
             async with self._handshakes.place(task):
                 closing.pop_all()
                 yield

@@ -80,7 +80,7 @@ class Connections:
             self.closed += 1
 
     def renew(self, slot: Slot) -> None:
-        """Put a connection behind all that wait: a request has come, or was answered."""
+        """Put a connection behind all that wait: a hello or a request has come as a whole."""
         if slot in self._waiting:
             del self._waiting[slot]
             self._waiting[slot] = None
@@ -140,6 +140,8 @@ class Connection(RequestHandler):
         super().connection_made(transport)
         if isinstance(transport, asyncio.WriteTransport):
             self.slot.abort = transport.abort
+        # Behind a handshake, if there was one.
+        self._connections.renew(self.slot)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._connections.remove(self.slot)

@@ -24,7 +24,7 @@ from tests.server.raw import Cut, RawStream
 from tests.servers import ROOT, Server, StartServer, await_server
 
 LIMIT = 60
-FLOOD = 200
+FLOOD = 120
 FIRST_RECORD_OF_TLS = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
 GET = head(start="GET /healthz HTTP/1.1")
 ORDER = "POST /real-time-process HTTP/1.1"
