@@ -117,6 +117,10 @@ def build_app(config: ServerConfig) -> web.Application:
     resource = ProcessorResource(state)
     app.router.register_resource(resource)
     resource.add_route("POST", run_processor, expect_handler=expect)
+    # Behind all others: aiohttp's own answer to an expectation would tell which paths there are.
+    nowhere = _Nowhere("/{path:.*}")
+    app.router.register_resource(nowhere)
+    nowhere.add_route("*", _refuse_path, expect_handler=expect)
     if config.reload:
         app.cleanup_ctx.append(keep_processors_fresh)
     return app
@@ -137,6 +141,22 @@ async def _keep_metrics_fresh(app: web.Application) -> AsyncIterator[None]:
 async def _close_sources(app: web.Application) -> AsyncIterator[None]:
     yield
     await app[HUB].close()
+
+
+class _Nowhere(web.DynamicResource):
+    """The paths that there are not."""
+
+    paths = ()
+
+
+async def _refuse_path(request: web.Request) -> web.StreamResponse:
+    allowed: set[str] = set()
+    for resource in request.app.router.resources():
+        if not isinstance(resource, _Nowhere):
+            allowed |= (await resource.resolve(request))[1]
+    if allowed:
+        raise web.HTTPMethodNotAllowed(request.method, allowed)
+    raise web.HTTPNotFound
 
 
 async def _healthz(_request: web.Request) -> web.Response:
