@@ -113,6 +113,7 @@ class Following:
         listed = self._list()
         current = [(place, self._resume(place, listed.values())) for place in places]
         lost = [place for place, found in current if found is None]
+        known = {place.file_id for place, _ in current}
         if lost:
             beside = list(rotated_in(self._pattern, listed))
             rotated = [(place, self._resume(place, beside)) for place in lost]
@@ -133,10 +134,12 @@ class Following:
                     self._open_newer(found, beside)
         for place, found in current:
             if found is not None and not place.position and place.fingerprint:
-                # Nothing tells an empty file from another that got the inode; what was rotated
-                # since it was empty has not been read.
+                # Nothing tells an empty file from another that got the inode, but that others
+                # were rotated since it was empty: they have not been read.
                 for other in RotatedFiles().of(found.path):
-                    if other.status.st_mtime_ns > read_stamp(place.fingerprint):
+                    is_since = other.status.st_mtime_ns > read_stamp(place.fingerprint)
+                    if is_since and other.file_id not in known:
+                        self.has_gap = True
                         self._open_rotated(other, found.path)
         for place in lost:
             self.has_gap = True
@@ -340,6 +343,8 @@ class Following:
             return
         if tail := self.tails.get(found.file_id):
             _set_rotated(tail, base)
+        if base not in self._before or is_newer(found, self._before[base]):
+            self._before[base] = found
         for other in beside:
             if (
                 self._base(other) == base

@@ -412,6 +412,7 @@ def test_an_offset_in_an_empty_file_whose_inode_another_got(tmp_path: Path) -> N
     if path.stat().st_ino != inode:
         pytest.skip("the file system gives no inode twice")
     with Followed(path, offset) as followed:
+        assert followed.gaps == 1
         assert by_number(followed.settle()) == wanted(50, 150)
 
 
