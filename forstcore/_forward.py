@@ -137,7 +137,9 @@ async def forward(
 async def _abort_when(
     gone: Callable[[], Awaitable[object]], response: aiohttp.ClientResponse
 ) -> None:
-    await gone()
+    # Who cannot be asked has gone, too.
+    with contextlib.suppress(Exception):
+        await gone()
     abort(response)
 
 

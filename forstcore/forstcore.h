@@ -368,7 +368,9 @@ fst_put_number(fst_output *out, double number)
     fst_put(out, digits, size);
 }
 
-/* Ends a result: one line. */
+/* Ends a result: one line. It must be one JSON value without line ends. Nobody checks that: what
+ * starts with ':' would be taken for a control line, and of several lines clients could no longer
+ * tell which are error lines. */
 static inline void
 fst_end(fst_output *out)
 {

@@ -16,6 +16,8 @@ except ImportError:  # Windows has no such locks: there one process should have 
 
 __all__ = ["Appender"]
 
+_NOT_BLOCKING = getattr(os, "O_NONBLOCK", 0)  # Windows has no such thing.
+
 
 class Appender:
     """Append whole lines to a file, which others may rename, remove or empty meanwhile.
@@ -74,9 +76,10 @@ class Appender:
         with contextlib.suppress(FileNotFoundError):
             if not stat.S_ISREG(Path(self._path).stat().st_mode):
                 mode = os.O_WRONLY
-        flags = os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0)
+        flags = os.O_APPEND | os.O_CREAT | _NOT_BLOCKING
         file = os.open(self._path, mode | flags, 0o600)
-        os.set_blocking(file, True)
+        if _NOT_BLOCKING:
+            os.set_blocking(file, True)
         return file
 
     def _current(self) -> int:
@@ -105,7 +108,7 @@ class Appender:
             _write_all(file, b"".join(lines))
             return len(lines), ""
         size = found.st_size
-        is_torn = size > 0 and os.pread(file, 1, size - 1) != b"\n"
+        is_torn = size > 0 and _last_byte(file) != b"\n"
         room = self._most - size - is_torn
         why = ""
         fitting = []
@@ -128,6 +131,11 @@ class Appender:
                     os.ftruncate(file, size + whole)
             return max(0, data.count(b"\n", 0, whole) - is_torn), _text(error)
         return len(fitting), why
+
+
+def _last_byte(file: int) -> bytes:
+    os.lseek(file, -1, os.SEEK_END)
+    return os.read(file, 1)
 
 
 class _ShortWriteError(OSError):
