@@ -47,6 +47,7 @@ EXTENSIONS = {
         "forstcore/native.pxd",
     ],
     "forstcore._rejected": ["forstcore/_rejected.pxd"],
+    "forstcore._values": [],
     "server._chunked": [
         "forstcore/_json.pxd",
         "forstcore/_proc.pxd",

@@ -16,6 +16,8 @@ from forstcore.processors import Processor
 if TYPE_CHECKING:
     from forstcore._proc import OnError
 
+_LOOK = 32  # Lines behind which it is looked how long the results have become, at most.
+
 __all__ = ["Batches", "NativeLines", "PythonLines", "batches_of"]
 
 
@@ -142,41 +144,39 @@ class PythonLines:
         out: list[bytes] = []
         write = out.append
         function, read = self._function, self._lines.read
-        records = results = size = 0
+        records = results = size = looked = 0
+        look_at = number + 1 if most else 0
         lines = batch.split(b"\n")[:-1]
         for at, line in enumerate(lines, number):
             if is_stopped() or outcome.failure is not None:
                 break
-            if size >= most > 0 or (most and outcome.has_many_rejected):
+            if at == look_at:
+                size += sum(map(len, out[looked:]))
+                looked = len(out)
                 outcome.lines = at - number
-                outcome.rest = b"\n".join([*lines[outcome.lines :], b""])
-                break
+                if size >= most or outcome.has_many_rejected:
+                    outcome.rest = b"\n".join([*lines[outcome.lines :], b""])
+                    break
+                look_at += min(_LOOK, 1 + (most - size) * outcome.lines // (size + 1))
             try:
                 record = read(line, at)
             except RecordError as error:
-                written = self.refuse(outcome, error, line, len(out))
-                size += len(written)
-                write(written)
+                write(self.refuse(outcome, error, line, len(out)))
                 continue
             if record is None:
                 continue
             try:
                 result = function(record)
                 if type(result) is dict:
-                    written = dump(result)
-                    size += len(written)
-                    write(written)
+                    write(dump(result))
                     results += 1
                 else:
                     several = dump_all(result)
-                    size += sum(map(len, several))
                     out += several
                     results += len(several)
                 records += 1
             except (Exception, SystemExit) as error:
-                written = self.fail(outcome, error, at, line, len(out))
-                size += len(written)
-                write(written)
+                write(self.fail(outcome, error, at, line, len(out)))
         outcome.output = b"".join(out)
         outcome.records = records
         outcome.results = results

@@ -2,95 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from forstcore._proc import check_object
+from forstcore.codec import dump_line as dump
+from forstcore.codec import object_of
 from forstcore.errors import RecordError
-
-try:
-    import orjson
-except ImportError:  # It has no wheels for free-threaded Python.
-    orjson = None  # type: ignore[assignment]
 
 __all__ = ["LineReader", "bounded", "dump", "dump_all", "error_line", "failure_of", "object_of"]
 
 _BOM = b"\xef\xbb\xbf"
 _SPACE = b" \t\r"
 _MESSAGE_SIZE = 300  # Bytes of an exception's text that go into an error line.
-
-
-def _plain(value: object) -> object:
-    """Make something that JSON knows of a value that it does not."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        # Of a default neither orjson nor msgspec finds what is in the class alone.
-        return {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
-    # Who returns a Struct has imported msgspec.
-    msgspec = sys.modules.get("msgspec")
-    if msgspec and isinstance(value, msgspec.Struct):
-        return msgspec.to_builtins(value)
-    raise TypeError(f"a result of type {type(value).__name__} cannot be written as JSON")
-
-
-if orjson is not None:
-    _loads = orjson.loads
-    _dumps = orjson.dumps
-    _OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS
-
-    def object_of(line: bytes) -> dict[str, Any]:
-        """Read a line as a JSON object.
-
-        Raises:
-            RecordError: it is none; the core says why and where. Its line is 1.
-        """
-        try:
-            value = _loads(line)
-        except ValueError:
-            value = None
-        if type(value) is dict:
-            return value
-        check_object(line)
-        raise RecordError("invalid_json", "the JSON of the line cannot be read", 1, 0)
-
-    def dump(result: object) -> bytes:
-        """Write a result as a line of JSON, with LF.
-
-        Raises:
-            TypeError: it is not of a kind that can be written.
-        """
-        # This copies, on purpose: to keep many of orjson's buffers, each cut to size, costs
-        # malloc ten times what writing them costs.
-        return _dumps(result, _plain, _OPTIONS) + b"\n"
-
-else:
-    _encode = json.JSONEncoder(
-        separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_plain
-    ).encode
-
-    def object_of(line: bytes) -> dict[str, Any]:
-        """Read a line as a JSON object.
-
-        Raises:
-            RecordError: it is none; the core says why and where. Its line is 1.
-        """
-        # The standard library takes much that is not JSON.
-        check_object(line)
-        try:
-            value: dict[str, Any] = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise RecordError("invalid_json", f"Python cannot read it: {error}", 1, 0) from None
-        return value
-
-    def dump(result: object) -> bytes:
-        """Write a result as a line of JSON, with LF.
-
-        Raises:
-            TypeError, ValueError: it is not of a kind that can be written.
-        """
-        return (_encode(result) + "\n").encode()
 
 
 def dump_all(result: object) -> list[bytes]:
