@@ -15,6 +15,7 @@ from forstcore._proc import PASS_ON
 from forstcore.engine import Engine
 from forstcore.processors import Processor
 from forstcore.sources import Batch, Notice, Reader
+from server._chunked import MOST_RESULTS
 from server.counters import Counted
 from server.errors import StreamError
 
@@ -151,11 +152,28 @@ class CoreWork:
             if isinstance(item, Notice):
                 yield Delivery(notice=item)
                 continue
+            async for delivery in self._parts(item):
+                yield delivery
+                _check(self._stream)
+
+    async def _parts(self, batch: Batch) -> AsyncGenerator[Delivery, None]:
+        """Process a batch part by part: its results may be many times as long."""
+        stream = self._stream
+        rest = memoryview(batch.lines)
+        missed = batch.missed
+        while True:
+            lines = stream.lines
             # Lines are whole, so nothing of them is left in the stream.
-            results = self._stream.feed(item.lines)
-            counts = self._meter.read(item.lines.count(b"\n"), len(item.lines))
-            yield Delivery(results, counts, [item], rejected=self._stream.take_rejected())
-            _check(self._stream)
+            results = stream.feed_part(rest, MOST_RESULTS)
+            rest = rest[stream.taken :]
+            counts = self._meter.read(stream.lines - lines, stream.taken)
+            ending = [] if rest and not stream.failed else [batch]
+            delivery = Delivery(results, counts, ending, rejected=stream.take_rejected())
+            delivery.missed, missed = missed, 0
+            yield delivery
+            if ending:
+                break
+            await asyncio.sleep(0)
 
 
 @dataclass(frozen=True, slots=True)

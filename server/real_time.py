@@ -31,7 +31,7 @@ __all__ = ["real_time_process"]
 
 _LOGGER = logging.getLogger("forstcore")
 
-_MOST = 1 << 20  # Bytes of a request.
+_MOST = 1 << 16  # Bytes of a request: reading much JSON would hold up everybody else.
 _MEMBERS: dict[str, tuple[type, str]] = {
     "source": (str, "the name of a source"),
     "filters": (dict, "an object"),
