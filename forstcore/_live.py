@@ -110,8 +110,10 @@ class LiveTransfer(Transfer):
                         if start < end:
                             yield pieces[start:end]
                         if acks is not None:
-                            # Whoever asks for more is done with what there was.
+                            # Whoever asks for more is done with what there was. It is to be told
+                            # before that is in work: the caller may not come back to the loop soon.
                             acks.put(acked)
+                            await asyncio.sleep(0)
                         start = end
                     if frames.error is not None:
                         raise frames.error

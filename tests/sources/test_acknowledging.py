@@ -264,6 +264,21 @@ def test_a_consumer_that_takes_one_and_dies_loses_none(
     assert found == set(numbers(0, 1000))
 
 
+def test_a_consumer_acknowledges_while_it_works_through_what_it_has(
+    start_one: StartServer, redis_server: RedisServer
+) -> None:
+    """Also one that holds up its event loop, and has read far ahead."""
+    server = start(start_one, redis_server)
+    with client(redis_server) as redis:
+        add(redis, 0, 1000)
+        with consumer(server, pause=0.005) as process:
+            assert process.stdout is not None
+            for _ in range(500):
+                process.stdout.readline()
+            wait_until(lambda: pending(redis) <= 700, 2)
+            process.kill()
+
+
 def test_what_a_client_leaves_behind_goes_to_another_at_once(
     start_one: StartServer, redis_server: RedisServer
 ) -> None:

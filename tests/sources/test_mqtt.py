@@ -461,3 +461,46 @@ def test_messages_that_are_too_long(start_one: StartServer, mosquitto: Mosquitto
         *("3", "line_too_long", "4", "line_too_long", "5", "line_too_long"),
     ]
     assert most[0] < 40 << 20
+
+
+def test_nothing_is_lost_while_everything_is_killed(
+    start_one: StartServer, mosquitto: Mosquitto
+) -> None:
+    """Consumers, servers and the broker, by SIGKILL."""
+    total = 1500
+    options = ("--source", f"jobs={url(mosquitto, 'sensors/#?client=me')}")
+    server = start_one(*options)
+    taken: set[str] = set()
+
+    def end(process: subprocess.Popen[str]) -> None:
+        with process:
+            process.kill()
+            assert process.stdout is not None
+            taken.update(line.strip() for line in process.stdout)
+
+    process = consumer(server, 0.001)
+    wait_until(lambda: "me-" in mosquitto.log())
+    time.sleep(1)
+    for turn in range(6):
+        with publisher(mosquitto) as client:
+            send(client, turn * 250, turn * 250 + 250)
+        if turn % 3 == 0:
+            end(process)
+            process = consumer(server, 0.001)
+        elif turn % 3 == 1:
+            server.stop(signal.SIGKILL)
+            server = start_one(*options)
+            end(process)
+            process = consumer(server, 0.001)
+        else:
+            # It writes down every second what it has.
+            time.sleep(1.5)
+            mosquitto.stop()
+            mosquitto.start()
+    deadline = time.monotonic() + 60
+    while len(taken) < total and time.monotonic() < deadline:
+        time.sleep(3)
+        end(process)
+        process = consumer(server)
+    end(process)
+    assert taken == set(numbers(0, total))
