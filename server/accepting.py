@@ -57,7 +57,7 @@ class Acceptor:
         self._loop = asyncio.get_running_loop()
         self._handshakes = Handshakes()
         # A connection has some turns for its request before all others could have come after it.
-        self._turn = max(1, min(_TURN, connections.limit // 64))
+        self._turn = max(1, min(_TURN, connections.limit // 16))
         self._told_at = -_AGAIN
         listener.setblocking(False)
         if tls is not None:
