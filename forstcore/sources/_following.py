@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import chain, islice
 
-from forstcore.sources._place import FileId, Place, read_stamp
+from forstcore.sources._place import FileId, Place
 from forstcore.sources._rotation import (
     MOST_NAMES,
     Found,
@@ -133,11 +133,11 @@ class Following:
                 if found is not None:
                     self._open_newer(found, beside)
         for place, found in current:
-            if found is not None and not place.position and place.fingerprint:
+            if found is not None and (since := place.emptied_at) is not None:
                 # Nothing tells an empty file from another that got the inode, but that others
                 # were rotated since it was empty: they have not been read.
                 for other in RotatedFiles().of(found.path):
-                    is_since = other.status.st_mtime_ns > read_stamp(place.fingerprint)
+                    is_since = other.status.st_mtime_ns > since
                     if is_since and other.file_id not in known:
                         self.has_gap = True
                         self._open_rotated(other, found.path)

@@ -8,9 +8,18 @@ import re
 import stat
 import threading
 import time
+from contextlib import suppress
 from io import FileIO
 
-from forstcore.sources._place import BEFORE, HEAD, FileId, Place, fingerprint, stamp
+from forstcore.sources._place import (
+    BEFORE,
+    HEAD,
+    START_SIZE,
+    FileId,
+    Place,
+    fingerprint,
+    start_mark,
+)
 
 try:
     import resource
@@ -121,7 +130,13 @@ class Tail:
 
     def place(self) -> Place:
         """Return where this is."""
-        mark = fingerprint(self._head, self._before) if self.position else stamp(self.modified_at)
+        if self.position:
+            mark = fingerprint(self._head, self._before)
+        else:
+            start = b""
+            with suppress(OSError):
+                start = self._read_at(0, START_SIZE)
+            mark = start_mark(start, self.modified_at)
         return Place(*self.file_id, self.position, mark)
 
     def entry(self) -> str:
@@ -169,7 +184,7 @@ class Tail:
     def go_to(self, place: Place) -> bool:
         """Go to a place; tell whether the file still holds what stood before it."""
         position = place.position
-        if position > self.size:
+        if position > self.size or not place.fits_start(self._read_at(0, START_SIZE)):
             return False
         if position and place.fingerprint:
             head = self._read_at(0, min(position, HEAD))

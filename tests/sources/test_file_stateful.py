@@ -42,6 +42,7 @@ class Rotations(RuleBasedStateMachine):
         self.safe = 0  # those behind which nothing was destroyed,
         self.rest = b""  # and a line that has no LF yet.
         self.left: list[bytes] = []  # Lines that never get their LF.
+        self.deleted: set[bytes] = set()  # Lines that are in no file any more,
         self.torn: set[bytes] = set()  # and those that may come without, from a copy.
         self.unseen = 0
         self.read: list[bytes] = []
@@ -70,14 +71,22 @@ class Rotations(RuleBasedStateMachine):
             self.number += 1
             self.writer.write(self.rest)
 
+    def rotated(self) -> list[Path]:
+        return [self.log.with_name(f"app.log.{number}") for number in range(1, _KEPT + 1)]
+
+    def shift(self, names: list[Path]) -> None:
+        """Give each file the next name, and delete the last."""
+        if names[-2].exists() and names[-1].exists():
+            self.deleted.update(names[-1].read_bytes().splitlines())
+        for older, newer in reversed(list(zip(names[1:], names[:-1], strict=True))):
+            if newer.exists():
+                newer.rename(older)
+
     @precondition(lambda self: self.unseen < _UNSEEN and self.log.exists())
     @rule(is_created=st.booleans(), is_opened=st.booleans())
     def rename(self, is_created: bool, is_opened: bool) -> None:
         self.unseen += 1
-        names = [self.log, *(self.log.with_name(f"app.log.{n}") for n in range(1, _KEPT + 1))]
-        for older, newer in reversed(list(zip(names[1:], names[:-1], strict=True))):
-            if newer.exists():
-                newer.rename(older)
+        self.shift([self.log, *self.rotated()])
         if is_created:
             self.log.touch()
         if is_opened:
@@ -161,7 +170,8 @@ class Rotations(RuleBasedStateMachine):
         found = Counter(self.read)
         safe = self.written[self.safe :]
         if self.is_told:
-            assert {line: found[line] for line in safe} == dict.fromkeys(safe, 1)
+            kept = [line for line in safe if line not in self.deleted]
+            assert {line: found[line] for line in kept} == dict.fromkeys(kept, 1)
         else:
             rest = {self.rest} if found[self.rest] and not self.is_at_log() else set()
             torn = self.torn & found.keys()
@@ -180,11 +190,8 @@ class Truncations(Rotations):
             # Lines that come and go unseen leave no trace in a file that was empty.
             self.is_told = True
         if self.log.stat().st_size and is_copied:
-            names = [self.log.with_name(f"app.log.{n}") for n in range(1, _KEPT + 1)]
-            for older, newer in reversed(list(zip(names[1:], names[:-1], strict=True))):
-                if newer.exists():
-                    newer.rename(older)
-            shutil.copyfile(self.log, names[0])
+            self.shift(self.rotated())
+            shutil.copyfile(self.log, self.rotated()[0])
         os.truncate(self.log, 0)
         self.safe = len(self.written)
         self.torn.add(self.rest)
