@@ -18,7 +18,7 @@ from server.compression import CODINGS
 from server.config import ServerConfig
 from server.connections import Connection
 from server.dashboard import add_dashboard
-from server.errors import Handler, ProblemError, problem_middleware, problem_response
+from server.errors import SERVER_NAME, Handler, ProblemError, problem_middleware, problem_response
 from server.forwarded import Forwarded
 from server.hub import HUB, Hub
 from server.intake import check_body
@@ -73,6 +73,7 @@ def build_app(config: ServerConfig) -> web.Application:
             raise ProblemError(404, f"there is no {request.path!r} here") from None
 
     async def allow_origin(request: web.Request, response: web.StreamResponse) -> None:
+        response.headers[hdrs.SERVER] = SERVER_NAME
         response.headers.update(gate.cors(request))
 
     async def expect(request: web.Request) -> web.StreamResponse | None:

@@ -19,6 +19,7 @@ from server.errors import ProblemError
 __all__ = ["GATE", "Gate", "is_loopback"]
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:@/?#\[\]\\\s]+)(:[0-9]*)?", re.IGNORECASE)
+_NAMES = re.compile(r"[\w!#$%&'*+.^`|~-]+([ \t]*,[ \t]*[\w!#$%&'*+.^`|~-]+)*", re.ASCII)
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _PROBES = ("/healthz", "/readyz")
 _STATIC = "/dashboard/static/"
@@ -57,16 +58,9 @@ class Gate:
         _check_framing(request)
         if request.path in _PROBES:
             return
-        host = request.headers.get(hdrs.HOST, "")
-        if not self._any_host and _hostname(host) not in self._hosts:
-            raise ProblemError(
-                403,
-                f"Host {host!r} is not a name of this server (allow_host)",
-            )
+        host = self._check_host(request)
         origin = request.headers.get(hdrs.ORIGIN)
-        if origin is not None and not (
-            origin.lower() in self._origins or self._is_own(origin, host)
-        ):
+        if origin is not None and not (self._may(origin) or self._is_own(origin, host)):
             raise ProblemError(403, f"Origin {origin!r} may not use this server (allow_origin)")
         if self._token is not None and not self._is_page(request):
             scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
@@ -84,21 +78,37 @@ class Gate:
         wanted = request.headers.get(hdrs.ACCESS_CONTROL_REQUEST_METHOD)
         if request.method != "OPTIONS" or wanted is None or not self.cors(request):
             return None
+        self._check_host(request)
         headers = {hdrs.ACCESS_CONTROL_ALLOW_METHODS: "GET, POST"}
-        if asked := request.headers.get(hdrs.ACCESS_CONTROL_REQUEST_HEADERS):
+        asked = request.headers.get(hdrs.ACCESS_CONTROL_REQUEST_HEADERS, "")
+        if _NAMES.fullmatch(asked):
             headers[hdrs.ACCESS_CONTROL_ALLOW_HEADERS] = asked
         return web.Response(status=204, headers=headers)
 
     def cors(self, request: web.BaseRequest) -> dict[str, str]:
         """Make the headers that let a page of an allowed origin read a response."""
         origin = request.headers.get(hdrs.ORIGIN, "")
-        if origin.lower() not in self._origins:
+        if not self._may(origin):
             return {}
         return {hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: origin, hdrs.VARY: "Origin, Accept-Encoding"}
 
     def is_let_in(self, request: web.BaseRequest) -> bool:
         """Tell whether a request that passed may know more than that the server lives."""
         return self._token is None or not (request.path in _PROBES or self._is_page(request))
+
+    def _check_host(self, request: web.BaseRequest) -> str:
+        """Return the host that a request is for, if it may be that."""
+        host = _host(request)
+        if not self._any_host and _hostname(host) not in self._hosts:
+            raise ProblemError(
+                403,
+                f"Host {host!r} is not a name of this server (allow_host)",
+            )
+        return host
+
+    def _may(self, origin: str) -> bool:
+        # Beyond ASCII there are letters whose lower case is within it.
+        return origin.isascii() and origin.lower() in self._origins
 
     def _is_page(self, request: web.BaseRequest) -> bool:
         path = request.path
@@ -118,6 +128,26 @@ def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
 
 
+def _host(request: web.BaseRequest) -> str:
+    """Return the host that a request is for.
+
+    Raises:
+        ProblemError: 400, it names several, or none that this can be.
+    """
+    names = request.headers.getall(hdrs.HOST, [])
+    if len(names) > 1:
+        raise ProblemError(400, "there must be one Host")
+    host = names[0] if names else ""
+    target = request.raw_path
+    if not target.startswith(("/", "*")):
+        # RFC 9112, section 3.2.2: such a target counts, and not Host. They have to be the same.
+        scheme, _, rest = target.partition("://")
+        authority = re.split("[/?#]", rest, maxsplit=1)[0]
+        if scheme.lower() not in ("http", "https") or authority.lower() != host.lower():
+            raise ProblemError(400, "the host in the target of the request is not that in Host")
+    return host
+
+
 def _check_framing(request: web.BaseRequest) -> None:
     """Refuse what a proxy in front may have read another way (RFC 9112, section 6.1)."""
     if request.version not in (HttpVersion10, HttpVersion11):
@@ -132,7 +162,7 @@ def _check_framing(request: web.BaseRequest) -> None:
 
 
 def _hostname(host: str) -> str:
-    match = _HOST.fullmatch(host)
+    match = _HOST.fullmatch(host) if host.isascii() else None
     return match[1].strip("[]").lower() if match else ""
 
 

@@ -8,11 +8,21 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-__all__ = ["ProblemError", "StreamError", "problem", "problem_middleware", "problem_response"]
+__all__ = [
+    "SERVER_NAME",
+    "ProblemError",
+    "StreamError",
+    "problem",
+    "problem_middleware",
+    "problem_response",
+]
 
 _MOST = 4000  # Characters of a detail, which may repeat what a client has sent.
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+SERVER_NAME = "forstcore"
+"""Value of the header `Server`; which versions it runs on is nobody's business."""
 
 
 class ProblemError(Exception):
@@ -69,6 +79,7 @@ def problem_response(
         content_type="application/problem+json",
         headers=headers,
     )
+    response.headers["Server"] = SERVER_NAME
     response.force_close()
     return response
 

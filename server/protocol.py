@@ -22,7 +22,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from aiohttp import StreamReader, hdrs, web
+from aiohttp import HttpVersion11, StreamReader, hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import _ErrInfo
@@ -40,6 +40,7 @@ __all__ = ["RequestHandler"]
 _HALF_CLOSE = 0.1  # Seconds until a request that came with the FIN has reached its handler.
 _LINGER = 5.0  # Seconds in which a client that goes on sending may take its last answer,
 _LINGER_LOOK = 0.02  # and between two looks at whether it has.
+_DROPPED = 1 << 17  # Bytes that it may send meanwhile, those of an unread body not counted.
 _HELD = 1 << 16  # Bytes that nobody can use yet, from which reading pauses.
 _END_OF_HEAD = b"\r\n\r\n"
 
@@ -87,7 +88,8 @@ class RequestHandler(web.RequestHandler, asyncio.BufferedProtocol):
         self._ends_with_client = False
         self._has_eof = False
         self._lingers = False  # Whether the last answer has been given, and the rest is dropped.
-        self._sends_on = False  # Whether the client sends more than that answer is for.
+        self._sends_on = False  # Whether the client sends more than that answer is for,
+        self._may_drop = _DROPPED  # and how much more of that is read.
         self._untaken: asyncio.TimerHandle | None = None
 
     @property
@@ -107,7 +109,7 @@ class RequestHandler(web.RequestHandler, asyncio.BufferedProtocol):
             self._parse(data)
             return
         if self._lingers:
-            self._sends_on = True
+            self._drop(len(data))
             return
         body = self._body
         if (
@@ -233,6 +235,14 @@ class RequestHandler(web.RequestHandler, asyncio.BufferedProtocol):
             message = message._replace(should_close=True)
             self._messages[-1] = message, payload
         self._is_last = message.should_close
+        expectation = message.headers.get(hdrs.EXPECT, "100-continue").lower()
+        if expectation != "100-continue" and message.version >= HttpVersion11:
+            # aiohttp would repeat it in its answer, which fails where it is no text.
+            error = HttpProcessingError(code=417, message="only 100-continue can be expected")
+            self._messages[-1] = _ErrInfo(error.code, error, error.message), EMPTY_PAYLOAD
+            self._payload = EMPTY_PAYLOAD
+            self._is_last = True
+            return
         if payload.is_eof():
             return
         if message.chunked:
@@ -371,6 +381,9 @@ class RequestHandler(web.RequestHandler, asyncio.BufferedProtocol):
         # aiohttp handles no more, and leaves the connection to us.
         self._lingers = self._force_close = True
         self._sends_on = bool(self._held) or not self._payload.is_eof()
+        if self._body is not None:
+            # Most clients read no answer before all of a body is sent.
+            self._may_drop = 1 << 62
         self._held.clear()
         self._reading_paused = False
         try:
@@ -382,6 +395,14 @@ class RequestHandler(web.RequestHandler, asyncio.BufferedProtocol):
         self._balance()
         self._look_at_end(transport, self._loop.time() + _LINGER)
         return True
+
+    def _drop(self, size: int) -> None:
+        self._sends_on = True
+        self._may_drop -= size
+        if self._may_drop <= 0 and self.transport is not None:
+            # Who goes on is not waited for, once the answer has arrived.
+            self._sends_on = False
+            self.transport.pause_reading()
 
     def _look_at_end(self, transport: asyncio.Transport, deadline: float) -> None:
         if transport.is_closing():
@@ -469,6 +490,8 @@ class RequestHandler(web.RequestHandler, asyncio.BufferedProtocol):
     ) -> web.StreamResponse:
         if isinstance(exc, _TooMuchAhead):
             return problem_response(exc.code, exc.message, {"Retry-After": "1"})
+        if status == 417:
+            return problem_response(417, "the only expectation known here is 100-continue")
         if isinstance(exc, LineTooLong):
             return problem_response(
                 431, "the request line or a header field is too long (max_header_size)"

@@ -22,6 +22,7 @@ from server.connections import Connection, Slot
 from server.descriptors import raise_descriptor_limit
 from server.hangup import load_again
 from server.listen import tls_context
+from server.log_limit import limit_logging
 from server.parent import listen_to_parent
 from server.protocol import RequestHandler
 from server.state import STATE
@@ -63,6 +64,7 @@ async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) 
         tempfile.gettempdir()
     keep_freed(_KEPT)
     loop = asyncio.get_running_loop()
+    log_limit = limit_logging(loop)
     app = build_app(config)
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.5)
     await runner.setup()
@@ -114,6 +116,7 @@ async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) 
         finally:
             # Whatever has happened before: lines wait to be written, and threads to be let go.
             has_ended = app[STATE].close()
+            log_limit.tell()
     return has_ended
 
 

@@ -11,6 +11,7 @@ from server.dashboard.assets import Asset, Assets
 from server.dashboard.news import News
 from server.errors import ProblemError
 from server.hub import HUB
+from server.protocol import RequestHandler
 from server.state import STATE
 
 __all__ = ["add_dashboard"]
@@ -67,6 +68,8 @@ def add_dashboard(app: web.Application) -> None:
         await response.prepare(request)
         connections = request.app[STATE].connections
         connections.keep(request)
+        if isinstance(request.protocol, RequestHandler):
+            request.protocol.end_with_client()
         async with contextlib.aclosing(news.lines()) as lines:
             try:
                 async for line in lines:

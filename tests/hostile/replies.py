@@ -65,10 +65,12 @@ def _chunked(data: bytes) -> tuple[bytes, bool, bytes]:
         if not mark:
             return b"".join(body), False, b""
         size = int(line, 16)
+        if not size:
+            # A trailer may come before the empty line.
+            _, mark, behind = (b"\r\n" + rest).partition(b"\r\n\r\n")
+            return b"".join(body), bool(mark), behind
         if len(rest) < size + 2:
             return b"".join([*body, rest[:size]]), False, b""
         assert rest[size : size + 2] == b"\r\n"
         data = rest[size + 2 :]
-        if not size:
-            return b"".join(body), True, data
         body.append(rest[:size])

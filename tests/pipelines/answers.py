@@ -136,14 +136,29 @@ class AnswerReader:
                 return False
             self._size = int(bytes(self._data[:end]), 16)
             del self._data[: end + 2]
+        if self._size == 0:
+            return self._read_trailer()
         if len(self._data) < self._size + 2:
             return False
         assert self._data[self._size : self._size + 2] == b"\r\n"
         self._body.append(bytes(self._data[: self._size]))
         del self._data[: self._size + 2]
-        if self._size == 0:
-            self._add(is_whole=True)
         self._size = -1
+        return True
+
+    def _read_trailer(self) -> bool:
+        end = self._data.find(b"\r\n")
+        if end < 0:
+            return False
+        line = bytes(self._data[:end])
+        del self._data[: end + 2]
+        if line:
+            assert self._head is not None
+            name, mark, value = line.partition(b": ")
+            assert mark, line
+            self._head[1][name.lower()] = value
+        else:
+            self._add(is_whole=True)
         return True
 
     def _add(self, *, is_whole: bool) -> None:

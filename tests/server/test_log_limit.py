@@ -1,0 +1,82 @@
+"""How much log the same event makes, however often it comes."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import socket
+from pathlib import Path
+
+from server.log_limit import LogLimit
+from tests.servers import launch
+
+BODY = b'{"fail":true}\n'
+REQUEST = (
+    b"POST /failing HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b"
+    % (len(BODY), BODY)
+)  # fmt: skip
+PROCESSORS = """
+from forstcore import processor
+
+
+@processor("failing")
+def failing(record: dict) -> dict:
+    raise RuntimeError("no")
+"""
+
+
+def record(name: str, line: int, text: str = "x") -> logging.LogRecord:
+    return logging.LogRecord(name, logging.ERROR, "file.py", line, text, (), None)
+
+
+def test_each_place_has_its_own_bound() -> None:
+    limit = LogLimit()
+    assert sum(limit.filter(record("forstcore", 1)) for _ in range(1000)) == 50
+    assert sum(limit.filter(record("forstcore", 2)) for _ in range(10)) == 10
+    assert sum(limit.filter(record("asyncio", 1)) for _ in range(10)) == 10
+    assert sum(limit.filter(record("forstcore.access", 1)) for _ in range(1000)) == 1000
+
+
+def test_what_was_left_out_is_counted_and_told(tmp_path: Path) -> None:
+    """Each of many streams may log a failure of its processor with a traceback."""
+    (tmp_path / "broken.py").write_text(PROCESSORS)
+    log = tmp_path / "log"
+    environment = {"PYTHONPATH": str(tmp_path)}
+    server = launch("--processors", "broken", "--no-access-log", env=environment, log=log)
+    try:
+        with socket.create_connection((server.host, server.port), timeout=20) as connection:
+            connection.sendall(REQUEST * 300)
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(1 << 16):
+                pass
+        assert server.stop() == 0
+    finally:
+        server.process.kill()
+        server.process.wait()
+        assert server.process.stdout is not None
+        server.process.stdout.close()
+    text = log.read_text()
+    logged = text.count("Traceback")
+    (left_out,) = re.findall(r"(\d+) log entries like this one were left out: (?=processor)", text)
+    assert 50 <= logged < 100
+    assert logged + int(left_out) == 300
+
+
+def test_the_access_log_is_not_bounded(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    server = launch(log=log)
+    request = REQUEST.replace(b"/failing", b"/streaming-process")
+    try:
+        with socket.create_connection((server.host, server.port), timeout=20) as connection:
+            connection.sendall(request * 200)
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(1 << 16):
+                pass
+        assert server.stop() == 0
+    finally:
+        server.process.kill()
+        server.process.wait()
+        assert server.process.stdout is not None
+        server.process.stdout.close()
+    assert [json.loads(line)["event"] for line in log.read_text().splitlines()] == ["stream"] * 200
