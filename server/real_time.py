@@ -137,11 +137,12 @@ class Subscription(Exchange):
             async with asyncio.timeout(self._config.timeout):
                 async for piece in self._pieces:
                     body += piece
-                    if self._acks == "1" and b"\n" in piece:
-                        line, _, self._behind_order = bytes(body).partition(b"\n")
-                        return line
-                    if len(body) > _MOST:
+                    end = body.find(b"\n") if self._acks == "1" else -1
+                    if (end if end >= 0 else len(body)) > _MOST:
                         raise ProblemError(413, f"the request is longer than {_MOST} bytes")
+                    if end >= 0:
+                        self._behind_order = bytes(body[end + 1 :])
+                        return bytes(body[:end])
         except StreamError as error:
             raise ProblemError(error.status, error.detail) from None
         except TimeoutError:

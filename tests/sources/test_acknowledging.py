@@ -210,6 +210,9 @@ def test_requests_that_cannot_acknowledge(
     assert (status, "must be 1, 0 or if-needed" in detail) == (400, True)
     status, detail = ask(server, {**frames, "Forst-Ack": "if-needed"}, order)
     assert (status, "ask with Forst-Ack: 1" in detail) == (428, True)
+    order = b'{"source":"jobs","filters":{"id":"%b"}}\n' % (b"x" * 100_000)
+    status, detail = ask(server, {**frames, "Forst-Ack": "1"}, order)
+    assert (status, "the request is longer than" in detail) == (413, True)
     status, detail = ask(server, {**frames, "Forst-Ack": "1"}, b'{"source":"none"}\n')
     assert (status, "there is no source 'none'" in detail) == (404, True)
 
