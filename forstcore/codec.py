@@ -72,6 +72,8 @@ def _dump(value: object) -> bytes:
 
 object_of = reader(_object_of if orjson is None else orjson.loads, _object_of)
 dump_line = writer(_dump if orjson is None else orjson.dumps, _dump_line)
+# Processors are pickled with their reader, by its name.
+object_of.__module__, object_of.__qualname__ = __name__, "object_of"
 
 
 def dump_lines(values: Iterable[object], file: io.BytesIO) -> None:
