@@ -7,5 +7,5 @@ def reader(
     loads: Callable[[bytes], Any], slowly: Callable[[bytes], dict[str, Any]], /
 ) -> Callable[[bytes], dict[str, Any]]: ...
 def writer(
-    dumps: Callable[[object], bytes], slowly: Callable[[object], bytes], /
+    dumps: Callable[..., bytes], slowly: Callable[[object], bytes], option: int | None = None, /
 ) -> Callable[[object], bytes]: ...

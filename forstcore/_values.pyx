@@ -132,12 +132,15 @@ def reader(loads, slowly, /):
     return object_of
 
 
-def writer(dumps, slowly, /):
+def writer(dumps, slowly, option=None, /):
     """Make a function that writes a value as a line.
 
     Args:
         dumps: writes values that all write alike, without LF.
         slowly: writes any value as a line, or raises an error.
+        option: makes orjson's `dumps` append the LF, for lines that are dropped at once. To
+            keep many of its buffers, each cut to size, costs malloc ten times what writing
+            them costs: without this option they are copied.
     """
     def dump_line(value, /):
         """Write a value as a line of JSON, with LF.
@@ -147,8 +150,8 @@ def writer(dumps, slowly, /):
         """
         if is_common(value, 0):
             try:
-                # This copies, on purpose: to keep many of orjson's buffers, each cut to size,
-                # costs malloc ten times what writing them costs.
+                if option is not None:
+                    return dumps(value, None, option)
                 return <bytes>dumps(value) + b"\n"
             except (TypeError, ValueError):
                 pass                # A string is no text. The error is the same one for all.

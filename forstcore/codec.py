@@ -72,6 +72,9 @@ def _dump(value: object) -> bytes:
 
 object_of = reader(_object_of if orjson is None else orjson.loads, _object_of)
 dump_line = writer(_dump if orjson is None else orjson.dumps, _dump_line)
+_dump_once = dump_line
+if orjson is not None:
+    _dump_once = writer(orjson.dumps, _dump_line, orjson.OPT_APPEND_NEWLINE)
 # Processors are pickled with their reader, by its name.
 object_of.__module__, object_of.__qualname__ = __name__, "object_of"
 
@@ -82,7 +85,7 @@ def dump_lines(values: Iterable[object], file: io.BytesIO) -> None:
     Raises:
         TypeError, ValueError: as `dump_line`.
     """
-    file.writelines(map(dump_line, values))
+    file.writelines(map(_dump_once, values))
 
 
 def load_lines(lines: bytes) -> list[Any]:
