@@ -46,7 +46,7 @@ class Draw:
     def cuts(self, size: int) -> list[int]:
         """Draw the places at which so many bytes are cut."""
         kind = self.random.randrange(6)
-        if kind == 0:
+        if kind == 0 or size < 2:
             return []
         if kind == 1:
             step = self.random.choice((1, 2, 3, 7)) if size < 3000 else self.random.choice(_EDGES)
