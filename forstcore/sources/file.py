@@ -99,6 +99,7 @@ class FileReader:
     def __init__(self, source: FileSource, start: str) -> None:
         self._source = source
         self._start = start
+        self._offset = ""
         self._is_new = True
         self._is_incomplete = False
         self._files = Following(source.pattern, source.max_line_size, source.tell)
@@ -131,6 +132,7 @@ class FileReader:
             self._is_new = False
             self._begin()
             return self._batch(b"")
+        offset = self._offset
         started = time.monotonic()
         if started >= self._find_at:
             self._files.find()
@@ -147,7 +149,9 @@ class FileReader:
                     return self._batch(lines)
         if not self._source.follows and self._files.is_blocked() and not self._is_incomplete:
             self._is_incomplete = self._files.has_gap = True
-        return self._batch(b"") if self._files.has_gap else None
+        batch = self._batch(b"")
+        # Files without a line are news, too: who goes on from here is to know of them.
+        return batch if batch.missed is None or batch.offset != offset else None
 
     def _begin(self) -> None:
         if self._start in (NOW, START):
@@ -188,5 +192,5 @@ class FileReader:
     def _batch(self, lines: bytes) -> Batch:
         missed = None if self._files.has_gap else 0
         self._files.has_gap = False
-        offset = format_places(self._files.places())
-        return Batch(lines, offset, missed, self._files.is_at_end())
+        self._offset = format_places(self._files.places())
+        return Batch(lines, self._offset, missed, self._files.is_at_end())

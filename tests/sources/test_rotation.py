@@ -426,3 +426,20 @@ def test_old_files_beside_an_empty_one_are_not_read(tmp_path: Path) -> None:
     with Followed(tmp_path / "app.log", offset) as followed:
         assert followed.settle() == [b"new"]
         assert not followed.gaps
+
+
+@pytest.mark.usefixtures("short_grace")
+def test_an_offset_follows_files_without_lines(log: Path) -> None:
+    with Followed(log) as followed:
+        followed.until(100)
+        log.rename(log.with_name("app.log.1"))
+        append(log, b"part")
+        followed.until_open(log)
+        followed.settle()
+        offset = followed.offset
+    # It names the old file no more, which may go.
+    log.with_name("app.log.1").unlink()
+    append(log, b" of a line\n")
+    with Followed(log, offset) as followed:
+        assert followed.settle() == [b"part of a line"]
+        assert not followed.gaps
