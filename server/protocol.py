@@ -33,6 +33,7 @@ from server.ahead import SURE, Ahead
 from server.errors import problem_response
 from server.framing import ChunkedBody, SizedBody
 from server.kernel import in_flight
+from server.reader_watch import ReaderWatch
 from server.takeover import END_OF_BODY, Takeover
 
 __all__ = ["RequestHandler"]
@@ -45,7 +46,7 @@ _HELD = 1 << 16  # Bytes that nobody can use yet, from which reading pauses.
 _END_OF_HEAD = b"\r\n\r\n"
 
 
-class RequestHandler(web.RequestHandler, asyncio.BufferedProtocol):
+class RequestHandler(web.RequestHandler):
     """A connection that tells malformed requests with problem documents.
 
     A chunked body is held until the handler has decided who reads it: by `take_over` or, at the
@@ -72,6 +73,7 @@ class RequestHandler(web.RequestHandler, asyncio.BufferedProtocol):
         self.framing_lost = False
         self._ahead = ahead
         self._counted = 0  # Bytes of this connection that `ahead` has counted.
+        self._reads_little = False
         self._held = bytearray()
         self._is_busy = False  # Whether bytes are being given away.
         # The request that was parsed last:
@@ -90,18 +92,18 @@ class RequestHandler(web.RequestHandler, asyncio.BufferedProtocol):
         self._lingers = False  # Whether the last answer has been given, and the rest is dropped.
         self._sends_on = False  # Whether the client sends more than that answer is for,
         self._may_drop = _DROPPED  # and how much more of that is read.
-        self._untaken: asyncio.TimerHandle | None = None
+        self._reader_watch = ReaderWatch(
+            self._loop, self.keepalive_timeout, lambda: self.on_writable is not None
+        )
 
     @property
     def chunks(self) -> int:
         """HTTP chunks that have been received of a body that the parser reads."""
         return self._chunked.chunks if self._chunked else 0
 
-    def get_buffer(self, sizehint: int) -> memoryview:
-        return self._ahead.buffer()
-
-    def buffer_updated(self, nbytes: int) -> None:
-        self.data_received(self._ahead.take(nbytes))
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._balance()
 
     def data_received(self, data: bytes) -> None:
         if not data:
@@ -282,16 +284,21 @@ class RequestHandler(web.RequestHandler, asyncio.BufferedProtocol):
 
     def _balance(self) -> None:
         """Count what is held; pause reading when it is too much."""
-        size = self._head_size + len(self._held)
+        held = len(self._held)
+        size = self._head_size + held
         self._ahead.total += size - self._counted
         self._counted = size
-        if self.transport is None:
+        transport = self.transport
+        if transport is None:
             return
-        most = 1 if self._ahead.is_full else _HELD
-        if self._reading_paused or len(self._held) >= most:
-            self.transport.pause_reading()
+        is_full = self._ahead.is_full
+        if is_full != self._reads_little:
+            self._reads_little = is_full
+            self._ahead.bound_reads(transport, little=is_full)
+        if self._reading_paused or (held and (held >= _HELD or is_full)):
+            transport.pause_reading()
         else:
-            self.transport.resume_reading()
+            transport.resume_reading()
 
     def release(self) -> None:
         """Let the parser have the body, if nobody else has it."""
@@ -344,11 +351,9 @@ class RequestHandler(web.RequestHandler, asyncio.BufferedProtocol):
         try:
             return await super().finish_response(request, resp, start_time)
         finally:
-            if self._untaken is not None:
-                # What was in flight at an earlier time says nothing now.
-                self._untaken.cancel()
-                self._untaken = None
-            self._wait_for_reader(transport)
+            # What was in flight at an earlier time says nothing now.
+            self._reader_watch.stop()
+            self._reader_watch.start(transport)
             self._finished(resp)
 
     def _finished(self, response: web.StreamResponse) -> None:
@@ -424,26 +429,7 @@ class RequestHandler(web.RequestHandler, asyncio.BufferedProtocol):
     def pause_writing(self) -> None:
         super().pause_writing()
         if self.on_writable is None:
-            self._wait_for_reader(self.transport)
-
-    def _wait_for_reader(self, transport: asyncio.Transport | None) -> None:
-        """Give up on a client that does not take what it asked for; a stream is watched apart.
-
-        Else it would be waited for as long as it lives, even by a connection that is closed.
-        """
-        if self._untaken is None and transport is not None and transport.get_write_buffer_size():
-            self._untaken = self._loop.call_later(
-                self.keepalive_timeout, self._look_at_reader, transport, in_flight(transport)
-            )
-
-    def _look_at_reader(self, transport: asyncio.Transport, before: int) -> None:
-        self._untaken = None
-        if self.on_writable is not None or not transport.get_write_buffer_size():
-            return
-        if in_flight(transport) < before:
-            self._wait_for_reader(transport)
-        else:
-            transport.abort()
+            self._reader_watch.start(self.transport)
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -455,8 +441,7 @@ class RequestHandler(web.RequestHandler, asyncio.BufferedProtocol):
         self._held.clear()
         self._head_size = 0
         self._balance()
-        if self._untaken is not None:
-            self._untaken.cancel()
+        self._reader_watch.stop()
         if self.on_writable is not None:
             self.on_writable()
 
