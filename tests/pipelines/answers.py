@@ -117,7 +117,8 @@ class AnswerReader:
         self._head = status, fields
         self._is_old = match[1] < b"1.1"
         self._size = -1 if self._is_chunked() else int(fields.get(b"content-length", b"-1"))
-        if self._method() == b"HEAD" or status in (204, 304):
+        # What is malformed has no method that could be relied on: its answer has a body.
+        if (self._method() == b"HEAD" and status != 400) or status in (204, 304):
             self._add(is_whole=True)
         return True
 
