@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -275,9 +276,14 @@ def test_a_destination_elsewhere_is_no_pattern(tmp_path: Path) -> None:
         assert found == {"manifest.json", *(part["part"] for part in first["parts"])}
 
 
-def failing_after(number: int) -> Any:
+def failing_after(number: int, out: str = "") -> Any:
+    """Make a processor that fails; with `out` not before that directory holds some reports."""
+
     def fail(record: dict[str, Any]) -> dict[str, Any]:
         if int(record["id"]) >= number:
+            deadline = time.monotonic() + 30
+            while out and len([*Path(out).iterdir()]) < 6 and time.monotonic() < deadline:
+                time.sleep(0.01)
             raise KeyboardInterrupt  # Nothing that a processor may raise: the task fails.
         return record
 
@@ -329,9 +335,14 @@ def test_parts_of_another_run_are_not_taken(process: Process, tmp_path: Path) ->
     """Whichever they are: not only those that the new run would have."""
     (tmp_path / "a").write_bytes(b"".join(map(record, range(100))))
     options: dict[str, Any] = {"blocksize": 200, "retries": 0}
-    with pytest.raises(forstcore.ClusterError):
-        process(tmp_path / "a", processor=failing_after(50), **options)
     out = tmp_path / "out"
+    with pytest.raises(forstcore.ClusterError):
+        process(tmp_path / "a", processor=failing_after(90, str(out)), **options)
+    # Blocks that were being processed then may still be written.
+    seen = None
+    while seen != contents(out):
+        seen = contents(out)
+        time.sleep(0.5)
     reports = hidden(out)
     assert len(reports) > 1
     # Only the last of them is left, which a run of fewer blocks would not look for.
