@@ -23,7 +23,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aiohttp import HttpVersion11, StreamReader, hdrs, web
-from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import _ErrInfo
 from aiohttp.web_request import BaseRequest
@@ -34,6 +34,7 @@ from server.errors import problem_response
 from server.framing import ChunkedBody, SizedBody
 from server.kernel import in_flight
 from server.reader_watch import ReaderWatch
+from server.refusals import TooMuchAhead, UnknownExpectation, answer_to
 from server.takeover import END_OF_BODY, Takeover
 
 __all__ = ["RequestHandler"]
@@ -187,7 +188,7 @@ class RequestHandler(web.RequestHandler):
             return True
         self._parse(data)
         if not self._messages and self._head_size > SURE and self._ahead.is_full:
-            self._refuse(_TooMuchAhead())
+            self._refuse(TooMuchAhead())
         if self._messages:
             self._begin(*self._messages[-1])
         elif is_whole:
@@ -240,7 +241,7 @@ class RequestHandler(web.RequestHandler):
         expectation = message.headers.get(hdrs.EXPECT, "100-continue").lower()
         if expectation != "100-continue" and message.version >= HttpVersion11:
             # aiohttp would repeat it in its answer, which fails where it is no text.
-            error = HttpProcessingError(code=417, message="only 100-continue can be expected")
+            error = UnknownExpectation(message.method)
             self._messages[-1] = _ErrInfo(error.code, error, error.message), EMPTY_PAYLOAD
             self._payload = EMPTY_PAYLOAD
             self._is_last = True
@@ -277,8 +278,9 @@ class RequestHandler(web.RequestHandler):
         self._held.clear()
         if self._is_handled:
             # Nothing is waited for any more.
+            if not self._linger():
+                self.close()
             self._payload.feed_eof()
-            self.close()
         elif not self._is_taken:
             self._payload.set_exception(web.RequestPayloadError(message))
 
@@ -473,26 +475,11 @@ class RequestHandler(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        if isinstance(exc, _TooMuchAhead):
-            return problem_response(exc.code, exc.message, {"Retry-After": "1"})
-        if status == 417:
-            return problem_response(417, "the only expectation known here is 100-continue")
-        if isinstance(exc, LineTooLong):
-            return problem_response(
-                431, "the request line or a header field is too long (max_header_size)"
-            )
         if isinstance(exc, HttpProcessingError):
-            return problem_response(400, f"malformed HTTP: {' '.join(exc.message.split())[:200]}")
+            return answer_to(exc)
         is_gone = self.transport is None or self.transport.is_closing()
         if is_gone and isinstance(exc, ConnectionError):
             # The log of an error of the server would be any client's to fill.
             return problem_response(400, "the client went away")
         super().handle_error(request, status, exc, message)
         return problem_response(status, "an error of the server, not of the request; see its log")
-
-
-class _TooMuchAhead(HttpProcessingError):
-    """A head that is longer than there is room for now."""
-
-    def __init__(self) -> None:
-        super().__init__(code=503, message="too many long requests wait here; try again later")

@@ -170,6 +170,9 @@ class AnswerReader:
         if decoder is not None:
             body = b"".join(decoder.decode(body))
         body = re.sub(rb"(?m)^:(ack|rejected) .*\n", b"", body)
+        if b'"code": "invalid_encoding"' in body:
+            # How much came of the body before that was seen depends on its pieces.
+            body = body[body.rfind(b":error ") :]
         if status == 400:
             # The parser quotes what it had of the head.
             body = re.sub(rb"(malformed HTTP: [^:]*).*", rb"\1", body)
