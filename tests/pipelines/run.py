@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -220,6 +220,10 @@ async def _batch(address: Address, cases: list[Case]) -> None:
 def _compare(case: Case) -> str:
     """Say what of the answers is not as it should be."""
     for number, (given, expected) in enumerate(zip(case.answers, case.expected, strict=False)):
+        head = case.reading.requests[number].raw.partition(b"\r\n\r\n")[0].lower()
+        if not given.is_whole and b"content-encoding" in head:
+            # How much came of such a body before it turned out to be none depends on its pieces.
+            given, expected = replace(given, body=b""), replace(expected, body=b"")
         if given != expected:
             request = case.reading.requests[number].raw[:300]
             return f"answer {number} to {request!r} is\n  {given}\nand alone it is\n  {expected}"
