@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -70,6 +71,7 @@ def test_a_failure_in_a_task_of_its_own_is_seen(caplog: pytest.LogCaptureFixture
 class Stuck:
     """A stream that does not end, whatever one does."""
 
+    request = SimpleNamespace(protocol=None)
     asked = 0
 
     def drain(self) -> None:

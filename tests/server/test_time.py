@@ -90,6 +90,7 @@ def test_a_head_that_dribbles_is_cut_off_all_the_same(start_server: StartServer)
     server = start_server("--header-timeout", "0.5")
     started = time.monotonic()
     with socket.create_connection((server.host, server.port)) as connection:
+        connection.sendall(b"GET /")
         with pytest.raises((BrokenPipeError, ConnectionResetError)):
             dribble(connection, 10)
         assert time.monotonic() - started < 5
