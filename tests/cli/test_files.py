@@ -11,8 +11,8 @@ import socket
 import stat
 import subprocess
 import sys
-import time
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
