@@ -103,12 +103,6 @@ class Connections:
             slot.abort()
             return
 
-    def abort_waiting(self) -> None:
-        """Close all connections that have no stream."""
-        for slot in list(self._waiting):
-            self.remove(slot)
-            slot.abort()
-
     def _tell(self) -> None:
         now = time.monotonic()
         if now - self._told_at >= _AGAIN:

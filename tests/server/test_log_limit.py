@@ -9,7 +9,7 @@ import socket
 from pathlib import Path
 
 from server.log_limit import LogLimit
-from tests.servers import launch
+from tests.servers import Server, launch
 
 BODY = b'{"fail":true}\n'
 REQUEST = (
@@ -38,15 +38,11 @@ def test_each_place_has_its_own_bound() -> None:
     assert sum(limit.filter(record("forstcore.access", 1)) for _ in range(1000)) == 1000
 
 
-def test_what_was_left_out_is_counted_and_told(tmp_path: Path) -> None:
-    """Each of many streams may log a failure of its processor with a traceback."""
-    (tmp_path / "broken.py").write_text(PROCESSORS)
-    log = tmp_path / "log"
-    environment = {"PYTHONPATH": str(tmp_path)}
-    server = launch("--processors", "broken", "--no-access-log", env=environment, log=log)
+def send_and_stop(server: Server, requests: bytes) -> None:
+    """Send requests, read the answers, and end the server."""
     try:
         with socket.create_connection((server.host, server.port), timeout=20) as connection:
-            connection.sendall(REQUEST * 300)
+            connection.sendall(requests)
             connection.shutdown(socket.SHUT_WR)
             while connection.recv(1 << 16):
                 pass
@@ -56,6 +52,15 @@ def test_what_was_left_out_is_counted_and_told(tmp_path: Path) -> None:
         server.process.wait()
         assert server.process.stdout is not None
         server.process.stdout.close()
+
+
+def test_what_was_left_out_is_counted_and_told(tmp_path: Path) -> None:
+    """Each of many streams may log a failure of its processor with a traceback."""
+    (tmp_path / "broken.py").write_text(PROCESSORS)
+    log = tmp_path / "log"
+    environment = {"PYTHONPATH": str(tmp_path)}
+    server = launch("--processors", "broken", "--no-access-log", env=environment, log=log)
+    send_and_stop(server, REQUEST * 300)
     text = log.read_text()
     logged = text.count("Traceback")
     (left_out,) = re.findall(r"(\d+) log entries like this one were left out: (?=processor)", text)
@@ -67,16 +72,5 @@ def test_the_access_log_is_not_bounded(tmp_path: Path) -> None:
     log = tmp_path / "log"
     server = launch(log=log)
     request = REQUEST.replace(b"/failing", b"/streaming-process")
-    try:
-        with socket.create_connection((server.host, server.port), timeout=20) as connection:
-            connection.sendall(request * 200)
-            connection.shutdown(socket.SHUT_WR)
-            while connection.recv(1 << 16):
-                pass
-        assert server.stop() == 0
-    finally:
-        server.process.kill()
-        server.process.wait()
-        assert server.process.stdout is not None
-        server.process.stdout.close()
+    send_and_stop(server, request * 200)
     assert [json.loads(line)["event"] for line in log.read_text().splitlines()] == ["stream"] * 200

@@ -11,12 +11,13 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
-__all__ = ["Broker", "Flapping", "Mosquitto", "RedisServer", "free_port"]
+__all__ = ["Broker", "Flapping", "Mosquitto", "RedisServer", "free_port", "redis_client"]
 
 
 def free_port() -> int:
@@ -164,3 +165,13 @@ class Flapping:
             with connection, contextlib.suppress(OSError):
                 while answer := self._answer(connection.recv(4096)):
                     connection.sendall(answer)
+
+
+@contextlib.contextmanager
+def redis_client(broker: RedisServer) -> Iterator[Redis]:
+    """Connect to a Redis server."""
+    connection = Redis(port=broker.port, decode_responses=True)
+    try:
+        yield connection
+    finally:
+        connection.close()

@@ -8,8 +8,8 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -19,19 +19,11 @@ from forstcore import ForstStreamingClient, RetryConfig, StreamingConfig
 from tests.server.raw import RawStream
 from tests.servers import Server, StartServer
 from tests.sources.brokers import RedisServer
+from tests.sources.brokers import redis_client as client
 from tests.sources.live import Subscription, consumer, wait_until
 
 KEY = "jobs"
 GROUP = "workers"
-
-
-@contextmanager
-def client(broker: RedisServer) -> Iterator[Redis]:
-    connection = Redis(port=broker.port, decode_responses=True)
-    try:
-        yield connection
-    finally:
-        connection.close()
 
 
 def start(start_one: StartServer, broker: RedisServer, options: str = "", *more: str) -> Server:

@@ -6,8 +6,7 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from itertools import chain
 from typing import Any
 
@@ -19,18 +18,10 @@ from forstcore.sources import Notice, open_source
 from tests.server.raw import Cut
 from tests.servers import Server, StartServer
 from tests.sources.brokers import RedisServer
+from tests.sources.brokers import redis_client as client
 from tests.sources.live import Subscription, refused, wait_until
 
 KEY = "readings"
-
-
-@contextmanager
-def client(broker: RedisServer) -> Iterator[Redis]:
-    connection = Redis(port=broker.port, decode_responses=True)
-    try:
-        yield connection
-    finally:
-        connection.close()
 
 
 def url(broker: RedisServer, options: str = "") -> str:

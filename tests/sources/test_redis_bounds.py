@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -15,19 +13,11 @@ from redis import Redis
 from forstcore.sources import Notice, SourceLimits, open_source
 from tests.servers import StartServer
 from tests.sources.brokers import RedisServer
+from tests.sources.brokers import redis_client as client
 from tests.sources.live import Subscription, highest, wait_until
 
 KEY = "readings"
 LIMIT = 1 << 20
-
-
-@contextmanager
-def client(broker: RedisServer) -> Iterator[Redis]:
-    connection = Redis(port=broker.port, decode_responses=True)
-    try:
-        yield connection
-    finally:
-        connection.close()
 
 
 def add(redis: Redis, first: int, end: int) -> None:
