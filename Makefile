@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PORT   ?= 8080
 BIN    := .venv/bin
-CORE   := setup.py pyproject.toml $(wildcard forstcore/*.pyx forstcore/*.pxd forstcore/*.h server/*.pyx server/*.pxd server/*.h)
+CORE   := setup.py pyproject.toml $(shell find forstcore server -name '*.pyx' -o -name '*.pxd' -o -name '*.h')
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint bench bench-peers soak audit docs annotate asan fuzz dist clean
@@ -70,7 +70,7 @@ annotate: .venv/dev ## write forstcore/_proc.html: yellow lines touch Python obj
 asan: .venv/dev ## run the tests of the compiled code under AddressSanitizer and UBSan
 	rm -rf build/asan && mkdir -p build/asan
 	cp -r forstcore server tests setup.py pyproject.toml README.md LICENSE build/asan
-	rm -f build/asan/*/*.so build/asan/*/*.c
+	find build/asan/forstcore build/asan/server \( -name '*.so' -o -name '*.c' \) -delete
 	cd build/asan && FORSTCORE_SANITIZE=1 ../../$(BIN)/python setup.py --quiet build_ext --inplace
 	cd build/asan && LD_PRELOAD="$$($${CC:-gcc} -print-file-name=libasan.so) $$($${CC:-gcc} -print-file-name=libubsan.so)" \
 	  ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=. PYTHONMALLOC=malloc \
@@ -92,4 +92,4 @@ dist: .venv/pip ## build sdist and wheel into dist/, and prove them in a fresh e
 
 clean: ## remove everything that was built
 	rm -rf .venv build dist wheelhouse benchmarks/.build *.egg-info
-	rm -f forstcore/*.c forstcore/*.html forstcore/*.so server/*.c server/*.html server/*.so
+	find forstcore server -name static -prune -o \( -name '*.so' -o -name '*.html' -o -name '*.c' \) -exec rm {} +

@@ -25,42 +25,14 @@ DIRECTIVES = {
     "binding": True,
 }
 
-EXTENSIONS = {
-    "forstcore._filter": [
-        "forstcore/_compare.pxd",
-        "forstcore/_filter.pxd",
-        "forstcore/_json.pxd",
-        "forstcore/_members.pxd",
-        "forstcore/_scan.h",
-        "forstcore/forstcore.h",
-        "forstcore/native.pxd",
-    ],
-    "forstcore._proc": [
-        "forstcore/_filter.pxd",
-        "forstcore/_json.pxd",
-        "forstcore/_members.pxd",
-        "forstcore/_proc.pxd",
-        "forstcore/_rejected.pxd",
-        "forstcore/_scan.h",
-        "forstcore/_scan.pxd",
-        "forstcore/forstcore.h",
-        "forstcore/native.pxd",
-    ],
-    "forstcore._rejected": ["forstcore/_rejected.pxd"],
-    "forstcore._values": [],
-    "server._chunked": [
-        "forstcore/_json.pxd",
-        "forstcore/_proc.pxd",
-        "forstcore/_rejected.pxd",
-        "server/_chunked.pxd",
-    ],
-    "server._relay": [
-        "forstcore/_proc.pxd",
-        "forstcore/_rejected.pxd",
-        "server/_chunked.pxd",
-        "server/_relay.h",
-    ],
-}
+EXTENSIONS = [
+    "forstcore._core.filter",
+    "forstcore._core.orjson_parity",
+    "forstcore._core.rejected",
+    "forstcore._proc",
+    "server.http._chunked",
+    "server.streams._fast_path",
+]
 
 if sys.platform == "win32":
     compile_args, link_args = ["/O2"], []
@@ -76,11 +48,10 @@ setup(
             Extension(
                 name,
                 [name.replace(".", "/") + ".pyx"],
-                depends=depends,
                 extra_compile_args=compile_args,
                 extra_link_args=link_args,
             )
-            for name, depends in EXTENSIONS.items()
+            for name in EXTENSIONS
         ],
         compiler_directives=DIRECTIVES,
         annotate=bool(os.environ.get("FORSTCORE_ANNOTATE")),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from forstcore.processors import Processor
+from server.api.openapi import openapi_document
 from server.config import ServerConfig
-from server.openapi import openapi_document
 
 __all__ = ["cell", "http_page"]
 

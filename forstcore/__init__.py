@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from forstcore._filter import Filter
+from forstcore._core.filter import Filter
+from forstcore._core.rejected import RejectedLine, RejectedLines
 from forstcore._proc import (
     LineSplitter,
     RecordStream,
@@ -13,7 +14,6 @@ from forstcore._proc import (
     process_block,
     process_record,
 )
-from forstcore._rejected import RejectedLine, RejectedLines
 from forstcore._version import VERSION
 from forstcore.errors import (
     ClusterError,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from forstcore._include import get_include
     from forstcore.client import ErrorLine, ForstStreamingClient, ResultStream, StreamOptions
     from forstcore.config import RetryConfig, StreamingConfig
-    from forstcore.in_process import process, process_file
+    from forstcore.engine.in_process import process, process_file
     from forstcore.integration import StreamingIntegration
     from forstcore.processors import processor
     from forstcore.records import ErrorRecord, ProcessedRecord, StreamingRecord, is_error
@@ -93,8 +93,8 @@ _LATER = {
     "StreamingRecord": "records",
     "get_include": "_include",
     "is_error": "records",
-    "process": "in_process",
-    "process_file": "in_process",
+    "process": "engine.in_process",
+    "process_file": "engine.in_process",
     "processor": "processors",
 }
 

@@ -5,9 +5,9 @@
 
 from cpython.ref cimport PyObject
 
-from forstcore._filter cimport Filter, Mark, Program
-from forstcore._json cimport REASONS, bytes_ptr
-from forstcore._rejected cimport Notes, RejectedLines
+from forstcore._core.filter cimport Filter, Mark, Program
+from forstcore._core.json cimport REASONS, bytes_ptr
+from forstcore._core.rejected cimport Notes, RejectedLines
 from forstcore.native cimport fst_output, fst_processor
 
 

@@ -3,8 +3,8 @@ from typing import Final, Literal
 
 from typing_extensions import Buffer
 
-from forstcore._filter import Filter
-from forstcore._rejected import RejectedLines
+from forstcore._core.filter import Filter
+from forstcore._core.rejected import RejectedLines
 
 OnError = Literal["skip", "emit", "fail"]
 

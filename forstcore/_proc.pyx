@@ -10,7 +10,7 @@
 # whatever it does not take goes to `parse_line`, which reads any JSON and names the place
 # of an error. Filters and native processors get the members of each record; `alike_end`
 # reads those that are written like the record before, `read_record` all others. The
-# grammar is in _json.pxd, the vector leaves in _scan.h.
+# grammar is in _core/json.pxd, the vector leaves in _core/scan.h.
 #
 # Invariants
 # - Every line handed to the parser is followed by an LF in readable memory. No JSON
@@ -32,9 +32,9 @@ from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdio cimport snprintf
 from libc.string cimport memchr, memcmp, memcpy, memset, strlen
 
-from forstcore._alike cimport Reading, alike_end, learn
-from forstcore._filter cimport Filter, Mark, is_wanted
-from forstcore._json cimport (
+from forstcore._core.template cimport Reading, alike_end, learn
+from forstcore._core.filter cimport Filter, Mark, is_wanted
+from forstcore._core.json cimport (
     AFTER_THE_END,
     BAD_ESCAPE,
     BAD_HEX,
@@ -69,9 +69,9 @@ from forstcore._json cimport (
     unescape,
     value_end,
 )
-from forstcore._members cimport find_member, read_object
-from forstcore._rejected cimport Note, Notes, RejectedLines, append, drop_notes, room_for
-from forstcore._scan cimport (
+from forstcore._core.members cimport find_member, read_object
+from forstcore._core.rejected cimport Note, Notes, RejectedLines, append, drop_notes, room_for
+from forstcore._core.scan cimport (
     FST_AVX2,
     FST_BASE,
     FST_BASE_NAME,

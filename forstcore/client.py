@@ -12,13 +12,13 @@ from typing import Any, BinaryIO, Literal, Protocol, Self, TypeAlias, TypeVar
 
 import aiohttp
 
-from forstcore._frames import ErrorLine, Summary
-from forstcore._grouping import Grouper, group
-from forstcore._live import LiveTransfer
-from forstcore._results import ResultStream
-from forstcore._target import Target
-from forstcore._transfer import Transfer
-from forstcore.codec import dump_line, load_lines
+from forstcore._client.frame_reader import ErrorLine, Summary
+from forstcore._client.live_transfer import LiveTransfer
+from forstcore._client.results import ResultStream
+from forstcore._client.server_url import Target
+from forstcore._client.transfer import Transfer
+from forstcore._io.chunker import Grouper, group
+from forstcore._io.json_lines import dump_line, load_lines
 from forstcore.config import StreamingConfig
 from forstcore.errors import StreamFailedError
 from forstcore.records import MarkedError, ProcessedRecord

@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from forstcore._forward import forward
+from forstcore._client.forward import forward
 from forstcore.client import ForstStreamingClient, Input, ResultStream, StreamOptions
 from forstcore.records import ProcessedRecord
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from forstcore._lines import bounded, object_of
+from forstcore._io.line_reader import bounded, object_of
 from forstcore._proc import RecordStream, parse_record
 from forstcore.errors import RecordError
 from forstcore.records import StreamingRecord

@@ -17,7 +17,7 @@ def main() -> None:
     atheris: Any = importlib.import_module("atheris")
     name = sys.argv.pop(1)
     # The client's reader is Python: the coverage of its bytecode counts as well.
-    with atheris.instrument_imports(include=["forstcore._frames"]):
+    with atheris.instrument_imports(include=["forstcore._client.frame_reader"]):
         check = target(name)
     atheris.Setup(sys.argv, check)
     atheris.Fuzz()

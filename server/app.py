@@ -12,30 +12,30 @@ from aiohttp import HttpVersion11, hdrs, web
 import forstcore
 from forstcore import _proc
 from forstcore.loading import Loader
-from server.auth import GATE, Gate
-from server.background import keep_running
-from server.compression import CODINGS
-from server.config import ServerConfig
-from server.connections import Connection
-from server.dashboard import add_dashboard
-from server.errors import SERVER_NAME, Handler, ProblemError, problem_middleware, problem_response
-from server.forwarded import Forwarded
-from server.hub import HUB, Hub
-from server.intake import check_body
-from server.memory import keep_memory_small
-from server.metrics import CONTENT_TYPE
-from server.openapi import describe
-from server.processing import (
+from server.api.openapi import describe
+from server.api.process import (
     ProcessorResource,
     large_dataset_stream,
     list_processors,
     run_processor,
 )
-from server.publish import publish
-from server.real_time import real_time_process
-from server.reloading import keep_processors_fresh
-from server.state import STATE, State
-from server.streaming import streaming_process
+from server.api.publish import publish
+from server.api.subscribe import real_time_process
+from server.background import keep_running
+from server.config import ServerConfig
+from server.dashboard import add_dashboard
+from server.errors import SERVER_NAME, Handler, ProblemError, problem_middleware, problem_response
+from server.http.access import GATE, Gate
+from server.http.compression import CODINGS
+from server.http.connections import Connection
+from server.http.forwarded import Forwarded
+from server.live.feed_registry import HUB, Hub
+from server.observe.metrics import CONTENT_TYPE
+from server.process.memory import keep_memory_small
+from server.process.reload import keep_processors_fresh
+from server.streams.core import streaming_process
+from server.streams.registry import STATE, State
+from server.streams.request_body import check_body
 
 __all__ = ["build_app"]
 

@@ -28,19 +28,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         from forstcore.errors import LoadError, SourceError
         from server.app import build_app
-        from server.clashes import check_error_file
         from server.config import config_file, load_config, show_config
-        from server.listen import (
+        from server.observe.log import start_logging
+        from server.observe.metrics_files import METRICS_VARIABLE, hold_metrics, release_metrics
+        from server.process.clashes import check_error_file
+        from server.process.listen import (
             check_exposure,
             identity,
             open_socket,
             remove_unix,
             tls_context,
         )
-        from server.log import start_logging
-        from server.metrics_files import METRICS_VARIABLE, hold_metrics, release_metrics
-        from server.run import serve
         from server.supervisor import LISTENER_VARIABLE, supervise
+        from server.worker import serve
     except ImportError as error:
         return _fail(f"cannot load the compiled core or a library: {error}")
     try:
@@ -97,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _leave() -> NoReturn:
     """End the process although a thread of it still runs, which Python would wait for."""
-    from server.log import flush_output
+    from server.observe.log import flush_output
 
     _fail("a processor did not end in time, and is left behind")
     flush_output()

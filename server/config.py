@@ -15,7 +15,7 @@ from typing import Any
 from forstcore.config import Option, StreamLimits, option, options_of
 from forstcore.errors import SourceError
 from forstcore.sources import SourceUrl, without_password
-from server.forwarded import networks_of
+from server.http.forwarded import networks_of
 
 __all__ = ["ServerConfig", "build_parser", "load_config", "read_token", "show_config"]
 

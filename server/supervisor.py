@@ -15,15 +15,15 @@ from types import FrameType
 from prometheus_client import multiprocess
 
 from server.config import ServerConfig
-from server.hub import WORKER_VARIABLE
-from server.metrics_files import (
+from server.live.feed_registry import WORKER_VARIABLE
+from server.observe.metrics_files import (
     METRICS_VARIABLE,
     hold_metrics,
     make_metrics_directory,
     release_metrics,
 )
-from server.parent import LOAD_AGAIN
-from server.run import LAST_PATIENCE, address_of
+from server.process.parent import LOAD_AGAIN
+from server.worker import LAST_PATIENCE, address_of
 
 __all__ = ["LISTENER_VARIABLE", "supervise"]
 

@@ -12,7 +12,7 @@ from typing import IO
 
 import click
 
-from forstcore._destination import Destination, destination_of, same_file
+from forstcore._io.destination import Destination, destination_of, same_file
 
 __all__ = ["check_names"]
 

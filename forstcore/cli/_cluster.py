@@ -14,8 +14,8 @@ from typing import Any
 
 import click
 
-from forstcore._destination import destination_of
-from forstcore._whole import check_writable, written_whole
+from forstcore._io.atomic_file import check_writable, written_whole
+from forstcore._io.destination import destination_of
 from forstcore.cli._clashes import check_names
 from forstcore.cli._makers import OnError
 from forstcore.cli._progress import Progress, Tally

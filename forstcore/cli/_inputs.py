@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
-from forstcore._compressed import decompressed, read_some
+from forstcore._io.compressed import decompressed, read_some
 
 __all__ = ["Inputs", "Piece"]
 

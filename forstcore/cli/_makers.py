@@ -9,11 +9,11 @@ from collections.abc import AsyncGenerator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, Protocol
 
-from forstcore._kinds import batches_of
-from forstcore._order import Outcome
+from forstcore._core.rejected import RejectedLine
 from forstcore._proc import Batcher
-from forstcore._rejected import RejectedLine
 from forstcore.engine import Engine
+from forstcore.engine.runners import batches_of
+from forstcore.engine.sequencer import Outcome
 from forstcore.processors import Processor
 
 __all__ = ["BlockMaker", "EngineMaker", "Maker", "OnError"]

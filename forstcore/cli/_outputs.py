@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, BinaryIO
 
-from forstcore._compressed import zstd
-from forstcore._whole import written_whole
+from forstcore._io.atomic_file import written_whole
+from forstcore._io.compressed import zstd
 
 __all__ = ["opened_output"]
 

@@ -8,16 +8,16 @@ from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from forstcore._core.rejected import RejectedLine
 from forstcore._heap import keep_freed
-from forstcore._origin import Files
-from forstcore._rejected import RejectedLine
-from forstcore._rejects import Rejected, rejected_in, write_reject
-from forstcore._whole import written_late
+from forstcore._io.atomic_file import written_late
+from forstcore._io.error_lines import Rejected, rejected_in, write_reject
 from forstcore.cli._ahead import read_ahead
 from forstcore.cli._inputs import Inputs, Piece
 from forstcore.cli._makers import Maker, OnError
 from forstcore.cli._outputs import opened_output
 from forstcore.cli._progress import Progress, Tally
+from forstcore.engine.origin import Files
 from forstcore.errors import RecordError
 
 __all__ = ["Plan", "transform"]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from forstcore._rejects import Rejected, reject_of
+from forstcore._io.error_lines import Rejected, reject_of
 from forstcore.cli import _options
 from forstcore.cli._clashes import check_names
 from forstcore.cli._inputs import Inputs, Piece

@@ -11,9 +11,8 @@ from typing import Literal
 
 import click
 
-from forstcore._origin import Origin
+from forstcore._core.rejected import RejectedLine
 from forstcore._proc import DEFAULT_MAX_LINE_SIZE
-from forstcore._rejected import RejectedLine
 from forstcore.cli import _options
 from forstcore.cli._clashes import check_names
 from forstcore.cli._inputs import Inputs
@@ -21,6 +20,7 @@ from forstcore.cli._makers import OnError
 from forstcore.cli._transform import Plan, transform
 from forstcore.client import ErrorLine, ForstStreamingClient, StreamOptions
 from forstcore.config import RetryConfig, StreamingConfig
+from forstcore.engine.origin import Origin
 
 __all__ = ["ServerMaker", "client_of", "command", "split_url"]
 

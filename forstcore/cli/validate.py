@@ -6,8 +6,8 @@ import sys
 
 import click
 
+from forstcore._io.error_lines import Rejected
 from forstcore._proc import PASS_ON
-from forstcore._rejects import Rejected
 from forstcore.cli import _options
 from forstcore.cli._clashes import check_names
 from forstcore.cli._excerpt import excerpt

@@ -11,12 +11,12 @@ from typing import Any
 
 import click
 
+from forstcore._io.json_lines import dump_line
 from forstcore.cli import _options
 from forstcore.cli._clashes import check_names
 from forstcore.cli._table import LiveTable
 from forstcore.cli.send import client_of
 from forstcore.client import ForstStreamingClient
-from forstcore.codec import dump_line
 from forstcore.config import RetryConfig, StreamingConfig
 
 __all__ = ["command"]

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
-from forstcore._compressed import decompressed, is_compressed, read_some
+from forstcore._io.compressed import decompressed, is_compressed, read_some
 from forstcore._proc import count_lines
 from forstcore.cluster._places import found_at, is_local
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 from distributed import get_worker
 
-from forstcore._kinds import batches_of
+from forstcore._core.rejected import RejectedLines
+from forstcore._io.sync_iterator import steps
 from forstcore._proc import Batcher
-from forstcore._rejected import RejectedLines
-from forstcore._stepping import steps
 from forstcore.engine import Engine, EngineOptions
+from forstcore.engine.runners import batches_of
 from forstcore.processors import Processor
 
 __all__ = ["Made", "is_cancelled_here", "results_of"]

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import BinaryIO
 
-from forstcore._rejected import RejectedLine
-from forstcore._rejects import rejected_in, write_reject
+from forstcore._core.rejected import RejectedLine
+from forstcore._io.error_lines import rejected_in, write_reject
 from forstcore.cluster._blocks import Block
 from forstcore.cluster._target import Target
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-from forstcore._whole import drafted
+from forstcore._io.atomic_file import drafted
 from forstcore.cluster import _places
 
 __all__ = ["MANIFEST", "OLD_MANIFEST", "OURS", "REPORT", "Target", "target_at"]

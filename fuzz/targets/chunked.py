@@ -13,7 +13,7 @@ from aiohttp.http import HttpProcessingError, HttpRequestParser
 
 from fuzz.choices import Choices
 from fuzz.cuts import alone, cut, sizes
-from server._chunked import ChunkedDecoder, ChunkedError
+from server.http._chunked import ChunkedDecoder, ChunkedError
 
 __all__ = ["check"]
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from xxhash import xxh3_64_hexdigest
 
 from forstcore import RecordStream
-from forstcore._frames import FrameReader, Summary
+from forstcore._client.frame_reader import FrameReader, Summary
 from forstcore.errors import StreamFailedError
 from fuzz.choices import Choices
 from fuzz.cuts import alone, cut, sizes
-from server._chunked import ChunkedDecoder, feed_chunk
-from server.frames import Frames
+from server.http._chunked import ChunkedDecoder, feed_chunk
+from server.http.control_lines import Frames
 
 __all__ = ["check"]
 

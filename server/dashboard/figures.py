@@ -8,7 +8,7 @@ from collections import deque
 from pathlib import Path
 from typing import NamedTuple
 
-from server.state import State
+from server.streams.registry import State
 
 __all__ = ["Figures", "Point"]
 

@@ -18,8 +18,8 @@ from server.dashboard.figures import Figures, Point
 from server.dashboard.sources import Sources
 from server.dashboard.streams import Streams
 from server.errors import ProblemError
-from server.hub import Hub
-from server.state import State
+from server.live.feed_registry import Hub
+from server.streams.registry import State
 
 __all__ = ["News"]
 

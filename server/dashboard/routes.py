@@ -10,9 +10,9 @@ from aiohttp import hdrs, web
 from server.dashboard.assets import Asset, Assets
 from server.dashboard.news import News
 from server.errors import ProblemError
-from server.hub import HUB
-from server.protocol import RequestHandler
-from server.state import STATE
+from server.http.protocol import RequestHandler
+from server.live.feed_registry import HUB
+from server.streams.registry import STATE
 
 __all__ = ["add_dashboard"]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from server.hub import Hub
-from server.live import Tally
-from server.state import State
+from server.live.feed_registry import Hub
+from server.live.subscription import Tally
+from server.streams.registry import State
 
 if TYPE_CHECKING:
-    from server.exchange import Exchange
+    from server.streams.handler import Exchange
 
 __all__ = ["Sources", "subscribed_source"]
 

@@ -7,12 +7,12 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from server.counters import counters_of
 from server.dashboard.sources import subscribed_source
-from server.state import State
+from server.observe.counters import counters_of
+from server.streams.registry import State
 
 if TYPE_CHECKING:
-    from server.exchange import Exchange
+    from server.streams.handler import Exchange
 
 __all__ = ["Streams"]
 

@@ -9,7 +9,7 @@ import schemathesis
 from schemathesis import Case, HookContext, Response, SerializationContext
 from schemathesis.core.failures import Failure
 
-from server.compression import CODINGS, encoder_for
+from server.http.compression import CODINGS, encoder_for
 
 _UNKNOWN = "x-schemathesis-unknown-property"
 

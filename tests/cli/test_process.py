@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from forstcore import process_block
-from forstcore._compressed import zstd
+from forstcore._io.compressed import zstd
 from tests.cli.conftest import RECORDS, RESULTS, Run, Start, answers_each_at_once
 
 BAD = b'{"id":"1"}\n{"id":2}\n\n{"id":"3","data":"\xff"}\nnope\n'

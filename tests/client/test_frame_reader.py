@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from xxhash import xxh3_64_hexdigest
 
-from forstcore._frames import ErrorLine, FrameReader
+from forstcore._client.frame_reader import ErrorLine, FrameReader
 from forstcore.errors import StreamFailedError
 
 RESULTS = [b'{"id":"1"}\n', b'{"a":":"}\n', b'{"id":"\\n:ack 9"}\n', b'"x"\n', b"{}\n"]

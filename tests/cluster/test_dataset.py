@@ -15,7 +15,7 @@ import pytest
 from xxhash import xxh3_64
 
 import forstcore
-from forstcore._compressed import zstd
+from forstcore._io.compressed import zstd
 from forstcore.errors import RecordError
 from tests.cli.conftest import command, environment
 from tests.cluster.conftest import Dataset, Process, hidden, one_process

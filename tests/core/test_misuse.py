@@ -14,7 +14,7 @@ import pytest
 
 from forstcore import Filter, LineSplitter, RecordStream, StreamStateError
 from forstcore._proc import Batcher
-from server._chunked import ChunkedDecoder
+from server.http._chunked import ChunkedDecoder
 
 LINE = b'{"id":"1","data":"x","b":[1,2,3]}\n'
 MAKERS: dict[str, Callable[[], Any]] = {

@@ -72,7 +72,12 @@ def test_it_is_built_from_all_that_the_wheel_needs(installed: Installed) -> None
     needed += ["pyproject.toml", "setup.py", "README.md", "LICENSE"]
     assert [name for name in needed if name.split("/")[0] not in sources] == []
     assert [name for name in needed if not is_sent(name)] == []
-    for built in ("forstcore/_proc.c", "server/_relay.so", "server/__pycache__/a.pyc", ".git/HEAD"):
+    for built in (
+        "forstcore/_proc.c",
+        "server/http/_chunked.so",
+        "server/__pycache__/a.pyc",
+        ".git/HEAD",
+    ):
         assert not is_sent(built)
 
 

@@ -30,8 +30,10 @@ def test_it_holds_what_users_need_and_no_more(installed: Installed) -> None:
     assert not [name for name in names if name.endswith((".c", ".pyx"))]
     compiled = {name.split(".")[0] for name in names if name.endswith((".so", ".pyd"))}
     assert compiled == {
-        *(f"forstcore/{name}" for name in ("_filter", "_proc", "_rejected", "_values")),
-        *(f"server/{name}" for name in ("_chunked", "_relay")),
+        *(f"forstcore/_core/{name}" for name in ("filter", "orjson_parity", "rejected")),
+        "forstcore/_proc",
+        "server/http/_chunked",
+        "server/streams/_fast_path",
     }
     in_checkout = {
         str(path.relative_to(ROOT))

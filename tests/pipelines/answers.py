@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import dataclass
 
-from server.compression import decoder_for
+from server.http.compression import decoder_for
 
 __all__ = ["Answer", "AnswerReader"]
 

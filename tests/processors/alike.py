@@ -21,7 +21,7 @@ if __name__ == "__main__":
         sys.modules[hidden] = None  # type: ignore[assignment]
 
 import forstcore
-from forstcore import codec
+from forstcore._io import json_lines as codec
 
 
 @dataclasses.dataclass

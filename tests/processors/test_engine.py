@@ -18,8 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import forstcore
-from forstcore._pending import MOST, Pace, Pending
 from forstcore.engine import Engine
+from forstcore.engine.batching import MOST, Pace, Pending
 from forstcore.processors import REGISTRY, as_processor
 from tests.core.strategies import chunked, inputs
 from tests.processors import routes as _routes  # noqa: F401 (declares them)

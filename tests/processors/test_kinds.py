@@ -16,7 +16,7 @@ from hypothesis import given
 
 import forstcore
 from forstcore import RecordError, RecordStream
-from forstcore._lines import LineReader, object_of
+from forstcore._io.line_reader import LineReader, object_of
 from forstcore.processors import as_processor
 from tests.core.json_cases import BAD, GOOD
 from tests.core.strategies import inputs

@@ -7,10 +7,18 @@ import re
 import socket
 from dataclasses import fields
 
-from forstcore import StreamingConfig, _connection, _order, _pending, _window
+from forstcore import StreamingConfig
+from forstcore._client import connection as _connection
+from forstcore._client import window as _window
+from forstcore.engine import batching as _pending
+from forstcore.engine import sequencer as _order
 from forstcore.sources import _following
-from server import compression, error_file, log, outlet, protocol, takeover
 from server.config import ServerConfig
+from server.http import body_takeover as takeover
+from server.http import compression, protocol
+from server.observe import log
+from server.streams import error_file
+from server.streams import response_writer as outlet
 from tests.servers import ROOT
 
 _PAGE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8").partition("## Every bound")[2]

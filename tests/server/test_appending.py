@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from server.appending import Appender
+from server.streams.append_file import Appender
 from tests.servers import ROOT
 
 LINES = [b"%03d " % number + b"x" * 95 + b"\n" for number in range(50)]
@@ -145,7 +145,7 @@ def test_what_is_no_file(tmp_path: Path) -> None:
 
 WRITER = """
 import random, sys
-from server.appending import Appender
+from server.streams.append_file import Appender
 number, path = sys.argv[1:]
 chance = random.Random(int(number))
 file = Appender(path, 1 << 30)

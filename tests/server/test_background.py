@@ -10,11 +10,12 @@ import pytest
 
 from forstcore.loading import Loader
 from forstcore.sources import Source
-from server import background, state
+from server import background
 from server.background import keep_running, told, watched
 from server.config import ServerConfig
-from server.hub import Hub
-from server.state import State
+from server.live.feed_registry import Hub
+from server.streams import registry as state
+from server.streams.registry import State
 
 
 def messages(caplog: pytest.LogCaptureFixture) -> list[str]:

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forstcore import RecordStream, StreamStateError
-from server._chunked import MOST_RESULTS, ChunkedDecoder, ChunkedError, feed_chunk
-from server.frames import Frames
+from server.http._chunked import MOST_RESULTS, ChunkedDecoder, ChunkedError, feed_chunk
+from server.http.control_lines import Frames
 
 HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 

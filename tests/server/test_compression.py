@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from server.compression import CODINGS, decoder_for, negotiate
+from server.http.compression import CODINGS, decoder_for, negotiate
 from tests.server.raw import RawStream
 from tests.servers import Server, StartServer
 

@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 import requests
 
-from server.log import Sink
+from server.observe.log import Sink
 from tests.servers import ROOT, Server, await_server
 
 PROCESSOR = """
@@ -195,7 +195,7 @@ def test_a_pipe_of_another_user(tmp_path: Path) -> None:
     # It cannot be opened anew, so that the thread has to write everything.
     script = """
 import os, sys, time
-from server.log import Sink
+from server.observe.log import Sink
 os.seteuid(65534)
 sink = Sink(2, "standard error")
 for number in range(10_000):
@@ -232,7 +232,7 @@ def test_a_file_goes_on_where_it_is(tmp_path: Path) -> None:
 def test_a_forked_child_writes_too() -> None:
     script = """
 import os, sys
-from server.log import flush_output, start_logging
+from server.observe.log import flush_output, start_logging
 start_logging()
 for _ in range(5_000):
     sys.stderr.write("x" * 500 + "\\n")

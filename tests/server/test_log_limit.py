@@ -8,7 +8,7 @@ import re
 import socket
 from pathlib import Path
 
-from server.log_limit import LogLimit
+from server.observe.log_limit import LogLimit
 from tests.servers import Server, launch
 
 BODY = b'{"fail":true}\n'

@@ -17,11 +17,12 @@ from dataclasses import dataclass, field
 import pytest
 
 from forstcore import RecordStream, process_block
-from server import relay, streaming
-from server._chunked import ChunkedDecoder, ChunkedError
-from server._relay import AVAILABLE, Relay
 from server.config import ServerConfig
-from server.run import serve
+from server.http._chunked import ChunkedDecoder, ChunkedError
+from server.streams import core as streaming
+from server.streams import fast_path as relay
+from server.streams._fast_path import AVAILABLE, Relay
+from server.worker import serve
 from tests.server.raw import RawStream
 from tests.servers import StartServer
 

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from server.takeover import works
+from server.http.body_takeover import works
 from tests.servers import Server
 
 RECORD = b'{"id":"%d","data":"x"}\n'

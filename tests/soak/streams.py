@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from server.compression import CODINGS, encoder_for
+from server.http.compression import CODINGS, encoder_for
 from tests.server.raw import RawStream
 from tests.soak.load import Client, Load, Owed
 

@@ -9,7 +9,7 @@ from forstcore.processors import BUILT_IN
 from forstcore.sources import NOW, SourceLimits
 from forstcore.sources._url import SourceUrl
 from forstcore.sources.memory import MemorySource
-from server.delivery import CoreWork, Delivery
+from server.live.delivery import CoreWork, Delivery
 
 LINES = b'{"id":1}\n' * 7000  # Records of a source, and an error each to the built-in processor.
 

@@ -1,0 +1,1 @@
+"""The compiled parts of the core: reading JSON, filters, rejected lines."""

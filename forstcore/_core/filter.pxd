@@ -1,0 +1,81 @@
+# Filters on records, as the compiled loop evaluates them.
+
+from libc.stdint cimport int64_t, uint64_t
+
+from forstcore._core.json cimport bytes_ptr
+from forstcore.native cimport fst_record, fst_span
+
+
+cdef enum Operator:
+    EQUAL
+    NOT_EQUAL
+    LESS
+    LESS_OR_EQUAL
+    GREATER
+    GREATER_OR_EQUAL
+    PREFIX
+    EXISTS
+
+
+# One comparison with a constant.
+cdef struct Test:
+    int operator
+    int kind                 # an fst_kind: what the constant is
+    fst_span text            # of a string, unescaped
+    double number            # the double that is nearest to it
+    int rest                 # -1, 0 or 1: how the constant compares with that double
+    int64_t integer
+    bint whole               # whether the number is one that `integer` holds
+    fst_span digits          # of a whole number beyond 64 bits; empty for others
+    bint negative            # the sign of `digits`
+
+
+# What the value at one path has to be.
+cdef struct Condition:
+    const Test *tests
+    int count
+    bint any                 # one of the tests has to hold, not all; sorted for a binary search
+    bint needed              # whether it is not met where there is no value
+
+
+# A member that some path of the filter leads through or to. The root stands for the record.
+cdef struct Node:
+    fst_span name
+    int first                # number of its first child
+    int count                # children, sorted by name, numbered one after the other
+    uint64_t sizes           # bit N: a child's name has N bytes, modulo 64
+    const Condition *condition  # on the member's value, NULL for none
+
+
+cdef struct Program:
+    const Node *nodes        # the root first
+    int count
+    int needed               # conditions that need a value
+
+
+# What has been found of a node in the record that is being looked at; zeros between records.
+cdef struct Mark:
+    int next                 # the node with the same parent that was found before it, 0 for none
+    int first                # its child that was found last, 0 for none
+    signed char found        # whether there is such a member
+    signed char counted      # 1 and -1: its condition is met, or not; 0: that is of no account
+
+
+cdef bint is_wanted(
+    const Program *program, Mark *marks, const fst_record *record, bytes_ptr limit,
+    int path) noexcept nogil
+
+
+cdef class Filter:
+    cdef Program program
+    cdef Condition *conditions
+    cdef Test *tests
+    cdef Node *nodes
+    cdef list kept           # the bytes that the spans are in
+    cdef readonly object source
+
+    cdef int compile(self, dict root, int conditions, int tests, int nodes) except -1
+    cdef int set_condition(
+        self, Condition *condition, Test *test, list tests, bint any_of) except -1
+    cdef fst_span keep(self, bytes text)
+    cdef int set_constant(self, Test *test, object constant) except -1

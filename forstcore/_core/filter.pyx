@@ -1,0 +1,456 @@
+# Filters: which records of a stream are wanted.
+#
+# A filter is compiled from its JSON form into a tree of the names in its paths, with the
+# conditions at the nodes. A record is read once for all of them, without the GIL and without a
+# Python object: each name is looked up among the children of one node. What a filter costs
+# depends on the bytes of the records, and next to not on the number of its conditions: of
+# those whose members a record does not have, only the number is needed.
+
+from cpython.bytes cimport PyBytes_AS_STRING
+from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree
+from libc.string cimport memcmp
+
+from forstcore._core.compare cimport compare_text, is_fulfilled
+from forstcore._core.json cimport Fault, bytes_ptr, skip_space, value_end
+from forstcore._core.members cimport read_name, read_value
+from forstcore.native cimport (
+    FST_FALSE,
+    FST_MEMBERS,
+    FST_NULL,
+    FST_NUMBER,
+    FST_OBJECT,
+    FST_STRING,
+    FST_TRUE,
+    fst_member,
+    fst_record,
+    fst_span,
+    fst_value,
+)
+
+from collections.abc import Mapping
+
+from forstcore.errors import FilterError, StreamStateError
+
+cdef enum:
+    # A filter may come from a stranger.
+    MOST_TESTS = 1000           # in all
+    MOST_LEVELS = 16            # of a path
+    MOST_NAMES = 2000           # in all paths; the start that paths have in common counts once
+
+OPERATORS = {
+    "gt": <int>GREATER,
+    "gte": <int>GREATER_OR_EQUAL,
+    "lt": <int>LESS,
+    "lte": <int>LESS_OR_EQUAL,
+    "ne": <int>NOT_EQUAL,
+    "prefix": <int>PREFIX,
+    "exists": <int>EXISTS,
+}
+
+
+# ---------------------------------------------------------------- evaluation
+
+# One record that is being looked at.
+cdef struct Look:
+    const Node *nodes
+    Mark *marks
+    int met                  # conditions that are met, of those that need a value
+    int failed               # conditions that are not met by the value that there is
+    bytes_ptr limit          # end of readable memory
+    int path                 # an FST_ path number
+
+
+cdef inline int child_of(const Look *look, int parent, const fst_member *member) noexcept nogil:
+    """The child of a node that has the member's name, 0 for none."""
+    cdef const Node *node = &look.nodes[parent]
+    cdef const fst_span *only
+    if member.plain:
+        if not node.sizes >> (member.name.size & 63) & 1:
+            return 0
+        if node.count == 1:
+            only = &look.nodes[node.first].name
+            if only.size == member.name.size and memcmp(
+                    only.start, member.name.start, only.size) == 0:
+                return node.first
+            return 0
+    return search(look, node, member)
+
+
+cdef int search(const Look *look, const Node *node, const fst_member *member) noexcept nogil:
+    """As `child_of`, among many."""
+    cdef fst_value name
+    cdef int low = node.first
+    cdef int high = low + node.count
+    cdef int middle
+    cdef int order
+    name.text = member.name
+    name.plain = member.plain
+    while low < high:
+        middle = (low + high) >> 1
+        order = compare_text(&name, &look.nodes[middle].name, False)
+        if order == 0:
+            return middle
+        if order < 0:
+            high = middle
+        else:
+            low = middle + 1
+    return 0
+
+
+cdef void take_back(Look *look, int number) noexcept nogil:
+    """Count the condition of a node no more, and forget what was found below it.
+
+    Calls itself for each level of a path, of which there are few.
+    """
+    cdef Mark *mark = &look.marks[number]
+    cdef int child = mark.first
+    look.met -= mark.counted > 0
+    look.failed -= mark.counted < 0
+    mark.counted = 0
+    mark.first = 0
+    while child:
+        take_back(look, child)
+        look.marks[child].found = False
+        child = look.marks[child].next
+
+
+cdef inline int count(Look *look, int number, const fst_value *value) noexcept nogil:
+    """Count what the value of a member means for the condition of its node; return how."""
+    cdef const Condition *condition = look.nodes[number].condition
+    if condition == NULL:
+        return 0
+    if not is_fulfilled(condition, value):
+        look.failed += 1
+        return -1
+    look.met += condition.needed
+    return condition.needed
+
+
+cdef inline void note(
+        Look *look, int parent, int number, const fst_value *value) noexcept nogil:
+    """Count a member, and that it has been found."""
+    cdef Mark *mark = &look.marks[number]
+    if mark.found:
+        take_back(look, number)     # of members with one name the last counts
+    else:
+        mark.found = True
+        mark.next = look.marks[parent].first
+        look.marks[parent].first = number
+    mark.counted = count(look, number, value)
+
+
+cdef void look_through(Look *look, int parent, bytes_ptr p) noexcept nogil:
+    """Read the valid object at `p` once, for all nodes below `parent`."""
+    cdef int parents[MOST_LEVELS + 1]
+    cdef int depth = 0
+    cdef int child
+    cdef fst_member member
+    cdef fst_value *value = &member.value
+    cdef Fault fault
+    parents[0] = parent
+    p = skip_space(p + 1)
+    while True:
+        if p[0] == c'}':
+            if depth == 0:
+                return
+            depth -= 1
+            p = skip_space(p + 1)
+        else:
+            p = read_name(p, look.limit, look.path, &member, &fault)
+            if p == NULL:
+                return          # it was valid, so this cannot be
+            child = child_of(look, parents[depth], &member)
+            if child and p[0] == c'{' and look.nodes[child].count:
+                value.kind = FST_OBJECT
+                note(look, parents[depth], child, value)
+                depth += 1
+                parents[depth] = child
+                p = skip_space(p + 1)
+                continue
+            if child:
+                p = read_value(p, look.limit, look.path, value, &fault)
+            else:
+                p = value_end(p, look.limit, look.path, 1, &fault)
+            if p == NULL:
+                return
+            if child:
+                note(look, parents[depth], child, value)
+            p = skip_space(p)
+        if p[0] == c',':
+            p = skip_space(p + 1)
+
+
+cdef void look_at_members(Look *look, const fst_record *record) noexcept nogil:
+    """As `look_through`, for a record whose members are all at hand."""
+    cdef int found[FST_MEMBERS]
+    cdef int size = 0
+    cdef const fst_member *member = record.members + record.count
+    cdef int child, i
+    # From the last on, which counts: what has been found is not taken back.
+    while member != record.members and size < look.nodes[0].count and look.failed == 0:
+        member -= 1
+        child = child_of(look, 0, member)
+        for i in range(size):
+            if found[i] == child:
+                child = 0
+        if child:
+            found[size] = child
+            size += 1
+            count(look, child, &member.value)
+            if member.value.kind == FST_OBJECT and look.nodes[child].count:
+                look_through(look, child, <bytes_ptr>member.value.text.start)
+                clear(look, child)
+
+
+cdef void clear(Look *look, int number) noexcept nogil:
+    """Make the marks below a node zero; what they have been counted for stays counted."""
+    cdef int met = look.met
+    cdef int failed = look.failed
+    take_back(look, number)
+    look.met = met
+    look.failed = failed
+
+
+cdef bint is_wanted(
+        const Program *program, Mark *marks, const fst_record *record, bytes_ptr limit,
+        int path) noexcept nogil:
+    """Whether a record meets all conditions.
+
+    `marks` has one for each node, all zero; they are so again afterwards.
+    """
+    cdef Look look
+    look.nodes = program.nodes
+    look.marks = marks
+    look.met = look.failed = 0
+    look.limit = limit
+    look.path = path
+    if record.more:
+        look_through(&look, 0, <bytes_ptr>record.text.start)
+        clear(&look, 0)
+    else:
+        look_at_members(&look, record)
+    return look.failed == 0 and look.met == program.needed
+
+
+# ---------------------------------------------------------------- compilation
+
+cdef str kind_name(object value):
+    return "null" if value is None else type(value).__name__
+
+
+def _tests_of(object wanted, str place):
+    """Return the tests that a member's value stands for, and whether one is enough."""
+    if isinstance(wanted, Mapping):
+        if not wanted:
+            raise FilterError(place, f"needs one of {', '.join(OPERATORS)}")
+        tests = []
+        for name, constant in wanted.items():
+            if name not in OPERATORS:
+                raise FilterError(
+                    f"{place}.{name}", f"is no operator; there are {', '.join(OPERATORS)}")
+            here = f"{place}.{name}"
+            if name == "exists":
+                if not isinstance(constant, bool):
+                    raise FilterError(here, f"must be true or false, not {kind_name(constant)}")
+            elif name == "prefix":
+                if not isinstance(constant, str):
+                    raise FilterError(here, f"must be a string, not {kind_name(constant)}")
+            elif name != "ne" and (
+                    isinstance(constant, bool) or not isinstance(constant, str | int | float)):
+                raise FilterError(
+                    here, f"must be a number or a string, not {kind_name(constant)}")
+            tests.append((OPERATORS[name], _constant(constant, here)))
+        return tests, False
+    if isinstance(wanted, list | tuple):
+        if not wanted:
+            raise FilterError(place, "an empty list can never hold")
+        return [
+            (<int>EQUAL, _constant(constant, f"{place}[{number}]"))
+            for number, constant in enumerate(wanted)
+        ], True
+    return [(<int>EQUAL, _constant(wanted, place))], False
+
+
+def _constant(object value, str place):
+    if value is None or isinstance(value, bool | str | int):
+        return value
+    if isinstance(value, float) and value - value == 0:
+        return value
+    raise FilterError(
+        place, f"must be a string, a finite number, true, false or null, not {kind_name(value)}")
+
+
+cdef class Filter:
+    """Select the records for which every member named has the value wanted.
+
+    Args:
+        wanted: a mapping from member names to what they must be: a string, number, bool or
+            None to be equal to; a list to be equal to one of; or a mapping with one or more
+            of ``gt``, ``gte``, ``lt``, ``lte`` (number or string), ``ne`` (also holds where
+            the member is absent), ``prefix`` (string) and ``exists`` (bool). A dot in a name
+            leads into an object: ``"place.room"``.
+
+    Attributes:
+        source: `wanted`, as it was given.
+
+    Values of another kind than the constant are not equal to it, and neither before nor
+    behind it. Strings are compared by code points, numbers by value: whole ones exactly,
+    however long they are, others as the nearest double. Of members with one name the last
+    counts. There may be 1000 comparisons, 2000 names in all paths and 16 names in one.
+
+    Raises:
+        FilterError: `wanted` is not like that; the error names the place.
+
+    Thread-safety: immutable.
+    """
+
+    def __init__(self, wanted, /):
+        cdef dict root = {}
+        cdef int conditions = 0
+        cdef int total = 0
+        cdef int nodes = 0
+        if not isinstance(wanted, Mapping):
+            raise FilterError("filters", f"must be an object, not {kind_name(wanted)}")
+        for name, value in wanted.items():
+            if not isinstance(name, str):
+                raise FilterError("filters", f"has a name that is no string: {name!r}")
+            names = name.split(".")
+            place = f"filters.{name}"
+            if len(names) > MOST_LEVELS:
+                raise FilterError(place, f"goes deeper than {MOST_LEVELS} levels")
+            tests, any_of = _tests_of(value, place)
+            conditions += 1
+            total += len(tests)
+            if total > MOST_TESTS:
+                raise FilterError("filters", f"has more than {MOST_TESTS} comparisons")
+            nodes += _plant(root, names, (tests, any_of))
+            if nodes > MOST_NAMES:
+                raise FilterError("filters", f"has more than {MOST_NAMES} names in its paths")
+        if self.kept is not None:
+            raise StreamStateError("__init__ has been called on this filter: make another one")
+        self.kept = []
+        self.source = wanted
+        self.compile(root, conditions, total, nodes + 1)
+
+    def __dealloc__(self):
+        PyMem_RawFree(self.conditions)
+        PyMem_RawFree(self.tests)
+        PyMem_RawFree(self.nodes)
+
+    def __repr__(self):
+        return f"Filter({self.source!r})"
+
+    cdef int compile(self, dict root, int conditions, int tests, int nodes) except -1:
+        cdef Condition *condition
+        cdef Test *test
+        cdef Node *node
+        cdef int planted = 1
+        cdef int number = 0
+        self.conditions = <Condition *>PyMem_RawCalloc(conditions + 1, sizeof(Condition))
+        self.tests = <Test *>PyMem_RawCalloc(tests + 1, sizeof(Test))
+        self.nodes = <Node *>PyMem_RawCalloc(nodes, sizeof(Node))
+        if self.conditions == NULL or self.tests == NULL or self.nodes == NULL:
+            raise MemoryError()
+        condition = self.conditions
+        test = self.tests
+        # Level by level, so that the children of a node stand behind each other.
+        level = [(b"", [None, root])]
+        for name, (wanted, children) in level:
+            node = &self.nodes[number]
+            number += 1
+            node.name = self.keep(name)
+            node.first = planted
+            node.count = len(children)
+            planted += node.count
+            for child in sorted(children):
+                node.sizes |= <uint64_t>1 << (<int>len(child) & 63)
+                level.append((child, children[child]))
+            if wanted is not None:
+                self.set_condition(condition, test, wanted[0], wanted[1])
+                self.program.needed += condition.needed
+                node.condition = condition
+                test += condition.count
+                condition += 1
+        self.program.nodes = self.nodes
+        self.program.count = nodes
+        return 0
+
+    cdef int set_condition(
+            self, Condition *condition, Test *test, list tests, bint any_of) except -1:
+        condition.tests = test
+        condition.count = len(tests)
+        condition.any = any_of
+        condition.needed = any_of
+        if any_of:
+            tests = sorted(tests, key=_rank_of)
+        for operator, constant in tests:
+            test.operator = operator
+            self.set_constant(test, constant)
+            if not (operator == NOT_EQUAL or operator == EXISTS and test.kind == FST_FALSE):
+                condition.needed = True
+            test += 1
+        return 0
+
+    cdef fst_span keep(self, bytes text):
+        cdef fst_span span
+        self.kept.append(text)
+        span.start = PyBytes_AS_STRING(text)
+        span.size = len(text)
+        return span
+
+    cdef int set_constant(self, Test *test, object constant) except -1:
+        test.kind = _kind_of(constant)
+        if test.kind == FST_STRING:
+            test.text = self.keep(_encoded(constant))
+        if test.kind != FST_NUMBER:
+            return 0
+        try:
+            test.number = constant
+        except OverflowError:
+            test.number = float("inf") if constant > 0 else float("-inf")
+            return 0
+        whole = int(constant)
+        test.rest = (constant > test.number) - (constant < test.number)
+        if -(1 << 63) <= whole < 1 << 63:
+            test.whole = isinstance(constant, int)
+            test.integer = whole
+        else:
+            test.negative = whole < 0
+            test.digits = self.keep(b"%d" % abs(whole))
+        return 0
+
+
+cdef bytes _encoded(str text):
+    # What is no UTF-8 can never be equal to what came from the wire.
+    return text.encode(errors="surrogatepass")
+
+
+cdef int _kind_of(object constant) except -1:
+    if constant is None:
+        return FST_NULL
+    if isinstance(constant, bool):
+        return FST_TRUE if constant else FST_FALSE
+    return FST_STRING if isinstance(constant, str) else FST_NUMBER
+
+
+def _rank_of(test):
+    """Where a constant stands among others that a value may be equal to."""
+    _, constant = test
+    kind = _kind_of(constant)
+    if kind == FST_STRING:
+        return kind, _encoded(constant)
+    return kind, constant if kind == FST_NUMBER else 0
+
+
+cdef int _plant(dict tree, list names, tuple wanted) except -1:
+    """Add a path to a tree of names; return how many of them are new."""
+    cdef int new = 0
+    cdef list node = None
+    for name in names:
+        node = tree.get(name_bytes := _encoded(name))
+        if node is None:
+            node = tree[name_bytes] = [None, {}]
+            new += 1
+        tree = node[1]
+    node[0] = wanted
+    return new

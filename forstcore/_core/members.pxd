@@ -1,0 +1,185 @@
+# A record of any shape: its members as spans of the line, for native processors.
+#
+# Inline for the reason that json.pxd gives.
+
+from libc.string cimport memcmp
+
+from forstcore._core.json cimport (
+    NO_COLON,
+    NO_COMMA_OR_BRACE,
+    NO_NAME,
+    Fault,
+    bytes_ptr,
+    refuse,
+    skip_space,
+    string_end,
+    unescape,
+    value_end,
+)
+from forstcore._core.scan cimport fst_copy_plain
+from forstcore.native cimport (
+    FST_ABSENT,
+    FST_ARRAY,
+    FST_FALSE,
+    FST_MEMBERS,
+    FST_NULL,
+    FST_NUMBER,
+    FST_OBJECT,
+    FST_STRING,
+    FST_TRUE,
+    fst_kind,
+    fst_member,
+    fst_record,
+    fst_value,
+)
+
+
+cdef inline fst_kind kind_of(unsigned char first) noexcept nogil:
+    """The kind of a valid value by its first byte."""
+    if first == c'"':
+        return FST_STRING
+    if first == c'{':
+        return FST_OBJECT
+    if first == c'[':
+        return FST_ARRAY
+    if first == c't':
+        return FST_TRUE
+    if first == c'f':
+        return FST_FALSE
+    if first == c'n':
+        return FST_NULL
+    return FST_NUMBER
+
+
+cdef inline bytes_ptr read_name(
+        bytes_ptr p, bytes_ptr limit, int path, fst_member *member, Fault *fault) noexcept nogil:
+    """Where the value starts of the member whose name should be at `p`."""
+    cdef bytes_ptr end
+    if p[0] != c'"':
+        return refuse(fault, NO_NAME, p)
+    end = fst_copy_plain(NULL, p + 1, limit, path)
+    member.plain = end[0] == c'"'
+    if not member.plain:
+        end = string_end(p + 1, limit, path, fault)
+        if end == NULL:
+            return NULL
+    member.name.start = <const char *>p + 1
+    member.name.size = end - p - 1
+    p = skip_space(end + 1)
+    if p[0] != c':':
+        return refuse(fault, NO_COLON, p)
+    return skip_space(p + 1)
+
+
+cdef inline bytes_ptr read_value(
+        bytes_ptr p, bytes_ptr limit, int path, fst_value *value, Fault *fault) noexcept nogil:
+    """The end of the value at `p`, and of the space behind it."""
+    cdef bytes_ptr end
+    value.kind = kind_of(p[0])
+    if value.kind == FST_STRING:
+        end = fst_copy_plain(NULL, p + 1, limit, path)
+        value.plain = end[0] == c'"'
+        if not value.plain:
+            end = string_end(p + 1, limit, path, fault)
+            if end == NULL:
+                return NULL
+        value.text.start = <const char *>p + 1
+        value.text.size = end - p - 1
+        end += 1
+    else:
+        value.plain = 0
+        end = value_end(p, limit, path, 1, fault)
+        if end == NULL:
+            return NULL
+        value.text.start = <const char *>p
+        value.text.size = end - p
+    return skip_space(end)
+
+
+cdef inline bytes_ptr read_member(
+        bytes_ptr p, bytes_ptr limit, int path, fst_member *member, Fault *fault) noexcept nogil:
+    """The end of the member whose name should be at `p`, and of the space behind it."""
+    p = read_name(p, limit, path, member, fault)
+    if p == NULL:
+        return NULL
+    return read_value(p, limit, path, &member.value, fault)
+
+
+cdef inline bytes_ptr read_object(
+        bytes_ptr p, bytes_ptr limit, int path, fst_record *record, fst_member *members,
+        Fault *fault) noexcept nogil:
+    """The end of the object at `p`, whose members go to `members`."""
+    cdef fst_member further
+    cdef fst_member *member
+    record.text.start = <const char *>p
+    record.members = members
+    record.count = record.more = 0
+    p = skip_space(p + 1)
+    if p[0] != c'}':
+        while True:
+            if record.count < FST_MEMBERS:
+                member = &members[record.count]
+                record.count += 1
+            else:
+                member = &further
+                record.more = 1
+            p = read_member(p, limit, path, member, fault)
+            if p == NULL:
+                return NULL
+            if p[0] == c'}':
+                break
+            if p[0] != c',':
+                return refuse(fault, NO_COMMA_OR_BRACE, p)
+            p = skip_space(p + 1)
+    record.text.size = <const char *>p + 1 - record.text.start
+    return p + 1
+
+
+cdef inline Py_ssize_t escape_size(bytes_ptr p) noexcept nogil:
+    """Size of the byte or the whole escape at `p`, in a checked string."""
+    if p[0] != c'\\':
+        return 1
+    if p[1] != c'u':
+        return 2
+    if p[2] | 0x20 == c'd' and p[3] >= c'8':
+        return 12                   # a pair of surrogates
+    return 6
+
+
+cdef inline bint has_name(
+        const fst_member *member, const char *name, Py_ssize_t size) noexcept nogil:
+    """Whether that is the member's name after unescaping."""
+    cdef unsigned char text[8]
+    cdef bytes_ptr p = <bytes_ptr>member.name.start
+    cdef bytes_ptr end = p + member.name.size
+    cdef bytes_ptr start
+    cdef Py_ssize_t piece
+    while p < end:
+        start = p
+        p += escape_size(p)
+        piece = unescape(text, start, p - start)
+        if piece > size or memcmp(text, name, piece) != 0:
+            return False
+        name += piece
+        size -= piece
+    return size == 0
+
+
+cdef inline int find_member(
+        const fst_record *record, const char *name, Py_ssize_t size, fst_value *value,
+        bytes_ptr limit, int path) noexcept nogil:
+    """The last member of that name, looked for in the whole record."""
+    cdef fst_member member
+    cdef Fault fault
+    cdef bytes_ptr p = <bytes_ptr>record.text.start
+    value.kind = FST_ABSENT
+    p = skip_space(p + 1)
+    while p[0] != c'}':
+        p = read_member(p, limit, path, &member, &fault)
+        if p == NULL:
+            return 0                # it was valid, so this cannot be
+        if has_name(&member, name, size):
+            value[0] = member.value
+        if p[0] == c',':
+            p = skip_space(p + 1)
+    return value.kind != FST_ABSENT

@@ -1,0 +1,150 @@
+"""JSON lines to and from Python values.
+
+By orjson where it is installed, and by `json` where it is not, or where the two differ: the
+values, the bytes and the errors are the same with it and without.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import enum
+import io
+import json
+import sys
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+from forstcore._core.orjson_parity import depth_of, reader, reads_alike, writer
+from forstcore._proc import check_object
+from forstcore.errors import RecordError
+
+try:
+    import orjson
+except ImportError:  # It has no wheels for free-threaded Python.
+    orjson = None  # type: ignore[assignment]
+
+__all__ = ["MOST_DEPTH", "dump_line", "dump_lines", "load_lines", "loads", "object_of"]
+
+MOST_DEPTH = 500
+"""Containers inside each other that Python functions get, and may return."""
+
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+
+
+def loads(text: bytes) -> Any:
+    """Read a JSON value: whole numbers exactly, others as doubles.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if orjson is not None and reads_alike(text):
+        return orjson.loads(text)
+    try:
+        # The standard library takes much that is not JSON.
+        check_object(b'{"":%b}' % text.replace(b"\n", b" "))
+        return _loads(text)
+    except RecordError as error:
+        raise ValueError(error.message) from None
+
+
+def _loads(text: bytes) -> Any:
+    """Read what is known to be JSON; raise RecordError if it is too deep."""
+    if depth_of(text) > MOST_DEPTH:
+        raise RecordError("too_deep", f"more than {MOST_DEPTH} containers inside each other", 1, 0)
+    return json.loads(text)
+
+
+def _object_of(line: bytes) -> dict[str, Any]:
+    check_object(line)
+    value: dict[str, Any] = _loads(line)
+    return value
+
+
+def _dump_line(value: object) -> bytes:
+    return _dump(_builtins(value, 0)) + b"\n"
+
+
+def _dump(value: object) -> bytes:
+    return _encode(value).encode()
+
+
+object_of = reader(_object_of if orjson is None else orjson.loads, _object_of)
+dump_line = writer(_dump if orjson is None else orjson.dumps, _dump_line)
+_dump_once = dump_line
+if orjson is not None:
+    _dump_once = writer(orjson.dumps, _dump_line, orjson.OPT_APPEND_NEWLINE)
+# Processors are pickled with their reader, by its name.
+object_of.__module__, object_of.__qualname__ = __name__, "object_of"
+
+
+def dump_lines(values: Iterable[object], file: io.BytesIO) -> None:
+    """Append each value to a file as a line of JSON; an error leaves those before it there.
+
+    Raises:
+        TypeError, ValueError: as `dump_line`.
+    """
+    file.writelines(map(_dump_once, values))
+
+
+def load_lines(lines: bytes) -> list[Any]:
+    """Read lines of JSON, each ended by LF and none of them blank.
+
+    Raises:
+        ValueError: a line is not JSON; the message shows it.
+    """
+    try:
+        if orjson is None or lines == b"\n" or not reads_alike(lines):
+            return [loads(line) for line in lines[:-1].split(b"\n")]
+        # A string cannot hold a bare LF, so this is an array. One call for many lines takes
+        # two thirds of the time.
+        values: list[Any] = orjson.loads(b"[%b]" % lines[:-1].replace(b"\n", b","))
+    except ValueError:
+        for line in lines.splitlines():
+            try:
+                loads(line)
+            except ValueError as error:
+                raise ValueError(f"not a line of JSON: {line[:200]!r}: {error}") from None
+        raise
+    return values
+
+
+def _builtins(value: object, depth: int) -> object:
+    """Make something that the standard library writes of any value that JSON can hold."""
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if depth == MOST_DEPTH:
+        raise ValueError(f"more than {MOST_DEPTH} containers inside each other")
+    # Loops and not comprehensions: before Python 3.12 these are one more frame for each level.
+    if isinstance(value, dict):
+        members = {}
+        for name, member in value.items():
+            if not isinstance(name, str):
+                raise TypeError(f"a member's name must be a string, not {type(name).__name__}")
+            members[name] = _builtins(member, depth + 1)
+        return members
+    if isinstance(value, list | tuple):
+        elements = []
+        for element in value:
+            elements.append(_builtins(element, depth + 1))
+        return elements
+    return _builtins(_plain(value), depth + 1)
+
+
+def _plain(value: object) -> object:
+    """Make something that JSON knows of a value that it does not."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        # Of a default neither orjson nor msgspec finds what is in the class alone.
+        return {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, datetime.datetime | datetime.date | datetime.time):
+        return value.isoformat()
+    if isinstance(value, uuid.UUID):
+        return str(value)
+    # Who returns a Struct has imported msgspec.
+    msgspec = sys.modules.get("msgspec")
+    if msgspec and isinstance(value, msgspec.Struct):
+        return msgspec.to_builtins(value)
+    raise TypeError(f"a result of type {type(value).__name__} cannot be written as JSON")

@@ -1,0 +1,97 @@
+"""Streams that a processor works on, over several workers: one endpoint for each processor."""
+
+from __future__ import annotations
+
+from typing import Literal, cast
+
+from aiohttp import web
+
+from forstcore.engine import Engine
+from forstcore.processors import BUILT_IN, Processor
+from server.errors import ProblemError
+from server.streams.engine import EngineExchange
+from server.streams.handler import filter_of, first_line, keep_rejected, on_error
+from server.streams.registry import STATE, State
+
+__all__ = [
+    "ProcessorResource",
+    "large_dataset_stream",
+    "list_processors",
+    "run_engine",
+    "run_processor",
+]
+
+
+async def large_dataset_stream(request: web.Request) -> web.StreamResponse:
+    """Answer `POST /large-dataset-stream`: what the core does, over several workers."""
+    return await run_engine(request, BUILT_IN)
+
+
+async def run_processor(request: web.Request) -> web.StreamResponse:
+    """Answer `POST /<name>` for the processor of that name."""
+    processors = request.app[STATE].processors
+    return await run_engine(request, processors[request.match_info["name"]])
+
+
+async def list_processors(request: web.Request) -> web.Response:
+    """Answer `GET /processors`."""
+    found = [
+        {
+            "name": each.name,
+            "kind": each.kind,
+            "async": each.is_async,
+            "input": each.takes,
+            "output": each.gives,
+            "doc": each.doc,
+        }
+        for _, each in sorted(request.app[STATE].processors.items())
+    ]
+    return web.json_response({"processors": found})
+
+
+class ProcessorResource(web.DynamicResource):
+    """The paths of all processors. Which there are may change while the server runs."""
+
+    def __init__(self, state: State) -> None:
+        super().__init__("/{name}")
+        self._state = state
+
+    async def resolve(
+        self, request: web.Request
+    ) -> tuple[web.UrlMappingMatchInfo | None, set[str]]:
+        if request.path.removeprefix("/") not in self._state.processors:
+            return None, set()
+        return await super().resolve(request)
+
+    @property
+    def paths(self) -> list[str]:
+        """The paths that there are now."""
+        return [f"/{name}" for name in self._state.processors]
+
+
+async def run_engine(request: web.Request, processor: Processor) -> web.StreamResponse:
+    """Answer a request with what a processor makes of it, over several workers."""
+    state = request.app[STATE]
+    config = state.config
+    if filter_of(request) is not None:
+        path = request.path
+        raise ProblemError(400, f"filters are for /streaming-process, and not for {path}")
+    engine = Engine(
+        processor,
+        state.threads(processor.name),
+        on_error=on_error(request),
+        max_line_size=config.max_line_size,
+        first_line=first_line(request),
+        workers=config.workers,
+        buffer_size=config.buffer_size,
+        order=_order(request),
+        keep_rejected=keep_rejected(request, state),
+    )
+    return await EngineExchange(request, state, engine, processor.name).run()
+
+
+def _order(request: web.Request) -> Literal["input", "completion"]:
+    order = request.headers.get("Forst-Order", "input")
+    if order not in ("input", "completion"):
+        raise ProblemError(400, f"Forst-Order must be input or completion, not {order!r}")
+    return cast("Literal['input', 'completion']", order)

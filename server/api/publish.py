@@ -1,0 +1,125 @@
+"""`POST /sources/{name}`: records for those who read that source."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from aiohttp import web
+
+from forstcore import RecordStream
+from forstcore._proc import PASS_ON
+from forstcore.sources.memory import MemorySource
+from server.errors import ProblemError, StreamError
+from server.http.body_takeover import Takeover
+from server.live.feed_registry import HUB, Hub
+from server.observe.counters import counters_of
+from server.streams.handler import Exchange, on_error
+from server.streams.registry import STATE, State
+from server.streams.response_writer import Outlet
+
+__all__ = ["publish"]
+
+
+async def publish(request: web.Request) -> web.StreamResponse:
+    """Answer `POST /sources/{name}`: publish NDJSON, and say how much that was."""
+    source = _source(request.app[HUB], request.match_info["name"])
+    mode = on_error(request)
+    if mode == "emit":
+        raise ProblemError(400, "Forst-On-Error must be skip or fail: there is no line to emit")
+    state = request.app[STATE]
+    stream = RecordStream(
+        on_error=mode,
+        max_line_size=state.config.max_line_size,
+        processor=PASS_ON,
+        keep_rejected=state.error_file is not None,
+    )
+    return await Publication(request, state, stream, source).run()
+
+
+class Publication(Exchange):
+    """A request whose lines are published as they come.
+
+    Args:
+        request, state: as for `Exchange`.
+        stream: checks the lines.
+        source: where they go.
+    """
+
+    stream: RecordStream
+    core_seconds = 0.0
+
+    def __init__(
+        self, request: web.Request, state: State, stream: RecordStream, source: MemorySource
+    ) -> None:
+        super().__init__(request, state, stream)
+        self._source = source
+        self._count = 0
+
+    async def run(self) -> web.StreamResponse:
+        with self._state.admit(self):
+            try:
+                # The answer says how it went, so there is none to write to before the end.
+                await self._process(None, self.intake.start())
+            except StreamError as error:
+                self.outcome, self.detail = error.code, error.detail
+                await self._rejected_written()
+                raise ProblemError(
+                    error.status,
+                    f"{error.detail}; {self._count} records were published before that",
+                ) from None
+            await self._rejected_written()
+            self.outcome = "ok"
+            document = counters_of(self.stream)
+            del document["bytes_out"]
+            return web.json_response({**document, "offset": self._source.offset})
+
+    async def _process(self, outlet: Outlet | None, takeover: Takeover | None) -> None:
+        seconds = self._config.timeout
+        clock = asyncio.get_running_loop().time
+        try:
+            async with asyncio.timeout(seconds) as limit:
+                async for piece in self.intake.pieces():
+                    self._publish(self.stream.feed(piece))
+                    self._check()
+                    limit.reschedule(clock() + seconds)
+            if not self.stream.failed:
+                self._publish(self.stream.finish())
+            self._check()
+        except TimeoutError:
+            raise StreamError(
+                "timeout", 408, f"no input came for {seconds:g} seconds (timeout)"
+            ) from None
+        except asyncio.CancelledError:
+            if self._ended_by is None:
+                self.outcome = "cancelled"
+                raise
+            self._task.uncancel()
+            raise self._ended_by from None
+        finally:
+            self.intake.stop()
+
+    def _publish(self, lines: bytes) -> None:
+        self._take_rejected()
+        refused = ""
+        if self.stream.failed:
+            lines, error = _last_apart(lines)
+            refused = f"line {error['line']}, byte {error['offset']}: {error['message']}"
+        self._count += self._source.publish(lines)
+        if refused:
+            raise StreamError("bad_record", 422, refused)
+
+
+def _source(hub: Hub, name: str) -> MemorySource:
+    source = hub.sources.get(name)
+    if source is None:
+        raise ProblemError(404, f"there is no source {name!r}; {hub.names()}")
+    if not isinstance(source, MemorySource):
+        raise ProblemError(409, f"source {name!r} is not in memory: publish to its broker instead")
+    return source
+
+
+def _last_apart(lines: bytes) -> tuple[bytes, dict[str, object]]:
+    start = lines.rfind(b"\n", 0, -1) + 1
+    error: dict[str, object] = json.loads(lines[start:])
+    return lines[:start], error

@@ -1,0 +1,283 @@
+"""`POST /real-time-process`: the results of a source, for as long as the client wants them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Mapping
+from contextlib import aclosing
+from typing import Any
+
+from aiohttp import web
+from aiohttp.http import StreamWriter
+
+from forstcore import Filter, FilterError
+from forstcore.errors import OffsetError
+from forstcore.processors import BUILT_IN, Processor
+from forstcore.sources import NOW
+from server.errors import ProblemError, StreamError
+from server.http.body_takeover import Takeover
+from server.live.acknowledgements import acknowledgements
+from server.live.delivery import PASS
+from server.live.feed_registry import HUB, Hub, Order
+from server.live.subscriber import Subscriber
+from server.live.subscription import LiveFrames, Tally
+from server.streams.handler import Exchange, on_error
+from server.streams.registry import STATE, State
+from server.streams.response_writer import Outlet, StreamingResponse
+
+__all__ = ["real_time_process"]
+
+_LOGGER = logging.getLogger("forstcore")
+
+_MOST = 1 << 16  # Bytes of a request: reading much JSON would hold up everybody else.
+_MEMBERS: dict[str, tuple[type, str]] = {
+    "source": (str, "the name of a source"),
+    "filters": (dict, "an object"),
+    "from": (str, "an offset, 'start' or 'now'"),
+    "processor": (str, "the name of a processor"),
+}
+
+
+_GOES_ON = (
+    "Forst-Ack: 1 takes a request that goes on: what is wanted as a line, then lines such as "
+    "':ack 12' for as long as the stream runs"
+)
+_ASK_AGAIN = (
+    "records of this source come again unless they are acknowledged: ask with Forst-Ack: 1 and "
+    "acknowledge in the request, or without Forst-Ack to have them at most once"
+)
+
+
+async def real_time_process(request: web.Request) -> web.StreamResponse:
+    """Answer `POST /real-time-process`."""
+    subscription = Subscription(request, request.app[STATE], request.app[HUB])
+    await subscription.read_order()
+    return await subscription.run()
+
+
+class Subscription(Exchange):
+    """A stream of results of records that nobody sends.
+
+    Args:
+        request, state: as for `Exchange`.
+        hub: has the sources.
+    """
+
+    stream: Tally
+    core_seconds = 0.0
+
+    @property
+    def missed(self) -> int:
+        return self._tally.missed
+
+    def __init__(self, request: web.Request, state: State, hub: Hub) -> None:
+        tally = Tally()
+        super().__init__(request, state, tally)
+        self._tally = tally
+        self._hub = hub
+        self._order: Order | None = None
+        self._acks = _acks(request)
+        self._pieces = self.intake.pieces()
+        self._behind_order = b""
+        self._live = LiveFrames(tally) if self._frames else None
+        self._delivery = ""
+        self._subscriber: Subscriber | None = None
+
+    @property
+    def source(self) -> str | None:
+        """Name of the source; None before the order has been read."""
+        return self._order.source if self._order else None
+
+    async def read_order(self) -> None:
+        """Read what the client wants.
+
+        Raises:
+            ProblemError: it cannot be had.
+        """
+        self._state.check_room()
+        try:
+            self._order = self._order_of(_object(await self._read_request()))
+        except ProblemError:
+            self.intake.stop()
+            raise
+        if self._acks != "1":
+            self.intake.stop()
+
+    def _order_of(self, wanted: Mapping[str, Any]) -> Order:
+        order = Order(
+            self._source(wanted),
+            _filters(wanted),
+            wanted.get("from", NOW),
+            self._processor(wanted.get("processor")),
+            on_error(self.request),
+            self._acks == "1",
+        )
+        try:
+            self._hub.check(order)
+        except OffsetError as error:
+            raise ProblemError(400, f"from: {error}") from None
+        keeps = self._hub.keeps(order)
+        if self._acks == "if-needed" and keeps == "unacknowledged":
+            raise ProblemError(428, _ASK_AGAIN)
+        if keeps != "offsets":
+            is_certain = self._hub.is_acknowledged(order)
+            self._delivery = "at-least-once" if is_certain else "at-most-once"
+            if self._live is not None:
+                self._live.delivery = self._delivery
+                self._live.acks_all = is_certain
+        return order
+
+    async def _read_request(self) -> bytes:
+        """Read what is wanted: the whole body, or its first line where that goes on."""
+        body = bytearray()
+        self.intake.start()
+        try:
+            async with asyncio.timeout(self._config.timeout):
+                async for piece in self._pieces:
+                    body += piece
+                    end = body.find(b"\n") if self._acks == "1" else -1
+                    if (end if end >= 0 else len(body)) > _MOST:
+                        raise ProblemError(413, f"the request is longer than {_MOST} bytes")
+                    if end >= 0:
+                        self._behind_order = bytes(body[end + 1 :])
+                        return bytes(body[:end])
+        except StreamError as error:
+            raise ProblemError(error.status, error.detail) from None
+        except TimeoutError:
+            raise ProblemError(408, "the request did not end in time (timeout)") from None
+        if self._acks == "1":
+            raise ProblemError(400, _GOES_ON)
+        return bytes(body)
+
+    def drain(self) -> None:
+        self.interrupt(
+            StreamError(
+                "draining", 503, "the server is going down; go on elsewhere from the last :offset"
+            )
+        )
+
+    def _start_intake(self) -> Takeover | None:
+        # With acknowledgements it has been started already, to read what is wanted.
+        return None if self._acks == "1" else super()._start_intake()
+
+    def _more_headers(self) -> Mapping[str, str]:
+        return {"Forst-Delivery": self._delivery} if self._delivery else {}
+
+    def _source(self, wanted: Mapping[str, Any]) -> str:
+        if "source" not in wanted:
+            raise ProblemError(400, "source is missing: the name of a source")
+        name: str = wanted["source"]
+        if name not in self._hub.sources:
+            raise ProblemError(404, f"there is no source {name!r}; {self._hub.names()}")
+        return name
+
+    def _processor(self, name: str | None) -> Processor:
+        if name is None:
+            return BUILT_IN
+        declared = self._state.processors
+        if name in declared:
+            return declared[name]
+        if name == PASS.name:
+            return PASS
+        names = ", ".join(sorted({*declared, PASS.name}))
+        raise ProblemError(400, f"processor: there is no {name!r}; there are {names}")
+
+    def _outlet_for(
+        self, response: StreamingResponse, writer: StreamWriter, coding: str | None
+    ) -> Outlet:
+        self._subscriber = Subscriber(
+            self._tally,
+            self._config.queue_size,
+            self._protocol,
+            response,
+            writer,
+            self._config,
+            self._live,
+            coding,
+        )
+        return self._subscriber
+
+    async def _process(self, outlet: Outlet, takeover: Takeover | None) -> None:
+        subscriber = self._subscriber
+        assert subscriber is not None
+        assert self._order is not None
+        # The order was the first line and the last.
+        self._begin()
+        reading: asyncio.Task[None] | None = None
+        if self._acks == "1":
+            reading = asyncio.create_task(self._read_acknowledgements(subscriber))
+        else:
+            # Nothing but the end of the connection tells that the client has gone.
+            self._protocol.end_with_client()
+        self._hub.join(self._order, subscriber)
+        try:
+            error = await subscriber.ended
+        finally:
+            feed = self._hub.leave(subscriber)
+            if reading is not None:
+                reading.cancel()
+                await asyncio.wait([reading])
+        if error is not None:
+            raise error
+        if feed is not None and self._hub.is_acknowledged(self._order):
+            # Its end says that the source has all acknowledgements.
+            await feed.close()
+        await subscriber.flushed()
+        await subscriber.end()
+
+    async def _read_acknowledgements(self, subscriber: Subscriber) -> None:
+        """Read on in the request; its end is that of the subscription."""
+        error: StreamError | None = None
+        try:
+            async with (
+                aclosing(self._pieces) as pieces,
+                aclosing(acknowledgements(pieces, self._behind_order)) as numbers,
+            ):
+                async for lines in numbers:
+                    subscriber.acknowledge(lines)
+        except StreamError as ending:
+            error = ending
+        except Exception:
+            _LOGGER.exception("a subscription ended by an error of the server")
+            error = StreamError("internal", 500, "an error of the server; see its log")
+        subscriber.finish(error)
+
+    def is_processing(self) -> bool:
+        # The source takes its time.
+        return True
+
+
+def _acks(request: web.Request) -> str:
+    value = request.headers.get("Forst-Ack", "")
+    if value not in ("", "0", "1", "if-needed"):
+        raise ProblemError(400, f"Forst-Ack must be 1, 0 or if-needed, not {value!r}")
+    if value == "1" and request.headers.get("Forst-Frames") != "1":
+        raise ProblemError(400, "Forst-Ack: 1 needs Forst-Frames: 1, whose :ack lines it answers")
+    return value
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        wanted = json.loads(body.decode())
+    except (ValueError, RecursionError) as error:
+        raise ProblemError(400, f"the request is not JSON: {error}") from None
+    if not isinstance(wanted, dict):
+        raise ProblemError(400, 'the request must be a JSON object, such as {"source": "events"}')
+    for name, value in wanted.items():
+        if name not in _MEMBERS:
+            raise ProblemError(400, f"{name}: there is no such member; {', '.join(_MEMBERS)} are")
+        kind, text = _MEMBERS[name]
+        if not isinstance(value, kind):
+            raise ProblemError(400, f"{name} must be {text}")
+    return wanted
+
+
+def _filters(wanted: Mapping[str, Any]) -> Mapping[str, Any]:
+    filters: Mapping[str, Any] = wanted.get("filters", {})
+    try:
+        Filter(filters)
+    except FilterError as error:
+        raise ProblemError(400, str(error)) from None
+    return filters

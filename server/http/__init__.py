@@ -1,0 +1,1 @@
+"""Connections: accepting them, reading requests and bodies, access, control lines."""

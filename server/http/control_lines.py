@@ -1,0 +1,79 @@
+"""Control lines, for clients that ask for them with `Forst-Frames: 1`.
+
+A control line starts with ':', which no JSON value does, so that it is never taken for a
+result: `:ack N`, `:rejected N…`, `:end {…}` and `:error {…}`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from xxhash import xxh3_64
+
+from forstcore import RejectedLines
+from server.errors import StreamError, problem
+from server.observe.counters import Counted, came_to_nothing, counters_of
+
+__all__ = ["Frames", "marks"]
+
+
+class Frames:
+    """Write the control lines of one stream.
+
+    Args:
+        stream: the stream whose counters they tell.
+
+    Attributes:
+        digest: of the result and error lines so far.
+        acked: lines that the last acknowledgement with results named.
+    """
+
+    def __init__(self, stream: Counted) -> None:
+        self._stream = stream
+        self.digest = xxh3_64()
+        self.acked = 0
+
+    def results(self, results: bytes, rejected: RejectedLines | None = None) -> bytes:
+        """Add what is to be said of a batch of results, if it is news.
+
+        Before them, which of the lines are error lines; behind them, the acknowledgement of
+        all input lines so far.
+
+        Args:
+            results: result and error lines.
+            rejected: the input lines that gave an error among theirs, None for none.
+        """
+        self.digest.update(results)
+        if rejected is not None:
+            results = marks(rejected.places) + results
+        if self._stream.lines == self.acked:
+            return results
+        self.acked = self._stream.lines
+        return b"%b:ack %d\n" % (results, self._stream.lines)
+
+    def ack(self) -> bytes:
+        """Write the acknowledgement alone, as a heartbeat."""
+        return b":ack %d\n" % self._stream.lines
+
+    def end(self) -> bytes:
+        """Write the last line of a stream that ended well.
+
+        The digest is XXH3 (64 bits, hexadecimal) over the result and error lines, control
+        lines left out.
+        """
+        digest = f"xxh3:{self.digest.hexdigest()}"
+        counters: dict[str, object] = {**counters_of(self._stream), "digest": digest}
+        if came_to_nothing(self._stream):
+            # A client that is told nothing else has to know why.
+            counters["errors_by_code"] = self._stream.errors_by_code()
+        return b":end %b\n" % json.dumps(counters, separators=(",", ":")).encode()
+
+    def error(self, error: StreamError) -> bytes:
+        """Write why the stream ends here."""
+        return b":error %b\n" % problem(error.status, error.detail, code=error.code)
+
+
+def marks(places: Sequence[int]) -> bytes:
+    """Write which of the lines that follow are error lines: nothing, if none is."""
+    return f":rejected {' '.join(map(str, places))}\n".encode() if places else b""

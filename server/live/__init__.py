@@ -1,0 +1,1 @@
+"""Live sources: feeds, and the subscribers that they serve."""

@@ -1,0 +1,196 @@
+"""One reading of a source, and the subscribers that it serves."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from contextlib import aclosing
+
+from forstcore.errors import SourceError
+from forstcore.sources import Batch, Notice, Reader
+from server.background import told
+from server.errors import StreamError
+from server.live.acknowledgements import Unacknowledged
+from server.live.delivery import Delivery, Work
+from server.live.subscriber import Subscriber
+
+__all__ = ["Feed"]
+
+_LOGGER = logging.getLogger("forstcore")
+
+_TURN = 100  # Subscribers that are written to before others get their turn.
+_SHORT = 0.001  # Seconds that a round may take without a pause behind it,
+_LONGEST = 0.02  # and the longest pause.
+
+
+class Feed:
+    """Read a source, process it once, and deliver to every subscriber.
+
+    Args:
+        reader: reads the source.
+        work: processes it.
+        waits: whether slow subscribers are waited for; if not, they miss records.
+        unacknowledged: counts what the only subscriber has not acknowledged; None where
+            deliveries are acknowledged to the source when they have been sent.
+        on_caught_up: called behind a batch that was the source's last for now; tells whether
+            somebody else serves the subscribers from here on.
+        on_end: called when it serves nobody any more.
+        on_closed: called when it has given up what it held.
+
+    Attributes:
+        offset: behind what has been delivered.
+        waits: as above; may be changed.
+        trouble: why the source cannot be read now, None if it can.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        work: Work,
+        *,
+        waits: bool,
+        unacknowledged: Unacknowledged | None,
+        on_caught_up: Callable[[Feed], bool],
+        on_end: Callable[[Feed], None],
+        on_closed: Callable[[Feed], None],
+    ) -> None:
+        self.offset = ""
+        self.waits = waits
+        self._reader = reader
+        self._work = work
+        self._unacknowledged = unacknowledged
+        self._on_caught_up = on_caught_up
+        self._on_end = on_end
+        self._subscribers: set[Subscriber] = set()
+        self.trouble: Notice | None = None
+        self._has_begun = False
+        self._is_running = False
+        self._is_stopped = False
+        self._task = asyncio.create_task(self._run())
+        self._task.add_done_callback(lambda _: on_closed(self))
+
+    def add(self, subscriber: Subscriber) -> None:
+        """Serve a subscriber that has nothing yet, from here on."""
+        self._subscribers.add(subscriber)
+        if self._unacknowledged is not None:
+            subscriber.acknowledge = self._unacknowledged.acknowledge
+        if self.trouble is not None:
+            subscriber.deliver(Delivery(notice=self.trouble))
+        if self._has_begun:
+            subscriber.deliver(Delivery(batches=[Batch(b"", self.offset)]))
+
+    def hand_over(self, other: Feed) -> None:
+        """Let another feed, which is as far as this, serve the subscribers."""
+        other._subscribers |= self._subscribers
+        self._subscribers.clear()
+
+    def remove(self, subscriber: Subscriber) -> bool:
+        """Serve a subscriber no more, if it was served; the feed ends with the last."""
+        if subscriber not in self._subscribers:
+            return False
+        self._subscribers.discard(subscriber)
+        if not self._subscribers:
+            self._stop()
+        return True
+
+    async def close(self) -> None:
+        """Stop reading, and wait for the end of that."""
+        self._stop()
+        await asyncio.wait([self._task])
+
+    def _stop(self) -> None:
+        self._on_end(self)
+        self._is_stopped = True
+        # A task that is cancelled before its first step would not close the reader.
+        if self._is_running and not self._task.cancelling():
+            self._task.cancel()
+
+    async def _run(self) -> None:
+        if self._is_stopped:
+            await told("closing a source's reader", self._close_reader())
+            return
+        self._is_running = True
+        error: StreamError | None = None
+        telling = asyncio.create_task(self._tell())
+        try:
+            async with aclosing(self._work.run(self._reader)) as deliveries:
+                async for delivery in deliveries:
+                    await self._deliver(delivery)
+                    if delivery.is_last and self._on_caught_up(self):
+                        break
+        except StreamError as ending:
+            error = ending
+        except SourceError as ending:
+            error = StreamError("source", 502, str(ending))
+        except Exception:
+            _LOGGER.exception("the reading of a source ended by an error of the server")
+            error = StreamError("internal", 500, "an error of the server; see its log")
+        finally:
+            self._on_end(self)
+            telling.cancel()
+            await asyncio.wait([telling])
+            # Whatever that says, the subscribers are told that there is no more.
+            await told("closing a source's reader", self._close_reader())
+        for subscriber in self._subscribers:
+            subscriber.finish(error)
+
+    async def _close_reader(self) -> None:
+        try:
+            if self._unacknowledged is not None:
+                await self._unacknowledged.close()
+        except (SourceError, TimeoutError) as error:
+            # The records come again, to this subscriber or to another.
+            _LOGGER.warning("the last acknowledgements were not taken: %s", error)
+        finally:
+            await self._reader.close()
+
+    async def _tell(self) -> None:
+        """Pass on what the subscriber acknowledges."""
+        if self._unacknowledged is None:
+            return
+        error = StreamError("internal", 500, "an error of the server; see its log")
+        try:
+            await self._unacknowledged.tell()
+        except SourceError as ending:
+            error = StreamError("source", 502, str(ending))
+        except Exception:
+            _LOGGER.exception("acknowledging ended by an error of the server")
+        for subscriber in self._subscribers:
+            subscriber.finish(error)
+
+    async def _deliver(self, delivery: Delivery) -> None:
+        # Before anybody gets it: who comes meanwhile begins behind it.
+        self.offset = delivery.offset or self.offset
+        self._has_begun = self._has_begun or delivery.is_start
+        if delivery.notice is not None:
+            self.trouble = delivery.notice if delivery.notice.state == "down" else None
+        if self._unacknowledged is not None:
+            self._unacknowledged.add(delivery)
+        clock = asyncio.get_running_loop().time
+        started = clock()
+        served = tuple(self._subscribers)
+        for number, subscriber in enumerate(served, 1):
+            if subscriber in self._subscribers:
+                subscriber.deliver(delivery)
+            if number % _TURN == 0:
+                await asyncio.sleep(0)
+        if self.waits:
+            for subscriber in served:
+                await subscriber.flushed()
+        if self._unacknowledged is not None:
+            await self._unacknowledged.room()
+        elif delivery.receipts:
+            await self._acknowledge(delivery, served)
+        if not self.waits and (took := clock() - started) > _SHORT:
+            # The rest of the server gets as much time as the subscribers, and what is
+            # published meanwhile makes the next round larger, not more rounds.
+            await asyncio.sleep(min(took, _LONGEST))
+
+    async def _acknowledge(self, delivery: Delivery, served: Iterable[Subscriber]) -> None:
+        """Acknowledge a delivery that has been sent, as nobody else will."""
+        if self.waits:
+            for subscriber in served:
+                await subscriber.taken()
+        for receipt in delivery.receipts:
+            await self._reader.acknowledge(receipt)

@@ -1,0 +1,1 @@
+"""The process around the streams: listening sockets, signals, reloading, memory."""

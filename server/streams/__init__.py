@@ -1,0 +1,1 @@
+"""One stream: its request body, its processing and its response."""

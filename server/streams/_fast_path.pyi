@@ -1,0 +1,31 @@
+from typing import Final
+
+from typing_extensions import Buffer
+
+from forstcore import RecordStream
+from server.http._chunked import ChunkedDecoder
+from server.http.control_lines import Frames
+
+AVAILABLE: Final[bool]
+
+class Relay:
+    def __init__(
+        self,
+        loop_fd: int,
+        fd: int,
+        buffer: Buffer,
+        decoder: ChunkedDecoder,
+        stream: RecordStream,
+        frames: Frames | None = None,
+    ) -> None: ...
+    def run(self, lines: int, received: int, chunks: int, /) -> bytes: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def sent(self) -> int: ...
+    @property
+    def nanoseconds(self) -> int: ...
+    @property
+    def rest(self) -> int: ...
+    @property
+    def left(self) -> int: ...

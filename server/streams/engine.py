@@ -1,0 +1,54 @@
+"""Streams that an engine processes, over several workers."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+
+from forstcore.engine import Engine
+from server.http.body_takeover import Takeover
+from server.streams.handler import Exchange, drained
+from server.streams.response_writer import Outlet
+
+__all__ = ["EngineExchange"]
+
+
+class EngineExchange(Exchange):
+    """A stream that an engine processes.
+
+    Reading goes on while workers are busy, as far as the engine has room; results are
+    written as they come out of it.
+    """
+
+    stream: Engine
+
+    @property
+    def core_seconds(self) -> float:
+        return self.stream.seconds
+
+    def drain(self) -> None:
+        self.stream.end_input(drained())
+
+    async def _process(self, outlet: Outlet, takeover: Takeover | None) -> None:
+        async with (
+            aclosing(self.intake.pieces()) as pieces,
+            aclosing(self.stream.run(pieces)) as outputs,
+        ):
+            async for output in outputs:
+                sending = outlet.send(outlet.wrapped(output, self._take_rejected()))
+                del output
+                await sending
+                self._check()
+                if not self._may_reject():
+                    await self._rejected_written()
+        await self._rejected_written()
+        await outlet.end()
+
+    def _at_once(self, piece: memoryview) -> int:
+        if not self.stream.has_room or not self.intake.may_go_at_once():
+            return 0
+        self.intake.count(len(piece))
+        self.stream.feed(piece)
+        return len(piece)
+
+    def is_processing(self) -> bool:
+        return self.stream.is_busy

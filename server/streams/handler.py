@@ -1,0 +1,306 @@
+"""One request and its response: the one place where both directions meet."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import re
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Literal, cast
+
+from aiohttp import hdrs, web
+from aiohttp.http import StreamWriter
+
+from forstcore import Filter, FilterError, RejectedLines
+from server.errors import ProblemError, StreamError
+from server.http.body_takeover import Takeover
+from server.http.compression import negotiate
+from server.http.control_lines import Frames
+from server.http.protocol import RequestHandler
+from server.http.trailers import Trailers
+from server.observe.counters import Counted
+from server.streams.registry import State
+from server.streams.request_body import Intake, check_body
+from server.streams.response_writer import Outlet, StreamingResponse
+from server.streams.watchdog import Watch
+
+__all__ = ["Exchange", "drained", "filter_of", "first_line", "keep_rejected", "on_error"]
+
+_LOGGER = logging.getLogger("forstcore")
+_LINE_NUMBER = re.compile(r"[1-9][0-9]{0,17}")
+_NDJSON_TYPES = ("application/x-ndjson", "application/ndjson", "application/jsonl")
+
+
+class Exchange(ABC):
+    """One streaming request, from its head to the end of its response.
+
+    Args:
+        request: the request.
+        state: what the streams of this process share.
+        stream: the counters of its processing.
+
+    Attributes:
+        request: the request.
+        stream: as above.
+        processor: name of the processor that it runs, None for the core's alone.
+        outcome: how it ended: ``ok``, or the code of the error; empty while it runs.
+
+    Raises:
+        ProblemError: the request cannot be answered as asked.
+    """
+
+    def __init__(
+        self, request: web.Request, state: State, stream: Counted, processor: str | None = None
+    ) -> None:
+        config = state.config
+        check_body(request, config)
+        self.request = request
+        self.stream = stream
+        self.processor = processor
+        protocol = request.protocol
+        if not isinstance(protocol, RequestHandler):
+            raise RuntimeError(f"a stream needs a connection of ours, not {protocol!r}")
+        self.intake = Intake(request, protocol, config, self._begin)
+        self.outlet: Outlet | None = None
+        self.outcome = ""
+        self.detail = ""
+        self.started_at = time.monotonic()
+        self._protocol = protocol
+        self._state = state
+        self._config = config
+        self._frames = Frames(self.stream) if has_frames(request) else None
+        self._task = cast("asyncio.Task[object]", asyncio.current_task())
+        self._watch: Watch | None = None
+        self._ended_by: StreamError | None = None
+        self._draining = False
+        self._has_rejected = False
+
+    @property
+    def missed(self) -> int:
+        """Records that the client was too slow for; other streams wait for theirs."""
+        return 0
+
+    @property
+    @abstractmethod
+    def core_seconds(self) -> float:
+        """Time spent processing."""
+
+    async def run(self) -> web.StreamResponse:
+        """Process the request's body into its response, and return that when it is sent."""
+        with self._state.admit(self):
+            coding = None
+            if self._config.compression:
+                coding = negotiate(self.request.headers.get("Accept-Encoding", ""))
+            response = _response(self.request, coding)
+            response.headers.update(self._more_headers())
+            trailers = Trailers(self.request, self.stream, has_frames=self._frames is not None)
+            if trailers.announced:
+                response.headers[hdrs.TRAILER] = trailers.announced
+            response.trailers = trailers
+            try:
+                writer = await response.prepare(self.request)
+            except ConnectionError:
+                self.outcome = "disconnected"
+                response.cut = True
+                return response
+            if not isinstance(writer, StreamWriter):
+                raise RuntimeError(f"aiohttp writes with {writer!r}, not with its StreamWriter")
+            self.outlet = outlet = self._outlet_for(response, writer, coding)
+            self._watch = watch = Watch(
+                self.intake,
+                outlet,
+                self._is_reading,
+                self.is_processing,
+                self.interrupt,
+                self._config,
+            )
+            try:
+                try:
+                    await self._process(outlet, self._start_intake())
+                except asyncio.CancelledError:
+                    if self._ended_by is None:
+                        self.outcome = "cancelled"
+                        raise
+                    self._task.uncancel()
+                    raise self._ended_by from None
+                self.outcome = "ok"
+            except StreamError as error:
+                await self._fail(outlet, error)
+            except Exception:
+                _LOGGER.exception("a stream ended by an error of the server")
+                await self._fail(
+                    outlet, StreamError("internal", 500, "an error of the server; see its log")
+                )
+            finally:
+                watch.stop()
+                self._watch = None
+                outlet.close()
+                self.intake.stop()
+        return response
+
+    def interrupt(self, error: StreamError) -> None:
+        """End the stream with an error, whatever it is waiting for."""
+        if self._ended_by is None and not self.outcome:
+            self._ended_by = error
+            self._task.cancel()
+
+    def drain(self) -> None:
+        """End the stream at the next line boundary: what was read is processed and sent."""
+        self._draining = True
+        if self.intake.waiting:
+            self.interrupt(drained())
+
+    def _more_headers(self) -> Mapping[str, str]:
+        """Return response headers that are those of one endpoint."""
+        return {}
+
+    def _outlet_for(
+        self, response: StreamingResponse, writer: StreamWriter, coding: str | None
+    ) -> Outlet:
+        """Make what writes the response."""
+        return Outlet(self._protocol, response, writer, self._config, self._frames, coding)
+
+    def _start_intake(self) -> Takeover | None:
+        """Begin to read the body; see `Intake.start`."""
+        return self.intake.start(self._at_once, self._go_on)
+
+    @abstractmethod
+    async def _process(self, outlet: Outlet, takeover: Takeover | None) -> None:
+        """Process what is read, and send what comes of it, to the end.
+
+        Args:
+            outlet: where results go.
+            takeover: what reads the body past aiohttp, if something does.
+        """
+
+    def _begin(self) -> None:
+        """Note that the client has begun to send; raise StreamError if there is no place."""
+        self._state.count_in(self)
+        if self._watch is not None:
+            self._watch.begin()
+
+    def _at_once(self, piece: memoryview) -> int:
+        """Process of a piece what can be without waiting; see `Takeover`."""
+        return 0
+
+    def _go_on(self, takeover: Takeover) -> None:
+        """Go on past the event loop, if that can be; see `Takeover`."""
+        return
+
+    def is_processing(self) -> bool:
+        """Tell whether there is input whose results are still in the making."""
+        return False
+
+    def _check(self) -> None:
+        """Raise StreamError if the stream cannot go on after what it has sent."""
+        most = self._config.max_stream_records
+        if self.stream.failed:
+            raise StreamError(
+                "bad_record", 422, "a line is not a record; the error line before this says why"
+            )
+        if most and self.stream.lines > most:
+            raise StreamError(
+                "too_many_records",
+                413,
+                f"the input has more than {most} lines (max_stream_records)",
+            )
+        if self._draining:
+            raise drained()
+
+    async def _fail(self, outlet: Outlet, error: StreamError) -> None:
+        self.outcome, self.detail = error.code, error.detail
+        await self._rejected_written()
+        with contextlib.suppress(ConnectionError, StreamError):
+            await outlet.fail(error)
+
+    def _take_rejected(self) -> RejectedLines | None:
+        """Return the lines that were rejected last; where a file is for that, it gets them."""
+        file, rejected = self._state.error_file, self.stream.take_rejected()
+        if file is not None and rejected is not None:
+            file.write(rejected, self.request.path, self.request.remote or "")
+            self._has_rejected = True
+        return rejected
+
+    def _may_reject(self) -> bool:
+        """Tell whether the disk has taken most of what was rejected."""
+        file = self._state.error_file
+        return file is None or not self._has_rejected or not file.is_crowded
+
+    async def _rejected_written(self) -> None:
+        """Wait, not for long, until the lines that were rejected are in their file."""
+        if self._has_rejected and self._state.error_file is not None:
+            await self._state.error_file.flushed()
+
+    def _is_reading(self) -> bool:
+        transport = self.request.transport
+        return transport is not None and transport.is_reading()
+
+
+def on_error(request: web.Request) -> Literal["skip", "emit", "fail"]:
+    """Read what is to become of lines that are no records; raise ProblemError 400."""
+    mode = request.headers.get("Forst-On-Error", "skip")
+    if mode not in ("skip", "emit", "fail"):
+        raise ProblemError(400, f"Forst-On-Error must be skip, emit or fail, not {mode!r}")
+    return cast("Literal['skip', 'emit', 'fail']", mode)
+
+
+def has_frames(request: web.Request) -> bool:
+    """Tell whether the client asks for control lines."""
+    return request.headers.get("Forst-Frames") == "1"
+
+
+def keep_rejected(request: web.Request, state: State) -> bool:
+    """Tell whether anybody asks which lines were rejected."""
+    return state.error_file is not None or (has_frames(request) and on_error(request) != "skip")
+
+
+def filter_of(request: web.Request) -> Filter | None:
+    """Read which records to process, by header or in the query; raise ProblemError 400."""
+    text = request.headers.get("Forst-Filter") or request.query.get("filter")
+    if not text:
+        return None
+    try:
+        wanted = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ProblemError(400, f"Forst-Filter is not JSON: {error}") from None
+    if not isinstance(wanted, dict):
+        raise ProblemError(400, "Forst-Filter must be a JSON object")
+    try:
+        return Filter(wanted)
+    except FilterError as error:
+        raise ProblemError(400, f"Forst-Filter: {error}") from None
+
+
+def first_line(request: web.Request) -> int:
+    """Read the number of the first line; raise ProblemError 400."""
+    number = request.headers.get("Forst-First-Line", "1")
+    if not _LINE_NUMBER.fullmatch(number):
+        raise ProblemError(400, f"Forst-First-Line must be a number from 1, not {number!r}")
+    return int(number)
+
+
+def _response(request: web.Request, coding: str | None) -> StreamingResponse:
+    accepted = [part.split(";")[0].strip() for part in request.headers.get("Accept", "").split(",")]
+    content_type = next((name for name in accepted if name in _NDJSON_TYPES), None)
+    response = StreamingResponse(
+        headers={
+            "Content-Type": content_type or "application/octet-stream",
+            "Cache-Control": "no-cache",
+            "X-Accel-Buffering": "no",
+        }
+    )
+    if coding:
+        response.headers["Content-Encoding"] = coding
+        response.headers["Vary"] = "Accept-Encoding"
+    return response
+
+
+def drained() -> StreamError:
+    """Make the error of a stream that ends because the server does."""
+    return StreamError(
+        "draining", 503, "the server is going down; send again from the first line without :ack"
+    )

@@ -1,0 +1,100 @@
+"""The clock of a stream: heartbeats, half-duplex clients, idle streams, and dead ones."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from server.config import ServerConfig
+from server.errors import StreamError
+from server.streams.request_body import Intake
+from server.streams.response_writer import Outlet
+
+__all__ = ["Watch"]
+
+
+class Watch:
+    """Look at a stream for as long as it lives, a few times a second once it has begun.
+
+    Both sides wait for the other without a time limit of their own; what they wait for may
+    never come. Progress is counted where it cannot be faked: bytes read from the
+    connection, and bytes that the reader's side has taken.
+
+    Args:
+        intake, outlet: the two sides.
+        is_reading: whether the connection is being read; if not, input may be waiting.
+        is_processing: whether results are in the making, which no client can speed up.
+        interrupt: ends the stream with an error.
+        config: timeout, stall and heartbeat, in seconds.
+    """
+
+    def __init__(
+        self,
+        intake: Intake,
+        outlet: Outlet,
+        is_reading: Callable[[], bool],
+        is_processing: Callable[[], bool],
+        interrupt: Callable[[StreamError], None],
+        config: ServerConfig,
+    ) -> None:
+        self._intake = intake
+        self._outlet = outlet
+        self._is_reading = is_reading
+        self._is_processing = is_processing
+        self._interrupt = interrupt
+        self._config = config
+        self._loop = asyncio.get_running_loop()
+        # Before a line has come there is no result that could be stuck.
+        self._interval = min(config.timeout / 4, config.heartbeat)
+        now = self._loop.time()
+        self._received = 0
+        self._is_resting = False
+        self._accepted = 0
+        self._sent = 0
+        self._input_at = now  # when each of these last moved
+        self._output_at = now
+        self._written_at = now
+        self._timer = self._loop.call_later(self._interval, self._tick)
+
+    def begin(self) -> None:
+        """Look more often from now on: the client has begun to send."""
+        config = self._config
+        self._interval = min(config.timeout, config.stall, config.heartbeat, 4.0) / 4
+        self._timer.cancel()
+        self._timer = self._loop.call_later(self._interval, self._tick)
+
+    def stop(self) -> None:
+        """Stop looking."""
+        self._timer.cancel()
+
+    def _tick(self) -> None:
+        self._timer = self._loop.call_later(self._interval, self._tick)
+        now = self._loop.time()
+        waiting, accepted = self._outlet.waiting, self._outlet.accepted()
+        is_processing = self._is_processing() and not waiting
+        if self._intake.received != self._received or is_processing:
+            self._received = self._intake.received
+            self._input_at = now
+            self._is_resting = False
+        elif not self._is_resting:
+            self._intake.rest()
+            self._is_resting = True
+        if accepted > self._accepted:
+            self._accepted = accepted
+            self._output_at = now
+        if self._outlet.sent != self._sent:
+            self._sent = self._outlet.sent
+            self._written_at = now
+
+        config = self._config
+        if now - max(self._input_at, self._output_at) > config.timeout:
+            side = "the client took no results" if waiting else "no input came"
+            self._interrupt(
+                StreamError("timeout", 408, f"{side} for {config.timeout:g} seconds (timeout)")
+            )
+        elif waiting:
+            if now - self._output_at > config.stall and not self._is_reading():
+                self._outlet.spool_from_now()
+        elif (self._intake.waiting or is_processing) and now - self._written_at >= config.heartbeat:
+            self._outlet.heartbeat()
+            self._written_at = now
