@@ -1,5 +1,24 @@
 """The command line, `forstcore`: one module for each command."""
 
-from forstcore.cli._main import main
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from forstcore.cli._signals import end_at_once
 
 __all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        arguments: those of the process if None.
+
+    Returns:
+        The exit status.
+    """
+    end_at_once()
+    from forstcore.cli._main import run
+
+    return run(arguments)

@@ -9,15 +9,15 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from types import FrameType
 from typing import Any, Never
 
 import click
 
 import forstcore
+from forstcore.cli._signals import Interrupted, interrupt
 from forstcore.errors import ForstError, RecordError, StreamFailedError
 
-__all__ = ["BAD_LINES", "FAILED", "main"]
+__all__ = ["BAD_LINES", "FAILED", "run"]
 
 BAD_LINES = 1
 """Exit status: there were lines that are no records, and that was the question."""
@@ -47,14 +47,6 @@ Completion, for bash, zsh or fish:
 """
 
 
-class Interrupted(KeyboardInterrupt):
-    """SIGINT, SIGTERM or SIGHUP came."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
-
-
 class Ended(Exception):
     """A command was ended by a signal, or as if by one."""
 
@@ -78,6 +70,14 @@ class _Commands(click.Group):
             # and "Aborted!" of this.
             raise Ended(error.number) from None
 
+    def resolve_command(
+        self, context: click.Context, arguments: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        found = super().resolve_command(context, arguments)
+        # It has been imported, and may have something to clean up from now on.
+        interrupt()
+        return found
+
     def list_commands(self, _context: click.Context) -> list[str]:
         return list(_COMMANDS)
 
@@ -95,22 +95,10 @@ def forst(debug: bool) -> None:
     """Process streams of NDJSON records, here or through a server."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command.
-
-    Args:
-        arguments: those of the process if None.
-
-    Returns:
-        The exit status.
-    """
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; see `forstcore.cli.main`."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     _open_closed()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
-    # Not where `nohup` has set it to be ignored.
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
-        signal.signal(signal.SIGHUP, _interrupt)
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         # File names need not be UTF-8.
         sys.stdout.reconfigure(errors="surrogateescape")
@@ -152,12 +140,6 @@ def _open_closed() -> None:
         sys.stdout = os.fdopen(1, "w", closefd=False)
     if sys.stderr is None:
         sys.stderr = os.fdopen(2, "w", closefd=False)
-
-
-def _interrupt(number: int, _frame: FrameType | None) -> None:
-    # Who cannot wait until all is cleaned up may ask again.
-    signal.signal(number, signal.SIG_DFL)
-    raise Interrupted(number)
 
 
 def _end_by(number: int) -> Never:

@@ -8,6 +8,8 @@ import sys
 
 import click
 
+from forstcore.cli._signals import end_at_once
+
 __all__ = ["command"]
 
 
@@ -19,9 +21,7 @@ __all__ = ["command"]
 def command(options: tuple[str, ...]) -> None:
     """Run the server; `forstcore serve --help` lists its options."""
     # It has its own way with signals.
+    end_at_once()
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     sys.argv[1:] = options
     runpy.run_module("server", run_name="__main__", alter_sys=True)

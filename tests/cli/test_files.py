@@ -12,7 +12,6 @@ import stat
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -400,7 +399,6 @@ def test_drafts_have_names_of_their_own(start: Start, tmp_path: Path) -> None:
             assert process.poll() is None
         names.add(found[0])
         assert mode_of(tmp_path / found[0]) == 0o600
-        time.sleep(0.3)  # Until it reads its input.
         process.terminate()
         process.wait(30)
     assert len(names) == 2
@@ -417,7 +415,6 @@ def test_signals_leave_no_draft(start: Start, tmp_path: Path, number: int) -> No
         signal.signal(number, before)
     while not drafts(tmp_path):
         assert process.poll() is None
-    time.sleep(0.3)  # Until it reads its input.
     process.send_signal(number)
     assert process.wait(30) == -number
     assert list(tmp_path.iterdir()) == []

@@ -11,6 +11,7 @@ import pytest
 
 import forstcore
 from tests.cli.conftest import RECORDS, Run, Start
+from tests.servers import ROOT
 
 COMMANDS = ["process", "send", "publish", "watch", "validate", "replay", "bench", "info", "serve"]
 
@@ -122,3 +123,47 @@ def test_info(run: Run) -> None:
     plain = run("info")
     assert b"scan_path: " in plain.stdout
     assert run("info", "--yaml").returncode == 2
+
+
+def test_a_signal_during_an_import_ends_the_command(start: Start, tmp_path: Path) -> None:
+    """Exceptions that are raised meanwhile may get lost, as here."""
+    (tmp_path / "click.py").write_text(
+        "import sys, time\n"
+        "sys.stdout.write('imports')\n"
+        "sys.stdout.flush()\n"
+        "while True:\n"
+        "    try:\n"
+        "        time.sleep(60)\n"
+        "    except BaseException:\n"
+        "        pass\n"
+    )
+    process = start("info", env={"PYTHONPATH": f"{tmp_path}:{ROOT}"})
+    assert process.stdout
+    assert process.stdout.read(7) == b"imports"
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == -signal.SIGINT
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_during_a_destructor_ends_the_command(
+    start: Start, tmp_path: Path, number: int
+) -> None:
+    """Python drops the exceptions of destructors."""
+    (tmp_path / "slow.py").write_text(
+        "import sys, time\n"
+        "class Slow:\n"
+        "    def __del__(self):\n"
+        "        sys.stdout.write('destroys')\n"
+        "        sys.stdout.flush()\n"
+        "        time.sleep(60)\n"
+        "Slow()\n"
+        "time.sleep(60)\n"
+    )
+    process = start("process", "-o", "out", "--processors", "slow.py")
+    assert process.stdout
+    assert process.stdout.read(8) == b"destroys"
+    process.send_signal(number)
+    assert process.wait(30) == -number
+    assert process.stderr
+    assert process.stderr.read() == b""
+    assert [path.name for path in tmp_path.iterdir() if path.name.endswith("draft")] == []
