@@ -33,7 +33,7 @@ from libc.stdio cimport snprintf
 from libc.string cimport memchr, memcmp, memcpy, memset, strlen
 
 from forstcore._core.template cimport Reading, alike_end, learn
-from forstcore._core.filter cimport Filter, Mark, is_wanted
+from forstcore._core.filter cimport Filter, Mark, Named, is_wanted
 from forstcore._core.json cimport (
     AFTER_THE_END,
     BAD_ESCAPE,
@@ -519,7 +519,8 @@ cdef int read_record(
 
 
 cdef inline int use_record(
-        Run *run, Reading *reading, bytes_ptr line, bytes_ptr lf, Fault *fault) noexcept nogil:
+        Run *run, Reading *reading, Named *named, bytes_ptr line, bytes_ptr lf,
+        Fault *fault) noexcept nogil:
     """Filter and process a record that has been read from [line, lf).
 
     Returns the reason why not, or 0. Results go to `run.output`.
@@ -529,7 +530,7 @@ cdef inline int use_record(
     cdef unsigned char *out
     cdef int status
     if run.filter != NULL and not is_wanted(
-            run.filter, run.marks, &reading.record, reading.limit, reading.path):
+            run.filter, run.marks, named, &reading.record, reading.limit, reading.path):
         run.filtered += 1
         return NO_FAULT
     if run.processor != NULL:
@@ -672,6 +673,7 @@ cdef int run_records(Run *run) noexcept nogil:
     cdef long long lines = run.lines
     cdef long long records = 0
     cdef Reading reading
+    cdef Named named
     cdef Fault fault
     begin_records(&reading, p, run.limit, run.path)
     output.at = <char *>run.out
@@ -686,6 +688,7 @@ cdef int run_records(Run *run) noexcept nogil:
         lf = alike_end(&reading, p)
         if lf == NULL or lf - p > run.max_line_size:
             lf = fst_next_lf(p, run.limit, run.path)
+            named.seen = named.count = 0
             if lf - p <= run.max_line_size:
                 start = past_mark(p, run.lines_before + lines)
                 reason = read_record(&reading, start, lf, &fault)
@@ -694,7 +697,7 @@ cdef int run_records(Run *run) noexcept nogil:
                 reason = TOO_LONG
         if reason == NO_FAULT:
             reading.record.line = run.lines_before + lines
-            reason = use_record(run, &reading, start, lf, &fault)
+            reason = use_record(run, &reading, &named, start, lf, &fault)
             if output.failed:
                 # The line counts where it is read, and nothing comes of it.
                 status = RUN_NO_MEMORY

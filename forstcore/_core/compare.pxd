@@ -10,6 +10,7 @@ from libc.stdint cimport int64_t
 from libc.string cimport memcmp
 
 from forstcore._core.filter cimport (
+    EQUAL,
     EXISTS,
     GREATER,
     GREATER_OR_EQUAL,
@@ -72,6 +73,14 @@ cdef inline int compare_text(
                 return -1 if piece[i] < <unsigned char>text.start[at] else 1
             at += 1
     return 0 if at == text.size else -1
+
+
+cdef inline bint is_text(const fst_value *value, const fst_span *text) noexcept nogil:
+    """Whether the string is `text`."""
+    if value.plain:
+        return value.text.size == text.size and memcmp(
+            value.text.start, text.start, text.size) == 0
+    return compare_text(value, text, False) == 0
 
 
 # A number of a record, read once for all comparisons with it.
@@ -164,8 +173,11 @@ cdef inline bint is_met(
         return test.kind == FST_TRUE
     holds = test.kind == <int>value.kind
     if holds and test.kind == FST_STRING:
-        order = compare_text(value, &test.text, test.operator == PREFIX)
-        holds = is_ordered(test.operator, order)
+        if test.operator == EQUAL or test.operator == NOT_EQUAL:
+            holds = is_text(value, &test.text)
+        else:
+            order = compare_text(value, &test.text, test.operator == PREFIX)
+            holds = is_ordered(test.operator, order)
     elif holds and test.kind == FST_NUMBER:
         holds = is_ordered(test.operator, compare_number(number, test))
     return holds != (test.operator == NOT_EQUAL)

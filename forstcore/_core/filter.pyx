@@ -15,7 +15,6 @@ from forstcore._core.json cimport Fault, bytes_ptr, skip_space, value_end
 from forstcore._core.members cimport read_name, read_value
 from forstcore.native cimport (
     FST_FALSE,
-    FST_MEMBERS,
     FST_NULL,
     FST_NUMBER,
     FST_OBJECT,
@@ -36,6 +35,8 @@ cdef enum:
     MOST_TESTS = 1000           # in all
     MOST_LEVELS = 16            # of a path
     MOST_NAMES = 2000           # in all paths; the start that paths have in common counts once
+    # So many names are compared one by one sooner than a binary search finds one.
+    FEW = 4
 
 OPERATORS = {
     "gt": <int>GREATER,
@@ -63,15 +64,17 @@ cdef struct Look:
 cdef inline int child_of(const Look *look, int parent, const fst_member *member) noexcept nogil:
     """The child of a node that has the member's name, 0 for none."""
     cdef const Node *node = &look.nodes[parent]
-    cdef const fst_span *only
+    cdef const fst_span *name
+    cdef int child
     if member.plain:
         if not node.sizes >> (member.name.size & 63) & 1:
             return 0
-        if node.count == 1:
-            only = &look.nodes[node.first].name
-            if only.size == member.name.size and memcmp(
-                    only.start, member.name.start, only.size) == 0:
-                return node.first
+        if node.count <= FEW:
+            for child in range(node.first, node.first + node.count):
+                name = &look.nodes[child].name
+                if name.size == member.name.size and memcmp(
+                        name.start, member.name.start, name.size) == 0:
+                    return child
             return 0
     return search(look, node, member)
 
@@ -114,9 +117,9 @@ cdef void take_back(Look *look, int number) noexcept nogil:
         child = look.marks[child].next
 
 
-cdef inline int count(Look *look, int number, const fst_value *value) noexcept nogil:
-    """Count what the value of a member means for the condition of its node; return how."""
-    cdef const Condition *condition = look.nodes[number].condition
+cdef inline int count(
+        Look *look, const Condition *condition, const fst_value *value) noexcept nogil:
+    """Count what the value of a member means for the condition on it; return how."""
     if condition == NULL:
         return 0
     if not is_fulfilled(condition, value):
@@ -136,7 +139,7 @@ cdef inline void note(
         mark.found = True
         mark.next = look.marks[parent].first
         look.marks[parent].first = number
-    mark.counted = count(look, number, value)
+    mark.counted = count(look, look.nodes[number].condition, value)
 
 
 cdef void look_through(Look *look, int parent, bytes_ptr p) noexcept nogil:
@@ -180,26 +183,40 @@ cdef void look_through(Look *look, int parent, bytes_ptr p) noexcept nogil:
             p = skip_space(p + 1)
 
 
-cdef void look_at_members(Look *look, const fst_record *record) noexcept nogil:
-    """As `look_through`, for a record whose members are all at hand."""
-    cdef int found[FST_MEMBERS]
-    cdef int size = 0
-    cdef const fst_member *member = record.members + record.count
+cdef bint name_next(const Look *look, const fst_record *record, Named *named) noexcept nogil:
+    """Find one more member that the filter names; tell whether there is one."""
     cdef int child, i
-    # From the last on, which counts: what has been found is not taken back.
-    while member != record.members and size < look.nodes[0].count and look.failed == 0:
-        member -= 1
-        child = child_of(look, 0, member)
-        for i in range(size):
-            if found[i] == child:
+    while named.seen < record.count:
+        named.seen += 1         # from the last on, which counts where a name comes again
+        child = child_of(look, 0, &record.members[record.count - named.seen])
+        for i in range(named.count):
+            if named.nodes[i] == &look.nodes[child]:
                 child = 0
         if child:
-            found[size] = child
-            size += 1
-            count(look, child, &member.value)
-            if member.value.kind == FST_OBJECT and look.nodes[child].count:
-                look_through(look, child, <bytes_ptr>member.value.text.start)
-                clear(look, child)
+            named.nodes[named.count] = &look.nodes[child]
+            named.members[named.count] = record.count - named.seen
+            named.count += 1
+            if named.count == look.nodes[0].count:
+                named.seen = record.count
+            return True
+    return False
+
+
+cdef inline void look_at_members(
+        Look *look, const fst_record *record, Named *named) noexcept nogil:
+    """As `look_through`, for a record whose members are all at hand."""
+    cdef const fst_value *value
+    cdef const Node *node
+    cdef int i = 0
+    while look.failed == 0 and (
+            i < named.count or named.seen < record.count and name_next(look, record, named)):
+        node = named.nodes[i]
+        value = &record.members[named.members[i]].value
+        count(look, node.condition, value)
+        if value.kind == FST_OBJECT and node.count:
+            look_through(look, <int>(node - look.nodes), <bytes_ptr>value.text.start)
+            clear(look, <int>(node - look.nodes))
+        i += 1
 
 
 cdef void clear(Look *look, int number) noexcept nogil:
@@ -212,11 +229,12 @@ cdef void clear(Look *look, int number) noexcept nogil:
 
 
 cdef bint is_wanted(
-        const Program *program, Mark *marks, const fst_record *record, bytes_ptr limit,
-        int path) noexcept nogil:
+        const Program *program, Mark *marks, Named *named, const fst_record *record,
+        bytes_ptr limit, int path) noexcept nogil:
     """Whether a record meets all conditions.
 
-    `marks` has one for each node, all zero; they are so again afterwards.
+    `marks` has one for each node, all zero; they are so again afterwards. `named` starts with
+    zeros, and is kept for the next record if its members have the same names.
     """
     cdef Look look
     look.nodes = program.nodes
@@ -228,7 +246,7 @@ cdef bint is_wanted(
         look_through(&look, 0, <bytes_ptr>record.text.start)
         clear(&look, 0)
     else:
-        look_at_members(&look, record)
+        look_at_members(&look, record, named)
     return look.failed == 0 and look.met == program.needed
 
 

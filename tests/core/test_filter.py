@@ -89,6 +89,48 @@ def test_as_the_reference_on_any_text(wanted: dict[str, Any], lines: list[str]) 
     assert out.decode() == "".join(f"{line}\n" for line in lines if holds(wanted, json.loads(line)))
 
 
+@st.composite
+def alike_lines(draw: st.DrawFn) -> list[str]:
+    """Write runs of records that differ in their values alone, between others."""
+    lines: list[str] = []
+    for _ in range(draw(st.integers(1, 3))):
+        names = [
+            json.dumps(name).replace("a", draw(st.sampled_from(["a", "\\u0061"])))
+            for name in draw(st.lists(NAMES, max_size=6))
+            + [f"p{i}" for i in range(draw(st.sampled_from([0, 0, 26, 32])))]
+            + draw(st.lists(NAMES, max_size=3))
+        ]
+        for _ in range(draw(st.integers(1, 5))):
+            values = [json.dumps(draw(VALUES)) for _ in names]
+            members = [f"{name}:{value}" for name, value in zip(names, values, strict=True)]
+            lines.append("{" + ",".join(members) + "}")
+        lines += draw(st.sampled_from([[], [""], ["{"], ['{"a":1}']]))
+    return lines
+
+
+@given(
+    st.dictionaries(
+        PATHS, SCALARS | st.lists(SCALARS, min_size=1, max_size=3) | OPERATIONS, max_size=6
+    ),
+    alike_lines(),
+)
+def test_records_alike_as_the_reference(wanted: dict[str, Any], lines: list[str]) -> None:
+    """What is known of the names of a record holds for those that are written like it only."""
+    out, _ = selected(wanted, "".join(f"{line}\n" for line in lines).encode())
+    records = [line for line in lines if line.endswith("}")]
+    expected = [line for line in records if holds(wanted, json.loads(line))]
+    assert out.decode().splitlines() == expected
+
+
+def test_each_name_is_looked_up_where_an_earlier_record_failed_before_it() -> None:
+    """A record that is left out by its last member says nothing of the members before."""
+    lines = [f'{{"a":{a},"b":{b},"c":{c}}}' for a in (0, 1) for b in (0, 1) for c in (0, 1)]
+    for wanted in ({"a": 1, "c": 1}, {"a": 1, "b": 1, "c": 1}, {"a": {"ne": 1}, "c": 1}, {"b": 1}):
+        for order in (lines, lines[::-1]):
+            expected = [line for line in order if holds(wanted, json.loads(line))]
+            assert selected(wanted, "\n".join(order).encode())[0].decode().splitlines() == expected
+
+
 NEAR = [
     str(sign * (power + step)) + ending
     for sign in (1, -1)
