@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import ipaddress
 import json
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from forstcore.config import Option, StreamLimits, option, options_of
 from forstcore.errors import SourceError
 from forstcore.sources import SourceUrl, without_password
-from server.http.forwarded import networks_of
 
-__all__ = ["ServerConfig", "build_parser", "load_config", "read_token", "show_config"]
+__all__ = [
+    "ServerConfig",
+    "build_parser",
+    "load_config",
+    "networks_of",
+    "read_token",
+    "show_config",
+]
 
 PREFIX = "FORSTCORE_"
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _NEXT_SOURCE = re.compile(r",(?=\s*[^\s=:/@,]+=)|,\s*$")
 _SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -259,6 +268,22 @@ def load_config(argv: Sequence[str] | None, environ: Mapping[str, str]) -> Serve
     _ = config.sources
     networks_of(config.trusted_proxy)
     return config
+
+
+def networks_of(texts: Iterable[str]) -> tuple[Network, ...]:
+    """Read the addresses and networks of `trusted_proxy`.
+
+    Raises:
+        ValueError: one is neither; the message names it.
+    """
+    return tuple(map(_network, texts))
+
+
+def _network(text: str) -> Network:
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError as error:
+        raise ValueError(f"trusted_proxy must be an address or a network: {error}") from None
 
 
 def config_file(argv: Sequence[str] | None, environ: Mapping[str, str]) -> str | None:

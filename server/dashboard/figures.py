@@ -12,6 +12,7 @@ from server.streams.registry import State
 
 __all__ = ["Figures", "Point"]
 
+_RATES = ("bytes_in", "bytes_out", "records", "results", "errors")
 _SPAN = 300.0  # Seconds that are remembered.
 _STATM = Path("/proc/self/statm")
 
@@ -70,30 +71,24 @@ class Figures:
             turn: what is known of the event loop, see `Point`.
         """
         self._state.update_metrics()
-        totals = dict(self._state.metrics.totals)
+        metrics = self._state.metrics
+        totals = {name: metrics.total(name) for name in (*_RATES, "core_seconds")}
         now, cpu = time.monotonic(), time.process_time()
         seconds = max(now - self._at, 1e-3)
         moved = {name: value - self._totals.get(name, 0.0) for name, value in totals.items()}
 
-        def rate(name: str) -> float:
-            return round(moved.get(name, 0.0) / seconds, 1)
-
-        records = moved.get("records", 0.0)
-        outlets = [each.outlet for each in self._state.streams if each.outlet is not None]
+        records = moved["records"]
+        snapshots = [stream.snapshot() for stream in self._state.streams]
         point = Point(
             time=round(time.time(), 2),
-            bytes_in=rate("bytes_in"),
-            bytes_out=rate("bytes_out"),
-            records=rate("records"),
-            results=rate("results"),
-            errors=rate("errors"),
+            **{name: round(moved[name] / seconds, 1) for name in _RATES},
             streams=len(self._state.streams),
-            core=float(f"{moved['core'] / records:.3g}") if records else None,
+            core=float(f"{moved['core_seconds'] / records:.3g}") if records else None,
             turn=float(f"{turn:.3g}"),
             cpu=round((cpu - self._cpu) / seconds, 4),
             memory=_resident(),
-            queued=sum(outlet.queued() for outlet in outlets),
-            spooled=sum(len(outlet.spool) for outlet in outlets),
+            queued=sum(each.queued for each in snapshots),
+            spooled=sum(each.spooled for each in snapshots),
         )
         self._totals, self._at, self._cpu = totals, now, cpu
         self.points.append(point)

@@ -19,6 +19,7 @@ from server.dashboard.sources import Sources
 from server.dashboard.streams import Streams
 from server.errors import ProblemError
 from server.live.feed_registry import Hub
+from server.observe.counters import COUNTERS
 from server.streams.registry import State
 
 __all__ = ["News"]
@@ -101,21 +102,14 @@ class News:
             self._figures.look(await _turn())
 
     def _tell(self, point: Point) -> None:
-        totals = self._state.metrics.totals
+        metrics = self._state.metrics
         self._line = _dumped(
             {
                 "point": point,
                 "streams": self._streams.look(),
                 "sources": self._sources.look(),
-                "errors": {
-                    name.removeprefix("error "): int(count)
-                    for name, count in totals.items()
-                    if name.startswith("error ") and count
-                },
-                "totals": {
-                    name: int(totals.get(name, 0))
-                    for name in ("lines", "records", "results", "errors", "bytes_in", "bytes_out")
-                },
+                "errors": metrics.errors_by_code(),
+                "totals": {name: int(metrics.total(name)) for name in COUNTERS},
                 "draining": self._state.draining,
                 "viewers": self._viewers,
             }

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
 
 from server.live.feed_registry import Hub
-from server.live.subscription import Tally
 from server.streams.registry import State
 
-if TYPE_CHECKING:
-    from server.streams.handler import Exchange
-
-__all__ = ["Sources", "subscribed_source"]
+__all__ = ["Sources"]
 
 
 class Sources:
@@ -31,11 +26,11 @@ class Sources:
         """Return a row for each source; what was missed is that of open subscriptions."""
         subscribers: Counter[str] = Counter()
         missed: Counter[str] = Counter()
-        for exchange in self._state.streams:
-            if name := subscribed_source(exchange):
-                assert isinstance(exchange.stream, Tally)
-                subscribers[name] += 1
-                missed[name] += exchange.stream.missed
+        for stream in self._state.streams:
+            snapshot = stream.snapshot()
+            if snapshot.source is not None:
+                subscribers[snapshot.source] += 1
+                missed[snapshot.source] += snapshot.missed
         troubles = self._hub.troubles()
         urls = self._state.config.sources
         return [
@@ -48,8 +43,3 @@ class Sources:
             }
             for name in sorted(self._hub.sources)
         ]
-
-
-def subscribed_source(exchange: Exchange) -> str | None:
-    """Name the source that a subscription is to; None for other streams."""
-    return getattr(exchange, "source", None)

@@ -4,22 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
-from typing import TypeAlias
 
 from aiohttp import hdrs, web
 
-__all__ = ["Forwarded", "networks_of"]
+from server.config import networks_of
 
-Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
-def networks_of(texts: Iterable[str]) -> tuple[Network, ...]:
-    """Read addresses and networks.
-
-    Raises:
-        ValueError: one is neither; the message names it.
-    """
-    return tuple(map(_network, texts))
+__all__ = ["Forwarded"]
 
 
 class Forwarded:
@@ -55,13 +45,6 @@ class Forwarded:
             return False
         address = ipaddress.ip_address(text)
         return any(address in network for network in self._trusted)
-
-
-def _network(text: str) -> Network:
-    try:
-        return ipaddress.ip_network(text)
-    except ValueError as error:
-        raise ValueError(f"trusted_proxy must be an address or a network: {error}") from None
 
 
 def _is_address(text: str) -> bool:

@@ -6,12 +6,8 @@ import json
 import logging
 import re
 import time
-from typing import TYPE_CHECKING
 
-from server.observe.counters import came_to_nothing, counters_of
-
-if TYPE_CHECKING:
-    from server.streams.handler import Exchange
+from server.observe.snapshot import Snapshot
 
 __all__ = ["log_stream"]
 
@@ -23,31 +19,28 @@ _TRACEPARENT = re.compile(
 )
 
 
-def log_stream(exchange: Exchange) -> None:
-    """Write down a stream that has ended. Nothing that came over the wire breaks the line."""
-    request = exchange.request
-    outlet = exchange.outlet
+def log_stream(stream: Snapshot) -> None:
+    """Log a stream that has ended. No byte from the wire can break the line."""
     entry: dict[str, object] = {
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "event": "stream",
-        "path": request.path,
-        "client": request.remote,
-        "outcome": exchange.outcome,
-        "seconds": round(time.monotonic() - exchange.started_at, 6),
-        "core_seconds": round(exchange.core_seconds, 6),
-        **counters_of(exchange.stream),
-        "bytes_received": exchange.intake.received,
-        "bytes_sent": outlet.sent if outlet else 0,
-        "bytes_spooled": outlet.spool.written if outlet else 0,
+        "path": stream.path,
+        "client": stream.client,
+        "outcome": stream.outcome,
+        "seconds": round(stream.seconds, 6),
+        "core_seconds": round(stream.core_seconds, 6),
+        **stream.counters,
+        "bytes_received": stream.bytes_received,
+        "bytes_sent": stream.bytes_sent,
+        "bytes_spooled": stream.bytes_spooled,
     }
-    if exchange.missed:
-        entry["missed"] = exchange.missed
-    if came_to_nothing(exchange.stream):
+    if stream.missed:
+        entry["missed"] = stream.missed
+    if stream.came_to_nothing:
         entry["warning"] = "not one line was a record"
-        entry["errors_by_code"] = exchange.stream.errors_by_code()
-    if exchange.detail:
-        entry["detail"] = exchange.detail
-    trace = _TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
-    if trace:
+        entry["errors_by_code"] = stream.errors_by_code
+    if stream.detail:
+        entry["detail"] = stream.detail
+    if trace := _TRACEPARENT.fullmatch(stream.traceparent):
         entry["trace_id"], entry["parent_id"] = trace[1], trace[2]
     _LOGGER.info(json.dumps(entry))

@@ -1,10 +1,10 @@
-"""The figures for Prometheus, right across processes."""
+"""Prometheus metrics of this process and, where there are several, of all."""
 
 from __future__ import annotations
 
 import os
-import time
-from typing import TYPE_CHECKING
+from collections.abc import Hashable
+from typing import NamedTuple, TypeAlias
 
 from prometheus_client import (
     CollectorRegistry,
@@ -15,22 +15,56 @@ from prometheus_client import (
     multiprocess,
 )
 
-from server.observe.counters import COUNTERS, counters_of
-
-if TYPE_CHECKING:
-    from server.http.connections import Connections
-    from server.streams.handler import Exchange
+from server.observe.counters import COUNTERS
+from server.observe.snapshot import Snapshot
 
 __all__ = ["CONTENT_TYPE", "Metrics"]
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-_OF_PROCESSORS = {
-    "records": "Records that were processed, by processor.",
-    "errors": "Lines that gave an error, by processor.",
-    "results": "Result lines, by processor.",
-    "seconds": "Seconds that workers have worked, by processor.",
+# A metric and the value of its label, empty where it has none.
+Series: TypeAlias = tuple[str, str]
+
+
+class _Metric(NamedTuple):
+    kind: type[Counter] | type[Gauge]
+    help: str
+    label: str = ""
+
+
+_METRICS = {
+    "streams": _Metric(Counter, "Streams that have ended.", "outcome"),
+    "streams_open": _Metric(Gauge, "Streams that run now."),
+    **{name: _Metric(Counter, text) for name, text in COUNTERS.items()},
+    "record_errors": _Metric(Counter, "Lines that were no record, by code.", "code"),
+    "core_seconds": _Metric(Counter, "Seconds spent processing."),
+    "processor_records": _Metric(
+        Counter, "Records that were processed, by processor.", "processor"
+    ),
+    "processor_errors": _Metric(Counter, "Lines that gave an error, by processor.", "processor"),
+    "processor_results": _Metric(Counter, "Result lines, by processor.", "processor"),
+    "processor_seconds": _Metric(
+        Counter, "Seconds that workers have worked, by processor.", "processor"
+    ),
+    "spooled_bytes": _Metric(Counter, "Bytes spooled for half-duplex clients."),
+    "missed_records": _Metric(Counter, "Records that real-time subscribers were too slow for."),
+    "queue_bytes": _Metric(Gauge, "Bytes that wait in memory for readers."),
+    "spool_bytes": _Metric(Gauge, "Bytes that wait in spool files."),
+    "rejected_lines": _Metric(
+        Counter,
+        "Rejected lines for the error file: written, or dropped because that was not possible.",
+        "outcome",
+    ),
+    "background_failures": _Metric(
+        Counter, "Failures of what runs beside the streams, by what that is.", "task"
+    ),
+    "tasks": _Metric(Gauge, "Tasks of the event loop."),
+    "connections_open": _Metric(Gauge, "Connections that are open now."),
+    "connections_evicted": _Metric(
+        Counter, "Connections without a stream that were closed to make room for others."
+    ),
 }
+_DURATION_BUCKETS = (0.001, 0.01, 0.1, 1, 10, 60, 600, 3600, 86400)
 
 
 class Metrics:
@@ -41,169 +75,111 @@ class Metrics:
     PROMETHEUS_MULTIPROC_DIR names.
 
     Attributes:
-        totals: what this process has counted, by the names of `progressed`.
+        totals: what this process has counted.
     """
 
     def __init__(self) -> None:
         self._shared = "PROMETHEUS_MULTIPROC_DIR" in os.environ
-        self.registry = registry = CollectorRegistry()
-        self._open = Gauge(
-            "forstcore_streams_open",
-            "Streams that run now.",
-            registry=registry,
-            multiprocess_mode="livesum",
-        )
-        self._tasks = Gauge(
-            "forstcore_tasks",
-            "Tasks of the event loop.",
-            registry=registry,
-            multiprocess_mode="livesum",
-        )
-        self._connections = Gauge(
-            "forstcore_connections_open",
-            "Connections that are open now.",
-            registry=registry,
-            multiprocess_mode="livesum",
-        )
-        self._evicted = Counter(
-            "forstcore_connections_evicted",
-            "Connections without a stream that were closed to make room for others.",
-            registry=registry,
-        )
-        self._streams = Counter(
-            "forstcore_streams", "Streams that have ended.", ["outcome"], registry=registry
-        )
-        self._counters = {
-            name: Counter(f"forstcore_{name}", text, registry=registry)
-            for name, text in COUNTERS.items()
-        }
-        self._errors = Counter(
-            "forstcore_record_errors",
-            "Lines that were no record, by code.",
-            ["code"],
-            registry=registry,
-        )
-        self._core = Counter(
-            "forstcore_core_seconds", "Seconds spent processing.", registry=registry
-        )
-        self._processors = {
-            name: Counter(f"forstcore_processor_{name}", text, ["processor"], registry=registry)
-            for name, text in _OF_PROCESSORS.items()
-        }
-        self._spooled = Counter(
-            "forstcore_spooled_bytes", "Bytes spooled for half-duplex clients.", registry=registry
-        )
-        self._missed = Counter(
-            "forstcore_missed_records",
-            "Records that real-time subscribers were too slow for.",
-            registry=registry,
-        )
-        self._queue = Gauge(
-            "forstcore_queue_bytes",
-            "Bytes that wait in memory for readers.",
-            registry=registry,
-            multiprocess_mode="livesum",
-        )
-        self._spool = Gauge(
-            "forstcore_spool_bytes",
-            "Bytes that wait in spool files.",
-            registry=registry,
-            multiprocess_mode="livesum",
-        )
+        self._registry = CollectorRegistry()
+        self._metrics = {name: self._made(name, each) for name, each in _METRICS.items()}
         self._duration = Histogram(
             "forstcore_stream_seconds",
             "How long streams took.",
-            buckets=(0.001, 0.01, 0.1, 1, 10, 60, 600, 3600, 86400),
-            registry=registry,
+            buckets=_DURATION_BUCKETS,
+            registry=self._registry,
         )
-        self._rejected = Counter(
-            "forstcore_rejected_lines",
-            "Rejected lines for the error file: written, or dropped because that was not possible.",
-            ["outcome"],
-            registry=registry,
-        )
-        self._failures = Counter(
-            "forstcore_background_failures",
-            "Failures of what runs beside the streams, by what that is.",
-            ["task"],
-            registry=registry,
-        )
-        self._evicted_before = 0
-        self.totals: dict[str, float] = {}
-        self._seen: dict[Exchange, dict[str, float]] = {}
+        self.totals: dict[Series, float] = {}
+        self._seen: dict[Hashable, dict[Series, float]] = {}
 
-    def looked(self, tasks: int, connections: Connections) -> None:
-        """Note how many tasks the event loop has, and how the connections are."""
-        self._tasks.set(tasks)
-        self._connections.set(len(connections))
-        self._evicted.inc(connections.evicted - self._evicted_before)
-        self._evicted_before = connections.evicted
+    def _made(self, name: str, metric: _Metric) -> Counter | Gauge:
+        labels = [metric.label] if metric.label else []
+        if metric.kind is Counter:
+            return Counter(f"forstcore_{name}", metric.help, labels, registry=self._registry)
+        return Gauge(
+            f"forstcore_{name}",
+            metric.help,
+            labels,
+            registry=self._registry,
+            multiprocess_mode="livesum",
+        )
 
-    def rejected(self, **lines: int) -> None:
-        """Take down how many rejected lines were `written` and `dropped` so far."""
-        for outcome, count in lines.items():
-            before = self.totals.get(f"rejected {outcome}", 0)
-            self.totals[f"rejected {outcome}"] = count
-            self._rejected.labels(outcome).inc(count - before)
+    def total(self, name: str) -> float:
+        """Return what this process has counted under a name without a label."""
+        return self.totals.get((name, ""), 0)
+
+    def errors_by_code(self) -> dict[str, int]:
+        """Return how many lines of all streams gave an error, by its code."""
+        return {
+            code: int(count)
+            for (name, code), count in self.totals.items()
+            if name == "record_errors" and count
+        }
+
+    def set(self, name: str, value: float, label: str = "") -> None:
+        """Bring a metric up to a total that is counted elsewhere."""
+        self._add(name, label, value - self.totals.get((name, label), 0))
 
     def failed(self, task: str) -> None:
         """Count a failure of what runs beside the streams."""
-        self._failures.labels(task).inc()
+        self._add("background_failures", task, 1)
 
     def started(self) -> None:
         """Count a stream that starts."""
-        self._open.inc()
+        self._add("streams_open", "", 1)
 
-    def progressed(self, exchange: Exchange) -> None:
-        """Count what a stream has done since this was called last."""
-        stream = exchange.stream
-        now: dict[str, float] = dict(counters_of(stream))
-        now["core"] = exchange.core_seconds
-        now["missed"] = exchange.missed
-        queue = spooled = spool = 0
-        if exchange.outlet is not None:
-            queue = exchange.outlet.queued()
-            spooled = exchange.outlet.spool.written
-            spool = len(exchange.outlet.spool)
-        now |= {"queue": queue, "spooled": spooled, "spool": spool}
-        now |= {f"error {code}": count for code, count in stream.errors_by_code().items()}
-        seen = self._seen.get(exchange, {})
-        self._seen[exchange] = now
-        moved = {name: value - seen.get(name, 0) for name, value in now.items()}
-        self._add(moved)
-        if exchange.processor is not None:
-            for name, counter in self._processors.items():
-                value = moved["core" if name == "seconds" else name]
-                counter.labels(exchange.processor).inc(value)
+    def progressed(self, stream: Hashable, snapshot: Snapshot) -> None:
+        """Count what a stream has done since this was called last.
 
-    def ended(self, exchange: Exchange) -> None:
+        Args:
+            stream: the stream.
+            snapshot: what it has done until now.
+        """
+        now, before = _series_of(snapshot), self._seen.get(stream, {})
+        self._seen[stream] = now
+        for (name, label), value in now.items():
+            self._add(name, label, value - before.get((name, label), 0))
+
+    def ended(self, stream: Hashable, snapshot: Snapshot) -> None:
         """Count a stream that has ended."""
-        self.progressed(exchange)
-        last = self._seen.pop(exchange)
-        self._queue.dec(last["queue"])
-        self._spool.dec(last["spool"])
-        self._open.dec()
-        self._streams.labels(exchange.outcome).inc()
-        self._duration.observe(time.monotonic() - exchange.started_at)
+        self.progressed(stream, snapshot)
+        last = self._seen.pop(stream)
+        for gauge in ("queue_bytes", "spool_bytes"):
+            self._add(gauge, "", -last[gauge, ""])
+        self._add("streams_open", "", -1)
+        self._add("streams", snapshot.outcome, 1)
+        self._duration.observe(snapshot.seconds)
 
-    def _add(self, moved: dict[str, float]) -> None:
-        for name, count in moved.items():
-            self.totals[name] = self.totals.get(name, 0) + count
-        for name, counter in self._counters.items():
-            counter.inc(moved[name])
-        self._core.inc(moved["core"])
-        self._spooled.inc(moved["spooled"])
-        self._missed.inc(moved["missed"])
-        self._queue.inc(moved["queue"])
-        self._spool.inc(moved["spool"])
-        for name, count in moved.items():
-            if name.startswith("error ") and count:
-                self._errors.labels(name.removeprefix("error ")).inc(count)
+    def _add(self, name: str, label: str, amount: float) -> None:
+        self.totals[name, label] = self.totals.get((name, label), 0) + amount
+        metric = self._metrics[name]
+        # A series appears with its label, although it may count nothing yet.
+        series = metric.labels(label) if label else metric
+        if amount:
+            series.inc(amount)
 
     def render(self) -> bytes:
-        """Write the figures of all processes in Prometheus' text format."""
+        """Write the metrics of all processes in Prometheus' text format."""
         if not self._shared:
-            return generate_latest(self.registry)
+            return generate_latest(self._registry)
         registry = CollectorRegistry()
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry)
+
+
+def _series_of(stream: Snapshot) -> dict[Series, float]:
+    series: dict[Series, float] = {
+        **{(name, ""): count for name, count in stream.counters.items()},
+        **{("record_errors", code): count for code, count in stream.errors_by_code.items()},
+        ("core_seconds", ""): stream.core_seconds,
+        ("spooled_bytes", ""): stream.bytes_spooled,
+        ("missed_records", ""): stream.missed,
+        ("queue_bytes", ""): stream.queued,
+        ("spool_bytes", ""): stream.spooled,
+    }
+    if stream.processor is not None:
+        series |= {
+            (f"processor_{name}", stream.processor): stream.counters[name]
+            for name in ("records", "errors", "results")
+        }
+        series["processor_seconds", stream.processor] = stream.core_seconds
+    return series

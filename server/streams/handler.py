@@ -22,7 +22,8 @@ from server.http.compression import negotiate
 from server.http.control_lines import Frames
 from server.http.protocol import RequestHandler
 from server.http.trailers import Trailers
-from server.observe.counters import Counted
+from server.observe.counters import Counted, came_to_nothing, counters_of
+from server.observe.snapshot import Snapshot
 from server.streams.registry import State
 from server.streams.request_body import Intake, check_body
 from server.streams.response_writer import Outlet, StreamingResponse
@@ -83,6 +84,11 @@ class Exchange(ABC):
     def missed(self) -> int:
         """Records that the client was too slow for; other streams wait for theirs."""
         return 0
+
+    @property
+    def source(self) -> str | None:
+        """Name of the source that this subscribes to, None for other streams."""
+        return None
 
     @property
     @abstractmethod
@@ -153,6 +159,39 @@ class Exchange(ABC):
         self._draining = True
         if self.intake.waiting:
             self.interrupt(drained())
+
+    def snapshot(self) -> Snapshot:
+        """Return what this stream has done so far."""
+        outlet, stream = self.outlet, self.stream
+        return Snapshot(
+            path=self.request.path,
+            client=self.request.remote,
+            processor=self.processor,
+            source=self.source,
+            traceparent=self.request.headers.get("traceparent", ""),
+            outcome=self.outcome,
+            detail=self.detail,
+            started_at=self.started_at,
+            seconds=time.monotonic() - self.started_at,
+            core_seconds=self.core_seconds,
+            counters=counters_of(stream),
+            errors_by_code=stream.errors_by_code(),
+            came_to_nothing=came_to_nothing(stream),
+            missed=self.missed,
+            bytes_received=self.intake.received,
+            bytes_sent=outlet.sent if outlet else 0,
+            bytes_spooled=outlet.spool.written if outlet else 0,
+            queued=outlet.queued() if outlet else 0,
+            spooled=len(outlet.spool) if outlet else 0,
+            waits_for=self._waits_for(),
+        )
+
+    def _waits_for(self) -> Literal["reader", "sender", "source", "server"]:
+        if self.outlet is not None and self.outlet.waiting:
+            return "reader"
+        if self.source is not None:
+            return "source"
+        return "sender" if self.intake.waiting and not self.is_processing() else "server"
 
     def _more_headers(self) -> Mapping[str, str]:
         """Return response headers that are those of one endpoint."""

@@ -8,9 +8,10 @@ import threading
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from aiohttp import web
+from aiohttp.web_request import BaseRequest
 
 from forstcore.loading import Loader
 from forstcore.processors import Processor
@@ -20,17 +21,34 @@ from server.http.connections import Connections
 from server.http.descriptors import allowance
 from server.observe.access_log import log_stream
 from server.observe.metrics import Metrics
+from server.observe.snapshot import Snapshot
 from server.streams.error_file import ErrorFile
 
-if TYPE_CHECKING:
-    from server.streams.handler import Exchange
-
-__all__ = ["STATE", "State"]
+__all__ = ["STATE", "OpenStream", "State"]
 
 _LOGGER = logging.getLogger("forstcore")
 
 _LAST_STREAMS = 5.0  # Seconds in which streams have to end that were interrupted.
 _LAST_WAIT = 1.0  # Seconds in which threads may end when all streams have.
+
+
+class OpenStream(Protocol):
+    """One stream, as far as the process has to know it."""
+
+    @property
+    def request(self) -> BaseRequest:
+        """Its request."""
+
+    def __hash__(self) -> int: ...
+
+    def snapshot(self) -> Snapshot:
+        """Return what it has done so far."""
+
+    def drain(self) -> None:
+        """End it at a line boundary."""
+
+    def interrupt(self, error: StreamError) -> None:
+        """End it where it is."""
 
 
 class State:
@@ -62,9 +80,9 @@ class State:
         allowed = allowance(config.max_connections, config.max_streams)
         self.connections = Connections(allowed.connections)
         self._most_streams = allowed.streams
-        self._streams: set[Exchange] = set()
+        self._streams: set[OpenStream] = set()
         # A stream that sends nothing is a connection like others that wait, and no more.
-        self._counted: set[Exchange] = set()
+        self._counted: set[OpenStream] = set()
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -74,7 +92,7 @@ class State:
         return self.loader.processors
 
     @property
-    def streams(self) -> Collection[Exchange]:
+    def streams(self) -> Collection[OpenStream]:
         """The streams that are open; a view."""
         return self._streams
 
@@ -91,63 +109,67 @@ class State:
         if len(self._counted) >= self._most_streams:
             raise ProblemError(503, self._too_many(), headers={"Retry-After": "1"})
 
-    def count_in(self, exchange: Exchange) -> None:
+    def count_in(self, stream: OpenStream) -> None:
         """Count a stream as one of `max_streams`: its client has begun to send it.
 
         Raises:
             StreamError: there are so many already.
         """
-        if exchange in self._counted or exchange not in self._streams:
+        if stream in self._counted or stream not in self._streams:
             return
         if len(self._counted) >= self._most_streams:
             raise StreamError("overloaded", 503, self._too_many())
-        self._counted.add(exchange)
-        self.connections.keep(exchange.request)
+        self._counted.add(stream)
+        self.connections.keep(stream.request)
 
     def _too_many(self) -> str:
         return f"{self._most_streams} streams are open already (max_streams)"
 
     @contextmanager
-    def admit(self, exchange: Exchange) -> Iterator[None]:
+    def admit(self, stream: OpenStream) -> Iterator[None]:
         """List a stream for as long as it runs, and write it down when it ends.
 
         Raises:
             ProblemError: 503, there is no room.
         """
         self.check_room()
-        self._streams.add(exchange)
+        self._streams.add(stream)
         self._idle.clear()
         self.metrics.started()
         try:
             yield
         finally:
-            self._streams.discard(exchange)
-            self._counted.discard(exchange)
-            self.connections.release(exchange.request)
+            self._streams.discard(stream)
+            self._counted.discard(stream)
+            self.connections.release(stream.request)
             if not self._streams:
                 self._idle.set()
             self.ended += 1
-            self.metrics.ended(exchange)
+            snapshot = stream.snapshot()
+            self.metrics.ended(stream, snapshot)
             if self.config.access_log:
-                log_stream(exchange)
+                log_stream(snapshot)
 
     def update_metrics(self) -> None:
         """Bring the figures up to date with the streams that still run."""
-        self.metrics.looked(len(asyncio.all_tasks()), self.connections)
+        self.metrics.set("tasks", len(asyncio.all_tasks()))
+        self.metrics.set("connections_open", len(self.connections))
+        self.metrics.set("connections_evicted", self.connections.evicted)
         if (file := self.error_file) is not None:
-            self.metrics.rejected(written=file.written, dropped=file.dropped)
-        for exchange in self._counted:
-            self.metrics.progressed(exchange)
+            self.metrics.set("rejected_lines", file.written, "written")
+            self.metrics.set("rejected_lines", file.dropped, "dropped")
+        for stream in self._counted:
+            self.metrics.progressed(stream, stream.snapshot())
 
     async def drain(self, seconds: float) -> None:
         """End every stream at a line boundary; after `seconds`, end it where it is."""
         self.draining = True
-        for exchange in list(self._streams):
-            exchange.drain()
+        for stream in list(self._streams):
+            stream.drain()
         if not await self._have_ended(seconds):
             late = StreamError("draining", 503, "the server is going down and cannot wait longer")
-            for exchange in list(self._streams):
-                exchange.interrupt(late)
+            for stream in list(self._streams):
+                stream.interrupt(late)
             if not await self._have_ended(_LAST_STREAMS):
                 _LOGGER.error("streams that do not end are left behind: %d", len(self._streams))
 

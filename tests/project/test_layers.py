@@ -1,4 +1,4 @@
-"""The layering: errors ← _proc ← forstcore ← server, imports downwards only."""
+"""The layers: imports go downwards only, and in no circle."""
 
 from __future__ import annotations
 
@@ -6,45 +6,161 @@ import ast
 import re
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-HTTP = {"aiohttp", "http"}
-CORE = ("forstcore.errors", "forstcore.native", "forstcore._core")
+
+# From the bottom to the top. A folder or module imports from lower layers, and within itself.
+LAYERS = (
+    ("forstcore.errors", "forstcore._version", "forstcore._include", "forstcore._heap"),
+    ("forstcore.native",),
+    ("forstcore._core",),
+    ("forstcore._proc",),
+    ("forstcore._io", "forstcore.config", "forstcore.records", "forstcore._cancelling"),
+    ("forstcore.processors", "forstcore.retry"),
+    ("forstcore.loading", "forstcore.engine", "forstcore.sources", "forstcore._client"),
+    ("forstcore.client", "forstcore.cluster"),
+    ("forstcore.integration",),
+    ("forstcore",),
+    ("forstcore.cli",),
+    ("forstcore.__main__",),
+    ("server.errors", "server.config", "server.background"),
+    ("server.observe",),
+    ("server.http",),
+    ("server.streams",),
+    ("server.live",),
+    ("server.api", "server.dashboard"),
+    ("server.process",),
+    ("server.app",),
+    ("server.worker",),
+    ("server.supervisor",),
+    ("server.cli",),
+    ("server.__main__", "server"),
+)
+RANKS = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
+
+KNOW_HTTP = {"forstcore.cli", "forstcore.client", "forstcore.integration", "forstcore.retry"}
+
+# A command runs the package of the server; workers of a cluster are asked for their version.
+UPWARDS = {
+    "forstcore/_client/forward.py": "forstcore.client",
+    "forstcore/cli/serve.py": "server",
+    "forstcore/cluster/_run.py": "forstcore",
+}
+
+
+CYTHON_IMPORT = re.compile(
+    r"^\s*(?:from\s+([\w.]+)\s+c?import\s+\(?([\w, ]*)|c?import\s+([\w.]+))", re.MULTILINE
+)
+HTTP_IMPORT = re.compile(r"^\s*(?:from|import) (?:aiohttp|http)\b", re.MULTILINE)
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts).removesuffix(".__init__")
+
+
+def sources() -> list[Path]:
+    return [
+        path
+        for package in ("forstcore", "server")
+        for path in sorted((ROOT / package).rglob("*"))
+        if path.suffix in {".py", ".pyx", ".pxd"}
+    ]
+
+
+MODULES = {module_of(path) for path in sources()}
+
+
+def module_named(name: str) -> str:
+    """The module of ours that `name` is, or is in; empty if there is none."""
+    while name and name not in MODULES:
+        name = name.rpartition(".")[0]
+    return name
 
 
 def imports(path: Path) -> set[str]:
-    if path.suffix in {".pyx", ".pxd"}:
-        text = path.read_text()
-        return set(re.findall(r"^(?:from|c?import)\s+([\w.]+)", text, re.MULTILINE))
+    """What a file imports of ours, cimports and what it runs as a module included."""
+    text = path.read_text()
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            found.update(name.name for name in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
-            found.add(node.module or "")
-    return found
+    if path.suffix == ".py":
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Import):
+                found.update(name.name for name in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{path}: relative import"
+                found.update(f"{node.module}.{name.name}" for name in node.names)
+            elif isinstance(node, ast.Call) and "run_module" in ast.unparse(node.func):
+                found.add(ast.literal_eval(node.args[0]))
+    else:
+        for package, names, module in re.findall(
+            r"^\s*(?:from\s+([\w.]+)\s+c?import\s+\(?([\w, ]*)|c?import\s+([\w.]+))",
+            text,
+            re.MULTILINE,
+        ):
+            if module:
+                found.add(module)
+            else:
+                first = names.split(",")[0].strip()
+                found.add(f"{package}.{first}")
+    return {name for name in map(module_named, found) if name} - {module_of(path)}
 
 
-def test_errors_import_nothing_of_ours() -> None:
-    assert not any("forstcore" in name for name in imports(ROOT / "forstcore/errors.py"))
+def layer_of(module: str) -> str:
+    while module not in RANKS:
+        module = module.rpartition(".")[0]
+    return module
 
 
-def test_the_core_imports_only_errors() -> None:
-    for path in [*ROOT.glob("forstcore/**/*.pyx"), *ROOT.glob("forstcore/**/*.pxd")]:
-        ours = {name for name in imports(path) if name.startswith(("forstcore", "server"))}
-        assert all(name.startswith(CORE) for name in ours), path
+def test_each_module_has_a_layer() -> None:
+    # The packages themselves hold no module that has no place of its own.
+    assert [
+        module
+        for module in MODULES
+        if layer_of(module) in {"forstcore", "server"} and module not in RANKS
+    ] == []
 
 
-def test_the_package_knows_no_server() -> None:
-    for path in ROOT.glob("forstcore/**/*.py"):
-        assert not any(name.split(".")[0] == "server" for name in imports(path)), path
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_downwards(path: Path) -> None:
+    layer = layer_of(module_of(path))
+    upwards = [
+        name
+        for name in imports(path)
+        if layer_of(name) != layer
+        and RANKS[layer_of(name)] >= RANKS[layer]
+        and UPWARDS.get(str(path.relative_to(ROOT))) != name
+    ]
+    assert upwards == []
+
+
+def test_there_is_no_circle() -> None:
+    # What declares (.pxd) and what defines (.pyx) are two files, and compiled one after the other.
+    graph: dict[str, set[str]] = {}
+    for path in sources():
+        kind = ".pyx" if path.suffix == ".pyx" else ""
+        graph.setdefault(module_of(path) + kind, set()).update(imports(path))
+    with_circle = None
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        with_circle = error.args[1]
+    assert with_circle is None
 
 
 @pytest.mark.parametrize("module", ["aiohttp", "orjson", "asyncio"])
 def test_importing_forstcore_stays_light(module: str) -> None:
     code = f"import sys, forstcore; sys.exit({module!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_only_client_and_server_know_http() -> None:
+    for path in sources():
+        layer = layer_of(module_of(path))
+        if not layer.startswith(("forstcore._client", "server")) and layer not in KNOW_HTTP:
+            assert not re.search(
+                r"^\s*(?:from|import) (?:aiohttp|http)\b", path.read_text(), re.M
+            ), path

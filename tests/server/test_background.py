@@ -75,6 +75,9 @@ class Stuck:
     request = SimpleNamespace(protocol=None)
     asked = 0
 
+    def snapshot(self) -> None:
+        pass
+
     def drain(self) -> None:
         self.asked += 1
 
@@ -91,8 +94,8 @@ def test_a_stream_that_does_not_end_holds_nothing_up(
     async def main() -> None:
         shared = State(ServerConfig(), Loader(()))
         with monkeypatch.context() as patches:
-            patches.setattr(shared.metrics, "ended", lambda _exchange: None)
-            patches.setattr(state, "log_stream", lambda _exchange: None)
+            patches.setattr(shared.metrics, "ended", lambda _stream, _snapshot: None)
+            patches.setattr(state, "log_stream", lambda _snapshot: None)
             with shared.admit(cast(Any, stuck)):
                 await shared.drain(0.05)
         assert shared.close()
