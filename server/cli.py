@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 import sys
@@ -32,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from server.observe.log import start_logging
         from server.observe.metrics_files import METRICS_VARIABLE, hold_metrics, release_metrics
         from server.process.clashes import check_error_file
+        from server.process.event_loop import run
         from server.process.listen import (
             check_exposure,
             identity,
@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         figures = os.environ[METRICS_VARIABLE]
         held = hold_metrics(figures)
         try:
-            ended = asyncio.run(serve(config, listener, worker=True))
+            ended = run(serve(config, listener, worker=True))
         finally:
             release_metrics(figures, held)
         if not ended:
@@ -82,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             # Each worker loads the processors; what is wrong with them is told once, here.
             build_app(config)
             return supervise(config, listener, arguments)
-        ended = asyncio.run(serve(config, listener, worker=False))
+        ended = run(serve(config, listener, worker=False))
     except (LoadError, SourceError) as error:
         return _fail(str(error), 2)
     except KeyboardInterrupt:

@@ -23,6 +23,7 @@ from server.http.descriptors import raise_descriptor_limit
 from server.http.protocol import RequestHandler
 from server.http.read_ahead import Ahead
 from server.observe.log_limit import limit_logging
+from server.process.event_loop import set_idle_check
 from server.process.hangup import load_again
 from server.process.listen import tls_context
 from server.process.parent import listen_to_parent
@@ -75,6 +76,7 @@ async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) 
     ahead = Ahead()
     RequestHandler.holds = config.takeover == "on" or (config.takeover == "auto" and works())
     connections = app[STATE].connections
+    set_idle_check(connections.is_idle)
 
     def make_connection(slot: Slot) -> Connection:
         return Connection(

@@ -85,7 +85,7 @@ class Acceptor:
                     # Linux tells errors of the network that the new connection came over.
                     await asyncio.sleep(0)
                 continue
-            slot = self._connections.add(connection.close)
+            slot = self._connections.add(connection)
             # The slot refers to the task from its first step on.
             self._loop.create_task(self._open(connection, slot))
             accepted += 1

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import time
 from collections.abc import Callable
 from typing import Any
@@ -23,19 +24,24 @@ __all__ = ["Connection", "Connections", "Slot"]
 
 _LOGGER = logging.getLogger("forstcore")
 _AGAIN = 10.0  # Seconds between two log lines about the same shortage.
+_FRESH = 1.0  # Seconds after its last whole request before a connection counts as idle.
 
 
 class Slot:
     """The place of one connection among those that are open.
 
     Attributes:
+        descriptor: that of its socket.
+        waits_since: when it was accepted, or its last whole hello or request came.
         abort: closes the connection at once.
     """
 
-    __slots__ = ("abort",)
+    __slots__ = ("abort", "descriptor", "waits_since")
 
-    def __init__(self, abort: Callable[[], object]) -> None:
-        self.abort = abort
+    def __init__(self, connection: socket.socket) -> None:
+        self.descriptor = connection.fileno()
+        self.waits_since = time.monotonic()
+        self.abort: Callable[[], object] = connection.close
 
 
 class Connections:
@@ -55,18 +61,18 @@ class Connections:
         self.closed = 0
         self.evicted = 0
         self._open: set[Slot] = set()
-        # Without a stream, the one that has waited longest for a request first.
-        self._waiting: dict[Slot, None] = {}
+        # Without a stream, by descriptor; the one that has waited longest for a request first.
+        self._waiting: dict[int, Slot] = {}
         self._told_at = -_AGAIN
 
     def __len__(self) -> int:
         return len(self._open)
 
-    def add(self, abort: Callable[[], object]) -> Slot:
+    def add(self, connection: socket.socket) -> Slot:
         """Add a connection; over the limit, close the one that has waited longest."""
-        slot = Slot(abort)
+        slot = Slot(connection)
         self._open.add(slot)
-        self._waiting[slot] = None
+        self._waiting[slot.descriptor] = slot
         if len(self._open) > self.limit:
             self.evict()
             self._tell()
@@ -76,32 +82,48 @@ class Connections:
         """Forget a connection that was closed."""
         if slot in self._open:
             self._open.remove(slot)
-            self._waiting.pop(slot, None)
+            if self._is_waiting(slot):
+                del self._waiting[slot.descriptor]
             self.closed += 1
 
     def renew(self, slot: Slot) -> None:
         """Put a connection behind all that wait: a hello or a request has come as a whole."""
-        if slot in self._waiting:
-            del self._waiting[slot]
-            self._waiting[slot] = None
+        if self._is_waiting(slot):
+            slot.waits_since = time.monotonic()
+            del self._waiting[slot.descriptor]
+            self._waiting[slot.descriptor] = slot
 
     def keep(self, request: BaseRequest) -> None:
         """Do not close the connection of this request for another, until `release`."""
-        if isinstance(request.protocol, Connection):
-            self._waiting.pop(request.protocol.slot, None)
+        if isinstance(request.protocol, Connection) and self._is_waiting(request.protocol.slot):
+            del self._waiting[request.protocol.slot.descriptor]
 
     def release(self, request: BaseRequest) -> None:
         """Undo `keep`."""
         if isinstance(request.protocol, Connection) and request.protocol.slot in self._open:
-            self._waiting[request.protocol.slot] = None
+            slot = request.protocol.slot
+            self._waiting[slot.descriptor] = slot
 
     def evict(self) -> None:
         """Close the connection that has waited longest for a request, if one waits."""
-        for slot in self._waiting:
+        for slot in self._waiting.values():
             self.remove(slot)
             self.evicted += 1
             slot.abort()
             return
+
+    def is_idle(self, descriptor: int) -> bool:
+        """Tell whether a connection has no stream and has brought nothing whole lately.
+
+        Args:
+            descriptor: that of a socket, which may be no connection.
+        """
+        slot = self._waiting.get(descriptor)
+        return slot is not None and time.monotonic() - slot.waits_since > _FRESH
+
+    def _is_waiting(self, slot: Slot) -> bool:
+        # Its descriptor may belong to another connection by now.
+        return self._waiting.get(slot.descriptor) is slot
 
     def _tell(self) -> None:
         now = time.monotonic()

@@ -17,6 +17,7 @@ from server.config import ServerConfig
 from server.http import body_takeover as takeover
 from server.http import compression, protocol
 from server.observe import log
+from server.process.event_loop import CROWD
 from server.streams import error_file
 from server.streams import response_writer as outlet
 from tests.servers import ROOT
@@ -57,6 +58,7 @@ def test_every_bound_is_as_the_page_says() -> None:
         "body read and not decoded": takeover._BUFFER_SIZE,
         "body behind a head, before the stream begins": protocol._HELD,
         "decompressed and not processed": compression.PIECE,
+        "idle connections served in a turn of the event loop": CROWD,
         "results that the socket has not taken": asyncio.run(write_buffer()),
         "those of them that are in memory": outlet._PIECE,
         "lines that wait for a worker": _pending.MOST,
