@@ -557,7 +557,10 @@ cdef int take_back(
     if output.failed:
         return NO_FAULT             # there is no memory; what it returned does not matter
     if status == FST_OK:
-        fst_fail(output, b"it left a result without end")
+        if output.line[0] == c':':
+            fst_fail(output, b"a result starts with ':'")
+        else:
+            fst_fail(output, b"it left a result without end")
     output.at = output.first
     refuse(fault, PROCESSOR_FAILED, line)
     return PROCESSOR_FAILED

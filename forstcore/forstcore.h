@@ -368,13 +368,17 @@ fst_put_number(fst_output *out, double number)
     fst_put(out, digits, size);
 }
 
-/* Ends a result: one line. It must be one JSON value without line ends. Nobody checks that: what
- * starts with ':' would be taken for a control line, and of several lines clients could no longer
- * tell which are error lines. */
+/* Ends a result: one line. It must be one JSON value without line ends. Of that only the first byte
+ * is checked: a result that starts with ':' would be taken for a control line, so it makes the
+ * record fail as fst_fail does. Of several lines clients could no longer tell which are error
+ * lines. */
 static inline void
 fst_end(fst_output *out)
 {
     FST_PUT(out, "\n");
+    /* A result that has not ended when `process` returns is an error, so this one does not end. */
+    if (out->line < out->at && *out->line == ':')
+        return;
     out->line = out->at;
     out->results++;
 }

@@ -210,6 +210,27 @@ class TestResults:
         assert stream.errors_by_code() == {"processor_failed": 2}
         assert (stream.records, stream.results, stream.errors) == (2, 4, 2)
 
+    @pytest.mark.parametrize(
+        "record",
+        [
+            b'{"first":":ack 9","second":"1"}',
+            b'{"first":"1","second":":end {}"}',
+            b'{"first":":","second":":"}',
+        ],
+    )
+    def test_a_result_that_looks_like_a_control_line_is_an_error(
+        self, cases: ModuleType, record: bytes
+    ) -> None:
+        good = b'{"first":"1","second":" :2"}\n'
+        stream = RecordStream(on_error="emit", processor=cases.verbatim)
+        out = stream.feed(good + record + b"\n" + good)
+        before, error, after = out[:6], out[6:-6], out[-6:]
+        assert before == after == b"1\n :2\n"
+        told = json.loads(error)
+        assert (told["line"], told["code"]) == (2, "processor_failed")
+        assert told["message"] == "a result starts with ':'"
+        assert (stream.records, stream.results, stream.errors) == (2, 4, 1)
+
     @given(st.text(max_size=300))
     def test_any_message(self, cases: ModuleType, text: str) -> None:
         out = run(cases.refuse, json.dumps({"why": text}).encode() + b"\n")

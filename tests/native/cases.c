@@ -139,6 +139,19 @@ refuse(void *state, const fst_record *record, fst_output *out)
     return FST_OK;
 }
 
+/* Writes the texts of members "first" and "second" as results, whatever they are. */
+static int
+verbatim(void *state, const fst_record *record, fst_output *out)
+{
+    fst_value first = FST_FIND(record, "first"), second = FST_FIND(record, "second");
+    (void)state;
+    fst_put_raw(out, first);
+    fst_end(out);
+    fst_put_raw(out, second);
+    fst_end(out);
+    return FST_OK;
+}
+
 static long alive, made;
 
 static void *
@@ -193,6 +206,7 @@ PROCESSOR(repeat)
 PROCESSOR(swell)
 PROCESSOR(refuse)
 PROCESSOR(toil)
+PROCESSOR(verbatim)
 static const fst_processor count_processor = {FST_ABI, sizeof(fst_processor), "count",
                                               create,  destroy,               count};
 static const fst_processor stateless_processor = {FST_ABI,        sizeof(fst_processor),
@@ -237,6 +251,7 @@ PyInit_cases(void)
         || add(made_module, "members", &members_processor)
         || add(made_module, "repeat", &repeat_processor) || add(made_module, "swell", &swell_processor)
         || add(made_module, "refuse", &refuse_processor) || add(made_module, "toil", &toil_processor)
+        || add(made_module, "verbatim", &verbatim_processor)
         || add(made_module, "count", &count_processor)
         || add(made_module, "stateless", &stateless_processor)
         || add(made_module, "future", &future_processor)
