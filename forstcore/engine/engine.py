@@ -129,6 +129,7 @@ class Engine:
         self._loop = asyncio.get_running_loop()
         self._reader: asyncio.Task[None] | None = None
         self._input_ended = False
+        self._is_to_yield = False
         self._error: Exception | None = None
         self._broken: BaseException | None = None
         self._progress: asyncio.Future[None] | None = None
@@ -186,6 +187,11 @@ class Engine:
         if lines := self._batcher.feed(piece):
             self._workers.put(lines)
 
+    def yield_again(self) -> None:
+        """Have `run` yield soon, even if there is nothing new."""
+        self._is_to_yield = True
+        self._wake()
+
     def end_input(self, error: Exception) -> None:
         """Read nothing more; raise `error` once what was read has been handed out."""
         if not self._input_ended:
@@ -214,7 +220,8 @@ class Engine:
             while True:
                 lines = self.lines
                 output = self._settle()
-                if output or self.lines != lines or self._rejected is not None:
+                if output or self.lines != lines or self._rejected is not None or self._is_to_yield:
+                    self._is_to_yield = False
                     yield output
                     del output
                 elif self._broken is not None:

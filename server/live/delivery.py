@@ -252,12 +252,13 @@ class EngineWork:
                 lines = self._sieve.feed(item.lines) if self._is_sieved else item.lines
                 # Lines that no filter lets through are not to be held until their turn.
                 item = replace(item, lines=b"")
-            # A blank line has no result, but its turn comes, and so does the turn of what
-            # there is to tell.
-            lines = lines or b"\n"
             expected += lines.count(b"\n")
             self._marks.append(_Mark(expected, item, count, size))
-            yield lines
+            if lines:
+                yield lines
+            else:
+                # It is due behind the lines before it, which may have been handed out already.
+                self._engine.yield_again()
             while len(self._marks) >= _MOST_MARKS:
                 self._has_room.clear()
                 await self._has_room.wait()

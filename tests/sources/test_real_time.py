@@ -187,8 +187,8 @@ def test_error_lines_are_told_from_results_like_them(
             response += live.read_line()
         results, errors = apart(response)
         assert [line + b"\n" for line in results] == [alike, alike]
-        codes = [json.loads(line)["code"] for line in errors]
-        assert codes == ["invalid_json", "not_an_object"]
+        told = [(error["line"], error["code"]) for error in map(json.loads, errors)]
+        assert told == [(2, "invalid_json"), (4, "not_an_object")]
 
 
 def test_an_idle_subscription_has_a_heartbeat_and_no_timeout(start_one: StartServer) -> None:
