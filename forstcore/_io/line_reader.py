@@ -42,11 +42,14 @@ class LineReader:
         decode: makes a record of a line, or raises RecordError.
         max_line_size: longest line in bytes, LF excluded.
 
+    Attributes:
+        decode: as above.
+
     Thread-safety: as `decode`.
     """
 
     def __init__(self, decode: Callable[[bytes], Any], max_line_size: int) -> None:
-        self._decode = decode
+        self.decode = decode
         self._max_line_size = max_line_size
 
     def read(self, line: bytes, number: int) -> Any:
@@ -67,11 +70,26 @@ class LineReader:
                 self._max_line_size,
             )
         try:
-            return self._decode(line)
+            return self.decode(line)
         except RecordError as error:
-            # With its traceback it would hold this frame, which holds it: the caller's batch
-            # would stay in memory until the garbage collector finds both.
-            refusal = error.with_traceback(None)
+            refusal = error
+        return self.reread(line, number, refusal)
+
+    def reread(self, line: bytes, number: int, refusal: RecordError) -> Any:
+        """Return the record of a line that `decode` refused, None if the line is blank.
+
+        Args:
+            line, number: as for `read`.
+            refusal: what `decode` raised.
+
+        Raises:
+            RecordError: the line is no record.
+        """
+        if len(line) > self._max_line_size:
+            raise refusal
+        # With its traceback it would hold the caller's frame, which holds it: the batch would
+        # stay in memory until the garbage collector finds both.
+        refusal.with_traceback(None)
         skipped = 0
         if number == 1 and line.startswith(_BOM):
             skipped = len(_BOM)
@@ -80,7 +98,7 @@ class LineReader:
             return None
         if skipped:
             try:
-                return self._decode(line)
+                return self.decode(line)
             except RecordError as error:
                 refusal = error.with_traceback(None)
         raise RecordError(refusal.code, refusal.message, number, refusal.offset + skipped)
