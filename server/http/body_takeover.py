@@ -48,6 +48,7 @@ class Takeover(asyncio.BufferedProtocol):
             `buffer` by itself; it says in `filled` how many bytes its last read brought.
 
     Attributes:
+        at_once: as above; may be replaced.
         buffer: what the connection is read into.
         filled: bytes of it that the last read brought.
         decoder: the decoder of the body, with its counters.
@@ -72,7 +73,7 @@ class Takeover(asyncio.BufferedProtocol):
         self._handler = handler
         self._on_end = on_end
         self._on_broken = on_broken
-        self._at_once = at_once
+        self.at_once = at_once
         self._go_on = go_on
         self._queue: list[bytes] = []
         self._waiter: asyncio.Future[None] | None = None
@@ -130,7 +131,7 @@ class Takeover(asyncio.BufferedProtocol):
         self._queue.clear()
         # What has this, or has been here, must not be had in turn: buffer and stream would wait
         # for the garbage collector.
-        self._at_once, self._go_on = _not_at_once, _no_further
+        self.at_once, self._go_on = _not_at_once, _no_further
         self._error = None
         if not self._ended:
             self.transport.resume_reading()
@@ -172,7 +173,7 @@ class Takeover(asyncio.BufferedProtocol):
         return self._waiter is not None and not self._waiter.done()
 
     def _process(self, body: memoryview) -> None:
-        taken = self._at_once(body) if self._is_waited_for() else 0
+        taken = self.at_once(body) if self._is_waited_for() else 0
         if taken < len(body):
             self.keep(body[taken:])
 

@@ -258,8 +258,11 @@ class Exchange(ABC):
 
     def _take_rejected(self) -> RejectedLines | None:
         """Return the lines that were rejected last; where a file is for that, it gets them."""
-        file, rejected = self._state.error_file, self.stream.take_rejected()
-        if file is not None and rejected is not None:
+        rejected = self.stream.take_rejected()
+        if rejected is None:
+            return None
+        file = self._state.error_file
+        if file is not None:
             file.write(rejected, self.request.path, self.request.remote or "")
             self._has_rejected = True
         return rejected

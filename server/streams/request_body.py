@@ -84,6 +84,9 @@ class Intake:
         def look_first(piece: memoryview) -> int:
             if self._on_begin is not None:
                 self._look(piece)
+            elif self._takeover is not None:
+                # There is nothing to look for any more.
+                self._takeover.at_once = at_once
             return at_once(piece)
 
         self._takeover = self._protocol.take_over(self._content, look_first, go_on)
