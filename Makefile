@@ -2,10 +2,13 @@
 PYTHON ?= python3
 PORT   ?= 8080
 BIN    := .venv/bin
+# Half of the time tests wait for something, so there are more of them at once than cores.
+JOBS   ?= $(shell expr 2 \* $$(nproc 2>/dev/null || sysctl -n hw.ncpu))
+PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --timeout 300
 CORE   := setup.py pyproject.toml $(shell find forstcore server -name '*.pyx' -o -name '*.pxd' -o -name '*.h')
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench bench-peers soak audit docs annotate asan fuzz dist clean
+.PHONY: help run test test-long lint bench bench-peers soak audit docs annotate asan fuzz dist clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,8 +33,11 @@ run: .venv/run ## build, and start the server on PORT (8080)
 	@echo "  curl -sN -X POST -T examples/records.ndjson http://127.0.0.1:$(PORT)/streaming-process"
 	@exec $(BIN)/python -m server --port $(PORT)
 
-test: .venv/dev ## build, and run the whole test suite
-	$(BIN)/python -m pytest $(ARGS)
+test: .venv/dev ## build, and run the tests, in a few minutes; ARGS="tests/core -x" for less
+	$(PYTEST) -m 'not long' $(ARGS)
+
+test-long: .venv/dev ## build, and run the tests that explore, or build packages
+	$(PYTEST) -m long $(ARGS)
 
 lint: .venv/dev ## check style and types, and that Cython has nothing to say about the core
 	$(BIN)/ruff check .

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 import ssl
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests import children
 
 __all__ = ["Certificates", "make_certificates", "tls_options"]
 
@@ -39,7 +40,7 @@ def make_certificates(directory: Path) -> Certificates:
         command = ["openssl", "req", "-x509", "-newkey", "ec", "-nodes", "-days", "2"]
         command += ["-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj", f"/CN={name}"]
         command += ["-keyout", made.path(f"{name}.key"), "-out", made.path(f"{name}.pem"), *more]
-        subprocess.run(command, check=True, capture_output=True, timeout=60)
+        children.run(command, check=True)
 
     issue("server", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1")
     issue("friend")

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from forstcore import _proc
+from tests import children
 from tests.certificates import Certificates, make_certificates
 from tests.native import build
 from tests.servers import Server, StartServer, launch
@@ -20,6 +21,23 @@ IN_CI = bool(os.environ.get("CI"))
 settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("ci" if IN_CI else "default")
+
+children.default_signals()
+
+
+_BUILDING = {"built", "installed", "site"}  # Fixtures that build packages or pages.
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave what builds packages to the long run, and the second of both ways to read bodies."""
+    for item in items:
+        assert isinstance(item, pytest.Function)
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        ways = (parameters.get("start_server"), parameters.get("attacked"))
+        is_second = "aiohttp" in ways and item.get_closest_marker("both_ways") is None
+        if is_second or _BUILDING & {*item.fixturenames}:
+            item.add_marker(pytest.mark.long)
 
 
 @pytest.fixture(scope="session")
@@ -75,14 +93,15 @@ def start_one() -> Iterator[StartServer]:
 
     yield start
     for server in servers:
-        if server.process.poll() is None:
-            server.process.kill()
-        server.process.communicate()
+        server.kill()
 
 
 @pytest.fixture(params=["takeover", "aiohttp"])
 def start_server(request: pytest.FixtureRequest, start_one: StartServer) -> StartServer:
-    """Start servers as `start_one` does: every test runs on both ways to read a body."""
+    """Start servers as `start_one` does, which read bodies in one way and in the other.
+
+    The other way belongs to the long run, unless the test is marked `both_ways`.
+    """
     way = {"FORSTCORE_TAKEOVER": "on" if request.param == "takeover" else "off"}
 
     def start(*options: str, env: dict[str, str] | None = None) -> Server:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import children
+
 ROOT = Path(__file__).parent.parent
 _LISTENS = re.compile(r"listens on (https?)://([^\s:]+):(\d+)")
 
@@ -44,6 +46,10 @@ class Server:
             self.process.send_signal(number)
         return self.process.wait(timeout=30)
 
+    def kill(self) -> None:
+        """End the process, its workers and its pipes, whatever state they are in."""
+        children.end(self.process)
+
 
 StartServer = Callable[..., Server]
 
@@ -65,7 +71,7 @@ def launch(
         log: the file for its standard error; a pipe if None.
     """
     with contextlib.ExitStack() as stack:
-        process = subprocess.Popen(
+        process = children.start(
             [python, "-m", "server", "--port", "0", *options],
             cwd=cwd,
             env={**os.environ, **(env or {})},
@@ -83,14 +89,16 @@ def await_server(process: subprocess.Popen[str]) -> Server:
     match = _LISTENS.search(line)
     if match is None:
         process.kill()
-        pytest.fail(f"the server did not start: {line}{process.communicate()[1]}")
+        said = process.communicate()[1]
+        children.end(process)
+        pytest.fail(f"the server did not start: {line}{said}")
     return Server(process, match[2], int(match[3]), match[1])
 
 
 @contextlib.contextmanager
 def on_unix_socket(path: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
     """Run a server on a Unix socket."""
-    process = subprocess.Popen(
+    process = children.start(
         [sys.executable, "-m", "server", "--unix-socket", str(path), *options],
         cwd=ROOT,
         stdout=subprocess.PIPE,
@@ -104,5 +112,4 @@ def on_unix_socket(path: Path, *options: str) -> Iterator[subprocess.Popen[str]]
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=30) == 0
     finally:
-        process.kill()
-        process.communicate()
+        children.end(process)

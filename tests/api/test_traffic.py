@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests import children
 from tests.servers import ROOT, Server, launch
 
 pytest.importorskip("schemathesis", reason="needs schemathesis")
@@ -21,7 +21,7 @@ TOKEN = "hush-4711"
 def run(url: str, directory: Path, *options: str) -> None:
     """Send some thousand requests, the same ones each time."""
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{url}/openapi.json"]
-    done = subprocess.run(
+    done = children.run(
         [
             *(*command, "--no-color", "--generation-deterministic", "--continue-on-failure"),
             *("--phases", "examples,coverage,fuzzing", "--max-examples", "10"),
@@ -31,10 +31,8 @@ def run(url: str, directory: Path, *options: str) -> None:
         # It leaves files in its working directory.
         cwd=directory,
         env={**os.environ, "PYTHONPATH": str(ROOT), "SCHEMATHESIS_HOOKS": "tests.api.sending"},
-        capture_output=True,
         text=True,
         timeout=300,
-        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Tested:" in done.stdout
@@ -50,10 +48,10 @@ def guarded(*options: str) -> Iterator[Server]:
         assert server.process.stderr is not None
         assert server.process.stderr.read() == ""
     finally:
-        server.process.kill()
-        server.process.communicate()
+        server.kill()
 
 
+@pytest.mark.long
 def test_all_but_what_never_ends(tmp_path: Path) -> None:
     # A subscription to such a source ends with it.
     (tmp_path / "logs.ndjson").write_bytes(b'{"id":"1","data":"x"}\n{"id":2}\n')
@@ -64,6 +62,7 @@ def test_all_but_what_never_ends(tmp_path: Path) -> None:
         run(server.url, tmp_path, "--exclude-path-regex", "^/(dashboard/news|sources/.*)$")
 
 
+@pytest.mark.long
 def test_publishing(tmp_path: Path) -> None:
     with guarded("--takeover", "off") as server:
         run(server.url, tmp_path, "--include-path-regex", "^/sources/")

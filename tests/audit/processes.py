@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from tests import children
 from tests.servers import ROOT
 
 __all__ = ["Child", "can_mount", "fake_clock_library", "in_own_mounts"]
@@ -83,7 +84,7 @@ class Child:
         while True:
             start = self.log.stat().st_size if self.log.exists() else 0
             with self.log.open("ab") as log:
-                self._process = subprocess.Popen(
+                self._process = children.start(
                     [*self._before, sys.executable, "-m", *self.command],
                     cwd=ROOT,
                     env=self._env,
@@ -229,7 +230,7 @@ def can_mount() -> bool:
     if shutil.which("unshare") is None:
         return False
     command = [*in_own_mounts(Path("/tmp"), 1), "true"]
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    return children.run(command).returncode == 0
 
 
 @functools.cache

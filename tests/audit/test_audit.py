@@ -37,6 +37,7 @@ def test_a_plan_without_what_the_machine_lacks_is_otherwise_the_same() -> None:
         assert not {"clock", "full disk"} & {event.action for event in plan.events}
 
 
+@pytest.mark.long
 def test_every_result_once_whatever_happens(tmp_path: Path) -> None:
     # One that has something of everything, and does not take long.
     plan = Plan.draw(353, 6, 0.5).with_what_there_is(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import children
 from tests.servers import ROOT, Server, launch
 
 RECORDS = b"".join(b'{"id":"%d","data":"reading %d"}\n' % (n, n) for n in range(1000))
@@ -41,14 +42,11 @@ def run(tmp_path: Path) -> Run:
     def run_it(
         *arguments: str | Path, stdin: bytes = b"", env: dict[str, str] | None = None
     ) -> Done:
-        return subprocess.run(
+        return children.run(
             command(*arguments),
             input=stdin,
             cwd=tmp_path,
             env=environment(env),
-            capture_output=True,
-            timeout=60,
-            check=False,
         )
 
     return run_it
@@ -65,7 +63,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         stdout: int = subprocess.PIPE,
         stderr: int = subprocess.PIPE,
     ) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(
+        process = children.start(
             command(*arguments),
             cwd=tmp_path,
             env=environment(env),
@@ -78,8 +76,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
     yield start_it
     for process in started:
-        process.kill()
-        process.wait()
+        children.end(process)
         for pipe in (process.stdin, process.stdout, process.stderr):
             if pipe is not None:
                 with contextlib.suppress(BrokenPipeError):
@@ -91,8 +88,7 @@ def server() -> Iterator[Server]:
     """A server for all tests of a module."""
     server = launch("--no-access-log")
     yield server
-    server.process.kill()
-    server.process.communicate()
+    server.kill()
 
 
 def answers_each_at_once(process: subprocess.Popen[bytes]) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 import forstcore
+from tests import children
 from tests.cli.conftest import RECORDS, RESULTS, Run, Start, command, environment
 from tests.servers import Server
 
@@ -33,13 +34,10 @@ is_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 def shell(directory: Path, line: str) -> subprocess.CompletedProcess[bytes]:
     """Run a line of the shell, in which `F` is the command."""
-    return subprocess.run(
+    return children.run(
         ["bash", "-c", f'F() {{ {sys.executable} -m forstcore "$@"; }}; {line}'],
         cwd=directory,
         env=environment(),
-        capture_output=True,
-        timeout=60,
-        check=False,
     )
 
 
@@ -52,13 +50,10 @@ def as_nobody(directory: Path, *arguments: str) -> subprocess.CompletedProcess[b
         f"os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})\n"
         "sys.exit(main(sys.argv[1:]))\n"
     )
-    return subprocess.run(
+    return children.run(
         [sys.executable, "-c", code, *arguments],
         cwd=directory,
         env=environment(),
-        capture_output=True,
-        timeout=60,
-        check=False,
     )
 
 
@@ -161,7 +156,7 @@ def test_a_socket_may_be_both(tmp_path: Path) -> None:
     """As inetd, systemd and socat start a command for each connection."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        process = subprocess.Popen(
+        process = children.start(
             command("process"),
             cwd=tmp_path,
             env=environment(),
@@ -485,13 +480,11 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
 
-    done = subprocess.run(
+    done = children.run(
         command("process", "in", "-o", "out"),
         cwd=tmp_path,
         env=environment(),
         preexec_fn=limit,
-        capture_output=True,
-        check=False,
     )
     assert (done.returncode, done.stderr) == (3, b"forstcore: out: File too large\n")
     assert (tmp_path / "out").read_bytes() == OLD
@@ -512,12 +505,10 @@ def test_read_only_and_full_file_systems(tmp_path: Path) -> None:
         "ls -A"
     )
     code = f'F() {{ {sys.executable} -m forstcore "$@"; }}; {line}'
-    done = subprocess.run(
+    done = children.run(
         ["unshare", "-m", "bash", "-c", code],
         cwd=tmp_path,
         env=environment(),
-        capture_output=True,
-        check=False,
     )
     if done.returncode == 77 or b"unshare" in done.stderr:
         pytest.skip("needs mount namespaces")
@@ -573,12 +564,10 @@ def test_what_is_mounted_is_refused_before_anything_is_done(tmp_path: Path) -> N
     (tmp_path / "source").write_bytes(OLD)
     (tmp_path / "a b").write_bytes(b"")
     line = 'mount --bind source "a b" && F process in -o "a b"'
-    done = subprocess.run(
+    done = children.run(
         ["unshare", "-m", "bash", "-c", f'F() {{ {sys.executable} -m forstcore "$@"; }}; {line}'],
         cwd=tmp_path,
         env=environment(),
-        capture_output=True,
-        check=False,
     )
     if b"unshare" in done.stderr or b"mount:" in done.stderr:
         pytest.skip("needs mount namespaces")

@@ -56,14 +56,12 @@ def test_send_survives_a_server_that_dies(start: Start, tmp_path: Path) -> None:
                 process.stdin.write(RECORDS + BAD)
                 sent += 1
             process.stdin.flush()
-            servers[-1].process.kill()
-            servers[-1].process.communicate()
+            servers[-1].kill()
             servers.append(launch("--no-access-log", "--port", port))
         process.stdin.close()
         assert process.wait(60) == 0
     finally:
-        servers[-1].process.kill()
-        servers[-1].process.communicate()
+        servers[-1].kill()
     one = b'{"id":"1","result":"processed_","status":"success"}\n'
     assert (tmp_path / "out").read_bytes() == (RESULTS + one) * sent
     errors = [json.loads(line) for line in (tmp_path / "errors").read_text().splitlines()]
@@ -100,8 +98,7 @@ def test_tokens(run: Run, tmp_path: Path) -> None:
         done = run("publish", "events", "--server", server.url, "--token", "x", stdin=RECORDS)
         assert done.returncode == 3
     finally:
-        server.process.kill()
-        server.process.communicate()
+        server.kill()
 
 
 def test_send_can_be_interrupted(start: Start, server: Server, tmp_path: Path) -> None:
@@ -238,15 +235,13 @@ def test_watch_goes_on_when_the_server_was_away(start: Start, tmp_path: Path) ->
     assert process.stdout
     try:
         assert json.loads(process.stdout.readline()) == {"id": "1"}
-        servers[0].process.kill()
-        servers[0].process.communicate()
+        servers[0].kill()
         with file.open("ab") as log:
             log.write(b'{"id":"2"}\n')
         servers.append(launch(*options, "--port", str(servers[0].port)))
         assert json.loads(process.stdout.readline()) == {"id": "2"}
     finally:
-        servers[-1].process.kill()
-        servers[-1].process.communicate()
+        servers[-1].kill()
 
 
 def test_watch_shows_a_table_on_a_terminal(run: Run, start: Start, server: Server) -> None:

@@ -15,8 +15,7 @@ def server() -> Iterator[Server]:
     # Its log would fill a pipe that nobody reads.
     server = launch("--no-access-log")
     yield server
-    server.process.kill()
-    server.process.communicate()
+    server.kill()
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import io
 import json
-import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 
 import forstcore
+from tests import children
 from tests.servers import ROOT, Server
 
 VALUES: list[Any] = [
@@ -88,4 +88,4 @@ assert results == [
     {"id": str(number), "result": "processed_é", "status": "success"} for number in range(1000)
 ]
 """
-    subprocess.run([sys.executable, "-c", program, server.url], cwd=ROOT, check=True, timeout=60)
+    children.run([sys.executable, "-c", program, server.url], cwd=ROOT, check=True)

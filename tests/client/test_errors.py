@@ -26,6 +26,7 @@ from forstcore import (
     StreamingRecord,
     StreamOptions,
 )
+from tests import children
 from tests.faults import Fault, FaultProxy
 from tests.servers import ROOT, Server, StartServer
 
@@ -251,7 +252,7 @@ for result in stream:
 
 @pytest.mark.parametrize("way", ["async", "sync", "async, silent", "sync, silent"])
 def test_ctrl_c(server: Server, way: str) -> None:
-    process = subprocess.Popen(
+    process = children.start(
         [sys.executable, "-X", "dev", "-c", ENDLESS, way, server.url],
         cwd=ROOT,
         stdout=subprocess.PIPE,
@@ -266,8 +267,7 @@ def test_ctrl_c(server: Server, way: str) -> None:
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=10)
     finally:
-        process.kill()
-        process.communicate()
+        children.end(process)
     assert process.returncode == -signal.SIGINT
     assert "KeyboardInterrupt" in errors
     if way != "sync":

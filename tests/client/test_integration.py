@@ -28,6 +28,7 @@ from forstcore import (
     StreamingRecord,
     StreamOptions,
 )
+from tests import children
 from tests.server.raw import Cut, RawStream
 from tests.servers import ROOT, Server, StartServer
 
@@ -59,7 +60,7 @@ def application(kind: str, url: str) -> Iterator[tuple[str, int]]:
     if kind != "aiohttp":
         # As a sub-application would see it, `bare` takes every path.
         command = [sys.executable, "-m", "uvicorn", "--port", "0", f"tests.client.asgi_app:{kind}"]
-    process = subprocess.Popen(
+    process = children.start(
         command,
         cwd=ROOT,
         env={**os.environ, "FORST_URL": url},
@@ -78,8 +79,7 @@ def application(kind: str, url: str) -> Iterator[tuple[str, int]]:
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=30) in (0, -signal.SIGTERM)
     finally:
-        process.kill()
-        process.communicate()
+        children.end(process)
 
 
 @pytest.fixture(scope="module", params=["aiohttp", "starlette", "fastapi", "bare"])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import children
 from tests.cli.conftest import RECORDS, RESULTS, command, environment
 from tests.cluster.conftest import hidden
 
@@ -22,13 +23,10 @@ BAD = b'{"id":"1"}\n{"id":2}\n'
 
 
 def run(directory: Path, *arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
+    return children.run(
         command("process", *arguments),
         cwd=directory,
         env=environment(),
-        capture_output=True,
-        timeout=120,
-        check=False,
     )
 
 
@@ -107,7 +105,7 @@ def test_ctrl_c_leaves_nothing_half(tmp_path: Path) -> None:
         "    time.sleep(0.05)\n"
         "    return record\n"
     )
-    process = subprocess.Popen(
+    process = children.start(
         command(
             *("process", "in.ndjson", "--local-cluster", "2", "-o", "out"),
             *("--processors", "slow.py", "--processor", "slow", "--blocksize", "10000"),
@@ -115,7 +113,6 @@ def test_ctrl_c_leaves_nothing_half(tmp_path: Path) -> None:
         cwd=tmp_path,
         env=environment(),
         stderr=subprocess.PIPE,
-        start_new_session=True,
     )
     out = tmp_path / "out"
     deadline = time.monotonic() + 60

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import random
-import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ from xxhash import xxh3_64
 import forstcore
 from forstcore._io.compressed import zstd
 from forstcore.errors import RecordError
+from tests import children
 from tests.cli.conftest import command, environment
 from tests.cluster.conftest import Dataset, Process, hidden, one_process
 
@@ -117,7 +117,7 @@ def test_errors_have_their_file_line_and_byte(
     made = process(files, blocksize=25_000, collect_errors=True, on_error=on_error)
     one = tmp_path / "errors.ndjson"
     arguments = command("process", *files, "--errors", one, "--on-error", on_error)
-    done = subprocess.run(arguments, env=environment(), capture_output=True, check=True)
+    done = children.run(arguments, env=environment(), check=True)
     assert made.bytes == done.stdout
     errors = [json.loads(line) for line in one.read_text().splitlines()]
     assert made.errors == errors

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import forstcore
+from tests import children
 from tests.cluster.conftest import Process, hidden, one_process
 from tests.servers import ROOT
 
@@ -137,10 +138,9 @@ def test_memory_does_not_depend_on_the_block(tmp_path: Path, line: bytes) -> Non
     path = tmp_path / "in.ndjson"
     several = (64 << 20) // len(line)
     path.write_bytes(line * several)
-    done = subprocess.run(
+    done = children.run(
         [sys.executable, "-c", _MEASURE, path, tmp_path / "out"],
         cwd=ROOT,
-        capture_output=True,
         text=True,
         check=True,
     )
@@ -176,7 +176,7 @@ def test_a_worker_that_cannot_do_it_is_named(
     package = file.with_name("other") / "forstcore"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text(init)
-    worker = subprocess.Popen(
+    worker = children.start(
         [
             *(sys.executable, "-m", "distributed.cli.dask_worker", scheduler.scheduler_address),
             *("--no-nanny", "--nthreads", "1", "--no-dashboard"),
@@ -199,7 +199,5 @@ def test_a_worker_that_cannot_do_it_is_named(
 
 def test_what_dask_lacks_is_said(file: Path) -> None:
     code = "import sys; sys.modules['distributed'] = None; import forstcore.cluster"
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = children.run([sys.executable, "-c", code], cwd=ROOT, text=True)
     assert "pip install 'forstcore[dask]'" in done.stderr.splitlines()[-1]

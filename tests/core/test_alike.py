@@ -42,7 +42,9 @@ def test_strings_of_any_length(cases: ModuleType, scan_path: str, size: int) -> 
         check(processor, lines)
 
 
-@pytest.mark.parametrize("odd", ["é", r"\"", r"\u00e9", "\x01", "\\", "\n", '"', "\udcff"])
+@pytest.mark.parametrize(
+    "odd", ["é", r"\"", r"\u00e9", "\x01", "\\", "\n", '"', "\udcff"], ids=ascii
+)
 @pytest.mark.parametrize("size", [0, 1, 55, 56, 57, 111, 112, 113, 1000, 9000])
 def test_what_is_not_plain_at_any_place(
     cases: ModuleType, scan_path: str, odd: str, size: int

@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forstcore import Filter, FilterError, RecordStream, process_block
@@ -84,7 +84,7 @@ def texts_of_objects(draw: st.DrawFn, depth: int = 0) -> str:
     ),
     st.lists(texts_of_objects(), max_size=4),
 )
-def test_as_the_reference_on_any_text(wanted: dict[str, Any], lines: list[str]) -> None:
+def as_the_reference_on_any_text(wanted: dict[str, Any], lines: list[str]) -> None:
     out, _ = selected(wanted, "".join(f"{line}\n" for line in lines).encode())
     assert out.decode() == "".join(f"{line}\n" for line in lines if holds(wanted, json.loads(line)))
 
@@ -129,6 +129,15 @@ def test_each_name_is_looked_up_where_an_earlier_record_failed_before_it() -> No
         for order in (lines, lines[::-1]):
             expected = [line for line in order if holds(wanted, json.loads(line))]
             assert selected(wanted, "\n".join(order).encode())[0].decode().splitlines() == expected
+
+
+def test_as_the_reference_on_any_text() -> None:
+    settings(max_examples=10)(as_the_reference_on_any_text)()
+
+
+@pytest.mark.long
+def test_as_the_reference_on_many_texts() -> None:
+    settings(max_examples=500)(as_the_reference_on_any_text)()
 
 
 NEAR = [

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 
@@ -14,6 +13,7 @@ from hypothesis import given, settings
 
 from forstcore import _proc
 from forstcore._proc import process_block, scan_path, scan_paths, use_scan_path
+from tests import children
 
 from . import json_cases as cases
 from .driver import cut, differing, on_every_path, run
@@ -71,9 +71,7 @@ def test_path_from_environment(name: str) -> None:
     """The environment chooses the path at import."""
     code = "from forstcore._proc import scan_path; print(scan_path())"
     env = os.environ | {"FORSTCORE_SCAN_PATH": name, "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
-    )
+    done = children.run([sys.executable, "-c", code], env=env, text=True, check=True)
     assert done.stdout.strip() == name
 
 
@@ -82,9 +80,7 @@ def test_default_is_the_best() -> None:
     code = "from forstcore._proc import scan_path; print(scan_path())"
     env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     env.pop("FORSTCORE_SCAN_PATH", None)
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
-    )
+    done = children.run([sys.executable, "-c", code], env=env, text=True, check=True)
     assert done.stdout.strip() == scan_paths()[0]
 
 

@@ -45,8 +45,7 @@ def start_server() -> Iterator[StartServer]:
 
     yield start
     for server in servers:
-        server.process.kill()
-        server.process.communicate()
+        server.kill()
 
 
 @dataclass

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests import children
 from tests.certificates import Certificates
 from tests.servers import ROOT, Server
 
@@ -144,7 +145,7 @@ def _start(name: str, directory: Path, options: Sequence[str | Path], port: int)
         raise FileNotFoundError(name)
     log = directory / "log"
     with log.open("wb") as output:
-        process = subprocess.Popen(
+        process = children.start(
             [program, *options], stdin=subprocess.DEVNULL, stdout=output, stderr=output
         )
     deadline = time.monotonic() + _START_SECONDS
@@ -153,8 +154,7 @@ def _start(name: str, directory: Path, options: Sequence[str | Path], port: int)
             _pass_through(port)
             return Proxy(name, process, port)
         time.sleep(0.02)
-    process.kill()
-    process.wait()
+    children.end(process)
     raise RuntimeError(f"{name} does not start: {log.read_text()}")
 
 

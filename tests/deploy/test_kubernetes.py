@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 import yaml
 
 from server.config import load_config
+from tests import children
 from tests.deploy.proxies import DEPLOY
 from tests.servers import StartServer
 
@@ -156,8 +156,7 @@ def ask(command: list[str], port: int) -> int:
     assert command[0] == PYTHON
     code = command[-1]
     assert code.count("127.0.0.1:8080") == 1
-    done = subprocess.run(
+    done = children.run(
         [sys.executable, *command[1:-1], code.replace(":8080", f":{port}")],
-        capture_output=True, timeout=30, check=False,
     )  # fmt: skip
     return done.returncode

@@ -17,6 +17,8 @@ from tests.server.raw import Cut, RawStream
 from tests.server.test_lifecycle import sample, wait_until
 from tests.servers import Server, StartServer
 
+pytestmark = pytest.mark.long
+
 RECORD = b'{"id":"%d","data":"x"}\n'
 RESULT = b'{"id":"%d","result":"processed_x","status":"success"}\n'
 

@@ -21,6 +21,8 @@ from tests.deploy.proxies import Proxy
 from tests.deploy.test_proxies import open_streams
 from tests.servers import Server, StartServer
 
+pytestmark = pytest.mark.long
+
 CONFIG = StreamingConfig(
     chunk_size=1 << 14,
     retry=RetryConfig(attempts=50, delay=0.05, max_delay=0.2),

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from server.config import ServerConfig, load_config
+from tests import children
 from tests.deploy.proxies import DEPLOY, replaced
 from tests.servers import ROOT, await_server
 
@@ -44,9 +45,7 @@ def analyze(*arguments: str | Path) -> str:
     program = shutil.which("systemd-analyze")
     if program is None:
         pytest.skip("needs systemd-analyze")
-    done = subprocess.run(
-        [program, *arguments], capture_output=True, text=True, timeout=60, check=False
-    )
+    done = children.run([program, *arguments], text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -78,7 +77,7 @@ def test_its_command_serves_and_stops_in_time(unit: Path, tmp_path: Path) -> Non
     assert longest + 10 < float(said["TimeoutStopSec"][0])
     assert 2 * config.max_streams < int(said["LimitNOFILE"][0])
 
-    process = subprocess.Popen(
+    process = children.start(
         said["ExecStart"][0].split(),
         cwd=ROOT,
         # Not in reach of others while it is tested, and not for as long.
@@ -101,8 +100,7 @@ def test_its_command_serves_and_stops_in_time(unit: Path, tmp_path: Path) -> Non
         connection.close()
         assert server.stop() == 0
     finally:
-        process.kill()
-        process.communicate()
+        children.end(process)
 
 
 def test_every_setting_is_an_option() -> None:

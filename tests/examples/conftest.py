@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import children
 from tests.servers import ROOT, Server
 
 StartApp = Callable[..., Server]
@@ -27,9 +28,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ROOT / "examples", place, ignore=shutil.ignore_patterns("node_modules", "build")
     )
     for command in ("npm ci --no-audit --no-fund --prefer-offline", "npm run build"):
-        done = subprocess.run(
-            command.split(), cwd=place, capture_output=True, text=True, timeout=300, check=False
-        )
+        done = children.run(command.split(), cwd=place, text=True, timeout=300)
         if "npm error network" in done.stderr:
             pytest.skip("needs a package registry that npm can reach")
         assert done.returncode == 0, done.stdout + done.stderr
@@ -42,7 +41,7 @@ def start_app() -> Iterator[StartApp]:
     apps: list[Server] = []
 
     def start(*command: str, cwd: Path, env: dict[str, str] | None = None) -> Server:
-        process = subprocess.Popen(
+        process = children.start(
             command,
             cwd=cwd,
             env={**os.environ, **(env or {})},
@@ -62,5 +61,4 @@ def start_app() -> Iterator[StartApp]:
 
     yield start
     for app in apps:
-        app.process.kill()
-        app.process.communicate()
+        app.kill()

@@ -31,7 +31,7 @@ def server(start_server: StartServer) -> Server:
     return start_server("--stall", "60")
 
 
-@pytest.fixture(params=["express", "fastapi"])
+@pytest.fixture(params=[pytest.param("express", marks=pytest.mark.long), "fastapi"])
 def run_app(request: pytest.FixtureRequest, start_app: StartApp) -> Callable[[Server], Server]:
     """Run each of the applications on top of a server."""
     if request.param == "express":

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import children
 from tests.examples.conftest import StartApp
 from tests.servers import ROOT
 
@@ -19,9 +20,7 @@ _BLOCK = re.compile(r"^```sh\n(.*?)^```\n(?:\n```text\n(.*?)^```$)?", re.MULTILI
 
 
 def shell(script: str, cwd: Path) -> str:
-    done = subprocess.run(
-        ["sh", "-euc", script], cwd=cwd, capture_output=True, text=True, timeout=30, check=False
-    )
+    done = children.run(["sh", "-euc", script], cwd=cwd, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -37,7 +36,7 @@ def test_each_result_comes_before_the_next_record_is_sent(
     need_curl()
     server = start_app(sys.executable, "-m", "server", "--port", "0", cwd=tmp_path)
     command = ["curl", "-sSN", "-X", "POST", "-T", ".", f"{server.url}/streaming-process"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as curl:
+    with children.started(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as curl:
         assert curl.stdin
         assert curl.stdout
         for number in range(3):

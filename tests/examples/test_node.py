@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from tests import children
 from tests.servers import ROOT, Server, StartServer, launch
 from tests.sources.brokers import RedisServer
 from tests.sources.live import wait_until
@@ -44,14 +45,11 @@ def shared_server() -> Iterator[Server]:
 
 
 def node(built: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    return children.run(
         ["node", *arguments],
         cwd=built,
         env={**os.environ, **env},
-        capture_output=True,
         text=True,
-        timeout=60,
-        check=False,
     )
 
 
@@ -134,7 +132,7 @@ def _take_and_die(built: Path, start_one: StartServer, broker: RedisServer) -> N
     (built / "consumer.mjs").write_text(_CONSUMER)
 
     def consumer(last: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        return children.start(
             ["node", "consumer.mjs", last],
             cwd=built,
             env={**os.environ, "FORST_URL": server.url},

@@ -59,8 +59,7 @@ def servers() -> Iterator[dict[str, Server]]:
     servers = {name: launch("--no-access-log", *each) for name, each in options.items()}
     yield servers
     for server in servers.values():
-        server.process.kill()
-        server.process.communicate()
+        server.kill()
 
 
 def cases() -> Iterator[object]:

@@ -6,7 +6,6 @@ coverage, for seconds instead of hours.
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import sysconfig
 from pathlib import Path
@@ -15,6 +14,7 @@ from random import Random
 import pytest
 
 from fuzz import TARGETS, target
+from tests import children
 from tests.servers import ROOT
 
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
@@ -77,10 +77,9 @@ def test_changed_inputs(name: str) -> None:
 
 def test_a_file_is_checked_by_hand() -> None:
     path = CORPUS / "stream" / "crlf"
-    done = subprocess.run(
+    done = children.run(
         [sys.executable, "-m", "fuzz", "stream", path],
         cwd=ROOT,
-        capture_output=True,
         text=True,
         check=True,
     )
@@ -89,12 +88,10 @@ def test_a_file_is_checked_by_hand() -> None:
 
 @pytest.mark.parametrize("module", ["fuzz", "fuzz.explore"])
 def test_there_is_no_such_target(module: str) -> None:
-    done = subprocess.run(
+    done = children.run(
         [sys.executable, "-m", module, "chunk", "file"],
         cwd=ROOT,
-        capture_output=True,
         text=True,
-        check=False,
     )
     assert done.returncode == 2
     assert all(name in done.stderr for name in ("chunk", *TARGETS))

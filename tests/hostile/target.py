@@ -179,8 +179,7 @@ class Target:
             self.witness.stop()
             assert self.server.stop() == 0
         finally:
-            self.server.process.kill()
-            self.server.process.wait()
+            self.server.kill()
             self._reader.join()
             for pipe in (self.server.process.stdout, self.server.process.stderr):
                 assert pipe is not None

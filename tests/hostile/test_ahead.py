@@ -28,8 +28,7 @@ def server() -> Iterator[Server]:
         yield server
         assert server.stop() == 0
     finally:
-        server.process.kill()
-        server.process.communicate()
+        server.kill()
 
 
 def ask(server: Server, *fields: bytes, path: str = "/healthz") -> Reply:

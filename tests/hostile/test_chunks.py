@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 import random
 
+import pytest
+
 from tests.hostile.target import RECORD, RESULT, Target, chunk, head
+
+pytestmark = pytest.mark.both_ways
 
 START = head("Transfer-Encoding: chunked", "Forst-Frames: 1")
 FIRST = chunk(RECORD % 1)

@@ -10,6 +10,8 @@ import pytest
 
 from tests.hostile.target import RECORD, RESULT, Target, chunk, head, reset
 
+pytestmark = pytest.mark.both_ways
+
 START = head("Transfer-Encoding: chunked")
 FRAMES = head("Transfer-Encoding: chunked", "Forst-Frames: 1")
 LIVE = b'{"source":"events"}'

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import children
 from tests.certificates import Certificates, make_certificates, tls_options
 from tests.hostile.target import RECORD, RESULT, chunk, head
 from tests.server.raw import Cut, RawStream
@@ -219,7 +220,7 @@ def test_a_handshake_has_a_deadline(start_one: StartServer, certificates: Certif
 def limited(descriptors: int, *options: str) -> Server:
     """Start a server that may have so many descriptors."""
     command = f'ulimit -Sn {descriptors // 2}; ulimit -Hn {descriptors}; exec "$0" "$@"'
-    process = subprocess.Popen(
+    process = children.start(
         ["sh", "-c", command, sys.executable, "-m", "server", "--port", "0", *options],
         cwd=ROOT,
         stdout=subprocess.PIPE,
@@ -265,8 +266,7 @@ def test_the_limit_is_below_that_of_descriptors() -> None:
                     assert stream.read_rest() == RESULT % 2 * 60_000
         check_log(server)
     finally:
-        server.process.kill()
-        server.process.communicate()
+        server.kill()
 
 
 def fill(stream: RawStream) -> None:

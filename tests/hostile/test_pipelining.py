@@ -9,6 +9,8 @@ import pytest
 from tests.hostile.replies import replies_in
 from tests.hostile.target import RECORD, RESULT, Target, chunk, head
 
+pytestmark = pytest.mark.both_ways
+
 GET = head(start="GET /version HTTP/1.1")
 STREAM = head("Transfer-Encoding: chunked") + chunk(RECORD % 1) + b"0\r\n\r\n"
 SIZED = head(f"Content-Length: {len(RECORD % 2)}") + RECORD % 2

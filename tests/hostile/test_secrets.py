@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests import children
 from tests.hostile.replies import Reply, replies_in
 from tests.hostile.target import head
 from tests.servers import ROOT, Server, StartServer
@@ -92,13 +92,11 @@ def test_expectations_tell_no_names(guarded: Server, expectation: str) -> None:
 
 def run(*options: str, **variables: str) -> str:
     """Return all that a server says that does not start."""
-    done = subprocess.run(
+    done = children.run(
         [sys.executable, "-m", "server", *options],
         cwd=ROOT,
         env={**os.environ, **variables},
-        capture_output=True,
         text=True,
-        timeout=60,
     )
     return done.stdout + done.stderr
 
@@ -156,7 +154,7 @@ def test_a_key_that_is_encrypted_is_refused(tmp_path: Path) -> None:
     key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-days", "2", "-subj", "/CN=x"]
     command += ["-passout", f"pass:{SECRET}", "-keyout", str(key), "-out", str(cert)]
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    children.run(command, check=True)
     said = run("--tls-cert", str(cert), "--tls-key", str(key))
     assert "encrypted" in said
     assert SECRET not in said

@@ -12,6 +12,8 @@ import pytest
 
 from tests.hostile.target import RECORD, RESULT, Target, chunk, head
 
+pytestmark = pytest.mark.both_ways
+
 PUBLISH = head("Content-Length: 17", start="POST /sources/events HTTP/1.1") + b'{"id":"smuggled"}'
 VERSION = head(start="GET /version HTTP/1.1")
 END = b"0\r\n\r\n"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 import sysconfig
 import venv
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import children
 from tests.servers import ROOT
 
 _SDIST = "import sys; from setuptools import build_meta; build_meta.build_sdist(sys.argv[1])"
@@ -34,14 +34,12 @@ class Installed:
 
     def run(self, *command: str | Path, cwd: Path | None = None) -> str:
         """Run a command of this Python outside of the checkout; return what it prints."""
-        done = subprocess.run(
+        done = children.run(
             [self.python, *command],
             cwd=cwd or self.python.parent,
             env=outside(),
-            capture_output=True,
             text=True,
             timeout=300,
-            check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -80,12 +78,12 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
         "dist",
     )
     shutil.copytree(ROOT, source, ignore=built)
-    subprocess.run(
+    children.run(
         [sys.executable, "-c", _SDIST, directory],
-        cwd=source, env=outside(), check=True, capture_output=True, timeout=600,
+        cwd=source, env=outside(), check=True, timeout=600,
     )  # fmt: skip
     (sdist,) = directory.glob("*.tar.gz")
-    subprocess.run(
+    children.run(
         [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation",
          "--disable-pip-version-check", "--wheel-dir", directory, sdist],
         cwd=directory, env=outside(), check=True, timeout=600,

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import children
 from tests.packaging.conftest import Installed
 from tests.servers import ROOT, await_server
 
@@ -58,7 +59,7 @@ def test_hadolint_has_nothing_to_say() -> None:
     program = shutil.which("hadolint", path=f"{sysconfig.get_path('scripts')}:{os.environ['PATH']}")
     if program is None:
         pytest.skip("needs hadolint")
-    done = subprocess.run([program, FILE], capture_output=True, text=True, check=False)
+    done = children.run([program, FILE], text=True)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
@@ -98,12 +99,10 @@ def test_the_image_has_no_compiler_and_no_root() -> None:
 def test_what_it_starts_serves_is_healthy_and_stops(installed: Installed) -> None:
     variables = {**os.environ, **dict([the("ENV").split("=", 1)])}
     command = command_of(the("ENTRYPOINT"), installed.python)
-    refused = subprocess.run(
-        command, env=variables, cwd="/", capture_output=True, text=True, timeout=60, check=False
-    )
+    refused = children.run(command, env=variables, cwd="/", text=True)
     assert refused.returncode == 2
     assert "token_file" in refused.stderr
-    process = subprocess.Popen(
+    process = children.start(
         [*command, "--host", "127.0.0.1", "--port", "0"],
         env={**variables, "FORSTCORE_TOKEN": "hush"},
         cwd="/",
@@ -117,9 +116,8 @@ def test_what_it_starts_serves_is_healthy_and_stops(installed: Installed) -> Non
         assert the("EXPOSE") == "8080"
         asking = [each.replace(":8080", f":{server.port}") for each in check]
         assert asking != check
-        assert subprocess.run(asking, capture_output=True, check=False).returncode == 0
+        assert children.run(asking).returncode == 0
         assert server.stop() == 0
-        assert subprocess.run(asking, capture_output=True, check=False).returncode == 1
+        assert children.run(asking).returncode == 1
     finally:
-        process.kill()
-        process.communicate()
+        children.end(process)

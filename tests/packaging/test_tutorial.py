@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import children
 from tests.packaging.conftest import Installed, outside
 from tests.servers import ROOT
 
@@ -45,7 +46,7 @@ class Shell:
         self._errors = directory / "errors"
         self._seen = 0
         with self._output.open("wb") as output, self._errors.open("wb") as errors:
-            self._shell = subprocess.Popen(
+            self._shell = children.start(
                 ["bash"],
                 cwd=directory,
                 env=environment,
@@ -53,8 +54,6 @@ class Shell:
                 stdout=output,
                 stderr=errors,
                 text=True,
-                # It is a group with all that it leaves in the background.
-                start_new_session=True,
             )
 
     def run(self, script: str, expected: str) -> str:

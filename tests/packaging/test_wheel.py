@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 import tarfile
 import zipfile
 
 import pytest
 
+from tests import children
 from tests.packaging.conftest import Installed
 from tests.servers import ROOT
 
@@ -46,9 +46,9 @@ def test_it_holds_what_users_need_and_no_more(installed: Installed) -> None:
 def test_the_sdist_holds_what_is_in_the_repository(installed: Installed) -> None:
     if not (ROOT / ".git").exists():
         pytest.skip("this is no repository, so there is nothing to compare with")
-    listed = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.split("\0")
+    listed = children.run(["git", "ls-files", "-z"], cwd=ROOT, text=True, check=True).stdout.split(
+        "\0"
+    )
     tracked = {name for name in listed if (ROOT / name).is_file()}
     with tarfile.open(installed.sdist) as archive:
         names = {

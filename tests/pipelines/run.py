@@ -113,8 +113,7 @@ def served(way: str) -> Iterator[Server]:
                 outcome = json.loads(line)["outcome"]
                 assert outcome not in ("timeout", "internal", "spool"), line
         finally:
-            server.process.kill()
-            server.process.wait()
+            server.kill()
             assert server.process.stdout is not None
             server.process.stdout.close()
 

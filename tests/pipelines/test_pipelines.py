@@ -56,6 +56,7 @@ def talk(server: Server, *pieces: bytes) -> list[Reply]:
     return replies_in(b"".join(got))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", ["a", "b", "c"])
 def test_random_pipelines(server: Server, seed: str) -> None:
     tally = Tally()

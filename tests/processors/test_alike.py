@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 import forstcore
+from tests import children
 from tests.processors import alike
 from tests.servers import ROOT
 
@@ -19,12 +19,10 @@ EXTRAS = [name for name in ("orjson", "msgspec") if importlib.util.find_spec(nam
 
 def printed(*hidden: str) -> str:
     """Return what the program of hard cases prints with some extras hidden."""
-    return subprocess.run(
+    return children.run(
         [sys.executable, "-m", "tests.processors.alike", *hidden],
         cwd=ROOT,
-        capture_output=True,
         text=True,
-        timeout=120,
         check=True,
     ).stdout
 
@@ -50,14 +48,12 @@ def test_the_command_line_too(tmp_path: Path) -> None:
     hide = "import sys\nsys.modules['orjson'] = None\n"
     run = "import sys\nfrom forstcore.cli import main\nsys.exit(main())\n"
     outputs = [
-        subprocess.run(
+        children.run(
             [
                 *(sys.executable, "-c", code, "process", "--processors", str(processors)),
                 *("--processor", "same", "--on-error", "emit", str(data)),
             ],
             cwd=ROOT,
-            capture_output=True,
-            timeout=60,
         )
         for code in (run, hide + run)
     ]

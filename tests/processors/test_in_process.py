@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 import forstcore
+from tests import children
 from tests.processors import routes as _routes  # noqa: F401 (declares them)
 from tests.servers import ROOT
 
@@ -218,7 +219,7 @@ print("begun", flush=True)
 lines = itertools.repeat(b'{{"seconds":0.01}}\\n')
 forstcore.process_file(lines, {str(place / "out")!r}, {processor})
 """
-    with subprocess.Popen(
+    with children.started(
         [sys.executable, "-c", code],
         cwd=ROOT,
         stdout=subprocess.PIPE,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import json
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from types import ModuleType
@@ -18,6 +17,7 @@ import forstcore
 from forstcore import RecordError, RecordStream
 from forstcore._io.line_reader import LineReader, object_of
 from forstcore.processors import as_processor
+from tests import children
 from tests.core.json_cases import BAD, GOOD
 from tests.core.strategies import inputs
 from tests.native import build
@@ -395,12 +395,10 @@ print(b"".join(forstcore.process(b'{"id":1}', "order", on_error="emit")).decode(
 
 def test_everything_works_without_orjson() -> None:
     with_it, without = (
-        subprocess.run(
+        children.run(
             [sys.executable, "-c", code],
             cwd=ROOT,
-            capture_output=True,
             text=True,
-            timeout=60,
             check=True,
         ).stdout
         for code in (SOME_OF_EVERYTHING, WITHOUT + SOME_OF_EVERYTHING)

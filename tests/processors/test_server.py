@@ -6,7 +6,6 @@ import gzip
 import http.client
 import json
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -20,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import forstcore
 from forstcore.processors import REGISTRY
+from tests import children
 from tests.processors import routes as _routes  # noqa: F401 (declares them)
 from tests.server.raw import RawStream
 from tests.servers import ROOT, Server, StartServer
@@ -381,13 +381,10 @@ def test_a_reader_that_stops_stops_the_reading(start_server: StartServer) -> Non
 @pytest.mark.parametrize("processes", ["1", "2"])
 def test_what_cannot_be_loaded_is_told_once(tmp_path: Path, processes: str) -> None:
     (tmp_path / "broken.py").write_text("import nothing_of_that_name\n")
-    done = subprocess.run(
+    done = children.run(
         [*SERVER, "--processes", processes, "--processors", str(tmp_path / "broken.py")],
         cwd=ROOT,
-        capture_output=True,
         text=True,
-        timeout=30,
-        check=False,
     )
     assert done.returncode == 2
     assert done.stdout == ""
@@ -399,14 +396,11 @@ def test_what_cannot_be_loaded_is_told_once(tmp_path: Path, processes: str) -> N
 def test_a_name_that_the_server_needs(tmp_path: Path) -> None:
     text = "import forstcore\n@forstcore.processor('metrics')\ndef f(record): return record\n"
     (tmp_path / "mine.py").write_text(text)
-    done = subprocess.run(
+    done = children.run(
         [*SERVER, "--processors", "mine"],
         cwd=tmp_path,
         env={"PYTHONPATH": str(ROOT)},
-        capture_output=True,
         text=True,
-        timeout=30,
-        check=False,
     )
     assert done.returncode == 2
     assert "cannot be called 'metrics'" in done.stderr

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests import children
 from tests.servers import ROOT, Server, StartServer
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -63,13 +63,10 @@ def run(document: Path, code: str, command: list[str], start_server: StartServer
     program = code
     if "http://127.0.0.1:8080" in code:
         program = code.replace("http://127.0.0.1:8080", start_server().url)
-    done = subprocess.run(
+    done = children.run(
         [*command, program],
         cwd=ROOT,
-        capture_output=True,
         text=True,
-        timeout=60,
-        check=False,
     )
     assert done.stderr == ""
     printed = re.search(
@@ -92,8 +89,6 @@ def test_shell(document: Path, code: str, start_server: StartServer) -> None:
         if "127.0.0.1:8080" in line:
             server = server or start_server()
             line = line.replace("http://127.0.0.1:8080", server.url)
-        done = subprocess.run(
-            line, shell=True, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
-        )
+        done = children.run(line, shell=True, cwd=ROOT, text=True)
         assert done.returncode == 0, done.stderr
         assert done.stdout

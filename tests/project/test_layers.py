@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
-import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
+
+from tests import children
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -154,7 +155,7 @@ def test_there_is_no_circle() -> None:
 @pytest.mark.parametrize("module", ["aiohttp", "orjson", "asyncio"])
 def test_importing_forstcore_stays_light(module: str) -> None:
     code = f"import sys, forstcore; sys.exit({module!r} in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+    assert children.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 
 def test_only_client_and_server_know_http() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 
 from benchmarks.results import LABELS, replace_table, table
 from benchmarks.server import BenchmarkError, build, contestants
+from tests import children
 from tests.servers import ROOT
 
 QUICK = (
@@ -21,18 +21,16 @@ QUICK = (
 
 
 def run(*command: str) -> str:
-    done = subprocess.run(
+    done = children.run(
         [sys.executable, "-m", *command],
         cwd=ROOT,
-        capture_output=True,
         text=True,
-        timeout=120,
-        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
+@pytest.mark.long
 def test_a_run_is_saved_and_shown(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="needs matplotlib")
     try:

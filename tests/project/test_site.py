@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 import forstcore
+from tests import children
 from tests.servers import ROOT
 
 pytest.importorskip("sphinx", reason="needs sphinx")
@@ -21,9 +21,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site, built anew."""
     target = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-c", "docs", "."]
-    done = subprocess.run(
-        [*command, target], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
-    )
+    done = children.run([*command, target], cwd=ROOT, text=True, timeout=300)
     assert done.stderr == ""
     assert done.returncode == 0
     return target
@@ -51,13 +49,10 @@ def test_every_public_name_is_explained(site: Path) -> None:
 
 
 def test_written_pages_are_what_the_code_says() -> None:
-    done = subprocess.run(
+    done = children.run(
         [sys.executable, "docs/generate.py", "--check"],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
         text=True,
-        timeout=60,
-        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -6,7 +6,6 @@ import contextlib
 import os
 import resource
 import stat
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from server.streams.append_file import Appender
+from tests import children
 from tests.servers import ROOT
 
 LINES = [b"%03d " % number + b"x" * 95 + b"\n" for number in range(50)]
@@ -162,9 +162,7 @@ while left:
 
 def test_several_processes_and_rotation(path: Path) -> None:
     command = [sys.executable, "-c", WRITER]
-    writers = [
-        subprocess.Popen([*command, str(number), str(path)], cwd=ROOT) for number in range(4)
-    ]
+    writers = [children.start([*command, str(number), str(path)], cwd=ROOT) for number in range(4)]
     rotated = 0
     while any(writer.poll() is None for writer in writers):
         time.sleep(0.02)

@@ -15,6 +15,7 @@ import pytest
 from forstcore.config import StreamLimits, options_of
 from server.cli import main
 from server.config import ServerConfig, load_config, show_config
+from tests import children
 from tests.servers import ROOT
 
 TOKEN = "hush-4711"
@@ -105,14 +106,11 @@ NO_NUMBER = [
 def run(
     *arguments: str, env: dict[str, str] | None = None, cwd: Path = ROOT
 ) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    return children.run(
         [sys.executable, "-m", "server", *arguments],
         cwd=cwd,
         env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
-        capture_output=True,
         text=True,
-        timeout=60,
-        check=False,
     )
 
 

@@ -7,7 +7,6 @@ import os
 import resource
 import shutil
 import stat
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import pytest
 import requests
 
+from tests import children
 from tests.server.raw import RawStream
 from tests.servers import ROOT, Server, StartServer
 
@@ -84,12 +84,9 @@ def test_what_is_written_can_be_replayed(start_server: StartServer, tmp_path: Pa
     file = tmp_path / "bad.ndjson"
     process(start_server("--errors", str(file)), BODY)
     file.write_text(file.read_text().splitlines()[0].replace('\\"id\\":2', '\\"id\\":\\"2\\"'))
-    done = subprocess.run(
+    done = children.run(
         [sys.executable, "-m", "forstcore", "replay", str(file)],
         cwd=ROOT,
-        capture_output=True,
-        timeout=60,
-        check=False,
     )
     assert (done.returncode, done.stdout) == (0, RESULT % 2)
 
@@ -199,13 +196,10 @@ def test_several_processes_write_to_one_file(start_server: StartServer, tmp_path
 
 
 def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    done = subprocess.run(
+    done = children.run(
         [sys.executable, "-m", "server", "--port", "0", "--errors", str(tmp_path / "no" / "file")],
         cwd=ROOT,
-        capture_output=True,
         text=True,
-        timeout=60,
-        check=False,
     )
     assert done.returncode == 2
     assert "errors: cannot write" in done.stderr
@@ -236,14 +230,11 @@ def test_it_is_no_file_that_is_read(
     (tmp_path / "link").symlink_to("log.ndjson")
     (tmp_path / "hard").hardlink_to(tmp_path / "log.ndjson")
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    done = subprocess.run(
+    done = children.run(
         [sys.executable, "-m", "server", "--port", "0", "--errors", errors, *options],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
         text=True,
-        timeout=60,
-        check=False,
     )
     assert done.returncode == 2
     assert f"errors: {errors} is a file that is read: {said}\n" in done.stderr
@@ -254,13 +245,10 @@ def test_it_is_no_file_that_is_read(
 def test_it_is_not_the_log(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with log.open("wb") as file:
-        done = subprocess.run(
+        done = children.run(
             [sys.executable, "-m", "server", "--port", "0", "--errors", str(log)],
             cwd=ROOT,
             stdout=file,
-            stderr=subprocess.PIPE,
-            timeout=60,
-            check=False,
         )
     assert done.returncode == 2
     assert b"is where standard output goes" in done.stderr
@@ -360,21 +348,17 @@ def test_what_a_crash_has_torn_can_be_read_past(start_one: StartServer, tmp_path
     file = tmp_path / "bad.ndjson"
     server = start_one("--errors", str(file))
     process(server, BAD * 3)
-    server.process.kill()
-    server.process.wait()
+    server.kill()
     os.truncate(file, file.stat().st_size - 20)
     server = start_one("--errors", str(file))
     process(server, BAD * 2)
     lines = file.read_bytes().splitlines()
     assert len(lines) == 5
     assert [line.endswith(b"}") for line in lines] == [True, True, False, True, True]
-    done = subprocess.run(
+    done = children.run(
         [sys.executable, "-m", "forstcore", "replay", str(file), "-o", str(tmp_path / "out")],
         cwd=ROOT,
-        capture_output=True,
         text=True,
-        timeout=60,
-        check=False,
     )
     assert done.returncode == 1
     assert f"left out: {file}, line 3: " in done.stderr

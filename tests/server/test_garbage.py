@@ -7,8 +7,12 @@ import json
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 from tests.server.raw import Cut, RawStream
 from tests.servers import Server, StartServer
+
+pytestmark = pytest.mark.both_ways
 
 RECORD = b'{"id":"1","data":"x"}\n'
 

@@ -11,6 +11,8 @@ import pytest
 from tests.server.raw import RawStream
 from tests.servers import StartServer
 
+pytestmark = pytest.mark.both_ways
+
 RECORD = b'{"id":"%d","data":"x"}\n'
 RESULT = b'{"id":"%d","result":"processed_x","status":"success"}\n'
 

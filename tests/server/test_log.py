@@ -23,6 +23,7 @@ import pytest
 import requests
 
 from server.observe.log import Sink
+from tests import children
 from tests.servers import ROOT, Server, await_server
 
 PROCESSOR = """
@@ -204,7 +205,7 @@ print("written", flush=True)
 sys.stdin.read()
 sink.flush_for(10)
 """
-    with subprocess.Popen(
+    with children.started(
         [sys.executable, "-c", script],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -243,7 +244,7 @@ if os.fork() == 0:
 os.wait()
 sys.stdout.write("the parent\\n")
 """
-    with subprocess.Popen(
+    with children.started(
         [sys.executable, "-c", script],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -264,7 +265,7 @@ sys.stdout.write("the parent\\n")
 def unread_server(tmp_path: Path, *options: str, **pipes: Any) -> Iterator[Server]:
     """Run a server with a processor that prints, whose standard error nobody reads."""
     (tmp_path / "printing.py").write_text(PROCESSOR)
-    process = subprocess.Popen(
+    process = children.start(
         [
             *(sys.executable, "-m", "server", "--port", "0"),
             *("--processors", str(tmp_path / "printing.py"), *options),
@@ -276,8 +277,7 @@ def unread_server(tmp_path: Path, *options: str, **pipes: Any) -> Iterator[Serve
     try:
         yield await_server(process)
     finally:
-        process.kill()
-        process.communicate()
+        children.end(process)
 
 
 def works(server: Server) -> None:
@@ -390,9 +390,7 @@ def test_a_configuration_that_nobody_reads() -> None:
     command = [sys.executable, "-m", "server", "--print-config"]
     reader, writer = os.pipe()
     os.close(reader)
-    done = subprocess.run(
-        command, stdout=writer, stderr=subprocess.PIPE, text=True, cwd=ROOT, check=False
-    )
+    done = children.run(command, stdout=writer, text=True, cwd=ROOT)
     os.close(writer)
     assert (done.returncode, done.stderr) == (141, "")
 
@@ -401,8 +399,6 @@ def test_a_configuration_that_nobody_reads() -> None:
 def test_a_configuration_that_cannot_be_written() -> None:
     command = [sys.executable, "-m", "server", "--print-config"]
     with Path("/dev/full").open("wb") as full:
-        done = subprocess.run(
-            command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT, check=False
-        )
+        done = children.run(command, stdout=full, text=True, cwd=ROOT)
     assert done.returncode == 1
     assert done.stderr == "forstcore: cannot write the configuration: No space left on device\n"

@@ -48,8 +48,7 @@ def send_and_stop(server: Server, requests: bytes) -> None:
                 pass
         assert server.stop() == 0
     finally:
-        server.process.kill()
-        server.process.wait()
+        server.kill()
         assert server.process.stdout is not None
         server.process.stdout.close()
 

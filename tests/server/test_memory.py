@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
 import sys
 import time
 
 import pytest
 
 from forstcore._heap import trim
+from tests import children
 from tests.server.raw import RawStream
 from tests.servers import StartServer
 
@@ -34,9 +34,8 @@ print(before, kept, rss())
 
 @pytest.mark.skipif(trim is None, reason="this C library keeps less, and has no malloc_trim")
 def test_what_is_free_between_blocks_goes_back() -> None:
-    done = subprocess.run(
+    done = children.run(
         [sys.executable, "-c", FRAGMENTS],
-        stdout=subprocess.PIPE,
         check=True,
         # Blocks of this size come from the heap then, as the server's do after a while.
         env={**os.environ, "MALLOC_MMAP_THRESHOLD_": str(1 << 20)},
@@ -67,7 +66,7 @@ print(faults() - before)
 def test_large_blocks_come_from_what_was_freed() -> None:
     def faults(kept: int) -> int:
         command = [sys.executable, "-c", BATCHES, str(kept)]
-        return int(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+        return int(children.run(command, check=True).stdout)
 
     # A hundred times three blocks of 74 pages.
     assert faults(4 << 20) < 1000 < 10_000 < faults(1 << 16)

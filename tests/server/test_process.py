@@ -10,19 +10,17 @@ import sys
 
 import pytest
 
+from tests import children
 from tests.server.raw import RawStream
 from tests.servers import ROOT, Server, StartServer
 
 
 def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    return children.run(
         [sys.executable, "-m", "server", *arguments],
         cwd=ROOT,
         env={**os.environ, **(env or {})},
-        capture_output=True,
         text=True,
-        timeout=60,
-        check=False,
     )
 
 
@@ -76,13 +74,10 @@ def test_a_bad_option_is_named(options: list[str], name: str) -> None:
 def test_a_missing_core_is_one_clear_line(tmp_path: object) -> None:
     blocker = "import sys; sys.modules['forstcore._proc'] = None; import runpy; "
     blocker += "sys.argv = ['server']; runpy.run_module('server', run_name='__main__')"
-    done = subprocess.run(
+    done = children.run(
         [sys.executable, "-c", blocker],
         cwd=ROOT,
-        capture_output=True,
         text=True,
-        timeout=60,
-        check=False,
     )
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1

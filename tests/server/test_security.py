@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from tests import children
 from tests.certificates import Certificates, tls_options
 from tests.server.raw import RawStream
 from tests.servers import ROOT, Server, StartServer, launch, on_unix_socket
@@ -57,8 +58,7 @@ def well_behaved(*options: str) -> Iterator[Server]:
         assert server.process.stderr is not None
         assert [line for line in server.process.stderr if not line.startswith("{")] == []
     finally:
-        server.process.kill()
-        server.process.communicate()
+        server.kill()
 
 
 @pytest.fixture(scope="module")
@@ -286,14 +286,11 @@ def test_the_token_is_not_logged(start_server: StartServer, token_file: str) -> 
 
 
 def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    return children.run(
         [sys.executable, "-m", "server", *arguments],
         cwd=ROOT,
         env={**os.environ, **(env or {})},
-        capture_output=True,
         text=True,
-        timeout=10,
-        check=False,
     )
 
 

@@ -12,8 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from tests import children
 from tests.server.raw import RawStream
 from tests.servers import ROOT, Server
+
+pytestmark = pytest.mark.both_ways
 
 RECORD = b'{"id":"%d","data":"x"}\n'
 RESULT = b'{"id":"%d","result":"processed_x","status":"success"}\n'
@@ -26,9 +29,7 @@ def stream(server: Server, headers: dict[str, str] | None = None) -> RawStream:
 def curl(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     if shutil.which("curl") is None:
         pytest.skip("needs curl")
-    return subprocess.run(
-        ["curl", "-sSN", *arguments], input=stdin, capture_output=True, timeout=60, check=False
-    )
+    return children.run(["curl", "-sSN", *arguments], input=stdin)
 
 
 def test_each_result_comes_before_the_next_record_is_sent(server: Server) -> None:

@@ -11,6 +11,8 @@ import pytest
 from server.http.body_takeover import works
 from tests.servers import Server
 
+pytestmark = pytest.mark.both_ways
+
 RECORD = b'{"id":"%d","data":"x"}\n'
 RESULT = b'{"id":"%d","result":"processed_x","status":"success"}\n'
 HEAD = b"POST /streaming-process HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"

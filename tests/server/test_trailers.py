@@ -6,14 +6,16 @@ import http.client
 import json
 import shutil
 import socket
-import subprocess
 from collections.abc import Callable
 
 import pytest
 import requests
 
+from tests import children
 from tests.server.raw import RawStream
 from tests.servers import Server, StartServer
+
+pytestmark = pytest.mark.both_ways
 
 TE = {"TE": "trailers"}
 RECORD = b'{"id":"1","data":"x"}\n'
@@ -124,23 +126,19 @@ def by_curl(server: Server) -> None:
         pytest.skip("needs curl")
     url = f"{server.url}/streaming-process"
     command = ["curl", "-sS", "--data-binary", "junk", url, "-D", "-"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    done = children.run(command, text=True, check=True)
     assert "forst-records: 0" in done.stdout.lower()
     # A second request over the same connection.
-    done = subprocess.run(
-        [*command, "--next", *command[1:]], capture_output=True, text=True, timeout=10, check=True
-    )
+    done = children.run([*command, "--next", *command[1:]], text=True, check=True)
     assert done.stdout.lower().count("forst-errors: 1") == 2
 
 
 def by_node(server: Server) -> None:
     if shutil.which("node") is None:
         pytest.skip("needs node")
-    done = subprocess.run(
+    done = children.run(
         ["node", "-e", NODE, str(server.port), "junk"],
-        capture_output=True,
         text=True,
-        timeout=20,
         check=True,
     )
     assert json.loads(done.stdout) == {

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import children
 from tests.servers import ROOT, on_unix_socket
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="a kind of socket of POSIX")
@@ -28,12 +29,10 @@ def answers(path: Path) -> bool:
 
 def refusal(path: str) -> str:
     """Return what a server says that cannot start there."""
-    done = subprocess.run(
+    done = children.run(
         [sys.executable, "-m", "server", "--unix-socket", path],
         cwd=ROOT,
-        capture_output=True,
         text=True,
-        timeout=30,
     )
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
@@ -91,9 +90,7 @@ def test_of_several_that_start_at_once_one_does(tmp_path: Path) -> None:
         left.bind(str(path))
     command = [sys.executable, "-m", "server", "--unix-socket", str(path)]
     servers = [
-        subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        children.start(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(4)
     ]
     try:
@@ -116,8 +113,7 @@ def test_of_several_that_start_at_once_one_does(tmp_path: Path) -> None:
         assert not os.path.lexists(path)
     finally:
         for server in servers:
-            server.kill()
-            server.communicate()
+            children.end(server)
 
 
 def test_what_is_no_path_is_refused(tmp_path: Path) -> None:
@@ -125,12 +121,10 @@ def test_what_is_no_path_is_refused(tmp_path: Path) -> None:
     assert "cannot listen" in refusal(str(tmp_path / "none" / "socket"))
     config = tmp_path / "forst.toml"
     config.write_text('unix_socket = "\\u0000abstract"\n')
-    done = subprocess.run(
+    done = children.run(
         [sys.executable, "-m", "server", "--config", str(config)],
         cwd=ROOT,
-        capture_output=True,
         text=True,
-        timeout=30,
     )
     assert done.returncode == 2
     assert "unix_socket must be the path of a file" in done.stderr

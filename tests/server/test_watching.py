@@ -318,8 +318,7 @@ def watched() -> Iterator[Server]:
         assert server.stop() == 0
         assert server.process.communicate()[1] == ""
     finally:
-        server.process.kill()
-        server.process.communicate()
+        server.kill()
 
 
 def next_entry(server: Server) -> dict[str, Any]:

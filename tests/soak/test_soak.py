@@ -28,6 +28,7 @@ def judged(after: Sample, loaded: list[Sample]) -> list[str]:
     return list(broken_bounds(SAMPLE, loaded, after, growth=0.1, pools=4))
 
 
+@pytest.mark.long
 def test_everything_is_right_and_comes_back(tmp_path: Path) -> None:
     if sys.platform != "linux":
         pytest.skip("needs Linux")

@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from tests import children
+
 __all__ = ["Broker", "Flapping", "Mosquitto", "RedisServer", "free_port", "redis_client"]
 
 
@@ -65,7 +67,7 @@ class Broker:
     def start(self) -> None:
         """Start it, and wait until it listens."""
         with (self._directory / "log").open("ab") as log:
-            self._process = subprocess.Popen(
+            self._process = children.start(
                 [self._program, *self.arguments()],
                 cwd=self._directory,
                 stdout=log,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from tests import children
 from tests.server.raw import RawStream
 from tests.servers import ROOT, Server
 
@@ -196,7 +197,7 @@ for result in ForstStreamingClient(sys.argv[1]).follow_forst(
 
 def consumer(server: Server, pause: float = 0) -> subprocess.Popen[str]:
     """Start a process that takes records, with a pause behind each."""
-    return subprocess.Popen(
+    return children.start(
         [sys.executable, "-c", _CONSUMER, server.url, str(pause)],
         cwd=ROOT,
         stdout=subprocess.PIPE,

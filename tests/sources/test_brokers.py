@@ -7,7 +7,6 @@ import contextlib
 import importlib
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ import pytest
 
 from forstcore.errors import SourceError
 from forstcore.sources import Notice, open_source
+from tests import children
 from tests.servers import ROOT, StartServer
 from tests.sources.live import Subscription
 
@@ -85,13 +85,10 @@ def test_a_library_that_is_missing_is_named(scheme: str, library: str) -> None:
         f"import sys; sys.modules[{library!r}] = None; from server.cli import main; "
         f"sys.exit(main(['--port', '0', '--source', 'a={scheme}://u:secret@host/topic']))"
     )
-    done = subprocess.run(
+    done = children.run(
         [sys.executable, "-c", code],
         cwd=ROOT,
-        capture_output=True,
         text=True,
-        timeout=30,
-        check=False,
     )
     assert done.returncode == 2
     assert f"source 'a' needs {library}: pip install 'forstcore[{scheme}]'" in done.stderr
@@ -104,7 +101,7 @@ def test_only_what_is_read_is_imported() -> None:
         "import sys; from forstcore.sources import open_source; open_source('a', 'memory:'); "
         "sys.exit(bool({'redis', 'aiohttp'} & set(sys.modules)))"
     )
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+    assert children.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 
 def test_a_url_that_redis_cannot_have() -> None:

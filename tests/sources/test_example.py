@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
+from tests import children
 from tests.servers import ROOT, StartServer
 from tests.sources.brokers import Mosquitto
 from tests.sources.live import Subscription
@@ -19,11 +19,9 @@ def test_the_view_shows_what_the_simulator_sends(
     view = [sys.executable, "examples/sensors/view.py", "--server", server.url, "--count", "20"]
     with Subscription(server, "sensors") as probe:
         probe.began()
-        with subprocess.Popen([*simulator, "--rate", "200"], cwd=ROOT) as sending:
+        with children.started([*simulator, "--rate", "200"], cwd=ROOT) as sending:
             try:
-                done = subprocess.run(
-                    view, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False
-                )
+                done = children.run(view, cwd=ROOT, text=True)
             finally:
                 sending.terminate()
     assert done.stderr == ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,6 +17,7 @@ import pytest
 
 from forstcore.errors import OffsetError, SourceError
 from forstcore.sources import _following
+from tests import children
 from tests.servers import StartServer
 from tests.sources.followed import Followed, append, lines, open_descriptors, source_of
 from tests.sources.live import Subscription
@@ -171,7 +171,7 @@ def test_files_that_come_and_go(tmp_path: Path) -> None:
         "    os.close(os.open(sys.argv[1], os.O_CREAT | os.O_WRONLY))\n"
         "    os.unlink(sys.argv[1])\n"
     )
-    with subprocess.Popen([sys.executable, "-c", churn, str(tmp_path / "b.log")]) as process:
+    with children.started([sys.executable, "-c", churn, str(tmp_path / "b.log")]) as process:
         try:
             with Followed(tmp_path / "*.log") as followed:
                 for number in range(2, 12):
@@ -406,7 +406,7 @@ def test_two_files_with_one_inode_on_two_devices(tmp_path: Path) -> None:
     command = ["unshare", "-m", "sh", "-c", script, "sh", *map(str, tmp_path.iterdir())]
     if shutil.which("unshare") is None:
         pytest.skip("needs unshare")
-    done = subprocess.run([*command, sys.executable, _TWO_DEVICES], capture_output=True, text=True)
+    done = children.run([*command, sys.executable, _TWO_DEVICES], text=True)
     if done.returncode in (1, 77) and "Traceback" not in done.stderr:
         pytest.skip(f"may not mount: {done.stderr.strip()}")
     assert done.returncode == 0, done.stderr
@@ -436,5 +436,5 @@ with Followed(directory / "*.log") as followed, Followed(directory / "*.log") as
 
 def test_followed_files_leave_descriptors_for_the_rest(tmp_path: Path) -> None:
     command = [sys.executable, "-c", _FEW_DESCRIPTORS, str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = children.run(command, text=True)
     assert done.returncode == 0, done.stderr

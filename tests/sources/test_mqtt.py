@@ -19,6 +19,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from forstcore.errors import SourceError
 from forstcore.sources import SourceLimits, open_source
+from tests import children
 from tests.servers import ROOT, StartServer
 from tests.sources.brokers import Flapping, Mosquitto
 from tests.sources.live import Subscription, consumer, highest, refused, wait_until
@@ -412,16 +413,13 @@ def test_shared_subscriptions(start_one: StartServer, mosquitto: Mosquitto) -> N
 
 @pytest.mark.parametrize("takes", ["client=me", "topic=t&client=me"])
 def test_a_session_and_several_processes_are_refused(takes: str) -> None:
-    done = subprocess.run(
+    done = children.run(
         [
             *(sys.executable, "-m", "server", "--port", "0", "--processes", "2"),
             *("--source", f"a=mqtt://user:secret@localhost/t?{takes}"),
         ],
-        capture_output=True,
         text=True,
         cwd=ROOT,
-        timeout=30,
-        check=False,
     )
     assert done.returncode == 2
     assert "source 'a' has a client, whose session only one process can hold" in done.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests import children
 from tests.server.raw import Cut, RawStream, apart
 from tests.servers import ROOT, Server, StartServer
 from tests.sources.live import Subscription, publish, wait_until
@@ -498,16 +500,10 @@ def test_draining_ends_publishers(start_server: StartServer) -> None:
 
 
 def fails_to_start(*options: str) -> str:
-    import subprocess
-    import sys
-
-    done = subprocess.run(
+    done = children.run(
         [sys.executable, "-m", "server", "--port", "0", *options],
         cwd=ROOT,
-        capture_output=True,
         text=True,
-        timeout=30,
-        check=False,
     )
     assert done.returncode == 2
     return done.stderr
