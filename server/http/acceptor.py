@@ -16,7 +16,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 
 from server.http.connections import Connection, Connections, Slot
-from server.http.handshakes import Handshakes, first_record, use_small_buffers
+from server.http.handshakes import STARTED_IN_TURN, Handshakes, first_record, use_small_buffers
 
 __all__ = ["Acceptor"]
 
@@ -72,7 +72,7 @@ class Acceptor:
         self._listener.close()
 
     async def _accept(self) -> None:
-        accepted = 0
+        left = self._most()
         while True:
             try:
                 connection, _ = await self._loop.sock_accept(self._listener)
@@ -88,9 +88,17 @@ class Acceptor:
             slot = self._connections.add(connection)
             # The slot refers to the task from its first step on.
             self._loop.create_task(self._open(connection, slot))
-            accepted += 1
-            if accepted % self._turn == 0:
+            left -= 1
+            if left <= 0:
                 await asyncio.sleep(0)
+                left = self._most()
+
+    def _most(self) -> int:
+        """Tell how many connections to accept in one turn of the event loop."""
+        if self.tls is not None and len(self._connections) >= self._connections.limit:
+            # The last one goes first, so more than can begin would overtake each other for ever.
+            return min(self._turn, STARTED_IN_TURN // 2)
+        return self._turn
 
     async def _open(self, connection: socket.socket, slot: Slot) -> None:
         """Hand a connection to its protocol, after the handshake where there is one."""

@@ -13,10 +13,12 @@ from asyncio.sslproto import SSLProtocol
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-__all__ = ["Handshakes", "first_record", "use_small_buffers"]
+__all__ = ["STARTED_IN_TURN", "Handshakes", "first_record", "use_small_buffers"]
+
+STARTED_IN_TURN = 2
+"""Handshakes started in one turn of the event loop; each takes about 1 ms."""
 
 _AT_ONCE = 1024  # Handshakes under way; each takes about 100 KB.
-_IN_TURN = 8  # Handshakes started in one turn of the event loop.
 _BUFFER = 1 << 15  # Bytes that a TLS connection reads at once: two records of the longest kind.
 _RECORD_HEAD = 5  # Bytes before the contents of a TLS record.
 _LONGEST_RECORD = 1 << 14
@@ -54,7 +56,7 @@ class Handshakes:
             self._under_way.pop(task, None)
 
     def _serve(self) -> None:
-        left = _IN_TURN
+        left = STARTED_IN_TURN
         while left and self._waiting:
             turn, task = self._waiting.pop()
             if not turn.done():
