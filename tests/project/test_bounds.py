@@ -22,7 +22,7 @@ from server.streams import error_file
 from server.streams import response_writer as outlet
 from tests.servers import ROOT
 
-_PAGE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8").partition("## Every bound")[2]
+_PAGE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8").partition("## Bounds")[2]
 _ROW = re.compile(r"^\| ([^|]+) \| ([^|]+) \| (?:`(?:--)?([a-z_-]+)`)? ?\|$", re.MULTILINE)
 _QUANTITY = re.compile(r"(any|[\d,]+)(?: ([KMG])iB)?\b")
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
@@ -55,25 +55,23 @@ def defaults() -> dict[str, object]:
 
 def test_every_bound_is_as_the_page_says() -> None:
     without_option = {
-        "body read and not decoded": takeover._BUFFER_SIZE,
-        "body behind a head, before the stream begins": protocol._HELD,
-        "decompressed and not processed": compression.PIECE,
-        "idle connections served in a turn of the event loop": CROWD,
-        "results that the socket has not taken": asyncio.run(write_buffer()),
-        "those of them that are in memory": outlet._PIECE,
-        "lines that wait for a worker": _pending.MOST,
-        "lines and results in work": _order._HELD,
-        "results in work that could be handed out": _order._READY,
-        "rejected lines that wait for the disk": error_file._MOST,
-        "files that a source follows": _following.MOST_FILES,
-        "output that waits for its reader, of each of standard output and error": (
-            log._MOST_WAITING
-        ),
-        "a line that is kept": _window._LONGEST_LINE,
-        "response received and not read": 2 * _connection._READ_SIZE,
+        "body received, not decoded": takeover._BUFFER_SIZE,
+        "body received before the stream starts": protocol._HELD,
+        "body decompressed, not processed": compression.PIECE,
+        "idle connections served in one iteration of the event loop, under load": CROWD,
+        "results not accepted by the socket": asyncio.run(write_buffer()),
+        "spooled results in memory": outlet._PIECE,
+        "lines waiting for a worker": _pending.MOST,
+        "lines and results in process": _order._HELD,
+        "results in process that are ready": _order._READY,
+        "rejected lines waiting for the disk": error_file._MOST,
+        "files followed by a source": _following.MOST_FILES,
+        "unread output, for each of standard output and standard error": (log._MOST_WAITING),
+        "an unacknowledged line": _window._LONGEST_LINE,
+        "response received, not read": 2 * _connection._READ_SIZE,
     }
     known = defaults()
-    rows = [row for row in _ROW.findall(_PAGE) if row[1] != "most"]
+    rows = [row for row in _ROW.findall(_PAGE) if row[1] != "maximum"]
     assert len(rows) == sum(line.startswith("| ") for line in _PAGE.splitlines()) - 3
     assert {what for what, _, option in rows if not option} == without_option.keys()
     for what, most, option in rows:
