@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import aiohttp
-from aiohttp.client_exceptions import UnixClientConnectorError
 
 from forstcore.config import RetryConfig
 from forstcore.errors import RequestRefusedError, StreamFailedError
@@ -107,7 +106,8 @@ def is_retriable(error: BaseException) -> bool:
         return False
     if isinstance(error, _PASSING):
         return True
-    if isinstance(error, UnixClientConnectorError) and error.errno == errno.ENOENT:
+    if isinstance(error, aiohttp.ClientConnectorError) and error.errno == errno.ENOENT:
+        # A Unix socket that its server has not made yet.
         return True
     if isinstance(error, aiohttp.ClientOSError) and error.errno is None and error.__cause__:
         # What it could not write the request to had been closed, which has no number.

@@ -14,18 +14,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 import aiohttp
 from aiohttp import hdrs
-from aiohttp.http import HttpProcessingError
 from yarl import URL
 
 from forstcore.errors import RequestRefusedError, StreamFailedError
 from forstcore.retry import is_retriable
 
-__all__ = ["NETWORK_ERRORS", "Connection", "abort", "reason"]
+__all__ = ["NETWORK_ERRORS", "Connection", "abort", "read_some", "reason"]
 
 _READ_SIZE = 1 << 17  # Twice this may wait in memory before reading pauses.
 _MOST_OF_A_PROBLEM = 1 << 16
 
-NETWORK_ERRORS = (aiohttp.ClientError, OSError, HttpProcessingError)
+NETWORK_ERRORS = (aiohttp.ClientError, OSError)
 """What sending a request and reading its response raise when the other side is to blame."""
 
 
@@ -120,7 +119,7 @@ class Connection:
         data = b""
         self._watch.waiting = True
         try:
-            data = await self._response.content.readany()
+            data = await read_some(self._response)
         except NETWORK_ERRORS as error:
             failure = error
         self._watch.waiting = False
@@ -232,6 +231,23 @@ class _Watch:
             self._look(self._idle > self._TICKS)
 
 
+async def read_some(response: aiohttp.ClientResponse) -> bytes:
+    """Return what comes next of the body of a response, empty at its end.
+
+    Raises:
+        ClientError: it is malformed, or the connection was lost.
+    """
+    try:
+        return await response.content.readany()
+    except NETWORK_ERRORS:
+        raise
+    except Exception as error:
+        if response.content.exception() is None:
+            raise
+        # Where aiohttp has no compiled parser, its other one may raise errors of no public class.
+        raise aiohttp.ClientPayloadError(str(error)) from error
+
+
 def abort(response: aiohttp.ClientResponse) -> None:
     """Close the connection of a response at once; does nothing behind the end of the response."""
     # Closing alone would wait until the other side has taken what is written. It may never.
@@ -253,7 +269,7 @@ async def _refusal(response: aiohttp.ClientResponse) -> RequestRefusedError:
     text = b""
     with contextlib.suppress(TimeoutError, *NETWORK_ERRORS):
         async with asyncio.timeout(5):
-            while len(text) < _MOST_OF_A_PROBLEM and (data := await response.content.readany()):
+            while len(text) < _MOST_OF_A_PROBLEM and (data := await read_some(response)):
                 text += data
     detail = ""
     with contextlib.suppress(ValueError, KeyError, TypeError):

@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from functools import partial
 from http import HTTPStatus
 
 import aiohttp
 from aiohttp import hdrs
 from multidict import CIMultiDict
 
-from forstcore._client.connection import NETWORK_ERRORS, abort, reason
+from forstcore._client.connection import NETWORK_ERRORS, abort, read_some, reason
 from forstcore.client import ForstStreamingClient
 
 __all__ = ["Answer", "forward"]
@@ -128,7 +129,7 @@ async def forward(
     response_headers = _listed(response.headers.items(), _RESPONSE_HEADERS)
     watching = asyncio.create_task(_abort_when(gone, response))
     try:
-        yield Answer(response.status, response_headers, response.content.readany)
+        yield Answer(response.status, response_headers, partial(read_some, response))
     finally:
         watching.cancel()
         abort(response)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -485,6 +486,7 @@ EMPTY = b"xxh3:2d06800538d394c2"
         (ok(b'{"id":"1"}'), "disconnected"),
         (ok(END % (0, EMPTY))[:-5], "disconnected"),
         (ok(END % (0, EMPTY)).replace(b"0\r\n\r\n", b"zz\r\n\r\n"), "disconnected"),
+        (ok().replace(b"0\r\n\r\n", b"zz\r\n\r\n"), "disconnected"),
         (ok(END % (1, EMPTY)), "corrupt"),
         (ok(END % (0, b"xxh3:0")), "corrupt"),
         (ok(b"{}", END % (3, EMPTY)), "corrupt"),
@@ -510,6 +512,16 @@ def test_responses_that_no_server_of_ours_gives(response: bytes, code: str, resu
                 assert error.code == code
 
     asyncio.run(run())
+
+
+def test_they_are_told_without_the_compiled_parser_too() -> None:
+    tests = f"{__file__}::{test_responses_that_no_server_of_ours_gives.__name__}"
+    subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tests],
+        env=os.environ | {"AIOHTTP_NO_EXTENSIONS": "1"},
+        check=True,
+        timeout=120,
+    )
 
 
 def test_more_acknowledged_than_sent() -> None:
