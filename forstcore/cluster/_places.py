@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fsspec import filesystem, get_filesystem_class
-from fsspec.core import has_magic, url_to_fs
-from fsspec.implementations.local import LocalFileSystem
+from fsspec.core import has_magic, strip_protocol, url_to_fs
 from fsspec.utils import stringify_path
 
 __all__ = ["cat", "found_at", "is_local", "located", "move", "protocols", "remove"]
@@ -31,15 +30,15 @@ def located(url: str | os.PathLike[str], options: Mapping[str, Any]) -> tuple[An
         if text.startswith("~") and not os.path.lexists(text):
             text = os.path.expanduser(text)  # noqa: PTH111 (leaves users that are not known)
         # An absolute path, because fsspec expands ~ and strips `file:` at the start of others.
-        path = LocalFileSystem._strip_protocol(str(Path(text).absolute()))
+        path = strip_protocol(str(Path(text).absolute()))
         return filesystem("file", **_options_of("file", options)), path
     first = text.partition("::")[0]
     if first != text and "://" in first:
         protocol = first.partition("://")[0]
         kind = get_filesystem_class(protocol)
         if not _wraps(kind):
-            kept = {**kind._get_kwargs_from_urls(text), **_options_of(protocol, options)}
-            return filesystem(protocol, **kept), kind._strip_protocol(text)
+            kept = {**_named_in(kind, text), **_options_of(protocol, options)}
+            return filesystem(protocol, **kept), strip_protocol(text)
     system, path = url_to_fs(text, **options)
     return system, path
 
@@ -129,6 +128,16 @@ def _options_of(protocol: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of a file system; some may be nested under the name of its protocol."""
     own = options.get(protocol, {})
     return {**own, **{name: value for name, value in options.items() if name != protocol}}
+
+
+def _named_in(kind: Any, url: str) -> dict[str, Any]:
+    """Return the options of a file system that its URL names, such as a host.
+
+    The public `url_to_fs` would take a `::` in the path for a separator. Where fsspec has no such
+    method any more, these options have to be given apart from the URL.
+    """
+    named: dict[str, Any] = getattr(kind, "_get_kwargs_from_urls", lambda _: {})(url)
+    return named
 
 
 def _wraps(kind: type) -> bool:

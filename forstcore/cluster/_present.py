@@ -122,7 +122,8 @@ def check_inputs(system: Any, files: Sequence[File], target: Target, present: Pr
 def _identities(system: Any, path: str) -> set[object]:
     while isinstance(inner := getattr(system, "fs", None), AbstractFileSystem):
         # A caching or directory file system: compare by the one that it wraps.
-        path = system._join(path) if isinstance(system, DirFileSystem) else path
+        if isinstance(system, DirFileSystem):
+            path = "/".join(filter(None, (system.path, path)))
         system = inner
     if not is_local(system):
         return {(protocol, posixpath.normpath(path)) for protocol in protocols(system)}

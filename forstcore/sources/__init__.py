@@ -175,7 +175,8 @@ def open_source(name: str, url: str, limits: SourceLimits | None = None) -> Sour
         limits: how much memory it may use.
 
     Raises:
-        SourceError: the URL is none of these, or its kind of source is not installed.
+        SourceError: the URL is none of these, or what its kind of source needs is not installed
+            in a release that is supported.
     """
     parsed = SourceUrl(name, url)
     if parsed.scheme not in _MODULES:
@@ -189,6 +190,8 @@ def open_source(name: str, url: str, limits: SourceLimits | None = None) -> Sour
         if error.name is None or error.name.split(".")[0] != needed:
             raise
         raise SourceError(name, f"needs {needed}: pip install 'forstcore[{needed}]'") from None
+    except ImportError as error:
+        raise SourceError(name, f"cannot be read: {error}") from error
     source: Source = make(parsed, limits or SourceLimits())
     parsed.check_all_used()
     return source

@@ -3,17 +3,23 @@
 Redis bounds an answer by its number of entries, whose size is up to whoever adds them. Here
 everything beyond a number of bytes is read and dropped.
 
-What this relies on in redis-py 5 to 8, beyond its public interface: `_AsyncRESP2Parser` with
-`_stream`, `_readline`, `parse_error` and `_read_response`.
+redis-py has no public class to derive a parser from. All that is used of its private names is here.
 """
 
 from __future__ import annotations
 
-from asyncio import IncompleteReadError
+from asyncio import IncompleteReadError, StreamReader
 from typing import Any
 
-from redis._parsers import _AsyncRESP2Parser
+import redis
 from redis.exceptions import ConnectionError, InvalidResponse
+
+try:
+    from redis._parsers import _AsyncRESP2Parser
+except ImportError as error:
+    raise ImportError(f"redis {redis.__version__} is not supported: {error}") from error
+if not hasattr(_AsyncRESP2Parser, "_stream"):
+    raise ImportError(f"redis {redis.__version__} is not supported: its parser has no _stream")
 
 __all__ = ["BoundedParser", "Cut"]
 
@@ -43,17 +49,21 @@ class BoundedParser(_AsyncRESP2Parser):
         self._limit = limit
         self._left = limit
 
-    async def read_response(self, *args: Any, **options: Any) -> Any:
+    async def read_response(self, disable_decoding: bool = True) -> Any:
+        """Read an answer; its strings are left as bytes in any case."""
         self._left = self._limit
-        return await super().read_response(*args, **options)
+        assert self._stream is not None
+        return await self._answer(self._stream)
 
-    async def _read_response(self, *args: Any, **options: Any) -> Any:
-        raw = await self._readline()
-        kind, text = raw[:1], raw[1:]
+    async def _answer(self, stream: StreamReader) -> Any:
+        line = await stream.readline()
+        if not line.endswith(b"\r\n"):
+            raise _closed()
+        kind, text = line[:1], line[1:-2]
         if kind == b"$":
-            return None if text == b"-1" else await self._string(int(text))
+            return None if text == b"-1" else await self._string(stream, int(text))
         if kind == b"*":
-            return None if text == b"-1" else await self._array(int(text))
+            return None if text == b"-1" else await self._array(stream, int(text))
         if kind == b":":
             return int(text)
         if kind == b"+":
@@ -61,24 +71,21 @@ class BoundedParser(_AsyncRESP2Parser):
         if kind == b"-":
             error = self.parse_error(text.decode("utf-8", errors="replace"))  # type: ignore[no-untyped-call]
             if isinstance(error, ConnectionError):
-                self._clear()  # type: ignore[no-untyped-call]
                 raise error
             return error
-        raise InvalidResponse(f"Protocol Error: {raw[:100]!r}")
+        raise InvalidResponse(f"Protocol Error: {line[:100]!r}")
 
-    async def _array(self, count: int) -> list[Any]:
+    async def _array(self, stream: StreamReader, count: int) -> list[Any]:
         items: list[Any] = []
         for _ in range(count):
-            item = await self._read_response()
+            item = await self._answer(stream)
             # An entry may have any number of fields: a pair of them is enough to see the cut.
             if item is _NOTHING and len(items) > 1 and items[-1] is items[-2] is _NOTHING:
                 continue
             items.append(item)
         return items
 
-    async def _string(self, length: int) -> bytes:
-        stream = self._stream
-        assert stream is not None
+    async def _string(self, stream: StreamReader, length: int) -> bytes:
         is_whole = length <= self._left
         kept = length if is_whole else max(0, self._left)
         self._left -= kept + _OVERHEAD
@@ -87,11 +94,15 @@ class BoundedParser(_AsyncRESP2Parser):
                 return bytes((await stream.readexactly(kept + 2))[:kept])
             start = await stream.readexactly(kept)
         except IncompleteReadError:
-            raise ConnectionError("Connection closed by server.") from None
+            raise _closed() from None
         left = length + 2 - kept
         while left:
             dropped = len(await stream.read(min(left, _PIECE)))
             if not dropped:
-                raise ConnectionError("Connection closed by server.")
+                raise _closed()
             left -= dropped
         return Cut(start) if start else _NOTHING
+
+
+def _closed() -> ConnectionError:
+    return ConnectionError("Connection closed by server.")
