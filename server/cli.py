@@ -28,6 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from forstcore.errors import LoadError, SourceError
         from server.app import build_app
         from server.config import config_file, load_config, show_config
+        from server.http import internals
         from server.observe.log import start_logging
         from server.observe.metrics_files import METRICS_VARIABLE, hold_metrics, release_metrics
         from server.process.clashes import check_error_file
@@ -41,6 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         from server.supervisor import LISTENER_VARIABLE, supervise
         from server.worker import serve
+
+        internals.check()
     except ImportError as error:
         return _fail(f"cannot load the compiled core or a library: {error}")
     try:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 import tempfile
 from functools import partial
 
-from aiohttp import http_parser, web
+from aiohttp import web
 
 from forstcore._heap import keep_freed
 from server.app import build_app
@@ -20,6 +21,7 @@ from server.http.access import GATE
 from server.http.body_takeover import works
 from server.http.connections import Connection, Slot
 from server.http.descriptors import raise_descriptor_limit
+from server.http.internals import missing
 from server.http.protocol import RequestHandler
 from server.http.read_ahead import Ahead
 from server.observe.log_limit import limit_logging
@@ -31,15 +33,12 @@ from server.streams.registry import STATE
 
 __all__ = ["LAST_PATIENCE", "address_of", "serve"]
 
+_LOGGER = logging.getLogger("forstcore")
 _KEPT = 4 << 20  # Bytes of freed memory for the batches of all streams, one at a time.
 LAST_PATIENCE = 10.0
 """Seconds behind the last time-out of a stream after which a worker has to be gone."""
 
 _LINGER = 5.0  # Seconds in which a client that was refused may notice while it still sends.
-
-if http_parser.HttpRequestParser is http_parser.HttpRequestParserPy:
-    # The pure Python parser is slow and more lenient with malformed messages.
-    raise ImportError("aiohttp came without its compiled HTTP parser")
 
 
 async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) -> bool:
@@ -66,6 +65,8 @@ async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) 
     keep_freed(_KEPT)
     loop = asyncio.get_running_loop()
     log_limit = limit_logging(loop)
+    for cost in missing(loop):
+        _LOGGER.warning(cost)
     app = build_app(config)
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.5)
     await runner.setup()

@@ -10,7 +10,6 @@ from contextlib import aclosing
 from typing import Any
 
 from aiohttp import web
-from aiohttp.http import StreamWriter
 
 from forstcore import Filter, FilterError
 from forstcore.errors import OffsetError
@@ -184,15 +183,12 @@ class Subscription(Exchange):
         names = ", ".join(sorted({*declared, PASS.name}))
         raise ProblemError(400, f"processor: there is no {name!r}; there are {names}")
 
-    def _outlet_for(
-        self, response: StreamingResponse, writer: StreamWriter, coding: str | None
-    ) -> Outlet:
+    def _outlet_for(self, response: StreamingResponse, coding: str | None) -> Outlet:
         self._subscriber = Subscriber(
             self._tally,
             self._config.queue_size,
             self._protocol,
             response,
-            writer,
             self._config,
             self._live,
             coding,

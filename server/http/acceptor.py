@@ -16,7 +16,8 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 
 from server.http.connections import Connection, Connections, Slot
-from server.http.handshakes import STARTED_IN_TURN, Handshakes, first_record, use_small_buffers
+from server.http.handshakes import STARTED_IN_TURN, Handshakes, first_record
+from server.http.internals import bound_tls_buffers
 
 __all__ = ["Acceptor"]
 
@@ -24,6 +25,7 @@ _LOGGER = logging.getLogger("forstcore")
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _AGAIN = 10.0  # Seconds between two log lines about the same shortage.
 _PAUSE = 0.1  # Seconds until accepting is tried again.
+_TLS_BUFFER = 1 << 15  # Bytes a TLS connection reads at once: two records of the longest kind.
 _TURN = 16  # Most connections accepted in one turn of the event loop.
 
 MakeConnection = Callable[[Slot], Connection]
@@ -61,7 +63,7 @@ class Acceptor:
         self._told_at = -_AGAIN
         listener.setblocking(False)
         if tls is not None:
-            use_small_buffers()
+            bound_tls_buffers(_TLS_BUFFER)
         self._task = self._loop.create_task(self._accept())
 
     async def close(self) -> None:

@@ -18,14 +18,10 @@ from __future__ import annotations
 import asyncio
 import mmap
 from collections.abc import Callable
-from typing import Any
-
-from aiohttp import web
-from aiohttp.base_protocol import BaseProtocol
-from aiohttp.http import HttpRequestParser
 
 from server.errors import StreamError
 from server.http._chunked import ChunkedDecoder, ChunkedError
+from server.http.internals import detached_handler
 
 __all__ = ["END_OF_BODY", "Takeover", "works"]
 
@@ -220,19 +216,15 @@ def _no_further(_takeover: Takeover) -> None:
 def works() -> bool:
     """Check that aiohttp behaves as this relies on."""
     try:
-        loop = asyncio.new_event_loop()
-        try:
-            parser: Any = HttpRequestParser(BaseProtocol(loop), loop, 1 << 16)
-            head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-            ((message, payload),), _, _ = parser.feed_data(head)
-            if not message.chunked or payload.is_eof():
-                return False
-            more, _, _ = parser.feed_data(END_OF_BODY)
-            if more or not payload.is_eof():
-                return False
-            ((message, _),), _, _ = parser.feed_data(b"GET /next HTTP/1.1\r\nHost: x\r\n\r\n")
-            return message.path == "/next" and issubclass(web.RequestHandler, asyncio.Protocol)
-        finally:
-            loop.close()
+        handler = detached_handler()
+        handler.data_received(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        ((message, body),) = handler.parsed
+        if not message.chunked or body.is_eof():
+            return False
+        handler.data_received(END_OF_BODY)
+        if len(handler.parsed) > 1 or not body.is_eof():
+            return False
+        handler.data_received(b"GET /next HTTP/1.1\r\nHost: x\r\n\r\n")
+        return bool(handler.parsed[-1][0].path == "/next")
     except (AttributeError, TypeError, ValueError):
         return False

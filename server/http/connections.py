@@ -16,7 +16,6 @@ from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
-from aiohttp.web_request import BaseRequest
 
 from server.http.protocol import RequestHandler
 
@@ -93,12 +92,12 @@ class Connections:
             del self._waiting[slot.descriptor]
             self._waiting[slot.descriptor] = slot
 
-    def keep(self, request: BaseRequest) -> None:
+    def keep(self, request: web.BaseRequest) -> None:
         """Do not close the connection of this request for another, until `release`."""
         if isinstance(request.protocol, Connection) and self._is_waiting(request.protocol.slot):
             del self._waiting[request.protocol.slot.descriptor]
 
-    def release(self, request: BaseRequest) -> None:
+    def release(self, request: web.BaseRequest) -> None:
         """Undo `keep`."""
         if isinstance(request.protocol, Connection) and request.protocol.slot in self._open:
             slot = request.protocol.slot
@@ -168,7 +167,7 @@ class Connection(RequestHandler):
         self._connections.renew(self.slot)
 
     async def finish_response(
-        self, request: BaseRequest, resp: web.StreamResponse, start_time: float | None
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         try:
             return await super().finish_response(request, resp, start_time)

@@ -9,17 +9,15 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
-from asyncio.sslproto import SSLProtocol
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-__all__ = ["STARTED_IN_TURN", "Handshakes", "first_record", "use_small_buffers"]
+__all__ = ["STARTED_IN_TURN", "Handshakes", "first_record"]
 
 STARTED_IN_TURN = 2
 """Handshakes started in one turn of the event loop; each takes about 1 ms."""
 
 _AT_ONCE = 1024  # Handshakes under way; each takes about 100 KB.
-_BUFFER = 1 << 15  # Bytes that a TLS connection reads at once: two records of the longest kind.
 _RECORD_HEAD = 5  # Bytes before the contents of a TLS record.
 _LONGEST_RECORD = 1 << 14
 _IS_HANDSHAKE = 22  # First byte of a TLS record with a message of the handshake.
@@ -69,14 +67,6 @@ class Handshakes:
                 left -= 1
         if self._waiting:
             self._loop.call_soon(self._serve)
-
-
-def use_small_buffers() -> None:
-    """Have asyncio allocate 32 KiB for each TLS connection of this process, not 256 KiB.
-
-    Each connection allocates its buffer when it is made, and keeps it.
-    """
-    SSLProtocol.max_size = _BUFFER
 
 
 async def first_record(connection: socket.socket) -> None:

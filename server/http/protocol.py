@@ -9,11 +9,6 @@ Every byte has one owner. What is received goes to `_held`, and from there, in o
   read beyond the end.
 
 What nobody can use yet stays held. When that is too much, reading pauses.
-
-What this relies on in aiohttp 3.14, beyond its public interface: `_messages` holds the request,
-or the parser's error as an `_ErrInfo`, that has been parsed and waits to be handled; `_waiter` is
-waited for while there is none; `_reading_paused` says that a body's reader has enough for now;
-`_close` and `_force_close` say that no further request is handled.
 """
 
 from __future__ import annotations
@@ -22,16 +17,19 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from aiohttp import HttpVersion11, StreamReader, hdrs, web
-from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.streams import EMPTY_PAYLOAD
-from aiohttp.web_protocol import _ErrInfo
-from aiohttp.web_request import BaseRequest
+from aiohttp import EMPTY_PAYLOAD, HttpVersion11, StreamReader, hdrs, web
 
 from server.errors import problem_response
 from server.http._chunked import ChunkedError
 from server.http.body_takeover import END_OF_BODY, Takeover
 from server.http.framing import ChunkedBody, SizedBody
+from server.http.internals import (
+    HttpProcessingError,
+    ParserError,
+    ParsingHandler,
+    parser_error,
+    without_keep_alive,
+)
 from server.http.kernel import in_flight
 from server.http.read_ahead import SURE, Ahead
 from server.http.refusals import TooMuchAhead, UnknownExpectation, answer_to
@@ -47,7 +45,7 @@ _HELD = 1 << 16  # Bytes that nobody can use yet, from which reading pauses.
 _END_OF_HEAD = b"\r\n\r\n"
 
 
-class RequestHandler(web.RequestHandler):
+class RequestHandler(ParsingHandler):
     """A connection that tells malformed requests with problem documents.
 
     A chunked body is held until the handler has decided who reads it: by `take_over` or, at the
@@ -77,6 +75,8 @@ class RequestHandler(web.RequestHandler):
         self._reads_little = False
         self._held = bytearray()
         self._is_busy = False  # Whether bytes are being given away.
+        self._is_reading_paused = False  # Whether who reads the body has enough for now.
+        self._is_closing = False  # Whether aiohttp handles no further request.
         # The request that was parsed last:
         self._head_size = 0
         self._first_line: bytes | None = b""  # its first line, while that is not complete,
@@ -94,7 +94,7 @@ class RequestHandler(web.RequestHandler):
         self._sends_on = False  # Whether the client sends more than that answer is for,
         self._may_drop = _DROPPED  # and how much more of that is read.
         self._reader_watch = ReaderWatch(
-            self._loop, self.keepalive_timeout, lambda: self.on_writable is not None
+            asyncio.get_running_loop(), self.keepalive_timeout, lambda: self.on_writable is not None
         )
 
     @property
@@ -118,7 +118,7 @@ class RequestHandler(web.RequestHandler):
         if (
             isinstance(body, SizedBody)
             and len(data) <= body.left
-            and not (self._held or self._reading_paused)
+            and not (self._held or self._is_reading_paused)
         ):
             self._feed(body, data)
             return
@@ -128,11 +128,12 @@ class RequestHandler(web.RequestHandler):
     def pause_reading(self) -> None:
         # The parser is not paused: that is remembered for a later body where this one ends first.
         # It gets what has been read at once, and no more until reading is resumed.
-        self._reading_paused = True
+        self._is_reading_paused = True
         if self.transport is not None:
             self.transport.pause_reading()
 
     def resume_reading(self, resume_parser: bool = True) -> None:
+        self._is_reading_paused = False
         super().resume_reading(resume_parser)
         self._advance()
 
@@ -159,13 +160,13 @@ class RequestHandler(web.RequestHandler):
     def _step(self) -> bool:
         """Give a part of what is held away; tell whether to go on with the rest."""
         if self._body is not None:
-            if self._is_undecided or self._reading_paused:
+            if self._is_undecided or self._is_reading_paused:
                 return False
             data = bytes(self._held)
             self._held.clear()
             self._held += data[self._feed(self._body, data) :]
             return True
-        if self._is_last or self._close or self._force_close:
+        if self._is_last or self._is_closing:
             self._held.clear()
             return False
         if not self._is_handled or not self._payload.is_eof():
@@ -187,10 +188,10 @@ class RequestHandler(web.RequestHandler):
             self._refuse(HttpProcessingError(code=400, message="spaces in the request line"))
             return True
         self._parse(data)
-        if not self._messages and self._head_size > SURE and self._ahead.is_full:
+        if not self.parsed and self._head_size > SURE and self._ahead.is_full:
             self._refuse(TooMuchAhead())
-        if self._messages:
-            self._begin(*self._messages[-1])
+        if self.parsed:
+            self._begin(*self.parsed[-1])
         elif is_whole:
             self._refuse(HttpProcessingError(code=400, message="the head does not end"))
         return True
@@ -218,11 +219,8 @@ class RequestHandler(web.RequestHandler):
         return len(self._held), False
 
     def _refuse(self, error: HttpProcessingError) -> None:
-        message = _ErrInfo(status=error.code, exc=error, message=error.message)
-        self._messages.append((message, EMPTY_PAYLOAD))
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-        self._begin(message, EMPTY_PAYLOAD)
+        self.refuse(error)
+        self._begin(*self.parsed[-1])
 
     def _begin(self, message: Any, payload: Any) -> None:
         """Have a request handled whose head has been parsed."""
@@ -230,19 +228,19 @@ class RequestHandler(web.RequestHandler):
         self._is_handled = self._ends_with_client = False
         self._payload = payload
         self._chunked = None
-        if isinstance(message, _ErrInfo):
+        if isinstance(message, ParserError):
             self._is_last = True
             return
         if message.upgrade:
             # Nobody changes the protocol here, and who would do so sends no request behind it.
-            message = message._replace(should_close=True)
-            self._messages[-1] = message, payload
+            message = without_keep_alive(message)
+            self.parsed[-1] = message, payload
         self._is_last = message.should_close
         expectation = message.headers.get(hdrs.EXPECT, "100-continue").lower()
         if expectation != "100-continue" and message.version >= HttpVersion11:
             # aiohttp would repeat it in its answer, which fails where it is no text.
             error = UnknownExpectation(message.method)
-            self._messages[-1] = _ErrInfo(error.code, error, error.message), EMPTY_PAYLOAD
+            self.parsed[-1] = parser_error(error), EMPTY_PAYLOAD
             self._payload = EMPTY_PAYLOAD
             self._is_last = True
             return
@@ -264,10 +262,11 @@ class RequestHandler(web.RequestHandler):
         if body.ended:
             self._body = None
         self._parse(data[:size])
-        complaint = self._messages[-1][0] if self._messages else None
-        if isinstance(complaint, _ErrInfo):
+        parsed = self.parsed
+        complaint = parsed[-1][0] if parsed else None
+        if isinstance(complaint, ParserError):
             # It would be told after the response, which waits for more of the body.
-            self._messages.pop()
+            parsed.pop()
             self._lose_framing(complaint.message)
             return len(data)
         return size
@@ -297,7 +296,7 @@ class RequestHandler(web.RequestHandler):
         if is_full != self._reads_little:
             self._reads_little = is_full
             self._ahead.bound_reads(transport, little=is_full)
-        if self._reading_paused or (held and (held >= _HELD or is_full)):
+        if self._is_reading_paused or (held and (held >= _HELD or is_full)):
             transport.pause_reading()
         else:
             transport.resume_reading()
@@ -344,7 +343,7 @@ class RequestHandler(web.RequestHandler):
         self._advance()
 
     async def finish_response(
-        self, request: BaseRequest, resp: web.StreamResponse, start_time: float | None
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         self.release()
         transport = self.transport
@@ -374,7 +373,15 @@ class RequestHandler(web.RequestHandler):
             if self._is_handled:
                 self.close()
             else:
-                self._loop.call_later(_HALF_CLOSE, self._after_eof)
+                asyncio.get_running_loop().call_later(_HALF_CLOSE, self._after_eof)
+
+    def close(self) -> None:
+        self._is_closing = True
+        super().close()
+
+    def force_close(self) -> None:
+        self._is_closing = True
+        super().force_close()
 
     def _linger(self) -> bool:
         """Close the connection in stages, as RFC 9112, section 9.6 has it, where that can be.
@@ -385,14 +392,17 @@ class RequestHandler(web.RequestHandler):
         transport = self.transport
         if transport is None or transport.is_closing() or not transport.can_write_eof():
             return False
-        # aiohttp handles no more, and leaves the connection to us.
-        self._lingers = self._force_close = True
+        self._lingers = True
+        # aiohttp handles no more. It would close the connection if it had one.
+        self.transport = None
+        self.force_close()
+        self.transport = transport
         self._sends_on = bool(self._held) or not self._payload.is_eof()
         if self._body is not None:
             # Most clients read no answer before all of a body is sent.
             self._may_drop = 1 << 62
         self._held.clear()
-        self._reading_paused = False
+        self._is_reading_paused = False
         try:
             transport.write_eof()
         except OSError:
@@ -400,7 +410,7 @@ class RequestHandler(web.RequestHandler):
             transport.abort()
             return True
         self._balance()
-        self._look_at_end(transport, self._loop.time() + _LINGER)
+        self._look_at_end(transport, asyncio.get_running_loop().time() + _LINGER)
         return True
 
     def _drop(self, size: int) -> None:
@@ -414,8 +424,9 @@ class RequestHandler(web.RequestHandler):
     def _look_at_end(self, transport: asyncio.Transport, deadline: float) -> None:
         if transport.is_closing():
             return
-        if (in_flight(transport) or self._sends_on) and self._loop.time() < deadline:
-            self._loop.call_later(_LINGER_LOOK, self._look_at_end, transport, deadline)
+        loop = asyncio.get_running_loop()
+        if (in_flight(transport) or self._sends_on) and loop.time() < deadline:
+            loop.call_later(_LINGER_LOOK, self._look_at_end, transport, deadline)
         else:
             transport.close()
 
@@ -452,7 +463,7 @@ class RequestHandler(web.RequestHandler):
             return False
         # A client that half-closes after its whole requests still reads the responses.
         self._has_eof = True
-        self._loop.call_later(_HALF_CLOSE, self._after_eof)
+        asyncio.get_running_loop().call_later(_HALF_CLOSE, self._after_eof)
         # TLS knows no half-close.
         return self.ssl_context is None
 
@@ -462,15 +473,15 @@ class RequestHandler(web.RequestHandler):
         if not self._is_handled and not self._ends_with_client:
             if self._payload.is_eof():
                 return  # `_finished` ends the connection.
-            if self._held or self._reading_paused:
+            if self._held or self._is_reading_paused:
                 # The rest of the body is here, and waits for who reads it.
-                self._loop.call_later(_HALF_CLOSE, self._after_eof)
+                asyncio.get_running_loop().call_later(_HALF_CLOSE, self._after_eof)
                 return
         self.transport.close()
 
     def handle_error(
         self,
-        request: BaseRequest,
+        request: web.BaseRequest,
         status: int = 500,
         exc: BaseException | None = None,
         message: str | None = None,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+
+from server.http.internals import bound_reads
 
 __all__ = ["SURE", "Ahead"]
 
@@ -16,9 +18,6 @@ _READ_LITTLE = 1 << 12  # and that are when there is too much already.
 
 class Ahead:
     """Count the bytes that all connections of a server have sent ahead.
-
-    What this relies on in asyncio: the `max_size` of a transport is the most that it reads at once.
-    Where it is not, as with TLS, connections read as much as ever.
 
     Attributes:
         total: the count.
@@ -34,7 +33,6 @@ class Ahead:
         """Whether no connection may have more than what is sure."""
         return self.total > _MOST
 
-    def bound_reads(self, transport: Any, *, little: bool) -> None:
+    def bound_reads(self, transport: asyncio.BaseTransport, *, little: bool) -> None:
         """Have a connection read little at once, or as much as usual."""
-        if hasattr(transport, "max_size"):
-            transport.max_size = _READ_LITTLE if little else _READ
+        bound_reads(transport, _READ_LITTLE if little else _READ)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
 from server.errors import problem_response
+from server.http.internals import HttpProcessingError, LineTooLong
 
 __all__ = ["TooMuchAhead", "UnknownExpectation", "answer_to"]
 

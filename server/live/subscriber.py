@@ -6,8 +6,6 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from aiohttp.http import StreamWriter
-
 from server.config import ServerConfig
 from server.errors import StreamError
 from server.http.protocol import RequestHandler
@@ -31,7 +29,7 @@ class Subscriber(Outlet):
     Args:
         tally: counters of what is delivered.
         limit: bytes that may wait.
-        protocol, response, writer, config, frames, coding: as for `Outlet`.
+        protocol, response, config, frames, coding: as for `Outlet`.
 
     Attributes:
         ended: done when nothing more will be delivered; the error if that is one.
@@ -44,12 +42,11 @@ class Subscriber(Outlet):
         limit: int,
         protocol: RequestHandler,
         response: StreamingResponse,
-        writer: StreamWriter,
         config: ServerConfig,
         frames: LiveFrames | None,
         coding: str | None,
     ) -> None:
-        super().__init__(protocol, response, writer, config, frames, coding)
+        super().__init__(protocol, response, config, frames, coding)
         self.ended: asyncio.Future[StreamError | None] = asyncio.get_running_loop().create_future()
         self.acknowledge: Callable[[int], None] = _ignore
         self._protocol.on_writable = self._moved

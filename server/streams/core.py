@@ -10,8 +10,9 @@ from aiohttp import web
 from forstcore import RecordStream
 from server.http._chunked import MOST_RESULTS, feed_chunk
 from server.http.body_takeover import Takeover
+from server.http.internals import is_idle
 from server.streams._fast_path import Relay
-from server.streams.fast_path import is_idle, relay_of
+from server.streams.fast_path import relay_of
 from server.streams.handler import Exchange, filter_of, first_line, keep_rejected, on_error
 from server.streams.registry import STATE, State
 from server.streams.request_body import UNLIMITED

@@ -1,8 +1,4 @@
-"""When a stream may be served past the event loop.
-
-What this relies on in asyncio: the loop waits on an epoll, which its `_selector` names, and
-`_ready` holds what it runs next. Where that is not so there is no relay.
-"""
+"""When a stream may be served past the event loop."""
 
 from __future__ import annotations
 
@@ -15,7 +11,7 @@ from server.http.body_takeover import Takeover
 from server.http.control_lines import Frames
 from server.streams._fast_path import AVAILABLE, Relay
 
-__all__ = ["is_idle", "relay_of"]
+__all__ = ["relay_of"]
 
 _EPOLL: Any = getattr(selectors, "EpollSelector", ())
 
@@ -29,7 +25,8 @@ def relay_of(takeover: Takeover, stream: RecordStream, frames: Frames | None) ->
         stream: what processes it.
         frames: the writer of control lines, None for none.
     """
-    selector: Any = getattr(asyncio.get_running_loop(), "_selector", None)
+    # The loop of `server.process.event_loop` has it; others do not show theirs.
+    selector = getattr(asyncio.get_running_loop(), "selector", None)
     connection = takeover.transport.get_extra_info("socket")
     if (
         not AVAILABLE
@@ -46,8 +43,3 @@ def relay_of(takeover: Takeover, stream: RecordStream, frames: Frames | None) ->
         stream,
         frames,
     )
-
-
-def is_idle(loop: asyncio.AbstractEventLoop) -> bool:
-    """Tell whether the loop has nothing to run but what it is running."""
-    return not getattr(loop, "_ready", True)

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from typing import Literal, cast
 
 from aiohttp import hdrs, web
-from aiohttp.http import StreamWriter
 
 from forstcore import Filter, FilterError, RejectedLines
 from server.errors import ProblemError, StreamError
@@ -108,14 +107,12 @@ class Exchange(ABC):
                 response.headers[hdrs.TRAILER] = trailers.announced
             response.trailers = trailers
             try:
-                writer = await response.prepare(self.request)
+                await response.prepare(self.request)
             except ConnectionError:
                 self.outcome = "disconnected"
                 response.cut = True
                 return response
-            if not isinstance(writer, StreamWriter):
-                raise RuntimeError(f"aiohttp writes with {writer!r}, not with its StreamWriter")
-            self.outlet = outlet = self._outlet_for(response, writer, coding)
+            self.outlet = outlet = self._outlet_for(response, coding)
             self._watch = watch = Watch(
                 self.intake,
                 outlet,
@@ -197,11 +194,9 @@ class Exchange(ABC):
         """Return response headers that are those of one endpoint."""
         return {}
 
-    def _outlet_for(
-        self, response: StreamingResponse, writer: StreamWriter, coding: str | None
-    ) -> Outlet:
+    def _outlet_for(self, response: StreamingResponse, coding: str | None) -> Outlet:
         """Make what writes the response."""
-        return Outlet(self._protocol, response, writer, self._config, self._frames, coding)
+        return Outlet(self._protocol, response, self._config, self._frames, coding)
 
     def _start_intake(self) -> Takeover | None:
         """Begin to read the body; see `Intake.start`."""

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from aiohttp import web
-from aiohttp.web_request import BaseRequest
 
 from forstcore.loading import Loader
 from forstcore.processors import Processor
@@ -36,7 +35,7 @@ class OpenStream(Protocol):
     """One stream, as far as the process has to know it."""
 
     @property
-    def request(self) -> BaseRequest:
+    def request(self) -> web.BaseRequest:
         """Its request."""
 
     def __hash__(self) -> int: ...

@@ -6,8 +6,7 @@ import asyncio
 import contextlib
 import os
 
-from aiohttp import web
-from aiohttp.http import StreamWriter
+from aiohttp import hdrs, web
 
 from forstcore import RejectedLines
 from server.background import watched
@@ -27,10 +26,10 @@ _LAST_WORDS = 5.0  # Seconds in which the reader may take the line that says why
 
 
 class StreamingResponse(web.StreamResponse):
-    """A response that can end as a cut, without its last chunk, or with trailers behind that.
+    """A response that can end without the last chunk of aiohttp.
 
     Attributes:
-        cut: whether the last chunk is left out.
+        cut: whether that chunk is left out: there is to be none, or it is written already.
         trailers: what to write behind it, None for nothing.
     """
 
@@ -38,17 +37,8 @@ class StreamingResponse(web.StreamResponse):
     trailers: Trailers | None = None
 
     async def write_eof(self, data: bytes = b"") -> None:
-        if self.cut:
-            return
-        writer = self._payload_writer
-        section = self.trailers.section() if self.trailers else b""
-        if section and isinstance(writer, StreamWriter) and writer.chunked:
-            if writer.transport is None or writer.transport.is_closing():
-                raise ConnectionError("the client went away")
-            writer.transport.write(b"0\r\n%b\r\n" % section)
-            # aiohttp would write a last chunk of its own.
-            writer.chunked = False
-        await super().write_eof(data)
+        if not self.cut:
+            await super().write_eof(data)
 
 
 class Outlet:
@@ -60,8 +50,7 @@ class Outlet:
 
     Args:
         protocol: the connection.
-        response: its response.
-        writer: what `response.prepare` returned.
+        response: its response, prepared.
         config: limits of the spool.
         frames: the writer of control lines, None if the client wants none.
         coding: content coding of the response, None for none.
@@ -75,7 +64,6 @@ class Outlet:
         self,
         protocol: RequestHandler,
         response: StreamingResponse,
-        writer: StreamWriter,
         config: ServerConfig,
         frames: Frames | None,
         coding: str | None,
@@ -83,7 +71,7 @@ class Outlet:
         self._protocol = protocol
         protocol.on_writable = self._stop_waiting
         self._response = response
-        self._chunked = writer.chunked
+        self._chunked = hdrs.TRANSFER_ENCODING in response.headers
         self._frames = frames
         self._encoder = encoder_for(coding) if coding else None
         self._wake: asyncio.Future[None] | None = None
@@ -164,13 +152,16 @@ class Outlet:
         """
         if not wrapped:
             return
+        # The head is on its way already. aiohttp's writer would do the same by way of a
+        # coroutine, which costs a lone record a tenth of its time.
+        self._open_transport().write(wrapped)
+        self.sent += len(wrapped)
+
+    def _open_transport(self) -> asyncio.Transport:
         transport = self._protocol.transport
         if transport is None or transport.is_closing():
             raise StreamError("disconnected", 400, "the client went away")
-        # The head is on its way already. aiohttp's writer would do the same by way of a
-        # coroutine, which costs a lone record a tenth of its time.
-        transport.write(wrapped)
-        self.sent += len(wrapped)
+        return transport
 
     async def end(self) -> None:
         """Write what ends a good stream, and wait until all is on its way.
@@ -183,6 +174,12 @@ class Outlet:
             await asyncio.wait([self._pump])
         if self._lost:
             raise self._lost
+        trailers = self._response.trailers
+        section = trailers.section() if trailers and self._chunked else b""
+        if section:
+            self._open_transport().write(b"0\r\n%b\r\n" % section)
+            self._response.cut = True
+            return
         try:
             await self._response.write_eof()
         except ConnectionError as error:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
-from typing import Any
 
 import pytest
-from aiohttp.base_protocol import BaseProtocol
-from aiohttp.http import HttpProcessingError, HttpRequestParser
 from hypothesis import given
 from hypothesis import strategies as st
 
 from forstcore import RecordStream, StreamStateError
 from server.http._chunked import MOST_RESULTS, ChunkedDecoder, ChunkedError, feed_chunk
 from server.http.control_lines import Frames
+from server.http.internals import ParserError, detached_handler
 
 HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -42,17 +39,13 @@ def cuts(data: bytes, size: int) -> list[bytes]:
 
 def llhttp(data: bytes) -> tuple[bytes, bool] | None:
     """Decode with aiohttp's parser: the body and whether it ended, None if it refuses."""
-    loop = asyncio.new_event_loop()
-    try:
-        parser: Any = HttpRequestParser(BaseProtocol(loop), loop, 1 << 20)
-        ((_, payload),), _, _ = parser.feed_data(HEAD)
-        try:
-            parser.feed_data(data)
-        except HttpProcessingError:
-            return None
-        return payload.read_nowait(-1), payload.is_eof()
-    finally:
-        loop.close()
+    handler = detached_handler(read_bufsize=1 << 20)
+    handler.data_received(HEAD)
+    _, body = handler.parsed[0]
+    handler.data_received(data)
+    if isinstance(handler.parsed[-1][0], ParserError):
+        return None
+    return body.read_nowait(-1), body.is_eof()
 
 
 GOOD = [

@@ -19,6 +19,7 @@ import pytest
 from forstcore import RecordStream, process_block
 from server.config import ServerConfig
 from server.http._chunked import ChunkedDecoder, ChunkedError
+from server.process import event_loop
 from server.streams import core as streaming
 from server.streams import fast_path as relay
 from server.streams._fast_path import AVAILABLE, Relay
@@ -274,7 +275,7 @@ def test_a_lone_stream_is_relayed(monkeypatch: pytest.MonkeyPatch) -> None:
                 await task
             return lines
 
-    assert asyncio.run(main()) == 200 * [RESULT] + [b""]
+    assert event_loop.run(main()) == 200 * [RESULT] + [b""]
     assert len(made) == 1
     assert made[0] is not None
     # The first record may have come with the head, and the loop has its turns.

@@ -1,0 +1,145 @@
+"""What the server uses of aiohttp and asyncio beyond their public interfaces.
+
+Everything of that kind is here. It is checked when the server starts: `check` raises an error where
+the server needs something that the installed release does not have, and `missing` lists what it
+does without.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import platform
+from collections import deque
+from typing import Any
+
+import aiohttp
+from aiohttp import EMPTY_PAYLOAD, StreamReader, web
+
+try:
+    from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
+    from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
+    from aiohttp.web_protocol import _ErrInfo as ParserError
+except ImportError as error:
+    raise ImportError(f"aiohttp {aiohttp.__version__} is not supported: {error}") from error
+try:
+    from asyncio.sslproto import SSLProtocol as _TlsProtocol
+except ImportError:
+    _TlsProtocol = None  # type: ignore[assignment, misc]
+
+__all__ = [
+    "HttpProcessingError",
+    "LineTooLong",
+    "ParserError",
+    "ParsingHandler",
+    "bound_reads",
+    "bound_tls_buffers",
+    "check",
+    "detached_handler",
+    "is_idle",
+    "missing",
+    "parser_error",
+    "without_keep_alive",
+]
+
+
+class ParsingHandler(web.RequestHandler):
+    """aiohttp's protocol of a connection, with the queue between its parser and its handler."""
+
+    @property
+    def parsed(self) -> deque[tuple[Any, StreamReader]]:
+        """The requests that wait to be handled, a `ParserError` for a malformed one; each with
+        its body."""
+        return self._messages
+
+    def refuse(self, error: HttpProcessingError) -> None:
+        """Queue an error as if the parser had raised it."""
+        self._messages.append((parser_error(error), EMPTY_PAYLOAD))
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+def parser_error(error: HttpProcessingError) -> ParserError:
+    """Return what aiohttp queues when its parser raises this error."""
+    return ParserError(status=error.code, exc=error, message=error.message)
+
+
+def without_keep_alive(request: Any) -> Any:
+    """Return a copy of a parsed request that is the last one of its connection."""
+    return request._replace(should_close=True)
+
+
+def detached_handler(**options: Any) -> ParsingHandler:
+    """Make a handler without a connection: it parses what it is given, and handles nothing.
+
+    Args:
+        options: as for aiohttp's `RequestHandler`.
+    """
+    loop = _unused_loop()
+    return ParsingHandler(web.Server(_handle_nothing, loop=loop), loop=loop, **options)
+
+
+@functools.cache
+def _unused_loop() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    loop.close()
+    return loop
+
+
+async def _handle_nothing(_request: web.BaseRequest) -> web.StreamResponse:
+    raise NotImplementedError
+
+
+def check() -> None:
+    """Check that aiohttp has what the server needs.
+
+    Raises:
+        ImportError: it does not; the message names the release and what is wrong with it.
+    """
+    release = f"aiohttp {aiohttp.__version__}"
+    if HttpRequestParser is HttpRequestParserPy:
+        # The pure Python parser is slow and more lenient with malformed messages.
+        raise ImportError(f"{release} came without its compiled HTTP parser")
+    try:
+        handler = detached_handler()
+        handler.data_received(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        handler.data_received(b"\0\r\n\r\n")
+        handler.refuse(HttpProcessingError(code=400, message="no"))
+        request, *errors = [each for each, _ in handler.parsed]
+        is_closing = without_keep_alive(request).should_close
+        causes = [error.exc for error in errors if isinstance(error, ParserError)]
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ImportError(f"{release} is not supported: {error}") from error
+    if not is_closing or len(causes) != 2 or not isinstance(causes[0], HttpProcessingError):
+        raise ImportError(f"{release} is not supported: it queues requests in another way")
+
+
+def missing(loop: asyncio.AbstractEventLoop) -> list[str]:
+    """Say what the server does without in this release of Python, and what that costs."""
+    release = f"Python {platform.python_version()}"
+    costs = []
+    if not hasattr(loop, "_ready"):
+        costs.append(f"the event loop of {release} has no _ready: single records take longer")
+    if not hasattr(_TlsProtocol, "max_size"):
+        costs.append(f"SSLProtocol of {release} has no max_size: TLS connections take more memory")
+    return costs
+
+
+def is_idle(loop: asyncio.AbstractEventLoop) -> bool:
+    """Tell whether the loop has nothing to run but what it is running."""
+    return not getattr(loop, "_ready", True)
+
+
+def bound_reads(transport: asyncio.BaseTransport, size: int) -> None:
+    """Have a connection read so many bytes at once; with TLS it reads as many as ever."""
+    if hasattr(transport, "max_size"):
+        transport.max_size = size
+
+
+def bound_tls_buffers(size: int) -> None:
+    """Have asyncio allocate so many bytes for each TLS connection of this process, not 256 KiB.
+
+    Each connection allocates its buffer when it is made, and keeps it.
+    """
+    if hasattr(_TlsProtocol, "max_size"):
+        _TlsProtocol.max_size = size

@@ -1,0 +1,138 @@
+"""Each library's private names are used in one module, which checks that they are there."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import importlib
+import inspect
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import aiohttp
+import aiohttp.abc
+import aiohttp.web
+import pytest
+
+from tests.servers import ROOT
+
+HOMES = {
+    "server/http/internals.py",  # of aiohttp and asyncio
+    "forstcore/sources/_resp.py",  # of redis
+    "forstcore/cluster/_places.py",  # of fsspec
+}
+# These are documented.
+DOCUMENTED = {"_exit", "_fields", "_replace", "_typeshed"}
+# What is not listed here is private too, whatever its name.
+PUBLIC = {
+    "aiohttp": {*aiohttp.__all__, "__all__", "__version__", "abc", "web"},
+    "aiohttp.abc": set(vars(aiohttp.abc)),
+    "aiohttp.web": {*aiohttp.web.__all__, "__all__"},
+    "asyncio": {*asyncio.__all__, "__all__"},
+}
+FOLDERS = ("forstcore", "server", "tests", "fuzz", "benchmarks", "examples")
+SOURCES = sorted(
+    path
+    for folder in FOLDERS
+    for path in (ROOT / folder).rglob("*.*")
+    if path.suffix in {".py", ".pyx", ".c"} and "node_modules" not in path.parts
+)
+TREES = {path: ast.parse(path.read_text("utf-8")) for path in SOURCES if path.suffix == ".py"}
+
+
+def is_private(name: object) -> bool:
+    return isinstance(name, str) and name.startswith("_") and not name.endswith("_")
+
+
+def defined(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        match node:
+            case (
+                ast.FunctionDef(name=name)
+                | ast.AsyncFunctionDef(name=name)
+                | ast.ClassDef(name=name)
+                | ast.Name(id=name, ctx=ast.Store())
+                | ast.Attribute(attr=name, ctx=ast.Store())
+                | ast.alias(asname=str(name))
+            ):
+                yield name
+
+
+OURS = {name for tree in TREES.values() for name in defined(tree)}
+OURS |= {part for path in SOURCES for part in path.relative_to(ROOT).with_suffix("").parts}
+
+
+def used(tree: ast.AST) -> Iterator[str]:
+    """Find the names in a module that are private to a library."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=aliases):
+                for alias in aliases:
+                    yield from private_in(alias.name)
+            case ast.ImportFrom(module=str(module), names=aliases):
+                for alias in aliases:
+                    yield from private_in(module, alias.name)
+            case ast.Attribute(value=ast.Name(id=module), attr=name) if module in PUBLIC:
+                yield from private_in(module, name)
+            case (
+                ast.Attribute(attr=name)
+                | ast.Call(
+                    func=ast.Name(id="getattr" | "hasattr" | "setattr"),
+                    args=[_, ast.Constant(value=name), *_],
+                )
+            ) if is_private(name) and name not in OURS | DOCUMENTED:
+                yield ast.unparse(node)
+
+
+def private_in(module: str, name: str = "") -> Iterator[str]:
+    if module.partition(".")[0] in PUBLIC:
+        if module not in PUBLIC or (name and name not in PUBLIC[module]):
+            yield f"{module}.{name}"
+    elif any(
+        is_private(part) and part not in OURS | DOCUMENTED for part in (*module.split("."), name)
+    ):
+        yield f"{module}.{name}"
+
+
+def test_private_names_are_used_in_one_module_for_each_library() -> None:
+    found = {str(path.relative_to(ROOT)): set(used(tree)) for path, tree in TREES.items()}
+    assert {name: names for name, names in found.items() if names and name not in HOMES} == {}
+    assert all(map(found.get, HOMES))
+
+
+def inherited(cls: type) -> set[str]:
+    """Return the private names of the classes of libraries that a class is derived from."""
+    names: set[str] = set()
+    for base in cls.__mro__:
+        if base.__module__.partition(".")[0] in FOLDERS:
+            continue
+        names |= set(vars(base))
+        try:
+            tree = ast.parse(textwrap.dedent(inspect.getsource(base)))
+        except (OSError, TypeError):  # It is not written in Python.
+            continue
+        names |= set(defined(tree))
+    return set(filter(is_private, names)) - DOCUMENTED
+
+
+MODULES = [
+    path.relative_to(ROOT).with_suffix("")
+    for path in TREES
+    if path.parts[len(ROOT.parts)] in {"forstcore", "server"} and path.stem != "__main__"
+]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_no_class_uses_or_hides_a_private_name_of_its_base(path: Path) -> None:
+    try:
+        module = importlib.import_module(".".join(path.parts))
+    except ModuleNotFoundError as error:
+        pytest.skip(f"needs {error.name}")
+    if f"{path}.py" in HOMES:
+        return
+    for node in ast.walk(TREES[ROOT / f"{path}.py"]):
+        cls = getattr(module, node.name, None) if isinstance(node, ast.ClassDef) else None
+        if isinstance(cls, type):
+            ours = {each.attr for each in ast.walk(node) if isinstance(each, ast.Attribute)}
+            assert (ours | set(defined(node))) & inherited(cls) == set()
