@@ -29,7 +29,7 @@ def test_each_is_there(named: str) -> None:
 
 
 def test_every_threat_has_a_defence_and_a_test() -> None:
-    table = PAGE.partition("| threat | defence | held by |\n")[2].partition("\n\n")[0]
+    table = PAGE.partition("| threat | defence | tests |\n")[2].partition("\n\n")[0]
     rows = table.splitlines()[1:]
     assert len(rows) > 20
     for row in rows:
