@@ -1,8 +1,8 @@
-"""What the C library does with memory that is freed, in processes of our own.
+"""Keeping freed memory in the process, where the C library is glibc.
 
-glibc gives large blocks back to the kernel at once, which clears their pages for the next ones.
-That takes longer than to process what is in them. Whether it does so depends on which block was
-freed last, so that one process is twice as fast as another.
+glibc returns large freed blocks to the kernel, which clears their pages before it hands them out
+again. That takes longer than processing what is in them. Whether it happens depends on which block
+was freed last, so one process can be twice as fast as another.
 """
 
 from __future__ import annotations
@@ -10,15 +10,17 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 
-__all__ = ["keep_freed", "trim"]
+__all__ = ["keep_freed", "retain_freed", "trim"]
 
 # Of glibc's malloc.h.
 _TRIM_THRESHOLD = -1
 _MMAP_THRESHOLD = -3
 
+_LARGE_BLOCK = 16 << 20
+
 
 def _found(name: str) -> Callable[..., int] | None:
-    """Return a function of glibc. Other libraries have none of these, and keep less."""
+    """Return a function of glibc, or None with another C library."""
     try:
         function: Callable[..., int] = getattr(ctypes.CDLL(None), name)
     except (AttributeError, OSError, TypeError):
@@ -27,11 +29,23 @@ def _found(name: str) -> Callable[..., int] | None:
 
 
 trim: Callable[[int], int] | None = _found("malloc_trim")
-"""Gives whole free pages back. Takes some 20 ms for a hundred megabytes of these."""
+"""Return free pages to the kernel. Takes about 20 ms for a hundred megabytes."""
 
 
 def keep_freed(size: int) -> None:
-    """Keep up to `size` bytes that are free at hand for large blocks, where glibc can do that."""
+    """Keep up to `size` freed bytes in this process, which must be one of our own commands.
+
+    This replaces the thresholds of the whole process, and glibc no longer adapts them.
+    """
     if (mallopt := _found("mallopt")) is not None:
         mallopt(_MMAP_THRESHOLD, size)
         mallopt(_TRIM_THRESHOLD, size)
+
+
+def retain_freed() -> None:
+    """Let glibc adapt its thresholds to large blocks, as it does when one is freed.
+
+    For library calls: it keeps up to twice the size of the largest block that was freed, unless
+    the process has set thresholds of its own. The block is never written to, so it takes no memory.
+    """
+    bytes(_LARGE_BLOCK)

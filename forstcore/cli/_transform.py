@@ -14,9 +14,9 @@ from forstcore._io.atomic_file import written_late
 from forstcore._io.error_lines import Rejected, rejected_in, write_reject
 from forstcore.cli._ahead import read_ahead
 from forstcore.cli._inputs import Inputs, Piece
-from forstcore.cli._makers import Maker, OnError
 from forstcore.cli._outputs import opened_output
 from forstcore.cli._progress import Progress, Tally
+from forstcore.cli._runner import OnError, Runner
 from forstcore.engine.origin import Files
 from forstcore.errors import RecordError
 
@@ -50,7 +50,7 @@ class Plan:
     verb: str = "processed"
 
 
-def transform(plan: Plan, maker: Maker) -> int:
+def transform(plan: Plan, runner: Runner) -> int:
     """Make results of an input.
 
     Returns:
@@ -59,7 +59,7 @@ def transform(plan: Plan, maker: Maker) -> int:
     Raises:
         OSError: a file cannot be read or written.
         RecordError: a line gave an error (``on_error="fail"``).
-        ForstError: what `maker` raises.
+        ForstError: what `runner` raises.
     """
     keep_freed(_KEPT)
     tally = Tally()
@@ -82,10 +82,10 @@ def transform(plan: Plan, maker: Maker) -> int:
                 plan.on_reject(rejected)
 
         is_noting = bool(plan.errors or plan.on_reject)
-        tally.errors = maker.errors
+        tally.errors = runner.errors
         try:
             asyncio.run(
-                _run(plan, maker, files, note if is_noting else None, tally, progress, write)
+                _run(plan, runner, files, note if is_noting else None, tally, progress, write)
             )
         finally:
             progress.clear()
@@ -95,7 +95,7 @@ def transform(plan: Plan, maker: Maker) -> int:
 
 async def _run(
     plan: Plan,
-    maker: Maker,
+    runner: Runner,
     files: Files,
     note: Callable[[RejectedLine], None] | None,
     tally: Tally,
@@ -114,14 +114,14 @@ async def _run(
     async with (
         aclosing(read_ahead(plan.inputs.pieces)) as pieces,
         aclosing(counted(pieces)) as source,
-        aclosing(maker.run(source, plan.on_error, keep_rejected=note is not None)) as results,
+        aclosing(runner.run(source, plan.on_error, keep_rejected=note is not None)) as results,
     ):
         try:
             async for chunk in results:
                 if note is not None:
-                    for found in maker.rejected:
+                    for found in runner.rejected:
                         note(found)
-                tally.results += maker.results_in(chunk)
+                tally.results += runner.results_in(chunk)
                 write(chunk)
                 progress.tick()
         except RecordError as error:

@@ -11,12 +11,12 @@ from forstcore.cli import _options
 from forstcore.cli._clashes import check_names
 from forstcore.cli._cluster import InputPath, cluster_of, cluster_options, process_on_cluster
 from forstcore.cli._inputs import Inputs
-from forstcore.cli._makers import BlockMaker, EngineMaker, Maker
+from forstcore.cli._runner import EngineRunner
 from forstcore.cli._transform import Plan, transform
 from forstcore.loading import Loader
 from forstcore.processors import Processor, as_processor
 
-__all__ = ["command", "maker_of", "processor_of", "processor_options"]
+__all__ = ["command", "processor_of", "processor_options"]
 
 
 def processor_of(name: str | None, modules: tuple[str, ...]) -> Processor:
@@ -32,17 +32,6 @@ def processor_of(name: str | None, modules: tuple[str, ...]) -> Processor:
         return as_processor(name)
     except LookupError as error:
         raise click.UsageError(str(error.args[0])) from None
-
-
-def maker_of(
-    inputs: Inputs, processor: Processor, *, workers: int, buffer_size: int, max_line_size: int
-) -> Maker:
-    """Choose what makes the results of an input."""
-    if processor.kind == "native" and inputs.size is not None:
-        return BlockMaker(processor, workers=workers, max_line_size=max_line_size)
-    return EngineMaker(
-        processor, workers=workers, buffer_size=buffer_size, max_line_size=max_line_size
-    )
 
 
 def processor_options(command: Any) -> Any:
@@ -166,8 +155,7 @@ def command(
             errors=errors,
             progress=progress,
         ),
-        maker_of(
-            read,
+        EngineRunner(
             processor_of(processor, processors),
             workers=workers,
             buffer_size=buffer_size,

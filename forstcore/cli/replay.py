@@ -18,10 +18,10 @@ from forstcore.cli import _options
 from forstcore.cli._clashes import check_names
 from forstcore.cli._inputs import Inputs, Piece
 from forstcore.cli._main import BAD_LINES
-from forstcore.cli._makers import Maker
+from forstcore.cli._runner import EngineRunner, Runner
 from forstcore.cli._transform import Plan, transform
-from forstcore.cli.process import maker_of, processor_of, processor_options
-from forstcore.cli.send import ServerMaker
+from forstcore.cli.process import processor_of, processor_options
+from forstcore.cli.send import ServerRunner
 from forstcore.config import RetryConfig, StreamingConfig
 
 __all__ = ["command"]
@@ -170,13 +170,12 @@ def command(
         raise click.UsageError("--to has the server choose; give the endpoint in its URL")
     check_names([error_file], output=output, errors=errors, others=[ca, *processors])
     inputs = ErrorFile(error_file)
-    maker: Maker
+    runner: Runner
     if to:
         config = StreamingConfig(timeout=timeout, retry=RetryConfig(attempts=10))
-        maker = ServerMaker(to, token, ca, config, max_line_size=max_line_size, resume=True)
+        runner = ServerRunner(to, token, ca, config, max_line_size=max_line_size, resume=True)
     else:
-        maker = maker_of(
-            inputs,
+        runner = EngineRunner(
             processor_of(processor, processors),
             workers=workers,
             buffer_size=buffer_size,
@@ -190,7 +189,7 @@ def command(
             progress=progress,
             place=inputs.place,
         ),
-        maker,
+        runner,
     )
     if inputs.damaged:
         lines = "line was" if inputs.damaged == 1 else "lines were"

@@ -16,18 +16,18 @@ from forstcore._proc import DEFAULT_MAX_LINE_SIZE
 from forstcore.cli import _options
 from forstcore.cli._clashes import check_names
 from forstcore.cli._inputs import Inputs
-from forstcore.cli._makers import OnError
+from forstcore.cli._runner import OnError
 from forstcore.cli._transform import Plan, transform
 from forstcore.client import ErrorLine, ForstStreamingClient, StreamOptions
 from forstcore.config import RetryConfig, StreamingConfig
 from forstcore.engine.origin import Origin
 
-__all__ = ["ServerMaker", "client_of", "command", "split_url"]
+__all__ = ["ServerRunner", "client_of", "command", "split_url"]
 
 _ENDPOINT = "/streaming-process"
 
 
-class ServerMaker:
+class ServerRunner:
     """Make results with a server.
 
     Args:
@@ -182,7 +182,7 @@ def command(
     config = StreamingConfig(
         timeout=timeout, compression=compress, retry=RetryConfig(attempts=attempts)
     )
-    maker = ServerMaker(url, token, ca, config, resume=resume)
+    runner = ServerRunner(url, token, ca, config, resume=resume)
     transform(
         Plan(
             Inputs(inputs),
@@ -192,5 +192,5 @@ def command(
             progress=progress,
             verb="sent",
         ),
-        maker,
+        runner,
     )

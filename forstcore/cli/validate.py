@@ -13,8 +13,9 @@ from forstcore.cli._clashes import check_names
 from forstcore.cli._excerpt import excerpt
 from forstcore.cli._inputs import Inputs
 from forstcore.cli._main import BAD_LINES
+from forstcore.cli._runner import EngineRunner
 from forstcore.cli._transform import Plan, transform
-from forstcore.cli.process import maker_of, processor_of, processor_options
+from forstcore.cli.process import processor_of, processor_options
 from forstcore.processors import as_processor
 
 __all__ = ["command"]
@@ -85,8 +86,7 @@ def command(
             on_reject=show,
             verb="checked",
         ),
-        maker_of(
-            read,
+        EngineRunner(
             as_processor(PASS_ON) if any_object else processor_of(processor, processors),
             workers=workers,
             buffer_size=buffer_size,

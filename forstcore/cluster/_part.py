@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, closing
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from distributed import get_worker
 from xxhash import xxh3_64
 
 from forstcore._version import VERSION
 from forstcore.cluster import _blocks
 from forstcore.cluster._blocks import Block
-from forstcore.cluster._making import Made, is_cancelled_here, results_of
 from forstcore.cluster._manifest import Failure, Part
 from forstcore.cluster._rejecting import Rejecting
 from forstcore.cluster._shipping import Shipment
 from forstcore.cluster._target import Target
-from forstcore.engine import EngineOptions
+from forstcore.engine import Engine
 from forstcore.errors import ClusterError, RecordError
+from forstcore.processors import Processor
 
 __all__ = ["Task", "count_block", "make_part", "report_of"]
+
+
+class CancelledTaskError(Exception):
+    """The Dask task was cancelled: its results are no longer needed."""
 
 
 @dataclass(frozen=True)
@@ -53,16 +60,6 @@ class Task:
         """Name the file of a block."""
         return f"{kind}-{block.number:0{self.width}d}.ndjson"
 
-    def options(self, block: Block) -> EngineOptions:
-        """Return the options with which a block is processed."""
-        return {
-            "on_error": self.on_error,
-            "max_line_size": self.max_line_size,
-            "first_line": block.first_line,
-            "workers": self.workers,
-            "buffer_size": self.buffer_size,
-        }
-
 
 def report_of(part: str) -> str:
     """Name the file in which it is told what a part came to, until there is a manifest."""
@@ -88,54 +85,10 @@ def make_part(block: Block, task: Task) -> Part | Failure:
     if task.version != VERSION:
         raise ClusterError(f"this worker has forstcore {VERSION}, not {task.version}")
     processor = task.shipment.unpack()
-    name = task.file_of("part", block)
-    made = Made()
-    digest = xxh3_64()
-    size = 0
     try:
-        with ExitStack() as stack:
-            out = stack.enter_context(task.target.writing(name))
-            pieces = _blocks.pieces(task.system, block)
-            rejecting = None
-            if task.collect_errors:
-                name_of_errors = task.file_of("errors", block)
-                rejecting = Rejecting(block, task.target, name_of_errors, stack)
-            results = results_of(
-                pieces,
-                processor,
-                made,
-                is_cancelled_here(),
-                task.options(block),
-                keep_rejected=task.collect_errors,
-            )
-            for chunk in stack.enter_context(closing(results)):
-                if rejecting is not None and made.rejected is not None:
-                    rejecting.write(made.rejected)
-                out.write(chunk)
-                digest.update(chunk)
-                size += len(chunk)
-            part: Part = {
-                "part": name,
-                "file": block.file.name,
-                "start": block.start,
-                "end": block.end,
-                "lines": made.lines,
-                "records": made.records,
-                "results": made.results,
-                "errors": made.codes.total(),
-                "errors_by_code": dict(made.codes),
-                "errors_file": task.file_of("errors", block)
-                if rejecting and rejecting.has_written
-                else None,
-                "bytes_in": made.bytes_in,
-                "bytes_out": size,
-                "digest": f"xxh3:{digest.hexdigest()}",
-            }
-            # Before the files get their names, so that every file is listed by a report. Resuming
-            # takes a part only if its file is there, too.
-            task.target.write_json(report_of(name), {"plan": task.plan, "part": part})
+        return asyncio.run(_process(block, task, processor))
     except (KeyboardInterrupt, SystemExit) as error:
-        # Dask would wait for ever for a task that ends by one of these.
+        # Dask would wait forever for a task that ends with one of these.
         raise ClusterError(f"the processor raised {type(error).__name__}") from None
     except RecordError as error:
         return {
@@ -144,4 +97,81 @@ def make_part(block: Block, task: Task) -> Part | Failure:
             "code": error.code,
             "message": error.message,
         }
+
+
+async def _process(block: Block, task: Task, processor: Processor) -> Part:
+    """Write a part, and a report that lists its files.
+
+    A processor that is not async runs in this thread: Dask has one for each core.
+    """
+    is_cancelled = _cancellation_of_this_task()
+    engine = Engine(
+        processor,
+        None,
+        on_error=task.on_error,
+        max_line_size=task.max_line_size,
+        first_line=block.first_line,
+        workers=task.workers if processor.is_async else 1,
+        buffer_size=task.buffer_size,
+        keep_rejected=task.collect_errors,
+        is_cancelled=is_cancelled,
+    )
+    source = _read(_blocks.pieces(task.system, block), in_thread=processor.is_async)
+    name = task.file_of("part", block)
+    digest = xxh3_64()
+    async with AsyncExitStack() as stack:
+        out = stack.enter_context(task.target.writing(name))
+        errors = Rejecting(block, task.target, task.file_of("errors", block), stack)
+        await stack.enter_async_context(aclosing(source))
+        results = await stack.enter_async_context(aclosing(engine.run_or_raise(source)))
+        async for chunk in results:
+            if is_cancelled():
+                raise CancelledTaskError
+            if (rejected := engine.take_rejected()) is not None:
+                errors.write(rejected)
+            out.write(chunk)
+            digest.update(chunk)
+        part: Part = {
+            "part": name,
+            "file": block.file.name,
+            "start": block.start,
+            "end": block.end,
+            "lines": engine.lines,
+            "records": engine.records,
+            "results": engine.results,
+            "errors": engine.errors,
+            "errors_by_code": engine.errors_by_code(),
+            "errors_file": errors.name if errors.has_written else None,
+            "bytes_in": engine.bytes_in,
+            "bytes_out": engine.bytes_out,
+            "digest": f"xxh3:{digest.hexdigest()}",
+        }
+        # Written before the files get their names, so that a report lists every file. Resuming
+        # keeps a part only if its file exists, too.
+        task.target.write_json(report_of(name), {"plan": task.plan, "part": part})
     return part
+
+
+async def _read(pieces: Iterator[bytes], *, in_thread: bool) -> AsyncGenerator[bytes, None]:
+    """Yield pieces of a block; in a thread, so that async calls go on while it reads."""
+    if in_thread:
+        while piece := await asyncio.to_thread(next, pieces, b""):
+            yield piece
+    else:
+        for piece in pieces:
+            yield piece
+
+
+def _cancellation_of_this_task() -> Callable[[], bool]:
+    """Return a function that tells whether the Dask task of this thread has been cancelled."""
+    try:
+        worker = get_worker()
+        key = worker.get_current_task()
+    except (ValueError, KeyError):
+        return lambda: False
+
+    def is_cancelled() -> bool:
+        task = worker.state.tasks.get(key)
+        return task is None or task.state == "cancelled"
+
+    return is_cancelled

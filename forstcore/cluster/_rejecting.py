@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import ExitStack
+from contextlib import AsyncExitStack
 from typing import BinaryIO
 
 from forstcore._core.rejected import RejectedLine
@@ -24,14 +24,15 @@ class Rejecting:
         stack: ends the file.
 
     Attributes:
+        name: as above.
         has_written: whether there is a file.
     """
 
-    def __init__(self, block: Block, target: Target, name: str, stack: ExitStack) -> None:
+    def __init__(self, block: Block, target: Target, name: str, stack: AsyncExitStack) -> None:
         self.has_written = False
         self._block = block
         self._target = target
-        self._name = name
+        self.name = name
         self._stack = stack
         self._file: BinaryIO | None = None
 
@@ -40,7 +41,7 @@ class Rejecting:
         block = self._block
         for found in lines:
             if self._file is None:
-                self._file = self._stack.enter_context(self._target.writing(self._name))
+                self._file = self._stack.enter_context(self._target.writing(self.name))
                 self.has_written = True
             line = found.line - block.first_line + block.line_in_file
             self._file.write(write_reject(rejected_in(block.file.name, line, found)))

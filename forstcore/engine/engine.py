@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from concurrent.futures import Executor
-from typing import TYPE_CHECKING, Literal, Protocol, TypedDict
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict
 
 from forstcore._core.rejected import RejectedLines
 from forstcore._proc import DEFAULT_MAX_LINE_SIZE, Batcher
-from forstcore.engine.async_pool import TaskWorkers
-from forstcore.engine.runners import PythonLines, batches_of
-from forstcore.engine.sequencer import Order, Outcome
-from forstcore.engine.thread_pool import ThreadWorkers
+from forstcore.engine.async_pool import AsyncPool
+from forstcore.engine.backlog import Backlog
+from forstcore.engine.runners import PythonRunner, runner_of
+from forstcore.engine.sequencer import Outcome
+from forstcore.engine.thread_pool import ThreadPool
 from forstcore.errors import RecordError
 from forstcore.processors import Processor
 
@@ -25,21 +27,16 @@ if TYPE_CHECKING:
 __all__ = ["Engine", "EngineOptions"]
 
 
-class _Workers(Protocol):
+class _Pool(Protocol):
     seconds: float
 
-    @property
-    def has_room(self) -> bool: ...
-    @property
-    def is_idle(self) -> bool: ...
-    def put(self, lines: bytes) -> None: ...
     def advance(self) -> None: ...
     def stop(self) -> None: ...
     async def join(self) -> None: ...
 
 
 class EngineOptions(TypedDict, total=False):
-    """What can be said of a stream; see `Engine` for the meanings and the defaults."""
+    """Options of a stream; see `Engine` for their meanings and defaults."""
 
     on_error: OnError
     max_line_size: int
@@ -52,38 +49,40 @@ class EngineOptions(TypedDict, total=False):
 class Engine:
     """Process one stream with a processor, over several workers, results in order.
 
-    What it holds is bounded: input that is read ahead, batches or records in work, and
-    results that wait for those before them; nothing is read while there is enough of each.
-    The results are the same bytes however the input is cut and however many workers there
-    are.
+    Its memory is bounded: everything that waits is in its `Backlog`, and nothing is read while
+    that is full. The results are the same bytes however the input is cut and however many
+    workers there are.
 
     Args:
-        processor: what makes results of records.
-        executor: threads for processors that are not async; as many as `workers` are of use.
+        processor: makes results of records.
+        executor: threads for processors that are not async; more than `workers` are of no use.
+            None to process in the event loop.
         on_error, max_line_size, first_line: as for `RecordStream`.
-        workers: batches, or calls of an async processor, at once.
-        buffer_size: records of an async processor that may be in work or wait for the
-            results of those before them.
+        workers: number of batches, or calls of an async processor, at once.
+        buffer_size: records of an async processor that may be in work or wait for the results
+            of those before them.
         order: ``input``, or ``completion`` for results as they come.
-        keep_rejected: whether `take_rejected` tells of lines that gave an error.
+        keep_rejected: whether `take_rejected` returns lines that gave an error.
+        is_cancelled: whether the results are no longer needed; checked before each record of
+            a processor that is not async. What is yielded afterwards is incomplete.
 
     Attributes:
-        lines: input lines whose results have all been handed out, blank ones included.
+        lines: input lines whose results have all been yielded, blank ones included.
         records: lines that were processed.
         results: result lines; error lines are not counted.
-        bytes_in, bytes_out: bytes read and handed out.
+        bytes_in, bytes_out: bytes read and yielded.
         failure: the error that ended the stream (``on_error="fail"`` only).
 
     Raises:
         ValueError: an argument is out of its range.
 
-    Thread-safety: belongs to the event loop in which it is made.
+    Thread-safety: belongs to the event loop in which it is created.
     """
 
     def __init__(
         self,
         processor: Processor,
-        executor: Executor,
+        executor: Executor | None,
         *,
         on_error: OnError = "skip",
         max_line_size: int = DEFAULT_MAX_LINE_SIZE,
@@ -92,6 +91,7 @@ class Engine:
         buffer_size: int = 1000,
         order: Literal["input", "completion"] = "input",
         keep_rejected: bool = False,
+        is_cancelled: Callable[[], bool] | None = None,
     ) -> None:
         if workers < 1 or buffer_size < 1:
             raise ValueError("workers and buffer_size must be at least 1")
@@ -100,36 +100,38 @@ class Engine:
         self.bytes_in = 0
         self.bytes_out = 0
         self._rejected: RejectedLines | None = None
-        self._is_emitting = on_error != "skip"
+        self._has_error_lines = on_error != "skip"
         self._errors: Counter[str] = Counter()
         self._batcher = Batcher(max_line_size=max_line_size)
-        self._order = Order(as_completed=order == "completion")
-        self._workers: _Workers
+        # One batch more than there are workers waits for the first that is free.
+        self._backlog = Backlog(
+            first_line,
+            workers,
+            buffer_size if processor.is_async else workers + 1,
+            as_completed=order == "completion",
+        )
+        self._pool: _Pool
         if processor.is_async:
-            self._workers = TaskWorkers(
-                PythonLines(processor, on_error, max_line_size, keep_rejected=keep_rejected),
+            self._pool = AsyncPool(
+                PythonRunner(processor, on_error, max_line_size, keep_rejected=keep_rejected),
                 processor.function,
-                self._order,
-                first_line,
+                self._backlog,
                 workers,
-                buffer_size,
                 self._wake,
                 self._break,
             )
         else:
-            self._workers = ThreadWorkers(
-                batches_of(processor, on_error, max_line_size, keep_rejected=keep_rejected),
-                self._order,
-                first_line,
-                workers,
+            self._pool = ThreadPool(
+                runner_of(processor, on_error, max_line_size, keep_rejected=keep_rejected),
+                self._backlog,
                 executor,
                 self._wake,
                 self._break,
+                is_cancelled,
             )
         self._loop = asyncio.get_running_loop()
         self._reader: asyncio.Task[None] | None = None
         self._input_ended = False
-        self._is_to_yield = False
         self._error: Exception | None = None
         self._broken: BaseException | None = None
         self._progress: asyncio.Future[None] | None = None
@@ -137,11 +139,11 @@ class Engine:
 
     @property
     def lines(self) -> int:
-        return self._order.lines
+        return self._backlog.lines
 
     @property
     def errors(self) -> int:
-        """Lines that gave an error: they were no record, or the processor failed on them."""
+        """Lines that gave an error: invalid records, and records on which the processor failed."""
         return self._errors.total()
 
     def errors_by_code(self) -> dict[str, int]:
@@ -149,51 +151,60 @@ class Engine:
         return dict(self._errors)
 
     def take_rejected(self) -> RejectedLines | None:
-        """Return the lines that gave an error among those whose results were yielded last.
+        """Return, and forget, the lines that gave an error in what was yielded last.
 
-        They are forgotten then. None where there are none, or where they are not kept.
+        None if there are none, or if they are not kept.
         """
         rejected, self._rejected = self._rejected, None
         return rejected
 
+    def mark(self, value: object, lines: int) -> None:
+        """Have `take_marks` return a value in its turn.
+
+        Args:
+            value: any value.
+            lines: number of lines, of those that the source yields next, that come before it.
+        """
+        self._backlog.mark(self._batcher.lines + lines, value)
+        self._wake()
+
+    def take_marks(self) -> list[Any]:
+        """Return, and forget, the marks that are due: the results before them were yielded."""
+        return self._backlog.take_marks()
+
     @property
     def failure(self) -> RecordError | None:
-        return self._order.failure
+        return self._backlog.failure
 
     @property
     def failed(self) -> bool:
         """Whether an error ended the stream (``on_error="fail"`` only)."""
-        return self._order.failure is not None
+        return self._backlog.failure is not None
 
     @property
     def seconds(self) -> float:
-        """Time that the workers have worked."""
-        return self._workers.seconds
+        """Time that the workers have spent processing."""
+        return self._pool.seconds
 
     @property
     def has_room(self) -> bool:
         """Whether `feed` may be called."""
-        return self._workers.has_room
+        return self._backlog.has_room
 
     @property
     def is_busy(self) -> bool:
-        """Whether there are lines whose results have not been handed out."""
-        return not self._workers.is_idle
+        """Whether there are lines whose results have not been yielded."""
+        return not self._backlog.is_empty
 
     def feed(self, piece: Buffer) -> None:
-        """Take a piece of the input past the source, while `run` waits for that."""
+        """Add a piece of the input directly, while `run` waits for its source."""
         size = memoryview(piece).nbytes
         self.bytes_in += size
         if lines := self._batcher.feed(piece):
-            self._workers.put(lines)
-
-    def yield_again(self) -> None:
-        """Have `run` yield soon, even if there is nothing new."""
-        self._is_to_yield = True
-        self._wake()
+            self._put(lines)
 
     def end_input(self, error: Exception) -> None:
-        """Read nothing more; raise `error` once what was read has been handed out."""
+        """Read nothing more; raise `error` once the results of what was read are yielded."""
         if not self._input_ended:
             self._error = error
             self._input_ended = True
@@ -201,17 +212,28 @@ class Engine:
                 self._reader.cancel()
             self._wake()
 
+    async def run_or_raise(self, source: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
+        """Process a whole input as `run` does, and raise the error that ended it.
+
+        Raises:
+            RecordError: the error (``on_error="fail"``), after all results before it.
+        """
+        async with aclosing(self.run(source)) as outputs:
+            async for output in outputs:
+                yield output
+        if self.failure is not None:
+            raise self.failure
+
     async def run(self, source: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
-        """Process a whole input; close the generator where that is not wanted any more.
+        """Process a whole input; close the generator to stop early.
 
         Args:
-            source: the input in any pieces. What it raises is raised here, behind the
-                results of what it yielded before.
+            source: the input in any pieces. An exception of the source is raised here, after
+                the results of what it yielded before.
 
         Yields:
-            Whole lines; nothing, where lines have been processed that have no results.
-            When it yields, `lines` is the number of lines whose results are all in what it
-            has yielded.
+            Whole lines, or nothing if lines without results have been processed or marks are
+            due. After each, `lines` is the number of lines whose results have all been yielded.
         """
         self._reader = self._loop.create_task(self._read(source))
         if self._input_ended:
@@ -219,51 +241,55 @@ class Engine:
         try:
             while True:
                 lines = self.lines
-                output = self._settle()
-                if output or self.lines != lines or self._rejected is not None or self._is_to_yield:
-                    self._is_to_yield = False
+                output = self._take_output()
+                has_moved = self.lines != lines or self._rejected is not None
+                if output or has_moved or self._backlog.has_due_marks:
                     yield output
                     del output
                 elif self._broken is not None:
                     raise self._broken
-                elif self.failed or (self._input_ended and self._workers.is_idle):
+                elif self.failed or (self._input_ended and self._backlog.is_empty):
                     break
                 else:
                     await self._changed()
             if self._error is not None and not self.failed:
                 raise self._error
         finally:
-            self._workers.stop()
+            self._pool.stop()
             self._reader.cancel()
             await asyncio.wait([self._reader])
-            await self._workers.join()
+            await self._pool.join()
 
     async def _read(self, source: AsyncIterable[bytes]) -> None:
         try:
             async for piece in source:
                 self.feed(piece)
                 del piece
-                while not self._workers.has_room:
+                while not self._backlog.has_room:
                     self._room = self._loop.create_future()
                     await self._room
                 self._room = None
             if lines := self._batcher.finish():
-                self._workers.put(lines)
+                self._put(lines)
         except Exception as error:
             self._error = error
         finally:
             self._input_ended = True
             self._wake()
 
-    def _settle(self) -> bytes:
-        """Count what can be handed out, and return it."""
-        outcomes = self._order.take()
+    def _put(self, lines: bytes) -> None:
+        self._backlog.put(lines)
+        self._pool.advance()
+
+    def _take_output(self) -> bytes:
+        """Take and count the outcomes that are due; return their output."""
+        outcomes = self._backlog.take()
         self._rejected = None
-        lines = 0  # of the output
+        lines = 0  # Lines of the output so far.
         for outcome in outcomes:
             if outcome.errors:
                 self._count_errors(outcome, lines)
-                if self._is_emitting:
+                if self._has_error_lines:
                     lines += sum(outcome.errors.values())
             self.records += outcome.records
             self.results += outcome.results
@@ -271,14 +297,14 @@ class Engine:
         output = b"".join([outcome.output for outcome in outcomes])
         self.bytes_out += len(output)
         if self.failed:
-            self._workers.stop()
+            self._pool.stop()
         else:
-            self._workers.advance()
+            self._pool.advance()
             self._wake()
         return output
 
     def _count_errors(self, outcome: Outcome, before: int) -> None:
-        """Count the errors of an outcome behind `before` other lines of the output."""
+        """Count the errors of an outcome that has `before` lines of the output before it."""
         self._errors.update(outcome.errors)
         if outcome.rejected is not None:
             if self._rejected is None:
@@ -286,10 +312,10 @@ class Engine:
             self._rejected.extend(outcome.rejected, before)
 
     def _wake(self) -> None:
-        """Let `run` and the reader look again."""
+        """Let `run` and the reader check their conditions again."""
         if self._progress is not None and not self._progress.done():
             self._progress.set_result(None)
-        if self._room is not None and not self._room.done() and self._workers.has_room:
+        if self._room is not None and not self._room.done() and self._backlog.has_room:
             self._room.set_result(None)
 
     async def _changed(self) -> None:
@@ -300,6 +326,6 @@ class Engine:
             self._progress = None
 
     def _break(self, error: BaseException) -> None:
-        """End the stream at once by an error of our own."""
+        """End the stream at once because of an unexpected exception."""
         self._broken = error
         self._wake()

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import GeneratorType
 from typing import Any, BinaryIO, TypeAlias, TypedDict, Unpack
 
+from forstcore._heap import retain_freed
 from forstcore._io.atomic_file import written_whole
 from forstcore._io.chunker import Grouper, ProducerError, check_unused, group
 from forstcore._io.sync_iterator import check_no_loop, steps
@@ -137,17 +138,16 @@ def _steps(
 
 
 async def _outputs(source: Source, engine: Engine) -> AsyncGenerator[bytes, None]:
+    retain_freed()
     with _opened(source) as producer:
         grouper = group(producer, _PIECE)
         try:
-            async with aclosing(engine.run(_taken(grouper))) as outputs:
+            async with aclosing(engine.run_or_raise(_taken(grouper))) as outputs:
                 async for output in outputs:
                     if output:
                         yield output
         finally:
             await grouper.close()
-    if engine.failure is not None:
-        raise engine.failure
 
 
 async def _taken(grouper: Grouper) -> AsyncIterator[bytes]:

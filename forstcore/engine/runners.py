@@ -1,4 +1,4 @@
-"""From lines to what comes of them, for each kind of processor."""
+"""Running a processor over a batch of lines, for each kind of processor."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from forstcore._core.rejected import RejectedLines
-from forstcore._io.line_reader import LineReader, dump, dump_all, error_line, failure_of
+from forstcore._io.json_lines import dump_line
+from forstcore._io.line_reader import LineReader, dump_all, error_line, failure_of
 from forstcore._proc import RecordStream
 from forstcore.engine.failure_log import FailureLog
 from forstcore.engine.sequencer import Outcome
@@ -16,50 +17,50 @@ from forstcore.processors import Processor
 if TYPE_CHECKING:
     from forstcore._proc import OnError
 
-_LOOK = 32  # Lines behind which it is looked how long the results have become, at most.
+__all__ = ["BatchRunner", "NativeRunner", "PythonRunner", "runner_of"]
 
-__all__ = ["Batches", "NativeLines", "PythonLines", "batches_of"]
+_MAX_UNCHECKED = 32  # Lines processed before the size of their results is checked again.
 
 
-class Batches(Protocol):
-    """Process batches of lines, in any thread.
+class BatchRunner(Protocol):
+    """Run a processor over batches of lines, in any thread.
 
     Attributes:
-        never_waits: whether a batch takes no longer than it takes the CPU.
+        never_waits: whether a batch only takes CPU time.
     """
 
     never_waits: bool
 
     def run(
-        self, batch: bytes, number: int, is_stopped: Callable[[], bool], most: int = 0
+        self, batch: bytes, number: int, is_stopped: Callable[[], bool], max_output: int
     ) -> Outcome:
         """Process whole lines, each with its LF.
 
         Args:
             batch: the lines.
-            number: number of the first, counted from 1.
-            is_stopped: whether the outcome is of use no more; looked at before each record.
-            most: bytes of results behind which no further line is begun, 0 for any; the
-                outcome then has the rest of the lines.
+            number: number of the first line, counted from 1.
+            is_stopped: whether the outcome is no longer needed; checked before each record.
+            max_output: bytes of results after which no further line is processed. The outcome
+                then has the rest of the lines.
         """
 
     def close(self) -> None:
-        """Say what is left to say: the stream has ended."""
+        """End the stream: flush its log."""
 
 
-def batches_of(
+def runner_of(
     processor: Processor, on_error: OnError, max_line_size: int, *, keep_rejected: bool
-) -> Batches:
-    """Make what processes the batches of one stream; for the arguments see `RecordStream`."""
-    kind = NativeLines if processor.kind == "native" else PythonLines
+) -> BatchRunner:
+    """Return the runner for one stream; for the arguments see `RecordStream`."""
+    kind = NativeRunner if processor.kind == "native" else PythonRunner
     return kind(processor, on_error, max_line_size, keep_rejected=keep_rejected)
 
 
-class NativeLines:
-    """Process lines in compiled code, without the GIL.
+class NativeRunner:
+    """Run a native processor, without the GIL.
 
     Args:
-        processor: a native one, or the built-in one.
+        processor: a native processor, or the built-in one.
         on_error, max_line_size, keep_rejected: as for `RecordStream`.
 
     Thread-safety: may be used from many threads at once.
@@ -77,7 +78,7 @@ class NativeLines:
         self._growth = 3.0
 
     def run(
-        self, batch: bytes, number: int, is_stopped: Callable[[], bool], most: int = 0
+        self, batch: bytes, number: int, is_stopped: Callable[[], bool], max_output: int
     ) -> Outcome:
         if is_stopped():
             return Outcome()
@@ -89,13 +90,13 @@ class NativeLines:
             growth=self._growth,
             keep_rejected=self._keep_rejected,
         )
-        output = stream.feed_part(batch, most)
+        output = stream.feed_part(batch, max_output)
         taken = stream.taken
-        # These are whole lines, so `finish` finds nothing more.
         rejected = stream.take_rejected()
         self._growth = stream.growth
         failure = None
         try:
+            # The lines are whole, so this returns no results; it raises the failure, if any.
             stream.finish()
         except RecordError as error:
             failure = error
@@ -111,59 +112,61 @@ class NativeLines:
         )
 
     def close(self) -> None:
-        """Do nothing: native processors have no log."""
+        """Do nothing: native processors do not log."""
 
 
-class PythonLines:
-    """Process lines by a Python function, one at a time.
+class PythonRunner:
+    """Run a Python function, one line at a time.
 
     Args:
-        processor: one that decodes its records.
+        processor: a processor that decodes its records.
         on_error, max_line_size, keep_rejected: as for `RecordStream`.
 
     Thread-safety: may be used from many threads at once, if the function may.
     """
 
-    never_waits = False  # Who knows what the function does.
+    never_waits = False  # The function may do anything.
 
     def __init__(
         self, processor: Processor, on_error: OnError, max_line_size: int, *, keep_rejected: bool
     ) -> None:
         assert processor.decode is not None
         self._function = processor.function
-        self._lines = LineReader(processor.decode, max_line_size)
+        self._reader = LineReader(processor.decode, max_line_size)
         self._on_error = on_error
         self._max_line_size = max_line_size
         self._keep_rejected = keep_rejected
         self._failures = FailureLog(processor.name)
 
     def run(
-        self, batch: bytes, number: int, is_stopped: Callable[[], bool], most: int = 0
+        self, batch: bytes, number: int, is_stopped: Callable[[], bool], max_output: int
     ) -> Outcome:
         outcome = Outcome()
         out: list[bytes] = []
         write = out.append
         # One call less for each record than with `self.read`.
-        function, decode, longest = self._function, self._lines.decode, self._max_line_size
-        records = results = size = looked = 0
-        look_at = number + 1 if most else 0
+        function, decode, longest = self._function, self._reader.decode, self._max_line_size
+        records = results = size = measured = 0
+        next_check = number + 1
         lines = batch.split(b"\n")[:-1]
         for at, line in enumerate(lines, number):
             if is_stopped():
                 break
-            if at == look_at:
-                size += sum(map(len, out[looked:]))
-                looked = len(out)
+            if at == next_check:
+                size += sum(map(len, out[measured:]))
+                measured = len(out)
                 outcome.lines = at - number
-                if size >= most or outcome.has_many_rejected:
+                if size >= max_output or outcome.has_many_rejected:
                     outcome.rest = b"\n".join([*lines[outcome.lines :], b""])
                     break
-                look_at += min(_LOOK, 1 + (most - size) * outcome.lines // (size + 1))
+                # As many lines as should still fit, going by those so far.
+                fitting = (max_output - size) * outcome.lines // (size + 1)
+                next_check += min(_MAX_UNCHECKED, 1 + fitting)
             try:
                 record = decode(line) if len(line) <= longest else self.read(line, at)
             except RecordError as refusal:
                 try:
-                    record = self._lines.reread(line, at, refusal)
+                    record = self._reader.reread(line, at, refusal)
                 except RecordError as error:
                     write(self.refuse(outcome, error, line, len(out)))
                     if outcome.failure is not None:
@@ -174,7 +177,7 @@ class PythonLines:
             try:
                 result = function(record)
                 if type(result) is dict:
-                    write(dump(result))
+                    write(dump_line(result))
                     results += 1
                 else:
                     several = dump_all(result)
@@ -191,17 +194,17 @@ class PythonLines:
         return outcome
 
     def read(self, line: bytes, number: int) -> Any:
-        """Return the record of a line, None if it is blank; raise RecordError if it is none."""
-        return self._lines.read(line, number)
+        """Return the record of a line, or None if it is blank; raise RecordError if invalid."""
+        return self._reader.read(line, number)
 
     def refuse(self, outcome: Outcome, error: RecordError, line: bytes, before: int = 0) -> bytes:
-        """Count a line that is no record, and return what is to stand in its place.
+        """Count an invalid line, and return what replaces it in the output.
 
         Args:
-            outcome: what is to tell of it.
-            error: why it is none.
+            outcome: where the error is counted.
+            error: the reason.
             line: the line.
-            before: lines of the output before that place.
+            before: number of lines in the output before this one.
         """
         errors = outcome.errors or {}
         outcome.errors = {**errors, error.code: errors.get(error.code, 0) + 1}
@@ -220,7 +223,7 @@ class PythonLines:
     def fail(
         self, outcome: Outcome, error: BaseException, number: int, line: bytes, before: int = 0
     ) -> bytes:
-        """Count and log what the function raised; the rest is as for `refuse`."""
+        """Log and count an exception of the function; otherwise the same as `refuse`."""
         self._failures.add(error, number)
         return self.refuse(outcome, failure_of(error, number), line, before)
 

@@ -1,4 +1,4 @@
-"""What came of lines, and the order in which it is handed out."""
+"""Handing out results in the order of their lines."""
 
 from __future__ import annotations
 
@@ -9,27 +9,25 @@ from dataclasses import dataclass
 from forstcore._core.rejected import RejectedLines
 from forstcore.errors import RecordError
 
-__all__ = ["Job", "Order", "Outcome"]
+__all__ = ["Job", "Outcome", "Sequencer"]
 
-_HELD = 16 << 20  # Bytes of lines and outcomes in work, past which nothing further is begun.
-_READY = 1 << 20  # Bytes of outcomes that wait for who takes them, past which the same holds.
-_MOST_REJECTED = 500
-_ENOUGH = 1 << 16  # Bytes of outcomes that are handed out together: joining more costs a copy.
+_MANY_REJECTED = 500
+_OUTPUT_SIZE = 1 << 16  # Bytes of results handed out together; joining more costs a copy.
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of some lines that follow each other.
+    """The outcome of processing some consecutive lines.
 
     Attributes:
         output: result and error lines.
-        records: lines that were processed.
-        results: result lines in `output`.
-        errors: codes of the errors, and how many there were of each; None for no errors.
-        failure: the error that ends the stream, None if it goes on.
-        rejected: the lines that gave an error; None if there are none, or if nobody asks.
-        rest: those of the lines that have not been processed, as this has enough results.
-        lines: how many have been processed, if there is such a rest.
+        records: number of lines that were processed.
+        results: number of result lines in `output`.
+        errors: number of errors by code; None for no errors.
+        failure: the error that ends the stream; None if it goes on.
+        rejected: the lines that gave an error; None if there are none or they are not kept.
+        rest: the lines that have not been processed yet, because `output` is large enough.
+        lines: number of lines before `rest`; unused if there is no rest.
     """
 
     output: bytes = b""
@@ -43,54 +41,54 @@ class Outcome:
 
     @property
     def has_many_rejected(self) -> bool:
-        """Whether there are as many rejected lines as are well worked on at once."""
-        return self.rejected is not None and len(self.rejected) >= _MOST_REJECTED
+        """Whether the rejected lines are as many as should be handed out at once."""
+        return self.rejected is not None and len(self.rejected) >= _MANY_REJECTED
 
     @property
     def size(self) -> int:
-        """Bytes of memory that this takes, about."""
+        """Approximate bytes of memory."""
         return len(self.output) + (0 if self.rejected is None else self.rejected.size)
 
 
 class Job:
-    """Some lines that are processed together.
+    """Some consecutive lines that are processed together.
 
     Args:
-        number: number of the first of them.
-        lines: how many there are.
-        size: their bytes.
+        number: number of the first line.
+        lines: number of lines.
+        size: bytes of the lines.
 
     Attributes:
-        number, lines, size: as above, of those that have not been processed yet.
-        before: how many of the others have not been counted as handed out.
-        rest: what goes on when the last part has been handed out.
-        is_done: whether all have been processed.
-        outcome: what came of them; None before that, and when it has been handed out.
+        number, lines, size: as above, of the lines that have not been processed yet.
+        uncounted: number of processed lines that `Sequencer.lines` does not include yet.
+        rest: the lines to process once the outcome of those before them has been handed out.
+        is_done: whether all lines have been processed.
+        outcome: the outcome to hand out next, if there is one.
     """
 
-    __slots__ = ("before", "is_done", "lines", "number", "outcome", "rest", "size")
+    __slots__ = ("is_done", "lines", "number", "outcome", "rest", "size", "uncounted")
 
     def __init__(self, number: int, lines: int, size: int) -> None:
         self.number = number
         self.lines = lines
         self.size = size
-        self.before = 0
+        self.uncounted = 0
         self.rest = b""
         self.is_done = False
         self.outcome: Outcome | None = None
 
 
-class Order:
-    """Keep the jobs of one stream, and hand out their outcomes in order.
+class Sequencer:
+    """Keep the jobs of a stream, and hand out their outcomes in order.
 
     Args:
-        as_completed: hand out each outcome when it is there, whatever came before it.
+        as_completed: hand out each outcome as soon as it is there instead.
 
     Attributes:
-        lines: how many lines from the start on have all had their outcomes handed out.
-        open: jobs whose outcomes have not been handed out.
-        held: bytes of the lines and outcomes of these.
-        failure: the error that ended the stream; nothing is handed out behind it.
+        lines: number of lines, from the first on, whose outcomes have all been handed out.
+        open: number of jobs whose outcomes have not been handed out.
+        held: bytes of their lines and outcomes.
+        failure: the error that ended the stream; nothing after it is handed out.
     """
 
     def __init__(self, *, as_completed: bool) -> None:
@@ -100,35 +98,25 @@ class Order:
         self.failure: RecordError | None = None
         self._as_completed = as_completed
         self._jobs: deque[Job] = deque()
-        self._ready: list[Job] = []
-        self._continuing: list[Job] = []
-        self._waiting = 0  # Bytes of outcomes that have not been handed out.
+        self._completed: list[Job] = []
+        self._unfinished: list[Job] = []
 
     def add(self, job: Job) -> None:
-        """Add a job behind the others."""
+        """Add a job after the others."""
         self._jobs.append(job)
         self.open += 1
         self.held += job.size
 
-    @property
-    def is_full(self) -> bool:
-        """Whether nothing is to be begun: who takes what is done lags behind."""
-        if self.held > _HELD:
-            return True
-        is_next_done = bool(self._ready) or bool(self._jobs and self._jobs[0].outcome)
-        return is_next_done and self._waiting > _READY
-
     def done(self, job: Job, outcome: Outcome) -> None:
-        """Take what came of a job, or of a part of it."""
+        """Store the outcome of a job, or of a part of it."""
         self.held += outcome.size - job.size
-        self._waiting += outcome.size
         if outcome.rest:
             job.rest = outcome.rest
             job.size = len(outcome.rest)
             self.held += job.size
             job.number += outcome.lines
             job.lines -= outcome.lines
-            job.before += outcome.lines if self._as_completed else 0
+            job.uncounted += outcome.lines if self._as_completed else 0
         else:
             job.is_done = True
         if outcome.failure is not None:
@@ -136,15 +124,15 @@ class Order:
         job.outcome = outcome
         if self._as_completed and self.failure is None:
             self.failure = outcome.failure
-            self._ready.append(job)
+            self._completed.append(job)
 
     def take(self) -> list[Outcome]:
-        """Hand out what can be; not much more than is well joined."""
-        outcomes = [self._hand_out(job) for job in self._ready]
-        self._ready = []
+        """Hand out outcomes that are due, about as many as should be written together."""
+        outcomes = [self._hand_out(job) for job in self._completed]
+        self._completed = []
         size = 0
         jobs = self._jobs
-        while jobs and size < _ENOUGH:
+        while jobs and size < _OUTPUT_SIZE:
             job = jobs[0]
             if job.outcome is not None and not self._as_completed:
                 outcome = self._hand_out(job)
@@ -155,14 +143,14 @@ class Order:
             if not job.is_done or job.outcome is not None:
                 break
             jobs.popleft()
-            self.lines += job.before + job.lines
+            self.lines += job.uncounted + job.lines
             if self.failure is not None and not self._as_completed:
                 jobs.clear()
         return outcomes
 
-    def take_continuing(self) -> list[Job]:
-        """Return the jobs whose rest is to be processed now."""
-        jobs, self._continuing = self._continuing, []
+    def take_unfinished(self) -> list[Job]:
+        """Return the jobs whose rest has to be processed now."""
+        jobs, self._unfinished = self._unfinished, []
         return jobs
 
     def _hand_out(self, job: Job) -> Outcome:
@@ -170,10 +158,9 @@ class Order:
         assert outcome is not None
         job.outcome = None
         self.held -= outcome.size
-        self._waiting -= outcome.size
         if job.is_done:
             self.open -= 1
         else:
-            self._continuing.append(job)
+            self._unfinished.append(job)
             self.lines += 0 if self._as_completed else outcome.lines
         return outcome

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import Executor
 from contextlib import aclosing
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PASS", "CoreWork", "Counts", "Delivery", "EngineWork", "Work", "together"]
 
-_MOST_MARKS = 1000  # Batches that may wait for their turn behind a slow record.
 _OVERHEAD = 500  # Bytes of a delivery beyond its results, about.
 
 PASS = Processor("pass", "native", PASS_ON, takes="object", gives="object")
@@ -177,10 +175,9 @@ class CoreWork:
 
 
 @dataclass(frozen=True, slots=True)
-class _Mark:
-    """What was read, without its lines, and behind how many lines of the engine's it is due."""
+class _Read:
+    """What was read from a source, without its lines: their number and their bytes."""
 
-    due: int
     item: Batch | Notice
     lines: int
     size: int
@@ -219,8 +216,6 @@ class EngineWork:
             keep_rejected=on_error != "skip",
         )
         self._meter = _Meter(self._engine, self._sieve)
-        self._marks: deque[_Mark] = deque()
-        self._has_room = asyncio.Event()
 
     async def run(self, reader: Reader) -> AsyncGenerator[Delivery, None]:
         async with (
@@ -229,39 +224,27 @@ class EngineWork:
         ):
             async for output in outputs:
                 rejected = self._engine.take_rejected()
-                due: list[_Mark] = []
-                while self._marks and self._marks[0].due <= self._engine.lines:
-                    due.append(self._marks.popleft())
-                self._has_room.set()
-                batches = [mark.item for mark in due if isinstance(mark.item, Batch)]
-                count, size = sum(mark.lines for mark in due), sum(mark.size for mark in due)
+                due: list[_Read] = self._engine.take_marks()
+                batches = [read.item for read in due if isinstance(read.item, Batch)]
+                count, size = sum(read.lines for read in due), sum(read.size for read in due)
                 counts = self._meter.read(count, size)
                 yield Delivery(output, counts, batches, rejected=rejected)
-                for mark in due:
-                    if isinstance(mark.item, Notice):
-                        yield Delivery(notice=mark.item)
+                for read in due:
+                    if isinstance(read.item, Notice):
+                        yield Delivery(notice=read.item)
                 _check(self._engine)
 
     async def _lines(self, reader: Reader) -> AsyncGenerator[bytes, None]:
-        expected = 0
         while (item := await reader.read()) is not None:
             lines = b""
             count = size = 0
             if isinstance(item, Batch):
                 count, size = item.lines.count(b"\n"), len(item.lines)
                 lines = self._sieve.feed(item.lines) if self._is_sieved else item.lines
-                # Lines that no filter lets through are not to be held until their turn.
+                # Lines that the filter drops must not be kept until the turn of this batch.
                 item = replace(item, lines=b"")
-            expected += lines.count(b"\n")
-            self._marks.append(_Mark(expected, item, count, size))
-            if lines:
-                yield lines
-            else:
-                # It is due behind the lines before it, which may have been handed out already.
-                self._engine.yield_again()
-            while len(self._marks) >= _MOST_MARKS:
-                self._has_room.clear()
-                await self._has_room.wait()
+            self._engine.mark(_Read(item, count, size), lines.count(b"\n"))
+            yield lines
 
 
 class _Meter:

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 import forstcore
 from forstcore.engine import Engine
-from forstcore.engine.batching import MOST, Pace, Pending
+from forstcore.engine.batch_sizer import MAX_BATCH, BatchSizer
+from forstcore.engine.line_queue import LineQueue
 from forstcore.processors import REGISTRY, as_processor
 from tests.core.strategies import chunked, inputs
 from tests.processors import routes as _routes  # noqa: F401 (declares them)
@@ -338,11 +339,11 @@ def test_no_more_is_read_than_fits(is_async: bool) -> None:
 
         with engine_for(block_async if is_async else block, workers=2) as engine:
             task = asyncio.ensure_future(collect(engine, endless()))
-            await until(lambda: read >= MOST)
+            await until(lambda: read >= MAX_BATCH)
             await asyncio.sleep(0.1)
             before = read
             await asyncio.sleep(0.1)
-            assert read == before < 3 * MOST
+            assert read == before < 3 * MAX_BATCH
             opened.set()
             assert len(await task) == engine.bytes_in == read
 
@@ -526,51 +527,53 @@ def test_options_out_of_range(options: Any) -> None:
     st.lists(st.integers(1, 40), min_size=1),
 )
 def test_pending_lines_come_out_whole(pieces: list[list[bytes]], sizes: list[int]) -> None:
-    pending = Pending()
+    queue = LineQueue()
     whole = b""
     for lines in pieces:
         piece = b"".join(line + b"\n" for line in lines)
         if piece:
-            pending.put(piece)
+            queue.put(piece)
         whole += piece
     taken = b""
     for turn in range(len(whole)):
-        assert pending.size == len(whole) - len(taken)
+        assert queue.size == len(whole) - len(taken)
         size = sizes[turn % len(sizes)]
-        batch = pending.take(size)
+        batch = queue.take(size)
         if not batch:
             break
         assert batch.endswith(b"\n")
         assert len(batch) <= size or batch.count(b"\n") == 1
         taken += batch
     assert taken == whole
-    assert pending.take(1) == b""
+    assert queue.take(1) == b""
 
 
 def settled(cost: Callable[[int], float]) -> int:
-    pace = Pace()
+    sizer = BatchSizer()
     for _ in range(30):
-        pace.add(pace.size, cost(pace.size))
-    return pace.size
+        sizer.add(sizer.size, cost(sizer.size))
+    return sizer.size
 
 
 def test_the_size_of_a_batch_follows_what_a_record_costs() -> None:
-    assert Pace().size == 1
-    assert settled(lambda size: size * 1e-9) == MOST
-    assert 100_000 < settled(lambda size: size * 1e-8 + 1e-4) <= MOST
+    assert BatchSizer().size == 1
+    assert settled(lambda size: size * 1e-9) == MAX_BATCH
+    assert 100_000 < settled(lambda size: size * 1e-8 + 1e-4) <= MAX_BATCH
     assert settled(lambda size: size * 1e-4) < 100
     assert settled(lambda size: 1.0) == 1
-    assert settled(lambda size: 0.0) == MOST
+    assert settled(lambda size: 0.0) == MAX_BATCH
 
 
-@pytest.mark.parametrize(("cost", "short"), [(1e-11, MOST), (1.4e-9, MOST), (1e-8, 10_000)])
+@pytest.mark.parametrize(
+    ("cost", "short"), [(1e-11, MAX_BATCH), (1.4e-9, MAX_BATCH), (1e-8, 10_000)]
+)
 def test_what_is_short_follows_what_a_record_costs(cost: float, short: int) -> None:
-    pace = Pace()
-    assert pace.is_short(1)
+    sizer = BatchSizer()
+    assert sizer.is_short(1)
     for size in (100, 10_000, 100, 1_000_000, 100):
-        pace.add(size, 5e-6 + size * cost)
-    assert pace.is_short(short * 9 // 10)
-    assert pace.is_short(2 * short) is (short == MOST)
+        sizer.add(size, 5e-6 + size * cost)
+    assert sizer.is_short(short * 9 // 10)
+    assert sizer.is_short(2 * short) is (short == MAX_BATCH)
 
 
 def test_large_pieces_are_not_heaped() -> None:

@@ -105,7 +105,7 @@ def test_what_nobody_takes_is_bounded(
                 while last != read:
                     last = read
                     await asyncio.sleep(0.5)
-                return engine._order.held
+                return engine._backlog.held
 
     held = asyncio.run(main())
     assert held < 6 << 20

@@ -10,8 +10,8 @@ from dataclasses import fields
 from forstcore import StreamingConfig
 from forstcore._client import connection as _connection
 from forstcore._client import window as _window
-from forstcore.engine import batching as _pending
-from forstcore.engine import sequencer as _order
+from forstcore.engine import backlog as _backlog
+from forstcore.engine.batch_sizer import MAX_BATCH
 from forstcore.sources import _following
 from server.config import ServerConfig
 from server.http import body_takeover as takeover
@@ -61,9 +61,8 @@ def test_every_bound_is_as_the_page_says() -> None:
         "idle connections served in one iteration of the event loop, under load": CROWD,
         "results not accepted by the socket": asyncio.run(write_buffer()),
         "spooled results in memory": outlet._PIECE,
-        "lines waiting for a worker": _pending.MOST,
-        "lines and results in process": _order._HELD,
-        "results in process that are ready": _order._READY,
+        "lines waiting for a worker": MAX_BATCH,
+        "lines and results in process": _backlog._WORKER_SHARE,
         "rejected lines waiting for the disk": error_file._MOST,
         "files followed by a source": _following.MOST_FILES,
         "unread output, for each of standard output and standard error": (log._MOST_WAITING),

@@ -1,0 +1,86 @@
+"""What makes results of the input of a command: a runner. The one here is the engine."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from typing import Literal, Protocol
+
+from forstcore._core.rejected import RejectedLine
+from forstcore.engine import Engine
+from forstcore.processors import Processor
+
+__all__ = ["EngineRunner", "OnError", "Runner"]
+
+OnError = Literal["skip", "emit", "fail"]
+
+
+class Runner(Protocol):
+    """Makes results of an input."""
+
+    @property
+    def rejected(self) -> Iterable[RejectedLine]:
+        """The lines that gave an error in the chunk that was yielded last."""
+
+    def results_in(self, chunk: bytes) -> int:
+        """Count the results, without error lines, in the chunk that was yielded last."""
+
+    def errors(self) -> dict[str, int]:
+        """Count the errors so far by code."""
+
+    def run(
+        self, source: AsyncGenerator[bytes, None], on_error: OnError, *, keep_rejected: bool
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield whole result lines; `rejected` has the errors if they are kept."""
+
+
+class EngineRunner:
+    """Make results with the engine, in this process.
+
+    Args:
+        processor: makes the results.
+        workers, buffer_size, max_line_size: as for `Engine`.
+    """
+
+    def __init__(
+        self, processor: Processor, *, workers: int, buffer_size: int, max_line_size: int
+    ) -> None:
+        self._processor = processor
+        self._workers = workers
+        self._buffer_size = buffer_size
+        self._max_line_size = max_line_size
+        self._engine: Engine | None = None
+        self._counted = 0
+
+    @property
+    def rejected(self) -> Iterable[RejectedLine]:
+        return (self._engine and self._engine.take_rejected()) or ()
+
+    def results_in(self, _chunk: bytes) -> int:
+        counted, self._counted = self._counted, self._engine.results if self._engine else 0
+        return self._counted - counted
+
+    def errors(self) -> dict[str, int]:
+        return self._engine.errors_by_code() if self._engine else {}
+
+    async def run(
+        self, source: AsyncGenerator[bytes, None], on_error: OnError, *, keep_rejected: bool
+    ) -> AsyncGenerator[bytes, None]:
+        threads = ThreadPoolExecutor(self._workers, "forstcore-worker")
+        self._engine = Engine(
+            self._processor,
+            threads,
+            on_error=on_error,
+            max_line_size=self._max_line_size,
+            workers=self._workers,
+            buffer_size=self._buffer_size,
+            keep_rejected=keep_rejected,
+        )
+        try:
+            async with aclosing(self._engine.run_or_raise(source)) as results:
+                async for chunk in results:
+                    yield chunk
+        finally:
+            # A function may still be busy with its last record.
+            threads.shutdown(wait=False, cancel_futures=True)

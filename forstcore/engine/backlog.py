@@ -1,0 +1,138 @@
+"""Everything of a stream that waits: lines for a worker, and results for their turn."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+from forstcore._proc import count_lines
+from forstcore.engine.batch_sizer import MAX_BATCH
+from forstcore.engine.line_queue import LineQueue
+from forstcore.engine.sequencer import Job, Outcome, Sequencer
+from forstcore.errors import RecordError
+
+__all__ = ["Backlog"]
+
+_WORKER_SHARE = 2 * MAX_BATCH  # A batch in work, and its results while they wait for their turn.
+_SPLIT_SIZE = 1 << 14  # Bytes of lines split at once; single lines take more memory.
+_MARK_SIZE = 256  # Bytes that a mark counts as.
+
+
+class Backlog:
+    """Lines, jobs and results of one stream, in one place and within one bound.
+
+    Reading pauses when a full batch of lines waits for a worker. No job starts while the lines
+    and results of those before it take `_WORKER_SHARE` bytes for each worker and one more.
+
+    Args:
+        first_line: number of the first line.
+        workers: number of workers.
+        max_jobs: number of jobs whose results may wait for their turn or are not there yet.
+        as_completed: hand out results as soon as they are there, instead of in order.
+
+    Thread-safety: belongs to the event loop of its stream.
+    """
+
+    def __init__(self, first_line: int, workers: int, max_jobs: int, *, as_completed: bool) -> None:
+        self._number = first_line
+        self._max_jobs = max_jobs
+        self._max_held = _WORKER_SHARE * (workers + 1)
+        self._waiting = LineQueue()
+        self._split: Iterator[bytes] = iter(())
+        self._split_count = 0  # Lines left in `_split`.
+        self._jobs = Sequencer(as_completed=as_completed)
+        self._marks: deque[tuple[int, Any]] = deque()
+
+    @property
+    def lines(self) -> int:
+        """Number of lines, from the first on, whose results have all been handed out."""
+        return self._jobs.lines
+
+    @property
+    def failure(self) -> RecordError | None:
+        """The error that ended the stream; nothing after it is handed out."""
+        return self._jobs.failure
+
+    @property
+    def held(self) -> int:
+        """Bytes of the lines in work, and of results that have not been handed out."""
+        return self._jobs.held
+
+    @property
+    def has_room(self) -> bool:
+        """Whether to read on."""
+        return self._waiting.size + _MARK_SIZE * len(self._marks) < MAX_BATCH
+
+    @property
+    def has_work(self) -> bool:
+        """Whether a job may start, and there are lines for it."""
+        jobs = self._jobs
+        return (
+            bool(self._split_count or self._waiting.size)
+            and jobs.open < self._max_jobs
+            and jobs.held < self._max_held
+        )
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the results of all lines have been handed out."""
+        return not (self._split_count or self._waiting.size or self._jobs.open)
+
+    def put(self, lines: bytes) -> None:
+        """Append whole lines."""
+        self._waiting.put(lines)
+
+    def mark(self, line: int, value: Any) -> None:
+        """Have `take_marks` return a value once the results of so many lines are handed out."""
+        self._marks.append((line, value))
+
+    def start_batch(self, size: int) -> tuple[Job, bytes]:
+        """Start a job with about `size` bytes of the lines that wait."""
+        batch = self._waiting.take(size)
+        return self._start(count_lines(batch), len(batch)), batch
+
+    def start_line(self) -> tuple[Job, bytes]:
+        """Start a job with the next line, which is returned without its LF."""
+        if not self._split_count:
+            lines = self._waiting.take(_SPLIT_SIZE).split(b"\n")
+            lines.pop()
+            self._split_count = len(lines)
+            self._split = iter(lines)
+        self._split_count -= 1
+        line = next(self._split)
+        return self._start(1, len(line)), line
+
+    def take_unfinished(self) -> list[tuple[Job, bytes]]:
+        """Return the jobs to continue with the rest of their lines."""
+        found = []
+        for job in self._jobs.take_unfinished():
+            rest, job.rest = job.rest, b""
+            found.append((job, rest))
+        return found
+
+    def done(self, job: Job, outcome: Outcome) -> None:
+        """Store the outcome of a job, or of a part of it."""
+        self._jobs.done(job, outcome)
+
+    def take(self) -> list[Outcome]:
+        """Hand out outcomes whose turn it is."""
+        return self._jobs.take()
+
+    @property
+    def has_due_marks(self) -> bool:
+        """Whether `take_marks` would return any."""
+        return bool(self._marks) and self._marks[0][0] <= self._jobs.lines
+
+    def take_marks(self) -> list[Any]:
+        """Hand out the values of marks whose lines have all been handed out."""
+        due = []
+        while self.has_due_marks:
+            due.append(self._marks.popleft()[1])
+        return due
+
+    def _start(self, lines: int, size: int) -> Job:
+        job = Job(self._number, lines, size)
+        self._number += lines
+        self._jobs.add(job)
+        return job

@@ -1,0 +1,44 @@
+"""How large the next batch should be."""
+
+from __future__ import annotations
+
+__all__ = ["MAX_BATCH", "BatchSizer"]
+
+MAX_BATCH = 1 << 18
+"""Bytes of the largest batch, except for a single longer line."""
+
+_TARGET_SECONDS = 0.003  # Thirty times the cost of handing a batch to a thread.
+_HANDOVER_SECONDS = 0.0001  # Approximately; two threads also wait for each other's GIL.
+_SHORT_BATCH = 1 << 16  # Bytes of a typical batch when everything is processed as it arrives.
+
+
+class BatchSizer:
+    """Choose the size of the next batch from how long recent batches took.
+
+    Cheap records are processed in large batches, because handing a batch to a worker costs more
+    than processing a few of them. Expensive records are spread over the workers. The first batch
+    is a single line, and the size then grows.
+
+    Attributes:
+        size: bytes of the next batch.
+    """
+
+    def __init__(self) -> None:
+        self.size = 1
+        # Decaying sums over recent batches.
+        self._seconds = 0.0
+        self._bytes = 0.0
+
+    def is_short(self, size: int) -> bool:
+        """Return whether processing that many bytes costs less than handing them over."""
+        return min(size, _SHORT_BATCH) * self._seconds <= _HANDOVER_SECONDS * self._bytes
+
+    def add(self, size: int, seconds: float) -> None:
+        """Record that a batch of `size` bytes took `seconds`."""
+        if self._bytes:
+            # A batch that took much longer than expected probably waited for the CPU.
+            seconds = min(seconds, max(4 * size * self._seconds / self._bytes, _HANDOVER_SECONDS))
+        self._seconds = self._seconds / 2 + seconds
+        self._bytes = self._bytes / 2 + size
+        wanted = int(_TARGET_SECONDS * self._bytes / self._seconds) if self._seconds else MAX_BATCH
+        self.size = max(1, min(MAX_BATCH, 4 * max(self.size, size), wanted))
