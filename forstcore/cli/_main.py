@@ -109,9 +109,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except click.Abort:
-        _end_by(signal.SIGINT)
+        number = int(signal.SIGINT)
     except Ended as error:
-        _end_by(error.number)
+        number = error.number
     except Exception as error:
         if "--debug" in given:
             raise
@@ -122,6 +122,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
             # Python would try again when it exits, and fail with a status of its own.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return BAD_LINES if _is_about_lines(error) else FAILED
+    # Only now: the exception holds frames, and with them drafts that are not yet removed.
+    _end_by(number)
 
 
 def _open_closed() -> None:
