@@ -68,9 +68,13 @@ def _fail_if_it_could_not_run(report: pytest.TestReport | pytest.CollectReport) 
 # A machine that lacks a tool would otherwise stay green and test nothing.
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Watch the skips of tests."""
+    """Watch the skips of tests, and make their reports such that they can be sent."""
     report = yield
     _fail_if_it_could_not_run(report)
+    # pytest-xdist cannot send surrogates, which some tests log.
+    report.sections = [
+        (name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections
+    ]
     return report
 
 

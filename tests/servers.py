@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import os
+import random
 import re
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests import children
 
@@ -40,6 +45,30 @@ class Server:
             pytest.skip("needs /proc")
         return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
+    def figure(self, name: str, **labels: str) -> float:
+        """Add up the samples of a metric, of those labels; 0 if there is none.
+
+        Args:
+            name: without ``forstcore_``.
+            labels: those that a sample must have.
+        """
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=60)
+        try:
+            connection.request("GET", "/metrics", headers={"Connection": "close"})
+            text = connection.getresponse().read().decode()
+        finally:
+            connection.close()
+        return sum(
+            sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == f"forstcore_{name}" and labels.items() <= sample.labels.items()
+        )
+
+    def open_streams(self) -> int:
+        """Count the streams that are open."""
+        return int(self.figure("streams_open"))
+
     def stop(self, number: int = signal.SIGTERM) -> int:
         """End the process and return its exit status."""
         if self.process.poll() is None:
@@ -52,6 +81,30 @@ class Server:
 
 
 StartServer = Callable[..., Server]
+
+
+def wait_until(holds: Callable[[], object], seconds: float = 60) -> None:
+    """Wait for something that happens in another process or thread."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it does not happen"
+        time.sleep(0.02)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on.
+
+    It is none that the system gives out by itself: nobody is to take it while whoever listens
+    there is being started again.
+    """
+    while True:
+        port = random.randrange(20_000, 30_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 def launch(

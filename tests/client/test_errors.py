@@ -29,7 +29,7 @@ from forstcore import (
 )
 from tests import children
 from tests.faults import Fault, FaultProxy
-from tests.servers import ROOT, Server, StartServer
+from tests.servers import ROOT, Server, StartServer, free_port
 
 ENDPOINT = "/streaming-process"
 QUICK = StreamingConfig(retry=RetryConfig(attempts=3, delay=0.01), timeout=5)
@@ -373,12 +373,6 @@ def test_a_server_that_stops_reading_leaves_nothing() -> None:
 
 
 # Servers.
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.mark.parametrize("resume", [False, True])

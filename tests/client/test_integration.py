@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gzip
-import http.client
 import json
 import os
 import re
@@ -94,16 +93,6 @@ def stream(address: tuple[str, int], **headers: str) -> RawStream:
     return RawStream(address, "/stream", headers=named)
 
 
-def open_streams(server: Server) -> int:
-    connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
-    connection.request("GET", "/metrics")
-    text = connection.getresponse().read().decode()
-    connection.close()
-    found = re.search(r"^forstcore_streams_open(?:\{[^}]*\})? ([\d.]+)", text, re.MULTILINE)
-    assert found, text
-    return int(float(found[1]))
-
-
 def test_both_directions_at_once(piped: tuple[str, int]) -> None:
     with stream(piped, Forst_Frames="1") as request:
         for number in range(1, 30):
@@ -154,13 +143,13 @@ def test_codings_are_passed_through(piped: tuple[str, int]) -> None:
 
 
 def test_a_client_that_goes_away_ends_the_stream(piped: tuple[str, int], server: Server) -> None:
-    assert open_streams(server) == 0
+    assert server.open_streams() == 0
     with stream(piped) as request:
         request.send(RECORD % 1)
         assert request.read_line() == RESULT % 1
-        assert open_streams(server) == 1
+        assert server.open_streams() == 1
     deadline = time.monotonic() + 10
-    while open_streams(server):
+    while server.open_streams():
         assert time.monotonic() < deadline
         time.sleep(0.05)
 

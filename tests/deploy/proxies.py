@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests import children
 from tests.certificates import Certificates
-from tests.servers import ROOT, Server
+from tests.servers import ROOT, Server, free_port
 
 __all__ = ["Proxy", "replaced", "start_haproxy", "start_nginx"]
 
@@ -81,7 +81,7 @@ def start_nginx(
     Raises:
         FileNotFoundError: there is no nginx.
     """
-    port = _free_port()
+    port = free_port()
     tls = ""
     if certificate is not None:
         tls = f"ssl_certificate {certificate.path('server.pem')}; "
@@ -112,7 +112,7 @@ def start_haproxy(
     Raises:
         FileNotFoundError: there is no haproxy.
     """
-    port = _free_port()
+    port = free_port()
     tls = ""
     if certificate is not None:
         both = directory / "both.pem"
@@ -166,9 +166,3 @@ def _pass_through(port: int) -> None:
         with contextlib.suppress(ConnectionResetError):
             while probe.recv(1 << 16):
                 pass
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port

@@ -14,8 +14,7 @@ import pytest
 from tests.deploy.conftest import StartProxy
 from tests.deploy.proxies import Proxy
 from tests.server.raw import Cut, RawStream
-from tests.server.test_lifecycle import sample, wait_until
-from tests.servers import Server, StartServer
+from tests.servers import Server, StartServer, wait_until
 
 pytestmark = pytest.mark.long
 
@@ -27,10 +26,6 @@ def exchange(stream: RawStream, number: int) -> None:
     """Send a record, and read its result while the request goes on."""
     stream.send(RECORD % number)
     assert stream.read_line() == RESULT % number
-
-
-def open_streams(server: Server) -> int:
-    return int(sample(server, "forstcore_streams_open"))
 
 
 def status_of(proxy: Proxy, path: str, method: str = "GET", **headers: str) -> int:
@@ -84,7 +79,7 @@ def test_heartbeats_come_through(proxy: Proxy) -> None:
 
 def test_streams_are_spread(proxy: Proxy, servers: list[Server]) -> None:
     def counts() -> list[int]:
-        return [open_streams(server) for server in servers]
+        return [server.open_streams() for server in servers]
 
     with contextlib.ExitStack() as stack:
         of_first = []
@@ -119,7 +114,7 @@ def test_a_server_that_is_not_there_is_passed_over(proxy: Proxy, servers: list[S
 def test_a_cut_is_no_end(proxy: Proxy, servers: list[Server]) -> None:
     with RawStream(proxy.address) as stream:
         exchange(stream, 1)
-        (server,) = (server for server in servers if open_streams(server))
+        (server,) = (server for server in servers if server.open_streams())
         server.stop(signal.SIGKILL)
         with pytest.raises(Cut):
             stream.read_line()
@@ -128,8 +123,8 @@ def test_a_cut_is_no_end(proxy: Proxy, servers: list[Server]) -> None:
 def test_a_client_that_goes_is_gone(proxy: Proxy, servers: list[Server]) -> None:
     with RawStream(proxy.address) as stream:
         exchange(stream, 1)
-        assert sum(map(open_streams, servers)) == 1
-    wait_until(lambda: sum(map(open_streams, servers)) == 0)
+        assert sum(map(Server.open_streams, servers)) == 1
+    wait_until(lambda: sum(map(Server.open_streams, servers)) == 0)
 
 
 def test_a_stopped_reader_stops_its_sender(proxy: Proxy, servers: list[Server]) -> None:
@@ -137,7 +132,7 @@ def test_a_stopped_reader_stops_its_sender(proxy: Proxy, servers: list[Server]) 
     batch = b"".join(RECORD % number for number in range(10_000))
     with RawStream(proxy.address, receive_buffer=1 << 16) as stream:
         exchange(stream, 1)
-        (server,) = (server for server in servers if open_streams(server))
+        (server,) = (server for server in servers if server.open_streams())
         before = server.rss(), proxy.rss()
         sent = 0
         stream.socket.settimeout(0.5)
@@ -186,13 +181,13 @@ def test_a_server_on_its_way_out_gets_no_new_streams(
         streams = [stack.enter_context(RawStream(proxy.address)) for _ in range(2)]
         for stream in streams:
             exchange(stream, 1)
-        assert [open_streams(server) for server in servers] == [1, 1]
+        assert [server.open_streams() for server in servers] == [1, 1]
         servers[0].process.send_signal(signal.SIGTERM)
         # It is asked each second.
         time.sleep(2)
         for _ in range(4):
             exchange(stack.enter_context(RawStream(proxy.address)), 1)
-        assert [open_streams(server) for server in servers] == [1, 5]
+        assert [server.open_streams() for server in servers] == [1, 5]
         for stream in streams:
             exchange(stream, 2)
         assert servers[0].process.wait(timeout=10) == 0
@@ -207,11 +202,11 @@ def test_a_full_server_gets_no_new_streams(
     with contextlib.ExitStack() as stack:
         for _ in range(4):
             exchange(stack.enter_context(RawStream(proxy.address)), 1)
-        assert [open_streams(server) for server in servers] == [2, 2]
+        assert [server.open_streams() for server in servers] == [2, 2]
         time.sleep(2)
         for _ in range(4):
             exchange(stack.enter_context(RawStream(proxy.address)), 1)
-        assert [open_streams(server) for server in servers] == [2, 6]
+        assert [server.open_streams() for server in servers] == [2, 6]
 
 
 def test_counts_behind_the_response_break_nothing(proxy: Proxy) -> None:

@@ -18,7 +18,6 @@ from forstcore import (
 from tests.certificates import Certificates
 from tests.deploy.conftest import StartProxy
 from tests.deploy.proxies import Proxy
-from tests.deploy.test_proxies import open_streams
 from tests.servers import Server, StartServer
 
 pytestmark = pytest.mark.long
@@ -38,7 +37,7 @@ def test_nothing_is_lost_and_nothing_comes_twice(
     """The server that has the stream is ended, and another takes its place, again and again."""
 
     def replace() -> None:
-        (place,) = (at for at, server in enumerate(servers) if open_streams(server))
+        (place,) = (at for at, server in enumerate(servers) if server.open_streams())
         status = servers[place].stop(number)
         assert status == (0 if number == signal.SIGTERM else -number)
         servers[place] = start_one("--port", str(servers[place].port))

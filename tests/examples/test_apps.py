@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -15,7 +13,7 @@ import requests
 
 from tests.examples.conftest import StartApp
 from tests.server.raw import RawStream
-from tests.servers import ROOT, Server, StartServer
+from tests.servers import ROOT, Server, StartServer, wait_until
 
 pytestmark = pytest.mark.parametrize("start_server", ["takeover"], indirect=True)
 
@@ -59,20 +57,6 @@ def stream(app: Server, headers: dict[str, str] | None = None) -> RawStream:
 def batches(line: str, total: int) -> Iterator[bytes]:
     for start in range(0, total, BATCH):
         yield "".join(line % number for number in range(start, min(start + BATCH, total))).encode()
-
-
-def open_streams(server: Server) -> float:
-    text = requests.get(f"{server.url}/metrics", timeout=10).text
-    found = re.search(r"^forstcore_streams_open (\S+)$", text, re.MULTILINE)
-    assert found
-    return float(found[1])
-
-
-def wait_for_no_streams(server: Server) -> None:
-    deadline = time.monotonic() + 10
-    while open_streams(server):
-        assert time.monotonic() < deadline, "the stream stays open"
-        time.sleep(0.02)
 
 
 def test_each_result_comes_before_the_next_record_is_sent(app: Server) -> None:
@@ -164,7 +148,7 @@ def test_a_refused_request_is_told_while_it_is_sent(app: Server, server: Server)
         assert request.read_head() == 400
         assert request.headers["content-type"] == "application/problem+json"
         assert "perhaps" in json.loads(request.read_rest())["detail"]
-    wait_for_no_streams(server)
+    wait_until(lambda: server.open_streams() == 0)
 
 
 def test_a_refused_request_is_told_after_it_was_sent(app: Server) -> None:
@@ -190,8 +174,8 @@ def test_a_client_that_goes_away_ends_the_stream(app: Server, server: Server) ->
     with stream(app) as request:
         request.send((RECORD % 1).encode())
         assert request.read_line().decode() == RESULT % 1
-        assert open_streams(server) == 1
-    wait_for_no_streams(server)
+        assert server.open_streams() == 1
+    wait_until(lambda: server.open_streams() == 0)
     with stream(app) as request:
         request.send((RECORD % 2).encode())
         assert request.read_line().decode() == RESULT % 2

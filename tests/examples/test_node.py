@@ -13,9 +13,8 @@ import pytest
 from redis import Redis
 
 from tests import children
-from tests.servers import ROOT, Server, StartServer, launch
+from tests.servers import ROOT, Server, StartServer, launch, wait_until
 from tests.sources.brokers import RedisServer
-from tests.sources.live import wait_until
 
 # Nothing here depends on the way in which the server reads a body.
 _one_way = pytest.mark.parametrize("start_server", ["takeover"], indirect=True)

@@ -18,13 +18,13 @@ from tests.hostile.replies import Reply, replies_in
 from tests.hostile.witness import Witness
 from tests.servers import Server, launch
 
-__all__ = ["RECORD", "RESULT", "Target", "chunk", "head", "reset"]
+__all__ = ["RECORD", "RESULT", "Target", "head", "reset"]
 
 RECORD = b'{"id":"%d","data":"x"}\n'
 RESULT = b'{"id":"%d","result":"processed_x","status":"success"}\n'
 
 # Whatever is left open is ended by the server within a few seconds.
-_OPTIONS = ("--header-timeout", "0.5", "--timeout", "2.5", "--stall", "1", "--max-streams", "100")
+_OPTIONS = ("--header-timeout", "1.5", "--timeout", "2.5", "--stall", "1", "--max-streams", "100")
 _PATIENCE = 15.0
 _AT_ONCE = 32  # Connections of one attack.
 _MOST_GROWTH = 64 << 20  # Bytes of memory that malloc may keep for its threads.
@@ -34,11 +34,6 @@ def head(*lines: str | bytes, start: str = "POST /streaming-process HTTP/1.1") -
     """Write the head of a request to the right host."""
     fields = [line if isinstance(line, bytes) else line.encode() for line in lines]
     return b"\r\n".join([start.encode(), b"Host: localhost", *fields, b"", b""])
-
-
-def chunk(data: bytes) -> bytes:
-    """Write an HTTP chunk."""
-    return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 def reset(connection: socket.socket) -> None:
@@ -140,13 +135,6 @@ class Target:
         answer = json.loads(self.ask("/sources/events", "POST", b'{"id":"ours"}\n'))
         return int(answer["offset"].partition("-")[2])
 
-    def figure(self, name: str) -> float:
-        """Return the value of a figure of /metrics, 0 where it is not there yet."""
-        for line in self.ask("/metrics").decode().splitlines():
-            if line.startswith(f"{name} "):
-                return float(line.split()[1])
-        return 0.0
-
     def descriptors(self) -> int:
         """Count the descriptors that the server has open."""
         place = Path(f"/proc/{self.server.process.pid}/fd")
@@ -169,7 +157,7 @@ class Target:
     def check_nothing_is_left(self) -> None:
         """Check that the attacks have left neither descriptors, nor streams, nor memory."""
         self.check_descriptors()
-        assert self.figure("forstcore_streams_open") == 1
+        assert self.server.open_streams() == 1  # That of the witness.
         grown = self.server.rss() - self._memory
         assert grown < _MOST_GROWTH, f"{grown >> 20} MiB"
 

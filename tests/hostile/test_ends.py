@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from tests.hostile.target import RECORD, RESULT, Target, chunk, head, reset
+from tests.hostile.target import RECORD, RESULT, Target, head, reset
+from tests.server.raw import chunk
 
 pytestmark = pytest.mark.both_ways
 

@@ -20,8 +20,8 @@ import pytest
 
 from tests import children
 from tests.certificates import Certificates, make_certificates, tls_options
-from tests.hostile.target import RECORD, RESULT, chunk, head
-from tests.server.raw import Cut, RawStream
+from tests.hostile.target import RECORD, RESULT, head
+from tests.server.raw import Cut, RawStream, chunk
 from tests.servers import ROOT, Server, StartServer, await_server
 
 LIMIT = 60

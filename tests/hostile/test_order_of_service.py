@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from server.process.event_loop import CROWD, run
-from tests.hostile.target import RECORD, RESULT, chunk, head
+from tests.hostile.target import RECORD, RESULT, head
+from tests.server.raw import chunk
 from tests.servers import StartServer
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs epoll")

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from tests.hostile.replies import replies_in
-from tests.hostile.target import RECORD, RESULT, Target, chunk, head
+from tests.hostile.target import RECORD, RESULT, Target, head
+from tests.server.raw import chunk
 
 pytestmark = pytest.mark.both_ways
 

@@ -10,7 +10,8 @@ import re
 
 import pytest
 
-from tests.hostile.target import RECORD, RESULT, Target, chunk, head
+from tests.hostile.target import RECORD, RESULT, Target, head
+from tests.server.raw import chunk
 
 pytestmark = pytest.mark.both_ways
 

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import sysconfig
@@ -18,7 +17,7 @@ import pytest
 
 from tests import children
 from tests.packaging.conftest import Installed, outside
-from tests.servers import ROOT
+from tests.servers import ROOT, free_port
 
 _TEXT = (ROOT / "docs/tutorial.md").read_text(encoding="utf-8")
 # What is before a block, the block, and what stands below it as its output.
@@ -80,12 +79,6 @@ class Shell:
         """End the shell, and what it has started."""
         os.killpg(self._shell.pid, signal.SIGKILL)
         self._shell.communicate()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @pytest.fixture

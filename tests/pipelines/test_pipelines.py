@@ -13,6 +13,7 @@ import pytest
 from tests.hostile.replies import Reply, replies_in
 from tests.pipelines.reader import read_requests
 from tests.pipelines.run import Tally, fill, run, served
+from tests.server.raw import chunk
 from tests.servers import Server
 
 GET = b"GET /version HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -21,10 +22,6 @@ RECORD = b'{"id":"%06d","data":"x"}\n'
 END = b"0\r\n\r\n"
 # Sizes of the buffers that a body goes through, and the most that is held.
 EDGES = [1 << 16, 1 << 17, 1 << 18]
-
-
-def chunk(data: bytes) -> bytes:
-    return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 def filled(size: int) -> bytes:

@@ -9,20 +9,18 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from prometheus_client.parser import text_string_to_metric_families
 
 import forstcore
 from forstcore.processors import REGISTRY
 from tests import children
 from tests.processors import routes as _routes  # noqa: F401 (declares them)
 from tests.server.raw import RawStream
-from tests.servers import ROOT, Server, StartServer
+from tests.servers import ROOT, Server, StartServer, wait_until
 
 FRAMES = {"Forst-Frames": "1"}
 EMIT = {"Forst-On-Error": "emit"}
@@ -70,24 +68,6 @@ def get(server: Server, path: str, method: str = "GET") -> tuple[int, Any]:
     body = response.read()
     connection.close()
     return response.status, body
-
-
-def sample(server: Server, name: str, **labels: str) -> float:
-    """Add up the samples of that name in /metrics."""
-    text = get(server, "/metrics")[1].decode()
-    return sum(
-        found.value
-        for family in text_string_to_metric_families(text)
-        for found in family.samples
-        if found.name == f"forstcore_{name}" and labels.items() <= found.labels.items()
-    )
-
-
-def wait_until(holds: Callable[[], bool], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it does not happen"
-        time.sleep(0.02)
 
 
 def errors_of(server: Server, status: int = 0) -> str:
@@ -298,13 +278,13 @@ def test_figures_by_processor(served: Server) -> None:
     send(served, "times", b'{"id":1,"n":3}\n{"id":2,"n":0}\njunk\n')
     send(served, "large-dataset-stream", b'{"id":"1"}\n')
     send(served, "streaming-process", b'{"id":"1"}\n')
-    wait_until(lambda: sample(served, "stream_seconds_count") == 3)
-    assert sample(served, "processor_records_total", processor="times") == 2
-    assert sample(served, "processor_results_total", processor="times") == 3
-    assert sample(served, "processor_errors_total", processor="times") == 1
-    assert sample(served, "processor_seconds_total", processor="times") > 0
-    assert sample(served, "processor_records_total", processor="built-in") == 1
-    assert sample(served, "records_total") == 4
+    wait_until(lambda: served.figure("stream_seconds_count") == 3)
+    assert served.figure("processor_records_total", processor="times") == 2
+    assert served.figure("processor_results_total", processor="times") == 3
+    assert served.figure("processor_errors_total", processor="times") == 1
+    assert served.figure("processor_seconds_total", processor="times") > 0
+    assert served.figure("processor_records_total", processor="built-in") == 1
+    assert served.figure("records_total") == 4
 
 
 # Ends.
@@ -317,7 +297,7 @@ def test_a_client_that_goes_away_stops_the_work(start_server: StartServer) -> No
             with stream(server, name) as request:
                 request.send(b'{"seconds":0.01}\n' + b'{"seconds":0.5}\n' * 1000)
                 request.read_line()
-        wait_until(lambda: sample(server, "streams_open") == 0, 5)
+        wait_until(lambda: server.figure("streams_open") == 0)
         # At most the sleeps that had begun are still to end.
         assert send(server, name, b'{"id":1}\n') == b'{"id":1}\n'
     assert "Traceback" not in errors_of(server)
@@ -329,7 +309,7 @@ def test_drain_processes_what_was_read(start_server: StartServer) -> None:
         with stream(server, name, FRAMES) as request:
             request.send(b'{"id":0,"seconds":0.5}\n{"id":1,"seconds":0.5}\n{"id":2')
             request.read_head()
-            wait_until(lambda s=server: sample(s, "streams_open") == 1)  # type: ignore[misc]
+            wait_until(lambda s=server: s.figure("streams_open") == 1)  # type: ignore[misc]
             time.sleep(0.1)
             server.process.send_signal(signal.SIGTERM)
             lines = request.read_rest().splitlines()

@@ -6,11 +6,16 @@ import socket
 from types import TracebackType
 from typing import Self
 
-__all__ = ["Cut", "RawStream"]
+__all__ = ["Cut", "RawStream", "apart", "chunk"]
 
 
 class Cut(Exception):
     """The connection ended before the response did."""
+
+
+def chunk(data: bytes) -> bytes:
+    """Write an HTTP chunk."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 def apart(response: bytes) -> tuple[list[bytes], list[bytes]]:
@@ -86,7 +91,7 @@ class RawStream:
 
     def send(self, data: bytes) -> None:
         """Send `data` as one HTTP chunk."""
-        self.socket.sendall(b"%x\r\n%b\r\n" % (len(data), data))
+        self.socket.sendall(chunk(data))
 
     def send_many(self, data: bytes, *, times: int) -> None:
         """Send `data` as an HTTP chunk again and again."""

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
 from tests import children
 from tests.server.raw import RawStream
@@ -260,10 +259,8 @@ def test_it_is_not_the_log(tmp_path: Path) -> None:
 BAD = b'{"id":2}\n'
 
 
-def figure(server: Server, outcome: str) -> float:
-    text = requests.get(f"{server.url}/metrics", timeout=10).text
-    name = f'forstcore_rejected_lines_total{{outcome="{outcome}"}} '
-    return sum(float(line.removeprefix(name)) for line in text.splitlines() if name in line)
+def rejected(server: Server, outcome: str) -> float:
+    return server.figure("rejected_lines_total", outcome=outcome)
 
 
 def test_writing_goes_on_when_there_is_room_again(start_one: StartServer, tmp_path: Path) -> None:
@@ -282,7 +279,10 @@ def test_writing_goes_on_when_there_is_room_again(start_one: StartServer, tmp_pa
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard))
     process(server, BAD * 5)
     assert len(entries(file)) == full + 5
-    assert (figure(server, "written"), figure(server, "dropped")) == (full + 5, 5008 - full)
+    assert (
+        rejected(server, "written"),
+        rejected(server, "dropped"),
+    ) == (full + 5, 5008 - full)
     assert server.stop() == 0
     assert server.process.stderr
     first, last = server.process.stderr.read().splitlines()
@@ -334,7 +334,7 @@ def test_a_disk_that_stands_still_holds_up_nobody(start_one: StartServer, tmp_pa
                 assert time.monotonic() - started < 1
                 stream.end()
                 stream.read_rest()
-        assert figure(server, "dropped") > 100
+        assert rejected(server, "dropped") > 100
         assert server.stop() == 0
         assert server.process.stderr
         told = server.process.stderr.read()

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from tests.server.raw import RawStream
-from tests.servers import Server, StartServer
+from tests.servers import StartServer, wait_until
 
 RECORD = b'{"id":"%07d","data":"' + b"x" * 80 + b'"}\n'
 BATCH = 10_000
@@ -96,13 +96,7 @@ def test_a_slow_reader_is_not_spooled(start_server: StartServer) -> None:
                     request.socket.recv(1 << 17)
                 except BlockingIOError:
                     continue
-    assert _spooled(server) == 0
-
-
-def _spooled(server: Server) -> float:
-    text = requests.get(f"{server.url}/metrics", timeout=10).text
-    line = next(x for x in text.splitlines() if x.startswith("forstcore_spooled_bytes_total "))
-    return float(line.split()[1])
+    assert server.figure("spooled_bytes_total") == 0
 
 
 def test_the_spool_is_bounded(start_server: StartServer) -> None:
@@ -111,7 +105,7 @@ def test_the_spool_is_bounded(start_server: StartServer) -> None:
         request.socket.settimeout(3)
         with pytest.raises((TimeoutError, ConnectionError)):
             send_all(request, 3_000_000)
-    assert 0 < _spooled(server) <= 4 << 20
+    assert 0 < server.figure("spooled_bytes_total") <= 4 << 20
 
 
 def test_a_reader_that_starts_late_catches_up(start_server: StartServer) -> None:
@@ -119,9 +113,7 @@ def test_a_reader_that_starts_late_catches_up(start_server: StartServer) -> None
     with RawStream((server.host, server.port), receive_buffer=1 << 16) as request:
         total = 100_000
         send_all(request, total)
-        deadline = time.monotonic() + 10
-        while not _spooled(server) and time.monotonic() < deadline:
-            time.sleep(0.1)
+        wait_until(lambda: server.figure("spooled_bytes_total"))
         number = 0
         while number < total:
             assert request.read_line().startswith(b'{"id":"%07d"' % number)
@@ -137,10 +129,7 @@ def test_spool_files_have_no_name(start_server: StartServer, tmp_path: Path) -> 
     server = start_server("--stall", "0.2", "--spool-dir", str(tmp_path))
     with RawStream((server.host, server.port), receive_buffer=1 << 16) as request:
         send_all(request, 100_000)
-        deadline = time.monotonic() + 10
-        while not _spooled(server) and time.monotonic() < deadline:
-            time.sleep(0.1)
-        assert _spooled(server) > 0
+        wait_until(lambda: server.figure("spooled_bytes_total"))
         # Nothing to leave behind, whatever happens to the process.
         assert list(tmp_path.iterdir()) == []
 

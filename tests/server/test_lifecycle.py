@@ -10,14 +10,13 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from tests.server.raw import Cut, RawStream
-from tests.servers import Server, StartServer
+from tests.servers import Server, StartServer, wait_until
 
 RECORD = b'{"id":"%d","data":"x"}\n'
 RESULT = b'{"id":"%d","result":"processed_x","status":"success"}\n'
@@ -33,13 +32,6 @@ def process_one(server: Server, number: int = 1) -> None:
         request.send(RECORD % number)
         request.end()
         assert request.read_rest() == RESULT % number
-
-
-def wait_until(holds: Callable[[], bool], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it does not happen"
-        time.sleep(0.02)
 
 
 def is_refused(server: Server) -> bool:
@@ -289,20 +281,6 @@ def is_alive(pid: int) -> bool:
     return state != "Z"
 
 
-def sample(server: Server, name: str, **labels: str) -> float:
-    """Add up the samples of that name in /metrics; 0 if there is none."""
-    connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
-    connection.request("GET", "/metrics")
-    text = connection.getresponse().read().decode()
-    connection.close()
-    return sum(
-        found.value
-        for family in text_string_to_metric_families(text)
-        for found in family.samples
-        if found.name == name and labels.items() <= found.labels.items()
-    )
-
-
 @pytest.fixture
 def pair(start_server: StartServer) -> Iterator[Server]:
     """A server of two processes, both ready."""
@@ -341,9 +319,9 @@ def test_each_process_serves_and_figures_add_up(pair: Server) -> None:
     for number in range(10):
         process_one_without(pair, one if number % 2 else two)
     # Two more were processed to see that both are ready.
-    wait_until(lambda: sample(pair, "forstcore_stream_seconds_count") == 12)
-    assert sample(pair, "forstcore_streams_total", outcome="ok") == 12
-    assert sample(pair, "forstcore_results_total") == 12
+    wait_until(lambda: pair.figure("stream_seconds_count") == 12)
+    assert pair.figure("streams_total", outcome="ok") == 12
+    assert pair.figure("results_total") == 12
     assert pair.stop() == 0
 
 
@@ -354,8 +332,8 @@ def test_a_killed_worker_is_replaced(pair: Server) -> None:
         lost.send(RECORD % 1)
         assert lost.read_line() == RESULT % 1
         os.kill(two, signal.SIGCONT)
-        assert sample(pair, "forstcore_streams_open") == 1
-        wait_until(lambda: sample(pair, "forstcore_streams_total") == 2)
+        assert pair.figure("streams_open") == 1
+        wait_until(lambda: pair.figure("streams_total") == 2)
         os.kill(one, signal.SIGKILL)
         with pytest.raises(Cut):
             lost.read_line()
@@ -365,8 +343,8 @@ def test_a_killed_worker_is_replaced(pair: Server) -> None:
     process_one(pair)
     process_one_without(pair, two)
     # What the dead one counted stays; its open streams do not.
-    wait_until(lambda: sample(pair, "forstcore_streams_total") == 5)
-    assert sample(pair, "forstcore_streams_open") == 0
+    wait_until(lambda: pair.figure("streams_total") == 5)
+    assert pair.figure("streams_open") == 0
     assert pair.stop() == 0
     errors = pair.process.communicate()[1]
     told = [line for line in errors.splitlines() if not line.startswith("{")]

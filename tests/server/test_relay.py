@@ -24,7 +24,7 @@ from server.streams import core as streaming
 from server.streams import fast_path as relay
 from server.streams._fast_path import AVAILABLE, Relay
 from server.worker import serve
-from tests.server.raw import RawStream
+from tests.server.raw import RawStream, chunk
 from tests.servers import StartServer
 
 pytestmark = pytest.mark.skipif(not AVAILABLE, reason="streams are relayed on Linux only")
@@ -32,10 +32,6 @@ pytestmark = pytest.mark.skipif(not AVAILABLE, reason="streams are relayed on Li
 RECORD = b'{"id":"1","data":"a"}\n'
 RESULT = b'{"id":"1","result":"processed_a","status":"success"}\n'
 ANY = 1 << 62
-
-
-def chunk(data: bytes) -> bytes:
-    return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 @dataclass

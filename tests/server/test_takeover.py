@@ -9,6 +9,7 @@ import time
 import pytest
 
 from server.http.body_takeover import works
+from tests.server.raw import chunk
 from tests.servers import Server
 
 pytestmark = pytest.mark.both_ways
@@ -19,10 +20,6 @@ HEAD = b"POST /streaming-process HTTP/1.1\r\nHost: localhost\r\nTransfer-Encodin
 END = b"0\r\n\r\n"
 PLAIN = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 SIZED = b"POST /streaming-process HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b"
-
-
-def chunk(data: bytes) -> bytes:
-    return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 def answers(connection: socket.socket, count: int) -> list[bytes]:

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from tests.server.raw import RawStream
-from tests.servers import Server, StartServer
+from tests.servers import Server, StartServer, wait_until
 
 RECORD = b'{"id":"%d","data":"x"}\n'
 RESULT = b'{"id":"%d","result":"processed_x","status":"success"}\n'
@@ -62,20 +62,7 @@ def test_a_client_that_vanished_is_found(start_server: StartServer) -> None:
         request.socket.settimeout(0.5)
         with pytest.raises(TimeoutError):
             request.send_many(chunk, times=100)
-        deadline = time.monotonic() + 10
-        while _open_streams(server) and time.monotonic() < deadline:
-            time.sleep(0.1)
-        assert _open_streams(server) == 0
-
-
-def _open_streams(server: Server) -> float:
-    with socket.create_connection((server.host, server.port), timeout=10) as connection:
-        connection.sendall(b"GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n")
-        text = b""
-        while data := connection.recv(65536):
-            text += data
-    line = next(line for line in text.splitlines() if line.startswith(b"forstcore_streams_open "))
-    return float(line.split()[1])
+        wait_until(lambda: server.open_streams() == 0)
 
 
 @pytest.mark.parametrize("sent", [b"", b"POST /streaming-pro", b"POST / HTTP/1.1\r\nHost: x\r\n"])

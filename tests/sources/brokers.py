@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import shutil
 import signal
 import socket
@@ -18,24 +17,9 @@ import pytest
 from redis import Redis
 
 from tests import children
+from tests.servers import free_port
 
-__all__ = ["Broker", "Flapping", "Mosquitto", "RedisServer", "free_port", "redis_client"]
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on.
-
-    It is none that the system gives out by itself: nobody is to take it while whoever listens
-    there is being started again.
-    """
-    while True:
-        port = random.randrange(20_000, 30_000)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
+__all__ = ["Broker", "Flapping", "Mosquitto", "RedisServer", "redis_client"]
 
 
 class Broker:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,15 +15,7 @@ from tests import children
 from tests.server.raw import RawStream
 from tests.servers import ROOT, Server
 
-__all__ = ["Subscription", "consumer", "highest", "publish", "refused", "wait_until"]
-
-
-def wait_until(holds: Callable[[], bool], seconds: float = 20) -> None:
-    """Wait for something that happens in another process."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it does not happen"
-        time.sleep(0.02)
+__all__ = ["Subscription", "consumer", "highest", "publish", "refused"]
 
 
 class Subscription(RawStream):

@@ -17,10 +17,10 @@ from redis import Redis
 
 from forstcore import ForstStreamingClient, RetryConfig, StreamingConfig
 from tests.server.raw import RawStream
-from tests.servers import Server, StartServer
+from tests.servers import Server, StartServer, wait_until
 from tests.sources.brokers import RedisServer
 from tests.sources.brokers import redis_client as client
-from tests.sources.live import Subscription, consumer, wait_until
+from tests.sources.live import Subscription, consumer
 
 KEY = "jobs"
 GROUP = "workers"

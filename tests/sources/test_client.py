@@ -18,8 +18,8 @@ from forstcore import (
     StreamingIntegration,
 )
 from tests.faults import ENDING, FaultProxy, Plan
-from tests.servers import Server, StartServer
-from tests.sources.brokers import RedisServer, free_port
+from tests.servers import Server, StartServer, free_port
+from tests.sources.brokers import RedisServer
 from tests.sources.live import publish
 
 CONFIG = StreamingConfig(retry=RetryConfig(attempts=50, delay=0.02, max_delay=0.2))

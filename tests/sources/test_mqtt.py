@@ -20,9 +20,9 @@ from paho.mqtt.enums import CallbackAPIVersion
 from forstcore.errors import SourceError
 from forstcore.sources import SourceLimits, open_source
 from tests import children
-from tests.servers import ROOT, StartServer
+from tests.servers import ROOT, StartServer, wait_until
 from tests.sources.brokers import Flapping, Mosquitto
-from tests.sources.live import Subscription, consumer, highest, refused, wait_until
+from tests.sources.live import Subscription, consumer, highest, refused
 
 
 @contextmanager

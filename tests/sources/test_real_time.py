@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
 import sys
 import time
 from contextlib import ExitStack
@@ -15,8 +14,8 @@ import pytest
 
 from tests import children
 from tests.server.raw import Cut, RawStream, apart
-from tests.servers import ROOT, Server, StartServer
-from tests.sources.live import Subscription, publish, wait_until
+from tests.servers import ROOT, Server, StartServer, wait_until
+from tests.sources.live import Subscription, publish
 
 RECORD = b'{"id":"%d","data":"x"}\n'
 RESULT = b'{"id":"%d","result":"processed_x","status":"success"}\n'
@@ -302,7 +301,7 @@ def test_a_reader_that_stopped_for_good_is_ended(start_one: StartServer) -> None
         stopped.start()
         for _ in range(300):
             publish(server, records(0, 1000))
-        wait_until(lambda: open_streams(server) == 0)
+        wait_until(lambda: server.open_streams() == 0)
 
 
 def test_who_begins_in_the_past_misses_nothing_however_slow(start_one: StartServer) -> None:
@@ -315,24 +314,14 @@ def test_who_begins_in_the_past_misses_nothing_however_slow(start_one: StartServ
         assert live.missed == []
 
 
-def open_streams(server: Server) -> int:
-    with socket.create_connection((server.host, server.port), timeout=5) as connection:
-        connection.sendall(b"GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n")
-        text = b""
-        while data := connection.recv(1 << 16):
-            text += data
-    (line,) = [each for each in text.splitlines() if each.startswith(b"forstcore_streams_open ")]
-    return int(float(line.split()[1]))
-
-
 # The end.
 
 
 def test_a_client_that_goes_is_noticed_at_once(server: Server) -> None:
     with Subscription(server) as live:
         live.start()
-        assert open_streams(server) == 1
-    wait_until(lambda: open_streams(server) == 0, 2)
+        assert server.open_streams() == 1
+    wait_until(lambda: server.open_streams() == 0)
 
 
 @pytest.mark.parametrize("frames", [True, False])
@@ -343,7 +332,7 @@ def test_draining_ends_subscriptions(start_one: StartServer, frames: bool) -> No
         assert live.read_head() == 200
         if frames:
             live.start()
-        wait_until(lambda: open_streams(server) == 1)
+        wait_until(lambda: server.open_streams() == 1)
         server.process.send_signal(signal.SIGTERM)
         if frames:
             rest = live.read_rest()
@@ -367,7 +356,7 @@ def test_nothing_is_left_of_subscriptions_that_ended(server: Server) -> None:
                 start = "start" if number % 2 else "now"
                 stack.enter_context(Subscription(server, start=start)).start()
             publish(server, records(0, 10))
-        wait_until(lambda: open_streams(server) == 0)
+        wait_until(lambda: server.open_streams() == 0)
 
     round_of_many()
     wait_until(lambda: len(list(fds.iterdir())) < 30)
@@ -473,7 +462,7 @@ def test_a_publisher_that_goes_away_has_published_its_whole_lines(each_server: S
         with RawStream(address, "/sources/events") as publisher:
             publisher.send(RECORD % 1 + b'{"id":"cu')
             assert live.ids(1) == ["1"]
-        wait_until(lambda: open_streams(each_server) == 1)
+        wait_until(lambda: each_server.open_streams() == 1)
         publish(each_server, RECORD % 2)
         assert live.ids(1) == ["2"]
 
@@ -490,7 +479,7 @@ def test_draining_ends_publishers(start_server: StartServer) -> None:
     server = start_server()
     with RawStream((server.host, server.port), "/sources/events") as publisher:
         publisher.send(RECORD % 1)
-        wait_until(lambda: open_streams(server) == 1)
+        wait_until(lambda: server.open_streams() == 1)
         server.process.send_signal(signal.SIGTERM)
         assert publisher.read_head() == 503
     assert server.process.wait(timeout=10) == 0

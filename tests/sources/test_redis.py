@@ -16,10 +16,10 @@ from redis import Redis
 from forstcore.errors import OffsetError, SourceError
 from forstcore.sources import Notice, open_source
 from tests.server.raw import Cut
-from tests.servers import Server, StartServer
+from tests.servers import Server, StartServer, wait_until
 from tests.sources.brokers import RedisServer
 from tests.sources.brokers import redis_client as client
-from tests.sources.live import Subscription, refused, wait_until
+from tests.sources.live import Subscription, refused
 
 KEY = "readings"
 

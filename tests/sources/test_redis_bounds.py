@@ -11,10 +11,10 @@ import pytest
 from redis import Redis
 
 from forstcore.sources import Notice, SourceLimits, open_source
-from tests.servers import StartServer
+from tests.servers import StartServer, wait_until
 from tests.sources.brokers import RedisServer
 from tests.sources.brokers import redis_client as client
-from tests.sources.live import Subscription, highest, wait_until
+from tests.sources.live import Subscription, highest
 
 KEY = "readings"
 LIMIT = 1 << 20
