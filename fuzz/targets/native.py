@@ -12,8 +12,8 @@ from typing import Any
 from fuzz.choices import Choices
 from fuzz.cuts import sizes
 from fuzz.grammar import lines
+from fuzz.model import by_name, integer_of, members_of, message_of, model
 from fuzz.runs import MODES, Options, invariant
-from fuzz.told import by_name, integer_of, members_of, message_of, told
 from tests.core.reference import BLANK, BOM, MALFORMED, Refused, load
 from tests.native import build
 
@@ -42,7 +42,7 @@ def _results(line: bytes, number: int) -> list[dict[str, Any]]:
         raise Refused("processor_failed", "it left a result without end")
     times = integer_of(named.get("times", b""))
     count = 1 if times is None else times
-    return [told(line, number)] * (count if 0 < count <= MOST_TIMES else 0)
+    return [model(line, number)] * (count if 0 < count <= MOST_TIMES else 0)
 
 
 def _outcome(line: bytes, number: int) -> tuple[list[dict[str, Any]], Refused | None]:

@@ -11,8 +11,8 @@ from forstcore._proc import PASS_ON, parse_record, process_block, process_record
 from fuzz.choices import Choices
 from fuzz.cuts import sizes
 from fuzz.grammar import NAMES, TEXTS, lines
+from fuzz.oracle import as_orjson, as_twin, error_of, loaded
 from fuzz.runs import MODES, Options, invariant
-from fuzz.verdicts import as_orjson, as_twin, error_of, loaded
 from tests.core.filter_reference import holds
 from tests.core.reference import BLANK, BOM, is_json
 

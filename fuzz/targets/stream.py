@@ -5,8 +5,8 @@ from __future__ import annotations
 from forstcore._proc import LineSplitter, count_lines
 from fuzz.choices import Choices
 from fuzz.cuts import alone, cut, sizes
+from fuzz.oracle import as_orjson, as_twin
 from fuzz.runs import MODES, Options, invariant
-from fuzz.verdicts import as_orjson, as_twin
 
 __all__ = ["LIMITS", "check"]
 

@@ -9,9 +9,7 @@ from __future__ import annotations
 import random
 import threading
 
-from xxhash import xxh3_64, xxh3_64_hexdigest
-
-from tests.audit.lines import due, make_lines
+from tests.oracle import Due, due_of_all, make_lines
 from tests.server.raw import Cut, RawStream
 
 __all__ = ["HalfDuplex"]
@@ -39,8 +37,7 @@ class HalfDuplex:
         self.wrong: list[str] = []
         self._port = port
         body = make_lines(random.Random(0), 0, _LINES)
-        lines = body.splitlines(keepends=True)
-        self._digest = xxh3_64_hexdigest(b"".join(map(due, lines, range(_LINES))))
+        self._results = due_of_all(body.splitlines(keepends=True))
         self._pieces = [body[at : at + (1 << 18)] for at in range(0, len(body), 1 << 18)]
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="half-duplex", daemon=True)
@@ -71,12 +68,11 @@ class HalfDuplex:
             if request.read_head() != 200:
                 self.cut += 1
                 return
-            digest = xxh3_64()
-            size = 0
+            due = Due(self._results)
             while data := request.read_some():
-                digest.update(data)
-                size += len(data)
-            if digest.hexdigest() == self._digest:
+                due.come(data)
+            try:
+                due.check()
                 self.whole += 1
-            else:
-                self.wrong.append(f"a response of {size} bytes ended well and is not whole")
+            except AssertionError as error:
+                self.wrong.append(f"a response ended well and is not whole: {error}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from tests.audit.checker import Verdict
 from tests.audit.plan import Plan
+from tests.oracle import Account
 
 __all__ = ["Report"]
 
@@ -17,7 +17,7 @@ class Report:
 
     Attributes:
         plan: what was planned.
-        verdict: of the checker.
+        account: what the oracle says of both logs.
         events: how often what happened to the processes.
         faults: how often what happened to connections.
         losses: connections that the client lost and went on from.
@@ -29,7 +29,7 @@ class Report:
     """
 
     plan: Plan
-    verdict: Verdict = field(default_factory=Verdict)
+    account: Account = field(default_factory=Account)
     events: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     losses: int = 0
@@ -42,26 +42,23 @@ class Report:
 
     @property
     def good(self) -> bool:
-        return self.verdict.good and not self.wrong
+        return self.account.good and not self.wrong
 
     def __str__(self) -> str:
         def counts(of: Counter[str]) -> str:
             return ", ".join(f"{count} {name}" for name, count in sorted(of.items())) or "none"
 
-        verdict = self.verdict
         lines = [
             f"processes: {counts(self.events)}",
             f"connections: {counts(self.faults)}",
-            f"{verdict.sent} lines sent, {verdict.received} results received, "
+            f"{self.account.sent} lines sent, {self.account.received} results received, "
             f"{self.runs} runs of the client, {self.losses} connections lost and gone on from",
             f"half-duplex: {self.whole} responses whole, {self.cut} seen to be cut",
             "memory: "
             + ", ".join(f"{name} {size >> 20} MiB" for name, size in self.memory.items()),
-            f"digest: {verdict.digest}, due {verdict.digest_due}",
-            *(f"WRONG: {each}" for each in (*verdict.violations, *self.wrong)),
-            f"verdict after {self.seconds:.1f} s: "
+            str(self.account),
+            *(f"WRONG: {each}" for each in self.wrong),
+            f"after {self.seconds:.1f} s: "
             + ("every result once and in order" if self.good else "VIOLATED"),
         ]
-        if verdict.count > len(verdict.violations):
-            lines.insert(-1, f"WRONG: {verdict.count} results in all")
         return "\n".join(lines)

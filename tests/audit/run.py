@@ -11,12 +11,11 @@ import subprocess
 import time
 from pathlib import Path
 
-from tests.audit.checker import check
 from tests.audit.half_duplex import HalfDuplex
-from tests.audit.lines import make_lines
 from tests.audit.plan import Event, Plan
 from tests.audit.processes import Child, fake_clock_library, in_own_mounts
 from tests.audit.report import Report
+from tests.oracle import account, make_lines
 
 __all__ = ["run"]
 
@@ -42,7 +41,9 @@ async def run(plan: Plan, directory: Path) -> Report:
     finally:
         await asyncio.to_thread(audit.clean_up)
     report = audit.report
-    report.verdict = await asyncio.to_thread(check, audit.source, audit.results)
+    with audit.results.open("rb") as results:
+        lines = audit.source.read_bytes().splitlines(keepends=True)
+        report.account = await asyncio.to_thread(account, lines, results)
     report.seconds = time.monotonic() - started
     return report
 

@@ -45,7 +45,7 @@ def test_every_result_once_whatever_happens(tmp_path: Path) -> None:
     )
     report = asyncio.run(run(plan, tmp_path))
     assert report.good, f"{plan}\n{report}"
-    assert report.verdict.received == report.verdict.sent > 1000
+    assert report.account.received == report.account.sent > 1000
     assert report.losses > 0
     assert {"server kill", "client kill", "proxy kill", "server stop"} <= set(report.events)
     assert report.runs > 1

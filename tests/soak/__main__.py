@@ -20,10 +20,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 import forstcore
+from tests.soak.bounds import early_rss, late_rss
 from tests.soak.plot import draw
 from tests.soak.samples import Sample
 from tests.soak.soak import Soak, soak
-from tests.soak.verdict import early_rss, late_rss
 
 _SAMPLES = 600
 
@@ -92,10 +92,10 @@ def save(seen: Soak, minutes: float, seed: int, directory: Path) -> None:
         "seed": seed,
     }
     (directory / "soak.json").write_text(json.dumps({**about, **asdict(seen)}) + "\n")
-    verdict = f"{len(seen.reasons)} bounds broken" if seen.reasons else "all bounds held"
+    outcome = f"{len(seen.reasons)} bounds broken" if seen.reasons else "all bounds held"
     title = (
         f"{minutes:g} minutes of mixed load, {sum(seen.streams.values())} visits, "
-        f"seed {seed}: {verdict}\n"
+        f"seed {seed}: {outcome}\n"
         f"forstcore {about['forstcore']}, Python {about['python']}, {about['machine']}, "
         f"{about['date']}"
     )

@@ -9,39 +9,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from xxhash import xxh3_64
-
 from tests.server.raw import RawStream
 from tests.soak.corpus import Batch
 
-__all__ = ["Client", "Load", "Owed"]
+__all__ = ["Client", "Load"]
 
 _TIMEOUT = 60.0  # Seconds without a byte after which a client takes its stream for dead.
 _JOIN = 120.0
-
-
-class Owed:
-    """Compare what comes with what is owed, of which neither is kept."""
-
-    def __init__(self) -> None:
-        self._owed, self._came = xxh3_64(), xxh3_64()
-        self._sizes = [0, 0]
-
-    def owe(self, data: bytes) -> None:
-        """Add to what is owed."""
-        self._owed.update(data)
-        self._sizes[0] += len(data)
-
-    def come(self, data: bytes) -> None:
-        """Add to what came."""
-        self._came.update(data)
-        self._sizes[1] += len(data)
-
-    def check(self) -> None:
-        """Raise AssertionError if these differ."""
-        owed, came = self._sizes
-        assert owed == came, f"{came} bytes of results came, {owed} were owed"
-        assert self._owed.digest() == self._came.digest(), f"{came} bytes came, but wrong ones"
 
 
 class Load:

@@ -1,4 +1,4 @@
-"""One soak: a server, a load on it, and a verdict."""
+"""One soak: a server, a load on it, and whether it held its bounds."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from tests.servers import ROOT, Server, launch
+from tests.soak.bounds import broken_bounds
 from tests.soak.corpus import make_corpus
 from tests.soak.hostile import HOSTILE
 from tests.soak.live import LIVE
 from tests.soak.load import Load
 from tests.soak.samples import Sample, Sampler, take
 from tests.soak.streams import STREAMS
-from tests.soak.verdict import broken_bounds
 
 __all__ = ["Soak", "soak"]
 

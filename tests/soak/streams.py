@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from server.http.compression import CODINGS, encoder_for
+from tests.oracle import Due
 from tests.server.raw import RawStream
-from tests.soak.load import Client, Load, Owed
+from tests.soak.load import Client, Load
 
 try:
     from compression import zstd  # type: ignore[import-not-found,unused-ignore]
@@ -37,12 +38,12 @@ def fast(load: Load, chance: random.Random) -> None:
 
 def pieces(load: Load, chance: random.Random) -> None:
     """Send pieces of any size, each as an HTTP chunk."""
-    owed = Owed()
+    due = Due()
     with load.open("/streaming-process") as request:
 
         def send() -> None:
             for batch in load.batches(chance, 5):
-                owed.owe(batch.results)
+                due.add(batch.results)
                 place = 0
                 while place < len(batch.lines):
                     size = chance.choice((1, 7, 100, 5000))
@@ -51,8 +52,8 @@ def pieces(load: Load, chance: random.Random) -> None:
             request.end()
 
         with load.sending(send):
-            _read(request, owed)
-    owed.check()
+            _read(request, due)
+    due.check()
     load.pause(chance.uniform(0.2, 1))
 
 
@@ -72,11 +73,11 @@ def stopped_reader(load: Load, chance: random.Random) -> None:
 
 def half_duplex(load: Load, chance: random.Random) -> None:
     """Send everything before reading anything."""
-    owed = Owed()
+    due = Due()
 
     def body() -> Iterator[bytes]:
         for batch in load.batches(chance, chance.randrange(300, 600)):
-            owed.owe(batch.results)
+            due.add(batch.results)
             yield batch.lines
 
     connection = http.client.HTTPConnection(*load.address, timeout=60)
@@ -85,10 +86,10 @@ def half_duplex(load: Load, chance: random.Random) -> None:
         response = connection.getresponse()
         assert response.status == 200, response.read()
         while piece := response.read1(1 << 18):
-            owed.come(piece)
+            due.come(piece)
     finally:
         connection.close()
-    owed.check()
+    due.check()
     load.pause(chance.uniform(1, 5))
 
 
@@ -109,14 +110,14 @@ def slow_sender(load: Load, chance: random.Random) -> None:
 def compressed(load: Load, chance: random.Random) -> None:
     """Compress both ways, with flushes."""
     coding = chance.choice(CODINGS)
-    owed = Owed()
+    due = Due()
     headers = {"Content-Encoding": coding, "Accept-Encoding": coding}
     with load.open("/streaming-process", headers) as request:
 
         def send() -> None:
             encoder = encoder_for(coding)
             for batch in load.batches(chance, chance.randrange(10, 60)):
-                owed.owe(batch.results)
+                due.add(batch.results)
                 request.send(encoder.encode(batch.lines))
                 load.pause(0.01)
             request.send(encoder.finish())
@@ -127,9 +128,9 @@ def compressed(load: Load, chance: random.Random) -> None:
             assert request.headers["content-encoding"] == coding
             decoder = _DECODERS[coding]()
             while piece := request.read_some():
-                owed.come(decoder.decompress(piece))
+                due.come(decoder.decompress(piece))
             assert decoder.eof
-    owed.check()
+    due.check()
     load.pause(chance.uniform(0.2, 1))
 
 
@@ -152,26 +153,26 @@ def _exchange(
     count: int,
     before_reading: Callable[[], object] = bool,
 ) -> None:
-    owed = Owed()
+    due = Due()
     member = {"/enrich": "enriched", "/look-up": "looked_up"}.get(path, "results")
     with load.open(path, receive_buffer=0 if before_reading is bool else _SMALL_BUFFER) as request:
 
         def send() -> None:
             for batch in load.batches(chance, count):
-                owed.owe(getattr(batch, member))
+                due.add(getattr(batch, member))
                 request.send(batch.lines)
             request.end()
 
         with load.sending(send):
-            _read(request, owed, before_reading)
-    owed.check()
+            _read(request, due, before_reading)
+    due.check()
 
 
-def _read(request: RawStream, owed: Owed, before: Callable[[], object] = bool) -> None:
+def _read(request: RawStream, due: Due, before: Callable[[], object] = bool) -> None:
     assert request.read_head() == 200
     before()
     while piece := request.read_some():
-        owed.come(piece)
+        due.come(piece)
         before()
 
 

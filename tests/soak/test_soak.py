@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.soak.__main__ import save
+from tests.soak.bounds import broken_bounds
 from tests.soak.hostile import HOSTILE
 from tests.soak.live import LIVE
-from tests.soak.load import Owed
 from tests.soak.samples import Sample
 from tests.soak.soak import soak
 from tests.soak.streams import STREAMS
-from tests.soak.verdict import broken_bounds
 
 SAMPLE = Sample(0, 50_000_000, 8, 2, 5, 0, 0, 0, 0)
 
@@ -63,15 +62,3 @@ def test_memory_that_grows_is_named() -> None:
     during, after = judged(replace(SAMPLE, rss=100_000_000), growing)
     assert during == "memory: 98.9 MB at the end of the load, 82.9 MB in its first minutes"
     assert after == "memory: 100.0 MB after it, 82.9 MB in its first minutes"
-
-
-@pytest.mark.parametrize(
-    ("came", "reason"),
-    [(b"ab", "2 bytes of results came, 3 were owed"), (b"axc", "3 bytes came, but wrong ones")],
-)
-def test_results_that_are_not_those_owed_are_seen(came: bytes, reason: str) -> None:
-    owed = Owed()
-    owed.owe(b"abc")
-    owed.come(came)
-    with pytest.raises(AssertionError, match=reason):
-        owed.check()

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.core.reference import BLANK
 
-__all__ = ["by_name", "integer_of", "members_of", "message_of", "told"]
+__all__ = ["by_name", "integer_of", "members_of", "message_of", "model"]
 
 # As native.c has them.
 NAMES = ["id", "data", "a", "v", "b", "", "é", 'q"', "\x00", "😀", "a" * 30, "nowhere"]
@@ -73,7 +73,7 @@ def _value(raw: bytes) -> list[Any]:
     ]
 
 
-def told(line: bytes, number: int) -> dict[str, Any]:
+def model(line: bytes, number: int) -> dict[str, Any]:
     """Tell of a record what native.c does.
 
     Args:
