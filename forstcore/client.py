@@ -1,4 +1,4 @@
-"""A client of the server: records in, results out, at the same time."""
+"""The client of the server: records in, results out, at the same time."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ import weakref
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import Any, BinaryIO, Literal, Protocol, Self, TypeAlias, TypeVar
+from typing import Any, BinaryIO, Protocol, Self, TypeAlias, TypeVar
 
 import aiohttp
 
+from forstcore import wire
 from forstcore._client.frame_reader import ErrorLine, Summary
-from forstcore._client.live_transfer import LiveTransfer
 from forstcore._client.results import ResultStream
-from forstcore._client.server_url import Target
+from forstcore._client.server_address import ServerAddress
+from forstcore._client.stream_request import Document, StreamRequest
+from forstcore._client.subscription import Subscription
 from forstcore._client.transfer import Transfer
-from forstcore._io.chunker import Grouper, group
+from forstcore._client.upload import Upload
+from forstcore._io.chunker import group
 from forstcore._io.json_lines import dump_line, load_lines
 from forstcore.config import StreamingConfig
 from forstcore.errors import StreamFailedError
@@ -35,25 +38,25 @@ class _AsyncReader(Protocol):
 Bytes: TypeAlias = bytes | bytearray | memoryview
 Item: TypeAlias = Mapping[str, Any] | Bytes
 Input: TypeAlias = Iterable[Item] | AsyncIterable[Item] | Bytes | BinaryIO | _AsyncReader
-"""What can be streamed: records, or NDJSON in any pieces, from an iterable or an async one; or
+"""What can be streamed: records, or chunks of NDJSON, from an iterable or an async iterable; or
 NDJSON as bytes, from a file, or from a stream."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StreamOptions:
-    """What one stream does differently from the client's configuration.
+    """Options of one stream, which override the client's configuration.
 
     Attributes:
         headers: more request headers.
         timeout: seconds; the configuration's if None.
         chunk_size: bytes; the configuration's if None.
-        on_error: what becomes of a line that is no record: ``skip`` drops and counts it,
+        on_error: what to do with a line that is not a record: ``skip`` drops and counts it,
             ``emit`` puts an `ErrorRecord` in its place, ``fail`` ends the stream with one;
             `is_error` tells it from a result.
-        resume: whether lines are kept until they are acknowledged, and sent again over a new
-            connection when one is lost: every result comes once and in order. If None, only
-            `StreamingIntegration.process_large_dataset` does. What a processor of the server's
-            does besides, it may do twice.
+        resume: whether to keep lines until they are acknowledged, and to send them again over a
+            new connection when one is lost: each result comes once and in order. If None, only
+            `StreamingIntegration.process_large_dataset` does so. Side effects of the server's
+            processor may happen twice.
 
     Thread-safety: immutable.
     """
@@ -61,7 +64,7 @@ class StreamOptions:
     headers: Mapping[str, str] = field(default_factory=dict)
     timeout: float | None = None
     chunk_size: int | None = None
-    on_error: Literal["skip", "emit", "fail"] = "skip"
+    on_error: wire.OnError = "skip"
     resume: bool | None = None
 
 
@@ -72,13 +75,13 @@ class ForstStreamingClient:
 
     Args:
         base_url: ``http://…``, ``https://…`` or ``http+unix:///path/of/the.sock``.
-        config: sizes, times and retries.
+        config: sizes, timeouts and retries.
         token: the server's bearer token.
-        tls: TLS context, for authorities of your own or a client certificate.
+        tls: TLS context, for custom certificate authorities or a client certificate.
 
     Attributes:
         config: the configuration.
-        target: where the requests go.
+        target: the server's address.
 
     Raises:
         ValueError: the URL is none of these.
@@ -95,7 +98,7 @@ class ForstStreamingClient:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.config = config or StreamingConfig()
-        self.target = Target(base_url, token, tls)
+        self.target = ServerAddress(base_url, token, tls)
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._transfers: weakref.WeakSet[Transfer] = weakref.WeakSet()
@@ -105,25 +108,25 @@ class ForstStreamingClient:
     ) -> ResultStream[ProcessedRecord]:
         """Stream records to an endpoint; iterate over their results.
 
-        Results come while records are still being sent. Records are grouped into chunks, but
+        Results arrive while records are still being sent. Records are grouped into chunks, but
         none waits for another: when an async producer pauses, what it yielded is sent at once.
-        A sync one is asked in the thread of the event loop; while it waits, nothing moves.
+        A sync producer runs in the thread of the event loop, which it blocks while it waits.
 
         Args:
             endpoint: path, such as ``/streaming-process``.
-            records: an iterable or async iterable of dicts (see `StreamingRecord`), or of bytes
-                that are lines of NDJSON cut anywhere; or a binary file or stream of them.
-            options: what is different for this stream.
+            records: an iterable or async iterable of dicts (see `StreamingRecord`), or of bytes,
+                NDJSON that may be split anywhere; or a binary file or stream.
+            options: options for this stream.
 
         Raises:
             TypeError: `records` is none of these.
 
         While iterating:
-            RequestRefusedError: the server does not take the stream; it says why.
-            StreamFailedError: the stream ended early; it says why and how far it came.
+            RequestRefusedError: the server refused the stream; the error tells why.
+            StreamFailedError: the stream failed; the error tells why, and how far it got.
             Exception: whatever `records` raised, the same object.
 
-        Cost: on top of reading and writing JSON, some hundred nanoseconds a record.
+        Cost: a few hundred nanoseconds a record, besides reading and writing JSON.
         """
         return self._stream(endpoint, records, options, _parsed)
 
@@ -132,56 +135,54 @@ class ForstStreamingClient:
     ) -> ResultStream[bytes]:
         """Stream data to an endpoint; iterate over chunks of whole result lines, as bytes.
 
-        As `stream_to_forst`, but results are not parsed. An error line is a chunk of its own,
-        an `ErrorLine`.
+        Like `stream_to_forst`, but results are not parsed. An error line is a chunk of its
+        own, an `ErrorLine`.
         """
-        return self._stream(endpoint, data, options, _as_it_is)
+        return self._stream(endpoint, data, options, _unparsed)
 
     def stream_from_forst(
         self, endpoint: str, document: object, options: StreamOptions | None = None
     ) -> ResultStream[ProcessedRecord]:
         """Send one JSON document to an endpoint; iterate over the results that stream back.
 
-        As `stream_to_forst`, but there is nothing to resume.
+        Like `stream_to_forst`, but without resume.
 
         Raises:
-            TypeError: the document is not of a kind that JSON knows.
+            TypeError: the document cannot be written as JSON.
         """
-        body = dump_line(document)
-        options = replace(options or _DEFAULT, resume=False)
-        return self._open(endpoint, lambda _: body, options, _parsed)
+        options = options or _DEFAULT
+        request = Document(dump_line(document))
+        return self._open(endpoint, request, self._config_for(options), options, _parsed)
 
     def follow_forst(
         self, endpoint: str, wanted: Mapping[str, Any], options: StreamOptions | None = None
     ) -> ResultStream[ProcessedRecord]:
         """Ask an endpoint for a live stream; iterate over its results.
 
-        When the connection is lost another goes on from the last offset, so that no result
-        is lost or comes twice as long as the source still has it; that of a source without
-        offsets goes on from now. What was missed is logged.
+        When a connection is lost, the next one resumes from the last offset: no result is lost
+        or duplicated while the source still has the records. A source without offsets resumes
+        with new records. Missed records are logged.
 
-        Groups of Redis and MQTT with a client have records again that were not acknowledged.
-        Results are acknowledged when the next one is asked for, all that came together at once:
-        what was in hand when this process died, or the iteration was left, comes again.
+        Redis groups and MQTT sources with a client redeliver records until they are acknowledged.
+        Results are acknowledged when the iteration asks for the next one, those that arrived
+        together all at once: whatever was being processed when this process died, or when the
+        iteration was left, is redelivered.
 
         Args:
             endpoint: path, such as ``/real-time-process``.
             wanted: the request, such as ``{"source": name, "filters": {…}, "from": offset}``.
-            options: what is different for this stream.
+            options: options for this stream.
 
         Raises:
-            TypeError: the request is not of a kind that JSON knows.
+            TypeError: the request cannot be written as JSON.
 
         While iterating:
-            RequestRefusedError: the server does not take the request; it says why.
+            RequestRefusedError: the server refused the request; the error tells why.
             StreamFailedError: the last attempt failed.
         """
         options = options or _DEFAULT
         config = self._config_for(options)
-        headers = {**options.headers, "Forst-On-Error": options.on_error}
-        transfer = LiveTransfer(self.target, endpoint, wanted, config, headers)
-        self._transfers.add(transfer)
-        return ResultStream(transfer, _parsed, self.session, self.target)
+        return self._open(endpoint, Subscription(wanted), config, options, _parsed)
 
     def session(self) -> aiohttp.ClientSession:
         """Return the session that this client's streams share in the running event loop.
@@ -198,7 +199,7 @@ class ForstStreamingClient:
         return self._session
 
     async def aclose(self) -> None:
-        """Close. Streams that are still open fail, and none can be opened any more."""
+        """Close the client: open streams fail, and no more can be opened."""
         for transfer in list(self._transfers):
             await transfer.stop()
         await self.session().close()
@@ -221,29 +222,22 @@ class ForstStreamingClient:
         options: StreamOptions | None,
         decode: Callable[[bytes], Iterable[T]],
     ) -> ResultStream[T]:
-        return self._open(
-            endpoint,
-            lambda config: group(records, config.chunk_size),
-            options or _DEFAULT,
-            decode,
-        )
+        options = options or _DEFAULT
+        config = self._config_for(options)
+        producer = group(records, config.chunk_size)
+        request = Upload(producer, config, resume=bool(options.resume))
+        return self._open(endpoint, request, config, options, decode)
 
     def _open(
         self,
         endpoint: str,
-        body: Callable[[StreamingConfig], Grouper | bytes],
+        request: StreamRequest,
+        config: StreamingConfig,
         options: StreamOptions,
         decode: Callable[[bytes], Iterable[T]],
     ) -> ResultStream[T]:
-        config = self._config_for(options)
-        transfer = Transfer(
-            self.target,
-            endpoint,
-            body(config),
-            config,
-            {**options.headers, "Forst-On-Error": options.on_error},
-            resume=bool(options.resume),
-        )
+        headers = {**options.headers, wire.FORST_ON_ERROR: options.on_error}
+        transfer = Transfer(self.target, endpoint, request, config, headers)
         self._transfers.add(transfer)
         return ResultStream(transfer, decode, self.session, self.target)
 
@@ -268,5 +262,5 @@ def _parsed(piece: bytes) -> list[Any]:
         raise StreamFailedError("protocol", f"a result is {error}") from None
 
 
-def _as_it_is(piece: bytes) -> tuple[bytes]:
+def _unparsed(piece: bytes) -> tuple[bytes]:
     return (piece,)

@@ -1,4 +1,4 @@
-"""Streams inside an application: datasets, live sources, and requests that are piped through."""
+"""Streams inside an application: datasets, live sources, and forwarded requests."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 
 from aiohttp import web
 
-from forstcore._client.forward import forward
+from forstcore._client.forward import Answer, Request, forward
 from forstcore.client import ForstStreamingClient, Input, ResultStream, StreamOptions
 from forstcore.records import ProcessedRecord
 
 __all__ = ["StreamingIntegration"]
 
-_LOOK_FOR_CLIENT = 1.0  # Seconds between two looks whether it is still there.
+_POLL_INTERVAL = 1.0  # Seconds between two checks whether a client is still connected.
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -27,13 +27,13 @@ class StreamingIntegration:
     """The streams of an application.
 
     Args:
-        client: the client; whoever made it closes it.
-        endpoint: where requests are piped to.
-        dataset_endpoint: where datasets go.
+        client: the client; its creator closes it.
+        endpoint: where requests are forwarded to.
+        dataset_endpoint: where datasets are sent.
 
     Attributes:
-        asgi: an ASGI application that pipes requests through as `handle_streaming_request`
-            does: a route's endpoint in Starlette and FastAPI.
+        asgi: an ASGI application that forwards requests as `handle_streaming_request` does: a
+            route's endpoint in Starlette and FastAPI.
 
     Thread-safety: that of the client.
     """
@@ -53,17 +53,17 @@ class StreamingIntegration:
     def process_large_dataset(
         self, records: Input, options: StreamOptions | None = None
     ) -> ResultStream[ProcessedRecord]:
-        """Process records; every result comes once and in order, through lost connections too.
+        """Process records; each result comes once and in order, even if connections are lost.
 
         Args:
             records: as for `ForstStreamingClient.stream_to_forst`.
-            options: what is different for this stream; `resume` is on unless it is False.
+            options: options for this stream; `resume` is on unless it is False.
 
         While iterating:
-            StreamFailedError: the last attempt failed; `lines` says how far it came.
+            StreamFailedError: the last attempt failed; `lines` tells how far it got.
 
-        Memory: what is not acknowledged is kept, at most `buffer_size` lines or one chunk,
-        whichever is more, and never much more than four chunks.
+        Memory: unacknowledged lines are kept, at most `buffer_size` lines or one chunk, whichever
+        is more, and never much more than four chunks.
         """
         options = options or StreamOptions()
         if options.resume is None:
@@ -73,33 +73,34 @@ class StreamingIntegration:
     def process_real_time_data(
         self, source: Mapping[str, Any], options: StreamOptions | None = None
     ) -> ResultStream[ProcessedRecord]:
-        """Process what a live source of the server's yields, through lost connections too.
+        """Process the records of one of the server's live sources; reconnect after a loss.
 
         Args:
-            source: ``{"source": name, "filters": {field: value}}``, with ``"from"`` an offset
-                or ``start`` for what there is already, with ``"processor"`` its name.
-            options: what is different for this stream.
+            source: ``{"source": name, "filters": {field: value}}``; optional are ``"from"``, an
+                offset or ``start`` for the records that already exist, and ``"processor"``, the
+                name of a processor.
+            options: options for this stream.
 
         While iterating:
-            RequestRefusedError: the server has no such source, or cannot do what is asked.
+            RequestRefusedError: the server has no such source, or cannot fulfil the request.
             StreamFailedError: the last attempt failed.
         """
         return self._client.follow_forst("/real-time-process", source, options)
 
     async def handle_streaming_request(self, request: web.Request) -> web.StreamResponse:
-        """Answer a request by piping it through: an aiohttp handler.
+        """Forward a request to the server and stream the response back: an aiohttp handler.
 
-        Both directions are under way at once, at the pace of the slower side. The response
-        has the status and the headers of the server's. Where the stream fails half-way the
-        response is cut, and a client that goes away ends the stream.
+        Both directions run at the same time, at the speed of the slower side. Status and headers
+        of the response are the server's. If the stream fails midway, the response is cut; if the
+        client disconnects, the stream ends.
 
-        The request's body is what aiohttp makes of it: decompressed.
+        The request's body is forwarded as aiohttp delivers it: decompressed.
         """
 
         async def gone() -> None:
-            # aiohttp tells it nobody who neither reads nor writes.
+            # aiohttp reports a disconnect only to a handler that reads or writes.
             while request.transport is not None:  # noqa: ASYNC110
-                await asyncio.sleep(_LOOK_FOR_CLIENT)
+                await asyncio.sleep(_POLL_INTERVAL)
 
         headers = [
             (name, value)
@@ -108,7 +109,7 @@ class StreamingIntegration:
         ]
         body: AsyncIterator[bytes] = request.content.iter_any()
         if request.content.at_eof() and request.content.total_bytes:
-            # aiohttp keeps what `read`, `text`, `json` and `post` have read, and nothing else.
+            # aiohttp keeps a body that `read`, `text`, `json` or `post` has read, and no other.
             data = await request.read()
             if not data:
                 return web.json_response(
@@ -122,9 +123,8 @@ class StreamingIntegration:
                     content_type="application/problem+json",
                 )
             body = _one(data)
-        async with forward(
-            self._client, self._endpoint, request.method, headers, body, gone
-        ) as answer:
+        forwarded = Request(request.method, headers, body, gone)
+        async with _forward(self._client, self._endpoint, forwarded) as answer:
             response = web.StreamResponse(status=answer.status, headers=answer.headers)
             with contextlib.suppress(ConnectionError):
                 await response.prepare(request)
@@ -133,6 +133,12 @@ class StreamingIntegration:
             if answer.failed and request.transport is not None:
                 request.transport.close()
         return response
+
+
+def _forward(
+    client: ForstStreamingClient, endpoint: str, request: Request
+) -> contextlib.AbstractAsyncContextManager[Answer]:
+    return forward(client.target, client.session(), client.config.timeout, endpoint, request)
 
 
 async def _one(data: bytes) -> AsyncIterator[bytes]:
@@ -153,14 +159,13 @@ class _Asgi:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            raise RuntimeError(f"only HTTP requests are taken here, not {scope['type']!r}")
-        sender = _Sender(receive)
+            raise RuntimeError(f"only HTTP requests are supported here, not {scope['type']!r}")
+        receiver = _Receiver(receive)
         headers = [
             (str(name, "latin-1"), str(value, "latin-1")) for name, value in scope["headers"]
         ]
-        async with forward(
-            self._client, self._endpoint, scope["method"], headers, sender.body(), sender.gone
-        ) as answer:
+        request = Request(scope["method"], headers, receiver.body(), receiver.gone)
+        async with _forward(self._client, self._endpoint, request) as answer:
             response_headers = [
                 (name.lower().encode("latin-1"), value.encode("latin-1"))
                 for name, value in answer.headers.items()
@@ -176,20 +181,20 @@ class _Asgi:
                 await send({"type": "http.response.body", "body": data, "more_body": True})
             if not answer.failed:
                 await send({"type": "http.response.body"})
-            elif not sender.left:
-                # Without the message that ends the body, the web server cuts the response.
-                raise ConnectionError("the stream failed half-way")
+            elif not receiver.has_disconnected:
+                # The final message is missing, so the web server cuts the response.
+                raise ConnectionError("the stream failed midway")
 
 
-class _Sender:
-    """Whoever sent a request to an ASGI application.
+class _Receiver:
+    """Receives the messages of one request to an ASGI application.
 
     Attributes:
-        left: whether it has gone away.
+        has_disconnected: whether the client has disconnected.
     """
 
     def __init__(self, receive: Receive) -> None:
-        self.left = False
+        self.has_disconnected = False
         self._receive = receive
         self._ended = asyncio.Event()
 
@@ -199,14 +204,14 @@ class _Sender:
         while more:
             message = await self._receive()
             if message["type"] == "http.disconnect":
-                self.left = True
-                raise ConnectionResetError("the client went away")
+                self.has_disconnected = True
+                raise ConnectionResetError("the client has disconnected")
             yield message.get("body", b"")
             more = message.get("more_body", False)
         self._ended.set()
 
     async def gone(self) -> None:
-        """Return when the sender goes away behind the end of the body."""
+        """Return when the client disconnects after the end of the body."""
         await self._ended.wait()
         await self._receive()
-        self.left = True
+        self.has_disconnected = True

@@ -1,4 +1,4 @@
-"""What is worth another attempt, and after which pause."""
+"""Which errors are worth another attempt, and after which pause."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["StreamingErrorHandler", "is_retriable", "pause_before"]
 T = TypeVar("T")
 
 _LOGGER = logging.getLogger("forstcore")
-_PASSING = (
+_TRANSIENT = (
     ConnectionError,
     TimeoutError,
     socket.gaierror,
@@ -28,7 +28,7 @@ _PASSING = (
     aiohttp.ClientPayloadError,
     aiohttp.ClientConnectorDNSError,
 )
-# An OSError of aiohttp's is of no such class, but has the number.
+# aiohttp's own OSErrors are not of these classes, but have the number.
 _ERRNOS = (
     errno.ECONNRESET,
     errno.ECONNABORTED,
@@ -39,10 +39,10 @@ _ERRNOS = (
 
 
 class StreamingErrorHandler:
-    """Run operations, and run them again when the network was to blame.
+    """Run operations, and repeat those that fail because of the network.
 
     Args:
-        config: how often, and after which pauses.
+        config: how often to retry, and after which pauses.
 
     Thread-safety: immutable; may be shared.
     """
@@ -53,17 +53,17 @@ class StreamingErrorHandler:
     async def handle_streaming_error(
         self, operation: Callable[[], Awaitable[T]], context: str
     ) -> T:
-        """Return what an operation returns, trying again after errors that may pass.
+        """Return what an operation returns; retry after transient errors.
 
-        What `is_retriable` does not name is raised at once. The operation is started anew each
-        time: it must be one that may be repeated.
+        Errors that are not `is_retriable` are raised at once. Each attempt starts the operation
+        from its beginning, so it must be safe to repeat.
 
         Args:
             operation: called without arguments for each attempt.
-            context: what it does, for the log and for the note on the last error.
+            context: what the operation does, for the log and for the note on the last error.
 
         Raises:
-            Exception: what the operation raised in its last attempt, as it was.
+            Exception: whatever the operation raised in its last attempt, unchanged.
         """
         attempts = self._config.attempts
         attempt = 0
@@ -86,36 +86,36 @@ class StreamingErrorHandler:
 
 
 def is_retriable(error: BaseException) -> bool:
-    """Tell whether an error may pass: reset, refused, timed out, name not found.
+    """Tell whether an error is transient: reset, refused, timed out, name not found.
 
-    In Python's terms:
+    In terms of Python:
 
     - reset: `ConnectionResetError`, `ConnectionAbortedError`, `BrokenPipeError`; of aiohttp
       `ServerDisconnectedError`, and `ClientPayloadError` for a response that was cut
-    - refused: `ConnectionRefusedError`; for a Unix socket also that it does not exist
+    - refused: `ConnectionRefusedError`; for a Unix socket also if it does not exist
     - timed out: `TimeoutError`, which is also asyncio's, the socket's and aiohttp's
-    - no name found: `socket.gaierror`, of aiohttp `ClientConnectorDNSError`
+    - name not found: `socket.gaierror`, of aiohttp `ClientConnectorDNSError`
     - any `OSError`, aiohttp's included, with the number of one of these
-    - `RequestRefusedError` and `StreamFailedError` that say so of themselves
+    - `RequestRefusedError` and `StreamFailedError` whose `retriable` is true
 
-    Certificates that are not trusted are none of these.
+    Untrusted certificates are not transient.
     """
     if isinstance(error, RequestRefusedError | StreamFailedError):
         return error.retriable
     if isinstance(error, aiohttp.ClientSSLError):
         return False
-    if isinstance(error, _PASSING):
+    if isinstance(error, _TRANSIENT):
         return True
     if isinstance(error, aiohttp.ClientConnectorError) and error.errno == errno.ENOENT:
         # A Unix socket that its server has not made yet.
         return True
     if isinstance(error, aiohttp.ClientOSError) and error.errno is None and error.__cause__:
-        # What it could not write the request to had been closed, which has no number.
+        # Writing the request to a closed connection raises an error without a number.
         return is_retriable(error.__cause__)
     return isinstance(error, OSError) and error.errno in _ERRNOS
 
 
 def pause_before(config: RetryConfig, failures: int) -> float:
-    """Return how many seconds to wait after this many failures in a row."""
+    """Return how many seconds to wait after `failures` failures in a row."""
     doublings = min(max(0, failures - 1), 60)
     return min(config.delay * 2.0**doublings, config.max_delay) * random.uniform(0.5, 1.0)

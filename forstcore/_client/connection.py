@@ -1,7 +1,7 @@
-"""One request and its response, both under way at the same time.
+"""One request and its response, both in progress at the same time.
 
-The upload runs in a task of aiohttp's, the response is read by whoever calls `read`. What ends one
-of them ends the other, by way of the connection that they share.
+The upload runs in a task of aiohttp's; the caller of `read` reads the response. Both share the
+connection, so that the end of one ends the other.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import contextlib
 import json
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
 
 import aiohttp
 from aiohttp import hdrs
@@ -19,13 +20,27 @@ from yarl import URL
 from forstcore.errors import RequestRefusedError, StreamFailedError
 from forstcore.retry import is_retriable
 
-__all__ = ["NETWORK_ERRORS", "Connection", "abort", "read_some", "reason"]
+__all__ = ["NETWORK_ERRORS", "Body", "Connection", "abort", "read_some", "reason"]
 
-_READ_SIZE = 1 << 17  # Twice this may wait in memory before reading pauses.
-_MOST_OF_A_PROBLEM = 1 << 16
+_READ_BUFFER = 1 << 17  # aiohttp pauses reading at twice this many bytes.
+_MAX_PROBLEM_SIZE = 1 << 16  # Bytes that are read of an error response.
+_PROBLEM_TIMEOUT = 5.0  # Seconds in which an error response has to arrive.
 
 NETWORK_ERRORS = (aiohttp.ClientError, OSError)
-"""What sending a request and reading its response raise when the other side is to blame."""
+"""What aiohttp raises when a request or its response fails because of the network or the server."""
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The body of a request.
+
+    Attributes:
+        content: returns the next piece of the body, empty at its end; or the whole body.
+        head: sent before the server has accepted the stream: what it needs to decide that.
+    """
+
+    content: Callable[[], Awaitable[bytes]] | bytes
+    head: bytes = b""
 
 
 class Connection:
@@ -34,14 +49,13 @@ class Connection:
     Args:
         session: the session to send it with.
         url: its URL.
-        headers: its headers; with ``Content-Encoding: gzip`` among them the body is compressed.
-        body: returns the next piece of the body, empty at its end; or all of the body.
-        timeout: seconds after which a connection on which nothing moves is given up.
-        first: sent before the server has accepted the stream: what it needs to decide that.
+        headers: its headers; with ``Content-Encoding: gzip`` the body is compressed.
+        body: its body.
+        timeout: seconds without any traffic after which the connection fails.
 
     Attributes:
-        accepted: whether the server has answered that it takes the stream.
-        sent: bytes of the body so far, before compression.
+        accepted: whether the server has accepted the stream.
+        sent: bytes of the body sent so far, before compression and without its head.
     """
 
     def __init__(
@@ -49,9 +63,8 @@ class Connection:
         session: aiohttp.ClientSession,
         url: URL,
         headers: Mapping[str, str],
-        body: Callable[[], Awaitable[bytes]] | bytes,
+        body: Body,
         timeout: float,
-        first: bytes = b"",
     ) -> None:
         self.sent = 0
         self._session = session
@@ -59,40 +72,40 @@ class Connection:
         self._headers = headers
         self._body = body
         self._timeout = timeout
-        self._first = first
         self._accepted = asyncio.Event()
         self._response: aiohttp.ClientResponse | None = None
         self._stopped_by: Exception | None = None
-        self._watch: _Watch | None = None
+        self._idle_timer: _IdleTimer | None = None
 
     @property
     def accepted(self) -> bool:
         return self._accepted.is_set()
 
     async def open(self) -> None:
-        """Connect, send the head and `first`; wait until the server accepts the stream.
+        """Connect, send the headers and the body's head; wait until the server accepts the stream.
 
-        Nothing is taken from the body before that.
+        The body's content is not read before that.
 
         Raises:
-            RequestRefusedError: it does not.
-            StreamFailedError: it could not be reached, or did not answer in time.
+            RequestRefusedError: the server refuses the stream.
+            StreamFailedError: the server cannot be reached, or does not answer in time.
         """
+        content = self._body.content
         try:
             async with asyncio.timeout(self._timeout):
                 self._response = await self._session.post(
                     self._url,
-                    data=self._body if isinstance(self._body, bytes) else self._upload(self._body),
+                    data=content if isinstance(content, bytes) else self._upload(content),
                     headers=self._headers,
-                    # A body that is consumed cannot be sent to where a redirect points.
+                    # A consumed body cannot be sent again to the target of a redirect.
                     allow_redirects=False,
-                    read_bufsize=_READ_SIZE,
+                    read_bufsize=_READ_BUFFER,
                 )
         except TimeoutError as error:
             raise StreamFailedError(
                 "timeout",
                 f"{self._url} did not accept the stream within {self._timeout:g} seconds; does "
-                "something in between wait for the end of it?",
+                "a proxy buffer the request until its end?",
                 retriable=True,
             ) from error
         except NETWORK_ERRORS as error:
@@ -103,27 +116,27 @@ class Connection:
             ) from error
         if self._response.status != 200:
             raise await _refusal(self._response)
-        self._watch = _Watch(self._timeout, self._look)
+        self._idle_timer = _IdleTimer(self._timeout, self._tick)
         self._accepted.set()
 
     async def read(self) -> bytes:
-        """Return what comes next of the response, empty at its end.
+        """Return the next part of the response, empty at its end.
 
         Raises:
-            StreamFailedError: the connection was lost, or nothing moved on it for too long.
-            Exception: what `body` raised.
+            StreamFailedError: the connection was lost, or was idle for too long.
+            Exception: whatever the body's content raised.
         """
         assert self._response is not None
-        assert self._watch is not None
+        assert self._idle_timer is not None
         failure: Exception | None = None
         data = b""
-        self._watch.waiting = True
+        self._idle_timer.is_waiting = True
         try:
             data = await read_some(self._response)
         except NETWORK_ERRORS as error:
             failure = error
-        self._watch.waiting = False
-        self._watch.moved = True
+        self._idle_timer.is_waiting = False
+        self._idle_timer.has_moved = True
         if self._stopped_by is not None:
             raise self._stopped_by
         if failure is not None:
@@ -131,39 +144,39 @@ class Connection:
         return data
 
     def lost(self, why: str) -> StreamFailedError:
-        """Make the error of a connection that ended before the stream did."""
+        """Return the error of a connection that ended before the stream did."""
         return StreamFailedError(
             "disconnected", f"the connection to {self._url} was lost: {why}", retriable=True
         )
 
     def stop(self, error: Exception) -> None:
-        """End the connection, and have `read` raise the error."""
+        """Close the connection, and make `read` raise the error."""
         if self._stopped_by is None:
             self._stopped_by = error
             self.close()
 
     def close(self) -> None:
-        """Close the connection, at once."""
-        if self._watch is not None:
-            self._watch.stop()
+        """Close the connection at once."""
+        if self._idle_timer is not None:
+            self._idle_timer.stop()
         if self._response is not None:
             abort(self._response)
 
-    async def _upload(self, body: Callable[[], Awaitable[bytes]]) -> AsyncIterator[bytes]:
+    async def _upload(self, next_piece: Callable[[], Awaitable[bytes]]) -> AsyncIterator[bytes]:
         gzip = None
         if self._headers.get(hdrs.CONTENT_ENCODING) == "gzip":
             gzip = zlib.compressobj(1, wbits=31)
         task = asyncio.current_task()
         assert task is not None
         task.add_done_callback(self._end_of_upload)
-        # aiohttp sends the head with the first chunk, and nobody answers before it is there.
-        yield self._first
+        # aiohttp sends the headers with the first chunk, so there must be one before the response.
+        yield self._body.head
         await self._accepted.wait()
-        assert self._watch is not None
+        assert self._idle_timer is not None
         try:
-            while piece := await body():
+            while piece := await next_piece():
                 self.sent += len(piece)
-                self._watch.moved = True
+                self._idle_timer.has_moved = True
                 if gzip is not None:
                     piece = gzip.compress(piece) + gzip.flush(zlib.Z_SYNC_FLUSH)
                 yield piece
@@ -174,68 +187,68 @@ class Connection:
             yield gzip.flush()
 
     def _end_of_upload(self, task: asyncio.Task[object]) -> None:
-        # Where the end of the body cannot be written, aiohttp tells nobody who reads.
+        # aiohttp does not tell the reader when the end of the body cannot be written.
         if not task.cancelled() and (error := task.exception()) is not None:
             self.stop(self.lost(reason(error)))
 
-    def _look(self, idle: bool) -> None:
-        """Give the connection up if it is idle, or if it is closed already."""
+    def _tick(self, is_idle: bool) -> None:
+        """Stop if the connection is idle, or already closed."""
         assert self._response is not None
-        if idle:
+        if is_idle:
             error = StreamFailedError(
                 "timeout",
-                f"nothing came from {self._url} or went there for {self._timeout:g} seconds "
-                "(timeout)",
+                f"nothing was received from {self._url} or sent to it for {self._timeout:g} "
+                "seconds (timeout)",
                 retriable=True,
             )
             self.stop(error)
         elif self._response.connection is not None and self._response.connection.closed:
-            # aiohttp does that when a response is malformed, and does not tell who reads it.
+            # aiohttp closes it when a response is malformed, without telling the reader.
             self.stop(self.lost("its response is malformed"))
 
 
-class _Watch:
-    """Look at a connection from time to time while somebody waits for it.
+class _IdleTimer:
+    """Detects that nothing moves on a connection while somebody waits for it.
 
-    Ticks of the event loop's timer are counted, not seconds: a loop that stands still between
-    two steps of a synchronous caller is not a server that has died.
+    It counts ticks of the event loop's timer, not seconds: a loop that does not run, between two
+    steps of a synchronous caller, must not look like a dead server.
 
     Args:
-        seconds: how long nothing has to move for a connection to be idle.
-        look: called at each tick, with whether it is.
+        seconds: how long nothing has to move for the connection to be idle.
+        tick: called at each tick while somebody waits, with whether the connection is idle.
 
     Attributes:
-        waiting: whether somebody waits.
-        moved: set when something moves.
+        is_waiting: whether somebody waits.
+        has_moved: set when something moves.
     """
 
     _TICKS = 4
 
-    def __init__(self, seconds: float, look: Callable[[bool], None]) -> None:
-        self.waiting = False
-        self.moved = False
+    def __init__(self, seconds: float, tick: Callable[[bool], None]) -> None:
+        self.is_waiting = False
+        self.has_moved = False
         self._interval = seconds / self._TICKS
-        self._look = look
-        self._idle = 0
+        self._on_tick = tick
+        self._idle_ticks = 0
         self._timer = asyncio.get_running_loop().call_later(self._interval, self._tick)
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop ticking."""
         self._timer.cancel()
 
     def _tick(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(self._interval, self._tick)
-        self._idle = self._idle + 1 if self.waiting and not self.moved else 0
-        self.moved = False
-        if self.waiting:
-            self._look(self._idle > self._TICKS)
+        self._idle_ticks = self._idle_ticks + 1 if self.is_waiting and not self.has_moved else 0
+        self.has_moved = False
+        if self.is_waiting:
+            self._on_tick(self._idle_ticks > self._TICKS)
 
 
 async def read_some(response: aiohttp.ClientResponse) -> bytes:
-    """Return what comes next of the body of a response, empty at its end.
+    """Return the next part of a response's body, empty at its end.
 
     Raises:
-        ClientError: it is malformed, or the connection was lost.
+        ClientError: the body is malformed, or the connection was lost.
     """
     try:
         return await response.content.readany()
@@ -244,38 +257,38 @@ async def read_some(response: aiohttp.ClientResponse) -> bytes:
     except Exception as error:
         if response.content.exception() is None:
             raise
-        # Where aiohttp has no compiled parser, its other one may raise errors of no public class.
+        # Without its compiled parser, aiohttp may raise errors that are in no public class.
         raise aiohttp.ClientPayloadError(str(error)) from error
 
 
 def abort(response: aiohttp.ClientResponse) -> None:
-    """Close the connection of a response at once; does nothing behind the end of the response."""
-    # Closing alone would wait until the other side has taken what is written. It may never.
+    """Close the connection of a response at once; do nothing after the end of the response."""
+    # `close` alone would wait, maybe for ever, until the peer has taken what was written.
     if response.connection is not None and response.connection.transport is not None:
         response.connection.transport.abort()
     response.close()
 
 
 def reason(error: BaseException) -> str:
-    """Say what happened, for people."""
+    """Return what happened, for people."""
     if isinstance(error, aiohttp.ClientConnectorError):
-        # Its own words repeat the address.
+        # Its own message repeats the address.
         error = error.os_error
     return str(error) or type(error).__name__
 
 
 async def _refusal(response: aiohttp.ClientResponse) -> RequestRefusedError:
-    """Read why a request was not accepted."""
+    """Return the error of a request that was not accepted."""
     text = b""
     with contextlib.suppress(TimeoutError, *NETWORK_ERRORS):
-        async with asyncio.timeout(5):
-            while len(text) < _MOST_OF_A_PROBLEM and (data := await read_some(response)):
+        async with asyncio.timeout(_PROBLEM_TIMEOUT):
+            while len(text) < _MAX_PROBLEM_SIZE and (data := await read_some(response)):
                 text += data
     detail = ""
     with contextlib.suppress(ValueError, KeyError, TypeError):
         detail = str(json.loads(text)["detail"])
     if not detail and hdrs.LOCATION in response.headers:
-        detail = f"redirects are not followed; this one is to {response.headers[hdrs.LOCATION]}"
+        detail = f"redirects are not followed; this one leads to {response.headers[hdrs.LOCATION]}"
     retry_after = response.headers.get(hdrs.RETRY_AFTER, "")
     return RequestRefusedError(
         response.status,

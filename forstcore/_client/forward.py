@@ -1,4 +1,4 @@
-"""A request of somebody else's, passed on to the server while its response is passed back."""
+"""Forwards the request of another client to the server, and streams the response back."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 
@@ -13,14 +14,14 @@ import aiohttp
 from aiohttp import hdrs
 from multidict import CIMultiDict
 
+from forstcore import wire
 from forstcore._client.connection import NETWORK_ERRORS, abort, read_some, reason
-from forstcore.client import ForstStreamingClient
+from forstcore._client.server_address import ServerAddress
 
-__all__ = ["Answer", "forward"]
+__all__ = ["Answer", "Request", "forward"]
 
-# What is passed on is listed, so that hop-by-hop headers, credentials meant for somebody else,
-# and whatever else concerns one connection alone stay behind.
-_OURS = "forst-"
+# An allow-list keeps out hop-by-hop headers, and credentials that are meant for the application.
+_PREFIX = wire.FORST_PREFIX.lower()
 _REQUEST_HEADERS = frozenset(
     {
         "accept",
@@ -43,13 +44,30 @@ _RESPONSE_HEADERS = frozenset(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request to forward.
+
+    Attributes:
+        method: its method.
+        headers: its headers, of which few are forwarded.
+        body: its body; an error in it cuts the forwarded request.
+        gone: returns when the client has gone.
+    """
+
+    method: str
+    headers: Iterable[tuple[str, str]]
+    body: AsyncIterator[bytes]
+    gone: Callable[[], Awaitable[object]]
+
+
 class Answer:
-    """The server's response, or what there is in its place.
+    """The server's response, or an error response in its place.
 
     Args:
         status: the HTTP status code.
-        headers: the headers to pass back.
-        read: returns what comes next of the body.
+        headers: the headers to send back.
+        read: returns the next part of the body.
 
     Attributes:
         status, headers: as above.
@@ -65,7 +83,7 @@ class Answer:
         self._read = read
 
     async def read(self) -> bytes:
-        """Return what comes next of the body, empty at its end and where it is cut."""
+        """Return the next part of the body, empty at its end and where it is cut."""
         try:
             return await self._read()
         except NETWORK_ERRORS:
@@ -75,48 +93,46 @@ class Answer:
 
 @contextlib.asynccontextmanager
 async def forward(
-    client: ForstStreamingClient,
+    server: ServerAddress,
+    session: aiohttp.ClientSession,
+    answer_within: float,
     endpoint: str,
-    method: str,
-    headers: Iterable[tuple[str, str]],
-    body: AsyncIterator[bytes],
-    gone: Callable[[], Awaitable[object]],
+    request: Request,
 ) -> AsyncIterator[Answer]:
-    """Pass a request on; what is left of it when the block ends is dropped.
+    """Forward a request; drop the rest of the exchange when the block ends.
 
     Args:
-        client: who knows the server.
+        server: the server.
+        session: the session to use.
+        answer_within: seconds in which the server has to answer.
         endpoint: path of the endpoint.
-        method: the request's method.
-        headers: its headers; few are passed on.
-        body: its body; an error in it cuts the request that is passed on.
-        gone: returns when whoever sent the request has gone.
+        request: the request.
     """
     response: aiohttp.ClientResponse | None = None
 
     async def upload() -> AsyncIterator[bytes]:
-        # aiohttp sends the head with the first chunk, and nobody answers before it is there.
+        # aiohttp sends the headers with the first chunk, so there must be one before the response.
         yield b""
         try:
-            async for chunk in body:
+            async for chunk in request.body:
                 yield chunk
         except Exception:
-            # Half an upload must not look like a whole one.
+            # A partial upload must not look like a complete one.
             if response is not None:
                 abort(response)
             raise
 
-    passed_on = _listed(headers, _REQUEST_HEADERS)
-    passed_on.setdefault(hdrs.ACCEPT_ENCODING, "identity")
-    if client.target.token:
-        passed_on[hdrs.AUTHORIZATION] = f"Bearer {client.target.token}"
+    headers = _allowed(request.headers, _REQUEST_HEADERS)
+    headers.setdefault(hdrs.ACCEPT_ENCODING, "identity")
+    if server.token:
+        headers[hdrs.AUTHORIZATION] = f"Bearer {server.token}"
     try:
-        async with asyncio.timeout(client.config.timeout):
-            response = await client.session().request(
-                method,
-                client.target.url(endpoint),
+        async with asyncio.timeout(answer_within):
+            response = await session.request(
+                request.method,
+                server.url(endpoint),
                 data=upload(),
-                headers=passed_on,
+                headers=headers,
                 allow_redirects=False,
                 auto_decompress=False,
             )
@@ -126,8 +142,8 @@ async def forward(
     except NETWORK_ERRORS as error:
         yield _problem(502, f"the stream server cannot be reached: {reason(error)}")
         return
-    response_headers = _listed(response.headers.items(), _RESPONSE_HEADERS)
-    watching = asyncio.create_task(_abort_when(gone, response))
+    response_headers = _allowed(response.headers.items(), _RESPONSE_HEADERS)
+    watching = asyncio.create_task(_abort_when(request.gone, response))
     try:
         yield Answer(response.status, response_headers, partial(read_some, response))
     finally:
@@ -138,17 +154,17 @@ async def forward(
 async def _abort_when(
     gone: Callable[[], Awaitable[object]], response: aiohttp.ClientResponse
 ) -> None:
-    # Who cannot be asked has gone, too.
+    # An error means that the client has gone, too.
     with contextlib.suppress(Exception):
         await gone()
     abort(response)
 
 
-def _listed(headers: Iterable[tuple[str, str]], names: frozenset[str]) -> CIMultiDict[str]:
+def _allowed(headers: Iterable[tuple[str, str]], names: frozenset[str]) -> CIMultiDict[str]:
     return CIMultiDict(
         (name, value)
         for name, value in headers
-        if name.lower() in names or name.lower().startswith(_OURS)
+        if name.lower() in names or name.lower().startswith(_PREFIX)
     )
 
 

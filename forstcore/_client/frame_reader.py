@@ -1,4 +1,4 @@
-"""A response with frames, taken apart into results and control lines."""
+"""Splits a response with frames into results and control lines."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ from typing import Any, NotRequired, TypedDict
 
 from xxhash import xxh3_64
 
+from forstcore import wire
 from forstcore.errors import StreamFailedError
 
 __all__ = ["ErrorLine", "FrameReader", "Summary"]
 
-# Of all ways to look for two bytes this is the fastest, by half.
+# The fastest way to search for two bytes; others take twice as long.
 _find_control = re.compile(rb"\n[:]").search
 
 
 class ErrorLine(bytes):
-    """The error line of an input line, by what the server says of it, not by how it looks."""
+    """A result line that the server announced as an error line, whatever its content looks like."""
 
     def members(self) -> dict[str, Any]:
-        """Read the members of an `ErrorRecord`.
+        """Parse the members of an `ErrorRecord`.
 
         Raises:
-            StreamFailedError: the server has sent something else.
+            StreamFailedError: the line is not an error line.
         """
         try:
             error: dict[str, Any] = json.loads(self)
@@ -33,11 +34,11 @@ class ErrorLine(bytes):
                 return {**error, "line": index(error["line"]), "offset": index(error["offset"])}
         except (ValueError, KeyError, TypeError, RecursionError):
             pass
-        raise _broken(f"an error line cannot be read: {self[:200]!r}")
+        raise _broken(f"an error line is malformed: {self[:200]!r}")
 
 
 class Summary(TypedDict):
-    """What the server says at the end of a stream.
+    """The server's summary at the end of a stream.
 
     Attributes:
         lines: input lines, blank ones included.
@@ -46,7 +47,7 @@ class Summary(TypedDict):
         results: result lines.
         bytes_in, bytes_out: bytes before and after processing.
         digest: ``xxh3:`` and 16 hexadecimal digits over all result lines.
-        errors_by_code: how many lines were rejected for which reason; there only if no line
+        errors_by_code: how many lines were rejected for each reason; present only if no line
             was a record.
     """
 
@@ -64,28 +65,27 @@ class FrameReader:
     """Read the response of one connection.
 
     Args:
-        hold: whether to keep results back until an acknowledgement stands behind them.
+        hold: whether to hold results back until they are acknowledged.
 
     Attributes:
         acked: input lines of this connection that are acknowledged.
-        summary: what `:end` said, None before it.
-        error: what `:error` said, None without it.
-        offset: where a live stream goes on behind what is acknowledged, empty if unknown.
-        missed: what `:missed` said, each time.
-        marks: after each `feed` with `hold`, how many of its pieces each acknowledgement covers,
-            the lines acknowledged by it, and the offset behind them.
+        summary: the content of `:end`, None before it.
+        error: the content of `:error`, None without it.
+        missed: the content of each `:missed` so far.
+        marks: after each `feed` with `hold`, for each acknowledgement: how many of the returned
+            pieces it covers, the lines acknowledged so far, and the offset after them, empty if
+            the stream has none.
     """
 
     def __init__(self, *, hold: bool) -> None:
         self.acked = 0
         self.summary: Summary | None = None
         self.error: StreamFailedError | None = None
-        self.offset = ""
         self.missed: list[str] = []
         self.marks: list[tuple[int, int, str]] = []
-        self._next_offset = ""
-        self._places: deque[int] = deque()  # of error lines behind the last `:rejected`
-        self._passed = 0  # lines behind it so far
+        self._offset = ""
+        self._rejected: deque[int] = deque()  # positions of error lines after the last `:rejected`
+        self._passed = 0  # lines after it so far
         self._hold = hold
         self._held: list[bytes] = []
         self._ready: list[bytes] = []
@@ -94,13 +94,13 @@ class FrameReader:
         self._size = 0
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Take what was received; return pieces of whole result lines that may be handed out.
+        """Take received data; return pieces of whole result lines that may be handed out.
 
         An error line is a piece of its own, an `ErrorLine`.
 
         Raises:
-            StreamFailedError: the response is not what the wire contract allows, or what
-                arrived is not what the server sent.
+            StreamFailedError: the response violates the wire contract, or is not what the server
+                sent.
         """
         self.marks.clear()
         end = data.rfind(b"\n") + 1
@@ -109,7 +109,7 @@ class FrameReader:
             return []
         start = 0
         if self._tail:
-            # Alone, so that what follows need not be copied.
+            # Separately, so that the rest need not be copied.
             start = data.index(b"\n") + 1
             first = b"".join([*self._tail, data[:start]])
             self._tail.clear()
@@ -123,7 +123,7 @@ class FrameReader:
         return ready
 
     def _split(self, data: bytes, start: int, end: int) -> None:
-        """Take whole lines apart."""
+        """Split whole lines into results and control lines."""
         if data.startswith(b":", start, end):
             start = self._control(data, start)
         while found := _find_control(data, max(0, start - 1), end):
@@ -136,22 +136,22 @@ class FrameReader:
         if not results:
             return
         if self.summary or self.error:
-            raise _broken(f"there is more behind the end of the stream: {results[:80]!r}")
+            raise _broken(f"results follow the end of the stream: {results[:80]!r}")
         self._digest.update(results)
         self._size += len(results)
-        if self._places:
-            self._held += self._apart(results)
+        if self._rejected:
+            self._held += self._separate_errors(results)
         else:
             self._held.append(results)
 
-    def _apart(self, results: bytes) -> list[bytes]:
-        """Take the error lines apart that `:rejected` has announced."""
+    def _separate_errors(self, results: bytes) -> list[bytes]:
+        """Make a piece of each error line that `:rejected` has announced."""
         lines = results.split(b"\n")
         lines.pop()
         pieces: list[bytes] = []
         start = 0
-        while self._places and self._places[0] <= self._passed + len(lines):
-            at = self._places.popleft() - self._passed - 1
+        while self._rejected and self._rejected[0] <= self._passed + len(lines):
+            at = self._rejected.popleft() - self._passed - 1
             if start < at:
                 pieces.append(b"\n".join([*lines[start:at], b""]))
             pieces.append(ErrorLine(lines[at] + b"\n"))
@@ -162,52 +162,49 @@ class FrameReader:
         return pieces
 
     def _control(self, data: bytes, start: int) -> int:
-        """Read the control line that starts there; return where the next line does."""
+        """Read the control line at `start`; return where the next line starts."""
         end = data.index(b"\n", start)
         line = data[start:end]
         kind, _, text = line.partition(b" ")
         try:
-            if kind == b":ack":
+            if kind == wire.ACK:
                 self._ack(int(text))
-            elif kind == b":rejected":
+            elif kind == wire.REJECTED:
                 self._reject([int(number) for number in text.split()])
-            elif kind == b":offset":
-                self._next_offset = text.decode()
-            elif kind == b":missed":
+            elif kind == wire.OFFSET:
+                self._offset = text.decode()
+            elif kind == wire.MISSED:
                 self.missed.append(text.decode())
-            elif kind == b":end":
+            elif kind == wire.END:
                 self._end(json.loads(text))
-            elif kind == b":error":
+            elif kind == wire.ERROR:
                 problem = json.loads(text)
                 code, detail = problem["code"], problem["detail"]
-                self.error = StreamFailedError(
-                    code, detail, retriable=code in ("draining", "timeout", "overloaded")
-                )
+                self.error = StreamFailedError(code, detail, retriable=code in wire.RETRIABLE_CODES)
         except (ValueError, KeyError, TypeError, RecursionError):
-            raise _broken(f"a control line cannot be read: {line[:200]!r}") from None
+            raise _broken(f"a control line is malformed: {line[:200]!r}") from None
         return end + 1
 
     def _ack(self, lines: int) -> None:
         if lines < self.acked:
             raise _broken(f"{lines} lines are acknowledged after {self.acked}")
         self.acked = lines
-        self.offset = self._next_offset
         self._release()
         if self._hold:
             if self.marks and self.marks[-1][0] == len(self._ready):
-                # Nothing came between the two.
+                # There are no results between this acknowledgement and the last.
                 self.marks.pop()
-            self.marks.append((len(self._ready), lines, self.offset))
+            self.marks.append((len(self._ready), lines, self._offset))
 
-    def _reject(self, places: list[int]) -> None:
-        if self._places or not all(map(lt, [0, *places], places)):
+    def _reject(self, positions: list[int]) -> None:
+        if self._rejected or not all(map(lt, [0, *positions], positions)):
             raise ValueError
-        self._places.extend(places)
+        self._rejected.extend(positions)
         self._passed = 0
 
     def _end(self, summary: Summary) -> None:
-        if self._places:
-            raise _broken("lines are missing that :rejected has announced")
+        if self._rejected:
+            raise _broken("error lines that :rejected announced are missing")
         digest = f"xxh3:{self._digest.hexdigest()}"
         if (summary["digest"], summary["bytes_out"]) != (digest, self._size):
             raise StreamFailedError(

@@ -1,4 +1,4 @@
-"""The results of one stream, for who iterates with an event loop or without."""
+"""The results of one stream, to iterate over with an event loop or without."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Generic, Self, TypeVar
 import aiohttp
 
 from forstcore._client.frame_reader import Summary
-from forstcore._client.server_url import Target
+from forstcore._client.server_address import ServerAddress
 from forstcore._client.transfer import Transfer
 from forstcore._io.sync_iterator import steps
 
@@ -20,19 +20,19 @@ T = TypeVar("T")
 
 
 class ResultStream(Generic[T]):
-    """The results of one stream, as they come: `async for`, or `for` where no event loop runs.
+    """The results of one stream as they arrive: `async for`, or `for` where no event loop runs.
 
-    Nothing is sent before the iteration starts. Where it may stop early, use `async with` (or
-    `with`), or call `aclose()` (or `close()`): the connection and the producer, if that is a
-    generator, are closed then. An iteration to the end, or to an error, needs neither.
+    Nothing is sent before the iteration starts. If it may stop early, use `async with` (or
+    `with`), or call `aclose()` (or `close()`), to close the connection and the producer, if that
+    is a generator. An iteration to the end, or to an error, needs neither.
 
     Args:
         transfer: the stream.
-        decode: makes results of a piece of whole result lines.
+        decode: converts a piece of whole result lines to results.
         session: returns the session for `async for`.
-        target: makes one for `for`.
+        server: opens a session for `for`.
 
-    Thread-safety: belongs to one event loop; where it is iterated with `for`, to one thread.
+    Thread-safety: belongs to one event loop, or to one thread if iterated with `for`.
     """
 
     def __init__(
@@ -40,11 +40,11 @@ class ResultStream(Generic[T]):
         transfer: Transfer,
         decode: Callable[[bytes], Iterable[T]],
         session: Callable[[], aiohttp.ClientSession],
-        target: Target,
+        server: ServerAddress,
     ) -> None:
         self._transfer = transfer
         self._results = _results(transfer, decode, session)
-        self._steps = _steps(transfer, decode, target)
+        self._steps = _steps(transfer, decode, server)
 
     @property
     def lines(self) -> int:
@@ -58,31 +58,31 @@ class ResultStream(Generic[T]):
 
     @property
     def missed(self) -> int | None:
-        """Records that a live stream left out so far, None if nobody knows how many.
+        """How many records a live stream left out so far, None if that is unknown.
 
-        The logger ``forstcore`` has a warning each time.
+        Each time, the logger ``forstcore`` gets a warning.
         """
         return self._transfer.missed
 
     @property
     def summary(self) -> Summary | None:
-        """What the server counted, once the stream has ended well.
+        """What the server counted, once the stream has ended successfully.
 
-        After a resume it covers the last connection. None if that was lost when all results
-        were there already.
+        After a resume it covers the last connection only. It is None if that was lost after all
+        results had arrived.
         """
         return self._transfer.summary
 
     def __aiter__(self) -> AsyncIterator[T]:
-        # Not self: one call less for each result, and a loop over a stream that nobody else
-        # holds ends it when it is left.
+        # The generator saves a call for each result, and closes the stream when a loop that holds
+        # the only reference to it is left.
         return self._results
 
     async def __anext__(self) -> T:
         return await anext(self._results)
 
     async def aclose(self) -> None:
-        """End the stream, wherever it is. Does nothing after its end."""
+        """End the stream; do nothing after its end."""
         await self._results.aclose()
 
     async def __aenter__(self) -> Self:
@@ -100,7 +100,7 @@ class ResultStream(Generic[T]):
         return self._steps
 
     def close(self) -> None:
-        """End a stream that is iterated with `for`. Does nothing after its end."""
+        """End a stream that is iterated with `for`; do nothing after its end."""
         self._steps.close()
 
     def __enter__(self) -> Self:
@@ -128,10 +128,10 @@ async def _results(
 
 
 def _steps(
-    transfer: Transfer, decode: Callable[[bytes], Iterable[T]], target: Target
+    transfer: Transfer, decode: Callable[[bytes], Iterable[T]], server: ServerAddress
 ) -> Generator[T, None, None]:
     async def run() -> AsyncGenerator[list[bytes], None]:
-        async with target.open() as session, aclosing(transfer.pieces(session)) as batches:
+        async with server.open() as session, aclosing(transfer.pieces(session)) as batches:
             async for pieces in batches:
                 yield pieces
 

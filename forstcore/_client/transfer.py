@@ -1,20 +1,21 @@
-"""One stream of a client, over as many connections as it takes."""
+"""The loop behind every stream of a client: connect, send, read, and resume after a loss."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 
 import aiohttp
 from aiohttp import hdrs
 from multidict import CIMultiDict
 
+from forstcore import wire
 from forstcore._client.connection import Connection
 from forstcore._client.frame_reader import FrameReader, Summary
-from forstcore._client.server_url import Target
-from forstcore._client.window import Passage, Window
-from forstcore._io.chunker import Grouper, ProducerError
+from forstcore._client.server_address import ServerAddress
+from forstcore._client.stream_request import StreamRequest
+from forstcore._io.chunker import ProducerError
 from forstcore.config import StreamingConfig
 from forstcore.errors import RequestRefusedError, StreamFailedError
 from forstcore.retry import pause_before
@@ -23,8 +24,8 @@ __all__ = ["Transfer"]
 
 _LOGGER = logging.getLogger("forstcore")
 
-# Framing is aiohttp's, and a proxy's words on its own connection are nobody else's.
-_NOT_FOR_USERS = (
+# aiohttp does the framing, and hop-by-hop headers of a proxy's own request do not apply here.
+_IGNORED_HEADERS = (
     hdrs.CONNECTION,
     hdrs.CONTENT_ENCODING,
     hdrs.CONTENT_LENGTH,
@@ -34,226 +35,150 @@ _NOT_FOR_USERS = (
 
 
 class Transfer:
-    """Send what a producer yields, and receive the results.
+    """Send a request and receive its results, over as many connections as it takes.
 
     Args:
-        target: the server.
+        server: the server.
         endpoint: path of the endpoint.
-        body: where the chunks come from; or all of a body that is no stream.
-        config: sizes, times and retries.
-        headers: more request headers; those that concern HTTP framing are left out.
-        resume: whether to keep what is not acknowledged, and to send it again over a new
-            connection when one is lost.
+        request: what is sent, and how it resumes.
+        config: timeout, retries, and whether to accept compressed results.
+        headers: more request headers; those that concern HTTP framing are ignored.
 
     Attributes:
         connections: how many connections were made so far.
-        summary: what the server said at the end, None without that; of the last connection,
-            if there were several.
-        missed: records that a live stream left out so far, None if that is not known.
+        summary: the server's summary at the end of the last connection, None before that.
+        missed: how many records a live stream left out so far, None if that is unknown.
     """
 
     def __init__(
         self,
-        target: Target,
+        server: ServerAddress,
         endpoint: str,
-        body: Grouper | bytes,
+        request: StreamRequest,
         config: StreamingConfig,
         headers: Mapping[str, str],
-        *,
-        resume: bool,
     ) -> None:
         self.connections = 0
         self.summary: Summary | None = None
         self.missed: int | None = 0
-        self._target = target
-        self._url = target.url(endpoint)
-        self._body = body
+        self._server = server
+        self._url = server.url(endpoint)
+        self._request = request
         self._config = config
         self._headers = CIMultiDict(headers)
-        for name in _NOT_FOR_USERS:
+        for name in _IGNORED_HEADERS:
             self._headers.popall(name, None)
-        self._resume = resume
-        self._window: Window | Passage = Passage(config.chunk_size)
-        if resume:
-            self._window = Window(config.buffer_size, config.chunk_size)
-        self._used = False  # whether something was taken from the producer
-        self._ended = False  # whether the producer has ended
         self._failures = 0  # since the last progress
         self._connection: Connection | None = None
-        self._closed: StreamFailedError | None = None
+        self._stopped_by: StreamFailedError | None = None
 
     @property
     def lines(self) -> int:
         """Input lines acknowledged so far."""
-        return self._window.acked
+        return self._request.lines
 
     async def pieces(self, session: aiohttp.ClientSession) -> AsyncGenerator[list[bytes], None]:
         """Run the stream; yield pieces of whole result lines as they come.
 
         Raises:
             RequestRefusedError: the server answered with an error.
-            StreamFailedError: the stream ended before its end.
-            BaseException: whatever the producer raised, as it was.
+            StreamFailedError: the stream failed before its end.
+            BaseException: whatever the producer raised, unchanged.
         """
-        failed: BaseException | None = None
-        has_results = False
+        request = self._request
+        producer_error: BaseException | None = None
         try:
             while True:
-                body = self._body if isinstance(self._body, bytes) else self._next_piece
-                connection = self._connect(session, body)
-                self._window.rewind()
-                frames = FrameReader(hold=self._resume)
+                connection = self._connect(session)
+                frames = FrameReader(hold=request.resume)
                 try:
                     await connection.open()
+                    if request.accept_is_progress:
+                        self._failures = 0
                     while data := await connection.read():
                         pieces = frames.feed(data)
-                        if self._window.ack(frames.acked):
+                        if frames.missed:
+                            self._count_missed(frames)
+                        lines = request.lines
+                        for results in request.deliver(pieces, frames):
+                            if results:
+                                yield results
+                            await request.delivered()
+                        if request.lines > lines:
                             self._failures = 0
-                        if pieces:
-                            has_results = True
-                            yield pieces
                         if frames.error is not None:
                             raise frames.error
-                    self.summary = self._checked(frames.summary, connection)
-                    if not has_results:
-                        self._check_records(self.summary)
+                    if frames.summary is None:
+                        raise connection.lost("the response ended before its :end line")
+                    self.summary = frames.summary
+                    request.check(frames.summary, connection)
                     return
                 except (RequestRefusedError, StreamFailedError) as error:
                     pause = self._pause_after(error, connection)
+                except GeneratorExit:
+                    await request.leave(connection)
+                    raise
                 finally:
                     connection.close()
+                self.summary = None
                 await asyncio.sleep(pause)
-                if connection.accepted and await self._is_complete():
+                if connection.accepted and not await request.has_more():
                     return
         except ProducerError as error:
-            failed = error.error
+            producer_error = error.error
         finally:
-            if not isinstance(self._body, bytes):
-                await self._body.close()
-        # Not while handling anything: it is to reach the caller as it was.
-        if failed is not None:
-            raise failed
+            await request.close()
+        # Raised outside of the handler, so that it reaches the caller without a context.
+        if producer_error is not None:
+            raise producer_error
 
     async def stop(self) -> None:
-        """End the stream with an error, for whoever iterates over it."""
-        self._closed = StreamFailedError("closed", "the client was closed", self.lines)
+        """End the stream with an error for whoever iterates over it."""
+        self._stopped_by = StreamFailedError("closed", "the client was closed", self.lines)
         if self._connection is not None:
-            self._connection.stop(self._closed)
-        if not isinstance(self._body, bytes):
-            await self._body.close()
+            self._connection.stop(self._stopped_by)
+        await self._request.close()
 
-    def _connect(
-        self,
-        session: aiohttp.ClientSession,
-        body: Callable[[], Awaitable[bytes]] | bytes,
-        first: bytes = b"",
-    ) -> Connection:
-        """Make the next connection; raise the error of a stream that was stopped."""
-        if self._closed:
-            raise self._closed
-        self.connections += 1
-        self._connection = Connection(
-            session, self._url, self._request_headers(), body, self._config.timeout, first
-        )
-        return self._connection
-
-    def _request_headers(self) -> CIMultiDict[str]:
+    def _connect(self, session: aiohttp.ClientSession) -> Connection:
+        """Prepare the next connection; raise the error of a stream that was stopped."""
+        if self._stopped_by:
+            raise self._stopped_by
         headers = self._headers.copy()
-        headers["Forst-Frames"] = "1"
-        if self._target.token:
-            headers.setdefault(hdrs.AUTHORIZATION, f"Bearer {self._target.token}")
+        headers[wire.FORST_FRAMES] = "1"
+        if self._server.token:
+            headers.setdefault(hdrs.AUTHORIZATION, f"Bearer {self._server.token}")
         if not self._config.compression:
             headers[hdrs.ACCEPT_ENCODING] = "identity"
-        if isinstance(self._body, bytes):
-            headers[hdrs.CONTENT_TYPE] = "application/json"
-            return headers
-        headers[hdrs.CONTENT_TYPE] = "application/x-ndjson"
-        if self._config.compression:
-            headers[hdrs.CONTENT_ENCODING] = "gzip"
-        if self.lines:
-            # The caller's input may be the rest of another one.
-            first = int(self._headers.get("Forst-First-Line", 1))
-            headers["Forst-First-Line"] = str(first + self.lines)
-        return headers
+        body = self._request.begin(headers)
+        self.connections += 1
+        self._connection = Connection(session, self._url, headers, body, self._config.timeout)
+        return self._connection
 
-    async def _next_piece(self) -> bytes:
-        """Return what is to be sent next, empty at the end."""
-        assert not isinstance(self._body, bytes)
-        while True:
-            piece = self._window.next()
-            if piece is not None:
-                return piece
-            if self._ended:
-                return b""
-            await self._window.room()
-            self._used = True
-            await self._take()
-
-    async def _take(self) -> None:
-        """Move a chunk from the producer to the window."""
-        assert not isinstance(self._body, bytes)
-        chunk = await self._body.take()
-        if chunk:
-            self._window.put(chunk)
-        else:
-            self._window.finish()
-            self._ended = True
-
-    def _checked(self, summary: Summary | None, connection: Connection) -> Summary:
-        """Return the summary if the response ended as that of a whole stream does."""
-        if summary is None:
-            raise connection.lost("the response ended before its :end line")
-        if not isinstance(self._body, bytes) and summary["bytes_in"] != connection.sent:
-            raise connection.lost(f"{summary['bytes_in']} of {connection.sent} bytes arrived there")
-        return summary
-
-    def _check_records(self, summary: Summary) -> None:
-        """Raise StreamFailedError if there was input, and not one record in it."""
-        # After a loss the counts are those of the last connection.
-        if self.connections > 1 or summary["records"] or not summary["errors"]:
-            return
-        codes = summary.get("errors_by_code", {}).items()
-        reasons = ", ".join(f"{code}: {count}" for code, count in sorted(codes))
-        raise StreamFailedError(
-            "no_records",
-            f"not one of {summary['lines']} lines was a record ({reasons}); on_error='emit' "
-            "tells more",
-        )
+    def _count_missed(self, frames: FrameReader) -> None:
+        for missed in frames.missed:
+            _LOGGER.warning("%s: %s records were missed", self._url, missed)
+            is_unknown = missed == "?" or self.missed is None
+            self.missed = None if is_unknown else (self.missed or 0) + int(missed)
+        frames.missed.clear()
 
     def _pause_after(
         self, error: RequestRefusedError | StreamFailedError, connection: Connection
     ) -> float:
-        """Return how long to wait before another connection; raise if there is to be none."""
+        """Return how long to wait before the next connection; raise if there is to be none."""
+        request = self._request
         if isinstance(error, StreamFailedError):
             error.lines = self.lines
-        lost = self._used or (connection.accepted and isinstance(self._body, bytes))
-        again = error.retriable and (self._resume or not lost)
-        if again and self._idle_too_long(error):
+        if request.reconnects_at_once(error, connection):
             return 0.0
         self._failures += 1
-        if not again or self._failures >= self._config.retry.attempts:
-            if isinstance(error, RequestRefusedError) and lost:
+        is_consumed = request.is_consumed(connection)
+        can_retry = error.retriable and (request.resume or not is_consumed)
+        if not can_retry or self._failures >= self._config.retry.attempts:
+            if isinstance(error, RequestRefusedError) and is_consumed:
                 raise StreamFailedError("refused", str(error), self.lines) from error
             raise error
         pause = pause_before(self._config.retry, self._failures)
         if isinstance(error, RequestRefusedError) and error.retry_after is not None:
             pause = max(pause, error.retry_after)
-        _LOGGER.info("%s; going on in %.1f seconds", error, pause)
+        _LOGGER.info("%s; reconnecting in %.1f seconds", error, pause)
         return pause
-
-    def _idle_too_long(self, error: RequestRefusedError | StreamFailedError) -> bool:
-        """Tell whether the server gave up because there was nothing to send."""
-        return (
-            isinstance(self._window, Window)
-            and self._window.empty
-            and isinstance(error, StreamFailedError)
-            and error.code == "timeout"
-        )
-
-    async def _is_complete(self) -> bool:
-        """Wait until there is something to send over a new connection; say if there will not be."""
-        if isinstance(self._body, bytes) or not isinstance(self._window, Window):
-            return False
-        while self._window.empty and not self._ended:
-            await self._take()
-        return self._window.empty

@@ -1,4 +1,4 @@
-"""What is between a producer and a connection: with resume, the lines that may be sent again."""
+"""Buffers between a producer and a connection: with resume, the lines that may be sent again."""
 
 from __future__ import annotations
 
@@ -7,20 +7,23 @@ from collections import deque
 
 from forstcore.errors import StreamFailedError
 
-__all__ = ["Passage", "Window"]
+__all__ = ["PassThrough", "Window"]
 
 _LONGEST_LINE = 1 << 26
 
 
-class Passage:
-    """What a stream without resume has in the place of a window: nothing is kept.
+class PassThrough:
+    """Takes the place of a window in a stream without resume: keeps nothing.
 
     Args:
         chunk_size: bytes; larger chunks are cut.
 
     Attributes:
         acked: lines acknowledged so far.
+        is_empty: False: nothing is known about what arrived.
     """
+
+    is_empty = False
 
     def __init__(self, chunk_size: int) -> None:
         self.acked = 0
@@ -29,36 +32,34 @@ class Passage:
         self._start = 0
 
     def put(self, chunk: bytes) -> None:
-        """Add a chunk; the one before must have gone."""
+        """Add a chunk; the previous one must have been sent."""
         self._chunk = chunk
         self._start = 0
 
     def finish(self) -> None:
-        """Take note that no more chunks come."""
+        """Note that there are no more chunks."""
 
     def next(self) -> bytes | None:
-        """Return what is to be sent next, None if there is nothing."""
+        """Return what is sent next, None if there is nothing."""
         start = self._start
         self._start += self._chunk_size
         return self._chunk[start : start + self._chunk_size] or None
 
     async def room(self) -> None:
-        """Wait for nothing."""
+        """Do nothing: there is always room."""
 
-    def ack(self, lines: int) -> bool:
-        """Count the first lines as done; return whether that is news."""
-        news = lines > self.acked
+    def ack(self, lines: int) -> None:
+        """Count the first lines as done."""
         self.acked = lines
-        return news
 
     def rewind(self) -> None:
-        """Begin a new connection."""
+        """Start a new connection."""
 
 
 class Window:
-    """Keep what is sent until it is acknowledged, and hand it out again after a lost connection.
+    """Keeps what is sent until it is acknowledged, to send it again after a lost connection.
 
-    It is full with `buffer_size` lines or `chunk_size` bytes, whichever is more, and with four
+    The window is full at `buffer_size` lines or `chunk_size` bytes, whichever is more, and at four
     times `chunk_size` in any case; the chunk that fills it may exceed that.
 
     Args:
@@ -84,17 +85,17 @@ class Window:
         self._room: asyncio.Future[None] | None = None
 
     @property
-    def empty(self) -> bool:
-        """Whether all that was put in has been acknowledged."""
+    def is_empty(self) -> bool:
+        """Whether everything that was put in has been acknowledged."""
         return not self._lines and not self._tail
 
     def put(self, chunk: bytes) -> None:
         """Add a chunk; what follows its last LF waits for the next one.
 
         Raises:
-            StreamFailedError: a line is so long that it cannot be kept.
+            StreamFailedError: a line is too long to be kept.
         """
-        # In pieces, so that several are on their way at a time.
+        # In pieces, so that several are in flight at a time.
         limit = max(1, self._chunk_size // 4)
         start = 0
         while end := self._end_of_piece(chunk, start, limit):
@@ -116,12 +117,12 @@ class Window:
                 )
 
     def finish(self) -> None:
-        """End the last line, if it has no LF."""
+        """Terminate the last line, if it has no LF."""
         if self._tail:
             self.put(b"\n")
 
     def next(self) -> bytes | None:
-        """Return what is to be sent next on this connection, None if there is nothing."""
+        """Return what is sent next over this connection, None if there is nothing."""
         if not self._unsent:
             return None
         self._sent.append(self._unsent.popleft())
@@ -133,16 +134,16 @@ class Window:
             self._room = asyncio.get_running_loop().create_future()
             await self._room
 
-    def ack(self, lines: int) -> bool:
-        """Forget the first lines of this connection; return whether that is news.
+    def ack(self, lines: int) -> None:
+        """Drop the first lines of this connection.
 
         Raises:
             StreamFailedError: they are more than were sent.
         """
-        news = lines - (self.acked - self._acked_before)
-        self.acked += news
-        self._lines -= news
-        rest = self._acked_of_first + news
+        new = lines - (self.acked - self._acked_before)
+        self.acked += new
+        self._lines -= new
+        rest = self._acked_of_first + new
         while self._sent and rest >= self._sent[0][1]:
             piece, count = self._sent.popleft()
             rest -= count
@@ -152,10 +153,9 @@ class Window:
             raise StreamFailedError("protocol", f"{rest} lines too many are acknowledged")
         if self._room is not None and not self._room.done() and not self._is_full():
             self._room.set_result(None)
-        return news > 0
 
     def rewind(self) -> None:
-        """Begin a new connection, with the first line that is not acknowledged."""
+        """Start a new connection, at the first line that is not acknowledged."""
         self._acked_before = self.acked
         self._unsent.extendleft(reversed(self._sent))
         self._sent.clear()
@@ -181,7 +181,7 @@ class Window:
 
     @staticmethod
     def _end_of_piece(chunk: bytes, start: int, limit: int) -> int:
-        """Find where a piece of whole lines ends, 0 if there is no whole line."""
+        """Return where a piece of whole lines ends, 0 if there is no whole line."""
         if len(chunk) - start > limit:
             end = chunk.rfind(b"\n", start, start + limit) + 1
             return end or chunk.find(b"\n", start + limit) + 1

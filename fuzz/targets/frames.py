@@ -39,17 +39,18 @@ def _read(response: bytes, turns: list[int], hold: bool) -> Reading:
     """Read a response in pieces, as far as the reader takes it."""
     reader = FrameReader(hold=hold)
     results = []
-    failed = ""
+    offset = failed = ""
     try:
         for piece in cut(response, turns):
             results += reader.feed(piece)
+            offset = reader.marks[-1][2] if reader.marks else offset
     except StreamFailedError as error:
         failed = error.code
     assert all(part.endswith(b"\n") and not part.startswith(b":") for part in results)
     return Reading(
         b"".join(results),
         reader.acked,
-        reader.offset,
+        offset,
         reader.missed,
         reader.summary,
         reader.error.args if reader.error else None,

@@ -287,7 +287,7 @@ class _Audit:
             report.whole, report.cut = self._half_duplex.whole, self._half_duplex.cut
             report.wrong += self._half_duplex.wrong
         said = self._client.log.read_text() if self._client.log.exists() else ""
-        report.losses = said.count("; going on in ")
+        report.losses = said.count("; reconnecting in ")
         if self._proxy.log.exists():
             for line in self._proxy.log.read_text().splitlines():
                 words = line.split()

@@ -34,7 +34,7 @@ def codec(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Mo
     elif importlib.util.find_spec("orjson") is None:
         pytest.skip("needs orjson")
     # Where the package is installed, which need not be the checkout.
-    path = Path(forstcore.__file__).with_name("codec.py")
+    path = Path(forstcore.__file__).with_name("_io") / "json_lines.py"
     spec = importlib.util.spec_from_file_location("codec", path)
     assert spec is not None
     assert spec.loader is not None

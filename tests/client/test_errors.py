@@ -551,14 +551,16 @@ def test_the_error_of_the_server_is_told() -> None:
 SHORT = StreamingConfig(retry=RetryConfig(attempts=1), timeout=0.4)
 
 
-def test_a_server_that_never_answers() -> None:
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_server_that_never_answers(resume: bool) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         async def run() -> None:
             url = f"http://127.0.0.1:{listening.getsockname()[1]}"
             async with ForstStreamingClient(url, SHORT) as client:
+                options = StreamOptions(resume=resume)
                 with pytest.raises(StreamFailedError, match=r"within 0\.4 seconds") as caught:
-                    await anext(client.stream_to_forst(ENDPOINT, endless()))
+                    await anext(client.stream_to_forst(ENDPOINT, endless(), options))
                 assert caught.value.code == "timeout"
             await nothing_is_left()
 
@@ -572,7 +574,7 @@ def test_a_connection_on_which_nothing_moves(server: Server, direction: Any) -> 
             FaultProxy(server.port, [Fault("stall", 5_000, direction)]) as proxy,
             ForstStreamingClient(proxy.url, SHORT) as client,
         ):
-            with pytest.raises(StreamFailedError, match="nothing came") as caught:
+            with pytest.raises(StreamFailedError, match="nothing was received") as caught:
                 await collect(client.stream_to_forst(ENDPOINT, map(record, range(1000))))
             assert caught.value.code == "timeout"
         await nothing_is_left()

@@ -81,7 +81,7 @@ def test_results_wait_for_their_acknowledgement() -> None:
 
 
 def test_nothing_may_follow_the_end() -> None:
-    with pytest.raises(StreamFailedError, match="behind the end"):
+    with pytest.raises(StreamFailedError, match="follow the end"):
         read([response(PARTS) + b"{}\n"], hold=False)
 
 

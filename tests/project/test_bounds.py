@@ -67,7 +67,7 @@ def test_every_bound_is_as_the_page_says() -> None:
         "files followed by a source": _following.MOST_FILES,
         "unread output, for each of standard output and standard error": (log._MOST_WAITING),
         "an unacknowledged line": _window._LONGEST_LINE,
-        "response received, not read": 2 * _connection._READ_SIZE,
+        "response received, not read": 2 * _connection._READ_BUFFER,
     }
     known = defaults()
     rows = [row for row in _ROW.findall(_PAGE) if row[1] != "maximum"]

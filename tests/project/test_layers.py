@@ -16,7 +16,13 @@ ROOT = Path(__file__).parent.parent.parent
 
 # From the bottom to the top. A folder or module imports from lower layers, and within itself.
 LAYERS = (
-    ("forstcore.errors", "forstcore._version", "forstcore._include", "forstcore._heap"),
+    (
+        "forstcore.errors",
+        "forstcore.wire",
+        "forstcore._version",
+        "forstcore._include",
+        "forstcore._heap",
+    ),
     ("forstcore.native",),
     ("forstcore._core",),
     ("forstcore._proc",),
@@ -47,7 +53,6 @@ KNOW_HTTP = {"forstcore.cli", "forstcore.client", "forstcore.integration", "fors
 
 # A command runs the package of the server; workers of a cluster are asked for their version.
 UPWARDS = {
-    "forstcore/_client/forward.py": "forstcore.client",
     "forstcore/cli/serve.py": "server",
     "forstcore/cluster/_run.py": "forstcore",
 }

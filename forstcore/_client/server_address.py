@@ -1,4 +1,4 @@
-"""Where a client's requests go: an address, and what is needed to be let in there."""
+"""The address of a server, with the credentials to use it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from urllib.parse import unquote
 import aiohttp
 from yarl import URL
 
-__all__ = ["Target"]
+__all__ = ["ServerAddress"]
 
 
-class Target:
-    """A server.
+class ServerAddress:
+    """The address of a server, with the credentials to use it.
 
     Args:
-        base_url: ``http://…`` or ``https://…``, with a path that is put before each endpoint;
+        base_url: ``http://…`` or ``https://…``, with a path that precedes each endpoint;
             or ``http+unix://`` and the path of a socket, percent-encoded if a path follows
             (``http+unix://%2Frun%2Fforst.sock/prefix``), else as it is
             (``http+unix:///run/forst.sock``).
@@ -53,10 +53,9 @@ class Target:
         )
 
     def open(self) -> aiohttp.ClientSession:
-        """Make a session; must be called, used and closed in one event loop."""
-        # Each stream has a connection of its own: one that is kept may have been closed by
-        # its server when the next stream is sent over it, and that cannot be told from a
-        # failure.
+        """Return a new session; it must be created, used and closed in one event loop."""
+        # Each stream gets its own connection. The server may have closed a kept-alive one by the
+        # time that the next stream is sent over it, and that looks like a failure of the stream.
         connector: aiohttp.BaseConnector
         if self._socket:
             connector = aiohttp.UnixConnector(self._socket, limit=0, force_close=True)
