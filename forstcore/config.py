@@ -92,7 +92,7 @@ class StreamLimits(_Checked):
 
     timeout: float = option(
         30.0,
-        "a stream on which nothing moves in either direction for so long ends",
+        "time without progress in either direction after which a stream ends",
         lowest=0.1,
         highest=86400,
         unit="seconds",
@@ -100,18 +100,20 @@ class StreamLimits(_Checked):
     compression: bool = option(True, "compress responses for clients that accept it")
     max_line_size: int = option(
         1 << 20,
-        "longest input line; a longer one is an error and is skipped",
+        "maximum length of an input line; a longer one is an error and is skipped",
         lowest=1,
         highest=1 << 30,
         unit="bytes",
     )
     max_stream_bytes: int = option(
-        0, "input bytes of a stream after decompression, 0 for any number", unit="bytes"
+        0, "maximum input of a stream after decompression, 0 for no limit", unit="bytes"
     )
-    max_stream_records: int = option(0, "input lines of a stream, 0 for any number", unit="lines")
+    max_stream_records: int = option(
+        0, "maximum input lines of a stream, 0 for no limit", unit="lines"
+    )
     max_ratio: int = option(
         200,
-        "a compressed body that grows by more than this, past 16 MiB, is refused",
+        "maximum expansion of a compressed body beyond 16 MiB",
         lowest=1,
         highest=100_000,
         unit="times",
@@ -132,12 +134,12 @@ class RetryConfig(_Checked):
     """
 
     attempts: int = option(
-        3, "attempts in all, the first included, before giving up", lowest=1, unit="attempts"
+        3, "total number of attempts, including the first", lowest=1, unit="attempts"
     )
     delay: float = option(
-        1.0, "pause before the second attempt; it doubles from then on", unit="seconds"
+        1.0, "delay before the second attempt; it doubles with each further one", unit="seconds"
     )
-    max_delay: float = option(30.0, "longest pause between two attempts", unit="seconds")
+    max_delay: float = option(30.0, "maximum delay between two attempts", unit="seconds")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,17 +153,17 @@ class StreamingConfig(_Checked):
     """
 
     chunk_size: int = option(
-        1 << 20, "records are grouped into chunks of at most this", lowest=1, unit="bytes"
+        1 << 20, "maximum size of the chunks into which records are grouped", lowest=1, unit="bytes"
     )
     buffer_size: int = option(
         1000,
-        "lines that may be sent and not acknowledged; or one chunk, if that is more",
+        "maximum number of unacknowledged lines, or one chunk if that has more",
         lowest=1,
         unit="lines",
     )
     timeout: float = option(
         30.0,
-        "a stream on which nothing moves in either direction for so long ends",
+        "time without progress in either direction after which a stream ends",
         lowest=0.1,
         highest=86400,
         unit="seconds",

@@ -39,153 +39,153 @@ class ServerConfig(StreamLimits):
     """Everything that can be set for a server; the fields of StreamLimits included."""
 
     host: str = option("127.0.0.1", "address to listen on")
-    port: int = option(8080, "port to listen on, 0 for any that is free", highest=65535)
+    port: int = option(8080, "port to listen on, 0 for any free port", highest=65535)
     unix_socket: str | None = option(
-        None, "path of a Unix socket, mode 0600, to listen on instead of a port"
+        None, "path of a Unix socket (mode 0600) to listen on instead of a port"
     )
     processes: int = option(
         1, "worker processes that share the port", lowest=1, highest=1024, unit="processes"
     )
     processors: tuple[str, ...] = option(
         (),
-        "a module with processors: its name, the path of its file, or an entry point of the "
-        "group forstcore.processors (may be repeated)",
+        "module with processors: its name, the path of its file, or an entry point of the "
+        "group forstcore.processors (repeatable)",
     )
     workers: int = option(
         10,
-        "batches of a stream, or calls of an async processor, at once",
+        "concurrent batches, or calls of an async processor, per stream",
         lowest=1,
         highest=10_000,
         unit="workers",
     )
     buffer_size: int = option(
         1000,
-        "records of a stream that an async processor may have in work",
+        "records that an async processor may hold at once, per stream",
         lowest=1,
         highest=1_000_000,
         unit="records",
     )
     reload: bool = option(
-        False, "for development: load modules with processors again when they have changed"
+        False, "for development: reload modules with processors when their files change"
     )
     source: tuple[str, ...] = option(
         (),
-        "a source for real-time streams, NAME=URL with memory:, file:, redis: or mqtt: "
-        "(may be repeated; default: events=memory:)",
+        "source for real-time streams, NAME=URL with memory:, file:, redis: or mqtt: "
+        "(repeatable; default: events=memory:)",
     )
     ring_size: int = option(
         64 << 20,
-        "how much of what was published a source in memory keeps",
+        "published data that an in-memory source keeps",
         lowest=1 << 16,
         unit="bytes",
     )
     queue_size: int = option(
         1 << 20,
-        "results that may wait for a real-time subscriber; then it misses the oldest",
+        "results queued for a real-time subscriber; when full, the oldest are dropped",
         lowest=1 << 10,
         unit="bytes",
     )
     insecure: bool = option(
-        False, "allow to listen beyond loopback with neither a token nor client certificates"
+        False, "allow listening beyond loopback without a token or client certificates"
     )
     allow_host: tuple[str, ...] = option(
-        (), "another name that the Host header may carry (may be repeated)"
+        (), "additional host name to accept in the Host header (repeatable)"
     )
     allow_origin: tuple[str, ...] = option(
-        (), "an origin whose web pages may use this server (may be repeated)"
+        (), "origin whose web pages may use this server (repeatable)"
     )
     trusted_proxy: tuple[str, ...] = option(
         (),
-        "address or network of a proxy whose X-Forwarded-For names the client, for logs and the "
-        "dashboard (may be repeated)",
+        "address or network of a proxy whose X-Forwarded-For is trusted, for logs and the "
+        "dashboard (repeatable)",
     )
     token_file: str | None = option(
-        None, "file with the bearer token that requests must carry; or set FORSTCORE_TOKEN"
+        None, "file with the required bearer token; alternatively set FORSTCORE_TOKEN"
     )
     token: str | None = option(None, "the bearer token itself", secret=True)
     tls_cert: str | None = option(None, "PEM file with the certificate chain of the server")
-    tls_key: str | None = option(None, "PEM file with the key of --tls-cert")
+    tls_key: str | None = option(None, "PEM file with the private key for --tls-cert")
     tls_client_ca: str | None = option(
-        None, "PEM file with the authorities whose client certificates are asked for"
+        None, "PEM file with the certificate authorities for required client certificates"
     )
     max_connections: int = option(
         16_384,
-        "connections at once in each process; for one more, the one that has waited longest for "
-        "a request is closed (fewer where the system allows too few descriptors)",
+        "connections per process; a further one replaces the one that has waited longest for a "
+        "request (lower if the limit on file descriptors requires it)",
         lowest=16,
         highest=1_000_000,
         unit="connections",
     )
     max_streams: int = option(
-        1000, "streams at once in each process; more are answered 503", lowest=1, unit="streams"
+        1000, "concurrent streams per process; more are refused with 503", lowest=1, unit="streams"
     )
     max_header_size: int = option(
         8190,
-        "longest request line and header field; longer ones are answered 431",
+        "maximum length of the request line and of a header field; longer ones get 431",
         lowest=256,
         highest=1 << 20,
         unit="bytes",
     )
     max_chunk_rate: int = option(
         10_000_000,
-        "HTTP chunks a stream may send a second; a faster sender is slowed down",
+        "HTTP chunks per second and stream; faster senders are throttled",
         lowest=1,
         unit="chunks per second",
     )
     takeover: str = option(
         "auto",
-        "read chunked bodies with compiled code instead of aiohttp's parser",
+        "decode chunked bodies with compiled code instead of aiohttp's parser",
         choices=("auto", "on", "off"),
     )
     header_timeout: float = option(
         15.0,
-        "how long a connection may take to send a request's head, stay idle before it, or leave a "
-        "response that is no stream untaken",
+        "time limit for receiving the head of a request, for waiting for one, and for a client "
+        "that does not read a response other than a stream",
         lowest=0.1,
         highest=3600,
         unit="seconds",
     )
     heartbeat: float = option(
         3.0,
-        "how often :ack is sent on an idle stream with frames",
+        "interval of :ack on an idle stream with frames",
         lowest=0.05,
         highest=3600,
         unit="seconds",
     )
     stall: float = option(
         2.0,
-        "a reader that takes nothing for so long while it sends is taken as half-duplex",
+        "a client that sends but reads nothing for this time is treated as half-duplex",
         lowest=0.05,
         highest=3600,
         unit="seconds",
     )
     spool_dir: str | None = option(
-        None, "directory of the spool files of half-duplex clients (default: the system's)"
+        None, "directory for spool files of half-duplex clients (default: the system's)"
     )
     max_spool_size: int = option(
-        1 << 30, "results a stream may spool to a file for a half-duplex client", unit="bytes"
+        1 << 30, "maximum size of the spool file of a half-duplex client", unit="bytes"
     )
     drain_delay: float = option(
         0.0,
-        "how long streams are still taken after SIGTERM or SIGINT while /readyz says no already, "
-        "for load balancers to notice",
+        "time after SIGTERM or SIGINT during which /readyz fails but streams are accepted, so "
+        "that load balancers can react",
         highest=3600,
         unit="seconds",
     )
     drain_timeout: float = option(
         10.0,
-        "how long open streams may take to end when the server goes down",
+        "time limit for open streams to end at shutdown",
         highest=3600,
         unit="seconds",
     )
     errors: str | None = option(
-        None, "append each line that gives an error to this file, for forstcore replay"
+        None, "file to which rejected lines are appended, for forstcore replay"
     )
     max_errors_size: int = option(
-        1 << 30, "how large that file may become; then nothing more is written", unit="bytes"
+        1 << 30, "maximum size of the --errors file; further lines are dropped", unit="bytes"
     )
-    dashboard: bool = option(True, "show a dashboard to browsers at GET /")
-    access_log: bool = option(True, "write a line of JSON for each stream to standard error")
+    dashboard: bool = option(True, "serve a dashboard for browsers at GET /")
+    access_log: bool = option(True, "write a JSON line for each stream to standard error")
 
     token_is_in_file: bool = False
     """Whether the token was read from `token_file`, and can be read again."""
