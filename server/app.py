@@ -25,16 +25,16 @@ from server.background import keep_running
 from server.config import ServerConfig
 from server.dashboard import add_dashboard
 from server.errors import SERVER_NAME, Handler, ProblemError, problem_middleware, problem_response
-from server.http.access import GATE, Gate
+from server.http.access import ACCESS_POLICY, AccessPolicy
 from server.http.compression import CODINGS
 from server.http.connections import Connection
 from server.http.forwarded import Forwarded
-from server.live.feed_registry import HUB, Hub
+from server.live.feed_registry import FEEDS, FeedRegistry
 from server.observe.metrics import CONTENT_TYPE
 from server.process.memory import keep_memory_small
 from server.process.reload import keep_processors_fresh
 from server.streams.core import streaming_process
-from server.streams.registry import STATE, State
+from server.streams.registry import REGISTRY, StreamRegistry
 from server.streams.request_body import check_body
 
 __all__ = ["build_app"]
@@ -52,35 +52,35 @@ def build_app(config: ServerConfig) -> web.Application:
         LoadError: the processors cannot be loaded, or have a path of the server's.
         SourceError: a source cannot be as configured.
     """
-    gate = Gate(config)
+    policy = AccessPolicy(config)
     forwarded = Forwarded(config.trusted_proxy)
     loader = Loader(config.processors, again=config.reload)
-    state = State(config, loader)
+    registry = StreamRegistry(config, loader)
 
     @web.middleware
     async def gate_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         if isinstance(request.protocol, Connection):
             request.protocol.request_came()
-        preflight = gate.preflight(request)
+        preflight = policy.preflight(request)
         if preflight is not None:
             return preflight
-        gate.check(request)
+        policy.check(request)
         try:
             return await handler(forwarded.see(request))
         except web.HTTPNotFound:
-            if gate.is_let_in(request):
+            if policy.is_let_in(request):
                 raise
             raise ProblemError(404, f"there is no {request.path!r} here") from None
 
     async def allow_origin(request: web.Request, response: web.StreamResponse) -> None:
         response.headers[hdrs.SERVER] = SERVER_NAME
-        response.headers.update(gate.cors(request))
+        response.headers.update(policy.cors(request))
 
     async def expect(request: web.Request) -> web.StreamResponse | None:
         # aiohttp answers "Expect" before middlewares run, and the body would be on its way.
         try:
-            gate.check(request)
-            state.check_room()
+            policy.check(request)
+            registry.check_room()
             check_body(request, config)
         except ProblemError as error:
             return problem_response(error.status, error.detail, error.headers)
@@ -95,9 +95,9 @@ def build_app(config: ServerConfig) -> web.Application:
         return None
 
     app = web.Application(middlewares=[problem_middleware, gate_middleware])
-    app[STATE] = state
-    app[GATE] = gate
-    app[HUB] = Hub(config, state.threads)
+    app[REGISTRY] = registry
+    app[ACCESS_POLICY] = policy
+    app[FEEDS] = FeedRegistry(config, registry.threads)
     app.on_response_prepare.append(allow_origin)
     app.cleanup_ctx.append(_keep_metrics_fresh)
     app.cleanup_ctx.append(_close_sources)
@@ -115,7 +115,7 @@ def build_app(config: ServerConfig) -> web.Application:
     if config.dashboard:
         add_dashboard(app)
     loader.load({resource.canonical.removeprefix("/") for resource in app.router.resources()})
-    resource = ProcessorResource(state)
+    resource = ProcessorResource(registry)
     app.router.register_resource(resource)
     resource.add_route("POST", run_processor, expect_handler=expect)
     # Behind all others: aiohttp's own answer to an expectation would tell which paths there are.
@@ -128,20 +128,20 @@ def build_app(config: ServerConfig) -> web.Application:
 
 
 async def _keep_metrics_fresh(app: web.Application) -> AsyncIterator[None]:
-    state = app[STATE]
+    registry = app[REGISTRY]
 
     async def refresh() -> None:
         while True:
             await asyncio.sleep(_METRICS_INTERVAL)
-            state.update_metrics()
+            registry.update_metrics()
 
-    async with keep_running("keeping metrics fresh", refresh, state.metrics.failed):
+    async with keep_running("keeping metrics fresh", refresh, registry.metrics.failed):
         yield
 
 
 async def _close_sources(app: web.Application) -> AsyncIterator[None]:
     yield
-    await app[HUB].close()
+    await app[FEEDS].close()
 
 
 class _Nowhere(web.DynamicResource):
@@ -165,7 +165,7 @@ async def _healthz(_request: web.Request) -> web.Response:
 
 
 async def _readyz(request: web.Request) -> web.Response:
-    request.app[STATE].check_ready()
+    request.app[REGISTRY].check_ready()
     return web.json_response({"status": "ready"})
 
 
@@ -182,6 +182,6 @@ async def _version(_request: web.Request) -> web.Response:
 
 
 async def _metrics(request: web.Request) -> web.Response:
-    state = request.app[STATE]
-    state.update_metrics()
-    return web.Response(body=state.metrics.render(), headers={"Content-Type": CONTENT_TYPE})
+    registry = request.app[REGISTRY]
+    registry.update_metrics()
+    return web.Response(body=registry.metrics.render(), headers={"Content-Type": CONTENT_TYPE})

@@ -17,19 +17,19 @@ from server.app import build_app
 from server.background import told
 from server.config import ServerConfig
 from server.http.acceptor import Acceptor
-from server.http.access import GATE
-from server.http.body_takeover import works
+from server.http.access import ACCESS_POLICY
+from server.http.body_protocol import works
 from server.http.connections import Connection, Slot
 from server.http.descriptors import raise_descriptor_limit
 from server.http.internals import missing
 from server.http.protocol import RequestHandler
-from server.http.read_ahead import Ahead
+from server.http.read_ahead import ReadAhead
 from server.observe.log_limit import limit_logging
 from server.process.event_loop import set_idle_check
 from server.process.hangup import load_again
 from server.process.listen import tls_context
 from server.process.parent import listen_to_parent
-from server.streams.registry import STATE
+from server.streams.registry import REGISTRY
 
 __all__ = ["LAST_PATIENCE", "address_of", "serve"]
 
@@ -74,9 +74,9 @@ async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) 
     if manager is None:
         raise RuntimeError("the runner has no server after its setup")
 
-    ahead = Ahead()
+    ahead = ReadAhead()
     RequestHandler.holds = config.takeover == "on" or (config.takeover == "auto" and works())
-    connections = app[STATE].connections
+    connections = app[REGISTRY].connections
     set_idle_check(connections.is_idle)
 
     def make_connection(slot: Slot) -> Connection:
@@ -98,7 +98,7 @@ async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) 
         listener, connections, make_connection, tls_context(config), config.header_timeout
     )
     stop = _stop_on_signals()
-    again = partial(load_again, config, app[GATE], acceptor)
+    again = partial(load_again, config, app[ACCESS_POLICY], acceptor)
     if worker:
         patience = config.drain_delay + config.drain_timeout + LAST_PATIENCE
         listen_to_parent(again, stop.set, patience)
@@ -108,17 +108,17 @@ async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) 
         print(f"forstcore listens on {address_of(config, listener)}", flush=True)
     try:
         await stop.wait()
-        app[STATE].leaving = True
+        app[REGISTRY].leaving = True
         # A socket that is closed at once loses the connections that wait to be accepted.
         await asyncio.sleep(config.drain_delay)
     finally:
         await acceptor.close()
         try:
-            await app[STATE].drain(config.drain_timeout)
+            await app[REGISTRY].drain(config.drain_timeout)
             await told("the end of the application", runner.cleanup())
         finally:
             # Whatever has happened before: lines wait to be written, and threads to be let go.
-            has_ended = app[STATE].close()
+            has_ended = app[REGISTRY].close()
             log_limit.tell()
     return has_ended
 

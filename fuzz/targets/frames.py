@@ -14,7 +14,7 @@ from forstcore.errors import StreamFailedError
 from fuzz.choices import Choices
 from fuzz.cuts import alone, cut, sizes
 from server.http._chunked import ChunkedDecoder, feed_chunk
-from server.http.control_lines import Frames
+from server.http.control_lines import ControlLines
 
 __all__ = ["check"]
 
@@ -118,7 +118,7 @@ def _unchunked(body: bytes) -> bytes:
 def _round_trip(choices: Choices, turns: list[int], hold: bool) -> None:
     """Send a stream's results the way they go from the compiled core to the client."""
     stream, plain = RecordStream(on_error="emit"), RecordStream(on_error="emit")
-    frames = Frames(stream)
+    frames = ControlLines(stream)
     with_acks = choices.number(4) > 0
     text = choices.rest()
     body = b""

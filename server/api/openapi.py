@@ -11,7 +11,7 @@ from forstcore.processors import BUILT_IN, Processor
 from server.api.schemas import COMPONENTS, Json, header, ref, refused, result_content
 from server.config import ServerConfig
 from server.http.trailers import TRAILERS
-from server.streams.registry import STATE
+from server.streams.registry import REGISTRY
 
 __all__ = ["describe", "openapi_document"]
 
@@ -81,8 +81,8 @@ def openapi_document(config: ServerConfig, processors: Mapping[str, Processor]) 
 
 async def describe(request: web.Request) -> web.Response:
     """Answer `GET /openapi.json`."""
-    state = request.app[STATE]
-    return web.json_response(openapi_document(state.config, state.processors))
+    registry = request.app[REGISTRY]
+    return web.json_response(openapi_document(registry.config, registry.processors))
 
 
 def _guards(config: ServerConfig, *, token: bool) -> list[Json]:

@@ -9,9 +9,9 @@ from aiohttp import web
 from forstcore.engine import Engine
 from forstcore.processors import BUILT_IN, Processor
 from server.errors import ProblemError
-from server.streams.engine import EngineExchange
+from server.streams.engine import EngineStreamHandler
 from server.streams.handler import filter_of, first_line, keep_rejected, on_error
-from server.streams.registry import STATE, State
+from server.streams.registry import REGISTRY, StreamRegistry
 
 __all__ = [
     "ProcessorResource",
@@ -29,7 +29,7 @@ async def large_dataset_stream(request: web.Request) -> web.StreamResponse:
 
 async def run_processor(request: web.Request) -> web.StreamResponse:
     """Answer `POST /<name>` for the processor of that name."""
-    processors = request.app[STATE].processors
+    processors = request.app[REGISTRY].processors
     return await run_engine(request, processors[request.match_info["name"]])
 
 
@@ -44,7 +44,7 @@ async def list_processors(request: web.Request) -> web.Response:
             "output": each.gives,
             "doc": each.doc,
         }
-        for _, each in sorted(request.app[STATE].processors.items())
+        for _, each in sorted(request.app[REGISTRY].processors.items())
     ]
     return web.json_response({"processors": found})
 
@@ -52,42 +52,42 @@ async def list_processors(request: web.Request) -> web.Response:
 class ProcessorResource(web.DynamicResource):
     """The paths of all processors. Which there are may change while the server runs."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, registry: StreamRegistry) -> None:
         super().__init__("/{name}")
-        self._state = state
+        self._registry = registry
 
     async def resolve(
         self, request: web.Request
     ) -> tuple[web.UrlMappingMatchInfo | None, set[str]]:
-        if request.path.removeprefix("/") not in self._state.processors:
+        if request.path.removeprefix("/") not in self._registry.processors:
             return None, set()
         return await super().resolve(request)
 
     @property
     def paths(self) -> list[str]:
         """The paths that there are now."""
-        return [f"/{name}" for name in self._state.processors]
+        return [f"/{name}" for name in self._registry.processors]
 
 
 async def run_engine(request: web.Request, processor: Processor) -> web.StreamResponse:
     """Answer a request with what a processor makes of it, over several workers."""
-    state = request.app[STATE]
-    config = state.config
+    registry = request.app[REGISTRY]
+    config = registry.config
     if filter_of(request) is not None:
         path = request.path
         raise ProblemError(400, f"filters are for /streaming-process, and not for {path}")
     engine = Engine(
         processor,
-        state.threads(processor.name),
+        registry.threads(processor.name),
         on_error=on_error(request),
         max_line_size=config.max_line_size,
         first_line=first_line(request),
         workers=config.workers,
         buffer_size=config.buffer_size,
         order=_order(request),
-        keep_rejected=keep_rejected(request, state),
+        keep_rejected=keep_rejected(request, registry),
     )
-    return await EngineExchange(request, state, engine, processor.name).run()
+    return await EngineStreamHandler(request, registry, engine, processor.name).run()
 
 
 def _order(request: web.Request) -> Literal["input", "completion"]:

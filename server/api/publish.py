@@ -11,37 +11,37 @@ from forstcore import RecordStream
 from forstcore._proc import PASS_ON
 from forstcore.sources.memory import MemorySource
 from server.errors import ProblemError, StreamError
-from server.http.body_takeover import Takeover
-from server.live.feed_registry import HUB, Hub
+from server.http.body_protocol import BodyProtocol
+from server.live.feed_registry import FEEDS, FeedRegistry
 from server.observe.counters import counters_of
-from server.streams.handler import Exchange, on_error
-from server.streams.registry import STATE, State
-from server.streams.response_writer import Outlet
+from server.streams.handler import StreamHandler, on_error
+from server.streams.registry import REGISTRY, StreamRegistry
+from server.streams.response_writer import ResponseWriter
 
 __all__ = ["publish"]
 
 
 async def publish(request: web.Request) -> web.StreamResponse:
     """Answer `POST /sources/{name}`: publish NDJSON, and say how much that was."""
-    source = _source(request.app[HUB], request.match_info["name"])
+    source = _source(request.app[FEEDS], request.match_info["name"])
     mode = on_error(request)
     if mode == "emit":
         raise ProblemError(400, "Forst-On-Error must be skip or fail: there is no line to emit")
-    state = request.app[STATE]
+    registry = request.app[REGISTRY]
     stream = RecordStream(
         on_error=mode,
-        max_line_size=state.config.max_line_size,
+        max_line_size=registry.config.max_line_size,
         processor=PASS_ON,
-        keep_rejected=state.error_file is not None,
+        keep_rejected=registry.error_file is not None,
     )
-    return await Publication(request, state, stream, source).run()
+    return await PublishHandler(request, registry, stream, source).run()
 
 
-class Publication(Exchange):
+class PublishHandler(StreamHandler):
     """A request whose lines are published as they come.
 
     Args:
-        request, state: as for `Exchange`.
+        request, state: as for `StreamHandler`.
         stream: checks the lines.
         source: where they go.
     """
@@ -50,17 +50,21 @@ class Publication(Exchange):
     core_seconds = 0.0
 
     def __init__(
-        self, request: web.Request, state: State, stream: RecordStream, source: MemorySource
+        self,
+        request: web.Request,
+        registry: StreamRegistry,
+        stream: RecordStream,
+        source: MemorySource,
     ) -> None:
-        super().__init__(request, state, stream)
+        super().__init__(request, registry, stream)
         self._source = source
         self._count = 0
 
     async def run(self) -> web.StreamResponse:
-        with self._state.admit(self):
+        with self._registry.admit(self):
             try:
                 # The answer says how it went, so there is none to write to before the end.
-                await self._process(None, self.intake.start())
+                await self._process(None, self.body.start())
             except StreamError as error:
                 self.outcome, self.detail = error.code, error.detail
                 await self._rejected_written()
@@ -74,12 +78,14 @@ class Publication(Exchange):
             del document["bytes_out"]
             return web.json_response({**document, "offset": self._source.offset})
 
-    async def _process(self, outlet: Outlet | None, takeover: Takeover | None) -> None:
+    async def _process(
+        self, writer: ResponseWriter | None, body_protocol: BodyProtocol | None
+    ) -> None:
         seconds = self._config.timeout
         clock = asyncio.get_running_loop().time
         try:
             async with asyncio.timeout(seconds) as limit:
-                async for piece in self.intake.pieces():
+                async for piece in self.body.pieces():
                     self._publish(self.stream.feed(piece))
                     self._check()
                     limit.reschedule(clock() + seconds)
@@ -97,7 +103,7 @@ class Publication(Exchange):
             self._task.uncancel()
             raise self._ended_by from None
         finally:
-            self.intake.stop()
+            self.body.stop()
 
     def _publish(self, lines: bytes) -> None:
         self._take_rejected()
@@ -110,10 +116,10 @@ class Publication(Exchange):
             raise StreamError("bad_record", 422, refused)
 
 
-def _source(hub: Hub, name: str) -> MemorySource:
-    source = hub.sources.get(name)
+def _source(feeds: FeedRegistry, name: str) -> MemorySource:
+    source = feeds.sources.get(name)
     if source is None:
-        raise ProblemError(404, f"there is no source {name!r}; {hub.names()}")
+        raise ProblemError(404, f"there is no source {name!r}; {feeds.names()}")
     if not isinstance(source, MemorySource):
         raise ProblemError(409, f"source {name!r} is not in memory: publish to its broker instead")
     return source

@@ -16,15 +16,15 @@ from forstcore.errors import OffsetError
 from forstcore.processors import BUILT_IN, Processor
 from forstcore.sources import NOW
 from server.errors import ProblemError, StreamError
-from server.http.body_takeover import Takeover
+from server.http.body_protocol import BodyProtocol
 from server.live.acknowledgements import acknowledgements
 from server.live.delivery import PASS
-from server.live.feed_registry import HUB, Hub, Order
+from server.live.feed_registry import FEEDS, FeedRegistry, Order
 from server.live.subscriber import Subscriber
-from server.live.subscription import LiveFrames, Tally
-from server.streams.handler import Exchange, on_error
-from server.streams.registry import STATE, State
-from server.streams.response_writer import Outlet, StreamingResponse
+from server.live.subscription import LiveControlLines, SubscriptionCounters
+from server.streams.handler import StreamHandler, on_error
+from server.streams.registry import REGISTRY, StreamRegistry
+from server.streams.response_writer import ResponseWriter, StreamingResponse
 
 __all__ = ["real_time_process"]
 
@@ -51,36 +51,36 @@ _ASK_AGAIN = (
 
 async def real_time_process(request: web.Request) -> web.StreamResponse:
     """Answer `POST /real-time-process`."""
-    subscription = Subscription(request, request.app[STATE], request.app[HUB])
+    subscription = SubscriptionHandler(request, request.app[REGISTRY], request.app[FEEDS])
     await subscription.read_order()
     return await subscription.run()
 
 
-class Subscription(Exchange):
+class SubscriptionHandler(StreamHandler):
     """A stream of results of records that nobody sends.
 
     Args:
-        request, state: as for `Exchange`.
+        request, state: as for `StreamHandler`.
         hub: has the sources.
     """
 
-    stream: Tally
+    stream: SubscriptionCounters
     core_seconds = 0.0
 
     @property
     def missed(self) -> int:
-        return self._tally.missed
+        return self._counters.missed
 
-    def __init__(self, request: web.Request, state: State, hub: Hub) -> None:
-        tally = Tally()
-        super().__init__(request, state, tally)
-        self._tally = tally
-        self._hub = hub
+    def __init__(self, request: web.Request, registry: StreamRegistry, feeds: FeedRegistry) -> None:
+        counters = SubscriptionCounters()
+        super().__init__(request, registry, counters)
+        self._counters = counters
+        self._feeds = feeds
         self._order: Order | None = None
         self._acks = _acks(request)
-        self._pieces = self.intake.pieces()
+        self._pieces = self.body.pieces()
         self._behind_order = b""
-        self._live = LiveFrames(tally) if self._frames else None
+        self._live = LiveControlLines(counters) if self._control_lines else None
         self._delivery = ""
         self._subscriber: Subscriber | None = None
 
@@ -95,14 +95,14 @@ class Subscription(Exchange):
         Raises:
             ProblemError: it cannot be had.
         """
-        self._state.check_room()
+        self._registry.check_room()
         try:
             self._order = self._order_of(_object(await self._read_request()))
         except ProblemError:
-            self.intake.stop()
+            self.body.stop()
             raise
         if self._acks != "1":
-            self.intake.stop()
+            self.body.stop()
 
     def _order_of(self, wanted: Mapping[str, Any]) -> Order:
         order = Order(
@@ -114,14 +114,14 @@ class Subscription(Exchange):
             self._acks == "1",
         )
         try:
-            self._hub.check(order)
+            self._feeds.check(order)
         except OffsetError as error:
             raise ProblemError(400, f"from: {error}") from None
-        keeps = self._hub.keeps(order)
+        keeps = self._feeds.keeps(order)
         if self._acks == "if-needed" and keeps == "unacknowledged":
             raise ProblemError(428, _ASK_AGAIN)
         if keeps != "offsets":
-            is_certain = self._hub.is_acknowledged(order)
+            is_certain = self._feeds.is_acknowledged(order)
             self._delivery = "at-least-once" if is_certain else "at-most-once"
             if self._live is not None:
                 self._live.delivery = self._delivery
@@ -131,7 +131,7 @@ class Subscription(Exchange):
     async def _read_request(self) -> bytes:
         """Read what is wanted: the whole body, or its first line where that goes on."""
         body = bytearray()
-        self.intake.start()
+        self.body.start()
         try:
             async with asyncio.timeout(self._config.timeout):
                 async for piece in self._pieces:
@@ -157,9 +157,9 @@ class Subscription(Exchange):
             )
         )
 
-    def _start_intake(self) -> Takeover | None:
+    def _start_body(self) -> BodyProtocol | None:
         # With acknowledgements it has been started already, to read what is wanted.
-        return None if self._acks == "1" else super()._start_intake()
+        return None if self._acks == "1" else super()._start_body()
 
     def _more_headers(self) -> Mapping[str, str]:
         return {"Forst-Delivery": self._delivery} if self._delivery else {}
@@ -168,14 +168,14 @@ class Subscription(Exchange):
         if "source" not in wanted:
             raise ProblemError(400, "source is missing: the name of a source")
         name: str = wanted["source"]
-        if name not in self._hub.sources:
-            raise ProblemError(404, f"there is no source {name!r}; {self._hub.names()}")
+        if name not in self._feeds.sources:
+            raise ProblemError(404, f"there is no source {name!r}; {self._feeds.names()}")
         return name
 
     def _processor(self, name: str | None) -> Processor:
         if name is None:
             return BUILT_IN
-        declared = self._state.processors
+        declared = self._registry.processors
         if name in declared:
             return declared[name]
         if name == PASS.name:
@@ -183,9 +183,9 @@ class Subscription(Exchange):
         names = ", ".join(sorted({*declared, PASS.name}))
         raise ProblemError(400, f"processor: there is no {name!r}; there are {names}")
 
-    def _outlet_for(self, response: StreamingResponse, coding: str | None) -> Outlet:
+    def _writer_for(self, response: StreamingResponse, coding: str | None) -> ResponseWriter:
         self._subscriber = Subscriber(
-            self._tally,
+            self._counters,
             self._config.queue_size,
             self._protocol,
             response,
@@ -195,7 +195,7 @@ class Subscription(Exchange):
         )
         return self._subscriber
 
-    async def _process(self, outlet: Outlet, takeover: Takeover | None) -> None:
+    async def _process(self, writer: ResponseWriter, body_protocol: BodyProtocol | None) -> None:
         subscriber = self._subscriber
         assert subscriber is not None
         assert self._order is not None
@@ -207,17 +207,17 @@ class Subscription(Exchange):
         else:
             # Nothing but the end of the connection tells that the client has gone.
             self._protocol.end_with_client()
-        self._hub.join(self._order, subscriber)
+        self._feeds.join(self._order, subscriber)
         try:
             error = await subscriber.ended
         finally:
-            feed = self._hub.leave(subscriber)
+            feed = self._feeds.leave(subscriber)
             if reading is not None:
                 reading.cancel()
                 await asyncio.wait([reading])
         if error is not None:
             raise error
-        if feed is not None and self._hub.is_acknowledged(self._order):
+        if feed is not None and self._feeds.is_acknowledged(self._order):
             # Its end says that the source has all acknowledgements.
             await feed.close()
         await subscriber.flushed()

@@ -8,7 +8,7 @@ from collections import deque
 from pathlib import Path
 from typing import NamedTuple
 
-from server.streams.registry import State
+from server.streams.registry import StreamRegistry
 
 __all__ = ["Figures", "Point"]
 
@@ -57,9 +57,9 @@ class Figures:
         points: the past, oldest first.
     """
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, registry: StreamRegistry) -> None:
         self.points: deque[Point] = deque()
-        self._state = state
+        self._registry = registry
         self._totals: dict[str, float] = {}
         self._at = time.monotonic()
         self._cpu = time.process_time()
@@ -70,19 +70,19 @@ class Figures:
         Args:
             turn: what is known of the event loop, see `Point`.
         """
-        self._state.update_metrics()
-        metrics = self._state.metrics
+        self._registry.update_metrics()
+        metrics = self._registry.metrics
         totals = {name: metrics.total(name) for name in (*_RATES, "core_seconds")}
         now, cpu = time.monotonic(), time.process_time()
         seconds = max(now - self._at, 1e-3)
         moved = {name: value - self._totals.get(name, 0.0) for name, value in totals.items()}
 
         records = moved["records"]
-        snapshots = [stream.snapshot() for stream in self._state.streams]
+        snapshots = [stream.snapshot() for stream in self._registry.streams]
         point = Point(
             time=round(time.time(), 2),
             **{name: round(moved[name] / seconds, 1) for name in _RATES},
-            streams=len(self._state.streams),
+            streams=len(self._registry.streams),
             core=float(f"{moved['core_seconds'] / records:.3g}") if records else None,
             turn=float(f"{turn:.3g}"),
             cpu=round((cpu - self._cpu) / seconds, 4),

@@ -18,9 +18,9 @@ from server.dashboard.figures import Figures, Point
 from server.dashboard.sources import Sources
 from server.dashboard.streams import Streams
 from server.errors import ProblemError
-from server.live.feed_registry import Hub
+from server.live.feed_registry import FeedRegistry
 from server.observe.counters import COUNTERS
-from server.streams.registry import State
+from server.streams.registry import StreamRegistry
 
 __all__ = ["News"]
 
@@ -41,11 +41,11 @@ class News:
         hub: the sources that are looked at.
     """
 
-    def __init__(self, state: State, hub: Hub) -> None:
-        self._state = state
-        self._figures = Figures(state)
-        self._streams = Streams(state)
-        self._sources = Sources(state, hub)
+    def __init__(self, registry: StreamRegistry, feeds: FeedRegistry) -> None:
+        self._registry = registry
+        self._figures = Figures(registry)
+        self._streams = Streams(registry)
+        self._sources = Sources(registry, feeds)
         self._viewers = 0
         self._came = asyncio.Event()
         self._told = asyncio.Event()
@@ -54,7 +54,7 @@ class News:
 
     async def run(self, _app: web.Application) -> AsyncGenerator[None, None]:
         """Look for as long as the application lives; a context of its cleanup."""
-        failed = self._state.metrics.failed
+        failed = self._registry.metrics.failed
         async with keep_running("the dashboard's look at streams", self._look_on, failed):
             yield
 
@@ -102,7 +102,7 @@ class News:
             self._figures.look(await _turn())
 
     def _tell(self, point: Point) -> None:
-        metrics = self._state.metrics
+        metrics = self._registry.metrics
         self._line = _dumped(
             {
                 "point": point,
@@ -110,7 +110,7 @@ class News:
                 "sources": self._sources.look(),
                 "errors": metrics.errors_by_code(),
                 "totals": {name: int(metrics.total(name)) for name in COUNTERS},
-                "draining": self._state.draining,
+                "draining": self._registry.draining,
                 "viewers": self._viewers,
             }
         )
@@ -118,7 +118,7 @@ class News:
         news.set()
 
     def _greeting(self) -> bytes:
-        config = self._state.config
+        config = self._registry.config
         return _dumped(
             {
                 "server": {
@@ -128,7 +128,7 @@ class News:
                     "processes": config.processes,
                     "max_streams": config.max_streams,
                 },
-                "endpoints": [*_BUILT_IN, *(f"/{name}" for name in self._state.processors)],
+                "endpoints": [*_BUILT_IN, *(f"/{name}" for name in self._registry.processors)],
                 "columns": Point._fields,
                 "history": list(self._figures.points),
                 "time": time.time(),

@@ -11,8 +11,8 @@ from server.dashboard.assets import Asset, Assets
 from server.dashboard.news import News
 from server.errors import ProblemError
 from server.http.protocol import RequestHandler
-from server.live.feed_registry import HUB
-from server.streams.registry import STATE
+from server.live.feed_registry import FEEDS
+from server.streams.registry import REGISTRY
 
 __all__ = ["add_dashboard"]
 
@@ -41,7 +41,7 @@ _GUARDS = {
 def add_dashboard(app: web.Application) -> None:
     """Add the dashboard to an application."""
     assets = Assets()
-    news = News(app[STATE], app[HUB])
+    news = News(app[REGISTRY], app[FEEDS])
 
     async def page(request: web.Request) -> web.Response:
         return _answer(request, assets.page, "no-cache")
@@ -66,7 +66,7 @@ def add_dashboard(app: web.Application) -> None:
             }
         )
         await response.prepare(request)
-        connections = request.app[STATE].connections
+        connections = request.app[REGISTRY].connections
         connections.keep(request)
         if isinstance(request.protocol, RequestHandler):
             request.protocol.end_with_client()

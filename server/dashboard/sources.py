@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from server.live.feed_registry import Hub
-from server.streams.registry import State
+from server.live.feed_registry import FeedRegistry
+from server.streams.registry import StreamRegistry
 
 __all__ = ["Sources"]
 
@@ -18,21 +18,21 @@ class Sources:
         hub: the sources.
     """
 
-    def __init__(self, state: State, hub: Hub) -> None:
-        self._state = state
-        self._hub = hub
+    def __init__(self, registry: StreamRegistry, feeds: FeedRegistry) -> None:
+        self._registry = registry
+        self._feeds = feeds
 
     def look(self) -> list[dict[str, object]]:
         """Return a row for each source; what was missed is that of open subscriptions."""
         subscribers: Counter[str] = Counter()
         missed: Counter[str] = Counter()
-        for stream in self._state.streams:
+        for stream in self._registry.streams:
             snapshot = stream.snapshot()
             if snapshot.source is not None:
                 subscribers[snapshot.source] += 1
                 missed[snapshot.source] += snapshot.missed
-        troubles = self._hub.troubles()
-        urls = self._state.config.sources
+        troubles = self._feeds.troubles()
+        urls = self._registry.config.sources
         return [
             {
                 "name": name,
@@ -41,5 +41,5 @@ class Sources:
                 "subscribers": subscribers[name],
                 "missed": missed[name],
             }
-            for name in sorted(self._hub.sources)
+            for name in sorted(self._feeds.sources)
         ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from server.observe.snapshot import Snapshot
-from server.streams.registry import OpenStream, State
+from server.streams.registry import OpenStream, StreamRegistry
 
 __all__ = ["Streams"]
 
@@ -37,8 +37,8 @@ class Streams:
         state: the streams.
     """
 
-    def __init__(self, state: State) -> None:
-        self._state = state
+    def __init__(self, registry: StreamRegistry) -> None:
+        self._registry = registry
         self._seen: dict[OpenStream, _Seen] = {}
         self._count = 0
 
@@ -47,7 +47,7 @@ class Streams:
         now = time.monotonic()
         seen: dict[OpenStream, _Seen] = {}
         moving: list[_Moving] = []
-        for stream in self._state.streams:
+        for stream in self._registry.streams:
             snapshot = stream.snapshot()
             before = self._seen.get(stream) or self._first(snapshot)
             seconds = max(now - before.at, 1e-3)
@@ -75,7 +75,7 @@ class Streams:
 
     def _row(self, stream: _Moving) -> dict[str, object]:
         snapshot = stream.snapshot
-        if self._state.draining:
+        if self._registry.draining:
             doing = "ending"
         elif snapshot.spooled:
             doing = "spooling"

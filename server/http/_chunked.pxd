@@ -1,4 +1,4 @@
-# What the relay shares with the decoder.
+# What the fast path shares with the decoder.
 
 from forstcore._proc cimport RecordStream
 

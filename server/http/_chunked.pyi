@@ -3,7 +3,7 @@ from typing import Final
 from typing_extensions import Buffer
 
 from forstcore import RecordStream
-from server.http.control_lines import Frames
+from server.http.control_lines import ControlLines
 
 MOST_RESULTS: Final[int]
 
@@ -23,4 +23,6 @@ class ChunkedDecoder:
     @property
     def rest(self) -> int: ...
 
-def feed_chunk(stream: RecordStream, piece: Buffer, frames: Frames | None = None, /) -> bytes: ...
+def feed_chunk(
+    stream: RecordStream, piece: Buffer, frames: ControlLines | None = None, /
+) -> bytes: ...

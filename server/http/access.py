@@ -16,7 +16,7 @@ from aiohttp import HttpVersion10, HttpVersion11, hdrs, web
 from server.config import ServerConfig
 from server.errors import ProblemError
 
-__all__ = ["GATE", "Gate", "is_loopback"]
+__all__ = ["ACCESS_POLICY", "AccessPolicy", "is_loopback"]
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:@/?#\[\]\\\s]+)(:[0-9]*)?", re.IGNORECASE)
 _NAMES = re.compile(r"[\w!#$%&'*+.^`|~-]+([ \t]*,[ \t]*[\w!#$%&'*+.^`|~-]+)*", re.ASCII)
@@ -30,7 +30,7 @@ def is_loopback(host: str) -> bool:
     return host == "localhost" or host == "::1" or host.startswith("127.")
 
 
-class Gate:
+class AccessPolicy:
     """Decide on requests by their headers alone.
 
     Args:
@@ -166,4 +166,4 @@ def _hostname(host: str) -> str:
     return match[1].strip("[]").lower() if match else ""
 
 
-GATE = web.AppKey("GATE", Gate)
+ACCESS_POLICY = web.AppKey("ACCESS_POLICY", AccessPolicy)

@@ -15,10 +15,10 @@ from forstcore import RejectedLines
 from server.errors import StreamError, problem
 from server.observe.counters import Counted, came_to_nothing, counters_of
 
-__all__ = ["Frames", "marks"]
+__all__ = ["ControlLines", "marks"]
 
 
-class Frames:
+class ControlLines:
     """Write the control lines of one stream.
 
     Args:

@@ -5,8 +5,8 @@ Every byte has one owner. What is received goes to `_held`, and from there, in o
 - aiohttp's parser, which gets one request at a time: its head, to the empty line and no further,
   then its body, to its last byte and no further. The head of the next request follows when the
   response is finished and the body has ended;
-- a `Takeover`, which reads a chunked body from the connection itself, and gives back what it has
-  read beyond the end.
+- a `BodyProtocol`, which reads a chunked body from the connection itself, and gives back what it
+  has read beyond the end.
 
 What nobody can use yet stays held. When that is too much, reading pauses.
 """
@@ -21,7 +21,7 @@ from aiohttp import EMPTY_PAYLOAD, HttpVersion11, StreamReader, hdrs, web
 
 from server.errors import problem_response
 from server.http._chunked import ChunkedError
-from server.http.body_takeover import END_OF_BODY, Takeover
+from server.http.body_protocol import END_OF_BODY, BodyProtocol
 from server.http.framing import ChunkedBody, SizedBody
 from server.http.internals import (
     HttpProcessingError,
@@ -31,9 +31,9 @@ from server.http.internals import (
     without_keep_alive,
 )
 from server.http.kernel import in_flight
-from server.http.read_ahead import SURE, Ahead
+from server.http.read_ahead import SURE, ReadAhead
 from server.http.refusals import TooMuchAhead, UnknownExpectation, answer_to
-from server.http.slow_readers import ReaderWatch
+from server.http.slow_readers import SlowReaderTimer
 
 __all__ = ["RequestHandler"]
 
@@ -67,7 +67,7 @@ class RequestHandler(ParsingHandler):
     holds = False
     on_writable: Callable[[], None] | None = None
 
-    def __init__(self, manager: web.Server, ahead: Ahead, **options: Any) -> None:
+    def __init__(self, manager: web.Server, ahead: ReadAhead, **options: Any) -> None:
         super().__init__(manager, **options)
         self.framing_lost = False
         self._ahead = ahead
@@ -93,7 +93,7 @@ class RequestHandler(ParsingHandler):
         self._lingers = False  # Whether the last answer has been given, and the rest is dropped.
         self._sends_on = False  # Whether the client sends more than that answer is for,
         self._may_drop = _DROPPED  # and how much more of that is read.
-        self._reader_watch = ReaderWatch(
+        self._slow_reader_timer = SlowReaderTimer(
             asyncio.get_running_loop(), self.keepalive_timeout, lambda: self.on_writable is not None
         )
 
@@ -311,13 +311,13 @@ class RequestHandler(ParsingHandler):
         self,
         content: StreamReader,
         at_once: Callable[[memoryview], int],
-        go_on: Callable[[Takeover], None],
-    ) -> Takeover | None:
+        go_on: Callable[[BodyProtocol], None],
+    ) -> BodyProtocol | None:
         """Read a chunked body past aiohttp, if it has not read of it yet.
 
         Args:
             content: the body, as the request has it.
-            at_once, go_on: see `Takeover`.
+            at_once, go_on: see `BodyProtocol`.
 
         Returns:
             The source of the body, or None where it has to be read from `content`.
@@ -329,11 +329,11 @@ class RequestHandler(ParsingHandler):
         self._is_taken = True
         held = bytes(self._held)
         self._held.clear()
-        takeover = Takeover(
+        body_protocol = BodyProtocol(
             self.transport, self, self._body_ended, self._lose_framing, at_once, go_on
         )
-        takeover.start(held)
-        return takeover
+        body_protocol.start(held)
+        return body_protocol
 
     def _body_ended(self, behind: bytes) -> None:
         self._is_taken = False
@@ -353,8 +353,8 @@ class RequestHandler(ParsingHandler):
             return await super().finish_response(request, resp, start_time)
         finally:
             # What was in flight at an earlier time says nothing now.
-            self._reader_watch.stop()
-            self._reader_watch.start(transport)
+            self._slow_reader_timer.stop()
+            self._slow_reader_timer.start(transport)
             self._finished(resp)
 
     def _finished(self, response: web.StreamResponse) -> None:
@@ -442,7 +442,7 @@ class RequestHandler(ParsingHandler):
     def pause_writing(self) -> None:
         super().pause_writing()
         if self.on_writable is None:
-            self._reader_watch.start(self.transport)
+            self._slow_reader_timer.start(self.transport)
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -454,7 +454,7 @@ class RequestHandler(ParsingHandler):
         self._held.clear()
         self._head_size = 0
         self._balance()
-        self._reader_watch.stop()
+        self._slow_reader_timer.stop()
         if self.on_writable is not None:
             self.on_writable()
 

@@ -6,7 +6,7 @@ import asyncio
 
 from server.http.internals import bound_reads
 
-__all__ = ["SURE", "Ahead"]
+__all__ = ["SURE", "ReadAhead"]
 
 SURE = 1 << 14
 """Bytes that every connection may send ahead, however much the others have."""
@@ -16,7 +16,7 @@ _READ = 1 << 18  # Bytes that are read from a connection at once, as asyncio doe
 _READ_LITTLE = 1 << 12  # and that are when there is too much already.
 
 
-class Ahead:
+class ReadAhead:
     """Count the bytes that all connections of a server have sent ahead.
 
     Attributes:

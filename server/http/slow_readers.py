@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 from server.http.kernel import in_flight
 
-__all__ = ["ReaderWatch"]
+__all__ = ["SlowReaderTimer"]
 
 
-class ReaderWatch:
+class SlowReaderTimer:
     """Abort a connection that takes nothing of what waits for it.
 
     Else it would be waited for as long as it lives, even if it is being closed.

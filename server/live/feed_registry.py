@@ -26,7 +26,7 @@ from server.live.subscriber import Subscriber
 if TYPE_CHECKING:
     from forstcore._proc import OnError
 
-__all__ = ["HUB", "WORKER_VARIABLE", "Hub", "Order"]
+__all__ = ["FEEDS", "WORKER_VARIABLE", "FeedRegistry", "Order"]
 
 WORKER_VARIABLE = "FORSTCORE_WORKER"
 """Environment variable that tells a worker which of several it is; its successor is the same."""
@@ -65,7 +65,7 @@ class Order:
         return sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()[:8]
 
 
-class Hub:
+class FeedRegistry:
     """The sources of this process, and who reads them.
 
     Who wants what is new is served by a feed for all who want the same. It waits for nobody.
@@ -202,4 +202,4 @@ class Hub:
         )
 
 
-HUB = web.AppKey("HUB", Hub)
+FEEDS = web.AppKey("FEEDS", FeedRegistry)

@@ -10,8 +10,8 @@ from server.config import ServerConfig
 from server.errors import StreamError
 from server.http.protocol import RequestHandler
 from server.live.delivery import Delivery, together
-from server.live.subscription import LiveFrames, Tally
-from server.streams.response_writer import Outlet, StreamingResponse
+from server.live.subscription import LiveControlLines, SubscriptionCounters
+from server.streams.response_writer import ResponseWriter, StreamingResponse
 
 __all__ = ["Subscriber"]
 
@@ -20,7 +20,7 @@ _FIRST_LOOK = 0.001  # Seconds until it is looked whether the client has taken w
 _LAST_LOOK = 0.05  # and the longest pause between two looks.
 
 
-class Subscriber(Outlet):
+class Subscriber(ResponseWriter):
     """Write deliveries to a response, and keep a bounded queue of them for a slow reader.
 
     Of a queue that is full the oldest are dropped, and the client is told how many records
@@ -29,7 +29,7 @@ class Subscriber(Outlet):
     Args:
         tally: counters of what is delivered.
         limit: bytes that may wait.
-        protocol, response, config, frames, coding: as for `Outlet`.
+        protocol, response, config, frames, coding: as for `ResponseWriter`.
 
     Attributes:
         ended: done when nothing more will be delivered; the error if that is one.
@@ -38,20 +38,20 @@ class Subscriber(Outlet):
 
     def __init__(
         self,
-        tally: Tally,
+        counters: SubscriptionCounters,
         limit: int,
         protocol: RequestHandler,
         response: StreamingResponse,
         config: ServerConfig,
-        frames: LiveFrames | None,
+        control_lines: LiveControlLines | None,
         coding: str | None,
     ) -> None:
-        super().__init__(protocol, response, config, frames, coding)
+        super().__init__(protocol, response, config, control_lines, coding)
         self.ended: asyncio.Future[StreamError | None] = asyncio.get_running_loop().create_future()
         self.acknowledge: Callable[[int], None] = _ignore
         self._protocol.on_writable = self._moved
-        self._tally = tally
-        self._live = frames
+        self._counters = counters
+        self._live = control_lines
         self._limit = limit
         self._queue: deque[Delivery] = deque()
         self._size = 0
@@ -114,7 +114,7 @@ class Subscriber(Outlet):
     def _put(self, delivery: Delivery) -> None:
         missed = together(self._missed, delivery.missed)
         self._missed = 0
-        self._tally.add(delivery, missed)
+        self._counters.add(delivery, missed)
         try:
             if self._live is None:
                 self._write(delivery)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 
-from server.http.control_lines import Frames, marks
+from server.http.control_lines import ControlLines, marks
 from server.live.delivery import Delivery
 
-__all__ = ["LiveFrames", "Tally"]
+__all__ = ["LiveControlLines", "SubscriptionCounters"]
 
 
-class Tally:
+class SubscriptionCounters:
     """The counters of one subscription.
 
     Attributes:
@@ -55,7 +55,7 @@ class Tally:
             self._errors[code] = self._errors.get(code, 0) + count
 
 
-class LiveFrames(Frames):
+class LiveControlLines(ControlLines):
     """Write the control lines of one subscription.
 
     Args:
@@ -67,8 +67,8 @@ class LiveFrames(Frames):
             due.
     """
 
-    def __init__(self, tally: Tally) -> None:
-        super().__init__(tally)
+    def __init__(self, counters: SubscriptionCounters) -> None:
+        super().__init__(counters)
         self.delivery = ""
         self.acks_all = False
         self._offset = ""
@@ -88,10 +88,10 @@ class LiveFrames(Frames):
         if missed != 0:
             said += b":missed %b\n" % (b"?" if missed is None else b"%d" % missed)
         if delivery.notice is not None:
-            state: dict[str, str] = {"state": delivery.notice.state}
+            notice: dict[str, str] = {"state": delivery.notice.state}
             if delivery.notice.detail:
-                state["detail"] = delivery.notice.detail
-            said += b":source %b\n" % json.dumps(state).encode()
+                notice["detail"] = delivery.notice.detail
+            said += b":source %b\n" % json.dumps(notice).encode()
         return said + marks(delivery.places)
 
     def behind(self, delivery: Delivery) -> bytes:

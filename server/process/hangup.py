@@ -6,7 +6,7 @@ import logging
 
 from server.config import ServerConfig, read_token
 from server.http.acceptor import Acceptor
-from server.http.access import Gate
+from server.http.access import AccessPolicy
 from server.process.listen import tls_context
 
 __all__ = ["load_again"]
@@ -14,7 +14,7 @@ __all__ = ["load_again"]
 _LOGGER = logging.getLogger("forstcore")
 
 
-def load_again(config: ServerConfig, gate: Gate, acceptor: Acceptor) -> None:
+def load_again(config: ServerConfig, policy: AccessPolicy, acceptor: Acceptor) -> None:
     """Use what is in the files now, for new connections and requests; or all that was before.
 
     Args:
@@ -29,6 +29,6 @@ def load_again(config: ServerConfig, gate: Gate, acceptor: Acceptor) -> None:
         what = f"cannot read {name}: {error}" if name else str(error)
         _LOGGER.error("certificates and token stay as they were: %s", what)
         return
-    gate.use_token(token)
+    policy.use_token(token)
     acceptor.tls = tls
     _LOGGER.info("certificates and token were loaded again")

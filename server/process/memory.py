@@ -14,7 +14,7 @@ from aiohttp import web
 
 from forstcore._heap import trim
 from server.background import keep_running
-from server.streams.registry import STATE
+from server.streams.registry import REGISTRY
 
 __all__ = ["keep_memory_small"]
 
@@ -28,8 +28,8 @@ async def keep_memory_small(app: web.Application) -> AsyncIterator[None]:
         yield
         return
 
-    state = app[STATE]
-    connections = state.connections
+    registry = app[REGISTRY]
+    connections = registry.connections
 
     async def look() -> None:
         ended = collected = 0
@@ -40,11 +40,11 @@ async def keep_memory_small(app: web.Application) -> AsyncIterator[None]:
             if connections.closed - collected > max(_MANY, len(connections)):
                 collected = connections.closed
                 gc.collect()
-            now = state.ended + connections.closed
+            now = registry.ended + connections.closed
             if now != ended:
                 ended = now
                 await asyncio.to_thread(give_back, 0)
 
     give_back: Callable[[int], object] = trim
-    async with keep_running("giving memory back", look, state.metrics.failed):
+    async with keep_running("giving memory back", look, registry.metrics.failed):
         yield

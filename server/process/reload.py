@@ -12,7 +12,7 @@ from aiohttp import web
 from forstcore.errors import LoadError
 from forstcore.loading import Loader
 from server.background import keep_running
-from server.streams.registry import STATE
+from server.streams.registry import REGISTRY
 
 __all__ = ["keep_processors_fresh"]
 
@@ -22,9 +22,9 @@ _INTERVAL = 0.5  # Seconds between two looks at the files.
 
 async def keep_processors_fresh(app: web.Application) -> AsyncIterator[None]:
     """Load the processors again whenever a file of theirs has changed, for new streams."""
-    state = app[STATE]
-    watch = partial(_watch, state.loader)
-    async with keep_running("watching processors", watch, state.metrics.failed):
+    registry = app[REGISTRY]
+    watch = partial(_watch, registry.loader)
+    async with keep_running("watching processors", watch, registry.metrics.failed):
         yield
 
 

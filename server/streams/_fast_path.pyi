@@ -4,11 +4,11 @@ from typing_extensions import Buffer
 
 from forstcore import RecordStream
 from server.http._chunked import ChunkedDecoder
-from server.http.control_lines import Frames
+from server.http.control_lines import ControlLines
 
 AVAILABLE: Final[bool]
 
-class Relay:
+class FastPath:
     def __init__(
         self,
         loop_fd: int,
@@ -16,7 +16,7 @@ class Relay:
         buffer: Buffer,
         decoder: ChunkedDecoder,
         stream: RecordStream,
-        frames: Frames | None = None,
+        frames: ControlLines | None = None,
     ) -> None: ...
     def run(self, lines: int, received: int, chunks: int, /) -> bytes: ...
     @property

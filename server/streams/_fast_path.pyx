@@ -33,7 +33,7 @@ AVAILABLE = bool(FST_CAN_RELAY)
 
 # The garbage collector would clear the view while it still has to be released.
 @cython.no_gc_clear
-cdef class Relay:
+cdef class FastPath:
     """Serve one stream while nothing else has anything to do.
 
     Args:

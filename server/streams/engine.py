@@ -5,14 +5,14 @@ from __future__ import annotations
 from contextlib import aclosing
 
 from forstcore.engine import Engine
-from server.http.body_takeover import Takeover
-from server.streams.handler import Exchange, drained
-from server.streams.response_writer import Outlet
+from server.http.body_protocol import BodyProtocol
+from server.streams.handler import StreamHandler, drained
+from server.streams.response_writer import ResponseWriter
 
-__all__ = ["EngineExchange"]
+__all__ = ["EngineStreamHandler"]
 
 
-class EngineExchange(Exchange):
+class EngineStreamHandler(StreamHandler):
     """A stream that an engine processes.
 
     Reading goes on while workers are busy, as far as the engine has room; results are
@@ -28,25 +28,25 @@ class EngineExchange(Exchange):
     def drain(self) -> None:
         self.stream.end_input(drained())
 
-    async def _process(self, outlet: Outlet, takeover: Takeover | None) -> None:
+    async def _process(self, writer: ResponseWriter, body_protocol: BodyProtocol | None) -> None:
         async with (
-            aclosing(self.intake.pieces()) as pieces,
+            aclosing(self.body.pieces()) as pieces,
             aclosing(self.stream.run(pieces)) as outputs,
         ):
             async for output in outputs:
-                sending = outlet.send(outlet.wrapped(output, self._take_rejected()))
+                sending = writer.send(writer.wrapped(output, self._take_rejected()))
                 del output
                 await sending
                 self._check()
                 if not self._may_reject():
                     await self._rejected_written()
         await self._rejected_written()
-        await outlet.end()
+        await writer.end()
 
     def _at_once(self, piece: memoryview) -> int:
-        if not self.stream.has_room or not self.intake.may_go_at_once():
+        if not self.stream.has_room or not self.body.may_go_at_once():
             return 0
-        self.intake.count(len(piece))
+        self.body.count(len(piece))
         self.stream.feed(piece)
         return len(piece)
 

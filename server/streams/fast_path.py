@@ -7,16 +7,18 @@ import selectors
 from typing import Any
 
 from forstcore import RecordStream
-from server.http.body_takeover import Takeover
-from server.http.control_lines import Frames
-from server.streams._fast_path import AVAILABLE, Relay
+from server.http.body_protocol import BodyProtocol
+from server.http.control_lines import ControlLines
+from server.streams._fast_path import AVAILABLE, FastPath
 
-__all__ = ["relay_of"]
+__all__ = ["fast_path_of"]
 
 _EPOLL: Any = getattr(selectors, "EpollSelector", ())
 
 
-def relay_of(takeover: Takeover, stream: RecordStream, frames: Frames | None) -> Relay | None:
+def fast_path_of(
+    body_protocol: BodyProtocol, stream: RecordStream, control_lines: ControlLines | None
+) -> FastPath | None:
     """Make the relay of a stream, where its loop and its connection allow for one.
 
     Args:
@@ -27,19 +29,19 @@ def relay_of(takeover: Takeover, stream: RecordStream, frames: Frames | None) ->
     """
     # The loop of `server.process.event_loop` has it; others do not show theirs.
     selector = getattr(asyncio.get_running_loop(), "selector", None)
-    connection = takeover.transport.get_extra_info("socket")
+    connection = body_protocol.transport.get_extra_info("socket")
     if (
         not AVAILABLE
         or not isinstance(selector, _EPOLL)
         or connection is None
-        or takeover.transport.get_extra_info("sslcontext") is not None
+        or body_protocol.transport.get_extra_info("sslcontext") is not None
     ):
         return None
-    return Relay(
+    return FastPath(
         selector.fileno(),
         connection.fileno(),
-        takeover.buffer,
-        takeover.decoder,
+        body_protocol.buffer,
+        body_protocol.decoder,
         stream,
-        frames,
+        control_lines,
     )

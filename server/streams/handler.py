@@ -16,26 +16,26 @@ from aiohttp import hdrs, web
 
 from forstcore import Filter, FilterError, RejectedLines
 from server.errors import ProblemError, StreamError
-from server.http.body_takeover import Takeover
+from server.http.body_protocol import BodyProtocol
 from server.http.compression import negotiate
-from server.http.control_lines import Frames
+from server.http.control_lines import ControlLines
 from server.http.protocol import RequestHandler
 from server.http.trailers import Trailers
 from server.observe.counters import Counted, came_to_nothing, counters_of
 from server.observe.snapshot import Snapshot
-from server.streams.registry import State
-from server.streams.request_body import Intake, check_body
-from server.streams.response_writer import Outlet, StreamingResponse
-from server.streams.watchdog import Watch
+from server.streams.registry import StreamRegistry
+from server.streams.request_body import RequestBody, check_body
+from server.streams.response_writer import ResponseWriter, StreamingResponse
+from server.streams.watchdog import Watchdog
 
-__all__ = ["Exchange", "drained", "filter_of", "first_line", "keep_rejected", "on_error"]
+__all__ = ["StreamHandler", "drained", "filter_of", "first_line", "keep_rejected", "on_error"]
 
 _LOGGER = logging.getLogger("forstcore")
 _LINE_NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 _NDJSON_TYPES = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 
 
-class Exchange(ABC):
+class StreamHandler(ABC):
     """One streaming request, from its head to the end of its response.
 
     Args:
@@ -54,9 +54,13 @@ class Exchange(ABC):
     """
 
     def __init__(
-        self, request: web.Request, state: State, stream: Counted, processor: str | None = None
+        self,
+        request: web.Request,
+        registry: StreamRegistry,
+        stream: Counted,
+        processor: str | None = None,
     ) -> None:
-        config = state.config
+        config = registry.config
         check_body(request, config)
         self.request = request
         self.stream = stream
@@ -64,17 +68,17 @@ class Exchange(ABC):
         protocol = request.protocol
         if not isinstance(protocol, RequestHandler):
             raise RuntimeError(f"a stream needs a connection of ours, not {protocol!r}")
-        self.intake = Intake(request, protocol, config, self._begin)
-        self.outlet: Outlet | None = None
+        self.body = RequestBody(request, protocol, config, self._begin)
+        self.writer: ResponseWriter | None = None
         self.outcome = ""
         self.detail = ""
         self.started_at = time.monotonic()
         self._protocol = protocol
-        self._state = state
+        self._registry = registry
         self._config = config
-        self._frames = Frames(self.stream) if has_frames(request) else None
+        self._control_lines = ControlLines(self.stream) if has_frames(request) else None
         self._task = cast("asyncio.Task[object]", asyncio.current_task())
-        self._watch: Watch | None = None
+        self._watch: Watchdog | None = None
         self._ended_by: StreamError | None = None
         self._draining = False
         self._has_rejected = False
@@ -96,13 +100,15 @@ class Exchange(ABC):
 
     async def run(self) -> web.StreamResponse:
         """Process the request's body into its response, and return that when it is sent."""
-        with self._state.admit(self):
+        with self._registry.admit(self):
             coding = None
             if self._config.compression:
                 coding = negotiate(self.request.headers.get("Accept-Encoding", ""))
             response = _response(self.request, coding)
             response.headers.update(self._more_headers())
-            trailers = Trailers(self.request, self.stream, has_frames=self._frames is not None)
+            trailers = Trailers(
+                self.request, self.stream, has_frames=self._control_lines is not None
+            )
             if trailers.announced:
                 response.headers[hdrs.TRAILER] = trailers.announced
             response.trailers = trailers
@@ -112,10 +118,10 @@ class Exchange(ABC):
                 self.outcome = "disconnected"
                 response.cut = True
                 return response
-            self.outlet = outlet = self._outlet_for(response, coding)
-            self._watch = watch = Watch(
-                self.intake,
-                outlet,
+            self.writer = writer = self._writer_for(response, coding)
+            self._watch = watch = Watchdog(
+                self.body,
+                writer,
                 self._is_reading,
                 self.is_processing,
                 self.interrupt,
@@ -123,7 +129,7 @@ class Exchange(ABC):
             )
             try:
                 try:
-                    await self._process(outlet, self._start_intake())
+                    await self._process(writer, self._start_body())
                 except asyncio.CancelledError:
                     if self._ended_by is None:
                         self.outcome = "cancelled"
@@ -132,17 +138,17 @@ class Exchange(ABC):
                     raise self._ended_by from None
                 self.outcome = "ok"
             except StreamError as error:
-                await self._fail(outlet, error)
+                await self._fail(writer, error)
             except Exception:
                 _LOGGER.exception("a stream ended by an error of the server")
                 await self._fail(
-                    outlet, StreamError("internal", 500, "an error of the server; see its log")
+                    writer, StreamError("internal", 500, "an error of the server; see its log")
                 )
             finally:
                 watch.stop()
                 self._watch = None
-                outlet.close()
-                self.intake.stop()
+                writer.close()
+                self.body.stop()
         return response
 
     def interrupt(self, error: StreamError) -> None:
@@ -154,12 +160,12 @@ class Exchange(ABC):
     def drain(self) -> None:
         """End the stream at the next line boundary: what was read is processed and sent."""
         self._draining = True
-        if self.intake.waiting:
+        if self.body.waiting:
             self.interrupt(drained())
 
     def snapshot(self) -> Snapshot:
         """Return what this stream has done so far."""
-        outlet, stream = self.outlet, self.stream
+        writer, stream = self.writer, self.stream
         return Snapshot(
             path=self.request.path,
             client=self.request.remote,
@@ -175,35 +181,35 @@ class Exchange(ABC):
             errors_by_code=stream.errors_by_code(),
             came_to_nothing=came_to_nothing(stream),
             missed=self.missed,
-            bytes_received=self.intake.received,
-            bytes_sent=outlet.sent if outlet else 0,
-            bytes_spooled=outlet.spool.written if outlet else 0,
-            queued=outlet.queued() if outlet else 0,
-            spooled=len(outlet.spool) if outlet else 0,
+            bytes_received=self.body.received,
+            bytes_sent=writer.sent if writer else 0,
+            bytes_spooled=writer.spool.written if writer else 0,
+            queued=writer.queued() if writer else 0,
+            spooled=len(writer.spool) if writer else 0,
             waits_for=self._waits_for(),
         )
 
     def _waits_for(self) -> Literal["reader", "sender", "source", "server"]:
-        if self.outlet is not None and self.outlet.waiting:
+        if self.writer is not None and self.writer.waiting:
             return "reader"
         if self.source is not None:
             return "source"
-        return "sender" if self.intake.waiting and not self.is_processing() else "server"
+        return "sender" if self.body.waiting and not self.is_processing() else "server"
 
     def _more_headers(self) -> Mapping[str, str]:
         """Return response headers that are those of one endpoint."""
         return {}
 
-    def _outlet_for(self, response: StreamingResponse, coding: str | None) -> Outlet:
+    def _writer_for(self, response: StreamingResponse, coding: str | None) -> ResponseWriter:
         """Make what writes the response."""
-        return Outlet(self._protocol, response, self._config, self._frames, coding)
+        return ResponseWriter(self._protocol, response, self._config, self._control_lines, coding)
 
-    def _start_intake(self) -> Takeover | None:
-        """Begin to read the body; see `Intake.start`."""
-        return self.intake.start(self._at_once, self._go_on)
+    def _start_body(self) -> BodyProtocol | None:
+        """Begin to read the body; see `RequestBody.start`."""
+        return self.body.start(self._at_once, self._go_on)
 
     @abstractmethod
-    async def _process(self, outlet: Outlet, takeover: Takeover | None) -> None:
+    async def _process(self, writer: ResponseWriter, body_protocol: BodyProtocol | None) -> None:
         """Process what is read, and send what comes of it, to the end.
 
         Args:
@@ -213,16 +219,16 @@ class Exchange(ABC):
 
     def _begin(self) -> None:
         """Note that the client has begun to send; raise StreamError if there is no place."""
-        self._state.count_in(self)
+        self._registry.count_in(self)
         if self._watch is not None:
             self._watch.begin()
 
     def _at_once(self, piece: memoryview) -> int:
-        """Process of a piece what can be without waiting; see `Takeover`."""
+        """Process of a piece what can be without waiting; see `BodyProtocol`."""
         return 0
 
-    def _go_on(self, takeover: Takeover) -> None:
-        """Go on past the event loop, if that can be; see `Takeover`."""
+    def _go_on(self, body_protocol: BodyProtocol) -> None:
+        """Go on past the event loop, if that can be; see `BodyProtocol`."""
         return
 
     def is_processing(self) -> bool:
@@ -245,18 +251,18 @@ class Exchange(ABC):
         if self._draining:
             raise drained()
 
-    async def _fail(self, outlet: Outlet, error: StreamError) -> None:
+    async def _fail(self, writer: ResponseWriter, error: StreamError) -> None:
         self.outcome, self.detail = error.code, error.detail
         await self._rejected_written()
         with contextlib.suppress(ConnectionError, StreamError):
-            await outlet.fail(error)
+            await writer.fail(error)
 
     def _take_rejected(self) -> RejectedLines | None:
         """Return the lines that were rejected last; where a file is for that, it gets them."""
         rejected = self.stream.take_rejected()
         if rejected is None:
             return None
-        file = self._state.error_file
+        file = self._registry.error_file
         if file is not None:
             file.write(rejected, self.request.path, self.request.remote or "")
             self._has_rejected = True
@@ -264,13 +270,13 @@ class Exchange(ABC):
 
     def _may_reject(self) -> bool:
         """Tell whether the disk has taken most of what was rejected."""
-        file = self._state.error_file
+        file = self._registry.error_file
         return file is None or not self._has_rejected or not file.is_crowded
 
     async def _rejected_written(self) -> None:
         """Wait, not for long, until the lines that were rejected are in their file."""
-        if self._has_rejected and self._state.error_file is not None:
-            await self._state.error_file.flushed()
+        if self._has_rejected and self._registry.error_file is not None:
+            await self._registry.error_file.flushed()
 
     def _is_reading(self) -> bool:
         transport = self.request.transport
@@ -290,9 +296,9 @@ def has_frames(request: web.Request) -> bool:
     return request.headers.get("Forst-Frames") == "1"
 
 
-def keep_rejected(request: web.Request, state: State) -> bool:
+def keep_rejected(request: web.Request, registry: StreamRegistry) -> bool:
     """Tell whether anybody asks which lines were rejected."""
-    return state.error_file is not None or (has_frames(request) and on_error(request) != "skip")
+    return registry.error_file is not None or (has_frames(request) and on_error(request) != "skip")
 
 
 def filter_of(request: web.Request) -> Filter | None:

@@ -23,7 +23,7 @@ from server.observe.metrics import Metrics
 from server.observe.snapshot import Snapshot
 from server.streams.error_file import ErrorFile
 
-__all__ = ["STATE", "OpenStream", "State"]
+__all__ = ["REGISTRY", "OpenStream", "StreamRegistry"]
 
 _LOGGER = logging.getLogger("forstcore")
 
@@ -50,7 +50,7 @@ class OpenStream(Protocol):
         """End it where it is."""
 
 
-class State:
+class StreamRegistry:
     """The streams of this process.
 
     Args:
@@ -211,4 +211,4 @@ def _going_down() -> ProblemError:
     return ProblemError(503, "the server is going down", headers={"Retry-After": "5"})
 
 
-STATE = web.AppKey("STATE", State)
+REGISTRY = web.AppKey("REGISTRY", StreamRegistry)

@@ -9,11 +9,11 @@ from aiohttp import web
 
 from server.config import ServerConfig
 from server.errors import ProblemError, StreamError
-from server.http.body_takeover import Takeover
+from server.http.body_protocol import BodyProtocol
 from server.http.compression import decoder_for
 from server.http.protocol import RequestHandler
 
-__all__ = ["UNLIMITED", "Intake", "check_body"]
+__all__ = ["UNLIMITED", "RequestBody", "check_body"]
 
 UNLIMITED = 1 << 62
 
@@ -31,7 +31,7 @@ def check_body(request: web.Request, config: ServerConfig) -> None:
         raise ProblemError(413, f"the body is longer than {limit} bytes (max_stream_bytes)")
 
 
-class Intake:
+class RequestBody:
     """Read the body of a request within its limits.
 
     Args:
@@ -59,7 +59,7 @@ class Intake:
     ) -> None:
         self._content = request.content
         self._protocol = protocol
-        self._takeover: Takeover | None = None
+        self._body_protocol: BodyProtocol | None = None
         self._limit = config.max_stream_bytes
         self._decoder = decoder_for(request.headers.get("Content-Encoding", ""), config.max_ratio)
         self._throttle = _Throttle(config.max_chunk_rate)
@@ -72,36 +72,36 @@ class Intake:
     @property
     def received(self) -> int:
         """Bytes of the body so far, content coding as it came."""
-        return self._takeover.decoder.received if self._takeover else self._read_bytes
+        return self._body_protocol.decoder.received if self._body_protocol else self._read_bytes
 
     def start(
         self,
         at_once: Callable[[memoryview], int] = lambda _: 0,
-        go_on: Callable[[Takeover], None] = lambda _: None,
-    ) -> Takeover | None:
+        go_on: Callable[[BodyProtocol], None] = lambda _: None,
+    ) -> BodyProtocol | None:
         """Begin to read; tell whether that is by a takeover, which see for the arguments."""
 
         def look_first(piece: memoryview) -> int:
             if self._on_begin is not None:
                 self._look(piece)
-            elif self._takeover is not None:
+            elif self._body_protocol is not None:
                 # There is nothing to look for any more.
-                self._takeover.at_once = at_once
+                self._body_protocol.at_once = at_once
             return at_once(piece)
 
-        self._takeover = self._protocol.take_over(self._content, look_first, go_on)
-        return self._takeover
+        self._body_protocol = self._protocol.take_over(self._content, look_first, go_on)
+        return self._body_protocol
 
     def rest(self) -> None:
         """Hold no memory for input that does not come."""
-        if self._takeover is not None:
-            self._takeover.rest()
+        if self._body_protocol is not None:
+            self._body_protocol.rest()
 
     def stop(self) -> None:
         """Drop what is still to come."""
         self._on_begin = None
-        if self._takeover is not None:
-            self._takeover.discard()
+        if self._body_protocol is not None:
+            self._body_protocol.discard()
 
     def may_go_at_once(self) -> bool:
         """Tell whether the next piece needs neither decoding nor slowing down."""
@@ -172,10 +172,10 @@ class Intake:
     async def _read(self) -> bytes:
         self.waiting = True
         try:
-            if self._takeover is None and not self._protocol.connected:
+            if self._body_protocol is None and not self._protocol.connected:
                 # aiohttp takes a read from a connection that was lost for an error of the server.
                 raise ConnectionResetError
-            data = await (self._takeover or self._content).readany()
+            data = await (self._body_protocol or self._content).readany()
             delay = self._throttle.delay(self._chunks())
             if delay > 0:
                 await asyncio.sleep(delay)
@@ -189,8 +189,8 @@ class Intake:
         return data
 
     def _chunks(self) -> int:
-        if self._takeover is not None:
-            return self._takeover.decoder.chunks
+        if self._body_protocol is not None:
+            return self._body_protocol.decoder.chunks
         return self._protocol.chunks
 
 

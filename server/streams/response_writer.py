@@ -13,13 +13,13 @@ from server.background import watched
 from server.config import ServerConfig
 from server.errors import StreamError
 from server.http.compression import encoder_for
-from server.http.control_lines import Frames
+from server.http.control_lines import ControlLines
 from server.http.kernel import in_flight
 from server.http.protocol import RequestHandler
 from server.http.trailers import Trailers
 from server.streams.spool import Spool
 
-__all__ = ["Outlet", "StreamingResponse"]
+__all__ = ["ResponseWriter", "StreamingResponse"]
 
 _PIECE = 1 << 18  # Bytes of the spool that are in memory at a time.
 _LAST_WORDS = 5.0  # Seconds in which the reader may take the line that says why it ends.
@@ -41,7 +41,7 @@ class StreamingResponse(web.StreamResponse):
             await super().write_eof(data)
 
 
-class Outlet:
+class ResponseWriter:
     """Write results to a response that has been prepared.
 
     A reader that takes nothing while it goes on sending would wait for ever, as would we:
@@ -65,14 +65,14 @@ class Outlet:
         protocol: RequestHandler,
         response: StreamingResponse,
         config: ServerConfig,
-        frames: Frames | None,
+        control_lines: ControlLines | None,
         coding: str | None,
     ) -> None:
         self._protocol = protocol
         protocol.on_writable = self._stop_waiting
         self._response = response
         self._chunked = hdrs.TRANSFER_ENCODING in response.headers
-        self._frames = frames
+        self._control_lines = control_lines
         self._encoder = encoder_for(coding) if coding else None
         self._wake: asyncio.Future[None] | None = None
         self._beat: asyncio.Task[object] | None = None
@@ -118,8 +118,8 @@ class Outlet:
             results: result and error lines.
             rejected: the input lines that gave an error among theirs, None for none.
         """
-        if self._frames:
-            results = self._frames.results(results, rejected)
+        if self._control_lines:
+            results = self._control_lines.results(results, rejected)
         return self._encoded(results) if results else b""
 
     async def send(self, wrapped: bytes) -> None:
@@ -169,7 +169,9 @@ class Outlet:
         Raises:
             StreamError: the client is gone, or the spool cannot be written.
         """
-        await self.send(self._encoded(self._frames.end() if self._frames else b"", last=True))
+        await self.send(
+            self._encoded(self._control_lines.end() if self._control_lines else b"", last=True)
+        )
         while self._pump is not None:
             await asyncio.wait([self._pump])
         if self._lost:
@@ -193,7 +195,7 @@ class Outlet:
         the sending half of the connection is closed, what is on its way arrives.
         """
         transport = self._protocol.transport
-        if not self._frames or self._protocol.framing_lost:
+        if not self._control_lines or self._protocol.framing_lost:
             self._response.force_close()
         self._response.cut = True
         if transport is None:
@@ -201,8 +203,8 @@ class Outlet:
         if self._protocol.writing_paused or self._pump is not None:
             # Nobody reads: nothing more can be told, and the memory is wanted back.
             transport.abort()
-        elif self._frames:
-            self.send_at_once(self._encoded(self._frames.error(error), last=True))
+        elif self._control_lines:
+            self.send_at_once(self._encoded(self._control_lines.error(error), last=True))
             self._response.cut = False
             try:
                 async with asyncio.timeout(_LAST_WORDS):
@@ -220,8 +222,8 @@ class Outlet:
 
     def heartbeat(self) -> None:
         """Tell a client with frames that the stream lives, if it reads."""
-        if self._frames:
-            self._beat = watched("a heartbeat", self._put_ack(self._frames))
+        if self._control_lines:
+            self._beat = watched("a heartbeat", self._put_ack(self._control_lines))
 
     def spool_from_now(self) -> None:
         """Stop waiting for the reader: results go to the spool until it has caught up."""
@@ -241,12 +243,12 @@ class Outlet:
             data = self._encoder.encode(data) + (self._encoder.finish() if last else b"")
         return b"%x\r\n%b\r\n" % (len(data), data) if data and self._chunked else data
 
-    async def _put_ack(self, frames: Frames) -> None:
+    async def _put_ack(self, control_lines: ControlLines) -> None:
         # Encoding and writing are one step: no results can come between.
         if not (self._protocol.writing_paused or self._pump or self._response.cut):
             with contextlib.suppress(StreamError):
                 before = self.sent
-                self.send_at_once(self._encoded(frames.ack()))
+                self.send_at_once(self._encoded(control_lines.ack()))
                 self.sent = before
 
     async def _to_spool(self, data: bytes) -> None:

@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 from server.config import ServerConfig
 from server.errors import StreamError
-from server.streams.request_body import Intake
-from server.streams.response_writer import Outlet
+from server.streams.request_body import RequestBody
+from server.streams.response_writer import ResponseWriter
 
-__all__ = ["Watch"]
+__all__ = ["Watchdog"]
 
 
-class Watch:
+class Watchdog:
     """Look at a stream for as long as it lives, a few times a second once it has begun.
 
     Both sides wait for the other without a time limit of their own; what they wait for may
@@ -30,15 +30,15 @@ class Watch:
 
     def __init__(
         self,
-        intake: Intake,
-        outlet: Outlet,
+        body: RequestBody,
+        writer: ResponseWriter,
         is_reading: Callable[[], bool],
         is_processing: Callable[[], bool],
         interrupt: Callable[[StreamError], None],
         config: ServerConfig,
     ) -> None:
-        self._intake = intake
-        self._outlet = outlet
+        self._body = body
+        self._writer = writer
         self._is_reading = is_reading
         self._is_processing = is_processing
         self._interrupt = interrupt
@@ -70,20 +70,20 @@ class Watch:
     def _tick(self) -> None:
         self._timer = self._loop.call_later(self._interval, self._tick)
         now = self._loop.time()
-        waiting, accepted = self._outlet.waiting, self._outlet.accepted()
+        waiting, accepted = self._writer.waiting, self._writer.accepted()
         is_processing = self._is_processing() and not waiting
-        if self._intake.received != self._received or is_processing:
-            self._received = self._intake.received
+        if self._body.received != self._received or is_processing:
+            self._received = self._body.received
             self._input_at = now
             self._is_resting = False
         elif not self._is_resting:
-            self._intake.rest()
+            self._body.rest()
             self._is_resting = True
         if accepted > self._accepted:
             self._accepted = accepted
             self._output_at = now
-        if self._outlet.sent != self._sent:
-            self._sent = self._outlet.sent
+        if self._writer.sent != self._sent:
+            self._sent = self._writer.sent
             self._written_at = now
 
         config = self._config
@@ -94,7 +94,7 @@ class Watch:
             )
         elif waiting:
             if now - self._output_at > config.stall and not self._is_reading():
-                self._outlet.spool_from_now()
-        elif (self._intake.waiting or is_processing) and now - self._written_at >= config.heartbeat:
-            self._outlet.heartbeat()
+                self._writer.spool_from_now()
+        elif (self._body.waiting or is_processing) and now - self._written_at >= config.heartbeat:
+            self._writer.heartbeat()
             self._written_at = now

@@ -191,9 +191,9 @@ def test_every_code_is_known(servers: dict[str, Server]) -> None:
     schemas = document_of(servers["plain"])["components"]["schemas"]
     of_streams: set[str] = set()
     of_records = {"processor_failed"}
-    for path in (ROOT / "server").glob("*.py"):
+    for path in (ROOT / "server").rglob("*.py"):
         of_streams.update(re.findall(r'StreamError\(\s*"(\w+)"', path.read_text()))
-    for path in [*(ROOT / "forstcore").glob("*.py"), ROOT / "forstcore/_proc.pyx"]:
+    for path in [*(ROOT / "forstcore").rglob("*.py"), ROOT / "forstcore/_proc.pyx"]:
         text = path.read_text()
         of_records.update(re.findall(r'RecordError\(\s*"(\w+)"', text))
         of_records.update(re.findall(r'^explain\(\w+, "(\w+)"', text, re.MULTILINE))

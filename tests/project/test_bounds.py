@@ -14,7 +14,7 @@ from forstcore.engine import backlog as _backlog
 from forstcore.engine.batch_sizer import MAX_BATCH
 from forstcore.sources import _following
 from server.config import ServerConfig
-from server.http import body_takeover as takeover
+from server.http import body_protocol as takeover
 from server.http import compression, protocol
 from server.observe import log
 from server.process.event_loop import CROWD

@@ -13,9 +13,9 @@ from forstcore.sources import Source
 from server import background
 from server.background import keep_running, told, watched
 from server.config import ServerConfig
-from server.live.feed_registry import Hub
+from server.live.feed_registry import FeedRegistry
 from server.streams import registry as state
-from server.streams.registry import State
+from server.streams.registry import StreamRegistry
 
 
 def messages(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -92,7 +92,7 @@ def test_a_stream_that_does_not_end_holds_nothing_up(
     stuck = Stuck()
 
     async def main() -> None:
-        shared = State(ServerConfig(), Loader(()))
+        shared = StreamRegistry(ServerConfig(), Loader(()))
         with monkeypatch.context() as patches:
             patches.setattr(shared.metrics, "ended", lambda _stream, _snapshot: None)
             patches.setattr(state, "log_stream", lambda _snapshot: None)
@@ -118,9 +118,9 @@ def test_each_source_is_closed_whatever_another_says(caplog: pytest.LogCaptureFi
                 raise OSError("the broker has gone")
 
     async def main() -> None:
-        hub = Hub(ServerConfig(), lambda _name: cast(Any, None))
-        hub.sources = {name: cast(Source, Closing(name)) for name in ("first", "second")}
-        await hub.close()
+        feeds = FeedRegistry(ServerConfig(), lambda _name: cast(Any, None))
+        feeds.sources = {name: cast(Source, Closing(name)) for name in ("first", "second")}
+        await feeds.close()
 
     asyncio.run(main())
     assert closed == ["first", "second"]

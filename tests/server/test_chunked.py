@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from forstcore import RecordStream, StreamStateError
 from server.http._chunked import MOST_RESULTS, ChunkedDecoder, ChunkedError, feed_chunk
-from server.http.control_lines import Frames
+from server.http.control_lines import ControlLines
 from server.http.internals import ParserError, detached_handler
 
 HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -234,7 +234,7 @@ def test_llhttp_agrees_on_good_bodies(data: bytes) -> None:
 def test_acknowledgements_go_behind_the_results(pieces: list[bytes]) -> None:
     """As the writer of control lines puts them there, and with the same digest."""
     stream, twin = RecordStream(), RecordStream()
-    frames, twin_frames = Frames(stream), Frames(twin)
+    frames, twin_frames = ControlLines(stream), ControlLines(twin)
     for piece in pieces:
         body, _ = decode([feed_chunk(stream, piece, frames)])
         assert body == twin_frames.results(twin.feed(piece))

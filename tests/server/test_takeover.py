@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from server.http.body_takeover import works
+from server.http.body_protocol import works
 from tests.server.raw import chunk
 from tests.servers import Server
 

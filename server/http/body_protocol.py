@@ -23,14 +23,14 @@ from server.errors import StreamError
 from server.http._chunked import ChunkedDecoder, ChunkedError
 from server.http.internals import detached_handler
 
-__all__ = ["END_OF_BODY", "Takeover", "works"]
+__all__ = ["END_OF_BODY", "BodyProtocol", "works"]
 
 END_OF_BODY = b"0\r\n\r\n"
 _BUFFER_SIZE = 1 << 17  # With the results of a buffer it should fit the second-level cache.
 _GIVE_BACK = getattr(mmap, "MADV_DONTNEED", None)  # Windows has no such thing.
 
 
-class Takeover(asyncio.BufferedProtocol):
+class BodyProtocol(asyncio.BufferedProtocol):
     """Read one chunked body from a connection, in the place of its handler.
 
     Args:
@@ -58,7 +58,7 @@ class Takeover(asyncio.BufferedProtocol):
         on_end: Callable[[bytes], None],
         on_broken: Callable[[], None],
         at_once: Callable[[memoryview], int],
-        go_on: Callable[[Takeover], None],
+        go_on: Callable[[BodyProtocol], None],
     ) -> None:
         self.transport = transport
         self.decoder = ChunkedDecoder()
@@ -209,7 +209,7 @@ def _not_at_once(_body: memoryview) -> int:
     return 0
 
 
-def _no_further(_takeover: Takeover) -> None:
+def _no_further(_body_protocol: BodyProtocol) -> None:
     pass
 
 

@@ -22,7 +22,7 @@ from server.http._chunked import ChunkedDecoder, ChunkedError
 from server.process import event_loop
 from server.streams import core as streaming
 from server.streams import fast_path as relay
-from server.streams._fast_path import AVAILABLE, Relay
+from server.streams._fast_path import AVAILABLE, FastPath
 from server.worker import serve
 from tests.server.raw import RawStream, chunk
 from tests.servers import StartServer
@@ -45,8 +45,8 @@ class Alone:
     decoder: ChunkedDecoder = field(default_factory=ChunkedDecoder)
     stream: RecordStream = field(default_factory=lambda: RecordStream(on_error="emit"))
 
-    def relay(self) -> Relay:
-        return Relay(
+    def relay(self) -> FastPath:
+        return FastPath(
             self.epoll.fileno(), self.near.fileno(), self.buffer, self.decoder, self.stream
         )
 
@@ -225,12 +225,12 @@ def test_a_turn_ends(alone: Alone) -> None:
 
 def test_the_buffer_must_be_writable() -> None:
     with pytest.raises(BufferError):
-        Relay(0, 0, b"read only", ChunkedDecoder(), RecordStream())
+        FastPath(0, 0, b"read only", ChunkedDecoder(), RecordStream())
 
 
 def test_the_garbage_collector_may_meet_it(alone: Alone) -> None:
     class Buffer(bytearray):
-        user: Relay | None = None
+        user: FastPath | None = None
 
     buffer = Buffer(4096)
     alone.buffer = buffer
@@ -243,13 +243,13 @@ def test_the_garbage_collector_may_meet_it(alone: Alone) -> None:
 
 
 def test_a_lone_stream_is_relayed(monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[Relay | None] = []
+    made: list[FastPath | None] = []
 
-    def watched(*arguments: object) -> Relay | None:
-        made.append(relay.relay_of(*arguments))  # type: ignore[arg-type]
+    def watched(*arguments: object) -> FastPath | None:
+        made.append(relay.fast_path_of(*arguments))  # type: ignore[arg-type]
         return made[-1]
 
-    monkeypatch.setattr(streaming, "relay_of", watched)
+    monkeypatch.setattr(streaming, "fast_path_of", watched)
 
     def talk(address: tuple[str, int]) -> list[bytes]:
         with RawStream(address) as stream:
