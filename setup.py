@@ -1,4 +1,4 @@
-"""The compiled extension; everything else is in pyproject.toml.
+"""The compiled extensions: every .pyx of the packages. Everything else is in pyproject.toml.
 
 Switches, by environment variable:
     FORSTCORE_ANNOTATE=1   also write the annotated HTML of each .pyx
@@ -7,6 +7,7 @@ Switches, by environment variable:
 
 import os
 import sys
+from pathlib import Path
 
 from setuptools import Extension, setup
 
@@ -25,14 +26,9 @@ DIRECTIVES = {
     "binding": True,
 }
 
-EXTENSIONS = [
-    "forstcore._core.filter",
-    "forstcore._core.orjson_parity",
-    "forstcore._core.rejected",
-    "forstcore._proc",
-    "server.http._chunked",
-    "server.streams._fast_path",
-]
+SOURCES = sorted(
+    path for package in ("forstcore", "server") for path in Path(package).rglob("*.pyx")
+)
 
 if sys.platform == "win32":
     compile_args, link_args = ["/O2"], []
@@ -46,12 +42,12 @@ setup(
     ext_modules=cythonize(
         [
             Extension(
-                name,
-                [name.replace(".", "/") + ".pyx"],
+                ".".join(source.with_suffix("").parts),
+                [source.as_posix()],
                 extra_compile_args=compile_args,
                 extra_link_args=link_args,
             )
-            for name in EXTENSIONS
+            for source in SOURCES
         ],
         compiler_directives=DIRECTIVES,
         annotate=bool(os.environ.get("FORSTCORE_ANNOTATE")),

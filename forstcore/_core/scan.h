@@ -290,7 +290,7 @@ FST_INLINE uint64_t fst_stops64(const uint8_t *p, int path)
 
 /* Mark the stops from `p` on. What is left of fewer than 64 bytes before `limit` stays out. */
 FST_INLINE void
-fst_look(fst_window *window, const uint8_t *p, const uint8_t *limit, int path)
+fst_fill_window(fst_window *window, const uint8_t *p, const uint8_t *limit, int path)
 {
     ptrdiff_t words = (limit - p < FST_WINDOW ? limit - p : FST_WINDOW) / 64, i = 0;
     window->start = p;

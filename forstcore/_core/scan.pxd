@@ -19,7 +19,7 @@ cdef extern from "scan.h" nogil:
     ctypedef struct fst_window:
         const unsigned char *start
         const unsigned char *end
-    void fst_look(
+    void fst_fill_window(
         fst_window *, const unsigned char *, const unsigned char *, int) noexcept
     const unsigned char *fst_next_stop(const fst_window *, const unsigned char *) noexcept
 

@@ -193,7 +193,8 @@ def test_every_code_is_known(servers: dict[str, Server]) -> None:
     of_records = {"processor_failed"}
     for path in (ROOT / "server").rglob("*.py"):
         of_streams.update(re.findall(r'StreamError\(\s*"(\w+)"', path.read_text()))
-    for path in [*(ROOT / "forstcore").rglob("*.py"), ROOT / "forstcore/_proc.pyx"]:
+    errors = ROOT / "forstcore/_core/error_lines.pyx"
+    for path in [*(ROOT / "forstcore").rglob("*.py"), errors]:
         text = path.read_text()
         of_records.update(re.findall(r'RecordError\(\s*"(\w+)"', text))
         of_records.update(re.findall(r'^explain\(\w+, "(\w+)"', text, re.MULTILINE))

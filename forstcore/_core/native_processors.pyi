@@ -1,0 +1,3 @@
+from typing import Final
+
+PASS_ON: Final[object]

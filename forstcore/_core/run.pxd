@@ -1,0 +1,59 @@
+# The state of one run: the compiled loop over the whole lines of one call, without the GIL.
+
+from forstcore._core.filter cimport Mark, Program
+from forstcore._core.json cimport REASONS, bytes_ptr
+from forstcore._core.rejected cimport Notes
+from forstcore.native cimport fst_output, fst_processor
+
+cdef enum:
+    # Free bytes that the output has beyond the size of the input that is left. The longest line
+    # of the core's own, an error line, fits into them, and so does what vectors write past the
+    # end of a copy.
+    RESERVE = 512
+    # Rejected lines that a call with bounded output keeps: the caller handles each in Python.
+    MOST_NOTES = 500
+
+cdef enum OnError:
+    SKIP
+    EMIT
+    FAIL
+
+cdef enum RunStatus:
+    RUN_DONE                    # all lines have been processed
+    RUN_FULL                    # the output needs room before the line at `pos`
+    RUN_FAILED                  # an error line was written and ends the stream
+    RUN_NO_MEMORY               # no room for a native processor's results
+
+
+cdef struct Run:
+    bytes_ptr pos            # start of the next line
+    bytes_ptr end            # end of the whole lines: the byte before it is an LF
+    bytes_ptr limit          # end of readable memory, at or past `end`
+    unsigned char* out       # start of free space in the output
+    unsigned char* out_end
+    int on_error             # an OnError number
+    int path                 # an FST_ path number
+    Py_ssize_t max_line_size  # bytes, LF excluded
+    long long lines          # input lines seen, blank ones included
+    long long records        # lines that were valid records
+    long long errors         # lines that were neither blank nor a record
+    long long results        # result lines written
+    long long faults[REASONS]  # errors by reason
+    int failed_reason        # the error that ended the stream, 0 for none
+    Py_ssize_t failed_offset  # bytes from the start of line `lines`
+    long long lines_before   # lines of the input that went to an earlier stream
+    const fst_processor *processor  # NULL for the built-in one
+    void *state              # what the processor's `create` returned
+    fst_output output        # where a native processor writes
+    const Program *filter    # NULL for none
+    Mark *marks              # one for each node of the filter
+    long long filtered       # valid records that the filter left out
+    Notes *notes             # rejected lines are kept here; NULL to keep none
+    Py_ssize_t most          # no line is begun once the output has so many bytes; 0: no bound
+    long long lines_out      # result and error lines of earlier calls
+
+
+cdef inline bint has_many_notes(const Run *run) noexcept nogil:
+    """Whether a call with bounded output has kept as many rejected lines as it may."""
+    return run.most > 0 and run.notes != NULL and (
+        run.notes.count >= MOST_NOTES or run.notes.size >= run.most)
