@@ -70,7 +70,7 @@ docs: .venv/dev ## write the reference from the code, and the site into build/si
 audit: .venv/dev ## kill, stop and starve client, proxy and server for MINUTES (1), as SEED (1) says
 	$(BIN)/python -m tests.audit --minutes $(or $(MINUTES),1) --seed $(or $(SEED),1)
 
-annotate: .venv/dev ## write forstcore/_proc.html: yellow lines touch Python objects
+annotate: .venv/dev ## write the core as HTML, beside each .pyx: yellow lines touch Python objects
 	FORSTCORE_ANNOTATE=1 $(BIN)/python setup.py --quiet build_ext --inplace --force
 
 asan: .venv/dev ## run the tests of the compiled code under AddressSanitizer and UBSan
