@@ -10,7 +10,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, overload
 
-__all__ = ["LIMIT", "default_signals", "end", "run", "start", "started"]
+import pytest
+
+__all__ = ["LIMIT", "default_signals", "end", "lives", "of", "run", "start", "started"]
 
 LIMIT = 120.0
 """Seconds that a child may take, where its test says nothing else."""
@@ -53,6 +55,24 @@ def end(child: subprocess.Popen[Any]) -> None:
         if pipe is not None:
             with contextlib.suppress(OSError):
                 pipe.close()
+
+
+def of(pid: int) -> list[int]:
+    """List the processes that a process has started; none where it has ended."""
+    if not Path("/proc/self").exists():
+        pytest.skip("needs /proc")
+    with contextlib.suppress(OSError):
+        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
+
+
+def lives(pid: int) -> bool:
+    """Tell whether a process runs, or is stopped."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
 
 
 @overload

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from forstcore import _proc
 from tests import children
@@ -18,13 +18,15 @@ from tests.servers import Server, StartServer, launch
 
 IN_CI = bool(os.environ.get("CI"))
 
-settings.register_profile("default", deadline=None)
-settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+# How long an example takes says more about the machine.
+settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("default"), derandomize=True, print_blob=True)
 settings.load_profile("ci" if IN_CI else "default")
 
 children.default_signals()
 
 
+_WAYS = {"takeover": {"FORSTCORE_TAKEOVER": "on"}, "aiohttp": {"FORSTCORE_TAKEOVER": "off"}}
 _BUILDING = {"built", "installed", "site"}  # Fixtures that build packages or pages.
 
 
@@ -34,7 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         assert isinstance(item, pytest.Function)
         parameters = item.callspec.params if hasattr(item, "callspec") else {}
-        ways = (parameters.get("start_server"), parameters.get("attacked"))
+        ways = [parameters.get(name) for name in ("start_server", "shared_server", "attacked")]
         is_second = "aiohttp" in ways and item.get_closest_marker("both_ways") is None
         if is_second or _BUILDING & {*item.fixturenames}:
             item.add_marker(pytest.mark.long)
@@ -106,7 +108,7 @@ def start_server(request: pytest.FixtureRequest, start_one: StartServer) -> Star
 
     The other way belongs to the long run, unless the test is marked `both_ways`.
     """
-    way = {"FORSTCORE_TAKEOVER": "on" if request.param == "takeover" else "off"}
+    way = _WAYS[request.param]
 
     def start(*options: str, env: dict[str, str] | None = None) -> Server:
         return start_one(*options, env={**way, **(env or {})})
@@ -118,6 +120,14 @@ def start_server(request: pytest.FixtureRequest, start_one: StartServer) -> Star
 def server(start_server: StartServer) -> Server:
     """A server with nothing but defaults."""
     return start_server()
+
+
+@pytest.fixture(scope="module", params=["takeover", "aiohttp"])
+def shared_server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """A server without a log, for all tests of a module, which leave it as it was."""
+    server = launch("--no-access-log", env=_WAYS[request.param])
+    yield server
+    server.kill()
 
 
 @pytest.fixture(scope="session")

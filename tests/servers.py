@@ -69,11 +69,35 @@ class Server:
         """Count the streams that are open."""
         return int(self.figure("streams_open"))
 
+    def workers(self) -> list[int]:
+        """List the processes that it has started."""
+        return children.of(self.process.pid)
+
+    def await_both(self, look: Callable[[], object]) -> list[int]:
+        """Wait until both of its two workers serve, and return them.
+
+        Args:
+            look: ask the server for something; it returns what is true when it was served.
+        """
+        wait_until(lambda: len(self.workers()) == 2)
+        workers = self.workers()
+        for worker in workers:
+            self.without(worker, look)
+        return workers
+
+    def without(self, worker: int, look: Callable[[], object]) -> None:
+        """Ask the server for something while a worker cannot answer: another has to."""
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            assert look()
+        finally:
+            os.kill(worker, signal.SIGCONT)
+
     def stop(self, number: int = signal.SIGTERM) -> int:
         """End the process and return its exit status."""
         if self.process.poll() is None:
             self.process.send_signal(number)
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=60)
 
     def kill(self) -> None:
         """End the process, its workers and its pipes, whatever state they are in."""
@@ -163,6 +187,6 @@ def on_unix_socket(path: Path, *options: str) -> Iterator[subprocess.Popen[str]]
         assert str(path) in process.stdout.readline()
         yield process
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=60) == 0
     finally:
         children.end(process)

@@ -25,7 +25,7 @@ def ask(
     server: Server, method: str, path: str, headers: dict[str, str] | None = None
 ) -> tuple[int, bytes]:
     """Send a request without a body; return the status and, if that ends, the body."""
-    connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
     try:
         connection.request(method, path, headers=headers or {})
         response = connection.getresponse()

@@ -141,10 +141,7 @@ class Child:
 
     def workers(self) -> list[int]:
         """List what it started itself."""
-        children = Path(f"/proc/{self.pid}/task/{self.pid}/children")
-        with contextlib.suppress(OSError):
-            return [int(each) for each in children.read_text().split()]
-        return []
+        return children.of(self.pid)
 
     def tree(self) -> list[int]:
         """List its process and what that started; none where that is gone."""

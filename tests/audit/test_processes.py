@@ -50,7 +50,7 @@ def one(server: Child) -> bytes:
 
 def all_before_reading(server: Child, count: int) -> bytes:
     address = ("127.0.0.1", int(server.found))
-    with RawStream(address, timeout=10, receive_buffer=1 << 16) as request:
+    with RawStream(address, timeout=60, receive_buffer=1 << 16) as request:
         request.send_many(LINE * 1000, times=count // 1000)
         request.end()
         return request.read_rest()

@@ -100,4 +100,4 @@ def answers_each_at_once(process: subprocess.Popen[bytes]) -> None:
         process.stdin.flush()
         assert process.stdout.readline().startswith(b'{"id":"%d","result"' % number)
     process.stdin.close()
-    assert process.wait(30) == 0
+    assert process.wait(60) == 0

@@ -168,7 +168,7 @@ def test_a_socket_may_be_both(tmp_path: Path) -> None:
         ours.shutdown(socket.SHUT_WR)
         with ours.makefile("rb") as results:
             assert results.read() == RESULTS
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
 
 
 def test_the_message_names_both(run: Run, tmp_path: Path) -> None:
@@ -276,7 +276,7 @@ def test_errors_of_a_stream_that_is_interrupted_are_kept(start: Start, tmp_path:
     # Whoever follows it has seen it by now.
     assert (tmp_path / "errors").read_bytes().startswith(b'{"file":"-"')
     process.send_signal(signal.SIGINT)
-    assert process.wait(30) == -signal.SIGINT
+    assert process.wait(60) == -signal.SIGINT
     (line,) = (tmp_path / "errors").read_text().splitlines()
     assert json.loads(line)["raw"] == '{"id":1}'
 
@@ -395,7 +395,7 @@ def test_drafts_have_names_of_their_own(start: Start, tmp_path: Path) -> None:
         names.add(found[0])
         assert mode_of(tmp_path / found[0]) == 0o600
         process.terminate()
-        process.wait(30)
+        process.wait(60)
     assert len(names) == 2
     assert (tmp_path / "out").read_bytes() == OLD
 
@@ -411,7 +411,7 @@ def test_signals_leave_no_draft(start: Start, tmp_path: Path, number: int) -> No
     while not drafts(tmp_path):
         assert process.poll() is None
     process.send_signal(number)
-    assert process.wait(30) == -number
+    assert process.wait(60) == -number
     assert list(tmp_path.iterdir()) == []
 
 

@@ -96,7 +96,7 @@ def test_validate_can_be_interrupted(start: Start) -> None:
     process.stdin.flush()
     assert process.stdout.readline().startswith(b"-:1:0: ")
     process.send_signal(signal.SIGINT)
-    assert process.wait(30) == -signal.SIGINT
+    assert process.wait(60) == -signal.SIGINT
 
 
 def test_bench(run: Run, start: Start) -> None:
@@ -111,7 +111,7 @@ def test_bench(run: Run, start: Start) -> None:
     assert process.stdout
     process.stdout.read(1)
     process.send_signal(signal.SIGINT)
-    assert process.wait(30) == -signal.SIGINT
+    assert process.wait(60) == -signal.SIGINT
 
 
 def test_info(run: Run) -> None:
@@ -141,7 +141,7 @@ def test_a_signal_during_an_import_ends_the_command(start: Start, tmp_path: Path
     assert process.stdout
     assert process.stdout.read(7) == b"imports"
     process.send_signal(signal.SIGINT)
-    assert process.wait(30) == -signal.SIGINT
+    assert process.wait(60) == -signal.SIGINT
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -163,7 +163,7 @@ def test_a_signal_during_a_destructor_ends_the_command(
     assert process.stdout
     assert process.stdout.read(8) == b"destroys"
     process.send_signal(number)
-    assert process.wait(30) == -number
+    assert process.wait(60) == -number
     assert process.stderr
     assert process.stderr.read() == b""
     assert [path.name for path in tmp_path.iterdir() if path.name.endswith("draft")] == []

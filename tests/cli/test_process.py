@@ -187,7 +187,7 @@ def test_whoever_reads_may_stop(start: Start, tmp_path: Path) -> None:
     assert process.stdout
     assert process.stdout.readline() == RESULTS[: RESULTS.index(b"\n") + 1]
     process.stdout.close()
-    assert process.wait(30) == -signal.SIGPIPE
+    assert process.wait(60) == -signal.SIGPIPE
     assert process.stderr
     assert process.stderr.read() == b""
 
@@ -202,7 +202,7 @@ def test_an_interrupted_output_is_none(start: Start, tmp_path: Path, number: int
     while not leftovers(tmp_path):
         assert process.poll() is None
     process.send_signal(number)
-    assert process.wait(30) == -number
+    assert process.wait(60) == -number
     assert process.stderr
     assert process.stderr.read() == b""
     assert (tmp_path / "out").read_bytes() == b"what was there before\n"
@@ -215,7 +215,7 @@ def test_a_reader_that_stands_still_can_be_interrupted(start: Start, tmp_path: P
     assert process.stdout
     process.stdout.readline()
     process.send_signal(signal.SIGINT)
-    assert process.wait(30) == -signal.SIGINT
+    assert process.wait(60) == -signal.SIGINT
 
 
 def test_a_processor_that_takes_its_time_can_be_interrupted(start: Start, tmp_path: Path) -> None:
@@ -235,7 +235,7 @@ def test_a_processor_that_takes_its_time_can_be_interrupted(start: Start, tmp_pa
     while not (tmp_path / "asleep").exists():
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    assert process.wait(30) == -signal.SIGINT
+    assert process.wait(60) == -signal.SIGINT
     assert not (tmp_path / "out").exists()
     assert leftovers(tmp_path) == []
 
@@ -252,7 +252,7 @@ def test_progress_is_for_terminals(start: Start, tmp_path: Path) -> None:
     except OSError:
         pass  # The other end is closed.
     os.close(ours)
-    assert process.wait(30) == 0
+    assert process.wait(60) == 0
     assert re.search(rb"1,001 results of 0\.\d MB processed in [\d.]+ s \([\d,]+ MB/s\)", told)
     assert b"3 lines were rejected" in told
 

@@ -109,7 +109,7 @@ def test_send_can_be_interrupted(start: Start, server: Server, tmp_path: Path) -
     while not [path for path in tmp_path.iterdir() if path.name.startswith(".")]:
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    assert process.wait(30) == -signal.SIGINT
+    assert process.wait(60) == -signal.SIGINT
     assert process.stderr
     assert process.stderr.read() == b""
     assert list(tmp_path.iterdir()) == []
@@ -207,7 +207,7 @@ def test_what_is_published_can_be_watched(
     publisher.join()
     assert json.loads(line) == {"id": "1", "level": "high"}
     subscriber.send_signal(signal.SIGINT)
-    assert subscriber.wait(30) == -signal.SIGINT
+    assert subscriber.wait(60) == -signal.SIGINT
     assert subscriber.stderr
     assert subscriber.stderr.read() == b""
 
@@ -258,7 +258,7 @@ def test_watch_shows_a_table_on_a_terminal(run: Run, start: Start, server: Serve
     while b"cellar" not in told:
         told += os.read(ours, 10_000)
     process.send_signal(signal.SIGINT)
-    assert process.wait(30) == -signal.SIGINT
+    assert process.wait(60) == -signal.SIGINT
     while b"\x1b[?1049l" not in told:
         told += os.read(ours, 10_000)
     os.close(ours)
@@ -301,7 +301,7 @@ def test_serve_is_the_server(run: Run, start: Start) -> None:
     assert process.stdout
     assert re.match(rb"forstcore listens on http://127\.0\.0\.1:\d+", process.stdout.readline())
     process.send_signal(signal.SIGINT)
-    assert process.wait(30) == 0
+    assert process.wait(60) == 0
 
 
 ROUTES = """

@@ -266,7 +266,7 @@ def test_ctrl_c(server: Server, way: str) -> None:
         if "silent" in way:
             time.sleep(0.3)
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=60)
     finally:
         children.end(process)
     assert process.returncode == -signal.SIGINT

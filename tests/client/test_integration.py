@@ -76,7 +76,7 @@ def application(kind: str, url: str) -> Iterator[tuple[str, int]]:
             said += line
         yield "127.0.0.1", int(match[1])
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=30) in (0, -signal.SIGTERM)
+        assert process.wait(timeout=60) in (0, -signal.SIGTERM)
     finally:
         children.end(process)
 

@@ -76,23 +76,23 @@ def test_bad_size(size: Any) -> None:
         Batcher(max_line_size=size)
 
 
-@pytest.mark.parametrize("text", GOOD)
-def test_objects_pass(text: bytes) -> None:
-    check_object(b' {"a":' + text + b"} \r")
+def test_objects_pass() -> None:
+    for text in GOOD:
+        check_object(b' {"a":' + text + b"} \r")
 
 
-@pytest.mark.parametrize("line", [*(b'{"a":' + text + b"}" for text in BAD), *GOOD, b"", b" "])
-def test_others_are_refused_as_by_the_stream(line: bytes) -> None:
-    if line.strip().startswith(b"{") and line in GOOD:
-        check_object(line)
-        return
-    with pytest.raises(RecordError) as caught:
-        check_object(line)
-    if line.strip():
-        stream = RecordStream(on_error="emit")
-        out = stream.feed(line + b"\n")
-        error = caught.value
-        assert b'"offset":%d,"code":"%b"' % (error.offset, error.code.encode()) in out
+def test_others_are_refused_as_by_the_stream() -> None:
+    for line in [*(b'{"a":' + text + b"}" for text in BAD), *GOOD, b"", b" "]:
+        if line.strip().startswith(b"{") and line in GOOD:
+            check_object(line)
+            continue
+        with pytest.raises(RecordError) as caught:
+            check_object(line)
+        if line.strip():
+            stream = RecordStream(on_error="emit")
+            out = stream.feed(line + b"\n")
+            error = caught.value
+            assert b'"offset":%d,"code":"%b"' % (error.offset, error.code.encode()) in out
 
 
 @given(st.binary().map(lambda data: data.replace(b"x", b"\n") * 5))

@@ -100,32 +100,32 @@ def parts(output: bytes) -> tuple[int, int, str]:
     return int(match[1]), int(match[2]), match[3].decode()
 
 
-@pytest.mark.parametrize(("line", "code", "offset"), ERRORS)
 @pytest.mark.parametrize("before", [b"", b"{}\n\n"], ids=["line 1", "line 3"])
 @pytest.mark.parametrize("after", [b"", b"\n", b"\n{}"], ids=["at the end", "with LF", "not last"])
-def test_code_and_place(line: bytes, code: str, offset: int, before: bytes, after: bytes) -> None:
+def test_code_and_place(before: bytes, after: bytes) -> None:
     """Code, line and offset are exact, in both modes that tell them."""
-    limit = LIMIT if len(line) < 2500 else 1 << 20
-    data = before + line + after
-    number = before.count(b"\n") + 1
-    head = process_block(before)
-    tail = process_block(after)
-    output = process_block(data, on_error="emit", max_line_size=limit)
-    assert output.startswith(head)
-    assert output.endswith(tail)
-    error_line = output[len(head) : len(output) - len(tail)]
-    assert parts(error_line) == (number, offset, code)
-    assert run([data], max_line_size=limit).output == output
+    for line, code, offset in ERRORS:
+        limit = LIMIT if len(line) < 2500 else 1 << 20
+        data = before + line + after
+        number = before.count(b"\n") + 1
+        head = process_block(before)
+        tail = process_block(after)
+        output = process_block(data, on_error="emit", max_line_size=limit)
+        assert output.startswith(head)
+        assert output.endswith(tail)
+        error_line = output[len(head) : len(output) - len(tail)]
+        assert parts(error_line) == (number, offset, code)
+        assert run([data], max_line_size=limit).output == output
 
-    with pytest.raises(RecordError) as caught:
-        process_block(data, on_error="fail", max_line_size=limit)
-    error = caught.value
-    assert (error.line, error.offset, error.code) == (number, offset, code)
-    assert error.message == json.loads(error_line)["message"]
-    if code != "line_too_long" and not before:
-        with pytest.raises(RecordError) as single:
-            parse_record(line)
-        assert single.value.args == error.args
+        with pytest.raises(RecordError) as caught:
+            process_block(data, on_error="fail", max_line_size=limit)
+        error = caught.value
+        assert (error.line, error.offset, error.code) == (number, offset, code)
+        assert error.message == json.loads(error_line)["message"]
+        if code != "line_too_long" and not before:
+            with pytest.raises(RecordError) as single:
+                parse_record(line)
+            assert single.value.args == error.args
 
 
 def test_a_bom_counts_in_the_offset() -> None:

@@ -114,7 +114,7 @@ def alike_lines(draw: st.DrawFn) -> list[str]:
     ),
     alike_lines(),
 )
-def test_records_alike_as_the_reference(wanted: dict[str, Any], lines: list[str]) -> None:
+def records_alike_as_the_reference(wanted: dict[str, Any], lines: list[str]) -> None:
     """What is known of the names of a record holds for those that are written like it only."""
     out, _ = selected(wanted, "".join(f"{line}\n" for line in lines).encode())
     records = [line for line in lines if line.endswith("}")]
@@ -131,13 +131,17 @@ def test_each_name_is_looked_up_where_an_earlier_record_failed_before_it() -> No
             assert selected(wanted, "\n".join(order).encode())[0].decode().splitlines() == expected
 
 
-def test_as_the_reference_on_any_text() -> None:
-    settings(max_examples=10)(as_the_reference_on_any_text)()
+COUNTS = [10, pytest.param(500, marks=pytest.mark.long)]
 
 
-@pytest.mark.long
-def test_as_the_reference_on_many_texts() -> None:
-    settings(max_examples=500)(as_the_reference_on_any_text)()
+@pytest.mark.parametrize("count", COUNTS)
+def test_as_the_reference_on_any_text(count: int) -> None:
+    settings(max_examples=count)(as_the_reference_on_any_text)()
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_records_alike_as_the_reference(count: int) -> None:
+    settings(max_examples=count)(records_alike_as_the_reference)()
 
 
 NEAR = [
@@ -257,13 +261,13 @@ def test_records_with_many_members(number: int) -> None:
     assert selected({f"m{number - 1}.x": number - 1}, json.dumps(record).encode())[0] != b""
 
 
-@pytest.mark.parametrize("text", BAD)
-def test_a_line_that_is_no_record_is_an_error_and_not_filtered(text: bytes) -> None:
-    line = b'{"t":1,"u":' + text + b"}\n"
-    out, stream = selected({"t": 2}, line, on_error="emit")
-    plain = RecordStream(on_error="emit")
-    assert out == plain.feed(line)
-    assert (stream.errors, stream.filtered) == (1, 0)
+def test_a_line_that_is_no_record_is_an_error_and_not_filtered() -> None:
+    for text in BAD:
+        line = b'{"t":1,"u":' + text + b"}\n"
+        out, stream = selected({"t": 2}, line, on_error="emit")
+        plain = RecordStream(on_error="emit")
+        assert out == plain.feed(line)
+        assert (stream.errors, stream.filtered) == (1, 0)
 
 
 def test_before_the_built_in_processor() -> None:

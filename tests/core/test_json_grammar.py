@@ -60,27 +60,27 @@ def test_good_string(value: bytes) -> None:
     assert parse_record(line) == {"id": id_, "data": data}
 
 
-@pytest.mark.parametrize("value", cases.BAD)
-def test_bad_value(value: bytes) -> None:
+def test_bad_value() -> None:
     """An invalid value is refused as a member, as data, in an array and as a line."""
-    assert code_of(b'{"x":' + value + b"}") in MALFORMED
-    assert code_of(b'{"data":' + value + b',"id":"1"}') in MALFORMED
-    assert code_of(b'{"x":[0,' + value + b"]}") in MALFORMED
-    assert code_of(value) in MALFORMED
+    for value in cases.BAD:
+        assert code_of(b'{"x":' + value + b"}") in MALFORMED
+        assert code_of(b'{"data":' + value + b',"id":"1"}') in MALFORMED
+        assert code_of(b'{"x":[0,' + value + b"]}") in MALFORMED
+        assert code_of(value) in MALFORMED
 
 
-@pytest.mark.parametrize("value", cases.BAD_STRINGS)
-def test_bad_key(value: bytes) -> None:
+def test_bad_key() -> None:
     """An invalid string is refused as a key."""
-    assert code_of(b"{" + value + b":1}") in MALFORMED
+    for value in cases.BAD_STRINGS:
+        assert code_of(b"{" + value + b":1}") in MALFORMED
 
 
-@pytest.mark.parametrize("value", cases.BAD_UTF8)
-def test_bad_utf8(value: bytes) -> None:
+def test_bad_utf8() -> None:
     """Invalid UTF-8 in a string has a code of its own."""
-    assert code_of(b'{"x":' + value + b"}") == "invalid_utf8"
-    assert code_of(b'{"data":' + value + b"}") == "invalid_utf8"
-    assert code_of(b"{" + value + b":0}") == "invalid_utf8"
+    for value in cases.BAD_UTF8:
+        assert code_of(b'{"x":' + value + b"}") == "invalid_utf8"
+        assert code_of(b'{"data":' + value + b"}") == "invalid_utf8"
+        assert code_of(b"{" + value + b":0}") == "invalid_utf8"
 
 
 @pytest.mark.parametrize("depth", [1, 2, 63, 64, 65, 1022, 1023])

@@ -100,7 +100,7 @@ def load() -> Iterator[Callable[[Server], None]]:
     threads: list[threading.Thread] = []
 
     def send(server: Server) -> None:
-        with RawStream((server.host, server.port), timeout=30) as stream:
+        with RawStream((server.host, server.port), timeout=60) as stream:
 
             def read() -> None:
                 with contextlib.suppress(OSError):

@@ -97,7 +97,7 @@ def test_sources_and_subscribers_are_shown(start_server: StartServer, open_page:
     server = start_server()
     page = open_page(server).page
     expect(page.locator("#sources tr")).to_have_text(re.compile(r"events\s*memory\s*up\s*0\s*0"))
-    connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
     connection.request("POST", "/real-time-process", body=b'{"source":"events"}')
     assert connection.getresponse().status == 200
     expect(page.locator("#sources tr")).to_have_text(re.compile(r"events\s*memory\s*up\s*1\s*0"))

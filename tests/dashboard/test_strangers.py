@@ -20,7 +20,7 @@ def ask(
     server: Server, path: str, headers: dict[str, str] | None = None, method: str = "GET"
 ) -> tuple[int, dict[str, str], bytes]:
     """Send a request and return the status, the headers and the body of its response."""
-    connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
     try:
         connection.request(method, path, headers=headers or {})
         response = connection.getresponse()
@@ -155,7 +155,7 @@ def test_it_can_be_turned_off(start_server: StartServer) -> None:
 
 def test_viewers_are_let_go_when_the_server_ends(start_server: StartServer) -> None:
     server = start_server()
-    connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
     connection.request("GET", "/dashboard/news")
     response = connection.getresponse()
     assert "history" in json.loads(response.readline())
@@ -177,7 +177,7 @@ def test_there_is_room_for_so_many_viewers(start_server: StartServer) -> None:
     connections = []
     try:
         for _ in range(100):
-            connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
+            connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
             connections.append(connection)
             connection.request("GET", "/dashboard/news")
             assert connection.getresponse().status == 200

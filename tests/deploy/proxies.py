@@ -49,15 +49,15 @@ class Proxy:
     def rss(self) -> int:
         """Resident memory of all its processes in bytes."""
         pid = self.process.pid
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         pages = sum(
-            int(Path(f"/proc/{each}/statm").read_text().split()[1]) for each in (pid, *children)
+            int(Path(f"/proc/{each}/statm").read_text().split()[1])
+            for each in (pid, *children.of(pid))
         )
         return pages * os.sysconf("SC_PAGE_SIZE")
 
     def stop(self) -> None:
         self.process.terminate()
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=60)
 
 
 def replaced(text: str, *pairs: tuple[str, str]) -> str:

@@ -31,7 +31,7 @@ def exchange(stream: RawStream, number: int) -> None:
 def status_of(proxy: Proxy, path: str, method: str = "GET", **headers: str) -> int:
     # Not from the address that the proxy has for the servers.
     connection = http.client.HTTPConnection(
-        *proxy.address, timeout=10, source_address=("127.0.0.2", 0)
+        *proxy.address, timeout=60, source_address=("127.0.0.2", 0)
     )
     connection.request(method, path, headers=headers)
     status = connection.getresponse().status
@@ -55,7 +55,7 @@ def test_a_flood_comes_through(proxy: Proxy) -> None:
     batch = b"".join(RECORD % number for number in range(10_000))
     due = b"".join(RESULT % number for number in range(10_000))
     for _ in range(5):
-        with RawStream(proxy.address, timeout=20) as stream:
+        with RawStream(proxy.address, timeout=60) as stream:
             sender = threading.Thread(target=stream.send_many, args=(batch,), kwargs={"times": 50})
             sender.start()
             got = 0
@@ -190,7 +190,7 @@ def test_a_server_on_its_way_out_gets_no_new_streams(
         assert [server.open_streams() for server in servers] == [1, 5]
         for stream in streams:
             exchange(stream, 2)
-        assert servers[0].process.wait(timeout=10) == 0
+        assert servers[0].process.wait(timeout=60) == 0
         exchange(stack.enter_context(RawStream(proxy.address)), 1)
 
 

@@ -94,7 +94,7 @@ def test_its_command_serves_and_stops_in_time(unit: Path, tmp_path: Path) -> Non
     )
     server = await_server(process)
     try:
-        connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
+        connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
         connection.request("GET", "/readyz")
         assert connection.getresponse().status == 200
         connection.close()

@@ -136,7 +136,7 @@ def test_a_server_that_dies_cuts_the_stream(app: Server, server: Server) -> None
         assert request.read_line().decode() == RESULT % 1
         server.process.kill()
         assert request.read_until_cut() == b""
-    done = requests.post(f"{app.url}/process", data=RECORD % 2, timeout=10)
+    done = requests.post(f"{app.url}/process", data=RECORD % 2, timeout=60)
     assert done.status_code == 502
     assert done.headers["content-type"] == "application/problem+json"
     assert "connect" in done.json()["detail"].lower()
@@ -157,7 +157,7 @@ def test_a_refused_request_is_told_after_it_was_sent(app: Server) -> None:
         f"{app.url}/process",
         data=batches(RECORD, 20_000),
         headers={"Forst-On-Error": "perhaps"},
-        timeout=10,
+        timeout=60,
     )
     assert done.status_code == 400
 
@@ -166,7 +166,7 @@ def test_a_client_that_sends_everything_before_it_reads(
     start_server: StartServer, run_app: Callable[[Server], Server]
 ) -> None:
     app = run_app(start_server("--stall", "0.2"))
-    done = requests.post(f"{app.url}/process", data=batches(RECORD, 30_000), timeout=30)
+    done = requests.post(f"{app.url}/process", data=batches(RECORD, 30_000), timeout=60)
     assert done.content == b"".join(batches(RESULT, 30_000))
 
 

@@ -33,7 +33,7 @@ def server() -> Iterator[Server]:
 
 def ask(server: Server, *fields: bytes, path: str = "/healthz") -> Reply:
     request = head(b"Connection: close", *fields, start=f"GET {path} HTTP/1.1")
-    with socket.create_connection((server.host, server.port), timeout=20) as connection:
+    with socket.create_connection((server.host, server.port), timeout=60) as connection:
         connection.sendall(request)
         got = []
         while data := connection.recv(1 << 16):
@@ -102,7 +102,7 @@ def test_a_head_for_which_there_is_no_room_is_told_so(server: Server) -> None:
     with contextlib.ExitStack() as stack:
         connections = []
         for _ in range(40):
-            connection = socket.create_connection((server.host, server.port), timeout=20)
+            connection = socket.create_connection((server.host, server.port), timeout=60)
             connections.append(stack.enter_context(connection))
             with contextlib.suppress(OSError):
                 connection.sendall(head(*_FIELDS)[:-2])

@@ -42,7 +42,7 @@ def test_a_new_client_is_served_before_a_crowd(start_one: StartServer) -> None:
     with contextlib.ExitStack() as stack:
         crowd = []
         for _ in range(number):
-            connection = stack.enter_context(socket.create_connection(address, timeout=10))
+            connection = stack.enter_context(socket.create_connection(address, timeout=60))
             connection.sendall(request[:-1])
             crowd.append(connection)
         time.sleep(2)
@@ -50,7 +50,7 @@ def test_a_new_client_is_served_before_a_crowd(start_one: StartServer) -> None:
         try:
             for connection in crowd:
                 connection.sendall(request[-1:])
-            client = stack.enter_context(socket.create_connection(address, timeout=30))
+            client = stack.enter_context(socket.create_connection(address, timeout=60))
             client.sendall(head("Transfer-Encoding: chunked", "Connection: close"))
             client.sendall(chunk(RECORD % 1) + b"0\r\n\r\n")
         finally:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import socket
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
+from server.cli import main
 from tests import children
 from tests.hostile.replies import Reply, replies_in
 from tests.hostile.target import head
@@ -19,7 +23,7 @@ MODULE = "import forstcore\n@forstcore.processor('sesame')\ndef sesame(r: dict) 
 
 
 def talk(server: Server, request: bytes) -> list[Reply]:
-    with socket.create_connection((server.host, server.port), timeout=10) as connection:
+    with socket.create_connection((server.host, server.port), timeout=60) as connection:
         connection.sendall(request)
         got = b""
         try:
@@ -92,13 +96,15 @@ def test_expectations_tell_no_names(guarded: Server, expectation: str) -> None:
 
 def run(*options: str, **variables: str) -> str:
     """Return all that a server says that does not start."""
-    done = children.run(
-        [sys.executable, "-m", "server", *options],
-        cwd=ROOT,
-        env={**os.environ, **variables},
-        text=True,
-    )
-    return done.stdout + done.stderr
+    said = io.StringIO()
+    with (
+        mock.patch.dict(os.environ, variables),
+        contextlib.redirect_stdout(said),
+        contextlib.redirect_stderr(said),
+        contextlib.suppress(SystemExit),
+    ):
+        main(options)
+    return said.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -155,6 +161,7 @@ def test_a_key_that_is_encrypted_is_refused(tmp_path: Path) -> None:
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-days", "2", "-subj", "/CN=x"]
     command += ["-passout", f"pass:{SECRET}", "-keyout", str(key), "-out", str(cert)]
     children.run(command, check=True)
-    said = run("--tls-cert", str(cert), "--tls-key", str(key))
+    server = [sys.executable, "-m", "server", "--tls-cert", str(cert), "--tls-key", str(key)]
+    said = children.run(server, cwd=ROOT, text=True).stderr
     assert "encrypted" in said
     assert SECRET not in said

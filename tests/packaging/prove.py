@@ -32,7 +32,7 @@ def main() -> None:
         if found is None:
             sys.exit(f"the server did not start: {line}")
         request = urllib.request.Request(f"{found[0]}/streaming-process", RECORDS, method="POST")
-        with urllib.request.urlopen(request, timeout=30) as response:
+        with urllib.request.urlopen(request, timeout=60) as response:
             results = response.read()
         server.terminate()
     if results != forstcore.process_block(RECORDS) or results.count(b"\n") != 1000:

@@ -79,6 +79,6 @@ def test_a_flood_of_records_stays_in_order(server: Server) -> None:
 
 
 def test_it_is_listed(server: Server) -> None:
-    with urlopen(f"{server.url}/processors", timeout=10) as response:
+    with urlopen(f"{server.url}/processors", timeout=60) as response:
         listed = json.load(response)
     assert {"name": "thermo", "kind": "native"}.items() <= listed["processors"][-1].items()

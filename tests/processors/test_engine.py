@@ -164,7 +164,7 @@ def test_completion_order_of_threads() -> None:
 
     def wait(record: dict[str, Any]) -> dict[str, Any]:
         if record["id"] == 0:
-            assert gate.wait(10)
+            assert gate.wait(60)
         return record
 
     async def run() -> None:
@@ -258,7 +258,7 @@ def test_threads_run_at_once_and_no_more_than_there_are_workers() -> None:
     def meet(record: dict[str, Any]) -> dict[str, Any]:
         with gauge:
             if record["id"] < 4:
-                together.wait(10)
+                together.wait(60)
             time.sleep(0.0001)
         return record
 
@@ -320,7 +320,7 @@ def test_no_more_is_read_than_fits(is_async: bool) -> None:
     opened = threading.Event()
 
     def block(record: dict[str, Any]) -> dict[str, Any]:
-        assert opened.wait(10)
+        assert opened.wait(60)
         return record
 
     async def block_async(record: dict[str, Any]) -> dict[str, Any]:

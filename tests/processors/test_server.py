@@ -62,7 +62,7 @@ def send(server: Server, name: str, body: bytes, headers: dict[str, str] | None 
 
 
 def get(server: Server, path: str, method: str = "GET") -> tuple[int, Any]:
-    connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
     connection.request(method, path)
     response = connection.getresponse()
     body = response.read()
@@ -73,7 +73,7 @@ def get(server: Server, path: str, method: str = "GET") -> tuple[int, Any]:
 def errors_of(server: Server, status: int = 0) -> str:
     """End a server, and return what it wrote as errors."""
     server.process.send_signal(signal.SIGTERM)
-    _, errors = server.process.communicate(timeout=20)
+    _, errors = server.process.communicate(timeout=60)
     assert server.process.returncode == status, errors
     return errors
 
@@ -127,7 +127,7 @@ def test_compressed_both_ways(served: Server) -> None:
         f"{served.url}/same",
         data=gzip.compress(body),
         headers={"Content-Encoding": "gzip", "Accept-Encoding": "gzip"},
-        timeout=30,
+        timeout=60,
     )
     assert answer.headers["Content-Encoding"] == "gzip"
     assert answer.content == body
@@ -204,8 +204,11 @@ def test_long_work_is_no_silence(start_server: StartServer) -> None:
         with stream(server, name, FRAMES) as request:
             request.send_and_end(b'{"seconds":1}\n')
             lines = request.read_rest().splitlines()
-        assert lines.count(b":ack 0") > 3
-        assert lines[-3:-1] == [b'{"seconds":1}', b":ack 1"]
+        acks = lines.count(b":ack 0")
+        assert acks > 3
+        assert lines[acks] == b'{"seconds":1}'
+        # A heartbeat may come behind it, where the machine is busy.
+        assert set(lines[acks + 1 : -1]) == {b":ack 1"}
         assert lines[-1].startswith(b":end ")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import functools
 import importlib
 import inspect
 import textwrap
@@ -38,7 +39,12 @@ SOURCES = sorted(
     for path in (ROOT / folder).rglob("*.*")
     if path.suffix in {".py", ".pyx", ".c"} and "node_modules" not in path.parts
 )
-TREES = {path: ast.parse(path.read_text("utf-8")) for path in SOURCES if path.suffix == ".py"}
+PYTHON = [path for path in SOURCES if path.suffix == ".py"]
+
+
+@functools.cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
 
 
 def is_private(name: object) -> bool:
@@ -59,8 +65,11 @@ def defined(tree: ast.AST) -> Iterator[str]:
                 yield name
 
 
-OURS = {name for tree in TREES.values() for name in defined(tree)}
-OURS |= {part for path in SOURCES for part in path.relative_to(ROOT).with_suffix("").parts}
+@functools.cache
+def ours() -> set[str]:
+    """Find the names that are defined here, and those of files and folders."""
+    files = {part for path in SOURCES for part in path.relative_to(ROOT).with_suffix("").parts}
+    return files.union(*(defined(tree_of(path)) for path in PYTHON))
 
 
 def used(tree: ast.AST) -> Iterator[str]:
@@ -81,7 +90,7 @@ def used(tree: ast.AST) -> Iterator[str]:
                     func=ast.Name(id="getattr" | "hasattr" | "setattr"),
                     args=[_, ast.Constant(value=name), *_],
                 )
-            ) if is_private(name) and name not in OURS | DOCUMENTED:
+            ) if is_private(name) and name not in ours() | DOCUMENTED:
                 yield ast.unparse(node)
 
 
@@ -90,13 +99,13 @@ def private_in(module: str, name: str = "") -> Iterator[str]:
         if module not in PUBLIC or (name and name not in PUBLIC[module]):
             yield f"{module}.{name}"
     elif any(
-        is_private(part) and part not in OURS | DOCUMENTED for part in (*module.split("."), name)
+        is_private(part) and part not in ours() | DOCUMENTED for part in (*module.split("."), name)
     ):
         yield f"{module}.{name}"
 
 
 def test_private_names_are_used_in_one_module_for_each_library() -> None:
-    found = {str(path.relative_to(ROOT)): set(used(tree)) for path, tree in TREES.items()}
+    found = {str(path.relative_to(ROOT)): set(used(tree_of(path))) for path in PYTHON}
     assert {name: names for name, names in found.items() if names and name not in HOMES} == {}
     assert all(map(found.get, HOMES))
 
@@ -118,7 +127,7 @@ def inherited(cls: type) -> set[str]:
 
 MODULES = [
     path.relative_to(ROOT).with_suffix("")
-    for path in TREES
+    for path in PYTHON
     if path.parts[len(ROOT.parts)] in {"forstcore", "server"} and path.stem != "__main__"
 ]
 
@@ -131,8 +140,8 @@ def test_no_class_uses_or_hides_a_private_name_of_its_base(path: Path) -> None:
         pytest.skip(f"needs {error.name}")
     if f"{path}.py" in HOMES:
         return
-    for node in ast.walk(TREES[ROOT / f"{path}.py"]):
+    for node in ast.walk(tree_of(ROOT / f"{path}.py")):
         cls = getattr(module, node.name, None) if isinstance(node, ast.ClassDef) else None
         if isinstance(cls, type):
-            ours = {each.attr for each in ast.walk(node) if isinstance(each, ast.Attribute)}
-            assert (ours | set(defined(node))) & inherited(cls) == set()
+            names = {each.attr for each in ast.walk(node) if isinstance(each, ast.Attribute)}
+            assert (names | set(defined(node))) & inherited(cls) == set()

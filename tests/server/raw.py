@@ -51,7 +51,7 @@ class RawStream:
         path: str = "/streaming-process",
         headers: dict[str, str] | None = None,
         *,
-        timeout: float = 10,
+        timeout: float = 60,
         receive_buffer: int = 0,
     ) -> None:
         self.socket = socket.socket()

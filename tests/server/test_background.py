@@ -42,7 +42,7 @@ def test_what_fails_begins_anew(
         await asyncio.Event().wait()
 
     async def main() -> None:
-        async with asyncio.timeout(10), keep_running("looking", run, failures.append):
+        async with asyncio.timeout(60), keep_running("looking", run, failures.append):
             await begun.wait()
         assert len(asyncio.all_tasks()) == 1
 

@@ -25,6 +25,11 @@ RECORD = b'{"id":"%d","data":"x"}\n'
 RESULT = b'{"id":"%d","result":"processed_x","status":"success"}\n'
 
 
+@pytest.fixture
+def server(shared_server: Server) -> Server:
+    return shared_server
+
+
 def raw_deflate(data: bytes) -> bytes:
     compressor = zlib.compressobj(wbits=-15)
     return compressor.compress(data) + compressor.flush()

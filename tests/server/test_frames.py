@@ -17,6 +17,11 @@ RESULT = b'{"id":"%d","result":"processed_x","status":"success"}\n'
 FRAMES = {"Forst-Frames": "1"}
 
 
+@pytest.fixture
+def server(shared_server: Server) -> Server:
+    return shared_server
+
+
 def stream(server: Server, **headers: str) -> RawStream:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return RawStream((server.host, server.port), headers={**FRAMES, **named})

@@ -40,7 +40,7 @@ async def garbage(record: dict) -> dict:
 
 def garbage(server: Server) -> dict[str, int]:
     request = urllib.request.Request(f"{server.url}/garbage", b"{}\n", method="POST")
-    with urllib.request.urlopen(request, timeout=30) as response:
+    with urllib.request.urlopen(request, timeout=60) as response:
         found: dict[str, int] = json.loads(response.read())
         return found
 

@@ -142,4 +142,4 @@ def test_a_spool_that_cannot_be_written_ends_the_stream(
         request.socket.settimeout(5)
         with pytest.raises((TimeoutError, ConnectionError)):
             send_all(request, 3_000_000)
-    assert 'outcome="spool"' in requests.get(f"{server.url}/metrics", timeout=10).text
+    assert 'outcome="spool"' in requests.get(f"{server.url}/metrics", timeout=60).text

@@ -52,6 +52,8 @@ def test_the_token_is_read_again(start_one: StartServer, tmp_path: Path, process
     ) as stream:
         stream.send(RECORD % 1)
         assert stream.read_line() == RESULT % 1
+        if processes == "2":
+            server.await_both(lambda: answer(server, "before") == 200)
         file.write_text("after\n")
         server.process.send_signal(signal.SIGHUP)
         becomes(200, lambda: answer(server, "after"))
@@ -96,7 +98,7 @@ def test_certificates_are_read_again(
     server = start_one(*tls_options(first), "--processes", processes, "--no-access-log")
 
     def connect(client: ssl.SSLContext) -> ssl.SSLSocket:
-        plain = socket.create_connection((server.host, server.port), timeout=10)
+        plain = socket.create_connection((server.host, server.port), timeout=60)
         return client.wrap_socket(plain, server_hostname="localhost")
 
     def shown() -> str:
@@ -109,6 +111,8 @@ def test_certificates_are_read_again(
         return "another"
 
     assert shown() == "first"
+    if processes == "2":
+        server.await_both(lambda: shown() == "first")
     request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with connect(contexts["first"]) as kept:
         kept.sendall(request)

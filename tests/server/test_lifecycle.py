@@ -11,10 +11,10 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
+from tests import children
 from tests.server.raw import Cut, RawStream
 from tests.servers import Server, StartServer, wait_until
 
@@ -32,6 +32,11 @@ def process_one(server: Server, number: int = 1) -> None:
         request.send(RECORD % number)
         request.end()
         assert request.read_rest() == RESULT % number
+
+
+def is_served(server: Server) -> bool:
+    process_one(server)
+    return True
 
 
 def is_refused(server: Server) -> bool:
@@ -122,14 +127,14 @@ def test_nothing_new_is_taken_while_draining(start_server: StartServer) -> None:
 def test_balancers_are_told_before_streams_are_refused(
     start_server: StartServer, processes: str
 ) -> None:
-    server = start_server("--drain-delay", "1.5", "--processes", processes)
+    server = start_server("--drain-delay", "4", "--processes", processes)
     if processes == "2":
-        wait_for_both(server)
+        server.await_both(lambda: is_served(server))
     with stream(server, FRAMES) as before:
         before.send(RECORD % 1)
         assert before.read_line() == RESULT % 1
         server.process.send_signal(signal.SIGTERM)
-        wait_until(lambda: status_of(server, "/readyz") == 503, 1)
+        wait_until(lambda: status_of(server, "/readyz") == 503)
         assert status_of(server, "/healthz") == 200
         # A balancer that has not asked yet sends more: that is taken.
         process_one(server)
@@ -141,7 +146,7 @@ def test_balancers_are_told_before_streams_are_refused(
 
 
 def status_of(server: Server, path: str) -> int:
-    connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
     connection.request("GET", path)
     status = connection.getresponse().status
     connection.close()
@@ -205,7 +210,7 @@ class Flood:
 
     def finish(self) -> None:
         for thread in self.threads:
-            thread.join(timeout=10)
+            thread.join(timeout=60)
             assert not thread.is_alive()
         self.request.socket.close()
 
@@ -214,7 +219,7 @@ class Flood:
 def test_a_flood_of_streams_ends_in_order(start_server: StartServer, processes: str) -> None:
     server = start_server("--processes", processes)
     if processes == "2":
-        wait_for_both(server)
+        server.await_both(lambda: is_served(server))
     floods = [Flood(server, FRAMES if number % 2 else {}) for number in range(10)]
     wait_until(lambda: all(flood.results > 500 for flood in floods))
     server.process.send_signal(signal.SIGTERM)
@@ -248,7 +253,7 @@ def test_a_stream_in_full_flow_is_told_why_it_ends(start_server: StartServer) ->
 
 def test_keep_alive_works_after_errors_skipped(start_server: StartServer) -> None:
     server = start_server()
-    connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
     body = b"junk\n" + RECORD % 1 + b'{"id":7}\n[]\n{"id":"' + b"\xff\n" + RECORD % 2 + b"tail"
     for _ in range(3):
         connection.request("POST", "/streaming-process", body)
@@ -265,59 +270,25 @@ def test_keep_alive_works_after_errors_skipped(start_server: StartServer) -> Non
 # Several processes.
 
 
-def children(pid: int) -> list[int]:
-    """Return the processes that `pid` has started."""
-    path = Path(f"/proc/{pid}/task/{pid}/children")
-    if not path.exists():
-        pytest.skip("needs /proc")
-    return [int(child) for child in path.read_text().split()]
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state != "Z"
-
-
 @pytest.fixture
 def pair(start_server: StartServer) -> Iterator[Server]:
     """A server of two processes, both ready."""
     server = start_server("--processes", "2", "--drain-timeout", "2")
-    workers = wait_for_both(server)
+    workers = server.await_both(lambda: is_served(server))
     try:
         yield server
     finally:
-        workers += children(server.process.pid) if is_alive(server.process.pid) else []
+        workers += server.workers()
         server.process.kill()
         for worker in workers:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(worker, signal.SIGKILL)
 
 
-def wait_for_both(server: Server) -> list[int]:
-    """Wait until two workers serve, and return them."""
-    wait_until(lambda: len(children(server.process.pid)) == 2)
-    workers = children(server.process.pid)
-    for worker in workers:
-        process_one_without(server, worker)
-    return workers
-
-
-def process_one_without(server: Server, worker: int) -> None:
-    """Process a record while that worker cannot: another must be able to."""
-    os.kill(worker, signal.SIGSTOP)
-    try:
-        process_one(server)
-    finally:
-        os.kill(worker, signal.SIGCONT)
-
-
 def test_each_process_serves_and_figures_add_up(pair: Server) -> None:
-    one, two = children(pair.process.pid)
+    one, two = pair.workers()
     for number in range(10):
-        process_one_without(pair, one if number % 2 else two)
+        pair.without(one if number % 2 else two, lambda: is_served(pair))
     # Two more were processed to see that both are ready.
     wait_until(lambda: pair.figure("stream_seconds_count") == 12)
     assert pair.figure("streams_total", outcome="ok") == 12
@@ -326,7 +297,7 @@ def test_each_process_serves_and_figures_add_up(pair: Server) -> None:
 
 
 def test_a_killed_worker_is_replaced(pair: Server) -> None:
-    one, two = children(pair.process.pid)
+    one, two = pair.workers()
     os.kill(two, signal.SIGSTOP)
     with stream(pair) as lost:
         lost.send(RECORD % 1)
@@ -338,13 +309,13 @@ def test_a_killed_worker_is_replaced(pair: Server) -> None:
         with pytest.raises(Cut):
             lost.read_line()
     process_one(pair)
-    wait_until(lambda: one not in children(pair.process.pid))
-    wait_until(lambda: len(children(pair.process.pid)) == 2)
+    wait_until(lambda: one not in pair.workers())
+    wait_until(lambda: len(pair.workers()) == 2)
     process_one(pair)
-    process_one_without(pair, two)
+    pair.without(two, lambda: is_served(pair))
     # What the dead one counted stays; its open streams do not.
     wait_until(lambda: pair.figure("streams_total") == 5)
-    assert pair.figure("streams_open") == 0
+    wait_until(lambda: pair.figure("streams_open") == 0)
     assert pair.stop() == 0
     errors = pair.process.communicate()[1]
     told = [line for line in errors.splitlines() if not line.startswith("{")]
@@ -354,13 +325,13 @@ def test_a_killed_worker_is_replaced(pair: Server) -> None:
 
 
 def test_a_worker_that_is_killed_harms_no_stream_of_the_other(pair: Server) -> None:
-    one, two = children(pair.process.pid)
+    one, two = pair.workers()
     os.kill(one, signal.SIGSTOP)
     with stream(pair) as kept:
         kept.send(RECORD % 1)
         assert kept.read_line() == RESULT % 1
         os.kill(one, signal.SIGKILL)
-        wait_until(lambda: set(children(pair.process.pid)) - {one, two} != set())
+        wait_until(lambda: set(pair.workers()) - {one, two} != set())
         kept.send(RECORD % 2)
         kept.end()
         assert kept.read_rest() == RESULT % 2
@@ -368,14 +339,14 @@ def test_a_worker_that_is_killed_harms_no_stream_of_the_other(pair: Server) -> N
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_every_process(pair: Server, number: int) -> None:
-    workers = children(pair.process.pid)
+    workers = pair.workers()
     with stream(pair, FRAMES) as request:
         request.send(RECORD % 1)
         assert request.read_line() == RESULT % 1
         pair.process.send_signal(number)
         assert b'"draining"' in request.read_rest()
-    assert pair.process.wait(timeout=10) == 0
-    assert [worker for worker in workers if is_alive(worker)] == []
+    assert pair.process.wait(timeout=60) == 0
+    assert [worker for worker in workers if children.lives(worker)] == []
     assert is_refused(pair)
 
 
@@ -385,15 +356,15 @@ def test_a_signal_during_the_start_ends_every_process(
 ) -> None:
     server = start_server("--processes", "2")
     time.sleep(wait)
-    workers = children(server.process.pid)
+    workers = server.workers()
     assert server.stop() == 0
-    assert [worker for worker in workers if is_alive(worker)] == []
+    assert [worker for worker in workers if children.lives(worker)] == []
 
 
 def test_the_workers_end_with_their_parent(pair: Server) -> None:
-    workers = children(pair.process.pid)
+    workers = pair.workers()
     pair.process.kill()
-    wait_until(lambda: not any(is_alive(worker) for worker in workers), 5)
+    wait_until(lambda: not any(children.lives(worker) for worker in workers))
 
 
 def test_a_stopped_reader_does_not_hold_up_the_workers(pair: Server) -> None:
@@ -403,6 +374,6 @@ def test_a_stopped_reader_does_not_hold_up_the_workers(pair: Server) -> None:
         time.sleep(0.5)
         assert pair.process.poll() is None
         refused = is_refused(pair)
-        assert pair.process.wait(timeout=10) == 0
+        assert pair.process.wait(timeout=60) == 0
         assert time.monotonic() - started < 5
     assert refused

@@ -66,7 +66,7 @@ def test_a_length_over_the_limit_is_refused_at_once(start_server: StartServer) -
     import http.client
 
     server = start_server("--max-stream-bytes", "1000")
-    connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
     connection.putrequest("POST", "/streaming-process")
     connection.putheader("Content-Length", "1001")
     connection.endheaders()

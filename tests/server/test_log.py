@@ -24,7 +24,7 @@ import requests
 
 from server.observe.log import Sink
 from tests import children
-from tests.servers import ROOT, Server, await_server
+from tests.servers import ROOT, Server, await_server, wait_until
 
 PROCESSOR = """
 import os, sys
@@ -215,7 +215,7 @@ sink.flush_for(10)
     ) as process:
         assert process.stdout
         assert process.stdout.readline() == "written\n"
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=60)
     assert lines_in(errors) == 10_000
     assert MISSING.search(errors)
 
@@ -254,7 +254,7 @@ sys.stdout.write("the parent\\n")
         assert process.stdout
         assert process.stdout.readline() == "the child\n"
         assert process.stdout.readline() == "the parent\n"
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
         process.communicate()
 
 
@@ -285,7 +285,7 @@ def works(server: Server) -> None:
     done = requests.post(f"{server.url}/shout", data=MANY, timeout=60)
     assert done.text.count("\n") == 8_000
     for _ in range(20):
-        done = requests.post(f"{server.url}/streaming-process", data=RECORD, timeout=10)
+        done = requests.post(f"{server.url}/streaming-process", data=RECORD, timeout=60)
         assert done.text.count("\n") == 1
 
 
@@ -309,7 +309,7 @@ def test_a_server_whose_output_is_read_later(tmp_path: Path) -> None:
         reading = Reader(server.process.stderr.fileno())
         found = reading.until("standard error did not take them\n")
         assert lines_in(found.partition("forstcore: ")[0]) < 8_000
-        requests.post(f"{server.url}/streaming-process", data=RECORD, timeout=10)
+        requests.post(f"{server.url}/streaming-process", data=RECORD, timeout=60)
         last = server.process.stderr.readline()
         while '"records": 1,' not in last:
             last = server.process.stderr.readline()
@@ -341,16 +341,10 @@ def test_a_server_whose_readers_have_gone(tmp_path: Path) -> None:
 def test_a_supervisor_whose_output_nobody_reads(tmp_path: Path) -> None:
     with unread_server(tmp_path, "--processes", "2") as server:
         works(server)
-        children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
-        if not children.exists():
-            pytest.skip("needs /proc")
-        before = children.read_text().split()
+        before = server.workers()
         for worker in before:
-            os.kill(int(worker), signal.SIGKILL)
-        deadline = time.monotonic() + 10
-        while len(set(children.read_text().split()) - set(before)) < 2:
-            assert time.monotonic() < deadline, "the workers are not replaced"
-            time.sleep(0.05)
+            os.kill(worker, signal.SIGKILL)
+        wait_until(lambda: len({*server.workers()} - {*before}) == 2)
         works(server)
         ends_in_time(server)
 
@@ -358,8 +352,8 @@ def test_a_supervisor_whose_output_nobody_reads(tmp_path: Path) -> None:
 def test_the_last_words_before_a_crash(tmp_path: Path) -> None:
     with unread_server(tmp_path) as server:
         with pytest.raises(requests.RequestException):
-            requests.post(f"{server.url}/crash", data='{"data":"9"}', timeout=10)
-        assert server.process.wait(10) == -signal.SIGKILL
+            requests.post(f"{server.url}/crash", data='{"data":"9"}', timeout=60)
+        assert server.process.wait(60) == -signal.SIGKILL
         assert server.process.stderr
         assert server.process.stderr.read() == "the last words\n"
 
@@ -369,16 +363,16 @@ def test_a_crash_that_nobody_reads_of(tmp_path: Path) -> None:
     with unread_server(tmp_path, env=environment) as server:
         works(server)
         with pytest.raises(requests.RequestException):
-            requests.post(f"{server.url}/crash", data='{"data":"11"}', timeout=10)
-        assert server.process.wait(10) == -signal.SIGSEGV
+            requests.post(f"{server.url}/crash", data='{"data":"11"}', timeout=60)
+        assert server.process.wait(60) == -signal.SIGSEGV
 
 
 def test_the_traceback_of_a_crash(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONFAULTHANDLER": "1"}
     with unread_server(tmp_path, env=environment) as server:
         with pytest.raises(requests.RequestException):
-            requests.post(f"{server.url}/crash", data='{"data":"11"}', timeout=10)
-        assert server.process.wait(10) == -signal.SIGSEGV
+            requests.post(f"{server.url}/crash", data='{"data":"11"}', timeout=60)
+        assert server.process.wait(60) == -signal.SIGSEGV
         assert server.process.stderr
         assert "Fatal Python error: Segmentation fault" in server.process.stderr.read()
 

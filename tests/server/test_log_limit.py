@@ -41,7 +41,7 @@ def test_each_place_has_its_own_bound() -> None:
 def send_and_stop(server: Server, requests: bytes) -> None:
     """Send requests, read the answers, and end the server."""
     try:
-        with socket.create_connection((server.host, server.port), timeout=20) as connection:
+        with socket.create_connection((server.host, server.port), timeout=60) as connection:
             connection.sendall(requests)
             connection.shutdown(socket.SHUT_WR)
             while connection.recv(1 << 16):

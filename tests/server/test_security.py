@@ -78,7 +78,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def connect(server: Server) -> socket.socket:
-    return socket.create_connection((server.host, server.port), timeout=10)
+    return socket.create_connection((server.host, server.port), timeout=60)
 
 
 def answer_on(connection: socket.socket, method: str = "GET") -> Answer:
@@ -285,12 +285,15 @@ def test_the_token_is_not_logged(start_server: StartServer, token_file: str) -> 
 # Addresses beyond loopback.
 
 
-def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def run(
+    *arguments: str, env: dict[str, str] | None = None, timeout: float = children.LIMIT
+) -> subprocess.CompletedProcess[str]:
     return children.run(
         [sys.executable, "-m", "server", *arguments],
         cwd=ROOT,
         env={**os.environ, **(env or {})},
         text=True,
+        timeout=timeout,
     )
 
 
@@ -453,7 +456,7 @@ def test_a_busy_unix_socket_is_left_alone(tmp_path: Path) -> None:
             with contextlib.suppress(BlockingIOError):
                 waiting.connect(str(path))
         with contextlib.suppress(subprocess.TimeoutExpired):
-            assert run("--unix-socket", str(path)).returncode == 1
+            assert run("--unix-socket", str(path), timeout=5).returncode == 1
         assert path.stat().st_ino == before
 
 

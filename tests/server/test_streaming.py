@@ -22,6 +22,11 @@ RECORD = b'{"id":"%d","data":"x"}\n'
 RESULT = b'{"id":"%d","result":"processed_x","status":"success"}\n'
 
 
+@pytest.fixture
+def server(shared_server: Server) -> Server:
+    return shared_server
+
+
 def stream(server: Server, headers: dict[str, str] | None = None) -> RawStream:
     return RawStream((server.host, server.port), headers=headers)
 
@@ -160,7 +165,7 @@ def test_curl_tells_a_failed_stream(server: Server, tmp_path: Path) -> None:
 def test_keep_alive_carries_the_next_request(server: Server) -> None:
     request = b"POST /streaming-process HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b"
     body = RECORD % 1
-    with socket.create_connection((server.host, server.port), timeout=10) as connection:
+    with socket.create_connection((server.host, server.port), timeout=60) as connection:
         for _ in range(3):
             connection.sendall(request % (len(body), body))
             got = b""

@@ -9,9 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
+import requests
 
+from tests import children
 from tests.server.raw import RawStream
-from tests.servers import Server, StartServer
+from tests.servers import Server, StartServer, wait_until
 
 RECORD = b'{"id":"1","data":"x"}\n'
 
@@ -32,32 +34,9 @@ async def spin(record: dict) -> dict:
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at /proc")
 
 
-def children(process: int) -> list[int]:
-    found = Path(f"/proc/{process}/task/{process}/children").read_text()
-    return [int(each) for each in found.split()]
-
-
-def lives(process: int) -> bool:
-    try:
-        stat = Path(f"/proc/{process}/stat").read_text()
-    except OSError:
-        return False
-    return stat.rpartition(")")[2].split()[0] != "Z"
-
-
-def end_of(processes: list[int], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while any(map(lives, processes)) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return not any(map(lives, processes))
-
-
 def started(start_one: StartServer, directory: Path, *options: str) -> tuple[Server, list[int]]:
     server = start_one("--processes", "2", *options, env={"TMPDIR": str(directory)})
-    deadline = time.monotonic() + 30
-    while len(list(directory.glob("forstcore-metrics-*/*"))) < 2 and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return server, children(server.process.pid)
+    return server, server.await_both(lambda: requests.get(f"{server.url}/readyz", timeout=60).ok)
 
 
 def left(directory: Path) -> list[str]:
@@ -75,9 +54,9 @@ def test_workers_end_with_their_supervisor(
         assert stream.read_line()
         server.process.send_signal(number)
         assert b'"code": "draining"' in stream.read_rest()
-    server.process.wait(20)
-    assert end_of(workers, 20)
-    assert left(tmp_path) == []
+    server.process.wait(60)
+    wait_until(lambda: not any(map(children.lives, workers)))
+    wait_until(lambda: left(tmp_path) == [])
 
 
 @pytest.mark.parametrize("name", ["hang", "spin"])
@@ -92,7 +71,7 @@ def test_a_worker_that_hangs_ends_too(start_one: StartServer, tmp_path: Path, na
         stream.send(RECORD)
         time.sleep(0.5)
         server.process.kill()
-        assert end_of(workers, 30)
+        wait_until(lambda: not any(map(children.lives, workers)))
 
 
 def test_what_was_left_behind_is_removed_at_the_next_start(

@@ -22,6 +22,11 @@ PLAIN = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 SIZED = b"POST /streaming-process HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b"
 
 
+@pytest.fixture
+def server(shared_server: Server) -> Server:
+    return shared_server
+
+
 def answers(connection: socket.socket, count: int) -> list[bytes]:
     """Read `count` responses; return their bodies."""
     connection.settimeout(10)
@@ -50,7 +55,7 @@ def answers(connection: socket.socket, count: int) -> list[bytes]:
 
 
 def connect(server: Server) -> socket.socket:
-    connection = socket.create_connection((server.host, server.port), timeout=10)
+    connection = socket.create_connection((server.host, server.port), timeout=60)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connection
 

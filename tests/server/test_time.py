@@ -86,7 +86,7 @@ def test_a_head_that_dribbles_is_cut_off_all_the_same(start_server: StartServer)
 def test_a_half_closed_client_gets_its_results(server: Server) -> None:
     body = RECORD % 1 + RECORD % 2
     head = b"POST /streaming-process HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
-    with socket.create_connection((server.host, server.port), timeout=10) as connection:
+    with socket.create_connection((server.host, server.port), timeout=60) as connection:
         connection.sendall(head % len(body) + body)
         connection.shutdown(socket.SHUT_WR)
         got = b""

@@ -90,7 +90,7 @@ def test_a_cut_response_has_none(start_server: StartServer) -> None:
 
 def test_http_1_0_knows_none(start_server: StartServer) -> None:
     server = start_server()
-    with socket.create_connection((server.host, server.port), timeout=10) as connection:
+    with socket.create_connection((server.host, server.port), timeout=60) as connection:
         connection.sendall(
             b"POST /streaming-process HTTP/1.0\r\nHost: 127.0.0.1\r\nTE: trailers\r\n"
             b"Content-Length: 5\r\n\r\njunk\n"
@@ -104,7 +104,7 @@ def test_http_1_0_knows_none(start_server: StartServer) -> None:
 
 
 def by_http_client(server: Server) -> None:
-    connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
     for _ in range(2):
         connection.request("POST", "/streaming-process", b"junk\n", TE)
         response = connection.getresponse()
@@ -116,7 +116,7 @@ def by_requests(server: Server) -> None:
     with requests.Session() as session:
         for _ in range(2):
             done = session.post(
-                f"{server.url}/streaming-process", b"junk\n", headers=TE, timeout=10
+                f"{server.url}/streaming-process", b"junk\n", headers=TE, timeout=60
             )
             assert (done.status_code, done.content) == (200, b"")
 
@@ -155,8 +155,8 @@ def test_clients_take_them_or_leave_them(
 
 def test_the_access_log_warns(start_server: StartServer) -> None:
     server = start_server()
-    requests.post(f"{server.url}/streaming-process", b"junk\n[]\n", timeout=10)
-    requests.post(f"{server.url}/streaming-process", RECORD + b"junk\n", timeout=10)
+    requests.post(f"{server.url}/streaming-process", b"junk\n[]\n", timeout=60)
+    requests.post(f"{server.url}/streaming-process", RECORD + b"junk\n", timeout=60)
     server.stop()
     _, log = server.process.communicate()
     first, second = map(json.loads, log.splitlines())

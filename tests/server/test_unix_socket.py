@@ -45,7 +45,7 @@ def test_the_socket_of_a_newer_server_stays(tmp_path: Path) -> None:
         path.unlink()
         with on_unix_socket(path):
             older.terminate()
-            assert older.wait(30) == 0
+            assert older.wait(60) == 0
             assert answers(path)
         assert not path.exists()
 
@@ -56,7 +56,7 @@ def test_a_file_that_took_its_place_stays(tmp_path: Path) -> None:
         path.unlink()
         path.write_text("precious")
         server.terminate()
-        assert server.wait(30) == 0
+        assert server.wait(60) == 0
     assert path.read_text() == "precious"
 
 
@@ -109,7 +109,7 @@ def test_of_several_that_start_at_once_one_does(tmp_path: Path) -> None:
         (first,) = [number for number, line in lines.items() if "listens" in line]
         assert answers(path)
         servers[first].terminate()
-        assert servers[first].wait(30) == 0
+        assert servers[first].wait(60) == 0
         assert not os.path.lexists(path)
     finally:
         for server in servers:

@@ -35,7 +35,7 @@ def process(server: Server, body: bytes, headers: dict[str, str] | None = None) 
 
 
 def fetch(server: Server, path: str) -> tuple[http.client.HTTPResponse, bytes]:
-    connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
     connection.request("GET", path)
     response = connection.getresponse()
     body = response.read()
@@ -347,7 +347,7 @@ def next_entry(server: Server) -> dict[str, Any]:
 @pytest.mark.parametrize("path", [b"/streaming-process", b"/streaming-process?a=%0A%22%00"])
 def test_hostile_bytes_break_no_line(watched: Server, path: bytes, line: bytes) -> None:
     head = b"POST %b HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%b\r\n" % (path, line)
-    with socket.create_connection((watched.host, watched.port), timeout=10) as connection:
+    with socket.create_connection((watched.host, watched.port), timeout=60) as connection:
         connection.sendall(head + b"Content-Length: %d\r\n\r\n" % len(RECORD % 1) + RECORD % 1)
         got = b""
         while data := connection.recv(65536):
@@ -362,7 +362,7 @@ def test_hostile_bytes_break_no_line(watched: Server, path: bytes, line: bytes) 
 )
 def test_control_characters_break_no_line(watched: Server, line: bytes) -> None:
     head = b"POST /streaming-process HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%b\r\n"
-    with socket.create_connection((watched.host, watched.port), timeout=10) as connection:
+    with socket.create_connection((watched.host, watched.port), timeout=60) as connection:
         connection.sendall(head % line + b"Content-Length: 1\r\n\r\n\n")
         got = connection.recv(65536)
     assert got.split()[1] == b"400"

@@ -106,7 +106,7 @@ class Sampler:
 
 
 def _figures(server: Server) -> dict[str, int]:
-    connection = http.client.HTTPConnection(server.host, server.port, timeout=30)
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
     try:
         connection.request("GET", "/metrics", headers={"Connection": "close"})
         text = connection.getresponse().read().decode()

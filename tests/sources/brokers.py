@@ -74,7 +74,7 @@ class Broker:
         """End it, by default without a chance to do anything more."""
         if self._process is not None:
             self._process.send_signal(number)
-            self._process.wait(timeout=10)
+            self._process.wait(timeout=60)
             self._process = None
 
 

@@ -46,7 +46,7 @@ class Subscription(RawStream):
             (server.host, server.port),
             "/real-time-process",
             {"Forst-Frames": "1", **({"Forst-Ack": "1"} if acks else {}), **(headers or {})},
-            timeout=20,
+            timeout=60,
             receive_buffer=receive_buffer,
         )
         if start is not None:

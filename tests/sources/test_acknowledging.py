@@ -270,7 +270,7 @@ def test_a_consumer_acknowledges_while_it_works_through_what_it_has(
             assert process.stdout is not None
             for _ in range(500):
                 process.stdout.readline()
-            wait_until(lambda: pending(redis) <= 700, 2)
+            wait_until(lambda: pending(redis) <= 700)
             process.kill()
 
 
@@ -408,7 +408,7 @@ async def consume(
                     taking = asyncio.ensure_future(anext(results))
                     stopping = asyncio.ensure_future(stop.wait())
                     await asyncio.wait(
-                        [taking, stopping], return_when=asyncio.FIRST_COMPLETED, timeout=20
+                        [taking, stopping], return_when=asyncio.FIRST_COMPLETED, timeout=60
                     )
                     stopping.cancel()
                     if not taking.done():

@@ -107,7 +107,7 @@ def test_a_server_that_drains_is_gone_back_to(start_one: StartServer) -> None:
         server = start_one("--port", port)
         async with ForstStreamingClient(server.url, CONFIG) as client:
             results = client.follow_forst("/real-time-process", {"source": "events"})
-            async with asyncio.timeout(30), results:
+            async with asyncio.timeout(60), results:
                 first = asyncio.ensure_future(anext(results))
                 while not first.done():
                     await asyncio.to_thread(publish, server, records(1, 2))

@@ -38,7 +38,7 @@ def following(source: FileSource, start: str, scenario: Scenario) -> str:
     async def run() -> str:
         reader = source.open(start)
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 return await scenario(reader)
         finally:
             await reader.close()

@@ -29,7 +29,7 @@ def publish(source: MemorySource, first: int, end: int, each: int = 1) -> None:
 
 def soon(waits: Coroutine[object, object, T]) -> T:
     async def limited() -> T:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             return await waits
 
     return asyncio.run(limited())

@@ -340,7 +340,7 @@ def test_draining_ends_subscriptions(start_one: StartServer, frames: bool) -> No
         else:
             with pytest.raises(Cut):
                 live.read_rest()
-    _, errors = server.process.communicate(timeout=10)
+    _, errors = server.process.communicate(timeout=60)
     assert server.process.returncode == 0
     assert "Traceback" not in errors
 
@@ -482,7 +482,7 @@ def test_draining_ends_publishers(start_server: StartServer) -> None:
         wait_until(lambda: server.open_streams() == 1)
         server.process.send_signal(signal.SIGTERM)
         assert publisher.read_head() == 503
-    assert server.process.wait(timeout=10) == 0
+    assert server.process.wait(timeout=60) == 0
 
 
 # The configuration.

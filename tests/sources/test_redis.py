@@ -353,7 +353,7 @@ def test_in_process(redis_server: RedisServer) -> None:
         reader = source.open("start")
         found: list[str] = []
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while len(found) < 3:
                     batch = await reader.read()
                     assert batch is not None

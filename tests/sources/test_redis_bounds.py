@@ -85,7 +85,7 @@ def test_what_has_the_longest_line_comes_whole(redis_server: RedisServer) -> Non
         source = open_source("a", url, SourceLimits(max_line_size=LIMIT))
         reader = source.open("start")
         found: list[Any] = []
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(found) < 6:
                 batch = await reader.read()
                 assert batch is not None
