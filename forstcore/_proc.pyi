@@ -1,4 +1,4 @@
-from typing import Final, Literal
+from typing import Final
 
 from typing_extensions import Buffer
 
@@ -14,10 +14,10 @@ from forstcore._core.scan_path import use_scan_path as use_scan_path
 from forstcore._core.single_record import check_object as check_object
 from forstcore._core.single_record import parse_record as parse_record
 from forstcore._core.single_record import process_record as process_record
-
-OnError = Literal["skip", "emit", "fail"]
+from forstcore.wire import OnError
 
 DEFAULT_MAX_LINE_SIZE: Final[int]
+ERROR_CODES: Final[tuple[str, ...]]
 MAX_DEPTH: Final[int]
 
 class RecordStream:

@@ -57,6 +57,7 @@ from forstcore._core.scan_path cimport current_path
 from forstcore.native cimport fst_output, fst_processor
 
 from forstcore._core.lines import count_lines
+from forstcore._core.error_lines import ERROR_CODES
 from forstcore._core.native_processors import PASS_ON
 from forstcore._core.scan_path import scan_path, scan_paths, use_scan_path
 from forstcore._core.single_record import check_object, parse_record, process_record
@@ -64,6 +65,7 @@ from forstcore._core.single_record import check_object, parse_record, process_re
 __all__ = [
     "Batcher",
     "DEFAULT_MAX_LINE_SIZE",
+    "ERROR_CODES",
     "LineSplitter",
     "MAX_DEPTH",
     "PASS_ON",

@@ -1,14 +1,21 @@
-"""The names that client and server agree on: request headers, response headers, control lines.
+"""The names and values that client and server agree on, each declared once.
 
-See ``docs/reference/wire.md`` for what they mean.
+The request headers, control lines, error codes and counters of the protocol, and the values that
+they take. See ``docs/reference/wire.md`` for what they mean. Codes of rejected lines are declared
+by the core: ``forstcore._proc.ERROR_CODES``.
 """
 
 from __future__ import annotations
 
-from typing import Final, Literal, TypeAlias
+from enum import StrEnum
+from typing import Final, Literal, Self, TypeAlias, get_args
 
 __all__ = [
     "ACK",
+    "ACK_MODES",
+    "CONTROL_LINES",
+    "COUNTERS",
+    "DELIVERIES",
     "DELIVERY",
     "END",
     "ERROR",
@@ -20,28 +27,78 @@ __all__ = [
     "FORST_ON_ERROR",
     "FORST_ORDER",
     "FORST_PREFIX",
+    "MAX_LINE_NUMBER",
     "MISSED",
     "OFFSET",
+    "ON_ERROR_MODES",
+    "PUBLISH_ON_ERROR_MODES",
     "REJECTED",
+    "REQUEST_HEADERS",
+    "RESULT_ORDERS",
     "RETRIABLE_CODES",
     "SOURCE",
+    "TRAILERS",
+    "AckMode",
+    "Delivery",
     "OnError",
+    "ResultOrder",
+    "StreamErrorCode",
     "ack_line",
+    "control_line",
 ]
+
+
+# ---------------------------------------------------------------- headers and their values
 
 FORST_PREFIX: Final = "Forst-"
 """How the names of all headers of this protocol begin."""
 
 FORST_ACK: Final = "Forst-Ack"
-FORST_DELIVERY: Final = "Forst-Delivery"
 FORST_FILTER: Final = "Forst-Filter"
 FORST_FIRST_LINE: Final = "Forst-First-Line"
 FORST_FRAMES: Final = "Forst-Frames"
 FORST_ON_ERROR: Final = "Forst-On-Error"
 FORST_ORDER: Final = "Forst-Order"
 
+REQUEST_HEADERS: Final = (
+    FORST_ON_ERROR,
+    FORST_FRAMES,
+    FORST_FIRST_LINE,
+    FORST_ORDER,
+    FORST_FILTER,
+    FORST_ACK,
+)
+"""The request headers of this protocol; `server.http.request_headers` parses them."""
+
+FORST_DELIVERY: Final = "Forst-Delivery"
+"""A header of responses."""
+
 OnError: TypeAlias = Literal["skip", "emit", "fail"]
-"""Values of `FORST_ON_ERROR`."""
+"""Values of `FORST_ON_ERROR`; the first is the default."""
+
+ResultOrder: TypeAlias = Literal["input", "completion"]
+"""Values of `FORST_ORDER`; the first is the default."""
+
+AckMode: TypeAlias = Literal["1", "0", "if-needed"]
+"""Values of `FORST_ACK`; ``0`` is the default."""
+
+Delivery: TypeAlias = Literal["at-least-once", "at-most-once"]
+"""Values of `FORST_DELIVERY` and of the control line `DELIVERY`."""
+
+ON_ERROR_MODES: Final[tuple[OnError, ...]] = get_args(OnError)
+
+PUBLISH_ON_ERROR_MODES: Final = tuple(mode for mode in ON_ERROR_MODES if mode != "emit")
+"""Those of a request that publishes: it has no results, so no place for an error line."""
+
+RESULT_ORDERS: Final[tuple[ResultOrder, ...]] = get_args(ResultOrder)
+ACK_MODES: Final[tuple[AckMode, ...]] = get_args(AckMode)
+DELIVERIES: Final[tuple[Delivery, ...]] = get_args(Delivery)
+
+MAX_LINE_NUMBER: Final = 10**18 - 1
+"""The highest line number that a client may send, in `FORST_FIRST_LINE` or an acknowledgement."""
+
+
+# ---------------------------------------------------------------- control lines
 
 ACK: Final = b":ack"
 DELIVERY: Final = b":delivery"
@@ -52,10 +109,96 @@ OFFSET: Final = b":offset"
 REJECTED: Final = b":rejected"
 SOURCE: Final = b":source"
 
-RETRIABLE_CODES: Final = frozenset({"draining", "overloaded", "timeout"})
-"""Codes of an ``:error`` line after which another connection may succeed."""
+CONTROL_LINES: Final = (ACK, REJECTED, END, ERROR, OFFSET, MISSED, SOURCE, DELIVERY)
+"""How the control lines start; the last four are those of live streams."""
+
+
+def control_line(kind: bytes, content: bytes) -> bytes:
+    """Return a control line of a kind such as `END`."""
+    return b"%b %b\n" % (kind, content)
 
 
 def ack_line(lines: int) -> bytes:
     """Return the control line that acknowledges the first `lines` lines."""
     return b"%b %d\n" % (ACK, lines)
+
+
+# ---------------------------------------------------------------- error codes of streams
+
+
+class StreamErrorCode(StrEnum):
+    """Why a stream ended early: the ``code`` of an ``:error`` line.
+
+    Attributes:
+        status: the HTTP status that comes closest.
+        meaning: what happened, in one line for people.
+    """
+
+    status: int
+    meaning: str
+
+    def __new__(cls, code: str, status: int, meaning: str) -> Self:
+        """Make a member of the table."""
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.status = status
+        member.meaning = meaning
+        return member
+
+    BAD_RECORD = "bad_record", 422, "`Forst-On-Error: fail` met a line that is no record"
+    TIMEOUT = "timeout", 408, "nothing moved in either direction for `timeout` seconds"
+    DRAINING = (
+        "draining",
+        503,
+        "the server is going down: send again from the first line without `:ack`",
+    )
+    OVERLOADED = (
+        "overloaded",
+        503,
+        "all `max_streams` were open, and this one had not sent a line: try again later",
+    )
+    MALFORMED_BODY = "malformed_body", 400, "the HTTP chunks of the request are malformed"
+    INVALID_ENCODING = (
+        "invalid_encoding",
+        400,
+        "the body is not what `Content-Encoding` says, or ends within it",
+    )
+    COMPRESSION_RATIO = "compression_ratio", 413, "the body grows more than `max_ratio` times"
+    STREAM_TOO_LARGE = "stream_too_large", 413, "the body is longer than `max_stream_bytes`"
+    TOO_MANY_RECORDS = "too_many_records", 413, "the body has more than `max_stream_records` lines"
+    SPOOL = "spool", 507, "the spool file cannot be written or read"
+    SOURCE = "source", 502, "the source of a live stream cannot be read"
+    BAD_ACK = (
+        "bad_ack",
+        400,
+        "a request that acknowledges has another line, or a number too high",
+    )
+    INTERNAL = "internal", 500, "an error of the server; see its log"
+    DISCONNECTED = "disconnected", 400, "the client went away"
+
+
+RETRIABLE_CODES: Final = frozenset[str](
+    {StreamErrorCode.DRAINING, StreamErrorCode.OVERLOADED, StreamErrorCode.TIMEOUT}
+)
+"""Codes of an ``:error`` line after which another connection may succeed."""
+
+
+# ---------------------------------------------------------------- counters of streams
+
+COUNTERS: Final = {
+    "lines": "Input lines, blank ones included.",
+    "records": "Lines that were records, and were processed.",
+    "errors": "Lines that were neither blank nor a record, and records that were refused.",
+    "results": "Result lines.",
+    "bytes_in": "Input bytes, after decompression.",
+    "bytes_out": "Output bytes, before compression.",
+}
+"""The counters of a stream, as in ``:end``, logs and metrics, and what they count."""
+
+TRAILERS: Final = {
+    "Forst-Lines": "lines",
+    "Forst-Records": "records",
+    "Forst-Errors": "errors",
+    "Forst-Results": "results",
+}
+"""The trailer fields of a response, and the counters that they tell."""

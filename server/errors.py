@@ -8,6 +8,8 @@ from http import HTTPStatus
 
 from aiohttp import web
 
+from forstcore.wire import StreamErrorCode
+
 __all__ = [
     "SERVER_NAME",
     "ProblemError",
@@ -47,16 +49,20 @@ class StreamError(Exception):
     """A stream that has to end before its input does.
 
     Args:
-        code: what kind of end, a word for logs, metrics and programs.
+        code: what kind of end, for logs, metrics and programs.
+        detail: what happened, for the person who reads it; the meaning of the code if empty.
+
+    Attributes:
+        code: as above.
         status: the HTTP status that comes closest.
-        detail: what happened, for the person who reads it.
+        detail: as above.
     """
 
-    def __init__(self, code: str, status: int, detail: str) -> None:
-        super().__init__(code, status, detail)
-        self.code = code
-        self.status = status
-        self.detail = detail
+    def __init__(self, code: StreamErrorCode, detail: str = "") -> None:
+        self.code = code.value
+        self.status = code.status
+        self.detail = detail or code.meaning
+        super().__init__(self.code, self.status, self.detail)
 
 
 def problem(status: int, detail: str, **members: object) -> bytes:

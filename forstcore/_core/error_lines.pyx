@@ -87,6 +87,9 @@ explain(LEADING_ZERO, "invalid_json", "a number must not start with a zero")
 explain(INFINITE_NUMBER, "invalid_json", "the number is too large for a double")
 explain(PROCESSOR_FAILED, "processor_failed", "the processor refused the record")
 
+# All codes, each once; a dict keeps their order. The first reason is that there is no fault.
+ERROR_CODES = tuple({CODES[reason].decode(): None for reason in range(1, <int>REASONS)})
+
 
 cdef object record_error(int reason, long long line, Py_ssize_t offset):
     """Make the exception of a reason."""

@@ -18,8 +18,8 @@ from forstcore._io.atomic_file import check_writable, written_whole
 from forstcore._io.destination import destination_of
 from forstcore.cli._clashes import check_names
 from forstcore.cli._progress import Progress, Tally
-from forstcore.cli._runner import OnError
 from forstcore.errors import ClusterError
+from forstcore.wire import OnError
 
 __all__ = ["InputPath", "cluster_of", "cluster_options", "process_on_cluster"]
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from forstcore.wire import ON_ERROR_MODES
+
 __all__ = [
     "MAX_LINE_SIZE",
     "errors",
@@ -48,8 +50,8 @@ errors = click.option(
 )
 on_error = click.option(
     "--on-error",
-    type=click.Choice(["skip", "emit", "fail"]),
-    default="skip",
+    type=click.Choice(ON_ERROR_MODES),
+    default=ON_ERROR_MODES[0],
     show_default=True,
     help="Drop and count lines that give an error, put error lines in their place, or stop.",
 )

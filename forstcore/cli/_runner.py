@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
-from typing import Literal, Protocol
+from typing import Protocol
 
 from forstcore._core.rejected import RejectedLine
 from forstcore.engine import Engine
 from forstcore.processors import Processor
+from forstcore.wire import OnError
 
-__all__ = ["EngineRunner", "OnError", "Runner"]
-
-OnError = Literal["skip", "emit", "fail"]
+__all__ = ["EngineRunner", "Runner"]
 
 
 class Runner(Protocol):

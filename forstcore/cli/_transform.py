@@ -16,9 +16,10 @@ from forstcore.cli._ahead import read_ahead
 from forstcore.cli._inputs import Inputs, Piece
 from forstcore.cli._outputs import opened_output
 from forstcore.cli._progress import Progress, Tally
-from forstcore.cli._runner import OnError, Runner
+from forstcore.cli._runner import Runner
 from forstcore.engine.origin import Files
 from forstcore.errors import RecordError
+from forstcore.wire import OnError
 
 __all__ = ["Plan", "transform"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Literal
+from typing import Any
 
 import click
 
@@ -15,6 +15,7 @@ from forstcore.cli._runner import EngineRunner
 from forstcore.cli._transform import Plan, transform
 from forstcore.loading import Loader
 from forstcore.processors import Processor, as_processor
+from forstcore.wire import OnError
 
 __all__ = ["command", "processor_of", "processor_options"]
 
@@ -112,7 +113,7 @@ def command(
     inputs: tuple[str, ...],
     output: str,
     errors: str | None,
-    on_error: Literal["skip", "emit", "fail"],
+    on_error: OnError,
     processor: str | None,
     processors: tuple[str, ...],
     workers: int,

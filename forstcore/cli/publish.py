@@ -10,6 +10,7 @@ from contextlib import aclosing
 import aiohttp
 import click
 
+from forstcore import wire
 from forstcore.cli import _options
 from forstcore.cli._ahead import read_ahead
 from forstcore.cli._clashes import check_names
@@ -36,8 +37,8 @@ Examples:
 @_options.server
 @click.option(
     "--on-error",
-    type=click.Choice(["skip", "fail"]),
-    default="skip",
+    type=click.Choice(wire.PUBLISH_ON_ERROR_MODES),
+    default=wire.PUBLISH_ON_ERROR_MODES[0],
     show_default=True,
     help="Drop and count lines that are no JSON object, or stop at the first.",
 )
@@ -104,7 +105,7 @@ async def _post(
     on_error: str,
     patience: float,
 ) -> dict[str, int]:
-    headers = {"Content-Type": "application/x-ndjson", "Forst-On-Error": on_error}
+    headers = {"Content-Type": "application/x-ndjson", wire.FORST_ON_ERROR: on_error}
     if token:
         headers["Authorization"] = f"Bearer {token}"
     try:

@@ -7,7 +7,6 @@ import ssl
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from contextlib import aclosing
-from typing import Literal
 
 import click
 
@@ -16,11 +15,11 @@ from forstcore._proc import DEFAULT_MAX_LINE_SIZE
 from forstcore.cli import _options
 from forstcore.cli._clashes import check_names
 from forstcore.cli._inputs import Inputs
-from forstcore.cli._runner import OnError
 from forstcore.cli._transform import Plan, transform
 from forstcore.client import ErrorLine, ForstStreamingClient, StreamOptions
 from forstcore.config import RetryConfig, StreamingConfig
 from forstcore.engine.origin import Origin
+from forstcore.wire import OnError
 
 __all__ = ["ServerRunner", "client_of", "command", "split_url"]
 
@@ -165,7 +164,7 @@ def command(
     inputs: tuple[str, ...],
     output: str,
     errors: str | None,
-    on_error: Literal["skip", "emit", "fail"],
+    on_error: OnError,
     token: str | None,
     ca: str | None,
     timeout: float,

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from distributed import get_worker
 from xxhash import xxh3_64
@@ -21,6 +21,7 @@ from forstcore.cluster._target import Target
 from forstcore.engine import Engine
 from forstcore.errors import ClusterError, RecordError
 from forstcore.processors import Processor
+from forstcore.wire import OnError
 
 __all__ = ["Task", "count_block", "make_part", "report_of"]
 
@@ -48,7 +49,7 @@ class Task:
     target: Target
     shipment: Shipment
     plan: str
-    on_error: Literal["skip", "emit", "fail"]
+    on_error: OnError
     max_line_size: int
     workers: int
     buffer_size: int

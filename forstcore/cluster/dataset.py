@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
 from dask.utils import parse_bytes
 from distributed import Client, default_client
@@ -24,6 +24,7 @@ from forstcore.cluster._run import check_workers, run, with_numbers
 from forstcore.cluster._shipping import Shipment, ship
 from forstcore.cluster._target import MANIFEST, Target, target_at
 from forstcore.errors import ClusterError
+from forstcore.wire import OnError
 
 __all__ = ["process_dataset"]
 
@@ -36,7 +37,7 @@ def process_dataset(
     modules: Sequence[str] = (),
     client: Client | None = None,
     blocksize: int | str = "128 MiB",
-    on_error: Literal["skip", "emit", "fail"] = "skip",
+    on_error: OnError = "skip",
     collect_errors: bool = False,
     max_line_size: int = DEFAULT_MAX_LINE_SIZE,
     workers: int = 10,

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from concurrent.futures import Executor
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 from forstcore._core.rejected import RejectedLines
 from forstcore._proc import DEFAULT_MAX_LINE_SIZE, Batcher
@@ -18,11 +18,10 @@ from forstcore.engine.sequencer import Outcome
 from forstcore.engine.thread_pool import ThreadPool
 from forstcore.errors import RecordError
 from forstcore.processors import Processor
+from forstcore.wire import OnError, ResultOrder
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
-
-    from forstcore._proc import OnError
 
 __all__ = ["Engine", "EngineOptions"]
 
@@ -43,7 +42,7 @@ class EngineOptions(TypedDict, total=False):
     first_line: int
     workers: int
     buffer_size: int
-    order: Literal["input", "completion"]
+    order: ResultOrder
 
 
 class Engine:
@@ -89,7 +88,7 @@ class Engine:
         first_line: int = 1,
         workers: int = 10,
         buffer_size: int = 1000,
-        order: Literal["input", "completion"] = "input",
+        order: ResultOrder = "input",
         keep_rejected: bool = False,
         is_cancelled: Callable[[], bool] | None = None,
     ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from forstcore._core.rejected import RejectedLines
 from forstcore._io.json_lines import dump_line
@@ -13,9 +13,7 @@ from forstcore.engine.failure_log import FailureLog
 from forstcore.engine.sequencer import Outcome
 from forstcore.errors import RecordError
 from forstcore.processors import Processor
-
-if TYPE_CHECKING:
-    from forstcore._proc import OnError
+from forstcore.wire import OnError
 
 __all__ = ["BatchRunner", "NativeRunner", "PythonRunner", "runner_of"]
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from aiohttp import web
 
 import forstcore
+from forstcore import wire
 from forstcore.processors import BUILT_IN, Processor
-from server.api.schemas import COMPONENTS, Json, header, ref, refused, result_content
+from server.api.schemas import COMPONENTS, Json, header, one_of, ref, refused, result_content
 from server.config import ServerConfig
-from server.http.trailers import TRAILERS
 from server.streams.registry import REGISTRY
 
 __all__ = ["describe", "openapi_document"]
@@ -129,7 +129,7 @@ def _stream(
                             "description": "With `TE: trailers`: the counts of the stream stand "
                             "in these fields behind the body. If every line was rejected, they "
                             "do in any case.",
-                            "schema": {"const": ", ".join(TRAILERS)},
+                            "schema": {"const": ", ".join(wire.TRAILERS)},
                         },
                     },
                     "content": result_content([results]),
@@ -150,7 +150,7 @@ def _streams() -> Json:
             "Each result is sent as soon as there is nothing more to read.",
             _RECORD,
             _RESULT,
-            {"name": "Forst-Filter", "in": "header", "description": wanted, **filters},
+            {"name": wire.FORST_FILTER, "in": "header", "description": wanted, **filters},
             {
                 "name": "filter",
                 "in": "query",
@@ -221,11 +221,11 @@ def _live(config: ServerConfig, processors: Mapping[str, Processor]) -> Json:
     }
     live["responses"]["200"]["headers"] = {
         **live["responses"]["200"].get("headers", {}),
-        "Forst-Delivery": {
+        wire.FORST_DELIVERY: {
             "description": "What becomes of records of a source without offsets: "
             "`at-least-once` if they come again unless the client acknowledges them, "
             "`at-most-once` if they are acknowledged to the broker when they have been sent.",
-            "schema": {"enum": ["at-least-once", "at-most-once"]},
+            "schema": {"enum": list(wire.DELIVERIES)},
         },
     }
     live["responses"] |= refused(404, 408, 413, 415, 417, 428, 503)
@@ -240,9 +240,9 @@ def _live(config: ServerConfig, processors: Mapping[str, Processor]) -> Json:
         "parameters": [
             {"name": "name", "in": "path", "required": True, "schema": name},
             header(
-                "Forst-On-Error",
+                wire.FORST_ON_ERROR,
                 "What becomes of a line that is no object.",
-                {"enum": ["skip", "fail"], "default": "skip"},
+                one_of(wire.PUBLISH_ON_ERROR_MODES),
             ),
             ref("parameters", "ContentEncoding"),
             ref("parameters", "Traceparent"),

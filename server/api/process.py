@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, cast
-
 from aiohttp import web
 
 from forstcore.engine import Engine
 from forstcore.processors import BUILT_IN, Processor
 from server.errors import ProblemError
+from server.http.request_headers import first_line, on_error, record_filter, result_order
 from server.streams.engine import EngineStreamHandler
-from server.streams.handler import filter_of, first_line, keep_rejected, on_error
+from server.streams.handler import keep_rejected
 from server.streams.registry import REGISTRY, StreamRegistry
 
 __all__ = [
@@ -73,7 +72,7 @@ async def run_engine(request: web.Request, processor: Processor) -> web.StreamRe
     """Answer a request with what a processor makes of it, over several workers."""
     registry = request.app[REGISTRY]
     config = registry.config
-    if filter_of(request) is not None:
+    if record_filter(request) is not None:
         path = request.path
         raise ProblemError(400, f"filters are for /streaming-process, and not for {path}")
     engine = Engine(
@@ -84,14 +83,7 @@ async def run_engine(request: web.Request, processor: Processor) -> web.StreamRe
         first_line=first_line(request),
         workers=config.workers,
         buffer_size=config.buffer_size,
-        order=_order(request),
+        order=result_order(request),
         keep_rejected=keep_rejected(request, registry),
     )
     return await EngineStreamHandler(request, registry, engine, processor.name).run()
-
-
-def _order(request: web.Request) -> Literal["input", "completion"]:
-    order = request.headers.get("Forst-Order", "input")
-    if order not in ("input", "completion"):
-        raise ProblemError(400, f"Forst-Order must be input or completion, not {order!r}")
-    return cast("Literal['input', 'completion']", order)

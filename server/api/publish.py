@@ -10,11 +10,13 @@ from aiohttp import web
 from forstcore import RecordStream
 from forstcore._proc import PASS_ON
 from forstcore.sources.memory import MemorySource
+from forstcore.wire import StreamErrorCode
 from server.errors import ProblemError, StreamError
 from server.http.body_protocol import BodyProtocol
+from server.http.request_headers import publish_on_error
 from server.live.feed_registry import FEEDS, FeedRegistry
 from server.observe.counters import counters_of
-from server.streams.handler import StreamHandler, on_error
+from server.streams.handler import StreamHandler
 from server.streams.registry import REGISTRY, StreamRegistry
 from server.streams.response_writer import ResponseWriter
 
@@ -24,12 +26,9 @@ __all__ = ["publish"]
 async def publish(request: web.Request) -> web.StreamResponse:
     """Answer `POST /sources/{name}`: publish NDJSON, and say how much that was."""
     source = _source(request.app[FEEDS], request.match_info["name"])
-    mode = on_error(request)
-    if mode == "emit":
-        raise ProblemError(400, "Forst-On-Error must be skip or fail: there is no line to emit")
     registry = request.app[REGISTRY]
     stream = RecordStream(
-        on_error=mode,
+        on_error=publish_on_error(request),
         max_line_size=registry.config.max_line_size,
         processor=PASS_ON,
         keep_rejected=registry.error_file is not None,
@@ -94,7 +93,7 @@ class PublishHandler(StreamHandler):
             self._check()
         except TimeoutError:
             raise StreamError(
-                "timeout", 408, f"no input came for {seconds:g} seconds (timeout)"
+                StreamErrorCode.TIMEOUT, f"no input came for {seconds:g} seconds (timeout)"
             ) from None
         except asyncio.CancelledError:
             if self._ended_by is None:
@@ -113,7 +112,7 @@ class PublishHandler(StreamHandler):
             refused = f"line {error['line']}, byte {error['offset']}: {error['message']}"
         self._count += self._source.publish(lines)
         if refused:
-            raise StreamError("bad_record", 422, refused)
+            raise StreamError(StreamErrorCode.BAD_RECORD, refused)
 
 
 def _source(feeds: FeedRegistry, name: str) -> MemorySource:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
+from forstcore import wire
+from forstcore._proc import ERROR_CODES
 from server.http.compression import CODINGS
-from server.observe.counters import COUNTERS
 
-__all__ = ["COMPONENTS", "Json", "header", "ref", "refused", "result_content"]
+__all__ = ["COMPONENTS", "Json", "header", "one_of", "ref", "refused", "result_content"]
 
 Json: TypeAlias = dict[str, Any]
 
@@ -25,6 +27,11 @@ def header(name: str, description: str, schema: Json | None = None) -> Json:
     return {"name": name, "in": "header", "description": description, "schema": schema or _TEXT}
 
 
+def one_of(values: Sequence[str]) -> Json:
+    """Describe a text that is one of a few; the first is the default."""
+    return {"enum": list(values), "default": values[0]}
+
+
 def _object(description: str, properties: Json, *optional: str, closed: bool = True) -> Json:
     schema: Json = {
         "type": "object",
@@ -38,33 +45,23 @@ def _object(description: str, properties: Json, *optional: str, closed: bool = T
 _SCALAR: Json = {"type": ["string", "number", "boolean", "null"]}
 _BOUND: Json = {"type": ["string", "number"]}
 
-_COUNTERS: Json = {name: {**_COUNT, "description": text} for name, text in COUNTERS.items()}
+_COUNTERS: Json = {name: {**_COUNT, "description": text} for name, text in wire.COUNTERS.items()}
 _PUBLISHED: Json = {name: schema for name, schema in _COUNTERS.items() if name != "bytes_out"}
 
-_RECORD_CODES = [
-    "invalid_json",
-    "invalid_utf8",
-    "too_deep",
-    "not_an_object",
-    "wrong_type",
-    "line_too_long",
-    "processor_failed",
-]
-_STREAM_CODES = [
-    "bad_record",
-    "timeout",
-    "draining",
-    "overloaded",
-    "malformed_body",
-    "invalid_encoding",
-    "compression_ratio",
-    "stream_too_large",
-    "too_many_records",
-    "spool",
-    "source",
-    "bad_ack",
-    "internal",
-]
+# A client that has gone gets no control line.
+_STREAM_CODES = [code for code in wire.StreamErrorCode if code != wire.StreamErrorCode.DISCONNECTED]
+
+# Patterns of what follows the kind of a control line.
+_CONTENTS = {
+    wire.ACK: r"\d+",
+    wire.REJECTED: r"\d+( \d+)*",
+    wire.END: r"\{.*\}",
+    wire.ERROR: r"\{.*\}",
+    wire.OFFSET: ".+",
+    wire.MISSED: r"(\d+|\?)",
+    wire.SOURCE: r"\{.*\}",
+    wire.DELIVERY: f"({'|'.join(wire.DELIVERIES)})",
+}
 
 _PROBLEM: Json = {
     "title": {**_TEXT, "description": "The phrase of the status."},
@@ -94,7 +91,7 @@ _SCHEMAS: Json = {
             "status": {"const": "error"},
             "line": {**_COUNT, "minimum": 1, "description": "Number of the input line."},
             "offset": {**_COUNT, "description": "Byte within the line."},
-            "code": {"enum": _RECORD_CODES},
+            "code": {"enum": list(ERROR_CODES)},
             "message": _TEXT,
         },
     ),
@@ -107,8 +104,7 @@ _SCHEMAS: Json = {
         "stream failed here. Live streams also have `:offset TEXT` (what to send as `from` to go "
         "on behind the next `:ack`), `:missed N` (records left out here, `?` for an unknown "
         "number), `:source {Notice}` and `:delivery MODE` (as `Forst-Delivery`).",
-        "pattern": r"^:(ack \d+|rejected \d+( \d+)*|end \{.*\}|error \{.*\}|offset .+"
-        r"|missed (\d+|\?)|source \{.*\}|delivery at-(least|most)-once)$",
+        "pattern": f"^({'|'.join(f'{kind.decode()} {form}' for kind, form in _CONTENTS.items())})$",
     },
     "End": _object(
         "The counters of a stream that ended well, and a digest of its result and error lines.",
@@ -201,30 +197,32 @@ _SCHEMAS: Json = {
 
 _NAMED_PARAMETERS: Json = {
     "OnError": header(
-        "Forst-On-Error",
+        wire.FORST_ON_ERROR,
         "What becomes of a line that is no record: dropped and counted; an error line in its "
         "place; or that and the end of the stream.",
-        {"enum": ["skip", "emit", "fail"], "default": "skip"},
+        one_of(wire.ON_ERROR_MODES),
     ),
     "Frames": header(
-        "Forst-Frames", "`1` for control lines between the results.", {**_TEXT, "examples": ["1"]}
+        wire.FORST_FRAMES,
+        "`1` for control lines between the results.",
+        {**_TEXT, "examples": ["1"]},
     ),
     "FirstLine": header(
-        "Forst-First-Line",
+        wire.FORST_FIRST_LINE,
         "Number of the first line, for the rest of an input: lines are numbered from it.",
-        {"type": "integer", "minimum": 1, "maximum": 999_999_999_999_999_999, "default": 1},
+        {"type": "integer", "minimum": 1, "maximum": wire.MAX_LINE_NUMBER, "default": 1},
     ),
     "Order": header(
-        "Forst-Order",
+        wire.FORST_ORDER,
         "`completion` for results as they come, not in the order of their records.",
-        {"enum": ["input", "completion"], "default": "input"},
+        one_of(wire.RESULT_ORDERS),
     ),
     "Ack": header(
-        "Forst-Ack",
+        wire.FORST_ACK,
         "Whether the client acknowledges what it is done with: `1` if the request goes on behind "
         "its first line, with lines such as `:ack 12`, which repeat those of the response; "
         "`if-needed` to be refused with 428 where the source wants that.",
-        {"enum": ["0", "1", "if-needed"], "default": "0"},
+        {"enum": sorted(wire.ACK_MODES), "default": "0"},
     ),
     "ContentEncoding": header(
         "Content-Encoding",

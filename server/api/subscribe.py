@@ -11,18 +11,20 @@ from typing import Any
 
 from aiohttp import web
 
-from forstcore import Filter, FilterError
+from forstcore import Filter, FilterError, wire
 from forstcore.errors import OffsetError
 from forstcore.processors import BUILT_IN, Processor
 from forstcore.sources import NOW
+from forstcore.wire import StreamErrorCode
 from server.errors import ProblemError, StreamError
 from server.http.body_protocol import BodyProtocol
+from server.http.request_headers import ack_mode, on_error
 from server.live.acknowledgements import acknowledgements
 from server.live.delivery import PASS
 from server.live.feed_registry import FEEDS, FeedRegistry, Order
 from server.live.subscriber import Subscriber
 from server.live.subscription import LiveControlLines, SubscriptionCounters
-from server.streams.handler import StreamHandler, on_error
+from server.streams.handler import StreamHandler
 from server.streams.registry import REGISTRY, StreamRegistry
 from server.streams.response_writer import ResponseWriter, StreamingResponse
 
@@ -77,7 +79,7 @@ class SubscriptionHandler(StreamHandler):
         self._counters = counters
         self._feeds = feeds
         self._order: Order | None = None
-        self._acks = _acks(request)
+        self._ack_mode = ack_mode(request)
         self._pieces = self.body.pieces()
         self._behind_order = b""
         self._live = LiveControlLines(counters) if self._control_lines else None
@@ -101,7 +103,7 @@ class SubscriptionHandler(StreamHandler):
         except ProblemError:
             self.body.stop()
             raise
-        if self._acks != "1":
+        if self._ack_mode != "1":
             self.body.stop()
 
     def _order_of(self, wanted: Mapping[str, Any]) -> Order:
@@ -111,14 +113,14 @@ class SubscriptionHandler(StreamHandler):
             wanted.get("from", NOW),
             self._processor(wanted.get("processor")),
             on_error(self.request),
-            self._acks == "1",
+            self._ack_mode == "1",
         )
         try:
             self._feeds.check(order)
         except OffsetError as error:
             raise ProblemError(400, f"from: {error}") from None
         keeps = self._feeds.keeps(order)
-        if self._acks == "if-needed" and keeps == "unacknowledged":
+        if self._ack_mode == "if-needed" and keeps == "unacknowledged":
             raise ProblemError(428, _ASK_AGAIN)
         if keeps != "offsets":
             is_certain = self._feeds.is_acknowledged(order)
@@ -136,7 +138,7 @@ class SubscriptionHandler(StreamHandler):
             async with asyncio.timeout(self._config.timeout):
                 async for piece in self._pieces:
                     body += piece
-                    end = body.find(b"\n") if self._acks == "1" else -1
+                    end = body.find(b"\n") if self._ack_mode == "1" else -1
                     if (end if end >= 0 else len(body)) > _MOST:
                         raise ProblemError(413, f"the request is longer than {_MOST} bytes")
                     if end >= 0:
@@ -146,23 +148,24 @@ class SubscriptionHandler(StreamHandler):
             raise ProblemError(error.status, error.detail) from None
         except TimeoutError:
             raise ProblemError(408, "the request did not end in time (timeout)") from None
-        if self._acks == "1":
+        if self._ack_mode == "1":
             raise ProblemError(400, _GOES_ON)
         return bytes(body)
 
     def drain(self) -> None:
         self.interrupt(
             StreamError(
-                "draining", 503, "the server is going down; go on elsewhere from the last :offset"
+                StreamErrorCode.DRAINING,
+                "the server is going down; go on elsewhere from the last :offset",
             )
         )
 
     def _start_body(self) -> BodyProtocol | None:
         # With acknowledgements it has been started already, to read what is wanted.
-        return None if self._acks == "1" else super()._start_body()
+        return None if self._ack_mode == "1" else super()._start_body()
 
     def _more_headers(self) -> Mapping[str, str]:
-        return {"Forst-Delivery": self._delivery} if self._delivery else {}
+        return {wire.FORST_DELIVERY: self._delivery} if self._delivery else {}
 
     def _source(self, wanted: Mapping[str, Any]) -> str:
         if "source" not in wanted:
@@ -202,7 +205,7 @@ class SubscriptionHandler(StreamHandler):
         # The order was the first line and the last.
         self._begin()
         reading: asyncio.Task[None] | None = None
-        if self._acks == "1":
+        if self._ack_mode == "1":
             reading = asyncio.create_task(self._read_acknowledgements(subscriber))
         else:
             # Nothing but the end of the connection tells that the client has gone.
@@ -237,21 +240,12 @@ class SubscriptionHandler(StreamHandler):
             error = ending
         except Exception:
             _LOGGER.exception("a subscription ended by an error of the server")
-            error = StreamError("internal", 500, "an error of the server; see its log")
+            error = StreamError(StreamErrorCode.INTERNAL)
         subscriber.finish(error)
 
     def is_processing(self) -> bool:
         # The source takes its time.
         return True
-
-
-def _acks(request: web.Request) -> str:
-    value = request.headers.get("Forst-Ack", "")
-    if value not in ("", "0", "1", "if-needed"):
-        raise ProblemError(400, f"Forst-Ack must be 1, 0 or if-needed, not {value!r}")
-    if value == "1" and request.headers.get("Forst-Frames") != "1":
-        raise ProblemError(400, "Forst-Ack: 1 needs Forst-Frames: 1, whose :ack lines it answers")
-    return value
 
 
 def _object(body: bytes) -> dict[str, Any]:

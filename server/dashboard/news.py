@@ -13,13 +13,13 @@ from aiohttp import web
 
 import forstcore
 from forstcore import _proc
+from forstcore.wire import COUNTERS
 from server.background import keep_running
 from server.dashboard.figures import Figures, Point
 from server.dashboard.sources import Sources
 from server.dashboard.streams import Streams
 from server.errors import ProblemError
 from server.live.feed_registry import FeedRegistry
-from server.observe.counters import COUNTERS
 from server.streams.registry import StreamRegistry
 
 __all__ = ["News"]

@@ -19,6 +19,7 @@ import asyncio
 import mmap
 from collections.abc import Callable
 
+from forstcore.wire import StreamErrorCode
 from server.errors import StreamError
 from server.http._chunked import ChunkedDecoder, ChunkedError
 from server.http.internals import detached_handler
@@ -161,7 +162,9 @@ class BodyProtocol(asyncio.BufferedProtocol):
         except ChunkedError as error:
             self._broken = True
             self._on_broken()
-            self._fail(StreamError("malformed_body", 400, f"the body is malformed: {error}"))
+            self._fail(
+                StreamError(StreamErrorCode.MALFORMED_BODY, f"the body is malformed: {error}")
+            )
         except StreamError as error:
             self._fail(error)
 
@@ -191,7 +194,7 @@ class BodyProtocol(asyncio.BufferedProtocol):
 
     def eof_received(self) -> bool:
         # A body that has not ended: the rest will not come.
-        self._fail(StreamError("disconnected", 400, "the client went away"))
+        self._fail(StreamError(StreamErrorCode.DISCONNECTED))
         return False
 
     def pause_writing(self) -> None:
@@ -201,7 +204,7 @@ class BodyProtocol(asyncio.BufferedProtocol):
         self._handler.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._fail(StreamError("disconnected", 400, "the client went away"))
+        self._fail(StreamError(StreamErrorCode.DISCONNECTED))
         self._handler.connection_lost(exc)
 
 

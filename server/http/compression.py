@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
+from forstcore.wire import StreamErrorCode
 from server.errors import ProblemError, StreamError
 
 if TYPE_CHECKING:
@@ -238,7 +239,8 @@ class Decoder:
                     yield piece
             except _BROKEN as error:
                 raise StreamError(
-                    "invalid_encoding", 400, f"the body is not valid {self._coding}: {error}"
+                    StreamErrorCode.INVALID_ENCODING,
+                    f"the body is not valid {self._coding}: {error}",
                 ) from None
             if self._inflater.eof:
                 size -= len(self._inflater.unused_data)
@@ -256,7 +258,7 @@ class Decoder:
         """
         if self._inflater is not None:
             raise StreamError(
-                "invalid_encoding", 400, f"the body ends within its {self._coding} data"
+                StreamErrorCode.INVALID_ENCODING, f"the body ends within its {self._coding} data"
             )
 
     def _start(self, first: int) -> _Inflater:
@@ -269,7 +271,6 @@ class Decoder:
     def _check_ratio(self) -> None:
         if self._given > FREE_GROWTH and self._given > self._max_ratio * self._taken:
             raise StreamError(
-                "compression_ratio",
-                413,
+                StreamErrorCode.COMPRESSION_RATIO,
                 f"the body grows to more than {self._max_ratio} times its size (max_ratio)",
             )

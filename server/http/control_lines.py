@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from xxhash import xxh3_64
 
-from forstcore import RejectedLines
+from forstcore import RejectedLines, wire
 from server.errors import StreamError, problem
 from server.observe.counters import Counted, came_to_nothing, counters_of
 
@@ -50,11 +50,11 @@ class ControlLines:
         if self._stream.lines == self.acked:
             return results
         self.acked = self._stream.lines
-        return b"%b:ack %d\n" % (results, self._stream.lines)
+        return results + wire.ack_line(self.acked)
 
     def ack(self) -> bytes:
         """Write the acknowledgement alone, as a heartbeat."""
-        return b":ack %d\n" % self._stream.lines
+        return wire.ack_line(self._stream.lines)
 
     def end(self) -> bytes:
         """Write the last line of a stream that ended well.
@@ -67,13 +67,13 @@ class ControlLines:
         if came_to_nothing(self._stream):
             # A client that is told nothing else has to know why.
             counters["errors_by_code"] = self._stream.errors_by_code()
-        return b":end %b\n" % json.dumps(counters, separators=(",", ":")).encode()
+        return wire.control_line(wire.END, json.dumps(counters, separators=(",", ":")).encode())
 
     def error(self, error: StreamError) -> bytes:
         """Write why the stream ends here."""
-        return b":error %b\n" % problem(error.status, error.detail, code=error.code)
+        return wire.control_line(wire.ERROR, problem(error.status, error.detail, code=error.code))
 
 
 def marks(places: Sequence[int]) -> bytes:
     """Write which of the lines that follow are error lines: nothing, if none is."""
-    return f":rejected {' '.join(map(str, places))}\n".encode() if places else b""
+    return wire.control_line(wire.REJECTED, " ".join(map(str, places)).encode()) if places else b""

@@ -8,17 +8,10 @@ from __future__ import annotations
 
 from aiohttp import HttpVersion11, hdrs, web
 
+from forstcore.wire import TRAILERS
 from server.observe.counters import Counted, came_to_nothing
 
-__all__ = ["TRAILERS", "Trailers"]
-
-TRAILERS = {
-    "Forst-Lines": "lines",
-    "Forst-Records": "records",
-    "Forst-Errors": "errors",
-    "Forst-Results": "results",
-}
-"""Names of the trailer fields, and the counters that they tell."""
+__all__ = ["Trailers"]
 
 
 class Trailers:

@@ -7,14 +7,17 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 
+from forstcore import wire
 from forstcore._cancelling import check_cancelled
 from forstcore.sources import Reader
+from forstcore.wire import StreamErrorCode
 from server.errors import StreamError
 from server.live.delivery import Delivery
 
 __all__ = ["Unacknowledged", "acknowledgements"]
 
-_LONGEST = 64  # Bytes of a line that acknowledges.
+_LONGEST = 64  # Bytes of a line that acknowledges,
+_DIGITS = len(str(wire.MAX_LINE_NUMBER))  # and digits of its number.
 _LAST_WORDS = 2.0  # Seconds in which a source may take the last acknowledgements.
 
 
@@ -62,7 +65,7 @@ class Unacknowledged:
         """
         if lines > self._lines:
             raise StreamError(
-                "bad_ack", 400, f":ack {lines} came when {self._lines} lines had been sent"
+                StreamErrorCode.BAD_ACK, f":ack {lines} came when {self._lines} lines had been sent"
             )
         self._acknowledged = max(self._acknowledged, lines)
         self._settle()
@@ -139,12 +142,13 @@ async def acknowledgements(
 
 def _number(line: bytes) -> int:
     kind, _, number = line.rstrip(b"\r").partition(b" ")
-    if kind != b":ack" or not number.isdigit() or len(number) > 18:
+    if kind != wire.ACK or not number.isdigit() or len(number) > _DIGITS:
         raise _malformed(line)
     return int(number)
 
 
 def _malformed(line: bytes) -> StreamError:
     return StreamError(
-        "bad_ack", 400, f"the request goes on with lines such as ':ack 12', not {line[:40]!r}"
+        StreamErrorCode.BAD_ACK,
+        f"the request goes on with lines such as ':ack 12', not {line[:40]!r}",
     )

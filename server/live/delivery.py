@@ -7,19 +7,17 @@ from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import Executor
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from forstcore import Filter, RecordStream, RejectedLines
 from forstcore._proc import PASS_ON
 from forstcore.engine import Engine
 from forstcore.processors import Processor
 from forstcore.sources import Batch, Notice, Reader
+from forstcore.wire import OnError, StreamErrorCode
 from server.errors import StreamError
 from server.http._chunked import MOST_RESULTS
 from server.observe.counters import Counted
-
-if TYPE_CHECKING:
-    from forstcore._proc import OnError
 
 __all__ = ["PASS", "CoreWork", "Counts", "Delivery", "EngineWork", "Work", "together"]
 
@@ -281,5 +279,6 @@ class _Meter:
 def _check(stream: Counted) -> None:
     if stream.failed:
         raise StreamError(
-            "bad_record", 422, "a record cannot be processed; the error line before this says why"
+            StreamErrorCode.BAD_RECORD,
+            "a record cannot be processed; the error line before this says why",
         )

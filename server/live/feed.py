@@ -9,6 +9,7 @@ from contextlib import aclosing
 
 from forstcore.errors import SourceError
 from forstcore.sources import Batch, Notice, Reader
+from forstcore.wire import StreamErrorCode
 from server.background import told
 from server.errors import StreamError
 from server.live.acknowledgements import Unacknowledged
@@ -122,10 +123,10 @@ class Feed:
         except StreamError as ending:
             error = ending
         except SourceError as ending:
-            error = StreamError("source", 502, str(ending))
+            error = StreamError(StreamErrorCode.SOURCE, str(ending))
         except Exception:
             _LOGGER.exception("the reading of a source ended by an error of the server")
-            error = StreamError("internal", 500, "an error of the server; see its log")
+            error = StreamError(StreamErrorCode.INTERNAL)
         finally:
             self._on_end(self)
             telling.cancel()
@@ -149,11 +150,11 @@ class Feed:
         """Pass on what the subscriber acknowledges."""
         if self._unacknowledged is None:
             return
-        error = StreamError("internal", 500, "an error of the server; see its log")
+        error = StreamError(StreamErrorCode.INTERNAL)
         try:
             await self._unacknowledged.tell()
         except SourceError as ending:
-            error = StreamError("source", 502, str(ending))
+            error = StreamError(StreamErrorCode.SOURCE, str(ending))
         except Exception:
             _LOGGER.exception("acknowledging ended by an error of the server")
         for subscriber in self._subscribers:

@@ -9,22 +9,20 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiohttp import web
 
 from forstcore import Filter
 from forstcore.processors import Processor
 from forstcore.sources import NOW, Keeps, Source, SourceLimits, open_source
+from forstcore.wire import OnError
 from server.background import told
 from server.config import ServerConfig
 from server.live.acknowledgements import Unacknowledged
 from server.live.delivery import CoreWork, EngineWork, Work
 from server.live.feed import Feed
 from server.live.subscriber import Subscriber
-
-if TYPE_CHECKING:
-    from forstcore._proc import OnError
 
 __all__ = ["FEEDS", "WORKER_VARIABLE", "FeedRegistry", "Order"]
 

@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
+from forstcore.wire import StreamErrorCode
 from server.config import ServerConfig
 from server.errors import StreamError
 from server.http.protocol import RequestHandler
@@ -141,7 +142,7 @@ class Subscriber(ResponseWriter):
     def _moved(self) -> None:
         """Go on: the connection takes more, or is lost."""
         if self._protocol.transport is None:
-            self.finish(StreamError("disconnected", 400, "the client went away"))
+            self.finish(StreamError(StreamErrorCode.DISCONNECTED))
         while self._queue and self.ready:
             self._put(self._take())
         if self._flush is not None and not self._flush.done():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from forstcore import wire
 from server.http.control_lines import ControlLines, marks
 from server.live.delivery import Delivery
 
@@ -78,20 +79,21 @@ class LiveControlLines(ControlLines):
         if not self._offset:
             return super().ack()
         # The offset holds from the acknowledgement on: they are one to who reads them.
-        return b":offset %b\n%b" % (self._offset.encode(), super().ack())
+        return wire.control_line(wire.OFFSET, self._offset.encode()) + super().ack()
 
     def before(self, delivery: Delivery, missed: int | None) -> bytes:
         """Write what is to be said before the results of a delivery."""
         said = b""
         if self.delivery:
-            said, self.delivery = b":delivery %b\n" % self.delivery.encode(), ""
+            said = wire.control_line(wire.DELIVERY, self.delivery.encode())
+            self.delivery = ""
         if missed != 0:
-            said += b":missed %b\n" % (b"?" if missed is None else b"%d" % missed)
+            said += wire.control_line(wire.MISSED, b"?" if missed is None else b"%d" % missed)
         if delivery.notice is not None:
             notice: dict[str, str] = {"state": delivery.notice.state}
             if delivery.notice.detail:
                 notice["detail"] = delivery.notice.detail
-            said += b":source %b\n" % json.dumps(notice).encode()
+            said += wire.control_line(wire.SOURCE, json.dumps(notice).encode())
         return said + marks(delivery.places)
 
     def behind(self, delivery: Delivery) -> bytes:

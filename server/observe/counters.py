@@ -1,12 +1,13 @@
-"""The counters of a stream, under the names that clients, logs and metrics know."""
+"""The counters of a stream, by the names of `forstcore.wire.COUNTERS`."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
 from forstcore import RejectedLines
+from forstcore.wire import COUNTERS
 
-__all__ = ["COUNTERS", "Counted", "came_to_nothing", "counters_of"]
+__all__ = ["Counted", "came_to_nothing", "counters_of"]
 
 
 class Counted(Protocol):
@@ -22,17 +23,6 @@ class Counted(Protocol):
     def failed(self) -> bool: ...
     def errors_by_code(self) -> dict[str, int]: ...
     def take_rejected(self) -> RejectedLines | None: ...
-
-
-COUNTERS = {
-    "lines": "Input lines, blank ones included.",
-    "records": "Lines that were records, and were processed.",
-    "errors": "Lines that were neither blank nor a record, and records that were refused.",
-    "results": "Result lines.",
-    "bytes_in": "Input bytes, after decompression.",
-    "bytes_out": "Output bytes, before compression.",
-}
-"""Names and what they count, for people."""
 
 
 def counters_of(stream: Counted) -> dict[str, int]:

@@ -15,7 +15,7 @@ from prometheus_client import (
     multiprocess,
 )
 
-from server.observe.counters import COUNTERS
+from forstcore.wire import COUNTERS
 from server.observe.snapshot import Snapshot
 
 __all__ = ["CONTENT_TYPE", "Metrics"]

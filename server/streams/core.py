@@ -11,9 +11,10 @@ from forstcore import RecordStream
 from server.http._chunked import MOST_RESULTS, feed_chunk
 from server.http.body_protocol import BodyProtocol
 from server.http.internals import is_idle
+from server.http.request_headers import first_line, on_error, record_filter
 from server.streams._fast_path import FastPath
 from server.streams.fast_path import fast_path_of
-from server.streams.handler import StreamHandler, filter_of, first_line, keep_rejected, on_error
+from server.streams.handler import StreamHandler, keep_rejected
 from server.streams.registry import REGISTRY, StreamRegistry
 from server.streams.request_body import UNLIMITED
 from server.streams.response_writer import ResponseWriter
@@ -28,7 +29,7 @@ async def streaming_process(request: web.Request) -> web.StreamResponse:
         on_error=on_error(request),
         max_line_size=registry.config.max_line_size,
         first_line=first_line(request),
-        filter=filter_of(request),
+        filter=record_filter(request),
         keep_rejected=keep_rejected(request, registry),
     )
     return await CoreStreamHandler(request, registry, stream).run()

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
-import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -14,12 +12,14 @@ from typing import Literal, cast
 
 from aiohttp import hdrs, web
 
-from forstcore import Filter, FilterError, RejectedLines
-from server.errors import ProblemError, StreamError
+from forstcore import RejectedLines
+from forstcore.wire import StreamErrorCode
+from server.errors import StreamError
 from server.http.body_protocol import BodyProtocol
 from server.http.compression import negotiate
 from server.http.control_lines import ControlLines
 from server.http.protocol import RequestHandler
+from server.http.request_headers import has_frames, on_error
 from server.http.trailers import Trailers
 from server.observe.counters import Counted, came_to_nothing, counters_of
 from server.observe.snapshot import Snapshot
@@ -28,10 +28,9 @@ from server.streams.request_body import RequestBody, check_body
 from server.streams.response_writer import ResponseWriter, StreamingResponse
 from server.streams.watchdog import Watchdog
 
-__all__ = ["StreamHandler", "drained", "filter_of", "first_line", "keep_rejected", "on_error"]
+__all__ = ["StreamHandler", "drained", "keep_rejected"]
 
 _LOGGER = logging.getLogger("forstcore")
-_LINE_NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 _NDJSON_TYPES = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 
 
@@ -141,9 +140,7 @@ class StreamHandler(ABC):
                 await self._fail(writer, error)
             except Exception:
                 _LOGGER.exception("a stream ended by an error of the server")
-                await self._fail(
-                    writer, StreamError("internal", 500, "an error of the server; see its log")
-                )
+                await self._fail(writer, StreamError(StreamErrorCode.INTERNAL))
             finally:
                 watch.stop()
                 self._watch = None
@@ -240,12 +237,12 @@ class StreamHandler(ABC):
         most = self._config.max_stream_records
         if self.stream.failed:
             raise StreamError(
-                "bad_record", 422, "a line is not a record; the error line before this says why"
+                StreamErrorCode.BAD_RECORD,
+                "a line is not a record; the error line before this says why",
             )
         if most and self.stream.lines > most:
             raise StreamError(
-                "too_many_records",
-                413,
+                StreamErrorCode.TOO_MANY_RECORDS,
                 f"the input has more than {most} lines (max_stream_records)",
             )
         if self._draining:
@@ -283,47 +280,9 @@ class StreamHandler(ABC):
         return transport is not None and transport.is_reading()
 
 
-def on_error(request: web.Request) -> Literal["skip", "emit", "fail"]:
-    """Read what is to become of lines that are no records; raise ProblemError 400."""
-    mode = request.headers.get("Forst-On-Error", "skip")
-    if mode not in ("skip", "emit", "fail"):
-        raise ProblemError(400, f"Forst-On-Error must be skip, emit or fail, not {mode!r}")
-    return cast("Literal['skip', 'emit', 'fail']", mode)
-
-
-def has_frames(request: web.Request) -> bool:
-    """Tell whether the client asks for control lines."""
-    return request.headers.get("Forst-Frames") == "1"
-
-
 def keep_rejected(request: web.Request, registry: StreamRegistry) -> bool:
     """Tell whether anybody asks which lines were rejected."""
     return registry.error_file is not None or (has_frames(request) and on_error(request) != "skip")
-
-
-def filter_of(request: web.Request) -> Filter | None:
-    """Read which records to process, by header or in the query; raise ProblemError 400."""
-    text = request.headers.get("Forst-Filter") or request.query.get("filter")
-    if not text:
-        return None
-    try:
-        wanted = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ProblemError(400, f"Forst-Filter is not JSON: {error}") from None
-    if not isinstance(wanted, dict):
-        raise ProblemError(400, "Forst-Filter must be a JSON object")
-    try:
-        return Filter(wanted)
-    except FilterError as error:
-        raise ProblemError(400, f"Forst-Filter: {error}") from None
-
-
-def first_line(request: web.Request) -> int:
-    """Read the number of the first line; raise ProblemError 400."""
-    number = request.headers.get("Forst-First-Line", "1")
-    if not _LINE_NUMBER.fullmatch(number):
-        raise ProblemError(400, f"Forst-First-Line must be a number from 1, not {number!r}")
-    return int(number)
 
 
 def _response(request: web.Request, coding: str | None) -> StreamingResponse:
@@ -345,5 +304,6 @@ def _response(request: web.Request, coding: str | None) -> StreamingResponse:
 def drained() -> StreamError:
     """Make the error of a stream that ends because the server does."""
     return StreamError(
-        "draining", 503, "the server is going down; send again from the first line without :ack"
+        StreamErrorCode.DRAINING,
+        "the server is going down; send again from the first line without :ack",
     )

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from forstcore.loading import Loader
 from forstcore.processors import Processor
+from forstcore.wire import StreamErrorCode
 from server.config import ServerConfig
 from server.errors import ProblemError, StreamError
 from server.http.connections import Connections
@@ -117,7 +118,7 @@ class StreamRegistry:
         if stream in self._counted or stream not in self._streams:
             return
         if len(self._counted) >= self._most_streams:
-            raise StreamError("overloaded", 503, self._too_many())
+            raise StreamError(StreamErrorCode.OVERLOADED, self._too_many())
         self._counted.add(stream)
         self.connections.keep(stream.request)
 
@@ -166,7 +167,9 @@ class StreamRegistry:
         for stream in list(self._streams):
             stream.drain()
         if not await self._have_ended(seconds):
-            late = StreamError("draining", 503, "the server is going down and cannot wait longer")
+            late = StreamError(
+                StreamErrorCode.DRAINING, "the server is going down and cannot wait longer"
+            )
             for stream in list(self._streams):
                 stream.interrupt(late)
             if not await self._have_ended(_LAST_STREAMS):

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
 from aiohttp import web
 
+from forstcore.wire import StreamErrorCode
 from server.config import ServerConfig
 from server.errors import ProblemError, StreamError
 from server.http.body_protocol import BodyProtocol
@@ -122,8 +123,7 @@ class RequestBody:
         self._total += size
         if self._limit and self._total > self._limit:
             raise StreamError(
-                "stream_too_large",
-                413,
+                StreamErrorCode.STREAM_TOO_LARGE,
                 f"the input is longer than {self._limit} bytes (max_stream_bytes)",
             )
 
@@ -180,9 +180,11 @@ class RequestBody:
             if delay > 0:
                 await asyncio.sleep(delay)
         except web.RequestPayloadError as error:
-            raise StreamError("malformed_body", 400, f"the body is malformed: {error}") from None
+            raise StreamError(
+                StreamErrorCode.MALFORMED_BODY, f"the body is malformed: {error}"
+            ) from None
         except ConnectionError as error:
-            raise StreamError("disconnected", 400, "the client went away") from error
+            raise StreamError(StreamErrorCode.DISCONNECTED) from error
         finally:
             self.waiting = False
         self._read_bytes += len(data)

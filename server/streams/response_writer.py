@@ -9,6 +9,7 @@ import os
 from aiohttp import hdrs, web
 
 from forstcore import RejectedLines
+from forstcore.wire import StreamErrorCode
 from server.background import watched
 from server.config import ServerConfig
 from server.errors import StreamError
@@ -160,7 +161,7 @@ class ResponseWriter:
     def _open_transport(self) -> asyncio.Transport:
         transport = self._protocol.transport
         if transport is None or transport.is_closing():
-            raise StreamError("disconnected", 400, "the client went away")
+            raise StreamError(StreamErrorCode.DISCONNECTED)
         return transport
 
     async def end(self) -> None:
@@ -185,7 +186,7 @@ class ResponseWriter:
         try:
             await self._response.write_eof()
         except ConnectionError as error:
-            raise StreamError("disconnected", 400, "the client went away") from error
+            raise StreamError(StreamErrorCode.DISCONNECTED) from error
 
     async def fail(self, error: StreamError) -> None:
         """End a failed stream so that every client notices.
@@ -257,7 +258,7 @@ class ResponseWriter:
         except OSError as error:
             # What Python says instead of the system may name directories of the server.
             reason = os.strerror(error.errno or 0)
-            raise StreamError("spool", 507, f"cannot spool: {reason}") from error
+            raise StreamError(StreamErrorCode.SPOOL, f"cannot spool: {reason}") from error
 
     async def _send_spool(self) -> None:
         try:
@@ -272,10 +273,12 @@ class ResponseWriter:
         except StreamError as error:
             self._lost = error
         except OSError as error:
-            self._lost = StreamError("spool", 507, f"cannot read the spool: {error.strerror}")
+            self._lost = StreamError(
+                StreamErrorCode.SPOOL, f"cannot read the spool: {error.strerror}"
+            )
         except Exception:
             # What is in the spool is lost, so the stream must not go on as if it were not.
-            self._lost = StreamError("internal", 500, "an error of the server; see its log")
+            self._lost = StreamError(StreamErrorCode.INTERNAL)
             raise
         finally:
             self._pump = None
@@ -289,7 +292,7 @@ class ResponseWriter:
             if self._wake is wake:
                 self._wake = None
         if self._protocol.transport is None:
-            raise StreamError("disconnected", 400, "the client went away")
+            raise StreamError(StreamErrorCode.DISCONNECTED)
 
     def _stop_waiting(self) -> None:
         if self._wake is not None and not self._wake.done():

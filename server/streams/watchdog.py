@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from forstcore.wire import StreamErrorCode
 from server.config import ServerConfig
 from server.errors import StreamError
 from server.streams.request_body import RequestBody
@@ -90,7 +91,9 @@ class Watchdog:
         if now - max(self._input_at, self._output_at) > config.timeout:
             side = "the client took no results" if waiting else "no input came"
             self._interrupt(
-                StreamError("timeout", 408, f"{side} for {config.timeout:g} seconds (timeout)")
+                StreamError(
+                    StreamErrorCode.TIMEOUT, f"{side} for {config.timeout:g} seconds (timeout)"
+                )
             )
         elif waiting:
             if now - self._output_at > config.stall and not self._is_reading():

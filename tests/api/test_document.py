@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from forstcore import wire
+from forstcore._proc import ERROR_CODES
 from tests.server.raw import RawStream
-from tests.servers import ROOT, Server, launch
+from tests.servers import Server, launch
 
 jsonschema_rs = pytest.importorskip("jsonschema_rs", reason="needs jsonschema-rs")
 validator = pytest.importorskip("openapi_spec_validator", reason="needs openapi-spec-validator")
@@ -187,22 +189,21 @@ def test_news_fit_their_schema(servers: dict[str, Server]) -> None:
 
 
 def test_every_code_is_known(servers: dict[str, Server]) -> None:
-    """What the sources call an error is what the document calls it."""
     schemas = document_of(servers["plain"])["components"]["schemas"]
-    of_streams: set[str] = set()
-    of_records = {"processor_failed"}
-    for path in (ROOT / "server").rglob("*.py"):
-        of_streams.update(re.findall(r'StreamError\(\s*"(\w+)"', path.read_text()))
-    errors = ROOT / "forstcore/_core/error_lines.pyx"
-    for path in [*(ROOT / "forstcore").rglob("*.py"), errors]:
-        text = path.read_text()
-        of_records.update(re.findall(r'RecordError\(\s*"(\w+)"', text))
-        of_records.update(re.findall(r'^explain\(\w+, "(\w+)"', text, re.MULTILINE))
-    # Nobody is there to be told of this one.
-    assert set(schemas["StreamProblem"]["properties"]["code"]["enum"]) == (
-        of_streams - {"disconnected"}
-    )
-    assert set(schemas["ErrorLine"]["properties"]["code"]["enum"]) == of_records - {"blank"}
+    # A client that has gone gets no control line.
+    of_streams = set(wire.StreamErrorCode) - {wire.StreamErrorCode.DISCONNECTED}
+    assert set(schemas["StreamProblem"]["properties"]["code"]["enum"]) == of_streams
+    assert set(schemas["ErrorLine"]["properties"]["code"]["enum"]) == set(ERROR_CODES)
+
+
+def test_every_request_header_is_described(servers: dict[str, Server]) -> None:
+    document = document_of(servers["plain"])
+    parameters = [*document["components"]["parameters"].values()]
+    for _, _, operation in operations(document):
+        parameters += operation.get("parameters", [])
+    names = {each["name"] for each in parameters if "name" in each}
+    ours = {name for name in names if name.startswith(wire.FORST_PREFIX)}
+    assert ours == set(wire.REQUEST_HEADERS)
 
 
 @pytest.mark.parametrize(
