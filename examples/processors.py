@@ -13,14 +13,14 @@ from forstcore import ProcessedRecord, StreamingRecord
 
 @forstcore.processor("enrich")
 def enrich(record: dict[str, Any]) -> dict[str, Any]:
-    """Add the number of words; any object will do."""
+    """Add the number of words to any object."""
     record["words"] = len(str(record.get("data", "")).split())
     return record
 
 
 @forstcore.processor("shout")
 def shout(record: StreamingRecord) -> ProcessedRecord | None:
-    """Answer in capitals; records without data are dropped."""
+    """Return the data in capitals; drop records without data."""
     if not record["data"]:
         return None
     return {"id": record["id"], "result": record["data"].upper(), "status": "success"}
@@ -28,14 +28,14 @@ def shout(record: StreamingRecord) -> ProcessedRecord | None:
 
 @forstcore.processor("words")
 def words(record: StreamingRecord) -> Iterator[dict[str, str]]:
-    """Make a result of each word."""
+    """Return a result for each word."""
     for word in record["data"].split():
         yield {"id": record["id"], "word": word}
 
 
 @dataclass
 class Reading:
-    """What a sensor says."""
+    """A reading of a sensor."""
 
     sensor: str
     celsius: float
@@ -43,12 +43,12 @@ class Reading:
 
 @forstcore.processor("convert")
 def convert(reading: Reading) -> dict[str, Any]:
-    """Convert to Fahrenheit; what is no reading is an error line that says why."""
+    """Convert to Fahrenheit; an invalid reading becomes an error line with the reason."""
     return {"sensor": reading.sensor, "fahrenheit": reading.celsius * 9 / 5 + 32}
 
 
 @forstcore.processor("look-up")
 async def look_up(record: dict[str, Any]) -> dict[str, Any]:
-    """Ask somebody else, as here a clock, for many records at once."""
+    """Wait for another service, here a timer, for many records concurrently."""
     await asyncio.sleep(0.01)
     return record | {"asked": True}

@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from forstcore._client.forward import Answer, Request, forward
+from forstcore._client.forward import ForwardedRequest, ForwardedResponse, forward
 from forstcore.client import ForstStreamingClient, Input, ResultStream, StreamOptions
 from forstcore.records import ProcessedRecord
 
@@ -18,9 +18,9 @@ __all__ = ["StreamingIntegration"]
 
 _POLL_INTERVAL = 1.0  # Seconds between two checks whether a client is still connected.
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+AsgiMessage = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[AsgiMessage]]
+Send = Callable[[AsgiMessage], Awaitable[None]]
 
 
 class StreamingIntegration:
@@ -123,7 +123,7 @@ class StreamingIntegration:
                     content_type="application/problem+json",
                 )
             body = _one(data)
-        forwarded = Request(request.method, headers, body, gone)
+        forwarded = ForwardedRequest(request.method, headers, body, gone)
         async with _forward(self._client, self._endpoint, forwarded) as answer:
             response = web.StreamResponse(status=answer.status, headers=answer.headers)
             with contextlib.suppress(ConnectionError):
@@ -136,8 +136,8 @@ class StreamingIntegration:
 
 
 def _forward(
-    client: ForstStreamingClient, endpoint: str, request: Request
-) -> contextlib.AbstractAsyncContextManager[Answer]:
+    client: ForstStreamingClient, endpoint: str, request: ForwardedRequest
+) -> contextlib.AbstractAsyncContextManager[ForwardedResponse]:
     return forward(client.target, client.session(), client.config.timeout, endpoint, request)
 
 
@@ -157,14 +157,14 @@ class _Asgi:
         self._client = client
         self._endpoint = endpoint
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: AsgiMessage, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise RuntimeError(f"only HTTP requests are supported here, not {scope['type']!r}")
         receiver = _Receiver(receive)
         headers = [
             (str(name, "latin-1"), str(value, "latin-1")) for name, value in scope["headers"]
         ]
-        request = Request(scope["method"], headers, receiver.body(), receiver.gone)
+        request = ForwardedRequest(scope["method"], headers, receiver.body(), receiver.gone)
         async with _forward(self._client, self._endpoint, request) as answer:
             response_headers = [
                 (name.lower().encode("latin-1"), value.encode("latin-1"))

@@ -1,5 +1,5 @@
 /**
- * An Express app whose `POST /process` streams its body through forstcore, both ways at once.
+ * An Express app whose `POST /process` streams its body through forstcore in both directions.
  *
  *     npm ci && npm run build
  *     PORT=3000 FORST_URL=http://127.0.0.1:8080 node build/express/app.js
@@ -23,5 +23,5 @@ const server = app.listen(Number(PORT), "127.0.0.1", (error) => {
   if (error) throw error;
   console.log(`listens on http://127.0.0.1:${(server.address() as AddressInfo).port}`);
 });
-// Node would end every upload that takes longer than five minutes.
+// Otherwise Node ends each upload after five minutes.
 server.requestTimeout = 0;

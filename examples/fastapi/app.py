@@ -1,4 +1,4 @@
-"""A FastAPI app whose `POST /process` streams its body through forstcore, both ways at once.
+"""A FastAPI app whose `POST /process` streams its body through forstcore in both directions.
 
 pip install forstcore fastapi uvicorn
 FORST_URL=http://127.0.0.1:8080 uvicorn --app-dir examples/fastapi app:app --port 8000
@@ -29,5 +29,5 @@ async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
 
 
 app = FastAPI(lifespan=lifespan)
-# A path function of FastAPI would get the body only when all of it is there.
+# A path function of FastAPI would receive the body only after all of it has arrived.
 app.router.routes.append(Route("/process", integration.asgi, methods=["POST"]))

@@ -567,8 +567,8 @@ test("input that cannot be sent names the record", async () => {
     NaN: [[record(1), { id: "2", data: NaN }], /^record 2 has NaN at data, which/],
     "infinity inside": [[{ a: [{ b: [1, Infinity] }] }], /^record 1 has Infinity at a\.0\.b\.1/],
     "undefined in a list": [[{ a: [undefined] }], /^record 1 has undefined at a\.0/],
-    "text after records": [[record(1), NDJSON], /^records cannot go on with a string \(item 2\)$/],
-    "records after text": [[NDJSON, record(1)], /^NDJSON cannot go on with a Object \(item 2\)$/],
+    "text after records": [[record(1), NDJSON], /^records cannot be followed by a string \(item 2\)$/],
+    "records after text": [[NDJSON, record(1)], /^NDJSON cannot be followed by a Object \(item 2\)$/],
     "half a character": [["\udf32"], /^item 1: half a character/],
     "half a character at the end": [[NDJSON, "\ud83c"], /^item 2: half a character/],
     "half a character before bytes": [["\ud83c", Buffer.from(NDJSON)], /half a character/],
@@ -826,7 +826,7 @@ test("an answer that is no stream is told", async () => {
   });
   const own = new ForstStreamingClient(url);
   const [error] = await failed(own.streamToForst(ENDPOINT, [record(1)]));
-  assert.deepEqual([error.code, error.detail], ["protocol", "this is no result: <!doctype html>"]);
+  assert.deepEqual([error.code, error.detail], ["protocol", "this is not a result: <!doctype html>"]);
   const [same] = await failed(own.processStreamingData(ENDPOINT, [record(1)]));
   assert.equal(same.code, "cut");
   server.close();

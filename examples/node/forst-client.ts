@@ -1,8 +1,8 @@
 /**
- * A client of forstcore in one file without dependencies: copy it into your project.
+ * A forstcore client in one file without dependencies, to copy into your project.
  *
- * It needs Node 20 or newer, whose `fetch` sends and receives at the same time. Browsers send
- * everything before they read anything.
+ * It needs Node 20 or newer, whose `fetch` sends and receives at the same time. Browsers send the
+ * whole request before they read the response.
  */
 
 import { once } from "node:events";
@@ -10,12 +10,12 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import * as streams from "node:stream";
 import { pipeline } from "node:stream/promises";
 
-/** What is sent. Absent and null read as an empty string; other members are ignored. */
+/** A record to send. Absent and null members count as empty strings; others are ignored. */
 export type StreamingRecord = { id?: string | null; data?: string | null };
 
 export type ProcessedRecord = { id: string; result: string; status: "success" };
 
-/** Stands in the place of a line that is no record: `line` from 1, `offset` in bytes from 0. */
+/** Takes the place of an invalid line: `line` counts from 1, `offset` in bytes from 0. */
 export type InvalidLine = {
   status: "error";
   line: number;
@@ -29,14 +29,14 @@ export type Result = ProcessedRecord | InvalidLine;
 const invalid = new WeakSet<object>();
 
 /**
- * Tell whether a result stands in the place of a line that is no record, by what the server says
- * of its lines: a processor's result may have the same members.
+ * Tell whether a result takes the place of an invalid line. This relies on what the server
+ * announces, because the result of a processor may have the same members.
  */
 export function isInvalidLine(result: Result): result is InvalidLine {
   return invalid.has(result);
 }
 
-/** What a whole stream came to; `lines` are those of the input, `errors` those without a result. */
+/** The counts of a complete stream; `lines` are input lines, `errors` those that were rejected. */
 export type Summary = {
   lines: number;
   records: number;
@@ -44,7 +44,7 @@ export type Summary = {
   results: number;
   bytes_in: number;
   bytes_out: number;
-  /** How many lines were rejected for which reason; servers before 0.2 do not say. */
+  /** How many lines were rejected for each reason; servers before 0.2 do not send it. */
   errors_by_code?: Record<string, number>;
   digest: string;
 };
@@ -55,28 +55,28 @@ export type ClientOptions = {
   /** More request headers. */
   headers?: Record<string, string>;
   /**
-   * Milliseconds without a sign of life after which a server is given up (30,000); 0 for never.
-   * Has to be more than the server's `heartbeat`; slow producers and consumers do not count.
+   * Milliseconds without data from the server after which a stream fails (30,000); 0 for never.
+   * Must be more than the server's `heartbeat`. Pauses of producers and consumers do not count.
    */
   timeoutMs?: number;
-  /** About how many bytes of what the producer has ready are sent together (65,536). */
+  /** Approximate number of bytes to send together, if the producer has them ready (65,536). */
   chunkSize?: number;
 };
 
 export type StreamOptions = ClientOptions & {
   /**
-   * What becomes of a line that is no record: "skip" counts it, and is the default. A stream of
-   * which every line was rejected throws all the same. `console.warn` has the number of lines for
-   * those who set neither this nor `onEnd`.
+   * What to do with an invalid line; the default, "skip", counts it. A stream with only invalid
+   * lines throws in any case. If neither this nor `onEnd` is set, `console.warn` reports the number
+   * of invalid lines.
    */
   onError?: "skip" | "emit" | "fail";
-  /** Ends the stream; its reason is what the caller gets. */
+  /** Ends the stream; the caller gets its reason as the error. */
   signal?: AbortSignal;
-  /** Called with the counts of a stream that ended well. */
+  /** Called with the counts at the successful end of a stream. */
   onEnd?: (summary: Summary) => void;
   /**
-   * Called when records of a live stream are missing at this place, with their number where it is
-   * known. Without it, `console.warn` says so.
+   * Called when records of a live stream are missing at this place, with their number if that is
+   * known. Without it, `console.warn` reports them.
    */
   onMissed?: (count: number | undefined) => void;
 };
@@ -86,28 +86,28 @@ type Bytes = Uint8Array<ArrayBuffer>;
 type Text = string | Uint8Array | ArrayBuffer;
 
 /**
- * What can be sent: records; or NDJSON as text or bytes, whole or in pieces that are cut anywhere.
- * Streams of Node and of the web are iterable.
+ * What can be sent: records; or NDJSON as text or bytes, whole or in chunks that may be split
+ * anywhere. Streams of Node and of the web are iterable.
  */
 export type Input = Items<StreamingRecord> | Items<Text> | Text | Blob;
 
 /**
- * A request was refused, or a stream failed. What a producer throws comes as it is instead, and
- * input that cannot be sent as it is, is a TypeError that names the record.
+ * A request was refused, or a stream failed. Errors of a producer are thrown unchanged instead, and
+ * input that cannot be sent is a TypeError that names the record.
  */
 export class ForstError extends Error {
   override readonly name = "ForstError";
   /**
-   * The server's word for what happened, or one of this client: "refused" (the answer was no
-   * stream), "unreachable" (there was none), "cut" (the stream stopped before its end), "timeout",
-   * "corrupt" (what arrived is not what was sent), "protocol" (the answer is not that of such a
-   * server), "no_records" (every line was rejected).
+   * A code of the server, or of this client: "refused" (the response was not a stream),
+   * "unreachable" (there was no response), "cut" (the stream stopped before its end), "timeout",
+   * "corrupt" (data was lost or changed), "protocol" (the response violates the wire contract),
+   * "no_records" (every line was rejected).
    */
   readonly code: string;
   readonly detail: string;
-  /** The HTTP status, where there is one. */
+  /** The HTTP status, if there is one. */
   readonly status: number | undefined;
-  /** How many input lines have all their results in what the caller got. */
+  /** The number of input lines whose results have all been delivered to the caller. */
   readonly lines: number;
   /** The line that ended a stream with `onError: "fail"`. */
   readonly invalid: InvalidLine | undefined;
@@ -128,7 +128,7 @@ export class ForstError extends Error {
   }
 }
 
-/** Streams records through a server; one object serves any number of streams at once. */
+/** Streams records through a server; one object may run any number of streams at once. */
 export class ForstStreamingClient {
   readonly baseUrl: string;
   readonly options: ClientOptions;
@@ -141,8 +141,8 @@ export class ForstStreamingClient {
   /**
    * Send records and yield their results, in order, while records are still being sent.
    *
-   * Records are taken from their producer as the server takes them. A caller who stops early, by
-   * `break` or the signal, ends the upload and has the producer's `return()` called.
+   * The producer is read at the speed of the server. If the caller stops early, by `break` or the
+   * signal, the upload ends and the producer's `return()` is called.
    *
    * @throws ForstError, or what the producer threw.
    */
@@ -155,10 +155,10 @@ export class ForstStreamingClient {
   }
 
   /**
-   * As `streamToForst`, but return the result lines as a stream of bytes, cut anywhere.
+   * Like `streamToForst`, but return the result lines as a stream of bytes, split anywhere.
    *
-   * The returned stream fails with a ForstError where `streamToForst` throws one. Whoever sets the
-   * header `Forst-Frames` gets the response's body as it is, control lines included.
+   * The returned stream fails with a ForstError where `streamToForst` throws one. With the header
+   * `Forst-Frames` it is the unchanged body of the response, including control lines.
    */
   processStreamingData(
     endpoint: string,
@@ -171,7 +171,7 @@ export class ForstStreamingClient {
   }
 }
 
-/** What an application does with a server. */
+/** Streams inside an application: data sets, live sources, and forwarded requests. */
 export class StreamingIntegration {
   readonly #client: ForstStreamingClient;
   readonly #endpoint: string;
@@ -181,7 +181,7 @@ export class StreamingIntegration {
     this.#endpoint = endpoint;
   }
 
-  /** Yield the results of a data set, however large it is. */
+  /** Yield the results of a data set of any size. */
   processLargeDataset(
     records: Items<StreamingRecord>,
     options: StreamOptions = {},
@@ -190,10 +190,10 @@ export class StreamingIntegration {
   }
 
   /**
-   * Yield processed records of one of the server's sources as they come.
+   * Yield the processed records of one of the server's sources as they arrive.
    *
-   * Records that the source gives again unless they are acknowledged are acknowledged when the
-   * caller asks for what comes behind them: what it had in hand when it died goes to another.
+   * Some sources redeliver records until they are acknowledged. This acknowledges records when the
+   * caller asks for the next one: those that it was processing when it died go to another consumer.
    */
   processRealTimeData(
     input: { source: string; filters?: Record<string, unknown>; from?: string; processor?: string },
@@ -203,19 +203,19 @@ export class StreamingIntegration {
   }
 
   /**
-   * Answer a request to Express or to Node's own server by streaming its body through.
+   * Forward a request to Express or to Node's own server, and stream the response back.
    *
-   * Use it before any body parser: a body that has been read is answered with an error. The
-   * response starts after the first byte of the body: `fetch` sends nothing before that.
+   * Use it before any body parser: if the body has been read, the response is an error. The
+   * response starts after the first byte of the body, because `fetch` sends nothing before that.
    *
    * @throws ForstError if the stream fails after the response has started; the response is cut.
-   *   What fails before that is answered with a problem document.
+   *   For earlier failures the response is a problem document.
    * @throws TypeError if the arguments are not Node's own objects.
    */
   async handleStreamingRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (!(typeof request?.pipe === "function" && typeof response?.writeHead === "function")) {
       const places = "request.raw and reply.raw of Fastify, ctx.req and ctx.res of Koa";
-      throw new TypeError(`Node's own request and response are wanted here: ${places}`);
+      throw new TypeError(`this needs Node's own request and response: ${places}`);
     }
     if (request.readableDidRead || request.readableEnded) {
       const detail = "the body was read before: put this handler in front of any body parser";
@@ -226,7 +226,7 @@ export class StreamingIntegration {
     ) as Record<string, string>;
     let summary: Summary | undefined;
     const onEnd = (counts: Summary) => (summary = counts);
-    // Not the request itself: who destroys that destroys the response.
+    // Not the request itself: destroying it would destroy the response.
     const chunks = upload(request.pipe(new streams.PassThrough()) as Items<Uint8Array>);
     const exchange = exchangeOf(this.#client, this.#endpoint, chunks, { headers, onEnd }, "passed");
     response.once("close", () => void exchange.close());
@@ -253,16 +253,16 @@ export class StreamingIntegration {
       if (error instanceof ForstError && !response.headersSent) {
         refuse(response, error.code === "timeout" ? 504 : 502, error.code, error.detail);
       } else if (error instanceof ForstError || !response.destroyed) {
-        throw error; // Else the client went away.
+        throw error; // Otherwise the client has disconnected.
       }
     } finally {
-      // There are clients that read nothing before they have sent everything.
+      // Some clients send the whole request before they read the response.
       request.unpipe().resume();
     }
   }
 }
 
-/** Yield the results of a source, with acknowledgements if it wants them. */
+/** Yield the results of a source, with acknowledgements if it requires them. */
 async function* live(
   client: ForstStreamingClient,
   endpoint: string,
@@ -279,7 +279,7 @@ async function* live(
   await asked.close();
   let done = 0;
   let wake = () => {};
-  // The request goes on for as long as its response.
+  // The request stays open as long as its response.
   async function* acknowledgements() {
     yield order;
     for (let sent = 0; ; ) {
@@ -303,15 +303,15 @@ const PASSED_UP = /^(accept|content-type|content-encoding|traceparent|tracestate
 const PASSED_DOWN = ["Content-Type", "Cache-Control", "Retry-After", "X-Accel-Buffering"];
 
 type Upload = {
-  /** Take what the producer has ready, about `size` bytes of it; undefined at its end. */
+  /** Return about `size` bytes that the producer has ready; undefined at its end. */
   next(size: number): Promise<Bytes | undefined>;
-  /** Have the producer clean up. */
+  /** Let the producer clean up. */
   close(): Promise<void>;
 };
 
 const PAUSED = Symbol("paused");
 
-/** Let the event loop turn once. */
+/** Wait for one iteration of the event loop. */
 function turn(): Promise<typeof PAUSED> {
   return new Promise((resolve) => setImmediate(resolve, PAUSED));
 }
@@ -331,7 +331,7 @@ function upload(input: Input): Upload {
       ended = true;
       throw error;
     }
-    // As `for await` does: a list of promises is a list of what they become.
+    // As in `for await`: promises in a list are awaited.
     if (!item.done && item.value instanceof Promise) return { value: await item.value };
     return item;
   }
@@ -345,7 +345,7 @@ function upload(input: Input): Upload {
         asked ??= ask();
         const item = await (pause ? Promise.race([asked, pause]) : asked);
         if (item === PAUSED) {
-          asked.catch(() => {}); // The next call throws it.
+          asked.catch(() => {}); // The next call throws the error.
           break;
         }
         asked = undefined;
@@ -353,10 +353,10 @@ function upload(input: Input): Upload {
         if (part.length === 0) continue;
         parts.push(part);
         length += part.length;
-        // What is not there when the event loop has turned once is not ready.
+        // Anything later than one iteration of the event loop is not ready.
         pause ??= turn();
       }
-      // A producer that never pauses must not keep the event loop from everybody else.
+      // A producer that never pauses must not block the event loop.
       await pause;
       return parts.length > 0 ? joined(parts) : undefined;
     },
@@ -367,7 +367,7 @@ function upload(input: Input): Upload {
       asked?.catch(() => {});
       const closing = Promise.resolve(iterator.return?.());
       closing.catch(() => {});
-      // A producer that is busy cannot be interrupted: it cleans up when it can.
+      // A busy producer cannot be interrupted: it cleans up later.
       await (asked ? Promise.race([closing, turn()]) : closing);
     },
   };
@@ -383,41 +383,42 @@ function iteratorOf(input: Input): AsyncIterator<unknown> | Iterator<unknown> {
   if (typeof input === "string" || isBytes(input)) return [input].values();
   if (input instanceof Blob) return iteratorOf(input.stream() as Items<Uint8Array>);
   if (typeof input === "object" && input !== null) {
-    // Such a stream would look like an empty one.
+    // A stream that was already read would look like an empty one.
     if (isReadOut(input as unknown as NodeJS.ReadableStream)) {
-      throw new TypeError("the input is a stream that has been read to its end before");
+      throw new TypeError("the input is a stream that has already been read to its end");
     }
     if (Symbol.asyncIterator in input) return input[Symbol.asyncIterator]();
     if (Symbol.iterator in input) return input[Symbol.iterator]();
   }
   const wanted = "an iterable or a stream of records or NDJSON, or NDJSON as text or bytes";
-  throw new TypeError(`the input has to be ${wanted}, not ${kindOf(input)}`);
+  throw new TypeError(`the input must be ${wanted}, not ${kindOf(input)}`);
 }
 
-/** Tell whether a stream has been read to its end; runtimes other than Node may not know. */
+/** Tell whether a stream has been read to its end; runtimes other than Node may not tell. */
 function isReadOut(stream: NodeJS.ReadableStream): boolean {
   const { Readable, isErrored, isReadable } = streams as Partial<typeof streams>;
   const isOver = isReadable?.(stream) === false && !isErrored?.(stream);
   return isOver && (Readable?.isDisturbed?.(stream) ?? false);
 }
 
-/** Make JSON lines of records; check and copy pieces of NDJSON. Errors name the item. */
+/** Convert records to JSON lines; check and copy chunks of NDJSON. Errors name the item. */
 class Encoder {
   #count = 0;
   #first: "records" | "NDJSON" | undefined;
-  #half = ""; // Of a character that was cut between two pieces of text.
+  #half = ""; // Half of a character that is split between two chunks of text.
 
   encode(item: unknown): string | Bytes {
     this.#count++;
     const kind = typeof item === "string" || isBytes(item) ? "NDJSON" : "records";
     this.#first ??= kind;
     if (kind !== this.#first) {
-      throw new TypeError(`${this.#first} cannot go on with ${kindOf(item)} (item ${this.#count})`);
+      const found = `${kindOf(item)} (item ${this.#count})`;
+      throw new TypeError(`${this.#first} cannot be followed by ${found}`);
     }
     if (typeof item === "string") return this.#text(item);
     if (!isBytes(item)) return this.#record(item);
     this.finish();
-    // A copy: the producer may use its buffer again.
+    // A copy, because the producer may reuse its buffer.
     return Buffer.from(item instanceof ArrayBuffer ? new Uint8Array(item) : item);
   }
 
@@ -449,7 +450,7 @@ class Encoder {
     }
     if (line?.[0] !== "{") wrong = `is ${kindOf(item)}, not an object`;
     else if (line === "{}" && !isPlain(item)) wrong = `is ${kindOf(item)}, empty as JSON`;
-    // JSON has null for what it cannot express.
+    // JSON.stringify writes null for values that JSON cannot express.
     else if (line.includes("null")) wrong = notInJson(item, "");
     if (wrong) throw new TypeError(`record ${this.#count} ${wrong}`);
     return `${line}\n`;
@@ -488,8 +489,8 @@ function kindOf(value: unknown): string {
 }
 
 /**
- * One request: its upload, its response, and the end of both. Of a "live" stream the records are
- * not the caller's; one that is "passed" on has somebody else to tell what became of them.
+ * One request: its upload, its response, and the end of both. The records of a "live" stream are
+ * not the caller's, and a "passed" stream is forwarded: its results are checked by its client.
  */
 function exchangeOf(
   client: ForstStreamingClient,
@@ -516,15 +517,15 @@ function exchangeOf(
   let summary: Summary | undefined;
   let lines = 0; // Acknowledged by the server.
   let bytesSent = 0;
-  let bytesReceived = 0; // Of results: control lines are taken off.
-  let rejected = new Set<number>(); // Which lines after the last `:rejected` stand for errors,
-  let passed = 0; // and how many came since.
+  let bytesReceived = 0; // Of results, without control lines.
+  let rejected = new Set<number>(); // Positions of error lines after the last `:rejected`.
+  let passed = 0; // Number of lines since then.
   let lastInvalid: InvalidLine | undefined;
 
   /**
-   * Yield the results of the response; control lines are understood and kept back.
+   * Yield the results of the response, and handle its control lines.
    *
-   * @param onAck is called with the number of input lines that the caller is done with.
+   * @param onAck is called with the number of input lines that the caller has processed.
    */
   async function* results(
     onAck: (lines: number) => void = () => {},
@@ -544,7 +545,7 @@ function exchangeOf(
       for (const line of whole) {
         if (line.startsWith(":")) {
           control(line);
-          // Whoever has asked for more than what is above this line is done with that.
+          // The caller has asked for more, so has processed everything above this line.
           if (line.startsWith(":ack ")) onAck(lines);
           continue;
         }
@@ -560,9 +561,9 @@ function exchangeOf(
   /** Yield the bytes of the result lines. */
   async function* bytes(): AsyncGenerator<Bytes, void, undefined> {
     if (isRaw) return yield* body();
-    let part: Buffer<ArrayBuffer>[] = []; // Of a control line.
-    let isAtStart = true; // Of a line.
-    let last = Buffer.alloc(0); // What may hold the line that ends the stream.
+    let part: Buffer<ArrayBuffer>[] = []; // Part of a control line.
+    let isAtStart = true; // Whether this is the start of a line.
+    let last = Buffer.alloc(0); // The last bytes, with the line that may end the stream.
     for await (const chunk of body()) {
       const data = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
       for (let at = 0; at < data.length; ) {
@@ -597,7 +598,7 @@ function exchangeOf(
     try {
       return JSON.parse(line) as Result;
     } catch (cause) {
-      const detail = `this is no result: ${line.slice(0, 80)}`;
+      const detail = `this is not a result: ${line.slice(0, 80)}`;
       throw new ForstError("protocol", detail, 200, lines, { cause });
     }
   }
@@ -627,11 +628,11 @@ function exchangeOf(
     else console.warn(`forstcore: ${count ?? "some"} records of a live stream were missed`);
   }
 
-  /** Throw if the response does not hold all that became of what was sent. */
+  /** Throw if the response does not account for everything that was sent. */
   function checkEnd(): void {
     if (!summary) throw new ForstError("cut", "the response stopped before its :end", 200, lines);
     const { bytes_in, bytes_out, records, errors, errors_by_code = {} } = summary;
-    // Its digest is not checked: Node has no XXH3.
+    // The digest is not checked, because Node has no XXH3.
     if (bytes_out !== bytesReceived) {
       const detail = `${bytesReceived} of ${bytes_out} bytes of results arrived`;
       throw new ForstError("corrupt", detail, 200, lines);
@@ -652,13 +653,13 @@ function exchangeOf(
     onEnd?.(summary);
   }
 
-  /** Yield the response's body as it comes, and watch that it does: there are heartbeats. */
+  /** Yield the response's body as it arrives; fail if not even heartbeats arrive. */
   async function* body(): AsyncGenerator<Bytes, void, undefined> {
     try {
       const response = await open();
       if (response.status !== 200) throw await timed(refusal(response));
       const reader = response.body?.getReader();
-      // fetch forgets its signal at the next garbage collection after the head of the response.
+      // After the response headers, fetch loses its signal at the next garbage collection.
       stop.signal.addEventListener("abort", () => void reader?.cancel().catch(() => {}));
       for (;;) {
         const chunk = await timed(reader?.read());
@@ -673,12 +674,12 @@ function exchangeOf(
     }
   }
 
-  /** Send the request and return its response, whatever it is, as soon as that has a head. */
+  /** Send the request; return its response as soon as the headers have arrived. */
   function open(): Promise<Response> {
     return (opening ??= request());
   }
 
-  /** End both sides, whatever they are doing. */
+  /** End the upload and the response. */
   async function close(reason?: unknown): Promise<void> {
     signal?.removeEventListener("abort", follow);
     stop.abort(reason);
@@ -691,7 +692,7 @@ function exchangeOf(
     try {
       stop.signal.throwIfAborted();
       const chunks = repeatable(next);
-      // fetch sends nothing before the first chunk, and counts that time as the server's.
+      // fetch sends nothing before the first chunk, and counts that time against the server.
       await Promise.race([chunks.first, once(stop.signal, "abort")]);
       for (let attempt = 1; ; attempt++) {
         stop.signal.throwIfAborted();
@@ -702,7 +703,7 @@ function exchangeOf(
         } catch (error) {
           if (attempt === ATTEMPTS || !chunks.isKept() || !wasClosed(error)) throw error;
         }
-        await turn(); // Other connections of its age may turn out to be closed, too.
+        await turn(); // Lets fetch notice other connections of the same age that are closed.
       }
     } catch (error) {
       const reason = failure("unreachable", error);
@@ -717,7 +718,7 @@ function exchangeOf(
       headers,
       body: stream,
       duplex: "half",
-      // Else fetch keeps all of the body, to send it again to where a redirect leads.
+      // Otherwise fetch keeps the whole body, to send it again to the target of a redirect.
       redirect: "error",
       signal: stop.signal,
     };
@@ -738,7 +739,7 @@ function exchangeOf(
   async function timed<T>(step: T): Promise<Awaited<T>> {
     if (timeoutMs <= 0 || timeoutMs > LONGEST_TIMEOUT) return await step;
     const timer = setTimeout(() => {
-      const detail = `no sign of life from the server for ${timeoutMs} ms`;
+      const detail = `no data from the server for ${timeoutMs} ms`;
       stop.abort(new ForstError("timeout", detail, undefined, lines));
     }, timeoutMs);
     try {
@@ -759,17 +760,17 @@ function exchangeOf(
   return { results, bytes, open, close };
 }
 
-const LONGEST_TIMEOUT = 2 ** 31 - 1; // Timers take what is longer for no time at all.
+const LONGEST_TIMEOUT = 2 ** 31 - 1; // Timers fire at once if the time is longer.
 const ATTEMPTS = 3;
-const MOST_KEPT = 1 << 20; // Bytes that may be sent before an answer, and sent again.
+const MOST_KEPT = 1 << 20; // Bytes sent before the response that may be sent again.
 
-/** Tell whether a request met a connection that the server had closed, so that none was begun. */
+/** Tell whether the server had already closed the connection, so that it never saw the request. */
 function wasClosed(error: unknown): boolean {
   const { cause } = error as { cause?: { code?: string } };
   return ["UND_ERR_SOCKET", "ECONNRESET", "EPIPE"].includes(cause?.code ?? "");
 }
 
-/** Keep the chunks of a body that may have to be sent again, until it has been answered. */
+/** Keep the chunks of a body for another attempt, until there is a response. */
 function repeatable(next: () => Promise<Bytes | undefined>) {
   const first = next();
   const kept = [first];
@@ -793,7 +794,7 @@ function repeatable(next: () => Promise<Bytes | undefined>) {
   return { first, again, isKept: () => isKept, forget: () => void (isKept = false) };
 }
 
-/** Read the error line that ends some result lines, if there is one. */
+/** Return the error line at the end of some result lines, if there is one. */
 function invalidLine(results: Buffer): InvalidLine | undefined {
   try {
     const line = JSON.parse(results.toString().trimEnd().split("\n").at(-1) ?? "") as Result;
@@ -803,7 +804,7 @@ function invalidLine(results: Buffer): InvalidLine | undefined {
   }
 }
 
-/** Make a stream that is pulled, and holds nothing. */
+/** Make a pull stream without a buffer. */
 function streamOf(
   next: () => Promise<Bytes | undefined>,
   cancel: (reason: unknown) => Promise<void> = async () => {},
@@ -825,6 +826,6 @@ async function refusal(response: Response): Promise<ForstError> {
   const text = await response.text();
   const isProblem = response.headers.get("Content-Type")?.startsWith("application/problem+json");
   const problem = (isProblem ? JSON.parse(text) : {}) as { code?: string; detail?: string };
-  const detail = problem.detail ?? `the answer is ${response.status} ${response.statusText}`;
+  const detail = problem.detail ?? `the response is ${response.status} ${response.statusText}`;
   return new ForstError(problem.code ?? "refused", detail, response.status);
 }

@@ -1,5 +1,5 @@
 /**
- * Streams records that an async generator makes through a forstcore server.
+ * Streams the records of an async generator through a forstcore server.
  *
  *     npm ci && npm run build
  *     node build/node/main.js [number of records] [address of the server]

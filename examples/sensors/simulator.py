@@ -1,4 +1,4 @@
-"""Sensors that do not exist: publishes their temperatures over MQTT, a few a second.
+"""Simulates sensors: publishes temperatures over MQTT, a few per second.
 
 python examples/sensors/simulator.py --sensors 5 --rate 20
 """
@@ -15,7 +15,7 @@ import aiomqtt
 
 
 async def simulate(host: str, port: int, sensors: int, rate: float, count: int) -> None:
-    """Publish `count` readings, or without end if that is 0."""
+    """Publish `count` readings; 0 means without end."""
     temperatures = [random.uniform(18, 24) for _ in range(sensors)]
     sent = 0
     async with aiomqtt.Client(host, port) as client:

@@ -1,4 +1,4 @@
-"""A live view in the terminal: the last reading of each sensor, as forstcore passes it on.
+"""A live view in the terminal: the last reading of each sensor, received through forstcore.
 
 python examples/sensors/view.py --level high
 """

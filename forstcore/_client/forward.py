@@ -18,7 +18,7 @@ from forstcore import wire
 from forstcore._client.connection import NETWORK_ERRORS, abort, read_some, reason
 from forstcore._client.server_address import ServerAddress
 
-__all__ = ["Answer", "Request", "forward"]
+__all__ = ["ForwardedRequest", "ForwardedResponse", "forward"]
 
 # An allow-list keeps out hop-by-hop headers, and credentials that are meant for the application.
 _PREFIX = wire.FORST_PREFIX.lower()
@@ -45,7 +45,7 @@ _RESPONSE_HEADERS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ForwardedRequest:
     """A request to forward.
 
     Attributes:
@@ -61,7 +61,7 @@ class Request:
     gone: Callable[[], Awaitable[object]]
 
 
-class Answer:
+class ForwardedResponse:
     """The server's response, or an error response in its place.
 
     Args:
@@ -97,8 +97,8 @@ async def forward(
     session: aiohttp.ClientSession,
     answer_within: float,
     endpoint: str,
-    request: Request,
-) -> AsyncIterator[Answer]:
+    request: ForwardedRequest,
+) -> AsyncIterator[ForwardedResponse]:
     """Forward a request; drop the rest of the exchange when the block ends.
 
     Args:
@@ -145,7 +145,7 @@ async def forward(
     response_headers = _allowed(response.headers.items(), _RESPONSE_HEADERS)
     watching = asyncio.create_task(_abort_when(request.gone, response))
     try:
-        yield Answer(response.status, response_headers, partial(read_some, response))
+        yield ForwardedResponse(response.status, response_headers, partial(read_some, response))
     finally:
         watching.cancel()
         abort(response)
@@ -168,10 +168,10 @@ def _allowed(headers: Iterable[tuple[str, str]], names: frozenset[str]) -> CIMul
     )
 
 
-def _problem(status: int, detail: str) -> Answer:
+def _problem(status: int, detail: str) -> ForwardedResponse:
     document = {"title": HTTPStatus(status).phrase, "status": status, "detail": detail}
     body = asyncio.StreamReader()
     body.feed_data(json.dumps(document).encode() + b"\n")
     body.feed_eof()
     headers = CIMultiDict({hdrs.CONTENT_TYPE: "application/problem+json"})
-    return Answer(status, headers, lambda: body.read(1 << 16))
+    return ForwardedResponse(status, headers, lambda: body.read(1 << 16))

@@ -1,7 +1,7 @@
-"""Sources: where records come from that nobody sends in a request.
+"""Sources: records that no request carries, from memory, files, Redis or MQTT.
 
-A source is opened at an offset and gives batches of whole lines. What it is, its URL says;
-what it needs beyond this package is imported when it is opened.
+A source is opened at an offset and yields batches of whole lines. Its URL defines its kind and
+options; optional dependencies are imported on demand.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ __all__ = [
 ]
 
 NOW = "now"
-"""Offset behind the last record that there is."""
+"""Offset after the last existing record."""
 
 START = "start"
-"""Offset of the first record that there still is."""
+"""Offset of the first record that still exists."""
 
 Keeps: TypeAlias = Literal["offsets", "unacknowledged", "nothing"]
 
@@ -50,11 +50,11 @@ class Batch:
     """Some of a source's records.
 
     Attributes:
-        lines: whole lines, each with its LF; empty where there is only something to tell.
-        offset: from where to go on behind them; empty if the source knows no offsets.
-        missed: how many records before these the source had no more, None if it cannot say.
-        is_last: whether there was nothing more behind them when they were read.
-        receipt: what to acknowledge them by, None where that means nothing.
+        lines: whole lines, each with its LF; empty if the batch only reports the other attributes.
+        offset: where to resume after them; empty if the source has no offsets.
+        missed: how many records before them were lost, None if that is unknown.
+        is_last: whether there was nothing more after them when they were read.
+        receipt: what to acknowledge them with, None if that is not needed.
     """
 
     lines: bytes
@@ -66,10 +66,10 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """That a broker went away, or is back.
+    """A change of a broker's availability.
 
     Attributes:
-        state: what it is now.
+        state: its new state.
         detail: what happened, for people.
     """
 
@@ -78,46 +78,46 @@ class Notice:
 
 
 class Reader(Protocol):
-    """One reading of a source.
+    """Reads a source from one offset on.
 
-    Thread-safety: belongs to the event loop in which it was opened; one call at a time, but
+    Thread-safety: belongs to the event loop in which it was opened; one call at a time, except
     for `acknowledge`, which may be called while `read` waits.
     """
 
     async def read(self) -> Batch | Notice | None:
-        """Wait for what comes next; None where the source has ended.
+        """Wait for the next batch or notice; return None at the end of the source.
 
-        The first batch is empty, and tells by its offset where the reading starts.
+        The first batch is empty; its offset is where reading starts.
 
         Raises:
-            SourceError: the source cannot be read, now or later.
+            SourceError: the source cannot be read, and a retry would not help.
         """
         ...
 
     async def acknowledge(self, receipt: object) -> None:
-        """Say that a batch is done with, so that nobody gets it again.
+        """Acknowledge a batch, so that it is not delivered again.
 
         Args:
             receipt: that of the batch.
 
         Raises:
-            SourceError: the source takes no acknowledgements, now or later.
+            SourceError: the source cannot acknowledge, and a retry would not help.
         """
         ...
 
     async def close(self) -> None:
-        """Stop reading, and free what the reading holds."""
+        """Stop reading, and free all resources."""
         ...
 
 
 class Source(Protocol):
-    """Somewhere to read from.
+    """Where records are read from.
 
     Attributes:
-        name: what clients call it.
+        name: its name for clients.
         is_shared: whether every reader gets every record. If not, each gets a part.
-        keeps: what there is for a reader that comes after another, also after a process was
-            killed: ``offsets`` to go on from; records that were not acknowledged; or nothing.
+        keeps: what a later reader can resume with, even if a process was killed: ``offsets``;
+            ``unacknowledged`` records; or ``nothing``.
 
     Thread-safety: belongs to the event loop in which it is first read.
     """
@@ -127,7 +127,7 @@ class Source(Protocol):
     keeps: Keeps
 
     def check(self, start: str) -> None:
-        """Raise OffsetError if nobody can read from there.
+        """Raise OffsetError if reading cannot start there.
 
         Args:
             start: as for `open`.
@@ -135,18 +135,17 @@ class Source(Protocol):
         ...
 
     def open(self, start: str, session: str = "") -> Reader:
-        """Begin to read.
+        """Start to read.
 
         Args:
-            start: the offset behind which to begin, `START` or `NOW`; checked.
-            session: what identifies readers that may take over from each other what has not been
-                acknowledged, where that is not any two readers; empty for one that acknowledges
-                at once.
+            start: the offset after which to start, `START` or `NOW`; checked.
+            session: identifies readers that may take over each other's unacknowledged records, if
+                not all of them may; empty for a reader that acknowledges at once.
         """
         ...
 
     async def close(self) -> None:
-        """Free what the source holds, when its readers are closed."""
+        """Free all resources, after the readers have been closed."""
         ...
 
 
@@ -156,8 +155,8 @@ class SourceLimits:
 
     Attributes:
         ring_size: bytes that a memory source keeps.
-        max_line_size: bytes of the longest line; of a longer one just enough is read to tell.
-        worker: which of several processes of a server this is, empty if it is the only one.
+        max_line_size: maximum bytes of a line; of a longer one, just enough is read to detect it.
+        worker: identifies this process among several of a server, empty if it is the only one.
     """
 
     ring_size: int = 64 << 20
@@ -166,17 +165,17 @@ class SourceLimits:
 
 
 def open_source(name: str, url: str, limits: SourceLimits | None = None) -> Source:
-    """Make a source of its URL. Nothing is connected to before somebody reads.
+    """Return the source of a URL. It does not connect before it is read.
 
     Args:
-        name: what clients call it.
+        name: its name for clients.
         url: ``memory:``, ``file:…``, ``redis://…`` or ``mqtt://…``, each with its options as
             a query.
         limits: how much memory it may use.
 
     Raises:
-        SourceError: the URL is none of these, or what its kind of source needs is not installed
-            in a release that is supported.
+        SourceError: the URL is none of these, or a required package is not installed in a supported
+            release.
     """
     parsed = SourceUrl(name, url)
     if parsed.scheme not in _MODULES:

@@ -1,4 +1,4 @@
-"""What the readers of brokers have in common: they outlive the connection."""
+"""Base of the readers of brokers, which survive the loss of a connection."""
 
 from __future__ import annotations
 
@@ -11,20 +11,25 @@ from abc import ABC, abstractmethod
 from forstcore._cancelling import check_cancelled
 from forstcore.sources import Batch, Notice
 
-__all__ = ["BrokerLog", "BrokerReader"]
+__all__ = ["BrokerLog", "BrokerReader", "on_one_line"]
 
 _LOGGER = logging.getLogger("forstcore")
 
-_FIRST_PAUSE = 0.1  # Seconds before the second attempt to connect; doubles with each failure,
-_LONGEST_PAUSE = 10.0  # up to this. Up to half of each pause is left out at random.
-_STABLE = 30.0  # Seconds that a connection has to last before the pauses start anew.
+_FIRST_PAUSE = 0.1  # Seconds before the second attempt to connect; doubles with each failure.
+_MAX_PAUSE = 10.0  # Seconds. Each pause is shortened by random jitter of up to half of it.
+_STABLE = 30.0  # Seconds that a connection has to last for the pauses to start again.
 
-_BURST = 10  # Log lines of a source that may come at once,
-_REFILL = 30.0  # and seconds after which one more may.
+_BURST = 10  # Log lines of a source that may be written at once.
+_REFILL = 30.0  # Seconds after which one more may be written.
+
+
+def on_one_line(document: bytes) -> bytes:
+    """Return a JSON document without line ends, which JSON allows between tokens only."""
+    return document.replace(b"\n", b" ")
 
 
 class BrokerLog:
-    """The log lines of one source, at a bounded rate, however many readers it has.
+    """Logs about one source, at a limited rate, however many readers it has.
 
     Args:
         name: name of the source.
@@ -33,43 +38,45 @@ class BrokerLog:
     def __init__(self, name: str) -> None:
         self._name = name
         self._allowed = float(_BURST)
-        self._looked_at = time.monotonic()
+        self._updated_at = time.monotonic()
         self._suppressed = 0
 
     def write(self, level: int, text: str) -> None:
-        """Log a line about the source, or count it if there have been too many."""
+        """Write a log line about the source, or count it if there were too many."""
         now = time.monotonic()
-        self._allowed = min(_BURST, self._allowed + (now - self._looked_at) / _REFILL)
-        self._looked_at = now
+        self._allowed = min(_BURST, self._allowed + (now - self._updated_at) / _REFILL)
+        self._updated_at = now
         if self._allowed < 1:
             self._suppressed += 1
             return
         self._allowed -= 1
         if self._suppressed:
-            text = f"{text} ({self._suppressed} lines about this source were left out)"
+            text = f"{text} ({self._suppressed} log lines about this source were suppressed)"
             self._suppressed = 0
         _LOGGER.log(level, "source %s: %s", self._name, text)
 
 
 class BrokerReader(ABC):
-    """Read from a broker, and connect again whenever the connection is lost.
+    """Read from a broker, and reconnect whenever the connection is lost.
 
-    Pauses between attempts grow, and only a connection that lasted for a while makes them short
-    again: a broker that accepts connections and drops them is not called without end.
+    Pauses between attempts grow, and start again only after a connection that lasted for a while,
+    so that a broker that accepts and drops connections is not called all the time.
 
     Args:
         name: name of the source, for errors.
         log: the log of the source.
+        max_line_size: maximum bytes of a line.
     """
 
-    passing: tuple[type[Exception], ...]
-    """Errors that may pass: what raises one is tried again."""
+    transient_errors: tuple[type[Exception], ...]
+    """Errors after which the reader reconnects."""
 
-    def __init__(self, name: str, log: BrokerLog) -> None:
+    def __init__(self, name: str, log: BrokerLog, max_line_size: int) -> None:
         self._name = name
         self._log = log
+        self._max_line_size = max_line_size
         self._is_connected = False
-        self._is_down = False  # What the last notice said.
+        self._is_down = False  # according to the last notice
         self._connected_at = 0.0
         self._failures = 0
 
@@ -84,12 +91,12 @@ class BrokerReader(ABC):
                     self._connected_at = time.monotonic()
                     if self._is_down:
                         self._is_down = False
-                        self._log.write(logging.INFO, "the broker is back")
+                        self._log.write(logging.INFO, "the broker is up again")
                         return Notice("up")
                 batch = await self._receive()
                 check_cancelled()
                 return batch
-            except self.passing as error:
+            except self.transient_errors as error:
                 if self._is_connected and time.monotonic() - self._connected_at >= _STABLE:
                     self._failures = 0
                 self._is_connected = False
@@ -99,11 +106,11 @@ class BrokerReader(ABC):
                 if not self._is_down:
                     self._is_down = True
                     detail = f"{type(error).__name__}: {error}"[:300]
-                    self._log.write(logging.WARNING, f"the broker is away: {detail}")
+                    self._log.write(logging.WARNING, f"the broker is down: {detail}")
                     return Notice("down", detail)
 
-    async def acknowledge(self, receipt: object) -> None:  # noqa: B027 (most need none)
-        """Do nothing, where nobody else would get the records."""
+    async def acknowledge(self, receipt: object) -> None:  # noqa: B027 (optional)
+        """Do nothing, unless the broker redelivers records."""
 
     async def close(self) -> None:
         if self._is_connected:
@@ -112,7 +119,7 @@ class BrokerReader(ABC):
 
     @abstractmethod
     async def _connect(self) -> None:
-        """Connect, and go on where the reading was."""
+        """Connect, and continue after the last record read."""
 
     @abstractmethod
     async def _receive(self) -> Batch:
@@ -120,10 +127,18 @@ class BrokerReader(ABC):
 
     @abstractmethod
     async def _disconnect(self) -> None:
-        """Give the connection up; it may be broken."""
+        """Drop the connection, which may be broken."""
+
+    def _log_too_long(self, what: str) -> None:
+        """Log that a record is longer than a line may be."""
+        self._log.write(
+            logging.WARNING,
+            f"{what} is longer than {self._max_line_size} bytes (max_line_size): it is reported as "
+            "line_too_long",
+        )
 
     async def _pause(self) -> None:
         if self._failures:
-            # The exponent is bounded: a broker may be away for days.
-            pause = min(_FIRST_PAUSE * 2.0 ** min(self._failures - 1, 20), _LONGEST_PAUSE)
+            # The exponent is bounded, because a broker may be down for days.
+            pause = min(_FIRST_PAUSE * 2.0 ** min(self._failures - 1, 20), _MAX_PAUSE)
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))

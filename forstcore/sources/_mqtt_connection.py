@@ -1,7 +1,7 @@
-"""A connection to a broker that speaks MQTT 5, for a client that subscribes and nothing else.
+"""An MQTT 5 connection for a client that only subscribes.
 
-Nothing is read from the connection before it is wanted, so that a broker whose messages nobody
-takes is slowed down by TCP; and of a message that is too long only the start is kept.
+Data is read from the connection on demand, so that TCP slows down the broker when nobody takes its
+messages. Only the start of a message that is too long is kept.
 """
 
 from __future__ import annotations
@@ -14,25 +14,35 @@ from dataclasses import dataclass
 
 __all__ = ["Message", "MqttConnection", "MqttError", "Session"]
 
-_READ = 1 << 16  # Bytes that are read at once.
-_HEAD = 1 << 17  # Bytes of a message that may stand before its payload: topic and properties.
-_MOST_UNSENT = 1 << 16  # Bytes that may wait for a broker that does not read.
-_KEEP_ALIVE = 60  # Seconds in which something has to come from either side.
-_LAST_WORDS = 2.0  # Seconds in which a connection may end in order.
+_READ_SIZE = 1 << 16  # Bytes per read.
+_MAX_HEAD = 1 << 17  # Bytes of a message before its payload: topic and properties.
+_MAX_UNSENT = 1 << 16  # Bytes that may wait to be sent to the broker.
+_KEEP_ALIVE = 60  # Seconds in which each side has to send something.
+_CLOSE_TIMEOUT = 2.0  # Seconds in which a connection may end gracefully.
 
 _CONNECT, _CONNACK, _PUBLISH, _PUBACK, _SUBSCRIBE, _SUBACK = 0x10, 0x20, 0x30, 0x40, 0x82, 0x90
 _PINGREQ, _PINGRESP, _DISCONNECT = 0xC0, 0xD0, 0xE0
 
-# How the values of properties are written, by the first byte.
-_SIZES = {
+# The encoding of properties by their identifier: bytes, or number of strings.
+_PROPERTY_SIZES = {
     **dict.fromkeys((0x01, 0x17, 0x19, 0x24, 0x25, 0x28, 0x29, 0x2A), 1),
     **dict.fromkeys((0x13, 0x21, 0x22, 0x23), 2),
     **dict.fromkeys((0x02, 0x11, 0x18, 0x27), 4),
 }
-_TEXTS = {0x03: 1, 0x08: 1, 0x09: 1, 0x12: 1, 0x15: 1, 0x16: 1, 0x1A: 1, 0x1C: 1, 0x1F: 1, 0x26: 2}
+_PROPERTY_STRINGS = {
+    0x03: 1,
+    0x08: 1,
+    0x09: 1,
+    0x12: 1,
+    0x15: 1,
+    0x16: 1,
+    0x1A: 1,
+    0x1C: 1,
+    0x1F: 1,
+    0x26: 2,
+}
 _SERVER_KEEP_ALIVE = 0x13
 
-_REFUSED = 0x80  # Reason codes from here on are errors.
 TAKEN_OVER = 0x8E
 _REASONS = {
     0x84: "unsupported protocol version",
@@ -57,11 +67,11 @@ _REASONS = {
 
 
 class MqttError(Exception):
-    """A connection that was refused, or lost.
+    """A connection was refused or lost.
 
     Args:
         text: what happened.
-        code: the reason code of the broker, 0 if it gave none.
+        code: the reason code of the broker, 0 if there is none.
     """
 
     def __init__(self, text: str, code: int = 0) -> None:
@@ -71,12 +81,12 @@ class MqttError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Who connects, and what the broker keeps while it is away.
+    """The session of a client at the broker.
 
     Attributes:
         name: the client identifier.
         expiry: seconds for which the broker keeps the session.
-        receive_maximum: messages that it may send and that are not acknowledged.
+        receive_maximum: maximum number of unacknowledged messages.
         username, password: None for none.
     """
 
@@ -89,13 +99,13 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message that was published.
+    """A published message.
 
     Attributes:
         topic: its topic.
         payload: its payload, or the start of one that is too long.
-        number: what to acknowledge it by; 0 if nothing is to be acknowledged.
-        again: whether it may have come before.
+        number: the packet identifier, to acknowledge it; 0 if that is not needed.
+        again: whether it may be a duplicate.
     """
 
     topic: str
@@ -105,14 +115,14 @@ class Message:
 
 
 class MqttConnection:
-    """A connection.
+    """A connection to a broker.
 
     Args:
-        reader, writer: the two sides of it.
-        longest: bytes of a payload that are kept.
+        reader, writer: its streams.
+        longest: maximum bytes kept of a payload.
 
     Attributes:
-        resumed: whether the broker has the session of an earlier connection.
+        resumed: whether the broker has resumed the session of an earlier connection.
     """
 
     def __init__(
@@ -121,7 +131,7 @@ class MqttConnection:
         self.resumed = False
         self._reader = reader
         self._writer = writer
-        self._packets = _Packets(_HEAD + longest)
+        self._parser = _PacketParser(_MAX_HEAD + longest)
         self._longest = longest
         self._messages: list[Message] = []
         self._waiting_since: float | None = None
@@ -135,10 +145,10 @@ class MqttConnection:
         """Connect.
 
         Raises:
-            MqttError: the broker refuses it, or speaks something else.
+            MqttError: the broker refuses the connection, or is not an MQTT broker.
             OSError: the broker cannot be reached.
         """
-        reader, writer = await asyncio.open_connection(host, port, ssl=tls, limit=_READ)
+        reader, writer = await asyncio.open_connection(host, port, ssl=tls, limit=_READ_SIZE)
         connection = cls(reader, writer, longest)
         try:
             await connection._begin(session)
@@ -161,8 +171,8 @@ class MqttConnection:
         self._write(_CONNECT, head + _varint(len(properties)) + properties + who)
         kind, body = await self._next()
         if kind != _CONNACK or len(body) < 2:
-            raise MqttError("what answers is no broker of MQTT")
-        # A broker of an older version refuses with a code below 128.
+            raise MqttError("this is not an MQTT broker")
+        # Brokers of older versions refuse with a code below 128.
         if body[1]:
             raise MqttError(f"refused: {_reason(body[1])}", body[1])
         self.resumed = bool(body[0] & 1)
@@ -171,8 +181,8 @@ class MqttConnection:
             self._pinging = asyncio.create_task(self._ping(keep_alive))
 
     async def subscribe(self, topic: str, qos: int) -> int:
-        """Subscribe to a filter of topics; return the reason code, from 128 on an error."""
-        # Retained messages come with the first subscription, not with each connection.
+        """Subscribe to a topic filter; return the reason code, which is an error from 128 on."""
+        # Request retained messages with the first subscription only, not with each connection.
         self._write(_SUBSCRIBE, b"\x00\x01\x00" + _text(topic) + bytes([qos | 1 << 4]))
         while True:
             kind, body = await self._next()
@@ -181,7 +191,7 @@ class MqttConnection:
             self._handle(kind, body)
 
     async def messages(self) -> list[Message]:
-        """Wait for messages; return those that have come together.
+        """Wait for messages; return those that have arrived together.
 
         Raises:
             MqttError: the connection is lost, or the broker has ended it.
@@ -192,39 +202,39 @@ class MqttConnection:
         while not self._messages:
             self._handle(*await self._next())
         try:
-            # Others that have come already.
-            while packet := self._packets.next():
+            # Include messages that have already arrived.
+            while packet := self._parser.next():
                 self._handle(*packet)
         except MqttError as error:
-            # What came before that is not to be lost with it.
+            # Return the messages before the error first.
             self._failed_by = error
         messages, self._messages = self._messages, []
         return messages
 
     def acknowledge(self, number: int) -> bool:
-        """Acknowledge a message; tell whether the connection could take that."""
+        """Acknowledge a message; tell whether the connection was still open."""
         if self._writer.is_closing():
             return False
         self._write(_PUBACK, struct.pack(">H", number))
         return True
 
     async def close(self, *, forget: bool) -> None:
-        """End the connection in order, as far as the broker lets that be.
+        """Close the connection gracefully, if the broker allows it.
 
         Args:
-            forget: whether the broker is to end the session as well.
+            forget: whether the broker should end the session as well.
         """
         with contextlib.suppress(OSError, MqttError):
-            async with asyncio.timeout(_LAST_WORDS):
+            async with asyncio.timeout(_CLOSE_TIMEOUT):
                 self._write(_DISCONNECT, b"\x00\x05\x11\0\0\0\0" if forget else b"")
-                # The broker closes the connection when it has read that, and all before it:
-                # else the next connection of the session might come before acknowledgements.
-                while await self._reader.read(_READ):
+                # The broker closes the connection after it has read all acknowledgements.
+                # Otherwise the next connection of the session might overtake them.
+                while await self._reader.read(_READ_SIZE):
                     pass
         self.abort()
 
     def abort(self) -> None:
-        """End the connection at once."""
+        """Close the connection at once."""
         if self._pinging is not None:
             self._pinging.cancel()
         self._writer.transport.abort()
@@ -236,9 +246,7 @@ class MqttConnection:
             code = body[0] if body else 0
             raise MqttError(f"the broker has ended the connection: {_reason(code)}", code)
         elif kind != _PINGRESP:
-            raise MqttError(
-                f"the broker has sent a packet of kind {kind >> 4}, which is not wanted"
-            )
+            raise MqttError(f"the broker has sent an unexpected packet of type {kind >> 4}")
 
     def _message(self, kind: int, body: bytes) -> Message:
         number = 0
@@ -250,32 +258,32 @@ class MqttConnection:
                 place += 2
             size, place = _read_varint(body, place)
         except (ValueError, IndexError, struct.error):
-            raise MqttError("the broker has sent a message that is malformed") from None
+            raise MqttError("the broker has sent a malformed message") from None
         payload = body[place + size : place + size + self._longest]
         return Message(topic, payload, number, bool(kind & 0x08))
 
     async def _next(self) -> tuple[int, bytes]:
-        """Return what kind the next packet is of, and what is in it."""
+        """Return the type and body of the next packet."""
         while True:
-            if packet := self._packets.next():
+            if packet := self._parser.next():
                 return packet
             self._waiting_since = asyncio.get_running_loop().time()
             try:
-                data = await self._reader.read(_READ)
+                data = await self._reader.read(_READ_SIZE)
             finally:
                 self._waiting_since = None
             if not data:
                 raise MqttError("the connection was lost")
-            self._packets.feed(data)
+            self._parser.feed(data)
 
     async def _ping(self, keep_alive: int) -> None:
-        """Show the broker that this client lives, and look whether it does."""
+        """Keep the connection alive, and abort it if the broker does not respond."""
         clock = asyncio.get_running_loop().time
         while True:
             await asyncio.sleep(keep_alive / 2)
             since = self._waiting_since
             unsent = self._writer.transport.get_write_buffer_size()
-            if unsent > _MOST_UNSENT or (since is not None and clock() - since > keep_alive):
+            if unsent > _MAX_UNSENT or (since is not None and clock() - since > keep_alive):
                 self._writer.transport.abort()
                 return
             self._write(_PINGREQ, b"")
@@ -284,11 +292,11 @@ class MqttConnection:
         self._writer.write(bytes([kind]) + _varint(len(body)) + body)
 
 
-class _Packets:
-    """Cut what a broker sends into packets.
+class _PacketParser:
+    """Splits received data into packets.
 
     Args:
-        longest: bytes of a packet that are kept.
+        longest: maximum bytes kept of a packet.
     """
 
     def __init__(self, longest: int) -> None:
@@ -296,19 +304,19 @@ class _Packets:
         self._data = b""
         self._place = 0
         self._kind = 0
-        self._left = -1  # Bytes of the packet that are still to come; -1 before its size is known.
+        self._left = -1  # Missing bytes of the packet; -1 before its size is known.
         self._body = bytearray()
 
     def feed(self, data: bytes) -> None:
-        """Take what was received."""
+        """Take received data."""
         self._data = self._data[self._place :] + data
         self._place = 0
 
     def next(self) -> tuple[int, bytes] | None:
-        """Return a packet if it is there whole.
+        """Return the type and body of the next packet, None if it is incomplete.
 
         Raises:
-            MqttError: what was received is no packet.
+            MqttError: the data is malformed.
         """
         if self._left < 0:
             try:
@@ -329,7 +337,7 @@ class _Packets:
 
 
 def _keep_alive(body: bytes) -> int:
-    """Read from a CONNACK how often the broker wants to hear something, in seconds."""
+    """Return the keep-alive time in a CONNACK, in seconds."""
     try:
         size, place = _read_varint(body, 2)
         end = place + size
@@ -338,8 +346,8 @@ def _keep_alive(body: bytes) -> int:
             place += 1
             if kind == _SERVER_KEEP_ALIVE:
                 return int(struct.unpack_from(">H", body, place)[0])
-            place += _SIZES.get(kind, 0)
-            for _ in range(_TEXTS.get(kind, 0)):
+            place += _PROPERTY_SIZES.get(kind, 0)
+            for _ in range(_PROPERTY_STRINGS.get(kind, 0)):
                 place += 2 + int(struct.unpack_from(">H", body, place)[0])
     except (IndexError, struct.error):
         pass
@@ -365,7 +373,7 @@ def _varint(number: int) -> bytes:
 
 
 def _read_varint(data: bytes, place: int) -> tuple[int, int]:
-    """Read a number; return it and the place behind it; raise IndexError if it is not whole."""
+    """Read a number; return it and its end; raise IndexError if it is incomplete."""
     number = 0
     for shift in (0, 7, 14, 21):
         byte = data[place]
@@ -373,4 +381,4 @@ def _read_varint(data: bytes, place: int) -> tuple[int, int]:
         number |= (byte & 127) << shift
         if byte < 128:
             return number, place
-    raise MqttError("the broker has sent a size that is malformed")
+    raise MqttError("the broker has sent a malformed size")

@@ -1,8 +1,8 @@
 """Consumer groups of Redis Streams: each record goes to one of the consumers.
 
-Each reader is a consumer of the group, called after host, process and a number, or after
-`consumer` and a number. What it was given stays its own until it is acknowledged, for as long as
-the reader lives. What it leaves behind goes to others: at once when it is closed, else after
+Each reader is a consumer of the group, named after host, process and a number, or after
+`consumer` and a number. Entries delivered to it remain its own until they are acknowledged, as long
+as the reader lives. Its pending entries go to others: at once when it is closed, otherwise after
 `claim` seconds.
 """
 
@@ -23,20 +23,19 @@ from forstcore._cancelling import check_cancelled
 from forstcore.errors import SourceError
 from forstcore.sources import Batch
 from forstcore.sources._broker import BrokerLog
-from forstcore.sources._redis_entries import Entries, Pace, RedisReader, text_of
+from forstcore.sources._redis_reader import BLOCK, Entries, RedisReader, text_of
 
-__all__ = ["Group", "GroupReader"]
+__all__ = ["ConsumerGroup", "GroupReader"]
 
-_MOST = 100  # Entries that are read at once: what a client acknowledges together.
-_BLOCK = 2.0  # Seconds that Redis may wait for new entries before it answers.
-_LOOK = 1.0  # Seconds between two looks for what other consumers have left behind.
-_AT_ONCE = 500  # Ids in one command.
-_LAST_WORDS = 2.0  # Seconds in which a reader that is closed may give back what it holds.
+_MAX_COUNT = 100  # Entries that are fetched at once, and that a client acknowledges together.
+_CLAIM_INTERVAL = 1.0  # Seconds between two attempts to claim entries of dead consumers.
+_MAX_IDS = 500  # Entry ids in one command.
+_CLOSE_TIMEOUT = 2.0  # Seconds in which a closing reader may give back its pending entries.
 
-# Names of consumers of this and other processes, where none is configured.
+# Default names of consumers, of this and other processes.
 _UNNAMED = r".+-[0-9]+-[0-9]+"
 
-# In one step, as another server may give the consumer something at the same time.
+# Atomic, because an entry may be delivered to the consumer at the same time.
 _REMOVE = """
 if #redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1, ARGV[2]) == 0 then
   return redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2])
@@ -45,17 +44,16 @@ return -1
 """
 
 
-class Group:
-    """A consumer group, and what this process has to tell it.
+class ConsumerGroup:
+    """A consumer group, as this process uses it.
 
     Args:
         client: the connections.
         stream: key of the stream.
         name: name of the group.
-        consumer: what the consumers of this server are called, without their numbers; empty for
-            host and process id.
+        consumer: prefix of the names of this server's consumers; empty for host and process id.
         worker: which of several processes of the server this is, empty if it is the only one.
-        claim: seconds after which what a consumer left behind goes to another.
+        claim: seconds after which the pending entries of a dead consumer go to another.
 
     Attributes:
         client, stream, name, claim: as above.
@@ -73,20 +71,19 @@ class Group:
         if consumer and worker:
             consumer = f"{consumer}-{worker}"
         self._prefix = consumer or f"{socket.gethostname()}-{os.getpid()}"
-        self._taken: set[int] = set()  # Numbers of the consumers that there are.
-        # Acknowledged, but Redis does not know yet.
-        self._done: dict[bytes, None] = {}
-        self._telling = asyncio.Lock()
+        self._taken: set[int] = set()  # Numbers of the consumers of this process.
+        self._done: dict[bytes, None] = {}  # Acknowledged by clients, but not to Redis yet.
+        self._acknowledging = asyncio.Lock()
         self._swept_at = 0.0
 
     def take_number(self) -> int:
-        """Return a number that no consumer of this process has."""
+        """Reserve a number for a consumer of this process, and return it."""
         number = next(each for each in range(1, len(self._taken) + 2) if each not in self._taken)
         self._taken.add(number)
         return number
 
     def free_number(self, number: int) -> None:
-        """Take a number back."""
+        """Release the number of a consumer."""
         self._taken.discard(number)
 
     def consumer(self, number: int) -> str:
@@ -94,41 +91,41 @@ class Group:
         return f"{self._prefix}-{number}"
 
     def is_done(self, entry_id: bytes) -> bool:
-        """Tell whether an entry has been acknowledged already."""
+        """Tell whether an entry was acknowledged by a client, but not to Redis yet."""
         return entry_id in self._done
 
     def finish(self, ids: list[bytes]) -> None:
-        """Note that entries have been acknowledged, to tell Redis."""
+        """Note that a client has acknowledged entries; `acknowledge` sends that to Redis."""
         self._done.update(dict.fromkeys(ids))
 
-    async def tell(self) -> None:
-        """Acknowledge what is done; what Redis does not hear of is told the next time."""
-        async with self._telling:
+    async def acknowledge(self) -> None:
+        """Acknowledge finished entries to Redis; those of a failed call remain for the next one."""
+        async with self._acknowledging:
             while self._done:
-                some = list(islice(self._done, _AT_ONCE))
+                some = list(islice(self._done, _MAX_IDS))
                 await self.client.xack(self.stream, self.name, *some)
                 for entry_id in some:
                     self._done.pop(entry_id, None)
 
     async def create(self) -> None:
-        """Make the group, if it is not there."""
+        """Create the group, if it does not exist."""
         try:
-            # From the start: what was sent before the first consumer came is to be done too.
+            # From the start, to include the entries from before the first consumer.
             await self.client.xgroup_create(self.stream, self.name, "0", mkstream=True)
         except ResponseError as error:
             if not str(error).startswith("BUSYGROUP"):
                 raise
 
-    async def keep(self, consumer: str, *, give_up: bool = False) -> None:
-        """Say that what a consumer holds is still in work, or that anybody may have it."""
+    async def touch(self, consumer: str, *, give_up: bool = False) -> None:
+        """Reset the idle time of a consumer's pending entries, or release them to others."""
         after = "-"
         while True:
             found = await self.client.xpending_range(
-                self.stream, self.name, after, "+", _AT_ONCE, consumername=consumer
+                self.stream, self.name, after, "+", _MAX_IDS, consumername=consumer
             )
             ids: Any = [each["message_id"] for each in found]
             if ids:
-                # Neither counts as a delivery.
+                # With `justid`, this does not count as a delivery.
                 await self.client.xclaim(
                     self.stream,
                     self.name,
@@ -138,27 +135,27 @@ class Group:
                     idle=int(self.claim * 1000) if give_up else 0,
                     justid=True,
                 )
-            if len(ids) < _AT_ONCE:
+            if len(ids) < _MAX_IDS:
                 return
             after = f"({text_of(ids[-1])}"
 
     async def remove(self, consumer: str) -> None:
-        """Remove a consumer if nothing is pending for it."""
+        """Remove a consumer that has no pending entries."""
         try:
             await self.client.eval(_REMOVE, 1, self.stream, self.name, consumer)
         except ResponseError as error:
-            # An account that may not run scripts leaves its consumers behind.
+            # Consumers of an account that may not run scripts remain.
             if not str(error).startswith(("NOPERM", "NOGROUP", "unknown command")):
                 raise
 
     async def sweep(self) -> None:
-        """Remove consumers that were left behind with nothing pending, now and then."""
+        """Remove dead consumers without pending entries, at most once in `claim` seconds."""
         now = time.monotonic()
         if now < self._swept_at + self.claim:
             return
         self._swept_at = now
-        # One that lives is heard of more often than that.
-        dead = (self.claim + 2 * _BLOCK) * 1000
+        # A living consumer is never idle for this long.
+        dead = (self.claim + 2 * BLOCK) * 1000
         for each in await self.client.xinfo_consumers(self.stream, self.name):
             name = text_of(each["name"])
             if not each["pending"] and each["idle"] >= dead and self._is_ours(name):
@@ -168,76 +165,73 @@ class Group:
 class GroupReader(RedisReader):
     """A consumer of a group.
 
-    It begins with what a consumer of this name was given before and did not acknowledge, looks
-    for what others left behind, and takes what nobody has had yet.
+    It first reads the pending entries of an earlier consumer of this name. Then it claims entries
+    of dead consumers, and reads new ones.
 
     Args:
         name, log, max_line_size: as for `RedisReader`.
         group: the group.
     """
 
-    def __init__(self, name: str, log: BrokerLog, group: Group, max_line_size: int) -> None:
-        super().__init__(name, log, max_line_size)
+    def __init__(self, name: str, log: BrokerLog, group: ConsumerGroup, max_line_size: int) -> None:
+        super().__init__(name, log, max_line_size, _MAX_COUNT)
         self._group = group
         self._number = group.take_number()
         self._consumer = group.consumer(self._number)
         self._is_new = True
-        self._pace = Pace(_MOST)
-        self._own: str | None = "0-0"  # Behind what of its own it has looked again.
+        self._own_after: str | None = (
+            "0-0"  # The last of its own pending entries that was read; None after all.
+        )
         self._cursor = "0-0"
-        self._look_at = 0.0
-        self._held: set[bytes] = set()  # Given out, and not acknowledged.
-        self._keeping = asyncio.create_task(self._keep())
+        self._claim_at = 0.0
+        self._held: set[bytes] = set()  # Delivered, and not acknowledged.
+        self._touching = asyncio.create_task(self._touch())
 
     async def acknowledge(self, receipt: object) -> None:
         assert isinstance(receipt, list)
         self._group.finish(receipt)
         self._held.difference_update(receipt)
         try:
-            await self._group.tell()
-        except self.passing:
-            # It is told when Redis is back; `read` will notice that it is away.
+            await self._group.acknowledge()
+        except self.transient_errors:
+            # Sent when Redis is up again; `read` will notice that it is down.
             return
         except RedisError as error:
             raise SourceError(self._name, f"cannot be acknowledged: {error}") from None
 
     async def close(self) -> None:
-        self._keeping.cancel()
-        await asyncio.wait([self._keeping])
+        self._touching.cancel()
+        await asyncio.wait([self._touching])
         try:
-            async with asyncio.timeout(_LAST_WORDS):
+            async with asyncio.timeout(_CLOSE_TIMEOUT):
                 if self._is_connected:
-                    await self._group.tell()
-                    await self._group.keep(self._consumer, give_up=True)
+                    await self._group.acknowledge()
+                    await self._group.touch(self._consumer, give_up=True)
                     await self._group.remove(self._consumer)
-        except (RedisError, *self.passing):
-            # Others take over what is left behind when it has been idle for long enough.
+        except (RedisError, *self.transient_errors):
+            # Others claim the pending entries once they have been idle for long enough.
             pass
         finally:
             self._group.free_number(self._number)
         await super().close()
 
-    async def _keep(self) -> None:
-        """Keep others from taking over what is in work, however long that takes."""
+    async def _touch(self) -> None:
+        """Keep others from claiming entries that are being processed, however long that takes."""
         while True:
             check_cancelled()
             await asyncio.sleep(self._group.claim / 3)
             try:
                 if self._is_connected and self._held:
-                    await self._group.keep(self._consumer)
-                await self._group.tell()
+                    await self._group.touch(self._consumer)
+                await self._group.acknowledge()
             except (RedisError, OSError):
-                # `read` notices, and tells.
+                # `read` notices and reports it.
                 continue
 
     async def _connect(self) -> None:
         await self._group.create()
-        await self._group.tell()
-        self._own = "0-0"
-
-    async def _disconnect(self) -> None:
-        # It may have been the size of the answer that took too long.
-        self._pace = Pace(_MOST)
+        await self._group.acknowledge()
+        self._own_after = "0-0"
 
     async def _receive(self) -> Batch:
         if self._is_new:
@@ -249,8 +243,7 @@ class GroupReader(RedisReader):
                 entries = await self._entries()
             except ResponseError as error:
                 if str(error).startswith(("NOGROUP", "UNBLOCKED")):
-                    # Somebody deleted it, also while it was waited on, or Redis came back with
-                    # nothing.
+                    # The stream or group was deleted, or Redis restarted without its data.
                     raise ConnectionError(str(error)) from None
                 raise
             fresh = [
@@ -261,46 +254,49 @@ class GroupReader(RedisReader):
             if fresh:
                 receipt = [each for each, _ in fresh if each is not None]
                 self._held.update(receipt)
-                return Batch(self.lines_of(fresh, self._pace), receipt=receipt)
+                return Batch(self._lines_of(fresh), receipt=receipt)
 
     async def _entries(self) -> Entries:
-        """Return what comes next; nothing if it is time for something else."""
+        """Return the next entries; empty if it is time for another kind of entries."""
         group = self._group
         names = (group.name, self._consumer)
         answer: Any
-        if self._own is not None:
+        if self._own_after is not None:
             answer = await group.client.xreadgroup(
-                *names, {group.stream: self._own}, count=self._pace.count
+                *names, {group.stream: self._own_after}, count=self._fetch_size.count
             )
             found: Entries = answer[0][1] if answer else []
-            entries = self._pace.whole(found) if found else []
-            self._own = text_of(entries[-1][0]) if entries else None
+            entries = self._fetch_size.complete(found) if found else []
+            self._own_after = text_of(entries[-1][0]) if entries else None
             return entries
         now = time.monotonic()
-        if now >= self._look_at:
+        if now >= self._claim_at:
             answer = await group.client.xautoclaim(
                 group.stream,
                 *names,
                 min_idle_time=int(group.claim * 1000),
                 start_id=self._cursor,
-                count=self._pace.count,
+                count=self._fetch_size.count,
             )
             self._cursor = text_of(answer[0])
             if self._cursor == "0-0":
-                self._look_at = now + min(_LOOK, group.claim / 2)
+                self._claim_at = now + min(_CLAIM_INTERVAL, group.claim / 2)
                 await group.sweep()
-            return self._kept(answer[1])
-        wait = min(_BLOCK, max(0.001, self._look_at - now))
+            return self._complete(answer[1])
+        wait = min(BLOCK, max(0.001, self._claim_at - now))
         answer = await group.client.xreadgroup(
-            *names, {group.stream: ">"}, count=self._pace.count, block=max(1, int(wait * 1000))
+            *names,
+            {group.stream: ">"},
+            count=self._fetch_size.count,
+            block=max(1, int(wait * 1000)),
         )
-        return self._kept(answer[0][1] if answer else [])
+        return self._complete(answer[0][1] if answer else [])
 
-    def _kept(self, found: Entries) -> Entries:
-        """Return the entries that came whole; what was cut off is read again as this one's own."""
+    def _complete(self, found: Entries) -> Entries:
+        """Return the entries that arrived in full; those cut off are read again as pending ones."""
         if not found:
             return []
-        entries = self._pace.whole(found)
+        entries = self._fetch_size.complete(found)
         if len(entries) < len(found):
-            self._own = text_of(entries[-1][0])
+            self._own_after = text_of(entries[-1][0])
         return entries

@@ -1,9 +1,9 @@
-"""Answers of Redis, of which no more than a limit is kept in memory.
+"""A parser for replies of Redis that keeps a limited number of bytes of each.
 
-Redis bounds an answer by its number of entries, whose size is up to whoever adds them. Here
-everything beyond a number of bytes is read and dropped.
+Commands limit a reply by its number of entries, but writers choose their size. This parser reads
+and drops everything beyond a number of bytes.
 
-redis-py has no public class to derive a parser from. All that is used of its private names is here.
+redis-py has no public base class for parsers. This is the only module that uses its private names.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ if not hasattr(_AsyncRESP2Parser, "_stream"):
 
 __all__ = ["BoundedParser", "Cut"]
 
-_OVERHEAD = 8  # Bytes that a string counts beyond its own: answers of many tiny ones end too.
-_PIECE = 1 << 16  # Bytes that are dropped at once.
+_OVERHEAD = (
+    8  # Bytes added to the size of each string, so that many tiny ones reach the limit, too.
+)
+_PIECE = 1 << 16  # Bytes dropped per read.
 
 
 class Cut(bytes):
@@ -35,13 +37,13 @@ _NOTHING = Cut()
 
 
 class BoundedParser(_AsyncRESP2Parser):
-    """Keep the first strings of each answer, and of the one that passes the limit its start.
+    """Keeps the first strings of each reply, and the start of the one that exceeds the limit.
 
-    All strings behind that one are empty and `Cut` as well.
+    All strings after that one are empty, and `Cut` as well.
 
     Args:
         socket_read_size: as for any parser.
-        limit: bytes of strings that are kept of an answer.
+        limit: maximum bytes of strings kept of a reply.
     """
 
     def __init__(self, socket_read_size: int, *, limit: int) -> None:
@@ -50,12 +52,12 @@ class BoundedParser(_AsyncRESP2Parser):
         self._left = limit
 
     async def read_response(self, disable_decoding: bool = True) -> Any:
-        """Read an answer; its strings are left as bytes in any case."""
+        """Read a reply; strings always remain bytes."""
         self._left = self._limit
         assert self._stream is not None
-        return await self._answer(self._stream)
+        return await self._reply(self._stream)
 
-    async def _answer(self, stream: StreamReader) -> Any:
+    async def _reply(self, stream: StreamReader) -> Any:
         line = await stream.readline()
         if not line.endswith(b"\r\n"):
             raise _closed()
@@ -78,8 +80,8 @@ class BoundedParser(_AsyncRESP2Parser):
     async def _array(self, stream: StreamReader, count: int) -> list[Any]:
         items: list[Any] = []
         for _ in range(count):
-            item = await self._answer(stream)
-            # An entry may have any number of fields: a pair of them is enough to see the cut.
+            item = await self._reply(stream)
+            # An entry may have any number of fields: one pair is enough to show the cut.
             if item is _NOTHING and len(items) > 1 and items[-1] is items[-2] is _NOTHING:
                 continue
             items.append(item)

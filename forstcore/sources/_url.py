@@ -1,4 +1,4 @@
-"""The URL of a source, taken apart. What is wrong with it is told without its password."""
+"""The URL of a source. Errors about it never show its password."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ class SourceUrl:
 
     Attributes:
         name: as above.
-        scheme: what stands before the first colon.
-        address: user, password, host and port as they stand in the URL.
+        scheme: the part before the first colon.
+        address: user, password, host and port as in the URL.
         host: host name or address, ``localhost`` if there is none.
         port: the port, None if there is none.
         username, password: decoded, None if there are none.
         path: decoded; ``#``, which MQTT uses, is part of it.
-        raw_path: as it stands in the URL, with any ``#`` encoded.
+        raw_path: as in the URL, with any ``#`` encoded.
 
     Raises:
-        SourceError: it is no URL.
+        SourceError: the URL is malformed.
     """
 
     def __init__(self, name: str, url: str) -> None:
@@ -55,14 +55,14 @@ class SourceUrl:
             raise SourceError(name, "has a URL with an option that is given twice")
 
     def take(self, option: str, default: str = "") -> str:
-        """Return the value of an option, and count it as known."""
+        """Return the value of an option, and mark it as used."""
         return self._options.pop(option, default)
 
     def take_seconds(self, option: str, default: float) -> float:
         """Return the value of an option in seconds.
 
         Raises:
-            SourceError: it is no number above 0.
+            SourceError: it is not a number above 0.
         """
         text = self.take(option, str(default))
         try:
@@ -74,7 +74,7 @@ class SourceUrl:
         return seconds
 
     def check_all_used(self) -> None:
-        """Raise SourceError if there are options that nobody took."""
+        """Raise SourceError if there are unused options."""
         if self._options:
             unknown = ", ".join(self._options)
             raise SourceError(
@@ -83,10 +83,10 @@ class SourceUrl:
 
 
 def without_password(url: str) -> str:
-    """Write a URL, or what may be a part of one, so that it can be shown.
+    """Return a URL, or a part of one, without its password, so that it can be shown.
 
-    A password that is not encoded may hold any sign. So all from its colon to the last ``@`` is
-    left out, and what is no port where a port could be.
+    A password that is not encoded may contain any character. So this removes everything from its
+    colon to the last ``@``, and anything in place of a port that is not a number.
     """
     url = _SECRET_OPTION.sub(r"\1…", url)
     start, at, rest = url.rpartition("@")

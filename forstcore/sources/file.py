@@ -1,9 +1,9 @@
-"""Files that grow, followed through rotation and truncation: `file:/var/log/app/*.ndjson`.
+"""Growing files, followed through rotation and truncation: `file:/var/log/app/*.ndjson`.
 
-An offset says of each file which it is, how far it has been read, and by a fingerprint what
-was read (`forstcore.sources._place`). It is a client's to make up, and can name no file that
-does not fit the pattern, or did before it was rotated. With `follow=no` the source ends where
-the files do.
+An offset identifies each file, and has its position and a fingerprint of what was read (see
+`forstcore.sources._file_offset`). Clients may forge an offset, but it cannot select a file that
+does not match the pattern and did not match it before a rotation. With `follow=no` the source ends
+where the files end.
 """
 
 from __future__ import annotations
@@ -17,32 +17,32 @@ from urllib.parse import unquote_to_bytes
 
 from forstcore.errors import OffsetError, SourceError
 from forstcore.sources import NOW, START, Batch, Keeps, SourceLimits
-from forstcore.sources._following import MOST_FILES, Following
-from forstcore.sources._place import format_places, parse
-from forstcore.sources._tail import CompressedError, Tail
+from forstcore.sources._file_offset import format_offset, parse_offset
+from forstcore.sources._file_set import MAX_FILES, FileSet
+from forstcore.sources._followed_file import CompressedError, FollowedFile
 from forstcore.sources._url import SourceUrl
 
 __all__ = ["FileReader", "FileSource"]
 
 _LOGGER = logging.getLogger("forstcore")
 
-_LOOK = 0.2  # Seconds between two looks at files that do not grow.
-_LEAST_PAUSE = 0.1  # Seconds from one search for files to the next,
-_PAUSES = 9  # and how many times as long as the search itself.
-_MOST_TOLD = 1000  # Paths whose troubles are logged, each once.
+_POLL_INTERVAL = 0.2  # Seconds between two checks of files that do not grow.
+_MIN_SCAN_PAUSE = 0.1  # Seconds between two scans for files, at least.
+_SCAN_PAUSE_RATIO = 9  # Pauses last this many times as long as a scan.
+_MAX_LOGGED_PATHS = 1000  # Paths whose problems are logged, each once.
 
 
 class FileSource:
-    """A file, or all files whose names fit a pattern.
+    """A file, or all files whose paths match a pattern.
 
     Args:
-        url: as above; the path may have ``*``, ``?``, ``[…]`` and ``**``.
-        limits: the longest line.
+        url: as above; the path may contain ``*``, ``?``, ``[…]`` and ``**``.
+        limits: the maximum line size.
 
     Attributes:
-        name: what clients call it.
+        name: its name for clients.
         pattern: the path.
-        follows: whether what is written later is read too.
+        follows: whether lines that are written later are read, too.
         max_line_size: as in the limits.
     """
 
@@ -51,7 +51,7 @@ class FileSource:
 
     def __init__(self, url: SourceUrl, limits: SourceLimits) -> None:
         self.name = url.name
-        # Names of files are bytes, which need not be UTF-8.
+        # File names are bytes, which need not be UTF-8.
         self.pattern = os.fsdecode(unquote_to_bytes(os.fsencode(url.raw_path)))
         self.max_line_size = limits.max_line_size
         follow = url.take("follow", "yes")
@@ -61,15 +61,17 @@ class FileSource:
         if url.address or not self.pattern:
             raise SourceError(url.name, "names no path: file:/path or file:path")
         if "\0" in self.pattern:
-            raise SourceError(url.name, "has a path with a zero byte, which no file has")
-        self._told: set[str] = set()
+            raise SourceError(
+                url.name, "has a path with a zero byte, which file names cannot contain"
+            )
+        self._logged: set[str] = set()
         self._lock = threading.Lock()
 
     def check(self, start: str) -> None:
         if start in (NOW, START):
             return
         try:
-            parse(start, MOST_FILES)
+            parse_offset(start, MAX_FILES)
         except ValueError:
             raise OffsetError(self.name, f"has no offset {start!r}") from None
 
@@ -79,20 +81,22 @@ class FileSource:
     async def close(self) -> None:
         """Do nothing: files belong to readers."""
 
-    def tell(self, path: str, trouble: str) -> None:
-        """Log what is wrong with a file, once."""
+    def log_trouble(self, path: str, trouble: str) -> None:
+        """Log what is wrong with a path, once."""
         with self._lock:
-            is_new = path not in self._told and len(self._told) < _MOST_TOLD
-            self._told.add(path) if is_new else None
+            is_new = path not in self._logged and len(self._logged) < _MAX_LOGGED_PATHS
+            self._logged.add(path) if is_new else None
         if is_new:
-            _LOGGER.warning("source %s: %r %s; other files are read on", self.name, path, trouble)
+            _LOGGER.warning(
+                "source %s: %r %s; other files are not affected", self.name, path, trouble
+            )
 
 
 class FileReader:
-    """One reading of the files, in threads: a disk may take its time.
+    """Reads the files, in threads, because disks may be slow.
 
     Args:
-        source: says which.
+        source: the source.
         start: an offset, `START` or `NOW`.
     """
 
@@ -102,31 +106,31 @@ class FileReader:
         self._offset = ""
         self._is_new = True
         self._is_incomplete = False
-        self._files = Following(source.pattern, source.max_line_size, source.tell)
+        self._files = FileSet(source.pattern, source.max_line_size, source.log_trouble)
         self._turn = 0
-        self._find_at = 0.0
-        self._thread: asyncio.Task[Batch | None] | None = None
+        self._scan_at = 0.0
+        self._reading: asyncio.Task[Batch | None] | None = None
 
     async def read(self) -> Batch | None:
         while True:
-            self._thread = asyncio.create_task(asyncio.to_thread(self._look))
-            # A thread cannot be interrupted: `close` waits for it.
-            batch = await asyncio.shield(self._thread)
+            self._reading = asyncio.create_task(asyncio.to_thread(self._read_next))
+            # A thread cannot be cancelled: `close` waits for it.
+            batch = await asyncio.shield(self._reading)
             if batch is not None:
                 return batch
             if not self._source.follows and self._files.is_at_end():
                 return None
-            await asyncio.sleep(_LOOK)
+            await asyncio.sleep(_POLL_INTERVAL)
 
     async def acknowledge(self, receipt: object) -> None:
-        """Do nothing: files stay where they are."""
+        """Do nothing: files stay as they are."""
 
     async def close(self) -> None:
-        if self._thread is not None:
-            await asyncio.wait([self._thread])
+        if self._reading is not None:
+            await asyncio.wait([self._reading])
         self._files.close()
 
-    def _look(self) -> Batch | None:
+    def _read_next(self) -> Batch | None:
         """Return the next lines of any file, None if there are none."""
         if self._is_new:
             self._is_new = False
@@ -134,63 +138,63 @@ class FileReader:
             return self._batch(b"")
         offset = self._offset
         started = time.monotonic()
-        if started >= self._find_at:
-            self._files.find()
+        if started >= self._scan_at:
+            self._files.scan()
             self._check_number()
             ended = time.monotonic()
-            # Of thousands of files, finding them is what costs.
-            self._find_at = ended + max(_LEAST_PAUSE, _PAUSES * (ended - started))
-        queues = self._files.queues()
-        for step in range(len(queues)):
-            # Each in turn, so that one that grows fast does not keep the others waiting.
-            for tail in queues[(self._turn + step) % len(queues)]:
-                if lines := self._read(tail):
+            # With thousands of files, scans cost more than reads.
+            self._scan_at = ended + max(_MIN_SCAN_PAUSE, _SCAN_PAUSE_RATIO * (ended - started))
+        groups = self._files.rotation_groups()
+        for step in range(len(groups)):
+            # Round-robin, so that a fast-growing file does not starve the others.
+            for file in groups[(self._turn + step) % len(groups)]:
+                if lines := self._read(file):
                     self._turn += step + 1
                     return self._batch(lines)
         if not self._source.follows and self._files.is_blocked() and not self._is_incomplete:
             self._is_incomplete = self._files.has_gap = True
         batch = self._batch(b"")
-        # Files without a line are news, too: who goes on from here is to know of them.
+        # An offset that changes without a line matters, too: clients resume from it.
         return batch if batch.missed is None or batch.offset != offset else None
 
     def _begin(self) -> None:
         if self._start in (NOW, START):
             self._files.begin(at_end=self._start == NOW)
         else:
-            self._files.resume(parse(self._start, MOST_FILES))
+            self._files.resume(parse_offset(self._start, MAX_FILES))
         self._check_number()
 
     def _check_number(self) -> None:
         if self._files.is_full() and not self._source.follows:
-            # None would ever be closed to make room for the rest.
+            # None of them would ever be closed to make room for the others.
             raise SourceError(
-                self._source.name, f"has more than {MOST_FILES} files: {self._source.pattern!r}"
+                self._source.name, f"has more than {MAX_FILES} files: {self._source.pattern!r}"
             )
 
-    def _read(self, tail: Tail) -> bytes:
+    def _read(self, file: FollowedFile) -> bytes:
         files = self._files
-        is_whole = tail.is_over or not self._source.follows
+        is_whole = file.is_complete or not self._source.follows
         lines: bytes | None = b""
         try:
-            lines = tail.read(is_whole=is_whole)
+            lines = file.read(is_whole=is_whole)
             if lines is None:
-                files.rewritten(tail)
-                lines = tail.read(is_whole=is_whole)
-            tail.is_broken = False
+                files.rewritten(file)
+                lines = file.read(is_whole=is_whole)
+            file.is_broken = False
         except CompressedError:
-            self._source.tell(tail.path, "is compressed, so it is not read")
-            files.ignore(tail)
+            self._source.log_trouble(file.path, "is compressed, so it is skipped")
+            files.ignore(file)
         except OSError as error:
-            files.failed(tail, error)
-        if tail.has_gap:
-            tail.has_gap = False
+            files.failed(file, error)
+        if file.has_gap:
+            file.has_gap = False
             files.has_gap = True
-        if lines and not tail.is_over:
-            tail.active_at = time.monotonic()
+        if lines and not file.is_complete:
+            file.active_at = time.monotonic()
         return lines or b""
 
     def _batch(self, lines: bytes) -> Batch:
         missed = None if self._files.has_gap else 0
         self._files.has_gap = False
-        self._offset = format_places(self._files.places())
+        self._offset = format_offset(self._files.positions())
         return Batch(lines, self._offset, missed, self._files.is_at_end())

@@ -1,4 +1,4 @@
-"""Sources in the memory of this process: what is published to them, as far as it fits."""
+"""Sources in the memory of this process: the last records that were published to them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from forstcore.sources._url import SourceUrl
 
 __all__ = ["MemoryReader", "MemorySource"]
 
-_BLOCK = 1 << 16  # Bytes up to which what is published is put together.
-_OVERHEAD = 256  # Bytes that a block costs beyond its lines, about.
+_SEGMENT_SIZE = 1 << 16  # Bytes up to which published lines are merged.
+_OVERHEAD = 256  # Approximate bytes of memory per segment, besides its lines.
 _OFFSET = re.compile(r"([0-9a-f]{8})-([0-9]{1,18})")
 
 
-class _Block:
-    """Lines that were published one after the other."""
+class _Segment:
+    """Consecutive lines."""
 
     __slots__ = ("count", "first", "lines")
 
@@ -30,17 +30,17 @@ class _Block:
 
 
 class MemorySource:
-    """A ring of lines, the oldest of which make room for new ones.
+    """A ring buffer of lines: new ones replace the oldest.
 
-    An offset is a count of records, and a mark of this ring: that of an earlier process is
-    known as such.
+    An offset has a random id of the ring and a count of records, so that offsets of an earlier
+    process are recognized.
 
     Args:
         url: ``memory:``.
         limits: the size of the ring.
 
     Attributes:
-        name: what clients call it.
+        name: its name for clients.
         count: records ever published.
 
     Thread-safety: belongs to one event loop.
@@ -53,37 +53,37 @@ class MemorySource:
         self.name = url.name
         self.count = 0
         self._limit = limits.ring_size
-        self._life = secrets.token_hex(4)
+        self._ring_id = secrets.token_hex(4)
         self._size = 0
-        self._blocks: deque[_Block] = deque()
-        self._dropped = 0  # Blocks that had to make room.
+        self._segments: deque[_Segment] = deque()
+        self._dropped = 0  # Number of segments dropped so far.
         self._waiters: list[asyncio.Future[None]] = []
 
     @property
     def offset(self) -> str:
-        """The offset behind the last record."""
+        """The offset after the last record."""
         return self.offset_of(self.count)
 
     @property
     def first(self) -> int:
-        """Number of the oldest record that is left, counted from 0."""
-        return self._blocks[0].first if self._blocks else self.count
+        """Number of the oldest record still in the ring, counted from 0."""
+        return self._segments[0].first if self._segments else self.count
 
     def publish(self, lines: bytes) -> int:
-        """Add records. Never waits: who reads too slowly misses the oldest.
+        """Add records, without waiting: readers that are too slow miss the oldest ones.
 
         Args:
             lines: whole lines, each with its LF, none blank.
 
         Returns:
-            How many they are.
+            Their number.
         """
         before = self.count
         start = 0
         while start < len(lines):
             end = len(lines)
-            if end - start > _BLOCK:
-                end = lines.rfind(b"\n", start, start + _BLOCK) + 1
+            if end - start > _SEGMENT_SIZE:
+                end = lines.rfind(b"\n", start, start + _SEGMENT_SIZE) + 1
                 end = end or lines.index(b"\n", start) + 1
             self._append(lines[start:end])
             start = end
@@ -95,23 +95,23 @@ class MemorySource:
 
     def _append(self, lines: bytes) -> None:
         count = lines.count(b"\n")
-        blocks = self._blocks
-        if not blocks or len(blocks[-1].lines) + len(lines) > _BLOCK:
-            blocks.append(_Block(self.count))
+        segments = self._segments
+        if not segments or len(segments[-1].lines) + len(lines) > _SEGMENT_SIZE:
+            segments.append(_Segment(self.count))
             self._size += _OVERHEAD
-        blocks[-1].lines += lines
-        blocks[-1].count += count
+        segments[-1].lines += lines
+        segments[-1].count += count
         self.count += count
         self._size += len(lines)
-        while self._size > self._limit and len(blocks) > 1:
-            self._size -= len(blocks.popleft().lines) + _OVERHEAD
+        while self._size > self._limit and len(segments) > 1:
+            self._size -= len(segments.popleft().lines) + _OVERHEAD
             self._dropped += 1
 
     def check(self, start: str) -> None:
         if start in (NOW, START):
             return
         match = _OFFSET.fullmatch(start)
-        if match is None or (match[1] == self._life and int(match[2]) > self.count):
+        if match is None or (match[1] == self._ring_id and int(match[2]) > self.count):
             raise OffsetError(self.name, f"has no offset {start!r}")
 
     def open(self, start: str, session: str = "") -> MemoryReader:
@@ -119,34 +119,34 @@ class MemorySource:
             return MemoryReader(self, self.count)
         if start == START:
             return MemoryReader(self, self.first)
-        life, _, number = start.partition("-")
-        if life != self._life:
-            # What was lost with the other process, nobody counts.
+        ring_id, _, number = start.partition("-")
+        if ring_id != self._ring_id:
+            # The number of records lost with the other process is unknown.
             return MemoryReader(self, self.first, missed=None)
         return MemoryReader(self, int(number))
 
     async def close(self) -> None:
-        self._blocks.clear()
+        self._segments.clear()
 
     def offset_of(self, number: int) -> str:
-        """Write the offset behind the first `number` records."""
-        return f"{self._life}-{number}"
+        """Return the offset after the first `number` records."""
+        return f"{self._ring_id}-{number}"
 
     def place_of(self, number: int) -> tuple[int, int]:
-        """Find a record: the number of its block, ever, and its first byte in there."""
-        for place, block in enumerate(self._blocks):
-            if number < block.first + block.count:
+        """Find a record: return the number of its segment, and its first byte there."""
+        for place, segment in enumerate(self._segments):
+            if number < segment.first + segment.count:
                 at = 0
-                for _ in range(number - block.first):
-                    at = block.lines.index(b"\n", at) + 1
+                for _ in range(number - segment.first):
+                    at = segment.lines.index(b"\n", at) + 1
                 return self._dropped + place, at
-        place = len(self._blocks) - 1
-        return self._dropped + place, len(self._blocks[-1].lines) if self._blocks else 0
+        place = len(self._segments) - 1
+        return self._dropped + place, len(self._segments[-1].lines) if self._segments else 0
 
-    def block(self, place: int) -> _Block | None:
-        """Return a block by its number, None if it had to make room."""
+    def segment(self, place: int) -> _Segment | None:
+        """Return a segment by its number, None if it was dropped."""
         index = place - self._dropped
-        return self._blocks[index] if 0 <= index < len(self._blocks) else None
+        return self._segments[index] if 0 <= index < len(self._segments) else None
 
     async def changed(self) -> None:
         """Wait until more is published."""
@@ -156,12 +156,12 @@ class MemorySource:
 
 
 class MemoryReader:
-    """One reading of a ring.
+    """Reads a ring.
 
     Args:
         source: the ring.
-        number: records before the first that is wanted.
-        missed: how many are known to be missed.
+        number: number of the first record to read, counted from 0.
+        missed: how many records were missed before it.
     """
 
     def __init__(self, source: MemorySource, number: int, *, missed: int | None = 0) -> None:
@@ -169,7 +169,7 @@ class MemoryReader:
         self._number = number
         self._missed = missed
         self._is_new = True
-        self._place = -1  # Block that is read, and how far.
+        self._place = -1  # Number of the current segment, and position in it.
         self._at = 0
 
     async def read(self) -> Batch:
@@ -190,21 +190,21 @@ class MemoryReader:
 
     def _take(self) -> Batch:
         source = self._source
-        block = source.block(self._place)
-        if block is not None and self._number == block.first + block.count:
+        segment = source.segment(self._place)
+        if segment is not None and self._number == segment.first + segment.count:
             self._place, self._at = self._place + 1, 0
-            block = source.block(self._place)
-        if block is None:
+            segment = source.segment(self._place)
+        if segment is None:
             self._place, self._at = source.place_of(self._number)
-            block = source.block(self._place)
-        assert block is not None
-        lines = bytes(memoryview(block.lines)[self._at :])
+            segment = source.segment(self._place)
+        assert segment is not None
+        lines = bytes(memoryview(segment.lines)[self._at :])
         self._at += len(lines)
-        self._number = block.first + block.count
+        self._number = segment.first + segment.count
         return Batch(lines, source.offset_of(self._number), 0, self._number == source.count)
 
     async def acknowledge(self, receipt: object) -> None:
-        """Do nothing: there is nobody else who would get it."""
+        """Do nothing: records are not redelivered."""
 
     async def close(self) -> None:
-        """Do nothing: a reading of memory holds nothing."""
+        """Do nothing: there is nothing to free."""

@@ -1,22 +1,21 @@
-"""MQTT topics, live: `mqtt://host:1883/sensors/+/temperature`, wildcards included.
+"""MQTT topics, with wildcards: `mqtt://host:1883/sensors/+/temperature`.
 
-The broker keeps what comes while a connection is lost, and, with `client=NAME`, what is not
-acknowledged while nobody reads it or this process is gone. A message is a record if its payload is
-a JSON object; with `topic=MEMBER` the record has its topic as a member.
+The broker keeps messages while a connection is lost. With `client=NAME` it also keeps
+unacknowledged messages while there is no reader, or no server. A message is a record if its payload
+is a JSON object; with `topic=MEMBER` the record has its topic as a member.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import secrets
 import ssl
 from itertools import count
 
 from forstcore.errors import OffsetError, SourceError
 from forstcore.sources import NOW, Batch, Keeps, SourceLimits
-from forstcore.sources._broker import BrokerLog, BrokerReader
+from forstcore.sources._broker import BrokerLog, BrokerReader, on_one_line
 from forstcore.sources._mqtt_connection import (
     TAKEN_OVER,
     Message,
@@ -28,31 +27,33 @@ from forstcore.sources._url import SourceUrl
 
 __all__ = ["MqttReader", "MqttSource"]
 
-_KEPT = 300  # Seconds for which the broker keeps what comes for a client that is away,
-_KEPT_BY_NAME = 86400  # and for one that has a name to come back under.
-_TIMEOUT = 10.0  # Seconds in which a broker has to answer.
-_RECEIVE_MAXIMUM = 2000  # Messages that are not acknowledged: more than a subscriber may have.
-_PATIENCE = 3.0  # Seconds for which a reader waits for the end of another whose session it goes on,
-_LOOK = 0.05  # and between two looks whether that has ended.
-_SUSPICIOUS = 2  # Connections that did not last, from which on another client may be to blame.
-_REFUSED = 0x80  # Reason codes from here on are errors.
+_SESSION_EXPIRY = 300  # Seconds for which the broker keeps the session of an absent client.
+_NAMED_SESSION_EXPIRY = 86400  # The same for a client with a fixed name.
+_TIMEOUT = 10.0  # Seconds in which a broker has to respond.
+_RECEIVE_MAXIMUM = 2000  # Unacknowledged messages; subscribers hold fewer.
+_TAKEOVER_TIMEOUT = (
+    3.0  # Seconds for which a reader waits for the previous reader of its session to end.
+)
+_POLL_INTERVAL = 0.05  # Seconds between two checks whether that has ended.
+_SUSPICIOUS_FAILURES = 2  # Failures in a row after which another client may be the cause.
+_REFUSED = 0x80  # Reason codes from this one on are errors.
 
 
 class MqttSource:
-    """Topics of an MQTT broker, which has to know version 5.
+    """Topics of an MQTT broker, which must support version 5.
 
     Args:
         url: as above.
-        limits: the longest line.
+        limits: the maximum line size.
 
     Attributes:
-        name: what clients call it.
+        name: its name for clients.
         url: as above.
-        topic: the filter of topics.
-        qos: 0 or 1 (the default). 2 is taken as 1: a message that comes again over another
-            connection is known by its number, and the broker is told of it when it is done with.
-        member: name of the member that has the topic, empty for none.
-        client: name that the broker knows this by, without a number; empty for none.
+        topic: the topic filter.
+        qos: 0 or 1 (the default). 2 is treated as 1: the packet identifier shows duplicates over
+            another connection, and messages are acknowledged once they are processed.
+        member: name of the member for the topic, empty for none.
+        client: the client identifier without its number, empty for none.
         max_line_size: as in the limits.
         log: its log lines.
         tls: the TLS context, None for none.
@@ -72,28 +73,28 @@ class MqttSource:
         self.qos = min(int(qos), 1)
         if not self.topic:
             raise SourceError(url.name, "names no topic: mqtt://host/topic")
-        # The broker gives each message of a shared subscription to one of its clients.
+        # The broker sends each message of a shared subscription to only one client.
         self.is_shared = not self.topic.startswith("$share/")
         self.keeps: Keeps = "unacknowledged" if self.client and self.qos else "nothing"
         self.tls = ssl.create_default_context() if url.scheme == "mqtts" else None
-        self._taken: set[str] = set()  # Names of the sessions that are in use.
+        self._taken: set[str] = set()  # Names of the sessions in use.
 
     def check(self, start: str) -> None:
         if start != NOW:
-            raise OffsetError(self.name, "is live only: from can be nothing but now")
+            raise OffsetError(self.name, "has no earlier records: from must be now")
 
     def open(self, start: str, session: str = "") -> MqttReader:
         return MqttReader(self, session)
 
     async def close(self) -> None:
-        """Do nothing: connections are those of the readers."""
+        """Do nothing: connections belong to readers."""
 
     def free_name(self, name: str) -> None:
-        """Let another reader have the session of a name."""
+        """Release the name of a session."""
         self._taken.discard(name)
 
     async def take_name(self, session: str) -> str:
-        """Return a name that no reader has: the one that the last reader had, if it has ended.
+        """Reserve the name of a session: that of the previous reader, if it has ended.
 
         Args:
             session: as for `open`.
@@ -102,50 +103,50 @@ class MqttSource:
             return f"forstcore-{secrets.token_hex(8)}"
         prefix = f"{self.client}-{session}" if session else self.client
         clock = asyncio.get_running_loop().time
-        # What a subscriber had that comes back is in the session of the connection that it lost,
-        # which may be about to end.
-        patience = clock() + (_PATIENCE if session else 0)
+        # The unacknowledged messages of a returning subscriber are in the session of its lost
+        # connection, which may be about to end.
+        deadline = clock() + (_TAKEOVER_TIMEOUT if session else 0)
         while True:
             number = next(each for each in count(1) if f"{prefix}-{each}" not in self._taken)
-            if number == 1 or clock() >= patience:
+            if number == 1 or clock() >= deadline:
                 name = f"{prefix}-{number}"
                 self._taken.add(name)
                 return name
-            await asyncio.sleep(_LOOK)
+            await asyncio.sleep(_POLL_INTERVAL)
 
 
 class MqttReader(BrokerReader):
-    """A subscription to a filter of topics.
+    """A subscription to a topic filter.
 
     Args:
-        source: says which, and where.
+        source: the source.
         session: as for `MqttSource.open`.
     """
 
-    passing = (MqttError, OSError)
+    transient_errors = (MqttError, OSError)
 
     def __init__(self, source: MqttSource, session: str) -> None:
-        super().__init__(source.name, source.log)
+        super().__init__(source.name, source.log, source.max_line_size)
         self._source = source
         self._session = session
-        self._client = ""  # Name of the session at the broker.
+        self._client = ""  # Name of the session.
         self._connection: MqttConnection | None = None
         self._is_new = True
-        # What was given out and the broker has no acknowledgement of, by the number that the
-        # message has there: a number of our own, and a hash of the message.
-        self._held: dict[int, tuple[int, int]] = {}
-        self._done: set[int] = set()  # Numbers of our own that were acknowledged meanwhile.
-        self._count = 0
+        # Delivered messages that are not acknowledged to the broker, by packet identifier: a
+        # receipt number that is unique in this reader, and a hash of the message.
+        self._unacknowledged: dict[int, tuple[int, int]] = {}
+        self._done: set[int] = set()  # Receipt numbers acknowledged while disconnected.
+        self._last_receipt = 0
 
     async def acknowledge(self, receipt: object) -> None:
         assert isinstance(receipt, list)
         for number, own in receipt:
-            if self._held.get(number, (0, 0))[0] != own:
-                continue  # The broker has forgotten the session.
+            if self._unacknowledged.get(number, (0, 0))[0] != own:
+                continue  # The broker has dropped the session.
             if self._connection is not None and self._connection.acknowledge(number):
-                del self._held[number]
+                del self._unacknowledged[number]
             else:
-                # It comes again, and is acknowledged then.
+                # It is redelivered, and acknowledged then.
                 self._done.add(own)
 
     async def _connect(self) -> None:
@@ -153,7 +154,7 @@ class MqttReader(BrokerReader):
         self._client = self._client or await source.take_name(self._session)
         session = Session(
             self._client,
-            _KEPT_BY_NAME if source.client else _KEPT,
+            _NAMED_SESSION_EXPIRY if source.client else _SESSION_EXPIRY,
             _RECEIVE_MAXIMUM,
             url.username,
             url.password,
@@ -165,7 +166,7 @@ class MqttReader(BrokerReader):
             )
             self._connection = connection
             if not connection.resumed:
-                self._held.clear()
+                self._unacknowledged.clear()
                 self._done.clear()
             code = await connection.subscribe(source.topic, source.qos)
         if code >= _REFUSED:
@@ -185,23 +186,23 @@ class MqttReader(BrokerReader):
                 if error.code == TAKEN_OVER:
                     raise SourceError(
                         self._name,
-                        f"was taken over: another client has the session {self._client!r}; give "
-                        "each server a client of its own",
+                        f"was taken over: another client uses the session {self._client!r}; give "
+                        "each server its own client",
                     ) from None
-                if self._failures >= _SUSPICIOUS and self._source.client:
-                    # Not every broker says so.
+                if self._failures >= _SUSPICIOUS_FAILURES and self._source.client:
+                    # Not every broker reports a takeover.
                     raise MqttError(
-                        f"{error}, soon after it was made, as before: does another "
-                        f"client have the session {self._client!r}?"
+                        f"{error}, again soon after connecting: does another "
+                        f"client use the session {self._client!r}?"
                     ) from None
                 raise
             lines: list[bytes] = []
             receipt: list[tuple[int, int]] = []
             for message in messages:
                 if message.number:
-                    if self._came_before(message):
+                    if self._is_duplicate(message):
                         continue
-                    receipt.append((message.number, self._count))
+                    receipt.append((message.number, self._last_receipt))
                 lines.append(self._line(message))
             if lines:
                 return Batch(b"".join(lines), receipt=receipt or None)
@@ -217,40 +218,34 @@ class MqttReader(BrokerReader):
             await connection.close(forget=not self._source.client)
         self._source.free_name(self._client)
 
-    def _came_before(self, message: Message) -> bool:
-        """Tell whether a message was given out over an earlier connection; note it if not."""
+    def _is_duplicate(self, message: Message) -> bool:
+        """Tell whether a message was delivered over an earlier connection; note it if not."""
         digest = hash((message.topic, message.payload))
-        own, before = self._held.get(message.number, (0, 0))
+        own, before = self._unacknowledged.get(message.number, (0, 0))
         if own and message.again and before == digest:
             if own in self._done:
                 self._done.discard(own)
-                self._held.pop(message.number)
+                self._unacknowledged.pop(message.number)
                 assert self._connection is not None
                 self._connection.acknowledge(message.number)
             return True
         self._done.discard(own)
-        self._count += 1
-        self._held[message.number] = self._count, digest
+        self._last_receipt += 1
+        self._unacknowledged[message.number] = self._last_receipt, digest
         return False
 
     def _line(self, message: Message) -> bytes:
-        """Write a message as a line, LF included."""
-        limit = self._source.max_line_size
-        # In JSON a line end stands between tokens alone, as any white space.
-        text = message.payload.replace(b"\n", b" ")
-        if len(text) > limit:
-            self._log.write(
-                logging.WARNING,
-                f"a message of topic {message.topic!r} is longer than {limit} bytes "
-                "(max_line_size): it is told as line_too_long",
-            )
+        """Return a message as a line with its LF."""
+        text = on_one_line(message.payload)
+        if len(text) > self._max_line_size:
+            self._log_too_long(f"a message of topic {message.topic!r}")
         if self._source.member:
             text = _with_member(text, self._source.member, message.topic)
         return text + b"\n"
 
 
 def _with_member(text: bytes, name: str, value: str) -> bytes:
-    """Put a member into a JSON object, before the others: of equal names the last wins."""
+    """Insert a member at the start of a JSON object, where a later one of that name wins."""
     start = text.find(b"{")
     if start < 0 or text[:start].strip():
         return text

@@ -12,7 +12,7 @@ from forstcore._client import connection as _connection
 from forstcore._client import window as _window
 from forstcore.engine import backlog as _backlog
 from forstcore.engine.batch_sizer import MAX_BATCH
-from forstcore.sources import _following
+from forstcore.sources import _file_set
 from server.config import ServerConfig
 from server.http import body_protocol as takeover
 from server.http import compression, protocol
@@ -64,7 +64,7 @@ def test_every_bound_is_as_the_page_says() -> None:
         "lines waiting for a worker": MAX_BATCH,
         "lines and results in process": _backlog._WORKER_SHARE,
         "rejected lines waiting for the disk": error_file._MOST,
-        "files followed by a source": _following.MOST_FILES,
+        "files followed by a source": _file_set.MAX_FILES,
         "unread output, for each of standard output and standard error": (log._MOST_WAITING),
         "an unacknowledged line": _window._LONGEST_LINE,
         "response received, not read": 2 * _connection._READ_BUFFER,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from forstcore.sources import _following, _tail
+from forstcore.sources import _file_set, _followed_file
 from tests.sources.followed import Followed, append, lines, source_of
 
 _BOM = b"\xef\xbb\xbf"
@@ -129,7 +129,7 @@ def test_a_hole_of_gigabytes(tmp_path: Path) -> None:
 
 
 def test_a_hole_that_is_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_tail, "_MOST_PIECES", 2)
+    monkeypatch.setattr(_followed_file, "_MAX_HOLE_READS", 2)
     path = tmp_path / "a.log"
     append(path, b"1\n" + b"\0" * 4_000_000)
     with Followed(source_of(path, max_line_size=1000)) as followed:
@@ -145,7 +145,7 @@ def test_a_hole_that_is_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_zeros_behind_the_last_line_of_a_rotated_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_following, "_GRACE", 1.0)
+    monkeypatch.setattr(_file_set, "_GRACE", 1.0)
     path = tmp_path / "a.log"
     append(path, b"1\n2" + b"\0" * 100)
     with Followed(path) as followed:

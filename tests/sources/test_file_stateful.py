@@ -21,7 +21,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from forstcore.sources import _following, file
+from forstcore.sources import _file_set, file
 from tests.sources.followed import Followed
 
 _KEPT = 4  # Rotated files that are kept,
@@ -153,12 +153,12 @@ class Rotations(RuleBasedStateMachine):
             # Now those that lost their names have ended, too.
             self.log.touch()
             self.look()
-            grace, _following._GRACE = _following._GRACE, 0.0
+            grace, _file_set._GRACE = _file_set._GRACE, 0.0
             try:
                 self.look()
                 self.look()
             finally:
-                _following._GRACE = grace
+                _file_set._GRACE = grace
             self.check()
         finally:
             if self.followed is not None:
@@ -208,9 +208,9 @@ class Truncations(Rotations):
 def test_every_line_comes_once_unless_it_is_told(
     machine: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(file, "_LOOK", 0.005)
-    monkeypatch.setattr(file, "_LEAST_PAUSE", 0.0)
-    monkeypatch.setattr(file, "_PAUSES", 0)
+    monkeypatch.setattr(file, "_POLL_INTERVAL", 0.005)
+    monkeypatch.setattr(file, "_MIN_SCAN_PAUSE", 0.0)
+    monkeypatch.setattr(file, "_SCAN_PAUSE_RATIO", 0)
     run_state_machine_as_test(
         machine,
         settings=settings(

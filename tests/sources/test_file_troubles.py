@@ -16,7 +16,7 @@ from urllib.parse import quote_from_bytes
 import pytest
 
 from forstcore.errors import OffsetError, SourceError
-from forstcore.sources import _following
+from forstcore.sources import _file_set
 from tests import children
 from tests.servers import StartServer
 from tests.sources.followed import Followed, append, lines, open_descriptors, source_of
@@ -119,7 +119,7 @@ def test_a_directory_that_may_not_be_read(shared: Path, caplog: pytest.LogCaptur
 
 
 def test_a_directory_that_goes_and_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_following, "_GRACE", 0.5)
+    monkeypatch.setattr(_file_set, "_GRACE", 0.5)
     directory = tmp_path / "logs"
     with Followed(directory / "*.log") as followed:
         for number in range(3):

@@ -127,4 +127,4 @@ def test_log_lines_that_are_left_out_are_counted(
     broker_log.write(logging.WARNING, "away")
     messages = [record.getMessage() for record in log.records]
     assert messages[:10] == ["source a: away"] * 10
-    assert messages[10:] == ["source a: away (40 lines about this source were left out)"]
+    assert messages[10:] == ["source a: away (40 log lines about this source were suppressed)"]

@@ -209,7 +209,7 @@ def test_there_are_no_offsets(start_one: StartServer, mosquitto: Mosquitto) -> N
     server = start_one("--source", f"a={url(mosquitto, 'sensors/#')}")
     status, detail = refused(server, {"source": "a", "from": "start"})
     assert status == 400
-    assert detail == "from: source 'a' is live only: from can be nothing but now"
+    assert detail == "from: source 'a' has no earlier records: from must be now"
 
 
 @pytest.mark.parametrize(
@@ -370,7 +370,7 @@ def test_a_session_that_two_servers_have_is_told(
     with Subscription(servers[0], "a") as first, Subscription(servers[1], "a") as second:
         for each in (first, second):
             each.began()
-        while "does another client have the session 'me-1'?" not in first.detail:
+        while "does another client use the session 'me-1'?" not in first.detail:
             first.next_line()
 
 
@@ -393,7 +393,7 @@ def test_a_session_that_is_taken_over() -> None:
 
     with (
         Flapping(answer) as broker,
-        pytest.raises(SourceError, match="another client has the session 'me-1'"),
+        pytest.raises(SourceError, match="another client uses the session 'me-1'"),
     ):
         asyncio.run(scenario(broker.port))
     assert broker.connections == 1

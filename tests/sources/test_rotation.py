@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from forstcore.sources import _following
+from forstcore.sources import _file_set
 from tests.sources.followed import Followed, append, lines
 
 
@@ -24,7 +24,7 @@ def log(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_following, "_GRACE", 1.5)
+    monkeypatch.setattr(_file_set, "_GRACE", 1.5)
 
 
 def wanted(first: int, end: int) -> list[bytes]:

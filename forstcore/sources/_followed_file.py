@@ -1,4 +1,4 @@
-"""One file that grows, read line by line."""
+"""One growing file, read line by line."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import time
 from contextlib import suppress
 from io import FileIO
 
-from forstcore.sources._place import (
-    BEFORE,
-    HEAD,
+from forstcore.sources._file_offset import (
+    BEFORE_SIZE,
+    HEAD_SIZE,
     START_SIZE,
     FileId,
-    Place,
+    FilePosition,
     fingerprint,
     start_mark,
 )
@@ -26,15 +26,15 @@ try:
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
-__all__ = ["CompressedError", "NoFileError", "Tail", "may_open"]
+__all__ = ["CompressedError", "FollowedFile", "NotRegularFileError", "can_open"]
 
-_PIECE = 1 << 18  # Bytes that are read at once, if lines are not longer.
-_MOST_PIECES = 256  # Pieces of a hole that are read in one look.
-_RECENT = 2.0  # Seconds in which a file may change without another time of modification.
-_NO_WAIT: int = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+_READ_SIZE = 1 << 18  # Bytes per read, unless lines are longer.
+_MAX_HOLE_READS = 256  # Reads of one hole in one check.
+_MTIME_GRANULARITY = 2.0  # Seconds within which a file may change but keep its mtime.
+_NON_BLOCKING: int = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 _BOM = b"\xef\xbb\xbf"
-# gzip, zstd, xz, bzip2, lz4, compress: no JSON starts so.
-_COMPRESSED = (
+# First bytes of gzip, zstd, xz, bzip2, lz4 and compress; no JSON starts with these.
+_COMPRESSED_MAGIC = (
     b"\x1f\x8b",
     b"\x28\xb5\x2f\xfd",
     b"\xfd7zXZ\0",
@@ -42,8 +42,8 @@ _COMPRESSED = (
     b"\x04\x22\x4d\x18",
     b"\x1f\x9d",
 )
-_SHARE = 4  # One of so many descriptors of the process may be a followed file.
-_OTHER_FILES = 1024  # Descriptors where the system does not tell how many there may be.
+_DESCRIPTOR_SHARE = 4  # One in this many of the process's file descriptors may be a followed file.
+_DEFAULT_DESCRIPTORS = 1024  # Assumed limit of file descriptors where there is no other.
 _HOLE = re.compile(rb"^\0+|\0{2,}", re.MULTILINE)
 
 _lock = threading.Lock()
@@ -51,32 +51,32 @@ _open_files = 0
 
 
 class CompressedError(Exception):
-    """The file is compressed: what was read before it was rotated, most likely."""
+    """The file is compressed, most likely after it was read and rotated."""
 
 
-class NoFileError(OSError):
-    """The name leads to something that has no end, such as a pipe or a device."""
+class NotRegularFileError(OSError):
+    """The path is not that of a regular file, but of a pipe or a device, for instance."""
 
 
-class Tail:
+class FollowedFile:
     """A file, and how far it has been read.
 
     Args:
-        path: where it is.
-        max_line_size: bytes of the longest line; of a longer one just enough is kept to tell.
+        path: its path.
+        max_line_size: maximum bytes of a line; of a longer one, just enough is kept to detect it.
 
     Attributes:
         path: where it was last seen.
-        base: where it is written to, before it is rotated.
+        base: the path at which it is written, before it is rotated.
         file_id: which file it is.
-        size: bytes that it had at the last look.
-        modified_at: when it was last changed before that, in nanoseconds of its file system.
+        size: its size at the last check.
+        modified_at: its modification time at the last check, in nanoseconds.
         position: start of the next line.
-        has_gap: whether something was passed over unread, until set to False.
-        is_rotated: whether `base` does not lead to it any more.
-        is_listed: whether it has a name that fits the pattern.
-        is_broken: whether it could not be read at the last look.
-        is_over: whether nothing more will be written, so that the rest is a line.
+        has_gap: whether unread content was skipped; reset by the user.
+        is_rotated: whether `base` no longer leads to it.
+        is_listed: whether it has a name that matches the pattern.
+        is_broken: whether it could not be read at the last check.
+        is_complete: whether nothing more will be written, so that the rest counts as a line.
         active_at: when it last had its name, or grew.
 
     Raises:
@@ -90,7 +90,7 @@ class Tail:
         self.is_rotated = False
         self.is_listed = True
         self.is_broken = False
-        self.is_over = False
+        self.is_complete = False
         self.active_at = time.monotonic()
         self._file, status = _open(path)
         _count(1)
@@ -98,14 +98,16 @@ class Tail:
         self.modified_at = status.st_mtime_ns
         self.size = status.st_size
         self._limit = max_line_size
-        self._piece = max(_PIECE, max_line_size + 2)
-        self._head = b""  # The first bytes of what was read,
-        self._before = b""  # and the last.
-        self._passed = 0  # Bytes of a line that is too long,
-        self._start = b""  # and what of it is kept.
-        self._hole = 0  # End of the zeros that are known to stand at the position.
-        self._examined = 0  # End of what holds no whole line.
-        self._idle: tuple[int, int, int] | None = None  # Size and times where nothing was left.
+        self._read_size = max(_READ_SIZE, max_line_size + 2)
+        self._head = b""  # The first bytes of what was read.
+        self._before = b""  # The last bytes of what was read.
+        self._skipped = 0  # Bytes read of a line that is too long.
+        self._long_line = b""  # The part of that line that is kept.
+        self._hole = 0  # End of the zeros at the position, as far as it is known.
+        self._examined = 0  # End of the range that contains no whole line.
+        self._idle: tuple[int, int, int] | None = (
+            None  # Size and times at which nothing was left to read.
+        )
         self._entry = ""
 
     def close(self) -> None:
@@ -114,7 +116,7 @@ class Tail:
         _count(-1)
 
     def reopen(self) -> None:
-        """Open the file again by its path, if that still leads to it.
+        """Open the file again, if its path still leads to it.
 
         Raises:
             OSError: it cannot be opened.
@@ -128,8 +130,8 @@ class Tail:
         self.size = status.st_size
         self._idle = None
 
-    def place(self) -> Place:
-        """Return where this is."""
+    def file_position(self) -> FilePosition:
+        """Return the current position, with its fingerprint."""
         if self.position:
             mark = fingerprint(self._head, self._before)
         else:
@@ -137,77 +139,80 @@ class Tail:
             with suppress(OSError):
                 start = self._read_at(0, START_SIZE)
             mark = start_mark(start, self.modified_at)
-        return Place(*self.file_id, self.position, mark)
+        return FilePosition(*self.file_id, self.position, mark)
 
     def entry(self) -> str:
-        """Return where this is as an entry of an offset."""
+        """Return the current position as an entry of an offset."""
         if not self._entry:
-            self._entry = str(self.place())
+            self._entry = str(self.file_position())
         return self._entry
 
     def is_deleted(self) -> bool:
-        """Tell whether the file has no name anywhere."""
+        """Tell whether the file has no name any more."""
         try:
             return os.fstat(self._file.fileno()).st_nlink == 0
         except OSError:
             return True
 
     def is_read(self) -> bool:
-        """Tell whether the file holds nothing that has not been read, not even part of a line."""
+        """Tell whether the whole file has been read, including an unfinished line."""
         try:
             return os.fstat(self._file.fileno()).st_size <= self.position
         except OSError:
             return False
 
     def is_at_end(self) -> bool:
-        """Tell whether there was no whole line more at the last look."""
+        """Tell whether there was no further whole line at the last check."""
         return self.size <= max(self.position, self._examined)
 
     def go_to_start(self) -> None:
-        """Read the file anew."""
+        """Go to the start of the file."""
         self._go_to(0)
 
     def go_to_end(self, limit: int | None = None) -> None:
-        """Go behind the last whole line, at most up to a position."""
+        """Go to the end of the last whole line, within `limit` bytes if given."""
         end = self.size if limit is None else min(limit, self.size)
-        lowest = max(0, end - self._piece)
+        lowest = max(0, end - self._read_size)
         found = self._read_at(lowest, end - lowest).rfind(b"\n")
         if found >= 0 or lowest == 0:
             self._go_to(lowest + found + 1 if found >= 0 else 0)
             return
-        # Within a line that is too long.
+        # The end is within a line that is too long.
         start = end - self._limit - 1
         self._go_to(start)
-        self._start = self._read_at(start, self._limit + 1)
-        self._passed = len(self._start)
+        self._long_line = self._read_at(start, self._limit + 1)
+        self._skipped = len(self._long_line)
 
-    def go_to(self, place: Place) -> bool:
-        """Go to a place; tell whether the file still holds what stood before it."""
-        position = place.position
-        if position > self.size or not place.fits_start(self._read_at(0, START_SIZE)):
+    def go_to(self, target: FilePosition) -> bool:
+        """Go to a position; tell whether the file still has the same content before it."""
+        position = target.position
+        if position > self.size or not target.matches_start(self._read_at(0, START_SIZE)):
             return False
-        if position and place.fingerprint:
-            head = self._read_at(0, min(position, HEAD))
-            before = self._read_at(max(0, position - BEFORE), min(position, BEFORE))
-            if fingerprint(head, before) != place.fingerprint:
+        if position and target.fingerprint:
+            head = self._read_at(0, min(position, HEAD_SIZE))
+            before = self._read_at(max(0, position - BEFORE_SIZE), min(position, BEFORE_SIZE))
+            if fingerprint(head, before) != target.fingerprint:
                 return False
         elif position and self._read_at(position - 1, 1) != b"\n" and position != self.size:
-            # At the end of a file that will not grow, a line may lack its LF.
+            # The last line of a file that does not grow may lack its LF.
             return False
         self._go_to(position)
         return True
 
-    def is_copy_of(self, other: Tail) -> bool:
-        """Tell whether all of this file stands at the start of another."""
+    def is_copy_of(self, other: FollowedFile) -> bool:
+        """Tell whether this file equals the start of another, by its first and last bytes."""
         if self.size > os.fstat(other._file.fileno()).st_size:
             return False
-        edges = ((0, min(self.size, HEAD)), (max(0, self.size - BEFORE), min(self.size, BEFORE)))
+        edges = (
+            (0, min(self.size, HEAD_SIZE)),
+            (max(0, self.size - BEFORE_SIZE), min(self.size, BEFORE_SIZE)),
+        )
         return all(self._read_at(*edge) == other._read_at(*edge) for edge in edges)
 
-    def go_on_for(self, other: Tail) -> bool:
-        """Go where another has read to, if this is a copy of what that was before.
+    def continue_from(self, other: FollowedFile) -> bool:
+        """Go to the position of another file, if this is a copy of what that contained before.
 
-        That is how files are rotated whose writer keeps them open.
+        Files whose writer keeps them open are rotated by copying and truncating them.
         """
         size = min(self.size, other.position)
         head = other._head[:size]
@@ -221,30 +226,30 @@ class Tail:
         return True
 
     def is_intact(self) -> bool:
-        """Tell whether the file still holds what was read."""
+        """Tell whether the file still contains what was read."""
         if os.fstat(self._file.fileno()).st_size < self.position:
             return False
         before = self._read_at(self.position - len(self._before), len(self._before))
         return before == self._before and self._read_at(0, len(self._head)) == self._head
 
     def read(self, *, is_whole: bool) -> bytes | None:
-        """Return the next lines, each with its LF; nothing where there are none yet.
+        """Return the next lines, each with its LF; empty if there are none yet.
 
         Args:
-            is_whole: whether a last line without LF is one.
+            is_whole: whether a last line without LF counts as a line.
 
         Returns:
-            None where the file does not hold what was read any more: it was truncated, and
-            may have been written anew.
+            None if the file no longer contains what was read: it was truncated, and may have been
+            rewritten.
 
         Raises:
-            OSError: it cannot be read.
-            CompressedError: there is no NDJSON in it.
+            OSError: the file cannot be read.
+            CompressedError: the file is compressed.
         """
         status = os.fstat(self._file.fileno())
         state = (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
         if status.st_size < self.size:
-            # What had not been read, but for an unfinished line, is lost.
+            # Unread lines are lost; an unfinished line does not count.
             self.has_gap = self.has_gap or not self.is_at_end()
             self._forget_rest()
         self.size = status.st_size
@@ -257,24 +262,28 @@ class Tail:
             self.modified_at = status.st_mtime_ns
             self._entry = ""
         lines = self._next(is_whole)
-        if not lines and self.is_at_end() and abs(time.time() - status.st_mtime) > _RECENT:
+        if (
+            not lines
+            and self.is_at_end()
+            and abs(time.time() - status.st_mtime) > _MTIME_GRANULARITY
+        ):
             self._idle = state
         return lines
 
     def _next(self, is_whole: bool) -> bytes | None:
         while True:
-            # What stands before the position is read again in the same call, so that nothing
-            # can be written anew between a check and the reading.
+            # The same read covers the bytes before the position, so that the file cannot be
+            # rewritten between the check and the read.
             kept = len(self._before)
-            size = kept if self._passed else kept + self._piece
+            size = kept if self._skipped else kept + self._read_size
             window = self._read_at(self.position - kept, size)
             if window[:kept] != self._before:
                 return None
-            if self._passed:
-                return self._pass_on(is_whole)
+            if self._skipped:
+                return self._skip_long_line(is_whole)
             start = kept
             if not self.position:
-                if window.startswith(_COMPRESSED):
+                if window.startswith(_COMPRESSED_MAGIC):
                     raise CompressedError
                 start = len(_BOM) if window.startswith(_BOM) else 0
             end = window.rfind(b"\n", start) + 1
@@ -294,8 +303,8 @@ class Tail:
                     return b""
                 window = window[:zeros]
             elif len(window) - start > self._limit:
-                self._start = window[start : start + self._limit + 1]
-                self._passed = len(window) - kept
+                self._long_line = window[start : start + self._limit + 1]
+                self._skipped = len(window) - kept
                 continue
             self._examined = self.size
             if not is_whole:
@@ -304,28 +313,28 @@ class Tail:
             self._go_to(max(self.size, self.position - kept + len(window)))
             return line + b"\n" if line else b""
 
-    def _pass_on(self, is_whole: bool) -> bytes:
-        """Look for the end of a line that is too long."""
+    def _skip_long_line(self, is_whole: bool) -> bytes:
+        """Search for the end of a line that is too long."""
         end = 0
-        while not end and (data := self._read_at(self.position + self._passed, self._piece)):
+        while not end and (data := self._read_at(self.position + self._skipped, self._read_size)):
             end = data.find(b"\n") + 1
-            self._passed += end or len(data)
+            self._skipped += end or len(data)
         if not end and not is_whole:
             self._examined = self.size
             return b""
-        line = self._start + b"\n"
-        self._go_to(self.position + self._passed)
+        line = self._long_line + b"\n"
+        self._go_to(self.position + self._skipped)
         return line
 
     def _end_of_hole(self, start: int) -> int | None:
         """Return where zeros end; None if they do not, or if that is not known yet.
 
-        Zeros at the end of a file are no hole: a writer may have reserved the room.
+        Zeros at the end of a file are no hole: a writer may have reserved the space.
         """
         at = max(self._hole, start)
-        for _ in range(_MOST_PIECES):
+        for _ in range(_MAX_HOLE_READS):
             at = self._next_data(at)
-            data = self._read_at(at, self._piece)
+            data = self._read_at(at, self._read_size)
             if rest := data.lstrip(b"\0"):
                 return at + len(data) - len(rest)
             at += len(data)
@@ -336,20 +345,20 @@ class Tail:
         return None
 
     def _next_data(self, position: int) -> int:
-        """Skip what is stored nowhere, which reads as zeros."""
+        """Return the end of a sparse range at `position`, which reads as zeros."""
         if not hasattr(os, "SEEK_DATA"):
             return position
         try:
             return os.lseek(self._file.fileno(), position, os.SEEK_DATA)
         except OSError as error:
-            # ENXIO: there is nothing more. Some file systems do not know where holes are.
+            # ENXIO: there is no more data. Other errors: the file system cannot tell.
             return max(position, self.size) if error.errno == errno.ENXIO else position
 
     def _advance(self, window: bytes, start: int, end: int) -> bytes:
-        """Move behind lines, and return them without what is no part of them."""
+        """Move past some lines, and return them without the zeros of holes."""
         kept = len(self._before)
         self.position += end - kept
-        self._before = window[max(0, end - BEFORE) : end]
+        self._before = window[max(0, end - BEFORE_SIZE) : end]
         self._moved()
         lines = window[start:end]
         if b"\0" in lines and (without := _HOLE.sub(_lf_within_line, lines)) != lines:
@@ -359,7 +368,7 @@ class Tail:
 
     def _go_to(self, position: int) -> None:
         self.position = position
-        start = max(0, position - BEFORE)
+        start = max(0, position - BEFORE_SIZE)
         self._head = b""
         self._before = self._read_at(start, position - start)
         self._moved()
@@ -368,23 +377,23 @@ class Tail:
         self._forget_rest()
         self._idle = None
         self._entry = ""
-        if len(self._head) < min(self.position, HEAD):
-            self._head = self._read_at(0, min(self.position, HEAD))
+        if len(self._head) < min(self.position, HEAD_SIZE):
+            self._head = self._read_at(0, min(self.position, HEAD_SIZE))
 
     def _forget_rest(self) -> None:
-        self._passed = self._hole = self._examined = 0
+        self._skipped = self._hole = self._examined = 0
 
     def _read_at(self, position: int, size: int) -> bytes:
         self._file.seek(position)
         return self._file.read(size)
 
 
-def may_open() -> bool:
-    """Tell whether the process has descriptors left for one more file that is followed."""
-    limit = _OTHER_FILES
+def can_open() -> bool:
+    """Tell whether the process has file descriptors left for one more followed file."""
+    limit = _DEFAULT_DESCRIPTORS
     if resource is not None:
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return limit < 0 or _open_files < limit // _SHARE
+    return limit < 0 or _open_files < limit // _DESCRIPTOR_SHARE
 
 
 def _count(more: int) -> None:
@@ -394,12 +403,12 @@ def _count(more: int) -> None:
 
 
 def _open(path: str) -> tuple[FileIO, os.stat_result]:
-    # A pipe may have come in the place of the file: opening it must not wait for a writer.
-    file = FileIO(path, opener=lambda name, flags: os.open(name, flags | _NO_WAIT))
+    # A pipe may have replaced the file: opening it must not block until there is a writer.
+    file = FileIO(path, opener=lambda name, flags: os.open(name, flags | _NON_BLOCKING))
     status = os.fstat(file.fileno())
     if not stat.S_ISREG(status.st_mode):
         file.close()
-        raise NoFileError(errno.EINVAL, "is no regular file", path)
+        raise NotRegularFileError(errno.EINVAL, "is not a regular file", path)
     return file, status
 
 

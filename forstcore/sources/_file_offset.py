@@ -1,9 +1,9 @@
-"""Which file was read, how far, and what it held there: the parts of an offset of files.
+"""Offsets of file sources: which files were read, how far, and a fingerprint of what was read.
 
-An offset has an entry for each file: `DEVICE.INODE:POSITION:FINGERPRINT`, numbers of files in
-hexadecimal. The fingerprint covers bytes before the position only, which do not change while
-a file grows; where there are none, first bytes of the file, or the time of the last change of
-an empty one. Offsets of earlier versions have `INODE:POSITION`.
+An offset has an entry for each file: `DEVICE.INODE:POSITION:FINGERPRINT`, with device and inode in
+hexadecimal. The fingerprint covers only bytes before the position, which do not change while the
+file grows. At position 0 it covers the first bytes of the file or, if that is empty, its
+modification time. Entries of earlier versions are `INODE:POSITION`.
 """
 
 from __future__ import annotations
@@ -16,32 +16,32 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 __all__ = [
-    "BEFORE",
-    "HEAD",
-    "NOTHING",
+    "BEFORE_SIZE",
+    "EMPTY_OFFSET",
+    "HEAD_SIZE",
     "START_SIZE",
     "FileId",
-    "Place",
+    "FilePosition",
     "fingerprint",
-    "format_places",
-    "parse",
+    "format_offset",
+    "parse_offset",
     "start_mark",
 ]
 
-HEAD = 1024
-"""Bytes at the start of a file that its fingerprint covers."""
+HEAD_SIZE = 1024
+"""Bytes at the start of a file that the fingerprint covers."""
 
-BEFORE = 256
+BEFORE_SIZE = 256
 """Bytes before the position that the fingerprint covers."""
 
 START_SIZE = 127
-"""Bytes at the start of a file that stand for it where nothing has been read."""
+"""Bytes at the start of a file that the fingerprint covers if nothing has been read."""
 
 _HAS_START = 1 << 47
 _MILLISECOND = 1_000_000  # Nanoseconds.
 
-NOTHING = "-"
-"""The offset where no file has been read."""
+EMPTY_OFFSET = "-"
+"""The offset if there is no file."""
 
 _ENTRY = re.compile(
     r"(?:([0-9a-f]{1,16})\.)?([0-9a-f]{1,16}):([0-9]{1,18})(?::([A-Za-z0-9_-]{8}))?"
@@ -49,7 +49,7 @@ _ENTRY = re.compile(
 
 
 class FileId(NamedTuple):
-    """What tells a file from every other that exists at the same time."""
+    """Identifies a file among all that exist at the same time."""
 
     device: int
     inode: int
@@ -61,14 +61,14 @@ class FileId(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A position in a file.
+class FilePosition:
+    """A position in a file, as an offset stores it.
 
     Attributes:
         device: number of the file's device, None in offsets of earlier versions.
-        inode: its number there.
+        inode: the file's inode.
         position: where the next line starts.
-        fingerprint: of what stands before the position, at the start of a file its
+        fingerprint: that of the bytes before the position, or at position 0 the file's
             `start_mark`; empty in offsets of earlier versions.
     """
 
@@ -85,14 +85,14 @@ class Place:
 
     @property
     def emptied_at(self) -> int | None:
-        """When the file was last changed, in nanoseconds, if it was empty."""
+        """When the file was last modified, in nanoseconds, if it was empty."""
         value = self._start_value()
         if value is None or value & _HAS_START:
             return None
         return value * _MILLISECOND + _MILLISECOND - 1
 
-    def fits_start(self, start: bytes) -> bool:
-        """Tell whether a file that starts so can be the one of which nothing was read."""
+    def matches_start(self, start: bytes) -> bool:
+        """Tell whether a file with this start may be the one, as far as nothing of it was read."""
         value = self._start_value()
         if value is None or not value & _HAS_START:
             return True
@@ -107,26 +107,26 @@ class Place:
 
     @property
     def file_id(self) -> FileId | None:
-        """The file, None where the device is not known."""
+        """The file, None if the device is not known."""
         return None if self.device is None else FileId(self.device, self.inode)
 
 
 def fingerprint(head: bytes, before: bytes) -> str:
-    """Return 8 characters that stand for the start of a file and the bytes before a position.
+    """Return 8 characters that identify the start of a file and the bytes before a position.
 
     Args:
-        head: the first `HEAD` bytes, or all up to the position.
-        before: the last `BEFORE` bytes before the position, or all.
+        head: the first `HEAD_SIZE` bytes, or all up to the position.
+        before: the last `BEFORE_SIZE` bytes before the position, or all.
     """
     return _text(_hash(head + before, 6))
 
 
 def start_mark(start: bytes, modified_at: int) -> str:
-    """Return 8 characters that stand for a file of which nothing has been read.
+    """Return 8 characters that identify a file of which nothing has been read.
 
     Args:
         start: its first `START_SIZE` bytes, or all.
-        modified_at: when it was last changed, which counts where it is empty.
+        modified_at: when it was last modified, which is used if it is empty.
     """
     value = max(0, modified_at // _MILLISECOND)
     if start:
@@ -134,35 +134,37 @@ def start_mark(start: bytes, modified_at: int) -> str:
     return _text(value.to_bytes(6))
 
 
-def format_places(places: list[str]) -> str:
-    """Write an offset of its entries."""
-    return ",".join(sorted(places)) or NOTHING
+def format_offset(positions: list[str]) -> str:
+    """Return the offset with these entries."""
+    return ",".join(sorted(positions)) or EMPTY_OFFSET
 
 
-def parse(offset: str, most: int) -> list[Place]:
-    """Read an offset.
+def parse_offset(offset: str, most: int) -> list[FilePosition]:
+    """Parse an offset.
 
     Args:
         offset: the text.
-        most: entries that it may have.
+        most: maximum number of entries.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not an offset.
     """
-    if offset == NOTHING:
+    if offset == EMPTY_OFFSET:
         return []
     if offset.count(",") >= most:
         raise ValueError(offset)
-    places = []
+    positions = []
     for entry in offset.split(","):
         found = _ENTRY.fullmatch(entry)
         if found is None:
             raise ValueError(offset)
         device, inode, position, mark = found.groups()
-        places.append(
-            Place(int(device, 16) if device else None, int(inode, 16), int(position), mark or "")
+        positions.append(
+            FilePosition(
+                int(device, 16) if device else None, int(inode, 16), int(position), mark or ""
+            )
         )
-    return places
+    return positions
 
 
 def _hash(data: bytes, size: int) -> bytes:
