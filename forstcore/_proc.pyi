@@ -17,6 +17,7 @@ from forstcore._core.single_record import process_record as process_record
 from forstcore.wire import OnError
 
 DEFAULT_MAX_LINE_SIZE: Final[int]
+HIGHEST_MAX_LINE_SIZE: Final[int]
 ERROR_CODES: Final[tuple[str, ...]]
 MAX_DEPTH: Final[int]
 

@@ -28,6 +28,7 @@ from libc.string cimport memchr
 
 from forstcore._core.checks cimport (
     LINE_LIMIT_DEFAULT,
+    LINE_LIMIT_HIGHEST,
     check_first_init,
     check_initialized,
     checked_first_line,
@@ -66,6 +67,7 @@ __all__ = [
     "Batcher",
     "DEFAULT_MAX_LINE_SIZE",
     "ERROR_CODES",
+    "HIGHEST_MAX_LINE_SIZE",
     "LineSplitter",
     "MAX_DEPTH",
     "PASS_ON",
@@ -94,6 +96,7 @@ cdef enum:
 
 MAX_DEPTH = DEPTH_LIMIT
 DEFAULT_MAX_LINE_SIZE = LINE_LIMIT_DEFAULT
+HIGHEST_MAX_LINE_SIZE = LINE_LIMIT_HIGHEST
 
 # `cimport` alone does not make a class a name that Python can import from here.
 globals()["Batcher"] = Batcher

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
+from forstcore._proc import DEFAULT_MAX_LINE_SIZE, HIGHEST_MAX_LINE_SIZE
+
 __all__ = ["Option", "RetryConfig", "StreamLimits", "StreamingConfig", "option", "options_of"]
 
 
@@ -80,6 +82,17 @@ class _Checked:
             limits.check(declared.name, getattr(self, declared.name))
 
 
+def _timeout() -> Any:
+    """Declare the option that a stream has at both of its ends."""
+    return option(
+        30.0,
+        "time without progress in either direction after which a stream ends",
+        lowest=0.1,
+        highest=86400,
+        unit="seconds",
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class StreamLimits(_Checked):
     """What one stream may use where it is processed.
@@ -90,19 +103,13 @@ class StreamLimits(_Checked):
     Thread-safety: immutable.
     """
 
-    timeout: float = option(
-        30.0,
-        "time without progress in either direction after which a stream ends",
-        lowest=0.1,
-        highest=86400,
-        unit="seconds",
-    )
+    timeout: float = _timeout()
     compression: bool = option(True, "compress responses for clients that accept it")
     max_line_size: int = option(
-        1 << 20,
+        DEFAULT_MAX_LINE_SIZE,
         "maximum length of an input line; a longer one is an error and is skipped",
         lowest=1,
-        highest=1 << 30,
+        highest=HIGHEST_MAX_LINE_SIZE,
         unit="bytes",
     )
     max_stream_bytes: int = option(
@@ -117,6 +124,20 @@ class StreamLimits(_Checked):
         lowest=1,
         highest=100_000,
         unit="times",
+    )
+    workers: int = option(
+        10,
+        "concurrent batches, or calls of an async processor, per stream",
+        lowest=1,
+        highest=10_000,
+        unit="workers",
+    )
+    buffer_size: int = option(
+        1000,
+        "records that an async processor may hold at once, per stream",
+        lowest=1,
+        highest=1_000_000,
+        unit="records",
     )
 
 
@@ -161,12 +182,6 @@ class StreamingConfig(_Checked):
         lowest=1,
         unit="lines",
     )
-    timeout: float = option(
-        30.0,
-        "time without progress in either direction after which a stream ends",
-        lowest=0.1,
-        highest=86400,
-        unit="seconds",
-    )
+    timeout: float = _timeout()
     compression: bool = option(False, "compress requests, and ask for compressed responses")
     retry: RetryConfig = RetryConfig()

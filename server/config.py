@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 from forstcore.config import Option, StreamLimits, option, options_of
 from forstcore.errors import SourceError
-from forstcore.sources import SourceUrl, without_password
+from forstcore.sources import DEFAULT_RING_SIZE, SourceUrl, without_password
 
 __all__ = [
     "ServerConfig",
@@ -51,20 +51,6 @@ class ServerConfig(StreamLimits):
         "module with processors: its name, the path of its file, or an entry point of the "
         "group forstcore.processors (repeatable)",
     )
-    workers: int = option(
-        10,
-        "concurrent batches, or calls of an async processor, per stream",
-        lowest=1,
-        highest=10_000,
-        unit="workers",
-    )
-    buffer_size: int = option(
-        1000,
-        "records that an async processor may hold at once, per stream",
-        lowest=1,
-        highest=1_000_000,
-        unit="records",
-    )
     reload: bool = option(
         False, "for development: reload modules with processors when their files change"
     )
@@ -74,7 +60,7 @@ class ServerConfig(StreamLimits):
         "(repeatable; default: events=memory:)",
     )
     ring_size: int = option(
-        64 << 20,
+        DEFAULT_RING_SIZE,
         "published data that an in-memory source keeps",
         lowest=1 << 16,
         unit="bytes",

@@ -7,10 +7,11 @@ from typing import Any
 
 import click
 
+from forstcore.config import StreamingConfig, StreamLimits, options_of
 from forstcore.wire import ON_ERROR_MODES
 
 __all__ = [
-    "MAX_LINE_SIZE",
+    "declared",
     "errors",
     "input_files",
     "max_line_size",
@@ -24,7 +25,16 @@ __all__ = [
 ]
 
 Decorated = Callable[..., Any]
-MAX_LINE_SIZE = 1 << 20
+
+
+def declared(config: type, name: str) -> dict[str, Any]:
+    """Return type, range and default of a number, as a configuration declares them."""
+    for each, kind, limits in options_of(config):
+        if each.name == name:
+            kinds: dict[type, Any] = {int: click.IntRange, float: click.FloatRange}
+            return {"type": kinds[kind](limits.lowest, limits.highest), "default": each.default}
+    raise LookupError(name)
+
 
 input_files = click.argument(
     "inputs",
@@ -63,8 +73,7 @@ progress = click.option(
 max_line_size = click.option(
     "--max-line-size",
     metavar="BYTES",
-    type=click.IntRange(1, 1 << 30),
-    default=MAX_LINE_SIZE,
+    **declared(StreamLimits, "max_line_size"),
     show_default=True,
     help="A longer line is an error.",
 )
@@ -100,8 +109,7 @@ def server(command: Decorated) -> Decorated:
         click.option(
             "--timeout",
             metavar="SECONDS",
-            type=click.FloatRange(0.1, 86400),
-            default=30.0,
+            **declared(StreamingConfig, "timeout"),
             show_default=True,
             help="Give up when nothing moves for so long.",
         ),

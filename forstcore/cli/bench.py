@@ -14,6 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 import click
 
 from forstcore import _proc
+from forstcore.cli import _options
+from forstcore.config import StreamLimits
 from forstcore.engine import Engine
 from forstcore.processors import BUILT_IN
 
@@ -43,8 +45,7 @@ _WORDS = ("sensor", "reading", "order", "shipped", "pressure", "valve", "normal"
 @click.option(
     "--workers",
     metavar="N",
-    type=click.IntRange(1, 10_000),
-    default=os.cpu_count() or 1,
+    **_options.declared(StreamLimits, "workers") | {"default": os.cpu_count() or 1},
     help="Workers of the engine. Default: one for each core.",
 )
 def command(size: int, runs: int, workers: int) -> None:

@@ -13,6 +13,7 @@ from forstcore.cli._cluster import InputPath, cluster_of, cluster_options, proce
 from forstcore.cli._inputs import Inputs
 from forstcore.cli._runner import EngineRunner
 from forstcore.cli._transform import Plan, transform
+from forstcore.config import StreamLimits
 from forstcore.loading import Loader
 from forstcore.processors import Processor, as_processor
 from forstcore.wire import OnError
@@ -41,16 +42,14 @@ def processor_options(command: Any) -> Any:
         click.option(
             "--buffer-size",
             metavar="RECORDS",
-            type=click.IntRange(1, 1_000_000),
-            default=1000,
+            **_options.declared(StreamLimits, "buffer_size"),
             show_default=True,
             help="Records that an async processor may have in work.",
         ),
         click.option(
             "--workers",
             metavar="N",
-            type=click.IntRange(1, 10_000),
-            default=os.cpu_count() or 1,
+            **_options.declared(StreamLimits, "workers") | {"default": os.cpu_count() or 1},
             help="Batches, or calls of an async processor, at once. Default: one for each core.",
         ),
         click.option(

@@ -11,13 +11,12 @@ from contextlib import aclosing
 import click
 
 from forstcore._core.rejected import RejectedLine
-from forstcore._proc import DEFAULT_MAX_LINE_SIZE
 from forstcore.cli import _options
 from forstcore.cli._clashes import check_names
 from forstcore.cli._inputs import Inputs
 from forstcore.cli._transform import Plan, transform
 from forstcore.client import ErrorLine, ForstStreamingClient, StreamOptions
-from forstcore.config import RetryConfig, StreamingConfig
+from forstcore.config import RetryConfig, StreamingConfig, StreamLimits
 from forstcore.engine.origin import Origin
 from forstcore.wire import OnError
 
@@ -45,7 +44,7 @@ class ServerRunner:
         ca: str | None,
         config: StreamingConfig,
         *,
-        max_line_size: int = DEFAULT_MAX_LINE_SIZE,
+        max_line_size: int = StreamLimits.max_line_size,
         resume: bool,
     ) -> None:
         base, self._endpoint = split_url(url)

@@ -13,7 +13,7 @@ from typing import Any
 from dask.utils import parse_bytes
 from distributed import Client, default_client
 
-from forstcore._proc import DEFAULT_MAX_LINE_SIZE, RecordStream
+from forstcore._proc import RecordStream
 from forstcore._version import VERSION
 from forstcore.cluster._blocks import Block, File, blocks_of, files_at
 from forstcore.cluster._local import local_cluster
@@ -23,6 +23,7 @@ from forstcore.cluster._present import Present, check_inputs, look_at, remove
 from forstcore.cluster._run import check_workers, run, with_numbers
 from forstcore.cluster._shipping import Shipment, ship
 from forstcore.cluster._target import MANIFEST, Target, target_at
+from forstcore.config import StreamLimits
 from forstcore.errors import ClusterError
 from forstcore.wire import OnError
 
@@ -39,9 +40,9 @@ def process_dataset(
     blocksize: int | str = "128 MiB",
     on_error: OnError = "skip",
     collect_errors: bool = False,
-    max_line_size: int = DEFAULT_MAX_LINE_SIZE,
-    workers: int = 10,
-    buffer_size: int = 1000,
+    max_line_size: int = StreamLimits.max_line_size,
+    workers: int = StreamLimits.workers,
+    buffer_size: int = StreamLimits.buffer_size,
     overwrite: bool = False,
     resume: bool = False,
     retries: int = 2,

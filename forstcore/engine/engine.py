@@ -10,7 +10,8 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 from forstcore._core.rejected import RejectedLines
-from forstcore._proc import DEFAULT_MAX_LINE_SIZE, Batcher
+from forstcore._proc import Batcher
+from forstcore.config import StreamLimits
 from forstcore.engine.async_pool import AsyncPool
 from forstcore.engine.backlog import Backlog
 from forstcore.engine.runners import PythonRunner, runner_of
@@ -84,10 +85,10 @@ class Engine:
         executor: Executor | None,
         *,
         on_error: OnError = "skip",
-        max_line_size: int = DEFAULT_MAX_LINE_SIZE,
+        max_line_size: int = StreamLimits.max_line_size,
         first_line: int = 1,
-        workers: int = 10,
-        buffer_size: int = 1000,
+        workers: int = StreamLimits.workers,
+        buffer_size: int = StreamLimits.buffer_size,
         order: ResultOrder = "input",
         keep_rejected: bool = False,
         is_cancelled: Callable[[], bool] | None = None,

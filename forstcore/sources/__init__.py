@@ -10,10 +10,12 @@ import importlib
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
+from forstcore._proc import DEFAULT_MAX_LINE_SIZE
 from forstcore.errors import SourceError
 from forstcore.sources._url import SourceUrl, without_password
 
 __all__ = [
+    "DEFAULT_RING_SIZE",
     "NOW",
     "START",
     "Batch",
@@ -26,6 +28,8 @@ __all__ = [
     "open_source",
     "without_password",
 ]
+
+DEFAULT_RING_SIZE = 64 << 20
 
 NOW = "now"
 """Offset after the last existing record."""
@@ -159,8 +163,8 @@ class SourceLimits:
         worker: identifies this process among several of a server, empty if it is the only one.
     """
 
-    ring_size: int = 64 << 20
-    max_line_size: int = 1 << 20
+    ring_size: int = DEFAULT_RING_SIZE
+    max_line_size: int = DEFAULT_MAX_LINE_SIZE
     worker: str = ""
 
 
