@@ -1,5 +1,6 @@
 """The pages of the reference that are written from the code: `python docs/generate.py`.
 
+Of the page on the wire contract that is one table.
 With `--check` nothing is written; the exit status is 1 if a page is not as the code says.
 """
 
@@ -14,10 +15,14 @@ from http_page import cell, http_page
 
 from forstcore.cli._main import forst
 from forstcore.config import Option, RetryConfig, StreamingConfig, options_of
+from forstcore.wire import RETRIABLE_CODES, StreamErrorCode
 from server.config import ServerConfig
 
 _PAGES = Path(__file__).parent / "reference"
 _NOTE = "<!-- Written by docs/generate.py: `make docs`. -->\n\n"
+
+_TABLE_BEGINS = "<!-- From forstcore/wire.py, by docs/generate.py: `make docs`. -->\n\n"
+_TABLE_ENDS = "\n<!-- Written by hand from here on. -->\n"
 
 _SERVER = """\
 # Configuration
@@ -107,13 +112,32 @@ def cli_page() -> str:
     return "".join(parts)
 
 
+def wire_page() -> str:
+    """Fill the table of error codes into the page on the wire contract."""
+    rows = ["| code | status | retry | |", "|---|---|---|---|"]
+    for code in StreamErrorCode:
+        # A client that has gone gets no control line.
+        if code != StreamErrorCode.DISCONNECTED:
+            retry = "yes" if code in RETRIABLE_CODES else ""
+            rows.append(f"| `{code}` | {code.status} | {retry} | {cell(code.meaning)} |")
+    text = (_PAGES / "wire.md").read_text(encoding="utf-8")
+    before, begin, rest = text.partition(_TABLE_BEGINS)
+    _, end, after = rest.partition(_TABLE_ENDS)
+    assert end, "wire.md has no place for the table"
+    return "".join([before, begin, *(f"{row}\n" for row in rows), end, after])
+
+
 def main() -> int:
     """Write the pages, or check them."""
-    pages = {"config.md": config_page(), "cli.md": cli_page(), "http.md": http_page()}
+    pages = {
+        "config.md": _NOTE + config_page(),
+        "cli.md": _NOTE + cli_page(),
+        "http.md": _NOTE + http_page(),
+        "wire.md": wire_page(),
+    }
     stale = []
     for name, text in pages.items():
         path = _PAGES / name
-        text = _NOTE + text
         if path.exists() and path.read_text(encoding="utf-8") == text:
             continue
         stale.append(path.name)

@@ -145,34 +145,22 @@ class StreamErrorCode(StrEnum):
         member.meaning = meaning
         return member
 
-    BAD_RECORD = "bad_record", 422, "`Forst-On-Error: fail` met a line that is no record"
-    TIMEOUT = "timeout", 408, "nothing moved in either direction for `timeout` seconds"
-    DRAINING = (
-        "draining",
-        503,
-        "the server is going down: send again from the first line without `:ack`",
-    )
-    OVERLOADED = (
-        "overloaded",
-        503,
-        "all `max_streams` were open, and this one had not sent a line: try again later",
-    )
+    BAD_RECORD = "bad_record", 422, "a line is not a record, and `Forst-On-Error` is `fail`"
+    TIMEOUT = "timeout", 408, "no progress in either direction for `timeout` seconds"
+    DRAINING = "draining", 503, "the server is shutting down"
+    OVERLOADED = "overloaded", 503, "`max_streams` were open when the first line arrived"
     MALFORMED_BODY = "malformed_body", 400, "the HTTP chunks of the request are malformed"
     INVALID_ENCODING = (
         "invalid_encoding",
         400,
         "the body is not what `Content-Encoding` says, or ends within it",
     )
-    COMPRESSION_RATIO = "compression_ratio", 413, "the body grows more than `max_ratio` times"
+    COMPRESSION_RATIO = "compression_ratio", 413, "the body expands more than `max_ratio` times"
     STREAM_TOO_LARGE = "stream_too_large", 413, "the body is longer than `max_stream_bytes`"
     TOO_MANY_RECORDS = "too_many_records", 413, "the body has more than `max_stream_records` lines"
     SPOOL = "spool", 507, "the spool file cannot be written or read"
     SOURCE = "source", 502, "the source of a live stream cannot be read"
-    BAD_ACK = (
-        "bad_ack",
-        400,
-        "a request that acknowledges has another line, or a number too high",
-    )
+    BAD_ACK = "bad_ack", 400, "an acknowledgement is malformed, or exceeds the lines sent"
     INTERNAL = "internal", 500, "an error of the server; see its log"
     DISCONNECTED = "disconnected", 400, "the client went away"
 

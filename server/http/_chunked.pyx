@@ -13,6 +13,8 @@ from libc.string cimport memcmp, memmove
 
 from forstcore._proc cimport RecordStream
 
+from forstcore import wire
+
 cdef extern from "Python.h":
     int _PyBytes_Resize(PyObject **, Py_ssize_t) except -1
     char *PyBytes_AS_STRING(PyObject *) noexcept
@@ -28,6 +30,10 @@ cdef enum:
 
 
 MOST_RESULTS = <int>PART
+
+# As `wire.ack_line`. The pointer is into the bytes object.
+cdef bytes ack_format = wire.ACK + b" %lld\n"
+cdef const char *ACK_FORMAT = ack_format
 
 
 class ChunkedError(ValueError):
@@ -296,7 +302,7 @@ cdef bytes chunk_of_results(
         if stream.run.lines != <long long>frames.acked:
             frames.acked = stream.run.lines
             out = PyBytes_AS_STRING(<PyObject *>chunk) + FRAME_BEFORE + size
-            size += snprintf(out, ACK_SIZE, b":ack %lld\n", stream.run.lines)
+            size += snprintf(out, ACK_SIZE, ACK_FORMAT, stream.run.lines)
         whole = <PyObject *>chunk
         Py_INCREF(chunk)
         chunk = None

@@ -1,0 +1,116 @@
+"""Documents, examples and scripts name what `forstcore.wire` declares."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from forstcore import RecordError, RecordStream, wire
+from forstcore._client.frame_reader import Summary
+from forstcore._proc import ERROR_CODES
+from forstcore.engine.in_process import Counts
+from server.api.schemas import COMPONENTS
+from tests.servers import ROOT
+
+PAGE = (ROOT / "docs/reference/wire.md").read_text(encoding="utf-8")
+SOURCES_PAGE = (ROOT / "docs/sources.md").read_text(encoding="utf-8")
+CLIENT = ROOT / "examples/node/forst-client.ts"
+DASHBOARD = ROOT / "server/dashboard/static/paste.js"
+
+HEADERS = {*wire.REQUEST_HEADERS, wire.FORST_DELIVERY, *wire.TRAILERS}
+CONTROL_LINES = {kind.decode() for kind in wire.CONTROL_LINES}
+
+
+def rows_of(title: str) -> dict[str, str]:
+    """The tables of a section of the page: what the first column names, and the rest."""
+    section = re.split(r"^#+ ", PAGE.partition(f"# {title}\n")[2], maxsplit=1, flags=re.MULTILINE)[
+        0
+    ]
+    return dict(re.findall(r"^\| `([^`]+)` \| (.+) \|$", section, re.MULTILINE))
+
+
+def documents() -> list[Path]:
+    folders = ("docs", "examples", "deploy")
+    found = [path for folder in folders for path in (ROOT / folder).rglob("*.md")]
+    found = [path for path in found if "node_modules" not in path.parts]
+    return [ROOT / "README.md", *found, CLIENT, DASHBOARD]
+
+
+@pytest.mark.parametrize("path", documents(), ids=lambda path: path.name)
+def test_every_header_that_is_named_is_declared(path: Path) -> None:
+    named = set(re.findall(r"\bForst-[A-Z][\w-]*\w", path.read_text(encoding="utf-8")))
+    assert named <= HEADERS
+
+
+def test_the_page_lists_the_request_headers() -> None:
+    rows = rows_of("Request")
+    assert {name for name in rows if name.startswith(wire.FORST_PREFIX)} == {*wire.REQUEST_HEADERS}
+    for mode in wire.ON_ERROR_MODES:
+        assert f"`{mode}`" in rows[wire.FORST_ON_ERROR]
+    assert rows_of("Lines that are no records").keys() >= {*wire.ON_ERROR_MODES}
+
+
+def test_the_page_lists_the_codes_of_lines() -> None:
+    rows = rows_of("Lines that are no records")
+    assert rows.keys() - {wire.FORST_ON_ERROR, *wire.ON_ERROR_MODES} == {*ERROR_CODES}
+    for code in ERROR_CODES:
+        assert f"``{code}``" in (RecordError.__doc__ or "")
+
+
+def test_the_pages_list_the_control_lines() -> None:
+    items = re.findall(r"^- `(:\w+)[ `]", PAGE + SOURCES_PAGE, re.MULTILINE)
+    assert {*items} == CONTROL_LINES
+
+
+def test_the_page_shows_the_trailers() -> None:
+    assert re.findall(r"^(Forst-\w+): \d", PAGE, re.MULTILINE) == [*wire.TRAILERS]
+    assert {*wire.TRAILERS.values()} <= wire.COUNTERS.keys()
+
+
+def test_the_core_accepts_the_declared_modes() -> None:
+    for mode in wire.ON_ERROR_MODES:
+        RecordStream(on_error=mode)
+
+
+def test_the_schema_describes_the_control_lines() -> None:
+    schema = COMPONENTS["schemas"]["ControlLine"]
+    for kind in CONTROL_LINES:
+        assert f"`{kind} " in schema["description"]
+        assert re.search(rf"[(|]{kind} ", schema["pattern"])
+
+
+def test_the_client_counts_what_the_server_counts() -> None:
+    assert Summary.__annotations__.keys() == {*wire.COUNTERS, "digest", "errors_by_code"}
+    assert Counts.__annotations__.keys() == {*wire.COUNTERS, "errors_by_code"}
+
+
+@pytest.mark.parametrize("path", [CLIENT, DASHBOARD], ids=lambda path: path.name)
+def test_javascript_names_what_is_declared(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    kinds = set(re.findall(r'"(:[a-z]+) ?"', text))
+    assert {":end", ":error", ":rejected"} <= kinds <= CONTROL_LINES
+
+
+def test_the_typescript_client_knows_modes_and_codes() -> None:
+    text = CLIENT.read_text(encoding="utf-8")
+    (modes,) = re.findall(r'onError\?: ("\w+"(?: \| "\w+")*);', text)
+    assert modes.replace('"', "").split(" | ") == [*wire.ON_ERROR_MODES]
+    compared = set(re.findall(r'code [!=]== "(\w+)"', text))
+    assert compared <= {*wire.StreamErrorCode}
+
+
+def constants(path: Path) -> Iterator[object]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant):
+            yield node.value
+
+
+def test_names_are_spelled_in_one_module() -> None:
+    declared: set[object] = {*HEADERS, *wire.CONTROL_LINES}
+    paths = [path for folder in ("forstcore", "server") for path in (ROOT / folder).rglob("*.py")]
+    spelled = {path.relative_to(ROOT).as_posix() for path in paths if {*constants(path)} & declared}
+    assert spelled == {"forstcore/wire.py"}
