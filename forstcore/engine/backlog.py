@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
-from forstcore._proc import count_lines
 from forstcore.engine.batch_sizer import MAX_BATCH
 from forstcore.engine.line_queue import LineQueue
 from forstcore.engine.sequencer import Job, Outcome, Sequencer
@@ -79,9 +78,9 @@ class Backlog:
         """Whether the results of all lines have been handed out."""
         return not (self._split_count or self._waiting.size or self._jobs.open)
 
-    def put(self, lines: bytes) -> None:
-        """Append whole lines."""
-        self._waiting.put(lines)
+    def put(self, lines: bytes, count: int) -> None:
+        """Append `count` whole lines."""
+        self._waiting.put(lines, count)
 
     def mark(self, line: int, value: Any) -> None:
         """Have `take_marks` return a value once the results of so many lines are handed out."""
@@ -89,16 +88,14 @@ class Backlog:
 
     def start_batch(self, size: int) -> tuple[Job, bytes]:
         """Start a job with about `size` bytes of the lines that wait."""
-        batch = self._waiting.take(size)
-        return self._start(count_lines(batch), len(batch)), batch
+        batch, count = self._waiting.take(size)
+        return self._start(count, len(batch)), batch
 
     def start_line(self) -> tuple[Job, bytes]:
         """Start a job with the next line, which is returned without its LF."""
         if not self._split_count:
-            lines = self._waiting.take(_SPLIT_SIZE).split(b"\n")
-            lines.pop()
-            self._split_count = len(lines)
-            self._split = iter(lines)
+            lines, self._split_count = self._waiting.take(_SPLIT_SIZE)
+            self._split = iter(lines.split(b"\n"))
         self._split_count -= 1
         line = next(self._split)
         return self._start(1, len(line)), line

@@ -14,6 +14,7 @@ from forstcore._proc import Batcher
 from forstcore.config import StreamLimits
 from forstcore.engine.async_pool import AsyncPool
 from forstcore.engine.backlog import Backlog
+from forstcore.engine.batch_sizer import MAX_BATCH
 from forstcore.engine.runners import PythonRunner, runner_of
 from forstcore.engine.sequencer import Outcome
 from forstcore.engine.thread_pool import ThreadPool
@@ -198,10 +199,13 @@ class Engine:
 
     def feed(self, piece: Buffer) -> None:
         """Add a piece of the input directly, while `run` waits for its source."""
-        size = memoryview(piece).nbytes
-        self.bytes_in += size
-        if lines := self._batcher.feed(piece):
-            self._put(lines)
+        data = memoryview(piece).cast("B")
+        self.bytes_in += len(data)
+        for start in range(0, len(data), MAX_BATCH):
+            before = self._batcher.lines
+            # The batcher copies them, so no batch of these has to be cut out later.
+            lines = self._batcher.feed(data[start : start + MAX_BATCH])
+            self._put(lines, before)
 
     def end_input(self, error: Exception) -> None:
         """Read nothing more; raise `error` once the results of what was read are yielded."""
@@ -269,17 +273,19 @@ class Engine:
                     self._room = self._loop.create_future()
                     await self._room
                 self._room = None
-            if lines := self._batcher.finish():
-                self._put(lines)
+            before = self._batcher.lines
+            self._put(self._batcher.finish(), before)
         except Exception as error:
             self._error = error
         finally:
             self._input_ended = True
             self._wake()
 
-    def _put(self, lines: bytes) -> None:
-        self._backlog.put(lines)
-        self._pool.advance()
+    def _put(self, lines: bytes, before: int) -> None:
+        """Process the lines that the batcher has returned after `before` others."""
+        if lines:
+            self._backlog.put(lines, self._batcher.lines - before)
+            self._pool.advance()
 
     def _take_output(self) -> bytes:
         """Take and count the outcomes that are due; return their output."""

@@ -526,26 +526,27 @@ def test_options_out_of_range(options: Any) -> None:
     st.lists(st.lists(st.binary(max_size=9).map(lambda line: line.replace(b"\n", b"")))),
     st.lists(st.integers(1, 40), min_size=1),
 )
-def test_pending_lines_come_out_whole(pieces: list[list[bytes]], sizes: list[int]) -> None:
+def test_queued_lines_come_out_whole(pieces: list[list[bytes]], sizes: list[int]) -> None:
     queue = LineQueue()
     whole = b""
     for lines in pieces:
         piece = b"".join(line + b"\n" for line in lines)
         if piece:
-            queue.put(piece)
+            queue.put(piece, len(lines))
         whole += piece
     taken = b""
     for turn in range(len(whole)):
         assert queue.size == len(whole) - len(taken)
         size = sizes[turn % len(sizes)]
-        batch = queue.take(size)
+        batch, count = queue.take(size)
         if not batch:
             break
         assert batch.endswith(b"\n")
-        assert len(batch) <= size or batch.count(b"\n") == 1
+        assert count == batch.count(b"\n")
+        assert len(batch) <= size + size // 8 or count == 1
         taken += batch
     assert taken == whole
-    assert queue.take(1) == b""
+    assert queue.take(1) == (b"", 0)
 
 
 def settled(cost: Callable[[int], float]) -> int:
