@@ -21,7 +21,7 @@ from pathlib import Path
 from distributed import Client
 
 from forstcore.cluster import process_dataset
-from forstcore.cluster._local import local_cluster
+from forstcore.cluster.local import local_cluster
 
 
 def main() -> None:

@@ -29,7 +29,7 @@ _NEW = _PLAIN | os.O_CREAT | os.O_EXCL
 _BY_DIRECTORY = {os.open, os.unlink, os.rename} <= os.supports_dir_fd  # Not on Windows.
 
 
-class _File(io.FileIO):
+class _OutputFile(io.FileIO):
     """A raw file that is truncated by its first write, and whose errors have its name.
 
     Args:
@@ -111,7 +111,7 @@ def drafted(
             draft, name = str(Path(directory, draft)), str(Path(directory, name))
         try:
             descriptor = _open(draft, _NEW, given, 0o666 if old is None else 0o600, above)
-            with io.BufferedWriter(_File(descriptor, given)) as file:
+            with io.BufferedWriter(_OutputFile(descriptor, given)) as file:
                 yield file
                 file.flush()
                 if old is not None:
@@ -178,7 +178,7 @@ def _written_in_place(destination: Destination, is_kept: bool) -> Iterator[Binar
         flags = _NEW if is_new else _PLAIN
         descriptor = _open(destination.path, flags, destination.given, 0o666)
     is_kept = is_kept and stat.S_ISREG(os.fstat(descriptor).st_mode)
-    raw = _File(descriptor, destination.given, is_kept)
+    raw = _OutputFile(descriptor, destination.given, is_kept)
     try:
         with io.BufferedWriter(raw) as file:
             yield file

@@ -1,4 +1,4 @@
-"""Files through a Dask cluster, instead of this process: its options, and what is done."""
+"""`forstcore process` on a Dask cluster: its options, and the run."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from forstcore._io.atomic_file import check_writable, written_whole
 from forstcore._io.destination import destination_of
-from forstcore.cli._clashes import check_names
-from forstcore.cli._progress import Progress, Tally
+from forstcore.cli._path_checks import check_paths
+from forstcore.cli._progress import Progress, ProgressCounts
 from forstcore.errors import ClusterError
 from forstcore.wire import OnError
+
+if TYPE_CHECKING:
+    from forstcore.cluster.files import DatasetFiles
 
 __all__ = ["InputPath", "cluster_of", "cluster_options", "process_on_cluster"]
 
@@ -27,7 +30,7 @@ _BLOCKSIZE = "128 MiB"
 
 
 class InputPath(click.Path):
-    """A file that is there, or the URL of one, or of several."""
+    """An existing file, a URL, or a pattern of URLs."""
 
     def convert(self, value: Any, param: Any, context: Any) -> Any:
         if isinstance(value, str) and "://" in value:
@@ -36,12 +39,12 @@ class InputPath(click.Path):
 
 
 @dataclass(frozen=True)
-class ClusterPlan:
-    """What to do.
+class ClusterOptions:
+    """Where a command runs.
 
     Attributes:
-        scheduler: address of the scheduler; None for a cluster of our own.
-        processes: workers of that.
+        scheduler: address of the scheduler; None to start a local cluster.
+        processes: number of workers of the local cluster.
         blocksize, overwrite, resume: as for `process_dataset`.
     """
 
@@ -60,8 +63,8 @@ def cluster_of(
     resume: bool,
     inputs: tuple[str, ...],
     output: str,
-) -> ClusterPlan | None:
-    """Make a plan of the options for clusters; None if none is wanted.
+) -> ClusterOptions | None:
+    """Return the options for a cluster; None if none is wanted.
 
     Raises:
         click.UsageError: the options do not go together.
@@ -86,7 +89,7 @@ def cluster_of(
         raise click.UsageError("a cluster writes a directory of parts: name it with --output")
     if "://" not in output and Path(output).is_file():
         raise click.UsageError(f"{output} is a file: on a cluster --output is a directory")
-    return ClusterPlan(scheduler, processes, blocksize or _BLOCKSIZE, overwrite, resume)
+    return ClusterOptions(scheduler, processes, blocksize or _BLOCKSIZE, overwrite, resume)
 
 
 def cluster_options(command: Any) -> Any:
@@ -124,15 +127,15 @@ def cluster_options(command: Any) -> Any:
 
 
 @dataclass
-class _Taken:
-    """How far the input is, in bytes as they are stored."""
+class _StoredBytes:
+    """Progress of the input, in bytes as they are stored."""
 
     size: int | None
     taken: int = 0
 
 
 def process_on_cluster(
-    plan: ClusterPlan,
+    options: ClusterOptions,
     inputs: Sequence[str],
     output: str,
     *,
@@ -148,41 +151,36 @@ def process_on_cluster(
     """Process files on a cluster.
 
     Raises:
-        ClusterError: there is none, or it cannot do it.
+        ClusterError: it cannot be reached, or cannot do the work.
         Exception: as `process_dataset`.
     """
     try:
-        from forstcore.cluster import process_dataset
-        from forstcore.cluster._blocks import files_at
-        from forstcore.cluster._manifest import Part
-        from forstcore.cluster._places import is_local
-        from forstcore.cluster._target import target_at
+        from forstcore.cluster import Part, process_dataset
+        from forstcore.cluster.files import DatasetFiles
     except ImportError as error:
         raise ClusterError(str(error)) from None
     if "://" not in output:
-        # Literally: the library expands a leading ~, which is the shell's task here.
+        # Taken literally: the library expands a leading ~, which is the task of the shell here.
         output = str(Path(output).absolute())
-    system, files = files_at(list(inputs), {})
-    target = target_at(output, {})
+    files = DatasetFiles(inputs, output)
     if errors is not None:
-        local = [file.path for file in files] if is_local(system) else []
-        _check_errors(errors, [*local, *modules], target)
-    taken = _Taken(sum(file.size for file in files))
-    tally = Tally()
+        _check_errors(errors, modules, files)
+    stored = _StoredBytes(files.size)
+    counts = ProgressCounts()
     codes: Counter[str] = Counter()
-    tally.errors = lambda: codes
+    counts.errors = lambda: codes
 
-    def note(part: Part) -> None:
-        taken.taken += part["end"] - part["start"]
-        tally.bytes_in += part["bytes_in"]
-        tally.results += part["results"]
+    def add(part: Part) -> None:
+        stored.taken += part["end"] - part["start"]
+        counts.bytes_in += part["bytes_in"]
+        counts.results += part["results"]
         codes.update(part["errors_by_code"])
         shown.tick()
 
-    with _cluster(plan) as client:
-        shown = Progress(taken, tally, progress)
-        if plan.scheduler and shown.is_shown:
-            sys.stderr.write(f"Dask shows what it does at {client.dashboard_link}\n")
+    with _connected(options) as client:
+        shown = Progress(stored, counts, progress)
+        if options.scheduler and shown.is_shown:
+            sys.stderr.write(f"Dask's dashboard is at {client.dashboard_link}\n")
         try:
             manifest = process_dataset(
                 inputs,
@@ -190,64 +188,59 @@ def process_on_cluster(
                 processor=processor,
                 modules=modules if processor else (),
                 client=client,
-                blocksize=plan.blocksize,
+                blocksize=options.blocksize,
                 on_error=on_error,
                 collect_errors=errors is not None,
                 max_line_size=max_line_size,
                 workers=workers,
                 buffer_size=buffer_size,
-                overwrite=plan.overwrite,
-                resume=plan.resume,
-                on_part=note,
+                overwrite=options.overwrite,
+                resume=options.resume,
+                on_part=add,
             )
         finally:
             shown.clear()
     if errors is not None:
         with written_whole(errors) as file:
-            for part in manifest["parts"]:
-                if part["errors_file"]:
-                    target.copy(part["errors_file"], file)
-    # Parts that were there before are among these.
+            files.copy_errors(manifest, file)
+    # The manifest includes parts of an earlier run.
     codes = Counter(manifest["errors_by_code"])
     shown.end("processed")
 
 
-def _check_errors(errors: str, reads: Sequence[str], target: Any) -> None:
+def _check_errors(errors: str, modules: Sequence[str], files: DatasetFiles) -> None:
     """Check, before a long run, that its error file can be written and is no file of the run.
 
     Raises:
         click.UsageError: it is an input, or a name in the destination that the run needs.
         OSError: it cannot be written.
     """
-    from forstcore.cluster._places import is_local
-    from forstcore.cluster._target import OURS
-
-    check_names(reads, errors=errors)
-    if is_local(target.system):
-        found = destination_of(errors)
-        place, output = (Path(os.path.realpath(path)) for path in (found.path, target.path("")))
-        if place == output or (place.parent == output and OURS.fullmatch(place.name)):
-            raise click.UsageError(f"--errors {errors} is a place that --output needs")
-        if place.parent == output and not output.exists():
-            return
-    check_writable(errors)
+    check_paths([*files.local_inputs, *modules], errors=errors)
+    path = destination_of(errors).path
+    if files.is_reserved(path):
+        raise click.UsageError(f"--errors {errors} is a place that --output needs")
+    directory = files.local_destination
+    is_inside = Path(os.path.realpath(path)).parent == directory
+    # A directory that does not exist yet is created by the run.
+    if not is_inside or (directory is not None and directory.exists()):
+        check_writable(errors)
 
 
 @contextmanager
-def _cluster(plan: ClusterPlan) -> Iterator[Any]:
+def _connected(options: ClusterOptions) -> Iterator[Any]:
     from distributed import Client
 
-    from forstcore.cluster._local import local_cluster
+    from forstcore.cluster.local import local_cluster
 
-    if plan.scheduler is None:
-        with local_cluster(plan.processes) as client:
+    if options.scheduler is None:
+        with local_cluster(options.processes) as client:
             yield client
         return
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     try:
-        client = Client(plan.scheduler, timeout="10s")
+        client = Client(options.scheduler, timeout="10s")
     except (OSError, ValueError) as error:
-        raise ClusterError(f"no scheduler answers at {plan.scheduler}: {error}") from None
+        raise ClusterError(f"no scheduler answers at {options.scheduler}: {error}") from None
     with client:
         if not client.scheduler_info()["workers"]:
             sys.stderr.write("forstcore: the scheduler has no workers yet; waiting for one\n")

@@ -9,13 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-__all__ = ["Progress", "Tally"]
+__all__ = ["Progress", "ProgressCounts"]
 
 _EVERY = 0.1  # Seconds between two looks of the line.
 _ERASE = "\r\x1b[K"
 
 
-class _Input(Protocol):
+class _InputProgress(Protocol):
     """An input: its bytes, None if that is not known, and how many of them have been read."""
 
     @property
@@ -25,7 +25,7 @@ class _Input(Protocol):
 
 
 @dataclass
-class Tally:
+class ProgressCounts:
     """What has happened so far.
 
     Attributes:
@@ -44,16 +44,16 @@ class Progress:
 
     Args:
         inputs: the input.
-        tally: what came of it.
+        counts: what came of it.
         shown: whether to show it; if None, where standard error is a terminal.
 
     Attributes:
         is_shown: whether it is shown.
     """
 
-    def __init__(self, inputs: _Input, tally: Tally, shown: bool | None) -> None:
+    def __init__(self, inputs: _InputProgress, counts: ProgressCounts, shown: bool | None) -> None:
         self._inputs = inputs
-        self._tally = tally
+        self._counts = counts
         self.is_shown = sys.stderr.isatty() if shown is None else shown
         self._started = time.monotonic()
         self._next = self._started + _EVERY
@@ -79,12 +79,12 @@ class Progress:
         """Say what came of it all: on a terminal always, else if there were errors."""
         self.clear()
         seconds = time.monotonic() - self._started
-        errors = self._tally.errors()
+        errors = self._counts.errors()
         rejected = sum(errors.values())
         if self.is_shown:
-            rate = self._tally.bytes_in / 1e6 / max(seconds, 1e-9)
+            rate = self._counts.bytes_in / 1e6 / max(seconds, 1e-9)
             sys.stderr.write(
-                f"{self._tally.results:,} results of {self._tally.bytes_in / 1e6:,.1f} MB "
+                f"{self._counts.results:,} results of {self._counts.bytes_in / 1e6:,.1f} MB "
                 f"{verb} in {seconds:,.1f} s ({rate:,.0f} MB/s)\n"
             )
         if rejected:
@@ -93,16 +93,16 @@ class Progress:
             sys.stderr.write(f"forstcore: {rejected:,} {lines} rejected: {codes}\n")
 
     def _line(self, seconds: float) -> str:
-        tally, size, taken = self._tally, self._inputs.size, self._inputs.taken
+        counts, size, taken = self._counts, self._inputs.size, self._inputs.taken
         parts = []
         if size:
             share = min(taken / size, 1.0)
             filled = int(share * 20)
             parts.append(f"{'█' * filled}{'░' * (20 - filled)} {share:4.0%}")
         parts += [
-            f"{tally.bytes_in / 1e6 / seconds:,.0f} MB/s",
-            f"{tally.results / seconds:,.0f} records/s",
-            f"{sum(tally.errors().values()):,} errors",
+            f"{counts.bytes_in / 1e6 / seconds:,.0f} MB/s",
+            f"{counts.results / seconds:,.0f} records/s",
+            f"{sum(counts.errors().values()):,} errors",
         ]
         if size and taken:
             left = seconds * (size - taken) / taken

@@ -1,4 +1,4 @@
-"""From input files to an output file, whatever makes the results."""
+"""From input files to an output file, with any runner."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from typing import BinaryIO
 from forstcore._core.rejected import RejectedLine
 from forstcore._heap import keep_freed
 from forstcore._io.atomic_file import written_late
-from forstcore._io.error_lines import Rejected, rejected_in, write_reject
-from forstcore.cli._ahead import read_ahead
+from forstcore._io.error_file import ErrorFileEntry, entry_of, format_entry
 from forstcore.cli._inputs import Inputs, Piece
+from forstcore.cli._line_origins import LineOrigins
 from forstcore.cli._outputs import opened_output
-from forstcore.cli._progress import Progress, Tally
+from forstcore.cli._progress import Progress, ProgressCounts
+from forstcore.cli._read_ahead import read_ahead
 from forstcore.cli._runner import Runner
-from forstcore.engine.origin import Files
 from forstcore.errors import RecordError
 from forstcore.wire import OnError
 
-__all__ = ["Plan", "transform"]
+__all__ = ["TransformOptions", "transform"]
 
-_KEPT = 64 << 20  # Bytes of freed memory for the pieces of files.
+_KEPT_MEMORY = 64 << 20  # Bytes of freed memory, for the pieces of files and their results.
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What to do.
+class TransformOptions:
+    """The files of a command, and what it does with lines that give an error.
 
     Attributes:
-        inputs: where lines come from.
+        inputs: the input.
         output: the file for the results, ``-`` for standard output, None for no results.
-        on_error: what becomes of lines that give an error.
-        errors: the file for those, None for none.
-        progress: whether to show progress; if None, on a terminal.
-        on_reject: is given each line that gave an error, too.
-        place: tells where a line of a file came from in the first place; None for there.
-        verb: what is done, for people.
+        on_error: how lines that give an error are treated.
+        errors: the file for these lines, None for none.
+        progress: whether to show progress; None to show it on a terminal.
+        on_reject: called with each line that gave an error.
+        place: returns where a line of a file came from originally; None if it is the file.
+        verb: what the command does, for messages.
     """
 
     inputs: Inputs
@@ -46,98 +46,97 @@ class Plan:
     on_error: OnError = "skip"
     errors: str | None = None
     progress: bool | None = None
-    on_reject: Callable[[Rejected], None] | None = None
+    on_reject: Callable[[ErrorFileEntry], None] | None = None
     place: Callable[[str, int], tuple[str, int]] | None = None
     verb: str = "processed"
 
 
-def transform(plan: Plan, runner: Runner) -> int:
+def transform(options: TransformOptions, runner: Runner) -> int:
     """Make results of an input.
 
     Returns:
-        How many lines gave an error.
+        The number of lines that gave an error.
 
     Raises:
         OSError: a file cannot be read or written.
         RecordError: a line gave an error (``on_error="fail"``).
-        ForstError: what `runner` raises.
+        ForstError: an exception of `runner`.
     """
-    keep_freed(_KEPT)
-    tally = Tally()
-    progress = Progress(plan.inputs, tally, plan.progress)
-    files = Files()
+    keep_freed(_KEPT_MEMORY)
+    counts = ProgressCounts(errors=runner.errors)
+    progress = Progress(options.inputs, counts, options.progress)
+    origins = LineOrigins()
     with ExitStack() as stack:
         write: Callable[[bytes], object] = len
-        if plan.output is not None:
-            write = stack.enter_context(opened_output(plan.output))
-        file = stack.enter_context(written_late(plan.errors)) if plan.errors else None
+        if options.output is not None:
+            write = stack.enter_context(opened_output(options.output))
+        file = stack.enter_context(written_late(options.errors)) if options.errors else None
         if file is not None:
             write = _flushing(file, write)
 
-        def note(found: RejectedLine) -> None:
-            rejected = rejected_in(*_place(found.line, files, plan), found)
+        def reject(rejected: RejectedLine) -> None:
+            entry = entry_of(*_place(rejected.line, origins, options), rejected)
             if file is not None:
-                file.write(write_reject(rejected))
-            if plan.on_reject is not None:
+                file.write(format_entry(entry))
+            if options.on_reject is not None:
                 progress.clear()
-                plan.on_reject(rejected)
+                options.on_reject(entry)
 
-        is_noting = bool(plan.errors or plan.on_reject)
-        tally.errors = runner.errors
+        is_kept = bool(options.errors or options.on_reject)
         try:
             asyncio.run(
-                _run(plan, runner, files, note if is_noting else None, tally, progress, write)
+                _run(options, runner, origins, reject if is_kept else None, counts, progress, write)
             )
         finally:
             progress.clear()
-        progress.end(plan.verb)
-    return sum(tally.errors().values())
+        progress.end(options.verb)
+    return sum(counts.errors().values())
 
 
 async def _run(
-    plan: Plan,
+    options: TransformOptions,
     runner: Runner,
-    files: Files,
-    note: Callable[[RejectedLine], None] | None,
-    tally: Tally,
+    origins: LineOrigins,
+    reject: Callable[[RejectedLine], None] | None,
+    counts: ProgressCounts,
     progress: Progress,
     write: Callable[[bytes], object],
 ) -> None:
-    has_places = note is not None or plan.on_error == "fail"
+    needs_origins = reject is not None or options.on_error == "fail"
 
     async def counted(pieces: AsyncIterable[Piece]) -> AsyncGenerator[bytes, None]:
         async for name, piece in pieces:
-            if has_places:
-                files.note(name, piece)
-            tally.bytes_in += len(piece)
+            if needs_origins:
+                origins.add(name, piece)
+            counts.bytes_in += len(piece)
             yield piece
 
     async with (
-        aclosing(read_ahead(plan.inputs.pieces)) as pieces,
+        aclosing(read_ahead(options.inputs.pieces)) as pieces,
         aclosing(counted(pieces)) as source,
-        aclosing(runner.run(source, plan.on_error, keep_rejected=note is not None)) as results,
+        aclosing(runner.run(source, options.on_error, keep_rejected=reject is not None)) as results,
     ):
         try:
             async for chunk in results:
-                if note is not None:
-                    for found in runner.rejected:
-                        note(found)
-                tally.results += runner.results_in(chunk)
+                if reject is not None:
+                    for rejected in runner.rejected:
+                        reject(rejected)
+                counts.results += runner.results_in(chunk)
                 write(chunk)
                 progress.tick()
         except RecordError as error:
-            file, line = _place(error.line, files, plan)
+            file, line = _place(error.line, origins, options)
             message = f"{file}: {error.message}"
             raise RecordError(error.code, message, line, error.offset) from None
 
 
-def _place(number: int, files: Files, plan: Plan) -> tuple[str, int]:
-    file, line = files.place(number)
-    return (file, line) if plan.place is None else plan.place(file, line)
+def _place(number: int, origins: LineOrigins, options: TransformOptions) -> tuple[str, int]:
+    file, line = origins.find(number)
+    return (file, line) if options.place is None else options.place(file, line)
 
 
 def _flushing(errors: BinaryIO, write: Callable[[bytes], object]) -> Callable[[bytes], object]:
-    """Flush the error file before results are written, for those who follow it."""
+    """Flush the error file before results are written, for readers that follow it."""
 
     def write_both(results: bytes) -> object:
         errors.flush()

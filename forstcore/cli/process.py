@@ -8,11 +8,11 @@ from typing import Any
 import click
 
 from forstcore.cli import _options
-from forstcore.cli._clashes import check_names
 from forstcore.cli._cluster import InputPath, cluster_of, cluster_options, process_on_cluster
 from forstcore.cli._inputs import Inputs
+from forstcore.cli._path_checks import check_paths
 from forstcore.cli._runner import EngineRunner
-from forstcore.cli._transform import Plan, transform
+from forstcore.cli._transform import TransformOptions, transform
 from forstcore.config import StreamLimits
 from forstcore.loading import Loader
 from forstcore.processors import Processor, as_processor
@@ -129,10 +129,10 @@ def command(
 
     Several files are read as one. Results have the order of their records.
     """
-    plan = cluster_of(scheduler, local_cluster, blocksize, overwrite, resume, inputs, output)
-    if plan is not None:
+    cluster = cluster_of(scheduler, local_cluster, blocksize, overwrite, resume, inputs, output)
+    if cluster is not None:
         process_on_cluster(
-            plan,
+            cluster,
             inputs,
             output,
             errors=errors,
@@ -145,10 +145,10 @@ def command(
             progress=progress,
         )
         return
-    check_names(inputs or "-", output=output, errors=errors, others=processors)
+    check_paths(inputs or "-", output=output, errors=errors, others=processors)
     read = Inputs(inputs)
     transform(
-        Plan(
+        TransformOptions(
             read,
             output,
             on_error=on_error,

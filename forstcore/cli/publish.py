@@ -12,10 +12,10 @@ import click
 
 from forstcore import wire
 from forstcore.cli import _options
-from forstcore.cli._ahead import read_ahead
-from forstcore.cli._clashes import check_names
 from forstcore.cli._inputs import Inputs
-from forstcore.cli._progress import Progress, Tally
+from forstcore.cli._path_checks import check_paths
+from forstcore.cli._progress import Progress, ProgressCounts
+from forstcore.cli._read_ahead import read_ahead
 from forstcore.cli.send import client_of
 from forstcore.client import ForstStreamingClient
 from forstcore.config import StreamingConfig
@@ -54,7 +54,7 @@ def command(
     progress: bool | None,
 ) -> None:
     """Publish NDJSON files, or standard input, to SOURCE, which the server has in memory."""
-    check_names(inputs or "-", others=[ca])
+    check_paths(inputs or "-", others=[ca])
     asyncio.run(_publish(source, Inputs(inputs), server, token, ca, timeout, on_error, progress))
 
 
@@ -68,8 +68,8 @@ async def _publish(
     on_error: str,
     shown: bool | None,
 ) -> None:
-    tally = Tally()
-    progress = Progress(inputs, tally, shown)
+    counts = ProgressCounts()
+    progress = Progress(inputs, counts, shown)
     failure: Exception | None = None
 
     async def body() -> AsyncGenerator[bytes, None]:
@@ -80,8 +80,8 @@ async def _publish(
             async with aclosing(read_ahead(inputs.pieces)) as pieces:
                 async for _, piece in pieces:
                     yield piece
-                    tally.bytes_in += len(piece)
-                    tally.results += piece.count(b"\n")
+                    counts.bytes_in += len(piece)
+                    counts.results += piece.count(b"\n")
                     progress.tick()
         except Exception as error:
             # What was sent is published; aiohttp would leave an error here to nobody.
@@ -92,8 +92,8 @@ async def _publish(
     if failure is not None:
         progress.clear()
         raise failure
-    tally.results = answer["records"]
-    tally.errors = lambda: {"invalid": answer["errors"]} if answer["errors"] else {}
+    counts.results = answer["records"]
+    counts.errors = lambda: {"invalid": answer["errors"]} if answer["errors"] else {}
     progress.end("published")
 
 

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import click
 
-from forstcore._io.error_lines import Rejected, reject_of
+from forstcore._io.error_file import ErrorFileEntry, parse_entry
 from forstcore.cli import _options
-from forstcore.cli._clashes import check_names
 from forstcore.cli._inputs import Inputs, Piece
 from forstcore.cli._main import BAD_LINES
+from forstcore.cli._path_checks import check_paths
 from forstcore.cli._runner import EngineRunner, Runner
-from forstcore.cli._transform import Plan, transform
+from forstcore.cli._transform import TransformOptions, transform
 from forstcore.cli.process import processor_of, processor_options
 from forstcore.cli.send import ServerRunner
 from forstcore.config import RetryConfig, StreamingConfig
@@ -33,7 +33,7 @@ _START = re.compile(rb'\{"(?:time|file)":')  # of each line, as it is written
 _MOST_STARTS = 8  # places at which a line may be cut
 
 
-class ErrorFile(Inputs):
+class ErrorFileReader(Inputs):
     """The lines that an error file holds; damaged ones are told and left out.
 
     A line is damaged where a crash or a full disk has cut it. What another process has written
@@ -88,17 +88,17 @@ class ErrorFile(Inputs):
         at = bisect.bisect_right(self._starts, line - 1) - 1
         return self._names[at], self._lines[line - 1]
 
-    def _add(self, rejected: Rejected) -> None:
+    def _add(self, rejected: ErrorFileEntry) -> None:
         if not self._names or rejected.file != self._names[-1]:
             self._starts.append(len(self._lines))
             self._names.append(rejected.file)
         self._lines.append(rejected.line)
 
-    def _read(self, line: bytes, number: int) -> Iterator[Rejected]:
+    def _read(self, line: bytes, number: int) -> Iterator[ErrorFileEntry]:
         """Yield what a line holds: two, where nobody has ended the first."""
         for text in _apart(line):
             try:
-                rejected = reject_of(text)
+                rejected = parse_entry(text)
             except ValueError as error:
                 self._leave_out(number, str(error))
                 continue
@@ -125,7 +125,7 @@ def _apart(line: bytes) -> Sequence[bytes]:
     for match in islice(_START.finditer(line, 1), _MOST_STARTS):
         behind = line[match.start() :]
         with contextlib.suppress(ValueError):
-            reject_of(behind)
+            parse_entry(behind)
             return line[: match.start()], behind
     return (line,)
 
@@ -168,8 +168,8 @@ def command(
     """
     if to and (processor or processors):
         raise click.UsageError("--to has the server choose; give the endpoint in its URL")
-    check_names([error_file], output=output, errors=errors, others=[ca, *processors])
-    inputs = ErrorFile(error_file)
+    check_paths([error_file], output=output, errors=errors, others=[ca, *processors])
+    inputs = ErrorFileReader(error_file)
     runner: Runner
     if to:
         config = StreamingConfig(timeout=timeout, retry=RetryConfig(attempts=10))
@@ -182,7 +182,7 @@ def command(
             max_line_size=max_line_size,
         )
     transform(
-        Plan(
+        TransformOptions(
             inputs,
             output,
             errors=errors,

@@ -12,12 +12,12 @@ import click
 
 from forstcore._core.rejected import RejectedLine
 from forstcore.cli import _options
-from forstcore.cli._clashes import check_names
 from forstcore.cli._inputs import Inputs
-from forstcore.cli._transform import Plan, transform
+from forstcore.cli._path_checks import check_paths
+from forstcore.cli._sent_lines import SentLines
+from forstcore.cli._transform import TransformOptions, transform
 from forstcore.client import ErrorLine, ForstStreamingClient, StreamOptions
 from forstcore.config import RetryConfig, StreamingConfig, StreamLimits
-from forstcore.engine.origin import Origin
 from forstcore.wire import OnError
 
 __all__ = ["ServerRunner", "client_of", "command", "split_url"]
@@ -63,41 +63,41 @@ class ServerRunner:
     async def run(
         self, source: AsyncGenerator[bytes, None], on_error: OnError, *, keep_rejected: bool
     ) -> AsyncGenerator[bytes, None]:
-        origin = Origin(self._max_line_size) if keep_rejected else None
+        sent = SentLines(self._max_line_size) if keep_rejected else None
         # A summary counts the errors of its own connection only, and not by their codes.
         mode: OnError = "emit" if on_error == "skip" else on_error
         options = StreamOptions(on_error=mode, resume=self._resume)
         settled = 0
-        async with self._client() as client, aclosing(_noted(source, origin)) as pieces:
+        async with self._client() as client, aclosing(_kept(source, sent)) as pieces:
             stream = client.process_streaming_data(self._endpoint, pieces, options)
             async with stream as results:
                 async for chunk in results:
                     self.rejected = ()
                     if isinstance(chunk, ErrorLine):
-                        self._reject(chunk, origin)
+                        self._reject(chunk, sent)
                         if on_error == "skip":
                             chunk = b""
                     yield chunk
                     # One round late: results may come in several pieces, all settled by then.
-                    if origin is not None and settled != stream.lines:
-                        origin.forget(settled)
+                    if sent is not None and settled != stream.lines:
+                        sent.forget(settled)
                         settled = stream.lines
 
-    def _reject(self, line: ErrorLine, origin: Origin | None) -> None:
+    def _reject(self, line: ErrorLine, sent: SentLines | None) -> None:
         error = line.members()
         self._codes[error["code"]] += 1
-        if origin is not None:
-            raw = origin.line(error["line"])
+        if sent is not None:
+            raw = sent.line(error["line"])
             at = error["line"], error["offset"]
             self.rejected = [RejectedLine(*at, error["code"], error["message"], raw)]
 
 
-async def _noted(
-    source: AsyncIterable[bytes], origin: Origin | None
+async def _kept(
+    source: AsyncIterable[bytes], sent: SentLines | None
 ) -> AsyncGenerator[bytes, None]:
     async for piece in source:
-        if origin is not None:
-            origin.note(piece)
+        if sent is not None:
+            sent.add(piece)
         yield piece
 
 
@@ -176,13 +176,13 @@ def command(
 
     The path of URL is the endpoint, /streaming-process if there is none.
     """
-    check_names(inputs or "-", output=output, errors=errors, others=[ca])
+    check_paths(inputs or "-", output=output, errors=errors, others=[ca])
     config = StreamingConfig(
         timeout=timeout, compression=compress, retry=RetryConfig(attempts=attempts)
     )
     runner = ServerRunner(url, token, ca, config, resume=resume)
     transform(
-        Plan(
+        TransformOptions(
             Inputs(inputs),
             output,
             on_error=on_error,

@@ -6,15 +6,15 @@ import sys
 
 import click
 
-from forstcore._io.error_lines import Rejected
+from forstcore._io.error_file import ErrorFileEntry
 from forstcore._proc import PASS_ON
 from forstcore.cli import _options
-from forstcore.cli._clashes import check_names
 from forstcore.cli._excerpt import excerpt
 from forstcore.cli._inputs import Inputs
 from forstcore.cli._main import BAD_LINES
+from forstcore.cli._path_checks import check_paths
 from forstcore.cli._runner import EngineRunner
-from forstcore.cli._transform import Plan, transform
+from forstcore.cli._transform import TransformOptions, transform
 from forstcore.cli.process import processor_of, processor_options
 from forstcore.processors import as_processor
 
@@ -64,10 +64,10 @@ def command(
     """
     if any_object and processor:
         raise click.UsageError("--any-object and --processor exclude each other")
-    check_names(inputs or "-", errors=errors, others=processors, uses_stdout=True)
+    check_paths(inputs or "-", errors=errors, others=processors, uses_stdout=True)
     shown = 0
 
-    def show(rejected: Rejected) -> None:
+    def show(rejected: ErrorFileEntry) -> None:
         nonlocal shown
         shown += 1
         if shown <= limit:
@@ -78,7 +78,7 @@ def command(
 
     read = Inputs(inputs)
     bad = transform(
-        Plan(
+        TransformOptions(
             read,
             None,
             errors=errors,

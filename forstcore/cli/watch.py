@@ -13,7 +13,7 @@ import click
 
 from forstcore._io.json_lines import dump_line
 from forstcore.cli import _options
-from forstcore.cli._clashes import check_names
+from forstcore.cli._path_checks import check_paths
 from forstcore.cli._table import LiveTable
 from forstcore.cli.send import client_of
 from forstcore.client import ForstStreamingClient
@@ -88,7 +88,7 @@ def command(
     count: int | None,
 ) -> None:
     """Show the results of SOURCE as they come."""
-    check_names((), others=[ca], uses_stdout=True)
+    check_paths((), others=[ca], uses_stdout=True)
     wanted = {"source": source, "filters": filters, "from": start}
     if processor:
         wanted["processor"] = processor

@@ -11,9 +11,9 @@ from typing import Any
 
 from forstcore._io.compressed import decompressed, is_compressed, read_some
 from forstcore._proc import count_lines
-from forstcore.cluster._places import found_at, is_local
+from forstcore.cluster._filesystems import found_at, is_local
 
-__all__ = ["Block", "File", "blocks_of", "count", "files_at", "numbered", "pieces"]
+__all__ = ["Block", "InputFile", "blocks_of", "count", "files_at", "numbered", "pieces"]
 
 _BOM = b"\xef\xbb\xbf"
 _NEAR = 1 << 20  # Bytes that are read at a time from a disk,
@@ -23,7 +23,7 @@ _BEYOND = 1 << 16  # Bytes that are read past a block, to find the end of its la
 
 
 @dataclass(frozen=True)
-class File:
+class InputFile:
     """An input file.
 
     Attributes:
@@ -59,7 +59,7 @@ class Block:
     """
 
     number: int
-    file: File
+    file: InputFile
     start: int
     end: int
     place: int
@@ -73,7 +73,7 @@ class Block:
 
 def files_at(
     urlpath: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], options: dict[str, Any]
-) -> tuple[Any, list[File]]:
+) -> tuple[Any, list[InputFile]]:
     """Find the input files.
 
     Args:
@@ -100,11 +100,11 @@ def files_at(
         if found["size"] is None:
             raise ValueError(f"{name}: its size is not known, so it cannot be cut into blocks")
         stamp = [system.ukey(path), *(found.get(member) for member in _STAMPS)]
-        files.append(File(path, name, found["size"], str(stamp)))
+        files.append(InputFile(path, name, found["size"], str(stamp)))
     return system, files
 
 
-def blocks_of(files: Sequence[File], size: int) -> list[Block]:
+def blocks_of(files: Sequence[InputFile], size: int) -> list[Block]:
     """Cut files into blocks of about the same size; a compressed file is one block.
 
     Args:

@@ -8,10 +8,10 @@ from typing import TypedDict
 
 from forstcore._version import VERSION
 
-__all__ = ["Failure", "Input", "Manifest", "Part", "manifest_of"]
+__all__ = ["FailedLine", "Manifest", "ManifestInput", "Part", "manifest_of"]
 
 
-class Failure(TypedDict):
+class FailedLine(TypedDict):
     """The line that ended everything (``on_error="fail"``).
 
     Attributes:
@@ -60,7 +60,7 @@ class Part(TypedDict):
     digest: str
 
 
-class Input(TypedDict):
+class ManifestInput(TypedDict):
     """An input file: its path or URL, and its bytes as they are stored."""
 
     file: str
@@ -83,7 +83,7 @@ class Manifest(TypedDict):
     version: str
     plan: str
     processor: str
-    inputs: list[Input]
+    inputs: list[ManifestInput]
     lines: int
     records: int
     results: int
@@ -95,7 +95,7 @@ class Manifest(TypedDict):
 
 
 def manifest_of(
-    plan: str, processor: str, inputs: Sequence[Input], parts: Sequence[Part]
+    plan: str, processor: str, inputs: Sequence[ManifestInput], parts: Sequence[Part]
 ) -> Manifest:
     """Sum up the parts."""
     codes: Counter[str] = Counter()

@@ -14,16 +14,16 @@ from xxhash import xxh3_64
 from forstcore._version import VERSION
 from forstcore.cluster import _blocks
 from forstcore.cluster._blocks import Block
-from forstcore.cluster._manifest import Failure, Part
-from forstcore.cluster._rejecting import Rejecting
-from forstcore.cluster._shipping import Shipment
-from forstcore.cluster._target import Target
+from forstcore.cluster._errors_file import ErrorsFile
+from forstcore.cluster._manifest import FailedLine, Part
+from forstcore.cluster._output_directory import OutputDirectory
+from forstcore.cluster._packed_processor import PackedProcessor
 from forstcore.engine import Engine
 from forstcore.errors import ClusterError, RecordError
 from forstcore.processors import Processor
 from forstcore.wire import OnError
 
-__all__ = ["Task", "count_block", "make_part", "report_of"]
+__all__ = ["RunConfig", "count_block", "make_part", "report_of"]
 
 
 class CancelledTaskError(Exception):
@@ -31,13 +31,13 @@ class CancelledTaskError(Exception):
 
 
 @dataclass(frozen=True)
-class Task:
+class RunConfig:
     """What all tasks of a run have in common.
 
     Attributes:
         system: the file system of the input.
-        target: the destination.
-        shipment: the processor.
+        output: the destination.
+        packed: the processor.
         plan: digest of what determines the bytes of each part.
         on_error, max_line_size, workers, buffer_size: as for `Engine`.
         collect_errors: whether lines that give an error are written down.
@@ -46,8 +46,8 @@ class Task:
     """
 
     system: Any
-    target: Target
-    shipment: Shipment
+    output: OutputDirectory
+    packed: PackedProcessor
     plan: str
     on_error: OnError
     max_line_size: int
@@ -67,12 +67,12 @@ def report_of(part: str) -> str:
     return f".{part.removesuffix('.ndjson')}.json"
 
 
-def count_block(block: Block, task: Task) -> int:
+def count_block(block: Block, config: RunConfig) -> int:
     """Count the lines of a block."""
-    return _blocks.count(task.system, block)
+    return _blocks.count(config.system, block)
 
 
-def make_part(block: Block, task: Task) -> Part | Failure:
+def make_part(block: Block, config: RunConfig) -> Part | FailedLine:
     """Process a block into its part; made twice, it is the same.
 
     Returns:
@@ -83,11 +83,11 @@ def make_part(block: Block, task: Task) -> Part | Failure:
         LoadError: the processor cannot be made here.
         OSError: something cannot be read or written.
     """
-    if task.version != VERSION:
-        raise ClusterError(f"this worker has forstcore {VERSION}, not {task.version}")
-    processor = task.shipment.unpack()
+    if config.version != VERSION:
+        raise ClusterError(f"this worker has forstcore {VERSION}, not {config.version}")
+    processor = config.packed.unpack()
     try:
-        return asyncio.run(_process(block, task, processor))
+        return asyncio.run(_process(block, config, processor))
     except (KeyboardInterrupt, SystemExit) as error:
         # Dask would wait forever for a task that ends with one of these.
         raise ClusterError(f"the processor raised {type(error).__name__}") from None
@@ -100,7 +100,7 @@ def make_part(block: Block, task: Task) -> Part | Failure:
         }
 
 
-async def _process(block: Block, task: Task, processor: Processor) -> Part:
+async def _process(block: Block, config: RunConfig, processor: Processor) -> Part:
     """Write a part, and a report that lists its files.
 
     A processor that is not async runs in this thread: Dask has one for each core.
@@ -109,20 +109,20 @@ async def _process(block: Block, task: Task, processor: Processor) -> Part:
     engine = Engine(
         processor,
         None,
-        on_error=task.on_error,
-        max_line_size=task.max_line_size,
+        on_error=config.on_error,
+        max_line_size=config.max_line_size,
         first_line=block.first_line,
-        workers=task.workers if processor.is_async else 1,
-        buffer_size=task.buffer_size,
-        keep_rejected=task.collect_errors,
+        workers=config.workers if processor.is_async else 1,
+        buffer_size=config.buffer_size,
+        keep_rejected=config.collect_errors,
         is_cancelled=is_cancelled,
     )
-    source = _read(_blocks.pieces(task.system, block), in_thread=processor.is_async)
-    name = task.file_of("part", block)
+    source = _read(_blocks.pieces(config.system, block), in_thread=processor.is_async)
+    name = config.file_of("part", block)
     digest = xxh3_64()
     async with AsyncExitStack() as stack:
-        out = stack.enter_context(task.target.writing(name))
-        errors = Rejecting(block, task.target, task.file_of("errors", block), stack)
+        out = stack.enter_context(config.output.writing(name))
+        errors = ErrorsFile(block, config.output, config.file_of("errors", block), stack)
         await stack.enter_async_context(aclosing(source))
         results = await stack.enter_async_context(aclosing(engine.run_or_raise(source)))
         async for chunk in results:
@@ -149,7 +149,7 @@ async def _process(block: Block, task: Task, processor: Processor) -> Part:
         }
         # Written before the files get their names, so that a report lists every file. Resuming
         # keeps a part only if its file exists, too.
-        task.target.write_json(report_of(name), {"plan": task.plan, "part": part})
+        config.output.write_json(report_of(name), {"plan": config.plan, "part": part})
     return part
 
 

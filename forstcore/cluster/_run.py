@@ -11,15 +11,15 @@ from distributed import Client, as_completed
 
 from forstcore._version import VERSION
 from forstcore.cluster._blocks import Block, numbered
-from forstcore.cluster._manifest import Failure, Part
-from forstcore.cluster._part import Task, count_block, make_part
-from forstcore.cluster._shipping import Shipment
+from forstcore.cluster._manifest import FailedLine, Part
+from forstcore.cluster._packed_processor import PackedProcessor
+from forstcore.cluster._part import RunConfig, count_block, make_part
 from forstcore.errors import ClusterError, ForstError, RecordError
 
 __all__ = ["check_workers", "run", "with_numbers"]
 
 
-def check_workers(client: Client, shipment: Shipment) -> None:
+def check_workers(client: Client, packed: PackedProcessor) -> None:
     """See that the workers that are there now can do the work.
 
     Raises:
@@ -43,12 +43,14 @@ def check_workers(client: Client, shipment: Shipment) -> None:
                 f"worker {worker} has forstcore {found}, and here it is {VERSION}: "
                 "the versions have to be the same"
             )
-    for worker, found in _asked(client, _unpacked, shipment).items():
+    for worker, found in _asked(client, _unpacked, packed).items():
         if isinstance(found, BaseException):
             raise ClusterError(f"worker {worker}: {_text(found)}")
 
 
-def with_numbers(client: Client, task: Task, blocks: Sequence[Block], retries: int) -> list[Block]:
+def with_numbers(
+    client: Client, config: RunConfig, blocks: Sequence[Block], retries: int
+) -> list[Block]:
     """Have lines counted, and give the blocks the numbers of their first lines.
 
     Blocks are left out whose count no number depends on.
@@ -58,9 +60,9 @@ def with_numbers(client: Client, task: Task, blocks: Sequence[Block], retries: i
     """
     lines = [0] * len(blocks)
     wanted = [
-        block for block in blocks[:-1] if task.on_error == "emit" or block.end != block.file.size
+        block for block in blocks[:-1] if config.on_error == "emit" or block.end != block.file.size
     ]
-    with _Tasks(client, count_block, wanted, task, retries) as results:
+    with _Tasks(client, count_block, wanted, config, retries) as results:
         for block, counted in results:
             lines[block.number] = counted
     return numbered(blocks, lines)
@@ -68,7 +70,7 @@ def with_numbers(client: Client, task: Task, blocks: Sequence[Block], retries: i
 
 def run(
     client: Client,
-    task: Task,
+    config: RunConfig,
     blocks: Sequence[Block],
     done: dict[int, Part],
     retries: int,
@@ -78,7 +80,7 @@ def run(
 
     Args:
         client: of the cluster.
-        task: what the tasks have in common.
+        config: what the tasks have in common.
         blocks: all blocks.
         done: the parts that are there already, by the numbers of their blocks.
         retries: how often a task that raised is tried again.
@@ -92,16 +94,16 @@ def run(
         RecordError: the first line that gave an error (``on_error="fail"``).
     """
     parts = dict(done)
-    failed: tuple[Block, Failure] | None = None
+    failed: tuple[Block, FailedLine] | None = None
     wanted = [block for block in blocks if block.number not in done]
-    with _Tasks(client, make_part, wanted, task, retries) as results:
+    with _Tasks(client, make_part, wanted, config, retries) as results:
         for block, result in results:
             if "part" in result:
                 parts[block.number] = cast(Part, result)
                 on_part(parts[block.number])
             else:
                 # Only a line before this one can be the first now.
-                failed = block, cast(Failure, result)
+                failed = block, cast(FailedLine, result)
                 results.drop_behind(block)
     if failed is not None:
         raise _at_its_place(*failed, parts)
@@ -113,18 +115,18 @@ class _Tasks:
 
     Args:
         client: of the cluster.
-        function: called with a block and `task` on a worker.
+        function: called with a block and `config` on a worker.
         blocks: the blocks.
-        task: what the tasks have in common.
+        config: what the tasks have in common.
         retries: how often one that raised is tried again.
     """
 
     def __init__(
         self,
         client: Client,
-        function: Callable[[Block, Task], Any],
+        function: Callable[[Block, RunConfig], Any],
         blocks: Sequence[Block],
-        task: Task,
+        config: RunConfig,
         retries: int,
     ) -> None:
         self._client = client
@@ -133,7 +135,7 @@ class _Tasks:
         self._blocks = {f"{name}-{block.number}": block for block in blocks}
         self._last = len(blocks) and blocks[-1].number
         futures = (
-            client.map(function, blocks, task=task, key=list(self._blocks), retries=retries)
+            client.map(function, blocks, config=config, key=list(self._blocks), retries=retries)
             if blocks
             else []
         )
@@ -188,11 +190,11 @@ def _is_gone(answer: object) -> bool:
     return isinstance(answer, OSError | TimeoutError)
 
 
-def _unpacked(shipment: Shipment) -> None:
-    shipment.unpack()
+def _unpacked(packed: PackedProcessor) -> None:
+    packed.unpack()
 
 
-def _at_its_place(block: Block, failure: Failure, parts: dict[int, Part]) -> RecordError:
+def _at_its_place(block: Block, failure: FailedLine, parts: dict[int, Part]) -> RecordError:
     # All before it have been made: it is the first that failed.
     before = sum(parts[block.number - back]["lines"] for back in range(1, block.place + 1))
     return RecordError(

@@ -15,14 +15,14 @@ from distributed import Client, default_client
 
 from forstcore._proc import RecordStream
 from forstcore._version import VERSION
-from forstcore.cluster._blocks import Block, File, blocks_of, files_at
-from forstcore.cluster._local import local_cluster
-from forstcore.cluster._manifest import Input, Manifest, Part, manifest_of
-from forstcore.cluster._part import Task, report_of
-from forstcore.cluster._present import Present, check_inputs, look_at, remove
+from forstcore.cluster._blocks import Block, InputFile, blocks_of, files_at
+from forstcore.cluster._existing_files import ExistingFiles, check_inputs, find_existing, remove
+from forstcore.cluster._manifest import Manifest, ManifestInput, Part, manifest_of
+from forstcore.cluster._output_directory import MANIFEST, OutputDirectory, output_directory_at
+from forstcore.cluster._packed_processor import PackedProcessor, pack_processor
+from forstcore.cluster._part import RunConfig, report_of
 from forstcore.cluster._run import check_workers, run, with_numbers
-from forstcore.cluster._shipping import Shipment, ship
-from forstcore.cluster._target import MANIFEST, Target, target_at
+from forstcore.cluster.local import local_cluster
 from forstcore.config import StreamLimits
 from forstcore.errors import ClusterError
 from forstcore.wire import OnError
@@ -110,16 +110,16 @@ def process_dataset(
         raise ValueError("overwrite and resume exclude each other")
     RecordStream(on_error=on_error, max_line_size=max_line_size)
     options = dict(storage_options or {})
-    shipment = ship(processor, modules)
+    packed = pack_processor(processor, modules)
     system, files = files_at(urlpath, options)
-    target = target_at(destination, options)
+    output = output_directory_at(destination, options)
     blocks = blocks_of(files, size)
     width = max(5, len(str(len(blocks))))
-    plan = _plan(files, shipment, size, on_error, collect_errors, max_line_size)
-    task = Task(
+    plan = _plan(files, packed, size, on_error, collect_errors, max_line_size)
+    config = RunConfig(
         system,
-        target,
-        shipment,
+        output,
+        packed,
         plan,
         on_error,
         max_line_size,
@@ -128,78 +128,84 @@ def process_dataset(
         collect_errors,
         width,
     )
-    present = look_at(target)
-    check_inputs(system, files, target, present)
-    _check_present(target, present, plan, is_wanted=resume or overwrite, is_resumed=resume)
-    if resume and present.manifest:
-        return present.manifest
-    done = _done(task, blocks, present) if resume else {}
+    existing = find_existing(output)
+    check_inputs(system, files, output, existing)
+    _check_present(output, existing, plan, is_wanted=resume or overwrite, is_resumed=resume)
+    if resume and existing.manifest:
+        return existing.manifest
+    done = _done(config, blocks, existing) if resume else {}
     with _cluster(client) as cluster:
-        check_workers(cluster, shipment)
+        check_workers(cluster, packed)
         try:
             if on_error == "emit" or collect_errors:
-                blocks = with_numbers(cluster, task, blocks, retries)
+                blocks = with_numbers(cluster, config, blocks, retries)
             # Not earlier: a run that cannot start must leave the old dataset.
             if overwrite:
-                remove(target, present)
-            target.prepare()
-            parts = run(cluster, task, blocks, done, retries, on_part or _ignore)
+                remove(output, existing)
+            output.prepare()
+            parts = run(cluster, config, blocks, done, retries, on_part or _ignore)
         finally:
-            target.sweep()
-    _check_parts(target, parts)
-    inputs: list[Input] = [{"file": file.name, "size": file.size} for file in files]
-    manifest = manifest_of(plan, shipment.name, inputs, parts)
-    target.write_json(MANIFEST, manifest, indent=1)
-    target.remove([report_of(part["part"]) for part in parts])
+            output.sweep()
+    _check_parts(output, parts)
+    inputs: list[ManifestInput] = [{"file": file.name, "size": file.size} for file in files]
+    manifest = manifest_of(plan, packed.name, inputs, parts)
+    output.write_json(MANIFEST, manifest, indent=1)
+    output.remove([report_of(part["part"]) for part in parts])
     return manifest
 
 
-def _plan(files: Sequence[File], shipment: Shipment, *options: object) -> str:
+def _plan(files: Sequence[InputFile], packed: PackedProcessor, *options: object) -> str:
     """Digest what determines the bytes of each part."""
-    facts = [VERSION, [(file.name, file.size, file.stamp) for file in files], shipment.stamp]
+    facts = [VERSION, [(file.name, file.size, file.stamp) for file in files], packed.stamp]
     return hashlib.sha256(json.dumps([*facts, options]).encode()).hexdigest()
 
 
-def _done(task: Task, blocks: Sequence[Block], present: Present) -> dict[int, Part]:
+def _done(config: RunConfig, blocks: Sequence[Block], existing: ExistingFiles) -> dict[int, Part]:
     """Find the parts that are there with their reports."""
-    names = {report_of(task.file_of("part", block)): block.number for block in blocks}
+    names = {report_of(config.file_of("part", block)): block.number for block in blocks}
     return {
         names[name]: report["part"]
-        for name, report in present.reports.items()
-        if present.sizes.get(report["part"]["part"]) == report["part"]["bytes_out"]
+        for name, report in existing.reports.items()
+        if existing.sizes.get(report["part"]["part"]) == report["part"]["bytes_out"]
     }
 
 
 def _check_present(
-    target: Target, present: Present, plan: str, *, is_wanted: bool, is_resumed: bool
+    output: OutputDirectory,
+    existing: ExistingFiles,
+    plan: str,
+    *,
+    is_wanted: bool,
+    is_resumed: bool,
 ) -> None:
     """Check that the files at the destination may be removed, or the run resumed."""
     why = None
-    if present.foreign:
+    if existing.foreign:
         why = (
-            f"holds {present.foreign[0]}, which forstcore did not write; choose another destination"
+            f"holds {existing.foreign[0]}, which forstcore did not write; "
+            "choose another destination"
         )
-    elif present.sizes and not is_wanted:
+    elif existing.sizes and not is_wanted:
         why = (
-            f"holds {min(present.sizes)} of another run; choose another destination, or overwrite "
+            f"holds {min(existing.sizes)} of another run; choose another destination, or overwrite "
             "it, or resume that run"
         )
-    elif is_resumed and not present.plans() <= {plan}:
+    elif is_resumed and not existing.plans() <= {plan}:
         why = (
             "holds parts of a run with other files, another processor or other options; choose "
             "another destination, or overwrite it"
         )
     if why is not None:
-        raise FileExistsError(errno.EEXIST, why, target.name)
+        raise FileExistsError(errno.EEXIST, why, output.name)
 
 
-def _check_parts(target: Target, parts: Sequence[Part]) -> None:
+def _check_parts(output: OutputDirectory, parts: Sequence[Part]) -> None:
     """See that what workers have written is where it has to be."""
-    sizes = target.sizes()
+    sizes = output.sizes()
     for part in parts:
         if sizes.get(part["part"]) != part["bytes_out"]:
             raise ClusterError(
-                f"a worker has written {part['part']}, but it is not in {target.name}: all "
+                f"a worker has written {part['part']}, but it is not in {output.name}: all "
                 "workers have to write to the same place"
             )
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from forstcore import RejectedLines
-from forstcore._io.error_lines import rejected_in, write_reject
+from forstcore._io.error_file import entry_of, format_entry
 from server.config import ServerConfig
 from server.streams.append_file import Appender
 
@@ -38,8 +38,8 @@ class _Batch:
     def lines(self) -> Iterator[bytes]:
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.at))
         for found in self.rejected:
-            rejected = rejected_in(self.path, found.line, found)
-            yield write_reject(rejected, time=now, client=self.client)
+            rejected = entry_of(self.path, found.line, found)
+            yield format_entry(rejected, time=now, client=self.client)
 
 
 class ErrorFile:

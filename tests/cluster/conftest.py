@@ -59,7 +59,7 @@ def hidden(directory: Path) -> list[str]:
 def client() -> Iterator[Client]:
     """A client of a cluster with two workers."""
     pytest.importorskip("distributed", reason="needs dask")
-    from forstcore.cluster._local import local_cluster
+    from forstcore.cluster.local import local_cluster
 
     with local_cluster(2) as client:
         yield client

@@ -308,25 +308,27 @@ def test_a_removal_that_broke_off_can_be_gone_on_with(
     process: Process, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Wherever it is: what is left is known to be forstcore's."""
-    from forstcore.cluster._target import Target
+    from forstcore.cluster._output_directory import OutputDirectory
 
     (tmp_path / "a").write_bytes(b"".join(map(record, range(100))) + b'{"id":1}\n')
     options: dict[str, Any] = {"blocksize": 500, "collect_errors": True}
-    remove = Target.remove
+    remove = OutputDirectory.remove
     for last in range(5):
         process(tmp_path / "a", **options)
         calls = iter(range(5))
 
-        def broken(self: Target, names: list[str], calls: Any = calls, last: int = last) -> None:
+        def broken(
+            self: OutputDirectory, names: list[str], calls: Any = calls, last: int = last
+        ) -> None:
             for name in names[: len(names) // 2] if (at := next(calls)) == last else names:
                 remove(self, [name])
             if at == last:
                 raise KeyboardInterrupt
 
-        monkeypatch.setattr(Target, "remove", broken)
+        monkeypatch.setattr(OutputDirectory, "remove", broken)
         with pytest.raises(KeyboardInterrupt):
             process(tmp_path / "a", **options)
-        monkeypatch.setattr(Target, "remove", remove)
+        monkeypatch.setattr(OutputDirectory, "remove", remove)
         made = process(tmp_path / "a", blocksize="1 MiB")
         assert sorted(contents(made.directory)) == ["manifest.json", "part-00000.ndjson"]
 

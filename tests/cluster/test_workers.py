@@ -89,18 +89,20 @@ def test_a_task_that_fails_is_tried_again(process: Process, file: Path) -> None:
 def test_a_task_that_runs_twice_at_once_leaves_one_part(file: Path) -> None:
     pytest.importorskip("distributed", reason="needs dask")
     from forstcore.cluster import _blocks
-    from forstcore.cluster._part import Task, make_part
-    from forstcore.cluster._shipping import ship
-    from forstcore.cluster._target import target_at
+    from forstcore.cluster._output_directory import output_directory_at
+    from forstcore.cluster._packed_processor import pack_processor
+    from forstcore.cluster._part import RunConfig, make_part
 
     system, files = _blocks.files_at(file, {})
     (block,) = _blocks.blocks_of(files, 1 << 30)
-    target = target_at(file.parent / "out", {})
-    target.prepare()
-    task = Task(system, target, ship(None, ()), "plan", "skip", 1 << 20, 1, 1, True, 5)
+    output = output_directory_at(file.parent / "out", {})
+    output.prepare()
+    config = RunConfig(
+        system, output, pack_processor(None, ()), "plan", "skip", 1 << 20, 1, 1, True, 5
+    )
     reports: list[Any] = []
     threads = [
-        threading.Thread(target=lambda: reports.append(make_part(block, task))) for _ in range(4)
+        threading.Thread(target=lambda: reports.append(make_part(block, config))) for _ in range(4)
     ]
     for thread in threads:
         thread.start()
@@ -116,17 +118,17 @@ def test_a_task_that_runs_twice_at_once_leaves_one_part(file: Path) -> None:
 _MEASURE = """
 import resource, sys
 from forstcore.cluster import _blocks
-from forstcore.cluster._part import Task, make_part
-from forstcore.cluster._shipping import ship
-from forstcore.cluster._target import target_at
+from forstcore.cluster._part import RunConfig, make_part
+from forstcore.cluster._packed_processor import pack_processor
+from forstcore.cluster._output_directory import output_directory_at
 
 system, files = _blocks.files_at(sys.argv[1], {})
 (block,) = _blocks.blocks_of(files, 1 << 40)
-target = target_at(sys.argv[2], {})
-target.prepare()
-task = Task(system, target, ship(None, ()), "plan", "skip", 1 << 20, 1, 1, True, 5)
+output = output_directory_at(sys.argv[2], {})
+output.prepare()
+config = RunConfig(system, output, pack_processor(None, ()), "plan", "skip", 1 << 20, 1, 1, True, 5)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-part = make_part(block, task)
+part = make_part(block, config)
 print(part["lines"], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 

@@ -21,7 +21,7 @@ from tests.servers import ROOT
 HOMES = {
     "server/http/internals.py",  # of aiohttp and asyncio
     "forstcore/sources/_resp.py",  # of redis
-    "forstcore/cluster/_places.py",  # of fsspec
+    "forstcore/cluster/_filesystems.py",  # of fsspec
 }
 # These are documented.
 DOCUMENTED = {"_exit", "_fields", "_replace", "_typeshed"}

@@ -13,12 +13,12 @@ from typing import Any, TypedDict, cast
 from fsspec import AbstractFileSystem
 from fsspec.implementations.dirfs import DirFileSystem
 
-from forstcore.cluster._blocks import File
+from forstcore.cluster._blocks import InputFile
+from forstcore.cluster._filesystems import is_local, protocols
 from forstcore.cluster._manifest import Manifest, Part
-from forstcore.cluster._places import is_local, protocols
-from forstcore.cluster._target import MANIFEST, OLD_MANIFEST, REPORT, Target
+from forstcore.cluster._output_directory import MANIFEST, OLD_MANIFEST, REPORT, OutputDirectory
 
-__all__ = ["Present", "check_inputs", "look_at", "remove"]
+__all__ = ["ExistingFiles", "check_inputs", "find_existing", "remove"]
 
 
 class _Report(TypedDict):
@@ -29,7 +29,7 @@ class _Report(TypedDict):
 
 
 @dataclass
-class Present:
+class ExistingFiles:
     """The files at a destination that have the name of one that a run writes.
 
     Attributes:
@@ -64,36 +64,38 @@ class Present:
         return names.union(*((part["part"], part["errors_file"]) for part in parts))
 
 
-def look_at(target: Target) -> Present:
+def find_existing(output: OutputDirectory) -> ExistingFiles:
     """List the files at a destination, and read its manifest and reports."""
-    present = Present(target.sizes())
-    present.manifest = _manifest_in(target, MANIFEST, present.sizes)
-    present.old_manifest = _manifest_in(target, OLD_MANIFEST, present.sizes)
-    names = [name for name in present.sizes if REPORT.fullmatch(name)]
-    for name, report in zip(names, target.read_json(names), strict=True):
+    existing = ExistingFiles(output.sizes())
+    existing.manifest = _manifest_in(output, MANIFEST, existing.sizes)
+    existing.old_manifest = _manifest_in(output, OLD_MANIFEST, existing.sizes)
+    names = [name for name in existing.sizes if REPORT.fullmatch(name)]
+    for name, report in zip(names, output.read_json(names), strict=True):
         if _is_report(report):
-            present.reports[name] = report
-    return present
+            existing.reports[name] = report
+    return existing
 
 
-def remove(target: Target, present: Present) -> None:
+def remove(output: OutputDirectory, existing: ExistingFiles) -> None:
     """Remove a dataset, or what an unfinished run left.
 
     Manifests and reports are removed after the files that they list, so that an interrupted
     removal leaves no file that a later one would not recognise.
     """
-    if present.manifest is not None:
+    if existing.manifest is not None:
         # Readers must not find a manifest whose parts are gone.
-        target.write_json(OLD_MANIFEST, present.manifest)
-        target.remove([MANIFEST])
-    lists = {MANIFEST, OLD_MANIFEST, *present.reports}
-    target.remove([name for name in present.sizes if name not in lists])
-    target.remove(list(present.reports))
-    if present.manifest is not None or present.old_manifest is not None:
-        target.remove([OLD_MANIFEST])
+        output.write_json(OLD_MANIFEST, existing.manifest)
+        output.remove([MANIFEST])
+    lists = {MANIFEST, OLD_MANIFEST, *existing.reports}
+    output.remove([name for name in existing.sizes if name not in lists])
+    output.remove(list(existing.reports))
+    if existing.manifest is not None or existing.old_manifest is not None:
+        output.remove([OLD_MANIFEST])
 
 
-def check_inputs(system: Any, files: Sequence[File], target: Target, present: Present) -> None:
+def check_inputs(
+    system: Any, files: Sequence[InputFile], output: OutputDirectory, existing: ExistingFiles
+) -> None:
     """Check that no input is a file that a run would remove or replace.
 
     Local files are compared by device and inode, others by path.
@@ -101,21 +103,21 @@ def check_inputs(system: Any, files: Sequence[File], target: Target, present: Pr
     Args:
         system: the file system of the input.
         files: the input.
-        target: the destination.
-        present: what is there.
+        output: the destination.
+        existing: what is there.
 
     Raises:
         FileExistsError: an input is; the message names it.
     """
     taken: set[object] = set()
-    for name in present.sizes:
-        taken |= _identities(target.system, target.path(name))
+    for name in existing.sizes:
+        taken |= _identities(output.system, output.path(name))
     for file in files:
         if taken & _identities(system, file.path):
             raise FileExistsError(
                 errno.EEXIST,
                 f"holds the input {file.name}; choose another destination",
-                target.name,
+                output.name,
             )
 
 
@@ -136,8 +138,10 @@ def _identities(system: Any, path: str) -> set[object]:
     return found
 
 
-def _manifest_in(target: Target, name: str, present: Mapping[str, int]) -> Manifest | None:
-    found: Any = target.read_json([name])[0] if name in present else None
+def _manifest_in(
+    output: OutputDirectory, name: str, existing: Mapping[str, int]
+) -> Manifest | None:
+    found: Any = output.read_json([name])[0] if name in existing else None
     is_one = (
         isinstance(found, Mapping)
         and isinstance(found.get("plan"), str)

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from forstcore._io.atomic_file import drafted
-from forstcore.cluster import _places
+from forstcore.cluster import _filesystems
 
-__all__ = ["MANIFEST", "OLD_MANIFEST", "OURS", "REPORT", "Target", "target_at"]
+__all__ = ["MANIFEST", "OLD_MANIFEST", "OURS", "REPORT", "OutputDirectory", "output_directory_at"]
 
 MANIFEST = "manifest.json"
 OLD_MANIFEST = ".old-manifest.json"
@@ -33,7 +33,7 @@ _PUT_IS_ATOMIC = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl"}
 How = Literal["local", "put", "rename"]
 
 
-class Target:
+class OutputDirectory:
     """A directory, or what stands for one in an object store.
 
     A file is written under another name in the same directory and then gets its own; where a
@@ -83,7 +83,7 @@ class Target:
             draft = self.path(f".{name}.{secrets.token_hex(8)}.draft")
             try:
                 self.system.put_file(str(local), draft)
-                _places.move(self.system, draft, self.path(name))
+                _filesystems.move(self.system, draft, self.path(name))
             except BaseException:
                 with suppress(OSError):
                     self.system.rm_file(draft)
@@ -102,7 +102,7 @@ class Target:
         Raises:
             OSError: one cannot be read.
         """
-        found = _places.cat(self.system, [self.path(name) for name in names])
+        found = _filesystems.cat(self.system, [self.path(name) for name in names])
         return [_json_of(found[self.path(name)]) for name in names]
 
     def copy(self, name: str, file: BinaryIO) -> None:
@@ -122,7 +122,7 @@ class Target:
 
     def remove(self, names: list[str]) -> None:
         """Remove files."""
-        _places.remove(self.system, [self.path(name) for name in names])
+        _filesystems.remove(self.system, [self.path(name) for name in names])
 
     def sweep(self) -> None:
         """Remove the drafts that workers left when they died."""
@@ -145,21 +145,21 @@ class Target:
         }
 
 
-def target_at(url: str | os.PathLike[str], options: Mapping[str, Any]) -> Target:
+def output_directory_at(url: str | os.PathLike[str], options: Mapping[str, Any]) -> OutputDirectory:
     """Make a destination of its path or URL.
 
     Args:
         url: the directory; nothing in it is a pattern.
         options: of the file system.
     """
-    system, root = _places.located(url, options)
+    system, root = _filesystems.located(url, options)
     how: How = "rename"
-    if _places.is_local(system):
+    if _filesystems.is_local(system):
         how = "local"
-    elif _places.protocols(system) & _PUT_IS_ATOMIC:
+    elif _filesystems.protocols(system) & _PUT_IS_ATOMIC:
         how = "put"
     name = root if how == "local" else system.unstrip_protocol(root)
-    return Target(system, root.rstrip("/"), name, how)
+    return OutputDirectory(system, root.rstrip("/"), name, how)
 
 
 def _json_of(text: bytes) -> Any:

@@ -1,4 +1,4 @@
-"""The lines of an error file: what is written of a line that gave an error, and read again."""
+"""The format of an error file: one JSON line for each rejected line."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from dataclasses import dataclass
 
 from forstcore._core.rejected import RejectedLine
 
-__all__ = ["Rejected", "reject_of", "rejected_in", "write_reject"]
+__all__ = ["ErrorFileEntry", "entry_of", "format_entry", "parse_entry"]
 
 
-# Once for all: `json.dumps` would make one for each line.
+# Created once: `json.dumps` would create an encoder for each line.
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 @dataclass(frozen=True)
-class Rejected:
-    """A line that gave an error.
+class ErrorFileEntry:
+    """A rejected line, and where it came from.
 
     Attributes:
         file: the input file, ``-`` for standard input.
         line: its number in that file, counted from 1.
         offset: the byte in the line where the error is, counted from 0.
-        code, message: what is wrong.
+        code, message: the reason.
         raw: the line, without LF.
-        is_cut: whether the line was longer than that.
+        is_cut: whether `raw` is only the start of the line.
     """
 
     file: str
@@ -40,37 +40,39 @@ class Rejected:
         return f"{self.file}:{self.line}:{self.offset}: {self.message} ({self.code})"
 
 
-def rejected_in(file: str, line: int, found: RejectedLine) -> Rejected:
-    """Say of a rejected line which file it came from, and its number there."""
-    is_cut = found.code == "line_too_long"
-    return Rejected(file, line, found.offset, found.code, found.message, found.raw, is_cut)
+def entry_of(file: str, line: int, rejected: RejectedLine) -> ErrorFileEntry:
+    """Return the entry of a rejected line, given its file and its number there."""
+    is_cut = rejected.code == "line_too_long"
+    return ErrorFileEntry(
+        file, line, rejected.offset, rejected.code, rejected.message, rejected.raw, is_cut
+    )
 
 
-def write_reject(rejected: Rejected, **more: object) -> bytes:
-    """Write a line of an error file; `more` are members that help people."""
+def format_entry(entry: ErrorFileEntry, **more: object) -> bytes:
+    """Format an entry as a line of an error file; `more` are additional members."""
     members: dict[str, object] = {
         **more,
-        "file": rejected.file,
-        "line": rejected.line,
-        "offset": rejected.offset,
-        "code": rejected.code,
-        "message": rejected.message,
+        "file": entry.file,
+        "line": entry.line,
+        "offset": entry.offset,
+        "code": entry.code,
+        "message": entry.message,
     }
     try:
-        members["raw"] = rejected.raw.decode()
+        members["raw"] = entry.raw.decode()
     except UnicodeDecodeError:
-        members["raw_base64"] = base64.b64encode(rejected.raw).decode()
-    if rejected.is_cut:
+        members["raw_base64"] = base64.b64encode(entry.raw).decode()
+    if entry.is_cut:
         members["cut"] = True
     # Bytes of a file name that are not UTF-8 become JSON escapes.
     return _encode(members).encode(errors="backslashreplace") + b"\n"
 
 
-def reject_of(line: bytes) -> Rejected:
-    """Read a line of an error file.
+def parse_entry(line: bytes) -> ErrorFileEntry:
+    """Parse a line of an error file.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not one.
     """
     try:
         members = json.loads(line)
@@ -78,7 +80,7 @@ def reject_of(line: bytes) -> Rejected:
         data = base64.b64decode(members["raw_base64"]) if raw is None else raw.encode()
         if b"\n" in data:
             raise ValueError("raw holds several lines")
-        return Rejected(
+        return ErrorFileEntry(
             str(members["file"]),
             _number(members["line"]),
             _number(members["offset"]),

@@ -14,7 +14,7 @@ import click
 
 from forstcore._io.destination import Destination, destination_of, same_file
 
-__all__ = ["check_names"]
+__all__ = ["check_paths"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class _Named:
     is_whole: bool = False
 
 
-def check_names(
+def check_paths(
     inputs: Iterable[str],
     *,
     output: str | None = None,

@@ -20,13 +20,13 @@ from forstcore.errors import LoadError
 from forstcore.loading import Loader
 from forstcore.processors import REGISTRY, Processor, as_processor
 
-__all__ = ["Shipment", "ship"]
+__all__ = ["PackedProcessor", "pack_processor"]
 
 _LOCK = threading.Lock()
 
 
 @dataclass(frozen=True)
-class Shipment:
+class PackedProcessor:
     """A processor, as it is sent to workers.
 
     Attributes:
@@ -55,7 +55,7 @@ class Shipment:
             return _unpacked(self)
 
 
-def ship(processor: object, modules: Sequence[str]) -> Shipment:
+def pack_processor(processor: object, modules: Sequence[str]) -> PackedProcessor:
     """Make what workers can make a processor of.
 
     Args:
@@ -68,7 +68,7 @@ def ship(processor: object, modules: Sequence[str]) -> Shipment:
         LookupError, TypeError: it cannot be a processor, or not be sent; the message says why.
     """
     if modules and isinstance(processor, str):
-        return Shipment(processor, b"", tuple(map(_packed, modules)))
+        return PackedProcessor(processor, b"", tuple(map(_packed, modules)))
     if modules and processor is not None:
         raise TypeError("with modules, the processor is the name that one of them declares")
     found = as_processor(processor)
@@ -79,7 +79,7 @@ def ship(processor: object, modules: Sequence[str]) -> Shipment:
             f"processor {found.name!r} cannot be sent to workers ({error}): declare it in a "
             "module, give that in modules, and its name as the processor"
         ) from None
-    return Shipment(found.name, pickled)
+    return PackedProcessor(found.name, pickled)
 
 
 def _is_file(name: str) -> bool:
@@ -98,29 +98,29 @@ def _packed(name: str) -> tuple[str, bytes | None]:
 
 
 @functools.lru_cache(maxsize=16)
-def _unpacked(shipment: Shipment) -> Processor:
-    if not shipment.modules:
+def _unpacked(packed: PackedProcessor) -> Processor:
+    if not packed.modules:
         try:
-            found: Processor = cloudpickle.loads(shipment.pickled)
+            found: Processor = cloudpickle.loads(packed.pickled)
         except Exception as error:
-            raise LoadError(f"cannot load {shipment.name!r}: {_text(error)}") from error
+            raise LoadError(f"cannot load {packed.name!r}: {_text(error)}") from error
         return found
-    installed = [name for name, source in shipment.modules if source is None]
+    installed = [name for name, source in packed.modules if source is None]
     declared = dict(Loader(installed).load()) if installed else {}
-    for name, source in shipment.modules:
+    for name, source in packed.modules:
         if source is not None:
             declared |= _declared_by(name, source)
-    if shipment.name not in declared:
+    if packed.name not in declared:
         known = ", ".join(sorted(declared)) or "none"
-        raise LoadError(f"there is no processor {shipment.name!r}; declared are: {known}")
-    return declared[shipment.name]
+        raise LoadError(f"there is no processor {packed.name!r}; declared are: {known}")
+    return declared[packed.name]
 
 
 def _declared_by(path: str, source: bytes) -> dict[str, Processor]:
     """Import a file that may be on another machine, and return what it declares."""
     # Others may have sent a file of the same name, or an older one, to this process.
     name = f"{path}#{hashlib.sha256(source).hexdigest()[:16]}"
-    spec = importlib.machinery.ModuleSpec(name, _Loader(path, source), origin=path)
+    spec = importlib.machinery.ModuleSpec(name, _BytesImporter(path, source), origin=path)
     spec.has_location = True
     module = importlib.util.module_from_spec(spec)
     if Path(path).exists() and str(Path(path).parent) not in sys.path:
@@ -141,7 +141,7 @@ def _declared_by(path: str, source: bytes) -> dict[str, Processor]:
         REGISTRY.update(before)
 
 
-class _Loader(InspectLoader):
+class _BytesImporter(InspectLoader):
     """Import from bytes.
 
     Args:
