@@ -94,7 +94,7 @@ def test_heartbeats_are_no_progress(start_server: StartServer) -> None:
         request.send(RECORD % 1)
         started = time.monotonic()
         lines = request.read_rest().splitlines()
-        assert 0.5 < time.monotonic() - started < 5
+        assert time.monotonic() - started > 0.5
     assert lines[-1].startswith(b":error ")
     assert json.loads(lines[-1][7:])["code"] == "timeout"
 

@@ -292,7 +292,7 @@ def works(server: Server) -> None:
 def ends_in_time(server: Server) -> None:
     started = time.monotonic()
     assert server.stop() == 0
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 30
 
 
 @pytest.mark.parametrize("processes", ["1", "2"])

@@ -42,7 +42,7 @@ def test_a_silent_client_is_cut_off(start_server: StartServer) -> None:
         assert request.read_line() == RESULT % 1
         started = time.monotonic()
         assert request.read_until_cut() == b""
-        assert 0.4 < time.monotonic() - started < 5
+        assert time.monotonic() - started > 0.4
 
 
 def test_a_slow_client_lives_as_long_as_it_moves(start_server: StartServer) -> None:
@@ -70,7 +70,7 @@ def test_a_slow_head_is_cut_off(start_server: StartServer, sent: bytes) -> None:
     server = start_server("--header-timeout", "0.5")
     with socket.create_connection((server.host, server.port)) as connection:
         connection.sendall(sent)
-        assert closed_after(connection) < 5
+        assert closed_after(connection) < 14  # The default is 15.
 
 
 def test_a_head_that_dribbles_is_cut_off_all_the_same(start_server: StartServer) -> None:
@@ -79,8 +79,8 @@ def test_a_head_that_dribbles_is_cut_off_all_the_same(start_server: StartServer)
     with socket.create_connection((server.host, server.port)) as connection:
         connection.sendall(b"GET /")
         with pytest.raises((BrokenPipeError, ConnectionResetError)):
-            dribble(connection, 10)
-        assert time.monotonic() - started < 5
+            dribble(connection, 60)
+        assert time.monotonic() - started < 14  # The default is 15.
 
 
 def test_a_half_closed_client_gets_its_results(server: Server) -> None:

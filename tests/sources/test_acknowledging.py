@@ -293,7 +293,7 @@ def test_what_a_client_leaves_behind_goes_to_another_at_once(
         started = time.monotonic()
         found = set(two.ids(10))
         assert found == set(numbers(50, 60))
-        assert time.monotonic() - started < 20
+        assert time.monotonic() - started < 50  # Else it was claimed.
 
 
 def test_what_is_in_work_is_nobody_elses(start_one: StartServer, redis_server: RedisServer) -> None:
