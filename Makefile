@@ -4,7 +4,7 @@ PORT   ?= 8080
 BIN    := .venv/bin
 # Half of the time tests wait for something, so there are more of them at once than cores.
 JOBS   ?= $(shell expr 2 \* $$(nproc 2>/dev/null || sysctl -n hw.ncpu))
-PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --timeout 300
+PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
 CORE   := setup.py pyproject.toml $(shell find forstcore server -name '*.pyx' -o -name '*.pxd' -o -name '*.h')
 
 .DEFAULT_GOAL := help
@@ -34,10 +34,10 @@ run: .venv/run ## build, and start the server on PORT (8080)
 	@exec $(BIN)/python -m server --port $(PORT)
 
 test: .venv/dev ## build, and run the tests, in a few minutes; ARGS="tests/core -x" for less
-	$(PYTEST) -m 'not long' $(ARGS)
+	$(PYTEST) --timeout 300 -m 'not long' $(ARGS)
 
 test-long: .venv/dev ## build, and run the tests that explore, or build packages
-	$(PYTEST) -m long $(ARGS)
+	$(PYTEST) --timeout 1800 -m long $(ARGS)
 
 lint: .venv/dev ## check style and types, and that Cython has nothing to say about the core
 	$(BIN)/ruff check .
