@@ -78,7 +78,8 @@ __all__ = [
 
 __version__ = VERSION
 
-# The client brings aiohttp and asyncio with it, which who only uses the core need not wait for.
+# Imported on first use: the client imports aiohttp and asyncio, which are slow to import and
+# which code that only uses the core does not need.
 _LATER = {
     "ErrorLine": "client",
     "ErrorRecord": "records",

@@ -1,7 +1,7 @@
-"""Cancellation that a library has swallowed.
+"""Detecting a cancellation that a library swallowed.
 
-`asyncio.wait_for` of Python 3.11 forgets that it was cancelled if what it waits for is done at the
-same time, and libraries are full of it. A task that goes on after that is never cancelled again.
+In Python 3.11, `asyncio.wait_for` loses a cancellation if its awaitable completes at the same time.
+Many libraries use it. The task then continues to run, and nothing cancels it again.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Keeping freed memory in the process, where the C library is glibc.
+"""Keeping freed memory in the process (glibc only).
 
-glibc returns large freed blocks to the kernel, which clears their pages before it hands them out
-again. That takes longer than processing what is in them. Whether it happens depends on which block
-was freed last, so one process can be twice as fast as another.
+glibc returns large freed blocks to the kernel, which zeroes their pages before handing them out
+again. Zeroing a block takes longer than processing its data. Whether it happens depends on the
+order of allocations, so one process can be twice as fast as another.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 __all__ = ["keep_freed", "retain_freed", "trim"]
 
-# Of glibc's malloc.h.
+# From glibc's malloc.h.
 _TRIM_THRESHOLD = -1
 _MMAP_THRESHOLD = -3
 
@@ -33,9 +33,9 @@ trim: Callable[[int], int] | None = _found("malloc_trim")
 
 
 def keep_freed(size: int) -> None:
-    """Keep up to `size` freed bytes in this process, which must be one of our own commands.
+    """Keep up to `size` freed bytes in this process; for commands only, not for library use.
 
-    This replaces the thresholds of the whole process, and glibc no longer adapts them.
+    This sets the thresholds of the whole process, and glibc no longer adapts them.
     """
     if (mallopt := _found("mallopt")) is not None:
         mallopt(_MMAP_THRESHOLD, size)
@@ -45,7 +45,7 @@ def keep_freed(size: int) -> None:
 def retain_freed() -> None:
     """Let glibc adapt its thresholds to large blocks, as it does when one is freed.
 
-    For library calls: it keeps up to twice the size of the largest block that was freed, unless
-    the process has set thresholds of its own. The block is never written to, so it takes no memory.
+    For library use: glibc then keeps up to twice the size of the largest freed block, unless the
+    process has set its own thresholds. The block is never written to, so it uses no memory.
     """
     bytes(_LARGE_BLOCK)

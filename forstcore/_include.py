@@ -1,4 +1,4 @@
-"""Where the header for native processors is."""
+"""The include directory of the header for native processors."""
 
 from __future__ import annotations
 

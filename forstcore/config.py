@@ -1,4 +1,4 @@
-"""What a stream may use and how long it may take, as typed configurations."""
+"""Typed configurations: limits of streams, retries and client settings."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["Option", "RetryConfig", "StreamLimits", "StreamingConfig", "option",
 
 @dataclass(frozen=True)
 class Option:
-    """What is known of a configuration field beyond its type and default.
+    """The help text, range and choices of a configuration field.
 
     Attributes:
-        help: one line for people.
-        lowest, highest: the allowed range of a number, both included.
-        unit: what a number counts.
-        choices: the allowed values of a string, any if empty.
-        secret: never to be shown.
+        help: a one-line description.
+        lowest, highest: the allowed range of a number, inclusive.
+        unit: the unit of a number.
+        choices: the allowed values of a string; empty for any.
+        secret: whether the value must not be printed or logged.
     """
 
     help: str
@@ -38,7 +38,7 @@ class Option:
             return
         texts = value if isinstance(value, tuple) else (value,) if isinstance(value, str) else ()
         if not all(isinstance(text, str) and text for text in texts):
-            # An empty text would be a guard that guards nothing.
+            # An empty token or host list would silently disable a security check.
             raise ValueError(f"{name} must be text that is not empty")
         if isinstance(value, int | float) and not self.lowest <= value <= self.highest:
             bounds = f"at least {self.lowest:g}"
@@ -83,7 +83,7 @@ class _Checked:
 
 
 def _timeout() -> Any:
-    """Declare the option that a stream has at both of its ends."""
+    """Declare the timeout option, which server and client share."""
     return option(
         30.0,
         "time without progress in either direction after which a stream ends",
@@ -95,7 +95,7 @@ def _timeout() -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class StreamLimits(_Checked):
-    """What one stream may use where it is processed.
+    """Limits of a stream that is being processed.
 
     Raises:
         ValueError: a value is out of its range; the message names both.
@@ -143,10 +143,10 @@ class StreamLimits(_Checked):
 
 @dataclass(frozen=True, kw_only=True)
 class RetryConfig(_Checked):
-    """How often, and after which pauses, something that failed is tried again.
+    """How often and with which delays a failed operation is retried.
 
-    The pause doubles with each attempt. Up to half of it is left out at random, so that
-    many clients of a server that was away do not come back at the same moment.
+    The delay doubles with each attempt and is shortened by a random amount of up to half, so
+    that the clients of a restarted server do not all reconnect at the same moment.
 
     Raises:
         ValueError: a value is out of its range; the message names both.

@@ -17,19 +17,19 @@ __all__ = [
 
 
 class ForstError(Exception):
-    """Base of every exception that forstcore raises on purpose."""
+    """Base class of all exceptions that forstcore defines."""
 
 
 class RecordError(ForstError, ValueError):
     """A line that is not a valid record.
 
     Attributes:
-        code: what kind of error, one of the codes of the wire contract
+        code: the error code, as in the wire contract
             (``invalid_json``, ``invalid_utf8``, ``too_deep``, ``not_an_object``,
             ``wrong_type``, ``line_too_long``, ``processor_failed``).
-        message: the reason, for people.
+        message: the reason, human-readable.
         line: number of the input line, counted from 1.
-        offset: place of the error in bytes from the start of that line.
+        offset: position of the error in bytes from the start of that line.
     """
 
     def __init__(self, code: str, message: str, line: int, offset: int) -> None:
@@ -44,11 +44,11 @@ class RecordError(ForstError, ValueError):
 
 
 class FilterError(ForstError, ValueError):
-    """A filter that is not one.
+    """An invalid filter.
 
     Attributes:
-        place: the member of the filter that is wrong, as a path from ``filters``.
-        reason: what is wrong with it.
+        place: the invalid member of the filter, as a path from ``filters``.
+        reason: why it is invalid.
     """
 
     def __init__(self, place: str, reason: str) -> None:
@@ -69,7 +69,7 @@ class SourceError(ForstError, ValueError):
 
     Attributes:
         name: name of the source.
-        reason: what is wrong with it.
+        reason: why it cannot be read.
     """
 
     def __init__(self, name: str, reason: str) -> None:
@@ -86,17 +86,17 @@ class OffsetError(SourceError):
 
 
 class ClusterError(ForstError):
-    """A cluster that cannot do the work, or a part that it could not make.
+    """A cluster that cannot process its input, or a part of it.
 
     The message names the worker or the part, and the cause.
     """
 
 
 class StreamStateError(ForstError, RuntimeError):
-    """A stream object used in a state that does not allow it.
+    """A call that the state of a stream object does not allow.
 
-    Raised for a call after `finish()`, and for a call from a second thread
-    while another call on the same object still runs.
+    Raised for a call after `finish()`, and for a call while another thread is in a call on the
+    same object.
     """
 
 
@@ -105,9 +105,9 @@ class RequestRefusedError(ForstError):
 
     Attributes:
         status: the HTTP status code.
-        detail: what is wrong and what would help, in the server's words.
-        retry_after: seconds after which the server asks to try again, None if it does not say.
-        retriable: whether the same request may be taken later: 502, 503 and 504.
+        detail: the server's description of the problem.
+        retry_after: seconds after which to retry, from the server's response; None if absent.
+        retriable: whether the same request may succeed later: for status 502, 503 and 504.
     """
 
     def __init__(self, status: int, detail: str, retry_after: float | None = None) -> None:
@@ -125,18 +125,18 @@ class RequestRefusedError(ForstError):
 
 
 class StreamFailedError(ForstError):
-    """A stream that ended before all of its results were there.
+    """A stream that ended before all of its results were received.
 
     Attributes:
-        code: what kind of end: a code of the server's ``:error`` line, or ``unreachable``,
-            ``disconnected``, ``timeout``, ``protocol`` (the response is not what the wire
-            contract allows), ``corrupt`` (its counts or its digest do not match),
-            ``line_too_long``, ``refused`` (a connection to go on with), ``no_records`` (there
-            was input, and every line of it was rejected) or ``closed`` (the client was).
-        detail: what happened.
-        lines: how many input lines, counted from the first, were acknowledged; of a stream
-            with resume all their results have been handed out, and no others.
-        retriable: whether another attempt may go better.
+        code: the code of the server's ``:error`` line, or ``unreachable``, ``disconnected``,
+            ``timeout``, ``protocol`` (the response violates the wire contract), ``corrupt`` (its
+            counts or its digest do not match), ``line_too_long``, ``refused`` (the server
+            refused the connection that was to resume the stream), ``no_records`` (every line of
+            the input was rejected) or ``closed`` (the client was closed).
+        detail: a description of the failure.
+        lines: the number of acknowledged input lines, counted from the first. A stream with
+            resume has delivered exactly the results of these lines.
+        retriable: whether another attempt may succeed.
     """
 
     def __init__(self, code: str, detail: str, lines: int = 0, *, retriable: bool = False) -> None:

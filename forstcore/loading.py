@@ -1,4 +1,4 @@
-"""Modules with processors: found by name, by path or as entry points, and loaded again."""
+"""Loading and reloading modules with processors, by module name, file path or entry point."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from forstcore.processors import REGISTRY, Processor
 __all__ = ["ENTRY_POINTS", "Loader"]
 
 ENTRY_POINTS = "forstcore.processors"
-"""Group of the entry points by which packages name their modules with processors."""
+"""The entry point group in which packages register their modules with processors."""
 
 _OURS = str(Path(__file__).parent)
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")})
 
 
 class Loader:
-    """Load modules with processors, and load them again when they have changed.
+    """Load modules with processors, and reload them when they have changed.
 
     Args:
         names: for each module its name, the path of its file, or the name of an entry point
             of the group `ENTRY_POINTS`.
-        again: whether they may be loaded again; no compiled files are written then, because
-            Python takes one for current if its source has the same size and was changed
+        again: whether the modules may be reloaded. No bytecode files are written then, because
+            Python considers one up to date if the source has the same size and was changed
             within the same second.
 
     Attributes:
-        processors: what has been declared, by name.
+        processors: the declared processors, by name.
 
     Thread-safety: one call at a time.
     """
@@ -46,12 +46,12 @@ class Loader:
         self._reserved: Container[str] = ()
         if again:
             sys.dont_write_bytecode = True
-        # What was imported on the way, libraries left out, and how its files were then.
+        # Modules that were imported during loading, except libraries, and the state of their files.
         self._modules: set[str] = set()
         self._stamps: dict[str, tuple[int, int]] = {}
 
     def load(self, reserved: Container[str] = ()) -> Mapping[str, Processor]:
-        """Import the modules, and return all processors that are declared then.
+        """Import the modules, and return all declared processors.
 
         Args:
             reserved: names that no processor may have.
@@ -79,23 +79,23 @@ class Loader:
                 for name in set(sys.modules) - before
                 if name.partition(".")[0] not in before and _is_own(name)
             }
-            # Of what has been looked at before it was loaded, the earlier stamp is the safe one.
+            # Keep the stamp from before loading: a newer one could hide a change during loading.
             self._stamps = self._look() | self._stamps
         self.processors = dict(REGISTRY)
         return self.processors
 
     def has_changed(self) -> bool:
-        """Tell whether a file that was loaded has changed since; each change is told once."""
+        """Return whether a loaded file has changed since the last call or load."""
         stamps = self._look()
-        # A file that is being written may be away for a moment.
+        # A missing file is not a change: editors may replace files in two steps.
         changed = [path for path in stamps if self._stamps.get(path) != stamps[path]]
         self._stamps |= stamps
         return bool(changed)
 
     def reload(self) -> Mapping[str, Processor]:
-        """Import the modules again; after an error all is as before.
+        """Reload the modules; after an error the previous processors stay in place.
 
-        Functions that are running, or that somebody keeps, stay as they were.
+        References to the old functions remain valid, and running calls are not interrupted.
 
         Raises:
             LoadError: as `load`.
@@ -125,7 +125,7 @@ class Loader:
 
 
 def _import(name: str) -> str:
-    """Import what a name stands for; return the name of the module."""
+    """Import the module that a name refers to; return the module's name."""
     try:
         if name.endswith(".py") or "/" in name or "\\" in name:
             return _import_file(Path(name))
@@ -140,16 +140,16 @@ def _import_file(path: Path) -> str:
     if not path.is_file():
         raise FileNotFoundError("there is no such file")
     path = path.resolve()
-    # Its neighbours can be imported, but take the place of nothing.
+    # Modules in its directory can be imported, but at the end of the path they shadow nothing.
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))
-    # Its bare name may be another module's.
+    # The file's stem could collide with another module.
     name = str(path)
     if name in sys.modules:
         return name
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise ImportError("it is no Python file")
+        raise ImportError("it is not a Python file")
     sys.modules[name] = module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
@@ -165,13 +165,13 @@ def _file_of(name: str) -> str | None:
 
 
 def _is_own(name: str) -> bool:
-    """Tell whether a module is no library."""
+    """Return whether a module belongs to the user, and not to a library."""
     file = _file_of(name)
     return file is not None and not file.startswith(_LIBRARIES)
 
 
 def _cause(error: BaseException) -> str:
-    """Say what went wrong, and where outside of the machinery of imports."""
+    """Describe an error, with the innermost line outside of this package and the import system."""
     text = f"{type(error).__name__}: {error}"
     places = [
         frame

@@ -1,5 +1,5 @@
-# The C face for native processors, for who writes one in Cython: `cimport forstcore.native`,
-# with forstcore.get_include() among the include directories.
+# The C interface for native processors written in Cython: `cimport forstcore.native`, with
+# forstcore.get_include() among the include directories.
 
 from libc.stdint cimport int64_t
 

@@ -1,4 +1,4 @@
-"""Processors: what makes results of records, told apart by their signatures."""
+"""Declaring processors, and deriving their kind from their signatures."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ _ANY_OBJECT = (dict, Mapping, MutableMapping)
 
 @dataclass(frozen=True)
 class Processor:
-    """Something that makes results of records.
+    """A function or native extension that turns records into results.
 
     Attributes:
-        name: under which it is served.
-        kind: ``native`` for compiled code; else what it takes: ``dict``, ``record`` (a
+        name: the name under which it is served.
+        kind: ``native`` for compiled code; otherwise its input: ``dict``, ``record`` (a
             `StreamingRecord`) or ``typed``.
         function: the function, or the capsule of a native one; None for the built-in one.
-        decode: makes a record of a line, or raises RecordError; None for native ones.
-        is_async: whether it is called in the event loop, and awaited.
-        takes, gives: its input and output types, for people.
+        decode: converts a line to a record, or raises RecordError; None for native ones.
+        is_async: whether it is called in the event loop and awaited.
+        takes, gives: its input and output types, for documentation.
         doc: its docstring.
-        place: where it is declared, for people.
+        place: where it is declared, for messages.
 
     Thread-safety: immutable.
     """
@@ -70,11 +70,11 @@ BUILT_IN = Processor(
 
 
 class Registry(dict[str, Processor]):
-    """The processors that have been declared, by name.
+    """The declared processors, by name.
 
     Attributes:
-        strict: whether a function may not be declared again; a notebook does that whenever
-            a cell is run.
+        strict: whether declaring the same function again is an error. Notebooks redeclare a
+            function each time its cell runs, so it is not by default.
     """
 
     strict = False
@@ -83,7 +83,7 @@ class Registry(dict[str, Processor]):
         """Add a processor.
 
         Raises:
-            ValueError: another one has that name.
+            ValueError: another processor has the same name.
         """
         old = self.get(new.name)
         if old is not None and (self.strict or _identity(old) != _identity(new)):
@@ -93,14 +93,14 @@ class Registry(dict[str, Processor]):
         self[new.name] = new
 
     def drop(self, modules: typing.Container[str]) -> None:
-        """Forget the processors that were declared in these modules."""
+        """Remove the processors that were declared in these modules."""
         for name, known in list(self.items()):
             if getattr(known.function, "__module__", None) in modules:
                 del self[name]
 
     @contextmanager
     def strictly(self) -> Iterator[None]:
-        """Take no second declaration of anything; forget the new ones after an error."""
+        """Refuse repeated declarations; after an error, remove the processors added meanwhile."""
         before = dict(self)
         self.strict = True
         try:
@@ -114,25 +114,24 @@ class Registry(dict[str, Processor]):
 
 
 REGISTRY = Registry()
-"""What `processor` fills."""
+"""The registry that `processor` adds to."""
 
 
 def processor(name: str) -> Callable[[T], T]:
     """Declare a function, or the capsule of a native processor, as a processor.
 
-    The function is left as it is. Its only required parameter is the record, whose annotation
-    says what it wants: ``dict`` (or nothing), `StreamingRecord`, or a dataclass, TypedDict or
-    msgspec Struct, which a record then has to fit. It returns a result, None for no result,
-    or an iterable of results. An ``async def`` is called in the event loop, any other in a
-    thread.
+    The function is returned unchanged. Its only required parameter is the record, annotated as
+    ``dict`` (the default), `StreamingRecord`, or a dataclass, TypedDict or msgspec Struct, against
+    which records are then validated. It returns a result, None for no result, or an iterable of
+    results. An ``async def`` is called in the event loop, any other function in a thread.
 
     Args:
         name: the path under which the server serves it; lower case letters, digits, ``-``
             and ``_``.
 
     Raises:
-        TypeError: it cannot be a processor; the message says why.
-        ValueError: the name cannot be used, or is in use.
+        TypeError: the function cannot be a processor; the message gives the reason.
+        ValueError: the name is invalid or already in use.
     """
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError(
@@ -148,16 +147,16 @@ def processor(name: str) -> Callable[[T], T]:
 
 
 def as_processor(what: Any, name: str = "") -> Processor:
-    """Make a processor of whatever stands for one.
+    """Return the processor for a function, capsule or name.
 
     Args:
         what: a function, a capsule, the name of a declared processor, a processor, or None
             for the built-in one.
-        name: its name; that of the function if empty.
+        name: its name; if empty, the name of the function.
 
     Raises:
-        LookupError: there is no processor of that name.
-        TypeError: it cannot be a processor; the message says why.
+        LookupError: no processor has that name.
+        TypeError: `what` cannot be a processor; the message gives the reason.
     """
     if what is None:
         return BUILT_IN
@@ -169,7 +168,7 @@ def as_processor(what: Any, name: str = "") -> Processor:
             raise LookupError(f"there is no processor {what!r}; declared are: {declared}")
         return REGISTRY[what]
     if type(what).__name__ == "PyCapsule":
-        # It is looked at now, not when the first stream comes.
+        # Validate the capsule now, not at the first stream.
         RecordStream(processor=what)
         return Processor(name or "native", "native", what, place=f"as {what!r}")
     if not (inspect.isfunction(what) or inspect.ismethod(what)):
@@ -211,7 +210,7 @@ def _of_function(function: Callable[..., Any], name: str) -> Processor:
 
 
 def _decoder(takes: Any, where: str) -> tuple[Kind, Callable[[bytes], Any]]:
-    """Tell from the annotation what a processor wants, and how lines become that."""
+    """Return the kind of processor and the decoder that an annotation asks for."""
     if takes is StreamingRecord:
         return "record", parse_record
     if takes in (Any, object) or (typing.get_origin(takes) or takes) in _ANY_OBJECT:

@@ -1,4 +1,4 @@
-"""The dicts that go into a stream and come out of it, as types."""
+"""Types of the records, results and errors of streams."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ __all__ = ["ErrorRecord", "MarkedError", "ProcessedRecord", "StreamingRecord", "
 
 
 class StreamingRecord(TypedDict):
-    """A record of the native processor.
+    """A record of the built-in processor.
 
     Attributes:
-        id: comes back in the result.
+        id: copied to the result.
         data: the text to process.
     """
 
@@ -23,10 +23,10 @@ class ProcessedRecord(TypedDict):
     """The result of a record.
 
     Attributes:
-        id: the record's.
+        id: the id of the record.
         result: the processed text.
-        status: ``success``. With ``on_error="emit"`` or ``"fail"`` an `ErrorRecord` may come
-            instead: ask `is_error`, since a processor's result may look like one.
+        status: ``success``. With ``on_error="emit"`` or ``"fail"`` a stream may yield an
+            `ErrorRecord` instead: use `is_error` to check, since a result may look like one.
     """
 
     id: str
@@ -35,14 +35,14 @@ class ProcessedRecord(TypedDict):
 
 
 class ErrorRecord(TypedDict):
-    """What stands in the place of a line that is no record, with ``on_error="emit"``.
+    """The result of an invalid line, with ``on_error="emit"``.
 
     Attributes:
         status: ``error``.
         line: number of the input line, counted from 1.
-        offset: place of the error in bytes from the start of that line.
-        code: what kind of error; see `RecordError`.
-        message: the reason, for people.
+        offset: position of the error in bytes from the start of that line.
+        code: the error code; see `RecordError`.
+        message: the reason, human-readable.
     """
 
     status: Literal["error"]
@@ -53,13 +53,13 @@ class ErrorRecord(TypedDict):
 
 
 class MarkedError(dict[str, Any]):
-    """An `ErrorRecord` as the client hands it out: `is_error` tells it from a result."""
+    """An `ErrorRecord` as the client yields it, recognized by `is_error`."""
 
 
 def is_error(result: object) -> TypeGuard[ErrorRecord]:
-    """Tell whether what a stream of a client yielded is an `ErrorRecord`, and no result.
+    """Return whether an item of a client's stream is an `ErrorRecord` and not a result.
 
-    By what the server says of its lines, not by their members: a result may have the same.
-    A copy of the dict is a dict like any other.
+    The server marks error lines, so a result with the same members is not mistaken for one. The
+    mark is lost if the dict is copied.
     """
     return isinstance(result, MarkedError)

@@ -1,4 +1,4 @@
-"""Which errors are worth another attempt, and after which pause."""
+"""Retrying after transient errors, with exponential backoff."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _TRANSIENT = (
     aiohttp.ClientPayloadError,
     aiohttp.ClientConnectorDNSError,
 )
-# aiohttp's own OSErrors are not of these classes, but have the number.
+# aiohttp's OSErrors are not of these classes, but have these error numbers.
 _ERRNOS = (
     errno.ECONNRESET,
     errno.ECONNABORTED,
@@ -39,10 +39,10 @@ _ERRNOS = (
 
 
 class StreamingErrorHandler:
-    """Run operations, and repeat those that fail because of the network.
+    """Run operations, and retry those that fail with a transient error.
 
     Args:
-        config: how often to retry, and after which pauses.
+        config: the number of attempts and the delays between them.
 
     Thread-safety: immutable; may be shared.
     """
@@ -53,17 +53,17 @@ class StreamingErrorHandler:
     async def handle_streaming_error(
         self, operation: Callable[[], Awaitable[T]], context: str
     ) -> T:
-        """Return what an operation returns; retry after transient errors.
+        """Run an operation and return its result; retry after transient errors.
 
         Errors that are not `is_retriable` are raised at once. Each attempt starts the operation
         from its beginning, so it must be safe to repeat.
 
         Args:
             operation: called without arguments for each attempt.
-            context: what the operation does, for the log and for the note on the last error.
+            context: description of the operation, for the log and the note on the last error.
 
         Raises:
-            Exception: whatever the operation raised in its last attempt, unchanged.
+            Exception: the error of the last attempt.
         """
         attempts = self._config.attempts
         attempt = 0
@@ -86,16 +86,16 @@ class StreamingErrorHandler:
 
 
 def is_retriable(error: BaseException) -> bool:
-    """Tell whether an error is transient: reset, refused, timed out, name not found.
+    """Return whether an error is transient: reset, refused, timed out, name not found.
 
-    In terms of Python:
+    These are:
 
-    - reset: `ConnectionResetError`, `ConnectionAbortedError`, `BrokenPipeError`; of aiohttp
-      `ServerDisconnectedError`, and `ClientPayloadError` for a response that was cut
-    - refused: `ConnectionRefusedError`; for a Unix socket also if it does not exist
-    - timed out: `TimeoutError`, which is also asyncio's, the socket's and aiohttp's
-    - name not found: `socket.gaierror`, of aiohttp `ClientConnectorDNSError`
-    - any `OSError`, aiohttp's included, with the number of one of these
+    - reset: `ConnectionResetError`, `ConnectionAbortedError`, `BrokenPipeError`, aiohttp's
+      `ServerDisconnectedError`, and `ClientPayloadError` for a truncated response
+    - refused: `ConnectionRefusedError`; also a Unix socket that does not exist
+    - timed out: `TimeoutError`, including the timeouts of asyncio, sockets and aiohttp
+    - name not found: `socket.gaierror`, aiohttp's `ClientConnectorDNSError`
+    - any other `OSError` with one of these error numbers, including aiohttp's
     - `RequestRefusedError` and `StreamFailedError` whose `retriable` is true
 
     Untrusted certificates are not transient.
@@ -107,15 +107,15 @@ def is_retriable(error: BaseException) -> bool:
     if isinstance(error, _TRANSIENT):
         return True
     if isinstance(error, aiohttp.ClientConnectorError) and error.errno == errno.ENOENT:
-        # A Unix socket that its server has not made yet.
+        # The server has not created its Unix socket yet.
         return True
     if isinstance(error, aiohttp.ClientOSError) and error.errno is None and error.__cause__:
-        # Writing the request to a closed connection raises an error without a number.
+        # Writing to a closed connection raises an error without a number; check its cause.
         return is_retriable(error.__cause__)
     return isinstance(error, OSError) and error.errno in _ERRNOS
 
 
 def pause_before(config: RetryConfig, failures: int) -> float:
-    """Return how many seconds to wait after `failures` failures in a row."""
+    """Return the delay in seconds after `failures` consecutive failures."""
     doublings = min(max(0, failures - 1), 60)
     return min(config.delay * 2.0**doublings, config.max_delay) * random.uniform(0.5, 1.0)

@@ -1,1 +1,1 @@
-"""Lines and bytes on their way in and out: reading, grouping, compressing, writing files."""
+"""Input and output: reading lines, grouping records, decompressing, writing files."""

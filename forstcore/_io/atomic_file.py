@@ -30,12 +30,12 @@ _BY_DIRECTORY = {os.open, os.unlink, os.rename} <= os.supports_dir_fd  # Not on 
 
 
 class _OutputFile(io.FileIO):
-    """A raw file that is truncated by its first write, and whose errors have its name.
+    """A raw file that its first write truncates, and whose errors contain its name.
 
     Args:
-        descriptor: an open file; it is closed with this.
+        descriptor: an open file, which this object closes.
         given: its name.
-        is_kept: whether there is something to truncate.
+        is_kept: whether the file still has its old content.
     """
 
     def __init__(self, descriptor: int, given: str, is_kept: bool = False) -> None:
@@ -52,7 +52,7 @@ class _OutputFile(io.FileIO):
             raise
 
     def empty(self) -> None:
-        """Truncate the file, unless that has been done."""
+        """Truncate the file, unless that has already happened."""
         if self.is_kept:
             os.ftruncate(self.fileno(), 0)
             self.is_kept = False

@@ -1,7 +1,7 @@
-"""From what a producer yields, one by one, to chunks that are worth a write.
+"""Grouping the records of a producer into chunks for upload.
 
-Nothing is held back: a chunk is what there is when the upload asks for one, and a producer that
-pauses has what it yielded before sent at once.
+Records are not delayed: a chunk contains what is available when the upload asks for it, so the
+records of a producer that pauses are sent at once.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from forstcore._io.readers import chunks_of
 
 __all__ = ["Grouper", "ProducerError", "check_unused", "group"]
 
-_SLICE_SECONDS = 0.001  # How long the event loop may wait for a producer that never waits.
+_SLICE_SECONDS = 0.001  # How long a producer that never awaits may block the event loop.
 _SLICE_BYTES = 1 << 16
-_MOST_AT_ONCE = 64  # Records taken between two looks at the clock and at the size.
-_MOST_IN_A_ROW = 256  # Records after which an async producer lets others run.
+_MOST_AT_ONCE = 64  # Maximum records between two checks of the time and the size.
+_MOST_IN_A_ROW = 256  # Records after which an async producer yields to the event loop.
 
 
 class ProducerError(Exception):
-    """Carries what a producer raised past everything that handles errors of other kinds.
+    """Wraps an error of the producer, so that it is not handled as an error of the connection.
 
     Attributes:
-        error: what it raised.
+        error: the producer's error.
     """
 
     def __init__(self, error: BaseException) -> None:
@@ -38,10 +38,10 @@ class ProducerError(Exception):
 
 
 class Grouper(Protocol):
-    """What the upload takes chunks from."""
+    """Source of chunks for the upload."""
 
     async def take(self) -> bytes:
-        """Return what there is, waiting until there is something; empty at the end.
+        """Return the available bytes, waiting for at least one; empty at the end.
 
         Raises:
             ProducerError: the producer failed.
@@ -52,16 +52,16 @@ class Grouper(Protocol):
 
 
 def group(producer: Any, chunk_size: int) -> Grouper:
-    """Make the grouper for a producer.
+    """Return the grouper for a producer.
 
     Args:
-        producer: a sync or async iterable of records (what JSON knows as an object) or of
-            bytes, or an object with a `read` method, sync or async.
+        producer: a sync or async iterable of records (values that serialize to JSON objects) or
+            of bytes, or an object with a sync or async `read` method.
         chunk_size: bytes at which a chunk is full. The last record may exceed it.
 
     Raises:
         TypeError: the producer is none of these.
-        ValueError: it is a generator that has ended, which would look like an empty input.
+        ValueError: it is an exhausted generator, which would look like an empty input.
     """
     check_unused(producer)
     if isinstance(producer, bytes | bytearray | memoryview):
@@ -78,7 +78,7 @@ def group(producer: Any, chunk_size: int) -> Grouper:
 
 
 def check_unused(producer: object) -> None:
-    """Raise ValueError if a producer is a generator that has ended."""
+    """Raise ValueError if a producer is an exhausted generator."""
     is_generator = isinstance(producer, GeneratorType) and producer.gi_frame is None
     is_async = isinstance(producer, AsyncGeneratorType) and producer.ag_frame is None
     if is_generator or is_async:
@@ -86,11 +86,11 @@ def check_unused(producer: object) -> None:
 
 
 class _Records:
-    """A chunk in the making, from records."""
+    """Builds chunks from records."""
 
     def __init__(self) -> None:
         self._file = io.BytesIO()
-        self._taken = 0  # Records of the chunks before.
+        self._taken = 0  # Records in earlier chunks.
 
     @property
     def size(self) -> int:
@@ -123,7 +123,7 @@ class _Records:
 
 
 class _Pieces:
-    """A chunk in the making, from bytes."""
+    """Builds chunks from bytes."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
@@ -134,7 +134,7 @@ class _Pieces:
         self._count += 1
         if not isinstance(piece, bytes | bytearray | memoryview):
             raise TypeError(f"bytes cannot be followed by {_kind(piece)} (item {self._count})")
-        # Of what can change a copy is taken: its owner may reuse it.
+        # Copy mutable buffers, which the producer may reuse.
         self._pieces.append(bytes(piece))
         self.size += len(self._pieces[-1])
         return self.size
@@ -151,7 +151,7 @@ class _Pieces:
 
 
 def _chunk_for(first: object) -> _Records | _Pieces:
-    """Make the chunk that takes items like the first one."""
+    """Return the chunk builder for items of the type of the first one."""
     if isinstance(first, bytes | bytearray | memoryview):
         return _Pieces()
     if isinstance(first, str):
@@ -160,11 +160,11 @@ def _chunk_for(first: object) -> _Records | _Pieces:
 
 
 class _SyncGrouper:
-    """Take from an iterable in slices, so that the event loop does not wait for long.
+    """Takes from an iterable in short time slices, to avoid blocking the event loop.
 
-    How many records are taken between two looks at the clock follows the producer: one
-    where it is slow, so that what it yields is not held back, and where they are large, so
-    that a chunk is not much larger than it should be.
+    The number of records between two checks of the clock adapts to the producer. It drops to one
+    if the producer is slow, so that records are not delayed, and if records are large, so that
+    chunks do not get much larger than `chunk_size`.
     """
 
     def __init__(self, producer: Iterable[object], chunk_size: int) -> None:
@@ -177,7 +177,7 @@ class _SyncGrouper:
         self._ended = False
 
     async def take(self) -> bytes:
-        # A slice may take its time, and writes to a fast reader never wait.
+        # Yield to the event loop: writes to a fast reader never wait.
         await asyncio.sleep(0)
         while not self._ended and self._error is None:
             try:
@@ -221,7 +221,7 @@ class _SyncGrouper:
 
 
 class _AsyncGrouper:
-    """Take from an async iterable in a task of its own, while the upload is busy elsewhere."""
+    """Takes from an async iterable in a separate task, concurrently with the upload."""
 
     def __init__(self, producer: AsyncIterable[object], chunk_size: int) -> None:
         self._producer = producer
@@ -248,14 +248,14 @@ class _AsyncGrouper:
             self._ended = True
             self._task.cancel()
             await asyncio.wait([self._task])
-            # What it had to say is of no use any more.
+            # Retrieve its error, so that asyncio does not log it.
             if not self._task.cancelled():
                 self._task.exception()
         elif isinstance(self._producer, AsyncGeneratorType):
             await self._producer.aclose()
 
     async def _ready(self) -> bool:
-        """Wait until there is something to take; False at the end, also after an error."""
+        """Wait for data; return False at the end and after an error."""
         if self._task is None:
             self._task = asyncio.create_task(self._fill())
         while self._chunk is None or not self._chunk.size:
@@ -282,7 +282,7 @@ class _AsyncGrouper:
                     size = self._chunk.size
                 taken += 1
                 if not taken % _MOST_IN_A_ROW:
-                    # It may be one that never waits.
+                    # The producer may never await anything itself.
                     await asyncio.sleep(0)
         except asyncio.CancelledError as error:
             if self._ended:

@@ -1,4 +1,4 @@
-"""Files that are compressed, told apart by their names: ``.gz`` and ``.zst``."""
+"""Reading compressed files, recognized by their suffixes: ``.gz`` and ``.zst``."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ __all__ = ["decompressed", "is_compressed", "read_some", "zstd"]
 
 
 def is_compressed(path: str) -> bool:
-    """Tell from the name of a file whether it is compressed."""
+    """Return whether the name of a file has the suffix of a compressed one."""
     return path.endswith((".gz", ".zst"))
 
 
 def decompressed(raw: IO[bytes], path: str) -> IO[bytes]:
-    """Return what reads an open file: the file itself, if its name says that it is plain.
+    """Wrap an open file in a decompressor according to its suffix; return other files unchanged.
 
     Raises:
-        ValueError: there is nothing here that reads zstd.
+        ValueError: zstd is not available.
     """
     if path.endswith(".gz"):
         return gzip.GzipFile(fileobj=raw)  # type: ignore[return-value]
@@ -43,10 +43,10 @@ def decompressed(raw: IO[bytes], path: str) -> IO[bytes]:
 
 
 def read_some(file: Any, path: str, size: int) -> bytes:
-    """Read up to so many bytes, and at least one before the end.
+    """Read up to `size` bytes, and at least one before the end of the file.
 
     Raises:
-        OSError: the file cannot be read, or not be decompressed; it names the file.
+        OSError: the file cannot be read or decompressed; the error contains its name.
     """
     try:
         data: bytes = file.read(size) if not hasattr(file, "read1") else file.read1(size)

@@ -12,7 +12,8 @@ from pathlib import Path
 __all__ = ["Destination", "destination_of", "is_mount_point", "same_file"]
 
 # Directories whose entries are the open files of a process. On Linux the entries are links whose
-# text must not be used as a path: a pipe has none, and a renamed or deleted file another one.
+# target must not be used as a path: a pipe has no path, and that of a renamed or deleted file is
+# wrong.
 _DESCRIPTORS = re.compile(r"/proc/(?P<process>\d+)(?:/task/\d+)?/fd|/dev/fd")
 _MOST_LINKS = 40  # As in Linux.
 _EVERYBODY = stat.S_ISVTX | stat.S_IWOTH
@@ -25,7 +26,7 @@ class Destination:
     Attributes:
         given: the name as the user gave it, for messages.
         directory, name: its directory, and its name there.
-        status: of the file that is there now; None if there is none.
+        status: status of the existing file; None if there is none.
         descriptor: for a name like ``/dev/stdout`` or ``/dev/fd/3``, the descriptor; else None.
         is_magic: whether it is such a name for an open file of another process.
     """
@@ -44,7 +45,7 @@ class Destination:
 
     @property
     def is_replaceable(self) -> bool:
-        """Whether a new file can replace it; not so for pipes, devices and descriptors."""
+        """Whether a new file can replace it; false for pipes, devices and descriptors."""
         if self.descriptor is not None or self.is_magic:
             return False
         return self.status is None or stat.S_ISREG(self.status.st_mode)
@@ -59,7 +60,7 @@ def destination_of(given: str | os.PathLike[str]) -> Destination:
 
     Raises:
         IsADirectoryError: it is a directory.
-        OSError: it cannot be reached, or belongs to another user.
+        OSError: it is inaccessible, or belongs to another user.
     """
     text = os.fspath(given)
     path = text

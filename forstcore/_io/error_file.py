@@ -72,7 +72,7 @@ def parse_entry(line: bytes) -> ErrorFileEntry:
     """Parse a line of an error file.
 
     Raises:
-        ValueError: it is not one.
+        ValueError: it is not a line of an error file.
     """
     try:
         members = json.loads(line)

@@ -15,11 +15,11 @@ _LABEL = "security.selinux"
 def copy_attributes(old: int, new: int) -> None:
     """Copy owner, mode, access control list and extended attributes, as far as permitted.
 
-    Where something cannot be copied, the mode is restricted, so that nobody can read or write
-    the new file who could not the old one.
+    If something cannot be copied, the mode is restricted so that the new file is accessible only
+    to users who had access to the old one.
 
     Args:
-        old, new: descriptors of the files; only the owner may have access to the new one so far.
+        old, new: descriptors of the files; only the owner has access to the new one before.
     """
     status, made = os.fstat(old), os.fstat(new)
     mode = stat.S_IMODE(status.st_mode)
@@ -46,13 +46,13 @@ def _own(file: int, user: int, group: int) -> bool:
 
 
 def _without_group(mode: int) -> int:
-    """Leave group and others the rights that both have."""
+    """Reduce the permissions of group and others to those that both have."""
     both = (mode >> 3) & mode & stat.S_IRWXO
     return mode & ~(stat.S_IRWXG | stat.S_IRWXO) | both << 3 | both
 
 
 def _copy_attributes(old: int, new: int) -> bool:
-    """Copy extended attributes; return whether the access control lists are the same now."""
+    """Copy extended attributes; return whether the access control lists are now equal."""
     try:
         names = os.listxattr(old)
         inherited = os.listxattr(new)
@@ -66,7 +66,7 @@ def _copy_attributes(old: int, new: int) -> bool:
         if _ACL in names:
             os.setxattr(new, _ACL, os.getxattr(old, _ACL))
         elif _ACL in inherited:
-            # The default list of the directory, which the old file does not have.
+            # Inherited from the directory's default ACL, which the old file does not have.
             os.removexattr(new, _ACL)
     except OSError:
         return False

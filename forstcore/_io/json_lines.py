@@ -1,7 +1,7 @@
-"""JSON lines to and from Python values.
+"""Converting JSON lines to and from Python values.
 
-By orjson where it is installed, and by `json` where it is not, or where the two differ: the
-values, the bytes and the errors are the same with it and without.
+This uses orjson if it is installed, and `json` if not or where the two differ: values, bytes and
+errors are the same with and without orjson.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ except ImportError:  # It has no wheels for free-threaded Python.
 __all__ = ["MOST_DEPTH", "dump_line", "dump_lines", "load_lines", "loads", "object_of"]
 
 MOST_DEPTH = 500
-"""Containers inside each other that Python functions get, and may return."""
+"""Maximum nesting of containers in values that Python functions receive or return."""
 
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
 
 def loads(text: bytes) -> Any:
-    """Read a JSON value: whole numbers exactly, others as doubles.
+    """Parse a JSON value: integers exactly, other numbers as doubles.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the text is not valid JSON.
     """
     if orjson is not None and reads_alike(text):
         return orjson.loads(text)
     try:
-        # The standard library takes much that is not JSON.
+        # The standard library accepts invalid JSON such as NaN; the core does not.
         check_object(b'{"":%b}' % text.replace(b"\n", b" "))
         return _loads(text)
     except RecordError as error:
@@ -50,7 +50,7 @@ def loads(text: bytes) -> Any:
 
 
 def _loads(text: bytes) -> Any:
-    """Read what is known to be JSON; raise RecordError if it is too deep."""
+    """Parse valid JSON; raise RecordError if it is nested too deeply."""
     if depth_of(text) > MOST_DEPTH:
         raise RecordError("too_deep", f"more than {MOST_DEPTH} containers inside each other", 1, 0)
     return json.loads(text)
@@ -75,12 +75,12 @@ dump_line = writer(_dump if orjson is None else orjson.dumps, _dump_line)
 _dump_once = dump_line
 if orjson is not None:
     _dump_once = writer(orjson.dumps, _dump_line, orjson.OPT_APPEND_NEWLINE)
-# Processors are pickled with their reader, by its name.
+# Needed for pickling: processors refer to this function by its qualified name.
 object_of.__module__, object_of.__qualname__ = __name__, "object_of"
 
 
 def dump_lines(values: Iterable[object], file: io.BytesIO) -> None:
-    """Append each value to a file as a line of JSON; an error leaves those before it there.
+    """Append each value to a file as a JSON line; after an error, the preceding lines remain.
 
     Raises:
         TypeError, ValueError: as `dump_line`.
@@ -89,7 +89,7 @@ def dump_lines(values: Iterable[object], file: io.BytesIO) -> None:
 
 
 def load_lines(lines: bytes) -> list[Any]:
-    """Read lines of JSON, each ended by LF and none of them blank.
+    """Parse JSON lines, each terminated by LF and none of them blank.
 
     Raises:
         ValueError: a line is not JSON; the message shows it.
@@ -111,12 +111,12 @@ def load_lines(lines: bytes) -> list[Any]:
 
 
 def _builtins(value: object, depth: int) -> object:
-    """Make something that the standard library writes of any value that JSON can hold."""
+    """Convert a value to types that the standard library's encoder supports."""
     if value is None or isinstance(value, str | int | float):
         return value
     if depth == MOST_DEPTH:
         raise ValueError(f"more than {MOST_DEPTH} containers inside each other")
-    # Loops and not comprehensions: before Python 3.12 these are one more frame for each level.
+    # Loops, because before Python 3.12 a comprehension adds a stack frame for each level.
     if isinstance(value, dict):
         members = {}
         for name, member in value.items():
@@ -133,9 +133,10 @@ def _builtins(value: object, depth: int) -> object:
 
 
 def _plain(value: object) -> object:
-    """Make something that JSON knows of a value that it does not."""
+    """Convert a dataclass, enum, date, UUID or Struct to a JSON type."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        # Of a default neither orjson nor msgspec finds what is in the class alone.
+        # Read with getattr: fields may exist only as class attributes, which neither orjson nor
+        # msgspec finds.
         return {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
     if isinstance(value, enum.Enum):
         return value.value
@@ -143,7 +144,7 @@ def _plain(value: object) -> object:
         return value.isoformat()
     if isinstance(value, uuid.UUID):
         return str(value)
-    # Who returns a Struct has imported msgspec.
+    # A Struct can exist only if msgspec has been imported.
     msgspec = sys.modules.get("msgspec")
     if msgspec and isinstance(value, msgspec.Struct):
         return msgspec.to_builtins(value)

@@ -1,4 +1,4 @@
-"""One line: from bytes to a record or an error, and from what a processor returns to lines."""
+"""Reading a line as a record or an error, and writing the return value of a processor as lines."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _MESSAGE_SIZE = 300  # Bytes of an exception's text that go into an error line.
 
 
 def dump_all(result: object) -> list[bytes]:
-    """Write what a processor returned as lines of JSON.
+    """Write the return value of a processor as JSON lines.
 
     Args:
-        result: None for no result, or one, or an iterable of results.
+        result: None for no result, a result, or an iterable of results.
 
     Raises:
-        Exception: a result cannot be written, or the iterable raises.
+        Exception: a result cannot be serialized, or the iterable raises.
     """
     if type(result) is dict:
         return [dump(result)]
@@ -39,13 +39,13 @@ class LineReader:
     """Read the lines of one stream as records.
 
     Args:
-        decode: makes a record of a line, or raises RecordError.
-        max_line_size: longest line in bytes, LF excluded.
+        decode: converts a line to a record, or raises RecordError.
+        max_line_size: maximum length of a line in bytes, without LF.
 
     Attributes:
         decode: as above.
 
-    Thread-safety: as `decode`.
+    Thread-safety: that of `decode`.
     """
 
     def __init__(self, decode: Callable[[bytes], Any], max_line_size: int) -> None:
@@ -60,7 +60,7 @@ class LineReader:
             number: its number, counted from 1.
 
         Raises:
-            RecordError: the line is no record.
+            RecordError: the line is not a record.
         """
         if len(line) > self._max_line_size:
             raise RecordError(
@@ -80,15 +80,15 @@ class LineReader:
 
         Args:
             line, number: as for `read`.
-            refusal: what `decode` raised.
+            refusal: the error that `decode` raised.
 
         Raises:
-            RecordError: the line is no record.
+            RecordError: the line is not a record.
         """
         if len(line) > self._max_line_size:
             raise refusal
-        # With its traceback it would hold the caller's frame, which holds it: the batch would
-        # stay in memory until the garbage collector finds both.
+        # Break the reference cycle between the traceback and the caller's frame, which would keep
+        # the batch in memory until the next garbage collection.
         refusal.with_traceback(None)
         skipped = 0
         if number == 1 and line.startswith(_BOM):
@@ -105,7 +105,7 @@ class LineReader:
 
 
 def error_line(error: RecordError) -> bytes:
-    """Write what stands in the place of a line that is no record, as the core writes it."""
+    """Write the error line for an invalid line, in the same format as the core."""
     message = json.dumps(error.message, ensure_ascii=False)
     return (
         f'{{"status":"error","line":{error.line},"offset":{error.offset},'
@@ -114,7 +114,7 @@ def error_line(error: RecordError) -> bytes:
 
 
 def failure_of(error: BaseException, number: int) -> RecordError:
-    """Make the error of a record from what its processor raised."""
+    """Return the record's error for an exception that its processor raised."""
     try:
         text = str(error)
     except Exception:
@@ -124,5 +124,5 @@ def failure_of(error: BaseException, number: int) -> RecordError:
 
 
 def bounded(message: str) -> str:
-    """Cut what somebody else wrote to a size that is fit for an error line."""
+    """Truncate a foreign error message to the size that error lines allow."""
     return message.encode("utf-8", "replace")[:_MESSAGE_SIZE].decode("utf-8", "ignore")

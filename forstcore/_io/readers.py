@@ -1,4 +1,4 @@
-"""Files and streams of bytes as iterables of chunks."""
+"""Iterating over files and byte streams in chunks."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _READ_SIZE = 1 << 18
 
 
 def chunks_of(file: Any) -> Iterable[bytes] | AsyncIterable[bytes]:
-    """Iterate over what a file or a stream holds; neither is closed.
+    """Iterate over the content of a file or stream, without closing it.
 
     Args:
-        file: something with a `read` for bytes, sync or async. Of pipes, terminals and
-            sockets what there is is read, without keeping the event loop waiting.
+        file: an object with a sync or async `read` method that returns bytes. Pipes, terminals
+            and sockets are read as data arrives, without blocking the event loop.
     """
     if inspect.iscoroutinefunction(file.read):
         return _read_stream(file)
@@ -34,7 +34,7 @@ async def _read_stream(stream: Any) -> AsyncIterator[bytes]:
 
 
 def _may_wait(file: Any) -> bool:
-    """Tell whether reading may wait for somebody: pipes, terminals, sockets."""
+    """Return whether reading may block: for pipes, terminals and sockets."""
     try:
         return not stat.S_ISREG(os.fstat(file.fileno()).st_mode)
     except (AttributeError, OSError):
@@ -47,7 +47,7 @@ async def _read_pipe(file: Any) -> AsyncIterator[bytes]:
         try:
             await _readable(file)
         except (NotImplementedError, OSError):
-            # Not a loop, or not a file, that can wait: it is read where nobody has to.
+            # This event loop or file does not support waiting: read in a thread.
             data = await asyncio.to_thread(read, _READ_SIZE)
         else:
             data = read(_READ_SIZE)

@@ -1,4 +1,4 @@
-"""An async generator for who has no event loop."""
+"""Iterating over an async generator from synchronous code."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ T = TypeVar("T")
 
 
 def steps(make: Callable[[], AsyncGenerator[T, None]]) -> Generator[T, None, None]:
-    """Iterate where no event loop runs: one of our own does, for as long as each step takes.
+    """Iterate over an async generator, running a private event loop during each step.
 
     Args:
-        make: makes the async generator; it is ended with this one.
+        make: creates the async generator, which is closed together with this one.
 
     Raises:
         TypeError: an event loop runs in this thread.
     """
     check_no_loop("iterate with 'async for', or in another thread")
     with asyncio.Runner() as runner:
-        # Not its `run`, which sets a signal handler anew each time. That costs more than a step.
+        # Runner.run installs a signal handler on each call, which costs more than a step.
         loop = runner.get_loop()
         source = make()
         step: asyncio.Task[list[T]] | None = None
@@ -34,7 +34,7 @@ def steps(make: Callable[[], AsyncGenerator[T, None]]) -> Generator[T, None, Non
                     return
                 yield found[0]
         finally:
-            # Ctrl-C leaves the loop in the middle of a step.
+            # Ctrl-C interrupts the loop in the middle of a step.
             if step is not None and not step.done():
                 step.cancel()
                 with suppress(asyncio.CancelledError):
@@ -50,7 +50,7 @@ def check_no_loop(instead: str) -> None:
 
 
 async def _next(source: AsyncGenerator[T, None]) -> list[T]:
-    # A StopAsyncIteration would not get through the task.
+    # Return a list, because a task cannot raise StopAsyncIteration.
     async for item in source:
         return [item]
     return []
