@@ -1,4 +1,4 @@
-"""Fuzzing of the compiled code: targets that check one input, and what explores with them."""
+"""Fuzzing of the compiled code: targets that check one input, and the driver for libFuzzer."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Check inputs with the build that there is: `python -m fuzz TARGET FILE...`.
+"""Check inputs with the current build: `python -m fuzz TARGET FILE...`.
 
-Needs neither clang nor sanitizers: for looking at a finding, under a debugger too.
+Needs neither clang nor sanitizers. Use it to reproduce a finding, also under a debugger.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Check each file; the first finding is raised as it is."""
+    """Check each file; raise the error of the first finding."""
     parser = argparse.ArgumentParser(prog="python -m fuzz", description="Check inputs.")
     parser.add_argument("target", choices=TARGETS)
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE")

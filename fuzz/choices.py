@@ -1,4 +1,4 @@
-"""Decisions that are read from the bytes of an input."""
+"""Deriving the decisions of a test case from the bytes of an input."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ T = TypeVar("T")
 
 
 class Choices:
-    """Read decisions from an input, the first bytes first.
+    """Read decisions from an input, starting with its first bytes.
 
-    Every input is a valid sequence of decisions: what is missing at its end reads as zeros. A
-    change of one byte changes one decision, which is what a fuzzer needs to find its way.
+    Every input is a valid sequence of decisions: missing bytes at the end read as zeros. A change
+    of one byte changes one decision, so that mutations of an input stay close to it.
 
     Args:
         data: the input.
@@ -33,11 +33,11 @@ class Choices:
         return options[self.number(len(options))]
 
     def take(self, size: int) -> bytes:
-        """Take bytes as they are, fewer at the end of the input."""
+        """Take up to `size` bytes unchanged."""
         taken = self._data[self._at : self._at + size]
         self._at += size
         return taken
 
     def rest(self) -> bytes:
-        """Take all that is left."""
+        """Take all remaining bytes."""
         return self.take(len(self._data))

@@ -1,4 +1,4 @@
-"""Inputs cut into chunks that lie in memory of exactly their size."""
+"""Dividing inputs into chunks, each in a memory block of exactly its size."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from fuzz.choices import Choices
 
 __all__ = ["alone", "cut", "sizes"]
 
-# Smaller arrays live inside their Python object, where a read past their end goes unseen.
+# Smaller arrays are stored inside their Python object, where the sanitizer sees no overread.
 _SMALLEST = 64
 MOST_CHUNKS = 100
 
 
 @cache
 def _array(size: int) -> type[ctypes.Array[ctypes.c_char]]:
-    # To make a type takes longer than all that a target does with a short chunk.
+    # Creating a type takes longer than processing a short chunk.
     return ctypes.c_char * size
 
 
 def alone(data: bytes) -> memoryview:
-    """Copy bytes to the end of a piece of memory, so that AddressSanitizer sees a read past it.
+    """Copy bytes to the end of a memory block, so that AddressSanitizer detects a read past them.
 
-    The end of a bytes object would not do: a zero byte follows it.
+    A bytes object is not suitable, because a zero byte follows its data.
     """
     size = max(len(data), _SMALLEST)
     area = _array(size).from_buffer_copy(data.rjust(size, b"\xee"))
@@ -32,19 +32,19 @@ def alone(data: bytes) -> memoryview:
 
 
 def sizes(choices: Choices) -> list[int]:
-    """Choose the sizes of chunks, to be taken in turn."""
+    """Choose the sizes of chunks, to be used cyclically."""
     chosen = [choices.number(256) for _ in range(4)]
     return chosen if any(chosen) else [1 << 30]
 
 
 def cut(data: bytes, turns: list[int]) -> Iterator[bytes]:
-    """Cut an input into chunks of these sizes, over and over again.
+    """Divide an input into chunks of these sizes, used cyclically.
 
-    What is left behind the first hundred comes as one: many more take long and show nothing new.
+    The rest after the first hundred chunks is one chunk: more chunks take long and find nothing.
 
     Args:
         data: the input.
-        turns: bytes of each chunk, one of them at least not zero.
+        turns: sizes of the chunks in bytes, at least one of them not zero.
     """
     at = number = 0
     while at < len(data):

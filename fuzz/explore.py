@@ -1,7 +1,7 @@
-"""Look for findings, led by coverage of the compiled code: `python -m fuzz.explore --help`.
+"""Run coverage-guided fuzzing of the compiled code: `python -m fuzz.explore --help`.
 
 Builds the extensions with AddressSanitizer, UndefinedBehaviorSanitizer and libFuzzer's
-instrumentation into build/fuzz, and hands each target over to libFuzzer for some time.
+instrumentation in build/fuzz, and runs each target under libFuzzer for a limited time.
 """
 
 from __future__ import annotations
@@ -24,31 +24,32 @@ SANITIZE = "-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=un
 LIMITS = [
     "-timeout=30",
     "-rss_limit_mb=1500",
-    # Long enough for some records, in any shape; longer ones cost time and reach nothing more.
+    # Long enough for several records of any form; longer inputs reach no additional code.
     "-max_len=1024",
     "-len_control=10",
 ]
 
 
 def _environment() -> dict[str, str]:
-    """Return what the build and the fuzzer need around them."""
+    """Return the environment variables of the build and the fuzzer."""
     return {
         **os.environ,
         "CC": "clang",
-        # Also for the native processor that a target builds.
+        # Also used for the native processor that a target builds.
         "CFLAGS": SANITIZE,
         "FORSTCORE_SANITIZE": "1",
-        # The build's packages come before those of the checkout, and without -P those would.
+        # Import the packages of this build; without -P, Python would import those of the checkout.
         "PYTHONPATH": os.pathsep.join([str(BUILD), str(ROOT)]),
         "PYTHONMALLOC": "malloc",
-        # CPython never frees all it has. Short stacks and a small quarantine double the speed.
+        # CPython does not free all memory at exit, so leak detection is off. Short stack traces
+        # and a small quarantine double the speed.
         "ASAN_OPTIONS": "detect_leaks=0:malloc_context_size=3:quarantine_size_mb=16",
         "UBSAN_OPTIONS": "print_stacktrace=1",
     }
 
 
 def _build(environment: dict[str, str]) -> None:
-    """Build what has changed."""
+    """Rebuild changed extensions."""
     places = ["--build-lib", str(BUILD), "--build-temp", str(BUILD / "objects")]
     subprocess.run(
         [sys.executable, "setup.py", "--quiet", "build", *places],
@@ -59,7 +60,7 @@ def _build(environment: dict[str, str]) -> None:
 
 
 def _inputs(name: str) -> list[Path]:
-    """Return the directories of inputs to start from; new ones go to the first."""
+    """Return the seed directories; libFuzzer adds new inputs to the first."""
     found = BUILD / "corpus" / name
     found.mkdir(parents=True, exist_ok=True)
     return [found, ROOT / "fuzz" / "corpus" / name]
@@ -71,10 +72,10 @@ def _explore(
     """Run libFuzzer on one target; return its exit status.
 
     Args:
-        name: of the target.
-        inputs: directories to start from, or files to run once.
-        environment: of the process.
-        arguments: further ones of libFuzzer.
+        name: name of the target.
+        inputs: seed directories, or files to run once.
+        environment: environment variables of the process.
+        arguments: additional arguments for libFuzzer.
     """
     findings = BUILD / "findings"
     findings.mkdir(parents=True, exist_ok=True)
@@ -95,24 +96,24 @@ def _explore(
 
 
 def main() -> int:
-    """Explore the targets one after the other, up to the first finding."""
+    """Fuzz the targets one after the other, until the first finding."""
     parser = argparse.ArgumentParser(
         prog="python -m fuzz.explore",
-        description="Look for inputs that break the compiled code.",
-        epilog="Options that are not listed here are handed on to libFuzzer.",
+        description="Search for inputs that break the compiled code.",
+        epilog="Other options are passed to libFuzzer.",
     )
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=", ".join(TARGETS))
     parser.add_argument("--seconds", type=int, default=60, help="for each target (default: 60)")
     parser.add_argument(
-        "--run", type=Path, nargs="+", default=[], metavar="FILE", help="only run these inputs"
+        "--run", type=Path, nargs="+", default=[], metavar="FILE", help="run only these inputs"
     )
     options, arguments = parser.parse_known_args()
     unknown = set(options.targets) - set(TARGETS)
     if unknown:
-        parser.error(f"no target is called {unknown.pop()!r}; there are {', '.join(TARGETS)}")
+        parser.error(f"unknown target {unknown.pop()!r}; choose from {', '.join(TARGETS)}")
     atheris = importlib.util.find_spec("atheris")
     if shutil.which("clang") is None or atheris is None or atheris.origin is None:
-        parser.error("needs clang, and atheris: pip install --group fuzz")
+        parser.error("requires clang and atheris: pip install --group fuzz")
     environment = _environment()
     _build(environment)
     runtime = Path(atheris.origin).parent.parent / "asan_with_fuzzer.so"

@@ -1,4 +1,4 @@
-"""Records in odd dress, grown from the decisions of an input."""
+"""Generating records in unusual JSON notations from the bytes of an input."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.core.json_cases import BAD, GOOD, deep
 
 __all__ = ["NAMES", "TEXTS", "line", "lines"]
 
-# Few, so that members meet: the same name twice, or one that a filter or a processor asks for.
+# Few names, so that duplicates and the names that a filter or a processor reads are frequent.
 NAMES = ["id", "data", "a", "v", "b", "", "é", 'q"', "\x00", "😀", "a" * 30, "why", "times", "half"]
 TEXTS = ["", "a", "ab", "b", "é", "€", "😀", '"\\', "\n\x00", "a" * 31, "\u07ff", "\uffff", "\x7f"]
 CHARACTERS = 'ai\x00\x1f "/\\~\x7f\x80\u07ff\u0800\ud7ff\ue000\ufffe\uffff\U00010000\U0010ffff'
@@ -54,7 +54,7 @@ def _piece(choices: Choices) -> bytes:
 
 
 def _spelled(text: str, choices: Choices) -> bytes:
-    """Spell a text with some of its characters as escapes."""
+    """Write a string with some of its characters escaped."""
     spelling = choices.number(256)
     parts = []
     for at, char in enumerate(text):
@@ -105,7 +105,7 @@ def _member(choices: Choices, depth: int) -> bytes:
 def _object(choices: Choices, depth: int) -> bytes:
     members = [_member(choices, depth) for _ in range(choices.number(6))]
     if depth == 0 and choices.number(16) == 1:
-        # About as many as a record keeps at hand for native processors, or more.
+        # Slightly fewer or more members than the limit of the array that native processors get.
         filler = [b'"m%d":%d' % (number, number) for number in range(26 + choices.number(10))]
         at = choices.number(len(members) + 1)
         members[at:at] = filler
@@ -130,7 +130,7 @@ def _damaged(text: bytes, choices: Choices) -> bytes:
 
 
 def line(choices: Choices) -> bytes:
-    """Grow one line: mostly a record, now and then damaged or something else."""
+    """Generate a line: usually a record, sometimes corrupted or something else."""
     kind = choices.number(16)
     if kind == 0:
         return choices.pick([b"", b" ", b"\r", b"\xef\xbb\xbf", b"\t \r"])
@@ -138,7 +138,7 @@ def line(choices: Choices) -> bytes:
         return _value(choices, 0)
     space = choices.pick(SPACE)
     if kind < 6:
-        # The shape that the core is fastest with.
+        # The form that the core's fast path handles.
         colon, comma = choices.pick([(b":", b","), (b": ", b", "), (b":", b", ")])
         members = b'"id"' + colon + _string(choices) + comma + b'"data"' + colon + _string(choices)
         text = b"{" + members + b"}" + space
@@ -148,14 +148,14 @@ def line(choices: Choices) -> bytes:
 
 
 def _alike(before: bytes, choices: Choices) -> bytes:
-    """Grow a line like the one before, with other strings in it: most streams are so."""
+    """Generate a line like the previous one with other strings, as in most real streams."""
     return VALUE.sub(
         lambda value: value[1] + _string(choices) if choices.number(4) else value[0], before
     )
 
 
 def lines(choices: Choices) -> bytes:
-    """Grow up to six lines, the last one perhaps without LF."""
+    """Generate up to six lines, the last one possibly without LF."""
     grown = [line(choices)]
     for _ in range(choices.number(6)):
         is_alike = choices.number(2) == 1

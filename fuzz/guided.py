@@ -12,11 +12,11 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Hand the target over to libFuzzer, which ends the process."""
-    # It has no types, and is not there where types are checked.
+    """Run the target under libFuzzer, which exits the process."""
+    # Imported dynamically: atheris has no type hints and is not installed where mypy runs.
     atheris: Any = importlib.import_module("atheris")
     name = sys.argv.pop(1)
-    # The client's reader is Python: the coverage of its bytecode counts as well.
+    # The client's reader is written in Python: measure the coverage of its bytecode, too.
     with atheris.instrument_imports(include=["forstcore._client.frame_reader"]):
         check = target(name)
     atheris.Setup(sys.argv, check)

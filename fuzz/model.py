@@ -1,4 +1,4 @@
-"""What native.c should write of a line, in plain Python."""
+"""A Python model of native.c: the expected output for a line."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from tests.core.reference import BLANK
 
 __all__ = ["by_name", "integer_of", "members_of", "message_of", "model"]
 
-# As native.c has them.
+# The same as in native.c.
 NAMES = ["id", "data", "a", "v", "b", "", "é", 'q"', "\x00", "😀", "a" * 30, "nowhere"]
 AT_HAND = 32
 ABSENT, NULL, FALSE, TRUE, NUMBER, STRING, ARRAY, OBJECT = range(8)
 KINDS = {b"n": NULL, b"f": FALSE, b"t": TRUE, b'"': STRING, b"[": ARRAY, b"{": OBJECT}
-# Of valid JSON, so that it need not be strict: a string, a mark, or anything else without them.
+# Tokens of valid JSON, so no validation is needed: a string, a punctuator, or another scalar.
 TOKEN = re.compile(rb'[ \t\r]*("(?:[^"\\]|\\.)*"|[][{}:,]|[^][{}:," \t\r]+)', re.DOTALL)
 
 Member = tuple[bytes, bytes]
 
 
 def members_of(line: bytes) -> list[Member]:
-    """Cut a line that is a JSON object into names and values as they came, quotes included."""
+    """Split a line that is a JSON object into raw names and values, including quotes."""
     text = line.strip(BLANK)
     members: list[Member] = []
     name = b""
@@ -49,13 +49,13 @@ def by_name(members: list[Member]) -> dict[str, bytes]:
 
 
 def integer_of(raw: bytes) -> int | None:
-    """Read a whole number of 64 bits as the C face does, None where it is none."""
+    """Read a 64-bit integer as the C interface does; None if it is not one."""
     whole = re.fullmatch(rb"-?[0-9]{1,19}", raw)
     return int(raw) if whole and -(2**63) <= int(raw) < 2**63 else None
 
 
 def _value(raw: bytes) -> list[Any]:
-    """Tell of a value what native.c's tell_value does."""
+    """Return the description of a value that tell_value in native.c writes."""
     kind = KINDS.get(raw[:1], NUMBER) if raw else ABSENT
     value = json.loads(raw) if kind == STRING else raw.decode()
     text = raw[1:-1] if kind == STRING else raw
@@ -74,11 +74,11 @@ def _value(raw: bytes) -> list[Any]:
 
 
 def model(line: bytes, number: int) -> dict[str, Any]:
-    """Tell of a record what native.c does.
+    """Return the description of a record that native.c writes.
 
     Args:
-        line: a valid JSON object, perhaps with white space around it.
-        number: of the input line.
+        line: a valid JSON object, possibly surrounded by white space.
+        number: number of the input line.
     """
     members = members_of(line)
     named = by_name(members)
@@ -92,7 +92,7 @@ def model(line: bytes, number: int) -> dict[str, Any]:
 
 
 def message_of(why: str) -> str:
-    """Give the message of a refusal as it stands in the error line."""
+    """Return the message of a refusal as it appears in the error line."""
     message = ""
     left = 50
     for byte in why.encode().split(b"\0")[0][:119]:

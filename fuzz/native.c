@@ -1,4 +1,4 @@
-/* A native processor that tells all that the C face lets it know of a record. */
+/* A native processor that writes everything the C interface provides about a record. */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
@@ -11,7 +11,7 @@ typedef struct name {
 
 #define NAME(literal) {literal, (ptrdiff_t)sizeof(literal) - 1}
 
-/* As NAMES of grammar.py has them. */
+/* The same as NAMES in model.py. */
 static const name names[] = {
     NAME("id"), NAME("data"),     NAME("a"),
     NAME("v"),  NAME("b"),        NAME(""),
@@ -26,7 +26,7 @@ put_flag(fst_output *out, int flag)
     fst_put_integer(out, flag);
 }
 
-/* What is known of a value: kind, size, plain, value, escaped, text, integer, number. */
+/* Writes the properties of a value: kind, size, plain, value, escaped, text, integer, number. */
 static void
 tell_value(const fst_record *record, fst_value value, fst_output *out)
 {
@@ -38,7 +38,7 @@ tell_value(const fst_record *record, fst_value value, fst_output *out)
     put_flag(out, (int)value.text.size);
     put_flag(out, value.plain);
     FST_PUT(out, ",");
-    /* As text what is no string, so that the result goes no deeper than its readers do. */
+    /* Write containers and scalars as strings, to stay within the depth limit of JSON readers. */
     if (value.kind == FST_STRING) {
         fst_put_value(out, value);
     } else if (value.kind == FST_ARRAY || value.kind == FST_OBJECT) {
@@ -51,7 +51,7 @@ tell_value(const fst_record *record, fst_value value, fst_output *out)
     put_flag(out, fst_is_escaped(value));
     FST_PUT(out, ",");
     if (value.kind == FST_STRING) {
-        /* No byte more than is promised to be enough. */
+        /* Allocate exactly the documented maximum, so that the sanitizer detects an overrun. */
         text = malloc((size_t)value.text.size);
         fst_put_string(out, text, fst_text(record, value, text));
         free(text);
@@ -105,8 +105,8 @@ tell_record(const fst_record *record, fst_output *out)
     fst_end(out);
 }
 
-/* Tells of the record as many times as member "times" says, one time where it says nothing.
- * Refuses it with member "why", and leaves a result without end where there is a "half". */
+/* Writes the description of the record "times" times, by default once. Refuses the record with the
+ * message "why" if present, and leaves a result unterminated if there is a member "half". */
 static int
 tell(void *state, const fst_record *record, fst_output *out)
 {

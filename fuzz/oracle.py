@@ -1,4 +1,4 @@
-"""The core beside two others who know JSON: the readable twin of the tests, and orjson."""
+"""Comparing the core with the reference implementation of the tests and with orjson."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ __all__ = ["as_orjson", "as_twin", "error_of", "loaded"]
 
 
 def as_twin(text: bytes, options: Options, run: Run) -> None:
-    """Check a run with the built-in processor against the twin's."""
-    # Empty lines stand for those that went to an earlier stream.
+    """Check a run with the built-in processor against the reference implementation."""
+    # Blank lines represent the lines that an earlier stream processed.
     before = options.first_line - 1
     twin = process(b"\n" * before + text, options.on_error, options.max_line_size)
     assert rows_of(run.output) == twin.rows
@@ -27,7 +27,7 @@ def as_twin(text: bytes, options: Options, run: Run) -> None:
 
 
 def error_of(read: Callable[[bytes], object], line: bytes) -> RecordError | None:
-    """Return why a function refuses a line."""
+    """Return the error with which a function rejects a line, None if it accepts it."""
     try:
         read(line)
     except RecordError as error:
@@ -36,10 +36,10 @@ def error_of(read: Callable[[bytes], object], line: bytes) -> RecordError | None
 
 
 def loaded(line: bytes) -> object:
-    """Return what orjson reads, or the error with which it refuses.
+    """Return the value that orjson reads, or its error.
 
-    What it sets aside for a line is too little for some that are all brackets: then it is not
-    JSON that the error is about, but memory.
+    orjson allocates too little memory for some lines that consist of brackets. It then reports a
+    memory error, which says nothing about the validity of the line.
     """
     try:
         return orjson.loads(line)
@@ -48,10 +48,10 @@ def loaded(line: bytes) -> object:
 
 
 def as_orjson(line: bytes) -> None:
-    """Check what the functions for people say of a line against what orjson reads."""
+    """Compare the functions for single records with orjson."""
     wrong, refused = error_of(parse_record, line), error_of(check_object, line)
     assert wrong is None or 0 <= wrong.offset <= len(line)
-    # Whatever makes a line no object is told alike by both.
+    # Both functions report the same error for a line that is not an object.
     assert refused is None or (wrong is not None and wrong.args == refused.args)
     value = loaded(line)
     if isinstance(value, MemoryError):

@@ -1,4 +1,4 @@
-"""Whole runs of a stream through the core, with all that a caller can see of them."""
+"""Running whole streams through the core and recording everything observable."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MODES: list[OnError] = ["skip", "emit", "fail"]
 
 @dataclass(frozen=True)
 class Options:
-    """How a stream is made; see `RecordStream`."""
+    """Arguments of `RecordStream`."""
 
     on_error: OnError = "emit"
     max_line_size: int = 1 << 20
@@ -27,7 +27,7 @@ class Options:
     processor: object = None
 
     def stream(self) -> RecordStream:
-        """Make a stream."""
+        """Create a stream."""
         return RecordStream(
             on_error=self.on_error,
             max_line_size=self.max_line_size,
@@ -39,7 +39,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Run:
-    """The output and the end state of one stream."""
+    """The output and the final state of a stream."""
 
     output: bytes
     lines: int
@@ -52,7 +52,7 @@ class Run:
 
 
 def _failure(stream: RecordStream) -> tuple[str, str, int, int]:
-    """Tell what a call on a stream that has failed raises."""
+    """Return the error that a further call on a failed stream raises."""
     try:
         stream.feed(b"{}\n")
     except RecordError as error:
@@ -61,7 +61,7 @@ def _failure(stream: RecordStream) -> tuple[str, str, int, int]:
 
 
 def _run(chunks: Iterable[bytes], options: Options) -> Run:
-    """Feed the chunks, as far as the stream takes them, and finish."""
+    """Feed the chunks until the stream fails, and finish it if it does not."""
     stream = options.stream()
     parts = []
     fed = 0
@@ -90,7 +90,7 @@ def _run(chunks: Iterable[bytes], options: Options) -> Run:
 
 
 def _batches(chunks: Iterable[bytes], max_line_size: int) -> list[bytes]:
-    """Cut the chunks into batches of whole lines."""
+    """Group the chunks into batches of whole lines."""
     batcher = Batcher(max_line_size=max_line_size)
     batches = [batcher.feed(alone(chunk)) for chunk in chunks]
     assert batcher.pending <= max_line_size + 1
@@ -100,15 +100,15 @@ def _batches(chunks: Iterable[bytes], max_line_size: int) -> list[bytes]:
 
 
 def invariant(text: bytes, turns: list[int], options: Options) -> Run:
-    """Run an input, and check that neither the cuts nor the scan path change what it gives.
+    """Run an input, and check that the outcome depends on neither chunk sizes nor scan path.
 
     Args:
         text: the input.
-        turns: sizes of the chunks that the input is cut into.
-        options: how the stream is made.
+        turns: sizes of the chunks, used cyclically.
+        options: arguments of the stream.
 
     Returns:
-        What every run gives.
+        The common outcome of all runs.
     """
     chunks = list(cut(text, turns))
     before = scan_path()

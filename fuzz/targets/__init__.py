@@ -1,1 +1,1 @@
-"""The targets: a module for each, whose `check` raises an error for an input that is a finding."""
+"""The targets: in each module, `check` raises an error if an input is a finding."""

@@ -1,4 +1,4 @@
-"""The decoder of chunked transfer coding, beside a reader of the grammar and llhttp."""
+"""The decoder of chunked transfer coding, compared with a grammar-based model and llhttp."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 class Malformed(Exception):
-    """A body that RFC 9112, section 7.1, or a limit of ours does not allow."""
+    """A body that violates RFC 9112, section 7.1, or one of our limits."""
 
 
 def wanted(byte: int, allowed: bytes) -> int:
@@ -37,11 +37,11 @@ def wanted(byte: int, allowed: bytes) -> int:
 
 
 class Model:
-    """Read a chunked body as the grammar has it, from one byte to the next.
+    """Read a chunked body byte by byte, following the grammar.
 
     Attributes:
         body: the body so far.
-        chunks: chunk sizes that were read so far.
+        chunks: number of chunk sizes read so far.
     """
 
     def __init__(self) -> None:
@@ -75,7 +75,7 @@ class Model:
         wanted((yield), b"\n")
 
     def _spend(self, limit: int) -> Generator[None, int, int]:
-        """Take a byte of what is limited in size."""
+        """Take a byte of an element whose size is limited."""
         byte = yield
         self._spent += 1
         if self._spent > limit:
@@ -83,7 +83,7 @@ class Model:
         return byte
 
     def _extension(self) -> Generator[None, int, int]:
-        """Read an extension; return the byte behind it."""
+        """Read an extension; return the byte after it."""
         wanted((yield from self._spend(EXTENSION_LIMIT)), TOKEN)
         while (byte := (yield from self._spend(EXTENSION_LIMIT))) in TOKEN:
             pass
@@ -112,7 +112,7 @@ class Model:
 
 
 def modelled(data: bytes) -> tuple[Model, int | None, bool]:
-    """Return the model behind the data, where the body ended, and whether it was malformed."""
+    """Return the model after the data, where the body ended, and whether it was malformed."""
     model = Model()
     reader = model.read()
     next(reader)
@@ -132,9 +132,9 @@ def decoded(
     """Decode in pieces; return the decoder, the body, where it ended, whether it was malformed.
 
     Args:
-        data: what came from the connection.
+        data: the bytes received.
         turns: sizes of the pieces.
-        behind: what lies in the buffer behind each piece; must neither be read nor written.
+        behind: content of the buffer after each piece; must be neither read nor written.
     """
     decoder = ChunkedDecoder()
     body = b""
@@ -158,8 +158,8 @@ def decoded(
 
 
 def as_llhttp(data: bytes, body: bytes, end: int | None) -> None:
-    """Check what the decoder takes: llhttp must take it too, and read the same body."""
-    # Its limits on the trailer are others than ours.
+    """Check that llhttp accepts everything that the decoder accepts, and reads the same body."""
+    # Raise its limits on trailers, which differ from ours.
     handler = detached_handler(read_bufsize=1 << 20, max_headers=1 << 16, max_field_size=1 << 16)
     handler.data_received(HEAD)
     _, payload = handler.parsed[0]
@@ -171,7 +171,7 @@ def as_llhttp(data: bytes, body: bytes, end: int | None) -> None:
 
 
 def check(data: bytes) -> None:
-    """Check one input: four bytes that choose the cuts, then the bytes of a connection."""
+    """Check one input: four bytes that choose the chunk sizes, then the bytes of a connection."""
     choices = Choices(data)
     turns = sizes(choices)
     data = choices.rest()

@@ -1,5 +1,5 @@
-"""Framed responses: what the server writes reaches the client's reader as it was, and no bytes
-that a stranger sends bring the reader down."""
+"""Framed responses: the client's reader recovers what the server writes, and arbitrary bytes
+cannot crash it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CONTROL = [b":offset a\n", b":missed 3\n", b":other words\n", b":\n", b":ack -1\
 
 @dataclass
 class Reading:
-    """What a reader made of a response."""
+    """The state of a reader after a response."""
 
     results: bytes
     acked: int
@@ -36,7 +36,7 @@ class Reading:
 
 
 def _read(response: bytes, turns: list[int], hold: bool) -> Reading:
-    """Read a response in pieces, as far as the reader takes it."""
+    """Read a response in pieces, until the reader fails."""
     reader = FrameReader(hold=hold)
     results = []
     offset = failed = ""
@@ -59,7 +59,7 @@ def _read(response: bytes, turns: list[int], hold: bool) -> Reading:
 
 
 def _handed_out(response: bytes, hold: bool) -> bytes:
-    """Return the results of a response without faults that a reader hands out."""
+    """Return the results that a reader yields for a valid response."""
     ready = held = b""
     for line in response.split(b"\n")[:-1]:
         if not line.startswith(b":"):
@@ -70,7 +70,7 @@ def _handed_out(response: bytes, hold: bool) -> bytes:
 
 
 def _hostile(choices: Choices, turns: list[int], hold: bool) -> None:
-    """Put a response together from lines that a server may send, and from others."""
+    """Check a response composed of valid and invalid lines."""
     parts: list[bytes] = []
     acked = 0
     for _ in range(choices.number(12)):
@@ -99,7 +99,7 @@ def _hostile(choices: Choices, turns: list[int], hold: bool) -> None:
     whole = _read(response, [1 << 30], hold)
     pieces = _read(response, turns, hold)
     if whole.failed:
-        # Pieces hand results out before they come to what is wrong.
+        # In pieces, the reader yields results before it reaches the error.
         assert pieces.failed == whole.failed
         assert pieces.results.startswith(whole.results)
     else:
@@ -116,7 +116,7 @@ def _unchunked(body: bytes) -> bytes:
 
 
 def _round_trip(choices: Choices, turns: list[int], hold: bool) -> None:
-    """Send a stream's results the way they go from the compiled core to the client."""
+    """Send the results of a stream through the same steps as between core and client."""
     stream, plain = RecordStream(on_error="emit"), RecordStream(on_error="emit")
     frames = ControlLines(stream)
     with_acks = choices.number(4) > 0
@@ -144,7 +144,7 @@ def _round_trip(choices: Choices, turns: list[int], hold: bool) -> None:
 
 
 def check(data: bytes) -> None:
-    """Check one input: decisions of how, then those of a response, or the bytes of a stream."""
+    """Check one input: options, then decisions for a response, or the bytes of a stream."""
     choices = Choices(data)
     hostile = choices.number(2)
     hold = choices.number(2) == 1

@@ -1,4 +1,4 @@
-"""Hostile lines to a native processor that tells all it can know of them."""
+"""Hostile lines, passed to a native processor that reports everything it can access."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ MOST_TIMES = 50
 
 @cache
 def _tell() -> object:
-    """Build and load the processor; the extension stays loaded, its file need not."""
+    """Build and load the processor; its file may be deleted once it is loaded."""
     with tempfile.TemporaryDirectory() as directory:
         return build(SOURCE, Path(directory)).tell
 
 
 def _results(line: bytes, number: int) -> list[dict[str, Any]]:
-    """Return what should be written of a line."""
+    """Return the expected results of a line."""
     if not isinstance(load(line), dict):
         raise Refused("not_an_object")
     named = by_name(members_of(line))
@@ -53,14 +53,14 @@ def _outcome(line: bytes, number: int) -> tuple[list[dict[str, Any]], Refused | 
 
 
 def _is_as_refused(row: dict[str, Any], number: int, refusal: Refused) -> bool:
-    """Tell whether an error line says what it should."""
+    """Return whether an error line is as expected."""
     kind = "malformed" if row["code"] in MALFORMED else row["code"]
     known = (row["status"], row["line"], kind, row["message"])
     return known[: 2 + len(refusal.args)] == ("error", number, *refusal.args)
 
 
 def check(data: bytes) -> None:
-    """Check one input: decisions of how, and of the records, or the bytes themselves."""
+    """Check one input: options, then decisions for the records, or the bytes of a stream."""
     choices = Choices(data)
     options = Options(choices.pick(MODES), processor=_tell())
     turns = sizes(choices)

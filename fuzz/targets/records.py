@@ -1,4 +1,4 @@
-"""Records grown by a grammar, to every function that reads one, and through filters."""
+"""Generated records, passed to every function that reads a record and through filters."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ def _failing(line: bytes) -> bytes:
 
 
 def _as_for_people(line: bytes) -> None:
-    """Check the function for one record against the compiled loop."""
+    """Compare the functions for single records with the compiled loop."""
     wrong, failed = error_of(parse_record, line), error_of(_failing, line)
     if not line.strip(BLANK):
-        # No error in a stream, but no record either.
+        # A blank line is not an error in a stream, but not a record either.
         assert (wrong is None, failed is None) == (False, True)
     elif wrong is None:
         assert orjson.loads(_failing(line)) == process_record(parse_record(line))
@@ -70,7 +70,7 @@ def _as_for_people(line: bytes) -> None:
 
 
 def _as_filtered(text: bytes, wanted: dict[str, Any], turns: list[int]) -> None:
-    """Check which records a filter selects."""
+    """Compare the records that a filter selects with the reference."""
     run = invariant(text, turns, Options(filter=Filter(wanted), processor=PASS_ON, on_error="skip"))
     lines_in = [line.strip(BLANK) for line in text.removeprefix(BOM).split(b"\n")]
     records = [line for line in lines_in if line.startswith(b"{") and is_json(line)]
@@ -84,7 +84,7 @@ def _as_filtered(text: bytes, wanted: dict[str, Any], turns: list[int]) -> None:
 
 
 def check(data: bytes) -> None:
-    """Check one input: decisions of how, of a filter, and of the records."""
+    """Check one input: options, then decisions for a filter and for the records."""
     choices = Choices(data)
     options = Options(choices.pick(MODES), choices.pick(LIMITS))
     turns = sizes(choices)

@@ -1,4 +1,4 @@
-"""Any bytes, cut anywhere, through a stream with the built-in processor."""
+"""Arbitrary bytes in arbitrary chunks, through a stream with the built-in processor."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LIMITS = [1 << 20, 1, 2, 7, 31, 32, 33, 63, 64, 65, 100, 1000]
 
 
 def _split(text: bytes, turns: list[int], limit: int) -> None:
-    """Check the lines that a splitter gives."""
+    """Check the lines that a splitter returns."""
     splitter = LineSplitter(max_line_size=limit)
     lines = [line for chunk in cut(text, turns) for line in splitter.feed(alone(chunk))]
     lines += splitter.finish()
@@ -27,7 +27,7 @@ def _split(text: bytes, turns: list[int], limit: int) -> None:
 
 
 def check(data: bytes) -> None:
-    """Check one input: six bytes that choose how, then the bytes of the stream."""
+    """Check one input: six bytes for options, then the bytes of the stream."""
     choices = Choices(data)
     mode, first = divmod(choices.number(6), 2)
     options = Options(MODES[mode], choices.pick(LIMITS), 1 + first)
