@@ -10,7 +10,18 @@ from typing import Any
 
 from forstcore._proc import DEFAULT_MAX_LINE_SIZE, HIGHEST_MAX_LINE_SIZE
 
-__all__ = ["Option", "RetryConfig", "StreamLimits", "StreamingConfig", "option", "options_of"]
+__all__ = [
+    "DEFAULT_BLOCKSIZE",
+    "Option",
+    "RetryConfig",
+    "StreamLimits",
+    "StreamingConfig",
+    "option",
+    "options_of",
+]
+
+DEFAULT_BLOCKSIZE = "128 MiB"
+"""Input of one part of a dataset. Here, as commands do not import the cluster's libraries."""
 
 
 @dataclass(frozen=True)

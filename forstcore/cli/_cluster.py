@@ -18,6 +18,7 @@ from forstcore._io.atomic_file import check_writable, written_whole
 from forstcore._io.destination import destination_of
 from forstcore.cli._path_checks import check_paths
 from forstcore.cli._progress import Progress, ProgressCounts
+from forstcore.config import DEFAULT_BLOCKSIZE
 from forstcore.errors import ClusterError
 from forstcore.wire import OnError
 
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from forstcore.cluster.files import DatasetFiles
 
 __all__ = ["InputPath", "cluster_of", "cluster_options", "process_on_cluster"]
-
-_BLOCKSIZE = "128 MiB"
 
 
 class InputPath(click.Path):
@@ -89,7 +88,7 @@ def cluster_of(
         raise click.UsageError("a cluster writes a directory of parts: name it with --output")
     if "://" not in output and Path(output).is_file():
         raise click.UsageError(f"{output} is a file: on a cluster --output is a directory")
-    return ClusterOptions(scheduler, processes, blocksize or _BLOCKSIZE, overwrite, resume)
+    return ClusterOptions(scheduler, processes, blocksize or DEFAULT_BLOCKSIZE, overwrite, resume)
 
 
 def cluster_options(command: Any) -> Any:
@@ -108,7 +107,8 @@ def cluster_options(command: Any) -> Any:
         click.option(
             "--blocksize",
             metavar="BYTES",
-            help=f"On a cluster: bytes of the input that become one part.  [default: {_BLOCKSIZE}]",
+            help="On a cluster: bytes of the input that become one part.  "
+            f"[default: {DEFAULT_BLOCKSIZE}]",
         ),
         click.option(
             "--scheduler",

@@ -23,7 +23,7 @@ from forstcore.cluster._packed_processor import PackedProcessor, pack_processor
 from forstcore.cluster._part import RunConfig, report_of
 from forstcore.cluster._run import check_workers, run, with_numbers
 from forstcore.cluster.local import local_cluster
-from forstcore.config import StreamLimits
+from forstcore.config import DEFAULT_BLOCKSIZE, StreamLimits
 from forstcore.errors import ClusterError
 from forstcore.wire import OnError
 
@@ -37,7 +37,7 @@ def process_dataset(
     processor: object = None,
     modules: Sequence[str] = (),
     client: Client | None = None,
-    blocksize: int | str = "128 MiB",
+    blocksize: int | str = DEFAULT_BLOCKSIZE,
     on_error: OnError = "skip",
     collect_errors: bool = False,
     max_line_size: int = StreamLimits.max_line_size,
