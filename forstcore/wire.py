@@ -29,12 +29,14 @@ __all__ = [
     "FORST_PREFIX",
     "MAX_LINE_NUMBER",
     "MISSED",
+    "NDJSON_TYPES",
     "OFFSET",
     "ON_ERROR_MODES",
     "PUBLISH_ON_ERROR_MODES",
     "REJECTED",
     "REQUEST_HEADERS",
     "RESULT_ORDERS",
+    "RESULT_TYPE",
     "RETRIABLE_CODES",
     "SOURCE",
     "TRAILERS",
@@ -69,6 +71,12 @@ REQUEST_HEADERS: Final = (
     FORST_ACK,
 )
 """The request headers of this protocol; `server.http.request_headers` parses them."""
+
+NDJSON_TYPES: Final = ("application/x-ndjson", "application/ndjson", "application/jsonl")
+"""The media types of NDJSON. Results have the one that ``Accept`` names, or `RESULT_TYPE`."""
+
+RESULT_TYPE: Final = "application/octet-stream"
+"""The media type of results unless the client names another."""
 
 FORST_DELIVERY: Final = "Forst-Delivery"
 """A header of responses."""

@@ -290,8 +290,7 @@ def result_content(results: list[Json]) -> Json:
         "anyOf": [*results, ref("schemas", "ErrorLine"), ref("schemas", "ControlLine")],
     }
     media: Json = {"schema": _TEXT, "x-line-schema": lines}
-    types = ("octet-stream", "x-ndjson", "ndjson", "jsonl")
-    return {f"application/{name}": media for name in types}
+    return dict.fromkeys((wire.RESULT_TYPE, *wire.NDJSON_TYPES), media)
 
 
 COMPONENTS: Json = {

@@ -1,7 +1,7 @@
 """The request headers of this protocol: one function parses each.
 
 See `forstcore.wire` for their names and values. Headers of HTTP itself are parsed where they are
-used: in `compression`, `forwarded`, `trailers` and so on.
+used (in `compression`, `forwarded`, `trailers` and so on), except for `Accept`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from typing import TypeVar
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from forstcore import Filter, FilterError, wire
 from server.errors import ProblemError
@@ -24,6 +24,7 @@ __all__ = [
     "publish_on_error",
     "record_filter",
     "result_order",
+    "result_type",
 ]
 
 _LINE_NUMBER = re.compile(r"[1-9][0-9]*")
@@ -120,6 +121,13 @@ def ack_mode(request: web.Request) -> wire.AckMode:
             400, f"{name}: 1 needs {wire.FORST_FRAMES}: 1, whose :ack lines it answers"
         )
     return value
+
+
+def result_type(request: web.Request) -> str:
+    """Parse `Accept`: the media type of the results; one that is not known is ignored."""
+    accepted = request.headers.get(hdrs.ACCEPT, "").split(",")
+    names = (part.split(";")[0].strip() for part in accepted)
+    return next((name for name in names if name in wire.NDJSON_TYPES), wire.RESULT_TYPE)
 
 
 def _checked(name: str, value: str, allowed: Sequence[Value]) -> Value:

@@ -19,7 +19,7 @@ from server.http.body_protocol import BodyProtocol
 from server.http.compression import negotiate
 from server.http.control_lines import ControlLines
 from server.http.protocol import RequestHandler
-from server.http.request_headers import has_frames, on_error
+from server.http.request_headers import has_frames, on_error, result_type
 from server.http.trailers import Trailers
 from server.observe.counters import Counted, came_to_nothing, counters_of
 from server.observe.snapshot import Snapshot
@@ -31,7 +31,6 @@ from server.streams.watchdog import Watchdog
 __all__ = ["StreamHandler", "drained", "keep_rejected"]
 
 _LOGGER = logging.getLogger("forstcore")
-_NDJSON_TYPES = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 
 
 class StreamHandler(ABC):
@@ -286,11 +285,9 @@ def keep_rejected(request: web.Request, registry: StreamRegistry) -> bool:
 
 
 def _response(request: web.Request, coding: str | None) -> StreamingResponse:
-    accepted = [part.split(";")[0].strip() for part in request.headers.get("Accept", "").split(",")]
-    content_type = next((name for name in accepted if name in _NDJSON_TYPES), None)
     response = StreamingResponse(
         headers={
-            "Content-Type": content_type or "application/octet-stream",
+            "Content-Type": result_type(request),
             "Cache-Control": "no-cache",
             "X-Accel-Buffering": "no",
         }

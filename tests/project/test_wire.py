@@ -51,6 +51,8 @@ def test_the_page_lists_the_request_headers() -> None:
     assert {name for name in rows if name.startswith(wire.FORST_PREFIX)} == {*wire.REQUEST_HEADERS}
     for mode in wire.ON_ERROR_MODES:
         assert f"`{mode}`" in rows[wire.FORST_ON_ERROR]
+    for name in wire.NDJSON_TYPES:
+        assert f"`{name}`" in rows["Accept"]
     assert rows_of("Lines that are no records").keys() >= {*wire.ON_ERROR_MODES}
 
 
@@ -101,6 +103,24 @@ def test_the_typescript_client_knows_modes_and_codes() -> None:
     assert modes.replace('"', "").split(" | ") == [*wire.ON_ERROR_MODES]
     compared = set(re.findall(r'code [!=]== "(\w+)"', text))
     assert compared <= {*wire.StreamErrorCode}
+
+
+def test_every_code_of_streams_is_used() -> None:
+    text = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "server").rglob("*.py"))
+    for code in wire.StreamErrorCode:
+        assert f"StreamError(StreamErrorCode.{code.name}" in re.sub(r"\(\s+", "(", text)
+
+
+def test_python_rejects_lines_with_codes_of_the_core() -> None:
+    calls = [
+        node
+        for path in (ROOT / "forstcore").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "RecordError"
+    ]
+    codes = {call.args[0].value for call in calls if isinstance(call.args[0], ast.Constant)}
+    assert "processor_failed" in codes
+    assert codes <= {*ERROR_CODES}
 
 
 def constants(path: Path) -> Iterator[object]:
