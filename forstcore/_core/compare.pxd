@@ -1,8 +1,8 @@
-# Whether a value is as a condition of a filter wants it: text is compared by code points,
-# numbers by value.
+# Comparison of a record's value with the constants of a filter: strings by code points, numbers
+# by value.
 #
-# Whole numbers are exact however long they are; those with a fraction or an exponent are the
-# nearest double, as for every reader of JSON that has doubles.
+# Integers are exact, however long they are. Numbers with a fraction or an exponent are compared
+# as the nearest double, as by every JSON parser that has doubles.
 #
 # Inline for the reason that json.pxd gives.
 
@@ -40,9 +40,9 @@ cdef inline int sign_of(int64_t number) noexcept nogil:
 
 cdef inline int compare_text(
         const fst_value *value, const fst_span *text, bint prefix) noexcept nogil:
-    """-1, 0 or 1 as the string is before, at or behind `text` in the order of code points.
+    """Return -1, 0 or 1 as the string sorts before, equals or sorts after `text`.
 
-    With `prefix`, 0 where it starts with `text`.
+    With `prefix`, return 0 if it starts with `text`.
     """
     cdef unsigned char buffer[8]
     cdef bytes_ptr p = <bytes_ptr>value.text.start
@@ -83,11 +83,11 @@ cdef inline bint is_text(const fst_value *value, const fst_span *text) noexcept 
     return compare_text(value, text, False) == 0
 
 
-# A number of a record, read once for all comparisons with it.
+# A number of a record, parsed once for all comparisons.
 cdef struct Number:
-    bint whole               # it is `integer`
+    bint whole               # an integer that `integer` holds
     int64_t integer
-    fst_span digits          # of a whole number beyond 64 bits; empty for others
+    fst_span digits          # of an integer beyond 64 bits; empty for others
     bint negative            # the sign of `digits`
     double number            # any other number
 
@@ -108,7 +108,7 @@ cdef inline void read_number(Number *number, const fst_value *value) noexcept no
 
 
 cdef inline int compare_mixed(int64_t integer, double number) noexcept nogil:
-    """-1, 0 or 1 as the integer is less than, equal to or greater than the double."""
+    """Return -1, 0 or 1 as the integer is less than, equal to or greater than the double."""
     cdef int64_t whole
     # The bounds are exact as doubles; an infinity is beyond one of them.
     if number >= 9223372036854775808.0:
@@ -122,10 +122,10 @@ cdef inline int compare_mixed(int64_t integer, double number) noexcept nogil:
 
 
 cdef inline int compare_digits(const Number *number, const Test *test) noexcept nogil:
-    """As `compare_number`, for a whole number beyond 64 bits."""
+    """As `compare_number`, for an integer beyond 64 bits."""
     cdef int order
     if test.digits.size == 0 or number.negative != test.negative:
-        # The constant is nearer to zero, or on the other side of it, or infinite.
+        # The constant is closer to zero, has the other sign, or is infinite as a double.
         if test.number - test.number != 0:
             return -1 if test.number > 0 else 1
         return -1 if number.negative else 1
@@ -137,7 +137,7 @@ cdef inline int compare_digits(const Number *number, const Test *test) noexcept 
 
 
 cdef inline int compare_number(const Number *number, const Test *test) noexcept nogil:
-    """-1, 0 or 1 as the number is less than, equal to or greater than the constant."""
+    """Return -1, 0 or 1 as the number is less than, equal to or greater than the constant."""
     cdef int order
     if number.digits.size > 0:
         return compare_digits(number, test)
@@ -166,7 +166,7 @@ cdef inline bint is_ordered(int operator, int order) noexcept nogil:
 
 cdef inline bint is_met(
         const Test *test, const fst_value *value, const Number *number) noexcept nogil:
-    """Whether a value is as a test wants it; `number` is what it is, NULL if it is none."""
+    """Whether a value passes a test; `number` is the value as a number, NULL if it is none."""
     cdef int order
     cdef inline bint holds
     if test.operator == EXISTS:
@@ -185,7 +185,7 @@ cdef inline bint is_met(
 
 cdef inline bint is_one_of(
         const Condition *condition, const fst_value *value, const Number *number) noexcept nogil:
-    """Whether a value is equal to one of the constants, which are sorted."""
+    """Whether a value equals one of the sorted constants, by a binary search."""
     cdef const Test *test
     cdef int low = 0
     cdef int high = condition.count

@@ -1,4 +1,4 @@
-# Filters on records, as the compiled loop evaluates them.
+# Filters on records, in the form that the compiled loop evaluates.
 
 from libc.stdint cimport int64_t, uint64_t
 
@@ -21,28 +21,28 @@ cdef enum Operator:
 cdef struct Test:
     int operator
     int kind                 # an fst_kind: what the constant is
-    fst_span text            # of a string, unescaped
-    double number            # the double that is nearest to it
+    fst_span text            # a string constant, unescaped
+    double number            # the double nearest to a number
     int rest                 # -1, 0 or 1: how the constant compares with that double
     int64_t integer
-    bint whole               # whether the number is one that `integer` holds
-    fst_span digits          # of a whole number beyond 64 bits; empty for others
+    bint whole               # whether the number is an integer that `integer` holds
+    fst_span digits          # of an integer beyond 64 bits; empty for others
     bint negative            # the sign of `digits`
 
 
-# What the value at one path has to be.
+# The condition on the value at one path.
 cdef struct Condition:
     const Test *tests
     int count
     bint any                 # one of the tests has to hold, not all; sorted for a binary search
-    bint needed              # whether it is not met where there is no value
+    bint needed              # whether it fails if there is no value
 
 
-# A member that some path of the filter leads through or to. The root stands for the record.
+# A name in the paths of the filter. The root stands for the record.
 cdef struct Node:
     fst_span name
     int first                # number of its first child
-    int count                # children, sorted by name, numbered one after the other
+    int count                # children: they are consecutive, and sorted by name
     uint64_t sizes           # bit N: a child's name has N bytes, modulo 64
     const Condition *condition  # on the member's value, NULL for none
 
@@ -50,15 +50,15 @@ cdef struct Node:
 cdef struct Program:
     const Node *nodes        # the root first
     int count
-    int needed               # conditions that need a value
+    int needed               # conditions that fail without a value
 
 
-# What has been found of a node in the record that is being looked at; zeros between records.
+# The state of a node during the evaluation of one record; zeros between records.
 cdef struct Mark:
-    int next                 # the node with the same parent that was found before it, 0 for none
+    int next                 # the sibling that was found before it, 0 for none
     int first                # its child that was found last, 0 for none
-    signed char found        # whether there is such a member
-    signed char counted      # 1 and -1: its condition is met, or not; 0: that is of no account
+    signed char found        # whether the record has such a member
+    signed char counted      # 1: its condition is met; -1: it is not; 0: not counted
 
 
 # Where a record has the members that the filter names at its first level. A record that is written

@@ -1,10 +1,10 @@
-# Filters: which records of a stream are wanted.
+# Filters: they select the records of a stream that are processed.
 #
 # A filter is compiled from its JSON form into a tree of the names in its paths, with the
-# conditions at the nodes. A record is read once for all of them, without the GIL and without a
-# Python object: each name is looked up among the children of one node. What a filter costs
-# depends on the bytes of the records, and next to not on the number of its conditions: of
-# those whose members a record does not have, only the number is needed.
+# conditions at the nodes. A record is read once for all conditions, without the GIL and without a
+# Python object: each of its names is looked up among the children of one node. The cost depends on
+# the bytes of the records and hardly on the number of conditions: those on members that a record
+# does not have are never evaluated, only counted.
 
 from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree
@@ -31,11 +31,11 @@ from collections.abc import Mapping
 from forstcore.errors import FilterError, StreamStateError
 
 cdef enum:
-    # A filter may come from a stranger.
+    # Limits, as a filter may come from an untrusted client.
     MOST_TESTS = 1000           # in all
     MOST_LEVELS = 16            # of a path
     MOST_NAMES = 2000           # in all paths; the start that paths have in common counts once
-    # So many names are compared one by one sooner than a binary search finds one.
+    # Up to so many names, comparing them one by one is faster than a binary search.
     FEW = 4
 
 OPERATORS = {
@@ -51,19 +51,20 @@ OPERATORS = {
 
 # ---------------------------------------------------------------- evaluation
 
-# One record that is being looked at.
-cdef struct Look:
+# The evaluation of a filter on one record.
+cdef struct Evaluation:
     const Node *nodes
     Mark *marks
-    int met                  # conditions that are met, of those that need a value
-    int failed               # conditions that are not met by the value that there is
+    int met                  # conditions met, of those that need a value
+    int failed               # conditions not met by a value that exists
     bytes_ptr limit          # end of readable memory
     int path                 # an FST_ path number
 
 
-cdef inline int child_of(const Look *look, int parent, const fst_member *member) noexcept nogil:
+cdef inline int child_of(
+        const Evaluation *state, int parent, const fst_member *member) noexcept nogil:
     """The child of a node that has the member's name, 0 for none."""
-    cdef const Node *node = &look.nodes[parent]
+    cdef const Node *node = &state.nodes[parent]
     cdef const fst_span *name
     cdef int child
     if member.plain:
@@ -71,16 +72,16 @@ cdef inline int child_of(const Look *look, int parent, const fst_member *member)
             return 0
         if node.count <= FEW:
             for child in range(node.first, node.first + node.count):
-                name = &look.nodes[child].name
+                name = &state.nodes[child].name
                 if name.size == member.name.size and memcmp(
                         name.start, member.name.start, name.size) == 0:
                     return child
             return 0
-    return search(look, node, member)
+    return search(state, node, member)
 
 
-cdef int search(const Look *look, const Node *node, const fst_member *member) noexcept nogil:
-    """As `child_of`, among many."""
+cdef int search(const Evaluation *state, const Node *node, const fst_member *member) noexcept nogil:
+    """As `child_of`, by a binary search."""
     cdef fst_value name
     cdef int low = node.first
     cdef int high = low + node.count
@@ -90,7 +91,7 @@ cdef int search(const Look *look, const Node *node, const fst_member *member) no
     name.plain = member.plain
     while low < high:
         middle = (low + high) >> 1
-        order = compare_text(&name, &look.nodes[middle].name, False)
+        order = compare_text(&name, &state.nodes[middle].name, False)
         if order == 0:
             return middle
         if order < 0:
@@ -100,50 +101,50 @@ cdef int search(const Look *look, const Node *node, const fst_member *member) no
     return 0
 
 
-cdef void take_back(Look *look, int number) noexcept nogil:
-    """Count the condition of a node no more, and forget what was found below it.
+cdef void unmark(Evaluation *state, int number) noexcept nogil:
+    """Undo the count of a node's condition, and the marks of all nodes below it.
 
-    Calls itself for each level of a path, of which there are few.
+    Recursive: one call for each level of a path, of which there are few.
     """
-    cdef Mark *mark = &look.marks[number]
+    cdef Mark *mark = &state.marks[number]
     cdef int child = mark.first
-    look.met -= mark.counted > 0
-    look.failed -= mark.counted < 0
+    state.met -= mark.counted > 0
+    state.failed -= mark.counted < 0
     mark.counted = 0
     mark.first = 0
     while child:
-        take_back(look, child)
-        look.marks[child].found = False
-        child = look.marks[child].next
+        unmark(state, child)
+        state.marks[child].found = False
+        child = state.marks[child].next
 
 
-cdef inline int count(
-        Look *look, const Condition *condition, const fst_value *value) noexcept nogil:
-    """Count what the value of a member means for the condition on it; return how."""
+cdef inline int count_condition(
+        Evaluation *state, const Condition *condition, const fst_value *value) noexcept nogil:
+    """Evaluate the condition on a member and count it; return 1 for met, -1 for not, else 0."""
     if condition == NULL:
         return 0
     if not is_fulfilled(condition, value):
-        look.failed += 1
+        state.failed += 1
         return -1
-    look.met += condition.needed
+    state.met += condition.needed
     return condition.needed
 
 
-cdef inline void note(
-        Look *look, int parent, int number, const fst_value *value) noexcept nogil:
-    """Count a member, and that it has been found."""
-    cdef Mark *mark = &look.marks[number]
+cdef inline void mark_found(
+        Evaluation *state, int parent, int number, const fst_value *value) noexcept nogil:
+    """Count the condition on a member, and mark its node as found."""
+    cdef Mark *mark = &state.marks[number]
     if mark.found:
-        take_back(look, number)     # of members with one name the last counts
+        unmark(state, number)       # of members with the same name the last counts
     else:
         mark.found = True
-        mark.next = look.marks[parent].first
-        look.marks[parent].first = number
-    mark.counted = count(look, look.nodes[number].condition, value)
+        mark.next = state.marks[parent].first
+        state.marks[parent].first = number
+    mark.counted = count_condition(state, state.nodes[number].condition, value)
 
 
-cdef void look_through(Look *look, int parent, bytes_ptr p) noexcept nogil:
-    """Read the valid object at `p` once, for all nodes below `parent`."""
+cdef void scan_object(Evaluation *state, int parent, bytes_ptr p) noexcept nogil:
+    """Evaluate all conditions below `parent` on the valid object at `p`, in one pass."""
     cdef int parents[MOST_LEVELS + 1]
     cdef int depth = 0
     cdef int child
@@ -159,73 +160,75 @@ cdef void look_through(Look *look, int parent, bytes_ptr p) noexcept nogil:
             depth -= 1
             p = skip_space(p + 1)
         else:
-            p = read_name(p, look.limit, look.path, &member, &fault)
+            p = read_name(p, state.limit, state.path, &member, &fault)
             if p == NULL:
-                return          # it was valid, so this cannot be
-            child = child_of(look, parents[depth], &member)
-            if child and p[0] == c'{' and look.nodes[child].count:
+                return          # unreachable: it was valid
+            child = child_of(state, parents[depth], &member)
+            if child and p[0] == c'{' and state.nodes[child].count:
                 value.kind = FST_OBJECT
-                note(look, parents[depth], child, value)
+                mark_found(state, parents[depth], child, value)
                 depth += 1
                 parents[depth] = child
                 p = skip_space(p + 1)
                 continue
             if child:
-                p = read_value(p, look.limit, look.path, value, &fault)
+                p = read_value(p, state.limit, state.path, value, &fault)
             else:
-                p = value_end(p, look.limit, look.path, 1, &fault)
+                p = value_end(p, state.limit, state.path, 1, &fault)
             if p == NULL:
                 return
             if child:
-                note(look, parents[depth], child, value)
+                mark_found(state, parents[depth], child, value)
             p = skip_space(p)
         if p[0] == c',':
             p = skip_space(p + 1)
 
 
-cdef bint name_next(const Look *look, const fst_record *record, Named *named) noexcept nogil:
-    """Find one more member that the filter names; tell whether there is one."""
+cdef bint find_next_named(
+        const Evaluation *state, const fst_record *record, Named *named) noexcept nogil:
+    """Find one more member that the filter names; return whether there is one."""
     cdef int child, i
     while named.seen < record.count:
         named.seen += 1         # from the last on, which counts where a name comes again
-        child = child_of(look, 0, &record.members[record.count - named.seen])
+        child = child_of(state, 0, &record.members[record.count - named.seen])
         for i in range(named.count):
-            if named.nodes[i] == &look.nodes[child]:
+            if named.nodes[i] == &state.nodes[child]:
                 child = 0
         if child:
-            named.nodes[named.count] = &look.nodes[child]
+            named.nodes[named.count] = &state.nodes[child]
             named.members[named.count] = record.count - named.seen
             named.count += 1
-            if named.count == look.nodes[0].count:
+            if named.count == state.nodes[0].count:
                 named.seen = record.count
             return True
     return False
 
 
-cdef inline void look_at_members(
-        Look *look, const fst_record *record, Named *named) noexcept nogil:
-    """As `look_through`, for a record whose members are all at hand."""
+cdef inline void check_members(
+        Evaluation *state, const fst_record *record, Named *named) noexcept nogil:
+    """As `scan_object`, for a record whose members are all in `record.members`."""
     cdef const fst_value *value
     cdef const Node *node
     cdef int i = 0
-    while look.failed == 0 and (
-            i < named.count or named.seen < record.count and name_next(look, record, named)):
+    while state.failed == 0 and (
+            i < named.count
+            or named.seen < record.count and find_next_named(state, record, named)):
         node = named.nodes[i]
         value = &record.members[named.members[i]].value
-        count(look, node.condition, value)
+        count_condition(state, node.condition, value)
         if value.kind == FST_OBJECT and node.count:
-            look_through(look, <int>(node - look.nodes), <bytes_ptr>value.text.start)
-            clear(look, <int>(node - look.nodes))
+            scan_object(state, <int>(node - state.nodes), <bytes_ptr>value.text.start)
+            clear_marks(state, <int>(node - state.nodes))
         i += 1
 
 
-cdef void clear(Look *look, int number) noexcept nogil:
-    """Make the marks below a node zero; what they have been counted for stays counted."""
-    cdef int met = look.met
-    cdef int failed = look.failed
-    take_back(look, number)
-    look.met = met
-    look.failed = failed
+cdef void clear_marks(Evaluation *state, int number) noexcept nogil:
+    """Make the marks below a node zero, and keep the counts."""
+    cdef int met = state.met
+    cdef int failed = state.failed
+    unmark(state, number)
+    state.met = met
+    state.failed = failed
 
 
 cdef bint is_wanted(
@@ -233,21 +236,21 @@ cdef bint is_wanted(
         bytes_ptr limit, int path) noexcept nogil:
     """Whether a record meets all conditions.
 
-    `marks` has one for each node, all zero; they are so again afterwards. `named` starts with
-    zeros, and is kept for the next record if its members have the same names.
+    `marks` has one for each node; all are zero before and after. `named` starts with zeros;
+    keep it for the next record if that has members with the same names.
     """
-    cdef Look look
-    look.nodes = program.nodes
-    look.marks = marks
-    look.met = look.failed = 0
-    look.limit = limit
-    look.path = path
+    cdef Evaluation state
+    state.nodes = program.nodes
+    state.marks = marks
+    state.met = state.failed = 0
+    state.limit = limit
+    state.path = path
     if record.more:
-        look_through(&look, 0, <bytes_ptr>record.text.start)
-        clear(&look, 0)
+        scan_object(&state, 0, <bytes_ptr>record.text.start)
+        clear_marks(&state, 0)
     else:
-        look_at_members(&look, record, named)
-    return look.failed == 0 and look.met == program.needed
+        check_members(&state, record, named)
+    return state.failed == 0 and state.met == program.needed
 
 
 # ---------------------------------------------------------------- compilation
@@ -257,7 +260,7 @@ cdef str kind_name(object value):
 
 
 def _tests_of(object wanted, str place):
-    """Return the tests that a member's value stands for, and whether one is enough."""
+    """Return the tests that the JSON form has for a path, and whether one of them suffices."""
     if isinstance(wanted, Mapping):
         if not wanted:
             raise FilterError(place, f"needs one of {', '.join(OPERATORS)}")
@@ -299,7 +302,7 @@ def _constant(object value, str place):
 
 
 cdef class Filter:
-    """Select the records for which every member named has the value wanted.
+    """Select the records whose named members all have the values wanted.
 
     Args:
         wanted: a mapping from member names to what they must be: a string, number, bool or
@@ -311,10 +314,10 @@ cdef class Filter:
     Attributes:
         source: `wanted`, as it was given.
 
-    Values of another kind than the constant are not equal to it, and neither before nor
-    behind it. Strings are compared by code points, numbers by value: whole ones exactly,
-    however long they are, others as the nearest double. Of members with one name the last
-    counts. There may be 1000 comparisons, 2000 names in all paths and 16 names in one.
+    A value of another kind than the constant is neither equal to it nor less or greater.
+    Strings are compared by code points, numbers by value: integers exactly, however long
+    they are, others as the nearest double. Of members with the same name the last counts.
+    Limits: 1000 comparisons, 2000 names in all paths, 16 names in one path.
 
     Raises:
         FilterError: `wanted` is not like that; the error names the place.
@@ -341,7 +344,7 @@ cdef class Filter:
             total += len(tests)
             if total > MOST_TESTS:
                 raise FilterError("filters", f"has more than {MOST_TESTS} comparisons")
-            nodes += _plant(root, names, (tests, any_of))
+            nodes += _add_path(root, names, (tests, any_of))
             if nodes > MOST_NAMES:
                 raise FilterError("filters", f"has more than {MOST_NAMES} names in its paths")
         if self.kept is not None:
@@ -362,7 +365,7 @@ cdef class Filter:
         cdef Condition *condition
         cdef Test *test
         cdef Node *node
-        cdef int planted = 1
+        cdef int next_child = 1
         cdef int number = 0
         self.conditions = <Condition *>PyMem_RawCalloc(conditions + 1, sizeof(Condition))
         self.tests = <Test *>PyMem_RawCalloc(tests + 1, sizeof(Test))
@@ -371,15 +374,15 @@ cdef class Filter:
             raise MemoryError()
         condition = self.conditions
         test = self.tests
-        # Level by level, so that the children of a node stand behind each other.
+        # Breadth first, so that the children of a node are consecutive.
         level = [(b"", [None, root])]
         for name, (wanted, children) in level:
             node = &self.nodes[number]
             number += 1
             node.name = self.keep(name)
-            node.first = planted
+            node.first = next_child
             node.count = len(children)
-            planted += node.count
+            next_child += node.count
             for child in sorted(children):
                 node.sizes |= <uint64_t>1 << (<int>len(child) & 63)
                 level.append((child, children[child]))
@@ -439,7 +442,7 @@ cdef class Filter:
 
 
 cdef bytes _encoded(str text):
-    # What is no UTF-8 can never be equal to what came from the wire.
+    # A lone surrogate encodes to bytes that no valid record contains: it never matches.
     return text.encode(errors="surrogatepass")
 
 
@@ -452,7 +455,7 @@ cdef int _kind_of(object constant) except -1:
 
 
 def _rank_of(test):
-    """Where a constant stands among others that a value may be equal to."""
+    """Return the sort key of a constant among those that a value may be equal to."""
     _, constant = test
     kind = _kind_of(constant)
     if kind == FST_STRING:
@@ -460,8 +463,8 @@ def _rank_of(test):
     return kind, constant if kind == FST_NUMBER else 0
 
 
-cdef int _plant(dict tree, list names, tuple wanted) except -1:
-    """Add a path to a tree of names; return how many of them are new."""
+cdef int _add_path(dict tree, list names, tuple wanted) except -1:
+    """Add a path to a tree of names; return the number of new names."""
     cdef int new = 0
     cdef list node = None
     for name in names:

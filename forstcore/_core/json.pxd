@@ -1,11 +1,11 @@
 # JSON as bytes: the grammar of RFC 8259 and the reasons to refuse a line.
 #
-# Everything here works on a line that an LF follows. No JSON token contains one, so
-# the code needs no bounds check: the LF stops it. `limit` is the end of readable
-# memory, at or past that LF, and is needed for the vector leaves alone.
+# Every line here is followed by an LF. No JSON token contains one, so the code needs no
+# bounds check: the LF stops it. `limit` is the end of readable memory, at or past that
+# LF; only the vector scan needs it.
 #
-# The functions are inline so that each module that cimports them gets its own copy,
-# compiled together with what calls it.
+# The functions are inline so that each module that cimports them has its own copy, which
+# the C compiler optimizes together with the callers.
 
 from libc.string cimport memchr, memcpy
 
@@ -15,7 +15,7 @@ ctypedef const unsigned char *bytes_ptr
 
 cdef enum:
     LF = 10
-    DEPTH_LIMIT = 1024          # containers inside each other, as orjson
+    DEPTH_LIMIT = 1024          # nested containers, the same as in orjson
 
 cdef enum Reason:
     NO_FAULT
@@ -60,7 +60,7 @@ cdef inline bytes_ptr refuse(Fault *fault, int reason, bytes_ptr place) noexcept
 
 cdef inline bytes_ptr refuse_cut(
         Fault *fault, int reason, bytes_ptr place, int size) noexcept nogil:
-    """Refuse the `size` bytes at `place`, or the end of the line if it comes first."""
+    """Refuse the `size` bytes at `place`, or the end of the line if that comes first."""
     cdef int i
     for i in range(size):
         if place[i] == LF:
@@ -69,7 +69,7 @@ cdef inline bytes_ptr refuse_cut(
 
 
 cdef inline int utf8_size(bytes_ptr p) noexcept nogil:
-    """Size of the character at `p` in bytes, 0 if it is not UTF-8 (Unicode, table 3-7)."""
+    """Return the bytes of the character at `p`, 0 if it is not UTF-8 (Unicode, table 3-7)."""
     cdef unsigned char c = p[0]
     cdef unsigned char lowest = 0x80
     cdef unsigned char highest = 0xBF
@@ -100,7 +100,7 @@ cdef inline int utf8_size(bytes_ptr p) noexcept nogil:
 
 cdef inline bytes_ptr check_string(
         bytes_ptr p, bytes_ptr limit, int path, Fault *fault) noexcept nogil:
-    """The closing quote of the string whose contents go on at `p`, or NULL and why."""
+    """Return the closing quote of the string whose contents continue at `p`, or NULL and why."""
     cdef int unit, low, size
     while True:
         p = fst_copy_plain(NULL, p, limit, path)
@@ -149,7 +149,7 @@ cdef inline bytes_ptr string_end(
 
 cdef inline bytes_ptr copy_string(
         unsigned char *dst, bytes_ptr p, bytes_ptr limit, int path) noexcept nogil:
-    """As `string_end` with a copy of the contents to `dst`; NULL does not say why."""
+    """As `string_end`, and copy the contents to `dst`. NULL comes without a reason."""
     cdef Fault fault
     cdef bytes_ptr stop = fst_copy_plain(dst, p, limit, path)
     cdef bytes_ptr end
@@ -232,8 +232,8 @@ cdef inline bint is_digit(unsigned char c) noexcept nogil:
 cdef inline bint is_infinite(bytes_ptr p, bytes_ptr end) noexcept nogil:
     """Whether the well-formed number [p, end) is out of the range of a double.
 
-    The bound is the least whole number that rounds to infinity, 2**1024 - 2**970: half
-    way between the largest double and 2**1024, and IEEE 754 sends ties to even.
+    The bound is the least integer that rounds to infinity, 2**1024 - 2**970: half way
+    between the largest double and 2**1024, and IEEE 754 rounds ties to even.
     """
     cdef const char *bound = (
         b"179769313486231580793728971405303415079934132710037826936173778980444968"
@@ -256,7 +256,7 @@ cdef inline bint is_infinite(bytes_ptr p, bytes_ptr end) noexcept nogil:
     p = exponent_at + 1
     negative = p < end and p[0] == c'-'
     while p < end:
-        # Far past any weight that digits of a line can have.
+        # Larger exponents make no difference: the digits of a line cannot outweigh them.
         if is_digit(p[0]) and exponent < <long long>1 << 40:
             exponent = exponent * 10 + (p[0] - c'0')
         p += 1
@@ -330,7 +330,7 @@ cdef inline bytes_ptr literal_end(
 
 
 cdef inline bytes_ptr name_end(bytes_ptr p, bytes_ptr limit, int path, Fault *fault) noexcept nogil:
-    """Where the value starts after the member name that starts at `p`."""
+    """Return where the value starts after the member name at `p`, or NULL and why."""
     if p[0] != c'"':
         return refuse(fault, NO_NAME, p)
     p = string_end(p + 1, limit, path, fault)
@@ -344,10 +344,10 @@ cdef inline bytes_ptr name_end(bytes_ptr p, bytes_ptr limit, int path, Fault *fa
 
 cdef inline bytes_ptr value_end(
         bytes_ptr p, bytes_ptr limit, int path, int depth, Fault *fault) noexcept nogil:
-    """The end of the value of any type at `p`, or NULL and why it is none.
+    """Return the end of the value of any type at `p`, or NULL and why it is invalid.
 
-    `depth` is the number of containers around it. The stack is explicit: input decides
-    how deep values go, and must not decide how much of the C stack is used.
+    `depth` is the number of containers around it. The stack is explicit, since the nesting of
+    the input must not determine how much of the C stack is used.
     """
     cdef unsigned char closers[DEPTH_LIMIT]
     cdef int outer = depth
@@ -359,7 +359,7 @@ cdef inline bytes_ptr value_end(
         elif p[0] == c'{' or p[0] == c'[':
             if depth == DEPTH_LIMIT:
                 return refuse(fault, TOO_DEEP, p)
-            closers[depth] = p[0] + 2           # in ASCII, of both kinds
+            closers[depth] = p[0] + 2           # in ASCII, both brackets close two codes later
             p = skip_space(p + 1)
             if p[0] != closers[depth]:
                 depth += 1

@@ -1,4 +1,4 @@
-# A record of any shape: its members as spans of the line, for native processors.
+# A record of any shape: its members as spans of the line, for filters and native processors.
 #
 # Inline for the reason that json.pxd gives.
 
@@ -35,7 +35,7 @@ from forstcore.native cimport (
 
 
 cdef inline fst_kind kind_of(unsigned char first) noexcept nogil:
-    """The kind of a valid value by its first byte."""
+    """Return the kind of a valid value, by its first byte."""
     if first == c'"':
         return FST_STRING
     if first == c'{':
@@ -53,7 +53,7 @@ cdef inline fst_kind kind_of(unsigned char first) noexcept nogil:
 
 cdef inline bytes_ptr read_name(
         bytes_ptr p, bytes_ptr limit, int path, fst_member *member, Fault *fault) noexcept nogil:
-    """Where the value starts of the member whose name should be at `p`."""
+    """Read the member name that should be at `p`; return where its value starts."""
     cdef bytes_ptr end
     if p[0] != c'"':
         return refuse(fault, NO_NAME, p)
@@ -73,7 +73,7 @@ cdef inline bytes_ptr read_name(
 
 cdef inline bytes_ptr read_value(
         bytes_ptr p, bytes_ptr limit, int path, fst_value *value, Fault *fault) noexcept nogil:
-    """The end of the value at `p`, and of the space behind it."""
+    """Read the value at `p`; return the end of the white space after it."""
     cdef bytes_ptr end
     value.kind = kind_of(p[0])
     if value.kind == FST_STRING:
@@ -98,7 +98,7 @@ cdef inline bytes_ptr read_value(
 
 cdef inline bytes_ptr read_member(
         bytes_ptr p, bytes_ptr limit, int path, fst_member *member, Fault *fault) noexcept nogil:
-    """The end of the member whose name should be at `p`, and of the space behind it."""
+    """Read the member that should be at `p`; return the end of the white space after it."""
     p = read_name(p, limit, path, member, fault)
     if p == NULL:
         return NULL
@@ -108,7 +108,7 @@ cdef inline bytes_ptr read_member(
 cdef inline bytes_ptr read_object(
         bytes_ptr p, bytes_ptr limit, int path, fst_record *record, fst_member *members,
         Fault *fault) noexcept nogil:
-    """The end of the object at `p`, whose members go to `members`."""
+    """Read the object at `p` into `record` and `members`; return its end."""
     cdef fst_member further
     cdef fst_member *member
     record.text.start = <const char *>p
@@ -136,7 +136,7 @@ cdef inline bytes_ptr read_object(
 
 
 cdef inline Py_ssize_t escape_size(bytes_ptr p) noexcept nogil:
-    """Size of the byte or the whole escape at `p`, in a checked string."""
+    """Return the bytes of the character or escape sequence at `p`, in a checked string."""
     if p[0] != c'\\':
         return 1
     if p[1] != c'u':
@@ -148,7 +148,7 @@ cdef inline Py_ssize_t escape_size(bytes_ptr p) noexcept nogil:
 
 cdef inline bint has_name(
         const fst_member *member, const char *name, Py_ssize_t size) noexcept nogil:
-    """Whether that is the member's name after unescaping."""
+    """Whether `name` is the member's name after unescaping."""
     cdef unsigned char text[8]
     cdef bytes_ptr p = <bytes_ptr>member.name.start
     cdef bytes_ptr end = p + member.name.size
@@ -168,7 +168,7 @@ cdef inline bint has_name(
 cdef inline int find_member(
         const fst_record *record, const char *name, Py_ssize_t size, fst_value *value,
         bytes_ptr limit, int path) noexcept nogil:
-    """The last member of that name, looked for in the whole record."""
+    """Find the last member with that name in the whole record; return whether there is one."""
     cdef fst_member member
     cdef Fault fault
     cdef bytes_ptr p = <bytes_ptr>record.text.start
@@ -177,7 +177,7 @@ cdef inline int find_member(
     while p[0] != c'}':
         p = read_member(p, limit, path, &member, &fault)
         if p == NULL:
-            return 0                # it was valid, so this cannot be
+            return 0                # unreachable: it was valid
         if has_name(&member, name, size):
             value[0] = member.value
         if p[0] == c',':

@@ -1,8 +1,8 @@
-# Which lines and values orjson and the standard library treat alike.
+# Tells which lines and values orjson and the json module treat alike.
 #
-# They differ in few places: whole numbers beyond 64 bits, very large and very small floats, NaN,
-# member names that are no strings, depth. Whatever is or may be one of these is left to one way
-# that all installations have, so that an extra makes nothing different but speed.
+# They differ in few cases: integers beyond 64 bits, very large and very small floats, NaN, member
+# names that are not strings, and deep nesting. Everything that may be such a case goes to the json
+# module, with orjson installed or not: orjson changes the speed, never a result.
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING
@@ -16,14 +16,14 @@ from cpython.unicode cimport PyUnicode_CheckExact
 from libc.string cimport memchr
 
 cdef enum:
-    SHALLOW = 200               # containers that both handle wherever they are called
-    DIGITS = 19                 # of a whole number that may not fit into 64 bits
+    SHALLOW = 200               # nested containers that both handle in any call stack
+    DIGITS = 19                 # of an integer that may not fit into 64 bits
 
 
 def reads_alike(bytes lines not None, /):
-    """Tell whether both read each line as the same value, or refuse it.
+    """Return whether both parse each line to the same value, or refuse it.
 
-    Of some lines that they do, such as those with a string of many digits, this says no.
+    May be false though they do, for example for a string of many digits.
 
     Thread-safety: may be called from many threads at once.
     """
@@ -39,7 +39,7 @@ cdef bint are_common(const unsigned char *start, const unsigned char *end) noexc
         lf = <const unsigned char *>memchr(start, c'\n', end - start)
         if lf == NULL:
             lf = end
-        # Each takes two bytes at least, or the line is no JSON and the core says why.
+        # A container takes at least two bytes; otherwise the line is invalid for both.
         if lf - start > 2 * SHALLOW and count_containers(start, lf - start) > SHALLOW:
             return False
         start = lf + 1
@@ -47,11 +47,11 @@ cdef bint are_common(const unsigned char *start, const unsigned char *end) noexc
 
 
 cdef Py_ssize_t count_containers(const unsigned char *start, Py_ssize_t size) noexcept nogil:
-    """Count the bytes that open one, in strings too."""
+    """Count the opening brackets, including those in strings."""
     cdef unsigned int count = 0
     cdef Py_ssize_t i
     for i in range(size):
-        count += (start[i] | 0x20) == c'{'      # of which one is '['
+        count += (start[i] | 0x20) == c'{'      # '[' becomes '{' too
     return count
 
 
@@ -60,11 +60,11 @@ cdef bint is_digit(unsigned char c) noexcept nogil:
 
 
 cdef bint has_long_number(const unsigned char *start, Py_ssize_t size) noexcept nogil:
-    """Whether there are 20 digits in a row, or 19 behind a minus sign."""
+    """Whether there are 20 digits in a row, or 19 after a minus sign."""
     cdef Py_ssize_t at = DIGITS - 1
     cdef Py_ssize_t first, last
     while at < size:
-        # A run of so many digits has one in each place that is looked at.
+        # Every run of DIGITS digits covers one of the places that are inspected.
         if is_digit(start[at]):
             first = last = at
             while first > 0 and is_digit(start[first - 1]):
@@ -81,7 +81,7 @@ cdef bint has_long_number(const unsigned char *start, Py_ssize_t size) noexcept 
 
 
 def depth_of(bytes line not None, /):
-    """Count the containers inside each other, at most, in a valid line.
+    """Return the nesting depth of the containers in a valid line.
 
     Thread-safety: may be called from many threads at once.
     """
@@ -111,14 +111,14 @@ def reader(loads, slowly, /):
     """Make a function that reads a line as an object.
 
     Args:
-        loads: reads lines that all read alike.
-        slowly: reads any line, and raises an error where it is no object.
+        loads: parses lines that all parsers treat alike.
+        slowly: parses any line, and raises RecordError if it is not an object.
     """
     def object_of(bytes line not None, /):
         """Read a line as a JSON object, as a record for a Python function.
 
         Raises:
-            RecordError: it is none; the core says why and where. Its line is 1.
+            RecordError: it is not an object; the core finds why and where. The line is 1.
         """
         cdef const unsigned char *start = <const unsigned char *>PyBytes_AS_STRING(line)
         if are_common(start, start + len(line)):
@@ -136,17 +136,17 @@ def writer(dumps, slowly, option=None, /):
     """Make a function that writes a value as a line.
 
     Args:
-        dumps: writes values that all write alike, without LF.
+        dumps: writes values that all writers treat alike, without LF.
         slowly: writes any value as a line, or raises an error.
-        option: makes orjson's `dumps` append the LF, for lines that are dropped at once. To
-            keep many of its buffers, each cut to size, costs malloc ten times what writing
-            them costs: without this option they are copied.
+        option: orjson's option to append the LF, for lines that are discarded at once. Keeping
+            many of its buffers, each shrunk to size, costs ten times as much in malloc as
+            writing them: without this option they are copied.
     """
     def dump_line(value, /):
         """Write a value as a line of JSON, with LF.
 
         Raises:
-            TypeError, ValueError: it is not of a kind that can be written, or not valid.
+            TypeError, ValueError: a value in it cannot be written as JSON.
         """
         if is_common(value, 0):
             try:
@@ -154,7 +154,7 @@ def writer(dumps, slowly, option=None, /):
                     return dumps(value, None, option)
                 return <bytes>dumps(value) + b"\n"
             except (TypeError, ValueError):
-                pass                # A string is no text. The error is the same one for all.
+                pass                # a lone surrogate: raise the error of `slowly`
         return slowly(value)
     return dump_line
 
@@ -173,7 +173,7 @@ cdef bint is_common(object value, int depth) except -1:
         return overflow == 0
     if PyFloat_CheckExact(value):
         number = abs(PyFloat_AS_DOUBLE(value))
-        # Within these none of them writes an exponent.
+        # In this range neither writes an exponent.
         return number == 0 or 1e-4 <= number < 1e16
     if depth == SHALLOW:
         return False

@@ -1,14 +1,14 @@
-# Rejected lines, noted where they are found and read when somebody asks.
+# Rejected lines: recorded as bytes by the core, made Python objects on iteration.
 
 from cpython.mem cimport PyMem_RawFree, PyMem_RawRealloc
 from libc.string cimport memcpy
 
 
-# What is noted of one line. Behind it in memory stand the texts whose pointers are NULL, and
+# The record of one line. In memory it is followed by the texts whose pointers are NULL, and by
 # the bytes of the line.
 cdef struct Note:
     long long line           # number of the line in the input
-    const char *code         # a text that lives as long as the process, or NULL
+    const char *code         # a static text, or NULL
     const char *message
     int place                # number of the error line in the output, 0 if it has none
     int offset               # bytes from the start of the line
@@ -21,12 +21,12 @@ cdef struct Notes:
     unsigned char *start
     Py_ssize_t size          # bytes used
     Py_ssize_t room          # bytes allocated
-    Py_ssize_t count         # lines noted
-    bint failed              # there was no memory
+    Py_ssize_t count         # lines recorded
+    bint failed              # out of memory: lines are missing
 
 
 cdef inline unsigned char *room_for(Notes *notes, Py_ssize_t size) noexcept nogil:
-    """Where `size` more bytes may be written, or NULL where there is no memory."""
+    """Return where `size` more bytes may be written, or NULL if there is no memory."""
     cdef Py_ssize_t room = notes.size + size
     cdef void *grown
     if notes.failed:
@@ -50,10 +50,11 @@ cdef inline unsigned char *append(
 
 
 cdef inline void drop_notes(Notes *notes) noexcept nogil:
-    PyMem_RawFree(notes.start)
-    notes.start = NULL
-    notes.size = notes.room = notes.count = 0
     notes.failed = False
+    if notes.start != NULL:     # in most calls of a stream there are none
+        PyMem_RawFree(notes.start)
+        notes.start = NULL
+        notes.size = notes.room = notes.count = 0
 
 
 cdef class RejectedLines:

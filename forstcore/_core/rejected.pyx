@@ -1,7 +1,7 @@
-# Rejected lines, apart from the results: what was wrong, where, and the bytes of each line.
+# Rejected lines, separate from the results: what was wrong, where, and the bytes of each line.
 #
-# The core notes them without the GIL, in one growing piece of memory: 40 bytes and the line
-# itself. They become Python objects when somebody iterates over them.
+# The core records them without the GIL, in one growing piece of memory: 40 bytes and the line
+# itself. Iteration makes Python objects of them.
 
 from typing import NamedTuple
 
@@ -20,8 +20,8 @@ class RejectedLine(NamedTuple):
         line: its number in the input, counted from 1.
         offset: the byte in the line where the error is, counted from 0.
         code: what kind of error; see `RecordError`.
-        message: the reason, for people.
-        raw: the line without its LF; of a line that is too long, the first bytes.
+        message: the reason, human-readable.
+        raw: the line without its LF; the first bytes of a line that is too long.
     """
 
     line: int
@@ -31,21 +31,21 @@ class RejectedLine(NamedTuple):
     raw: bytes
 
 
-# The fields of a NamedTuple, once more for `__iter__`.
+# Looked up once, not for each line.
 cdef object make_line = RejectedLine._make
 
 
 cdef class RejectedLines:
     """The lines that a call rejected, in the order of the input; iterate over them.
 
-    They are kept as bytes and become `RejectedLine` objects one by one.
+    They are stored as bytes; each becomes a `RejectedLine` on iteration.
 
     Attributes:
-        size: bytes of memory that they take.
-        places: for each that has an error line in the output of that call, the number of that
-            line there, counted from 1.
+        size: bytes of memory that they use.
+        places: the numbers of their error lines in the output of that call, counted from 1;
+            lines without one are left out.
 
-    Thread-safety: those of a `RecordStream` or an `Engine` do not change any more and may be
+    Thread-safety: what a `RecordStream` or an `Engine` returns no longer changes and may be
     read from many threads at once.
     """
 
@@ -119,11 +119,11 @@ cdef class RejectedLines:
             self.notes.count += 1
 
     def extend(self, RejectedLines others not None, int before, /):
-        """Add lines of an output that is put behind this one's.
+        """Append the rejected lines of an output that is appended to this one's output.
 
         Args:
             others: the lines.
-            before: lines of the output before theirs.
+            before: number of lines in the output before theirs.
         """
         cdef Note note
         cdef Py_ssize_t at = self.notes.size
@@ -141,7 +141,7 @@ cdef class RejectedLines:
             at += note_size(&note)
 
     cdef int take_over(self, Notes *notes) except -1:
-        """Take what was noted, and leave nothing there."""
+        """Move the notes here."""
         self.notes = notes[0]
         notes.start = NULL
         notes.size = notes.room = notes.count = 0
@@ -154,7 +154,7 @@ cdef class RejectedLines:
 
 
 cdef Py_ssize_t note_size(const Note *note) noexcept:
-    """Bytes that a note takes, with what stands behind it."""
+    """Return the bytes of a note with the texts and the line that follow it."""
     return (
         <Py_ssize_t>sizeof(Note) + note.size
         + (note.code_size if note.code == NULL else 0)

@@ -1,13 +1,13 @@
-/* Scanning leaves of the core: what needs vector instructions, and nothing else.
+/* The vector scan: the functions of the core that need vector instructions.
  *
  * A *plain* byte of a JSON string stands for itself: ASCII from 0x20 on, but
  * neither '"' nor '\'. The functions here find the end of runs of plain bytes,
- * and of whole strings where the CPU has AVX2. They only ever accept: where they
- * say no, the scalar code of _proc.pyx decides and names the place.
+ * and, if the CPU has AVX2, of whole strings. They can only accept input: what
+ * they do not accept, the scalar code of json.pxd reads again, and locates the error.
  *
- * Paths: FST_PORTABLE is plain C, FST_BASE the 16-byte vectors that every CPU of
- * the architecture has (SSE2, NEON), FST_AVX2 adds 32-byte vectors, picked at run
- * time. No function reads at or past `limit`.
+ * Paths: FST_PORTABLE is plain C, FST_BASE uses the 16-byte vectors that every CPU
+ * of the architecture has (SSE2, NEON), FST_AVX2 also 32-byte vectors; the choice is
+ * made at run time. No function reads at or past `limit`.
  */
 #ifndef FORSTCORE_SCAN_H
 #define FORSTCORE_SCAN_H
@@ -83,7 +83,7 @@ FST_INLINE unsigned fst_ctz(uint64_t mask)
 #endif
 }
 
-/* A number whose bytes are to be in little-endian order in memory, and back. */
+/* Convert a number between the order of the CPU and little-endian order. */
 FST_INLINE uint64_t fst_little(uint64_t number)
 {
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
@@ -113,8 +113,8 @@ FST_INLINE uint64_t fst_stops(__m128i v)
 }
 FST_INLINE uint64_t fst_step(uint8_t *dst, const uint8_t *src)
 {
-    /* Two vectors: the lengths of short strings vary, and one branch that most of them
-     * take alike is cheaper than two that cannot be foretold. */
+    /* Two vectors at once: the lengths of short strings vary, and one branch that most of
+     * them take is cheaper than two unpredictable ones. */
     __m128i v = fst_load(src), w = fst_load(src + 16);
     if (dst) {
         _mm_storeu_si128((__m128i *)dst, v);
@@ -241,14 +241,15 @@ fst_copy_plain(uint8_t *dst, const uint8_t *src, const uint8_t *limit, int path)
     return src;
 }
 
-/* A window: a stretch of input whose stops, the bytes that are not plain, are marked all at
- * once. To find the next one is then a matter of bits, whatever the lengths of strings. */
+/* A window: a part of the input in which all stops, the bytes that are not plain, are marked
+ * in a bit mask. Finding the next stop then takes a few bit operations, however long strings
+ * are. */
 enum { FST_WINDOW = 8192 };
 
 typedef struct fst_window {
     const uint8_t *start;
     const uint8_t *end;
-    /* A bit for each byte, the lowest of the lowest byte for the first; zeros behind the end. */
+    /* A bit for each byte, the first byte in the lowest bit; zeros after the end. */
     uint64_t stops[FST_WINDOW / 64 + 2];
 } fst_window;
 
@@ -288,7 +289,8 @@ FST_INLINE uint64_t fst_stops64(const uint8_t *p, int path)
     return stops;
 }
 
-/* Mark the stops from `p` on. What is left of fewer than 64 bytes before `limit` stays out. */
+/* Move the window to `p` and mark its stops. Its size is a multiple of 64 bytes, so the last
+ * bytes before `limit` may not be in it. */
 FST_INLINE void
 fst_fill_window(fst_window *window, const uint8_t *p, const uint8_t *limit, int path)
 {
@@ -306,14 +308,15 @@ fst_fill_window(fst_window *window, const uint8_t *p, const uint8_t *limit, int 
     window->stops[words] = window->stops[words + 1] = 0;
 }
 
-/* The first stop at or after `p`, which is in the window; the end of that if there is none. */
+/* The first stop at or after `p`, which is in the window; the end of the window if there is
+ * none. */
 FST_INLINE const uint8_t *fst_next_stop(const fst_window *window, const uint8_t *p)
 {
     const char *marks = (const char *)window->stops;
     size_t at = (size_t)(p - window->start);
     uint64_t near, far, none;
-    /* At least 57 marks each. Strings of less than 112 bytes without a branch, as their
-     * lengths cannot be foretold. */
+    /* At least 57 marks each: strings of less than 112 bytes need no branch, which would be
+     * unpredictable. */
     memcpy(&near, marks + at / 8, 8);
     memcpy(&far, marks + at / 8 + 7, 8);
     near = fst_little(near) >> at % 8;
@@ -333,14 +336,14 @@ FST_INLINE const uint8_t *fst_next_stop(const fst_window *window, const uint8_t 
     return window->end;
 }
 
-/* Some bytes to compare others with. */
+/* Bytes to compare input with. */
 typedef struct fst_sample {
     const uint8_t *start;
     ptrdiff_t size;
-    unsigned mask;          /* a bit for each of them where 16 are compared at once, else 0 */
+    unsigned mask;          /* a bit for each byte if 16 can be compared at once, else 0 */
 } fst_sample;
 
-/* Bytes that there must be behind a sample, and behind what is compared with it. */
+/* Readable bytes that must follow a sample, and the input that is compared with it. */
 enum { FST_SLACK = 16 };
 
 FST_INLINE fst_sample fst_sample_of(const uint8_t *start, ptrdiff_t size, int path)
@@ -367,8 +370,8 @@ FST_INLINE int fst_is_same(const uint8_t *p, const fst_sample *sample)
     return memcmp(p, sample->start, (size_t)sample->size) == 0;
 }
 
-/* The number that four hexadecimal digits at `p` name, or -1. Stops at the first byte
- * that is none, so that an LF anywhere before the fifth byte is bound enough. */
+/* The value of the four hexadecimal digits at `p`, or -1. Stops at the first byte that is
+ * not a digit, so an LF before the fifth byte is a sufficient bound. */
 FST_INLINE int fst_hex4(const uint8_t *p)
 {
     int value = 0;
@@ -448,10 +451,10 @@ FST_INLINE FST_TARGET_AVX2 uint64_t fst_mask64(__m256i a, __m256i b)
            | (uint64_t)(uint32_t)_mm256_movemask_epi8(b) << 32;
 }
 
-/* The rest of a string from `p`, where a character starts: escapes and UTF-8 are
- * checked 64 bytes at a time on bit masks, so that the cost does not depend on how
- * many there are. Returns the closing quote, or NULL where the string is not valid
- * or not closed before `limit`. A copy goes to `dst` as in fst_copy_plain. */
+/* Check the rest of a string from `p`, where a character starts. Escapes and UTF-8 are
+ * checked 64 bytes at a time with bit masks, so the cost does not depend on how many
+ * there are. Returns the closing quote, or NULL if the string is invalid or not closed
+ * before `limit`. Copies to `dst` as fst_copy_plain does. */
 FST_COLD FST_TARGET_AVX2 const uint8_t *
 fst_copy_string_avx2(uint8_t *dst, const uint8_t *p, const uint8_t *limit)
 {
@@ -488,7 +491,7 @@ fst_copy_string_avx2(uint8_t *dst, const uint8_t *p, const uint8_t *limit)
                                        _mm256_cmpeq_epi8(_mm256_min_epu8(b, control), b));
         uint64_t high = fst_mask64(a, b);
 
-        /* A run of backslashes escapes what follows it where its length is odd; the
+        /* A run of backslashes escapes the byte after it if its length is odd; the
          * subtraction finds the ends of all runs at once (after simdjson). */
         uint64_t starts = slashes & ~next_escaped;
         uint64_t series = ((starts << 1 | odd) - starts) ^ odd;
@@ -538,7 +541,7 @@ fst_copy_string_avx2(uint8_t *dst, const uint8_t *p, const uint8_t *limit)
             }
         }
         if ((high & inside) || !in_ascii) {
-            /* Bytes past the quote belong to others: they count as ASCII here. */
+            /* Bytes after the quote are not part of the string: treat them as ASCII. */
             int end = quotes ? (int)fst_ctz(quotes) : 64;
             __m256i text_a = _mm256_and_si256(
                 a, _mm256_cmpgt_epi8(_mm256_set1_epi8((char)end), places));
@@ -559,8 +562,8 @@ fst_copy_string_avx2(uint8_t *dst, const uint8_t *p, const uint8_t *limit)
 }
 #endif
 
-/* The rest of a string in wide vectors where the path has them; NULL also says "ask
- * the scalar code". */
+/* Check the rest of a string with wide vectors. NULL means that the scalar code has to:
+ * the path has none, or the string is invalid. */
 FST_INLINE const uint8_t *
 fst_copy_string(uint8_t *dst, const uint8_t *p, const uint8_t *limit, int path)
 {
@@ -573,9 +576,9 @@ fst_copy_string(uint8_t *dst, const uint8_t *p, const uint8_t *limit, int path)
     return NULL;
 }
 
-/* The first LF at or after `p`; there is one before `limit`. Found first, it lets the
- * CPU work on several lines at once: where the next one starts does not wait for the
- * strings of this one. */
+/* The first LF at or after `p`; there is one before `limit`. Finding it before the line is
+ * read lets the CPU work on several lines at once: the start of the next line does not
+ * depend on the strings of this one. */
 FST_INLINE const uint8_t *fst_next_lf(const uint8_t *p, const uint8_t *limit, int path)
 {
 #if defined(FST_X86)
@@ -597,7 +600,7 @@ FST_INLINE const uint8_t *fst_next_lf(const uint8_t *p, const uint8_t *limit, in
     return (const uint8_t *)memchr(p, '\n', (size_t)(limit - p));
 }
 
-/* How many LF there are in [p, end). */
+/* Count the LFs in [p, end). */
 FST_INLINE ptrdiff_t fst_count_lf(const uint8_t *p, const uint8_t *end)
 {
     ptrdiff_t count = 0;
@@ -607,7 +610,7 @@ FST_INLINE ptrdiff_t fst_count_lf(const uint8_t *p, const uint8_t *end)
     while (end - p >= 64) {
         __m128i a = _mm_cmpeq_epi8(fst_load(p), lf), b = _mm_cmpeq_epi8(fst_load(p + 16), lf);
         __m128i c = _mm_cmpeq_epi8(fst_load(p + 32), lf), d = _mm_cmpeq_epi8(fst_load(p + 48), lf);
-        /* What is equal is -1: at most -4 in a byte. */
+        /* Equal bytes are -1: the sum of four is at least -4. */
         __m128i found = _mm_add_epi8(_mm_add_epi8(a, b), _mm_add_epi8(c, d));
         sums = _mm_add_epi64(sums, _mm_sad_epu8(_mm_sub_epi8(zero, found), zero));
         p += 64;

@@ -1,4 +1,4 @@
-# The vector leaves; see scan.h.
+# The vector scan; see scan.h.
 
 cdef extern from "scan.h" nogil:
     enum:
