@@ -45,20 +45,13 @@ from forstcore._core.lines cimport PADDING, Batcher, LineSplitter, Tail, tail_ap
 from forstcore._core.loop cimport run_lines
 from forstcore._core.native_processors cimport processor_of
 from forstcore._core.rejected cimport RejectedLines, drop_notes
-from forstcore._core.run cimport (
-    RESERVE,
-    RUN_FULL,
-    RUN_NO_MEMORY,
-    SKIP,
-    Run,
-    has_many_notes,
-)
+from forstcore._core.run cimport RESERVE, RUN_FULL, RUN_NO_MEMORY, SKIP, Run, has_many_notes
 from forstcore._core.scan cimport fst_last_lf
 from forstcore._core.scan_path cimport current_path
 from forstcore.native cimport fst_output, fst_processor
 
-from forstcore._core.lines import count_lines
 from forstcore._core.error_lines import ERROR_CODES
+from forstcore._core.lines import count_lines
 from forstcore._core.native_processors import PASS_ON
 from forstcore._core.scan_path import scan_path, scan_paths, use_scan_path
 from forstcore._core.single_record import check_object, parse_record, process_record
