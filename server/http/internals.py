@@ -44,7 +44,13 @@ __all__ = [
 
 
 class ParsingHandler(web.RequestHandler):
-    """aiohttp's protocol of a connection, with the queue between its parser and its handler."""
+    """aiohttp's protocol of a connection, with the queue between its parser and its handler.
+
+    Attributes:
+        is_reading_paused: whether enough of the body waits to be read.
+    """
+
+    is_reading_paused = False
 
     @property
     def parsed(self) -> deque[tuple[Any, StreamReader]]:
@@ -57,6 +63,17 @@ class ParsingHandler(web.RequestHandler):
         self._messages.append((parser_error(error), EMPTY_PAYLOAD))
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+    def pause_reading(self) -> None:
+        # aiohttp would pause its parser too, which would stay paused for the next body if this one
+        # ended first. The parser gets no more until reading resumes.
+        self.is_reading_paused = True
+        if self.transport is not None:
+            self.transport.pause_reading()
+
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        self.is_reading_paused = False
+        super().resume_reading(resume_parser)
 
 
 def parser_error(error: HttpProcessingError) -> ParserError:
@@ -101,17 +118,34 @@ def check() -> None:
         # The pure Python parser is slow and more lenient with malformed messages.
         raise ImportError(f"{release} came without its compiled HTTP parser")
     try:
-        handler = detached_handler()
-        handler.data_received(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        handler.data_received(b"\0\r\n\r\n")
-        handler.refuse(HttpProcessingError(code=400, message="no"))
-        request, *errors = [each for each, _ in handler.parsed]
-        is_closing = without_keep_alive(request).should_close
-        causes = [error.exc for error in errors if isinstance(error, ParserError)]
-    except (AttributeError, TypeError, ValueError) as error:
+        _check_queue()
+        _check_pauses()
+    except Exception as error:
         raise ImportError(f"{release} is not supported: {error}") from error
-    if not is_closing or len(causes) != 2 or not isinstance(causes[0], HttpProcessingError):
-        raise ImportError(f"{release} is not supported: it queues requests in another way")
+
+
+def _check_queue() -> None:
+    handler = detached_handler()
+    handler.data_received(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    handler.data_received(b"\0\r\n\r\n")
+    handler.refuse(HttpProcessingError(code=400, message="no"))
+    request, *errors = [each for each, _ in handler.parsed]
+    causes = [error.exc for error in errors if isinstance(error, ParserError)]
+    if len(causes) != 2 or not isinstance(causes[0], HttpProcessingError):
+        raise ValueError("it queues requests in another way")
+    if not without_keep_alive(request).should_close:
+        raise ValueError("it describes requests in another way")
+
+
+def _check_pauses() -> None:
+    handler = detached_handler(read_bufsize=1)
+    handler.data_received(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
+    handler.data_received(b"1234")
+    was_paused = handler.is_reading_paused
+    _, body = handler.parsed[-1]
+    body.read_nowait()
+    if not was_paused or handler.is_reading_paused:
+        raise ValueError("it pauses reading in another way")
 
 
 def missing(loop: asyncio.AbstractEventLoop) -> list[str]:

@@ -75,7 +75,6 @@ class RequestHandler(ParsingHandler):
         self._reads_little = False
         self._held = bytearray()
         self._is_busy = False  # Whether bytes are being given away.
-        self._is_reading_paused = False  # Whether who reads the body has enough for now.
         self._is_closing = False  # Whether aiohttp handles no further request.
         # The request that was parsed last:
         self._head_size = 0
@@ -118,22 +117,14 @@ class RequestHandler(ParsingHandler):
         if (
             isinstance(body, SizedBody)
             and len(data) <= body.left
-            and not (self._held or self._is_reading_paused)
+            and not (self._held or self.is_reading_paused)
         ):
             self._feed(body, data)
             return
         self._held += data
         self._advance()
 
-    def pause_reading(self) -> None:
-        # The parser is not paused: that is remembered for a later body where this one ends first.
-        # It gets what has been read at once, and no more until reading is resumed.
-        self._is_reading_paused = True
-        if self.transport is not None:
-            self.transport.pause_reading()
-
     def resume_reading(self, resume_parser: bool = True) -> None:
-        self._is_reading_paused = False
         super().resume_reading(resume_parser)
         self._advance()
 
@@ -160,7 +151,7 @@ class RequestHandler(ParsingHandler):
     def _step(self) -> bool:
         """Give a part of what is held away; tell whether to go on with the rest."""
         if self._body is not None:
-            if self._is_undecided or self._is_reading_paused:
+            if self._is_undecided or self.is_reading_paused:
                 return False
             data = bytes(self._held)
             self._held.clear()
@@ -296,7 +287,7 @@ class RequestHandler(ParsingHandler):
         if is_full != self._reads_little:
             self._reads_little = is_full
             self._ahead.bound_reads(transport, little=is_full)
-        if self._is_reading_paused or (held and (held >= _HELD or is_full)):
+        if self.is_reading_paused or (held and (held >= _HELD or is_full)):
             transport.pause_reading()
         else:
             transport.resume_reading()
@@ -402,7 +393,7 @@ class RequestHandler(ParsingHandler):
             # Most clients read no answer before all of a body is sent.
             self._may_drop = 1 << 62
         self._held.clear()
-        self._is_reading_paused = False
+        self.is_reading_paused = False
         try:
             transport.write_eof()
         except OSError:
@@ -473,7 +464,7 @@ class RequestHandler(ParsingHandler):
         if not self._is_handled and not self._ends_with_client:
             if self._payload.is_eof():
                 return  # `_finished` ends the connection.
-            if self._held or self._is_reading_paused:
+            if self._held or self.is_reading_paused:
                 # The rest of the body is here, and waits for who reads it.
                 asyncio.get_running_loop().call_later(_HALF_CLOSE, self._after_eof)
                 return

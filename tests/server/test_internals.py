@@ -34,6 +34,11 @@ def receive_twice(self, data):
 
 RequestHandler.data_received = receive_twice
 """
+UNREAD = """
+from aiohttp import StreamReader
+
+StreamReader.read_nowait = lambda self: b""
+"""
 
 
 def start(before: str, *options: str) -> subprocess.Popen[str]:
@@ -57,6 +62,7 @@ def start(before: str, *options: str) -> subprocess.Popen[str]:
         (WITHOUT.format("_messages"), "_messages"),
         (WITHOUT.format("_waiter"), "_waiter"),
         (CHANGED, "queues requests in another way"),
+        (UNREAD, "pauses reading in another way"),
     ],
 )
 def test_it_does_not_start_where_aiohttp_is_not_as_needed(
