@@ -8,9 +8,8 @@ from collections import deque
 from operator import index, lt
 from typing import Any, NotRequired, TypedDict
 
-from xxhash import xxh3_64
-
 from forstcore import wire
+from forstcore._io.digest import digest_text, new_digest
 from forstcore.errors import StreamFailedError
 
 __all__ = ["ErrorLine", "FrameReader", "Summary"]
@@ -90,7 +89,7 @@ class FrameReader:
         self._held: list[bytes] = []
         self._ready: list[bytes] = []
         self._tail: list[bytes] = []
-        self._digest = xxh3_64()
+        self._digest = new_digest()
         self._size = 0
 
     def feed(self, data: bytes) -> list[bytes]:
@@ -205,7 +204,7 @@ class FrameReader:
     def _end(self, summary: Summary) -> None:
         if self._rejected:
             raise _broken("error lines that :rejected announced are missing")
-        digest = f"xxh3:{self._digest.hexdigest()}"
+        digest = digest_text(self._digest)
         if (summary["digest"], summary["bytes_out"]) != (digest, self._size):
             raise StreamFailedError(
                 "corrupt",

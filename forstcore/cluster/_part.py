@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from distributed import get_worker
-from xxhash import xxh3_64
 
+from forstcore._io.digest import digest_text, new_digest
 from forstcore._version import VERSION
 from forstcore.cluster import _blocks
 from forstcore.cluster._blocks import Block
@@ -119,7 +119,7 @@ async def _process(block: Block, config: RunConfig, processor: Processor) -> Par
     )
     source = _read(_blocks.pieces(config.system, block), in_thread=processor.is_async)
     name = config.file_of("part", block)
-    digest = xxh3_64()
+    digest = new_digest()
     async with AsyncExitStack() as stack:
         out = stack.enter_context(config.output.writing(name))
         errors = ErrorsFile(block, config.output, config.file_of("errors", block), stack)
@@ -145,7 +145,7 @@ async def _process(block: Block, config: RunConfig, processor: Processor) -> Par
             "errors_file": errors.name if errors.has_written else None,
             "bytes_in": engine.bytes_in,
             "bytes_out": engine.bytes_out,
-            "digest": f"xxh3:{digest.hexdigest()}",
+            "digest": digest_text(digest),
         }
         # Written before the files get their names, so that a report lists every file. Resuming
         # keeps a part only if its file exists, too.

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from forstcore import wire
+from forstcore._io.digest import DIGEST_PATTERN
 from forstcore._proc import ERROR_CODES
 from server.http.compression import CODINGS
 
@@ -110,7 +111,7 @@ _SCHEMAS: Json = {
         "The counters of a stream that ended well, and a digest of its result and error lines.",
         {
             **_COUNTERS,
-            "digest": {"type": "string", "pattern": "^xxh3:[0-9a-f]{16}$"},
+            "digest": {"type": "string", "pattern": DIGEST_PATTERN},
             "errors_by_code": {
                 "type": "object",
                 "description": "Of a stream without a record: how many lines were rejected, by "

@@ -9,9 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from xxhash import xxh3_64
-
 from forstcore import RejectedLines, wire
+from forstcore._io.digest import digest_text, new_digest
 from server.errors import StreamError, problem
 from server.observe.counters import Counted, came_to_nothing, counters_of
 
@@ -31,7 +30,7 @@ class ControlLines:
 
     def __init__(self, stream: Counted) -> None:
         self._stream = stream
-        self.digest = xxh3_64()
+        self.digest = new_digest()
         self.acked = 0
 
     def results(self, results: bytes, rejected: RejectedLines | None = None) -> bytes:
@@ -59,10 +58,9 @@ class ControlLines:
     def end(self) -> bytes:
         """Write the last line of a stream that ended well.
 
-        The digest is XXH3 (64 bits, hexadecimal) over the result and error lines, control
-        lines left out.
+        The digest covers the result and error lines, without control lines.
         """
-        digest = f"xxh3:{self.digest.hexdigest()}"
+        digest = digest_text(self.digest)
         counters: dict[str, object] = {**counters_of(self._stream), "digest": digest}
         if came_to_nothing(self._stream):
             # A client that is told nothing else has to know why.
