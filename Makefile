@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PORT   ?= 8080
 BIN    := .venv/bin
-# Half of the time tests wait for something, so there are more of them at once than cores.
+# Tests spend half of their time waiting, so run more processes than there are cores.
 JOBS   ?= $(shell expr 2 \* $$(nproc 2>/dev/null || sysctl -n hw.ncpu))
 PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
 CORE   := setup.py pyproject.toml $(shell find forstcore server -name '*.pyx' -o -name '*.pxd' -o -name '*.h')
@@ -28,25 +28,25 @@ help: ## list the targets
 	$(BIN)/pip install --quiet --group dev
 	@touch $@
 
-run: .venv/run ## build, and start the server on PORT (8080)
+run: .venv/run ## build and start the server on PORT (8080)
 	@echo "Paste this in another terminal:"
 	@echo "  curl -sN -X POST -T examples/records.ndjson http://127.0.0.1:$(PORT)/streaming-process"
 	@exec $(BIN)/python -m server --port $(PORT)
 
-test: .venv/dev ## build, and run the tests, in a few minutes; ARGS="tests/core -x" for less
+test: .venv/dev ## build and run the tests (a few minutes); select some with ARGS="tests/core -x"
 	$(PYTEST) --timeout 300 -m 'not long' $(ARGS)
 
-test-long: .venv/dev ## build, and run the tests that explore, or build packages
+test-long: .venv/dev ## build and run the long tests: randomized ones and package builds
 	$(PYTEST) --timeout 1800 -m long $(ARGS)
 
-lint: .venv/dev ## check style and types, and that Cython has nothing to say about the core
+lint: .venv/dev ## check style and types, and that the core compiles without Cython warnings
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint forstcore server
 	$(BIN)/python tests/cython_is_quiet.py
 
-bench: .venv/dev ## measure everything once, quickly, beside the peers that are installed
+bench: .venv/dev ## run short versions of all benchmarks, with the peers that are installed
 	$(BIN)/python -m benchmarks.core
 	$(BIN)/python -m benchmarks.server --repetitions 2
 	$(BIN)/python -m benchmarks.processors --repeat 2
@@ -55,22 +55,22 @@ bench: .venv/dev ## measure everything once, quickly, beside the peers that are 
 	$(BIN)/python -m benchmarks.cli --runs 2
 	$(BIN)/python -m benchmarks.dashboard --streams 10 --seconds 5
 
-bench-peers: .venv/dev ## install the peers, measure the server beside them, save table and plot
+bench-peers: .venv/dev ## install the peers, compare the server with them, save table and plot
 	bash benchmarks/install
 	$(BIN)/python -m benchmarks.server --save benchmarks/results
 
-soak: .venv/dev ## keep a server under mixed load for MINUTES (30): everything has to come back
+soak: .venv/dev ## run a server under mixed load for MINUTES (30) and check for leaks and lost data
 	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),30) --seed $(or $(SEED),1) --save build/soak
 
-docs: .venv/dev ## write the reference from the code, and the site into build/site
+docs: .venv/dev ## generate the reference from the code, and the site in build/site
 	$(BIN)/python docs/generate.py
 	$(BIN)/python -m sphinx -q -W --keep-going -c docs . build/site
 	@echo "build/site/docs/index.html"
 
-audit: .venv/dev ## kill, stop and starve client, proxy and server for MINUTES (1), as SEED (1) says
+audit: .venv/dev ## inject faults into client, proxy and server for MINUTES (1), reproducible by SEED (1)
 	$(BIN)/python -m tests.audit --minutes $(or $(MINUTES),1) --seed $(or $(SEED),1)
 
-annotate: .venv/dev ## write the core as HTML, beside each .pyx: yellow lines touch Python objects
+annotate: .venv/dev ## write annotated HTML beside each .pyx: yellow lines use Python objects
 	FORSTCORE_ANNOTATE=1 $(BIN)/python setup.py --quiet build_ext --inplace --force
 
 asan: .venv/dev ## run the tests of the compiled code under AddressSanitizer and UBSan
@@ -82,11 +82,11 @@ asan: .venv/dev ## run the tests of the compiled code under AddressSanitizer and
 	  ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=. PYTHONMALLOC=malloc \
 	  ../../$(BIN)/python -m pytest -p no:cacheprovider tests/core tests/server/test_chunked.py tests/server/test_fast_path.py -k "not rss"
 
-fuzz: .venv/dev ## let libFuzzer look for faults: one TARGET or all, SECONDS (60) for each
+fuzz: .venv/dev ## fuzz the compiled code with libFuzzer: one TARGET or all, SECONDS (60) each
 	$(BIN)/pip install --quiet --group fuzz
 	$(BIN)/python -m fuzz.explore --seconds $(or $(SECONDS),60) $(TARGET)
 
-dist: .venv/pip ## build sdist and wheel into dist/, and prove them in a fresh environment
+dist: .venv/pip ## build sdist and wheel in dist/, and test them in a fresh environment
 	rm -rf dist build/dist
 	$(BIN)/pip install --quiet --group dist
 	$(BIN)/python -m build --outdir dist .

@@ -1,6 +1,6 @@
-"""The compiled extensions: every .pyx of the packages. Everything else is in pyproject.toml.
+"""Builds the extensions, one for each .pyx file. All other metadata is in pyproject.toml.
 
-Switches, by environment variable:
+Environment variables:
     FORSTCORE_ANNOTATE=1   also write the annotated HTML of each .pyx
     FORSTCORE_SANITIZE=1   build with AddressSanitizer and UndefinedBehaviorSanitizer
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 from setuptools import Extension, setup
 
 # isort: split
-# Cython patches distutils, so setuptools comes first.
+# Cython patches distutils, so setuptools must be imported first.
 import Cython.Compiler.Options
 from Cython.Build import cythonize
 

@@ -1,8 +1,8 @@
-"""Measure `forstcore process` beside what else turns a file of records into another.
+"""Compare `forstcore process` with other programs that convert files of records.
 
-Each contestant reads a file of 110-byte records and writes to /dev/null, so that no disk is
-measured; the file is in the page cache. Those that are slow get a part of it. Runs are
-interleaved; medians are told.
+Each program reads a file of 110-byte records from the page cache and writes to /dev/null, so that
+the disk is not measured. Slow programs get a part of the file. Runs are interleaved, and medians
+are printed.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ for line in open(sys.argv[1], "rb"):
 
 
 class Run(NamedTuple):
-    """One run: MB/s, and the most memory that the process had, in MiB."""
+    """One run: MB/s, and the peak memory of the process in MiB."""
 
     rate: float
     memory: float
 
 
 def main() -> None:
-    """Write a line for each contestant."""
+    """Print a line for each program."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cli", description=__doc__)
     parser.add_argument("--megabytes", type=int, default=1000, help="size of the file")
     parser.add_argument("--runs", type=int, default=5)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         whole, part = Path(directory, "whole.ndjson"), Path(directory, "part.ndjson")
-        # Elsewhere: what this process has in memory would count as its children's.
+        # Created by a child process: the memory of this process would count for its children.
         size = min(options.megabytes, 50) * 1_000_000
         with part.open("wb") as file:
             writer = [sys.executable, "-m", "benchmarks.records", "110", str(size)]
@@ -78,9 +78,9 @@ def main() -> None:
 
 
 def measure(command: list[str], file: Path) -> Run:
-    """Run a command on a file, its output thrown away; `cat` through a pipe, which copies."""
+    """Run a command on a file and discard its output; `cat` writes to a pipe, so that it copies."""
     if command == ["cat"]:
-        # To /dev/null it would read nothing: its output has to be something that is written.
+        # With /dev/null as its output, cat would not need to read the file.
         script = 'cat "$0" | cat > /dev/null'
         command = ["sh", "-c", script]
     started = time.perf_counter()

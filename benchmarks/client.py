@@ -1,7 +1,7 @@
-"""Speed of the Python client, beside what one would write with aiohttp.
+"""Compare the speed of the Python client with typical code based on aiohttp.
 
-The server runs on one core, the client on another. Each figure comes from fresh processes; the
-repetitions of all ways are interleaved, and medians are printed. See README.md and
+The server runs on one core, the client on another. Each figure comes from fresh processes;
+repetitions of all variants are interleaved, and medians are printed. See README.md and
 `python -m benchmarks.client --help`.
 """
 
@@ -73,7 +73,7 @@ def dicts(*, asynchronous: bool = False, resume: bool = False) -> Way:
 
 
 def raw(size: int, *, resume: bool = False) -> Way:
-    """Chunks of bytes that cut lines anywhere in, chunks of whole lines out."""
+    """Chunks of bytes with arbitrary boundaries in, chunks of whole lines out."""
 
     async def run(url: str, body: bytes, times: int) -> int:
         chunks = records.cut_anywhere(body, size)
@@ -98,11 +98,11 @@ WAYS: Final[dict[str, tuple[Way, int]]] = {
     "raw 64 KiB, resume": (raw(1 << 16, resume=True), 100),
     "raw 1 MiB, resume": (raw(1 << 20, resume=True), 100),
 }
-"""How to stream, and how many times the body."""
+"""The variants: the function that streams, and how many times it sends the body."""
 
 
 def measure_here(name: str, url: str) -> dict[str, float]:
-    """Stream in this process, and return what it took."""
+    """Stream in this process, and return the time and CPU time it took."""
     if CORES:
         os.sched_setaffinity(0, {CORES[1]})
     way, times = WAYS[name]
@@ -118,7 +118,7 @@ def measure_here(name: str, url: str) -> dict[str, float]:
 
 
 def measure(name: str) -> dict[str, float]:
-    """Measure one way with fresh processes."""
+    """Measure one variant with fresh processes."""
     with running(SERVER) as server:
         url = f"http://127.0.0.1:{server.port}"
         done = subprocess.run(
@@ -134,11 +134,11 @@ def measure(name: str) -> dict[str, float]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure every way, and print a table."""
+    """Measure every variant, and print a table."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.client", description=(__doc__ or "").split("\n\n")[0]
     )
-    parser.add_argument("--repeat", type=int, default=5, help="turns of each way (default: 5)")
+    parser.add_argument("--repeat", type=int, default=5, help="runs of each variant (default: 5)")
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS), metavar="WAY")
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)

@@ -1,8 +1,9 @@
-"""Measure `forstcore process` on a local cluster beside the same in one process.
+"""Compare `forstcore process` on a local cluster with a single process.
 
-All read a file of 110-byte records from the page cache, and write their results into the same
-directory. For the cluster, its start is told apart, and what a block costs: the difference
-between many blocks and one, of a small file. Runs are interleaved; medians are told.
+All variants read a file of 110-byte records from the page cache and write their results to the
+same directory. The start of the cluster is reported separately. The cost of a block is the
+difference between many blocks and one, for a small file. Runs are interleaved, and medians are
+printed.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ from forstcore.cluster.local import local_cluster
 
 
 def main() -> None:
-    """Write a line for each contestant, and one for what a block costs."""
+    """Print a line for each variant, and one for the cost of a block."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cluster", description=__doc__)
     parser.add_argument("--megabytes", type=int, default=1000, help="size of the file")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--processes", type=int, default=2, help="workers of the cluster")
-    parser.add_argument("--blocks", type=int, default=200, help="of the small file")
-    parser.add_argument("--directory", help="for the files; default: that for temporary files")
+    parser.add_argument("--blocks", type=int, default=200, help="blocks of the small file")
+    parser.add_argument("--directory", help="directory for files (default: the temporary one)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.directory) as directory:
         file, out = Path(directory, "in.ndjson"), Path(directory, "out")
@@ -71,21 +72,21 @@ def main() -> None:
 
 
 def command(arguments: list[str]) -> float:
-    """Return the seconds that a command takes."""
+    """Return the duration of a command in seconds."""
     started = time.perf_counter()
     subprocess.run(arguments, check=True)
     return time.perf_counter() - started
 
 
 def dataset(client: Client, file: Path, out: Path, blocksize: int | str = "64 MiB") -> float:
-    """Return the seconds that a file takes on the cluster."""
+    """Return the seconds that the cluster needs for a file."""
     started = time.perf_counter()
     process_dataset(file, out, client=client, blocksize=blocksize, overwrite=True)
     return time.perf_counter() - started
 
 
 def write_records(path: Path, megabytes: int) -> None:
-    """Write a file, in blocks that repeat."""
+    """Write a file by repeating a block."""
     size = min(megabytes, 50) * 1_000_000
     with path.open("wb") as file:
         writer = [sys.executable, "-m", "benchmarks.records", "110", str(size)]
@@ -95,7 +96,7 @@ def write_records(path: Path, megabytes: int) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove what a run has written, so that the next has nothing to write over."""
+    """Remove the output of a run, so that the next one does not overwrite files."""
     if path.is_dir():
         shutil.rmtree(path)
     else:

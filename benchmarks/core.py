@@ -1,9 +1,9 @@
-"""Speed of the core alone on one thread, beside its peers and beside plain memory traffic.
+"""Compare the speed of the core on one thread with its peers and with plain memory access.
 
-Every contestant reads the same NDJSON, cut into the same 64 KiB blocks, one short turn after
-the other in shuffled order, so that a change of the machine's speed hits all of them alike.
-Figures are medians of CPU time over turns and over fresh processes.
-`python -m benchmarks.core --help` tells more.
+Every contestant reads the same NDJSON, divided into the same 64 KiB blocks. They run in short
+turns in random order, so that changes in the machine's speed affect all of them equally.
+Figures are medians of CPU time over turns and fresh processes.
+See `python -m benchmarks.core --help`.
 """
 
 import argparse
@@ -30,8 +30,8 @@ ORJSON: Final = "orjson (loads + dumps, line by line)"
 JSON: Final = "json (loads + dumps, line by line)"
 _TURNS: Final = 9
 
-# CPU time of the thread: nothing here waits, so it is the time on a quiet machine, and what other
-# processes take does not count. On Windows its steps are too coarse.
+# CPU time of the thread: nothing here waits, so it equals the time on an idle machine, and other
+# processes do not affect it. On Windows its resolution is too low.
 _clock = time.perf_counter if sys.platform == "win32" else time.thread_time
 
 Pass = Callable[[], object]
@@ -45,7 +45,7 @@ class Contestant:
     name: str
     run: Pass
     prepare: Callable[[], object] = bool  # untimed, before each turn
-    warm: bool = True  # so fast that what the contestant before left in the caches would show
+    warm: bool = True  # run once untimed, because it is fast enough to depend on cache content
 
 
 class Row(TypedDict):
@@ -59,7 +59,7 @@ class Row(TypedDict):
 
 
 class Report(TypedDict):
-    """All that was measured for one kind of record."""
+    """All measurements for one kind of record."""
 
     kind: str
     records: int
@@ -70,7 +70,7 @@ class Report(TypedDict):
 
 
 class Corpus:
-    """The bytes of one kind, cut in both ways."""
+    """The input of one kind, divided into blocks and into lines."""
 
     def __init__(self, kind: str, size: int) -> None:
         self.kind = kind
@@ -81,8 +81,8 @@ class Corpus:
 
 
 def _memory_contestants(corpus: Corpus) -> list[Contestant]:
-    # One destination that stays in the first-level or second-level cache: the figure is that of
-    # reading the same input once and writing it to warm memory.
+    # The destination stays in the L1 or L2 cache, so the figure is that of reading the input once
+    # and writing to cached memory.
     room = memoryview(bytearray(max(map(len, corpus.blocks))))
     pairs = [(room[: len(block)], memoryview(block)) for block in corpus.blocks]
 
@@ -131,7 +131,7 @@ def _json_contestants(corpus: Corpus, notes: list[str]) -> list[Contestant]:
         for block in corpus.blocks:
             lines = block.split(b"\n")
             lines.pop()
-            # The dict is built in place: a call per record would be Python's cost, not orjson's.
+            # Build the dict inline: a function call per record would measure Python, not orjson.
             out = []
             for line in lines:
                 record = loads(line)
@@ -248,9 +248,9 @@ def measure(kind: str, seconds: float, size: int, seed: int) -> tuple[Report, li
 
 
 def measure_in_fresh_processes(kind: str, seconds: float, size: int, processes: int) -> Report:
-    """Measure one kind in several processes after one another and merge their turns.
+    """Measure one kind in several consecutive processes and merge their turns.
 
-    Memory layout is drawn anew for each process and moves figures by more than noise does.
+    The memory layout differs between processes and affects the figures more than noise does.
     """
     context = multiprocessing.get_context("spawn")
     merged: list[list[float]] = []
@@ -268,7 +268,7 @@ def measure_in_fresh_processes(kind: str, seconds: float, size: int, processes: 
 
 
 def table(report: Report) -> str:
-    """Lay one report out for people."""
+    """Format a report as a table."""
     speeds = {row["name"]: row["gb_per_s"] for row in report["rows"]}
     mean = report["bytes_in"] / report["records"]
     out = [
@@ -291,7 +291,7 @@ def table(report: Report) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.core",
-        description="Measure the core alone on one thread, beside orjson, json, memchr and memcpy.",
+        description="Compare the core on one thread with orjson, json, memchr and memcpy.",
         epilog=(
             "GB/s counts input bytes (1 GB is 10^9). 'x memcpy' is the share of the speed at "
             "which this machine copies the same blocks; 'x orjson' is how many times faster than "
@@ -310,11 +310,11 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument(
         "--processes", type=int, default=3,
-        help="fresh processes that share the time, one after the other (default: %(default)s)",
+        help="number of consecutive processes that share the time (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
         "--size", type=int, default=4 << 20,
-        help="bytes of input; more than the second-level cache holds (default: %(default)s)",
+        help="bytes of input; should exceed the L2 cache (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print one JSON object for each kind")
     return parser

@@ -1,6 +1,6 @@
-"""Measure what the dashboard costs the server: CPU with and without viewers.
+"""Measure the CPU usage that the dashboard causes in the server, with and without viewers.
 
-Linux only: the time on the CPU is the kernel's, in nanoseconds.
+Linux only: it reads CPU times from the kernel's scheduler, in nanoseconds.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _LISTENS = re.compile(r"listens on http://([^\s:]+):(\d+)")
 
 
 def main() -> None:
-    """Write a line for each number of open streams."""
+    """Print a line for each number of open streams."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.dashboard", description=__doc__)
     parser.add_argument("--viewers", type=int, default=10)
     parser.add_argument("--streams", type=int, nargs="*", default=[0, 10, 100])
@@ -70,7 +70,7 @@ def _look(host: str, port: int) -> None:
         for _ in connection.getresponse():
             pass
     except (OSError, http.client.HTTPException):
-        return  # The server was ended.
+        return  # The server was stopped.
 
 
 def _share(process: int, seconds: float) -> float:

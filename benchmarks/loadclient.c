@@ -1,14 +1,13 @@
 /*
- * A load client for streaming HTTP/1.1 servers, made so that it is not the bottleneck.
+ * A load client for streaming HTTP/1.1 servers, designed not to be the bottleneck.
  *
- * The request body is framed into HTTP chunks ahead of time and sent in large writes, while the
- * chunked response is read and decoded by the same poll loop. Every byte is accounted for: the
- * report counts what was sent and received, and a response that ends without its terminating
- * chunk is an error.
+ * It encodes the request body as HTTP chunks in advance and sends it in large writes, while the
+ * same poll loop reads and decodes the chunked response. The report contains the number of bytes
+ * sent and received; a response without its terminating chunk is an error.
  *
- * One thread on purpose: on a small machine a second one would compete with the server. Plain
- * writes on purpose too: sendfile costs the client less, but the small pages it hands over cost
- * the server's reads more, and the client is not what is measured.
+ * It uses a single thread, because on a small machine a second one would compete with the server.
+ * It uses plain writes, because sendfile, although cheaper for the client, passes small pages that
+ * make the server's reads more expensive.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -73,7 +72,7 @@ static const char USAGE[] =
     "example: loadclient throughput --body records.ndjson --total 1000000000 --chunk record \\\n"
     "             127.0.0.1 8080 /streaming-process\n";
 
-/* Ends the program with a message; `code` is its exit status. */
+/* Exits with a message and the exit status `code`. */
 static void
 fail(int code, const char *format, ...)
 {
@@ -130,7 +129,7 @@ typedef struct {
     uint64_t stop_after; /* response bytes */
     double stop_seconds;
     double timeout;
-    char headers[4096];  /* further request headers, each with CRLF */
+    char headers[4096];  /* additional request headers, each with CRLF */
 } Options;
 
 static uint64_t
@@ -188,7 +187,7 @@ parse_options(int argc, char **argv)
         if (options.mode == STOP)
             fail(EXIT_USAGE, "the mode is throughput, latency or stop, not '%s'", argv[1]);
 
-    /* getopt sees the mode in the place of the program's name. */
+    /* Pass the mode to getopt in place of the program's name. */
     argc--, argv++;
     size_t headers = 0;
     int letter;
@@ -269,7 +268,7 @@ read_file(const char *path)
     return span;
 }
 
-/* Length of the line that starts here, its LF included. */
+/* Length of the line that starts here, including its LF. */
 static size_t
 line_size(const char *start, const char *end)
 {
@@ -302,16 +301,16 @@ frame_body(Span body, const Options *options)
     return framed;
 }
 
-/* Sixteen bytes at a time, for any processor: GCC and Clang lower it to what there is. */
+/* Vectors of sixteen bytes, which GCC and Clang compile for any processor. */
 typedef uint8_t Lanes __attribute__((vector_size(16)));
 
-/* Exact count of LF. It runs over every byte that comes back, so a plain loop would show. */
+/* Counts LF. Vectorized, because it processes every byte of the response. */
 static uint64_t
 count_lines(const char *bytes, size_t size)
 {
     uint64_t lines = 0;
     while (size >= sizeof(Lanes)) {
-        /* A lane that matches is -1; 255 rounds cannot overflow its count. */
+        /* A matching lane is -1, so its count cannot overflow within 255 rounds. */
         size_t rounds = size / sizeof(Lanes) < 255 ? size / sizeof(Lanes) : 255;
         Lanes sums = {0};
         for (size_t i = 0; i < rounds; i++, bytes += sizeof(Lanes)) {
@@ -343,7 +342,7 @@ typedef enum {
 
 typedef struct {
     State state;
-    uint64_t left;   /* of the chunk's data, or the size so far */
+    uint64_t left;   /* remaining bytes of the chunk, or its size while that is being read */
     unsigned digits;
     uint64_t bytes;  /* decoded body */
     uint64_t lines;
@@ -370,7 +369,7 @@ has_chunked_encoding(const char *head)
     return false;
 }
 
-/* Takes bytes of the head; returns how many. Ends the program if it is not what we want. */
+/* Consumes bytes of the head; returns how many. Exits if the response is not as expected. */
 static size_t
 take_head(Response *response, const char *bytes, size_t size)
 {
@@ -557,7 +556,7 @@ all_sent(const Exchange *exchange)
     return exchange->piece > exchange->repeats + 1;
 }
 
-/* One read; false when there is nothing to read now. */
+/* One read; false if it would block. */
 static bool
 read_some(Exchange *exchange)
 {
@@ -578,7 +577,7 @@ read_some(Exchange *exchange)
     return false;
 }
 
-/* One write; false when the socket takes nothing now. */
+/* One write; false if it would block. */
 static bool
 write_some(Exchange *exchange)
 {
@@ -592,7 +591,7 @@ write_some(Exchange *exchange)
     if (sent < 0) {
         if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)
             return false;
-        /* The server may have answered before it closed: that answer says more. */
+        /* The server may have responded before it closed the connection: report that response. */
         exchange->write_error = errno;
         return false;
     }
@@ -604,7 +603,7 @@ write_some(Exchange *exchange)
     return true;
 }
 
-/* Framed body bytes sent so far: what moved while nothing was read. */
+/* Framed body bytes sent so far, also while the client was not reading. */
 static uint64_t
 framed_sent(const Exchange *exchange)
 {
@@ -653,7 +652,7 @@ run_throughput(Exchange *exchange, Span body)
         }
         struct pollfd entry = {.fd = exchange->fd};
         entry.events = (short)((reading ? POLLIN : 0) | (writing ? POLLOUT : 0));
-        /* With neither event wanted, a closed connection would wake poll at once for ever. */
+        /* Without any requested event, poll would return immediately forever if the peer closed. */
         int ready = poll(&entry, entry.events ? 1 : 0, patience > 0 ? (int)(patience * 1e3) + 1 : 0);
         if (ready < 0 && errno != EINTR)
             fail(EXIT_IO, "poll: %s", strerror(errno));
@@ -722,7 +721,7 @@ run_latency(Exchange *exchange, Span body)
     struct timeval patience = {.tv_sec = (time_t)options->timeout,
                                .tv_usec = (suseconds_t)(options->timeout * 1e6) % 1000000};
 
-    /* A blocking read wakes once, where poll and read would be two calls. */
+    /* A blocking read is a single call, instead of poll and read. */
     setsockopt(exchange->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     write_all(exchange, exchange->head.bytes, exchange->head.size);
     for (uint64_t i = 0; i < options->warmup + options->count; i++) {

@@ -1,7 +1,7 @@
-"""What native processors cost: the built-in one beside one in C that does the same.
+"""Compare the built-in processor with an equivalent native processor in C.
 
-Through the server on one core, with one worker, in turns; then in this process, a processor of
-about 2 µs a record over more and more workers. Medians are printed.
+First through the server on one core with one worker, alternating; then in this process, with a
+processor that takes about 2 µs per record and an increasing number of workers. Medians are printed.
 `python -m benchmarks.native --help` lists the options.
 """
 
@@ -31,11 +31,11 @@ forstcore.processor("twin")(cases.twin)
 """
 SOURCE: Final = Path(native.__file__).with_name("cases.c")
 _BODY: Final = 4 << 20
-_PIECE: Final = 1 << 16  # Bytes that come in one piece, in process.
+_PIECE: Final = 1 << 16  # Bytes of a chunk, for the measurements in this process.
 
 
 def compare_servers(directory: Path, body: Path, options: argparse.Namespace) -> None:
-    """Measure the ways to the same results through a server."""
+    """Measure processors with the same results through a server."""
     routes = directory / "routes.py"
     routes.write_text(ROUTES)
     command = (sys.executable, "-m", "server", "--no-access-log", "--workers", "1")
@@ -68,7 +68,7 @@ def compare_servers(directory: Path, body: Path, options: argparse.Namespace) ->
 
 
 def compare_workers(cases: ModuleType, body: bytes, options: argparse.Namespace) -> None:
-    """Measure how a processor that takes its time gains from workers."""
+    """Measure how a slow processor scales with the number of workers."""
     pieces = [body[at : at + _PIECE] for at in range(0, len(body), _PIECE)] * 6
     lines = body.count(b"\n") * 6
     expected = forstcore.process_block(b"".join(pieces))
@@ -92,7 +92,7 @@ def compare_workers(cases: ModuleType, body: bytes, options: argparse.Namespace)
 
 
 def main() -> None:
-    """Measure, and print what came of it."""
+    """Run the measurements and print the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeat", type=int, default=5, help="runs of each (default: 5)")
     parser.add_argument("--size", type=int, default=10**9, help="bytes of a run (default: 10**9)")
@@ -101,7 +101,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, nargs="+", default=list(powers))
     options = parser.parse_args()
     if options.size < 10**8:
-        parser.error("--size: CPU time is counted in hundredths of a second; 10**8 at least")
+        parser.error("--size must be at least 10**8: CPU time has a resolution of 10 ms")
     network = unpaced_network(sys.argv[1:], "benchmarks.native")
     build()
     body = records.make("110", _BODY)

@@ -1,7 +1,7 @@
-"""What processors cost: a function on dicts beside the obvious server, and many that wait.
+"""Measure Python processors: a function on dicts compared with a simple server, and async ones.
 
 Each figure comes from a fresh server process; repetitions are interleaved, and medians are
-printed. The client is in a process of its own and sends what it has prepared.
+printed. The client runs in a separate process and sends a prepared body.
 `python -m benchmarks.processors --help` lists the options.
 """
 
@@ -50,12 +50,12 @@ _START_SECONDS: Final = 15.0
 
 
 class BenchmarkError(Exception):
-    """A server did not do what it must; the message says which and what."""
+    """A server misbehaved; the message names the server and the problem."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """Something to measure: a server, the path on it, and how many records it gets."""
+    """A measurement: a server, a path on it, and the number of records."""
 
     name: str
     command: tuple[str, ...]
@@ -65,7 +65,7 @@ class Case:
 
 @contextlib.contextmanager
 def running(command: tuple[str, ...]) -> Iterator[int]:
-    """Run a server on a free port; return the port when it takes connections."""
+    """Run a server on a free port; return the port when it accepts connections."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -87,7 +87,7 @@ def running(command: tuple[str, ...]) -> Iterator[int]:
 
 
 def exchange(port: int, path: str, records: int) -> tuple[float, bytes]:
-    """Stream records through a server; return how many seconds that took, and the results."""
+    """Stream records through a server; return the duration in seconds, and the results."""
     data = b"".join(_RECORD % number for number in range(records))
     chunks = (data[at : at + _CHUNK] for at in range(0, len(data), _CHUNK))
     body = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
@@ -109,7 +109,7 @@ def exchange(port: int, path: str, records: int) -> tuple[float, bytes]:
 
 
 def results_of(response: bytes) -> bytes:
-    """Take the body out of a chunked response."""
+    """Extract the body of a chunked response."""
     _, _, rest = response.partition(b"\r\n\r\n")
     body = bytearray()
     place = 0
@@ -123,7 +123,7 @@ def results_of(response: bytes) -> bytes:
 
 
 def measure(case: Case) -> float:
-    """Return the seconds of one run on a fresh server, which must bring back every record."""
+    """Return the seconds of a run on a fresh server; check that it returns every record."""
     with running(case.command) as port:
         exchange(port, case.path, 100)
         seconds, results = exchange(port, case.path, case.records)
@@ -133,7 +133,7 @@ def measure(case: Case) -> float:
 
 
 def main() -> None:
-    """Measure, and print what came of it."""
+    """Run the measurements and print the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, default=100_000, help="records of a run")
     parser.add_argument("--repeat", type=int, default=5, help="runs of each case")

@@ -1,11 +1,10 @@
-"""Deterministic NDJSON for the benchmarks.
+"""Generate deterministic NDJSON for the benchmarks.
 
 The same kind and size give the same bytes on every machine and Python version: only
 `random.Random.random()` is used, whose sequence Python guarantees for a given seed.
 
-Lengths vary around the mean and contents come from a long text at random places, so that
-neither the branch predictor nor the length of a record makes a measurement look better than
-real traffic would.
+Lengths vary around the mean, and contents are random excerpts of a long text, so that branch
+prediction and caches do not perform better than with real traffic.
 """
 
 import argparse
@@ -28,7 +27,7 @@ _VOCABULARY: Final = (
 _WORDS: Final = _VOCABULARY.split()
 _PUNCTUATION: Final = (", ", ". ", "; ", ": ", " - ", " (", ") ", "/", " = ", "? ", "! ")
 _ESCAPES: Final = (
-    # Weighted by repetition: line ends and quotes are what escapes mostly are.
+    # Weighted by repetition: most escapes are line ends and quotes.
     *("\\n",) * 7,
     *('\\"',) * 6,
     *("\\\\",) * 3,
@@ -46,14 +45,14 @@ class _Source:
 
     def __init__(self, seed: int, *, escapes: bool = False) -> None:
         self._random = Random(seed).random
-        # An atom is what must not be cut: one character or one whole escape sequence.
+        # An atom is indivisible: a character or an escape sequence.
         self._atoms = list(self._natural_text(_TEXT_ATOMS, escapes=escapes))
 
     def below(self, limit: int) -> int:
         return int(self._random() * limit)
 
     def around(self, mean: int) -> int:
-        """A length between half and one and a half of the mean."""
+        """A length between 0.5 and 1.5 times the mean."""
         low = mean // 2
         return low + self.below(2 * (mean - low) + 1)
 
@@ -145,7 +144,7 @@ def make(kind: str, total_bytes: int) -> bytes:
 
 
 def cut_at_lines(body: bytes, size: int) -> list[bytes]:
-    """Cut into blocks of at most `size` bytes that end at line ends (longer for a longer line)."""
+    """Divide into blocks of whole lines with at most `size` bytes; a longer line is one block."""
     blocks: list[bytes] = []
     start = 0
     while start < len(body):
@@ -160,7 +159,7 @@ def cut_at_lines(body: bytes, size: int) -> list[bytes]:
 
 
 def cut_anywhere(body: bytes, size: int) -> list[bytes]:
-    """Cut into pieces of exactly `size` bytes (the last may be shorter), as a network does."""
+    """Divide into pieces of exactly `size` bytes (the last may be shorter), as a network does."""
     return [body[at : at + size] for at in range(0, len(body), size)]
 
 

@@ -1,10 +1,10 @@
-"""What the server benchmark measured, as files: every sample, the table, a picture.
+"""Save the results of the server benchmark: all samples, a table and a chart.
 
 `python -m benchmarks.server --save DIR` writes them, and
 
     python -m benchmarks.results benchmarks/results/2026-11-23.json --into README.md
 
-puts the table of such a file in the place of the one in a document.
+replaces the table in a document by that of a results file.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LABELS: Final = {
     "aiohttp echo": "aiohttp, echoing without parsing",
     "C echo": "C, echoing without parsing",
 }
-"""What tables call the servers, in the order of their rows; others follow under their own names."""
+"""Titles of the servers in tables, in the order of rows; others follow under their own names."""
 
 _COLUMNS: Final = (
     "server",
@@ -45,7 +45,7 @@ _COLUMNS: Final = (
 _HEADER: Final = f"| {' | '.join(_COLUMNS)} |\n|{'---|' * len(_COLUMNS)}\n"
 _TABLE: Final = re.compile(r"^\| server \|.*\n\|[-|]+\n(?:\|.*\n)*", re.MULTILINE)
 
-# Title, unit, and the figures of a panel with what the legend calls them.
+# Title and unit of each panel, and its figures with their names in the legend.
 _PANELS: Final = (
     ("speed, log scale", "MB/s", (("64K MB/s", "64 KiB"), ("record MB/s", "one record"))),
     ("round trip of a lone record", "µs", (("p50 µs", "p50"), ("p99 µs", "p99"))),
@@ -66,16 +66,16 @@ def document(
     options: Mapping[str, object],
     notes: Sequence[str],
 ) -> dict[str, Any]:
-    """Make what a file of results holds.
+    """Build the content of a results file.
 
     Args:
-        samples: by server and figure.
-        kind: of the records.
-        record_bytes: their mean size.
-        versions: what the servers are made of.
-        network: how TCP was set.
-        options: how often and how long was measured.
-        notes: what to know when reading the figures.
+        samples: samples by server and figure.
+        kind: kind of the records.
+        record_bytes: mean size of a record in bytes.
+        versions: versions of the software used by the servers.
+        network: configuration of TCP.
+        options: number and duration of the measurements.
+        notes: remarks on the interpretation of the figures.
     """
     return {
         "date": time.strftime("%Y-%m-%d"),
@@ -91,7 +91,7 @@ def document(
 
 
 def save(found: Document, directory: Path, stem: str) -> None:
-    """Write `stem`.json, .md and .svg into a directory, which is made."""
+    """Write `stem`.json, .md and .svg to a directory, creating it if necessary."""
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / stem
     path.with_name(f"{stem}.json").write_text(json.dumps(found, indent=1, ensure_ascii=False))
@@ -100,13 +100,13 @@ def save(found: Document, directory: Path, stem: str) -> None:
 
 
 def table(found: Document) -> str:
-    """Lay the medians out as a Markdown table."""
+    """Format the medians as a Markdown table."""
     samples: Mapping[str, Samples] = found["samples"]
     return _HEADER + "".join(_row(name, samples[name]) for name in _order(samples))
 
 
 def replace_table(text: str, found: Document) -> str:
-    """Put the table of results in the place of the one in a text.
+    """Replace the table of results in a text.
 
     Raises:
         ValueError: there is not exactly one that starts with a column `server`.
@@ -164,13 +164,13 @@ def _paragraphs(found: Document, stem: str) -> Iterator[str]:
 
 
 def _draw(found: Document, path: Path) -> None:
-    # Only here: measuring needs no pictures.
+    # Imported here, because measuring does not need matplotlib.
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     samples: Mapping[str, Samples] = found["samples"]
     names = _order(samples)
-    # Nothing that differs from one drawing of the same figures to the next.
+    # Make the output reproducible for the same figures.
     with rc_context({"svg.hashsalt": "forstcore", "svg.fonttype": "none"}):
         figure = Figure(figsize=(12, 4.5), layout="constrained")
         figure.suptitle(f"{found['machine']}; {found['date']}\n{found['versions']}", fontsize=9)
@@ -193,13 +193,16 @@ def _draw(found: Document, path: Path) -> None:
 
 
 def main() -> None:
-    """Print the table of a file of results, or put it into a document."""
+    """Print the table of a results file, or insert it into a document."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.results", description="Show a file of results as a table."
     )
-    parser.add_argument("file", type=Path, help="what `benchmarks.server --save` wrote, .json")
+    parser.add_argument("file", type=Path, help=".json file written by `benchmarks.server --save`")
     parser.add_argument(
-        "--into", type=Path, metavar="DOCUMENT", help="replace the table of servers in there"
+        "--into",
+        type=Path,
+        metavar="DOCUMENT",
+        help="replace the table of servers in this document",
     )
     options = parser.parse_args()
     found = json.loads(options.file.read_text())

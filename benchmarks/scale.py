@@ -1,9 +1,9 @@
-"""What 100 Gbit/s, a petabyte or ten thousand streams would need, reckoned from measured figures.
+"""Estimate the hardware for 100 Gbit/s, a petabyte or ten thousand streams from measured figures.
 
     python -m benchmarks.streams > figures.json
     python -m benchmarks.scale figures.json
 
-prints the tables of docs/scale.md for figures of your own; without a file, for those of the page.
+prints the tables of docs/scale.md for your own figures; without a file, for those of the page.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import Any, Final
 
 FIGURES: Final = Path(__file__).with_name("scale.json")
 
-# Not measured: what the reckoning takes for granted. "assumed" in the file replaces them.
+# Assumptions that are not measured; "assumed" in the file overrides them.
 ASSUMED: Final = {
-    "load": 0.7,  # how busy a core may be, so that there is room for bursts and for a failure
+    "load": 0.7,  # utilization of a core, with headroom for bursts and failures
     "goodput": 0.94,  # of a network port: what Ethernet, IP and TCP leave with frames of 1500 bytes
     "port_gbit": 100.0,
     "disk_read_gb": 6.0,  # GB/s of one NVMe disk, in order
@@ -38,7 +38,7 @@ class Scale:
     """The tables for one set of figures.
 
     Args:
-        figures: as `benchmarks.streams` prints them.
+        figures: the output of `benchmarks.streams`.
     """
 
     def __init__(self, figures: dict[str, Any]) -> None:
@@ -164,7 +164,7 @@ class Scale:
         return _table(("limit", "at"), rows)
 
     def _cores(self, way: str, rate: float) -> int:
-        """Return the cores for so many GB/s of input."""
+        """Return the number of cores for an input rate in GB/s."""
         return math.ceil(rate * self._cost[way] / self._assumed["load"])
 
 

@@ -1,4 +1,4 @@
-"""Speed, latency, CPU time and memory of the server, beside its peers.
+"""Compare speed, latency, CPU time and memory of the server with its peers.
 
 Each figure comes from a fresh server process pinned to one core, with the load client on another;
 repetitions of all servers are interleaved, and medians are printed. See README.md and
@@ -37,7 +37,7 @@ BUILD: Final = HERE / ".build"
 ENDPOINT: Final = "/streaming-process"
 BODY_SIZE: Final = 4 << 20
 CHUNKINGS: Final = {"64K": "65536", "record": "record"}
-# Above this share of all cores used by strangers a run says little about the server.
+# Runs during which other processes used more than this share of all cores are unreliable.
 _DISTURBED: Final = 0.05
 _START_SECONDS: Final = 15.0
 
@@ -51,7 +51,7 @@ NODE: Final = "Node"
 
 
 class BenchmarkError(Exception):
-    """A server or the load client did not do what it must; the message says which and why."""
+    """A server or the load client failed; the message names it and the reason."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Server:
 
 @dataclass(frozen=True)
 class Usage:
-    """What a process and its children have used so far."""
+    """Resources that a process and its children have used so far."""
 
     cpu_seconds: float
     rss_bytes: int
@@ -94,11 +94,11 @@ class Figures:
 
 
 def _cores() -> tuple[int, int] | None:
-    """Return the core of the server and that of the client, or None where there is no choice."""
+    """Return the cores for the server and the client, or None if they cannot be chosen."""
     if not hasattr(os, "sched_getaffinity"):
         return None
     allowed = sorted(os.sched_getaffinity(0))
-    # First and last: neighbours may be two threads of one core.
+    # First and last: adjacent ones may be hardware threads of the same core.
     return (allowed[-1], allowed[0]) if len(allowed) > 1 else None
 
 
@@ -118,12 +118,12 @@ _IFF_UP: Final = 0x1
 
 
 def unpaced_network(arguments: Sequence[str], module: str = "benchmarks.server") -> str:
-    """See to it that TCP does not pace the loopback; return what it does, for people.
+    """Ensure that TCP does not pace the loopback; return a description of its configuration.
 
-    Congestion controls such as BBR release segments by a timer at a rate that they estimate, and
-    both ends then sleep while neither is the limit. A machine's setting is not ours to change; so
-    where it is one of those, the program (`module`) starts itself again in a network namespace of
-    its own, which has its own setting and its own loopback.
+    Congestion controls such as BBR send segments by a timer at an estimated rate, so that both ends
+    sleep although neither is the bottleneck. The benchmark must not change the setting of the
+    machine. If it is one of these, the program (`module`) therefore restarts itself in a separate
+    network namespace, which has its own setting and loopback.
     """
     try:
         setting = _CONGESTION_CONTROL.read_text().strip()
@@ -146,7 +146,7 @@ def unpaced_network(arguments: Sequence[str], module: str = "benchmarks.server")
 def _set_up_namespace() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as anything:
         fcntl.ioctl(anything, _SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", _IFF_UP))
-    _CONGESTION_CONTROL.write_text("reno")  # the one that every namespace may choose
+    _CONGESTION_CONTROL.write_text("reno")  # the one that is available in every namespace
 
 
 # ---- usage of processes ----------------------------------------------------------------------
@@ -164,7 +164,7 @@ def _linux_usage(pid: int) -> Usage:
     cpu, rss = 0.0, 0
     for each in _linux_tree(pid):
         with contextlib.suppress(OSError):
-            # The name in parentheses may hold spaces: count fields from behind it.
+            # The name in parentheses may contain spaces, so count the fields after it.
             fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
             cpu += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
             rss += int(fields[21]) * os.sysconf("SC_PAGE_SIZE")
@@ -185,12 +185,12 @@ def _ps_usage(pid: int) -> Usage:
 
 
 def usage(pid: int) -> Usage:
-    """Return what a process has used."""
+    """Return the resources that a process has used."""
     return _linux_usage(pid) if sys.platform == "linux" else _ps_usage(pid)
 
 
 def _busy_seconds() -> float | None:
-    """Return the CPU time of the whole machine, where that is known."""
+    """Return the CPU time of the whole machine, None if unknown."""
     try:
         fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
     except OSError:
@@ -200,7 +200,7 @@ def _busy_seconds() -> float | None:
 
 
 class PeakMemory:
-    """Samples the memory of a process while the block runs."""
+    """Sample the memory of a process while the block runs."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
@@ -252,7 +252,7 @@ def build() -> None:
 
 
 def contestants() -> tuple[list[Server], list[str]]:
-    """Return the servers that can run here, and a line for each that cannot."""
+    """Return the available servers, and a line for each unavailable one."""
     python = sys.executable
     found: list[Server] = []
     skipped: list[str] = []
@@ -284,7 +284,7 @@ def contestants() -> tuple[list[Server], list[str]]:
 
 
 def versions() -> str:
-    """Name what the peers are made of: their speed depends on it."""
+    """Return the versions of the peers' software, on which their speed depends."""
     found = [f"Python {platform.python_version()}"]
     for package in ("aiohttp", "orjson"):
         with contextlib.suppress(metadata.PackageNotFoundError):
@@ -344,7 +344,7 @@ class Running:
 
 @contextlib.contextmanager
 def running(server: Server) -> Iterator[Running]:
-    """Start a server on its own core; end it with the block."""
+    """Start a server on its own core; stop it at the end of the block."""
     port = _free_port()
     command = [part.format(port=port) for part in server.command]
     with tempfile.TemporaryFile() as log:
@@ -400,7 +400,7 @@ class Bench:
                     raise BenchmarkError(
                         f"{server.name}, {self.kind}, chunk {chunk}: wrong results"
                     )
-        # Every later run sends the same file some times over: its size accounts for each byte.
+        # Later runs send the same file several times, so the expected size of results is known.
         self._result_sizes[server.name] = len(output)
         self.figures[server.name] = Figures()
 
@@ -424,7 +424,7 @@ class Bench:
         return True
 
     def _send(self, here: Running, mode: str, total: int, *options: str) -> dict[str, Any]:
-        """Send the body until a total and hold the server to each byte of its results."""
+        """Send the body up to a total size, and check the number of bytes of the results."""
         report = here.client(mode, self.path, "--total", str(total), *options)
         passes = report["bytes_sent"] // len(self.body)
         expected = passes * self._result_sizes[here.server.name]
@@ -438,7 +438,7 @@ class Bench:
         """Measure throughput and CPU time; return whether the machine was quiet."""
         chunk = ("--chunk", CHUNKINGS[chunking])
         with running(server) as here:
-            # The first run warms the process and tells how much to send in the measured one.
+            # The first run warms up the process and determines the size of the measured run.
             first = self._send(here, "throughput", 2 * BODY_SIZE, *chunk)
             second = self._send(
                 here, "throughput", int(first["mb_per_s"] * self._options.seconds / 4 * 1e6), *chunk
@@ -463,7 +463,7 @@ class Bench:
         return foreign < _DISTURBED
 
     def latency(self, server: Server) -> bool:
-        """Measure the round trip of a lone record; return whether the machine was quiet."""
+        """Measure the round trip of a single record; return whether the machine was quiet."""
         with running(server) as here:
             busy, start = _busy_seconds(), time.monotonic()
             before = usage(here.pid)
@@ -480,11 +480,11 @@ class Bench:
         )
         if busy is None or busy_after is None:
             return True
-        # The client is about as busy as the server here and does not say how much.
+        # The client uses about as much CPU time as the server here and does not report it.
         return (busy_after - busy - 2 * own) / (seconds * (os.cpu_count() or 1)) < _DISTURBED
 
     def memory(self, server: Server) -> bool:
-        """Measure memory after one record, after millions, and with a reader that stops."""
+        """Measure memory after one record, after millions, and with a client that stops reading."""
         mean = len(self.body) / self.body.count(b"\n")
         total = int(self._options.millions * 1e6 * mean)
         with running(server) as here:
@@ -522,7 +522,7 @@ def _repeat_until_quiet(bench: Bench, server: Server, measure: Callable[[], bool
 
 
 def measure_all(bench: Bench, servers: list[Server], options: argparse.Namespace) -> None:
-    """Run all measurements, interleaved and in an order that changes."""
+    """Run all measurements, interleaved and in varying order."""
     shuffle = Random(1).shuffle
     order = list(servers)
     for repetition in range(options.repetitions):
@@ -535,7 +535,7 @@ def measure_all(bench: Bench, servers: list[Server], options: argparse.Namespace
                         _repeat_until_quiet(bench, server, partial(bench.speed, server, chunking))
                 elif what == "latency":
                     _repeat_until_quiet(bench, server, partial(bench.latency, server))
-                elif repetition < 2:  # memory does not vary enough to pay for more
+                elif repetition < 2:  # memory varies too little to justify more repetitions
                     _repeat_until_quiet(bench, server, partial(bench.memory, server))
     _progress("")
 
@@ -620,7 +620,7 @@ def _notes(bench: Bench) -> Iterator[str]:
 
 
 def report_text(bench: Bench, options: argparse.Namespace) -> str:
-    """Lay the medians out for people."""
+    """Format the medians as a table."""
     mean = len(bench.body) / bench.body.count(b"\n")
     return "\n".join(
         [
@@ -656,7 +656,7 @@ def _save(bench: Bench, options: argparse.Namespace, network: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.server",
-        description="Measure the server beside aiohttp, orjson, Go and a C echo.",
+        description="Compare the server with aiohttp, orjson, Go and an echo server in C.",
         epilog=(
             "MB/s counts request body bytes (1 MB is 10^6). 's/GB' is CPU time of the server. "
             "'64K' is HTTP chunks of 64 KiB, 'rec' one record in each HTTP chunk. Latency is the "
@@ -672,19 +672,19 @@ def _parser() -> argparse.ArgumentParser:
         help=f"kinds of records: {', '.join(records.KINDS)} (default: 110)")  # fmt: skip
     add("--servers", nargs="+", metavar="NAME", help="only these servers")
     add("--also", action="append", default=[], metavar="NAME=COMMAND",
-        help="a further server; {port} in the command becomes its port")  # fmt: skip
+        help="an additional server; {port} in the command is replaced by its port")  # fmt: skip
     add("--measure", nargs="+", choices=("speed", "latency", "memory"),
         default=["speed", "latency", "memory"], help="what to measure (default: all)")  # fmt: skip
-    add("--repetitions", type=int, default=5, help="fresh processes of each (default: 5)")
+    add("--repetitions", type=int, default=5, help="processes of each server (default: 5)")
     add("--seconds", type=float, default=1.5, help="length of a speed run (default: 1.5)")
     add("--count", type=int, default=20_000, help="records of a latency run (default: 20000)")
     add("--millions", type=float, default=2.0,
         help="millions of records of a memory run (default: 2)")  # fmt: skip
     add("--stop-seconds", type=float, default=5.0,
-        help="how long the reader of a memory run stops (default: 5)")  # fmt: skip
+        help="seconds for which the client of a memory run stops reading (default: 5)")  # fmt: skip
     add("--json", action="store_true", help="print all samples as one JSON object for each kind")
     add("--save", type=Path, metavar="DIR",
-        help="write samples, a table and a picture there, named by the date")  # fmt: skip
+        help="write samples, a table and a chart to this directory, named by date")  # fmt: skip
     return parser
 
 
@@ -693,7 +693,7 @@ def _chosen(parser: argparse.ArgumentParser, options: argparse.Namespace) -> lis
     for text in options.also:
         name, separator, command = text.partition("=")
         if not separator or "{port}" not in command:
-            parser.error(f"--also wants NAME=COMMAND with {{port}} in it, not {text!r}")
+            parser.error(f"--also must be NAME=COMMAND and contain {{port}}, not {text!r}")
         servers.append(Server(name, tuple(command.split())))
     for line in skipped:
         print(line, file=sys.stderr)
@@ -702,7 +702,7 @@ def _chosen(parser: argparse.ArgumentParser, options: argparse.Namespace) -> lis
     known = {server.name: server for server in servers}
     for name in options.servers:
         if name not in known:
-            parser.error(f"--servers: there is no {name!r} here; there are {', '.join(known)}")
+            parser.error(f"--servers: unknown server {name!r}; choose from {', '.join(known)}")
     return [known[name] for name in options.servers]
 
 
@@ -713,13 +713,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.repetitions < 1 or options.seconds <= 0 or options.count < 1:
         parser.error("--repetitions, --seconds and --count must be positive")
     network = unpaced_network(sys.argv[1:] if arguments is None else arguments)
-    # As an exception it passes the blocks that end the servers; by default they would be left.
+    # Raise an exception on SIGTERM, so that the context managers stop the servers.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         build()
         servers = _chosen(parser, options)
         if CORES is None:
-            print("server and client share their cores: figures are rough", file=sys.stderr)
+            print("server and client share cores: figures are imprecise", file=sys.stderr)
         else:
             os.sched_setaffinity(0, {CORES[1]})
         if not options.json:

@@ -1,8 +1,8 @@
-"""What streams cost a server: CPU time by the way they come, memory and descriptors while open.
+"""Measure the CPU time of streams by transport, and their memory and descriptors while open.
 
-Prints JSON that `python -m benchmarks.scale` reckons with. Each figure is the median of a few
-runs, each with a fresh server. Client and server share the machine, and where that has few cores
-the times to wait are those of its scheduler; CPU times are what to compare.
+Prints JSON as input for `python -m benchmarks.scale`. Each figure is the median of several runs,
+each with a fresh server. Client and server share the machine. If it has few cores, latencies are
+dominated by its scheduler; compare CPU times instead.
 """
 
 from __future__ import annotations
@@ -50,18 +50,18 @@ _PIECE: Final = 1 << 16  # Bytes in an HTTP chunk.
 _BODY: Final = 4 << 20
 _IDLE: Final = 1000
 _STOPPED: Final = 100
-_REST_SECONDS: Final = 5.0  # in which a stream that idles gives back what it held
+_REST_SECONDS: Final = 5.0  # after which an idle stream has released its buffers
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 
 def framed(body: bytes) -> bytes:
-    """Cut a body into HTTP chunks."""
+    """Encode a body as HTTP chunks."""
     pieces = (body[at : at + _PIECE] for at in range(0, len(body), _PIECE))
     return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
 
 
 def connect(port: int, *headers: str, context: ssl.SSLContext | None = None) -> socket.socket:
-    """Begin a streaming request."""
+    """Start a streaming request."""
     connection = socket.create_connection(("127.0.0.1", port), 30)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if context is not None:
@@ -74,10 +74,10 @@ def connect(port: int, *headers: str, context: ssl.SSLContext | None = None) -> 
 
 
 def pour(connection: socket.socket, framed_body: bytes, times: int) -> None:
-    """Send a framed body again and again, and read all that comes back.
+    """Send a framed body repeatedly, and read the whole response.
 
     Raises:
-        RuntimeError: the response was refused or cut.
+        RuntimeError: the request was refused, or the response was truncated.
     """
     connection.setblocking(False)
     busy = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
@@ -106,7 +106,7 @@ def pour(connection: socket.socket, framed_body: bytes, times: int) -> None:
 
 
 class Ways:
-    """The ways in which a body may come and go, and what each costs the server."""
+    """The transports of a stream, and the CPU time of the server for each."""
 
     def __init__(self, directory: Path, megabytes: int) -> None:
         self.body = records.make("110", _BODY)
@@ -128,7 +128,7 @@ class Ways:
         self.sizes = {name: len(data) / len(self.body) for name, data in coded.items()}
 
     def cost(self, way: str) -> float:
-        """Return the CPU seconds of the server for a GB of NDJSON in, and its results out."""
+        """Return the server's CPU seconds for receiving a GB of NDJSON and sending its results."""
         options = self._tls if way == "TLS" else []
         coding, _, side = way.partition(" ")
         body = framed(getattr(self, coding) if side == "in" else self.body)
@@ -147,7 +147,7 @@ class Ways:
         return used / (times * len(self.body)) * 1e9
 
     def cost_of_proxy(self, start: Callable[..., Any], directory: Path) -> float:
-        """Return the CPU seconds of a load balancer for a GB in, and its results out."""
+        """Return a load balancer's CPU seconds for forwarding a GB of NDJSON and its results."""
         with two_servers() as servers:
             proxy = start(directory, servers)
             try:
@@ -164,7 +164,7 @@ class Ways:
 
 @contextlib.contextmanager
 def two_servers() -> Iterator[list[Started]]:
-    """Run two servers, as the load balancers of deploy/ have them."""
+    """Run two servers, as the load balancer configurations in deploy/ expect them."""
     servers = [launch("--no-access-log") for _ in range(2)]
     try:
         yield servers
@@ -175,7 +175,7 @@ def two_servers() -> Iterator[list[Started]]:
 
 
 def open_many(here: Running, count: int, body: bytes) -> list[socket.socket]:
-    """Open streams, send something on each, and read all of its results."""
+    """Open streams, send records on each, and read all of their results."""
     streams = []
     size = len(process_block(body))
     for _ in range(count):
@@ -189,7 +189,7 @@ def open_many(here: Running, count: int, body: bytes) -> list[socket.socket]:
 
 
 def computed(pid: int) -> float:
-    """Return the CPU seconds of a process and its children, by the scheduler where it tells."""
+    """Return the CPU seconds of a process and its children, from the scheduler if available."""
     path = Path(f"/proc/{pid}")
     if not (path / "schedstat").exists():
         return usage(pid).cpu_seconds
@@ -199,7 +199,7 @@ def computed(pid: int) -> float:
 
 
 def kernel_memory() -> int:
-    """Return what the buffers of all TCP sockets hold, in bytes; 0 where that is not known."""
+    """Return the size of the buffers of all TCP sockets in bytes; 0 if unknown."""
     path = Path("/proc/net/sockstat")
     if not path.exists():
         return 0
@@ -208,7 +208,7 @@ def kernel_memory() -> int:
 
 
 def of_open_streams(body: bytes) -> dict[str, float]:
-    """Measure what streams hold while nothing moves on them."""
+    """Measure the resources of idle streams."""
     one = body[: body.index(b"\n") + 1]
     many = body[: body.rindex(b"\n", 0, 1 << 19) + 1]
     found: dict[str, float] = {}
@@ -248,7 +248,7 @@ def close(streams: list[socket.socket]) -> None:
 
 
 def fastest(body: Path, megabytes: int) -> float:
-    """Return the GB/s of one stream, with nothing else to do."""
+    """Return the GB/s of a single stream on an idle server."""
     with running(Server(FORST, (*_COMMAND, *_LISTENING))) as here:
         here.client("throughput", body)
         report = here.client("throughput", body, "--total", str(megabytes << 20))
@@ -256,7 +256,7 @@ def fastest(body: Path, megabytes: int) -> float:
 
 
 def waits(body: Path, floods: int) -> float:
-    """Return the 99th percentile of a lone record's round trip, beside busy streams, in µs."""
+    """Return the 99th percentile of a record's round trip in µs, with other streams busy."""
     with running(Server(FORST, (*_COMMAND, *_LISTENING))) as here, contextlib.ExitStack() as stack:
         for _ in range(floods):
             flood = subprocess.Popen(
@@ -276,7 +276,7 @@ def waits(body: Path, floods: int) -> float:
 
 
 def main() -> int:
-    """Measure, and print the medians as JSON."""
+    """Run the measurements and print the medians as JSON."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.streams", description=(__doc__ or "").split("\n\n")[0]
     )

@@ -1,7 +1,8 @@
-"""Measure how long records take from a publisher to many subscribers.
+"""Measure the latency of records from a publisher to many subscribers.
 
-One process publishes records that carry the time, at a steady rate; another holds all
-subscriptions, counts what each gets, and reads the times of some. The server is a third.
+One process publishes records with timestamps at a steady rate. A second one holds all
+subscriptions, counts the records of each, and evaluates the timestamps of some. The server is a
+third process.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ from pathlib import Path
 
 _TIME = re.compile(rb'"processed_(\d+)"')
 _LISTENS = re.compile(r"listens on http://([^\s:]+):(\d+)")
-_TIMED = 50  # Subscribers whose records' times are read; of the others they are counted.
-_LAST_WAIT = 5.0  # Seconds in which what was published last may arrive.
+_TIMED = 50  # Subscribers whose timestamps are evaluated; for the others, records are counted.
+_LAST_WAIT = 5.0  # Seconds to wait for the last records.
 
 
 class Subscriber:
-    """One subscription, of which only the bytes that come are looked at."""
+    """A subscription that does not parse the records it receives."""
 
     def __init__(self, address: tuple[str, int]) -> None:
         body = json.dumps({"source": "events"}).encode()
@@ -38,7 +39,7 @@ class Subscriber:
         self.received = 0
 
     def read(self) -> bytes:
-        """Return what has come, and count the records in it."""
+        """Return the received bytes, and count the records in them."""
         data = self.socket.recv(1 << 18)
         self.received += data.count(b'"processed_')
         return data
@@ -64,7 +65,7 @@ def publish(address: tuple[str, int], rate: int, seconds: float) -> None:
 
 
 def receive(subscribers: list[Subscriber], total: int, seconds: float) -> list[float]:
-    """Read until everybody has everything; return the times of some records in ms."""
+    """Read until all subscribers have all records; return the latencies of some in ms."""
     selector = selectors.DefaultSelector()
     for number, subscriber in enumerate(subscribers):
         selector.register(subscriber.socket, selectors.EVENT_READ, (number, subscriber))
@@ -84,7 +85,7 @@ def receive(subscribers: list[Subscriber], total: int, seconds: float) -> list[f
 
 
 def resident(pid: int) -> float:
-    """Return the resident memory of a process in MB, 0 where that is not known."""
+    """Return the resident memory of a process in MB, 0 if unknown."""
     path = Path(f"/proc/{pid}/statm")
     if not path.exists():
         return 0.0
@@ -94,7 +95,9 @@ def resident(pid: int) -> float:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--subscribers", type=int, default=1000)
-    parser.add_argument("--stopped", type=int, default=0, help="more of them, that never read")
+    parser.add_argument(
+        "--stopped", type=int, default=0, help="additional subscribers that never read"
+    )
     parser.add_argument("--rate", type=int, default=1000, help="records per second")
     parser.add_argument("--seconds", type=float, default=10)
     options = parser.parse_args()

@@ -1,7 +1,7 @@
-"""The pages of the reference that are written from the code: `python docs/generate.py`.
+"""Generate the reference pages from the code: `python docs/generate.py`.
 
-Of the page on the wire contract that is one table.
-With `--check` nothing is written; the exit status is 1 if a page is not as the code says.
+Of the page on the wire contract, only one table is generated.
+With `--check` nothing is written, and the exit status is 1 if a page is out of date.
 """
 
 from __future__ import annotations
@@ -29,12 +29,13 @@ _SERVER = """\
 
 ## The server
 
-Each option is a flag (`--max-line-size`), an environment variable (`FORSTCORE_MAX_LINE_SIZE`) and a
-key of the TOML file that `--config` or `FORSTCORE_CONFIG` names (`max_line_size`). Flags win over
-the environment, the environment over the file. `python -m server --print-config` shows what holds.
+Each option can be set by a flag (`--max-line-size`), an environment variable
+(`FORSTCORE_MAX_LINE_SIZE`) and a key (`max_line_size`) of the TOML file named by `--config` or
+`FORSTCORE_CONFIG`. Flags override the environment, and the environment overrides the file.
+`python -m server --print-config` shows the effective configuration.
 
-In the environment options that may be repeated are separated by commas, and switches are `true` or
-`false`. On the command line a switch is `--reload` or `--no-reload`.
+In environment variables, separate the values of repeatable options by commas, and set switches to
+`true` or `false`. On the command line, a switch is `--reload` or `--no-reload`.
 
 """
 
@@ -53,9 +54,9 @@ Fields of `forstcore.RetryConfig`, its field `retry`.
 _COMMANDS = """\
 # Command line
 
-What the commands are for, and how they end: [the command line](../cli.md). `forstcore` and
-`python -m forstcore` are the same; `forstcore --debug COMMAND` shows the traceback of an error. The
-options of `forstcore serve` are those of [the server](config.md#the-server).
+[The command line](../cli.md) describes the commands and their exit statuses. `forstcore` and
+`python -m forstcore` are equivalent; `forstcore --debug COMMAND` shows the traceback of an error.
+`forstcore serve` has the options of [the server](config.md#the-server).
 """
 
 
@@ -116,7 +117,7 @@ def wire_page() -> str:
     """Fill the table of error codes into the page on the wire contract."""
     rows = ["| code | status | retry | |", "|---|---|---|---|"]
     for code in StreamErrorCode:
-        # A client that has gone gets no control line.
+        # A disconnected client cannot receive a control line.
         if code != StreamErrorCode.DISCONNECTED:
             retry = "yes" if code in RETRIABLE_CODES else ""
             rows.append(f"| `{code}` | {code.status} | {retry} | {cell(code.meaning)} |")
@@ -143,7 +144,7 @@ def main() -> int:
         stale.append(path.name)
         if "--check" not in sys.argv:
             path.write_text(text, encoding="utf-8")
-    verb = "are not what the code says; run" if "--check" in sys.argv else "were written by"
+    verb = "are out of date; run" if "--check" in sys.argv else "were written by"
     if stale:
         print(f"{', '.join(stale)} {verb} python docs/generate.py")
     return bool(stale and "--check" in sys.argv)

@@ -1,4 +1,4 @@
-"""The page of the HTTP API, written from its OpenAPI document."""
+"""Generate the page of the HTTP API from its OpenAPI document."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ Json = dict[str, Any]
 _HEAD = """\
 # HTTP API
 
-This page is written from the OpenAPI 3.1 document that every server has at `GET /openapi.json`,
-with the processors, sources and guards that it has. What the lines of a stream mean is in
-[the wire contract](wire.md).
+This page is generated from the OpenAPI 3.1 document. Every server provides its own at
+`GET /openapi.json`, which includes its processors, sources and authentication.
+[The wire contract](wire.md) describes the lines of a stream.
 
 """
-# Each processor has an endpoint; this one stands for all.
+# A placeholder for the endpoints of all processors.
 _ANY_PROCESSOR = {
     "<name>": Processor(
-        "<name>", "dict", None, takes="what its annotation says", doc="Process with <name>"
+        "<name>", "dict", None, takes="the annotated type", doc="Process with <name>"
     )
 }
 
 
 def cell(text: str) -> str:
-    """Make one line of a table's cell."""
+    """Put the text of a table cell on one line."""
     return " ".join(text.split()).replace("|", r"\|")
 
 
@@ -76,7 +76,7 @@ def _operation(document: Json, name: str, operation: Json) -> str:
 
 
 def _bodies(content: Json) -> str:
-    """Name media types, those that carry the same together."""
+    """List the media types, grouped by content."""
     names: dict[str, list[str]] = {}
     for name, media in content.items():
         schema: Json = media.get("x-line-schema") or media.get("schema") or {}
@@ -110,7 +110,7 @@ def _table(head: str, rows: list[str]) -> str:
 
 
 def _values(parameter: Json) -> str:
-    """Say in short what a value may be."""
+    """Describe the values of a parameter briefly."""
     schema = parameter.get("schema")
     if schema is None:
         return "JSON: " + _kind(parameter["content"]["application/json"]["schema"])
@@ -136,7 +136,7 @@ _BOUNDS = (("minimum", "from"), ("maximum", "to"))
 
 
 def _text(text: str) -> str:
-    # What looks like an element is a placeholder, and would vanish as HTML.
+    # Escape placeholders such as <name>, which would be treated as HTML elements.
     parts = text.split("`")
     return "`".join(
         part if number % 2 else part.replace("<", r"\<") for number, part in enumerate(parts)

@@ -1,7 +1,7 @@
-"""Take the pictures of the dashboard for the README: `python docs/screenshots.py`.
+"""Take the screenshots of the dashboard for the README: `python docs/screenshots.py`.
 
-A server of its own gets streams of several kinds; a headless Chromium looks at it, once by
-day and once by night.
+Starts a server with several kinds of streams, and captures its dashboard in headless Chromium
+with the light and the dark color scheme.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from playwright.sync_api import Page, sync_playwright
 
 ROOT = Path(__file__).parent.parent
 IMAGES = Path(__file__).parent / "images"
-SECONDS = 45.0  # How long the server works before the pictures are taken.
+SECONDS = 45.0  # How long the server runs before the screenshots are taken.
 SCALE = 1.25
 GOOD = b'{"id":"%d","data":"temperature 21.5, humidity 40 %%, battery good, nothing to report"}\n'
 BAD = b'{"id":%d,"data":"an id is a string"}\n'
 
 
 def main() -> int:
-    """Take the pictures."""
+    """Take the screenshots."""
     sys.path.insert(0, str(ROOT))
     from tests.servers import launch
 
@@ -42,7 +42,7 @@ def main() -> int:
         with streams((server.host, server.port)), sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
             first = browser.new_page()
-            # As long as somebody looks there is a point each second.
+            # While a viewer is connected, the server records a data point each second.
             first.goto(server.url)
             time.sleep(SECONDS)
             for scheme in ("light", "dark"):
@@ -60,10 +60,10 @@ def main() -> int:
 
 
 def take(page: Page, scheme: str) -> None:
-    """Take the picture of the figures, and of the box to try."""
+    """Take the screenshots of the charts and of the form for trying out the server."""
     page.click("#send")
     page.wait_for_selector("#results li.error")
-    # The first line has no rates of streams yet.
+    # The first update does not have the rates of streams yet.
     page.wait_for_timeout(2500)
     page.locator("#try").screenshot(path=IMAGES / f"try-{scheme}.png")
     page.evaluate("() => scrollTo(0, 0)")
@@ -74,7 +74,7 @@ def take(page: Page, scheme: str) -> None:
 
 @contextlib.contextmanager
 def streams(address: tuple[str, int]) -> Iterator[None]:
-    """Keep some streams going: steady, in waves, with bad lines, and one that is read slowly."""
+    """Run streams: a steady one, a varying one, one with invalid lines and one read slowly."""
     stop = threading.Event()
     started = time.monotonic()
 

@@ -1,1 +1,1 @@
-"""The servers forstcore is measured beside."""
+"""The servers with which forstcore is compared."""

@@ -1,4 +1,4 @@
-"""aiohttp that sends back what it reads and parses nothing: the ceiling of its public API."""
+"""An aiohttp server that echoes its input without parsing: the upper limit of aiohttp's API."""
 
 from aiohttp import web
 
@@ -6,7 +6,7 @@ from benchmarks.servers import serve
 
 
 async def echo(request: web.Request) -> web.StreamResponse:
-    """Send each piece of the body back as it comes."""
+    """Send each piece of the body back as it arrives."""
     response = await serve.open_response(request)
     async for piece in request.content.iter_any():
         await response.write(piece)

@@ -1,4 +1,4 @@
-"""aiohttp and orjson as anybody would write it: a line at a time, one write for each."""
+"""A simple server with aiohttp and orjson: one line and one write at a time."""
 
 import orjson
 from aiohttp import web
@@ -7,7 +7,7 @@ from benchmarks.servers import serve
 
 
 async def handle(request: web.Request) -> web.StreamResponse:
-    """Answer each line with the record that it holds."""
+    """Answer each line with the result of its record."""
     response = await serve.open_response(request)
     async for line in request.content:
         record = orjson.loads(line)

@@ -31,7 +31,7 @@ def process(lines: list[bytes]) -> bytes:
 async def handle(request: web.Request) -> web.StreamResponse:
     """Answer each piece of the body with the results of the lines it completes."""
     response = await serve.open_response(request)
-    # The unfinished line is kept in pieces: a long one would be copied again with each of them.
+    # Keep an unfinished line in pieces, to avoid copying a long one for each piece.
     unfinished: list[bytes] = []
     async for piece in request.content.iter_any():
         lines = piece.split(b"\n")

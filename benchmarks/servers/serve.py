@@ -1,4 +1,4 @@
-"""What the aiohttp peers share: command line, application, ready line."""
+"""Shared by the aiohttp peers: command line, application and ready line."""
 
 import argparse
 import asyncio
@@ -14,7 +14,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 async def open_response(request: web.Request) -> web.StreamResponse:
-    """Send the head of a streamed answer."""
+    """Send the head of a streamed response."""
     response = web.StreamResponse(headers={"Content-Type": "application/octet-stream"})
     response.enable_chunked_encoding()
     await response.prepare(request)

@@ -23,5 +23,5 @@ const server = app.listen(Number(PORT), "127.0.0.1", (error) => {
   if (error) throw error;
   console.log(`listens on http://127.0.0.1:${(server.address() as AddressInfo).port}`);
 });
-// Otherwise Node ends each upload after five minutes.
+// By default Node aborts an upload after five minutes.
 server.requestTimeout = 0;

@@ -29,5 +29,5 @@ async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
 
 
 app = FastAPI(lifespan=lifespan)
-# A path function of FastAPI would receive the body only after all of it has arrived.
+# A plain route, because a FastAPI path function is called only after the whole body has arrived.
 app.router.routes.append(Route("/process", integration.asgi, methods=["POST"]))

@@ -1,4 +1,4 @@
-"""The extension: its include directory is the one thing that pyproject.toml cannot say."""
+"""Builds the extension; pyproject.toml cannot declare its include directory."""
 
 from setuptools import Extension, setup
 

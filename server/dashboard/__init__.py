@@ -1,4 +1,4 @@
-"""The dashboard: what the server does right now, for a browser at `GET /`."""
+"""The dashboard: a web page at `GET /` that shows the current activity of the server."""
 
 from server.dashboard.routes import add_dashboard
 

@@ -1,4 +1,4 @@
-"""The files of the dashboard, read once: nothing that a request says becomes a path."""
+"""The static files of the dashboard, read at start: requests never access the file system."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _TYPES = {
 
 @dataclass(frozen=True)
 class Asset:
-    """One file.
+    """A static file.
 
     Attributes:
-        body: its bytes.
+        body: its content.
         content_type: its media type.
-        etag: the validator of its bytes, quotes included.
+        etag: its entity tag, including the quotes.
     """
 
     body: bytes
@@ -33,15 +33,15 @@ class Asset:
 
 
 class Assets:
-    """All files of the dashboard.
+    """All static files of the dashboard.
 
-    They refer to each other by relative paths below a directory that is named after what they
-    hold: a browser may keep them for ever, and a new version is at a new place.
+    The files refer to each other by relative paths below a directory named by a digest of their
+    content. Browsers may therefore cache them forever: a new version has a new path.
 
     Attributes:
-        digest: that name.
-        page: the page itself, which knows it.
-        files: the others, by name.
+        digest: the name of the directory.
+        page: the HTML page, with the digest inserted.
+        files: the other files, by name.
 
     Raises:
         OSError: a file cannot be read.

@@ -1,4 +1,4 @@
-"""The figures of this process over the last minutes."""
+"""Time series of the metrics of this process over the last minutes."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ from server.streams.registry import StreamRegistry
 __all__ = ["Figures", "Point"]
 
 _RATES = ("bytes_in", "bytes_out", "records", "results", "errors")
-_SPAN = 300.0  # Seconds that are remembered.
+_SPAN = 300.0  # Length of the history in seconds.
 _STATM = Path("/proc/self/statm")
 
 
 class Point(NamedTuple):
-    """What happened between one look and the next; rates are per second.
+    """The metrics of one sampling interval; rates are per second.
 
     Attributes:
-        time: when it ended, in seconds since 1970.
+        time: end of the interval, in seconds since 1970.
         bytes_in, bytes_out, records, results, errors: rates of the counters of all streams.
-        streams: streams that are open.
-        core: seconds in the core or in workers per record; None without a record.
-        turn: seconds that something which is ready waits for its turn in the event loop.
-        cpu: share of a core that the process takes.
-        memory: resident bytes; None where the system does not tell.
-        queued: bytes of results that wait in memory for their readers.
-        spooled: bytes of results that wait in spool files.
+        streams: number of open streams.
+        core: processing time per record in the core or in workers, in seconds; None without
+            records.
+        turn: latency of the event loop: how long a ready callback waits, in seconds.
+        cpu: CPU usage of the process, as a fraction of a core.
+        memory: resident memory in bytes; None if unknown.
+        queued: bytes of results in memory that clients have not read yet.
+        spooled: bytes of results in spool files.
     """
 
     time: float
@@ -48,13 +49,13 @@ class Point(NamedTuple):
 
 
 class Figures:
-    """Remember what the streams of this process did in the last five minutes.
+    """Record the metrics of this process over the last five minutes.
 
     Args:
-        state: the streams.
+        registry: the open streams and the metrics.
 
     Attributes:
-        points: the past, oldest first.
+        points: the history, oldest first.
     """
 
     def __init__(self, registry: StreamRegistry) -> None:
@@ -65,10 +66,10 @@ class Figures:
         self._cpu = time.process_time()
 
     def look(self, turn: float) -> Point:
-        """Add a point for the time since the last look.
+        """Add a point for the time since the last call.
 
         Args:
-            turn: what is known of the event loop, see `Point`.
+            turn: latency of the event loop in seconds.
         """
         self._registry.update_metrics()
         metrics = self._registry.metrics

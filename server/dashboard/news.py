@@ -1,4 +1,4 @@
-"""The news of the dashboard: one line of JSON a second, made once for all who look."""
+"""Live updates of the dashboard: one JSON line per second, shared by all viewers."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from server.streams.registry import StreamRegistry
 __all__ = ["News"]
 
 _LIVE = 1.0  # Seconds between two lines.
-_QUIET = 5.0  # Seconds between two points of the history that nobody looks at.
-_TURNS = 4  # Looks at the event loop for each line; the worst is told.
+_QUIET = 5.0  # Seconds between two points of the history while there are no viewers.
+_TURNS = 4  # Measurements of the event loop's latency per line, which contains the maximum.
 _MOST_VIEWERS = 100
 _BUILT_IN = ("/streaming-process", "/large-dataset-stream")
 
 
 class News:
-    """Look at the process, and tell all viewers.
+    """Sample the process periodically, and send updates to all viewers.
 
-    A viewer that does not keep up misses lines: each is told the latest only.
+    A slow viewer skips lines: it always gets only the latest one.
 
     Args:
-        state: the streams that are looked at.
-        hub: the sources that are looked at.
+        registry: the open streams.
+        feeds: the sources.
     """
 
     def __init__(self, registry: StreamRegistry, feeds: FeedRegistry) -> None:
@@ -53,25 +53,27 @@ class News:
         self._ended = False
 
     async def run(self, _app: web.Application) -> AsyncGenerator[None, None]:
-        """Look for as long as the application lives; a context of its cleanup."""
+        """Sample for as long as the application runs; for its `cleanup_ctx`."""
         failed = self._registry.metrics.failed
-        async with keep_running("the dashboard's look at streams", self._look_on, failed):
+        async with keep_running("sampling for the dashboard", self._look_on, failed):
             yield
 
     async def end(self, _app: web.Application) -> None:
-        """Let the viewers go: the application shuts down."""
+        """End the streams of all viewers when the application shuts down."""
         self._ended = True
         self._told.set()
 
     def check_room(self) -> None:
-        """Raise ProblemError 503 if there are enough viewers."""
+        """Raise ProblemError 503 if the maximum number of viewers is reached."""
         if self._viewers >= _MOST_VIEWERS:
             raise ProblemError(
-                503, f"{_MOST_VIEWERS} pages look already", headers={"Retry-After": "10"}
+                503,
+                f"{_MOST_VIEWERS} dashboard pages are already open",
+                headers={"Retry-After": "10"},
             )
 
     async def lines(self) -> AsyncGenerator[bytes, None]:
-        """Yield the past, then a line a second."""
+        """Yield a line with the history, then a line per second."""
         self._viewers += 1
         if self._viewers == 1:
             self._came.set()
@@ -137,7 +139,7 @@ class News:
 
 
 async def _turn() -> float:
-    """Measure how long something that is ready waits for its turn in the event loop."""
+    """Measure the latency of the event loop in seconds."""
     started = time.perf_counter()
     await asyncio.sleep(0)
     return time.perf_counter() - started

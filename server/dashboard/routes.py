@@ -1,4 +1,4 @@
-"""The routes of the dashboard: its page, its files, its news."""
+"""The routes of the dashboard: page, static files and live updates."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from server.streams.registry import REGISTRY
 
 __all__ = ["add_dashboard"]
 
-_PATIENCE = 30.0  # Seconds that a viewer who takes nothing is kept.
+_PATIENCE = 30.0  # Seconds after which a viewer that does not read is disconnected.
 
 _GUARDS = {
     "Content-Security-Policy": "; ".join(
@@ -53,9 +53,9 @@ def add_dashboard(app: web.Application) -> None:
         return _answer(request, asset, "public, max-age=31536000, immutable")
 
     async def watch(request: web.Request) -> web.StreamResponse:
-        # A page of somebody else cannot read the news, but could have it made for nobody.
+        # A cross-origin page could not read the response, but would occupy a viewer slot.
         if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
-            raise ProblemError(403, "the news are for the server's own page")
+            raise ProblemError(403, "the live updates are for the server's own page")
         news.check_room()
         response = web.StreamResponse(
             headers={

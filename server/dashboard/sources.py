@@ -1,4 +1,4 @@
-"""The sources and who subscribes to them, as rows of a table."""
+"""The sources and their subscriptions, as rows of a table."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ __all__ = ["Sources"]
 
 
 class Sources:
-    """Tell what the sources of this process are doing.
+    """Summarize the state of the sources of this process.
 
     Args:
-        state: the streams, subscriptions among them.
-        hub: the sources.
+        registry: the open streams, including subscriptions.
+        feeds: the sources.
     """
 
     def __init__(self, registry: StreamRegistry, feeds: FeedRegistry) -> None:
@@ -23,7 +23,7 @@ class Sources:
         self._feeds = feeds
 
     def look(self) -> list[dict[str, object]]:
-        """Return a row for each source; what was missed is that of open subscriptions."""
+        """Return a row for each source; missed records are counted for open subscriptions only."""
         subscribers: Counter[str] = Counter()
         missed: Counter[str] = Counter()
         for stream in self._registry.streams:

@@ -1,4 +1,4 @@
-"""The streams that are open, as rows of a table."""
+"""The open streams, as rows of a table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from server.streams.registry import OpenStream, StreamRegistry
 
 __all__ = ["Streams"]
 
-_MOST = 50  # Rows; what is shown grows no further with the number of streams.
+_MOST = 50  # Maximum rows, so that the size of updates is bounded.
 
 
 @dataclass
@@ -31,10 +31,10 @@ class _Moving(NamedTuple):
 
 
 class Streams:
-    """Tell how fast each stream is, and what it waits for.
+    """Report the throughput of each stream, and what it is waiting for.
 
     Args:
-        state: the streams.
+        registry: the open streams.
     """
 
     def __init__(self, registry: StreamRegistry) -> None:
@@ -43,7 +43,7 @@ class Streams:
         self._count = 0
 
     def look(self) -> list[dict[str, object]]:
-        """Return the rows of the streams that move most, for the time since the last look."""
+        """Return the rows of the busiest streams, with rates since the last call."""
         now = time.monotonic()
         seen: dict[OpenStream, _Seen] = {}
         moving: list[_Moving] = []
@@ -66,7 +66,7 @@ class Streams:
         return [self._row(each) for each in sorted(most, key=lambda each: each.number)]
 
     def forget(self) -> None:
-        """Forget the past: nobody looks any more."""
+        """Discard the recorded counters, when the last viewer has disconnected."""
         self._seen.clear()
 
     def _first(self, snapshot: Snapshot) -> _Seen:

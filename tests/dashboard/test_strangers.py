@@ -99,7 +99,7 @@ def test_a_reader_is_asked_for_the_token(guarded: Server, open_page: OpenPage) -
     expect(box).to_be_focused()
     box.fill("guess")
     box.press("Enter")
-    expect(page.get_by_text("is not the right one")).to_be_visible()
+    expect(page.get_by_text("The token is not correct")).to_be_visible()
     box.fill(TOKEN)
     box.press("Enter")
     expect(page.get_by_role("status").first).to_have_text("Live")

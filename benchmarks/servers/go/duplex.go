@@ -16,6 +16,6 @@ func handle(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/octet-stream")
 	if err := process(r.Body, w, controller.Flush); err != nil {
 		log.Print(err)
-		panic(http.ErrAbortHandler) // the client must see that the answer was cut
+		panic(http.ErrAbortHandler) // the client must see that the response was truncated
 	}
 }

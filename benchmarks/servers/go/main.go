@@ -1,5 +1,5 @@
-// A Go server written as well as usual Go code is: records are unmarshalled and results marshalled
-// one by one with encoding/json, reads and writes go in batches, and the exchange is full duplex.
+// A Go server in idiomatic style: it unmarshals records and marshals results one by one with
+// encoding/json, reads and writes in batches, and is full duplex.
 package main
 
 import (
@@ -31,13 +31,13 @@ type result struct {
 	Status string `json:"status"`
 }
 
-// lineReader hands out lines without copying them, except those longer than its buffer.
+// lineReader returns lines without copying them, except those longer than its buffer.
 type lineReader struct {
 	*bufio.Reader
 	long []byte
 }
 
-// next returns the next line, valid until the next call. A last line may lack its line end.
+// next returns the next line, valid until the next call. The last line needs no line end.
 func (r *lineReader) next() ([]byte, error) {
 	line, err := r.ReadSlice('\n')
 	if !errors.Is(err, bufio.ErrBufferFull) {
@@ -51,7 +51,7 @@ func (r *lineReader) next() ([]byte, error) {
 	return r.long, err
 }
 
-// hasLine tells whether the next line can be had without waiting.
+// hasLine reports whether the next line is available without blocking.
 func (r *lineReader) hasLine() bool {
 	waiting, _ := r.Peek(r.Buffered())
 	return bytes.IndexByte(waiting, '\n') >= 0
@@ -63,7 +63,7 @@ func process(body io.Reader, out io.Writer, flush func() error) error {
 	var batch bytes.Buffer
 	encoder := json.NewEncoder(&batch) // reuses its buffer, unlike json.Marshal
 	encoder.SetEscapeHTML(false)
-	// Both are handed out as interfaces: declared inside the loop they would be allocated each time.
+	// Both are passed as interfaces: declared inside the loop, they would be allocated each time.
 	var in record
 	answer := result{Status: "success"}
 	for {

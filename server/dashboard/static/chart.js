@@ -8,10 +8,10 @@ const STYLES = ["first", "second"];
 export class Chart {
   /**
    * @param {object} options
-   * @param {string} options.title what it shows.
+   * @param {string} options.title title of the chart.
    * @param {{key: string, label: string}[]} options.series members of a point, and their names.
    * @param {(value: number) => string} options.format writes a value with its unit.
-   * @param {number} options.span seconds that it shows.
+   * @param {number} options.span length of the time axis in seconds.
    */
   constructor({ title, series, format, span }) {
     Object.assign(this, { title, series, format, span });
@@ -68,7 +68,7 @@ export class Chart {
   }
 }
 
-/** Round up to 1, 2 or 5 times a power of ten, so that the scale jumps seldom. */
+/** Round up to 1, 2 or 5 times a power of ten, so that the scale rarely changes. */
 function rounded(value) {
   if (value <= 0) return 1;
   const power = 10 ** Math.floor(Math.log10(value));

@@ -1,4 +1,4 @@
-// Figures as text for people.
+// Formatting numbers for display.
 
 const STEPS = [[1e9, "G"], [1e6, "M"], [1e3, "k"]];
 

@@ -1,4 +1,4 @@
-// Lines of a response as they come.
+// Reading the lines of a response as they arrive.
 
 /**
  * Yield the lines of a body, without LF.
@@ -21,7 +21,7 @@ export async function* linesOf(response) {
   }
 }
 
-/** Read what a response that is no stream has to say. */
+/** Read the error message of a response that is not a stream. */
 export async function problemOf(response) {
   try {
     return (await response.json()).detail;

@@ -1,4 +1,4 @@
-// The page: what news there is, put where it belongs.
+// The entry point of the page: displays the live updates.
 
 import { Chart } from "./chart.js";
 import { follow } from "./news.js";
@@ -16,7 +16,7 @@ const CHARTS = [
   { title: "Open streams", format: format.number, series: [{ key: "streams", label: "" }] },
   { title: "Processing time of a record", format: format.seconds, series: [{ key: "core", label: "" }] },
   { title: "Wait for the event loop", format: format.seconds, series: [{ key: "turn", label: "at most" }] },
-  { title: "Results that wait for readers", format: format.bytes,
+  { title: "Unread results", format: format.bytes,
     series: [{ key: "queued", label: "memory" }, { key: "spooled", label: "spool" }] },
   { title: "CPU", format: format.percent, series: [{ key: "cpu", label: "of a core" }] },
   { title: "Memory", format: format.bytes, series: [{ key: "memory", label: "resident" }] },
@@ -52,7 +52,7 @@ follow({
     points.push(named(news.point));
     while (points.at(-1).time - points[0].time > SPAN) points.shift();
     if (isPaused) return;
-    // Charts that creep each second are motion, too.
+    // A chart that moves every second counts as motion, too.
     if (!calm.matches || points.at(-1).time - drawn >= 5) draw();
     showStreams(news);
     showErrors(news.errors);
@@ -76,8 +76,8 @@ function draw() {
 
 function showStreams({ streams, point, draining }) {
   const open = named(point).streams;
-  const more = open > streams.length ? ` The ${streams.length} that move most are shown.` : "";
-  const ending = draining ? " The server is going down." : "";
+  const more = open > streams.length ? ` The ${streams.length} busiest are shown.` : "";
+  const ending = draining ? " The server is shutting down." : "";
   setText("streams-caption", open === 0
     ? `No stream is open.${ending}`
     : `${open === 1 ? "One stream is" : `${format.number(open)} streams are`} open.${more}${ending}`);

@@ -1,4 +1,4 @@
-// The news of the server: followed for ever, through lost connections.
+// Following the live updates of the server, with automatic reconnection.
 
 import { linesOf, problemOf } from "./lines.js";
 import { askForToken, credentials } from "./token.js";
@@ -6,14 +6,14 @@ import { askForToken, credentials } from "./token.js";
 const NEWS = new URL("../../news", import.meta.url);
 const SHORTEST = 500;
 const LONGEST = 10_000;
-const SILENCE = 5000; // Milliseconds without a line after which the connection is given up.
+const SILENCE = 5000; // Milliseconds without a line after which the connection is closed.
 
 /**
- * Follow the news.
+ * Follow the live updates; never returns.
  * @param {object} on
- * @param {(greeting: object) => void} on.greeting is told who speaks, and the past.
- * @param {(news: object) => void} on.news is told each second.
- * @param {(state: "live" | "lost", why: string) => void} on.state is told when that changes.
+ * @param {(greeting: object) => void} on.greeting called on connection, with the server and the history.
+ * @param {(news: object) => void} on.news called for each update.
+ * @param {(state: "live" | "lost", why: string) => void} on.state called when the connection changes.
  */
 export async function follow(on) {
   let pause = SHORTEST;
@@ -35,7 +35,7 @@ async function followOnce(on, onSuccess) {
   let watchdog;
   const alive = () => {
     clearTimeout(watchdog);
-    watchdog = setTimeout(() => abort.abort(new Error("The server says nothing")), SILENCE);
+    watchdog = setTimeout(() => abort.abort(new Error("The server does not respond")), SILENCE);
   };
   try {
     alive();

@@ -1,12 +1,12 @@
-// The box to paste records into: they are streamed through the server as anybody's would be.
+// The form for trying out the server: streams pasted records through a regular endpoint.
 
 import { number } from "./format.js";
 import { linesOf, problemOf } from "./lines.js";
 import { credentials } from "./token.js";
 
 const ROOT = new URL("../../../", import.meta.url);
-const MOST = 1000; // Lines that are shown; the rest is counted.
-const AROUND = 40; // Characters that are shown on either side of an error.
+const MOST = 1000; // Maximum number of lines shown; the others are only counted.
+const AROUND = 40; // Number of characters shown on either side of an error.
 const SAMPLE = `{"id":"1","data":"hello"}
 {"id":"2","data":"never mind"}
 {"id":3,"data":"an id is a string"}
@@ -15,7 +15,7 @@ const SAMPLE = `{"id":"1","data":"hello"}
 
 const byId = (id) => document.getElementById(id);
 
-/** Make the box work; returns the function that sets the endpoints to choose from. */
+/** Set up the form; returns a function that sets the selectable endpoints. */
 export function setUpPaste() {
   const records = byId("records");
   records.value = SAMPLE;
@@ -52,8 +52,8 @@ async function send(text, endpoint, signal) {
   let shown = 0;
   let left = 0;
   let end = null;
-  let places = new Set(); // which lines behind the last `:rejected` are error lines,
-  let passed = 0; // and how many came since
+  let places = new Set(); // positions of error lines after the last `:rejected`
+  let passed = 0; // number of lines since then
   const show = (item) => {
     if (shown < MOST) {
       list.append(item());
@@ -86,7 +86,7 @@ async function send(text, endpoint, signal) {
   say(`${many(end.results, "result")}, ${many(end.errors, "error")}${more}`);
 }
 
-/** Show an error with what stands around its place in the input. */
+/** Show an error with the surrounding text of the input. */
 function errorItem({ line, offset, code, message }, lines) {
   const input = lines[line - 1] ?? "";
   const at = characterAt(input, offset);
@@ -114,7 +114,7 @@ function select(lines, line, at, length) {
   records.scrollTop = Math.max(0, (line - 2) * height);
 }
 
-/** Find the character that a byte of a line's UTF-8 belongs to. */
+/** Convert a byte offset in a line's UTF-8 to a character index. */
 function characterAt(line, offset) {
   let bytes = 0;
   let place = 0;

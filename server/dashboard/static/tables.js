@@ -1,7 +1,7 @@
-// Rows of tables that change: cells are written only where their text is another.
+// Updating tables, writing only the cells that have changed.
 
 /**
- * Bring the rows of a table up to date.
+ * Update the rows of a table.
  * @param {HTMLTableSectionElement} body
  * @param {{text: string, className?: string}[][]} rows the first cell is the row's header.
  */

@@ -1,4 +1,4 @@
-// The bearer token: asked for when the server wants one, kept until the tab is closed.
+// The bearer token: requested if the server requires one, and kept until the tab is closed.
 
 const KEY = "forstcore-token";
 
@@ -16,8 +16,8 @@ export function askForToken() {
   const wasWrong = sessionStorage.getItem(KEY) !== null;
   sessionStorage.removeItem(KEY);
   document.getElementById("login-why").textContent = wasWrong
-    ? "The token that you gave is not the right one."
-    : "It is kept in this tab until you close it.";
+    ? "The token is not correct."
+    : "The token is kept in this tab until you close it.";
   section.hidden = false;
   input.value = "";
   input.focus();
