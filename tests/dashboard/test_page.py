@@ -113,7 +113,7 @@ def test_pasted_records_come_back_and_a_bad_line_is_marked(
 ) -> None:
     watched = open_page(start_server())
     page = watched.page
-    page.get_by_label("Records").fill(
+    page.get_by_label("Records, one JSON object").fill(
         '{"id":"1","data":"hällo"}\n{"id":"ä","data":7}\n\n{"id":"3","data":"again"}'
     )
     page.get_by_role("button", name="Send").click()
@@ -127,7 +127,7 @@ def test_pasted_records_come_back_and_a_bad_line_is_marked(
     expect(items.nth(1).locator("mark")).to_have_text("7")
     expect(items.nth(2)).to_have_text('{"id":"3","result":"processed_again","status":"success"}')
     page.get_by_role("button", name="Show line 2 in the input").click()
-    expect(page.get_by_label("Records")).to_be_focused()
+    expect(page.get_by_label("Records, one JSON object")).to_be_focused()
     selected = page.evaluate(
         "() => { const box = document.getElementById('records');"
         " return box.value.slice(box.selectionStart, box.selectionEnd); }"
@@ -148,7 +148,7 @@ def test_what_is_pasted_can_be_sent_to_a_processor(
     )
     page = open_page(start_server("--processors", str(module))).page
     page.get_by_label("Endpoint").select_option("/shout")
-    page.get_by_label("Records").fill('{"data":"hey"}\n{"data":null}')
+    page.get_by_label("Records, one JSON object").fill('{"data":"hey"}\n{"data":null}')
     page.get_by_role("button", name="Send").click()
     items = page.locator("#results li")
     expect(items.nth(0)).to_have_text('{"loud":"HEY"}')
@@ -159,7 +159,9 @@ def test_a_huge_paste_shows_a_part(start_server: StartServer, open_page: OpenPag
     page = open_page(start_server()).page
     lines = "\n".join(f'{{"id":"{number}","data":"x"}}' for number in range(5000))
     # Not by typing: a browser takes a minute to insert so many lines.
-    page.get_by_label("Records").evaluate("(box, text) => { box.value = text; }", lines)
+    page.get_by_label("Records, one JSON object").evaluate(
+        "(box, text) => { box.value = text; }", lines
+    )
     page.get_by_role("button", name="Send").click()
     expect(page.locator("#paste-status")).to_have_text(
         "5,000 results, 0 errors; 4,000 more lines are not shown"
