@@ -1,4 +1,4 @@
-"""`GET /openapi.json`: the HTTP API as an OpenAPI 3.1 document, as this server has it."""
+"""`GET /openapi.json`: an OpenAPI 3.1 document of the HTTP API of this server."""
 
 from __future__ import annotations
 
@@ -16,39 +16,41 @@ from server.streams.registry import REGISTRY
 __all__ = ["describe", "openapi_document"]
 
 _ABOUT = """\
-Records stream in as NDJSON and results stream back, one line each, in order, while the request is
-still being sent. Body sizes are unlimited unless the server is told otherwise.
+The client sends records as NDJSON, and the server returns results in order, one per line, while the
+request is still being sent. The size of bodies is unlimited unless the server is configured
+otherwise.
 
-Errors before a response starts are problem documents (RFC 9457); a path that there is not gives
-404 with the endpoints that there are, another method 405 with `Allow`. A stream that fails later is
-cut: its last HTTP chunk is missing. With `Forst-Frames: 1` its last line says why instead.
+Errors before the response starts are problem documents (RFC 9457). An unknown path gives 404 with a
+list of the endpoints, an unsupported method 405 with `Allow`. If a stream fails later, its response
+is truncated: the last HTTP chunk is missing. With `Forst-Frames: 1` its last line contains the
+reason.
 
-`Host` has to name this server, and an `Origin` has to be allowed: otherwise the answer is 403.
-Probes are let in in any case. A request with `Expect: 100-continue` is checked before its body
-is asked for.
+`Host` must be a name of this server, and `Origin`, if present, must be allowed; other requests are
+refused with 403. Probes are exempt. A request with `Expect: 100-continue` is checked before the
+server asks for its body.
 """
 
 _STREAM_BODY = (
-    "One JSON value a line, whatever `Content-Type` says, `multipart/form-data` excepted. The last "
-    "line needs no LF; blank lines are ignored."
+    "One JSON value per line. Any `Content-Type` is accepted except `multipart/form-data`. "
+    "The last line needs no LF; blank lines are ignored."
 )
 _STREAM_RESPONSE = (
     "Starts before the request has ended. The media type is `application/octet-stream` unless "
-    "`Accept` names one of the others."
+    "`Accept` contains one of the others."
 )
 _STREAM_PARAMETERS = ("OnError", "Frames", "FirstLine", "ContentEncoding", "AcceptEncoding")
 _RECORD = ref("schemas", "Record")
 _RESULT = ref("schemas", "Result")
 _OBJECT: Json = {"type": "object"}
-_ANY: Json = {"description": "Any JSON that the processor makes."}
+_ANY: Json = {"description": "Any JSON that the processor returns."}
 
 
 def openapi_document(config: ServerConfig, processors: Mapping[str, Processor]) -> Json:
     """Write the OpenAPI document of a server.
 
     Args:
-        config: tells the sources, what guards the server, and whether it has a dashboard.
-        processors: each has an endpoint.
+        config: sources, authentication, and whether there is a dashboard.
+        processors: the processors, each of which has an endpoint.
     """
     paths = {
         **_streams(),
@@ -70,9 +72,9 @@ def openapi_document(config: ServerConfig, processors: Mapping[str, Processor]) 
         "security": _guards(config, token=True),
         "tags": [
             {"name": "streams", "description": "Records in, results out, at the same time."},
-            {"name": "sources", "description": "Records that nobody sends in the request."},
-            {"name": "operation", "description": "What probes, scrapers and people ask."},
-            {"name": "dashboard", "description": "A page for browsers, and what it is fed with."},
+            {"name": "sources", "description": "Live records from sources of the server."},
+            {"name": "operation", "description": "Health, metrics and information."},
+            {"name": "dashboard", "description": "The web page and its live updates."},
         ],
         "paths": paths,
         "components": COMPONENTS,
@@ -86,7 +88,7 @@ async def describe(request: web.Request) -> web.Response:
 
 
 def _guards(config: ServerConfig, *, token: bool) -> list[Json]:
-    """Name what a request has to show.
+    """Return the security requirements of a request.
 
     Args:
         config: tells what the server wants.
@@ -126,9 +128,8 @@ def _stream(
                         "Cache-Control": {"schema": {"const": "no-cache"}},
                         "X-Accel-Buffering": {"schema": {"const": "no"}},
                         "Trailer": {
-                            "description": "With `TE: trailers`: the counts of the stream stand "
-                            "in these fields behind the body. If every line was rejected, they "
-                            "do in any case.",
+                            "description": "The counters of the stream, sent as trailers with "
+                            "`TE: trailers`. If every line was rejected, they are always sent.",
                             "schema": {"const": ", ".join(wire.TRAILERS)},
                         },
                     },
@@ -142,26 +143,26 @@ def _stream(
 
 def _streams() -> Json:
     filters = {"content": {"application/json": {"schema": ref("schemas", "Filters")}}}
-    wanted = "Which records to process."
+    wanted = "Selects the records to process."
     return {
         "/streaming-process": _stream(
             "streamingProcess",
             "Process records with the built-in processor",
-            "Each result is sent as soon as there is nothing more to read.",
+            "Results are flushed whenever no more input is available.",
             _RECORD,
             _RESULT,
             {"name": wire.FORST_FILTER, "in": "header", "description": wanted, **filters},
             {
                 "name": "filter",
                 "in": "query",
-                "description": "As `Forst-Filter`, which wins.",
+                "description": "As `Forst-Filter`, which takes precedence.",
                 **filters,
             },
         ),
         "/large-dataset-stream": _stream(
             "largeDatasetStream",
-            "Process records with the built-in processor over several workers",
-            "The same results, made by threads that run without Python's global lock.",
+            "Process records with the built-in processor in several workers",
+            "The same results, computed by threads that do not hold Python's global lock.",
             _RECORD,
             _RESULT,
             ref("parameters", "Order"),
@@ -174,7 +175,7 @@ def _of_processor(each: Processor) -> Json:
     return _stream(
         f"process_{each.name}",
         summary or f"Process records with {each.name}",
-        f"Takes {each.takes}, gives {each.gives}. {more.strip()}".strip(),
+        f"Takes {each.takes}, returns {each.gives}. {more.strip()}".strip(),
         _RECORD if each.takes == BUILT_IN.takes else _OBJECT,
         _RESULT if each.gives == BUILT_IN.gives else _ANY,
         ref("parameters", "Order"),
@@ -194,12 +195,12 @@ def _live(config: ServerConfig, processors: Mapping[str, Processor]) -> Json:
             "from": {
                 "type": "string",
                 "default": "now",
-                "description": "`now`, `start` for all that is still there, or an offset.",
+                "description": "`now`, `start` for all retained records, or an offset.",
                 "examples": ["now", "start"],
             },
             "processor": {
                 "enum": [*sorted(processors), "pass"],
-                "description": "The built-in one if absent; `pass` for records as they came.",
+                "description": "The built-in one by default; `pass` leaves records unchanged.",
             },
         },
     }
@@ -207,24 +208,24 @@ def _live(config: ServerConfig, processors: Mapping[str, Processor]) -> Json:
     live = _stream("realTimeProcess", "Stream the results of a source, live", "", {}, _ANY)["post"]
     live |= {
         "tags": ["sources"],
-        "description": "Goes on until the client leaves, the server goes down or the source ends.",
+        "description": "Runs until the client disconnects, the server stops or the source ends.",
         "parameters": [
             *(each for each in live["parameters"] if each != ref("parameters", "FirstLine")),
             ref("parameters", "Ack"),
         ],
         "requestBody": {
             "required": True,
-            "description": "JSON, whatever `Content-Type` says; with `Forst-Ack: 1` on one line, "
-            "behind which acknowledgements follow.",
+            "description": "JSON, with any `Content-Type`; with `Forst-Ack: 1` on one line, "
+            "followed by acknowledgements.",
             "content": {"application/json": media},
         },
     }
     live["responses"]["200"]["headers"] = {
         **live["responses"]["200"].get("headers", {}),
         wire.FORST_DELIVERY: {
-            "description": "What becomes of records of a source without offsets: "
-            "`at-least-once` if they come again unless the client acknowledges them, "
-            "`at-most-once` if they are acknowledged to the broker when they have been sent.",
+            "description": "The delivery guarantee of a source without offsets: with "
+            "`at-least-once`, records are redelivered unless the client acknowledges them; with "
+            "`at-most-once`, they are acknowledged to the broker when they have been sent.",
             "schema": {"enum": list(wire.DELIVERIES)},
         },
     }
@@ -235,20 +236,20 @@ def _live(config: ServerConfig, processors: Mapping[str, Processor]) -> Json:
     ]
     publication |= {
         "tags": ["sources"],
-        "description": "Readers get each piece as it comes; the answer counts. What was "
-        "published before an error stays published.",
+        "description": "Subscribers receive records as they arrive; the response contains the "
+        "counters. Records before an error remain published.",
         "parameters": [
             {"name": "name", "in": "path", "required": True, "schema": name},
             header(
                 wire.FORST_ON_ERROR,
-                "What becomes of a line that is no object.",
+                "How lines that are not objects are handled.",
                 one_of(wire.PUBLISH_ON_ERROR_MODES),
             ),
             ref("parameters", "ContentEncoding"),
             ref("parameters", "Traceparent"),
         ],
         "responses": {
-            "200": _json("How much was published.", "Publication"),
+            "200": _json("The counters of the publication.", "Publication"),
             **refused(404, 408, 409, 413, 415, 417, 422, 503),
         },
     }
@@ -267,18 +268,18 @@ def _get(name: str, summary: str, response: Json, *more: int, tag: str = "operat
 
 def _operation(config: ServerConfig) -> Json:
     status = {"type": "object", "properties": {"status": {"type": "string"}}}
-    fine = {"description": "Yes.", "content": {"application/json": {"schema": status}}}
+    fine = {"description": "OK.", "content": {"application/json": {"schema": status}}}
     text = {"description": "Prometheus' text format.", "content": {"text/plain": {}}}
     this = {"description": "OpenAPI 3.1.", "content": {"application/json": {}}}
     open_to_all = {"security": _guards(config, token=False)}
     paths = {
-        "/healthz": _get("health", "Whether the process lives", fine),
-        "/readyz": _get("readiness", "Whether it takes streams", fine, 503),
+        "/healthz": _get("health", "Check that the process is alive", fine),
+        "/readyz": _get("readiness", "Check that the server accepts streams", fine, 503),
         "/processors": _get(
-            "processors", "Which processors there are", _json("All of them.", "Processors")
+            "processors", "List the processors", _json("All processors.", "Processors")
         ),
-        "/version": _get("version", "What this server is made of", _json("Versions.", "Version")),
-        "/metrics": _get("metrics", "Figures of all processes together", text),
+        "/version": _get("version", "Versions of the components", _json("Versions.", "Version")),
+        "/metrics": _get("metrics", "Metrics of all processes", text),
         "/openapi.json": _get("openapi", "This document", this),
     }
     for probe in ("/healthz", "/readyz"):
@@ -288,14 +289,14 @@ def _operation(config: ServerConfig) -> Json:
 
 def _dashboard(config: ServerConfig) -> Json:
     text: Json = {"schema": {"type": "string"}}
-    unchanged = {"304": {"description": "As `If-None-Match` says it is known."}}
-    known = header("If-None-Match", "What the browser has.")
+    unchanged = {"304": {"description": "The content matches `If-None-Match`."}}
+    known = header("If-None-Match", "The entity tag of the cached content.")
     page = {"description": "The page.", "content": {"text/html": text}}
     kinds = ("text/css", "text/javascript", "image/svg+xml")
     file = {"description": "The file.", "content": dict.fromkeys(kinds, text)}
     lines = {"schema": {"type": "string"}, "x-line-schema": ref("schemas", "NewsLine")}
     news = {
-        "description": "A line a second, for as long as the client wants.",
+        "description": "A line per second, until the client disconnects.",
         "content": {"application/x-ndjson": lines},
     }
     paths = {
@@ -303,7 +304,9 @@ def _dashboard(config: ServerConfig) -> Json:
         "/dashboard/static/{digest}/{name}": _get(
             "dashboardFile", "A file of the page", file, 404, tag="dashboard"
         ),
-        "/dashboard/news": _get("dashboardNews", "What the page shows", news, 503, tag="dashboard"),
+        "/dashboard/news": _get(
+            "dashboardNews", "Live updates of the page", news, 503, tag="dashboard"
+        ),
     }
     for path in ("/", "/dashboard/static/{digest}/{name}"):
         operation = paths[path]["get"]

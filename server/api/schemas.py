@@ -24,12 +24,12 @@ def ref(kind: str, name: str) -> Json:
 
 
 def header(name: str, description: str, schema: Json | None = None) -> Json:
-    """Describe a request header that may be left out."""
+    """Describe an optional request header."""
     return {"name": name, "in": "header", "description": description, "schema": schema or _TEXT}
 
 
 def one_of(values: Sequence[str]) -> Json:
-    """Describe a text that is one of a few; the first is the default."""
+    """Describe a string with a fixed set of values; the first is the default."""
     return {"enum": list(values), "default": values[0]}
 
 
@@ -67,55 +67,56 @@ _CONTENTS = {
 _PROBLEM: Json = {
     "title": {**_TEXT, "description": "The phrase of the status."},
     "status": {"type": "integer", "minimum": 400, "maximum": 599},
-    "detail": {**_TEXT, "description": "What is wrong and what would help, for people."},
+    "detail": {**_TEXT, "description": "A human-readable explanation with advice."},
 }
 
 _SCHEMAS: Json = {
     "Record": {
         "type": "object",
-        "description": "A line of input. Other members are checked and ignored; of several with "
-        "one name the last counts. Absent and null read as an empty string.",
+        "description": "An input line. A missing or null member reads as an empty string. Other "
+        "members are validated and ignored. If a name occurs several times, the last one counts.",
         "properties": {"id": {"type": ["string", "null"]}, "data": {"type": ["string", "null"]}},
     },
     "Result": _object(
-        "A line of output: what the built-in processor makes of a record.",
+        "An output line: the result of the built-in processor for a record.",
         {
-            "id": {**_TEXT, "description": "That of the record."},
-            "result": {**_TEXT, "description": "`processed_` and the data of the record."},
+            "id": {**_TEXT, "description": "The id of the record."},
+            "result": {**_TEXT, "description": "`processed_` followed by the data of the record."},
             "status": {"const": "success"},
         },
     ),
     "ErrorLine": _object(
-        "What stands in the place of a line that is no record, with `Forst-On-Error: emit`; and "
-        "behind the last result with `fail`.",
+        "Takes the place of an invalid line with `Forst-On-Error: emit`, and follows the last "
+        "result with `fail`.",
         {
             "status": {"const": "error"},
             "line": {**_COUNT, "minimum": 1, "description": "Number of the input line."},
-            "offset": {**_COUNT, "description": "Byte within the line."},
+            "offset": {**_COUNT, "description": "Position of the error in the line, in bytes."},
             "code": {"enum": list(ERROR_CODES)},
             "message": _TEXT,
         },
     ),
     "ControlLine": {
         "type": "string",
-        "description": "With `Forst-Frames: 1` lines that start with `:` stand between the "
-        "results. `:ack N`: the results of the first N input lines are above. `:end {End}`: the "
-        "last line of a stream that ended well. `:rejected N N…`: of the lines that follow, "
-        "control lines not counted, the Nth are error lines. `:error {StreamProblem}`: the "
-        "stream failed here. Live streams also have `:offset TEXT` (what to send as `from` to go "
-        "on behind the next `:ack`), `:missed N` (records left out here, `?` for an unknown "
-        "number), `:source {Notice}` and `:delivery MODE` (as `Forst-Delivery`).",
+        "description": "With `Forst-Frames: 1`, lines that start with `:` are sent between the "
+        "results. `:ack N`: all results of the first N input lines precede this line. "
+        "`:end {End}`: the last line of a stream that ended normally. `:rejected N N…`: the "
+        "positions of error lines among the following lines, without control lines. "
+        "`:error {StreamProblem}`: the stream failed at this point. Live streams also have "
+        "`:offset TEXT` (the value of `from` that resumes after the next `:ack`), `:missed N` "
+        "(number of records skipped here, `?` if unknown), `:source {Notice}` and "
+        "`:delivery MODE` (as `Forst-Delivery`).",
         "pattern": f"^({'|'.join(f'{kind.decode()} {form}' for kind, form in _CONTENTS.items())})$",
     },
     "End": _object(
-        "The counters of a stream that ended well, and a digest of its result and error lines.",
+        "The counters of a stream that ended normally, and a digest of its result and error lines.",
         {
             **_COUNTERS,
             "digest": {"type": "string", "pattern": DIGEST_PATTERN},
             "errors_by_code": {
                 "type": "object",
-                "description": "Of a stream without a record: how many lines were rejected, by "
-                "the code of the reason.",
+                "description": "The number of rejected lines by error code, for a stream whose "
+                "lines were all rejected.",
                 "additionalProperties": {"type": "integer", "minimum": 0},
             },
         },
@@ -126,18 +127,18 @@ _SCHEMAS: Json = {
         "Why a stream ended early.", {**_PROBLEM, "code": {"enum": _STREAM_CODES}}
     ),
     "Notice": _object(
-        "That the broker of a source went away, or is back.",
+        "The connection to the broker of a source was lost or restored.",
         {"state": {"enum": ["down", "up"]}, "detail": _TEXT},
         "detail",
     ),
     "Filters": {
         "type": "object",
-        "description": "Which records to process: all members must hold. A name may be a path "
-        "of members with dots.",
+        "description": "Selects the records for which all members hold. A name may be a path of "
+        "members, separated by dots.",
         "additionalProperties": {
             "anyOf": [
-                {**_SCALAR, "description": "Equal to this."},
-                {"type": "array", "items": _SCALAR, "minItems": 1, "description": "One of these."},
+                {**_SCALAR, "description": "Equal to this value."},
+                {"type": "array", "items": _SCALAR, "minItems": 1, "description": "Any of these."},
                 {
                     "type": "object",
                     "minProperties": 1,
@@ -153,8 +154,8 @@ _SCHEMAS: Json = {
         },
     },
     "Publication": _object(
-        "What was published.",
-        {**_PUBLISHED, "offset": {**_TEXT, "description": "Where the source ends now."}},
+        "The counters of a publication.",
+        {**_PUBLISHED, "offset": {**_TEXT, "description": "The offset after the last record."}},
     ),
     "Processor": _object(
         "A processor, served at `POST /<name>`.",
@@ -171,19 +172,19 @@ _SCHEMAS: Json = {
         "All processors.", {"processors": {"type": "array", "items": ref("schemas", "Processor")}}
     ),
     "Version": _object(
-        "What this server is made of.",
+        "The versions of the server's components.",
         {
             "forstcore": _TEXT,
             "python": _TEXT,
             "aiohttp": _TEXT,
-            "scan_path": {**_TEXT, "description": "The CPU path of the core."},
+            "scan_path": {**_TEXT, "description": "The instruction set that the core uses."},
             "codings": {"type": "array", "items": {"enum": list(CODINGS)}},
         },
     ),
     "NewsLine": {
         "type": "object",
-        "description": "A line of the dashboard's feed. The first tells the past, each further "
-        "one a second of the present.",
+        "description": "A line of the dashboard's live updates. The first contains the history, "
+        "each further one the last second.",
         "oneOf": [
             {"required": ["server", "endpoints", "columns", "history", "time"]},
             {
@@ -199,66 +200,66 @@ _SCHEMAS: Json = {
 _NAMED_PARAMETERS: Json = {
     "OnError": header(
         wire.FORST_ON_ERROR,
-        "What becomes of a line that is no record: dropped and counted; an error line in its "
-        "place; or that and the end of the stream.",
+        "How invalid lines are handled: `skip` drops and counts them, `emit` replaces them by "
+        "error lines, `fail` sends an error line and ends the stream.",
         one_of(wire.ON_ERROR_MODES),
     ),
     "Frames": header(
         wire.FORST_FRAMES,
-        "`1` for control lines between the results.",
+        "`1` enables control lines between the results.",
         {**_TEXT, "examples": ["1"]},
     ),
     "FirstLine": header(
         wire.FORST_FIRST_LINE,
-        "Number of the first line, for the rest of an input: lines are numbered from it.",
+        "Number of the first line, when resuming an input: line numbers start there.",
         {"type": "integer", "minimum": 1, "maximum": wire.MAX_LINE_NUMBER, "default": 1},
     ),
     "Order": header(
         wire.FORST_ORDER,
-        "`completion` for results as they come, not in the order of their records.",
+        "`completion` returns results as they complete, not in the order of their records.",
         one_of(wire.RESULT_ORDERS),
     ),
     "Ack": header(
         wire.FORST_ACK,
-        "Whether the client acknowledges what it is done with: `1` if the request goes on behind "
-        "its first line, with lines such as `:ack 12`, which repeat those of the response; "
-        "`if-needed` to be refused with 428 where the source wants that.",
+        "Whether the client acknowledges records: with `1` the request continues after its first "
+        "line with lines such as `:ack 12`, which confirm those of the response; with `if-needed` "
+        "the request is refused with 428 if the source requires acknowledgements.",
         {"enum": sorted(wire.ACK_MODES), "default": "0"},
     ),
     "ContentEncoding": header(
         "Content-Encoding",
-        "The coding of the body; members or frames may follow each other.",
+        "The coding of the body; several members or frames may be concatenated.",
         {"enum": [*CODINGS, "identity"]},
     ),
     "AcceptEncoding": header(
         "Accept-Encoding",
-        "The response is compressed as this allows, weights honoured, and flushed with each "
+        "Selects the compression of the response, according to weights. It is flushed with each "
         "batch of results.",
     ),
-    "Traceparent": header("traceparent", "Taken over into the access log (W3C Trace Context)."),
+    "Traceparent": header("traceparent", "Copied to the access log (W3C Trace Context)."),
 }
 
 _PROBLEMS = {
-    400: "A header, the query or the body is not as it must be, or the HTTP is malformed.",
-    401: "The server wants its bearer token.",
-    403: "`Host` or `Origin` is none that is let in.",
-    404: "There is no such thing here; the detail names those there are.",
-    405: "The endpoint takes other methods, which `Allow` names.",
+    400: "A header, the query or the body is invalid, or the HTTP request is malformed.",
+    401: "The bearer token is missing or wrong.",
+    403: "`Host` or `Origin` is not allowed.",
+    404: "The resource does not exist; the detail lists the existing ones.",
+    405: "The endpoint does not support the method; `Allow` lists the supported ones.",
     408: "The request did not end in time.",
     409: "The source is not in memory: publish to its broker instead.",
-    413: "The body is larger than the limits allow.",
-    415: "The body is `multipart/form-data`, or has a content coding that is unknown here.",
-    417: "`Expect` asks for something else than `100-continue`.",
-    422: "`Forst-On-Error: fail`, and a line is no record; what was before it is published.",
-    428: "`Forst-Ack: if-needed`, and the source gives records again that are not acknowledged.",
+    413: "The body exceeds the size limits.",
+    415: "The body is `multipart/form-data`, or its content coding is not supported.",
+    417: "`Expect` has a value other than `100-continue`.",
+    422: "A line is invalid, with `Forst-On-Error: fail`; the lines before it were published.",
+    428: "The source redelivers unacknowledged records, with `Forst-Ack: if-needed`.",
     431: "The request line or a header field is too long.",
-    500: "An error of the server, whose log has the traceback.",
-    503: "The server is full, or on its way out.",
+    500: "An internal error; the server's log has the traceback.",
+    503: "The server is at its limit of streams, or shutting down.",
 }
 _PROBLEM_HEADERS: dict[int, Json] = {
     401: {"WWW-Authenticate": {"schema": _TEXT}},
     405: {"Allow": {"schema": _TEXT}},
-    415: {"Accept-Encoding": {"description": "The codings there are.", "schema": _TEXT}},
+    415: {"Accept-Encoding": {"description": "The supported codings.", "schema": _TEXT}},
     503: {"Retry-After": {"description": "In seconds.", "schema": _COUNT}},
 }
 
@@ -274,7 +275,7 @@ _RESPONSES: Json = {
 
 
 def refused(*statuses: int) -> Json:
-    """Describe the error responses of an operation; those that any may have are added."""
+    """Describe the error responses of an operation, including those common to all operations."""
     return {
         str(status): ref("responses", f"Problem{status}")
         for status in sorted({400, 401, 403, 431, 500, *statuses})
@@ -306,7 +307,7 @@ COMPONENTS: Json = {
         },
         "mutualTLS": {
             "type": "mutualTLS",
-            "description": "A client certificate of an authority in `--tls-client-ca`.",
+            "description": "A client certificate issued by an authority in `--tls-client-ca`.",
         },
     },
 }
