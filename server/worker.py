@@ -18,7 +18,7 @@ from server.background import told
 from server.config import ServerConfig
 from server.http.acceptor import Acceptor
 from server.http.access import ACCESS_POLICY
-from server.http.body_protocol import works
+from server.http.body_protocol import is_supported
 from server.http.connections import Connection, Slot
 from server.http.descriptors import raise_descriptor_limit
 from server.http.internals import missing
@@ -75,7 +75,9 @@ async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) 
         raise RuntimeError("the runner has no server after its setup")
 
     ahead = ReadAhead()
-    RequestHandler.holds = config.takeover == "on" or (config.takeover == "auto" and works())
+    RequestHandler.holds_bodies = config.takeover == "on" or (
+        config.takeover == "auto" and is_supported()
+    )
     connections = app[REGISTRY].connections
     set_idle_check(connections.is_idle)
 

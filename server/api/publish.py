@@ -12,7 +12,6 @@ from forstcore._proc import PASS_ON
 from forstcore.sources.memory import MemorySource
 from forstcore.wire import StreamErrorCode
 from server.errors import ProblemError, StreamError
-from server.http.body_protocol import BodyProtocol
 from server.http.request_headers import publish_on_error
 from server.live.feed_registry import FEEDS, FeedRegistry
 from server.observe.counters import counters_of
@@ -63,7 +62,8 @@ class PublishHandler(StreamHandler):
         with self._registry.admit(self):
             try:
                 # The answer says how it went, so there is none to write to before the end.
-                await self._process(None, self.body.start())
+                self.body.start()
+                await self._process(None)
             except StreamError as error:
                 self.outcome, self.detail = error.code, error.detail
                 await self._rejected_written()
@@ -77,9 +77,7 @@ class PublishHandler(StreamHandler):
             del document["bytes_out"]
             return web.json_response({**document, "offset": self._source.offset})
 
-    async def _process(
-        self, writer: ResponseWriter | None, body_protocol: BodyProtocol | None
-    ) -> None:
+    async def _process(self, writer: ResponseWriter | None) -> None:
         seconds = self._config.timeout
         clock = asyncio.get_running_loop().time
         try:

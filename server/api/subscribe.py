@@ -17,7 +17,6 @@ from forstcore.processors import BUILT_IN, Processor
 from forstcore.sources import NOW
 from forstcore.wire import StreamErrorCode
 from server.errors import ProblemError, StreamError
-from server.http.body_protocol import BodyProtocol
 from server.http.request_headers import ack_mode, on_error
 from server.live.acknowledgements import acknowledgements
 from server.live.delivery import PASS
@@ -160,9 +159,9 @@ class SubscriptionHandler(StreamHandler):
             )
         )
 
-    def _start_body(self) -> BodyProtocol | None:
-        # With acknowledgements it has been started already, to read what is wanted.
-        return None if self._ack_mode == "1" else super()._start_body()
+    def _start_body(self) -> None:
+        # `read_order` has started it.
+        pass
 
     def _more_headers(self) -> Mapping[str, str]:
         return {wire.FORST_DELIVERY: self._delivery} if self._delivery else {}
@@ -198,12 +197,12 @@ class SubscriptionHandler(StreamHandler):
         )
         return self._subscriber
 
-    async def _process(self, writer: ResponseWriter, body_protocol: BodyProtocol | None) -> None:
+    async def _process(self, writer: ResponseWriter) -> None:
         subscriber = self._subscriber
         assert subscriber is not None
         assert self._order is not None
         # The order was the first line and the last.
-        self._begin()
+        self.begin()
         reading: asyncio.Task[None] | None = None
         if self._ack_mode == "1":
             reading = asyncio.create_task(self._read_acknowledgements(subscriber))

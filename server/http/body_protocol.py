@@ -1,106 +1,133 @@
-"""The body of a streaming request, taken over from aiohttp.
+"""Chunked request bodies, read from the connection without aiohttp's parser.
 
-aiohttp pays for each HTTP chunk in Python, whatever is in it. Here the connection's bytes go
-into one reused buffer, are decoded in place by compiled code, and are processed then and there
-where nothing stands in the way: no task is woken for a record.
+aiohttp spends Python time on each HTTP chunk, even if it contains a single record. The body
+protocol receives into one reused buffer, decodes it in place with compiled code, and passes the
+bytes directly to the stream: no task wakes up for a record.
 
-What this relies on in aiohttp 3.14 (`works` checks it when the server starts; where it does not
-hold, streams go the public way):
+It relies on this behaviour of aiohttp, which `is_supported` checks when the server starts (if it
+differs, aiohttp reads all bodies):
 
-- a parser that was given the head of a chunked request waits for its first chunk, and takes
-  "0 CR LF CR LF" for the end of the body;
-- `RequestHandler.data_received` can be given data in any pieces;
-- the transport's `set_protocol` moves reading to another protocol and back.
+- After the head of a chunked request, the parser waits for the first chunk, and accepts
+  "0 CR LF CR LF" as the end of the body.
+- `RequestHandler.data_received` accepts data that is cut anywhere.
 """
 
 from __future__ import annotations
 
 import asyncio
 import mmap
-from collections.abc import Callable
+from typing import Protocol
 
 from forstcore.wire import StreamErrorCode
 from server.errors import StreamError
 from server.http._chunked import ChunkedDecoder, ChunkedError
 from server.http.internals import detached_handler
 
-__all__ = ["END_OF_BODY", "BodyProtocol", "works"]
+__all__ = ["END_OF_BODY", "BodyConnection", "BodyProtocol", "BodySink", "is_supported"]
 
 END_OF_BODY = b"0\r\n\r\n"
-_BUFFER_SIZE = 1 << 17  # With the results of a buffer it should fit the second-level cache.
-_GIVE_BACK = getattr(mmap, "MADV_DONTNEED", None)  # Windows has no such thing.
+_BUFFER_SIZE = 1 << 17  # Together with its results, a buffer should fit the second-level cache.
+_RELEASE_PAGES = getattr(mmap, "MADV_DONTNEED", None)  # Windows does not have it.
+
+
+class BodySink(Protocol):
+    """The stream that processes a body.
+
+    Methods may raise StreamError, which ends the stream.
+    """
+
+    def begin(self) -> None:
+        """Called once, when the client has begun to send records."""
+
+    def process_now(self, piece: memoryview, /) -> int:
+        """Process the start of a piece, as far as possible without waiting.
+
+        Args:
+            piece: a part of the body; valid during the call only.
+
+        Returns:
+            How many bytes were processed. `BodyProtocol.readany` returns the rest.
+        """
+
+    def read_directly(self, body: BodyProtocol, /) -> None:
+        """Read from the connection into `body.buffer`, if possible, and process that.
+
+        Called after each piece that was processed completely. Sets `body.filled` to the number
+        of bytes of its last read.
+        """
+
+
+class BodyConnection(Protocol):
+    """The connection of a body."""
+
+    def body_ended(self, rest: bytes, /) -> None:
+        """Read from the transport again. `rest` are bytes received after the body."""
+
+    def body_broken(self) -> None:
+        """The body is malformed, so that the next request cannot be found."""
+
+    def pause_writing(self) -> None: ...
+
+    def resume_writing(self) -> None: ...
+
+    def connection_lost(self, exc: Exception | None, /) -> None: ...
 
 
 class BodyProtocol(asyncio.BufferedProtocol):
-    """Read one chunked body from a connection, in the place of its handler.
+    """The protocol of a transport while it receives a chunked body.
 
     Args:
-        transport: the connection.
-        handler: aiohttp's protocol; gets the connection back behind the body.
-        on_end: called once, with what came behind the body.
-        on_broken: called once, when the body turns out to be malformed.
-        at_once: processes of a piece of the body what it can without waiting, and returns how
-            many bytes that was. The piece is only valid during the call. Errors end the stream.
-        go_on: called when that has been done, and may read on from the connection into
-            `buffer` by itself; it says in `filled` how many bytes its last read brought.
+        transport: the transport.
+        connection: the protocol before and after the body.
+        sink: processes the body.
 
     Attributes:
-        at_once: as above; may be replaced.
-        buffer: what the connection is read into.
-        filled: bytes of it that the last read brought.
-        decoder: the decoder of the body, with its counters.
-        transport: the connection.
+        transport: as above.
+        buffer: receives the bytes of the connection.
+        filled: how many bytes the last read brought.
+        decoder: decodes the body, and counts its bytes and chunks.
     """
 
     def __init__(
-        self,
-        transport: asyncio.Transport,
-        handler: asyncio.Protocol,
-        on_end: Callable[[bytes], None],
-        on_broken: Callable[[], None],
-        at_once: Callable[[memoryview], int],
-        go_on: Callable[[BodyProtocol], None],
+        self, transport: asyncio.Transport, connection: BodyConnection, sink: BodySink
     ) -> None:
         self.transport = transport
         self.decoder = ChunkedDecoder()
-        # Pages that are not written to take no memory: a stream of few records needs one.
+        # Pages that were never written to take no memory: a stream of few records uses one.
         self._pages = mmap.mmap(-1, _BUFFER_SIZE)
         self.buffer = memoryview(self._pages)
         self.filled = 0
-        self._handler = handler
-        self._on_end = on_end
-        self._on_broken = on_broken
-        self.at_once = at_once
-        self._go_on = go_on
+        self._connection = connection
+        # None: the rest of the body is discarded.
+        self._sink: BodySink | None = sink
         self._queue: list[bytes] = []
         self._waiter: asyncio.Future[None] | None = None
         self._error: StreamError | None = None
         self._ended = False
-        self._discarding = False
         self._broken = False
 
-    def start(self, held: bytes) -> None:
-        """Begin to read.
+    def start(self, received: bytes) -> None:
+        """Start reading.
 
         Args:
-            held: bytes behind the head that have been read already.
+            received: bytes after the head that have been received already.
         """
         self.transport.set_protocol(self)
-        for place in range(0, len(held), _BUFFER_SIZE):
-            piece = held[place : place + _BUFFER_SIZE]
+        for place in range(0, len(received), _BUFFER_SIZE):
+            piece = received[place : place + _BUFFER_SIZE]
             self.buffer[: len(piece)] = piece
-            self._take(len(piece))
+            self._decode(len(piece))
             if self._broken:
                 return
             if self.decoder.finished:
-                self._end(held[place + self.decoder.rest :])
+                self._end(received[place + self.decoder.rest :])
                 return
 
     async def readany(self) -> bytes:
-        """Return what `at_once` did not take; empty at the end of the body.
+        """Return what `process_now` did not process; empty at the end of the body.
 
         Raises:
-            StreamError: the body is malformed, or the client went away, or `at_once` failed.
+            StreamError: the body is malformed, or the client disconnected, or the sink failed.
         """
         while not self._queue:
             if self._error is not None:
@@ -117,25 +144,24 @@ class BodyProtocol(asyncio.BufferedProtocol):
         self._queue.clear()
         return data
 
-    def rest(self) -> None:
-        """Give the memory of the buffer back until it is read into again."""
-        if _GIVE_BACK is not None:
-            self._pages.madvise(_GIVE_BACK)
+    def release_memory(self) -> None:
+        """Return the memory of the buffer to the kernel until the next read."""
+        if _RELEASE_PAGES is not None:
+            self._pages.madvise(_RELEASE_PAGES)
 
     def discard(self) -> None:
-        """Drop the rest of the body: the stream has ended."""
-        self._discarding = True
+        """Discard the rest of the body: the stream has ended."""
+        # Without the sink there is no reference cycle, which would keep the buffer of an ended
+        # stream until the next garbage collection.
+        self._sink = None
         self._queue.clear()
-        # What has this, or has been here, must not be had in turn: buffer and stream would wait
-        # for the garbage collector.
-        self.at_once, self._go_on = _not_at_once, _no_further
         self._error = None
         if not self._ended:
             self.transport.resume_reading()
 
-    def keep(self, body: memoryview) -> None:
-        """Let the stream ask for a piece of the body, and read no more until it does."""
-        self._queue.append(bytes(body))
+    def keep(self, piece: memoryview) -> None:
+        """Queue a piece for `readany`, and pause reading until that is called again."""
+        self._queue.append(bytes(piece))
         self.transport.pause_reading()
         self._wake()
 
@@ -145,47 +171,49 @@ class BodyProtocol(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         if self._broken:
             return
-        self._take(nbytes)
+        self._decode(nbytes)
         if self.decoder.finished:
             self._end(bytes(self.buffer[self.decoder.rest : self.filled]))
 
-    def _take(self, size: int) -> None:
-        """Process what has been read into the buffer, and go on while that can be."""
+    def _decode(self, size: int) -> None:
+        """Decode the first `size` bytes of the buffer, and pass the body to the sink."""
         self.filled = size
         try:
             size = self.decoder.decode(self.buffer, size)
-            if size and not self._discarding:
+            sink = self._sink
+            if sink is None:
+                return
+            if size:
                 start = self.decoder.start
-                self._process(self.buffer[start : start + size])
-            if self._is_waited_for() and not self.decoder.finished:
-                self._go_on(self)
+                self._pass_on(sink, self.buffer[start : start + size])
+            if self._is_awaited() and not self.decoder.finished:
+                sink.read_directly(self)
         except ChunkedError as error:
             self._broken = True
-            self._on_broken()
+            self._connection.body_broken()
             self._fail(
                 StreamError(StreamErrorCode.MALFORMED_BODY, f"the body is malformed: {error}")
             )
         except StreamError as error:
             self._fail(error)
 
-    def _is_waited_for(self) -> bool:
+    def _pass_on(self, sink: BodySink, piece: memoryview) -> None:
+        processed = sink.process_now(piece) if self._is_awaited() else 0
+        if processed < len(piece):
+            self.keep(piece[processed:])
+
+    def _is_awaited(self) -> bool:
         return self._waiter is not None and not self._waiter.done()
 
-    def _process(self, body: memoryview) -> None:
-        taken = self.at_once(body) if self._is_waited_for() else 0
-        if taken < len(body):
-            self.keep(body[taken:])
-
-    def _end(self, behind: bytes) -> None:
+    def _end(self, rest: bytes) -> None:
         self._ended = True
-        self.transport.set_protocol(self._handler)
-        self._on_end(behind)
+        self._connection.body_ended(rest)
         self._wake()
 
     def _fail(self, error: StreamError) -> None:
         if self._error is None:
             self._error = error
-            self._discarding = True
+            self._sink = None
             self._wake()
 
     def _wake(self) -> None:
@@ -193,31 +221,23 @@ class BodyProtocol(asyncio.BufferedProtocol):
             self._waiter.set_result(None)
 
     def eof_received(self) -> bool:
-        # A body that has not ended: the rest will not come.
+        # The rest of the body cannot arrive any more.
         self._fail(StreamError(StreamErrorCode.DISCONNECTED))
         return False
 
     def pause_writing(self) -> None:
-        self._handler.pause_writing()
+        self._connection.pause_writing()
 
     def resume_writing(self) -> None:
-        self._handler.resume_writing()
+        self._connection.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._fail(StreamError(StreamErrorCode.DISCONNECTED))
-        self._handler.connection_lost(exc)
+        self._connection.connection_lost(exc)
 
 
-def _not_at_once(_body: memoryview) -> int:
-    return 0
-
-
-def _no_further(_body_protocol: BodyProtocol) -> None:
-    pass
-
-
-def works() -> bool:
-    """Check that aiohttp behaves as this relies on."""
+def is_supported() -> bool:
+    """Check that aiohttp behaves as the body protocol requires."""
     try:
         handler = detached_handler()
         handler.data_received(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")

@@ -21,7 +21,7 @@ from aiohttp import EMPTY_PAYLOAD, HttpVersion11, StreamReader, hdrs, web
 
 from server.errors import problem_response
 from server.http._chunked import ChunkedError
-from server.http.body_protocol import END_OF_BODY, BodyProtocol
+from server.http.body_protocol import END_OF_BODY, BodyProtocol, BodySink
 from server.http.framing import ChunkedBody, SizedBody
 from server.http.internals import (
     HttpProcessingError,
@@ -48,7 +48,7 @@ _END_OF_HEAD = b"\r\n\r\n"
 class RequestHandler(ParsingHandler):
     """A connection that tells malformed requests with problem documents.
 
-    A chunked body is held until the handler has decided who reads it: by `take_over` or, at the
+    A chunked body is held until the handler has decided who reads it: by `read_body` or, at the
     latest when the response is finished, by `release`.
 
     Args:
@@ -57,14 +57,14 @@ class RequestHandler(ParsingHandler):
         options: as for aiohttp's.
 
     Attributes:
-        holds: whether bodies are held for a takeover at all.
+        holds_bodies: whether chunked bodies are held for a `BodyProtocol`.
         framing_lost: whether a body was malformed, so that nobody knows where the next request
             starts.
         on_writable: called when the connection takes more, or is lost; None where no stream
             waits for that.
     """
 
-    holds = False
+    holds_bodies = False
     on_writable: Callable[[], None] | None = None
 
     def __init__(self, manager: web.Server, ahead: ReadAhead, **options: Any) -> None:
@@ -239,7 +239,7 @@ class RequestHandler(ParsingHandler):
             return
         if message.chunked:
             self._body = self._chunked = ChunkedBody()
-            self._is_undecided = self.holds
+            self._is_undecided = self.holds_bodies
         else:
             self._body = SizedBody(int(message.headers[hdrs.CONTENT_LENGTH]))
 
@@ -298,20 +298,15 @@ class RequestHandler(ParsingHandler):
             self._is_undecided = False
             self._advance()
 
-    def take_over(
-        self,
-        content: StreamReader,
-        at_once: Callable[[memoryview], int],
-        go_on: Callable[[BodyProtocol], None],
-    ) -> BodyProtocol | None:
-        """Read a chunked body past aiohttp, if it has not read of it yet.
+    def read_body(self, content: StreamReader, sink: BodySink) -> BodyProtocol | None:
+        """Have a chunked body read by a `BodyProtocol`, if aiohttp has read none of it yet.
 
         Args:
             content: the body, as the request has it.
-            at_once, go_on: see `BodyProtocol`.
+            sink: processes the body.
 
         Returns:
-            The source of the body, or None where it has to be read from `content`.
+            The protocol, or None if the body has to be read from `content`.
         """
         if not self._is_undecided or content is not self._payload or self.transport is None:
             self.release()
@@ -320,18 +315,23 @@ class RequestHandler(ParsingHandler):
         self._is_taken = True
         held = bytes(self._held)
         self._held.clear()
-        body_protocol = BodyProtocol(
-            self.transport, self, self._body_ended, self._lose_framing, at_once, go_on
-        )
+        body_protocol = BodyProtocol(self.transport, self, sink)
         body_protocol.start(held)
         return body_protocol
 
-    def _body_ended(self, behind: bytes) -> None:
+    def body_ended(self, rest: bytes) -> None:
+        """Continue after a body that a `BodyProtocol` has read; see `BodyConnection`."""
         self._is_taken = False
         self._body = None
+        if self.transport is not None:
+            self.transport.set_protocol(self)
         self._parse(END_OF_BODY)
-        self._held += behind
+        self._held += rest
         self._advance()
+
+    def body_broken(self) -> None:
+        """Process no further request: a `BodyProtocol` found a malformed body."""
+        self._lose_framing()
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None

@@ -132,12 +132,12 @@ class Subscriber(ResponseWriter):
         is_apart = len(results) >= _SHARED or not (before or behind)
         if self._encoder is None and self._chunked and is_apart:
             if before:
-                self.send_at_once(self._encoded(before))
-            self.send_at_once(delivery.chunk)
+                self.send_now(self._encoded(before))
+            self.send_now(delivery.chunk)
             if behind:
-                self.send_at_once(self._encoded(behind))
+                self.send_now(self._encoded(behind))
         else:
-            self.send_at_once(self._encoded(before + results + behind))
+            self.send_now(self._encoded(before + results + behind))
 
     def _moved(self) -> None:
         """Go on: the connection takes more, or is lost."""

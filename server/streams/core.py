@@ -57,9 +57,9 @@ class CoreStreamHandler(StreamHandler):
     def core_seconds(self) -> float:
         return self._core_seconds
 
-    async def _process(self, writer: ResponseWriter, body_protocol: BodyProtocol | None) -> None:
-        if body_protocol and writer.plain and not self.body.encoded:
-            self._fast_path = fast_path_of(body_protocol, self.stream, self._control_lines)
+    async def _process(self, writer: ResponseWriter) -> None:
+        if self.body.protocol and writer.plain and not self.body.encoded:
+            self._fast_path = fast_path_of(self.body.protocol, self.stream, self._control_lines)
         try:
             async for piece in self.body.pieces():
                 await self._process_piece(piece, writer)
@@ -71,7 +71,7 @@ class CoreStreamHandler(StreamHandler):
             await self._rejected_written()
             await writer.end()
         finally:
-            # It holds the buffer that the takeover reads into.
+            # It refers to the buffer of the body protocol.
             self._fast_path = None
 
     async def _process_piece(self, piece: bytes, writer: ResponseWriter) -> None:
@@ -89,43 +89,39 @@ class CoreStreamHandler(StreamHandler):
             if rest:
                 await asyncio.sleep(0)
 
-    def _at_once(self, piece: memoryview) -> int:
-        """Process what can be of a piece where neither side has to wait; see `BodyProtocol`."""
+    def process_now(self, piece: memoryview, /) -> int:
         writer = self.writer
-        if writer is None or not writer.ready or not self.body.may_go_at_once():
+        if writer is None or not writer.ready or not self._may_reject():
             return 0
-        if not self._may_reject():
+        if not self.body.accept(piece):
             return 0
-        self.body.count(len(piece))
-        writer.send_at_once(self._feed(piece, writer))
+        writer.send_now(self._feed(piece, writer))
         self._check()
         taken = self.stream.taken
         if taken < len(piece):
-            # Its results are long: others have a turn before there are more.
+            # Its results are long: other streams get a turn before the rest is processed.
             self.body.count(taken - len(piece))
         return taken
 
-    def _go_on(self, body_protocol: BodyProtocol) -> None:
-        """Serve this stream past the event loop, while that has nothing to do; see `FastPath`."""
+    def read_directly(self, body: BodyProtocol, /) -> None:
+        """Run the fast path while the event loop has nothing else to do."""
         fast_path, writer = self._fast_path, self.writer
         if fast_path is None or writer is None or not writer.empty or not is_idle(self._loop):
             return
         received, sent, nanoseconds = self.body.received, fast_path.sent, fast_path.nanoseconds
         try:
-            left = fast_path.run(self._config.max_stream_records or UNLIMITED, *self.body.room())
+            unsent = fast_path.run(self._config.max_stream_records or UNLIMITED, *self.body.room())
         finally:
-            body_protocol.filled = fast_path.size or body_protocol.filled
+            body.filled = fast_path.size or body.filled
             self.body.count(self.body.received - received)
             writer.sent += fast_path.sent - sent
             self._core_seconds += (fast_path.nanoseconds - nanoseconds) / 1e9
             self._take_rejected()
-        writer.send_at_once(left)
+        writer.send_now(unsent)
         self._check()
         if fast_path.left:
             self.body.count(-fast_path.left)
-            body_protocol.keep(
-                body_protocol.buffer[fast_path.rest : fast_path.rest + fast_path.left]
-            )
+            body.keep(body.buffer[fast_path.rest : fast_path.rest + fast_path.left])
 
     def _feed(self, piece: bytes | memoryview, writer: ResponseWriter) -> bytes:
         started = time.perf_counter()

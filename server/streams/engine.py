@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import aclosing
 
 from forstcore.engine import Engine
-from server.http.body_protocol import BodyProtocol
 from server.streams.handler import StreamHandler, drained
 from server.streams.response_writer import ResponseWriter
 
@@ -28,7 +27,7 @@ class EngineStreamHandler(StreamHandler):
     def drain(self) -> None:
         self.stream.end_input(drained())
 
-    async def _process(self, writer: ResponseWriter, body_protocol: BodyProtocol | None) -> None:
+    async def _process(self, writer: ResponseWriter) -> None:
         async with (
             aclosing(self.body.pieces()) as pieces,
             aclosing(self.stream.run(pieces)) as outputs,
@@ -43,10 +42,9 @@ class EngineStreamHandler(StreamHandler):
         await self._rejected_written()
         await writer.end()
 
-    def _at_once(self, piece: memoryview) -> int:
-        if not self.stream.has_room or not self.body.may_go_at_once():
+    def process_now(self, piece: memoryview, /) -> int:
+        if not self.stream.has_room or not self.body.accept(piece):
             return 0
-        self.body.count(len(piece))
         self.stream.feed(piece)
         return len(piece)
 

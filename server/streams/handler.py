@@ -66,7 +66,7 @@ class StreamHandler(ABC):
         protocol = request.protocol
         if not isinstance(protocol, RequestHandler):
             raise RuntimeError(f"a stream needs a connection of ours, not {protocol!r}")
-        self.body = RequestBody(request, protocol, config, self._begin)
+        self.body = RequestBody(request, protocol, config, self)
         self.writer: ResponseWriter | None = None
         self.outcome = ""
         self.detail = ""
@@ -127,7 +127,8 @@ class StreamHandler(ABC):
             )
             try:
                 try:
-                    await self._process(writer, self._start_body())
+                    self._start_body()
+                    await self._process(writer)
                 except asyncio.CancelledError:
                     if self._ended_by is None:
                         self.outcome = "cancelled"
@@ -200,31 +201,34 @@ class StreamHandler(ABC):
         """Make what writes the response."""
         return ResponseWriter(self._protocol, response, self._config, self._control_lines, coding)
 
-    def _start_body(self) -> BodyProtocol | None:
-        """Begin to read the body; see `RequestBody.start`."""
-        return self.body.start(self._at_once, self._go_on)
+    def _start_body(self) -> None:
+        """Start reading the body."""
+        self.body.start()
 
     @abstractmethod
-    async def _process(self, writer: ResponseWriter, body_protocol: BodyProtocol | None) -> None:
-        """Process what is read, and send what comes of it, to the end.
+    async def _process(self, writer: ResponseWriter) -> None:
+        """Process the body to its end, and write the results.
 
         Args:
-            outlet: where results go.
-            takeover: what reads the body past aiohttp, if something does.
+            writer: writes the results.
         """
 
-    def _begin(self) -> None:
-        """Note that the client has begun to send; raise StreamError if there is no place."""
+    def begin(self) -> None:
+        """Count the stream; see `BodySink`.
+
+        Raises:
+            StreamError: too many streams are open.
+        """
         self._registry.count_in(self)
         if self._watch is not None:
             self._watch.begin()
 
-    def _at_once(self, piece: memoryview) -> int:
-        """Process of a piece what can be without waiting; see `BodyProtocol`."""
+    def process_now(self, _piece: memoryview, /) -> int:
+        """Leave the piece to `_process`; see `BodySink`."""
         return 0
 
-    def _go_on(self, body_protocol: BodyProtocol) -> None:
-        """Go on past the event loop, if that can be; see `BodyProtocol`."""
+    def read_directly(self, _body: BodyProtocol, /) -> None:
+        """Leave reading to the event loop; see `BodySink`."""
         return
 
     def is_processing(self) -> bool:

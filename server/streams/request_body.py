@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 
 from aiohttp import web
 
 from forstcore.wire import StreamErrorCode
 from server.config import ServerConfig
 from server.errors import ProblemError, StreamError
-from server.http.body_protocol import BodyProtocol
+from server.http.body_protocol import BodyProtocol, BodySink
 from server.http.compression import decoder_for
 from server.http.protocol import RequestHandler
 
@@ -37,13 +37,14 @@ class RequestBody:
 
     Args:
         request: the request; its body has not been read yet.
-        protocol: its connection.
+        connection: its connection.
         config: the limits.
-        on_begin: called when the client has begun to send: a line, or a part of one that takes
-            memory. With a content coding the first byte does, for what its decoder allocates.
-            What it raises ends the reading.
+        sink: processes the body. Its `begin` is called when the client has sent a line, or so
+            much of one that it takes memory. With a content coding a single byte is enough,
+            since the decoder allocates memory.
 
     Attributes:
+        protocol: reads the body, None if aiohttp does, or nothing reads it.
         encoded: whether the body has a content coding.
         waiting: whether a read waits for the client.
 
@@ -54,17 +55,19 @@ class RequestBody:
     def __init__(
         self,
         request: web.Request,
-        protocol: RequestHandler,
+        connection: RequestHandler,
         config: ServerConfig,
-        on_begin: Callable[[], None],
+        sink: BodySink,
     ) -> None:
         self._content = request.content
-        self._protocol = protocol
-        self._body_protocol: BodyProtocol | None = None
+        self._connection = connection
+        self.protocol: BodyProtocol | None = None
         self._limit = config.max_stream_bytes
         self._decoder = decoder_for(request.headers.get("Content-Encoding", ""), config.max_ratio)
         self._throttle = _Throttle(config.max_chunk_rate)
-        self._on_begin: Callable[[], None] | None = on_begin
+        # None: the stream has ended.
+        self._sink: BodySink | None = sink
+        self._has_begun = False
         self._read_bytes = 0
         self._total = 0
         self.encoded = self._decoder is not None
@@ -73,40 +76,42 @@ class RequestBody:
     @property
     def received(self) -> int:
         """Bytes of the body so far, content coding as it came."""
-        return self._body_protocol.decoder.received if self._body_protocol else self._read_bytes
+        return self.protocol.decoder.received if self.protocol else self._read_bytes
 
-    def start(
-        self,
-        at_once: Callable[[memoryview], int] = lambda _: 0,
-        go_on: Callable[[BodyProtocol], None] = lambda _: None,
-    ) -> BodyProtocol | None:
-        """Begin to read; tell whether that is by a takeover, which see for the arguments."""
+    def start(self) -> None:
+        """Start reading."""
+        if self._sink is not None:
+            self.protocol = self._connection.read_body(self._content, self._sink)
 
-        def look_first(piece: memoryview) -> int:
-            if self._on_begin is not None:
-                self._look(piece)
-            elif self._body_protocol is not None:
-                # There is nothing to look for any more.
-                self._body_protocol.at_once = at_once
-            return at_once(piece)
-
-        self._body_protocol = self._protocol.take_over(self._content, look_first, go_on)
-        return self._body_protocol
-
-    def rest(self) -> None:
-        """Hold no memory for input that does not come."""
-        if self._body_protocol is not None:
-            self._body_protocol.rest()
+    def release_memory(self) -> None:
+        """Hold no memory for input until the next read."""
+        if self.protocol is not None:
+            self.protocol.release_memory()
 
     def stop(self) -> None:
-        """Drop what is still to come."""
-        self._on_begin = None
-        if self._body_protocol is not None:
-            self._body_protocol.discard()
+        """Discard the rest of the body."""
+        # The sink refers to this object; see `BodyProtocol.discard`.
+        self._sink = None
+        if self.protocol is not None:
+            self._read_bytes = self.protocol.decoder.received
+            self.protocol.discard()
+            self.protocol = None
 
-    def may_go_at_once(self) -> bool:
-        """Tell whether the next piece needs neither decoding nor slowing down."""
-        return not self.encoded and self._throttle.delay(self._chunks()) <= 0
+    def accept(self, piece: memoryview) -> bool:
+        """Count a piece that is to be processed now.
+
+        Returns:
+            False if the piece cannot be processed now: it must be decoded, or came too early.
+
+        Raises:
+            StreamError: the body is too large, or `begin` failed.
+        """
+        if self.encoded or self._throttle.delay(self._chunks()) > 0:
+            return False
+        if not self._has_begun:
+            self._check_begun(piece)
+        self.count(len(piece))
+        return True
 
     def room(self) -> tuple[int, int]:
         """Tell how many bytes and HTTP chunks in all may come before anything is looked at.
@@ -127,15 +132,15 @@ class RequestBody:
                 f"the input is longer than {self._limit} bytes (max_stream_bytes)",
             )
 
-    def _look(self, piece: bytes | memoryview) -> None:
-        """Find out whether the client has begun to send."""
+    def _check_begun(self, piece: bytes | memoryview) -> None:
+        """Call `begin` if the client has begun to send records with this piece."""
         if self.encoded or self._total + len(piece) >= _BEGUN or b"\n" in bytes(piece):
             self._begin()
 
     def _begin(self) -> None:
-        if self._on_begin is not None:
-            begin, self._on_begin = self._on_begin, None
-            begin()
+        if not self._has_begun and self._sink is not None:
+            self._has_begun = True
+            self._sink.begin()
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
         """Yield the body, decoded, as it comes.
@@ -144,8 +149,8 @@ class RequestBody:
             StreamError: the body is malformed or too large.
         """
         async for piece in self._decoded():
-            if self._on_begin is not None:
-                self._look(piece)
+            if not self._has_begun:
+                self._check_begun(piece)
             self.count(len(piece))
             yield piece
             # The next one may be long in coming.
@@ -172,10 +177,10 @@ class RequestBody:
     async def _read(self) -> bytes:
         self.waiting = True
         try:
-            if self._body_protocol is None and not self._protocol.connected:
+            if self.protocol is None and not self._connection.connected:
                 # aiohttp takes a read from a connection that was lost for an error of the server.
                 raise ConnectionResetError
-            data = await (self._body_protocol or self._content).readany()
+            data = await (self.protocol or self._content).readany()
             delay = self._throttle.delay(self._chunks())
             if delay > 0:
                 await asyncio.sleep(delay)
@@ -191,9 +196,9 @@ class RequestBody:
         return data
 
     def _chunks(self) -> int:
-        if self._body_protocol is not None:
-            return self._body_protocol.decoder.chunks
-        return self._protocol.chunks
+        if self.protocol is not None:
+            return self.protocol.decoder.chunks
+        return self._connection.chunks
 
 
 class _Throttle:

@@ -90,7 +90,7 @@ class ResponseWriter:
 
     @property
     def ready(self) -> bool:
-        """Whether `send_at_once` may be used: nothing waits, neither here nor in the spool."""
+        """Whether `send_now` may be used: nothing waits, neither here nor in the spool."""
         return self._pump is None and not self._protocol.writing_paused
 
     @property
@@ -139,13 +139,13 @@ class ResponseWriter:
                 await asyncio.wait([self._pump])
         if self._lost:
             raise self._lost
-        self.send_at_once(wrapped)
+        self.send_now(wrapped)
         # The connection has what it could not send, so this would be held twice.
         del wrapped
         while self._protocol.writing_paused and self._pump is None:
             await self._room()
 
-    def send_at_once(self, wrapped: bytes) -> None:
+    def send_now(self, wrapped: bytes) -> None:
         """Write what `wrapped` returned when `ready`, whatever that leaves waiting.
 
         Raises:
@@ -205,7 +205,7 @@ class ResponseWriter:
             # Nobody reads: nothing more can be told, and the memory is wanted back.
             transport.abort()
         elif self._control_lines:
-            self.send_at_once(self._encoded(self._control_lines.error(error), last=True))
+            self.send_now(self._encoded(self._control_lines.error(error), last=True))
             self._response.cut = False
             try:
                 async with asyncio.timeout(_LAST_WORDS):
@@ -249,7 +249,7 @@ class ResponseWriter:
         if not (self._protocol.writing_paused or self._pump or self._response.cut):
             with contextlib.suppress(StreamError):
                 before = self.sent
-                self.send_at_once(self._encoded(control_lines.ack()))
+                self.send_now(self._encoded(control_lines.ack()))
                 self.sent = before
 
     async def _to_spool(self, data: bytes) -> None:
@@ -269,7 +269,7 @@ class ResponseWriter:
                     data = await asyncio.to_thread(self.spool.get, _PIECE)
                     if not data:
                         return
-                self.send_at_once(data)
+                self.send_now(data)
         except StreamError as error:
             self._lost = error
         except OSError as error:

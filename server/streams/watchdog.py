@@ -78,7 +78,7 @@ class Watchdog:
             self._input_at = now
             self._is_resting = False
         elif not self._is_resting:
-            self._body.rest()
+            self._body.release_memory()
             self._is_resting = True
         if accepted > self._accepted:
             self._accepted = accepted

@@ -14,12 +14,10 @@ from forstcore.engine import backlog as _backlog
 from forstcore.engine.batch_sizer import MAX_BATCH
 from forstcore.sources import _file_set
 from server.config import ServerConfig
-from server.http import body_protocol as takeover
-from server.http import compression, protocol
+from server.http import body_protocol, compression, protocol
 from server.observe import log
 from server.process.event_loop import CROWD
-from server.streams import error_file
-from server.streams import response_writer as outlet
+from server.streams import error_file, response_writer
 from tests.servers import ROOT
 
 _PAGE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8").partition("## Bounds")[2]
@@ -55,12 +53,12 @@ def defaults() -> dict[str, object]:
 
 def test_every_bound_is_as_the_page_says() -> None:
     without_option = {
-        "body received, not decoded": takeover._BUFFER_SIZE,
+        "body received, not decoded": body_protocol._BUFFER_SIZE,
         "body received before the stream starts": protocol._HELD,
         "body decompressed, not processed": compression.PIECE,
         "idle connections served in one iteration of the event loop, under load": CROWD,
         "results not accepted by the socket": asyncio.run(write_buffer()),
-        "spooled results in memory": outlet._PIECE,
+        "spooled results in memory": response_writer._PIECE,
         "lines waiting for a worker": MAX_BATCH,
         "lines and results in process": _backlog._WORKER_SHARE,
         "rejected lines waiting for the disk": error_file._MOST,

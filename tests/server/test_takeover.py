@@ -1,4 +1,4 @@
-"""HTTP around a body that was taken over: what comes before, in pieces, and behind."""
+"""HTTP around a body that the body protocol reads: what comes before, in pieces, and after."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from server.http.body_protocol import works
+from server.http.body_protocol import is_supported
 from tests.server.raw import chunk
 from tests.servers import Server
 
@@ -60,8 +60,8 @@ def connect(server: Server) -> socket.socket:
     return connection
 
 
-def test_aiohttp_behaves_as_the_takeover_relies_on() -> None:
-    assert works()
+def test_aiohttp_behaves_as_the_body_protocol_requires() -> None:
+    assert is_supported()
 
 
 def test_requests_of_all_kinds_follow_each_other(server: Server) -> None:
