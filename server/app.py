@@ -31,8 +31,8 @@ from server.http.connections import Connection
 from server.http.forwarded import Forwarded
 from server.live.feed_registry import FEEDS, FeedRegistry
 from server.observe.metrics import CONTENT_TYPE
-from server.process.memory import keep_memory_small
-from server.process.reload import keep_processors_fresh
+from server.process.memory import return_freed_memory
+from server.process.reload_processors import reload_changed_processors
 from server.streams.core import streaming_process
 from server.streams.registry import REGISTRY, StreamRegistry
 from server.streams.request_body import check_body
@@ -60,15 +60,15 @@ def build_app(config: ServerConfig) -> web.Application:
     @web.middleware
     async def gate_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         if isinstance(request.protocol, Connection):
-            request.protocol.request_came()
+            request.protocol.request_received()
         preflight = policy.preflight(request)
         if preflight is not None:
             return preflight
         policy.check(request)
         try:
-            return await handler(forwarded.see(request))
+            return await handler(forwarded.resolve(request))
         except web.HTTPNotFound:
-            if policy.is_let_in(request):
+            if policy.is_authorized(request):
                 raise
             raise ProblemError(404, f"there is no {request.path!r} here") from None
 
@@ -101,7 +101,7 @@ def build_app(config: ServerConfig) -> web.Application:
     app.on_response_prepare.append(allow_origin)
     app.cleanup_ctx.append(_keep_metrics_fresh)
     app.cleanup_ctx.append(_close_sources)
-    app.cleanup_ctx.append(keep_memory_small)
+    app.cleanup_ctx.append(return_freed_memory)
     app.router.add_post("/streaming-process", streaming_process, expect_handler=expect)
     app.router.add_post("/large-dataset-stream", large_dataset_stream, expect_handler=expect)
     app.router.add_post("/real-time-process", real_time_process, expect_handler=expect)
@@ -123,7 +123,7 @@ def build_app(config: ServerConfig) -> web.Application:
     app.router.register_resource(nowhere)
     nowhere.add_route("*", _refuse_path, expect_handler=expect)
     if config.reload:
-        app.cleanup_ctx.append(keep_processors_fresh)
+        app.cleanup_ctx.append(reload_changed_processors)
     return app
 
 

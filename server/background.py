@@ -1,4 +1,4 @@
-"""What runs beside the streams: tasks whose failures are seen, and that begin anew."""
+"""Background tasks, whose failures are logged."""
 
 from __future__ import annotations
 
@@ -8,29 +8,28 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
-__all__ = ["keep_running", "told", "watched"]
+__all__ = ["create_logged_task", "keep_running", "log_failure"]
 
 _LOGGER = logging.getLogger("forstcore")
 
-_FIRST_PAUSE = 1.0  # Seconds until what has failed begins anew; twice as long each time,
-_LONGEST_PAUSE = 60.0  # but no longer than this.
+_FIRST_DELAY = 1.0  # Seconds until the first restart after a failure; then doubled.
+_MAX_DELAY = 60.0
 
 
 @asynccontextmanager
 async def keep_running(
     name: str, run: Callable[[], Awaitable[object]], on_failure: Callable[[str], None]
 ) -> AsyncIterator[None]:
-    """Run something that never ends, for as long as the block lasts.
+    """Run a background task while the block runs, and restart it after failures.
 
-    Where it fails it begins anew after a pause. The same failure is logged once, with its
-    traceback.
+    Repetitions of the same failure are not logged.
 
     Args:
-        name: what it is, for people.
-        run: makes what is awaited.
-        on_failure: is told the name at each failure.
+        name: the name of the task in the log.
+        run: the function to run.
+        on_failure: called with the name at each failure.
     """
-    task = asyncio.create_task(_run_on(name, run, on_failure))
+    task = asyncio.create_task(_run_with_restarts(name, run, on_failure))
     try:
         yield
     finally:
@@ -38,54 +37,54 @@ async def keep_running(
         await asyncio.wait([task])
 
 
-async def _run_on(
+async def _run_with_restarts(
     name: str, run: Callable[[], Awaitable[object]], on_failure: Callable[[str], None]
 ) -> None:
     clock = asyncio.get_running_loop().time
-    pause = _FIRST_PAUSE
+    delay = _FIRST_DELAY
     last = ""
     while True:
-        began = clock()
+        started = clock()
         try:
             await run()
             return
         except Exception as error:
             on_failure(name)
-            if clock() - began > _LONGEST_PAUSE:
-                pause = _FIRST_PAUSE
+            if clock() - started > _MAX_DELAY:
+                delay = _FIRST_DELAY
             if (text := repr(error)) != last:
                 last = text
-                _LOGGER.exception("%s failed; it begins anew", name)
-        await asyncio.sleep(pause)
-        pause = min(2 * pause, _LONGEST_PAUSE)
+                _LOGGER.exception("%s failed, and is restarted", name)
+        await asyncio.sleep(delay)
+        delay = min(2 * delay, _MAX_DELAY)
 
 
-def watched(name: str, coroutine: Coroutine[Any, Any, object]) -> asyncio.Task[object]:
-    """Run something in a task of its own whose failure, if nobody awaits it, is logged.
+def create_logged_task(name: str, coroutine: Coroutine[Any, Any, object]) -> asyncio.Task[object]:
+    """Create a task that is not awaited, and log its failure.
 
     Args:
-        name: what it is, for people.
-        coroutine: what to run.
+        name: the name of the task in the log.
+        coroutine: the coroutine to run.
     """
+
+    def log(task: asyncio.Task[object]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            _LOGGER.error("%s failed: an error of the server", name, exc_info=error)
+
     task = asyncio.create_task(coroutine)
-    task.add_done_callback(lambda task: _tell(name, task))
+    task.add_done_callback(log)
     return task
 
 
-def _tell(name: str, task: asyncio.Task[object]) -> None:
-    error = None if task.cancelled() else task.exception()
-    if error is not None:
-        _LOGGER.error("%s failed by an error of the server", name, exc_info=error)
-
-
-async def told(name: str, ending: Awaitable[object]) -> None:
-    """Await the end of something; a failure is logged and no more, so that other ends follow.
+async def log_failure(name: str, operation: Awaitable[object]) -> None:
+    """Await an operation; log its failure instead of raising it.
 
     Args:
-        name: what it is, for people.
-        ending: what to await.
+        name: the name of the operation in the log.
+        operation: the operation.
     """
     try:
-        await ending
+        await operation
     except Exception:
         _LOGGER.exception("%s failed", name)

@@ -10,18 +10,18 @@ from typing import NoReturn
 
 __all__ = ["main"]
 
-_READER_GONE = 141  # Exit status that shells give a process that SIGPIPE ended.
+_BROKEN_PIPE = 141  # The exit status of a process that SIGPIPE ended, in shells.
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the server until SIGINT or SIGTERM.
 
     Args:
-        argv: the arguments, those of the process if None.
+        argv: the arguments; those of the process if None.
 
     Returns:
-        The exit status: 0 after a signal, 1 if the server could not start. A bad option
-        ends with 2.
+        The exit status: 0 after a signal, 1 if the server could not start, 2 for an invalid
+        configuration.
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
     try:
@@ -29,9 +29,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         from server.app import build_app
         from server.config import config_file, load_config, show_config
         from server.http import internals
-        from server.observe.log import start_logging
         from server.observe.metrics_files import METRICS_VARIABLE, hold_metrics, release_metrics
-        from server.process.clashes import check_error_file
+        from server.observe.nonblocking_output import start_logging
+        from server.process.error_file_check import check_error_file
         from server.process.event_loop import run
         from server.process.listen import (
             check_exposure,
@@ -56,33 +56,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ValueError as error:
         return _fail(str(error), 2)
     except OSError as error:
-        what = f"read {error.filename}" if error.filename else "use the TLS files"
-        return _fail(f"cannot {what}: {error.strerror or error}", 2)
+        action = f"read {error.filename}" if error.filename else "use the TLS files"
+        return _fail(f"cannot {action}: {error.strerror or error}", 2)
 
     start_logging()
     if LISTENER_VARIABLE in os.environ:
         listener = socket.socket(fileno=int(os.environ[LISTENER_VARIABLE]))
-        figures = os.environ[METRICS_VARIABLE]
-        held = hold_metrics(figures)
+        metrics = os.environ[METRICS_VARIABLE]
+        lock = hold_metrics(metrics)
         try:
             ended = run(serve(config, listener, worker=True))
         finally:
-            release_metrics(figures, held)
+            release_metrics(metrics, lock)
         if not ended:
-            _leave()
+            _exit_now()
         return 0
     if config.processes > 1 and os.name != "posix":
         return _fail("processes must be 1 on this system", 2)
     try:
         listener = open_socket(config)
     except OSError as error:
-        place = config.unix_socket or f"{config.host}:{config.port}"
-        return _fail(f"cannot listen on {place}: {os.strerror(error.errno or 0)}")
-    made = identity(config.unix_socket) if config.unix_socket else (0, 0)
+        address = config.unix_socket or f"{config.host}:{config.port}"
+        return _fail(f"cannot listen on {address}: {os.strerror(error.errno or 0)}")
+    created = identity(config.unix_socket) if config.unix_socket else (0, 0)
     ended = True
     try:
         if config.processes > 1:
-            # Each worker loads the processors; what is wrong with them is told once, here.
+            # Each worker loads the processors. Here, errors are reported once.
             build_app(config)
             return supervise(config, listener, arguments)
         ended = run(serve(config, listener, worker=False))
@@ -92,17 +92,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         pass
     finally:
         if config.unix_socket:
-            remove_unix(config.unix_socket, made)
+            remove_unix(config.unix_socket, created)
     if not ended:
-        _leave()
+        _exit_now()
     return 0
 
 
-def _leave() -> NoReturn:
-    """End the process although a thread of it still runs, which Python would wait for."""
-    from server.observe.log import flush_output
+def _exit_now() -> NoReturn:
+    """Exit without waiting for a thread that still runs a processor."""
+    from server.observe.nonblocking_output import flush_output
 
-    _fail("a processor did not end in time, and is left behind")
+    _fail("a processor did not end in time, and was stopped")
     flush_output()
     os._exit(1)
 
@@ -111,10 +111,10 @@ def _print(text: str) -> int:
     try:
         print(text, flush=True)
     except OSError as error:
-        # What is left in the buffer would fail once more at the end of the process.
+        # Otherwise the rest of the buffer would cause another error at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         if isinstance(error, BrokenPipeError):
-            return _READER_GONE
+            return _BROKEN_PIPE
         return _fail(f"cannot write the configuration: {error.strerror}")
     return 0
 

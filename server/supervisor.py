@@ -1,4 +1,4 @@
-"""Several processes on one listening socket; one that dies is replaced."""
+"""Several worker processes that share a listening socket; one that dies is replaced."""
 
 from __future__ import annotations
 
@@ -22,108 +22,107 @@ from server.observe.metrics_files import (
     make_metrics_directory,
     release_metrics,
 )
-from server.process.parent import LOAD_AGAIN
-from server.worker import LAST_PATIENCE, address_of
+from server.process.supervisor_pipe import RELOAD
+from server.worker import EXIT_TIMEOUT, address_of
 
 __all__ = ["LISTENER_VARIABLE", "supervise"]
 
 LISTENER_VARIABLE = "FORSTCORE_LISTENER_FD"
-"""Environment variable that tells a worker the descriptor of the socket to accept on."""
+"""Environment variable with the file descriptor of a worker's listening socket."""
 
-_LOOK = 0.2  # Seconds between two looks; so often at most is a worker restarted.
+_INTERVAL = 0.2  # Seconds between two checks; limits the rate of restarts.
 
 
 def supervise(config: ServerConfig, listener: socket.socket, argv: Sequence[str]) -> int:
     """Run `processes` workers until SIGINT or SIGTERM.
 
-    All accept from one queue, so that a connection that waits there is not lost with the
-    worker that would have taken it.
+    All workers accept from one queue, so a waiting connection is not lost if a worker dies.
 
     Args:
         config: the configuration.
-        listener: the socket that the workers accept on.
-        argv: the arguments to run the workers with.
+        listener: the listening socket.
+        argv: the arguments of the workers.
 
     Returns:
-        The exit status: 0 if every worker ended well after the signal.
+        The exit status: 0 if every worker exited with 0 after the signal.
     """
-    figures = make_metrics_directory()
-    held = hold_metrics(figures)
+    metrics = make_metrics_directory()
+    lock = hold_metrics(metrics)
     environment = {
         **os.environ,
         LISTENER_VARIABLE: str(listener.fileno()),
-        METRICS_VARIABLE: figures,
+        METRICS_VARIABLE: metrics,
     }
-    stopping = False
-    load_again = False
+    is_stopping = False
+    is_reload_due = False
 
     def stop(_number: int, _frame: FrameType | None) -> None:
-        nonlocal stopping
-        stopping = True
+        nonlocal is_stopping
+        is_stopping = True
 
-    def note(_number: int, _frame: FrameType | None) -> None:
-        nonlocal load_again
-        load_again = True
+    def reload(_number: int, _frame: FrameType | None) -> None:
+        nonlocal is_reload_due
+        is_reload_due = True
 
-    def start(place: int) -> subprocess.Popen[bytes]:
+    def start(index: int) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [sys.executable, "-m", "server", *argv],
             pass_fds=[listener.fileno()],
-            # Its end tells a worker to stop. It cannot come too early, as a signal can, and
-            # it comes too when this process is killed.
+            # A worker stops when this pipe is closed. Unlike a signal, that cannot be too early,
+            # and it also happens if this process is killed.
             stdin=subprocess.PIPE,
-            env={**environment, WORKER_VARIABLE: str(place + 1)},
-            # Ctrl-C reaches the whole foreground group: the workers hear of it from here.
+            env={**environment, WORKER_VARIABLE: str(index + 1)},
+            # Ctrl-C signals the foreground process group. Workers are stopped by this process.
             start_new_session=True,
         )
 
     workers: list[subprocess.Popen[bytes]] = []
-    told: set[int] = set()
+    logged: set[int] = set()
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGHUP, note)
-    # Not before: whoever reads it may send one of these at once.
+    signal.signal(signal.SIGHUP, reload)
+    # Only now: whoever waits for this line may send a signal immediately.
     print(f"forstcore listens on {address_of(config, listener)}", flush=True)
     try:
-        workers.extend(start(place) for place in range(config.processes))
-        while not stopping:
-            time.sleep(_LOOK)
-            if load_again:
-                load_again = False
+        workers.extend(start(index) for index in range(config.processes))
+        while not is_stopping:
+            time.sleep(_INTERVAL)
+            if is_reload_due:
+                is_reload_due = False
                 for worker in workers:
-                    _load_again(worker)
-            for place, worker in enumerate(workers):
-                if worker.poll() is None or stopping:
+                    _send_reload(worker)
+            for index, worker in enumerate(workers):
+                if worker.poll() is None or is_stopping:
                     continue
-                _forget(worker, figures)
+                _clean_up(worker, metrics)
                 try:
-                    workers[place] = start(place)
+                    workers[index] = start(index)
                 except OSError as error:
-                    # Of memory or descriptors there may be enough when it is looked at again.
-                    if worker.pid not in told:
-                        _tell(worker, f"none can take its place yet: {error}")
-                    told.add(worker.pid)
+                    # There may be enough memory or file descriptors at the next check.
+                    if worker.pid not in logged:
+                        _log(worker, f"cannot replace it yet: {error}")
+                    logged.add(worker.pid)
                     continue
-                _tell(worker, "another takes its place")
+                _log(worker, "another one replaces it")
         listener.close()
         for worker in workers:
             _close_input(worker)
-        patience = config.drain_delay + config.drain_timeout + LAST_PATIENCE
-        return max(abs(worker.wait(patience)) for worker in workers)
+        timeout = config.drain_delay + config.drain_timeout + EXIT_TIMEOUT
+        return max(abs(worker.wait(timeout)) for worker in workers)
     finally:
         for worker in workers:
             if worker.poll() is None:
                 worker.kill()
                 worker.wait()
             _close_input(worker)
-        release_metrics(figures, held)
+        release_metrics(metrics, lock)
 
 
-def _load_again(worker: subprocess.Popen[bytes]) -> None:
-    """Tell a worker to load certificates and token again; a signal could come too early."""
+def _send_reload(worker: subprocess.Popen[bytes]) -> None:
+    """Tell a worker to reload certificates and token; a signal could be too early."""
     if worker.stdin is not None:
         with contextlib.suppress(OSError):
-            os.write(worker.stdin.fileno(), LOAD_AGAIN)
+            os.write(worker.stdin.fileno(), RELOAD)
 
 
 def _close_input(worker: subprocess.Popen[bytes]) -> None:
@@ -131,15 +130,15 @@ def _close_input(worker: subprocess.Popen[bytes]) -> None:
         worker.stdin.close()
 
 
-def _forget(worker: subprocess.Popen[bytes], figures: str) -> None:
-    """Take a dead worker's open streams out of the figures; what it counted stays."""
+def _clean_up(worker: subprocess.Popen[bytes], metrics: str) -> None:
+    """Remove the gauges of a dead worker from the metrics; its counters remain."""
     _close_input(worker)
-    multiprocess.mark_process_dead(worker.pid, figures)  # type: ignore[no-untyped-call]
+    multiprocess.mark_process_dead(worker.pid, metrics)  # type: ignore[no-untyped-call]
 
 
-def _tell(worker: subprocess.Popen[bytes], what: str) -> None:
+def _log(worker: subprocess.Popen[bytes], consequence: str) -> None:
     print(
-        f"forstcore: worker {worker.pid} ended with {worker.returncode}; {what}",
+        f"forstcore: worker {worker.pid} ended with {worker.returncode}; {consequence}",
         file=sys.stderr,
         flush=True,
     )

@@ -1,4 +1,4 @@
-"""The life of a server process: listen, wait for a signal, end every stream."""
+"""A server process: serve until a signal, then end every stream."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from aiohttp import web
 
 from forstcore._heap import keep_freed
 from server.app import build_app
-from server.background import told
+from server.background import log_failure
 from server.config import ServerConfig
 from server.http.acceptor import Acceptor
 from server.http.access import ACCESS_POLICY
 from server.http.body_protocol import is_supported
 from server.http.connections import Connection, Slot
-from server.http.descriptors import raise_descriptor_limit
+from server.http.descriptor_limit import raise_descriptor_limit
 from server.http.internals import missing
-from server.http.protocol import RequestHandler
 from server.http.read_ahead import ReadAhead
+from server.http.request_handler import RequestHandler
 from server.observe.log_limit import limit_logging
 from server.process.event_loop import set_idle_check
-from server.process.hangup import load_again
 from server.process.listen import tls_context
-from server.process.parent import listen_to_parent
+from server.process.reload_credentials import reload_credentials
+from server.process.supervisor_pipe import listen_to_supervisor
 from server.streams.registry import REGISTRY
 
-__all__ = ["LAST_PATIENCE", "address_of", "serve"]
+__all__ = ["EXIT_TIMEOUT", "address_of", "serve"]
 
 _LOGGER = logging.getLogger("forstcore")
-_KEPT = 4 << 20  # Bytes of freed memory for the batches of all streams, one at a time.
-LAST_PATIENCE = 10.0
-"""Seconds behind the last time-out of a stream after which a worker has to be gone."""
+_KEPT = 4 << 20  # Bytes of freed memory to keep, enough for a batch.
+EXIT_TIMEOUT = 10.0
+"""Seconds after the last timeout of a stream until a worker must have exited."""
 
-_LINGER = 5.0  # Seconds in which a client that was refused may notice while it still sends.
+_LINGER = 5.0  # Seconds for a client that is still sending to receive an error response.
 
 
 async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) -> bool:
@@ -47,12 +47,11 @@ async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) 
     Args:
         config: the configuration.
         listener: the socket to accept on.
-        worker: whether this is one of several processes: it says nothing, and stops when
-            standard input ends.
+        worker: whether this is one of several processes: it prints nothing, and takes messages of
+            the supervisor from standard input.
 
     Returns:
-        Whether all threads have ended. A processor that goes on in one of them would hold up
-        the end of the process.
+        Whether all threads have ended. A processor that still runs would block the exit.
 
     Raises:
         LoadError: the processors cannot be loaded.
@@ -60,13 +59,13 @@ async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) 
     """
     raise_descriptor_limit()
     with contextlib.suppress(OSError):
-        # Python looks for it once, by writing files: not when descriptors or disks are full.
+        # Python determines this directory once, by writing a file, which could fail later.
         tempfile.gettempdir()
     keep_freed(_KEPT)
     loop = asyncio.get_running_loop()
     log_limit = limit_logging(loop)
-    for cost in missing(loop):
-        _LOGGER.warning(cost)
+    for limitation in missing(loop):
+        _LOGGER.warning(limitation)
     app = build_app(config)
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.5)
     await runner.setup()
@@ -74,7 +73,7 @@ async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) 
     if manager is None:
         raise RuntimeError("the runner has no server after its setup")
 
-    ahead = ReadAhead()
+    read_ahead = ReadAhead()
     RequestHandler.holds_bodies = config.takeover == "on" or (
         config.takeover == "auto" and is_supported()
     )
@@ -86,7 +85,7 @@ async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) 
             connections,
             slot,
             manager,
-            ahead,
+            read_ahead,
             loop=loop,
             access_log=None,
             auto_decompress=False,
@@ -100,33 +99,32 @@ async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) 
         listener, connections, make_connection, tls_context(config), config.header_timeout
     )
     stop = _stop_on_signals()
-    again = partial(load_again, config, app[ACCESS_POLICY], acceptor)
+    reload = partial(reload_credentials, config, app[ACCESS_POLICY], acceptor)
     if worker:
-        patience = config.drain_delay + config.drain_timeout + LAST_PATIENCE
-        listen_to_parent(again, stop.set, patience)
+        timeout = config.drain_delay + config.drain_timeout + EXIT_TIMEOUT
+        listen_to_supervisor(reload, stop.set, timeout)
     else:
         if hasattr(signal, "SIGHUP"):
-            loop.add_signal_handler(signal.SIGHUP, again)
+            loop.add_signal_handler(signal.SIGHUP, reload)
         print(f"forstcore listens on {address_of(config, listener)}", flush=True)
     try:
         await stop.wait()
         app[REGISTRY].leaving = True
-        # A socket that is closed at once loses the connections that wait to be accepted.
+        # Closing the socket resets the connections in its queue.
         await asyncio.sleep(config.drain_delay)
     finally:
         await acceptor.close()
         try:
             await app[REGISTRY].drain(config.drain_timeout)
-            await told("the end of the application", runner.cleanup())
+            await log_failure("closing the application", runner.cleanup())
         finally:
-            # Whatever has happened before: lines wait to be written, and threads to be let go.
             has_ended = app[REGISTRY].close()
-            log_limit.tell()
+            log_limit.report()
     return has_ended
 
 
 def address_of(config: ServerConfig, listener: socket.socket) -> str:
-    """Name the address of a listening socket as a URL."""
+    """Return the address of a listening socket as a URL."""
     if config.unix_socket:
         return f"unix:{config.unix_socket}"
     host, port = listener.getsockname()[:2]
@@ -141,6 +139,6 @@ def _stop_on_signals() -> asyncio.Event:
         try:
             loop.add_signal_handler(number, stop.set)
         except NotImplementedError:
-            # Windows: Ctrl-C arrives as KeyboardInterrupt instead.
+            # On Windows, Ctrl-C raises KeyboardInterrupt instead.
             break
     return stop

@@ -10,7 +10,7 @@ from aiohttp import hdrs, web
 from server.dashboard.assets import Asset, Assets
 from server.dashboard.news import News
 from server.errors import ProblemError
-from server.http.protocol import RequestHandler
+from server.http.request_handler import RequestHandler
 from server.live.feed_registry import FEEDS
 from server.streams.registry import REGISTRY
 

@@ -1,7 +1,7 @@
-"""Accept connections, a few in each turn of the event loop.
+"""Accepting connections, a few in each iteration of the event loop.
 
-asyncio accepts as many in one turn as the queue of the socket holds, and writes tracebacks when
-descriptors run out.
+asyncio's own server accepts all connections in the queue of the socket in one iteration, and logs
+a traceback for each when file descriptors run out.
 """
 
 from __future__ import annotations
@@ -16,17 +16,21 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 
 from server.http.connections import Connection, Connections, Slot
-from server.http.handshakes import STARTED_IN_TURN, Handshakes, first_record
 from server.http.internals import bound_tls_buffers
+from server.http.tls_handshakes import (
+    STARTED_PER_ITERATION,
+    TlsHandshakes,
+    wait_for_client_hello,
+)
 
 __all__ = ["Acceptor"]
 
 _LOGGER = logging.getLogger("forstcore")
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-_AGAIN = 10.0  # Seconds between two log lines about the same shortage.
-_PAUSE = 0.1  # Seconds until accepting is tried again.
-_TLS_BUFFER = 1 << 15  # Bytes a TLS connection reads at once: two records of the longest kind.
-_TURN = 16  # Most connections accepted in one turn of the event loop.
+_LOG_INTERVAL = 10.0  # Seconds between two log lines about a shortage.
+_RETRY_INTERVAL = 0.1  # Seconds between two attempts during a shortage.
+_TLS_BUFFER = 1 << 15  # Bytes per read of a TLS connection: two records of maximum length.
+_PER_ITERATION = 16  # Maximum number of connections accepted in one iteration of the event loop.
 
 MakeConnection = Callable[[Slot], Connection]
 
@@ -38,9 +42,8 @@ class Acceptor:
         listener: the socket; closed at the end.
         connections: the open connections.
         make_connection: makes the protocol of a connection.
-        tls: the TLS context, None without TLS. It may be replaced: connections accepted from
-            then on use the new one.
-        timeout: seconds that a TLS handshake may take, the wait for its first byte included.
+        tls: the TLS context for new connections, None without TLS; may be replaced.
+        timeout: time limit in seconds for a TLS handshake, including the wait for its first byte.
     """
 
     def __init__(
@@ -57,10 +60,10 @@ class Acceptor:
         self._make_connection = make_connection
         self._timeout = timeout
         self._loop = asyncio.get_running_loop()
-        self._handshakes = Handshakes()
-        # A connection has some turns for its request before all others could have come after it.
-        self._turn = max(1, min(_TURN, connections.limit // 16))
-        self._told_at = -_AGAIN
+        self._handshakes = TlsHandshakes()
+        # A connection has some iterations to send its request before others can replace it.
+        self._per_iteration = max(1, min(_PER_ITERATION, connections.limit // 16))
+        self._logged_at = -_LOG_INTERVAL
         listener.setblocking(False)
         if tls is not None:
             bound_tls_buffers(_TLS_BUFFER)
@@ -74,17 +77,17 @@ class Acceptor:
         self._listener.close()
 
     async def _accept(self) -> None:
-        left = self._most()
+        left = self._max_accepted()
         while True:
             try:
                 connection, _ = await self._loop.sock_accept(self._listener)
             except OSError as error:
                 if error.errno in _EXHAUSTED:
-                    self._tell(error)
+                    self._log(error)
                     self._connections.evict()
-                    await asyncio.sleep(_PAUSE)
+                    await asyncio.sleep(_RETRY_INTERVAL)
                 else:
-                    # Linux tells errors of the network that the new connection came over.
+                    # Linux reports network errors of the new connection here.
                     await asyncio.sleep(0)
                 continue
             slot = self._connections.add(connection)
@@ -93,19 +96,20 @@ class Acceptor:
             left -= 1
             if left <= 0:
                 await asyncio.sleep(0)
-                left = self._most()
+                left = self._max_accepted()
 
-    def _most(self) -> int:
-        """Tell how many connections to accept in one turn of the event loop."""
+    def _max_accepted(self) -> int:
+        """Return how many connections to accept in one iteration of the event loop."""
         if self.tls is not None and len(self._connections) >= self._connections.limit:
-            # The last one goes first, so more than can begin would overtake each other for ever.
-            return min(self._turn, STARTED_IN_TURN // 2)
-        return self._turn
+            # The most recent handshake goes first. If more were accepted than can start, they
+            # would replace each other for ever.
+            return min(self._per_iteration, STARTED_PER_ITERATION // 2)
+        return self._per_iteration
 
     async def _open(self, connection: socket.socket, slot: Slot) -> None:
-        """Hand a connection to its protocol, after the handshake where there is one."""
+        """Perform the TLS handshake, if any, and connect the protocol."""
         if connection.fileno() < 0:
-            # It was closed for another one before this ran.
+            # It has been evicted already.
             return
         task = asyncio.current_task()
         assert task is not None
@@ -114,22 +118,22 @@ class Acceptor:
             if self.tls is None:
                 await self._connect(connection, slot)
                 return
-            async with asyncio.timeout(self._timeout), self._hello(connection, slot, task):
+            async with asyncio.timeout(self._timeout), self._handshake(connection, slot, task):
                 await self._connect(connection, slot, self.tls)
         except (OSError, asyncio.CancelledError):
-            # The client went away or does not speak TLS, or others needed its place.
+            # The client disconnected or does not speak TLS, or was evicted.
             self._connections.remove(slot)
 
     @contextlib.asynccontextmanager
-    async def _hello(
+    async def _handshake(
         self, connection: socket.socket, slot: Slot, task: asyncio.Task[None]
     ) -> AsyncIterator[None]:
-        """Wait until a handshake can begin; until then the connection is closed here."""
+        """Wait until a handshake may start. Closes the connection on errors before that."""
         with contextlib.ExitStack() as closing:
             closing.callback(connection.close)
-            await first_record(connection)
+            await wait_for_client_hello(connection)
             self._connections.renew(slot)
-            async with self._handshakes.place(task):
+            async with self._handshakes.slot(task):
                 closing.pop_all()
                 yield
 
@@ -143,12 +147,12 @@ class Acceptor:
             ssl_handshake_timeout=self._timeout if tls else None,
         )
 
-    def _tell(self, error: OSError) -> None:
+    def _log(self, error: OSError) -> None:
         now = self._loop.time()
-        if now - self._told_at >= _AGAIN:
-            self._told_at = now
+        if now - self._logged_at >= _LOG_INTERVAL:
+            self._logged_at = now
             _LOGGER.error(
-                "no connection can be accepted: %s; it is tried again every %g seconds",
+                "cannot accept connections: %s; retrying every %g seconds",
                 os.strerror(error.errno or 0),
-                _PAUSE,
+                _RETRY_INTERVAL,
             )

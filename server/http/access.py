@@ -1,8 +1,8 @@
-"""Who may talk to this server: Host and Origin, and the bearer token.
+"""Access control: the headers `Host` and `Origin`, and the bearer token.
 
-A server on loopback is in reach of every web page that its user visits: a page can send
-requests to 127.0.0.1, or to a name of its own that it points there (DNS rebinding). So a
-request must carry a Host that is ours, and no Origin but allowed ones.
+Every web page that a user visits can send requests to servers on the user's machine: to 127.0.0.1,
+or to a domain of its own that resolves to it (DNS rebinding). So a request needs a known `Host`
+and, if it has an `Origin`, an allowed one.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ _STATIC = "/dashboard/static/"
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether an address to listen on is out of reach of other machines."""
+    """Return whether only this machine can reach an address to listen on."""
     return host == "localhost" or host == "::1" or host.startswith("127.")
 
 
 class AccessPolicy:
-    """Decide on requests by their headers alone.
+    """Decide by its headers whether a request is allowed.
 
     Args:
-        config: the names, the origins and the token.
+        config: the allowed hosts and origins, and the token.
     """
 
     def __init__(self, config: ServerConfig) -> None:
@@ -45,36 +45,37 @@ class AccessPolicy:
         self.use_token(config.token)
 
     def use_token(self, token: str | None) -> None:
-        """Ask for this token from now on; for none if it is None."""
+        """Require this token from now on, or none."""
         self._token = _digest(token) if token else None
 
     def check(self, request: web.BaseRequest) -> None:
-        """Let a request pass, or raise ProblemError 400, 401, 403, 501 or 505.
+        """Raise ProblemError 400, 401, 403, 501 or 505 unless a request is allowed.
 
-        Probes pass in any case: they tell nothing, and their senders know no names. The page
-        of the dashboard passes without a token, which it asks its reader for: it holds no
-        figures, and a browser has no token before it has a page.
+        Health checks are always allowed: they reveal nothing, and their senders do not know the
+        name of the server. The page of the dashboard needs no token: it contains no data, and
+        asks the user for the token.
         """
         _check_framing(request)
         if request.path in _PROBES:
             return
         host = self._check_host(request)
         origin = request.headers.get(hdrs.ORIGIN)
-        if origin is not None and not (self._may(origin) or self._is_own(origin, host)):
+        is_allowed = origin is None or self._is_allowed(origin) or self._is_same(origin, host)
+        if not is_allowed:
             raise ProblemError(403, f"Origin {origin!r} may not use this server (allow_origin)")
         if self._token is not None and not self._is_page(request):
             scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-            # Of digests not even the length tells anything.
+            # Digests have the same length, so the comparison does not reveal that of the token.
             given = _digest(token.strip())
             if scheme.lower() != "bearer" or not hmac.compare_digest(given, self._token):
                 raise ProblemError(
                     401,
-                    "this server wants its bearer token in the Authorization header",
+                    "the Authorization header must contain the bearer token of this server",
                     headers={"WWW-Authenticate": 'Bearer realm="forstcore"'},
                 )
 
     def preflight(self, request: web.BaseRequest) -> web.Response | None:
-        """Answer what a browser asks before a page of an allowed origin may send a request."""
+        """Answer the preflight request of an allowed origin; None for any other request."""
         wanted = request.headers.get(hdrs.ACCESS_CONTROL_REQUEST_METHOD)
         if request.method != "OPTIONS" or wanted is None or not self.cors(request):
             return None
@@ -86,18 +87,18 @@ class AccessPolicy:
         return web.Response(status=204, headers=headers)
 
     def cors(self, request: web.BaseRequest) -> dict[str, str]:
-        """Make the headers that let a page of an allowed origin read a response."""
+        """Return the headers with which pages of an allowed origin may read a response."""
         origin = request.headers.get(hdrs.ORIGIN, "")
-        if not self._may(origin):
+        if not self._is_allowed(origin):
             return {}
         return {hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: origin, hdrs.VARY: "Origin, Accept-Encoding"}
 
-    def is_let_in(self, request: web.BaseRequest) -> bool:
-        """Tell whether a request that passed may know more than that the server lives."""
+    def is_authorized(self, request: web.BaseRequest) -> bool:
+        """Return whether an allowed request presented the token, or none is required."""
         return self._token is None or not (request.path in _PROBES or self._is_page(request))
 
     def _check_host(self, request: web.BaseRequest) -> str:
-        """Return the host that a request is for, if it may be that."""
+        """Return the host of a request, or raise ProblemError 400 or 403."""
         host = _host(request)
         if not self._any_host and _hostname(host) not in self._hosts:
             raise ProblemError(
@@ -106,22 +107,22 @@ class AccessPolicy:
             )
         return host
 
-    def _may(self, origin: str) -> bool:
-        # Beyond ASCII there are letters whose lower case is within it.
+    def _is_allowed(self, origin: str) -> bool:
+        # Some letters outside ASCII have a lower case in ASCII.
         return origin.isascii() and origin.lower() in self._origins
 
     def _is_page(self, request: web.BaseRequest) -> bool:
         path = request.path
         return self._has_pages and (path == "/" or path.startswith(_STATIC))
 
-    def _is_own(self, origin: str, host: str) -> bool:
-        """Tell whether a page is this server's own: it has the name that was let in as Host.
+    def _is_same(self, origin: str, host: str) -> bool:
+        """Return whether a request comes from a page of this server (same origin).
 
-        Behind a Unix socket any name is let in, which then says nothing.
+        With a Unix socket any Host is accepted, so that it proves nothing.
         """
         scheme, _, name = origin.lower().partition("://")
-        own = self._has_pages and not self._any_host and scheme in ("http", "https")
-        return own and name == host.lower()
+        can_be_same = self._has_pages and not self._any_host and scheme in ("http", "https")
+        return can_be_same and name == host.lower()
 
 
 def _digest(token: str) -> bytes:
@@ -129,36 +130,36 @@ def _digest(token: str) -> bytes:
 
 
 def _host(request: web.BaseRequest) -> str:
-    """Return the host that a request is for.
+    """Return the host of a request.
 
     Raises:
-        ProblemError: 400, it names several, or none that this can be.
+        ProblemError: 400, it has several hosts, or contradicts itself.
     """
     names = request.headers.getall(hdrs.HOST, [])
     if len(names) > 1:
-        raise ProblemError(400, "there must be one Host")
+        raise ProblemError(400, "there must be a single Host header")
     host = names[0] if names else ""
     target = request.raw_path
     if not target.startswith(("/", "*")):
-        # RFC 9112, section 3.2.2: such a target counts, and not Host. They have to be the same.
+        # RFC 9112, section 3.2.2: such a target takes precedence over Host.
         scheme, _, rest = target.partition("://")
         authority = re.split("[/?#]", rest, maxsplit=1)[0]
         if scheme.lower() not in ("http", "https") or authority.lower() != host.lower():
-            raise ProblemError(400, "the host in the target of the request is not that in Host")
+            raise ProblemError(400, "the request target and the Host header name different hosts")
     return host
 
 
 def _check_framing(request: web.BaseRequest) -> None:
-    """Refuse what a proxy in front may have read another way (RFC 9112, section 6.1)."""
+    """Refuse framing that a proxy may have interpreted differently (RFC 9112, section 6.1)."""
     if request.version not in (HttpVersion10, HttpVersion11):
-        raise ProblemError(505, "HTTP/1.1 is spoken here, and HTTP/1.0")
+        raise ProblemError(505, "this server supports HTTP/1.1 and HTTP/1.0 only")
     coding = request.headers.get(hdrs.TRANSFER_ENCODING)
     if coding is None:
         return
     if request.version < HttpVersion11:
         raise ProblemError(400, "Transfer-Encoding needs HTTP/1.1")
     if coding.strip().lower() != "chunked":
-        raise ProblemError(501, f"Transfer-Encoding must be chunked alone, not {coding!r}")
+        raise ProblemError(501, f"Transfer-Encoding must be chunked, not {coding!r}")
 
 
 def _hostname(host: str) -> str:

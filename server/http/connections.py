@@ -1,9 +1,8 @@
-"""The open connections of a process, and which of them is closed when there are too many.
+"""The open connections of a process, and eviction at their maximum number.
 
-When the limit is reached, a new connection takes the place of the one that has waited longest for
-a request: nginx reuses its idle connections in the same way. A client that sends a whole request
-soon after it has connected is served, however many others only hold connections open. A
-connection that runs a stream is never closed for another.
+At the maximum, a new connection evicts the one that has waited longest for a request, as nginx
+does. A client that sends a complete request soon after connecting is served regardless of how many
+others merely hold connections open. A connection with a stream is never evicted.
 """
 
 from __future__ import annotations
@@ -17,22 +16,22 @@ from typing import Any
 
 from aiohttp import web
 
-from server.http.protocol import RequestHandler
+from server.http.request_handler import RequestHandler
 
 __all__ = ["Connection", "Connections", "Slot"]
 
 _LOGGER = logging.getLogger("forstcore")
-_AGAIN = 10.0  # Seconds between two log lines about the same shortage.
-_FRESH = 1.0  # Seconds after its last whole request before a connection counts as idle.
+_LOG_INTERVAL = 10.0  # Seconds between two log lines about evictions.
+_IDLE_AFTER = 1.0  # Seconds after the last complete request until a connection counts as idle.
 
 
 class Slot:
-    """The place of one connection among those that are open.
+    """The entry of one connection among the open ones.
 
     Attributes:
-        descriptor: that of its socket.
-        waits_since: when it was accepted, or its last whole hello or request came.
-        abort: closes the connection at once.
+        descriptor: the file descriptor of its socket.
+        waits_since: time of its last complete ClientHello or request, or of its acceptance.
+        abort: closes the connection immediately.
     """
 
     __slots__ = ("abort", "descriptor", "waits_since")
@@ -47,12 +46,12 @@ class Connections:
     """The open connections of a process.
 
     Args:
-        limit: most connections at once.
+        limit: maximum number of open connections.
 
     Attributes:
         limit: as above.
-        closed: connections that have ended.
-        evicted: those of them that were closed to make room for others.
+        closed: number of closed connections.
+        evicted: number of those that were evicted.
     """
 
     def __init__(self, limit: int) -> None:
@@ -60,25 +59,25 @@ class Connections:
         self.closed = 0
         self.evicted = 0
         self._open: set[Slot] = set()
-        # Without a stream, by descriptor; the one that has waited longest for a request first.
+        # Connections without a stream, by descriptor, the longest waiting one first.
         self._waiting: dict[int, Slot] = {}
-        self._told_at = -_AGAIN
+        self._logged_at = -_LOG_INTERVAL
 
     def __len__(self) -> int:
         return len(self._open)
 
     def add(self, connection: socket.socket) -> Slot:
-        """Add a connection; over the limit, close the one that has waited longest."""
+        """Add a connection; above the limit, evict another one."""
         slot = Slot(connection)
         self._open.add(slot)
         self._waiting[slot.descriptor] = slot
         if len(self._open) > self.limit:
             self.evict()
-            self._tell()
+            self._log()
         return slot
 
     def remove(self, slot: Slot) -> None:
-        """Forget a connection that was closed."""
+        """Remove a closed connection."""
         if slot in self._open:
             self._open.remove(slot)
             if self._is_waiting(slot):
@@ -86,14 +85,14 @@ class Connections:
             self.closed += 1
 
     def renew(self, slot: Slot) -> None:
-        """Put a connection behind all that wait: a hello or a request has come as a whole."""
+        """Make a connection the last to be evicted: its ClientHello or request is complete."""
         if self._is_waiting(slot):
             slot.waits_since = time.monotonic()
             del self._waiting[slot.descriptor]
             self._waiting[slot.descriptor] = slot
 
     def keep(self, request: web.BaseRequest) -> None:
-        """Do not close the connection of this request for another, until `release`."""
+        """Exempt the connection of a request from eviction until `release`."""
         if isinstance(request.protocol, Connection) and self._is_waiting(request.protocol.slot):
             del self._waiting[request.protocol.slot.descriptor]
 
@@ -104,7 +103,7 @@ class Connections:
             self._waiting[slot.descriptor] = slot
 
     def evict(self) -> None:
-        """Close the connection that has waited longest for a request, if one waits."""
+        """Close the connection that has waited longest for a request, if any."""
         for slot in self._waiting.values():
             self.remove(slot)
             self.evicted += 1
@@ -112,36 +111,36 @@ class Connections:
             return
 
     def is_idle(self, descriptor: int) -> bool:
-        """Tell whether a connection has no stream and has brought nothing whole lately.
+        """Return whether a connection has no stream, and no recent request or ClientHello.
 
         Args:
-            descriptor: that of a socket, which may be no connection.
+            descriptor: the file descriptor of any socket.
         """
         slot = self._waiting.get(descriptor)
-        return slot is not None and time.monotonic() - slot.waits_since > _FRESH
+        return slot is not None and time.monotonic() - slot.waits_since > _IDLE_AFTER
 
     def _is_waiting(self, slot: Slot) -> bool:
-        # Its descriptor may belong to another connection by now.
+        # The descriptor may have been reused by another connection.
         return self._waiting.get(slot.descriptor) is slot
 
-    def _tell(self) -> None:
+    def _log(self) -> None:
         now = time.monotonic()
-        if now - self._told_at >= _AGAIN:
-            self._told_at = now
+        if now - self._logged_at >= _LOG_INTERVAL:
+            self._logged_at = now
             _LOGGER.warning(
-                "%d connections are open (max_connections): for each new one, the connection that "
-                "has waited longest for a request is closed",
+                "%d connections are open (max_connections): each new one replaces the one that "
+                "has waited longest for a request",
                 self.limit,
             )
 
 
 class Connection(RequestHandler):
-    """A connection of HTTP, counted among those that are open.
+    """An HTTP connection, as an entry of `Connections`.
 
     Args:
         connections: the open connections.
-        slot: the place of this one.
-        arguments, options: as for aiohttp's `RequestHandler`.
+        slot: the entry of this one.
+        arguments, options: as for `RequestHandler`.
     """
 
     def __init__(
@@ -155,15 +154,15 @@ class Connection(RequestHandler):
         super().connection_made(transport)
         if isinstance(transport, asyncio.WriteTransport):
             self.slot.abort = transport.abort
-        # Behind a handshake, if there was one.
+        # A TLS handshake may have taken some time.
         self._connections.renew(self.slot)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._connections.remove(self.slot)
         super().connection_lost(exc)
 
-    def request_came(self) -> None:
-        """Note that a request has been read and is to be answered."""
+    def request_received(self) -> None:
+        """Note that a request is complete."""
         self._connections.renew(self.slot)
 
     async def finish_response(

@@ -1,4 +1,4 @@
-"""Who a client is, where a proxy of ours stands between it and this server."""
+"""The address of a client behind a trusted proxy."""
 
 from __future__ import annotations
 
@@ -13,31 +13,30 @@ __all__ = ["Forwarded"]
 
 
 class Forwarded:
-    """Tell the client's address from what trusted proxies say of it.
+    """Determine the addresses of clients from `X-Forwarded-For`.
 
     Args:
-        trusted: addresses and networks of the proxies.
+        trusted: addresses and networks of the trusted proxies.
     """
 
     def __init__(self, trusted: Iterable[str]) -> None:
         self._trusted = networks_of(trusted)
 
-    def see(self, request: web.Request) -> web.Request:
-        """Return the request, with the client as its `remote` where a proxy names it.
+    def resolve(self, request: web.Request) -> web.Request:
+        """Return the request with the address of the client as its `remote`.
 
-        Each proxy adds at the end of `X-Forwarded-For` whom it was connected by. So it is read
-        from there, and only up to the first address that is no proxy: what stands before that
-        anybody may have written.
+        Each proxy appends the address that connected to it. So the header is read from its end up
+        to the first address that is not a trusted proxy: anybody may have written the rest.
         """
         if not self._trusted:
             return request
         client = request.remote or ""
-        named = ",".join(request.headers.getall(hdrs.X_FORWARDED_FOR, [])).split(",")
-        while named and self._is_proxy(client):
-            following = named.pop().strip()
-            if not _is_address(following):
+        addresses = ",".join(request.headers.getall(hdrs.X_FORWARDED_FOR, [])).split(",")
+        while addresses and self._is_proxy(client):
+            address = addresses.pop().strip()
+            if not _is_address(address):
                 break
-            client = following
+            client = address
         return request if client == request.remote else request.clone(remote=client)
 
     def _is_proxy(self, text: str) -> bool:

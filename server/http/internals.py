@@ -1,8 +1,7 @@
-"""What the server uses of aiohttp and asyncio beyond their public interfaces.
+"""Everything that the server uses of aiohttp and asyncio beyond their public APIs.
 
-Everything of that kind is here. It is checked when the server starts: `check` raises an error where
-the server needs something that the installed release does not have, and `missing` lists what it
-does without.
+It is checked when the server starts: `check` raises an error if the installed release lacks
+something that the server needs; `missing` lists what it can do without.
 """
 
 from __future__ import annotations
@@ -44,18 +43,18 @@ __all__ = [
 
 
 class ParsingHandler(web.RequestHandler):
-    """aiohttp's protocol of a connection, with the queue between its parser and its handler.
+    """aiohttp's protocol of a connection, with access to the queue behind its parser.
 
     Attributes:
-        is_reading_paused: whether enough of the body waits to be read.
+        is_reading_paused: whether enough of the body is waiting to be read.
     """
 
     is_reading_paused = False
 
     @property
     def parsed(self) -> deque[tuple[Any, StreamReader]]:
-        """The requests that wait to be handled, a `ParserError` for a malformed one; each with
-        its body."""
+        """Requests that wait for a handler, with their bodies. A malformed one is a
+        `ParserError`."""
         return self._messages
 
     def refuse(self, error: HttpProcessingError) -> None:
@@ -65,8 +64,8 @@ class ParsingHandler(web.RequestHandler):
             self._waiter.set_result(None)
 
     def pause_reading(self) -> None:
-        # aiohttp would pause its parser too, which would stay paused for the next body if this one
-        # ended first. The parser gets no more until reading resumes.
+        # aiohttp would also pause its parser, which would remain paused for the next body if this
+        # one ended first. Instead, the parser receives nothing until reading is resumed.
         self.is_reading_paused = True
         if self.transport is not None:
             self.transport.pause_reading()
@@ -77,17 +76,17 @@ class ParsingHandler(web.RequestHandler):
 
 
 def parser_error(error: HttpProcessingError) -> ParserError:
-    """Return what aiohttp queues when its parser raises this error."""
+    """Return the item that aiohttp queues when its parser raises this error."""
     return ParserError(status=error.code, exc=error, message=error.message)
 
 
 def without_keep_alive(request: Any) -> Any:
-    """Return a copy of a parsed request that is the last one of its connection."""
+    """Return a copy of a parsed request after which the connection is closed."""
     return request._replace(should_close=True)
 
 
 def detached_handler(**options: Any) -> ParsingHandler:
-    """Make a handler without a connection: it parses what it is given, and handles nothing.
+    """Make a handler without a connection, which only parses.
 
     Args:
         options: as for aiohttp's `RequestHandler`.
@@ -108,10 +107,10 @@ async def _handle_nothing(_request: web.BaseRequest) -> web.StreamResponse:
 
 
 def check() -> None:
-    """Check that aiohttp has what the server needs.
+    """Check that aiohttp has everything that the server needs.
 
     Raises:
-        ImportError: it does not; the message names the release and what is wrong with it.
+        ImportError: it does not; the message names the release and the reason.
     """
     release = f"aiohttp {aiohttp.__version__}"
     if HttpRequestParser is HttpRequestParserPy:
@@ -132,9 +131,9 @@ def _check_queue() -> None:
     request, *errors = [each for each, _ in handler.parsed]
     causes = [error.exc for error in errors if isinstance(error, ParserError)]
     if len(causes) != 2 or not isinstance(causes[0], HttpProcessingError):
-        raise ValueError("it queues requests in another way")
+        raise ValueError("it queues requests differently")
     if not without_keep_alive(request).should_close:
-        raise ValueError("it describes requests in another way")
+        raise ValueError("it describes requests differently")
 
 
 def _check_pauses() -> None:
@@ -145,11 +144,11 @@ def _check_pauses() -> None:
     _, body = handler.parsed[-1]
     body.read_nowait()
     if not was_paused or handler.is_reading_paused:
-        raise ValueError("it pauses reading in another way")
+        raise ValueError("it pauses reading differently")
 
 
 def missing(loop: asyncio.AbstractEventLoop) -> list[str]:
-    """Say what the server does without in this release of Python, and what that costs."""
+    """List what this release of Python lacks, and what that costs."""
     release = f"Python {platform.python_version()}"
     costs = []
     if not hasattr(loop, "_ready"):
@@ -160,20 +159,17 @@ def missing(loop: asyncio.AbstractEventLoop) -> list[str]:
 
 
 def is_idle(loop: asyncio.AbstractEventLoop) -> bool:
-    """Tell whether the loop has nothing to run but what it is running."""
+    """Return whether no other callback is ready to run."""
     return not getattr(loop, "_ready", True)
 
 
 def bound_reads(transport: asyncio.BaseTransport, size: int) -> None:
-    """Have a connection read so many bytes at once; with TLS it reads as many as ever."""
+    """Set the number of bytes per read of a connection; without effect on TLS."""
     if hasattr(transport, "max_size"):
         transport.max_size = size
 
 
 def bound_tls_buffers(size: int) -> None:
-    """Have asyncio allocate so many bytes for each TLS connection of this process, not 256 KiB.
-
-    Each connection allocates its buffer when it is made, and keeps it.
-    """
+    """Set the size of the receive buffers of new TLS connections; asyncio's default is 256 KiB."""
     if hasattr(_TlsProtocol, "max_size"):
         _TlsProtocol.max_size = size

@@ -1,4 +1,4 @@
-"""What clients have sent ahead: request heads, and bytes that nobody can use yet."""
+"""A limit on the bytes that are received before they can be processed, for all connections."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import asyncio
 
 from server.http.internals import bound_reads
 
-__all__ = ["SURE", "ReadAhead"]
+__all__ = ["GUARANTEED", "ReadAhead"]
 
-SURE = 1 << 14
-"""Bytes that every connection may send ahead, however much the others have."""
+GUARANTEED = 1 << 14
+"""Bytes that each connection may hold regardless of the others."""
 
-_MOST = 1 << 24  # Bytes of all connections together, beyond which each has what is sure.
-_READ = 1 << 18  # Bytes that are read from a connection at once, as asyncio does,
-_READ_LITTLE = 1 << 12  # and that are when there is too much already.
+_LIMIT = 1 << 24  # Bytes of all connections, above which each is limited to GUARANTEED.
+_READ_SIZE = 1 << 18  # Bytes per read; asyncio's default.
+_SMALL_READ_SIZE = 1 << 12  # The same above the limit.
 
 
 class ReadAhead:
-    """Count the bytes that all connections of a server have sent ahead.
+    """Count the held bytes of all connections: request heads, and bytes received after them.
 
     Attributes:
         total: the count.
@@ -30,9 +30,9 @@ class ReadAhead:
 
     @property
     def is_full(self) -> bool:
-        """Whether no connection may have more than what is sure."""
-        return self.total > _MOST
+        """Whether each connection is limited to GUARANTEED."""
+        return self.total > _LIMIT
 
-    def bound_reads(self, transport: asyncio.BaseTransport, *, little: bool) -> None:
-        """Have a connection read little at once, or as much as usual."""
-        bound_reads(transport, _READ_LITTLE if little else _READ)
+    def bound_reads(self, transport: asyncio.BaseTransport, *, are_small: bool) -> None:
+        """Set how many bytes a connection reads at once."""
+        bound_reads(transport, _SMALL_READ_SIZE if are_small else _READ_SIZE)

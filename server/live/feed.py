@@ -10,7 +10,7 @@ from contextlib import aclosing
 from forstcore.errors import SourceError
 from forstcore.sources import Batch, Notice, Reader
 from forstcore.wire import StreamErrorCode
-from server.background import told
+from server.background import log_failure
 from server.errors import StreamError
 from server.live.acknowledgements import Unacknowledged
 from server.live.delivery import Delivery, Work
@@ -109,7 +109,7 @@ class Feed:
 
     async def _run(self) -> None:
         if self._is_stopped:
-            await told("closing a source's reader", self._close_reader())
+            await log_failure("closing a source's reader", self._close_reader())
             return
         self._is_running = True
         error: StreamError | None = None
@@ -132,7 +132,7 @@ class Feed:
             telling.cancel()
             await asyncio.wait([telling])
             # Whatever that says, the subscribers are told that there is no more.
-            await told("closing a source's reader", self._close_reader())
+            await log_failure("closing a source's reader", self._close_reader())
         for subscriber in self._subscribers:
             subscriber.finish(error)
 

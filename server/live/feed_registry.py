@@ -17,7 +17,7 @@ from forstcore import Filter
 from forstcore.processors import Processor
 from forstcore.sources import NOW, Keeps, Source, SourceLimits, open_source
 from forstcore.wire import OnError
-from server.background import told
+from server.background import log_failure
 from server.config import ServerConfig
 from server.live.acknowledgements import Unacknowledged
 from server.live.delivery import CoreWork, EngineWork, Work
@@ -139,7 +139,7 @@ class FeedRegistry:
         """End every feed and every source."""
         await asyncio.gather(*(feed.close() for feed in tuple(self._feeds)))
         for name, source in self.sources.items():
-            await told(f"closing the source {name!r}", source.close())
+            await log_failure(f"closing the source {name!r}", source.close())
 
     def _start(self, order: Order, source: Source, is_live: bool) -> Feed:
         key = order.key

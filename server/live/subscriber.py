@@ -9,7 +9,7 @@ from collections.abc import Callable
 from forstcore.wire import StreamErrorCode
 from server.config import ServerConfig
 from server.errors import StreamError
-from server.http.protocol import RequestHandler
+from server.http.request_handler import RequestHandler
 from server.live.delivery import Delivery, together
 from server.live.subscription import LiveControlLines, SubscriptionCounters
 from server.streams.response_writer import ResponseWriter, StreamingResponse

@@ -1,4 +1,4 @@
-"""One line of JSON for each stream, on standard error."""
+"""The access log: one line of JSON for each stream, on standard error."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ __all__ = ["log_stream"]
 
 _LOGGER = logging.getLogger("forstcore.access")
 
-# W3C Trace Context: version, trace id, parent id, flags; all zeros is no id.
+# W3C Trace Context: version, trace id, parent id, flags. Ids of zeros only are invalid.
 _TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}"
 )
 
 
 def log_stream(stream: Snapshot) -> None:
-    """Log a stream that has ended. No byte from the wire can break the line."""
+    """Log a stream that has ended."""
     entry: dict[str, object] = {
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "event": "stream",

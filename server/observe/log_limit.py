@@ -1,7 +1,7 @@
-"""A bound on how fast the log grows by what clients do.
+"""A rate limit for the log.
 
-A line of the access log is what its stream was asked for. Anything else that a client can cause,
-such as the traceback of an error of ours, comes as often as the client likes.
+The access log is exempt: it has one line for each stream. Without a limit, clients could fill the
+log with anything else that they can cause, such as the traceback of an error of the server.
 """
 
 from __future__ import annotations
@@ -13,73 +13,72 @@ import time
 
 __all__ = ["LogLimit", "limit_logging"]
 
-_BURST = 50  # Records that one place in the code may log at once,
-_REFILL = 1.0  # and seconds after which it may log one more.
-_INTERVAL = 10.0  # Seconds between two lines about what was left out at a place.
-_UNLIMITED = ("forstcore.access", "forstcore.limit")
+_BURST = 50  # Records that each statement in the code may log at once.
+_REFILL = 1.0  # Seconds per additional record.
+_INTERVAL = 10.0  # Seconds between two reports about suppressed records.
+_EXEMPT = ("forstcore.access", "forstcore.limit")
 _LOGGER = logging.getLogger("forstcore.limit")
 
 
 class LogLimit(logging.Filter):
-    """Let through a bounded number of records from each place in the code, and count the rest.
+    """Limit the rate of log records for each statement in the code that logs, and count the rest.
 
-    Thread-safety: may be used from many threads at once.
+    Thread-safety: any thread may log.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._lock = threading.Lock()
-        self._places: dict[tuple[str, str, int], _Place] = {}
+        self._buckets: dict[tuple[str, str, int], _TokenBucket] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.name in _UNLIMITED:
+        if record.name in _EXEMPT:
             return True
         key = (record.name, record.pathname, record.lineno)
         with self._lock:
-            place = self._places.setdefault(key, _Place())
-            return place.allows(record)
+            return self._buckets.setdefault(key, _TokenBucket()).allows(record)
 
-    def tell(self) -> None:
-        """Log how many records have been left out since this was last called."""
+    def report(self) -> None:
+        """Log how many records were suppressed since the last call."""
         with self._lock:
-            told = [(each.left_out, each.example) for each in self._places.values()]
-            for each in self._places.values():
-                each.left_out = 0
-        for count, example in told:
+            suppressed = [(each.suppressed, each.example) for each in self._buckets.values()]
+            for each in self._buckets.values():
+                each.suppressed = 0
+        for count, example in suppressed:
             if count:
-                _LOGGER.warning("%d log entries like this one were left out: %s", count, example)
+                _LOGGER.warning("%d log entries like this one were suppressed: %s", count, example)
 
 
-class _Place:
-    """What one place in the code has logged."""
+class _TokenBucket:
+    """The rate limit of one statement."""
 
     def __init__(self) -> None:
-        self.left_out = 0
+        self.suppressed = 0
         self.example = ""
-        self._allowed = float(_BURST)
-        self._at = time.monotonic()
+        self._tokens = float(_BURST)
+        self._updated_at = time.monotonic()
 
     def allows(self, record: logging.LogRecord) -> bool:
         now = time.monotonic()
-        self._allowed = min(_BURST, self._allowed + (now - self._at) / _REFILL)
-        self._at = now
-        if self._allowed >= 1:
-            self._allowed -= 1
+        self._tokens = min(_BURST, self._tokens + (now - self._updated_at) / _REFILL)
+        self._updated_at = now
+        if self._tokens >= 1:
+            self._tokens -= 1
             return True
-        if not self.left_out:
+        if not self.suppressed:
             self.example = record.getMessage().partition("\n")[0][:200]
-        self.left_out += 1
+        self.suppressed += 1
         return False
 
 
 def limit_logging(loop: asyncio.AbstractEventLoop) -> LogLimit:
-    """Bound what this process logs, also by way of aiohttp and asyncio.
+    """Limit the log of this process, including that of aiohttp and asyncio.
 
     Args:
-        loop: tells now and then what was left out, as long as it runs.
+        loop: the event loop, which reports suppressed records at intervals.
 
     Returns:
-        The limit; what it has not told yet is told by `LogLimit.tell`.
+        The limit; its `report` must be called at exit.
     """
     limit = LogLimit()
     for handler in logging.getLogger("forstcore").handlers:
@@ -89,9 +88,9 @@ def limit_logging(loop: asyncio.AbstractEventLoop) -> LogLimit:
             logger.addHandler(handler)
             logger.propagate = False
 
-    def tell() -> None:
-        limit.tell()
-        loop.call_later(_INTERVAL, tell)
+    def report() -> None:
+        limit.report()
+        loop.call_later(_INTERVAL, report)
 
-    loop.call_later(_INTERVAL, tell)
+    loop.call_later(_INTERVAL, report)
     return limit

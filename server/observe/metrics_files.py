@@ -1,7 +1,7 @@
-"""The directory with the figures of several processes, removed by the last that uses it.
+"""The directory through which several processes share their metrics.
 
-Each of them holds a shared lock on it. The system frees the locks of a process that was killed, so
-that one without locks is nobody's.
+Each process holds a shared lock on the directory, and the last one removes it. The system releases
+the locks of a process that was killed, so a directory without locks is unused.
 """
 
 from __future__ import annotations
@@ -21,41 +21,41 @@ except ImportError:  # Windows, where there is one process.
 __all__ = ["METRICS_VARIABLE", "hold_metrics", "make_metrics_directory", "release_metrics"]
 
 METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-"""Environment variable that tells prometheus_client the directory."""
+"""Environment variable with the directory, for prometheus_client."""
 
 _PREFIX = "forstcore-metrics-"
-_NEW = 60.0  # Seconds in which a directory may not be locked yet.
+_LOCKED_AFTER = 60.0  # Seconds until a new directory is certainly locked.
 
 
 def make_metrics_directory() -> str:
-    """Make the directory, and remove those that were left behind."""
+    """Create the directory, and remove unused ones of earlier servers."""
     for found in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):
-            about = found.lstat()
-            if about.st_uid == os.getuid() and time.time() - about.st_mtime > _NEW:
-                _remove_if_free(str(found))
+            status = found.lstat()
+            if status.st_uid == os.getuid() and time.time() - status.st_mtime > _LOCKED_AFTER:
+                _remove_if_unused(str(found))
     return tempfile.mkdtemp(prefix=_PREFIX)
 
 
 def hold_metrics(directory: str) -> int:
     """Lock the directory; return the descriptor that holds the lock."""
-    held = os.open(directory, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY | os.O_NOFOLLOW)
+    lock = os.open(directory, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY | os.O_NOFOLLOW)
     with contextlib.suppress(OSError):
-        fcntl.flock(held, fcntl.LOCK_SH)
-    return held
+        fcntl.flock(lock, fcntl.LOCK_SH)
+    return lock
 
 
-def release_metrics(directory: str, held: int) -> None:
-    """Give the lock back, and remove the directory if nobody else has one."""
-    os.close(held)
+def release_metrics(directory: str, lock: int) -> None:
+    """Release the lock, and remove the directory if no other process has locked it."""
+    os.close(lock)
     with contextlib.suppress(OSError):
-        _remove_if_free(directory)
+        _remove_if_unused(directory)
 
 
-def _remove_if_free(directory: str) -> None:
-    tried = os.open(directory, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY | os.O_NOFOLLOW)
+def _remove_if_unused(directory: str) -> None:
+    lock = os.open(directory, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
-        fcntl.flock(tried, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         shutil.rmtree(directory, ignore_errors=True)
     finally:
-        os.close(tried)
+        os.close(lock)

@@ -1,4 +1,4 @@
-"""What one stream has done so far, as logs and metrics see it."""
+"""The state of one stream, for logs, metrics and the dashboard."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ __all__ = ["Snapshot"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """What one stream has done so far.
+    """The state of one stream at a point in time.
 
     Attributes:
         path: path of its request.
-        client: address of its client, None if that is not known.
-        processor: name of the processor that it runs, None for the core's alone.
-        source: name of the source that it subscribes to, None for other streams.
+        client: address of its client, None if unknown.
+        processor: name of its processor, None for the core.
+        source: name of the source that it subscribes to, if any.
         traceparent: the request header of that name, empty without one.
-        outcome: how it ended: ``ok``, or the code of the error; empty while it runs.
-        detail: why it ended, for people; empty unless it failed.
-        started_at: when it started, in seconds of the monotonic clock.
+        outcome: ``ok`` or the code of its error; empty while it runs.
+        detail: the reason if it failed, else empty.
+        started_at: the time when it started, in seconds of the monotonic clock.
         seconds: since it started.
-        core_seconds: spent processing.
+        core_seconds: processing time.
         counters: by the names in `COUNTERS`.
-        errors_by_code: lines that were no record, by the code of their error.
-        came_to_nothing: whether all lines were rejected, blank ones aside.
-        missed: records that its client was too slow for.
-        bytes_received, bytes_sent: over the connection, HTTP's framing not counted.
-        bytes_spooled: written to its spool file.
-        queued: bytes of results that wait in memory.
-        spooled: bytes of results that wait in the spool file.
-        waits_for: what the rest waits for now: ``reader``, ``sender``, ``source`` or ``server``.
+        errors_by_code: rejected lines, by the code of their error.
+        came_to_nothing: whether all lines except blank ones were rejected.
+        missed: records that were dropped because the client was too slow.
+        bytes_received, bytes_sent: bytes on the connection, without the framing of HTTP.
+        bytes_spooled: bytes written to its spool file.
+        queued: bytes of results in memory that were not sent yet.
+        spooled: bytes of results in the spool file.
+        waits_for: what limits it now: ``reader``, ``sender``, ``source`` or ``server``.
     """
 
     path: str

@@ -1,12 +1,13 @@
 """The event loop of a server process, which serves new connections first.
 
-asyncio handles all ready sockets in one turn, in the order in which they became ready. Ten
-thousand clients that each send a byte now and then make such a turn long, and a new client waits
-for a whole turn at each of its steps. Here idle connections share a bounded number of
-places in each turn as soon as many are ready. Without epoll (macOS, Windows) nothing changes.
+asyncio handles all ready sockets in one iteration, in the order in which they became ready. Ten
+thousand clients that each send a byte now and then make iterations long, and a new client waits
+for a full iteration at each step. So if many sockets are ready, this event loop serves a bounded
+number of idle connections in each iteration. Without epoll (macOS, Windows), asyncio's own event
+loop is used.
 
-In the kernel, idle connections are watched by a second epoll, which the first one watches. So a
-turn costs nothing for connections that are not served in it.
+A second epoll watches idle connections, and the first one watches the second. So connections that
+are not served in an iteration cost nothing in it.
 """
 
 from __future__ import annotations
@@ -28,26 +29,25 @@ __all__ = ["CROWD", "run", "set_idle_check"]
 T = TypeVar("T")
 
 CROWD = 64
-"""Most idle connections served in one turn."""
+"""Maximum number of idle connections served in one iteration."""
 
 if sys.platform == "linux":
 
     class FairSelector(selectors.EpollSelector):
-        """A selector that reports idle connections last, and few at a time.
+        """A selector that reports idle connections last, and a bounded number at a time.
 
         Attributes:
-            is_idle: tells by its descriptor whether a connection is idle; others, such as the
-                listening socket or a running stream, are reported at once.
+            is_idle: returns whether a file descriptor belongs to an idle connection.
         """
 
         def __init__(self) -> None:
             super().__init__()
             self.is_idle: Callable[[int], bool] = lambda _: False
-            # The epoll of the base class, to change what it watches and keep the selector's keys.
+            # The epoll of the base class, to change what it watches without changing its keys.
             self._first = select.epoll.fromfd(os.dup(self.fileno()))
             self._last = select.epoll()
             self._first.register(self._last, select.EPOLLIN)
-            # Descriptors that `_last` watches, and `_first` does not.
+            # Descriptors that `_last` watches instead of `_first`.
             self._deferred: set[int] = set()
 
         def close(self) -> None:
@@ -60,7 +60,7 @@ if sys.platform == "linux":
             if key.fd in self._deferred:
                 self._deferred.remove(key.fd)
                 with contextlib.suppress(OSError):
-                    # As in the base class: it may have been closed before.
+                    # As in the base class: it may have been closed already.
                     self._last.unregister(key.fd)
             return key
 
@@ -88,12 +88,12 @@ if sys.platform == "linux":
                 events |= selectors.EVENT_READ if event & ~select.EPOLLOUT else 0
                 ready.append((key, events & key.events))
                 if len(found) < CROWD:
-                    # There is no crowd any more.
+                    # Few enough are ready.
                     self._restore(key)
             return ready
 
         def _defer(self, key: selectors.SelectorKey) -> bool:
-            """Have `_last` watch a connection that is idle; tell whether it is."""
+            """Let `_last` watch a connection if it is idle; return whether it is."""
             if not self.is_idle(key.fd):
                 return False
             self._first.unregister(key.fd)
@@ -118,17 +118,17 @@ if sys.platform == "linux":
 
 
 def run(main: Coroutine[object, object, T]) -> T:
-    """Run a server in an event loop of its own, and return what it returns."""
+    """Run a server in a new event loop, and return its result."""
     loop_factory = _FairEventLoop if sys.platform == "linux" else None
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         return runner.run(main)
 
 
 def set_idle_check(is_idle: Callable[[int], bool]) -> None:
-    """Tell the running event loop which connections are idle.
+    """Set how the running event loop recognizes idle connections.
 
     Args:
-        is_idle: called with the descriptor of a socket.
+        is_idle: called with the file descriptor of a socket.
     """
     loop = asyncio.get_running_loop()
     if sys.platform == "linux" and isinstance(loop, _FairEventLoop):

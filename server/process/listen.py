@@ -1,4 +1,4 @@
-"""Where to listen: sockets and TLS, and what is refused as too open."""
+"""Listening sockets and the TLS context; refusing to listen without protection."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ except ImportError:  # Windows
 
 __all__ = ["check_exposure", "identity", "open_socket", "remove_unix", "tls_context"]
 
-_BACKLOG = 1024  # Connections that may wait to be accepted.
+_BACKLOG = 1024  # Connections in the queue of the socket.
 
 
 def check_exposure(config: ServerConfig) -> None:
-    """Raise ValueError if strangers could use the server without having been asked to."""
+    """Raise ValueError if anybody could use the server, unless the configuration allows that."""
     if config.unix_socket and "\0" in config.unix_socket:
-        # Linux has sockets without a file, which every user of the machine may connect to.
+        # Every user of the machine may connect to Linux's abstract sockets, which have no file.
         raise ValueError("unix_socket must be the path of a file")
-    guarded = config.token is not None or config.tls_client_ca is not None
-    if config.unix_socket or is_loopback(config.host) or guarded or config.insecure:
+    is_protected = config.token is not None or config.tls_client_ca is not None
+    if config.unix_socket or is_loopback(config.host) or is_protected or config.insecure:
         return
     raise ValueError(
-        f"host {config.host} is in reach of other machines: set token_file or tls_client_ca, "
-        "or insecure if that is meant"
+        f"other machines can reach host {config.host}: set token_file or tls_client_ca, "
+        "or insecure to allow that"
     )
 
 
@@ -42,7 +42,7 @@ def open_socket(config: ServerConfig) -> socket.socket:
     """Listen on the configured address.
 
     Raises:
-        OSError: it cannot be listened on.
+        OSError: the address cannot be used.
     """
     if config.unix_socket:
         return _open_unix(config.unix_socket)
@@ -64,12 +64,12 @@ def open_socket(config: ServerConfig) -> socket.socket:
 def _open_unix(path: str) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX)
     try:
-        with _starting_alone(path):
+        with _locked_directory(path):
             with contextlib.suppress(FileNotFoundError):
-                # Not through a link, which may lead to the socket of another program.
-                if stat.S_ISSOCK(os.lstat(path).st_mode) and not _answers(path):
+                # Without following links, which may lead to the socket of another program.
+                if stat.S_ISSOCK(os.lstat(path).st_mode) and not _has_server(path):
                     Path(path).unlink()
-            # Nobody else may connect, not even between bind and chmod.
+            # No other user may connect, not even before a chmod.
             before = os.umask(0o177)
             try:
                 listener.bind(path)
@@ -83,15 +83,15 @@ def _open_unix(path: str) -> socket.socket:
 
 
 @contextlib.contextmanager
-def _starting_alone(path: str) -> Iterator[None]:
-    """Let one process at a time look at sockets in a directory, and replace them.
+def _locked_directory(path: str) -> Iterator[None]:
+    """Lock the directory of a socket while checking and replacing the socket.
 
-    Otherwise a server could take the socket of one that is just starting for a stale one.
+    Otherwise, a server could mistake the socket of another that is just starting for a stale one.
     """
     directory = os.open(Path(path).parent, os.O_RDONLY | os.O_CLOEXEC)
     try:
         with contextlib.suppress(OSError):
-            # Some network file systems have no locks.
+            # Some network file systems do not support locks.
             fcntl.flock(directory, fcntl.LOCK_EX)
         yield
     finally:
@@ -99,35 +99,35 @@ def _starting_alone(path: str) -> Iterator[None]:
 
 
 def identity(path: str) -> tuple[int, int]:
-    """Return what tells the file at a path from one that takes its place later."""
+    """Return what distinguishes the file at a path from another that replaces it."""
     found = os.lstat(path)
     return found.st_dev, found.st_ino
 
 
-def remove_unix(path: str, made: tuple[int, int]) -> None:
-    """Remove a Unix socket at the end, unless another server's is there by now.
+def remove_unix(path: str, created: tuple[int, int]) -> None:
+    """Remove a Unix socket, unless another server has replaced it.
 
     Args:
-        path: where it was made.
-        made: its `identity` then.
+        path: the path.
+        created: the `identity` of the socket when it was created.
     """
-    with contextlib.suppress(OSError), _starting_alone(path):
-        if identity(path) == made:
+    with contextlib.suppress(OSError), _locked_directory(path):
+        if identity(path) == created:
             Path(path).unlink()
 
 
-def _answers(path: str) -> bool:
+def _has_server(path: str) -> bool:
     with socket.socket(socket.AF_UNIX) as probe:
         probe.setblocking(False)
-        # A server that is busy answers "try again"; only one that is gone refuses.
+        # If the server is busy, this fails with EAGAIN; it is refused only without a server.
         return probe.connect_ex(path) != errno.ECONNREFUSED
 
 
 def tls_context(config: ServerConfig) -> ssl.SSLContext | None:
-    """Make the TLS context, None without TLS.
+    """Create the TLS context, None without TLS.
 
     Raises:
-        OSError: a file cannot be read or is not what it should be.
+        OSError: a file cannot be read or is invalid.
     """
     if not config.tls_cert:
         return None
@@ -141,5 +141,5 @@ def tls_context(config: ServerConfig) -> ssl.SSLContext | None:
 
 
 def _no_password() -> str:
-    """Refuse a key that is encrypted, instead of asking the terminal of a server."""
-    raise OSError("the key in tls_key is encrypted, and there is nobody to ask for its password")
+    """Refuse an encrypted key, instead of prompting for its password."""
+    raise OSError("the key in tls_key is encrypted; the server cannot ask for its password")

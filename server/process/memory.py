@@ -1,7 +1,7 @@
-"""Memory that was freed goes back to the system.
+"""Returning freed memory to the operating system.
 
-The C library keeps what is free between blocks that are not. After some minutes of streams of all
-kinds that is most of the process, and grows for as long as no two of them are alike.
+The C library keeps free pages between blocks in use. After some minutes with streams of all kinds
+these are most of the memory of the process, and continue to grow.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from forstcore._heap import trim
 from server.background import keep_running
 from server.streams.registry import REGISTRY
 
-__all__ = ["keep_memory_small"]
+__all__ = ["return_freed_memory"]
 
-_INTERVAL = 3.0  # Seconds between two looks.
-_MANY = 500  # Closed connections whose objects are worth a collection.
+_INTERVAL = 3.0  # Seconds.
+_MIN_CLOSED = 500  # Closed connections that justify a garbage collection.
 
 
-async def keep_memory_small(app: web.Application) -> AsyncIterator[None]:
-    """Give back what ended streams and connections have left, while the application runs."""
+async def return_freed_memory(app: web.Application) -> AsyncIterator[None]:
+    """Return the memory of ended streams and connections, while the application runs."""
     if trim is None:
         yield
         return
@@ -31,20 +31,20 @@ async def keep_memory_small(app: web.Application) -> AsyncIterator[None]:
     registry = app[REGISTRY]
     connections = registry.connections
 
-    async def look() -> None:
+    async def run() -> None:
         ended = collected = 0
         while True:
             await asyncio.sleep(_INTERVAL)
-            # Objects of a connection refer to each other. The collector would find most of them
-            # much later; its time grows with those that are in use.
-            if connections.closed - collected > max(_MANY, len(connections)):
+            # The objects of a connection form cycles, and the garbage collector runs rarely. A
+            # collection takes longer with more objects in use, hence the comparison.
+            if connections.closed - collected > max(_MIN_CLOSED, len(connections)):
                 collected = connections.closed
                 gc.collect()
             now = registry.ended + connections.closed
             if now != ended:
                 ended = now
-                await asyncio.to_thread(give_back, 0)
+                await asyncio.to_thread(trim_heap, 0)
 
-    give_back: Callable[[int], object] = trim
-    async with keep_running("giving memory back", look, registry.metrics.failed):
+    trim_heap: Callable[[int], object] = trim
+    async with keep_running("returning freed memory", run, registry.metrics.failed):
         yield

@@ -18,7 +18,7 @@ from server.errors import StreamError
 from server.http.body_protocol import BodyProtocol
 from server.http.compression import negotiate
 from server.http.control_lines import ControlLines
-from server.http.protocol import RequestHandler
+from server.http.request_handler import RequestHandler
 from server.http.request_headers import has_frames, on_error, result_type
 from server.http.trailers import Trailers
 from server.observe.counters import Counted, came_to_nothing, counters_of

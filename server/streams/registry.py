@@ -18,7 +18,7 @@ from forstcore.wire import StreamErrorCode
 from server.config import ServerConfig
 from server.errors import ProblemError, StreamError
 from server.http.connections import Connections
-from server.http.descriptors import allowance
+from server.http.descriptor_limit import allowance
 from server.observe.access_log import log_stream
 from server.observe.metrics import Metrics
 from server.observe.snapshot import Snapshot

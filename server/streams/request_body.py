@@ -12,7 +12,7 @@ from server.config import ServerConfig
 from server.errors import ProblemError, StreamError
 from server.http.body_protocol import BodyProtocol, BodySink
 from server.http.compression import decoder_for
-from server.http.protocol import RequestHandler
+from server.http.request_handler import RequestHandler
 
 __all__ = ["UNLIMITED", "RequestBody", "check_body"]
 

@@ -10,13 +10,13 @@ from aiohttp import hdrs, web
 
 from forstcore import RejectedLines
 from forstcore.wire import StreamErrorCode
-from server.background import watched
+from server.background import create_logged_task
 from server.config import ServerConfig
 from server.errors import StreamError
 from server.http.compression import encoder_for
 from server.http.control_lines import ControlLines
-from server.http.kernel import in_flight
-from server.http.protocol import RequestHandler
+from server.http.request_handler import RequestHandler
+from server.http.socket_state import bytes_in_flight
 from server.http.trailers import Trailers
 from server.streams.spool import Spool
 
@@ -100,7 +100,7 @@ class ResponseWriter:
 
     def accepted(self) -> int:
         """Count the bytes that the reader's side has taken: progress, if it grows."""
-        return self.sent - in_flight(self._protocol.transport)
+        return self.sent - bytes_in_flight(self._protocol.transport)
 
     def queued(self) -> int:
         """Count the bytes that wait in memory for the reader."""
@@ -224,12 +224,12 @@ class ResponseWriter:
     def heartbeat(self) -> None:
         """Tell a client with frames that the stream lives, if it reads."""
         if self._control_lines:
-            self._beat = watched("a heartbeat", self._put_ack(self._control_lines))
+            self._beat = create_logged_task("a heartbeat", self._put_ack(self._control_lines))
 
     def spool_from_now(self) -> None:
         """Stop waiting for the reader: results go to the spool until it has caught up."""
         if self._pump is None and self.spool.fits(_PIECE):
-            self._pump = watched("sending a spool", self._send_spool())
+            self._pump = create_logged_task("sending a spool", self._send_spool())
             self._stop_waiting()
 
     def close(self) -> None:

@@ -339,7 +339,7 @@ def test_a_processor_that_does_not_end_is_left_behind(start_server: StartServer)
         request.read_head()
         time.sleep(0.1)
         errors = errors_of(server, status=1)
-    assert "a processor did not end in time, and is left behind" in errors
+    assert "a processor did not end in time, and was stopped" in errors
     assert "Traceback" not in errors
 
 
@@ -424,9 +424,9 @@ def test_reload(start_server: StartServer, tmp_path: Path, processes: str) -> No
     assert from_route(server) == "new"
     errors = errors_of(server)
     # A process that was late to start has not seen the first of the changes.
-    assert 1 <= errors.count("processors loaded again: route") <= int(processes)
+    assert 1 <= errors.count("reloaded processors: route") <= int(processes)
     assert errors.count("ZeroDivisionError: division by zero") == int(processes)
-    assert "new streams go on with what was there before" in errors
+    assert "new streams use the previous processors" in errors
 
 
 def test_the_environment_names_modules_too(start_server: StartServer) -> None:

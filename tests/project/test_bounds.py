@@ -14,8 +14,8 @@ from forstcore.engine import backlog as _backlog
 from forstcore.engine.batch_sizer import MAX_BATCH
 from forstcore.sources import _file_set
 from server.config import ServerConfig
-from server.http import body_protocol, compression, protocol
-from server.observe import log
+from server.http import body_protocol, compression, request_handler
+from server.observe import nonblocking_output
 from server.process.event_loop import CROWD
 from server.streams import error_file, response_writer
 from tests.servers import ROOT
@@ -54,7 +54,7 @@ def defaults() -> dict[str, object]:
 def test_every_bound_is_as_the_page_says() -> None:
     without_option = {
         "body received, not decoded": body_protocol._BUFFER_SIZE,
-        "body received before the stream starts": protocol._HELD,
+        "body received before the stream starts": request_handler._MAX_HELD,
         "body decompressed, not processed": compression.PIECE,
         "idle connections served in one iteration of the event loop, under load": CROWD,
         "results not accepted by the socket": asyncio.run(write_buffer()),
@@ -63,7 +63,9 @@ def test_every_bound_is_as_the_page_says() -> None:
         "lines and results in process": _backlog._WORKER_SHARE,
         "rejected lines waiting for the disk": error_file._MOST,
         "files followed by a source": _file_set.MAX_FILES,
-        "unread output, for each of standard output and standard error": (log._MOST_WAITING),
+        "unread output, for each of standard output and standard error": (
+            nonblocking_output._MAX_QUEUED
+        ),
         "an unacknowledged line": _window._LONGEST_LINE,
         "response received, not read": 2 * _connection._READ_BUFFER,
     }

@@ -11,7 +11,7 @@ import pytest
 from forstcore.loading import Loader
 from forstcore.sources import Source
 from server import background
-from server.background import keep_running, told, watched
+from server.background import create_logged_task, keep_running, log_failure
 from server.config import ServerConfig
 from server.live.feed_registry import FeedRegistry
 from server.streams import registry as state
@@ -25,7 +25,7 @@ def messages(caplog: pytest.LogCaptureFixture) -> list[str]:
 def test_what_fails_begins_anew(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(background, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(background, "_FIRST_DELAY", 0.01)
     failures: list[str] = []
     runs = 0
     begun = asyncio.Event()
@@ -49,7 +49,7 @@ def test_what_fails_begins_anew(
     asyncio.run(main())
     assert failures == ["looking"] * 4
     # Each reason once, with its traceback.
-    assert messages(caplog) == ["looking failed; it begins anew"] * 2
+    assert messages(caplog) == ["looking failed, and is restarted"] * 2
     assert all(record.exc_info for record in caplog.records)
 
 
@@ -58,15 +58,15 @@ def test_a_failure_in_a_task_of_its_own_is_seen(caplog: pytest.LogCaptureFixture
         raise ValueError("unseen")
 
     async def main() -> None:
-        task = watched("a task", fail())
+        task = create_logged_task("a task", fail())
         await asyncio.wait([task])
-        await told("an end", fail())
-        cancelled = watched("another", asyncio.sleep(10))
+        await log_failure("an end", fail())
+        cancelled = create_logged_task("another", asyncio.sleep(10))
         cancelled.cancel()
         await asyncio.wait([cancelled])
 
     asyncio.run(main())
-    assert messages(caplog) == ["a task failed by an error of the server", "an end failed"]
+    assert messages(caplog) == ["a task failed: an error of the server", "an end failed"]
 
 
 class Stuck:

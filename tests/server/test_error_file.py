@@ -235,7 +235,7 @@ def test_it_is_no_file_that_is_read(
         text=True,
     )
     assert done.returncode == 2
-    assert f"errors: {errors} is a file that is read: {said}\n" in done.stderr
+    assert f"errors: {errors} is also read by the server: {said}\n" in done.stderr
     found = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     assert {path: data for path, data in found.items() if path.suffix != ".pyc"} == before
 
@@ -249,7 +249,7 @@ def test_it_is_not_the_log(tmp_path: Path) -> None:
             stdout=file,
         )
     assert done.returncode == 2
-    assert b"is where standard output goes" in done.stderr
+    assert b"is also standard output" in done.stderr
     assert log.read_bytes() == b""
 
 

@@ -1,4 +1,4 @@
-"""SIGHUP: certificates and the token are loaded again, streams go on."""
+"""SIGHUP: certificates and the token are reloaded, streams continue."""
 
 from __future__ import annotations
 
@@ -130,5 +130,5 @@ def test_certificates_are_read_again(
     assert server.stop() == 0
     assert server.process.stderr is not None
     log = server.process.stderr.read()
-    assert "certificates and token stay as they were" in log
+    assert "certificates and token are unchanged" in log
     assert "Traceback" not in log

@@ -61,8 +61,8 @@ def start(before: str, *options: str) -> subprocess.Popen[str]:
         ("import aiohttp.http_parser as lacking; del lacking.HttpRequestParser", "RequestParser'"),
         (WITHOUT.format("_messages"), "_messages"),
         (WITHOUT.format("_waiter"), "_waiter"),
-        (CHANGED, "queues requests in another way"),
-        (UNREAD, "pauses reading in another way"),
+        (CHANGED, "queues requests differently"),
+        (UNREAD, "pauses reading differently"),
     ],
 )
 def test_it_does_not_start_where_aiohttp_is_not_as_needed(

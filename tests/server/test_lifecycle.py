@@ -321,7 +321,7 @@ def test_a_killed_worker_is_replaced(pair: Server) -> None:
     told = [line for line in errors.splitlines() if not line.startswith("{")]
     assert len(told) == 1
     assert str(one) in told[0]
-    assert "another takes its place" in told[0]
+    assert "another one replaces it" in told[0]
 
 
 def test_a_worker_that_is_killed_harms_no_stream_of_the_other(pair: Server) -> None:

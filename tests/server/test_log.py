@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 import requests
 
-from server.observe.log import Sink
+from server.observe.nonblocking_output import NonblockingOutput
 from tests import children
 from tests.servers import ROOT, Server, await_server, wait_until
 
@@ -44,7 +44,7 @@ async def crash(record: dict) -> dict:
 """
 RECORD = '{"id":"1","data":"500"}\n'
 MANY = RECORD * 8_000  # More output than pipes and queues hold.
-MISSING = re.compile(r"forstcore: (\d+) lines are missing here: standard \w+ did not take them\n")
+MISSING = re.compile(r"forstcore: (\d+) lines are missing here: standard \w+ was not writable\n")
 
 
 def lines_in(text: str) -> int:
@@ -111,40 +111,40 @@ def ends(request: pytest.FixtureRequest) -> Iterator[tuple[int, int]]:
 
 def test_lines_arrive_as_they_are_written(ends: tuple[int, int]) -> None:
     reader, writer = ends
-    sink = Sink(writer, "standard error")
+    output = NonblockingOutput(writer, "standard error")
     for number in range(10):
-        sink.write(b"%d\n" % number)
+        output.write(b"%d\n" % number)
         assert os.read(reader, 100) == b"%d\n" % number
 
 
 def test_what_is_dropped_is_counted_where_it_is_missing(ends: tuple[int, int]) -> None:
     reader, writer = ends
-    sink = Sink(writer, "standard error")
+    output = NonblockingOutput(writer, "standard error")
     for number in range(10_000):
-        sink.write(b"%06d %b\n" % (number, b"x" * 500))
-    dropped = sink.dropped
+        output.write(b"%06d %b\n" % (number, b"x" * 500))
+    dropped = output.dropped
     assert dropped > 5_000
     reading = Reader(reader)
-    assert sink.flush_for(10)
-    sink.write(b"the end\n")
+    assert output.flush_for(10)
+    output.write(b"the end\n")
     *kept, notice, last = reading.until("the end\n").splitlines(keepends=True)
     assert last == "the end\n"
     assert [int(each.split()[0]) for each in kept] == list(range(10_000 - dropped))
     found = MISSING.fullmatch(notice)
     assert found
     assert int(found[1]) == dropped
-    assert sink.dropped == dropped
+    assert output.dropped == dropped
 
 
 @pytest.mark.parametrize("pause", [0, 0.0003])
 def test_a_reader_that_lags_gets_every_line_or_is_told(ends: tuple[int, int], pause: float) -> None:
     reader, writer = ends
-    sink = Sink(writer, "standard error")
+    output = NonblockingOutput(writer, "standard error")
     reading = Reader(reader, pause)
     for number in range(8_000):
-        sink.write(b"%06d %b\n" % (number, b"x" * (number % 1_000)))
-    assert sink.flush_for(30)
-    sink.write(b"999999\n")
+        output.write(b"%06d %b\n" % (number, b"x" * (number % 1_000)))
+    assert output.flush_for(30)
+    output.write(b"999999\n")
     text = reading.until("999999\n")
     assert lines_in(text) == 8_001
     numbers = [int(each[:6]) for each in MISSING.sub("", text).splitlines()]
@@ -153,20 +153,20 @@ def test_a_reader_that_lags_gets_every_line_or_is_told(ends: tuple[int, int], pa
 
 def test_threads_write_whole_lines(ends: tuple[int, int]) -> None:
     reader, writer = ends
-    sink = Sink(writer, "standard error")
+    output = NonblockingOutput(writer, "standard error")
     reading = Reader(reader)
 
     def write(name: bytes) -> None:
         for number in range(200):
-            sink.write(b"%b %06d %b %b\n" % (name, number, b"x" * (number * 7 % 900), name))
+            output.write(b"%b %06d %b %b\n" % (name, number, b"x" * (number * 7 % 900), name))
 
     threads = [threading.Thread(target=write, args=[b"%d" % name]) for name in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sink.flush_for(30)
-    sink.write(b"the end\n")
+    assert output.flush_for(30)
+    output.write(b"the end\n")
     lines = reading.until("the end\n").splitlines()[:-1]
     assert len(lines) == 1_600
     assert all(line[0] == line[-1] for line in lines)
@@ -174,21 +174,21 @@ def test_threads_write_whole_lines(ends: tuple[int, int]) -> None:
 
 def test_a_reader_that_has_gone_is_no_error() -> None:
     reader, writer = os.pipe()
-    sink = Sink(writer, "standard error")
+    output = NonblockingOutput(writer, "standard error")
     os.close(reader)
     for number in range(10):
-        sink.write(b"%d\n" % number)
-    assert sink.dropped == 10
+        output.write(b"%d\n" % number)
+    assert output.dropped == 10
     os.close(writer)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_is_no_error() -> None:
     with Path("/dev/full").open("wb", buffering=0) as full:
-        sink = Sink(full.fileno(), "standard error")
+        output = NonblockingOutput(full.fileno(), "standard error")
         for number in range(10):
-            sink.write(b"%d\n" % number)
-        assert sink.dropped == 10
+            output.write(b"%d\n" % number)
+        assert output.dropped == 10
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can be another")
@@ -196,14 +196,14 @@ def test_a_pipe_of_another_user(tmp_path: Path) -> None:
     # It cannot be opened anew, so that the thread has to write everything.
     script = """
 import os, sys, time
-from server.observe.log import Sink
+from server.observe.nonblocking_output import NonblockingOutput
 os.seteuid(65534)
-sink = Sink(2, "standard error")
+output = NonblockingOutput(2, "standard error")
 for number in range(10_000):
-    sink.write(b"%06d %b\\n" % (number, b"x" * 500))
+    output.write(b"%06d %b\\n" % (number, b"x" * 500))
 print("written", flush=True)
 sys.stdin.read()
-sink.flush_for(10)
+output.flush_for(10)
 """
     with children.started(
         [sys.executable, "-c", script],
@@ -223,17 +223,17 @@ sink.flush_for(10)
 def test_a_file_goes_on_where_it_is(tmp_path: Path) -> None:
     with (tmp_path / "log").open("wb", buffering=0) as file:
         file.write(b"before\n")
-        sink = Sink(file.fileno(), "standard error")
-        sink.write(b"one\n")
+        output = NonblockingOutput(file.fileno(), "standard error")
+        output.write(b"one\n")
         file.write(b"between\n")
-        sink.write(b"two\n")
+        output.write(b"two\n")
     assert (tmp_path / "log").read_text() == "before\none\nbetween\ntwo\n"
 
 
 def test_a_forked_child_writes_too() -> None:
     script = """
 import os, sys
-from server.observe.log import flush_output, start_logging
+from server.observe.nonblocking_output import flush_output, start_logging
 start_logging()
 for _ in range(5_000):
     sys.stderr.write("x" * 500 + "\\n")
@@ -307,7 +307,7 @@ def test_a_server_whose_output_is_read_later(tmp_path: Path) -> None:
         works(server)
         assert server.process.stderr
         reading = Reader(server.process.stderr.fileno())
-        found = reading.until("standard error did not take them\n")
+        found = reading.until("standard error was not writable\n")
         assert lines_in(found.partition("forstcore: ")[0]) < 8_000
         requests.post(f"{server.url}/streaming-process", data=RECORD, timeout=60)
         last = server.process.stderr.readline()

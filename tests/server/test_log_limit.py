@@ -53,7 +53,7 @@ def send_and_stop(server: Server, requests: bytes) -> None:
         server.process.stdout.close()
 
 
-def test_what_was_left_out_is_counted_and_told(tmp_path: Path) -> None:
+def test_suppressed_entries_are_counted_and_reported(tmp_path: Path) -> None:
     """Each of many streams may log a failure of its processor with a traceback."""
     (tmp_path / "broken.py").write_text(PROCESSORS)
     log = tmp_path / "log"
@@ -62,9 +62,11 @@ def test_what_was_left_out_is_counted_and_told(tmp_path: Path) -> None:
     send_and_stop(server, REQUEST * 300)
     text = log.read_text()
     logged = text.count("Traceback")
-    (left_out,) = re.findall(r"(\d+) log entries like this one were left out: (?=processor)", text)
+    (suppressed,) = re.findall(
+        r"(\d+) log entries like this one were suppressed: (?=processor)", text
+    )
     assert 50 <= logged < 100
-    assert logged + int(left_out) == 300
+    assert logged + int(suppressed) == 300
 
 
 def test_the_access_log_is_not_bounded(tmp_path: Path) -> None:

@@ -1,24 +1,25 @@
-"""Giving up on clients that do not take the answers that they asked for."""
+"""A timeout for clients that do not read a response."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
 
-from server.http.kernel import in_flight
+from server.http.socket_state import bytes_in_flight
 
 __all__ = ["SlowReaderTimer"]
 
 
 class SlowReaderTimer:
-    """Abort a connection that takes nothing of what waits for it.
+    """Abort a connection if its client reads nothing for some time.
 
-    Else it would be waited for as long as it lives, even if it is being closed.
+    Without this, aiohttp would wait for the client without a limit, even when closing the
+    connection. Streams have a watchdog of their own.
 
     Args:
         loop: the event loop.
-        seconds: how long a client may take nothing.
-        is_streaming: whether a stream runs, which is watched apart.
+        seconds: the timeout.
+        is_streaming: whether the connection has a stream.
     """
 
     def __init__(
@@ -33,23 +34,23 @@ class SlowReaderTimer:
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self, transport: asyncio.Transport | None) -> None:
-        """Watch what waits now, if something does and nothing is watched yet."""
+        """Start the timer, if bytes are waiting to be sent and it is not running."""
         if self._timer is None and transport is not None and transport.get_write_buffer_size():
             self._timer = self._loop.call_later(
-                self._seconds, self._look, transport, in_flight(transport)
+                self._seconds, self._check, transport, bytes_in_flight(transport)
             )
 
     def stop(self) -> None:
-        """Watch no more."""
+        """Stop the timer."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _look(self, transport: asyncio.Transport, before: int) -> None:
+    def _check(self, transport: asyncio.Transport, before: int) -> None:
         self._timer = None
         if self._is_streaming() or not transport.get_write_buffer_size():
             return
-        if in_flight(transport) < before:
+        if bytes_in_flight(transport) < before:
             self.start(transport)
         else:
             transport.abort()

@@ -8,14 +8,14 @@ __all__ = ["ChunkedBody", "SizedBody"]
 
 
 class SizedBody:
-    """A body whose size is in its head.
+    """A body with a `Content-Length`.
 
     Args:
         size: the size in bytes.
 
     Attributes:
-        left: bytes that are still to come.
-        chunks: HTTP chunks so far; it has none.
+        left: bytes that have not been received yet.
+        chunks: HTTP chunks received; always 0.
     """
 
     chunks = 0
@@ -25,11 +25,11 @@ class SizedBody:
 
     @property
     def ended(self) -> bool:
-        """Whether all of it has come."""
+        """Whether the body is complete."""
         return self.left == 0
 
     def take(self, data: bytes) -> int:
-        """Return how many of the bytes at the start of `data` are its."""
+        """Return how many of the first bytes of `data` belong to the body."""
         size = min(len(data), self.left)
         self.left -= size
         return size
@@ -43,20 +43,20 @@ class ChunkedBody:
 
     @property
     def ended(self) -> bool:
-        """Whether all of it has come."""
+        """Whether the body is complete."""
         return self._decoder.finished
 
     @property
     def chunks(self) -> int:
-        """HTTP chunks so far."""
+        """HTTP chunks received so far."""
         return self._decoder.chunks
 
     def take(self, data: bytes) -> int:
-        """Return how many of the bytes at the start of `data` are its.
+        """Return how many of the first bytes of `data` belong to the body.
 
         Raises:
-            ChunkedError: it is malformed, so that nobody knows where it ends.
+            ChunkedError: the body is malformed, so that its end cannot be found.
         """
-        # Decoding changes the bytes it is given.
+        # The decoder changes the bytes.
         self._decoder.decode(bytearray(data), len(data))
         return self._decoder.rest

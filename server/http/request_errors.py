@@ -1,4 +1,4 @@
-"""What is answered to heads that are no requests, or none that can be handled."""
+"""Responses to malformed requests, and to requests that no handler receives."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from aiohttp import web
 from server.errors import problem_response
 from server.http.internals import HttpProcessingError, LineTooLong
 
-__all__ = ["TooMuchAhead", "UnknownExpectation", "answer_to"]
+__all__ = ["TooMuchReadAhead", "UnknownExpectation", "response_to"]
 
 
-class TooMuchAhead(HttpProcessingError):
-    """A head that is longer than there is room for now."""
+class TooMuchReadAhead(HttpProcessingError):
+    """A long head while all connections together hold too many bytes; see `ReadAhead`."""
 
     def __init__(self) -> None:
-        super().__init__(code=503, message="too many long requests wait here; try again later")
+        super().__init__(code=503, message="too many long requests are waiting; try again later")
 
 
 class UnknownExpectation(HttpProcessingError):
-    """A request that expects what nobody here does.
+    """A request with an unknown `Expect` header.
 
     Args:
         method: its method.
@@ -29,9 +29,9 @@ class UnknownExpectation(HttpProcessingError):
         self.method = method
 
 
-def answer_to(error: HttpProcessingError) -> web.Response:
-    """Build the answer to a head, of which nothing is repeated that could be long."""
-    if isinstance(error, TooMuchAhead):
+def response_to(error: HttpProcessingError) -> web.Response:
+    """Build the response to an error. It repeats at most 200 characters of the request."""
+    if isinstance(error, TooMuchReadAhead):
         return problem_response(error.code, error.message, {"Retry-After": "1"})
     if isinstance(error, UnknownExpectation):
         response = problem_response(error.code, error.message)

@@ -1,4 +1,4 @@
-"""What the kernel knows of a connection and asyncio does not."""
+"""What the kernel knows about the socket of a connection."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["in_flight"]
+__all__ = ["bytes_in_flight"]
 
 
-def in_flight(transport: asyncio.Transport | None) -> int:
-    """Count the bytes that were written, and that the other side has not taken.
+def bytes_in_flight(transport: asyncio.Transport | None) -> int:
+    """Count the written bytes that the other side has not acknowledged.
 
-    Those that the kernel has not got an acknowledgement for are included, where it tells: it
-    takes more only when a third of a buffer of megabytes is free. Without this, a slow reader
-    would look like one that does not read.
+    Those in asyncio's buffer and, where the system reports them, in the kernel's. Without the
+    latter, a slow reader would look like one that does not read at all: the kernel accepts more
+    only when a third of a buffer of several megabytes is free.
     """
     if transport is None:
         return 0

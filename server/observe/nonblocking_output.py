@@ -1,8 +1,8 @@
-"""Logging that never blocks: output that nobody reads is dropped, counted and reported.
+"""Standard output and standard error that never block the event loop.
 
-A pipe whose reader has stopped, a paused terminal and a log daemon that hangs all block whoever
-writes to them. The event loop must not wait for any of these, so standard output and standard
-error are replaced by streams that write what fits at once and leave the rest to a thread.
+A pipe that nobody reads, a paused terminal and a log daemon that hangs all block their writers. So
+the standard streams are replaced by streams that write as much as possible without blocking, and
+leave the rest to a thread. Output that cannot be written is dropped, counted and reported.
 """
 
 from __future__ import annotations
@@ -25,33 +25,33 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-__all__ = ["Sink", "flush_output", "start_logging"]
+__all__ = ["NonblockingOutput", "flush_output", "start_logging"]
 
-_MOST_WAITING = 1 << 20  # Bytes that may wait for a reader.
-_GROUP = 4096  # Bytes written together; up to this, pipes keep writers' lines apart (PIPE_BUF).
-_LAST_WAIT = 1.0  # Seconds in which the reader may take what is left when the process ends.
-_POLL = 1000  # Milliseconds between two attempts on a descriptor that is not writable.
+_MAX_QUEUED = 1 << 20  # Bytes.
+_GROUP = 4096  # Bytes per write: PIPE_BUF, up to which writes to pipes are atomic.
+_FLUSH_TIMEOUT = 1.0  # Seconds, when the process exits.
+_POLL = 1000  # Milliseconds between two attempts to write to a descriptor that is not writable.
 
 
 class _Channel(Protocol):
     def __call__(self, data: bytes, /) -> int: ...
 
 
-class Sink(io.RawIOBase):
+class NonblockingOutput(io.RawIOBase):
     """A raw stream on a file descriptor whose `write` never blocks.
 
-    What the descriptor does not take at once waits, up to 1 MiB, for a thread that writes it.
-    Beyond that whole writes are dropped; as soon as there is room again, a line says how many
-    lines are missing at this place. Errors count as drops: nobody could be told of them.
+    Bytes that cannot be written immediately are queued, up to 1 MiB, for a thread. When the queue
+    is full, whole writes are dropped; as soon as it has room again, a line reports how many lines
+    are missing in its place. Lines that cannot be written because of an error are dropped, too.
 
     Args:
         descriptor: an open file descriptor; it is not closed.
-        name: what the descriptor is called in the line about dropped lines.
+        name: the name of the descriptor in reports about dropped lines.
 
     Attributes:
         name: as above.
         dropped: lines dropped so far.
-        own_descriptor: what it writes to: of a pipe or terminal one that does not block.
+        own_descriptor: the descriptor that is written to; for a pipe or terminal a nonblocking one.
 
     Thread-safety: any thread may write. A forked child starts with an empty queue.
     """
@@ -66,7 +66,7 @@ class Sink(io.RawIOBase):
             os.register_at_fork(after_in_child=self._reset)
 
     def _reset(self) -> None:
-        # Reentrant: a finalizer may print a warning while this thread holds the lock.
+        # Reentrant, because a finalizer may print a warning while this thread holds the lock.
         self._changed = threading.Condition(threading.RLock())
         self._queue: deque[tuple[bytes, int, int]] = deque()
         self._size = 0
@@ -84,21 +84,21 @@ class Sink(io.RawIOBase):
         return os.isatty(self._descriptor)
 
     def write(self, data: ReadableBuffer, /) -> int:
-        """Write or queue all of `data`, or drop it; return its length in any case."""
+        """Write, queue or drop all of `data`; return its length in any case."""
         line = bytes(memoryview(data))
         with self._changed:
             self._put(line, line.count(b"\n") or 1)
         return len(line)
 
     def flush_for(self, seconds: float) -> bool:
-        """Wait until all is written, but no longer than this; return whether it is."""
+        """Wait until everything is written, with a timeout; return whether it is."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._queue, seconds)
 
     def _put(self, data: bytes, lines: int) -> None:
         missing = 0
         if self._unreported:
-            if self._size > _MOST_WAITING // 2:
+            if self._size > _MAX_QUEUED // 2:
                 self._drop(lines)
                 return
             notice, missing = self._notice()
@@ -111,7 +111,7 @@ class Sink(io.RawIOBase):
                 return
             if not data:
                 return
-        elif self._queue and self._size + len(data) > _MOST_WAITING:
+        elif self._queue and self._size + len(data) > _MAX_QUEUED:
             self._drop(lines, missing)
             return
         self._append(data, lines, missing)
@@ -124,19 +124,19 @@ class Sink(io.RawIOBase):
             try:
                 self._thread.start()
             except RuntimeError:
-                # No more threads now: the next line tries again.
+                # No more threads are available; the next line tries again.
                 self._thread = None
         self._changed.notify_all()
 
     def _drop(self, lines: int, missing: int = 0) -> None:
-        """Count lines as dropped, and once more those whose report was dropped with them."""
+        """Count dropped lines, and again those whose report was dropped with them."""
         self._unreported += lines + missing
         self.dropped += lines
 
     def _notice(self) -> tuple[bytes, int]:
-        """Write the line about what was dropped; return it with how many lines it reports."""
+        """Return a line that reports dropped lines, and their number."""
         missing, self._unreported = self._unreported, 0
-        text = f"forstcore: {missing} lines are missing here: {self.name} did not take them\n"
+        text = f"forstcore: {missing} lines are missing here: {self.name} was not writable\n"
         return text.encode(), missing
 
     def _try(self, data: bytes) -> int:
@@ -178,7 +178,7 @@ class Sink(io.RawIOBase):
         return b"".join(group)
 
     def _remove(self, size: int) -> tuple[int, int]:
-        """Forget the first bytes of the queue; return their lines and those they report."""
+        """Remove bytes from the queue; return the lines in them, and the lines they report."""
         self._size -= size
         lines = missing = 0
         while size:
@@ -202,13 +202,13 @@ class Sink(io.RawIOBase):
 
 
 def _channel_to(descriptor: int) -> tuple[_Channel, bool, int]:
-    """Find a way to write that does not block.
+    """Find a way to write without blocking.
 
-    The flag O_NONBLOCK belongs to the open file, which other processes share: it must not be
-    set on a descriptor that was inherited.
+    O_NONBLOCK is a flag of the open file, which may be shared with other processes, so it must not
+    be set on an inherited descriptor.
 
     Returns:
-        What writes; whether it never blocks; the descriptor that it writes to.
+        A function that writes; whether it never blocks; the descriptor that it writes to.
     """
 
     def blocking(data: bytes, /) -> int:
@@ -216,7 +216,7 @@ def _channel_to(descriptor: int) -> tuple[_Channel, bool, int]:
 
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISREG(mode):
-        # Goes to the page cache. Its position belongs to the open file as well.
+        # It goes to the page cache. The file must not be reopened: the position would differ.
         return blocking, True, descriptor
     if stat.S_ISSOCK(mode) and hasattr(socket, "MSG_DONTWAIT"):
         connection = socket.socket(fileno=os.dup(descriptor))
@@ -227,22 +227,21 @@ def _channel_to(descriptor: int) -> tuple[_Channel, bool, int]:
         )
     if sys.platform == "linux":
         flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-        # Without /proc, or where another user made the pipe, the thread writes everything.
+        # Without /proc, or if another user created the pipe, the thread writes everything.
         with contextlib.suppress(OSError):
             own = os.open(f"/proc/self/fd/{descriptor}", flags)
             return lambda data, /: os.write(own, data), True, own
     return blocking, False, descriptor
 
 
-_sinks: list[Sink] = []
+_outputs: list[NonblockingOutput] = []
 
 
 def start_logging() -> None:
-    """Replace standard output and standard error, and log to the latter.
+    """Replace standard output and standard error, and log to standard error.
 
-    Whatever prints in this process, processors and libraries included, never waits for a
-    reader. What C code writes to the descriptors themselves, such as the traceback of a crash,
-    is not affected.
+    Nothing in this process then blocks when it prints, including processors and libraries, except
+    C code that writes to the descriptors itself.
     """
     for name, text in (("stdout", "standard output"), ("stderr", "standard error")):
         stream = getattr(sys, name)
@@ -250,12 +249,12 @@ def start_logging() -> None:
             # Closed, or redirected by an embedding program.
             continue
         stream.flush()
-        sink = Sink(stream.fileno(), text)
-        _sinks.append(sink)
+        output = NonblockingOutput(stream.fileno(), text)
+        _outputs.append(output)
         if name == "stderr" and faulthandler.is_enabled():
-            # Or the traceback of a crash would wait for a reader, and the process not end.
-            faulthandler.enable(sink.own_descriptor)
-        setattr(sys, name, _text_stream(sink, stream))
+            # Otherwise the traceback of a crash could block, and the process would not exit.
+            faulthandler.enable(output.own_descriptor)
+        setattr(sys, name, _text_stream(output, stream))
     logger = logging.getLogger("forstcore")
     logger.setLevel(logging.INFO)
     logger.propagate = False
@@ -264,16 +263,16 @@ def start_logging() -> None:
 
 
 def flush_output() -> None:
-    """Give readers a second to take what waits."""
-    deadline = time.monotonic() + _LAST_WAIT
-    for sink in _sinks:
-        sink.flush_for(max(0.0, deadline - time.monotonic()))
+    """Write what is queued, for at most a second."""
+    deadline = time.monotonic() + _FLUSH_TIMEOUT
+    for output in _outputs:
+        output.flush_for(max(0.0, deadline - time.monotonic()))
 
 
-def _text_stream(sink: Sink, like: io.TextIOWrapper) -> io.TextIOWrapper:
-    # The raw stream needs no buffer: text is handed on line by line.
+def _text_stream(output: NonblockingOutput, like: io.TextIOWrapper) -> io.TextIOWrapper:
+    # Without a buffered stream in between, since text is written line by line.
     return io.TextIOWrapper(
-        sink,
+        output,
         encoding=like.encoding,
         errors="backslashreplace",
         line_buffering=True,

@@ -1,4 +1,4 @@
-"""How many connections and streams the system's limit on descriptors allows."""
+"""How many connections and streams the limit on file descriptors allows."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ except ImportError:  # Windows has no such limit on sockets.
 
 __all__ = ["Allowance", "allowance", "raise_descriptor_limit"]
 
-_MARGIN = 64  # Descriptors for modules, sources, threads and log files opened later.
-_HIGHEST = 1 << 20  # Limit to ask for where the system has none.
-_UNKNOWN = 64  # Open descriptors assumed where they cannot be counted.
+_MARGIN = 64  # Descriptors for modules, sources, threads and log files that are opened later.
+_HIGHEST = 1 << 20  # The limit to request if the system has none.
+_UNKNOWN = 64  # The number of open descriptors to assume if they cannot be counted.
 
 
 @dataclass(frozen=True)
 class Allowance:
-    """How much one process may have open at once.
+    """Limits of one process.
 
     Attributes:
-        connections: most open connections.
-        streams: most open streams.
+        connections: maximum number of open connections.
+        streams: maximum number of open streams.
     """
 
     connections: int
@@ -32,13 +32,13 @@ class Allowance:
 
 
 def raise_descriptor_limit() -> None:
-    """Raise the soft limit on descriptors to the hard limit, or as far as the system allows."""
+    """Raise the soft limit to the hard limit, or as far as the system allows."""
     if resource is None:
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     unlimited = resource.RLIM_INFINITY
     wanted = _HIGHEST if hard == unlimited else min(hard, _HIGHEST)
-    # macOS refuses values above kern.maxfilesperproc although the hard limit is higher.
+    # macOS refuses values above kern.maxfilesperproc even if the hard limit is higher.
     while soft != unlimited and wanted > soft:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
@@ -49,18 +49,18 @@ def raise_descriptor_limit() -> None:
 
 
 def allowance(max_connections: int, max_streams: int) -> Allowance:
-    """Fit the configured limits into the descriptors that are free now.
+    """Reduce the configured limits to what the unused descriptors allow.
 
-    Each stream may need a second descriptor, for its spool file or its source. These are set
-    aside first, so that a running stream never fails for want of one. An eighth of the
-    connections is kept for requests that are no streams, such as probes.
+    A stream may need a second descriptor, for its spool file or its source. These are reserved
+    first, so that a running stream never fails for lack of one. An eighth of the connections is
+    reserved for other requests, such as health checks.
     """
-    free = _free_descriptors()
-    connections = max(1, min(max_connections, max(free - max_streams, free // 2)))
+    unused = _unused_descriptors()
+    connections = max(1, min(max_connections, max(unused - max_streams, unused // 2)))
     return Allowance(connections, max(1, min(max_streams, connections - connections // 8)))
 
 
-def _free_descriptors() -> int:
+def _unused_descriptors() -> int:
     if resource is None:
         return sys.maxsize
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)

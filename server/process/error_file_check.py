@@ -1,4 +1,4 @@
-"""Checking that the error file is no file that the server reads or logs to."""
+"""Checking that the error file is not also an input or a log of the server."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ __all__ = ["check_error_file"]
 
 
 def check_error_file(config: ServerConfig, config_file: str | None) -> None:
-    """Check that the error file can be written, and is no file that the server reads.
+    """Check that the error file is writable, and not a file that the server reads or logs to.
 
-    Files are compared by device and inode. The pattern of a source must not match it either:
-    each rejected line would be read and rejected again, for ever.
+    Files are compared by device and inode. The pattern of a source must not match the error file
+    either, or each rejected line would be read and rejected again, for ever.
 
     Args:
         config: the configuration.
-        config_file: its TOML file, None for none.
+        config_file: its TOML file, if any.
 
     Raises:
-        ValueError: it is a file that is read, or cannot be written.
+        ValueError: the server reads the file or logs to it, or cannot write it.
     """
     if not config.errors:
         return
@@ -40,7 +40,7 @@ def check_error_file(config: ServerConfig, config_file: str | None) -> None:
         _compare(config, config_file, destination.descriptor is not None)
     ErrorFile(config).close()
     if destination.status is None:
-        # It exists now, so patterns match it.
+        # Now that it exists, patterns may match it.
         try:
             _compare(config, config_file, is_shared=False)
         except ValueError:
@@ -51,20 +51,20 @@ def check_error_file(config: ServerConfig, config_file: str | None) -> None:
 def _compare(config: ServerConfig, config_file: str | None, is_shared: bool) -> None:
     assert config.errors is not None
     status = Path(config.errors).stat()
-    for said, path in _read_files(config, config_file):
+    for use, path in _read_files(config, config_file):
         try:
             is_same = same_file(status, Path(path).stat())
         except OSError:
-            continue  # Reading it will report that.
+            continue  # Reported when it is read.
         if is_same:
-            raise ValueError(f"errors: {config.errors} is a file that is read: {said}")
-    for descriptor, said in ((1, "standard output"), (2, "standard error")):
+            raise ValueError(f"errors: {config.errors} is also read by the server: {use}")
+    for descriptor, stream in ((1, "standard output"), (2, "standard error")):
         try:
             is_same = same_file(status, os.fstat(descriptor))
         except OSError:
             continue  # Closed.
         if is_same and not is_shared:
-            raise ValueError(f"errors: {config.errors} is where {said} goes")
+            raise ValueError(f"errors: {config.errors} is also {stream}")
 
 
 def _read_files(config: ServerConfig, config_file: str | None) -> Iterator[tuple[str, str]]:
@@ -82,7 +82,7 @@ def _read_files(config: ServerConfig, config_file: str | None) -> Iterator[tuple
         yield f"processors {module}", module
     for name, url in config.sources.items():
         if url.startswith("file:"):
-            with suppress(SourceError):  # Opening the source will report it.
+            with suppress(SourceError):  # Reported when the source is opened.
                 pattern = SourceUrl(name, url).path
                 for path in glob.iglob(pattern, recursive=True):  # noqa: PTH207 (any pattern)
                     yield f"source {name}", path
