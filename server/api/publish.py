@@ -39,7 +39,7 @@ class PublishHandler(StreamHandler):
     """A request whose lines are published as they come.
 
     Args:
-        request, state: as for `StreamHandler`.
+        request, registry: as for `StreamHandler`.
         stream: checks the lines.
         source: where they go.
     """

@@ -19,10 +19,12 @@ from forstcore.wire import StreamErrorCode
 from server.errors import ProblemError, StreamError
 from server.http.request_headers import ack_mode, on_error
 from server.live.acknowledgements import acknowledgements
-from server.live.delivery import PASS
-from server.live.feed_registry import FEEDS, FeedRegistry, Order
+from server.live.feed_processor import PASS_THROUGH
+from server.live.feed_registry import FEEDS, FeedRegistry
+from server.live.live_control_lines import LiveControlLines
 from server.live.subscriber import Subscriber
-from server.live.subscription import LiveControlLines, SubscriptionCounters
+from server.live.subscription_counters import SubscriptionCounters
+from server.live.subscription_request import SubscriptionRequest
 from server.streams.handler import StreamHandler
 from server.streams.registry import REGISTRY, StreamRegistry
 from server.streams.response_writer import ResponseWriter, StreamingResponse
@@ -53,16 +55,16 @@ _ASK_AGAIN = (
 async def real_time_process(request: web.Request) -> web.StreamResponse:
     """Answer `POST /real-time-process`."""
     subscription = SubscriptionHandler(request, request.app[REGISTRY], request.app[FEEDS])
-    await subscription.read_order()
+    await subscription.read_request()
     return await subscription.run()
 
 
 class SubscriptionHandler(StreamHandler):
-    """A stream of results of records that nobody sends.
+    """A stream of results of the records of a source.
 
     Args:
-        request, state: as for `StreamHandler`.
-        hub: has the sources.
+        request, registry: as for `StreamHandler`.
+        feeds: has the sources.
     """
 
     stream: SubscriptionCounters
@@ -77,20 +79,20 @@ class SubscriptionHandler(StreamHandler):
         super().__init__(request, registry, counters)
         self._counters = counters
         self._feeds = feeds
-        self._order: Order | None = None
+        self._wanted: SubscriptionRequest | None = None
         self._ack_mode = ack_mode(request)
         self._pieces = self.body.pieces()
-        self._behind_order = b""
+        self._behind_request = b""
         self._live = LiveControlLines(counters) if self._control_lines else None
         self._delivery = ""
         self._subscriber: Subscriber | None = None
 
     @property
     def source(self) -> str | None:
-        """Name of the source; None before the order has been read."""
-        return self._order.source if self._order else None
+        """Name of the source; None before the request has been read."""
+        return self._wanted.source if self._wanted else None
 
-    async def read_order(self) -> None:
+    async def read_request(self) -> None:
         """Read what the client wants.
 
         Raises:
@@ -98,15 +100,15 @@ class SubscriptionHandler(StreamHandler):
         """
         self._registry.check_room()
         try:
-            self._order = self._order_of(_object(await self._read_request()))
+            self._wanted = self._parse_request(_object(await self._read_request()))
         except ProblemError:
             self.body.stop()
             raise
         if self._ack_mode != "1":
             self.body.stop()
 
-    def _order_of(self, wanted: Mapping[str, Any]) -> Order:
-        order = Order(
+    def _parse_request(self, wanted: Mapping[str, Any]) -> SubscriptionRequest:
+        subscription = SubscriptionRequest(
             self._source(wanted),
             _filters(wanted),
             wanted.get("from", NOW),
@@ -115,19 +117,19 @@ class SubscriptionHandler(StreamHandler):
             self._ack_mode == "1",
         )
         try:
-            self._feeds.check(order)
+            self._feeds.check(subscription)
         except OffsetError as error:
             raise ProblemError(400, f"from: {error}") from None
-        keeps = self._feeds.keeps(order)
+        keeps = self._feeds.keeps(subscription)
         if self._ack_mode == "if-needed" and keeps == "unacknowledged":
             raise ProblemError(428, _ASK_AGAIN)
         if keeps != "offsets":
-            is_certain = self._feeds.is_acknowledged(order)
+            is_certain = self._feeds.is_acknowledged(subscription)
             self._delivery = "at-least-once" if is_certain else "at-most-once"
             if self._live is not None:
                 self._live.delivery = self._delivery
                 self._live.acks_all = is_certain
-        return order
+        return subscription
 
     async def _read_request(self) -> bytes:
         """Read what is wanted: the whole body, or its first line where that goes on."""
@@ -141,7 +143,7 @@ class SubscriptionHandler(StreamHandler):
                     if (end if end >= 0 else len(body)) > _MOST:
                         raise ProblemError(413, f"the request is longer than {_MOST} bytes")
                     if end >= 0:
-                        self._behind_order = bytes(body[end + 1 :])
+                        self._behind_request = bytes(body[end + 1 :])
                         return bytes(body[:end])
         except StreamError as error:
             raise ProblemError(error.status, error.detail) from None
@@ -160,7 +162,7 @@ class SubscriptionHandler(StreamHandler):
         )
 
     def _start_body(self) -> None:
-        # `read_order` has started it.
+        # `read_request` has started it.
         pass
 
     def _more_headers(self) -> Mapping[str, str]:
@@ -180,9 +182,9 @@ class SubscriptionHandler(StreamHandler):
         declared = self._registry.processors
         if name in declared:
             return declared[name]
-        if name == PASS.name:
-            return PASS
-        names = ", ".join(sorted({*declared, PASS.name}))
+        if name == PASS_THROUGH.name:
+            return PASS_THROUGH
+        names = ", ".join(sorted({*declared, PASS_THROUGH.name}))
         raise ProblemError(400, f"processor: there is no {name!r}; there are {names}")
 
     def _writer_for(self, response: StreamingResponse, coding: str | None) -> ResponseWriter:
@@ -200,8 +202,8 @@ class SubscriptionHandler(StreamHandler):
     async def _process(self, writer: ResponseWriter) -> None:
         subscriber = self._subscriber
         assert subscriber is not None
-        assert self._order is not None
-        # The order was the first line and the last.
+        assert self._wanted is not None
+        # The request was the first line and the last.
         self.begin()
         reading: asyncio.Task[None] | None = None
         if self._ack_mode == "1":
@@ -209,7 +211,7 @@ class SubscriptionHandler(StreamHandler):
         else:
             # Nothing but the end of the connection tells that the client has gone.
             self._protocol.end_with_client()
-        self._feeds.join(self._order, subscriber)
+        self._feeds.join(self._wanted, subscriber)
         try:
             error = await subscriber.ended
         finally:
@@ -219,7 +221,7 @@ class SubscriptionHandler(StreamHandler):
                 await asyncio.wait([reading])
         if error is not None:
             raise error
-        if feed is not None and self._feeds.is_acknowledged(self._order):
+        if feed is not None and self._feeds.is_acknowledged(self._wanted):
             # Its end says that the source has all acknowledgements.
             await feed.close()
         await subscriber.flushed()
@@ -231,7 +233,7 @@ class SubscriptionHandler(StreamHandler):
         try:
             async with (
                 aclosing(self._pieces) as pieces,
-                aclosing(acknowledgements(pieces, self._behind_order)) as numbers,
+                aclosing(acknowledgements(pieces, self._behind_request)) as numbers,
             ):
                 async for lines in numbers:
                     subscriber.acknowledge(lines)

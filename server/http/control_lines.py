@@ -14,7 +14,7 @@ from forstcore._io.digest import digest_text, new_digest
 from server.errors import StreamError, problem
 from server.observe.counters import Counted, came_to_nothing, counters_of
 
-__all__ = ["ControlLines", "marks"]
+__all__ = ["ControlLines", "rejected_line"]
 
 
 class ControlLines:
@@ -45,7 +45,7 @@ class ControlLines:
         """
         self.digest.update(results)
         if rejected is not None:
-            results = marks(rejected.places) + results
+            results = rejected_line(rejected.places) + results
         if self._stream.lines == self.acked:
             return results
         self.acked = self._stream.lines
@@ -72,6 +72,6 @@ class ControlLines:
         return wire.control_line(wire.ERROR, problem(error.status, error.detail, code=error.code))
 
 
-def marks(places: Sequence[int]) -> bytes:
+def rejected_line(places: Sequence[int]) -> bytes:
     """Write which of the lines that follow are error lines: nothing, if none is."""
     return wire.control_line(wire.REJECTED, " ".join(map(str, places)).encode()) if places else b""

@@ -13,7 +13,8 @@ from forstcore.wire import StreamErrorCode
 from server.background import log_failure
 from server.errors import StreamError
 from server.live.acknowledgements import Unacknowledged
-from server.live.delivery import Delivery, Work
+from server.live.delivery import Delivery
+from server.live.feed_processor import FeedProcessor
 from server.live.subscriber import Subscriber
 
 __all__ = ["Feed"]
@@ -30,7 +31,7 @@ class Feed:
 
     Args:
         reader: reads the source.
-        work: processes it.
+        processor: processes its records.
         waits: whether slow subscribers are waited for; if not, they miss records.
         unacknowledged: counts what the only subscriber has not acknowledged; None where
             deliveries are acknowledged to the source when they have been sent.
@@ -48,7 +49,7 @@ class Feed:
     def __init__(
         self,
         reader: Reader,
-        work: Work,
+        processor: FeedProcessor,
         *,
         waits: bool,
         unacknowledged: Unacknowledged | None,
@@ -59,7 +60,7 @@ class Feed:
         self.offset = ""
         self.waits = waits
         self._reader = reader
-        self._work = work
+        self._processor = processor
         self._unacknowledged = unacknowledged
         self._on_caught_up = on_caught_up
         self._on_end = on_end
@@ -115,7 +116,7 @@ class Feed:
         error: StreamError | None = None
         telling = asyncio.create_task(self._tell())
         try:
-            async with aclosing(self._work.run(self._reader)) as deliveries:
+            async with aclosing(self._processor.run(self._reader)) as deliveries:
                 async for delivery in deliveries:
                     await self._deliver(delivery)
                     if delivery.is_last and self._on_caught_up(self):

@@ -1,84 +1,47 @@
-"""Which feed serves whom: one for all subscribers that want the same."""
+"""The feeds of this process: subscribers with the same request share one."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
-from hashlib import sha256
-from typing import Any
 
 from aiohttp import web
 
 from forstcore import Filter
-from forstcore.processors import Processor
 from forstcore.sources import NOW, Keeps, Source, SourceLimits, open_source
-from forstcore.wire import OnError
 from server.background import log_failure
 from server.config import ServerConfig
 from server.live.acknowledgements import Unacknowledged
-from server.live.delivery import CoreWork, EngineWork, Work
 from server.live.feed import Feed
+from server.live.feed_processor import CoreFeedProcessor, EngineFeedProcessor, FeedProcessor
 from server.live.subscriber import Subscriber
+from server.live.subscription_request import SubscriptionRequest
 
-__all__ = ["FEEDS", "WORKER_VARIABLE", "FeedRegistry", "Order"]
+__all__ = ["FEEDS", "WORKER_VARIABLE", "FeedRegistry"]
 
 WORKER_VARIABLE = "FORSTCORE_WORKER"
-"""Environment variable that tells a worker which of several it is; its successor is the same."""
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What a subscriber wants.
-
-    Attributes:
-        source: name of the source.
-        filters: which records, empty for all.
-        start: from where on.
-        processor: what makes results of records.
-        on_error: what becomes of a line that is no record.
-        acknowledges: whether the subscriber says what it is done with.
-    """
-
-    source: str
-    filters: Mapping[str, Any]
-    start: str
-    processor: Processor
-    on_error: OnError
-    acknowledges: bool = False
-
-    @property
-    def key(self) -> object:
-        """What is the same for orders that one feed can serve."""
-        filters = json.dumps(self.filters, sort_keys=True)
-        return self.source, filters, self.processor, self.on_error
-
-    @property
-    def session(self) -> str:
-        """What is the same for subscribers that may go on where another one has ended."""
-        wanted = [self.filters, self.processor.name, self.on_error]
-        return sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()[:8]
+"""Environment variable with the number of a worker, which its replacement inherits."""
 
 
 class FeedRegistry:
-    """The sources of this process, and who reads them.
+    """The sources of this process and their feeds.
 
-    Who wants what is new is served by a feed for all who want the same. It waits for nobody.
-    Who begins in the past has a feed of its own, which waits for its only subscriber, until
-    that has caught up. So has who shares a source's records with others, or acknowledges them.
+    Subscribers that start at the end of a source share a live feed, which does not wait for slow
+    ones. A subscriber that starts earlier has a catch-up feed of its own, which waits for it,
+    until it has caught up with the live feed. A subscriber also has a feed of its own if it
+    acknowledges records, or if the source distributes its records among readers.
 
     Args:
         config: the sources and their limits.
-        threads: gives the threads of a processor, by its name.
+        threads: returns the thread pool of a processor, by its name.
 
     Attributes:
         sources: the sources by name.
 
     Raises:
-        SourceError: a source cannot be as configured.
+        SourceError: the configuration of a source is invalid.
     """
 
     def __init__(self, config: ServerConfig, threads: Callable[[str], Executor]) -> None:
@@ -93,58 +56,57 @@ class FeedRegistry:
         self._config = config
         self._threads = threads
         self._live: dict[object, Feed] = {}
-        self._feeds: dict[Feed, str] = {}  # and the names of their sources
+        self._feeds: dict[Feed, str] = {}  # The name of the source of each.
 
     def names(self) -> str:
-        """Say which sources there are."""
+        """Return a list of the sources for error messages."""
         return f"sources: {', '.join(sorted(self.sources)) or 'none'}"
 
     def troubles(self) -> dict[str, str]:
-        """Say what is wrong with sources that cannot be read now."""
+        """Return the errors of sources that cannot be read now, by name."""
         return {
             name: feed.trouble.detail or "down"
             for feed, name in self._feeds.items()
             if feed.trouble is not None
         }
 
-    def check(self, order: Order) -> None:
-        """Raise OffsetError if the source cannot be read from where an order says."""
-        self.sources[order.source].check(order.start)
+    def check(self, request: SubscriptionRequest) -> None:
+        """Raise OffsetError if the source cannot be read from the requested offset."""
+        self.sources[request.source].check(request.start)
 
-    def keeps(self, order: Order) -> Keeps:
-        """Say what the source keeps for a subscriber that comes back."""
-        return self.sources[order.source].keeps
+    def keeps(self, request: SubscriptionRequest) -> Keeps:
+        """Return what the source keeps for a subscriber that reconnects."""
+        return self.sources[request.source].keeps
 
-    def is_acknowledged(self, order: Order) -> bool:
-        """Tell whether acknowledgements of the subscriber decide what comes again."""
-        return order.acknowledges and self.keeps(order) == "unacknowledged"
+    def is_acknowledged(self, request: SubscriptionRequest) -> bool:
+        """Return whether the source redelivers what the subscriber does not acknowledge."""
+        return request.acknowledges and self.keeps(request) == "unacknowledged"
 
-    def join(self, order: Order, subscriber: Subscriber) -> None:
-        """Serve a subscriber."""
-        source = self.sources[order.source]
-        is_live = source.is_shared and order.start == NOW and not self.is_acknowledged(order)
-        feed = self._live.get(order.key) if is_live else None
+    def join(self, request: SubscriptionRequest, subscriber: Subscriber) -> None:
+        """Start serving a subscriber."""
+        source = self.sources[request.source]
+        is_live = source.is_shared and request.start == NOW and not self.is_acknowledged(request)
+        feed = self._live.get(request.feed_key) if is_live else None
         if feed is None:
-            feed = self._start(order, source, is_live)
+            feed = self._start(request, source, is_live)
         feed.add(subscriber)
 
     def leave(self, subscriber: Subscriber) -> Feed | None:
-        """Serve a subscriber no more; return the feed that has served it, if there is one."""
+        """Stop serving a subscriber; return the feed that has served it, if any."""
         for feed in self._feeds:
             if feed.remove(subscriber):
                 return feed
         return None
 
     async def close(self) -> None:
-        """End every feed and every source."""
+        """Close all feeds and sources."""
         await asyncio.gather(*(feed.close() for feed in tuple(self._feeds)))
         for name, source in self.sources.items():
             await log_failure(f"closing the source {name!r}", source.close())
 
-    def _start(self, order: Order, source: Source, is_live: bool) -> Feed:
-        key = order.key
-
-        is_acknowledged = self.is_acknowledged(order)
+    def _start(self, request: SubscriptionRequest, source: Source, is_live: bool) -> Feed:
+        key = request.feed_key
+        is_acknowledged = self.is_acknowledged(request)
 
         def caught_up(feed: Feed) -> bool:
             if is_acknowledged:
@@ -165,35 +127,37 @@ class FeedRegistry:
         def closed(feed: Feed) -> None:
             del self._feeds[feed]
 
-        reader = source.open(order.start, order.session if is_acknowledged else "")
+        reader = source.open(request.start, request.session if is_acknowledged else "")
         unacknowledged = None
         if is_acknowledged:
             config = self._config
             unacknowledged = Unacknowledged(reader, config.buffer_size, config.queue_size)
         feed = Feed(
             reader,
-            self._work(order),
+            self._processor(request),
             waits=not is_live,
             unacknowledged=unacknowledged,
             on_caught_up=caught_up,
             on_end=end,
             on_closed=closed,
         )
-        self._feeds[feed] = order.source
+        self._feeds[feed] = request.source
         if is_live:
             self._live[key] = feed
         return feed
 
-    def _work(self, order: Order) -> Work:
-        config = self._config
-        wanted = Filter(order.filters) if order.filters else None
-        if order.processor.kind == "native":
-            return CoreWork(order.processor, wanted, order.on_error, config.max_line_size)
-        return EngineWork(
-            order.processor,
-            wanted,
-            self._threads(order.processor.name),
-            on_error=order.on_error,
+    def _processor(self, request: SubscriptionRequest) -> FeedProcessor:
+        config, processor = self._config, request.processor
+        record_filter = Filter(request.filters) if request.filters else None
+        if processor.kind == "native":
+            return CoreFeedProcessor(
+                processor, record_filter, request.on_error, config.max_line_size
+            )
+        return EngineFeedProcessor(
+            processor,
+            record_filter,
+            self._threads(processor.name),
+            on_error=request.on_error,
             max_line_size=config.max_line_size,
             workers=config.workers,
             buffer_size=config.buffer_size,

@@ -10,8 +10,9 @@ from forstcore.wire import StreamErrorCode
 from server.config import ServerConfig
 from server.errors import StreamError
 from server.http.request_handler import RequestHandler
-from server.live.delivery import Delivery, together
-from server.live.subscription import LiveControlLines, SubscriptionCounters
+from server.live.delivery import Delivery, add_missed
+from server.live.live_control_lines import LiveControlLines
+from server.live.subscription_counters import SubscriptionCounters
 from server.streams.response_writer import ResponseWriter, StreamingResponse
 
 __all__ = ["Subscriber"]
@@ -28,9 +29,9 @@ class Subscriber(ResponseWriter):
     it missed. Who delivers may instead wait for `flushed`, and then nothing is dropped.
 
     Args:
-        tally: counters of what is delivered.
+        counters: counters of what is delivered.
         limit: bytes that may wait.
-        protocol, response, config, frames, coding: as for `ResponseWriter`.
+        protocol, response, config, control_lines, coding: as for `ResponseWriter`.
 
     Attributes:
         ended: done when nothing more will be delivered; the error if that is one.
@@ -76,8 +77,8 @@ class Subscriber(ResponseWriter):
         self._append(delivery)
         while self._size > self._limit and len(self._queue) > 1:
             dropped = self._take()
-            self._missed = together(self._missed, dropped.missed)
-            self._missed = together(self._missed, dropped.counts.lines)
+            self._missed = add_missed(self._missed, dropped.missed)
+            self._missed = add_missed(self._missed, dropped.counts.lines)
             if dropped.notice is not None and all(each.notice is None for each in self._queue):
                 # The state of the source is not to be missed.
                 self._append(Delivery(notice=dropped.notice))
@@ -113,7 +114,7 @@ class Subscriber(ResponseWriter):
         return delivery
 
     def _put(self, delivery: Delivery) -> None:
-        missed = together(self._missed, delivery.missed)
+        missed = add_missed(self._missed, delivery.missed)
         self._missed = 0
         self._counters.add(delivery, missed)
         try:
@@ -121,23 +122,23 @@ class Subscriber(ResponseWriter):
                 self._write(delivery)
             else:
                 before = self._live.before(delivery, missed)
-                self._write(delivery, before, self._live.behind(delivery))
+                self._write(delivery, before, self._live.after(delivery))
         except StreamError as error:
             self.finish(error)
 
-    def _write(self, delivery: Delivery, before: bytes = b"", behind: bytes = b"") -> None:
+    def _write(self, delivery: Delivery, before: bytes = b"", after: bytes = b"") -> None:
         results = delivery.results
-        if not (before or results or behind):
+        if not (before or results or after):
             return
-        is_apart = len(results) >= _SHARED or not (before or behind)
+        is_apart = len(results) >= _SHARED or not (before or after)
         if self._encoder is None and self._chunked and is_apart:
             if before:
                 self.send_now(self._encoded(before))
             self.send_now(delivery.chunk)
-            if behind:
-                self.send_now(self._encoded(behind))
+            if after:
+                self.send_now(self._encoded(after))
         else:
-            self.send_now(self._encoded(before + results + behind))
+            self.send_now(self._encoded(before + results + after))
 
     def _moved(self) -> None:
         """Go on: the connection takes more, or is lost."""

@@ -19,13 +19,12 @@ _EPOLL: Any = getattr(selectors, "EpollSelector", ())
 def fast_path_of(
     body_protocol: BodyProtocol, stream: RecordStream, control_lines: ControlLines | None
 ) -> FastPath | None:
-    """Make the relay of a stream, where its loop and its connection allow for one.
+    """Make the fast path of a stream, if its event loop and its connection support one.
 
     Args:
-        takeover: what reads the body; results go to the same connection, which nothing
-            stands before: no TLS.
+        body_protocol: reads the body; results go to the same connection, without TLS.
         stream: what processes it.
-        frames: the writer of control lines, None for none.
+        control_lines: the writer of control lines, None for none.
     """
     # The loop of `server.process.event_loop` has it; others do not show theirs.
     selector = getattr(asyncio.get_running_loop(), "selector", None)

@@ -38,7 +38,7 @@ class StreamHandler(ABC):
 
     Args:
         request: the request.
-        state: what the streams of this process share.
+        registry: what the streams of this process share.
         stream: the counters of its processing.
 
     Attributes:

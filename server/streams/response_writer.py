@@ -53,7 +53,7 @@ class ResponseWriter:
         protocol: the connection.
         response: its response, prepared.
         config: limits of the spool.
-        frames: the writer of control lines, None if the client wants none.
+        control_lines: the writer of control lines, None if the client wants none.
         coding: content coding of the response, None for none.
 
     Attributes:
@@ -233,7 +233,7 @@ class ResponseWriter:
             self._stop_waiting()
 
     def close(self) -> None:
-        """Free what the outlet holds."""
+        """Free the spool, and stop sending it."""
         if self._pump is not None:
             self._pump.cancel()
         self.spool.close()

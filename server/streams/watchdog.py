@@ -22,7 +22,7 @@ class Watchdog:
     connection, and bytes that the reader's side has taken.
 
     Args:
-        intake, outlet: the two sides.
+        body, writer: the two sides.
         is_reading: whether the connection is being read; if not, input may be waiting.
         is_processing: whether results are in the making, which no client can speed up.
         interrupt: ends the stream with an error.

@@ -9,7 +9,8 @@ from forstcore.processors import BUILT_IN
 from forstcore.sources import NOW, SourceLimits
 from forstcore.sources._url import SourceUrl
 from forstcore.sources.memory import MemorySource
-from server.live.delivery import CoreWork, Delivery
+from server.live.delivery import Delivery
+from server.live.feed_processor import CoreFeedProcessor
 
 LINES = b'{"id":1}\n' * 7000  # Records of a source, and an error each to the built-in processor.
 
@@ -17,7 +18,7 @@ LINES = b'{"id":1}\n' * 7000  # Records of a source, and an error each to the bu
 def test_a_batch_in_parts() -> None:
     async def main() -> tuple[list[Delivery], str]:
         source = MemorySource(SourceUrl("events", "memory:"), SourceLimits())
-        work = CoreWork(BUILT_IN, None, "emit", 1 << 20)
+        work = CoreFeedProcessor(BUILT_IN, None, "emit", 1 << 20)
         reader = source.open(NOW)
         source.publish(LINES)
         deliveries: list[Delivery] = []

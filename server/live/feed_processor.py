@@ -1,0 +1,207 @@
+"""How a feed filters and processes the records of its source."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from concurrent.futures import Executor
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from forstcore import Filter, RecordStream
+from forstcore._proc import PASS_ON
+from forstcore.engine import Engine
+from forstcore.processors import Processor
+from forstcore.sources import Batch, Notice, Reader
+from forstcore.wire import OnError, StreamErrorCode
+from server.errors import StreamError
+from server.http._chunked import MOST_RESULTS
+from server.live.delivery import CounterChanges, Delivery
+from server.observe.counters import Counted
+
+__all__ = ["PASS_THROUGH", "CoreFeedProcessor", "EngineFeedProcessor", "FeedProcessor"]
+
+PASS_THROUGH = Processor("pass", "native", PASS_ON, takes="object", gives="object")
+"""The processor that returns records unchanged."""
+
+
+class FeedProcessor(Protocol):
+    """Makes deliveries from the records of a source."""
+
+    def run(self, reader: Reader) -> AsyncGenerator[Delivery, None]:
+        """Process a source to its end, if it has one.
+
+        Raises:
+            SourceError: the source cannot be read.
+            StreamError: a record was rejected in mode `fail`.
+        """
+        ...
+
+
+class CoreFeedProcessor:
+    """Filter and process records with the core.
+
+    Args:
+        processor: a native processor.
+        record_filter: the records to process, None for all.
+        on_error, max_line_size: as for `RecordStream`.
+    """
+
+    def __init__(
+        self,
+        processor: Processor,
+        record_filter: Filter | None,
+        on_error: OnError,
+        max_line_size: int,
+    ) -> None:
+        self._stream = RecordStream(
+            on_error=on_error,
+            max_line_size=max_line_size,
+            filter=record_filter,
+            processor=processor.function,
+            keep_rejected=on_error != "skip",
+        )
+        self._counters = _CounterReader(self._stream)
+
+    async def run(self, reader: Reader) -> AsyncGenerator[Delivery, None]:
+        while (item := await reader.read()) is not None:
+            if isinstance(item, Notice):
+                yield Delivery(notice=item)
+                continue
+            async for delivery in self._parts(item):
+                yield delivery
+                _check(self._stream)
+
+    async def _parts(self, batch: Batch) -> AsyncGenerator[Delivery, None]:
+        """Process a batch in parts, since its results may be much longer."""
+        stream = self._stream
+        rest = memoryview(batch.lines)
+        missed = batch.missed
+        while True:
+            lines = stream.lines
+            # Batches consist of complete lines, so the stream keeps no unfinished line.
+            results = stream.feed_part(rest, MOST_RESULTS)
+            rest = rest[stream.taken :]
+            counts = self._counters.changes(stream.lines - lines, stream.taken)
+            ended = [] if rest and not stream.failed else [batch]
+            delivery = Delivery(results, counts, ended, rejected=stream.take_rejected())
+            delivery.missed, missed = missed, 0
+            yield delivery
+            if ended:
+                break
+            await asyncio.sleep(0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """What was read from a source, without its lines, only with their number and size."""
+
+    item: Batch | Notice
+    lines: int
+    size: int
+
+
+class EngineFeedProcessor:
+    """Filter records with the core, and process them with an engine.
+
+    Args:
+        processor: a Python processor.
+        record_filter: the records to process, None for all.
+        executor, on_error, max_line_size, workers, buffer_size: as for `Engine`.
+    """
+
+    def __init__(
+        self,
+        processor: Processor,
+        record_filter: Filter | None,
+        executor: Executor,
+        *,
+        on_error: OnError,
+        max_line_size: int,
+        workers: int,
+        buffer_size: int,
+    ) -> None:
+        # It skips invalid lines: error lines would be processed as records.
+        self._filter = RecordStream(
+            max_line_size=max_line_size, filter=record_filter, processor=PASS_ON
+        )
+        self._has_filter = record_filter is not None
+        self._engine = Engine(
+            processor,
+            executor,
+            on_error=on_error,
+            max_line_size=max_line_size,
+            workers=workers,
+            buffer_size=buffer_size,
+            keep_rejected=on_error != "skip",
+        )
+        self._counters = _CounterReader(self._engine, self._filter)
+
+    async def run(self, reader: Reader) -> AsyncGenerator[Delivery, None]:
+        async with (
+            aclosing(self._lines(reader)) as lines,
+            aclosing(self._engine.run(lines)) as outputs,
+        ):
+            async for output in outputs:
+                rejected = self._engine.take_rejected()
+                marks: list[_Mark] = self._engine.take_marks()
+                batches = [mark.item for mark in marks if isinstance(mark.item, Batch)]
+                count, size = sum(mark.lines for mark in marks), sum(mark.size for mark in marks)
+                counts = self._counters.changes(count, size)
+                yield Delivery(output, counts, batches, rejected=rejected)
+                for mark in marks:
+                    if isinstance(mark.item, Notice):
+                        yield Delivery(notice=mark.item)
+                _check(self._engine)
+
+    async def _lines(self, reader: Reader) -> AsyncGenerator[bytes, None]:
+        while (item := await reader.read()) is not None:
+            lines = b""
+            count = size = 0
+            if isinstance(item, Batch):
+                count, size = item.lines.count(b"\n"), len(item.lines)
+                lines = self._filter.feed(item.lines) if self._has_filter else item.lines
+                # Do not keep the lines in memory until the batch is delivered.
+                item = replace(item, lines=b"")
+            self._engine.mark(_Mark(item, count, size), lines.count(b"\n"))
+            yield lines
+
+
+class _CounterReader:
+    """Read the counters of streams, and return by how much they have changed."""
+
+    def __init__(self, *streams: Counted) -> None:
+        self._streams = streams
+        self._records = 0
+        self._results = 0
+        self._errors: dict[str, int] = {}
+
+    def changes(self, lines: int, size: int) -> CounterChanges:
+        """Return the changes since the last call, for that many lines and bytes of a source."""
+        records, results = self._streams[0].records, self._streams[0].results
+        errors: dict[str, int] = {}
+        for stream in self._streams:
+            for code, count in stream.errors_by_code().items():
+                errors[code] = errors.get(code, 0) + count
+        changes = CounterChanges(
+            lines,
+            records - self._records,
+            results - self._results,
+            size,
+            {
+                code: count - self._errors.get(code, 0)
+                for code, count in errors.items()
+                if count != self._errors.get(code, 0)
+            },
+        )
+        self._records, self._results, self._errors = records, results, errors
+        return changes
+
+
+def _check(stream: Counted) -> None:
+    if stream.failed:
+        raise StreamError(
+            StreamErrorCode.BAD_RECORD,
+            "a record cannot be processed; the error line before this says why",
+        )

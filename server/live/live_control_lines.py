@@ -1,0 +1,62 @@
+"""The control lines of a subscription."""
+
+from __future__ import annotations
+
+import json
+
+from forstcore import wire
+from server.http.control_lines import ControlLines, rejected_line
+from server.live.delivery import Delivery
+from server.live.subscription_counters import SubscriptionCounters
+
+__all__ = ["LiveControlLines"]
+
+
+class LiveControlLines(ControlLines):
+    """Write the control lines of one subscription.
+
+    Args:
+        counters: its counters.
+
+    Attributes:
+        delivery: the guarantee to announce first; empty if offsets allow to resume exactly.
+        acks_all: whether lines without results are acknowledged immediately, instead of by the
+            next heartbeat.
+    """
+
+    def __init__(self, counters: SubscriptionCounters) -> None:
+        super().__init__(counters)
+        self.delivery = ""
+        self.acks_all = False
+        self._offset = ""
+
+    def ack(self) -> bytes:
+        """Return an acknowledgement; alone it is a heartbeat."""
+        if not self._offset:
+            return super().ack()
+        # Clients apply the offset with the acknowledgement after it.
+        return wire.control_line(wire.OFFSET, self._offset.encode()) + super().ack()
+
+    def before(self, delivery: Delivery, missed: int | None) -> bytes:
+        """Return the control lines that precede the results of a delivery."""
+        lines = b""
+        if self.delivery:
+            lines = wire.control_line(wire.DELIVERY, self.delivery.encode())
+            self.delivery = ""
+        if missed != 0:
+            lines += wire.control_line(wire.MISSED, b"?" if missed is None else b"%d" % missed)
+        if delivery.notice is not None:
+            notice: dict[str, str] = {"state": delivery.notice.state}
+            if delivery.notice.detail:
+                notice["detail"] = delivery.notice.detail
+            lines += wire.control_line(wire.SOURCE, json.dumps(notice).encode())
+        return lines + rejected_line(delivery.places)
+
+    def after(self, delivery: Delivery) -> bytes:
+        """Return the control lines that follow the results of a delivery."""
+        self.digest.update(delivery.results)
+        if delivery.offset:
+            self._offset = delivery.offset
+        # If filters drop everything, heartbeats report the progress.
+        is_due = self.acks_all and delivery.counts.lines
+        return self.ack() if delivery.results or delivery.is_start or is_due else b""
