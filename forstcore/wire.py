@@ -53,7 +53,7 @@ __all__ = [
 # ---------------------------------------------------------------- headers and their values
 
 FORST_PREFIX: Final = "Forst-"
-"""How the names of all headers of this protocol begin."""
+"""The prefix of all headers of this protocol."""
 
 FORST_ACK: Final = "Forst-Ack"
 FORST_FILTER: Final = "Forst-Filter"
@@ -118,11 +118,11 @@ REJECTED: Final = b":rejected"
 SOURCE: Final = b":source"
 
 CONTROL_LINES: Final = (ACK, REJECTED, END, ERROR, OFFSET, MISSED, SOURCE, DELIVERY)
-"""How the control lines start; the last four are those of live streams."""
+"""The names of the control lines; the last four are for live streams only."""
 
 
 def control_line(kind: bytes, content: bytes) -> bytes:
-    """Return a control line of a kind such as `END`."""
+    """Return a control line with this name, such as `END`, and content."""
     return b"%b %b\n" % (kind, content)
 
 
@@ -139,7 +139,7 @@ class StreamErrorCode(StrEnum):
 
     Attributes:
         status: the HTTP status that comes closest.
-        meaning: what happened, in one line for people.
+        meaning: a one-line description.
     """
 
     status: int
@@ -170,7 +170,7 @@ class StreamErrorCode(StrEnum):
     SOURCE = "source", 502, "the source of a live stream cannot be read"
     BAD_ACK = "bad_ack", 400, "an acknowledgement is malformed, or exceeds the lines sent"
     INTERNAL = "internal", 500, "an error of the server; see its log"
-    DISCONNECTED = "disconnected", 400, "the client went away"
+    DISCONNECTED = "disconnected", 400, "the client disconnected"
 
 
 RETRIABLE_CODES: Final = frozenset[str](
@@ -197,4 +197,4 @@ TRAILERS: Final = {
     "Forst-Errors": "errors",
     "Forst-Results": "results",
 }
-"""The trailer fields of a response, and the counters that they tell."""
+"""The trailer fields of a response, and the counters that they contain."""

@@ -1,4 +1,4 @@
-"""Certificates that live as long as a test."""
+"""Certificates that are valid for the duration of a test."""
 
 from __future__ import annotations
 

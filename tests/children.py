@@ -67,7 +67,7 @@ def of(pid: int) -> list[int]:
 
 
 def lives(pid: int) -> bool:
-    """Tell whether a process runs, or is stopped."""
+    """Return whether a process runs, or is stopped."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:

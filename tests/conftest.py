@@ -18,7 +18,7 @@ from tests.servers import Server, StartServer, launch
 
 IN_CI = bool(os.environ.get("CI"))
 
-# How long an example takes says more about the machine.
+# The duration of an example depends on the load of the machine.
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("default"), derandomize=True, print_blob=True)
 settings.load_profile("ci" if IN_CI else "default")
@@ -32,7 +32,7 @@ _BUILDING = {"built", "installed", "site"}  # Fixtures that build packages or pa
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave what builds packages to the long run, and the second of both ways to read bodies."""
+    """Move tests that build packages, and the second way to read bodies, to the long run."""
     for item in items:
         assert isinstance(item, pytest.Function)
         parameters = item.callspec.params if hasattr(item, "callspec") else {}
@@ -58,7 +58,7 @@ def scan_path(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 def _fail_if_it_could_not_run(report: pytest.TestReport | pytest.CollectReport) -> None:
-    """Turn a skip for want of something into a failure."""
+    """Turn a skip because of a missing program into a failure."""
     if not (IN_CI and report.skipped and isinstance(report.longrepr, tuple)):
         return
     reason = str(report.longrepr[2]).removeprefix("Skipped: ")
@@ -70,7 +70,7 @@ def _fail_if_it_could_not_run(report: pytest.TestReport | pytest.CollectReport) 
 # A machine that lacks a tool would otherwise stay green and test nothing.
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Watch the skips of tests, and make their reports such that they can be sent."""
+    """Check the skips of tests, and make their reports serializable."""
     report = yield
     _fail_if_it_could_not_run(report)
     # pytest-xdist cannot send surrogates, which some tests log.
@@ -82,7 +82,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """Watch the skips of whole modules."""
+    """Check the skips of whole modules."""
     report = yield
     _fail_if_it_could_not_run(report)
     return report
@@ -118,7 +118,7 @@ def start_server(request: pytest.FixtureRequest, start_one: StartServer) -> Star
 
 @pytest.fixture
 def server(start_server: StartServer) -> Server:
-    """A server with nothing but defaults."""
+    """A server with default options."""
     return start_server()
 
 

@@ -1,4 +1,4 @@
-"""Numbered input lines, and whether what came back accounts for each of them.
+"""Numbered input lines, and the check that each of them got its result.
 
 What a line has to become is made up here, by other means than the core's: an oracle that asked
 the core would find nothing wrong with it.
@@ -69,19 +69,19 @@ def number_of(result: bytes) -> int | None:
 
 
 class Due:
-    """Compare what comes with what is due, piece by piece; neither is kept."""
+    """Compare actual with expected results piece by piece, without storing them."""
 
     def __init__(self, data: bytes = b"") -> None:
         self._due, self._came = xxh3_64(data), xxh3_64()
         self._sizes = [len(data), 0]
 
     def add(self, data: bytes) -> None:
-        """Add to what is due."""
+        """Add expected results."""
         self._due.update(data)
         self._sizes[0] += len(data)
 
     def come(self, data: bytes) -> None:
-        """Add to what came."""
+        """Add actual results."""
         self._came.update(data)
         self._sizes[1] += len(data)
 
@@ -94,7 +94,7 @@ class Due:
 
 @dataclass(frozen=True)
 class Violation:
-    """A promise that was not kept.
+    """A violated guarantee.
 
     Attributes:
         kind: ``lost``, ``doubled``, ``swapped`` (a result that came too late), ``altered``,

@@ -47,7 +47,7 @@ class StreamRequest(ABC):
 
     @abstractmethod
     def is_consumed(self, connection: Connection) -> bool:
-        """Tell whether the request cannot be repeated as a whole after this connection."""
+        """Return whether the request cannot be repeated as a whole after this connection."""
 
     @abstractmethod
     def check(self, summary: Summary, connection: Connection) -> None:
@@ -59,7 +59,7 @@ class StreamRequest(ABC):
     def reconnects_at_once(
         self, error: RequestRefusedError | StreamFailedError, connection: Connection
     ) -> bool:
-        """Tell whether an error is part of normal operation, and not a failure."""
+        """Return whether an error is part of normal operation, and not a failure."""
         return False
 
     async def has_more(self) -> bool:

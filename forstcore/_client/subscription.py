@@ -88,7 +88,7 @@ class Subscription(StreamRequest):
     def reconnects_at_once(
         self, error: RequestRefusedError | StreamFailedError, connection: Connection
     ) -> bool:
-        """Tell whether the server asks for acknowledgements, which the first request lacks."""
+        """Return whether the server asks for acknowledgements, which the first request lacks."""
         if isinstance(error, RequestRefusedError) and error.status == _NEEDS_ACKS:
             self._needs_acks = self._acks is None
             return self._needs_acks

@@ -73,7 +73,7 @@ class Upload(StreamRequest):
     def reconnects_at_once(
         self, error: RequestRefusedError | StreamFailedError, connection: Connection
     ) -> bool:
-        """Tell whether the server gave up an idle stream because there was nothing to send."""
+        """Return whether the server gave up an idle stream because there was nothing to send."""
         return (
             self._window.is_empty
             and connection.accepted

@@ -40,7 +40,7 @@ _WORDS = ("sensor", "reading", "order", "shipped", "pressure", "valve", "normal"
     type=click.IntRange(1, 100),
     default=5,
     show_default=True,
-    help="Runs of each; the median is told.",
+    help="Runs of each; the median is printed.",
 )
 @click.option(
     "--workers",
@@ -52,7 +52,7 @@ def command(size: int, runs: int, workers: int) -> None:
     """Measure the core, the engine and what they stand beside, on this machine.
 
     Records have 110 bytes on average and are in memory: no disk and no network are measured.
-    The runs of all are interleaved; the median and the range are told.
+    The runs of all are interleaved; the median and the range are printed.
     """
     blocks = _blocks(size * 1_000_000)
     total = sum(map(len, blocks))

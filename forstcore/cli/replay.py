@@ -28,7 +28,7 @@ __all__ = ["command"]
 
 
 _SIZE = 1 << 19  # Bytes of lines that are processed together, about.
-_MOST_SHOWN = 20  # Damaged lines that are told one by one.
+_MOST_SHOWN = 20  # Damaged lines that are reported individually.
 _START = re.compile(rb'\{"(?:time|file)":')  # of each line, as it is written
 _MOST_STARTS = 8  # places at which a line may be cut
 

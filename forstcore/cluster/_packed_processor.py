@@ -83,7 +83,7 @@ def pack_processor(processor: object, modules: Sequence[str]) -> PackedProcessor
 
 
 def _is_file(name: str) -> bool:
-    """Tell whether a module is given by its path."""
+    """Return whether a module is given by its path."""
     return name.endswith(".py") or "/" in name or "\\" in name
 
 

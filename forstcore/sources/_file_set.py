@@ -81,15 +81,15 @@ class FileSet:
         return list(groups.values())
 
     def is_full(self) -> bool:
-        """Tell whether there are more unread files than can be followed."""
+        """Return whether there are more unread files than can be followed."""
         return bool(self._waiting)
 
     def is_blocked(self) -> bool:
-        """Tell whether some files cannot be read now."""
+        """Return whether some files cannot be read now."""
         return bool(self._blocked) or any(file.is_broken for file in self.files.values())
 
     def is_at_end(self) -> bool:
-        """Tell whether there was nothing more to read at the last check."""
+        """Return whether there was nothing more to read at the last check."""
         return all(file.is_at_end() or file.is_broken for file in self.files.values())
 
     def close(self) -> None:
@@ -409,7 +409,7 @@ class FileSet:
         return self._ignored.get(found.file_id) == (found.status.st_size, found.status.st_mtime_ns)
 
     def _has_room(self) -> bool:
-        """Tell whether one more file may be opened."""
+        """Return whether one more file may be opened."""
         if len(self.files) >= MAX_FILES:
             gone = [each for each in self.files.values() if each.is_rotated and not each.is_listed]
             for file in sorted(gone, key=lambda each: each.active_at):

@@ -148,21 +148,21 @@ class FollowedFile:
         return self._entry
 
     def is_deleted(self) -> bool:
-        """Tell whether the file has no name any more."""
+        """Return whether the file has no name any more."""
         try:
             return os.fstat(self._file.fileno()).st_nlink == 0
         except OSError:
             return True
 
     def is_read(self) -> bool:
-        """Tell whether the whole file has been read, including an unfinished line."""
+        """Return whether the whole file has been read, including an unfinished line."""
         try:
             return os.fstat(self._file.fileno()).st_size <= self.position
         except OSError:
             return False
 
     def is_at_end(self) -> bool:
-        """Tell whether there was no further whole line at the last check."""
+        """Return whether there was no further whole line at the last check."""
         return self.size <= max(self.position, self._examined)
 
     def go_to_start(self) -> None:
@@ -200,7 +200,7 @@ class FollowedFile:
         return True
 
     def is_copy_of(self, other: FollowedFile) -> bool:
-        """Tell whether this file equals the start of another, by its first and last bytes."""
+        """Return whether this file equals the start of another, by its first and last bytes."""
         if self.size > os.fstat(other._file.fileno()).st_size:
             return False
         edges = (
@@ -226,7 +226,7 @@ class FollowedFile:
         return True
 
     def is_intact(self) -> bool:
-        """Tell whether the file still contains what was read."""
+        """Return whether the file still contains what was read."""
         if os.fstat(self._file.fileno()).st_size < self.position:
             return False
         before = self._read_at(self.position - len(self._before), len(self._before))
@@ -389,7 +389,7 @@ class FollowedFile:
 
 
 def can_open() -> bool:
-    """Tell whether the process has file descriptors left for one more followed file."""
+    """Return whether the process has file descriptors left for one more followed file."""
     limit = _DEFAULT_DESCRIPTORS
     if resource is not None:
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]

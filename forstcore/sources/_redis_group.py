@@ -91,7 +91,7 @@ class ConsumerGroup:
         return f"{self._prefix}-{number}"
 
     def is_done(self, entry_id: bytes) -> bool:
-        """Tell whether an entry was acknowledged by a client, but not to Redis yet."""
+        """Return whether an entry was acknowledged by a client, but not to Redis yet."""
         return entry_id in self._done
 
     def finish(self, ids: list[bytes]) -> None:

@@ -91,7 +91,7 @@ class RotatedFiles:
 
 
 def is_newer(found: FoundFile, than: FoundFile) -> bool:
-    """Tell whether one rotated file was written after another."""
+    """Return whether one rotated file was written after another."""
     mtime, other = found.status.st_mtime_ns, than.status.st_mtime_ns
     if mtime != other:
         return mtime > other

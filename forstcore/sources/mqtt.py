@@ -219,7 +219,7 @@ class MqttReader(BrokerReader):
         self._source.free_name(self._client)
 
     def _is_duplicate(self, message: Message) -> bool:
-        """Tell whether a message was delivered over an earlier connection; note it if not."""
+        """Return whether a message was delivered over an earlier connection; note it if not."""
         digest = hash((message.topic, message.payload))
         own, before = self._unacknowledged.get(message.number, (0, 0))
         if own and message.again and before == digest:

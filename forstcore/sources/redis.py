@@ -142,7 +142,7 @@ class StreamReader(RedisReader):
         return Batch(self._lines_of(entries), self._id, 0, not self._is_behind)
 
     async def _is_gone(self) -> bool:
-        """Tell whether entries after the id may have been deleted."""
+        """Return whether entries after the id may have been deleted."""
         state = await self._state()
         gone = [state.get("max-deleted-entry-id", "0-0")]
         if first := state.get("first-entry"):

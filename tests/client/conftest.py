@@ -1,4 +1,4 @@
-"""What the tests of the client share."""
+"""Fixtures shared by the tests of the client."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture(autouse=True)
 def nothing_is_lost(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Fail where asyncio has something to say, such as of an exception that nobody saw."""
+    """Fail if asyncio logs something, such as an exception that was never retrieved."""
     yield
     assert [each.getMessage() for each in caplog.records if each.name == "asyncio"] == []

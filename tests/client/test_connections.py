@@ -1,4 +1,4 @@
-"""The ways to a server: Unix sockets, TLS, tokens, prefixes."""
+"""Connecting to a server: Unix sockets, TLS, tokens, prefixes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How streams end that do not end well, and that nothing of them is left."""
+"""Failing streams: their errors, and that they leave no tasks or connections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a response says does not depend on the pieces in which it arrives."""
+"""The meaning of a response does not depend on the pieces in which it arrives."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ ERROR = b'{"status":"error","line":2,"offset":0,"code":"invalid_json","message":
 @pytest.mark.parametrize("hold", [False, True])
 @given(data=st.data())
 def test_error_lines_are_those_that_are_named(hold: bool, data: st.DataObject) -> None:
-    """Lines that look alike are told apart by the mark alone, however the response is cut."""
+    """Only the mark distinguishes error lines from results, for all divisions of the response."""
     parts: list[bytes] = []
     expected: list[tuple[bytes, bool]] = []
     for batch in data.draw(st.lists(st.lists(st.booleans(), max_size=5), max_size=5)):

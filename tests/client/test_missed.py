@@ -1,4 +1,4 @@
-"""Records that a live stream had to leave out: the caller is told."""
+"""The caller is informed of records that a live stream skipped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Results come once and in order, through lost connections and servers that die."""
+"""Results arrive once and in order, despite lost connections and killed servers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is tried again, how often and after which pauses."""
+"""Which errors are retried, how often, and with which delays."""
 
 from __future__ import annotations
 

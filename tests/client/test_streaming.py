@@ -1,4 +1,4 @@
-"""Records in, results out: every kind of input, grouping, the synchronous face."""
+"""Streaming records: every kind of input, grouping, the synchronous interface."""
 
 from __future__ import annotations
 
@@ -335,7 +335,7 @@ def test_compression(server: Server, resume: bool) -> None:
     asyncio.run(run())
 
 
-# The synchronous face.
+# The synchronous interface.
 
 
 @pytest.mark.parametrize("kind", [kind for kind in INPUTS if kind != "a stream"])

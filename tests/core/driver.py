@@ -1,4 +1,4 @@
-"""Run a whole stream through the core and keep all that a caller can see of it."""
+"""Run a whole stream through the core and record everything observable."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Run:
 def run(
     chunks: Iterable[bytes], *, on_error: OnError = "emit", max_line_size: int = 1 << 20
 ) -> Run:
-    """Feed the chunks, as far as the stream takes them, and finish."""
+    """Feed the chunks until the stream fails, and finish it if it does not."""
     stream = RecordStream(on_error=on_error, max_line_size=max_line_size)
     parts = []
     fed = 0

@@ -1,4 +1,4 @@
-"""What a filter says, in a few lines of plain Python."""
+"""A reference implementation of filters in plain Python."""
 
 from __future__ import annotations
 

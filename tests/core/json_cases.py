@@ -1,4 +1,4 @@
-"""JSON values that parsers get wrong, in the manner of JSONTestSuite.
+"""JSON values that are difficult for parsers, as in JSONTestSuite.
 
 Each holds no LF, so that it fits on a line.
 """
@@ -16,7 +16,7 @@ def nested(depth: int, *, opening: bytes = b"[", closing: bytes = b"]", core: by
 
 
 def mixed(depth: int) -> bytes:
-    """Nest arrays and objects in turn."""
+    """Nest alternating arrays and objects."""
     half, odd = divmod(depth, 2)
     return b"[" * odd + b'{"a":[' * half + b"]}" * half + b"]" * odd
 

@@ -1,4 +1,4 @@
-"""A readable twin of the core: slow, plain Python, written from the contract alone."""
+"""A reference implementation of the core in plain Python, written from the wire contract."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def load(raw: bytes) -> Json:
 
 
 def record(line: bytes) -> tuple[str, str]:
-    """Give the id and the data of a record."""
+    """Return the id and the data of a record."""
     value = load(line)
     if not isinstance(value, dict):
         raise Refused("not_an_object")
@@ -128,7 +128,7 @@ def record(line: bytes) -> tuple[str, str]:
 
 
 def is_json(raw: bytes) -> bool:
-    """Tell whether the twin takes this as a JSON value."""
+    """Return whether the twin takes this as a JSON value."""
     try:
         load(raw)
     except Refused:
@@ -138,7 +138,7 @@ def is_json(raw: bytes) -> bool:
 
 @dataclass
 class Outcome:
-    """What a stream should give."""
+    """The expected outcome of a stream."""
 
     rows: list[Row] = field(default_factory=list)
     lines: int = 0

@@ -1,4 +1,4 @@
-"""Records that are written like the one before: what is known of it must not show."""
+"""Records in the same notation as the previous one: the fast path must not change results."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def test_kinds(call: Callable[[Any], object], right: object, make: Callable[[], 
 
 
 class Bytes(bytes):
-    """A bytes object of a type of its own."""
+    """A subclass of bytes."""
 
 
 @pytest.mark.parametrize(("call", "right"), CALLS_AND_RESULTS)
@@ -90,7 +90,7 @@ def test_not_contiguous(call: Callable[[Any], object], make: Callable[[], memory
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("value", ["{}", "", None, 1, 1.5, [], [1], (b"{}",), {}, object(), bytes])
 def test_no_buffer(call: Callable[[Any], object], value: object) -> None:
-    """What is no buffer is refused."""
+    """An object that is not a buffer is refused."""
     with pytest.raises(TypeError):
         call(value)
 
@@ -105,7 +105,7 @@ def test_released_memoryview() -> None:
 
 
 def test_a_refused_argument_changes_nothing() -> None:
-    """After a bad argument the stream goes on where it was."""
+    """After an invalid argument the stream can still be used."""
     stream = RecordStream()
     odd: Any = stream
     assert stream.feed(DATA[:10]) == b""

@@ -1,4 +1,4 @@
-"""Filters: the compiled ones beside a few lines of Python that say the same."""
+"""Compiled filters, compared with the reference implementation in Python."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ EMPTY = b'{"id":"","result":"processed_","status":"success"}\n'
 def code_of(line: bytes) -> str:
     """Give the error code of a line, the same from both ways to read one."""
     with pytest.raises(RecordError) as block:
-        # A first line of its own keeps a BOM in the tested line from being skipped.
+        # A preceding line keeps a BOM in the tested line from being skipped.
         process_block(b"{}\n" + line, on_error="fail")
     assert block.value.line == 2
     assert 0 <= block.value.offset <= len(line)
@@ -76,7 +76,7 @@ def test_bad_key() -> None:
 
 
 def test_bad_utf8() -> None:
-    """Invalid UTF-8 in a string has a code of its own."""
+    """Invalid UTF-8 in a string has a separate error code."""
     for value in cases.BAD_UTF8:
         assert code_of(b'{"x":' + value + b"}") == "invalid_utf8"
         assert code_of(b'{"data":' + value + b"}") == "invalid_utf8"

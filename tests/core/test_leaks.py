@@ -1,4 +1,4 @@
-"""Nothing is kept that should be let go."""
+"""The core leaks neither memory nor references."""
 
 from __future__ import annotations
 

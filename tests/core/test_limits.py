@@ -29,7 +29,7 @@ def record(size: int) -> bytes:
 
 
 def too_long(output: bytes, *, line: int, limit: int) -> bool:
-    """Tell whether the output begins with the error of a long line."""
+    """Return whether the output begins with the error of a long line."""
     start = b'{"status":"error","line":%d,"offset":%d,"code":"line_too_long","message":"'
     return output.startswith(start % (line, limit))
 
@@ -56,7 +56,7 @@ def test_around_the_limit(limit: int, chunk: int, end: bytes) -> None:
 @pytest.mark.parametrize("limit", LIMITS)
 @pytest.mark.parametrize("chunk", [1, 7, 1 << 30])
 def test_the_next_line_goes_on(limit: int, chunk: int) -> None:
-    """After a long line the stream goes on at the next LF, quotes and all notwithstanding."""
+    """After a long line the stream continues at the next LF, even inside of quotes."""
     data = (record(limit + 1) + b"\n" + NEXT) * 3 + b'"\\' * limit + b"\n" + NEXT
     outcome = run(cut(data, chunk), max_line_size=limit)
     assert (outcome.lines, outcome.records, outcome.errors) == (8, 4, 4)

@@ -1,4 +1,4 @@
-"""Objects of the core that are used as nobody should: an exception, never a crash."""
+"""Misuse of the core's objects raises an exception and never crashes."""
 
 from __future__ import annotations
 

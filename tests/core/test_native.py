@@ -1,4 +1,4 @@
-"""Native processors: what they are told of a record, and what they may write."""
+"""Native processors: the data they receive for a record, and the output they may write."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def lines(data: bytes) -> list[Any]:
 
 
 class TestRecords:
-    """What a processor sees."""
+    """The data that a processor receives."""
 
     @given(
         st.lists(
@@ -179,7 +179,7 @@ class TestRecords:
 
 
 class TestResults:
-    """What a processor may write."""
+    """The output that a processor may write."""
 
     def test_any_number_of_results(self, cases: ModuleType) -> None:
         stream = RecordStream(processor=cases.repeat)
@@ -271,7 +271,7 @@ class TestState:
 
 
 class TestCapsules:
-    """What is no processor is told before it can do harm."""
+    """Invalid processors are rejected before they are called."""
 
     @pytest.mark.parametrize("wrong", [1, "twin", lambda record: record, object()])
     def test_other_objects(self, wrong: object) -> None:

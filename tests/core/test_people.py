@@ -66,7 +66,7 @@ def test_parse_random_records(line: bytes) -> None:
 
 
 class Other(dict[str, object]):
-    """A mapping of a type of its own."""
+    """A custom mapping type."""
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_process(fields: dict[str, object], id_: str, data: str, kind: Any) -> N
 
 
 class Text(str):
-    """A string of a type of its own."""
+    """A subclass of str."""
 
     __slots__ = ()
 
@@ -142,6 +142,6 @@ def test_process_passes_errors_of_the_mapping_on() -> None:
 
 @given(st.text(), st.text())
 def test_process_random_strings(id_: str, data: str) -> None:
-    """Any strings come back whole."""
+    """Any strings are returned unchanged."""
     result = process_record({"id": id_, "data": data})
     assert result == {"id": id_, "result": "processed_" + data, "status": "success"}

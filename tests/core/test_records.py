@@ -1,4 +1,4 @@
-"""What becomes of a record, on hand-written tables."""
+"""Results of records and errors of lines, from hand-written tables."""
 
 from __future__ import annotations
 

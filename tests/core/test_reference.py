@@ -1,4 +1,4 @@
-"""The twin itself: orjson must agree with it on what is JSON."""
+"""The reference implementation: orjson must agree with it on what is valid JSON."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def as_floats(value: object) -> object:
 
 
 def orjson_takes(raw: bytes) -> bool:
-    """Tell whether orjson takes this as a JSON value."""
+    """Return whether orjson takes this as a JSON value."""
     try:
         orjson.loads(raw)
     except orjson.JSONDecodeError:

@@ -1,4 +1,4 @@
-"""What the core tells of rejected lines, apart from the results."""
+"""The rejected lines that the core returns separately from the results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""LineSplitter: lines as they are."""
+"""LineSplitter: splitting chunks into unchanged lines."""
 
 from __future__ import annotations
 

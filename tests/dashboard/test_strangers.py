@@ -1,4 +1,4 @@
-"""Who gets what of the dashboard: headers, tokens, other sites, the off switch."""
+"""Access to the dashboard: headers, tokens, other sites, and the option that disables it."""
 
 from __future__ import annotations
 

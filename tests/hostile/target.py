@@ -1,4 +1,4 @@
-"""The server that is attacked, and what is looked at meanwhile."""
+"""The attacked server, and the checks of its state."""
 
 from __future__ import annotations
 

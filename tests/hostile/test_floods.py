@@ -104,7 +104,7 @@ def flood(server: Server, pieces: list[bytes], number: int = FLOOD) -> Iterator[
 
 
 def served(server: Server, wrap: Callable[[socket.socket], socket.socket] = lambda it: it) -> bool:
-    """Tell whether a stream over a connection of its own gives its result."""
+    """Return whether a stream over a connection of its own gives its result."""
     request = head("Transfer-Encoding: chunked", "Connection: close")
     try:
         plain = socket.create_connection((server.host, server.port), timeout=60)

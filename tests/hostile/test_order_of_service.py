@@ -1,4 +1,4 @@
-"""Connections that bring a few bytes now and then are served behind new ones, and all in turn."""
+"""Slow connections are served after new ones, and none starves."""
 
 from __future__ import annotations
 

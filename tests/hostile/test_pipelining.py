@@ -1,4 +1,4 @@
-"""Many requests at once on one connection: each is answered in turn, or none behind the first."""
+"""Pipelined requests: answered in order, or none after the first."""
 
 from __future__ import annotations
 

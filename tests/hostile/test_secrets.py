@@ -36,7 +36,7 @@ def talk(server: Server, request: bytes) -> list[Reply]:
 
 @pytest.fixture
 def guarded(start_one: StartServer, tmp_path: Path) -> Server:
-    """A server with a token and a processor of its own."""
+    """A server with a token and a custom processor."""
     module = tmp_path / "module.py"
     module.write_text(MODULE)
     return start_one("--processors", str(module), env={"FORSTCORE_TOKEN": SECRET})

@@ -45,7 +45,7 @@ def command_of(text: str, python: Path | str) -> list[str]:
 
 
 def is_sent(path: str) -> bool:
-    """Tell whether .dockerignore lets a file through: the last pattern that matches decides."""
+    """Return whether .dockerignore lets a file through: the last pattern that matches decides."""
     sent = True
     for line in Path(f"{FILE}.dockerignore").read_text().splitlines():
         pattern = re.escape(line.removeprefix("!"))

@@ -1,4 +1,4 @@
-"""An HTTP/1.1 client that hides nothing: what is sent when, and how a response ends."""
+"""A low-level HTTP/1.1 client with full control over timing and the end of a response."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What runs beside the streams, and ends that must all be reached."""
+"""Background tasks, and cleanup that must run completely."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The decoder of chunked transfer coding: strict, in place, and as llhttp where both know."""
+"""The decoder of chunked transfer coding: strict, in place, and consistent with llhttp."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`--errors`: the lines that were rejected, written down with what was in them."""
+"""`--errors`: the file of rejected lines with their content."""
 
 from __future__ import annotations
 

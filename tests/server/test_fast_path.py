@@ -1,4 +1,4 @@
-"""Streams that are served past the event loop while it has nothing to do."""
+"""Streams that the epoll fast path serves while the event loop is idle."""
 
 from __future__ import annotations
 

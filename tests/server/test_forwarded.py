@@ -1,4 +1,4 @@
-"""`--trusted-proxy`: whom logs name as the client, behind proxies and behind liars."""
+"""`--trusted-proxy`: the client address in logs, behind proxies and with forged headers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a stream held is freed when it ends, not when the garbage collector comes by."""
+"""Ended streams free their memory at once, without the garbage collector."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the server does where a library or Python lacks a name that is not public."""
+"""The server if a private name of a library or of Python is missing."""
 
 from __future__ import annotations
 

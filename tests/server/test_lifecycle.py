@@ -1,4 +1,4 @@
-"""How the server ends, and what its streams see of that; several processes as one."""
+"""Shutdown of the server and its effect on streams; several worker processes."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def is_served(server: Server) -> bool:
 
 
 def is_refused(server: Server) -> bool:
-    """Tell whether a new connection is refused."""
+    """Return whether a new connection is refused."""
     with socket.socket() as connection:
         connection.settimeout(1)
         return connection.connect_ex((server.host, server.port)) != 0
 
 
 def ended_well(server: Server, seconds: float = 10) -> str:
-    """Wait for the end of a server that has been told to; return what it wrote as errors."""
+    """Wait for the end of a server that is shutting down; return its standard error."""
     _, errors = server.process.communicate(timeout=seconds)
     assert server.process.returncode == 0, errors
     assert "Traceback" not in errors

@@ -1,4 +1,4 @@
-"""Output that nobody reads: it never holds the server up, and what is dropped is counted."""
+"""Unread log output never blocks the server, and dropped lines are counted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was freed is at hand for the next batches; the rest is given back."""
+"""Freed memory is reused for the next batches, and the rest returned to the kernel."""
 
 from __future__ import annotations
 

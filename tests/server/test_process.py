@@ -1,4 +1,4 @@
-"""The server as a process: how it starts, how it ends, what it says."""
+"""The server as a process: start, exit and output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is let in: names, origins, tokens, certificates, sockets, and what is malformed."""
+"""Access control: hosts, origins, tokens, certificates, sockets and malformed requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens when nothing happens: time-outs on every kind of silence."""
+"""Timeouts for every kind of inactivity."""
 
 from __future__ import annotations
 

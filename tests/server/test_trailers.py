@@ -1,4 +1,4 @@
-"""What a client without control lines is told of its counts: trailers, and a line in the log."""
+"""The counters of streams without control lines: trailers, and the access log."""
 
 from __future__ import annotations
 

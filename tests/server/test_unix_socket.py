@@ -1,4 +1,4 @@
-"""What a server makes of what it finds in the place of its Unix socket, and what it leaves."""
+"""An existing file at the path of the Unix socket, and removal of the socket at exit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the server tells those who watch it: version, figures and the access log."""
+"""Observing the server: version, metrics and the access log."""
 
 from __future__ import annotations
 

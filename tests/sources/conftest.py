@@ -13,7 +13,7 @@ from tests.sources.brokers import Mosquitto, RedisServer
 
 @pytest.fixture
 def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
-    """A Redis of its own."""
+    """A separate Redis server."""
     directory = tmp_path / "redis"
     directory.mkdir()
     broker = RedisServer(directory)
@@ -23,7 +23,7 @@ def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
 
 @pytest.fixture
 def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
-    """A Mosquitto of its own."""
+    """A separate Mosquitto broker."""
     directory = tmp_path / "mosquitto"
     directory.mkdir()
     broker = Mosquitto(directory)

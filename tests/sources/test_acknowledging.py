@@ -315,7 +315,7 @@ def test_what_is_in_work_is_nobody_elses(start_one: StartServer, redis_server: R
 
 
 def one_gets(redis: Redis, number: str) -> bool:
-    """Tell whether the first consumer was given the last record."""
+    """Return whether the first consumer was given the last record."""
     wait_until(lambda: pending(redis) == 6)
     last = redis.xpending_range(KEY, GROUP, "-", "+", 10)[-1]
     return str(last["consumer"]).endswith("-1")

@@ -93,7 +93,7 @@ class Rotations(RuleBasedStateMachine):
             self.reopen()
 
     def is_at_log(self) -> bool:
-        """Tell whether the writer's file still has its name."""
+        """Return whether the writer's file still has its name."""
         status = os.fstat(self.writer.fileno())
         return self.log.exists() and os.path.samestat(self.log.stat(), status)
 
