@@ -18,6 +18,7 @@ from server.api.process import (
     large_dataset_stream,
     list_processors,
     run_processor,
+    streaming_process,
 )
 from server.api.publish import publish
 from server.api.subscribe import real_time_process
@@ -33,7 +34,6 @@ from server.live.feed_registry import FEEDS, FeedRegistry
 from server.observe.metrics import CONTENT_TYPE
 from server.process.memory import return_freed_memory
 from server.process.reload_processors import reload_changed_processors
-from server.streams.core import streaming_process
 from server.streams.registry import REGISTRY, StreamRegistry
 from server.streams.request_body import check_body
 

@@ -1,13 +1,15 @@
-"""Streams that a processor works on, over several workers: one endpoint for each processor."""
+"""The endpoints that process records: `/streaming-process`, and one for each processor."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
+from forstcore import RecordStream
 from forstcore.engine import Engine
 from forstcore.processors import BUILT_IN, Processor
 from server.errors import ProblemError
 from server.http.request_headers import first_line, on_error, record_filter, result_order
+from server.streams.core import CoreStreamHandler
 from server.streams.engine import EngineStreamHandler
 from server.streams.handler import keep_rejected
 from server.streams.registry import REGISTRY, StreamRegistry
@@ -18,7 +20,21 @@ __all__ = [
     "list_processors",
     "run_engine",
     "run_processor",
+    "streaming_process",
 ]
+
+
+async def streaming_process(request: web.Request) -> web.StreamResponse:
+    """Answer `POST /streaming-process`: NDJSON in, NDJSON out, at the same time."""
+    registry = request.app[REGISTRY]
+    stream = RecordStream(
+        on_error=on_error(request),
+        max_line_size=registry.config.max_line_size,
+        first_line=first_line(request),
+        filter=record_filter(request),
+        keep_rejected=keep_rejected(request, registry),
+    )
+    return await CoreStreamHandler(request, registry, stream).run()
 
 
 async def large_dataset_stream(request: web.Request) -> web.StreamResponse:

@@ -1,4 +1,4 @@
-"""`POST /streaming-process`: a stream that the core alone processes."""
+"""Streams that the core processes."""
 
 from __future__ import annotations
 
@@ -11,32 +11,18 @@ from forstcore import RecordStream
 from server.http._chunked import MOST_RESULTS, feed_chunk
 from server.http.body_protocol import BodyProtocol
 from server.http.internals import is_idle
-from server.http.request_headers import first_line, on_error, record_filter
 from server.streams._fast_path import FastPath
 from server.streams.fast_path import fast_path_of
-from server.streams.handler import StreamHandler, keep_rejected
-from server.streams.registry import REGISTRY, StreamRegistry
+from server.streams.handler import StreamHandler
+from server.streams.registry import StreamRegistry
 from server.streams.request_body import UNLIMITED
 from server.streams.response_writer import ResponseWriter
 
-__all__ = ["streaming_process"]
-
-
-async def streaming_process(request: web.Request) -> web.StreamResponse:
-    """Answer `POST /streaming-process`: NDJSON in, NDJSON out, at the same time."""
-    registry = request.app[REGISTRY]
-    stream = RecordStream(
-        on_error=on_error(request),
-        max_line_size=registry.config.max_line_size,
-        first_line=first_line(request),
-        filter=record_filter(request),
-        keep_rejected=keep_rejected(request, registry),
-    )
-    return await CoreStreamHandler(request, registry, stream).run()
+__all__ = ["CoreStreamHandler"]
 
 
 class CoreStreamHandler(StreamHandler):
-    """A stream that the core alone processes.
+    """A stream that the core processes.
 
     Reading, processing and writing are one loop: nothing is read while a write waits for
     its reader, so one read buffer and one batch of results are all that a stream holds,
