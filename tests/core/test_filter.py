@@ -78,12 +78,11 @@ def texts_of_objects(draw: st.DrawFn, depth: int = 0) -> str:
     return "{" + ",".join(members) + "}"
 
 
-@given(
-    st.dictionaries(
-        PATHS, SCALARS | st.lists(SCALARS, min_size=1, max_size=9) | OPERATIONS, max_size=9
-    ),
-    st.lists(texts_of_objects(), max_size=4),
-)
+def conditions(most: int) -> st.SearchStrategy[dict[str, Any]]:
+    values = SCALARS | st.lists(SCALARS, min_size=1, max_size=most) | OPERATIONS
+    return st.dictionaries(PATHS, values, max_size=most)
+
+
 def as_the_reference_on_any_text(wanted: dict[str, Any], lines: list[str]) -> None:
     out, _ = selected(wanted, "".join(f"{line}\n" for line in lines).encode())
     assert out.decode() == "".join(f"{line}\n" for line in lines if holds(wanted, json.loads(line)))
@@ -108,12 +107,6 @@ def alike_lines(draw: st.DrawFn) -> list[str]:
     return lines
 
 
-@given(
-    st.dictionaries(
-        PATHS, SCALARS | st.lists(SCALARS, min_size=1, max_size=3) | OPERATIONS, max_size=6
-    ),
-    alike_lines(),
-)
 def records_alike_as_the_reference(wanted: dict[str, Any], lines: list[str]) -> None:
     """What is known of the names of a record holds for those that are written like it only."""
     out, _ = selected(wanted, "".join(f"{line}\n" for line in lines).encode())
@@ -136,12 +129,14 @@ COUNTS = [10, pytest.param(200, marks=pytest.mark.long)]
 
 @pytest.mark.parametrize("count", COUNTS)
 def test_as_the_reference_on_any_text(count: int) -> None:
-    settings(max_examples=count)(as_the_reference_on_any_text)()
+    texts = st.lists(texts_of_objects(), max_size=4)
+    settings(max_examples=count)(given(conditions(9), texts)(as_the_reference_on_any_text))()
 
 
 @pytest.mark.parametrize("count", COUNTS)
 def test_records_alike_as_the_reference(count: int) -> None:
-    settings(max_examples=count)(records_alike_as_the_reference)()
+    alike = given(conditions(6), alike_lines())
+    settings(max_examples=count)(alike(records_alike_as_the_reference))()
 
 
 NEAR = [
