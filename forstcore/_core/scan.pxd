@@ -1,4 +1,4 @@
-# The vector scan; see scan.h.
+# The vector scan; see scan.h and scan_strings.h.
 
 cdef extern from "scan.h" nogil:
     enum:
@@ -9,8 +9,6 @@ cdef extern from "scan.h" nogil:
     int fst_best_path() noexcept
     int fst_hex4(const unsigned char *) noexcept
     const unsigned char *fst_copy_plain(
-        unsigned char *, const unsigned char *, const unsigned char *, int) noexcept
-    const unsigned char *fst_copy_string(
         unsigned char *, const unsigned char *, const unsigned char *, int) noexcept
     const unsigned char *fst_next_lf(
         const unsigned char *, const unsigned char *, int) noexcept
@@ -32,3 +30,7 @@ cdef extern from "scan.h" nogil:
     bint fst_is_same(const unsigned char *, const fst_sample *) noexcept
 
     Py_ssize_t fst_count_lf(const unsigned char *, const unsigned char *) noexcept
+
+cdef extern from "scan_strings.h" nogil:
+    const unsigned char *fst_copy_string(
+        unsigned char *, const unsigned char *, const unsigned char *, int) noexcept
