@@ -15,7 +15,7 @@ from tests import children
 from tests.server.raw import RawStream
 from tests.servers import ROOT, Server
 
-__all__ = ["Subscription", "consumer", "highest", "publish", "refused"]
+__all__ = ["Subscription", "consumer", "highest", "numbers", "publish", "refused"]
 
 
 class Subscription(RawStream):
@@ -133,6 +133,11 @@ class Subscription(RawStream):
         """Read until the source is said to be in a state."""
         while state not in self.states:
             self.next_line()
+
+
+def numbers(first: int, end: int) -> list[str]:
+    """Return the ids of such records."""
+    return [str(number) for number in range(first, end)]
 
 
 def publish(

@@ -20,7 +20,7 @@ from tests.server.raw import RawStream
 from tests.servers import Server, StartServer, wait_until
 from tests.sources.brokers import RedisServer
 from tests.sources.brokers import redis_client as client
-from tests.sources.live import Subscription, consumer
+from tests.sources.live import Subscription, consumer, numbers
 
 KEY = "jobs"
 GROUP = "workers"
@@ -36,10 +36,6 @@ def add(redis: Redis, first: int, end: int) -> None:
         for number in range(first, end):
             pipe.xadd(KEY, {"data": json.dumps({"id": str(number), "data": "x"})})
         pipe.execute()
-
-
-def numbers(first: int, end: int) -> list[str]:
-    return [str(number) for number in range(first, end)]
 
 
 def pending(redis: Redis) -> int:

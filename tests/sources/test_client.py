@@ -20,7 +20,7 @@ from forstcore import (
 from tests.faults import ENDING, FaultProxy, Plan
 from tests.servers import Server, StartServer, free_port
 from tests.sources.brokers import RedisServer
-from tests.sources.live import publish
+from tests.sources.live import numbers, publish
 
 CONFIG = StreamingConfig(retry=RetryConfig(attempts=50, delay=0.02, max_delay=0.2))
 QUICK = StreamingConfig(retry=RetryConfig(attempts=2, delay=0.02))
@@ -28,10 +28,6 @@ QUICK = StreamingConfig(retry=RetryConfig(attempts=2, delay=0.02))
 
 def records(first: int, end: int) -> bytes:
     return b"".join(b'{"id":"%d","data":"x"}\n' % number for number in range(first, end))
-
-
-def numbers(first: int, end: int) -> list[str]:
-    return [str(number) for number in range(first, end)]
 
 
 async def take(url: str, wanted: Mapping[str, object], count: int) -> tuple[list[str], int]:

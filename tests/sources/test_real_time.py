@@ -1,4 +1,4 @@
-"""`POST /real-time-process` and `POST /sources/{name}`, over sources in memory."""
+"""Subscriptions by `POST /real-time-process`, over sources in memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from tests import children
 from tests.server.raw import Cut, RawStream, apart
 from tests.servers import ROOT, Server, StartServer, wait_until
-from tests.sources.live import Subscription, publish
+from tests.sources.live import Subscription, numbers, publish
 
 RECORD = b'{"id":"%d","data":"x"}\n'
 RESULT = b'{"id":"%d","result":"processed_x","status":"success"}\n'
@@ -39,10 +39,6 @@ def records(first: int, end: int) -> bytes:
     return b"".join(RECORD % number for number in range(first, end))
 
 
-def numbers(first: int, end: int) -> list[str]:
-    return [str(number) for number in range(first, end)]
-
-
 def refusal(server: Server, body: bytes, headers: dict[str, str] | None = None) -> tuple[int, str]:
     address = (server.host, server.port)
     with RawStream(address, "/real-time-process", headers) as request:
@@ -53,7 +49,7 @@ def refusal(server: Server, body: bytes, headers: dict[str, str] | None = None) 
         return status, json.loads(request.read_rest())["detail"]
 
 
-# What comes, and what is told of it.
+# Records, and what is reported of them.
 
 
 def test_what_is_published_comes_processed(server: Server) -> None:
@@ -412,77 +408,6 @@ def test_strangers_are_refused(server: Server) -> None:
     status, detail = refusal(server, b'{"source":"events"}', {"Origin": "http://evil.example"})
     assert status == 403
     assert "evil.example" in detail
-
-
-# Publishing.
-
-
-def test_publishing_counts_and_skips_what_is_no_record(each_server: Server) -> None:
-    with Subscription(each_server, processor="pass") as live:
-        live.start()
-        status, answer = publish(each_server, b'{"a":1}\n\nno\n[]\n{"b":2}')
-        assert status == 200
-        assert (answer["lines"], answer["records"], answer["errors"]) == (5, 2, 2)
-        assert live.results(2) == [{"a": 1}, {"b": 2}]
-        assert live.acked == 2
-        assert live.offset == answer["offset"]
-
-
-def test_publishing_can_fail_at_what_is_no_record(each_server: Server) -> None:
-    with Subscription(each_server) as live:
-        live.start()
-        body = RECORD % 1 + b"[]\n" + RECORD % 2
-        status, answer = publish(each_server, body, Forst_On_Error="fail")
-        assert status == 422
-        assert "line 2, byte 0: a record must be a JSON object" in answer["detail"]
-        assert "1 records were published" in answer["detail"]
-        publish(each_server, RECORD % 3)
-        assert live.ids(2) == ["1", "3"]
-
-
-def test_error_lines_have_no_place_in_a_source(each_server: Server) -> None:
-    status, answer = publish(each_server, b"", Forst_On_Error="emit")
-    assert status == 400
-    assert "skip or fail" in answer["detail"]
-
-
-def test_records_go_out_while_more_is_published(each_server: Server) -> None:
-    address = (each_server.host, each_server.port)
-    with Subscription(each_server) as live, RawStream(address, "/sources/events") as publisher:
-        live.start()
-        for number in range(5):
-            publisher.send(RECORD % number)
-            assert live.ids(1) == [str(number)]
-
-
-def test_a_publisher_that_goes_away_has_published_its_whole_lines(each_server: Server) -> None:
-    address = (each_server.host, each_server.port)
-    with Subscription(each_server) as live:
-        live.start()
-        with RawStream(address, "/sources/events") as publisher:
-            publisher.send(RECORD % 1 + b'{"id":"cu')
-            assert live.ids(1) == ["1"]
-        wait_until(lambda: each_server.open_streams() == 1)
-        publish(each_server, RECORD % 2)
-        assert live.ids(1) == ["2"]
-
-
-def test_a_publisher_that_stops_is_ended(start_server: StartServer) -> None:
-    server = start_server("--timeout", "0.5")
-    with RawStream((server.host, server.port), "/sources/events") as publisher:
-        publisher.send(RECORD % 1)
-        assert publisher.read_head() == 408
-        assert b"1 records were published" in publisher.read_rest()
-
-
-def test_draining_ends_publishers(start_server: StartServer) -> None:
-    server = start_server()
-    with RawStream((server.host, server.port), "/sources/events") as publisher:
-        publisher.send(RECORD % 1)
-        wait_until(lambda: server.open_streams() == 1)
-        server.process.send_signal(signal.SIGTERM)
-        assert publisher.read_head() == 503
-    assert server.process.wait(timeout=60) == 0
 
 
 # The configuration.

@@ -19,7 +19,7 @@ from tests.server.raw import Cut
 from tests.servers import Server, StartServer, wait_until
 from tests.sources.brokers import RedisServer
 from tests.sources.brokers import redis_client as client
-from tests.sources.live import Subscription, refused
+from tests.sources.live import Subscription, numbers, refused
 
 KEY = "readings"
 
@@ -37,10 +37,6 @@ def add(connection: Redis, first: int, end: int) -> list[str]:
         for number in range(first, end):
             pipe.xadd(KEY, {"data": json.dumps({"id": str(number), "data": "x"})})
         return [str(each) for each in pipe.execute()]
-
-
-def numbers(first: int, end: int) -> list[str]:
-    return [str(number) for number in range(first, end)]
 
 
 def test_live_and_from_an_id(start_one: StartServer, redis_server: RedisServer) -> None:

@@ -1,51 +1,18 @@
-"""Access control: hosts, origins, tokens, certificates, sockets and malformed requests."""
+"""What is asked of a request: its host, origin and token, and that it is well-formed."""
 
 from __future__ import annotations
 
 import contextlib
 import http.client
-import json
-import os
 import socket
-import ssl
-import stat
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests import children
-from tests.certificates import Certificates, tls_options
 from tests.server.raw import RawStream
-from tests.servers import ROOT, Server, StartServer, launch, on_unix_socket
-
-RECORD = b'{"id":"%d","data":"x"}\n'
-RESULT = b'{"id":"%d","result":"processed_x","status":"success"}\n'
-TOKEN = "hush-4711"
-
-
-@dataclass
-class Answer:
-    """A response that has been read to its end."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    def problem(self) -> dict[str, Any]:
-        """Return the problem document, which must be one."""
-        assert self.headers["content-type"].split(";")[0] == "application/problem+json"
-        document = json.loads(self.body)
-        assert document["status"] == self.status
-        assert document["title"]
-        assert document["detail"]
-        assert isinstance(document, dict)
-        return document
+from tests.server.requests import RECORD, RESULT, TOKEN, Answer, answer_on, ask, connect
+from tests.servers import Server, StartServer, launch
 
 
 @contextlib.contextmanager
@@ -75,40 +42,6 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     path.write_text(f"{TOKEN}\n")
     with well_behaved("--token-file", str(path), "--max-stream-bytes", "1000") as server:
         yield server
-
-
-def connect(server: Server) -> socket.socket:
-    return socket.create_connection((server.host, server.port), timeout=60)
-
-
-def answer_on(connection: socket.socket, method: str = "GET") -> Answer:
-    response = http.client.HTTPResponse(connection, method=method)
-    response.begin()
-    headers = {name.lower(): value for name, value in response.getheaders()}
-    return Answer(response.status, headers, response.read())
-
-
-def ask(server: Server, request: str | bytes) -> Answer:
-    """Send the lines of a request as they are; a head needs no CR and no last lines here."""
-    if isinstance(request, str):
-        request = "\r\n".join([*request.splitlines(), "", ""]).encode()
-    with connect(server) as connection:
-        connection.sendall(request)
-        return answer_on(connection)
-
-
-def process_one(connection: socket.socket, host: str = "localhost") -> bytes:
-    """Process a record on a connection and return the result, read before the request ends."""
-    head = f"POST /streaming-process HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\n"
-    record = RECORD % 1
-    connection.sendall(head.encode() + b"%x\r\n%b\r\n" % (len(record), record))
-    response = http.client.HTTPResponse(connection, method="POST")
-    response.begin()
-    assert response.status == 200
-    line = response.readline()
-    connection.sendall(b"0\r\n\r\n")
-    assert response.read() == b""
-    return line
 
 
 # Host and Origin.
@@ -200,13 +133,6 @@ def test_a_refused_body_is_not_processed(shared: Server) -> None:
 # The token.
 
 
-@pytest.fixture
-def token_file(tmp_path: Path) -> str:
-    path = tmp_path / "token"
-    path.write_text(TOKEN + "\n")
-    return str(path)
-
-
 @pytest.mark.parametrize("way", ["file", "variable"])
 def test_the_token_is_asked_for(start_server: StartServer, token_file: str, way: str) -> None:
     if way == "file":
@@ -280,193 +206,6 @@ def test_the_token_is_not_logged(start_server: StartServer, token_file: str) -> 
     out, err = server.process.communicate()
     assert '"event": "stream"' in err
     assert TOKEN not in out + err
-
-
-# Addresses beyond loopback.
-
-
-def run(
-    *arguments: str, env: dict[str, str] | None = None, timeout: float = children.LIMIT
-) -> subprocess.CompletedProcess[str]:
-    return children.run(
-        [sys.executable, "-m", "server", *arguments],
-        cwd=ROOT,
-        env={**os.environ, **(env or {})},
-        text=True,
-        timeout=timeout,
-    )
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])
-def test_an_open_address_is_refused(host: str) -> None:
-    done = run("--host", host, "--port", "0")
-    assert done.returncode == 2
-    assert done.stderr.count("\n") == 1
-    for word in ("token_file", "tls_client_ca", "insecure"):
-        assert word in done.stderr
-
-
-@pytest.mark.parametrize("name", ["FORSTCORE_TOKEN", "FORSTCORE_TLS_CLIENT_CA"])
-def test_an_empty_guard_guards_nothing(name: str) -> None:
-    try:
-        done = run("--host", "0.0.0.0", "--port", "0", env={name: ""})
-    except subprocess.TimeoutExpired:
-        pytest.fail("it listens beyond loopback for everybody")
-    assert done.returncode == 2
-
-
-@pytest.mark.parametrize("way", ["insecure", "token"])
-def test_an_open_address_can_be_meant(start_server: StartServer, token_file: str, way: str) -> None:
-    option = ["--insecure"] if way == "insecure" else ["--token-file", token_file]
-    server = start_server("--host", "0.0.0.0", *option)
-    server.host = "127.0.0.1"
-    head = "GET /version HTTP/1.1\nHost: localhost"
-    assert ask(server, head).status == (200 if way == "insecure" else 401)
-    assert ask(server, "GET /version HTTP/1.1\nHost: example.test").status == 403
-
-
-# TLS.
-
-
-def test_tls(start_server: StartServer, certificates: Certificates) -> None:
-    server = start_server(*tls_options(certificates))
-    assert server.scheme == "https"
-    with certificates.client().wrap_socket(connect(server), server_hostname="localhost") as secure:
-        assert process_one(secure) == RESULT % 1
-    assert server.stop() == 0
-
-
-def test_a_failed_stream_is_cut_over_tls(
-    start_server: StartServer, certificates: Certificates
-) -> None:
-    server = start_server(*tls_options(certificates))
-    head = b"POST /streaming-process HTTP/1.1\r\nHost: localhost\r\nForst-On-Error: fail\r\n"
-    body = RECORD % 1 + b"junk\n" + RECORD % 2
-    with certificates.client().wrap_socket(connect(server), server_hostname="localhost") as secure:
-        secure.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
-        got = b""
-        while data := secure.recv(65536):
-            got += data
-    assert RESULT % 1 in got
-    assert RESULT % 2 not in got
-    assert not got.endswith(b"0\r\n\r\n")
-
-
-def test_plain_http_gets_nothing_from_tls(
-    start_server: StartServer, certificates: Certificates
-) -> None:
-    server = start_server(*tls_options(certificates))
-    with connect(server) as connection:
-        connection.sendall(b"GET /version HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        with contextlib.suppress(ConnectionResetError):
-            assert not connection.recv(100).startswith(b"HTTP")
-    with certificates.client().wrap_socket(connect(server), server_hostname="localhost") as secure:
-        assert process_one(secure) == RESULT % 1
-
-
-def test_mutual_tls(start_server: StartServer, certificates: Certificates) -> None:
-    friends = certificates.path("friend.pem")
-    # With client certificates wanted, an open address needs no further word.
-    server = start_server(
-        *tls_options(certificates), "--tls-client-ca", friends, "--host", "0.0.0.0"
-    )
-    server.host = "127.0.0.1"
-    for name in ("", "stranger"):
-        with pytest.raises((ssl.SSLError, ConnectionError, http.client.RemoteDisconnected)):
-            use_tls(server, certificates.client(name))
-    assert use_tls(server, certificates.client("friend")) == RESULT % 1
-
-
-def use_tls(server: Server, context: ssl.SSLContext) -> bytes:
-    with context.wrap_socket(connect(server), server_hostname="localhost") as secure:
-        return process_one(secure)
-
-
-@pytest.mark.parametrize("processes", ["1", "2"])
-def test_bad_tls_files_end_it_with_one_line(tmp_path: Path, processes: str) -> None:
-    junk = tmp_path / "junk.pem"
-    junk.write_text("no certificate")
-    for path in (str(tmp_path / "missing.pem"), str(junk)):
-        files = ("--tls-cert", path, "--tls-key", path)
-        try:
-            done = run("--port", "0", "--processes", processes, *files)
-        except subprocess.TimeoutExpired:
-            pytest.fail("it goes on without being able to serve")
-        assert done.returncode in (1, 2)
-        assert done.stderr.count("\n") == 1
-        assert "TLS" in done.stderr or "tls_cert" in done.stderr
-
-
-def test_it_does_not_start_with_a_lenient_parser() -> None:
-    done = run("--port", "0", env={"AIOHTTP_NO_EXTENSIONS": "1"})
-    assert done.returncode == 1
-    assert done.stderr.count("\n") == 1
-    assert "without its compiled HTTP parser" in done.stderr
-
-
-# The Unix socket.
-
-
-def process_on(path: Path) -> bytes:
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(10)
-        connection.connect(str(path))
-        return process_one(connection, "whatever.test")
-
-
-@pytest.mark.parametrize("processes", ["1", "2"])
-def test_the_unix_socket_is_for_its_owner(tmp_path: Path, processes: str) -> None:
-    path = tmp_path / "forst.sock"
-    with on_unix_socket(path, "--processes", processes):
-        assert stat.S_ISSOCK(path.stat().st_mode)
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
-        assert process_on(path) == RESULT % 1
-    assert not path.exists()
-
-
-def test_a_stale_unix_socket_is_replaced(tmp_path: Path) -> None:
-    path = tmp_path / "forst.sock"
-    with socket.socket(socket.AF_UNIX) as dead:
-        dead.bind(str(path))
-    assert path.exists()
-    with on_unix_socket(path):
-        assert process_on(path) == RESULT % 1
-
-
-def test_a_live_unix_socket_is_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / "forst.sock"
-    with on_unix_socket(path):
-        done = run("--unix-socket", str(path))
-        assert done.returncode == 1
-        assert done.stderr.count("\n") == 1
-        assert str(path) in done.stderr
-        assert process_on(path) == RESULT % 1
-
-
-def test_a_busy_unix_socket_is_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / "forst.sock"
-    with contextlib.ExitStack() as stack:
-        busy = stack.enter_context(socket.socket(socket.AF_UNIX))
-        busy.bind(str(path))
-        busy.listen(0)
-        before = path.stat().st_ino
-        for _ in range(10):
-            waiting = stack.enter_context(socket.socket(socket.AF_UNIX))
-            waiting.setblocking(False)
-            with contextlib.suppress(BlockingIOError):
-                waiting.connect(str(path))
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            assert run("--unix-socket", str(path), timeout=5).returncode == 1
-        assert path.stat().st_ino == before
-
-
-def test_a_file_in_the_place_of_the_unix_socket_is_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / "forst.sock"
-    path.write_text("precious")
-    done = run("--unix-socket", str(path))
-    assert done.returncode == 1
-    assert done.stderr.count("\n") == 1
-    assert path.read_text() == "precious"
 
 
 # Expect: 100-continue.
