@@ -216,7 +216,7 @@ def _has_one_reader(name: str, url: str) -> bool:
     try:
         return bool(SourceUrl(name, url).take("client"))
     except SourceError:
-        # What is wrong with it is told when it is opened.
+        # Opening it reports what is wrong with it.
         return False
 
 

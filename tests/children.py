@@ -21,7 +21,7 @@ Command = str | Sequence[str | Path]
 
 
 def default_signals() -> None:
-    """Give children the default action for signals that this process was told to ignore.
+    """Give children the default action for signals that this process ignores.
 
     `nohup` and the `&` of a script ignore SIGHUP and SIGINT, and children would inherit that. A
     handler is not inherited; one that does nothing ignores the signal here as before.

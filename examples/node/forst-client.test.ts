@@ -675,11 +675,11 @@ async function warnings(run: () => Promise<unknown>): Promise<string[]> {
   return found;
 }
 
-test("rejected lines are told to who does not ask", async () => {
-  const told = ["forstcore: 1 of 3 lines were rejected, see onError"];
-  assert.deepEqual(await warnings(() => all(stream(INVALID))), told);
+test("rejected lines are logged unless the caller asks for them", async () => {
+  const logged = ["forstcore: 1 of 3 lines were rejected, see onError"];
+  assert.deepEqual(await warnings(() => all(stream(INVALID))), logged);
   const input = INVALID.map((one) => `${JSON.stringify(one)}\n`);
-  assert.deepEqual(await warnings(() => all(client.processStreamingData(ENDPOINT, input))), told);
+  assert.deepEqual(await warnings(() => all(client.processStreamingData(ENDPOINT, input))), logged);
   assert.deepEqual(await warnings(() => all(stream(INVALID, { onError: "skip" }))), []);
   assert.deepEqual(await warnings(() => all(stream(INVALID, { onEnd: () => {} }))), []);
   assert.deepEqual(await warnings(() => all(stream(THREE))), []);
@@ -820,7 +820,7 @@ test("half a response is an error", async () => {
   }
 });
 
-test("an answer that is no stream is told", async () => {
+test("an answer that is no stream is reported", async () => {
   const [url, server] = await listen((socket) => {
     onRequest(socket, () => socket.write(answer("<!doctype html>", "<title>", "</title>")));
   });
@@ -853,9 +853,9 @@ test("a live stream tells what was missed", async () => {
   const options = { onMissed: (count: number | undefined) => missed.push(count) };
   const found = await all(integration.processRealTimeData({ source: "events" }, options));
   assert.deepEqual([found, missed], [[result(1)], [5, undefined]]);
-  const told = await warnings(() => all(integration.processRealTimeData({ source: "events" })));
+  const logged = await warnings(() => all(integration.processRealTimeData({ source: "events" })));
   assert.deepEqual(
-    told,
+    logged,
     ["5", "some"].map((count) => `forstcore: ${count} records of a live stream were missed`),
   );
   server.close();
@@ -888,7 +888,7 @@ test("a request whose body was read before is refused", async () => {
   await assert.rejects(run, { name: "TypeError", message: /request\.raw/ });
 });
 
-test("who stands behind a web application is told the counts", async () => {
+test("the counts reach the client of a web application", async () => {
   const integration = new StreamingIntegration(client);
   const server = createHttpServer((request, response) => {
     void integration.handleStreamingRequest(request, response);

@@ -33,7 +33,7 @@ _LIBRARIES = (
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 def command(as_json: bool) -> None:
     """Show versions, the CPU path in use, and the configuration that holds."""
-    told = {
+    report = {
         "forstcore": forstcore.__version__,
         "python": f"{platform.python_version()} ({platform.python_implementation()}"
         f"{', free-threaded' if sysconfig.get_config_var('Py_GIL_DISABLED') else ''})",
@@ -53,14 +53,14 @@ def command(as_json: bool) -> None:
         },
     }
     if as_json:
-        json.dump(told, sys.stdout, indent=2)
+        json.dump(report, sys.stdout, indent=2)
         print()
         return
-    for name, value in told.items():
-        _tell(name, value)
+    for name, value in report.items():
+        _show(name, value)
 
 
-def _tell(name: str, value: Any) -> None:
+def _show(name: str, value: Any) -> None:
     if isinstance(value, dict):
         print(f"{name}:" if value else f"{name}: none")
         for inner, each in value.items():

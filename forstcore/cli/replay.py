@@ -34,7 +34,7 @@ _MOST_STARTS = 8  # places at which a line may be cut
 
 
 class ErrorFileReader(Inputs):
-    """The lines that an error file holds; damaged ones are told and left out.
+    """The lines that an error file holds; damaged ones are reported and left out.
 
     A line is damaged where a crash or a full disk has cut it. What another process has written
     behind such a line is found all the same.
@@ -164,7 +164,7 @@ def command(
     """Process the lines of an error file again: those that --errors wrote.
 
     Lines that fail again keep the file and the number that they had in the first place. Lines
-    that a crash or a full disk has damaged are told and left out; the exit status is 1 then.
+    that a crash or a full disk has damaged are reported and left out; the exit status is 1 then.
     """
     if to and (processor or processors):
         raise click.UsageError("--to has the server choose; give the endpoint in its URL")

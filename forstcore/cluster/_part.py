@@ -63,7 +63,7 @@ class RunConfig:
 
 
 def report_of(part: str) -> str:
-    """Name the file in which it is told what a part came to, until there is a manifest."""
+    """Name the file with the report of a part, which counts until there is a manifest."""
     return f".{part.removesuffix('.ndjson')}.json"
 
 

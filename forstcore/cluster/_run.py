@@ -84,7 +84,7 @@ def run(
         blocks: all blocks.
         done: the parts that are there already, by the numbers of their blocks.
         retries: how often a task that raised is tried again.
-        on_part: is told each part that has been made.
+        on_part: called with each part that has been made.
 
     Returns:
         All parts, in the order of their blocks.

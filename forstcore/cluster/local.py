@@ -33,7 +33,7 @@ def local_cluster(processes: int | None = None) -> Iterator[Client]:
         A client of it, when all are there.
     """
     several = processes or os.cpu_count() or 1
-    # What goes wrong on a worker is told as the error of a task, too.
+    # What goes wrong on a worker is reported as the error of a task, too.
     with (
         LocalCluster(
             n_workers=0,

@@ -63,7 +63,7 @@ class ControlLines:
         digest = digest_text(self.digest)
         counters: dict[str, object] = {**counters_of(self._stream), "digest": digest}
         if came_to_nothing(self._stream):
-            # A client that is told nothing else has to know why.
+            # With on_error=skip, nothing else says why there are no results.
             counters["errors_by_code"] = self._stream.errors_by_code()
         return wire.control_line(wire.END, json.dumps(counters, separators=(",", ":")).encode())
 

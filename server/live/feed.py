@@ -132,7 +132,7 @@ class Feed:
             self._on_end(self)
             telling.cancel()
             await asyncio.wait([telling])
-            # Whatever that says, the subscribers are told that there is no more.
+            # A failure to close is only logged: the subscribers have to end all the same.
             await log_failure("closing a source's reader", self._close_reader())
         for subscriber in self._subscribers:
             subscriber.finish(error)

@@ -25,8 +25,8 @@ _LAST_LOOK = 0.05  # and the longest pause between two looks.
 class Subscriber(ResponseWriter):
     """Write deliveries to a response, and keep a bounded queue of them for a slow reader.
 
-    Of a queue that is full the oldest are dropped, and the client is told how many records
-    it missed. Who delivers may instead wait for `flushed`, and then nothing is dropped.
+    Of a queue that is full the oldest are dropped, and a control line says how many records
+    the client missed. Who delivers may instead wait for `flushed`, and then nothing is dropped.
 
     Args:
         counters: counters of what is delivered.

@@ -202,7 +202,7 @@ class ResponseWriter:
         if transport is None:
             return
         if self._protocol.writing_paused or self._pump is not None:
-            # Nobody reads: nothing more can be told, and the memory is wanted back.
+            # Nobody reads: the error cannot be sent, and aborting frees the memory.
             transport.abort()
         elif self._control_lines:
             self.send_now(self._encoded(self._control_lines.error(error), last=True))

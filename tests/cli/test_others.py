@@ -102,10 +102,10 @@ def test_validate_can_be_interrupted(start: Start) -> None:
 def test_bench(run: Run, start: Start) -> None:
     done = run("bench", "--size", "1", "--runs", "1")
     assert (done.returncode, done.stderr) == (0, b"")
-    told = done.stdout.decode().splitlines()
-    assert re.match(r"\d+ MB, [\d,]+ records, 1 runs, scan path \w+$", told[0])
-    assert re.match(r"the core, one thread +[\d,]+ MB/s +[\d.]+ M records/s", told[1])
-    assert re.match(r"the engine, \d+ workers? +[\d,]+ MB/s", told[2])
+    report = done.stdout.decode().splitlines()
+    assert re.match(r"\d+ MB, [\d,]+ records, 1 runs, scan path \w+$", report[0])
+    assert re.match(r"the core, one thread +[\d,]+ MB/s +[\d.]+ M records/s", report[1])
+    assert re.match(r"the engine, \d+ workers? +[\d,]+ MB/s", report[2])
     assert run("bench", "--size", "0").returncode == 2
     process = start("bench", "--size", "64", "--runs", "100")
     assert process.stdout
@@ -116,10 +116,10 @@ def test_bench(run: Run, start: Start) -> None:
 
 def test_info(run: Run) -> None:
     done = run("info", "--json", env={"FORSTCORE_TOKEN": "hush-4711", "FORSTCORE_PORT": "81"})
-    told = json.loads(done.stdout)
-    assert told["forstcore"] == forstcore.__version__
-    assert told["scan_path"] in told["scan_paths"]
-    assert told["variables"] == {"FORSTCORE_PORT": "81", "FORSTCORE_TOKEN": "set"}
+    report = json.loads(done.stdout)
+    assert report["forstcore"] == forstcore.__version__
+    assert report["scan_path"] in report["scan_paths"]
+    assert report["variables"] == {"FORSTCORE_PORT": "81", "FORSTCORE_TOKEN": "set"}
     plain = run("info")
     assert b"scan_path: " in plain.stdout
     assert run("info", "--yaml").returncode == 2

@@ -183,7 +183,7 @@ def test_what_does_no_harm_is_done(tmp_path: Path, line: str, written: bytes) ->
         ("F process in -o /dev/full", b"/dev/full: No space left on device"),
     ],
 )
-def test_what_cannot_be_written_is_told(tmp_path: Path, line: str, said: bytes) -> None:
+def test_what_cannot_be_written_is_reported(tmp_path: Path, line: str, said: bytes) -> None:
     (tmp_path / "in").write_bytes(INPUT)
     done = shell(tmp_path, line)
     assert (done.returncode, done.stderr) == (3, b"forstcore: " + said + b"\n")

@@ -245,16 +245,16 @@ def test_progress_is_for_terminals(start: Start, tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     process = start("process", "in", "-o", "out", stderr=theirs)
     os.close(theirs)
-    told = b""
+    shown = b""
     try:
         while data := os.read(ours, 1000):
-            told += data
+            shown += data
     except OSError:
         pass  # The other end is closed.
     os.close(ours)
     assert process.wait(60) == 0
-    assert re.search(rb"1,001 results of 0\.\d MB processed in [\d.]+ s \([\d,]+ MB/s\)", told)
-    assert b"3 lines were rejected" in told
+    assert re.search(rb"1,001 results of 0\.\d MB processed in [\d.]+ s \([\d,]+ MB/s\)", shown)
+    assert b"3 lines were rejected" in shown
 
 
 def test_progress_can_be_asked_for(start: Start) -> None:
@@ -262,10 +262,10 @@ def test_progress_can_be_asked_for(start: Start) -> None:
     assert process.stdin
     assert process.stderr
     # It is drawn with what comes, some times a second.
-    told = b""
-    while b"records/s" not in told:
+    shown = b""
+    while b"records/s" not in shown:
         process.stdin.write(RECORDS)
         process.stdin.flush()
         os.set_blocking(process.stderr.fileno(), False)
-        told += process.stderr.read() or b""
-    assert re.search(rb"MB/s  [\d,]+ records/s  0 errors", told)
+        shown += process.stderr.read() or b""
+    assert re.search(rb"MB/s  [\d,]+ records/s  0 errors", shown)

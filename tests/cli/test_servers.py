@@ -153,10 +153,10 @@ def test_replay_reads_past_what_is_damaged(run: Run, tmp_path: Path) -> None:
     assert done.returncode == 1
     results = (tmp_path / "out").read_bytes()
     assert results == b'{"id":"","result":"processed_x","status":"success"}\n' * 5
-    told = done.stderr.decode().splitlines()
-    numbers = [int(each.split("line ")[1].split(":")[0]) for each in told[:-1]]
+    reported = done.stderr.decode().splitlines()
+    numbers = [int(each.split("line ")[1].split(":")[0]) for each in reported[:-1]]
     assert numbers == [2, 3, 5, 6, 7, 9, 10, 11, 12]
-    assert told[-1] == "forstcore: 9 damaged lines were left out of errors"
+    assert reported[-1] == "forstcore: 9 damaged lines were left out of errors"
     # What fails again has the place that it had in the first place.
     text = b"\n".join(damaged).replace(b'{\\"n\\":', b'{\\"id\\":')
     (tmp_path / "errors").write_bytes(text)
@@ -254,16 +254,16 @@ def test_watch_shows_a_table_on_a_terminal(run: Run, start: Start, server: Serve
         env={"COLUMNS": "100", "LINES": "30"},
     )
     os.close(theirs)
-    told = b""
-    while b"cellar" not in told:
-        told += os.read(ours, 10_000)
+    screen = b""
+    while b"cellar" not in screen:
+        screen += os.read(ours, 10_000)
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == -signal.SIGINT
-    while b"\x1b[?1049l" not in told:
-        told += os.read(ours, 10_000)
+    while b"\x1b[?1049l" not in screen:
+        screen += os.read(ours, 10_000)
     os.close(ours)
-    assert re.search(rb"id +level +place", told)
-    assert b"\x7f" not in told
+    assert re.search(rb"id +level +place", screen)
+    assert b"\x7f" not in screen
 
 
 @pytest.mark.parametrize(

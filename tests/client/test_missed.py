@@ -13,7 +13,7 @@ from tests.servers import StartServer
 LINE = b'{"id":"%d","data":"' + b"x" * 100 + b'"}\n'
 
 
-def test_what_the_source_has_no_more_is_told(
+def test_what_the_source_has_no_more_is_reported(
     start_one: StartServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     server = start_one("--ring-size", "65536", "--no-access-log")

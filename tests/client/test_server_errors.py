@@ -207,7 +207,7 @@ def test_responses_that_no_server_of_ours_gives(response: bytes, code: str, resu
     asyncio.run(run())
 
 
-def test_they_are_told_without_the_compiled_parser_too() -> None:
+def test_they_are_refused_without_the_compiled_parser_too() -> None:
     tests = f"{__file__}::{test_responses_that_no_server_of_ours_gives.__name__}"
     subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tests],
@@ -235,7 +235,7 @@ def test_unknown_control_lines_are_for_others() -> None:
     asyncio.run(run())
 
 
-def test_the_error_of_the_server_is_told() -> None:
+def test_the_error_of_the_server_is_reported() -> None:
     async def run() -> None:
         line = b":error " + json.dumps({"code": "spool", "detail": "disk full"}).encode()
         async with canned(ok(b":ack 0", line)) as url:

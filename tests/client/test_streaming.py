@@ -300,7 +300,7 @@ def test_text_survives(server: Server) -> None:
     assert asyncio.run(results(server.url, [record(1, data)])) == [result(1, data)]
 
 
-def test_what_is_no_record_can_be_told(server: Server) -> None:
+def test_what_is_no_record_can_be_reported(server: Server) -> None:
     async def run() -> None:
         lines = [line(1), b"junk\n", line(3)]
         async with ForstStreamingClient(server.url) as client:
@@ -395,7 +395,7 @@ def test_the_producers_error_without_a_loop(server: Server) -> None:
 
 
 @pytest.mark.parametrize("resume", [False, True])
-def test_errors_are_told_from_results_that_look_like_them(
+def test_errors_are_distinguished_from_results_that_look_like_them(
     start_one: StartServer, tmp_path: Path, resume: bool
 ) -> None:
     (tmp_path / "routes.py").write_text(

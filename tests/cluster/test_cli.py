@@ -122,8 +122,8 @@ def test_ctrl_c_leaves_nothing_half(tmp_path: Path) -> None:
         time.sleep(0.05)
     # As a terminal does: to all of its processes.
     os.killpg(process.pid, signal.SIGINT)
-    _, told = process.communicate(timeout=60)
-    assert (process.returncode, told) == (-signal.SIGINT, b"")
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (-signal.SIGINT, b"")
     assert [path.name for path in out.iterdir() if not path.name.startswith("part-")] == []
     wait_for_end(process.pid)
 

@@ -266,7 +266,7 @@ def test_a_run_can_be_resumed(process: Process, files: list[Path], tmp_path: Pat
     options: dict[str, Any] = {"processor": marked, "blocksize": 20_000, "retries": 0}
     with pytest.raises(forstcore.ClusterError, match=r"block \d+ .*0\.ndjson, bytes"):
         process(files[:1], **options)
-    # A part counts once it is told what it came to, which is behind the part itself.
+    # A part counts once its report is written, which is after the part itself.
     whole = {
         path: path.stat().st_mtime_ns
         for path in (tmp_path / "out").glob("part-*.ndjson")

@@ -291,7 +291,7 @@ def failing_after(number: int, out: str = "") -> Any:
 
 
 def test_a_run_that_broke_off_can_be_replaced(process: Process, tmp_path: Path) -> None:
-    """Each of its files is told of by a report, from the moment that it is there."""
+    """A report names each of its files from the moment that it is there."""
     (tmp_path / "a").write_bytes(b"".join(map(record, range(100))) + b'{"id":1}\n')
     options: dict[str, Any] = {"blocksize": 200, "retries": 0, "collect_errors": True}
     with pytest.raises(forstcore.ClusterError):

@@ -47,14 +47,14 @@ class TestRecords:
     def test_every_value(self, cases: ModuleType, scan_path: str) -> None:
         for text in GOOD:
             value = json.loads(text)
-            (told,) = lines(run(cases.inspect, b' {"a" :[1], "v" : ' + text + b" } "))
+            (inspected,) = lines(run(cases.inspect, b' {"a" :[1], "v" : ' + text + b" } "))
             kinds = {type(None): 1, bool: 2 + (value is True), int: 4, float: 4, str: 5, list: 6}
-            assert told["kind"] == kinds.get(type(value), 7)
-            assert told["value"] == value
-            assert told["record"] == {"a": [1], "v": value}
+            assert inspected["kind"] == kinds.get(type(value), 7)
+            assert inspected["value"] == value
+            assert inspected["record"] == {"a": [1], "v": value}
             if isinstance(value, str):
-                assert told["text"] == value
-                assert told["escaped"] == (b"\\" in text)
+                assert inspected["text"] == value
+                assert inspected["escaped"] == (b"\\" in text)
 
     def test_what_is_no_json_is_refused_before(self, cases: ModuleType) -> None:
         for text in BAD:
@@ -89,20 +89,20 @@ class TestRecords:
     def test_numbers(
         self, cases: ModuleType, text: str, integer: int | None, number: float
     ) -> None:
-        (told,) = lines(run(cases.inspect, b'{"v":%b}' % text.encode()))
-        assert told.get("integer") == integer
-        assert told["number"] == number
+        (inspected,) = lines(run(cases.inspect, b'{"v":%b}' % text.encode()))
+        assert inspected.get("integer") == integer
+        assert inspected["number"] == number
 
     @given(st.floats(allow_nan=False, allow_infinity=False))
     def test_any_double_comes_back(self, cases: ModuleType, number: float) -> None:
-        (told,) = lines(run(cases.inspect, b'{"v":%b}' % repr(number).encode()))
-        assert told["number"] == number
+        (inspected,) = lines(run(cases.inspect, b'{"v":%b}' % repr(number).encode()))
+        assert inspected["number"] == number
 
     @given(st.text())
     def test_any_text_comes_back(self, cases: ModuleType, text: str) -> None:
         line = json.dumps({"v": text}).encode()
-        (told,) = lines(run(cases.inspect, line))
-        assert told["text"] == told["value"] == text
+        (inspected,) = lines(run(cases.inspect, line))
+        assert inspected["text"] == inspected["value"] == text
 
     @pytest.mark.parametrize("count", [0, 1, 30, 31, 32, 33, 34, 200])
     @pytest.mark.parametrize("name", [b"v", rb"\u0076"])
@@ -111,15 +111,15 @@ class TestRecords:
     ) -> None:
         others = b"".join(b'"v%d":{"v":0},' % number for number in range(count))
         line = b'{"v":1,' + others + b'"' + name + b'":2,"vv":3}'
-        (told,) = lines(run(cases.inspect, line))
-        assert told["value"] == 2
-        (told,) = lines(run(cases.inspect, b"{" + others + b'"w":1}'))
-        assert (told["kind"], told["value"]) == (0, None)
+        (inspected,) = lines(run(cases.inspect, line))
+        assert inspected["value"] == 2
+        (inspected,) = lines(run(cases.inspect, b"{" + others + b'"w":1}'))
+        assert (inspected["kind"], inspected["value"]) == (0, None)
 
     @pytest.mark.parametrize("name", [r"\ud83d\ude00", "\U0001f600", r"v\n\/", "é", r"\u00E9"])
     def test_names_with_escapes(self, cases: ModuleType, name: str) -> None:
-        (told,) = lines(run(cases.inspect, f'{{"{name}":0,"\\u0076":1}}'.encode()))
-        assert told["value"] == 1
+        (inspected,) = lines(run(cases.inspect, f'{{"{name}":0,"\\u0076":1}}'.encode()))
+        assert inspected["value"] == 1
 
     @given(
         st.lists(
@@ -170,12 +170,12 @@ class TestRecords:
     ) -> None:
         for size in range(70):
             good = b'{"a":"%b","b":"2"}\n' % (b"x" * size)
-            told = run(cases.members, good + bad + b'\n{"a":"y","c":[1,2,3,4]}\n', on_error="skip")
-            assert told.endswith(b'\n[["a","y",5,1,2],["c",[1,2,3,4],6,1],0]\n')
+            out = run(cases.members, good + bad + b'\n{"a":"y","c":[1,2,3,4]}\n', on_error="skip")
+            assert out.endswith(b'\n[["a","y",5,1,2],["c",[1,2,3,4],6,1],0]\n')
 
     def test_line_numbers(self, cases: ModuleType) -> None:
-        told = lines(run(cases.inspect, b'{"v":1}\n\n{}}\n{"v":2}', first_line=101))
-        assert [line["line"] for line in told] == [101, 103, 104]
+        inspected = lines(run(cases.inspect, b'{"v":1}\n\n{}}\n{"v":2}', first_line=101))
+        assert [line["line"] for line in inspected] == [101, 103, 104]
 
 
 class TestResults:
@@ -226,9 +226,9 @@ class TestResults:
         out = stream.feed(good + record + b"\n" + good)
         before, error, after = out[:6], out[6:-6], out[-6:]
         assert before == after == b"1\n :2\n"
-        told = json.loads(error)
-        assert (told["line"], told["code"]) == (2, "processor_failed")
-        assert told["message"] == "a result starts with ':'"
+        reported = json.loads(error)
+        assert (reported["line"], reported["code"]) == (2, "processor_failed")
+        assert reported["message"] == "a result starts with ':'"
         assert (stream.records, stream.results, stream.errors) == (2, 4, 1)
 
     @given(st.text(max_size=300))

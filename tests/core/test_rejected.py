@@ -60,13 +60,13 @@ def expected(data: bytes, most: int = MOST) -> list[tuple[Any, ...]]:
     st.booleans(),
     st.sampled_from(["skip", "emit"]),
 )
-def test_what_is_told_is_what_is_wrong(
+def test_what_is_reported_is_what_is_wrong(
     lines: list[bytes], sizes: list[int], mark: bool, mode: Literal["skip", "emit"]
 ) -> None:
     whole = data = (b"\xef\xbb\xbf" if mark else b"") + b"\n".join(lines)
     stream = RecordStream(on_error=mode, max_line_size=MOST, keep_rejected=True)
     plain = RecordStream(on_error=mode, max_line_size=MOST)
-    told = []
+    reported = []
     pieces: list[bytes | None] = []
     for size in sizes:
         pieces.append(data[:size])
@@ -79,7 +79,7 @@ def test_what_is_told_is_what_is_wrong(
         if rejected is None:
             continue
         assert len(rejected) == len(list(rejected)) > 0
-        told += [(each.line, each.offset, each.code, each.raw) for each in rejected]
+        reported += [(each.line, each.offset, each.code, each.raw) for each in rejected]
         places = rejected.places
         assert len(places) == (len(rejected) if mode == "emit" else 0)
         for each, place in zip(rejected, places, strict=False):
@@ -89,20 +89,20 @@ def test_what_is_told_is_what_is_wrong(
                 **{"line": each.line, "offset": each.offset},
                 **{"code": each.code, "message": each.message},
             }
-    assert told == expected(whole)
-    assert len(told) == stream.errors
+    assert reported == expected(whole)
+    assert len(reported) == stream.errors
 
 
 @given(st.binary(max_size=200), st.integers(1, 50))
 def test_any_bytes(data: bytes, size: int) -> None:
     stream = RecordStream(on_error="emit", max_line_size=MOST, keep_rejected=True)
-    told = []
+    reported = []
     for at in range(0, len(data) + 1, size):
         stream.feed(data[at : at + size])
-        told += [(e.line, e.offset, e.code, e.raw) for e in stream.take_rejected() or ()]
+        reported += [(e.line, e.offset, e.code, e.raw) for e in stream.take_rejected() or ()]
     stream.finish()
-    told += [(e.line, e.offset, e.code, e.raw) for e in stream.take_rejected() or ()]
-    assert told == expected(data)
+    reported += [(e.line, e.offset, e.code, e.raw) for e in stream.take_rejected() or ()]
+    assert reported == expected(data)
 
 
 def test_fail_tells_of_the_line_that_failed() -> None:
@@ -149,8 +149,8 @@ def test_native_refusals(cases: ModuleType, message: str) -> None:
         "processor_failed",
     ]
     assert [each.raw for each in rejected] == [record, b"nope", record]
-    told = [json.loads(line)["message"] for line in output.splitlines()]
-    for each, text in zip(rejected, told, strict=True):
+    reported = [json.loads(line)["message"] for line in output.splitlines()]
+    for each, text in zip(rejected, reported, strict=True):
         assert each.message.startswith(text)
         assert text
 

@@ -214,8 +214,8 @@ def test_axe_has_nothing_serious_to_say(
     expect(page.locator("#results li.error")).to_have_count(1)
     expect(page.locator("#streams tr")).not_to_have_count(0)
     found = Axe().run(page).response["violations"]
-    told = [f"{each['id']}: {[node['html'] for node in each['nodes']]}" for each in found]
-    assert told == []
+    violations = [f"{each['id']}: {[node['html'] for node in each['nodes']]}" for each in found]
+    assert violations == []
     width = page.evaluate("() => document.documentElement.scrollWidth")
     assert width <= size[0], "the page scrolls sideways"
     assert watched.complaints == []

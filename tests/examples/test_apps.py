@@ -142,7 +142,7 @@ def test_a_server_that_dies_cuts_the_stream(app: Server, server: Server) -> None
     assert "connect" in done.json()["detail"].lower()
 
 
-def test_a_refused_request_is_told_while_it_is_sent(app: Server, server: Server) -> None:
+def test_a_refused_request_is_reported_while_it_is_sent(app: Server, server: Server) -> None:
     with stream(app, {"Forst-On-Error": "perhaps"}) as request:
         request.send(b"{}\n")
         assert request.read_head() == 400
@@ -151,7 +151,7 @@ def test_a_refused_request_is_told_while_it_is_sent(app: Server, server: Server)
     wait_until(lambda: server.open_streams() == 0)
 
 
-def test_a_refused_request_is_told_after_it_was_sent(app: Server) -> None:
+def test_a_refused_request_is_reported_after_it_was_sent(app: Server) -> None:
     # This client reads nothing before it has sent everything.
     done = requests.post(
         f"{app.url}/process",

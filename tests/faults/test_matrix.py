@@ -1,7 +1,7 @@
 """What each fault does to each kind of client is what the documents promise.
 
 With resume every result comes once, in order and unchanged. Without, an input is answered whole,
-or the client is told that it was not.
+or the client gets an error.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def test_with_resume_every_result_comes_once(
 
 
 @pytest.mark.parametrize(("kind", "direction", "way", "compressed"), list(cases()))
-def test_without_resume_a_loss_is_told(
+def test_without_resume_a_loss_is_reported(
     servers: dict[str, Server], kind: Kind, direction: Direction, way: str, compressed: bool
 ) -> None:
     async def run() -> None:

@@ -98,7 +98,7 @@ def test_what_is_sent_ahead_is_bounded_for_all_together(server: Server, kind: st
     assert status == 200
 
 
-def test_a_head_for_which_there_is_no_room_is_told_so(server: Server) -> None:
+def test_a_head_for_which_there_is_no_room_is_answered_503(server: Server) -> None:
     with contextlib.ExitStack() as stack:
         connections = []
         for _ in range(40):

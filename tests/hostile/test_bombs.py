@@ -115,7 +115,7 @@ def broken() -> dict[str, tuple[str, bytes]]:
     }
 
 
-def test_broken_bodies_are_told(target: Target) -> None:
+def test_broken_bodies_are_reported(target: Target) -> None:
     for name, (coding, body) in broken().items():
         reply = send(target, coding, body)
         assert code(reply) == "invalid_encoding", name

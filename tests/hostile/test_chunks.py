@@ -70,7 +70,7 @@ def test_malformed_chunks_end_the_stream(target: Target) -> None:
         attacks[name] = [START, FIRST, damage + BEHIND]
         attacks[f"{name}, at once"] = [START + FIRST + damage + BEHIND]
     for name, replies in target.talk_all(attacks, half_close=True).items():
-        # A parser that fails at once has told of no request: then there is a problem alone.
+        # A parser that fails at once has reported no request: then there is a problem alone.
         statuses = [reply.status for reply in replies]
         assert statuses in ([200], [400], [431], []), name
         for reply in replies:

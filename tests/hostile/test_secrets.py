@@ -52,7 +52,7 @@ def guarded(start_one: StartServer, tmp_path: Path) -> Server:
         ("Origin: https://x.test", "Access-Control-Request-Method: POST"),
     ],
 )
-def test_no_name_is_told_without_the_token(
+def test_no_name_is_shown_without_the_token(
     guarded: Server, method: str, fields: tuple[str, ...]
 ) -> None:
     for path in (

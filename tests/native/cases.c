@@ -63,7 +63,7 @@ inspect(void *state, const fst_record *record, fst_output *out)
     return FST_OK;
 }
 
-/* Writes each member as it is told: its name, its value, and what is known of both. */
+/* Writes each member as the core reports it: its name, its value, and what is known of both. */
 static int
 members(void *state, const fst_record *record, fst_output *out)
 {

@@ -35,7 +35,7 @@ def _as_before() -> Iterator[None]:
         ("reading", "typed", True, "Reading", "Reading"),
     ],
 )
-def test_kinds_are_told_by_the_signature(
+def test_kinds_follow_from_the_signature(
     name: str, kind: str, is_async: bool, takes: str, gives: str
 ) -> None:
     known = REGISTRY[name]

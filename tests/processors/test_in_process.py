@@ -76,9 +76,9 @@ def test_an_error_of_the_source_is_raised_as_it_is() -> None:
 
     outputs = forstcore.process(broken())
     assert next(outputs) == RESULTS[:53]
-    with pytest.raises(OSError, match="gone") as told:
+    with pytest.raises(OSError, match="gone") as caught:
         next(outputs)
-    assert told.value is error
+    assert caught.value is error
 
 
 def test_a_source_that_is_none() -> None:
@@ -91,9 +91,9 @@ def test_a_source_that_is_none() -> None:
 def test_fail_raises_behind_the_results() -> None:
     outputs = forstcore.process(b"{}\n{}\njunk\n{}\n", "same", on_error="fail")
     seen: list[bytes] = []
-    with pytest.raises(forstcore.RecordError, match="line 3, byte 0") as told:
+    with pytest.raises(forstcore.RecordError, match="line 3, byte 0") as caught:
         seen.extend(outputs)
-    assert told.value.line == 3
+    assert caught.value.line == 3
     assert b"".join(seen).startswith(b'{}\n{}\n{"status":"error","line":3,')
 
 

@@ -108,9 +108,9 @@ def test_the_twin_of_the_built_in_one(data: bytes, way: str, mode: Any) -> None:
     if not stream.failed:
         expected += stream.finish()
     if stream.failed:
-        with pytest.raises(forstcore.RecordError) as told:
+        with pytest.raises(forstcore.RecordError) as caught:
             stream.finish()
-        assert str(ended) == str(told.value)
+        assert str(ended) == str(caught.value)
     else:
         assert ended is None
     # Equal as JSON: the core passes strings through as they came.
@@ -328,8 +328,8 @@ def test_failures_are_logged_a_few_a_second(caplog: pytest.LogCaptureFixture) ->
     assert output.count(b"\n") == 3000
     assert 5 <= len(caplog.records) < 50
     left_out = sum(int(number) for number in _numbers(caplog.messages))
-    told = sum("failed on line" in message for message in caplog.messages)
-    assert told + left_out == 3000
+    logged = sum("failed on line" in message for message in caplog.messages)
+    assert logged + left_out == 3000
 
 
 def _numbers(messages: list[str]) -> Iterator[str]:

@@ -141,10 +141,10 @@ def test_a_module_that_was_imported_before(place: Path) -> None:
 def test_what_cannot_be_loaded(place: Path, text: str, cause: str, by_path: bool) -> None:
     path = place / "broken.py"
     path.write_text(text)
-    with pytest.raises(LoadError) as told:
+    with pytest.raises(LoadError) as caught:
         Loader([str(path) if by_path else "broken"]).load({"healthz"})
-    assert re.search(cause, str(told.value), re.DOTALL)
-    assert "broken" in str(told.value)
+    assert re.search(cause, str(caught.value), re.DOTALL)
+    assert "broken" in str(caught.value)
     assert dict(REGISTRY) == {}
 
 

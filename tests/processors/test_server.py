@@ -146,7 +146,7 @@ def test_a_client_that_sends_all_before_it_reads(start_server: StartServer) -> N
         assert answer.content == line * 30_000
 
 
-# One at a time, and what is told on the way.
+# One at a time, and what is reported on the way.
 
 
 def test_a_lone_record_comes_back_at_once(served: Server) -> None:
@@ -362,7 +362,7 @@ def test_a_reader_that_stops_stops_the_reading(start_server: StartServer) -> Non
 
 
 @pytest.mark.parametrize("processes", ["1", "2"])
-def test_what_cannot_be_loaded_is_told_once(tmp_path: Path, processes: str) -> None:
+def test_what_cannot_be_loaded_is_reported_once(tmp_path: Path, processes: str) -> None:
     (tmp_path / "broken.py").write_text("import nothing_of_that_name\n")
     done = children.run(
         [*SERVER, "--processes", processes, "--processors", str(tmp_path / "broken.py")],

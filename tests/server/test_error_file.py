@@ -193,7 +193,7 @@ def test_several_processes_write_to_one_file(start_server: StartServer, tmp_path
     assert len(entries(file)) == 20
 
 
-def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     done = children.run(
         [sys.executable, "-m", "server", "--port", "0", "--errors", str(tmp_path / "no" / "file")],
         cwd=ROOT,
@@ -333,9 +333,9 @@ def test_a_disk_that_stands_still_holds_up_nobody(start_one: StartServer, tmp_pa
         assert rejected(server, "dropped") > 100
         assert server.stop() == 0
         assert server.process.stderr
-        told = server.process.stderr.read()
-        assert "they come faster than they can be written" in told
-        assert "rejected lines were not written" in told
+        logged = server.process.stderr.read()
+        assert "they come faster than they can be written" in logged
+        assert "rejected lines were not written" in logged
     finally:
         os.close(reader)
 

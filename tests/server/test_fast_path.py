@@ -21,13 +21,13 @@ from server.config import ServerConfig
 from server.http._chunked import ChunkedDecoder, ChunkedError
 from server.process import event_loop
 from server.streams import core as streaming
-from server.streams import fast_path as relay
+from server.streams import fast_path
 from server.streams._fast_path import AVAILABLE, FastPath
 from server.worker import serve
 from tests.server.raw import RawStream, chunk
 from tests.servers import StartServer
 
-pytestmark = pytest.mark.skipif(not AVAILABLE, reason="streams are relayed on Linux only")
+pytestmark = pytest.mark.skipif(not AVAILABLE, reason="the fast path exists on Linux only")
 
 RECORD = b'{"id":"1","data":"a"}\n'
 RESULT = b'{"id":"1","result":"processed_a","status":"success"}\n'
@@ -45,7 +45,7 @@ class Alone:
     decoder: ChunkedDecoder = field(default_factory=ChunkedDecoder)
     stream: RecordStream = field(default_factory=lambda: RecordStream(on_error="emit"))
 
-    def relay(self) -> FastPath:
+    def fast_path(self) -> FastPath:
         return FastPath(
             self.epoll.fileno(), self.near.fileno(), self.buffer, self.decoder, self.stream
         )
@@ -76,7 +76,7 @@ def alone() -> Iterator[Alone]:
 
 
 def test_records_come_back(alone: Alone) -> None:
-    served = alone.relay()
+    served = alone.fast_path()
     alone.far.sendall(chunk(RECORD))
     assert served.run(ANY, ANY, ANY) == b""
     assert alone.answer() == RESULT
@@ -90,7 +90,7 @@ def test_records_come_back(alone: Alone) -> None:
 
 def test_nothing_to_read_is_waited_for_in_vain(alone: Alone) -> None:
     started = time.monotonic()
-    served = alone.relay()
+    served = alone.fast_path()
     assert served.run(ANY, ANY, ANY) == b""
     assert served.size == 0
     assert time.monotonic() - started >= 0.004
@@ -102,7 +102,7 @@ def test_another_descriptor_is_left_to_the_loop(alone: Alone) -> None:
         alone.epoll.register(read, select.EPOLLIN)
         os.write(write, b"x")
         alone.far.sendall(chunk(RECORD))
-        served = alone.relay()
+        served = alone.fast_path()
         assert served.run(ANY, ANY, ANY) == b""
         assert served.size == 0
         # Neither event is lost to who waits next.
@@ -117,14 +117,14 @@ def test_another_descriptor_is_left_to_the_loop(alone: Alone) -> None:
 
 def test_the_end_of_the_connection_is_left_to_the_loop(alone: Alone) -> None:
     alone.far.shutdown(socket.SHUT_WR)
-    served = alone.relay()
+    served = alone.fast_path()
     assert served.run(ANY, ANY, ANY) == b""
     assert alone.near.recv(1) == b""
 
 
 def test_it_stops_behind_the_body(alone: Alone) -> None:
     alone.far.sendall(chunk(RECORD) + b"0\r\n\r\nGET /")
-    served = alone.relay()
+    served = alone.fast_path()
     assert served.run(ANY, ANY, ANY) == b""
     assert alone.decoder.finished
     assert alone.buffer[alone.decoder.rest : served.size] == b"GET /"
@@ -134,14 +134,14 @@ def test_it_stops_behind_the_body(alone: Alone) -> None:
 def test_it_stops_at_the_error_that_ends_a_stream(alone: Alone) -> None:
     alone.stream = RecordStream(on_error="fail")
     alone.far.sendall(chunk(RECORD + b"{}}\n" + RECORD))
-    assert alone.relay().run(ANY, ANY, ANY) == b""
+    assert alone.fast_path().run(ANY, ANY, ANY) == b""
     assert alone.stream.failed
     assert alone.answer().startswith(RESULT + b'{"status":"error","line":2,')
 
 
 def test_a_malformed_body(alone: Alone) -> None:
     alone.far.sendall(chunk(RECORD))
-    served = alone.relay()
+    served = alone.fast_path()
     assert served.run(ANY, ANY, ANY) == b""
     alone.far.setblocking(True)
     alone.far.sendall(b"xyz")
@@ -155,7 +155,7 @@ def test_it_keeps_clear_of_limits(alone: Alone, limit: int) -> None:
     limits = [ANY, ANY, ANY]
     limits[limit] = len(alone.buffer) - 1
     alone.far.sendall(chunk(RECORD))
-    served = alone.relay()
+    served = alone.fast_path()
     assert served.run(*limits) == b""
     assert (served.size, alone.stream.lines, alone.decoder.chunks) == (0, 0, 0)
     limits[limit] += 1
@@ -170,7 +170,7 @@ def test_it_keeps_clear_of_limits(alone: Alone, limit: int) -> None:
 def test_what_the_socket_does_not_take_comes_back(alone: Alone) -> None:
     alone.near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
     alone.far.setblocking(False)
-    served = alone.relay()
+    served = alone.fast_path()
     records = rest = b""
     while not rest:
         records += 50 * RECORD
@@ -187,7 +187,7 @@ def test_what_the_socket_does_not_take_comes_back(alone: Alone) -> None:
 def test_a_reader_that_has_gone(alone: Alone) -> None:
     alone.far.sendall(chunk(RECORD))
     alone.far.shutdown(socket.SHUT_RD)
-    assert body_of(alone.relay().run(ANY, ANY, ANY)) == RESULT
+    assert body_of(alone.fast_path().run(ANY, ANY, ANY)) == RESULT
 
 
 def test_a_turn_ends(alone: Alone) -> None:
@@ -207,7 +207,7 @@ def test_a_turn_ends(alone: Alone) -> None:
     threads = [threading.Thread(target=send), threading.Thread(target=receive)]
     for thread in threads:
         thread.start()
-    served = alone.relay()
+    served = alone.fast_path()
     # The sender alone would go on for ever: that these end is what is tested.
     for _ in range(5):
         left = served.run(ANY, ANY, ANY)
@@ -234,7 +234,7 @@ def test_the_garbage_collector_may_meet_it(alone: Alone) -> None:
 
     buffer = Buffer(4096)
     alone.buffer = buffer
-    buffer.user = alone.relay()
+    buffer.user = alone.fast_path()
     left = weakref.ref(buffer)
     alone.buffer = bytearray()
     del buffer
@@ -242,11 +242,11 @@ def test_the_garbage_collector_may_meet_it(alone: Alone) -> None:
     assert left() is None
 
 
-def test_a_lone_stream_is_relayed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lone_stream_takes_the_fast_path(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[FastPath | None] = []
 
     def watched(*arguments: object) -> FastPath | None:
-        made.append(relay.fast_path_of(*arguments))  # type: ignore[arg-type]
+        made.append(fast_path.fast_path_of(*arguments))  # type: ignore[arg-type]
         return made[-1]
 
     monkeypatch.setattr(streaming, "fast_path_of", watched)
@@ -278,7 +278,7 @@ def test_a_lone_stream_is_relayed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert made[0].sent > 100 * len(RESULT)
 
 
-def test_a_relayed_stream_leaves_room_for_others(start_server: StartServer) -> None:
+def test_the_fast_path_leaves_room_for_others(start_server: StartServer) -> None:
     server = start_server()
     address = (server.host, server.port)
     with RawStream(address) as first, RawStream(address) as second:
@@ -294,7 +294,7 @@ def test_a_relayed_stream_leaves_room_for_others(start_server: StartServer) -> N
 
 @pytest.mark.parametrize("option", ["--max-stream-records", "--max-stream-bytes"])
 def test_limits_hold_to_the_record(start_server: StartServer, option: str) -> None:
-    """The relay gives way before a limit, so that it is met exactly."""
+    """The fast path gives way before a limit, so that it is met exactly."""
     records = 10_000
     limit = records if option == "--max-stream-records" else records * len(RECORD)
     server = start_server(option, str(limit))

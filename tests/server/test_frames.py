@@ -99,7 +99,7 @@ def test_heartbeats_are_no_progress(start_server: StartServer) -> None:
     assert json.loads(lines[-1][7:])["code"] == "timeout"
 
 
-def test_a_failed_record_is_told(server: Server) -> None:
+def test_a_failed_record_is_reported(server: Server) -> None:
     with stream(server, Forst_On_Error="fail") as request:
         request.send(RECORD % 1 + b"junk\n" + RECORD % 3)
         lines = request.read_rest().splitlines()

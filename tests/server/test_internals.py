@@ -69,11 +69,11 @@ def test_it_does_not_start_where_aiohttp_is_not_as_needed(
     before: str, reason: str, processes: str
 ) -> None:
     process = start(before, "--processes", processes)
-    _, told = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert told.count("\n") == 1
-    assert f"aiohttp {aiohttp.__version__} is not supported: " in told
-    assert reason in told
+    assert errors.count("\n") == 1
+    assert f"aiohttp {aiohttp.__version__} is not supported: " in errors
+    assert reason in errors
 
 
 def test_it_does_without_what_only_saves_time_or_memory() -> None:
@@ -86,16 +86,16 @@ def test_it_does_without_what_only_saves_time_or_memory() -> None:
     process = start(before)
     server = await_server(process)
     assert server.stop() == 0
-    told = process.communicate()[1]
-    assert "_ready" in told
-    assert "SSLProtocol" in told
+    errors = process.communicate()[1]
+    assert "_ready" in errors
+    assert "SSLProtocol" in errors
 
 
 def test_a_source_says_what_redis_lacks() -> None:
     before = "import redis._parsers as lacking; del lacking._AsyncRESP2Parser"
     process = start(before, "--source", "a=redis://127.0.0.1/0?stream=a")
-    _, told = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == 2
-    assert told.count("\n") == 1
-    assert f"redis {redis.__version__} is not supported: " in told
-    assert "'_AsyncRESP2Parser'" in told
+    assert errors.count("\n") == 1
+    assert f"redis {redis.__version__} is not supported: " in errors
+    assert "'_AsyncRESP2Parser'" in errors

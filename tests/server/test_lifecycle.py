@@ -57,7 +57,7 @@ def ended_well(server: Server, seconds: float = 10) -> str:
 # Draining.
 
 
-def test_an_idle_stream_with_frames_is_told(start_server: StartServer) -> None:
+def test_an_idle_stream_with_frames_is_sent_an_error(start_server: StartServer) -> None:
     server = start_server()
     with stream(server, FRAMES) as request:
         request.send(RECORD % 1 + RECORD % 2 + b'{"id":"cut')
@@ -124,7 +124,7 @@ def test_nothing_new_is_taken_while_draining(start_server: StartServer) -> None:
 
 
 @pytest.mark.parametrize("processes", ["1", "2"])
-def test_balancers_are_told_before_streams_are_refused(
+def test_readiness_fails_before_streams_are_refused(
     start_server: StartServer, processes: str
 ) -> None:
     server = start_server("--drain-delay", "4", "--processes", processes)
@@ -236,7 +236,7 @@ def test_a_flood_of_streams_ends_in_order(start_server: StartServer, processes: 
     assert sum(flood.results for flood in floods) <= sum(line["results"] for line in lines)
 
 
-def test_a_stream_in_full_flow_is_told_why_it_ends(start_server: StartServer) -> None:
+def test_a_stream_in_full_flow_is_sent_why_it_ends(start_server: StartServer) -> None:
     server = start_server()
     flood = Flood(server, FRAMES)
     wait_until(lambda: flood.results > 500)
@@ -318,10 +318,10 @@ def test_a_killed_worker_is_replaced(pair: Server) -> None:
     wait_until(lambda: pair.figure("streams_open") == 0)
     assert pair.stop() == 0
     errors = pair.process.communicate()[1]
-    told = [line for line in errors.splitlines() if not line.startswith("{")]
-    assert len(told) == 1
-    assert str(one) in told[0]
-    assert "another one replaces it" in told[0]
+    logged = [line for line in errors.splitlines() if not line.startswith("{")]
+    assert len(logged) == 1
+    assert str(one) in logged[0]
+    assert "another one replaces it" in logged[0]
 
 
 def test_a_worker_that_is_killed_harms_no_stream_of_the_other(pair: Server) -> None:

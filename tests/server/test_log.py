@@ -137,7 +137,7 @@ def test_what_is_dropped_is_counted_where_it_is_missing(ends: tuple[int, int]) -
 
 
 @pytest.mark.parametrize("pause", [0, 0.0003])
-def test_a_reader_that_lags_gets_every_line_or_is_told(ends: tuple[int, int], pause: float) -> None:
+def test_a_reader_that_lags_gets_every_line_or_a_count(ends: tuple[int, int], pause: float) -> None:
     reader, writer = ends
     output = NonblockingOutput(writer, "standard error")
     reading = Reader(reader, pause)

@@ -104,7 +104,7 @@ def test_a_body_that_ends_too_soon_is_no_end(server: Server) -> None:
         assert request.read_until_cut() == RESULT % 2
 
 
-def test_a_malformed_body_is_told(server: Server) -> None:
+def test_a_malformed_body_is_reported(server: Server) -> None:
     with RawStream((server.host, server.port), headers={"Forst-Frames": "1"}) as request:
         request.send(RECORD % 1)
         assert request.read_line() == RESULT % 1

@@ -65,7 +65,9 @@ def test_who_asks_gets_the_counts(
             assert trailers_of(server, body, path, {"TE": asked, **coding}) == expected
 
 
-def test_who_does_not_ask_is_told_that_nothing_was_a_record(start_server: StartServer) -> None:
+def test_trailers_say_unasked_that_nothing_was_a_record(
+    start_server: StartServer,
+) -> None:
     server = start_server()
     path = "/streaming-process"
     assert trailers_of(server, RECORD, path, {}) == {}

@@ -81,12 +81,12 @@ def log_of(server: Server) -> list[dict[str, Any]]:
 def test_version(server: Server) -> None:
     response, body = fetch(server, "/version")
     assert response.status == 200
-    told = json.loads(body)
-    assert told["forstcore"] == forstcore.__version__
-    assert {"gzip", "deflate"} <= set(told["codings"])
-    assert told["scan_path"]
-    assert told["python"]
-    assert told["aiohttp"]
+    reported = json.loads(body)
+    assert reported["forstcore"] == forstcore.__version__
+    assert {"gzip", "deflate"} <= set(reported["codings"])
+    assert reported["scan_path"]
+    assert reported["python"]
+    assert reported["aiohttp"]
 
 
 # Figures.

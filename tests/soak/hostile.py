@@ -48,7 +48,7 @@ def vanisher(load: Load, chance: random.Random) -> None:
 
 
 def bad_records(load: Load, chance: random.Random) -> None:
-    """Have bad lines told in place; each error has to name its line."""
+    """Have bad lines reported in place; each error has to name its line."""
     batch = chance.choice(load.corpus)
     mode = chance.choice(("emit", "fail"))
     headers = {"Forst-On-Error": mode, **FRAMES}

@@ -53,7 +53,7 @@ def historian(load: Load, chance: random.Random) -> None:
 
 
 def slow_subscriber(load: Load, chance: random.Random) -> None:
-    """Stop reading for some time; what is missing then has to be told, to the record."""
+    """Stop reading for some time; what is missing then has to be reported, to the record."""
     with _Subscription(load, "now", receive_buffer=4096) as subscription:
         subscription.follow(10)
         load.pause(chance.uniform(3, 8))

@@ -118,7 +118,7 @@ class Followed:
         """Read until lines are said to be missing."""
         deadline = time.monotonic() + seconds
         while not self.gaps:
-            assert time.monotonic() < deadline, "no gap is told"
+            assert time.monotonic() < deadline, "no gap is reported"
             self.wait(1)
 
     def until_open(self, *paths: Path) -> None:

@@ -117,7 +117,7 @@ def test_bytes_that_may_be_sent_ahead_are_bounded(
         assert found == numbers(0, 50)
 
 
-def test_lines_without_results_are_told_at_once(
+def test_lines_without_results_are_reported_at_once(
     start_one: StartServer, redis_server: RedisServer
 ) -> None:
     """Else a filter that lets little through would be as slow as heartbeats are."""
@@ -205,7 +205,7 @@ def test_requests_that_cannot_acknowledge(
     assert (status, "there is no source 'none'" in detail) == (404, True)
 
 
-def test_who_does_not_acknowledge_is_told_so(
+def test_who_does_not_acknowledge_gets_at_most_once(
     start_one: StartServer, redis_server: RedisServer
 ) -> None:
     server = start(start_one, redis_server)

@@ -46,7 +46,7 @@ class Rotations(RuleBasedStateMachine):
         self.torn: set[bytes] = set()  # and those that may come without, from a copy.
         self.unseen = 0
         self.read: list[bytes] = []
-        self.is_told = False
+        self.is_reported = False
         self.offset = "start"
         self.followed: Followed | None = None
 
@@ -137,12 +137,12 @@ class Rotations(RuleBasedStateMachine):
         assert self.followed is not None
         self.read += self.followed.lines
         self.followed.lines = []
-        self.is_told = self.is_told or self.followed.gaps > 0
+        self.is_reported = self.is_reported or self.followed.gaps > 0
         self.offset = self.followed.offset
 
     @invariant()
     def nothing_comes_twice(self) -> None:
-        if not self.is_told:
+        if not self.is_reported:
             assert max(Counter(self.read).values(), default=1) == 1
 
     def teardown(self) -> None:
@@ -169,7 +169,7 @@ class Rotations(RuleBasedStateMachine):
     def check(self) -> None:
         found = Counter(self.read)
         safe = self.written[self.safe :]
-        if self.is_told:
+        if self.is_reported:
             kept = [line for line in safe if line not in self.deleted]
             assert {line: found[line] for line in kept} == dict.fromkeys(kept, 1)
         else:
@@ -179,7 +179,7 @@ class Rotations(RuleBasedStateMachine):
 
 
 class Truncations(Rotations):
-    """Destroy lines, too: what was not read is told to be missing."""
+    """Destroy lines, too: what was not read is reported as missing."""
 
     @precondition(lambda self: self.is_at_log())
     @rule(is_copied=st.booleans())
@@ -188,7 +188,7 @@ class Truncations(Rotations):
             self.look()
         elif not set(self.log.read_bytes().splitlines()) & set(self.read):
             # Lines that come and go unseen leave no trace in a file that was empty.
-            self.is_told = True
+            self.is_reported = True
         if self.log.stat().st_size and is_copied:
             self.shift(self.rotated())
             shutil.copyfile(self.log, self.rotated()[0])
@@ -205,7 +205,7 @@ class Truncations(Rotations):
 
 
 @pytest.mark.parametrize("machine", [Rotations, Truncations])
-def test_every_line_comes_once_unless_it_is_told(
+def test_every_line_comes_once_unless_a_gap_is_reported(
     machine: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(file, "_POLL_INTERVAL", 0.005)

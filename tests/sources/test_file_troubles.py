@@ -156,11 +156,11 @@ def test_what_is_no_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> No
         os.mkfifo(tmp_path / "a.log")
         assert followed.until(3)[2] == b"3"
         assert not followed.gaps
-    told = {name: len(warnings(caplog, tmp_path / name)) for name in os.listdir(tmp_path)}  # noqa: PTH208
-    assert {name for name, count in told.items() if count} == {
+    logged = {name: len(warnings(caplog, tmp_path / name)) for name in os.listdir(tmp_path)}  # noqa: PTH208
+    assert {name for name, count in logged.items() if count} == {
         *("pipe.log", "zero.log", "loop.log", "a.log")
     }
-    assert max(told.values()) == 1
+    assert max(logged.values()) == 1
 
 
 def test_files_that_come_and_go(tmp_path: Path) -> None:
@@ -274,7 +274,7 @@ def test_more_files_that_are_not_followed(tmp_path: Path) -> None:
         Followed(source_of(tmp_path / "*.log", "?follow=no"))
 
 
-def test_files_that_are_not_followed_and_not_read_are_told(tmp_path: Path) -> None:
+def test_files_that_are_not_followed_and_not_read_do_not_stop_the_others(tmp_path: Path) -> None:
     append(tmp_path / "a.log", b"1\n2")
     (tmp_path / "b.log").symlink_to("b.log")
     with Followed(source_of(tmp_path / "*.log", "?follow=no")) as followed:

@@ -73,7 +73,7 @@ def test_every_batch_ends_at_its_offset() -> None:
         assert rest == list(range(done, 100_000))
 
 
-def test_who_is_too_slow_is_told_how_much_it_missed() -> None:
+def test_a_slow_reader_gets_the_count_of_what_it_missed() -> None:
     source = ring(100_000)
     reader = source.open(NOW)
     assert soon(reader.read()) == Batch(b"", source.offset, 0, True)
@@ -82,8 +82,8 @@ def test_who_is_too_slow_is_told_how_much_it_missed() -> None:
     publish(source, 10, 100_000)
     first = source.first
     assert 10 < first < 99_999
-    told = soon(reader.read())
-    assert (told.lines, told.missed) == (b"", first - 10)
+    batch = soon(reader.read())
+    assert (batch.lines, batch.missed) == (b"", first - 10)
     records, batches = soon(read_all(reader))
     assert records == list(range(first, 100_000))
     assert all(batch.missed == 0 for batch in batches)

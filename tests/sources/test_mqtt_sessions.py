@@ -154,7 +154,7 @@ def test_subscribers_that_acknowledge_have_sessions_of_their_own(
         assert some.ids(11) == [each for each in numbers(0, 20) if each[0] == "1"]
 
 
-def test_a_session_that_two_servers_have_is_told(
+def test_a_session_that_two_servers_have_is_reported(
     start_one: StartServer, mosquitto: Mosquitto
 ) -> None:
     options = ("--source", f"a={url(mosquitto, 'sensors/#?client=me')}")

@@ -161,7 +161,7 @@ def test_lines_that_the_processor_refuses(server: Server) -> None:
 
 
 @pytest.mark.parametrize("processor", ["echo", "pass"])
-def test_error_lines_are_told_from_results_like_them(
+def test_error_lines_are_distinguished_from_results_like_them(
     start_one: StartServer, tmp_path: Path, processor: str
 ) -> None:
     (tmp_path / "routes.py").write_text(
@@ -184,8 +184,8 @@ def test_error_lines_are_told_from_results_like_them(
             response += live.read_line()
         results, errors = apart(response)
         assert [line + b"\n" for line in results] == [alike, alike]
-        told = [(error["line"], error["code"]) for error in map(json.loads, errors)]
-        assert told == [(2, "invalid_json"), (4, "not_an_object")]
+        reported = [(error["line"], error["code"]) for error in map(json.loads, errors)]
+        assert reported == [(2, "invalid_json"), (4, "not_an_object")]
 
 
 def test_an_idle_subscription_has_a_heartbeat_and_no_timeout(start_one: StartServer) -> None:
@@ -436,7 +436,7 @@ def fails_to_start(*options: str) -> str:
         ),
     ],
 )
-def test_a_bad_source_is_told_at_the_start(options: list[str], reason: str) -> None:
+def test_a_bad_source_is_reported_at_the_start(options: list[str], reason: str) -> None:
     errors = fails_to_start(*options)
     assert reason in errors
     assert "Traceback" not in errors

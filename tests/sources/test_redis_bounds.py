@@ -54,7 +54,7 @@ def test_large_entries_between_small_ones(
     assert 1 <= len(lines) <= 10
 
 
-def test_large_entries_are_told_as_any_line_that_is_too_long(
+def test_large_entries_are_reported_as_any_line_that_is_too_long(
     start_one: StartServer, redis_server: RedisServer
 ) -> None:
     url = f"redis://127.0.0.1:{redis_server.port}/0?stream={KEY}"
