@@ -1,5 +1,7 @@
 from collections.abc import Mapping
 
+OPERATORS: Mapping[str, int]
+
 class Filter:
     def __init__(self, wanted: Mapping[str, object], /) -> None: ...
     @property

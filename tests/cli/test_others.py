@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 import forstcore
+from forstcore import cli
 from tests.cli.conftest import RECORDS, Run, Start
 from tests.servers import ROOT
 
-COMMANDS = ["process", "send", "publish", "watch", "validate", "replay", "bench", "info", "serve"]
+COMMANDS = [path.stem for path in Path(cli.__file__).parent.glob("[a-z]*.py")]
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -11,6 +11,7 @@ import pytest
 
 from forstcore import RecordError, RecordStream, wire
 from forstcore._client.frame_reader import Summary
+from forstcore._core.filter import OPERATORS
 from forstcore._proc import ERROR_CODES
 from forstcore.engine.in_process import Counts
 from server.api.schemas import COMPONENTS
@@ -66,6 +67,15 @@ def test_the_page_lists_the_codes_of_lines() -> None:
 def test_the_pages_list_the_control_lines() -> None:
     items = re.findall(r"^- `(:\w+)[ `]", PAGE + SOURCES_PAGE, re.MULTILINE)
     assert {*items} == CONTROL_LINES
+
+
+def test_documents_list_the_operators_of_filters() -> None:
+    operators = set(OPERATORS)
+    conditions = COMPONENTS["schemas"]["Filters"]["additionalProperties"]["anyOf"]
+    assert set(conditions[-1]["properties"]) == operators
+    table = SOURCES_PAGE.partition("\n## Filters\n")[2].partition("\n## ")[0]
+    for name in operators:
+        assert f'"{name}":' in table or f"`{name}`" in table, name
 
 
 def test_the_page_shows_the_trailers() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from server.http.compression import CODINGS, decoder_for, negotiate
 from tests.server.raw import RawStream
-from tests.servers import Server, StartServer
+from tests.servers import ROOT, Server, StartServer
 
 try:
     from compression import zstd  # type: ignore[import-not-found,unused-ignore]
@@ -51,6 +51,15 @@ DECODER: dict[str, Callable[[], Any]] = {
 def stream(server: Server, **headers: str) -> RawStream:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return RawStream((server.host, server.port), headers=named)
+
+
+def test_each_coding_is_known_in_both_directions() -> None:
+    for coding in CODINGS:
+        assert decoder_for(coding, 200) is not None
+        assert coding in ENCODE
+        assert coding in DECODER
+        for page in ("docs/server.md", "docs/reference/wire.md"):
+            assert coding in (ROOT / page).read_text(), page
 
 
 @pytest.mark.parametrize("coding", ENCODE)
