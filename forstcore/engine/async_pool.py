@@ -1,4 +1,4 @@
-"""Processing in the event loop: records over several tasks that call an async function."""
+"""Process records in the event loop, in several tasks that call an async function."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from forstcore.errors import RecordError
 
 __all__ = ["AsyncPool"]
 
-_TIME_SLICE = 0.001  # Seconds after which a function that never waits lets others run.
-_CANCEL_TIMEOUT = 2.0  # Seconds a function has to react to its cancellation.
+_TIME_SLICE = 0.001  # Seconds after which a task that never waits yields to the event loop.
+_CANCEL_TIMEOUT = 2.0  # Seconds to wait for cancelled calls to end.
 
 
 class AsyncPool:
     """Process the lines of one stream with an async function.
 
-    A worker is a task that processes one record after the other. More workers start while all
-    others wait in their calls: a function that never waits has one worker, and one that does
-    has as many as are allowed.
+    A worker is a task that processes one record after the other. More workers start only while
+    all existing ones wait in their calls: a function that never waits gets one worker, one
+    that waits gets up to `workers`.
 
     Args:
         runner: reads lines as records, and handles errors.
         function: an async function, or an async generator function.
-        backlog: the lines to process, and where the outcomes go.
-        workers: number of calls at once.
+        backlog: provides the lines and collects the outcomes.
+        workers: most concurrent calls.
         on_progress: called when a record is done.
         on_error: called with exceptions that end the stream, such as SystemExit of a task.
 
@@ -65,7 +65,7 @@ class AsyncPool:
         self._stopped = False
 
     def advance(self) -> None:
-        """Start more workers, if there is work and all others wait."""
+        """Start more workers if there is work and all existing workers wait."""
         workers = len(self._tasks)
         if self._calls < workers or self._stopped or not self._backlog.has_work:
             return
@@ -75,7 +75,7 @@ class AsyncPool:
             task.add_done_callback(self._ended)
 
     def stop(self) -> None:
-        """Start nothing more, and cancel the calls."""
+        """Cancel all calls and start no more."""
         self._stopped = True
         for task in self._tasks:
             task.cancel()

@@ -1,4 +1,4 @@
-"""The log of what processors raise."""
+"""Log the exceptions that processors raise."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import time
 __all__ = ["FailureLog"]
 
 _LOGGER = logging.getLogger("forstcore.processors")
-_MOST = 5  # Failures of a stream that are logged within a second.
+_MOST = 5  # Failures logged per second and stream.
 
 
 class FailureLog:
-    """Log the failures of one stream with their tracebacks, a few a second.
+    """Log the failures of one stream with their tracebacks, at a limited rate.
 
     A processor that fails on each of a million records must not fill the disk.
 
@@ -31,7 +31,7 @@ class FailureLog:
         self._left_out = 0
 
     def add(self, error: BaseException, line: int) -> None:
-        """Log that the processor raised `error` on a line, or count it as left out."""
+        """Log an exception that the processor raised on a line, or count it as suppressed."""
         second = int(time.monotonic())
         with self._lock:
             if second != self._second:
@@ -46,7 +46,7 @@ class FailureLog:
         _LOGGER.error("processor %r failed on line %d%s", self._name, line, note, exc_info=error)
 
     def close(self) -> None:
-        """Tell how many failures were left out at the end."""
+        """Log the number of failures suppressed since the last logged one."""
         with self._lock:
             left_out, self._left_out = self._left_out, 0
         if left_out:

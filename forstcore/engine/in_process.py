@@ -1,4 +1,4 @@
-"""The engine without a server: for an iterable or a file, in this process."""
+"""Process an iterable or a file in this process, without a server."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from forstcore.processors import Processor, as_processor
 
 __all__ = ["Counts", "Source", "process", "process_file"]
 
-_PIECE = 1 << 18  # Bytes that are read at a time.
+_PIECE = 1 << 18  # Bytes per read.
 
 _Item: TypeAlias = bytes | str | Mapping[str, Any]
 Source: TypeAlias = bytes | str | os.PathLike[str] | BinaryIO | Iterable[_Item]
-"""What can be processed: a path, a binary file, NDJSON as bytes, or an iterable of NDJSON, as bytes
-or text cut anywhere, or of records."""
+"""An input: a path, a binary file, NDJSON as bytes, or an iterable of records or of NDJSON
+(bytes or text, split anywhere)."""
 
 
 class Counts(TypedDict):
-    """What a whole input came to.
+    """Totals of a whole input.
 
     Attributes:
-        lines: input lines, blank ones included.
+        lines: input lines, including blank ones.
         records: lines that were processed.
-        errors: lines that gave an error.
+        errors: lines that were rejected.
         results: result lines.
         bytes_in, bytes_out: bytes before and after processing.
-        errors_by_code: the errors by their code.
+        errors_by_code: number of errors of each code.
     """
 
     lines: int
@@ -52,30 +52,29 @@ class Counts(TypedDict):
 def process(
     source: Source, processor: object = None, **options: Unpack[EngineOptions]
 ) -> Generator[bytes, None, None]:
-    """Process an input; iterate over its results, the same bytes as a server would send.
+    """Process an input and iterate over its results, the same bytes that a server would send.
 
-    Nothing happens before the first of them is asked for, and closing the generator ends the
-    workers.
+    Processing starts with the first iteration. Closing the generator stops the workers.
 
     Args:
         source: a path, a binary file, NDJSON as bytes, or an iterable of NDJSON (bytes or
-            text, cut anywhere) or of records.
+            text, split anywhere) or of records.
         processor: a function, the capsule of a native processor, the name of a declared one,
             or None for the built-in one.
         options: ``on_error``, ``max_line_size``, ``first_line``, ``workers``, ``buffer_size``
             and ``order``, as for `Engine`.
 
     Yields:
-        Whole result lines, some at a time.
+        Chunks of whole result lines.
 
     Raises:
-        LookupError, TypeError, ValueError: an argument cannot be used.
-        RecordError: the error that ended the stream (``on_error="fail"``), behind all results
-            before it and the error line.
-        TypeError: an event loop runs in this thread; call it in another (`asyncio.to_thread`).
+        LookupError, TypeError, ValueError: an argument is invalid.
+        RecordError: the error that ended the stream (``on_error="fail"``), after all earlier
+            results and the error line.
+        TypeError: an event loop is running in this thread; use another (`asyncio.to_thread`).
         Exception: whatever `source` raised.
 
-    Thread-safety: the generator belongs to one thread; functions are called in others.
+    Thread-safety: the generator belongs to one thread; it calls functions in others.
     """
     return _steps(source, as_processor(processor), options)
 
@@ -86,15 +85,15 @@ def process_file(
     processor: object = None,
     **options: Unpack[EngineOptions],
 ) -> Counts:
-    """Process an input into a file, which appears when it is complete, and otherwise not.
+    """Process an input into a file, which is created or replaced only when it is complete.
 
     Args:
         source, processor, options: as for `process`.
-        target: path of the file; one that is there is replaced, also if it is the source, and
-            hands on its owner and mode.
+        target: path of the file. An existing file is replaced, even if it is the source; its
+            owner and mode are kept.
 
     Returns:
-        What the input came to.
+        Totals of the input.
 
     Raises:
         OSError: the file cannot be written.

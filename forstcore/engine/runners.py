@@ -1,4 +1,4 @@
-"""Running a processor over a batch of lines, for each kind of processor."""
+"""Run a processor on a batch of lines; one runner class for each kind of processor."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from forstcore.wire import OnError
 
 __all__ = ["BatchRunner", "NativeRunner", "PythonRunner", "runner_of"]
 
-_MAX_UNCHECKED = 32  # Lines processed before the size of their results is checked again.
+_MAX_UNCHECKED = 32  # Most lines between two checks of the size of the results.
 
 
 class BatchRunner(Protocol):
-    """Run a processor over batches of lines, in any thread.
+    """Run a processor on batches of lines, in any thread.
 
     Attributes:
         never_waits: whether a batch only takes CPU time.
@@ -37,9 +37,9 @@ class BatchRunner(Protocol):
         Args:
             batch: the lines.
             number: number of the first line, counted from 1.
-            is_stopped: whether the outcome is no longer needed; checked before each record.
+            is_stopped: returns whether the outcome is no longer needed; called before each record.
             max_output: bytes of results after which no further line is processed. The outcome
-                then has the rest of the lines.
+                then holds the remaining lines.
         """
 
     def close(self) -> None:
@@ -49,7 +49,7 @@ class BatchRunner(Protocol):
 def runner_of(
     processor: Processor, on_error: OnError, max_line_size: int, *, keep_rejected: bool
 ) -> BatchRunner:
-    """Return the runner for one stream; for the arguments see `RecordStream`."""
+    """Return the runner for one stream; the arguments are those of `RecordStream`."""
     kind = NativeRunner if processor.kind == "native" else PythonRunner
     return kind(processor, on_error, max_line_size, keep_rejected=keep_rejected)
 
@@ -94,7 +94,7 @@ class NativeRunner:
         self._growth = stream.growth
         failure = None
         try:
-            # The lines are whole, so this returns no results; it raises the failure, if any.
+            # No partial line is left, so this returns nothing; it raises the error, if any.
             stream.finish()
         except RecordError as error:
             failure = error
@@ -142,7 +142,7 @@ class PythonRunner:
         outcome = Outcome()
         out: list[bytes] = []
         write = out.append
-        # One call less for each record than with `self.read`.
+        # Saves a call of `self.read` for each record.
         function, decode, longest = self._function, self._reader.decode, self._max_line_size
         records = results = size = measured = 0
         next_check = number + 1
@@ -157,7 +157,7 @@ class PythonRunner:
                 if size >= max_output or outcome.has_many_rejected:
                     outcome.rest = b"\n".join([*lines[outcome.lines :], b""])
                     break
-                # As many lines as should still fit, going by those so far.
+                # Estimate from the lines so far how many more fit.
                 fitting = (max_output - size) * outcome.lines // (size + 1)
                 next_check += min(_MAX_UNCHECKED, 1 + fitting)
             try:
@@ -192,14 +192,14 @@ class PythonRunner:
         return outcome
 
     def read(self, line: bytes, number: int) -> Any:
-        """Return the record of a line, or None if it is blank; raise RecordError if invalid."""
+        """Parse a line; return None if it is blank, raise RecordError if it is invalid."""
         return self._reader.read(line, number)
 
     def refuse(self, outcome: Outcome, error: RecordError, line: bytes, before: int = 0) -> bytes:
-        """Count an invalid line, and return what replaces it in the output.
+        """Count an invalid line, and return its replacement in the output.
 
         Args:
-            outcome: where the error is counted.
+            outcome: counts the error.
             error: the reason.
             line: the line.
             before: number of lines in the output before this one.
@@ -221,7 +221,7 @@ class PythonRunner:
     def fail(
         self, outcome: Outcome, error: BaseException, number: int, line: bytes, before: int = 0
     ) -> bytes:
-        """Log and count an exception of the function; otherwise the same as `refuse`."""
+        """Log an exception of the function, then do the same as `refuse`."""
         self._failures.add(error, number)
         return self.refuse(outcome, failure_of(error, number), line, before)
 

@@ -1,4 +1,4 @@
-"""The batch loop: batches of lines over threads, or in the event loop where that is cheaper."""
+"""Process batches of lines in threads, or in the event loop where that is cheaper."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from forstcore.engine.sequencer import Job, Outcome
 
 __all__ = ["ThreadPool"]
 
-_MAX_OUTPUT = 1 << 18  # Bytes of results after which a batch waits for them to be handed out.
+_MAX_OUTPUT = 1 << 18  # Bytes of results after which a batch pauses until they are consumed.
 
 
 class ThreadPool:
     """Process the lines of one stream in batches, each in a thread.
 
-    A batch is what has been read when a worker is free, up to the size that `BatchSizer`
-    chooses: a lone record goes at once, a flood in large batches. A batch that takes less time
-    than handing it to a thread is processed in the event loop.
+    A batch holds the lines that have been read when a worker becomes free, up to the size that
+    `BatchSizer` chooses: a single record is processed immediately, a fast input in large
+    batches. A batch that takes less time than the switch to a thread runs in the event loop.
 
     Args:
         runner: processes the batches.
-        backlog: the lines to process, and where the outcomes go.
+        backlog: provides the lines and collects the outcomes.
         executor: the threads; None to process every batch in the event loop.
         on_progress: called in the event loop when a batch is done.
         on_error: called in the event loop with exceptions that `runner` must not raise.
-        is_cancelled: whether the results are no longer needed; checked before each record.
+        is_cancelled: returns whether the results are no longer needed; called before each record.
 
     Attributes:
         seconds: time spent processing.
@@ -60,7 +60,7 @@ class ThreadPool:
         self._is_cancelled = is_cancelled or self._is_stopped
 
     def advance(self) -> None:
-        """Start as many batches as there may be."""
+        """Start as many batches as the limits allow."""
         if self._stopped:
             return
         backlog = self._backlog
@@ -74,7 +74,7 @@ class ThreadPool:
         self._stopped = True
 
     async def join(self) -> None:
-        """Flush the log. Threads need not be waited for: they only finish their last record."""
+        """Flush the log. Threads are not joined: they only finish their current record."""
         self._runner.close()
 
     def _start(self, job: Job, batch: bytes) -> None:
