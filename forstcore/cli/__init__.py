@@ -13,7 +13,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Args:
-        arguments: those of the process if None.
+        arguments: the command line; None for `sys.argv`.
 
     Returns:
         The exit status.

@@ -1,4 +1,4 @@
-"""`forstcore process` on a Dask cluster: its options, and the run."""
+"""`forstcore process` on a Dask cluster: options and execution."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class InputPath(click.Path):
 
 @dataclass(frozen=True)
 class ClusterOptions:
-    """Where a command runs.
+    """Options of a cluster.
 
     Attributes:
         scheduler: address of the scheduler; None to start a local cluster.
@@ -63,10 +63,10 @@ def cluster_of(
     inputs: tuple[str, ...],
     output: str,
 ) -> ClusterOptions | None:
-    """Return the options for a cluster; None if none is wanted.
+    """Return the options for a cluster; None if the command does not use one.
 
     Raises:
-        click.UsageError: the options do not go together.
+        click.UsageError: the options conflict.
     """
     if scheduler is None and processes is None:
         if blocksize or overwrite or resume:
@@ -128,7 +128,7 @@ def cluster_options(command: Any) -> Any:
 
 @dataclass
 class _StoredBytes:
-    """Progress of the input, in bytes as they are stored."""
+    """Progress of the input, in bytes on disk (before decompression)."""
 
     size: int | None
     taken: int = 0
@@ -151,7 +151,7 @@ def process_on_cluster(
     """Process files on a cluster.
 
     Raises:
-        ClusterError: it cannot be reached, or cannot do the work.
+        ClusterError: the cluster is unreachable, or a worker is unsuitable.
         Exception: as `process_dataset`.
     """
     try:
@@ -160,7 +160,7 @@ def process_on_cluster(
     except ImportError as error:
         raise ClusterError(str(error)) from None
     if "://" not in output:
-        # Taken literally: the library expands a leading ~, which is the task of the shell here.
+        # Absolute, because the library expands a leading ~; here the shell does that.
         output = str(Path(output).absolute())
     files = DatasetFiles(inputs, output)
     if errors is not None:
@@ -209,10 +209,10 @@ def process_on_cluster(
 
 
 def _check_errors(errors: str, modules: Sequence[str], files: DatasetFiles) -> None:
-    """Check, before a long run, that its error file can be written and is no file of the run.
+    """Check before a long run that its error file is writable and not a file of the run.
 
     Raises:
-        click.UsageError: it is an input, or a name in the destination that the run needs.
+        click.UsageError: the error file is an input, or has a name reserved in the destination.
         OSError: it cannot be written.
     """
     check_paths([*files.local_inputs, *modules], errors=errors)

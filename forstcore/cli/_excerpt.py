@@ -1,4 +1,4 @@
-"""A part of a line, with a mark below the byte where it is wrong."""
+"""Excerpts of invalid lines, with a mark below the offending byte."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _AROUND = 36  # Characters on either side of the mark.
 
 
 def excerpt(line: bytes, offset: int) -> str:
-    """Show what stands around a byte, on two lines: the text, and a mark below it."""
+    """Return two lines: the text around a byte, and a mark below that byte."""
     before = _shown(line[max(0, offset - 4 * _AROUND) : offset])
     behind = _shown(line[offset : offset + 4 * _AROUND])
     start = "…" if len(before) > _AROUND or offset > 4 * _AROUND else ""
@@ -19,5 +19,5 @@ def excerpt(line: bytes, offset: int) -> str:
 
 def _shown(data: bytes) -> str:
     text = data.decode(errors="replace")
-    # Nothing in a record may move the cursor or change the colours of a terminal.
+    # Replace control characters: records must not move the cursor or change colours.
     return "".join(character if character.isprintable() else "�" for character in text)

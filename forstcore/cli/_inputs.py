@@ -1,4 +1,4 @@
-"""The files that a command reads, one behind the other."""
+"""The input files of a command, read as one stream."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from forstcore._io.compressed import decompressed, read_some
 
 __all__ = ["Inputs", "Piece"]
 
-_SIZE = 1 << 19  # Bytes that are read at a time.
+_SIZE = 1 << 19  # Bytes per read.
 _BOM = b"\xef\xbb\xbf"
 
 Piece = tuple[str, bytes]
-"""Some bytes, and the name of the file that they begin, empty if they go on with one."""
+"""The name of a file and its first bytes; or an empty name and more bytes of the same file."""
 
 
 class Inputs:
@@ -29,8 +29,8 @@ class Inputs:
         paths: the files; standard input if there are none.
 
     Attributes:
-        size: bytes on disk of all of them, None if that cannot be known.
-        taken: how many of those have been read.
+        size: total bytes on disk, None if unknown.
+        taken: number of these bytes that have been read.
     """
 
     def __init__(self, paths: Sequence[str]) -> None:
@@ -39,10 +39,10 @@ class Inputs:
         self.taken = 0
 
     def pieces(self) -> Iterator[Piece]:
-        """Yield what the files hold, as it comes; each file begins with a piece of its own.
+        """Yield the contents of the files as they are read; each file starts a new piece.
 
         Raises:
-            OSError: a file cannot be read, or not be decompressed.
+            OSError: a file cannot be read or decompressed.
         """
         behind = 0
         for place, path in enumerate(self._paths):
@@ -54,7 +54,7 @@ class Inputs:
                 while piece := read_some(file, path, _SIZE):
                     last = piece[-1:]
                     if name and place and piece.startswith(_BOM):
-                        # The core skips the mark at the start of the stream only.
+                        # The core skips a byte order mark only at the start of the stream.
                         piece = piece[len(_BOM) :]
                     yield name, piece
                     name = ""
@@ -81,7 +81,8 @@ def _size_of(paths: list[str]) -> int | None:
 
 def _opened(path: str) -> IO[bytes]:
     if path == "-":
-        # The descriptor itself: what is there is read at once, and nobody else's lock is held.
+        # Read the descriptor unbuffered: input is available at once, and the lock of `sys.stdin`
+        # is not held.
         return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
     return Path(path).open("rb", buffering=0)
 

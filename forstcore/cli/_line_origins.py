@@ -1,4 +1,4 @@
-"""Finding the file that a line of the input came from."""
+"""Map line numbers of the input to files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["LineOrigins"]
 
 
 class LineOrigins:
-    """The files that an input consists of, by the numbers of their first lines."""
+    """The files of an input, indexed by the numbers of their first lines."""
 
     def __init__(self) -> None:
         self._lines = 0
@@ -25,7 +25,7 @@ class LineOrigins:
         self._lines += count_lines(piece)
 
     def find(self, number: int) -> tuple[str, int]:
-        """Return the file of an input line, and its number there."""
+        """Return the file of an input line, and the number of the line in it."""
         file = bisect.bisect_right(self._starts, number) - 1
         if file < 0:
             return "-", number

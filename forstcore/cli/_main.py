@@ -1,4 +1,4 @@
-"""What is common to all commands: how they are found, and how they end."""
+"""Shared by all commands: lookup, error messages and exit statuses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from forstcore.errors import ForstError, RecordError, StreamFailedError
 __all__ = ["BAD_LINES", "FAILED", "run"]
 
 BAD_LINES = 1
-"""Exit status: there were lines that are no records, and that was the question."""
+"""Exit status: invalid lines, for commands that check or require valid ones."""
 FAILED = 3
 """Exit status: a file, a server or the stream failed."""
 
@@ -48,7 +48,7 @@ Completion, for bash, zsh or fish:
 
 
 class Ended(Exception):
-    """A command was ended by a signal, or as if by one."""
+    """A command was ended by a signal, or must exit as if by one."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -56,7 +56,7 @@ class Ended(Exception):
 
 
 class _Commands(click.Group):
-    """Commands that are imported when they are wanted."""
+    """Commands, each imported on first use."""
 
     def invoke(self, context: click.Context) -> Any:
         try:
@@ -64,17 +64,17 @@ class _Commands(click.Group):
             sys.stdout.flush()
             return result
         except BrokenPipeError:
-            # Whoever read standard output has enough. click would make an exit status of that,
+            # The reader closed the pipe: end by SIGPIPE. click would exit with a status of its own,
             raise Ended(getattr(signal, "SIGPIPE", signal.SIGINT)) from None
         except Interrupted as error:
-            # and "Aborted!" of this.
+            # and print "Aborted!" for an interrupt.
             raise Ended(error.number) from None
 
     def resolve_command(
         self, context: click.Context, arguments: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         found = super().resolve_command(context, arguments)
-        # It has been imported, and may have something to clean up from now on.
+        # Imports are done; from now on signals must let the command clean up.
         interrupt()
         return found
 
@@ -100,7 +100,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else list(arguments)
     _open_closed()
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
-        # File names need not be UTF-8.
+        # File names may not be valid UTF-8.
         sys.stdout.reconfigure(errors="surrogateescape")
     try:
         status = forst.main(given, prog_name="forstcore", standalone_mode=False)
@@ -119,17 +119,18 @@ def run(arguments: Sequence[str] | None = None) -> int:
         try:
             sys.stdout.flush()
         except OSError:
-            # Python would try again when it exits, and fail with a status of its own.
+            # Python would flush again at exit, fail, and exit with status 120.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return BAD_LINES if _is_about_lines(error) else FAILED
-    # Only now: the exception holds frames, and with them drafts that are not yet removed.
+    # After the handlers, because the exception keeps frames alive, and with them drafts that are
+    # not yet removed.
     _end_by(number)
 
 
 def _open_closed() -> None:
     """Open standard streams that are closed, so that no other file gets their descriptors.
 
-    Reading and writing them still fails; messages are lost.
+    Reading and writing them still fails, and messages are lost.
     """
     for number, flags in ((0, os.O_WRONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
         try:
@@ -145,7 +146,7 @@ def _open_closed() -> None:
 
 
 def _end_by(number: int) -> Never:
-    """End by a signal, so that a shell which waits for this process knows why it ended."""
+    """End by a signal, so that the shell sees the signal as the cause."""
     with contextlib.suppress(OSError):
         sys.stdout.flush()
     if os.name == "posix":

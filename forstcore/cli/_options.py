@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Options shared by several commands."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Decorated = Callable[..., Any]
 
 
 def declared(config: type, name: str) -> dict[str, Any]:
-    """Return type, range and default of a number, as a configuration declares them."""
+    """Return the type, range and default of a numeric option from its configuration class."""
     for each, kind, limits in options_of(config):
         if each.name == name:
             kinds: dict[type, Any] = {int: click.IntRange, float: click.FloatRange}
@@ -91,7 +91,7 @@ server_url = click.option(
 
 
 def server(command: Decorated) -> Decorated:
-    """Add the options of commands that talk to a server."""
+    """Add the options of commands that connect to a server."""
     for option in (
         click.option(
             "--token",

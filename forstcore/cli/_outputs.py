@@ -1,4 +1,4 @@
-"""The file that a command writes: whole or not at all."""
+"""The output of a command, written atomically."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ __all__ = ["opened_output"]
 
 @contextmanager
 def opened_output(path: str) -> Iterator[Callable[[bytes], object]]:
-    """Open an output for writing, compressed where its name ends in ``.gz`` or ``.zst``.
+    """Open an output for writing, compressed if its name ends in ``.gz`` or ``.zst``.
 
     Args:
-        path: the file, which appears when the block ends well; ``-`` for standard output,
-            which gets everything at once, as pipes and devices do.
+        path: the file, which appears when the block ends without an exception; ``-`` for
+            standard output. Standard output, pipes and devices are flushed after each write.
 
     Yields:
-        What writes bytes to it.
+        A function that writes bytes.
     """
     if path == "-":
         yield functools.partial(_write_at_once, sys.stdout.buffer)
@@ -35,7 +35,7 @@ def opened_output(path: str) -> Iterator[Callable[[bytes], object]]:
         plain = stack.enter_context(written_whole(path))
         file: Any = plain
         if path.endswith(".gz"):
-            # Without a name and a time in it: the same input gives the same file.
+            # No name and no time, so that the output is reproducible.
             file = stack.enter_context(gzip.GzipFile("", "wb", 6, file, mtime=0))
         elif path.endswith(".zst"):
             if zstd is None:

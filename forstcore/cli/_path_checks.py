@@ -1,4 +1,4 @@
-"""Checking that no output of a command is one of its inputs or another output."""
+"""Check that no output of a command is one of its inputs or another output."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ __all__ = ["check_paths"]
 
 @dataclass(frozen=True)
 class _Named:
-    """Something that is read or written.
+    """An input or output.
 
     Attributes:
         said: its name in messages.
-        status: of the file, None if there is none.
-        place: directory and name of a file that does not exist yet.
+        status: status of the file, None if it does not exist.
+        place: directory and name, if the file does not exist yet.
         is_shared: whether it is an open descriptor of this process.
-        is_whole: whether it is replaced at the end, so that it can be an input until then.
+        is_whole: whether it is replaced at the end, so that it may also be an input.
     """
 
     said: str
@@ -46,15 +46,15 @@ def check_paths(
 ) -> None:
     """Check, before anything is opened for writing, that no output is an input or another output.
 
-    Files are compared by device and inode, which covers links, spellings and redirections of the
-    shell. `output` may be an input: it is replaced when that has been read.
+    Files are compared by device and inode, which covers links, different spellings and
+    redirections. `output` may be an input: it is replaced after the input has been read.
 
     Args:
-        inputs: the files that are read; ``-`` for standard input.
+        inputs: the input files; ``-`` for standard input.
         output: the file for the results, ``-`` for standard output, None for none.
         errors: the file for rejected lines, None for none.
-        others: more files that are read, such as modules; None is left out.
-        uses_stdout: whether something else is written to standard output.
+        others: more files that are read, such as modules; None is ignored.
+        uses_stdout: whether the command writes anything else to standard output.
 
     Raises:
         click.UsageError: two of them are the same; the message names both.
@@ -80,7 +80,7 @@ def check_paths(
             _refuse(written, stderr)
     for read in [*reads, *fixed]:
         if _same(stderr, read):
-            # The message would be written to it.
+            # The message must not be written to the input.
             has_other = sys.stdout is not None and not any(_same(stdout, each) for each in reads)
             os.dup2(1 if has_other else os.open(os.devnull, os.O_WRONLY), 2)
             _refuse(stderr, read)
@@ -94,7 +94,7 @@ def _read(paths: Iterable[str], kind: str) -> Iterator[_Named]:
         try:
             yield _Named(f"{kind} {path}", Path(path).stat())
         except OSError:
-            continue  # Reading it will report that.
+            continue  # Reported when it is read.
 
 
 def _open_file(file: IO[str] | None, said: str) -> _Named:

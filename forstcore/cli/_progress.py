@@ -1,4 +1,4 @@
-"""How far a command is: a line on the terminal that is written over, and a last one."""
+"""Progress of a command: a line on the terminal, redrawn in place, and a final summary."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Protocol
 
 __all__ = ["Progress", "ProgressCounts"]
 
-_EVERY = 0.1  # Seconds between two looks of the line.
+_EVERY = 0.1  # Seconds between updates.
 _ERASE = "\r\x1b[K"
 
 
 class _InputProgress(Protocol):
-    """An input: its bytes, None if that is not known, and how many of them have been read."""
+    """An input: its size in bytes, None if unknown, and the bytes read so far."""
 
     @property
     def size(self) -> int | None: ...
@@ -26,12 +26,12 @@ class _InputProgress(Protocol):
 
 @dataclass
 class ProgressCounts:
-    """What has happened so far.
+    """Counters so far.
 
     Attributes:
         bytes_in: bytes of the input, decompressed.
         results: result lines.
-        errors: lines that gave an error, by code.
+        errors: returns the number of errors of each code.
     """
 
     bytes_in: int = 0
@@ -40,12 +40,12 @@ class ProgressCounts:
 
 
 class Progress:
-    """Show how far the input is.
+    """Show the progress of a command.
 
     Args:
         inputs: the input.
-        counts: what came of it.
-        shown: whether to show it; if None, where standard error is a terminal.
+        counts: the counters.
+        shown: whether to show it; None to show it if standard error is a terminal.
 
     Attributes:
         is_shown: whether it is shown.
@@ -60,7 +60,7 @@ class Progress:
         self._is_drawn = False
 
     def tick(self) -> None:
-        """Draw the line again, if it is time for that."""
+        """Redraw the line if it is due."""
         if self.is_shown and (now := time.monotonic()) >= self._next:
             self._next = now + _EVERY
             self._is_drawn = True
@@ -69,14 +69,14 @@ class Progress:
             sys.stderr.flush()
 
     def clear(self) -> None:
-        """Take the line away, for something else to be written."""
+        """Erase the line, so that other output can be written."""
         if self._is_drawn:
             sys.stderr.write(_ERASE)
             sys.stderr.flush()
             self._is_drawn = False
 
     def end(self, verb: str) -> None:
-        """Say what came of it all: on a terminal always, else if there were errors."""
+        """Write the summary if progress is shown, and the number of rejected lines if any."""
         self.clear()
         seconds = time.monotonic() - self._started
         errors = self._counts.errors()

@@ -1,4 +1,4 @@
-"""Reading ahead: files are read in a thread, while what came before is processed."""
+"""Read files ahead in a thread, while earlier data is processed."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ __all__ = ["read_ahead"]
 
 T = TypeVar("T")
 
-_AHEAD = 4  # Pieces that wait.
+_AHEAD = 4  # Items to buffer.
 
 
 async def read_ahead(produce: Callable[[], Iterable[T]]) -> AsyncGenerator[T, None]:
-    """Iterate in a thread of its own, a few items ahead.
+    """Iterate in a separate thread, a few items ahead.
 
-    The thread is a daemon: one that waits for a terminal keeps nobody from ending.
+    The thread is a daemon, so that waiting for a terminal does not keep the process alive.
 
     Args:
         produce: called in the thread.
@@ -32,7 +32,7 @@ async def read_ahead(produce: Callable[[], Iterable[T]]) -> AsyncGenerator[T, No
     stopped = threading.Event()
 
     def tell(item: tuple[T] | BaseException | None) -> None:
-        # Whoever has stopped this may have closed the loop since.
+        # The loop may have been closed after the iteration was stopped.
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(queue.put_nowait, item)
 

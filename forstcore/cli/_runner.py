@@ -1,4 +1,4 @@
-"""What makes results of the input of a command: a runner. The one here is the engine."""
+"""Runners turn the input of a command into results. `EngineRunner` does so in this process."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ __all__ = ["EngineRunner", "Runner"]
 
 
 class Runner(Protocol):
-    """Makes results of an input."""
+    """Turns an input into results."""
 
     @property
     def rejected(self) -> Iterable[RejectedLine]:
-        """The lines that gave an error in the chunk that was yielded last."""
+        """The rejected lines of the last chunk."""
 
     def results_in(self, chunk: bytes) -> int:
-        """Count the results, without error lines, in the chunk that was yielded last."""
+        """Return the number of results in the last chunk, without error lines."""
 
     def errors(self) -> dict[str, int]:
-        """Count the errors so far by code."""
+        """Return the number of errors of each code so far."""
 
     def run(
         self, source: AsyncGenerator[bytes, None], on_error: OnError, *, keep_rejected: bool
     ) -> AsyncGenerator[bytes, None]:
-        """Yield whole result lines; `rejected` has the errors if they are kept."""
+        """Yield chunks of whole result lines; if `keep_rejected`, `rejected` has their errors."""
 
 
 class EngineRunner:
-    """Make results with the engine, in this process.
+    """Process the input with the engine, in this process.
 
     Args:
-        processor: makes the results.
+        processor: the processor.
         workers, buffer_size, max_line_size: as for `Engine`.
     """
 
@@ -81,5 +81,5 @@ class EngineRunner:
                 async for chunk in results:
                     yield chunk
         finally:
-            # A function may still be busy with its last record.
+            # Do not wait for a function that is still processing its last record.
             threads.shutdown(wait=False, cancel_futures=True)

@@ -22,13 +22,13 @@ class SentLines:
     """Keep the lines that were sent, so that rejected ones can be reported.
 
     Args:
-        max_line_size: bytes that are kept of a line.
+        max_line_size: most bytes to keep of a line.
     """
 
     def __init__(self, max_line_size: int) -> None:
         self._max_line_size = max_line_size
         self._pieces: deque[_Piece] = deque()
-        self._number = 1  # The line in which the next piece starts.
+        self._number = 1  # Number of the line in which the next piece starts.
         self._length = 0  # Bytes of that line so far.
 
     def add(self, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""How SIGINT, SIGTERM and SIGHUP end a command."""
+"""Signal handling of commands: SIGINT, SIGTERM and SIGHUP."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 __all__ = ["Interrupted", "end_at_once", "interrupt"]
 
-_AGAIN = 0.01  # Seconds until an exception that was dropped is raised again.
+_AGAIN = 0.01  # Seconds until a dropped exception is raised again.
 
 
 class Interrupted(KeyboardInterrupt):
-    """SIGINT, SIGTERM or SIGHUP came."""
+    """The process received SIGINT, SIGTERM or SIGHUP."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -21,9 +21,9 @@ class Interrupted(KeyboardInterrupt):
 
 
 def end_at_once() -> None:
-    """Let signals end the process, for as long as it only imports modules.
+    """Let signals end the process immediately while it only imports modules.
 
-    Nothing has to be cleaned up yet, and importlib's weakref callbacks drop exceptions.
+    Nothing needs cleanup yet, and importlib's weakref callbacks drop exceptions.
     """
     for number in _numbers():
         signal.signal(number, signal.SIG_DFL)
@@ -42,14 +42,14 @@ def interrupt() -> None:
 
 def _numbers() -> list[int]:
     numbers: list[int] = [signal.SIGINT, signal.SIGTERM]
-    # Not where `nohup` has set it to be ignored.
+    # Stay ignored under `nohup`.
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         numbers.append(signal.SIGHUP)
     return numbers
 
 
 def _raise(number: int, _frame: FrameType | None) -> None:
-    # Who cannot wait until all is cleaned up may ask again.
+    # A second signal ends the process without cleanup.
     signal.signal(number, signal.SIG_DFL)
     raise Interrupted(number)
 
@@ -63,6 +63,6 @@ def _note_dropped(dropped: Any) -> None:
     def raise_again(_number: int, _frame: FrameType | None) -> None:
         raise Interrupted(error.number)
 
-    # Raised here, it would be dropped here.
+    # An exception raised in this hook would be dropped, too.
     signal.signal(signal.SIGALRM, raise_again)
     signal.setitimer(signal.ITIMER_REAL, _AGAIN)

@@ -1,4 +1,4 @@
-"""A table on a terminal that shows the last of a stream of records."""
+"""A live table of the latest records of a stream."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from typing import Any
 
 __all__ = ["LiveTable"]
 
-_WIDEST = 32  # Columns of text that a value may take.
-_MOST = 500  # Records that are kept for a terminal that becomes higher.
+_WIDEST = 32  # Maximum width of a column.
+_MOST = 500  # Records to keep, in case the terminal grows.
 _ALTERNATE, _BACK = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
 
 
 class LiveTable:
-    """Show records on the terminal's other screen, for as long as the block runs.
+    """Show records on the terminal's alternate screen while the block runs.
 
     Args:
-        title: what stands above them.
+        title: the first line.
     """
 
     def __init__(self, title: str) -> None:
@@ -42,7 +42,7 @@ class LiveTable:
         sys.stdout.flush()
 
     def add(self, record: Mapping[str, Any]) -> None:
-        """Take a record."""
+        """Add a record."""
         self._count += 1
         self._records.append({name: _text(value) for name, value in record.items()})
         for name in record:
@@ -50,7 +50,7 @@ class LiveTable:
                 self._columns.append(name)
 
     def draw(self) -> None:
-        """Write the table as it is now."""
+        """Draw the table."""
         now = time.monotonic()
         if now - self._at >= 1:
             self._rate = (self._count - self._shown) / (now - self._at)
@@ -83,5 +83,5 @@ def _fit(text: str, width: int) -> str:
 
 def _text(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    # Nothing in a record may move the cursor.
+    # Replace control characters: records must not move the cursor.
     return "".join(character if character.isprintable() else "�" for character in text[:200])

@@ -1,4 +1,4 @@
-"""From input files to an output file, with any runner."""
+"""Process input files into an output file with a runner."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from forstcore.wire import OnError
 
 __all__ = ["TransformOptions", "transform"]
 
-_KEPT_MEMORY = 64 << 20  # Bytes of freed memory, for the pieces of files and their results.
+_KEPT_MEMORY = 64 << 20  # Bytes of freed memory to reuse for input pieces and results.
 
 
 @dataclass(frozen=True)
 class TransformOptions:
-    """The files of a command, and what it does with lines that give an error.
+    """The files of a command, and its treatment of rejected lines.
 
     Attributes:
         inputs: the input.
         output: the file for the results, ``-`` for standard output, None for no results.
-        on_error: how lines that give an error are treated.
-        errors: the file for these lines, None for none.
+        on_error: as for `Engine`.
+        errors: the file for rejected lines, None for none.
         progress: whether to show progress; None to show it on a terminal.
-        on_reject: called with each line that gave an error.
-        place: returns where a line of a file came from originally; None if it is the file.
-        verb: what the command does, for messages.
+        on_reject: called with each rejected line.
+        place: maps a file and line to its original file and line; None to keep them.
+        verb: verb for the summary, in the past tense.
     """
 
     inputs: Inputs
@@ -52,15 +52,15 @@ class TransformOptions:
 
 
 def transform(options: TransformOptions, runner: Runner) -> int:
-    """Make results of an input.
+    """Process an input.
 
     Returns:
-        The number of lines that gave an error.
+        The number of rejected lines.
 
     Raises:
         OSError: a file cannot be read or written.
-        RecordError: a line gave an error (``on_error="fail"``).
-        ForstError: an exception of `runner`.
+        RecordError: a line was rejected (``on_error="fail"``).
+        ForstError: raised by `runner`.
     """
     keep_freed(_KEPT_MEMORY)
     counts = ProgressCounts(errors=runner.errors)

@@ -1,4 +1,4 @@
-"""`forstcore bench`: how fast this machine is, in some seconds."""
+"""`forstcore bench`: a short benchmark of this machine."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def command(size: int, runs: int, workers: int) -> None:
         f"the engine, {workers} worker{'s' * (workers > 1)}": lambda: _engine(blocks, workers),
         "memcpy, one thread": lambda: _copy(blocks),
     }
-    # What Python itself does with a line is a hundred times slower: a part will do.
+    # Pure Python is about a hundred times slower: measure it on a part of the data.
     part = blocks[: max(1, len(blocks) // 32)]
     share = sum(map(len, part)) / total
     contestants["json of Python, one thread"] = lambda: _python(part, json.loads, _dumps)
@@ -90,7 +90,7 @@ def command(size: int, runs: int, workers: int) -> None:
 
 
 def _blocks(size: int) -> list[bytes]:
-    """Make blocks of whole lines; the same on each machine."""
+    """Return blocks of whole lines, the same on every machine."""
     source = random.Random(4711)
     lines = []
     for number in range(20_000):

@@ -1,4 +1,4 @@
-"""`forstcore info`: what is installed, and what it uses of this machine."""
+"""`forstcore info`: installed versions, the CPU path in use, and the configuration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`forstcore process`: files through the engine, on all cores or on a cluster, without a server."""
+"""`forstcore process`: process files on all cores or on a cluster, without a server."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ __all__ = ["command", "processor_of", "processor_options"]
 
 
 def processor_of(name: str | None, modules: tuple[str, ...]) -> Processor:
-    """Find the processor that an option names.
+    """Return the processor named by an option.
 
     Raises:
         LoadError: a module cannot be loaded.
-        click.UsageError: there is none of that name.
+        click.UsageError: no processor has that name.
     """
     if modules:
         Loader(modules).load()
@@ -37,7 +37,7 @@ def processor_of(name: str | None, modules: tuple[str, ...]) -> Processor:
 
 
 def processor_options(command: Any) -> Any:
-    """Add the options that choose what is done to records."""
+    """Add the options that select and configure the processor."""
     for option in (
         click.option(
             "--buffer-size",

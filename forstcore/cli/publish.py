@@ -1,4 +1,4 @@
-"""`forstcore publish`: files into a source of a server."""
+"""`forstcore publish`: publish files to a source of a server."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ async def _publish(
 
     async def body() -> AsyncGenerator[bytes, None]:
         nonlocal failure
-        # The head goes out with the first piece, even if that is empty.
+        # aiohttp sends the headers with the first piece, even an empty one.
         yield b""
         try:
             async with aclosing(read_ahead(inputs.pieces)) as pieces:
@@ -84,7 +84,7 @@ async def _publish(
                     counts.results += piece.count(b"\n")
                     progress.tick()
         except Exception as error:
-            # What was sent is published; aiohttp would leave an error here to nobody.
+            # aiohttp would swallow an exception here. Lines sent so far stay published.
             failure = error
 
     async with client_of(server, token, ca, StreamingConfig(timeout=patience)) as client:

@@ -1,4 +1,4 @@
-"""`forstcore replay`: the lines of an error file once more."""
+"""`forstcore replay`: process the lines of an error file again."""
 
 from __future__ import annotations
 
@@ -27,41 +27,41 @@ from forstcore.config import RetryConfig, StreamingConfig
 __all__ = ["command"]
 
 
-_SIZE = 1 << 19  # Bytes of lines that are processed together, about.
+_SIZE = 1 << 19  # Approximate bytes per piece.
 _MOST_SHOWN = 20  # Damaged lines that are reported individually.
-_START = re.compile(rb'\{"(?:time|file)":')  # of each line, as it is written
-_MOST_STARTS = 8  # places at which a line may be cut
+_START = re.compile(rb'\{"(?:time|file)":')  # The start of every entry.
+_MOST_STARTS = 8  # Possible starts to try in a damaged line.
 
 
 class ErrorFileReader(Inputs):
-    """The lines that an error file holds; damaged ones are reported and left out.
+    """Read the rejected lines in an error file; damaged entries are reported and skipped.
 
-    A line is damaged where a crash or a full disk has cut it. What another process has written
-    behind such a line is found all the same.
+    A crash or a full disk can truncate an entry. An entry that another process appended to
+    such a line is still read.
 
     Args:
         path: the file.
 
     Attributes:
-        damaged: lines that were left out so far.
+        damaged: number of lines skipped so far.
     """
 
     def __init__(self, path: str) -> None:
         super().__init__([path])
         self.damaged = 0
         self._path = path
-        # Of all lines so far: their numbers in the first place, and where another file begins.
+        # The original numbers of all lines so far, and the indices at which the file changes.
         self._lines = array("q")
         self._starts: list[int] = []
         self._names: list[str] = []
         self._untold: list[str] = []
 
     def pieces(self) -> Iterator[Piece]:
-        """Yield the lines, some together.
+        """Yield the lines in pieces.
 
         Raises:
             OSError: the file cannot be read.
-            ValueError: it is no error file.
+            ValueError: the file is not an error file.
         """
         name = "-"
         with Path(self._path).open("rb") as file:
@@ -84,7 +84,7 @@ class ErrorFileReader(Inputs):
             yield name, b"".join(raws)
 
     def place(self, _file: str, line: int) -> tuple[str, int]:
-        """Name the file that a line came from in the first place, and its number there."""
+        """Return the original file of a line, and its number in that file."""
         at = bisect.bisect_right(self._starts, line - 1) - 1
         return self._names[at], self._lines[line - 1]
 
@@ -95,7 +95,7 @@ class ErrorFileReader(Inputs):
         self._lines.append(rejected.line)
 
     def _read(self, line: bytes, number: int) -> Iterator[ErrorFileEntry]:
-        """Yield what a line holds: two, where nobody has ended the first."""
+        """Yield the entries in a line: two if the first one was truncated before its LF."""
         for text in _apart(line):
             try:
                 rejected = parse_entry(text)
@@ -114,14 +114,14 @@ class ErrorFileReader(Inputs):
             self._untold.append(f"{self._path}, line {number}: {why}")
 
     def _tell(self) -> None:
-        """Say which lines were left out, once it is known that this is an error file."""
+        """Report skipped lines, once it is known that this is an error file."""
         for each in self._untold:
             print(f"forstcore: left out: {each}", file=sys.stderr)
         self._untold.clear()
 
 
 def _apart(line: bytes) -> Sequence[bytes]:
-    """Cut a line before one that another process has written behind it."""
+    """Split a line before an entry that another process appended to a truncated one."""
     for match in islice(_START.finditer(line, 1), _MOST_STARTS):
         behind = line[match.start() :]
         with contextlib.suppress(ValueError):

@@ -1,4 +1,4 @@
-"""`forstcore send`: files through a server."""
+"""`forstcore send`: process files with a server."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ _ENDPOINT = "/streaming-process"
 
 
 class ServerRunner:
-    """Make results with a server.
+    """Process the input with a server.
 
     Args:
         url: its URL, with the path of an endpoint if that is not ``/streaming-process``.
         token: its bearer token.
-        ca: PEM file with the authority of its certificate.
-        config: sizes and times.
-        max_line_size: bytes of a rejected line that are of interest.
-        resume: whether to go on over a new connection when one is lost.
+        ca: PEM file with the certificate authority.
+        config: sizes and timeouts.
+        max_line_size: most bytes to keep of a rejected line.
+        resume: whether to resume over a new connection when one is lost.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class ServerRunner:
         self, source: AsyncGenerator[bytes, None], on_error: OnError, *, keep_rejected: bool
     ) -> AsyncGenerator[bytes, None]:
         sent = SentLines(self._max_line_size) if keep_rejected else None
-        # A summary counts the errors of its own connection only, and not by their codes.
+        # A summary covers only its own connection and does not count errors by code.
         mode: OnError = "emit" if on_error == "skip" else on_error
         options = StreamOptions(on_error=mode, resume=self._resume)
         settled = 0
@@ -78,7 +78,7 @@ class ServerRunner:
                         if on_error == "skip":
                             chunk = b""
                     yield chunk
-                    # One round late: results may come in several pieces, all settled by then.
+                    # Delayed by one iteration: the results of a line may arrive in several pieces.
                     if sent is not None and settled != stream.lines:
                         sent.forget(settled)
                         settled = stream.lines
@@ -102,7 +102,7 @@ async def _kept(
 
 
 def split_url(url: str) -> tuple[str, str]:
-    """Take a URL apart: the server, and the path of the endpoint."""
+    """Split a URL into the server and the path of the endpoint."""
     if url.startswith("http+unix://"):
         return url, _ENDPOINT
     scheme, separator, rest = url.partition("://")
@@ -115,10 +115,10 @@ def split_url(url: str) -> tuple[str, str]:
 def client_of(
     base: str, token: str | None, ca: str | None, config: StreamingConfig
 ) -> ForstStreamingClient:
-    """Make a client.
+    """Create a client.
 
     Raises:
-        click.UsageError: the URL or the authority cannot be used.
+        click.UsageError: the URL or the certificate authority is invalid.
     """
     try:
         tls = ssl.create_default_context(cafile=ca) if ca else None

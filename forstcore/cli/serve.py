@@ -1,4 +1,4 @@
-"""`forstcore serve`: the server, as `python -m server`."""
+"""`forstcore serve`: run the server, like `python -m server`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["command"]
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 def command(options: tuple[str, ...]) -> None:
     """Run the server; `forstcore serve --help` lists its options."""
-    # It has its own way with signals.
+    # The server installs its own signal handlers.
     end_at_once()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.argv[1:] = options

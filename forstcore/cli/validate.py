@@ -1,4 +1,4 @@
-"""`forstcore validate`: every line that is no record, with its place."""
+"""`forstcore validate`: show every invalid line with its position."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`forstcore watch`: the results of a source, as they come."""
+"""`forstcore watch`: show the results of a source as they arrive."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from forstcore.config import RetryConfig, StreamingConfig
 
 __all__ = ["command"]
 
-_EVERY = 0.2  # Seconds between two looks of the table.
+_EVERY = 0.2  # Seconds between redraws of the table.
 _EPILOG = """\b
 Examples:
   forstcore watch sensor-data --filter temperature=high
