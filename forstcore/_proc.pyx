@@ -1,24 +1,24 @@
-# The core's face for Python, and the stream: bytes of NDJSON in, bytes of results out.
+# The Python interface of the core, and `RecordStream`: bytes of NDJSON in, bytes of results out.
 #
 #   chunk ── whole lines ─┬─> run_built_in ──> fast_line ────────────────> output
-#     └ tail, kept         │       └ not the usual shape: parse_line ──┤
+#     └ tail, kept         │       └ unusual members: parse_line ────┤
 #                          └─> run_records ──> read_alike ─> processor ┘
 #                                  └ unlike the last: read_record ┘
 #
 # `RecordStream` cuts chunks into whole lines and keeps the rest, the tail; it owns the output and
 # the counters. The loops in _core/loop.pyx process the whole lines, without the GIL and without a
 # Python object. They call _core/built_in.pxd, the built-in processor, or _core/template.pxd, which
-# reads records for filters (_core/filter.pyx) and native processors. A line that is no record goes
-# to _core/error_lines.pyx. The grammar of JSON is in _core/json.pxd, the vector scan in
+# reads records for filters (_core/filter.pyx) and native processors. _core/error_lines.pyx handles
+# invalid lines. The grammar of JSON is in _core/json.pxd, the vector scan in
 # _core/scan.h.
 #
 # Invariants
 # - Every line handed to the parser is followed by an LF in readable memory. No JSON
 #   token contains one, so scalar code needs no bounds check: the LF stops it.
-# - Before a line is read, the output has room for all input that is left plus
-#   RESERVE bytes, so that writing a line needs no check.
-# - Functions that run without the GIL return numbers; `record_error` alone makes exceptions of
-#   them.
+# - Before a line is read, the output has room for all remaining input plus RESERVE
+#   bytes, so that writing a line needs no check.
+# - Functions that run without the GIL return error numbers; only `record_error` turns them into
+#   exceptions.
 
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
@@ -82,7 +82,7 @@ cdef extern from "Python.h":
     void Py_XDECREF(PyObject *)
 
 cdef enum:
-    # The most output bytes per 256 input bytes to make room for before it is needed.
+    # The most output bytes per 256 input bytes to allocate in advance.
     GROWTH_HIGHEST = 1 << 14
     # Below this many bytes, giving up the GIL costs more than the work.
     NOGIL_SIZE = 16384
@@ -91,7 +91,7 @@ MAX_DEPTH = DEPTH_LIMIT
 DEFAULT_MAX_LINE_SIZE = LINE_LIMIT_DEFAULT
 HIGHEST_MAX_LINE_SIZE = LINE_LIMIT_HIGHEST
 
-# `cimport` alone does not make a class a name that Python can import from here.
+# `cimport` alone does not make a class importable from Python.
 globals()["Batcher"] = Batcher
 globals()["LineSplitter"] = LineSplitter
 
@@ -126,45 +126,45 @@ cdef int grow_output(RecordStream stream, fst_output *output, Py_ssize_t size) n
 cdef class RecordStream:
     """Process one NDJSON stream, chunk by chunk.
 
-    The results never depend on where the chunks were cut. Memory: one line of at most
+    The results do not depend on how the input is split into chunks. Memory: one line of at most
     `max_line_size` bytes is kept between calls, in a buffer of up to twice that size.
 
     Args:
         on_error: what to do with a line that is not a record: ``"skip"`` drops and counts
             it; ``"emit"`` puts an error line in its place; ``"fail"`` does that too and
             ends the stream.
-        max_line_size: longest line in bytes, its LF not counted, from 1 to 1 GiB. A longer
-            one is an error of its own, and the stream goes on at the next LF.
-        first_line: number of the first line, from 1 to 2**62: errors are numbered from it.
-            For the rest of an input whose start went to another stream.
-        filter: only records that it selects are processed; the others are counted.
+        max_line_size: longest line in bytes, without its LF, from 1 to 1 GiB. A longer
+            line is rejected, and the stream continues after its LF.
+        first_line: number of the first line, from 1 to 2**62, for line numbers in errors when
+            another stream processed the start of the input.
+        filter: only matching records are processed; the others are counted.
         processor: a native processor, as the capsule that forstcore.h describes; None for
             the built-in one. It is called without the GIL.
-        growth: first guess of the output bytes per input byte, from 1 to 64. Too low a guess
-            costs copies, too high a one memory that stays unused.
-        keep_rejected: whether `take_rejected` returns the lines that gave an error, whatever
-            `on_error` is. Memory: the lines of one call, and 40 bytes for each.
+        growth: initial estimate of the output bytes per input byte, from 1 to 64. A low estimate
+            costs copies, a high one memory.
+        keep_rejected: whether `take_rejected` returns the rejected lines, for any value of
+            `on_error`. Memory: the rejected lines of one call, and 40 bytes for each.
 
     Attributes:
         growth: output bytes per input byte, as estimated from the last large chunk.
-        lines: input lines so far, blank ones included.
+        lines: input lines so far, including blank ones.
         records: lines that were valid records.
         errors: lines that were neither blank nor a record.
         results: result lines written; error lines are not counted.
-        filtered: valid records that the filter left out.
+        filtered: valid records that did not match the filter.
         bytes_in: bytes fed.
-        taken: bytes of the last chunk that were processed: all of it, unless `feed_part` got it.
+        taken: bytes of the last chunk that were processed; less than all only after `feed_part`.
         bytes_out: bytes returned.
         failed: whether an error ended the stream (``on_error="fail"`` only).
 
     Raises:
-        ValueError: an argument is out of its range, or the processor was made for another
-            version of the C face.
-        TypeError: `processor` is no such capsule.
+        ValueError: an argument is out of range, or the processor was built for another version
+            of the C interface.
+        TypeError: `processor` is not such a capsule.
 
-    Thread-safety: one owner. A call while another thread is in one raises
-    `StreamStateError`. The GIL is released for chunks of 16 KiB and more; a chunk that
-    can be written to must not be changed meanwhile.
+    Thread-safety: one owner. A call while another thread is in a call raises
+    `StreamStateError`. The GIL is released for chunks of 16 KiB and more; a mutable chunk
+    must not be changed meanwhile.
 
     Sources: RFC 8259 (JSON), the NDJSON specification (lines).
     """
@@ -176,7 +176,7 @@ cdef class RecordStream:
         cdef long long number = checked_first_line(first_line)
         cdef Py_ssize_t guess = checked_growth(growth)
         cdef bint keeps = keep_rejected
-        # From here on no foreign code runs that could call `__init__` again.
+        # After this point, no user code runs that could call `__init__` again.
         check_first_init(self.expected)
         self.expected = guess
         self.run.on_error = mode
@@ -227,9 +227,8 @@ cdef class RecordStream:
             The results as NDJSON, perhaps empty.
 
         Raises:
-            RecordError: an earlier call met the error that ended the stream
-                (``on_error="fail"``). That call returned the results before the error, and
-                the error line.
+            RecordError: an error ended the stream in an earlier call (``on_error="fail"``). That
+                call returned the results before the error, and the error line.
             StreamStateError: the stream is finished, or another thread is in a call.
         """
         return self.take_from(chunk, 0, False)
@@ -237,14 +236,13 @@ cdef class RecordStream:
     def feed_part(self, chunk, Py_ssize_t most, /):
         """As `feed`, but stop once there are about `most` bytes of results.
 
-        The rest of the chunk starts at `taken`; feed it next. This bounds the memory of
-        results where error lines, or results of short lines, are many times longer than the
-        lines.
+        The rest of the chunk starts at `taken`; feed it next. This bounds the memory for
+        results when error lines or results are many times longer than their input lines.
 
         Args:
             chunk: any contiguous bytes-like object.
-            most: no line is begun once there are so many bytes of results, so one result alone
-                may be longer; nor after 500 lines that are kept as rejected.
+            most: no further line is processed once there are this many bytes of results (the last
+                result may exceed it), or once 500 rejected lines are kept.
 
         Returns, Raises:
             As `feed`.
@@ -255,7 +253,7 @@ cdef class RecordStream:
         """End the stream: process the tail, a last line without LF.
 
         Returns:
-            Its result, or nothing.
+            Its result, or empty bytes.
 
         Raises:
             RecordError, StreamStateError: as `feed`.
@@ -304,10 +302,10 @@ cdef class RecordStream:
         return taken
 
     def errors_by_code(self):
-        """Count the errors so far by their code.
+        """Return the number of errors of each code so far.
 
         Returns:
-            A dict from codes to counts, without zeros; the counts add up to `errors`.
+            A dict from codes to counts, without zeros; the sum of the counts is `errors`.
         """
         return count_by_code(self.run.faults)
 
@@ -363,7 +361,7 @@ cdef class RecordStream:
             self.run.failed_reason, self.run.lines_before + self.run.lines, self.run.failed_offset)
 
     cdef int consume(self, bytes_ptr start, bytes_ptr end, bint last) except -1:
-        """Cut a chunk into the end of the tail, whole lines, and a new tail."""
+        """Split a chunk into the end of the tail, whole lines, and a new tail."""
         cdef Tail *tail = &self.tail
         cdef bytes_ptr first = start
         cdef bytes_ptr lf
@@ -428,7 +426,7 @@ cdef class RecordStream:
         return 0
 
     cdef int open_output(self, Py_ssize_t size_in) except -1:
-        """Make the bytes object for the output of a call, as large as is expected."""
+        """Allocate the output of a call, with its estimated size."""
         cdef Py_ssize_t size = (size_in >> 8) * self.expected + self.tail.size + 2 * RESERVE
         if self.run.most > 0:
             size = min(size, self.run.most + size_in + self.tail.size + 2 * RESERVE)
@@ -452,7 +450,7 @@ cdef class RecordStream:
         return 0
 
     cdef bint has_enough(self) noexcept:
-        """Whether a call with bounded output has as much as it may return."""
+        """Return whether a call with bounded output has reached its bound."""
         cdef unsigned char *start = <unsigned char *>PyBytes_AS_STRING(self.out) + self.before
         return self.run.most > 0 and (
             self.run.out - start >= self.run.most or has_many_notes(&self.run))
@@ -483,7 +481,7 @@ def process_block(buffer, /, *, on_error="skip", max_line_size=LINE_LIMIT_DEFAUL
 
     Raises:
         RecordError: with ``on_error="fail"``, at the first line that is not a record.
-        ValueError: an argument is out of its range.
+        ValueError: an argument is out of range.
 
     Thread-safety: may be called from many threads at once; the GIL is released for
     buffers of 16 KiB and more. A buffer that can be written to must not be changed

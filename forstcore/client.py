@@ -1,4 +1,4 @@
-"""The client of the server: records in, results out, at the same time."""
+"""The client: stream records to a server and receive results at the same time."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class StreamOptions:
         chunk_size: bytes; the configuration's if None.
         on_error: what to do with a line that is not a record: ``skip`` drops and counts it,
             ``emit`` puts an `ErrorRecord` in its place, ``fail`` ends the stream with one;
-            `is_error` tells it from a result.
+            `is_error` distinguishes it from a result.
         resume: whether to keep lines until they are acknowledged, and to send them again over a
             new connection when one is lost: each result comes once and in order. If None, only
             `StreamingIntegration.process_large_dataset` does so. Side effects of the server's
@@ -108,9 +108,9 @@ class ForstStreamingClient:
     ) -> ResultStream[ProcessedRecord]:
         """Stream records to an endpoint; iterate over their results.
 
-        Results arrive while records are still being sent. Records are grouped into chunks, but
-        none waits for another: when an async producer pauses, what it yielded is sent at once.
-        A sync producer runs in the thread of the event loop, which it blocks while it waits.
+        Results arrive while records are still being sent. Records are grouped into chunks, but are
+        never delayed for that: when an async producer pauses, its records are sent at once. A
+        sync producer runs in the thread of the event loop, and blocks it while it waits.
 
         Args:
             endpoint: path, such as ``/streaming-process``.
@@ -122,11 +122,11 @@ class ForstStreamingClient:
             TypeError: `records` is none of these.
 
         While iterating:
-            RequestRefusedError: the server refused the stream; the error tells why.
-            StreamFailedError: the stream failed; the error tells why, and how far it got.
+            RequestRefusedError: the server refused the stream; the error has the reason.
+            StreamFailedError: the stream failed; the error has the reason and the progress.
             Exception: whatever `records` raised, the same object.
 
-        Cost: a few hundred nanoseconds a record, besides reading and writing JSON.
+        Cost: a few hundred nanoseconds per record, in addition to encoding and decoding JSON.
         """
         return self._stream(endpoint, records, options, _parsed)
 
@@ -164,9 +164,9 @@ class ForstStreamingClient:
         with new records. Missed records are logged.
 
         Redis groups and MQTT sources with a client redeliver records until they are acknowledged.
-        Results are acknowledged when the iteration asks for the next one, those that arrived
-        together all at once: whatever was being processed when this process died, or when the
-        iteration was left, is redelivered.
+        Results are acknowledged when the caller asks for the next one; results that arrived
+        together are acknowledged together. If the process dies or the iteration ends early, the
+        results that were being processed are redelivered.
 
         Args:
             endpoint: path, such as ``/real-time-process``.
@@ -177,7 +177,7 @@ class ForstStreamingClient:
             TypeError: the request cannot be written as JSON.
 
         While iterating:
-            RequestRefusedError: the server refused the request; the error tells why.
+            RequestRefusedError: the server refused the request; the error has the reason.
             StreamFailedError: the last attempt failed.
         """
         options = options or _DEFAULT

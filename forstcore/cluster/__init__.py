@@ -1,6 +1,6 @@
-"""The same core on a Dask cluster: files that are too large for one machine.
+"""Process files on a Dask cluster, for data sets that are too large for one machine.
 
-Needs ``pip install 'forstcore[dask]'`` here and on every worker.
+Requires ``pip install 'forstcore[dask]'`` here and on every worker.
 """
 
 from __future__ import annotations

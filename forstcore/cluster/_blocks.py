@@ -1,4 +1,4 @@
-"""Blocks: the input files cut into pieces of work, and the lines of each."""
+"""Blocks: the units of work that input files are split into, and the lines of each block."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from forstcore.cluster._filesystems import found_at, is_local
 __all__ = ["Block", "InputFile", "blocks_of", "count", "files_at", "numbered", "pieces"]
 
 _BOM = b"\xef\xbb\xbf"
-_NEAR = 1 << 20  # Bytes that are read at a time from a disk,
-_FAR = 8 << 20  # and from elsewhere, where each reading is a request.
-_STAMPS = ("ETag", "Last-Modified", "Content-MD5", "Digest")  # Of HTTP, whose key is the URL.
-_BEYOND = 1 << 16  # Bytes that are read past a block, to find the end of its last line.
+_NEAR = 1 << 20  # Bytes per read from a local disk.
+_FAR = 8 << 20  # Bytes per read from elsewhere, where each read is a request.
+# HTTP headers that change with the file; the key of fsspec is only the URL.
+_STAMPS = ("ETag", "Last-Modified", "Content-MD5", "Digest")
+_BEYOND = 1 << 16  # Bytes to read past a block, to find the end of its last line.
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,10 @@ class InputFile:
     """An input file.
 
     Attributes:
-        path: as its file system calls it.
-        name: its path or URL, for people.
-        size: its bytes, as they are stored.
-        stamp: another one when the file has changed.
+        path: its path on its file system.
+        name: its path or URL, for messages.
+        size: its size in bytes, as stored.
+        stamp: changes when the file changes.
     """
 
     path: str
@@ -45,17 +46,17 @@ class InputFile:
 
 @dataclass(frozen=True)
 class Block:
-    """The lines that begin in some bytes of a file, or all of a compressed file.
+    """The lines that begin in a range of bytes of a file, or all lines of a compressed file.
 
     Attributes:
-        number: which block of all it is, counted from 0.
+        number: index among all blocks, from 0.
         file: the file.
-        start, end: the bytes.
-        place: which block of its file it is, counted from 0.
-        is_later: whether the file stands behind another.
-        first_line: number of its first line among the lines of all files; 2 where that is
-            not known and it is not the first.
-        line_in_file: number of its first line in its file; 0 where that is not known.
+        start, end: the range of bytes.
+        place: index among the blocks of its file, from 0.
+        is_later: whether another file comes before its file.
+        first_line: number of its first line among the lines of all files; 2 if unknown, for
+            any block but the first.
+        line_in_file: number of its first line in its file; 0 if unknown.
     """
 
     number: int
@@ -77,16 +78,16 @@ def files_at(
     """Find the input files.
 
     Args:
-        urlpath: path, URL or glob pattern, or several of these on one file system; what is the
-            name of a file is no pattern.
-        options: of the file system.
+        urlpath: path, URL or glob pattern, or several of these on one file system. The name of
+            an existing file is never a pattern.
+        options: options of the file system.
 
     Returns:
         The file system, and the files.
 
     Raises:
-        OSError: there are none, or one is not there.
-        ValueError: they are on several file systems, or one has no size.
+        OSError: no file matches, or a file does not exist.
+        ValueError: the files are on several file systems, or the size of one is unknown.
     """
     system, paths = found_at(urlpath, options)
     files = []
@@ -105,11 +106,11 @@ def files_at(
 
 
 def blocks_of(files: Sequence[InputFile], size: int) -> list[Block]:
-    """Cut files into blocks of about the same size; a compressed file is one block.
+    """Split files into blocks of about the same size; a compressed file is one block.
 
     Args:
-        files: the files; those without a byte have no block.
-        size: largest number of bytes of a block.
+        files: the files; empty ones get no block.
+        size: maximum size of a block in bytes.
     """
     blocks: list[Block] = []
     for place, file in enumerate(files):
@@ -122,11 +123,11 @@ def blocks_of(files: Sequence[InputFile], size: int) -> list[Block]:
 
 
 def numbered(blocks: Sequence[Block], lines: Sequence[int]) -> list[Block]:
-    """Give blocks the numbers of their first lines.
+    """Return the blocks with the numbers of their first lines.
 
     Args:
         blocks: all blocks.
-        lines: how many lines each of them has.
+        lines: number of lines of each block.
     """
     found = []
     number = 1
@@ -147,18 +148,18 @@ def count(system: Any, block: Block) -> int:
 def pieces(system: Any, block: Block) -> Iterator[bytes]:
     """Read the lines of a block.
 
-    However long a line is, and however large the block, no more than a piece is in memory.
+    Only one piece is in memory at a time, however long the lines and however large the block.
 
     Args:
         system: the file system.
         block: the block.
 
     Yields:
-        Bytes that end anywhere; the last of them at the end of a line, which a last line
-        without LF is given.
+        Pieces that may end within a line; the last one ends with an LF, which is added if the
+        file has none.
 
     Raises:
-        OSError: the file cannot be read, or not be decompressed.
+        OSError: the file cannot be read or decompressed.
     """
     read = _decompressed(system, block) if block.file.is_compressed else _cut(system, block)
     last = b"\n"
@@ -171,7 +172,7 @@ def pieces(system: Any, block: Block) -> Iterator[bytes]:
             if len(head) < len(_BOM):
                 continue
             is_start = False
-            # The core skips the mark at the start of the first file only.
+            # The core skips a byte order mark only at the start of the first file.
             piece = head.removeprefix(_BOM) if block.is_later else head
         if piece:
             yield piece
@@ -190,7 +191,7 @@ def _decompressed(system: Any, block: Block) -> Iterator[bytes]:
 
 
 def _cut(system: Any, block: Block) -> Iterator[bytes]:
-    """Yield what lies between the first line that begins in a block and the first behind it."""
+    """Yield the bytes from the first line that begins in a block to the first one after it."""
     path, size, end = block.file.path, block.file.size, block.end
     step = _NEAR if is_local(system) else _FAR
     # A line begins at the start if the byte before it is an LF.

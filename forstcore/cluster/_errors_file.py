@@ -1,4 +1,4 @@
-"""Lines of a block that gave an error: written down beside its part."""
+"""The error file of a part: the rejected lines of its block."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ __all__ = ["ErrorsFile"]
 
 
 class ErrorsFile:
-    """Write down the lines of a block that gave an error.
+    """Write the rejected lines of a block to a file, which is created with the first one.
 
     Args:
         block: the block, with the number of its first line.
-        output: where the file goes.
-        name: its name; there is none if there is no error.
-        stack: ends the file.
+        output: the directory of the file.
+        name: the name of the file.
+        stack: closes the file.
 
     Attributes:
-        name: as above.
-        has_written: whether there is a file.
+        name: the name of the file.
+        has_written: whether the file was created.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class ErrorsFile:
         self._file: BinaryIO | None = None
 
     def write(self, lines: Iterable[RejectedLine]) -> None:
-        """Write lines down, in the order of the input."""
+        """Write rejected lines, in the order of the input."""
         block = self._block
         for found in lines:
             if self._file is None:

@@ -1,4 +1,4 @@
-"""The files at a destination before a run: which forstcore wrote, and which are inputs."""
+"""Check the files at a destination before a run: forstcore's own, foreign ones and inputs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class _Report(TypedDict):
 
 @dataclass
 class ExistingFiles:
-    """The files at a destination that have the name of one that a run writes.
+    """The files at a destination whose names are reserved for a run.
 
     Attributes:
         sizes: their names and sizes.
@@ -77,7 +77,7 @@ def find_existing(output: OutputDirectory) -> ExistingFiles:
 
 
 def remove(output: OutputDirectory, existing: ExistingFiles) -> None:
-    """Remove a dataset, or what an unfinished run left.
+    """Remove a dataset, or the files of an unfinished run.
 
     Manifests and reports are removed after the files that they list, so that an interrupted
     removal leaves no file that a later one would not recognise.
@@ -104,10 +104,10 @@ def check_inputs(
         system: the file system of the input.
         files: the input.
         output: the destination.
-        existing: what is there.
+        existing: the files at the destination.
 
     Raises:
-        FileExistsError: an input is; the message names it.
+        FileExistsError: an input is such a file; the message names it.
     """
     taken: set[object] = set()
     for name in existing.sizes:
@@ -123,7 +123,7 @@ def check_inputs(
 
 def _identities(system: Any, path: str) -> set[object]:
     while isinstance(inner := getattr(system, "fs", None), AbstractFileSystem):
-        # A caching or directory file system: compare by the one that it wraps.
+        # For a caching or directory file system, compare on the one that it wraps.
         if isinstance(system, DirFileSystem):
             path = "/".join(filter(None, (system.path, path)))
         system = inner

@@ -1,4 +1,4 @@
-"""Paths, URLs and glob patterns: their file system, and literal operations on it."""
+"""Resolve paths, URLs and glob patterns; file operations that take paths literally."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ __all__ = ["cat", "found_at", "is_local", "located", "move", "protocols", "remov
 def located(url: str | os.PathLike[str], options: Mapping[str, Any]) -> tuple[Any, str]:
     """Return the file system of a path or URL, and the path there, taken literally.
 
-    Without ``://`` it is a local path. ``::`` separates two URLs only if the first one names a
+    A path without ``://`` is local. ``::`` separates two URLs only if the first one names a
     file system that wraps another, such as ``zip`` or ``simplecache``.
 
     Raises:
-        ValueError: the protocol is not known.
+        ValueError: the protocol is unknown.
     """
     text: str = stringify_path(url)
     if "://" not in text:
         if text.startswith("~") and not os.path.lexists(text):
-            text = os.path.expanduser(text)  # noqa: PTH111 (leaves users that are not known)
+            text = os.path.expanduser(text)  # noqa: PTH111 (leaves unknown users)
         # An absolute path, because fsspec expands ~ and strips `file:` at the start of others.
         path = strip_protocol(str(Path(text).absolute()))
         return filesystem("file", **_options_of("file", options)), path
@@ -51,14 +51,14 @@ def found_at(
     Args:
         urlpath: path, URL or glob pattern, or several of these on one file system. If a file
             of that name exists, it is not a pattern.
-        options: of the file system.
+        options: options of the file system.
 
     Returns:
-        The file system, and paths there.
+        The file system, and paths on it.
 
     Raises:
-        OSError: there are none.
-        ValueError: they are on several file systems.
+        OSError: no file matches.
+        ValueError: the files are on several file systems.
     """
     given = [urlpath] if isinstance(urlpath, str | os.PathLike) else list(urlpath)
     if not given:
@@ -70,7 +70,7 @@ def found_at(
         if system is not None and there != system:
             raise ValueError(f"{url} is on another file system than {given[0]}")
         if system is None:
-            # File systems are shared by all of a process, with their listings.
+            # fsspec shares file systems, and their cached listings, within a process.
             there.invalidate_cache()
         system = there
         if not has_magic(path) or _is_file(system, path):
@@ -84,7 +84,7 @@ def found_at(
 
 
 def protocols(system: Any) -> set[str]:
-    """Return the names of the protocol of a file system."""
+    """Return the protocol names of a file system."""
     return {system.protocol} if isinstance(system.protocol, str) else set(system.protocol)
 
 
@@ -116,7 +116,7 @@ def remove(system: Any, paths: Sequence[str]) -> None:
 
 
 def move(system: Any, old: str, new: str) -> None:
-    """Rename a file; one that has the new name is replaced."""
+    """Rename a file, replacing an existing one."""
     if has_magic(old) or has_magic(new):
         system.cp_file(old, new)
         system.rm_file(old)
@@ -131,10 +131,10 @@ def _options_of(protocol: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _named_in(kind: Any, url: str) -> dict[str, Any]:
-    """Return the options of a file system that its URL names, such as a host.
+    """Return the options of a file system that are part of its URL, such as a host.
 
-    The public `url_to_fs` would take a `::` in the path for a separator. Where fsspec has no such
-    method any more, these options have to be given apart from the URL.
+    The public `url_to_fs` would treat a `::` in the path as a separator. If fsspec removes this
+    private method, these options must be passed separately.
     """
     named: dict[str, Any] = getattr(kind, "_get_kwargs_from_urls", lambda _: {})(url)
     return named

@@ -1,4 +1,4 @@
-"""What a dataset came to: the manifest, and the part of it that each task writes."""
+"""The manifest of a dataset, and its entries for the parts, which the tasks return."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ __all__ = ["FailedLine", "Manifest", "ManifestInput", "Part", "manifest_of"]
 
 
 class FailedLine(TypedDict):
-    """The line that ended everything (``on_error="fail"``).
+    """The invalid line that ended the run (``on_error="fail"``).
 
     Attributes:
-        line: its place among the lines of its block, counted from 0.
-        offset: the byte in the line.
-        code, message: what is wrong.
+        line: index among the lines of its block, from 0.
+        offset: offset of the error in the line, in bytes.
+        code, message: the error.
     """
 
     line: int
@@ -27,22 +27,22 @@ class FailedLine(TypedDict):
 
 
 class Part(TypedDict):
-    """One part of the output, made of one block of the input.
+    """One part of the output, the results of one block of the input.
 
     Attributes:
         part: name of its file.
         file: the input file.
-        start, end: the block: bytes of that file. Its lines are those that begin in it;
-            those of a compressed file are all lines.
-        lines: input lines, blank ones included.
+        start, end: the block, as a range of bytes of that file. It contains the lines that
+            begin in it; for a compressed file, all lines.
+        lines: input lines, including blank ones.
         records: lines that were processed.
         results: result lines.
-        errors: lines that gave an error.
-        errors_by_code: the errors by their code.
-        errors_file: name of the file with these lines, None if there is none.
+        errors: lines that were rejected.
+        errors_by_code: number of errors of each code.
+        errors_file: name of the file with the rejected lines, None if there is none.
         bytes_in: bytes of the lines, after decompression.
         bytes_out: bytes of the part.
-        digest: ``xxh3:`` and 16 hexadecimal digits over the part.
+        digest: digest of the part: ``xxh3:`` and 16 hexadecimal digits.
     """
 
     part: str
@@ -61,23 +61,23 @@ class Part(TypedDict):
 
 
 class ManifestInput(TypedDict):
-    """An input file: its path or URL, and its bytes as they are stored."""
+    """An input file: its path or URL, and its size as stored."""
 
     file: str
     size: int
 
 
 class Manifest(TypedDict):
-    """What a whole dataset came to.
+    """The contents of ``manifest.json``.
 
     Attributes:
-        version: of forstcore.
-        plan: digest of what was to be done: inputs, blocks, processor and options.
-        processor: its name.
+        version: version of forstcore.
+        plan: digest of the run: inputs, blocks, processor and options.
+        processor: name of the processor.
         inputs: the input files, in order.
         lines, records, results, errors, bytes_in, bytes_out: sums over the parts.
-        errors_by_code: the errors by their code.
-        parts: what was written, in the order of the input.
+        errors_by_code: number of errors of each code.
+        parts: the parts, in the order of the input.
     """
 
     version: str
@@ -97,7 +97,7 @@ class Manifest(TypedDict):
 def manifest_of(
     plan: str, processor: str, inputs: Sequence[ManifestInput], parts: Sequence[Part]
 ) -> Manifest:
-    """Sum up the parts."""
+    """Return the manifest of a dataset with these parts."""
     codes: Counter[str] = Counter()
     for part in parts:
         codes.update(part["errors_by_code"])

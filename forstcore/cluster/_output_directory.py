@@ -1,4 +1,4 @@
-"""The destination: files that appear whole or not at all, whoever writes them."""
+"""The destination of a dataset: a directory whose files are written atomically."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OLD_MANIFEST = ".old-manifest.json"
 OURS = re.compile(
     r"(part|errors)-\d{5,}\.ndjson|(\.old-)?manifest\.json|\.part-\d{5,}\.json", re.IGNORECASE
 )
-"""The names of the files that a run writes."""
+"""The names of the files that a run may write."""
 REPORT = re.compile(r"\.part-\d{5,}\.json")
 _DRAFT = re.compile(rf"\.({OURS.pattern})\.[0-9a-f]{{16}}\.draft")
 _PUT_IS_ATOMIC = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl"}
@@ -34,21 +34,21 @@ How = Literal["local", "put", "rename"]
 
 
 class OutputDirectory:
-    """A directory, or what stands for one in an object store.
+    """A directory, or a prefix in an object store.
 
-    A file is written under another name in the same directory and then gets its own; where a
-    file appears with its last byte, as in object stores, it is written at once.
+    A file is written under a temporary name in the same directory and then renamed. In object
+    stores, where uploads are atomic, it is written directly.
 
     Args:
         system: the file system.
         root: path of the directory there.
-        name: its path or URL, for people.
-        how: how files appear whole.
+        name: its path or URL, for messages.
+        how: how files are written atomically.
 
     Attributes:
         system, name: as given.
 
-    Thread-safety: may be used from many threads, and processes, at once.
+    Thread-safety: may be used from many threads and processes at once.
     """
 
     def __init__(self, system: Any, root: str, name: str, how: How) -> None:
@@ -63,16 +63,16 @@ class OutputDirectory:
 
     @contextmanager
     def writing(self, name: str) -> Iterator[BinaryIO]:
-        """Open a file for writing; it is there when the block ends well.
+        """Open a file for writing; it appears when the block ends without an exception.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: the file cannot be written.
         """
         if self._how == "local":
             with drafted(self._root or "/", name, self.path(name), tag=name) as file:
                 yield file
             return
-        # Closing a file of fsspec would publish what has been written before an error.
+        # Closing an fsspec file after an error would publish the incomplete file.
         with tempfile.TemporaryDirectory(prefix="forstcore-") as directory:
             local = Path(directory, name)
             with local.open("wb") as file:
@@ -90,34 +90,34 @@ class OutputDirectory:
                 raise
 
     def write_json(self, name: str, value: Mapping[str, Any], indent: int | None = None) -> None:
-        """Write a file of JSON."""
+        """Write a JSON file."""
         with self.writing(name) as file:
             text = json.dumps(value, ensure_ascii=False, indent=indent)
             # Bytes of a file name that are not UTF-8 become JSON escapes.
             file.write(text.encode(errors="backslashreplace") + b"\n")
 
     def read_json(self, names: list[str]) -> list[Any]:
-        """Read files of JSON; None stands for what is none.
+        """Read JSON files; the value of an invalid one is None.
 
         Raises:
-            OSError: one cannot be read.
+            OSError: a file cannot be read.
         """
         found = _filesystems.cat(self.system, [self.path(name) for name in names])
         return [_json_of(found[self.path(name)]) for name in names]
 
     def copy(self, name: str, file: BinaryIO) -> None:
-        """Copy what is in a file of the destination to an open one, a piece at a time."""
+        """Copy a file of the destination to an open file, piece by piece."""
         with self.system.open(self.path(name), "rb") as source:
             while piece := source.read(1 << 20):
                 file.write(piece)
 
     def prepare(self) -> None:
-        """Make the directory."""
+        """Create the directory."""
         if self._how != "put":
             self.system.makedirs(self._root, exist_ok=True)
 
     def sizes(self) -> dict[str, int]:
-        """List the files that have the name of one that a run writes, with their sizes."""
+        """Return the files whose names are reserved for a run, with their sizes."""
         return {name: size for name, size in self._all().items() if OURS.fullmatch(name)}
 
     def remove(self, names: list[str]) -> None:
@@ -125,10 +125,10 @@ class OutputDirectory:
         _filesystems.remove(self.system, [self.path(name) for name in names])
 
     def sweep(self) -> None:
-        """Remove the drafts that workers left when they died."""
+        """Remove the drafts of workers that died."""
         for name in self._all():
             if _DRAFT.fullmatch(name):
-                # Its writer may be alive after all, and have removed it.
+                # Its writer may still be alive and have removed it.
                 with suppress(FileNotFoundError):
                     self.system.rm_file(self.path(name))
 
@@ -146,11 +146,11 @@ class OutputDirectory:
 
 
 def output_directory_at(url: str | os.PathLike[str], options: Mapping[str, Any]) -> OutputDirectory:
-    """Make a destination of its path or URL.
+    """Return the destination at a path or URL.
 
     Args:
-        url: the directory; nothing in it is a pattern.
-        options: of the file system.
+        url: the directory, taken literally.
+        options: options of the file system.
     """
     system, root = _filesystems.located(url, options)
     how: How = "rename"

@@ -1,4 +1,4 @@
-"""Processors on their way to workers."""
+"""Serialize processors for workers."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _LOCK = threading.Lock()
 
 @dataclass(frozen=True)
 class PackedProcessor:
-    """A processor, as it is sent to workers.
+    """A serialized processor.
 
     Attributes:
-        name: of the processor, for people; where there are modules, what they call it.
-        pickled: the processor itself; empty where modules declare it.
-        modules: for each module its name, or path, and its source; None for one that the
-            workers have installed.
+        name: name of the processor; with modules, the name under which one declares it.
+        pickled: the pickled processor; empty if a module declares it.
+        modules: name or path of each module, and its source; the source is None if the
+            workers have the module installed.
     """
 
     name: str
@@ -42,30 +42,30 @@ class PackedProcessor:
 
     @property
     def stamp(self) -> str:
-        """Digest of what is sent."""
+        """Digest of the serialized processor."""
         return hashlib.sha256(repr((self.name, self.pickled, self.modules)).encode()).hexdigest()
 
     def unpack(self) -> Processor:
-        """Return the processor, on a worker; it is made once in each process.
+        """Return the processor, on a worker; cached in each process.
 
         Raises:
-            LoadError: it cannot be made here; the message says why.
+            LoadError: the processor cannot be loaded here; the message says why.
         """
         with _LOCK:
             return _unpacked(self)
 
 
 def pack_processor(processor: object, modules: Sequence[str]) -> PackedProcessor:
-    """Make what workers can make a processor of.
+    """Serialize a processor.
 
     Args:
-        processor: as for `as_processor`; where there are modules, a name that one of them
-            declares, or None for the built-in one.
-        modules: for each module its name, or the path of its file.
+        processor: as for `as_processor`; with modules, a name that one of them declares, or
+            None for the built-in one.
+        modules: name or path of each module.
 
     Raises:
         LoadError: a file cannot be read.
-        LookupError, TypeError: it cannot be a processor, or not be sent; the message says why.
+        LookupError, TypeError: it is not a processor or cannot be pickled; the message says why.
     """
     if modules and isinstance(processor, str):
         return PackedProcessor(processor, b"", tuple(map(_packed, modules)))
@@ -83,7 +83,7 @@ def pack_processor(processor: object, modules: Sequence[str]) -> PackedProcessor
 
 
 def _is_file(name: str) -> bool:
-    """Return whether a module is given by its path."""
+    """Return whether a module is specified by its path."""
     return name.endswith(".py") or "/" in name or "\\" in name
 
 
@@ -117,14 +117,14 @@ def _unpacked(packed: PackedProcessor) -> Processor:
 
 
 def _declared_by(path: str, source: bytes) -> dict[str, Processor]:
-    """Import a file that may be on another machine, and return what it declares."""
-    # Others may have sent a file of the same name, or an older one, to this process.
+    """Import the source of a file from another machine; return the processors it declares."""
+    # The same path may have been imported with other contents in this process.
     name = f"{path}#{hashlib.sha256(source).hexdigest()[:16]}"
     spec = importlib.machinery.ModuleSpec(name, _BytesImporter(path, source), origin=path)
     spec.has_location = True
     module = importlib.util.module_from_spec(spec)
     if Path(path).exists() and str(Path(path).parent) not in sys.path:
-        # Its neighbours can be imported, where they are.
+        # Modules in the same directory can be imported if the directory exists here.
         sys.path.append(str(Path(path).parent))
     before = dict(REGISTRY)
     REGISTRY.clear()
@@ -142,11 +142,11 @@ def _declared_by(path: str, source: bytes) -> dict[str, Processor]:
 
 
 class _BytesImporter(InspectLoader):
-    """Import from bytes.
+    """Import a module from its source.
 
     Args:
-        path: where they come from, for tracebacks.
-        source: the bytes.
+        path: path of the source, for tracebacks.
+        source: the source.
     """
 
     def __init__(self, path: str, source: bytes) -> None:

@@ -1,4 +1,4 @@
-"""What a worker does: a block of the input becomes a part of the output."""
+"""The tasks of workers: count the lines of a block, or process it into a part."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ class CancelledTaskError(Exception):
 
 @dataclass(frozen=True)
 class RunConfig:
-    """What all tasks of a run have in common.
+    """Settings shared by all tasks of a run.
 
     Attributes:
         system: the file system of the input.
         output: the destination.
         packed: the processor.
-        plan: digest of what determines the bytes of each part.
+        plan: digest of everything that determines the bytes of the parts.
         on_error, max_line_size, workers, buffer_size: as for `Engine`.
-        collect_errors: whether lines that give an error are written down.
-        width: digits of the number of a part.
-        version: that of forstcore where the run was begun.
+        collect_errors: whether rejected lines are written to error files.
+        width: digits of the number in the name of a part.
+        version: version of forstcore on the client.
     """
 
     system: Any
@@ -58,12 +58,12 @@ class RunConfig:
     version: str = VERSION
 
     def file_of(self, kind: str, block: Block) -> str:
-        """Name the file of a block."""
+        """Return the name of a block's file."""
         return f"{kind}-{block.number:0{self.width}d}.ndjson"
 
 
 def report_of(part: str) -> str:
-    """Name the file with the report of a part, which counts until there is a manifest."""
+    """Return the name of a part's report, which exists until the manifest is written."""
     return f".{part.removesuffix('.ndjson')}.json"
 
 
@@ -73,15 +73,15 @@ def count_block(block: Block, config: RunConfig) -> int:
 
 
 def make_part(block: Block, config: RunConfig) -> Part | FailedLine:
-    """Process a block into its part; made twice, it is the same.
+    """Process a block into its part. The task is idempotent.
 
     Returns:
-        What it came to; or the line that has to end everything, and no part.
+        The manifest entry of the part; or the invalid line that ends the run, without a part.
 
     Raises:
         ClusterError: this worker has another version of forstcore.
-        LoadError: the processor cannot be made here.
-        OSError: something cannot be read or written.
+        LoadError: the processor cannot be loaded here.
+        OSError: a file cannot be read or written.
     """
     if config.version != VERSION:
         raise ClusterError(f"this worker has forstcore {VERSION}, not {config.version}")
@@ -89,7 +89,7 @@ def make_part(block: Block, config: RunConfig) -> Part | FailedLine:
     try:
         return asyncio.run(_process(block, config, processor))
     except (KeyboardInterrupt, SystemExit) as error:
-        # Dask would wait forever for a task that ends with one of these.
+        # Dask would wait forever for a task that raises one of these.
         raise ClusterError(f"the processor raised {type(error).__name__}") from None
     except RecordError as error:
         return {
@@ -103,7 +103,7 @@ def make_part(block: Block, config: RunConfig) -> Part | FailedLine:
 async def _process(block: Block, config: RunConfig, processor: Processor) -> Part:
     """Write a part, and a report that lists its files.
 
-    A processor that is not async runs in this thread: Dask has one for each core.
+    A processor that is not async runs in this thread: Dask starts one thread for each core.
     """
     is_cancelled = _cancellation_of_this_task()
     engine = Engine(
@@ -147,14 +147,14 @@ async def _process(block: Block, config: RunConfig, processor: Processor) -> Par
             "bytes_out": engine.bytes_out,
             "digest": digest_text(digest),
         }
-        # Written before the files get their names, so that a report lists every file. Resuming
-        # keeps a part only if its file exists, too.
+        # Write the report before the files are renamed, so that every file has a report. A
+        # resumed run keeps a part only if its file exists, too.
         config.output.write_json(report_of(name), {"plan": config.plan, "part": part})
     return part
 
 
 async def _read(pieces: Iterator[bytes], *, in_thread: bool) -> AsyncGenerator[bytes, None]:
-    """Yield pieces of a block; in a thread, so that async calls go on while it reads."""
+    """Yield pieces of a block; read in a thread to let async calls run meanwhile."""
     if in_thread:
         while piece := await asyncio.to_thread(next, pieces, b""):
             yield piece
@@ -164,7 +164,7 @@ async def _read(pieces: Iterator[bytes], *, in_thread: bool) -> AsyncGenerator[b
 
 
 def _cancellation_of_this_task() -> Callable[[], bool]:
-    """Return a function that tells whether the Dask task of this thread has been cancelled."""
+    """Return a function that returns whether the Dask task of this thread was cancelled."""
     try:
         worker = get_worker()
         key = worker.get_current_task()

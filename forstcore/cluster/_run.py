@@ -1,4 +1,4 @@
-"""The driver: has a cluster do the tasks of a run, and gathers what they came to."""
+"""Submit the tasks of a run to the cluster, and collect their results."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ __all__ = ["check_workers", "run", "with_numbers"]
 
 
 def check_workers(client: Client, packed: PackedProcessor) -> None:
-    """See that the workers that are there now can do the work.
+    """Check that all current workers can run the tasks.
 
     Raises:
-        ClusterError: one cannot; the message says which, and why.
+        ClusterError: a worker cannot; the message names it and says why.
     """
 
-    # It is sent as it is, because forstcore may not be there: it is nested, and names nothing.
+    # Nested and without references to this module, so that it is pickled by value: the worker
+    # may not have forstcore.
     def version() -> str:
         import forstcore
 
@@ -51,9 +52,9 @@ def check_workers(client: Client, packed: PackedProcessor) -> None:
 def with_numbers(
     client: Client, config: RunConfig, blocks: Sequence[Block], retries: int
 ) -> list[Block]:
-    """Have lines counted, and give the blocks the numbers of their first lines.
+    """Count lines on the cluster, and return the blocks with the numbers of their first lines.
 
-    Blocks are left out whose count no number depends on.
+    Blocks whose counts are not needed are skipped.
 
     Raises:
         ClusterError: a block could not be counted.
@@ -76,22 +77,22 @@ def run(
     retries: int,
     on_part: Callable[[Part], None],
 ) -> list[Part]:
-    """Have parts made of blocks.
+    """Process blocks into parts on the cluster.
 
     Args:
-        client: of the cluster.
-        config: what the tasks have in common.
+        client: the client of the cluster.
+        config: the settings of all tasks.
         blocks: all blocks.
-        done: the parts that are there already, by the numbers of their blocks.
-        retries: how often a task that raised is tried again.
-        on_part: called with each part that has been made.
+        done: the existing parts, by the numbers of their blocks.
+        retries: how often a failed task is retried.
+        on_part: called with each new part.
 
     Returns:
         All parts, in the order of their blocks.
 
     Raises:
-        ClusterError: a part could not be made.
-        RecordError: the first line that gave an error (``on_error="fail"``).
+        ClusterError: a block could not be processed.
+        RecordError: the first invalid line (``on_error="fail"``).
     """
     parts = dict(done)
     failed: tuple[Block, FailedLine] | None = None
@@ -102,7 +103,7 @@ def run(
                 parts[block.number] = cast(Part, result)
                 on_part(parts[block.number])
             else:
-                # Only a line before this one can be the first now.
+                # Only a block before this one can have an earlier failure.
                 failed = block, cast(FailedLine, result)
                 results.drop_behind(block)
     if failed is not None:
@@ -111,14 +112,14 @@ def run(
 
 
 class _Tasks:
-    """A task for each block: iterate over what comes of them, whichever is done first.
+    """A task for each block; iterate over their results in the order of completion.
 
     Args:
-        client: of the cluster.
+        client: the client of the cluster.
         function: called with a block and `config` on a worker.
         blocks: the blocks.
-        config: what the tasks have in common.
-        retries: how often one that raised is tried again.
+        config: the settings of all tasks.
+        retries: how often a failed task is retried.
     """
 
     def __init__(
@@ -130,7 +131,7 @@ class _Tasks:
         retries: int,
     ) -> None:
         self._client = client
-        # Dask shows tasks by what stands before the token.
+        # Dask groups tasks in its dashboard by the name before the token.
         name = f"{function.__name__.replace('_', '-')}-{secrets.token_hex(4)}"
         self._blocks = {f"{name}-{block.number}": block for block in blocks}
         self._last = len(blocks) and blocks[-1].number
@@ -147,12 +148,12 @@ class _Tasks:
     def __exit__(self, *_: object) -> None:
         if not self._open:
             return
-        # The scheduler may be what is gone.
+        # The scheduler may be unreachable.
         with suppress(Exception):
             self._client.cancel(list(self._open.values()), force=True)
 
     def drop_behind(self, block: Block) -> None:
-        """Cancel the tasks of all blocks behind this one."""
+        """Cancel the tasks of all blocks after this one."""
         self._last = block.number
         dropped = [key for key in self._open if self._blocks[key].number > block.number]
         self._client.cancel([self._open.pop(key) for key in dropped], force=True)
@@ -161,7 +162,7 @@ class _Tasks:
         """Yield blocks with their results.
 
         Raises:
-            ClusterError: a task could not be done.
+            ClusterError: a task failed.
         """
         done = as_completed(
             list(self._open.values()), loop=self._client.loop, with_results=True, raise_errors=False
@@ -174,15 +175,15 @@ class _Tasks:
             if future.status != "finished":
                 cause = result[1] if isinstance(result, tuple) else result
                 raise ClusterError(f"block {block.number} ({block}): {_text(cause)}") from cause
-            # What it came to is here: nobody has to make it again, should its worker die.
+            # Release the result, so that Dask does not run the task again if its worker dies.
             future.release()
             yield block, result
 
 
 def _asked(client: Client, function: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
-    """Call a function on each worker; what it raised stands in the place of its answer."""
+    """Call a function on each worker; return its results, or the exceptions it raised."""
     found = client.run(function, *arguments, on_error="return")
-    # A worker that has gone meanwhile will do no work.
+    # Workers that left meanwhile get no tasks.
     return {worker: each for worker, each in sorted(found.items()) if not _is_gone(each)}
 
 
@@ -195,7 +196,7 @@ def _unpacked(packed: PackedProcessor) -> None:
 
 
 def _at_its_place(block: Block, failure: FailedLine, parts: dict[int, Part]) -> RecordError:
-    # All before it have been made: it is the first that failed.
+    # This is the first failed block, so all parts before it exist.
     before = sum(parts[block.number - back]["lines"] for back in range(1, block.place + 1))
     return RecordError(
         failure["code"],

@@ -1,4 +1,4 @@
-"""A dataset: files of NDJSON in, a directory of results out, by a Dask cluster."""
+"""Process a dataset on a Dask cluster: NDJSON files in, a directory of results out."""
 
 from __future__ import annotations
 
@@ -51,55 +51,55 @@ def process_dataset(
 ) -> Manifest:
     """Process files on a Dask cluster into a directory of parts.
 
-    The parts, one behind the other, are the bytes that one process makes of the files, one
-    behind the other. Each appears whole or not at all, ``manifest.json`` behind all others:
-    without it a dataset is not complete. A worker reads a block and writes its part in
-    pieces, so its memory does not depend on `blocksize`.
+    The concatenated parts are byte for byte the results that a single process would produce
+    from the concatenated files. Each part is written atomically, and ``manifest.json`` last:
+    a dataset without it is incomplete. A worker reads a block and writes its part in pieces,
+    so its memory use does not depend on `blocksize`.
 
     Args:
-        urlpath: path, URL (whatever fsspec knows, such as ``s3://``) or glob pattern of the
-            input, or several of these; ``.gz`` and ``.zst`` are decompressed. What is the name
-            of a file is that file, whatever is in it. All workers have to reach it.
-        destination: path or URL of the directory, never a pattern. All workers have to reach
-            it.
-        processor: what makes results: a function, a name, or None for the built-in one. A
-            function of a module is sent by name, one of a script or notebook as it is.
-        modules: where `processor` is a name, the modules that declare it: the name of one
-            that the workers have installed, or the path of a file, which is sent to them.
-        client: of the cluster; if None, the one that was made last, or else that of a
-            cluster on this machine, for as long as this takes.
-        blocksize: largest number of bytes of a block, or a text such as ``"64 MiB"``. A
+        urlpath: path, URL (any protocol of fsspec, such as ``s3://``) or glob pattern of the
+            input, or several of these; ``.gz`` and ``.zst`` are decompressed. The name of an
+            existing file is never a pattern. All workers need access to it.
+        destination: path or URL of the directory, taken literally. All workers need access
+            to it.
+        processor: a function, a name, or None for the built-in processor. A function of a
+            module is pickled by name, one of a script or notebook by value.
+        modules: if `processor` is a name, the modules that declare it: the name of one that
+            the workers have installed, or the path of a file, which is sent to them.
+        client: the Dask client; if None, the one created last, or else that of a temporary
+            cluster on this machine.
+        blocksize: maximum size of a block, in bytes or as text such as ``"64 MiB"``. A
             compressed file is one block.
-        on_error: what becomes of lines that give an error: dropped and counted, an error
-            line in their place, or an end of it all. ``emit`` reads the input twice, as
-            lines have to be counted before they can be numbered.
-        collect_errors: write these lines to ``errors-00000.ndjson`` beside their part. Files
-            of several blocks are then read twice, for the same reason.
-        max_line_size: bytes of a line; a longer one is an error.
-        workers, buffer_size: of an async processor, calls at once and records in work, of
-            each task.
-        overwrite: remove the dataset that is at the destination: the files that its manifest
-            lists, or the reports of a run that has not ended.
-        resume: keep the parts that an earlier call with the same arguments has finished.
-        retries: how often a task that raised is tried again.
-        storage_options: of the file systems, as fsspec wants them.
-        on_part: is called with each part that has been made.
+        on_error: what to do with a line that is rejected: ``skip`` drops and counts it,
+            ``emit`` puts an error line in its place, ``fail`` ends the run. ``emit`` reads
+            the input twice, because lines must be counted before they can be numbered.
+        collect_errors: write rejected lines to ``errors-00000.ndjson`` next to their part.
+            Files of several blocks are then read twice, for the same reason.
+        max_line_size: maximum size of a line in bytes; a longer one is an error.
+        workers, buffer_size: concurrent calls of an async processor and records in progress,
+            for each task.
+        overwrite: remove the dataset at the destination: the files listed in its manifest, or
+            in the reports of an unfinished run.
+        resume: keep the parts that an earlier call with the same arguments completed.
+        retries: how often a failed task is retried.
+        storage_options: options of the file systems, as fsspec expects them.
+        on_part: called with each new part.
 
     Returns:
-        What ``manifest.json`` says.
+        The contents of ``manifest.json``.
 
     Raises:
-        ClusterError: a worker lacks forstcore, or has another version; a part cannot be made.
-        FileExistsError: there is a dataset at the destination, or an input, or a file with a
-            name that is needed and that forstcore did not write.
+        ClusterError: a worker lacks forstcore or has another version, or a task failed.
+        FileExistsError: the destination contains a dataset, an input, or a file that
+            forstcore did not write under a name that it needs.
         LoadError: a module cannot be read.
-        LookupError, TypeError, ValueError: an argument cannot be used.
-        OSError: the input is not there, or the destination cannot be written.
-        RecordError: the first line that gave an error (``on_error="fail"``). Parts may be
-            there, but no manifest.
+        LookupError, TypeError, ValueError: an argument is invalid.
+        OSError: an input does not exist, or the destination cannot be written.
+        RecordError: the first invalid line (``on_error="fail"``). Parts may exist, but no
+            manifest.
 
-    Thread-safety: may be called from many threads at once, for different destinations. Ended
-    by Ctrl-C, it cancels what the cluster does for it.
+    Thread-safety: may be called from many threads at once, for different destinations.
+    Ctrl-C cancels its tasks on the cluster.
     """
     size = parse_bytes(blocksize) if isinstance(blocksize, str) else blocksize
     if size < 1 or workers < 1 or buffer_size < 1 or retries < 0:
@@ -139,7 +139,7 @@ def process_dataset(
         try:
             if on_error == "emit" or collect_errors:
                 blocks = with_numbers(cluster, config, blocks, retries)
-            # Not earlier: a run that cannot start must leave the old dataset.
+            # As late as possible: a run that cannot start must keep the old dataset.
             if overwrite:
                 remove(output, existing)
             output.prepare()
@@ -155,13 +155,13 @@ def process_dataset(
 
 
 def _plan(files: Sequence[InputFile], packed: PackedProcessor, *options: object) -> str:
-    """Digest what determines the bytes of each part."""
+    """Return a digest of everything that determines the bytes of the parts."""
     facts = [VERSION, [(file.name, file.size, file.stamp) for file in files], packed.stamp]
     return hashlib.sha256(json.dumps([*facts, options]).encode()).hexdigest()
 
 
 def _done(config: RunConfig, blocks: Sequence[Block], existing: ExistingFiles) -> dict[int, Part]:
-    """Find the parts that are there with their reports."""
+    """Return the parts that are complete, with their reports."""
     names = {report_of(config.file_of("part", block)): block.number for block in blocks}
     return {
         names[name]: report["part"]
@@ -200,7 +200,7 @@ def _check_present(
 
 
 def _check_parts(output: OutputDirectory, parts: Sequence[Part]) -> None:
-    """See that what workers have written is where it has to be."""
+    """Check that the parts written by workers are at the destination."""
     sizes = output.sizes()
     for part in parts:
         if sizes.get(part["part"]) != part["bytes_out"]:

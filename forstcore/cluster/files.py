@@ -22,13 +22,13 @@ class DatasetFiles:
         urlpath, destination: as for `process_dataset`.
 
     Attributes:
-        size: bytes of the input as they are stored.
+        size: bytes of the input, as stored.
         local_inputs: paths of the input files, if they are on this machine.
-        local_destination: path of the destination, if it is on this machine; else None.
+        local_destination: path of the destination if it is on this machine, else None.
 
     Raises:
-        OSError: there is no input.
-        ValueError: the input is on several file systems, or has no size.
+        OSError: no input exists.
+        ValueError: the input is on several file systems, or its size is unknown.
     """
 
     def __init__(self, urlpath: Sequence[str], destination: str) -> None:

@@ -1,4 +1,4 @@
-"""A cluster on this machine, for as long as something takes."""
+"""A temporary cluster on this machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from distributed import Client, LocalCluster
 
 __all__ = ["local_cluster"]
 
-# Dask has glibc give all memory back at once, which doubles the time of the built-in processor.
+# By default Dask makes glibc return freed memory immediately, which doubles the run time of the
+# built-in processor.
 _ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": 32 << 20,
     "MALLOC_MMAP_THRESHOLD_": 32 << 20,
@@ -24,16 +25,16 @@ _ENVIRONMENT = {
 
 @contextmanager
 def local_cluster(processes: int | None = None) -> Iterator[Client]:
-    """Run a cluster of processes with a thread each.
+    """Run a cluster of single-threaded worker processes.
 
     Args:
-        processes: how many; one for each core if None.
+        processes: number of workers; None for one per core.
 
     Yields:
-        A client of it, when all are there.
+        A client, once all workers are connected.
     """
     several = processes or os.cpu_count() or 1
-    # What goes wrong on a worker is reported as the error of a task, too.
+    # Errors of workers are also raised as errors of tasks, so their logs are silenced.
     with (
         LocalCluster(
             n_workers=0,
@@ -43,7 +44,8 @@ def local_cluster(processes: int | None = None) -> Iterator[Client]:
         ) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
-        # Ctrl-C on a terminal reaches all processes; this one is to end the others.
+        # Ctrl-C on a terminal signals all processes; only this one must handle it, and stop the
+        # others.
         cluster.loop.add_callback(_leave_interrupts_to_others)
         with dask.config.set({"distributed.nanny.pre-spawn-environ": _ENVIRONMENT}):
             cluster.scale(several)
@@ -54,6 +56,6 @@ def local_cluster(processes: int | None = None) -> Iterator[Client]:
 def _leave_interrupts_to_others() -> None:
     """Block SIGINT in this thread, and in the processes that it starts."""
     if hasattr(signal, "pthread_sigmask"):
-        # It unblocks the signal in the thread that first needs it.
+        # Start it first, because starting it unblocks SIGINT in the calling thread.
         resource_tracker.ensure_running()
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
