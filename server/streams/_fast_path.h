@@ -1,8 +1,8 @@
 /*
- * Waiting for one connection in the place of an event loop that waits on epoll.
+ * System calls of the epoll fast path.
  */
-#ifndef FST_RELAY_H
-#define FST_RELAY_H
+#ifndef FST_FAST_PATH_H
+#define FST_FAST_PATH_H
 
 #include <stddef.h>
 
@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-enum { FST_CAN_RELAY = 1 };
+enum { FST_HAS_FAST_PATH = 1 };
 
 /* Nanoseconds of the monotonic clock. */
 static inline int64_t
@@ -26,10 +26,9 @@ fst_now(void)
 }
 
 /*
- * Waits until `fd`, and nothing else that `loop_fd` watches, has something to read, and
- * receives up to `size` bytes of it. Returns how many; 0 where nothing came in time, where
- * others have something to do, and where the connection has ended. The events are reported
- * again to whoever asks next: epoll is level-triggered here.
+ * Waits on the epoll instance `loop_fd` until `fd`, and no other descriptor, is readable, and
+ * receives up to `size` bytes. Returns how many; 0 on a timeout, if another descriptor is ready,
+ * and at the end of the connection. No event is lost: epoll is level-triggered here.
  */
 static inline ptrdiff_t
 fst_receive_alone(int loop_fd, int fd, void *start, size_t size, int milliseconds)
@@ -44,7 +43,7 @@ fst_receive_alone(int loop_fd, int fd, void *start, size_t size, int millisecond
     return received > 0 ? received : 0;
 }
 
-/* Tells whether there is something to read. */
+/* Returns whether there is something to read. */
 static inline int
 fst_has_more(int fd)
 {
@@ -52,7 +51,7 @@ fst_has_more(int fd)
     return ioctl(fd, FIONREAD, &size) == 0 && size > 0;
 }
 
-/* Sleeps; the kernel's timer slack makes it some tens of microseconds longer. */
+/* Sleeps. The kernel's timer slack adds some tens of microseconds. */
 static inline void
 fst_pause(int64_t nanoseconds)
 {
@@ -60,7 +59,7 @@ fst_pause(int64_t nanoseconds)
     nanosleep(&pause, NULL);
 }
 
-/* Sends what fits now. Returns how many bytes; 0 where the connection fails as well. */
+/* Sends without blocking. Returns the bytes sent, 0 also if the connection has failed. */
 static inline ptrdiff_t
 fst_send(int fd, const void *start, size_t size)
 {
@@ -70,7 +69,7 @@ fst_send(int fd, const void *start, size_t size)
 
 #else
 
-enum { FST_CAN_RELAY = 0 };
+enum { FST_HAS_FAST_PATH = 0 };
 
 static inline long long
 fst_now(void)

@@ -1,8 +1,8 @@
-# One stream from its socket through the core and back, without the event loop.
+# The epoll fast path: receives, processes and sends for one stream without the event loop.
 #
-# A loop in Python costs a lone record more than its processing and both system calls do.
-# While nothing but this connection has anything to do, the loop's own epoll is waited on
-# here, so that whatever else happens still wakes the process at once.
+# For a single record, the event loop costs more than processing and both system calls. While
+# only this connection is active, the fast path waits on the event loop's own epoll instance, so
+# that any other event ends the wait immediately.
 
 cimport cython
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
@@ -13,7 +13,7 @@ from server.http._chunked cimport FINISHED, ChunkedDecoder, chunk_of_results
 
 cdef extern from "_fast_path.h" nogil:
     enum:
-        FST_CAN_RELAY
+        FST_HAS_FAST_PATH
     long long fst_now()
     ptrdiff_t fst_receive_alone(int loop_fd, int fd, void *start, size_t size, int milliseconds)
     bint fst_has_more(int fd)
@@ -21,37 +21,36 @@ cdef extern from "_fast_path.h" nogil:
     ptrdiff_t fst_send(int fd, const void *start, size_t size)
 
 cdef enum:
-    PATIENCE = 5                # milliseconds to wait for more
-    TURN = 20_000_000           # nanoseconds; timers of the event loop are late by up to that
-    PARTS = 2_000_000           # nanoseconds that the results of one read may take
-    SMALL = 4096                # bytes of a read that is hardly worth its system calls
-    HASTE = 3                   # such reads with more behind them, until they are held up
-    HOLD = 50_000               # nanoseconds that this takes
+    PATIENCE = 5                # milliseconds to wait for input
+    TURN = 20_000_000           # nanoseconds of one run, which delays timers of the event loop
+    PARTS = 2_000_000           # nanoseconds for the results of one read
+    SMALL = 4096                # bytes below which a read counts as small
+    HASTE = 3                   # small reads in a row with more waiting, before a pause
+    HOLD = 50_000               # nanoseconds of that pause
 
-AVAILABLE = bool(FST_CAN_RELAY)
+AVAILABLE = bool(FST_HAS_FAST_PATH)
 
 
-# The garbage collector would clear the view while it still has to be released.
+# The garbage collector must not clear the view before it is released.
 @cython.no_gc_clear
 cdef class FastPath:
-    """Serve one stream while nothing else has anything to do.
+    """Serve one stream while no other descriptor of the event loop is ready.
 
     Args:
-        loop_fd: the epoll on which the event loop waits.
-        fd: the connection's socket.
-        buffer: a writable bytes-like object to receive into; held as long as this lives.
+        loop_fd: the epoll descriptor of the event loop.
+        fd: the socket of the connection.
+        buffer: a writable bytes-like object to receive into; held for the lifetime of the object.
         decoder: the decoder of the body.
-        stream: the stream that processes it.
+        stream: processes the body.
         frames: the writer of control lines, None for none.
 
     Attributes:
-        size: bytes received by the last call that it read in.
-        sent: bytes sent.
+        size: bytes of the last read in the last call of `run`, 0 if it read nothing.
+        sent: bytes sent in total.
         nanoseconds: time spent in the core.
-        rest, left: where in the buffer input starts that has been read and not been processed,
-            and how many bytes that is.
+        rest, left: start and length of the unprocessed input in the buffer.
 
-    Thread-safety: one owner. The GIL is released while it waits.
+    Thread-safety: one owner. The GIL is released while waiting.
     """
 
     cdef int loop_fd
@@ -79,20 +78,19 @@ cdef class FastPath:
         PyBuffer_Release(&self.view)
 
     def run(self, long long lines, long long received, long long chunks, /):
-        """Receive, process and send, until the event loop has something to do.
+        """Receive, process and send until the event loop is needed.
 
-        That is so when another descriptor is ready or the socket takes no more, when the
-        body or the stream has ended, when lines were rejected that somebody asks for, when 20
-        milliseconds are over or nothing came for 5, before a limit could be passed, and when a
-        read has so many results that others should have a turn before all of it is processed.
+        Returns if another descriptor is ready, the socket is full, the body or the stream has
+        ended, rejected lines were kept, 20 milliseconds have passed, no input arrived for 5, a
+        limit could be exceeded by the next read, or the results of one read take too long.
 
         Args:
-            lines: input lines that the stream may come to have.
-            received: bytes of the body that the decoder may come to have.
-            chunks: HTTP chunks that it may come to have.
+            lines: limit of the stream's input lines in total.
+            received: limit of the body's bytes in total.
+            chunks: limit of the body's HTTP chunks in total.
 
         Returns:
-            The results that the socket did not take.
+            The results that could not be sent.
 
         Raises:
             ChunkedError: the body is malformed.
@@ -112,7 +110,7 @@ cdef class FastPath:
         cdef bytes results
         self.size = 0
         self.left = 0
-        # A byte is at most one line, one of the body, and one HTTP chunk.
+        # A byte received adds at most one line, one byte of the body and one HTTP chunk.
         while (
             now < end
             and stream.run.lines + room <= lines
@@ -124,8 +122,8 @@ cdef class FastPath:
             if body == 0:
                 break
             self.size = body
-            # More has come before this has been answered: the sender does not wait for
-            # answers, and is better served by fewer and larger reads.
+            # More input has arrived already: the client does not wait for results, so fewer and
+            # larger reads are faster.
             haste = haste + 1 if body < SMALL and fst_has_more(self.fd) else 0
             began = now = fst_now()
             self.left = decoder.bring_together(start, body)

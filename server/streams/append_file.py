@@ -1,4 +1,4 @@
-"""A file that whole lines are appended to, whatever happens to it meanwhile."""
+"""Append whole lines to a file that may be rotated or truncated at any time."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from pathlib import Path
 
 try:
     import fcntl
-except ImportError:  # Windows has no such locks: there one process should have the file.
+except ImportError:  # Windows has no flock: only one process should write the file.
     fcntl = None  # type: ignore[assignment]
 
 __all__ = ["Appender"]
 
-_NOT_BLOCKING = getattr(os, "O_NONBLOCK", 0)  # Windows has no such thing.
+_NOT_BLOCKING = getattr(os, "O_NONBLOCK", 0)  # Windows does not have it.
 
 
 class Appender:
-    """Append whole lines to a file, which others may rename, remove or empty meanwhile.
+    """Append whole lines to a file, which others may rename, remove or truncate.
 
-    Each time it is looked whether the file still has its name: if not, there is a new one.
-    Several processes may have the same file; a lock keeps what each writes in one piece.
-    What could be written of a line is taken back, and a torn line that somebody has left is
-    ended, before anything follows it.
+    Each write checks that the path still names the open file, and otherwise opens a new one.
+    Several processes may share the file; a lock keeps their writes apart. A partially written
+    line is removed, and an incomplete last line from elsewhere is ended with LF before the next
+    write.
 
     Args:
-        path: the file.
-        most: bytes that it may have.
+        path: the path of the file.
+        most: maximum size of the file in bytes.
 
     Raises:
-        OSError: it cannot be opened.
+        OSError: the file cannot be opened.
 
-    Thread-safety: one owner. Calls wait for the disk.
+    Thread-safety: one owner. Calls block on the disk.
     """
 
     def __init__(self, path: str, most: int) -> None:
@@ -43,13 +43,13 @@ class Appender:
         self._file: int | None = self._opened()
 
     def append(self, lines: Sequence[bytes]) -> tuple[int, str]:
-        """Append lines, as far as they fit.
+        """Append the lines that fit.
 
         Args:
             lines: whole lines, each with its LF.
 
         Returns:
-            How many were written, and why it was not all of them.
+            How many lines were written, and the reason if not all of them.
         """
         try:
             file = self._current()
@@ -58,7 +58,7 @@ class Appender:
         except OSError as error:
             written, why = 0, _text(error)
         if why:
-            # After an error the descriptor may be of no more use.
+            # After an error the descriptor may be unusable.
             self.close()
         return written, why
 
@@ -70,8 +70,8 @@ class Appender:
             self._file = None
 
     def _opened(self) -> int:
-        # To be read where that is possible: its last byte says whether a line is torn. A pipe
-        # is not waited for.
+        # Regular files are opened for reading too, since the last byte shows whether the last line
+        # is complete. Opening a pipe must not block.
         mode = os.O_RDWR
         with contextlib.suppress(FileNotFoundError):
             if not stat.S_ISREG(Path(self._path).stat().st_mode):
@@ -83,7 +83,7 @@ class Appender:
         return file
 
     def _current(self) -> int:
-        """Return the file that has the name now."""
+        """Return a descriptor of the file that the path names now."""
         if self._file is None:
             self._file = self._opened()
             return self._file
@@ -96,7 +96,7 @@ class Appender:
         except OSError:
             if not held.st_nlink:
                 raise
-            # It has another name, and no new one can be made: better there than nowhere.
+            # The file was renamed and no new one can be created: keep writing to the old one.
             return self._file
         self.close()
         self._file = file
@@ -117,7 +117,7 @@ class Appender:
                 fitting.append(line)
                 room -= len(line)
             else:
-                why = f"it may have {self._most} bytes (max_errors_size)"
+                why = f"the file has reached its maximum of {self._most} bytes (max_errors_size)"
         if not fitting:
             return 0, why
         data = b"\n" * is_torn + b"".join(fitting)
@@ -126,7 +126,7 @@ class Appender:
         except _ShortWriteError as error:
             whole = data.rfind(b"\n", 0, error.done) + 1
             with contextlib.suppress(OSError):
-                # Without a lock somebody else may have written behind it.
+                # Without a lock another process may have appended meanwhile.
                 if os.fstat(file).st_size == size + error.done:
                     os.ftruncate(file, size + whole)
             return max(0, data.count(b"\n", 0, whole) - is_torn), _text(error)
@@ -139,7 +139,7 @@ def _last_byte(file: int) -> bytes:
 
 
 class _ShortWriteError(OSError):
-    """Not all could be written, but `done` bytes."""
+    """Only `done` bytes were written."""
 
     done = 0
 
@@ -160,9 +160,9 @@ def _write_all(file: int, data: bytes) -> None:
 
 @contextlib.contextmanager
 def _locked(file: int) -> Iterator[None]:
-    """Keep other processes that ask for the same from writing."""
+    """Hold the advisory lock of the file."""
     if fcntl is not None:
-        # Some network file systems have no locks.
+        # Some network file systems do not support locks.
         with contextlib.suppress(OSError):
             fcntl.flock(file, fcntl.LOCK_EX)
     try:

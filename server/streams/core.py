@@ -1,4 +1,4 @@
-"""Streams that the core processes."""
+"""The stream handler for records that the core processes."""
 
 from __future__ import annotations
 
@@ -22,11 +22,10 @@ __all__ = ["CoreStreamHandler"]
 
 
 class CoreStreamHandler(StreamHandler):
-    """A stream that the core processes.
+    """Process a stream with the core.
 
-    Reading, processing and writing are one loop: nothing is read while a write waits for
-    its reader, so one read buffer and one batch of results are all that a stream holds,
-    however long it is.
+    Reading, processing and writing form one loop. Nothing is read while a write waits for the
+    client, so a stream of any length holds only one read buffer and one batch of results.
     """
 
     stream: RecordStream
@@ -49,7 +48,7 @@ class CoreStreamHandler(StreamHandler):
         try:
             async for piece in self.body.pieces():
                 await self._process_piece(piece, writer)
-                # The next one may be long in coming.
+                # Do not hold the piece while waiting for the next one.
                 del piece
             last = self.stream.finish()
             await writer.send(writer.wrapped(last, self._take_rejected()))
@@ -57,13 +56,13 @@ class CoreStreamHandler(StreamHandler):
             await self._rejected_written()
             await writer.end()
         finally:
-            # It refers to the buffer of the body protocol.
+            # The fast path holds the buffer of the body protocol.
             self._fast_path = None
 
     async def _process_piece(self, piece: bytes, writer: ResponseWriter) -> None:
-        """Process a piece part by part: its results may be many times as long.
+        """Process a piece in parts, since its results may be many times as long.
 
-        While a reader is waited for, what is held is the rest of the input.
+        While the client reads slowly, only the rest of the input is held.
         """
         rest = memoryview(piece)
         while rest:
@@ -85,7 +84,7 @@ class CoreStreamHandler(StreamHandler):
         self._check()
         taken = self.stream.taken
         if taken < len(piece):
-            # Its results are long: other streams get a turn before the rest is processed.
+            # The results are long: let other streams run before the rest is processed.
             self.body.count(taken - len(piece))
         return taken
 

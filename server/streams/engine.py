@@ -1,4 +1,4 @@
-"""Streams that an engine processes, over several workers."""
+"""The stream handler for records that an engine processes with several workers."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["EngineStreamHandler"]
 
 
 class EngineStreamHandler(StreamHandler):
-    """A stream that an engine processes.
+    """Process a stream with an engine.
 
-    Reading goes on while workers are busy, as far as the engine has room; results are
-    written as they come out of it.
+    Input is read while workers are busy, as long as the engine has room. Results are written
+    as the engine yields them.
     """
 
     stream: Engine

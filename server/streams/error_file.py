@@ -1,4 +1,4 @@
-"""The file that rejected lines are appended to, by a thread of its own."""
+"""The error file, to which a background thread appends rejected lines."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ __all__ = ["ErrorFile"]
 
 _LOGGER = logging.getLogger("forstcore")
 
-_MOST = 16 << 20  # Bytes of rejected lines that may wait for the disk.
-_PIECE = 1 << 16  # Bytes that are written at a time.
-_SHARE = 64  # Lines that are formatted before other threads get their turn.
-_QUIET = 10.0  # Seconds between two log lines.
-_PATIENCE = 2.0  # Seconds that a stream waits for its lines to be written,
-_LAST_PATIENCE = 5.0  # and a server.
+_MOST = 16 << 20  # Maximum bytes of queued rejected lines.
+_PIECE = 1 << 16  # Bytes per write.
+_SHARE = 64  # Lines formatted before the thread yields the GIL.
+_QUIET = 10.0  # Minimum seconds between two log lines.
+_PATIENCE = 2.0  # Seconds that a stream waits for its lines to be written.
+_LAST_PATIENCE = 5.0  # Seconds that `close` waits.
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +43,20 @@ class _Batch:
 
 
 class ErrorFile:
-    """The file that rejected lines are appended to, for `forstcore replay`.
+    """The file of rejected lines, for `forstcore replay`.
 
-    The event loop does not wait for the disk. Streams whose lines come faster than it takes
-    them wait for a moment; lines that it does not take are dropped and counted. Writing goes on
-    as soon as it can again.
+    The event loop does not wait for the disk. Streams wait for a limited time while the queue
+    is more than half full; lines that cannot be queued or written are dropped and counted.
+    Writing resumes when the error is gone.
 
     Args:
-        config: its path, and how large it may become.
+        config: the path and the maximum size of the file.
 
     Attributes:
-        written, dropped: lines.
+        written, dropped: numbers of lines.
 
     Raises:
-        ValueError: it cannot be opened.
+        ValueError: the file cannot be opened.
     """
 
     def __init__(self, config: ServerConfig) -> None:
@@ -70,24 +70,24 @@ class ErrorFile:
             raise ValueError(f"errors: cannot write {self._path}: {error.strerror}") from None
         self._changed = threading.Condition()
         self._waiting: deque[_Batch] = deque()
-        self._size = 0  # of what waits
-        self._moved_at = time.monotonic()  # when the disk took something, or nothing waited
-        self._begun = 0  # batches that were put in, ever,
-        self._done = 0  # and those of them that nothing more is done for
-        self._waiters: deque[tuple[int, Callable[[], None]]] = deque()  # for so many of these
-        self._unsaid = 0  # lines that were dropped since the last log line
+        self._size = 0  # bytes in the queue
+        self._moved_at = time.monotonic()  # time of the last write, or of an empty queue
+        self._begun = 0  # batches ever queued
+        self._done = 0  # batches ever finished, written or not
+        self._waiters: deque[tuple[int, Callable[[], None]]] = deque()  # for `_done`
+        self._unsaid = 0  # lines dropped since the last log line
         self._is_failing = False
         self._quiet_until = 0.0
         self._is_closed = False
         self._thread: threading.Thread | None = None
 
     def write(self, rejected: RejectedLines, path: str, client: str) -> None:
-        """Have lines appended; returns at once.
+        """Queue lines for writing, without waiting.
 
         Args:
             rejected: the lines.
-            path: of the endpoint that rejected them.
-            client: who sent them.
+            path: path of the endpoint.
+            client: address of the client.
         """
         with self._changed:
             if self._is_closed or (self._waiting and self._size + rejected.size > _MOST):
@@ -105,19 +105,19 @@ class ErrorFile:
 
     @property
     def is_crowded(self) -> bool:
-        """Whether a stream had better wait for `flushed` before it rejects more.
+        """Whether streams should wait for `flushed` before they reject more lines.
 
-        Not where that would not help, as the disk stands still.
+        False if the disk makes no progress, since waiting would not help.
         """
         return self._size > _MOST // 2 and time.monotonic() - self._moved_at < _PATIENCE
 
     async def flushed(self) -> None:
-        """Wait until nothing is left to do for what was put in before; not for long."""
+        """Wait for a limited time until the batches queued so far are finished."""
         loop = asyncio.get_running_loop()
         done = asyncio.Event()
 
         def tell() -> None:
-            # Whoever has waited may have closed the loop since.
+            # The loop of the waiting task may be closed.
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(done.set)
 
@@ -130,7 +130,7 @@ class ErrorFile:
                 await done.wait()
 
     def close(self) -> None:
-        """Write what waits, if that does not take long, and say what was dropped."""
+        """Write the queued lines within a time limit, and log the number of dropped ones."""
         with self._changed:
             self._changed.wait_for(lambda: self._done == self._begun, _LAST_PATIENCE)
             self._is_closed = True
@@ -148,7 +148,7 @@ class ErrorFile:
             try:
                 for lines in _pieces(batch):
                     written, why = self._file.append(lines)
-                    # Where nothing can be written now, the next batch is early enough.
+                    # If nothing can be written now, give up the batch and retry with the next one.
                     lost = left if why and not written else len(lines) - written
                     left -= written + lost
                     self._moved_at = time.monotonic()
@@ -168,7 +168,7 @@ class ErrorFile:
         self._file.close()
 
     def _next(self) -> _Batch | None:
-        """Wait for a batch; None when the file is closed."""
+        """Wait for a batch; return None when the file is closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._is_closed)
             if not self._waiting:
@@ -178,7 +178,7 @@ class ErrorFile:
             return batch
 
     def _count(self, written: int, dropped: int, why: str) -> None:
-        """Count lines, and say what became of them, if it is time for that."""
+        """Count lines, and log failures and recovery, rate-limited."""
         self.written += written
         self.dropped += dropped
         self._unsaid += dropped
@@ -201,7 +201,7 @@ class ErrorFile:
 
 
 def _pieces(batch: _Batch) -> Iterator[list[bytes]]:
-    """Yield the lines of a batch, some at a time; others get the interpreter meanwhile."""
+    """Yield the formatted lines of a batch in pieces, yielding the GIL regularly."""
     lines: list[bytes] = []
     size = 0
     for number, line in enumerate(batch.lines(), 1):

@@ -1,4 +1,4 @@
-"""When a stream may be served past the event loop."""
+"""Conditions for the epoll fast path, which serves a stream without the event loop."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _EPOLL: Any = getattr(selectors, "EpollSelector", ())
 def fast_path_of(
     body_protocol: BodyProtocol, stream: RecordStream, control_lines: ControlLines | None
 ) -> FastPath | None:
-    """Make the fast path of a stream, if its event loop and its connection support one.
+    """Create the fast path of a stream if its event loop and connection support it.
 
     Args:
-        body_protocol: reads the body; results go to the same connection, without TLS.
-        stream: what processes it.
+        body_protocol: reads the body from the connection of the response.
+        stream: processes the body.
         control_lines: the writer of control lines, None for none.
     """
-    # The loop of `server.process.event_loop` has it; others do not show theirs.
+    # Only the loop of `server.process.event_loop` exposes its selector.
     selector = getattr(asyncio.get_running_loop(), "selector", None)
     connection = body_protocol.transport.get_extra_info("socket")
     if (

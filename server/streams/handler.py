@@ -1,4 +1,4 @@
-"""One request and its response: the one place where both directions meet."""
+"""The stream handler: processes the body of one request into its response."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ class StreamHandler(ABC):
 
     Args:
         request: the request.
-        registry: what the streams of this process share.
-        stream: the counters of its processing.
+        registry: the streams of this process.
+        stream: the counters of the stream.
 
     Attributes:
         request: the request.
         stream: as above.
-        processor: name of the processor that it runs, None for the core's alone.
-        outcome: how it ended: ``ok``, or the code of the error; empty while it runs.
+        processor: name of the processor, None for `/streaming-process`.
+        outcome: ``ok``, or the code of the error; empty while the stream runs.
 
     Raises:
-        ProblemError: the request cannot be answered as asked.
+        ProblemError: the request is not valid.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class StreamHandler(ABC):
         self.processor = processor
         protocol = request.protocol
         if not isinstance(protocol, RequestHandler):
-            raise RuntimeError(f"a stream needs a connection of ours, not {protocol!r}")
+            raise RuntimeError(f"the protocol must be a RequestHandler, not {protocol!r}")
         self.body = RequestBody(request, protocol, config, self)
         self.writer: ResponseWriter | None = None
         self.outcome = ""
@@ -83,12 +83,12 @@ class StreamHandler(ABC):
 
     @property
     def missed(self) -> int:
-        """Records that the client was too slow for; other streams wait for theirs."""
+        """Records dropped because the client was too slow; 0 unless this is a subscription."""
         return 0
 
     @property
     def source(self) -> str | None:
-        """Name of the source that this subscribes to, None for other streams."""
+        """Name of the source of a subscription, None for other streams."""
         return None
 
     @property
@@ -97,7 +97,7 @@ class StreamHandler(ABC):
         """Time spent processing."""
 
     async def run(self) -> web.StreamResponse:
-        """Process the request's body into its response, and return that when it is sent."""
+        """Process the body, send the results, and return the response."""
         with self._registry.admit(self):
             coding = None
             if self._config.compression:
@@ -155,13 +155,13 @@ class StreamHandler(ABC):
             self._task.cancel()
 
     def drain(self) -> None:
-        """End the stream at the next line boundary: what was read is processed and sent."""
+        """End the stream at the next line boundary, after processing the input read so far."""
         self._draining = True
         if self.body.waiting:
             self.interrupt(drained())
 
     def snapshot(self) -> Snapshot:
-        """Return what this stream has done so far."""
+        """Return the current state of this stream."""
         writer, stream = self.writer, self.stream
         return Snapshot(
             path=self.request.path,
@@ -194,11 +194,11 @@ class StreamHandler(ABC):
         return "sender" if self.body.waiting and not self.is_processing() else "server"
 
     def _more_headers(self) -> Mapping[str, str]:
-        """Return response headers that are those of one endpoint."""
+        """Return additional response headers of the endpoint."""
         return {}
 
     def _writer_for(self, response: StreamingResponse, coding: str | None) -> ResponseWriter:
-        """Make what writes the response."""
+        """Create the response writer."""
         return ResponseWriter(self._protocol, response, self._config, self._control_lines, coding)
 
     def _start_body(self) -> None:
@@ -232,11 +232,11 @@ class StreamHandler(ABC):
         return
 
     def is_processing(self) -> bool:
-        """Tell whether there is input whose results are still in the making."""
+        """Return whether input is being processed."""
         return False
 
     def _check(self) -> None:
-        """Raise StreamError if the stream cannot go on after what it has sent."""
+        """Raise StreamError if the stream must end after the results sent so far."""
         most = self._config.max_stream_records
         if self.stream.failed:
             raise StreamError(
@@ -258,7 +258,7 @@ class StreamHandler(ABC):
             await writer.fail(error)
 
     def _take_rejected(self) -> RejectedLines | None:
-        """Return the lines that were rejected last; where a file is for that, it gets them."""
+        """Return the newly rejected lines, and write them to the error file if there is one."""
         rejected = self.stream.take_rejected()
         if rejected is None:
             return None
@@ -269,12 +269,12 @@ class StreamHandler(ABC):
         return rejected
 
     def _may_reject(self) -> bool:
-        """Tell whether the disk has taken most of what was rejected."""
+        """Return whether the queue of the error file has room for more rejected lines."""
         file = self._registry.error_file
         return file is None or not self._has_rejected or not file.is_crowded
 
     async def _rejected_written(self) -> None:
-        """Wait, not for long, until the lines that were rejected are in their file."""
+        """Wait for a limited time until the rejected lines are in the error file."""
         if self._has_rejected and self._registry.error_file is not None:
             await self._registry.error_file.flushed()
 
@@ -284,7 +284,7 @@ class StreamHandler(ABC):
 
 
 def keep_rejected(request: web.Request, registry: StreamRegistry) -> bool:
-    """Tell whether anybody asks which lines were rejected."""
+    """Return whether rejected lines are needed, for the error file or control lines."""
     return registry.error_file is not None or (has_frames(request) and on_error(request) != "skip")
 
 
@@ -303,7 +303,7 @@ def _response(request: web.Request, coding: str | None) -> StreamingResponse:
 
 
 def drained() -> StreamError:
-    """Make the error of a stream that ends because the server does."""
+    """Return the error of a stream that ends because the server shuts down."""
     return StreamError(
         StreamErrorCode.DRAINING,
         "the server is going down; send again from the first line without :ack",

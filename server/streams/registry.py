@@ -1,4 +1,4 @@
-"""What the streams of one process share: the configuration, the limits, who is running."""
+"""The registry of the open streams of one process, their limits and shared resources."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ __all__ = ["REGISTRY", "OpenStream", "StreamRegistry"]
 
 _LOGGER = logging.getLogger("forstcore")
 
-_LAST_STREAMS = 5.0  # Seconds in which streams have to end that were interrupted.
-_LAST_WAIT = 1.0  # Seconds in which threads may end when all streams have.
+_LAST_STREAMS = 5.0  # Time limit in seconds for interrupted streams to end.
+_LAST_WAIT = 1.0  # Time limit in seconds for threads to end after all streams.
 
 
 class OpenStream(Protocol):
-    """One stream, as far as the process has to know it."""
+    """An open stream, as the registry sees it."""
 
     @property
     def request(self) -> web.BaseRequest:
-        """Its request."""
+        """The request of the stream."""
 
     def __hash__(self) -> int: ...
 
     def snapshot(self) -> Snapshot:
-        """Return what it has done so far."""
+        """Return the current state of the stream."""
 
     def drain(self) -> None:
-        """End it at a line boundary."""
+        """End the stream at a line boundary."""
 
     def interrupt(self, error: StreamError) -> None:
-        """End it where it is."""
+        """End the stream with an error, without waiting for a line boundary."""
 
 
 class StreamRegistry:
@@ -56,16 +56,16 @@ class StreamRegistry:
 
     Args:
         config: the configuration.
-        loader: has loaded the processors.
+        loader: the loader of the processors.
 
     Attributes:
         config, loader: as above.
-        error_file: where rejected lines are written, None if nowhere.
-        metrics: the figures for /metrics.
-        leaving: whether no further streams are to be sent here, though they are still taken.
-        draining: whether the process is on its way out.
+        error_file: the file for rejected lines, None if there is none.
+        metrics: the metrics for /metrics.
+        leaving: whether /readyz fails before the shutdown; new streams are still accepted.
+        draining: whether the process is shutting down and refuses new streams.
         connections: the open connections.
-        ended: streams that have ended.
+        ended: number of streams that have ended.
     """
 
     def __init__(self, config: ServerConfig, loader: Loader) -> None:
@@ -81,39 +81,39 @@ class StreamRegistry:
         self.connections = Connections(allowed.connections)
         self._most_streams = allowed.streams
         self._streams: set[OpenStream] = set()
-        # A stream that sends nothing is a connection like others that wait, and no more.
+        # The streams that count for max_streams. A stream whose client has sent nothing does not.
         self._counted: set[OpenStream] = set()
         self._idle = asyncio.Event()
         self._idle.set()
 
     @property
     def processors(self) -> Mapping[str, Processor]:
-        """The processors that new streams can have."""
+        """The processors for new streams, by name."""
         return self.loader.processors
 
     @property
     def streams(self) -> Collection[OpenStream]:
-        """The streams that are open; a view."""
+        """A view of the open streams."""
         return self._streams
 
     def check_ready(self) -> None:
-        """Raise ProblemError 503 if further streams had better go elsewhere."""
+        """Raise ProblemError 503 if load balancers should send new streams elsewhere."""
         if self.leaving:
             raise _going_down()
         self.check_room()
 
     def check_room(self) -> None:
-        """Raise ProblemError 503 if no further stream is taken now."""
+        """Raise ProblemError 503 if new streams are refused now."""
         if self.draining:
             raise _going_down()
         if len(self._counted) >= self._most_streams:
             raise ProblemError(503, self._too_many(), headers={"Retry-After": "1"})
 
     def count_in(self, stream: OpenStream) -> None:
-        """Count a stream as one of `max_streams`: its client has begun to send it.
+        """Count a stream for `max_streams`, once its client has begun to send records.
 
         Raises:
-            StreamError: there are so many already.
+            StreamError: `max_streams` is reached.
         """
         if stream in self._counted or stream not in self._streams:
             return
@@ -127,10 +127,10 @@ class StreamRegistry:
 
     @contextmanager
     def admit(self, stream: OpenStream) -> Iterator[None]:
-        """List a stream for as long as it runs, and write it down when it ends.
+        """Register a stream while it runs, and log it when it ends.
 
         Raises:
-            ProblemError: 503, there is no room.
+            ProblemError: 503, new streams are refused.
         """
         self.check_room()
         self._streams.add(stream)
@@ -151,7 +151,7 @@ class StreamRegistry:
                 log_stream(snapshot)
 
     def update_metrics(self) -> None:
-        """Bring the figures up to date with the streams that still run."""
+        """Update the metrics from the running streams."""
         self.metrics.set("tasks", len(asyncio.all_tasks()))
         self.metrics.set("connections_open", len(self.connections))
         self.metrics.set("connections_evicted", self.connections.evicted)
@@ -162,7 +162,7 @@ class StreamRegistry:
             self.metrics.progressed(stream, stream.snapshot())
 
     async def drain(self, seconds: float) -> None:
-        """End every stream at a line boundary; after `seconds`, end it where it is."""
+        """End all streams at a line boundary; after `seconds`, interrupt the remaining ones."""
         self.draining = True
         for stream in list(self._streams):
             stream.drain()
@@ -184,17 +184,20 @@ class StreamRegistry:
         return True
 
     def threads(self, processor: str) -> ThreadPoolExecutor:
-        """Return the threads of all streams of a processor.
+        """Return the thread pool of a processor.
 
-        Each has its own, so that one that waits for something keeps no other waiting.
+        Each processor has its own, so that one that blocks does not delay the others.
         """
         if processor not in self._threads:
             self._threads[processor] = ThreadPoolExecutor(self.config.workers, processor)
         return self._threads[processor]
 
     def close(self) -> bool:
-        """Let the threads go; tell whether they went: a processor cannot be interrupted."""
+        """Close the error file and shut the threads down.
 
+        Returns:
+            Whether all threads have ended; a running processor cannot be interrupted.
+        """
         if self.error_file is not None:
             self.error_file.close()
 

@@ -1,4 +1,4 @@
-"""The input side of a stream: from the connection to pieces for the core."""
+"""The input side of a stream: reads, decodes and limits the request body."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["UNLIMITED", "RequestBody", "check_body"]
 
 UNLIMITED = 1 << 62
 
-_BEGUN = 1 << 12  # Bytes of a first line with which a body has begun although it has no end yet.
+_BEGUN = 1 << 12  # Bytes of an incomplete first line from which the body counts as begun.
 
 
 def check_body(request: web.Request, config: ServerConfig) -> None:
-    """Raise ProblemError 413 or 415 if the head alone tells that the body cannot be taken."""
+    """Raise ProblemError 413 or 415 if the request head rules out the body."""
     if request.content_type == "multipart/form-data":
         raise ProblemError(415, "the body must be NDJSON as it is, not multipart/form-data")
     decoder = decoder_for(request.headers.get("Content-Encoding", ""), config.max_ratio)
@@ -36,20 +36,19 @@ class RequestBody:
     """Read the body of a request within its limits.
 
     Args:
-        request: the request; its body has not been read yet.
+        request: the request, with its body unread.
         connection: its connection.
         config: the limits.
-        sink: processes the body. Its `begin` is called when the client has sent a line, or so
-            much of one that it takes memory. With a content coding a single byte is enough,
-            since the decoder allocates memory.
+        sink: processes the body. Its `begin` is called when the client has sent a line or 4 KiB.
+            With a content coding a single byte is enough, since the decoder allocates memory.
 
     Attributes:
-        protocol: reads the body, None if aiohttp does, or nothing reads it.
+        protocol: the body protocol, None if aiohttp reads the body or nothing does.
         encoded: whether the body has a content coding.
         waiting: whether a read waits for the client.
 
     Raises:
-        ProblemError: 415, there is no decoder for the body.
+        ProblemError: 415, the content coding is not supported.
     """
 
     def __init__(
@@ -75,7 +74,7 @@ class RequestBody:
 
     @property
     def received(self) -> int:
-        """Bytes of the body so far, content coding as it came."""
+        """Bytes of the body received so far, before decoding."""
         return self.protocol.decoder.received if self.protocol else self._read_bytes
 
     def start(self) -> None:
@@ -84,7 +83,7 @@ class RequestBody:
             self.protocol = self._connection.read_body(self._content, self._sink)
 
     def release_memory(self) -> None:
-        """Hold no memory for input until the next read."""
+        """Release the memory of the receive buffer until the next read."""
         if self.protocol is not None:
             self.protocol.release_memory()
 
@@ -98,10 +97,10 @@ class RequestBody:
             self.protocol = None
 
     def accept(self, piece: memoryview) -> bool:
-        """Count a piece that is to be processed now.
+        """Count a piece that will be processed immediately.
 
         Returns:
-            False if the piece cannot be processed now: it must be decoded, or came too early.
+            False if the piece cannot be processed now, because it is encoded or throttled.
 
         Raises:
             StreamError: the body is too large, or `begin` failed.
@@ -114,16 +113,16 @@ class RequestBody:
         return True
 
     def room(self) -> tuple[int, int]:
-        """Tell how many bytes and HTTP chunks in all may come before anything is looked at.
+        """Return the total bytes and HTTP chunks up to which no limit applies.
 
-        For a body without a content coding.
+        Only for a body without a content coding.
         """
         return self._limit or UNLIMITED, self._throttle.room(self._chunks())
 
     def count(self, size: int) -> None:
-        """Count decoded bytes; raise StreamError where there are too many.
+        """Count decoded bytes, and raise StreamError if there are too many.
 
-        A negative number for bytes that have been counted and will come in a piece.
+        A negative size uncounts bytes that will be counted again as part of a later piece.
         """
         self._total += size
         if self._limit and self._total > self._limit:
@@ -133,7 +132,7 @@ class RequestBody:
             )
 
     def _check_begun(self, piece: bytes | memoryview) -> None:
-        """Call `begin` if the client has begun to send records with this piece."""
+        """Call `begin` if this piece holds the first line, or enough of it."""
         if self.encoded or self._total + len(piece) >= _BEGUN or b"\n" in bytes(piece):
             self._begin()
 
@@ -143,7 +142,7 @@ class RequestBody:
             self._sink.begin()
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
-        """Yield the body, decoded, as it comes.
+        """Yield the decoded body as it arrives.
 
         Raises:
             StreamError: the body is malformed or too large.
@@ -153,9 +152,9 @@ class RequestBody:
                 self._check_begun(piece)
             self.count(len(piece))
             yield piece
-            # The next one may be long in coming.
+            # Do not hold the piece while waiting for the next one.
             del piece
-        # The last line may have no end, and be the first.
+        # The only line may have no LF.
         self._begin()
 
     async def _decoded(self) -> AsyncIterator[bytes]:
@@ -167,7 +166,7 @@ class RequestBody:
                 self._begin()
                 for number, piece in enumerate(self._decoder.decode(data)):
                     if number:
-                        # A small body can hold much: others have their turn before more of it.
+                        # A small body can decode to much data: let other streams run in between.
                         await asyncio.sleep(0)
                     if piece:
                         yield piece
@@ -178,7 +177,7 @@ class RequestBody:
         self.waiting = True
         try:
             if self.protocol is None and not self._connection.connected:
-                # aiohttp takes a read from a connection that was lost for an error of the server.
+                # aiohttp reports a read from a lost connection as an internal error.
                 raise ConnectionResetError
             data = await (self.protocol or self._content).readany()
             delay = self._throttle.delay(self._chunks())
@@ -202,10 +201,10 @@ class RequestBody:
 
 
 class _Throttle:
-    """Let through a bounded number of HTTP chunks a second, with a second's worth at once.
+    """Limit the rate of HTTP chunks, with bursts of up to one second's worth.
 
-    Each costs something however few bytes it carries, so a sender of tiny ones could keep
-    the event loop from everybody else.
+    Each chunk has a cost regardless of its size, so a sender of tiny chunks could starve other
+    streams.
     """
 
     def __init__(self, rate: int) -> None:
@@ -215,12 +214,12 @@ class _Throttle:
         self._seen = 0
 
     def delay(self, chunks: int) -> float:
-        """Count up to `chunks` in all; return how many seconds they came too early."""
+        """Count up to a total of `chunks`; return for how many seconds to pause reading."""
         now = self._clock()
         self._full_at = max(self._full_at, now) + (chunks - self._seen) / self._rate
         self._seen = chunks
         return self._full_at - now - 1
 
     def room(self, chunks: int) -> int:
-        """Count up to `chunks` in all; return how many in all are not too early now."""
+        """Count up to a total of `chunks`; return the total that is allowed now."""
         return chunks - int(self.delay(chunks) * self._rate)

@@ -1,4 +1,4 @@
-"""The output side of a stream: from results to the connection, at the reader's pace."""
+"""The output side of a stream: writes results to the connection, with backpressure."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from server.streams.spool import Spool
 
 __all__ = ["ResponseWriter", "StreamingResponse"]
 
-_PIECE = 1 << 18  # Bytes of the spool that are in memory at a time.
-_LAST_WORDS = 5.0  # Seconds in which the reader may take the line that says why it ends.
+_PIECE = 1 << 18  # Bytes read from the spool at a time.
+_LAST_WORDS = 5.0  # Time limit in seconds for sending the `:error` line.
 
 
 class StreamingResponse(web.StreamResponse):
-    """A response that can end without the last chunk of aiohttp.
+    """A response that can end without the last chunk that aiohttp writes.
 
     Attributes:
-        cut: whether that chunk is left out: there is to be none, or it is written already.
-        trailers: what to write behind it, None for nothing.
+        cut: whether to omit that chunk, because the stream failed or the chunk was written already.
+        trailers: the trailer section, None for none.
     """
 
     cut = False
@@ -43,22 +43,22 @@ class StreamingResponse(web.StreamResponse):
 
 
 class ResponseWriter:
-    """Write results to a response that has been prepared.
+    """Write results to a prepared response.
 
-    A reader that takes nothing while it goes on sending would wait for ever, as would we:
-    `spool_from_now` puts the results into a file, from which a task sends them as soon as
-    the reader reads.
+    A half-duplex client sends its whole body before it reads. Waiting for it would be a
+    deadlock, so `spool_from_now` diverts the results to a file. A task sends them from there
+    once the client reads.
 
     Args:
         protocol: the connection.
-        response: its response, prepared.
+        response: the prepared response.
         config: limits of the spool.
-        control_lines: the writer of control lines, None if the client wants none.
+        control_lines: the writer of control lines, None if the client did not ask for them.
         coding: content coding of the response, None for none.
 
     Attributes:
-        sent: bytes handed to the connection; heartbeats are not counted.
-        spool: results that wait in a file.
+        sent: bytes written to the connection, without heartbeats.
+        spool: results waiting in a file.
     """
 
     def __init__(
@@ -85,25 +85,25 @@ class ResponseWriter:
 
     @property
     def waiting(self) -> bool:
-        """Whether nothing can be written before the reader reads."""
+        """Whether a write waits for the client to read."""
         return self._wake is not None
 
     @property
     def ready(self) -> bool:
-        """Whether `send_now` may be used: nothing waits, neither here nor in the spool."""
+        """Whether `send_now` may be used: writing is not paused and nothing is spooled."""
         return self._pump is None and not self._protocol.writing_paused
 
     @property
     def empty(self) -> bool:
-        """Whether all that was sent is with the kernel."""
+        """Whether the kernel has taken everything that was sent."""
         return self.ready and not self.queued()
 
     def accepted(self) -> int:
-        """Count the bytes that the reader's side has taken: progress, if it grows."""
+        """Return how many bytes the client's host has received; growth means progress."""
         return self.sent - bytes_in_flight(self._protocol.transport)
 
     def queued(self) -> int:
-        """Count the bytes that wait in memory for the reader."""
+        """Return how many bytes wait in memory for the client."""
         transport = self._protocol.transport
         return transport.get_write_buffer_size() if transport else 0
 
@@ -113,21 +113,21 @@ class ResponseWriter:
         return self._chunked and self._encoder is None
 
     def wrapped(self, results: bytes, rejected: RejectedLines | None = None) -> bytes:
-        """Make a batch of results ready for the connection: control lines, coding, chunk.
+        """Add control lines, content coding and chunk framing to a batch of results.
 
         Args:
             results: result and error lines.
-            rejected: the input lines that gave an error among theirs, None for none.
+            rejected: the rejected input lines, None for none.
         """
         if self._control_lines:
             results = self._control_lines.results(results, rejected)
         return self._encoded(results) if results else b""
 
     async def send(self, wrapped: bytes) -> None:
-        """Write what `wrapped` returned, and wait while the reader lags behind.
+        """Write the result of `wrapped`, and wait while the client reads too slowly.
 
         Raises:
-            StreamError: the client is gone, or the spool cannot be written.
+            StreamError: the client disconnected, or the spool cannot be written.
         """
         while self._pump is not None:
             async with self._spool_lock:
@@ -135,26 +135,26 @@ class ResponseWriter:
                     await self._to_spool(wrapped)
                     return
             if self._pump is not None:
-                # The spool is full: the reader has to catch up first.
+                # The spool is full: wait until the client has caught up.
                 await asyncio.wait([self._pump])
         if self._lost:
             raise self._lost
         self.send_now(wrapped)
-        # The connection has what it could not send, so this would be held twice.
+        # The transport buffers unsent bytes: do not hold a second copy.
         del wrapped
         while self._protocol.writing_paused and self._pump is None:
             await self._room()
 
     def send_now(self, wrapped: bytes) -> None:
-        """Write what `wrapped` returned when `ready`, whatever that leaves waiting.
+        """Write the result of `wrapped` without waiting; only when `ready`.
 
         Raises:
-            StreamError: the client is gone.
+            StreamError: the client disconnected.
         """
         if not wrapped:
             return
-        # The head is on its way already. aiohttp's writer would do the same by way of a
-        # coroutine, which costs a lone record a tenth of its time.
+        # The head has been sent, so write to the transport directly: the coroutine of aiohttp's
+        # writer would add a tenth to the time of a single record.
         self._open_transport().write(wrapped)
         self.sent += len(wrapped)
 
@@ -165,10 +165,10 @@ class ResponseWriter:
         return transport
 
     async def end(self) -> None:
-        """Write what ends a good stream, and wait until all is on its way.
+        """End a successful stream: write the last line and trailers, and flush everything.
 
         Raises:
-            StreamError: the client is gone, or the spool cannot be written.
+            StreamError: the client disconnected, or the spool cannot be written.
         """
         await self.send(
             self._encoded(self._control_lines.end() if self._control_lines else b"", last=True)
@@ -191,9 +191,9 @@ class ResponseWriter:
     async def fail(self, error: StreamError) -> None:
         """End a failed stream so that every client notices.
 
-        With frames a line says why, and the response ends like any other: the connection goes
-        on when the rest of the body has come. Without, the response lacks its last HTTP chunk:
-        the sending half of the connection is closed, what is on its way arrives.
+        With control lines, an `:error` line gives the reason and the response ends normally; the
+        connection can be reused after the rest of the body. Without them, the last HTTP chunk is
+        omitted and only the sending half is closed, so that data in flight still arrives.
         """
         transport = self._protocol.transport
         if not self._control_lines or self._protocol.framing_lost:
@@ -202,7 +202,7 @@ class ResponseWriter:
         if transport is None:
             return
         if self._protocol.writing_paused or self._pump is not None:
-            # Nobody reads: the error cannot be sent, and aborting frees the memory.
+            # The client does not read: free the memory.
             transport.abort()
         elif self._control_lines:
             self.send_now(self._encoded(self._control_lines.error(error), last=True))
@@ -216,24 +216,24 @@ class ResponseWriter:
             try:
                 transport.write_eof()
             except OSError:
-                # The client was faster: there is nobody to tell.
+                # The client has disconnected meanwhile.
                 transport.abort()
         else:
             transport.close()
 
     def heartbeat(self) -> None:
-        """Tell a client with frames that the stream lives, if it reads."""
+        """Send an `:ack` line as a heartbeat, if the client wants control lines and reads."""
         if self._control_lines:
             self._beat = create_logged_task("a heartbeat", self._put_ack(self._control_lines))
 
     def spool_from_now(self) -> None:
-        """Stop waiting for the reader: results go to the spool until it has caught up."""
+        """Stop waiting for the client: spool results until it has caught up."""
         if self._pump is None and self.spool.fits(_PIECE):
             self._pump = create_logged_task("sending a spool", self._send_spool())
             self._stop_waiting()
 
     def close(self) -> None:
-        """Free the spool, and stop sending it."""
+        """Stop sending the spool, and delete it."""
         if self._pump is not None:
             self._pump.cancel()
         self.spool.close()
@@ -245,7 +245,7 @@ class ResponseWriter:
         return b"%x\r\n%b\r\n" % (len(data), data) if data and self._chunked else data
 
     async def _put_ack(self, control_lines: ControlLines) -> None:
-        # Encoding and writing are one step: no results can come between.
+        # Do not await between encoding and writing: results must not come between them.
         if not (self._protocol.writing_paused or self._pump or self._response.cut):
             with contextlib.suppress(StreamError):
                 before = self.sent
@@ -256,7 +256,7 @@ class ResponseWriter:
         try:
             await asyncio.to_thread(self.spool.put, data)
         except OSError as error:
-            # What Python says instead of the system may name directories of the server.
+            # The message of Python, unlike that of the system, may contain paths of the server.
             reason = os.strerror(error.errno or 0)
             raise StreamError(StreamErrorCode.SPOOL, f"cannot spool: {reason}") from error
 
@@ -277,14 +277,14 @@ class ResponseWriter:
                 StreamErrorCode.SPOOL, f"cannot read the spool: {error.strerror}"
             )
         except Exception:
-            # What is in the spool is lost, so the stream must not go on as if it were not.
+            # The spooled results are lost, so the stream must fail.
             self._lost = StreamError(StreamErrorCode.INTERNAL)
             raise
         finally:
             self._pump = None
 
     async def _room(self) -> None:
-        """Wait until the connection takes more, or until `_stop_waiting`."""
+        """Wait until the connection is writable, or `_stop_waiting` is called."""
         wake = self._wake = asyncio.get_running_loop().create_future()
         try:
             await wake

@@ -1,4 +1,4 @@
-"""A bounded file for the results of a client that does not read before it has sent all."""
+"""A temporary file for the results of a half-duplex client."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ __all__ = ["Spool"]
 
 
 class Spool:
-    """A queue of bytes in a file that has no name, so that it vanishes with the process.
+    """A queue of bytes in an unnamed file, which the system deletes with the process.
 
     Args:
-        directory: where to put the file; the system's place if None.
-        limit: most bytes in the queue.
+        directory: where to create the file; the system's default if None.
+        limit: maximum size of the file.
 
     Attributes:
-        written: bytes ever put in.
+        written: bytes written in total.
 
     Thread-safety: one call at a time; calls may come from different threads.
     """
@@ -33,14 +33,14 @@ class Spool:
         return self._end - self._start
 
     def fits(self, size: int) -> bool:
-        """Tell whether `size` more bytes are within the limit."""
+        """Return whether `size` more bytes are within the limit."""
         return self._end + size <= self._limit
 
     def put(self, data: bytes) -> None:
         """Add bytes at the end.
 
         Raises:
-            OSError: the file cannot be written, as on a full disk.
+            OSError: the file cannot be written, for example on a full disk.
         """
         if self._file is None:
             self._file = tempfile.TemporaryFile(  # noqa: SIM115 (closed by close)
@@ -54,7 +54,7 @@ class Spool:
         self.written += len(data)
 
     def get(self, size: int) -> bytes:
-        """Take up to `size` bytes from the start; the file is emptied with the last."""
+        """Remove and return up to `size` bytes; truncate the file when the queue is empty."""
         if self._file is None:
             return b""
         self._file.seek(self._start)
@@ -66,7 +66,7 @@ class Spool:
         return data
 
     def close(self) -> None:
-        """Free the file."""
+        """Close and delete the file."""
         if self._file is not None:
             self._file.close()
             self._file = None

@@ -1,4 +1,4 @@
-"""The clock of a stream: heartbeats, half-duplex clients, idle streams, and dead ones."""
+"""The timer of a stream: heartbeats, timeouts, half-duplex clients and idle memory."""
 
 from __future__ import annotations
 
@@ -15,16 +15,15 @@ __all__ = ["Watchdog"]
 
 
 class Watchdog:
-    """Look at a stream for as long as it lives, a few times a second once it has begun.
+    """Check the progress of a stream, a few times a second once its client has sent records.
 
-    Both sides wait for the other without a time limit of their own; what they wait for may
-    never come. Progress is counted where it cannot be faked: bytes read from the
-    connection, and bytes that the reader's side has taken.
+    Reads and writes have no time limits of their own. Progress is measured in bytes read from
+    the connection and bytes that the client's host has received.
 
     Args:
-        body, writer: the two sides.
-        is_reading: whether the connection is being read; if not, input may be waiting.
-        is_processing: whether results are in the making, which no client can speed up.
+        body, writer: the input and the output side.
+        is_reading: returns whether reading is not paused; if it is, input may be waiting.
+        is_processing: returns whether input is being processed, which counts as progress.
         interrupt: ends the stream with an error.
         config: timeout, stall and heartbeat, in seconds.
     """
@@ -45,27 +44,27 @@ class Watchdog:
         self._interrupt = interrupt
         self._config = config
         self._loop = asyncio.get_running_loop()
-        # Before a line has come there is no result that could be stuck.
+        # Before the first line there are no results, so no stall can occur.
         self._interval = min(config.timeout / 4, config.heartbeat)
         now = self._loop.time()
         self._received = 0
         self._is_resting = False
         self._accepted = 0
         self._sent = 0
-        self._input_at = now  # when each of these last moved
+        self._input_at = now  # when each of these last grew
         self._output_at = now
         self._written_at = now
         self._timer = self._loop.call_later(self._interval, self._tick)
 
     def begin(self) -> None:
-        """Look more often from now on: the client has begun to send."""
+        """Check more often: the client has begun to send records."""
         config = self._config
         self._interval = min(config.timeout, config.stall, config.heartbeat, 4.0) / 4
         self._timer.cancel()
         self._timer = self._loop.call_later(self._interval, self._tick)
 
     def stop(self) -> None:
-        """Stop looking."""
+        """Stop the timer."""
         self._timer.cancel()
 
     def _tick(self) -> None:
