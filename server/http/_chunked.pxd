@@ -1,26 +1,26 @@
-# What the fast path shares with the decoder.
+# Declarations for the fast path.
 
 from forstcore._proc cimport RecordStream
 
 cdef enum:
-    # Bytes of results behind which no further line is processed before these are on their way:
-    # those of a read of ordinary records fit, and take about a millisecond at worst.
+    # Bytes of results after which processing pauses until they are sent. The results of one read
+    # of ordinary records fit, and take about a millisecond at worst.
     PART = 1 << 18
 
 cdef enum State:
     SIZE                        # a chunk size, or more of its digits
-    EXTENSION                   # the extensions of a chunk: the start of a name,
-    EXTENSION_NAME              # within one,
-    EXTENSION_VALUE             # the start of a value,
-    EXTENSION_TOKEN             # within one,
-    EXTENSION_QUOTED            # within one in quotes,
-    EXTENSION_PAIR              # behind a backslash there,
-    EXTENSION_END               # behind its closing quote
-    SIZE_LF                     # the LF behind a chunk size
+    EXTENSION                   # the start of a chunk extension's name
+    EXTENSION_NAME              # within the name
+    EXTENSION_VALUE             # the start of its value
+    EXTENSION_TOKEN             # within an unquoted value
+    EXTENSION_QUOTED            # within a quoted value
+    EXTENSION_PAIR              # after a backslash in a quoted value
+    EXTENSION_END               # after the closing quote
+    SIZE_LF                     # the LF after a chunk size
     DATA                        # the data of a chunk
-    DATA_CR                     # the CR LF behind it
-    DATA_LF
-    TRAILER_START               # a trailer field or the CR of the last line
+    DATA_CR                     # the CR after the data
+    DATA_LF                     # the LF after that
+    TRAILER_START               # a trailer field, or the CR of the last line
     TRAILER_NAME
     TRAILER_VALUE
     TRAILER_LF
@@ -30,10 +30,10 @@ cdef enum State:
 
 cdef class ChunkedDecoder:
     cdef State state
-    cdef unsigned long long left    # of the size, or of the data, of this chunk
-    cdef int count                  # digits, or bytes of the extensions or the trailer
-    cdef int named                  # bytes of the name of this trailer field,
-    cdef unsigned char name[17]     # of which these are the first, in lower case
+    cdef unsigned long long left    # bytes left of the chunk (or its size while parsing it)
+    cdef int count                  # digits of the size, or bytes of extensions or trailers
+    cdef int named                  # length of the trailer field's name
+    cdef unsigned char name[17]     # its first bytes, in lower case
     cdef readonly long long chunks
     cdef readonly long long received
     cdef readonly Py_ssize_t start

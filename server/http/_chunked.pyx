@@ -1,9 +1,9 @@
 # Chunked transfer coding (RFC 9112, section 7.1), decoded in place.
 #
-# Strict, as a proxy in front may read otherwise what is lenient here: sizes are hex digits
-# alone, lines end with CR LF and nothing else, no white space before a chunk extension, no
-# trailer fields that are folded or about framing. Nothing in Python is paid for a chunk, so
-# that one record in each costs about what large ones cost.
+# The parser is strict, since a proxy in front could interpret lenient syntax differently: sizes
+# are hex digits only, lines end with CR LF, no white space may precede a chunk extension, and
+# trailer fields must not be folded or affect framing. No Python code runs per chunk, so that
+# chunks of one record cost about as much as large ones.
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
@@ -37,7 +37,7 @@ cdef const char *ACK_FORMAT = ack_format
 
 
 class ChunkedError(ValueError):
-    """A body that is not in chunked transfer coding."""
+    """The body is not valid chunked transfer coding."""
 
 
 cdef inline int hex_digit(unsigned char c) noexcept nogil:
@@ -50,7 +50,7 @@ cdef inline int hex_digit(unsigned char c) noexcept nogil:
 
 
 cdef inline bint is_token(unsigned char c) noexcept nogil:
-    """Whether `c` may stand in a field name (RFC 9110, section 5.6.2)."""
+    """Return whether `c` is a token character (RFC 9110, section 5.6.2)."""
     if c'0' <= c <= c'9' or c'a' <= c | 0x20 <= c'z':
         return True
     return (c == c'!' or c'#' <= c <= c"'" or c == c'*' or c == c'+' or c == c'-' or c == c'.'
@@ -58,7 +58,7 @@ cdef inline bint is_token(unsigned char c) noexcept nogil:
 
 
 cdef inline bint is_text(unsigned char c) noexcept nogil:
-    """Whether `c` may stand in a field value or an extension."""
+    """Return whether `c` is allowed in a field value or a quoted string."""
     return c >= 0x20 and c != 0x7F or c == c'\t'
 
 
@@ -66,11 +66,11 @@ cdef class ChunkedDecoder:
     """Decode one body, buffer by buffer.
 
     Attributes:
-        chunks: HTTP chunks begun so far.
-        received: bytes of the body so far.
+        chunks: number of HTTP chunks begun so far.
+        received: number of bytes of the body so far.
         finished: whether the body has ended.
-        start: where in the last buffer the body's bytes start.
-        rest: where in the last buffer the bytes behind the body start.
+        start: offset of the body's bytes in the last buffer.
+        rest: offset of the bytes after the body in the last buffer.
 
     Thread-safety: one owner.
     """
@@ -80,19 +80,19 @@ cdef class ChunkedDecoder:
         return self.state == FINISHED
 
     def decode(self, buffer, Py_ssize_t size, /):
-        """Bring the body's bytes among the first `size` bytes of `buffer` together.
+        """Decode the first `size` bytes of `buffer` in place, removing the chunk framing.
 
-        The first run of them stays where it is, at `start`; the others are moved up to it.
+        The first chunk's data stays where it is, at `start`; the rest is moved up to it.
 
         Args:
             buffer: a writable bytes-like object.
-            size: how many bytes of it came from the connection.
+            size: how many bytes were received.
 
         Returns:
-            How many bytes of the body stand at `start` now.
+            The length of the body data at `start`.
 
         Raises:
-            ChunkedError: the bytes are not in chunked transfer coding.
+            ChunkedError: the bytes are not valid chunked transfer coding.
         """
         cdef Py_buffer view
         PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE)
@@ -120,7 +120,7 @@ cdef class ChunkedDecoder:
         return "the trailer"
 
     cdef Py_ssize_t move(self, unsigned char *start, Py_ssize_t size) noexcept:
-        """The length of the body in [start, start + size), or -1."""
+        """Move the data in [start, start + size) together; return its length, or -1."""
         cdef const unsigned char *p = start
         cdef const unsigned char *end = start + size
         cdef unsigned char *out = NULL      # the end of the body so far
@@ -193,7 +193,7 @@ cdef class ChunkedDecoder:
         return 0 if out == NULL else out - first
 
     cdef bint extension(self, unsigned char c) noexcept:
-        """Take a byte of the extensions; tell whether it may stand there."""
+        """Parse a byte of the extensions; return whether it is valid."""
         if self.state == EXTENSION:
             self.state = EXTENSION_NAME
             return is_token(c)
@@ -220,7 +220,7 @@ cdef class ChunkedDecoder:
         return True
 
     cdef bint trailer(self, unsigned char c) noexcept:
-        """Take a byte of the trailer; tell whether it may stand there."""
+        """Parse a byte of the trailer; return whether it is valid."""
         if self.state == TRAILER_START:
             if c == c'\r':
                 self.state = LAST_LF
@@ -232,7 +232,7 @@ cdef class ChunkedDecoder:
             if c != c':':
                 return self.name_byte(c)
             self.state = TRAILER_VALUE
-            # Who takes a second framing for the true one sees other requests than we do.
+            # A peer that honours framing fields here would see other requests (smuggling).
             return not (self.named == 14 and memcmp(self.name, b"content-length", 14) == 0
                         or self.named == 17 and memcmp(self.name, b"transfer-encoding", 17) == 0)
         if self.state == TRAILER_VALUE:
@@ -244,7 +244,7 @@ cdef class ChunkedDecoder:
         return c == c'\n'
 
     cdef bint name_byte(self, unsigned char c) noexcept:
-        """Take a byte of a trailer field's name; tell whether it may stand there."""
+        """Parse a byte of a trailer field's name; return whether it is valid."""
         if self.named < <int>sizeof(self.name):
             self.name[self.named] = c | 0x20 if c'A' <= c <= c'Z' else c
         self.named += 1
@@ -252,19 +252,19 @@ cdef class ChunkedDecoder:
 
 
 def feed_chunk(RecordStream stream not None, piece, frames=None, /):
-    """Feed a part of a piece; return its results as one HTTP chunk, made without a further copy.
+    """Feed the start of a piece, and return its results as one HTTP chunk, without a copy.
 
-    The part is as for `RecordStream.feed_part`, with PART bytes of results;
-    `stream.taken` tells where the rest of the piece starts.
+    Works like `RecordStream.feed_part` with PART bytes of results. `stream.taken` is the offset
+    of the rest of the piece.
 
     Args:
         stream: the stream.
         piece: any contiguous bytes-like object, as for `RecordStream.feed`.
-        frames: the writer of control lines, for an acknowledgement behind the results.
+        frames: the writer of control lines, None for none; adds an acknowledgement.
 
     Returns:
-        The results in chunked transfer coding, the size with leading zeros (RFC 9112,
-        section 7.1 allows them), or nothing where there are none.
+        The results as one HTTP chunk, whose size may have leading zeros (RFC 9112, section 7.1),
+        or b"" if there are none.
 
     Raises:
         RecordError, StreamStateError: as `RecordStream.feed`.
@@ -281,7 +281,7 @@ cdef bytes chunk_of_results(
         RecordStream stream, const unsigned char *start, Py_ssize_t size, object frames):
     cdef bytes chunk
     cdef char *out
-    # Nobody else sees the bytes object before it is returned.
+    # The bytes object may be modified: there is no other reference to it yet.
     cdef PyObject *whole
     stream.before = FRAME_BEFORE
     stream.after = FRAME_AFTER if frames is None else ACK_SIZE + FRAME_AFTER
@@ -291,7 +291,7 @@ cdef bytes chunk_of_results(
     finally:
         stream.before = stream.after = 0
     if frames is not None and stream.kept is not None:
-        # Which lines are error lines is said before them: seldom, so with a copy.
+        # The `:rejected` line precedes the results. This is rare, so copying is acceptable.
         chunk = frames.results(chunk[FRAME_BEFORE:FRAME_BEFORE + size], stream.kept)
         return b"%x\r\n%b\r\n" % (<object>len(chunk), chunk) if chunk else b""
     if frames is not None:
@@ -316,7 +316,7 @@ cdef bytes chunk_of_results(
 
 
 cdef void write_frame(char *out, Py_ssize_t size) noexcept:
-    """Make an HTTP chunk of the `size` bytes behind the room for its head."""
+    """Write the chunk framing around the `size` bytes after the space for the chunk head."""
     cdef int place
     out[FRAME_BEFORE + size] = out[FRAME_BEFORE - 2] = c'\r'
     out[FRAME_BEFORE + size + 1] = out[FRAME_BEFORE - 1] = c'\n'

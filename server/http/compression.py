@@ -1,8 +1,8 @@
 """Content codings in both directions: gzip, deflate and, where Python has it, zstd.
 
-Each encoder writes one member or frame for a whole response, and flushes after each batch,
-so that a lone record is never held back. Each decoder gives out its data in pieces of a
-bounded size, whatever the body claims to hold.
+An encoder writes one member or frame for the whole response, and flushes after each batch, so
+that no record is held back. A decoder yields pieces of bounded size, regardless of how much the
+body expands.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ else:
 __all__ = ["CODINGS", "Decoder", "Encoder", "decoder_for", "encoder_for", "negotiate"]
 
 PIECE = 1 << 18
-"""Most bytes that a decoder gives out at once."""
+"""Maximum bytes of a decoded piece."""
 
 _FIRST = 1 << 12
-"""Bytes that a new member or frame is tried with: what is behind its end is copied."""
+"""Input bytes for the first step of a member or frame: zlib copies the input after its end."""
 
 _MEMBERS = 64
-"""Members or frames after which others have a turn: one can take 50 µs and hold nothing."""
+"""Members or frames after which to yield: an empty one can take 50 µs to decode."""
 
 FREE_GROWTH = 1 << 24
-"""Decompressed bytes below which no ratio is refused: small bodies are harmless."""
+"""Decompressed bytes up to which any ratio is allowed: small bodies are harmless."""
 
-_LEVEL = 1  # Speed is what is promised; the next level costs a third more for a few percent.
+_LEVEL = 1  # The fastest level: the next one takes a third longer for a few percent less output.
 
 
 class Encoder(Protocol):
     """The compressor of one response."""
 
     def encode(self, data: bytes) -> bytes:
-        """Compress `data`; all of it can be read from what is returned so far."""
+        """Compress `data` and flush, so that the receiver can decode all of it."""
         ...
 
     def finish(self) -> bytes:
@@ -77,7 +77,7 @@ class _ZstdEncoder:
 
 
 class _Inflater:
-    """One member or frame: what the decompressors of zlib and zstd have in common."""
+    """The decompressor of one member or frame: the common interface of zlib and zstd."""
 
     _object: Any
 
@@ -90,7 +90,7 @@ class _Inflater:
         return bytes(self._object.unused_data)
 
     def pieces(self, data: memoryview) -> Iterator[bytes]:
-        """Yield what `data` decompresses to, in pieces of at most PIECE bytes."""
+        """Yield the decompressed data in pieces of at most PIECE bytes."""
         raise NotImplementedError
 
 
@@ -104,14 +104,14 @@ class _ZlibInflater(_Inflater):
             data = self._object.unconsumed_tail
             if piece:
                 yield piece
-            # At the end of a member the tail is what is behind it, again and again.
+            # After the end of a member, the tail would be the input after it forever.
             if self._object.eof or (not data and len(piece) < PIECE):
                 return
 
 
 class _ZstdInflater(_Inflater):
     def __init__(self) -> None:
-        # A window of 8 MiB is what RFC 9659 allows in this content coding.
+        # RFC 9659 limits the window to 8 MiB in this content coding.
         self._object = zstd.ZstdDecompressor(
             options={zstd.DecompressionParameter.window_log_max: 23}
         )
@@ -141,14 +141,14 @@ if zstd is not None:
     _BROKEN = (zlib.error, zstd.ZstdError)
 
 CODINGS = tuple(_ENCODERS)
-"""Names of the content codings there are, the one that we like best first."""
+"""Names of the supported content codings, in order of preference."""
 
 
 def negotiate(accept_encoding: str) -> str | None:
     """Choose the coding of a response (RFC 9110, section 12.5.3).
 
     Args:
-        accept_encoding: the request's header, empty if there is none.
+        accept_encoding: the Accept-Encoding header, empty if there is none.
 
     Returns:
         One of `CODINGS`, or None for no coding.
@@ -173,19 +173,19 @@ def negotiate(accept_encoding: str) -> str | None:
 
 
 def encoder_for(coding: str) -> Encoder:
-    """Make the encoder of one response."""
+    """Create the encoder of a response."""
     return _ENCODERS[coding]()
 
 
 def decoder_for(content_encoding: str, max_ratio: int) -> Decoder | None:
-    """Make the decoder of one request body, None where it is not encoded.
+    """Create the decoder of a request body, or return None if it is not encoded.
 
     Args:
-        content_encoding: the request's header, empty if there is none.
-        max_ratio: how many times larger than its encoded form the body may become.
+        content_encoding: the Content-Encoding header, empty if there is none.
+        max_ratio: maximum ratio of decoded to encoded size.
 
     Raises:
-        ProblemError: 415, there is no such coding here.
+        ProblemError: 415, the coding is not supported.
     """
     name = content_encoding.strip().lower()
     name = "gzip" if name == "x-gzip" else name
@@ -201,7 +201,7 @@ def decoder_for(content_encoding: str, max_ratio: int) -> Decoder | None:
 
 
 class Decoder:
-    """Decode one request body; members or frames may follow each other.
+    """Decode a request body, which may consist of several members or frames.
 
     Args:
         coding: one of `CODINGS`.
@@ -216,13 +216,13 @@ class Decoder:
         self._given = 0
 
     def decode(self, data: bytes) -> Iterator[bytes]:
-        """Yield what `data` decodes to, in pieces of at most 256 KiB.
+        """Yield the decoded data in pieces of at most 256 KiB.
 
-        Each takes a few milliseconds at most. There is an empty one where members were read
-        that may have held nothing.
+        Each piece takes a few milliseconds at most. It may be empty, so that the caller can let
+        other tasks run after many empty members.
 
         Raises:
-            StreamError: the body is not what it says it is, or it is a bomb.
+            StreamError: the body is not valid, or it exceeds `max_ratio`.
         """
         self._taken += len(data)
         rest = memoryview(data)
@@ -251,10 +251,10 @@ class Decoder:
             rest = rest[size:]
 
     def finish(self) -> None:
-        """Check that the body ended where its coding ends.
+        """Check that the last member or frame is complete.
 
         Raises:
-            StreamError: it did not.
+            StreamError: the body is truncated.
         """
         if self._inflater is not None:
             raise StreamError(
@@ -262,8 +262,8 @@ class Decoder:
             )
 
     def _start(self, first: int) -> _Inflater:
-        # "deflate" is zlib's format, and raw deflate from the senders that took the name
-        # at its word; the first byte tells (RFC 9110, section 8.4.1.2).
+        # "deflate" is the zlib format, but some senders use raw deflate (RFC 9110, section
+        # 8.4.1.2). The first byte distinguishes them.
         if self._coding == "deflate" and first & 0x0F != 8:
             return _ZlibInflater(-15)
         return _INFLATERS[self._coding]()

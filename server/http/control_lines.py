@@ -1,7 +1,7 @@
 """Control lines, for clients that ask for them with `Forst-Frames: 1`.
 
-A control line starts with ':', which no JSON value does, so that it is never taken for a
-result: `:ack N`, `:rejected N…`, `:end {…}` and `:error {…}`.
+A control line starts with ':', unlike any JSON value, so it cannot be mistaken for a result:
+`:ack N`, `:rejected N…`, `:end {…}` and `:error {…}`.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ class ControlLines:
     """Write the control lines of one stream.
 
     Args:
-        stream: the stream whose counters they tell.
+        stream: the counters of the stream.
 
     Attributes:
-        digest: of the result and error lines so far.
-        acked: lines that the last acknowledgement with results named.
+        digest: hash of the result and error lines so far.
+        acked: number in the last acknowledgement sent with results.
     """
 
     def __init__(self, stream: Counted) -> None:
@@ -34,14 +34,14 @@ class ControlLines:
         self.acked = 0
 
     def results(self, results: bytes, rejected: RejectedLines | None = None) -> bytes:
-        """Add what is to be said of a batch of results, if it is news.
+        """Add the control lines of a batch of results.
 
-        Before them, which of the lines are error lines; behind them, the acknowledgement of
-        all input lines so far.
+        A `:rejected` line before them lists the error lines, if any. An `:ack` line after them
+        acknowledges all input lines so far, unless it would repeat the last one.
 
         Args:
             results: result and error lines.
-            rejected: the input lines that gave an error among theirs, None for none.
+            rejected: the rejected input lines, None for none.
         """
         self.digest.update(results)
         if rejected is not None:
@@ -52,26 +52,26 @@ class ControlLines:
         return results + wire.ack_line(self.acked)
 
     def ack(self) -> bytes:
-        """Write the acknowledgement alone, as a heartbeat."""
+        """Return an `:ack` line, for a heartbeat."""
         return wire.ack_line(self._stream.lines)
 
     def end(self) -> bytes:
-        """Write the last line of a stream that ended well.
+        """Return the `:end` line of a successful stream.
 
         The digest covers the result and error lines, without control lines.
         """
         digest = digest_text(self.digest)
         counters: dict[str, object] = {**counters_of(self._stream), "digest": digest}
         if came_to_nothing(self._stream):
-            # With on_error=skip, nothing else says why there are no results.
+            # In skip mode the client has no other way to learn the reasons.
             counters["errors_by_code"] = self._stream.errors_by_code()
         return wire.control_line(wire.END, json.dumps(counters, separators=(",", ":")).encode())
 
     def error(self, error: StreamError) -> bytes:
-        """Write why the stream ends here."""
+        """Return the `:error` line of a failed stream."""
         return wire.control_line(wire.ERROR, problem(error.status, error.detail, code=error.code))
 
 
 def rejected_line(places: Sequence[int]) -> bytes:
-    """Write which of the lines that follow are error lines: nothing, if none is."""
+    """Return the `:rejected` line for the error lines at `places`, empty if there are none."""
     return wire.control_line(wire.REJECTED, " ".join(map(str, places)).encode()) if places else b""

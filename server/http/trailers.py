@@ -1,7 +1,7 @@
-"""Counts behind a response, for clients that ask for no control lines.
+"""Counters as trailers of a response, for clients without control lines.
 
-In `skip` mode a body of which nothing is a record is answered with 200 and nothing else, but for
-these.
+In `skip` mode, a body without any valid record gets status 200 and an empty body: only the
+trailers show that lines were rejected.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ __all__ = ["Trailers"]
 class Trailers:
     """The trailer section of one response.
 
-    Trailers are sent to clients that ask for them with `TE: trailers`. A client whose lines were
-    all rejected gets them in any case: those that ignore trailers lose nothing.
+    Clients request trailers with `TE: trailers`. If all lines were rejected, every client gets
+    them; clients that do not know trailers ignore them.
 
     Args:
         request: the request.
-        stream: the counters of its stream.
-        has_frames: whether the client gets the counts with `:end`, so that it needs no trailers.
+        stream: the counters of the stream.
+        has_frames: whether the client gets control lines, and with them the counters in `:end`.
 
     Attributes:
-        announced: value of the header `Trailer`, empty if there is to be none.
+        announced: value of the `Trailer` header, empty for none.
     """
 
     def __init__(self, request: web.Request, stream: Counted, *, has_frames: bool) -> None:
@@ -37,7 +37,7 @@ class Trailers:
         self.announced = ", ".join(TRAILERS) if self._wanted else ""
 
     def section(self) -> bytes:
-        """Write the trailer fields, each with its CRLF; nothing if none are to be sent."""
+        """Return the trailer fields, each with its CRLF, or b"" for none."""
         if not (self._wanted or (self._may and came_to_nothing(self._stream))):
             return b""
         lines = (f"{name}: {getattr(self._stream, of)}\r\n" for name, of in TRAILERS.items())
