@@ -1,4 +1,4 @@
-"""What a subscriber has been sent and has not acknowledged yet."""
+"""Acknowledgements of a subscriber, and limits for unacknowledged deliveries."""
 
 from __future__ import annotations
 
@@ -16,24 +16,25 @@ from server.live.delivery import Delivery
 
 __all__ = ["Unacknowledged", "acknowledgements"]
 
-_LONGEST = 64  # Bytes of a line that acknowledges,
-_DIGITS = len(str(wire.MAX_LINE_NUMBER))  # and digits of its number.
-_LAST_WORDS = 2.0  # Seconds in which a source may take the last acknowledgements.
+_LONGEST = 64  # Maximum bytes of an `:ack` line.
+_DIGITS = len(str(wire.MAX_LINE_NUMBER))  # Maximum digits of its number.
+_LAST_WORDS = 2.0  # Time limit in seconds for forwarding the last acknowledgements.
 
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    lines: int  # Lines of the stream up to its end.
+    lines: int  # Lines of the stream up to the end of this delivery.
     size: int
     receipts: list[object]
 
 
 class Unacknowledged:
-    """Bound what is sent ahead, and pass acknowledgements on to the source.
+    """Limit unacknowledged deliveries, and forward acknowledgements to the source.
 
     Args:
-        reader: takes the acknowledgements.
-        most_lines, most_bytes: what may be sent and not acknowledged; one delivery may be more.
+        reader: receives the acknowledgements.
+        most_lines, most_bytes: limits for unacknowledged lines and bytes; a single delivery may
+            exceed them.
     """
 
     def __init__(self, reader: Reader, most_lines: int, most_bytes: int) -> None:
@@ -50,7 +51,7 @@ class Unacknowledged:
         self._has_room.set()
 
     def add(self, delivery: Delivery) -> None:
-        """Count a delivery in that is being sent."""
+        """Count a delivery that is about to be sent."""
         self._lines += delivery.counts.lines
         if delivery.receipts:
             self._sent.append(_Sent(self._lines, delivery.size, delivery.receipts))
@@ -58,10 +59,10 @@ class Unacknowledged:
             self._settle()
 
     def acknowledge(self, lines: int) -> None:
-        """Note that the first `lines` lines of the stream are done with.
+        """Record that the client has acknowledged the first `lines` lines of the stream.
 
         Raises:
-            StreamError: so many have not been sent.
+            StreamError: fewer lines have been sent.
         """
         if lines > self._lines:
             raise StreamError(
@@ -75,10 +76,10 @@ class Unacknowledged:
         await self._has_room.wait()
 
     async def tell(self) -> None:
-        """Pass acknowledgements on to the source, for as long as the stream runs.
+        """Forward acknowledgements to the source until cancelled.
 
         Raises:
-            SourceError: the source does not take them.
+            SourceError: the source does not accept them.
         """
         while True:
             await self._is_due.wait()
@@ -86,11 +87,11 @@ class Unacknowledged:
             check_cancelled()
 
     async def close(self) -> None:
-        """Pass the last acknowledgements on, if the source takes them in time.
+        """Forward the last acknowledgements within a time limit.
 
         Raises:
-            SourceError: the source does not take them.
-            TimeoutError: nor does it say so.
+            SourceError: the source does not accept them.
+            TimeoutError: the source does not respond in time.
         """
         async with asyncio.timeout(_LAST_WORDS):
             await self._tell()
@@ -122,10 +123,10 @@ async def acknowledgements(
 
     Args:
         pieces: the body.
-        before: what has been read of it already.
+        before: the part of the body that was read already.
 
     Raises:
-        StreamError: the body has other lines, or cannot be read.
+        StreamError: the body has other lines or cannot be read.
     """
     tail = before
     while True:
@@ -150,5 +151,5 @@ def _number(line: bytes) -> int:
 def _malformed(line: bytes) -> StreamError:
     return StreamError(
         StreamErrorCode.BAD_ACK,
-        f"the request goes on with lines such as ':ack 12', not {line[:40]!r}",
+        f"expected a line such as ':ack 12', not {line[:40]!r}",
     )

@@ -1,4 +1,4 @@
-"""One reading of a source, and the subscribers that it serves."""
+"""A feed reads a source and delivers to its subscribers."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ __all__ = ["Feed"]
 
 _LOGGER = logging.getLogger("forstcore")
 
-_TURN = 100  # Subscribers that are written to before others get their turn.
-_SHORT = 0.001  # Seconds that a round may take without a pause behind it,
-_LONGEST = 0.02  # and the longest pause.
+_TURN = 100  # Subscribers served before the feed yields to other tasks.
+_SHORT = 0.001  # Seconds that a delivery may take without a pause after it.
+_LONGEST = 0.02  # Maximum seconds of that pause.
 
 
 class Feed:
@@ -32,16 +32,16 @@ class Feed:
     Args:
         reader: reads the source.
         processor: processes its records.
-        waits: whether slow subscribers are waited for; if not, they miss records.
-        unacknowledged: counts what the only subscriber has not acknowledged; None where
-            deliveries are acknowledged to the source when they have been sent.
-        on_caught_up: called behind a batch that was the source's last for now; tells whether
-            somebody else serves the subscribers from here on.
-        on_end: called when it serves nobody any more.
-        on_closed: called when it has given up what it held.
+        waits: whether to wait for slow subscribers; if not, they miss records.
+        unacknowledged: tracks unacknowledged deliveries of the only subscriber. None if
+            deliveries are acknowledged to the source once they are sent.
+        on_caught_up: called after the last batch that is available now; returns whether the
+            subscribers were handed over to another feed.
+        on_end: called when the feed accepts no more subscribers.
+        on_closed: called when the feed has closed its reader.
 
     Attributes:
-        offset: behind what has been delivered.
+        offset: offset after the last delivery.
         waits: as above; may be changed.
         trouble: why the source cannot be read now, None if it can.
     """
@@ -73,7 +73,7 @@ class Feed:
         self._task.add_done_callback(lambda _: on_closed(self))
 
     def add(self, subscriber: Subscriber) -> None:
-        """Serve a subscriber that has nothing yet, from here on."""
+        """Add a new subscriber, which gets all further deliveries."""
         self._subscribers.add(subscriber)
         if self._unacknowledged is not None:
             subscriber.acknowledge = self._unacknowledged.acknowledge
@@ -83,12 +83,12 @@ class Feed:
             subscriber.deliver(Delivery(batches=[Batch(b"", self.offset)]))
 
     def hand_over(self, other: Feed) -> None:
-        """Let another feed, which is as far as this, serve the subscribers."""
+        """Move all subscribers to another feed that is at the same offset."""
         other._subscribers |= self._subscribers
         self._subscribers.clear()
 
     def remove(self, subscriber: Subscriber) -> bool:
-        """Serve a subscriber no more, if it was served; the feed ends with the last."""
+        """Remove a subscriber, and end the feed with the last; return whether it was found."""
         if subscriber not in self._subscribers:
             return False
         self._subscribers.discard(subscriber)
@@ -97,14 +97,14 @@ class Feed:
         return True
 
     async def close(self) -> None:
-        """Stop reading, and wait for the end of that."""
+        """Stop reading, and wait until the task has ended."""
         self._stop()
         await asyncio.wait([self._task])
 
     def _stop(self) -> None:
         self._on_end(self)
         self._is_stopped = True
-        # A task that is cancelled before its first step would not close the reader.
+        # If cancelled before its first step, the task would not close the reader.
         if self._is_running and not self._task.cancelling():
             self._task.cancel()
 
@@ -132,7 +132,7 @@ class Feed:
             self._on_end(self)
             telling.cancel()
             await asyncio.wait([telling])
-            # A failure to close is only logged: the subscribers have to end all the same.
+            # The subscribers must end even if closing fails.
             await log_failure("closing a source's reader", self._close_reader())
         for subscriber in self._subscribers:
             subscriber.finish(error)
@@ -142,13 +142,13 @@ class Feed:
             if self._unacknowledged is not None:
                 await self._unacknowledged.close()
         except (SourceError, TimeoutError) as error:
-            # The records come again, to this subscriber or to another.
-            _LOGGER.warning("the last acknowledgements were not taken: %s", error)
+            # The source will redeliver these records.
+            _LOGGER.warning("the source did not accept the last acknowledgements: %s", error)
         finally:
             await self._reader.close()
 
     async def _tell(self) -> None:
-        """Pass on what the subscriber acknowledges."""
+        """Forward the acknowledgements of the subscriber to the source."""
         if self._unacknowledged is None:
             return
         error = StreamError(StreamErrorCode.INTERNAL)
@@ -162,7 +162,7 @@ class Feed:
             subscriber.finish(error)
 
     async def _deliver(self, delivery: Delivery) -> None:
-        # Before anybody gets it: who comes meanwhile begins behind it.
+        # Set first: a subscriber that is added during the delivery starts after it.
         self.offset = delivery.offset or self.offset
         self._has_begun = self._has_begun or delivery.is_start
         if delivery.notice is not None:
@@ -185,12 +185,12 @@ class Feed:
         elif delivery.receipts:
             await self._acknowledge(delivery, served)
         if not self.waits and (took := clock() - started) > _SHORT:
-            # The rest of the server gets as much time as the subscribers, and what is
-            # published meanwhile makes the next round larger, not more rounds.
+            # Leave as much time to other tasks. Records published meanwhile are batched into
+            # the next delivery.
             await asyncio.sleep(min(took, _LONGEST))
 
     async def _acknowledge(self, delivery: Delivery, served: Iterable[Subscriber]) -> None:
-        """Acknowledge a delivery that has been sent, as nobody else will."""
+        """Acknowledge a delivery to the source once it has been sent."""
         if self.waits:
             for subscriber in served:
                 await subscriber.taken()

@@ -1,4 +1,4 @@
-"""The feeds of this process: subscribers with the same request share one."""
+"""The feeds of this process. Subscribers with equal requests share a live feed."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class FeedRegistry:
         self._config = config
         self._threads = threads
         self._live: dict[object, Feed] = {}
-        self._feeds: dict[Feed, str] = {}  # The name of the source of each.
+        self._feeds: dict[Feed, str] = {}  # Source names by feed.
 
     def names(self) -> str:
         """Return a list of the sources for error messages."""

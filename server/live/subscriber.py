@@ -1,4 +1,4 @@
-"""The output side of a subscription: deliveries that come whether or not the client reads."""
+"""The output side of a subscription: deliveries arrive even if the client does not read."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from server.streams.response_writer import ResponseWriter, StreamingResponse
 
 __all__ = ["Subscriber"]
 
-_SHARED = 1 << 14  # Bytes from which results are not copied to have control lines around them.
-_FIRST_LOOK = 0.001  # Seconds until it is looked whether the client has taken what was sent,
-_LAST_LOOK = 0.05  # and the longest pause between two looks.
+_SHARED = 1 << 14  # Bytes of results from which control lines are written apart, to avoid a copy.
+_FIRST_LOOK = 0.001  # Initial polling interval of `taken`, in seconds.
+_LAST_LOOK = 0.05  # Maximum polling interval.
 
 
 class Subscriber(ResponseWriter):
-    """Write deliveries to a response, and keep a bounded queue of them for a slow reader.
+    """Write deliveries to a response, with a bounded queue for a slow client.
 
-    Of a queue that is full the oldest are dropped, and a control line says how many records
-    the client missed. Who delivers may instead wait for `flushed`, and then nothing is dropped.
+    If the queue is full, the oldest deliveries are dropped, and the client gets the number of
+    missed records. A feed that waits for `flushed` after each delivery avoids drops.
 
     Args:
-        counters: counters of what is delivered.
-        limit: bytes that may wait.
+        counters: counters of the deliveries.
+        limit: maximum bytes in the queue.
         protocol, response, config, control_lines, coding: as for `ResponseWriter`.
 
     Attributes:
-        ended: done when nothing more will be delivered; the error if that is one.
-        acknowledge: called with the number of lines that the client is done with.
+        ended: done when nothing more will be delivered; its result is the error, None if none.
+        acknowledge: called with the number of lines that the client has acknowledged.
     """
 
     def __init__(
@@ -66,11 +66,11 @@ class Subscriber(ResponseWriter):
 
     @property
     def all_taken(self) -> bool:
-        """Whether the client's side has taken all that was sent."""
+        """Whether the client's host has received everything that was sent."""
         return self.accepted() >= self.sent
 
     def deliver(self, delivery: Delivery) -> None:
-        """Write a delivery, or keep it until the client reads. Never waits, never raises."""
+        """Write or queue a delivery. Never waits and never raises."""
         if not self._queue and self.ready:
             self._put(delivery)
             return
@@ -80,25 +80,25 @@ class Subscriber(ResponseWriter):
             self._missed = add_missed(self._missed, dropped.missed)
             self._missed = add_missed(self._missed, dropped.counts.lines)
             if dropped.notice is not None and all(each.notice is None for each in self._queue):
-                # The state of the source is not to be missed.
+                # Always deliver the latest state of the source.
                 self._append(Delivery(notice=dropped.notice))
 
     def finish(self, error: StreamError | None = None) -> None:
-        """Say that nothing more will be delivered."""
+        """End the deliveries."""
         if not self.ended.done():
             self.ended.set_result(error)
 
     def spool_from_now(self) -> None:
-        """Do nothing: here a client that does not read misses records instead."""
+        """Do nothing: a subscriber that does not read misses records instead."""
 
     async def flushed(self) -> None:
-        """Wait until nothing waits for the client."""
+        """Wait until the queue is empty and the connection is writable."""
         while self._queue or not self.ready:
             self._flush = asyncio.get_running_loop().create_future()
             await self._flush
 
     async def taken(self) -> None:
-        """Wait until the client's side has taken all that was delivered."""
+        """Wait until the client's host has received everything that was delivered."""
         pause = _FIRST_LOOK
         while not self.all_taken:
             await asyncio.sleep(pause)
@@ -141,7 +141,7 @@ class Subscriber(ResponseWriter):
             self.send_now(self._encoded(before + results + after))
 
     def _moved(self) -> None:
-        """Go on: the connection takes more, or is lost."""
+        """Write the queue: the connection is writable again, or lost."""
         if self._protocol.transport is None:
             self.finish(StreamError(StreamErrorCode.DISCONNECTED))
         while self._queue and self.ready:
@@ -152,4 +152,4 @@ class Subscriber(ResponseWriter):
 
 
 def _ignore(_lines: int) -> None:
-    """Do nothing with an acknowledgement: the source has offsets instead."""
+    """Ignore an acknowledgement: the source uses offsets instead."""

@@ -161,9 +161,9 @@ def test_a_request_that_ends_ends_the_subscription(
         (b":ack -1\n", "not b':ack -1'"),
         (b":ack\n", "not b':ack'"),
         (b":ack 1 2\n", "not b':ack 1 2'"),
-        (b":ack " + b"9" * 30 + b"\n", "goes on with lines such as"),
-        (b"x" * 100, "goes on with lines such as"),
-        (b"\n", "goes on with lines such as"),
+        (b":ack " + b"9" * 30 + b"\n", "expected a line such as"),
+        (b"x" * 100, "expected a line such as"),
+        (b"\n", "expected a line such as"),
     ],
 )
 def test_what_is_no_acknowledgement(
