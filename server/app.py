@@ -1,4 +1,4 @@
-"""The application: its routes and what stands before them."""
+"""The aiohttp application: routes, middlewares and background tasks."""
 
 from __future__ import annotations
 
@@ -39,18 +39,18 @@ from server.streams.request_body import check_body
 
 __all__ = ["build_app"]
 
-_METRICS_INTERVAL = 5.0  # Seconds after which other processes see what a stream has done.
+_METRICS_INTERVAL = 5.0  # Seconds between updates of the metrics that processes share.
 
 
 def build_app(config: ServerConfig) -> web.Application:
     """Build the aiohttp application.
 
     Args:
-        config: the configuration; what concerns listening is not looked at.
+        config: the configuration; the listening options are ignored.
 
     Raises:
-        LoadError: the processors cannot be loaded, or have a path of the server's.
-        SourceError: a source cannot be as configured.
+        LoadError: the processors cannot be loaded, or one has a path of the server.
+        SourceError: the configuration of a source is invalid.
     """
     policy = AccessPolicy(config)
     forwarded = Forwarded(config.trusted_proxy)
@@ -77,7 +77,7 @@ def build_app(config: ServerConfig) -> web.Application:
         response.headers.update(policy.cors(request))
 
     async def expect(request: web.Request) -> web.StreamResponse | None:
-        # aiohttp answers "Expect" before middlewares run, and the body would be on its way.
+        # aiohttp answers "Expect" before middlewares run, so check the request here.
         try:
             policy.check(request)
             registry.check_room()
@@ -87,10 +87,10 @@ def build_app(config: ServerConfig) -> web.Application:
         if request.headers[hdrs.EXPECT].lower() != "100-continue":
             return problem_response(417, "the only expectation known here is 100-continue")
         if request.version < HttpVersion11:
-            # It has no interim responses: the client would take this one for the answer.
+            # HTTP/1.0 has no interim responses: the client would take it for the final one.
             return None
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        # What was written is no part of the response, and its size is not to be counted.
+        # The interim response must not count towards the size of the response.
         request.writer.output_size = 0
         return None
 
@@ -118,7 +118,7 @@ def build_app(config: ServerConfig) -> web.Application:
     resource = ProcessorResource(registry)
     app.router.register_resource(resource)
     resource.add_route("POST", run_processor, expect_handler=expect)
-    # Behind all others: aiohttp's own answer to an expectation would tell which paths there are.
+    # Added last. Without it, aiohttp's own answer to "Expect" would reveal which paths exist.
     nowhere = _Nowhere("/{path:.*}")
     app.router.register_resource(nowhere)
     nowhere.add_route("*", _refuse_path, expect_handler=expect)
@@ -145,7 +145,7 @@ async def _close_sources(app: web.Application) -> AsyncIterator[None]:
 
 
 class _Nowhere(web.DynamicResource):
-    """The paths that there are not."""
+    """The catch-all resource for unknown paths."""
 
     paths = ()
 

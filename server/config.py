@@ -36,7 +36,7 @@ _SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 @dataclass(frozen=True, kw_only=True)
 class ServerConfig(StreamLimits):
-    """Everything that can be set for a server; the fields of StreamLimits included."""
+    """All options of the server, including the fields of StreamLimits."""
 
     host: str = option("127.0.0.1", "address to listen on")
     port: int = option(8080, "port to listen on, 0 for any free port", highest=65535)
@@ -174,7 +174,7 @@ class ServerConfig(StreamLimits):
     access_log: bool = option(True, "write a JSON line for each stream to standard error")
 
     token_is_in_file: bool = False
-    """Whether the token was read from `token_file`, and can be read again."""
+    """Whether the token was read from `token_file` and can be reloaded."""
 
     @property
     def sources(self) -> dict[str, str]:
@@ -183,7 +183,7 @@ class ServerConfig(StreamLimits):
         Raises:
             ValueError: one is not of the form NAME=URL.
         """
-        # Without any, there is one to try things with; but not one in each process.
+        # The default is one in-memory source, which only a single process can have.
         declared = self.source or (() if self.processes > 1 else ("events=memory:",))
         found: dict[str, str] = {}
         for text in declared:
@@ -210,13 +210,13 @@ class ServerConfig(StreamLimits):
 
 
 def _has_one_reader(name: str, url: str) -> bool:
-    """Tell whether a source is a session of MQTT, which processes would take from each other."""
+    """Return whether a source is an MQTT session, which only one process can hold."""
     if not url.startswith(("mqtt:", "mqtts:")):
         return False
     try:
         return bool(SourceUrl(name, url).take("client"))
     except SourceError:
-        # Opening it reports what is wrong with it.
+        # `open_source` reports the error.
         return False
 
 
@@ -224,13 +224,13 @@ def load_config(argv: Sequence[str] | None, environ: Mapping[str, str]) -> Serve
     """Read the configuration from the command line, the environment and a TOML file.
 
     Args:
-        argv: the arguments; those of the process if None.
+        argv: the arguments; `sys.argv` if None.
         environ: environment variables, `FORSTCORE_PORT` for `--port` and so on.
 
     Raises:
-        ValueError: a value cannot be used; the message names the option.
+        ValueError: a value is invalid; the message names the option.
         OSError: the TOML file or the token file cannot be read.
-        SystemExit: the arguments are wrong, or ask for help.
+        SystemExit: the arguments are invalid, or request help.
     """
     arguments = vars(_parsed_arguments(argv))
     path = config_file(argv, environ)
@@ -250,14 +250,14 @@ def load_config(argv: Sequence[str] | None, environ: Mapping[str, str]) -> Serve
         raise ValueError("tls_cert and tls_key go together: set both or neither")
     if config.tls_client_ca and not config.tls_cert:
         raise ValueError("tls_client_ca needs tls_cert and tls_key")
-    # These raise where they cannot be read.
+    # Validate: these raise ValueError.
     _ = config.sources
     networks_of(config.trusted_proxy)
     return config
 
 
 def networks_of(texts: Iterable[str]) -> tuple[Network, ...]:
-    """Read the addresses and networks of `trusted_proxy`.
+    """Parse the addresses and networks of `trusted_proxy`.
 
     Raises:
         ValueError: one is neither; the message names it.
@@ -279,11 +279,11 @@ def config_file(argv: Sequence[str] | None, environ: Mapping[str, str]) -> str |
 
 
 def read_token(config: ServerConfig) -> str | None:
-    """Return the token, as its file has it now.
+    """Return the token, read from its file if there is one.
 
     Raises:
-        ValueError: the file is empty, or is not text.
-        OSError: it cannot be read.
+        ValueError: the file is empty or not UTF-8.
+        OSError: the file cannot be read.
     """
     if not config.token_is_in_file or config.token_file is None:
         return config.token
@@ -294,7 +294,7 @@ def read_token(config: ServerConfig) -> str | None:
 
 
 def show_config(config: ServerConfig) -> str:
-    """Write a configuration as TOML, secrets left out."""
+    """Return a configuration as TOML, without secrets."""
     lines = []
     for declared, _, limits in options_of(ServerConfig):
         value = getattr(config, declared.name)
@@ -315,21 +315,21 @@ def _parsed_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = build_parser()
     arguments, unknown = parser.parse_known_args(argv)
     if unknown:
-        # Not with their values: one could be a token that somebody took for an option's.
+        # Do not show values: one could be a token.
         names = [text.partition("=")[0] for text in unknown if text.startswith("-")]
         parser.error(f"unrecognized arguments: {' '.join(names) or 'values without an option'}")
     return arguments
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Build the command line: one flag for each field that is no secret."""
+    """Build the argument parser, with a flag for each field that is not secret."""
     parser = argparse.ArgumentParser(
         prog="python -m server",
         description="Stream NDJSON records through forstcore over HTTP.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,
-        # `--token` must not be taken for `--token-file`, and then be shown in an error.
+        # `--token X` must not abbreviate `--token-file`, which would show X in an error.
         allow_abbrev=False,
     )
     parser.add_argument("--config", metavar="FILE", help="TOML file with these settings")
@@ -385,7 +385,7 @@ def _reader(name: str, kind: type, limits: Option) -> Any:
 
 
 def _parsed(name: str, kind: type, text: str) -> Any:
-    """Read the text of a flag or an environment variable as a value of type `kind`."""
+    """Parse the text of a flag or an environment variable as a value of type `kind`."""
     if kind is bool:
         if text.lower() in {"1", "true", "yes", "on"}:
             return True
@@ -393,7 +393,7 @@ def _parsed(name: str, kind: type, text: str) -> Any:
             return False
         raise ValueError(f"{name} must be true or false, not {text!r}")
     if kind is tuple:
-        # A password in a URL may hold a comma; behind one between sources comes a name.
+        # A password in a URL may contain a comma; a separating comma is followed by NAME=.
         parts = _NEXT_SOURCE.split(text) if name.lower().endswith("source") else text.split(",")
         return tuple(part.strip() for part in parts if part.strip())
     try:
@@ -445,5 +445,5 @@ def _read_text(path: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    # TOML's basic strings are JSON's, but for one control character.
+    # TOML basic strings equal JSON strings, except for DEL.
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -11,7 +11,7 @@ __all__ = ["Counted", "came_to_nothing", "counters_of"]
 
 
 class Counted(Protocol):
-    """What counts a stream: a `RecordStream` or an `Engine`."""
+    """An object with the counters of a stream: a `RecordStream` or an `Engine`."""
 
     @property
     def lines(self) -> int: ...
@@ -26,10 +26,10 @@ class Counted(Protocol):
 
 
 def counters_of(stream: Counted) -> dict[str, int]:
-    """Read the counters of a stream, in the order of `COUNTERS`."""
+    """Return the counters of a stream, in the order of `COUNTERS`."""
     return {name: getattr(stream, name) for name in COUNTERS}
 
 
 def came_to_nothing(stream: Counted) -> bool:
-    """Tell whether all lines of a stream were rejected, blank ones aside."""
+    """Return whether all lines of a stream except blank ones were rejected."""
     return not stream.records and any(stream.errors_by_code().values())

@@ -1,4 +1,4 @@
-"""Prometheus metrics of this process and, where there are several, of all."""
+"""Prometheus metrics of this process or, with several processes, of all of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["CONTENT_TYPE", "Metrics"]
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-# A metric and the value of its label, empty where it has none.
+# A metric and the value of its label, empty if it has none.
 Series: TypeAlias = tuple[str, str]
 
 
@@ -68,14 +68,14 @@ _DURATION_BUCKETS = (0.001, 0.01, 0.1, 1, 10, 60, 600, 3600, 86400)
 
 
 class Metrics:
-    """Count what streams do.
+    """The metrics of the streams.
 
-    A running stream is counted when somebody asks, and when it ends: between, nothing is
-    paid. Several processes share their figures through files in the directory that
-    PROMETHEUS_MULTIPROC_DIR names.
+    The counters of a running stream are added on each update and when it ends, so that metrics
+    cost nothing per record. Several processes share their values through files in the directory
+    PROMETHEUS_MULTIPROC_DIR.
 
     Attributes:
-        totals: what this process has counted.
+        totals: the values of this process.
     """
 
     def __init__(self) -> None:
@@ -104,11 +104,11 @@ class Metrics:
         )
 
     def total(self, name: str) -> float:
-        """Return what this process has counted under a name without a label."""
+        """Return the value of a metric without a label in this process."""
         return self.totals.get((name, ""), 0)
 
     def errors_by_code(self) -> dict[str, int]:
-        """Return how many lines of all streams gave an error, by its code."""
+        """Return the number of rejected lines of all streams, by error code."""
         return {
             code: int(count)
             for (name, code), count in self.totals.items()
@@ -116,11 +116,11 @@ class Metrics:
         }
 
     def set(self, name: str, value: float, label: str = "") -> None:
-        """Bring a metric up to a total that is counted elsewhere."""
+        """Set a metric to a total that is counted elsewhere."""
         self._add(name, label, value - self.totals.get((name, label), 0))
 
     def failed(self, task: str) -> None:
-        """Count a failure of what runs beside the streams."""
+        """Count a failure of a background task."""
         self._add("background_failures", task, 1)
 
     def started(self) -> None:
@@ -128,11 +128,11 @@ class Metrics:
         self._add("streams_open", "", 1)
 
     def progressed(self, stream: Hashable, snapshot: Snapshot) -> None:
-        """Count what a stream has done since this was called last.
+        """Add the progress of a stream since the last call.
 
         Args:
             stream: the stream.
-            snapshot: what it has done until now.
+            snapshot: its current state.
         """
         now, before = _series_of(snapshot), self._seen.get(stream, {})
         self._seen[stream] = now
@@ -152,13 +152,13 @@ class Metrics:
     def _add(self, name: str, label: str, amount: float) -> None:
         self.totals[name, label] = self.totals.get((name, label), 0) + amount
         metric = self._metrics[name]
-        # A series appears with its label, although it may count nothing yet.
+        # Create the series even if its value is 0.
         series = metric.labels(label) if label else metric
         if amount:
             series.inc(amount)
 
     def render(self) -> bytes:
-        """Write the metrics of all processes in Prometheus' text format."""
+        """Return the metrics of all processes in the Prometheus text format."""
         if not self._shared:
             return generate_latest(self._registry)
         registry = CollectorRegistry()
