@@ -85,7 +85,7 @@ def build_app(config: ServerConfig) -> web.Application:
         except ProblemError as error:
             return problem_response(error.status, error.detail, error.headers)
         if request.headers[hdrs.EXPECT].lower() != "100-continue":
-            return problem_response(417, "the only expectation known here is 100-continue")
+            return problem_response(417, "the only supported expectation is 100-continue")
         if request.version < HttpVersion11:
             # HTTP/1.0 has no interim responses: the client would take it for the final one.
             return None

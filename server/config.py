@@ -198,7 +198,7 @@ class ServerConfig(StreamLimits):
             if self.processes > 1 and url.startswith("memory:"):
                 raise ValueError(
                     f"source {name!r} is in the memory of one process, and there are "
-                    f"{self.processes}: set processes to 1, or have the source in redis or mqtt"
+                    f"{self.processes}: set processes to 1, or use redis or mqtt"
                 )
             if self.processes > 1 and _has_one_reader(name, url):
                 raise ValueError(
@@ -334,7 +334,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--config", metavar="FILE", help="TOML file with these settings")
     parser.add_argument(
-        "--print-config", action="store_true", help="show the settings that hold, and end"
+        "--print-config", action="store_true", help="show the effective settings and exit"
     )
     for declared, kind, limits in options_of(ServerConfig):
         if limits.secret:
@@ -356,8 +356,8 @@ def build_parser() -> argparse.ArgumentParser:
 
 _EPILOG = """\
 Each option can also be set by an environment variable (FORSTCORE_MAX_LINE_SIZE for
---max-line-size) or in the TOML file (max_line_size = 65536). Flags win over the environment,
-the environment over the file.
+--max-line-size) or in the TOML file (max_line_size = 65536). Flags override the environment,
+which overrides the file.
 
 example, in another terminal:
   printf '{"id":"1","data":"hello"}\\n' | curl -sN -X POST -T . http://127.0.0.1:8080/streaming-process

@@ -25,7 +25,7 @@ class UnknownExpectation(HttpProcessingError):
     """
 
     def __init__(self, method: str) -> None:
-        super().__init__(code=417, message="the only expectation known here is 100-continue")
+        super().__init__(code=417, message="the only supported expectation is 100-continue")
         self.method = method
 
 

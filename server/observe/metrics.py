@@ -34,35 +34,29 @@ class _Metric(NamedTuple):
 
 _METRICS = {
     "streams": _Metric(Counter, "Streams that have ended.", "outcome"),
-    "streams_open": _Metric(Gauge, "Streams that run now."),
+    "streams_open": _Metric(Gauge, "Running streams."),
     **{name: _Metric(Counter, text) for name, text in COUNTERS.items()},
-    "record_errors": _Metric(Counter, "Lines that were no record, by code.", "code"),
+    "record_errors": _Metric(Counter, "Rejected lines, by error code.", "code"),
     "core_seconds": _Metric(Counter, "Seconds spent processing."),
-    "processor_records": _Metric(
-        Counter, "Records that were processed, by processor.", "processor"
-    ),
-    "processor_errors": _Metric(Counter, "Lines that gave an error, by processor.", "processor"),
+    "processor_records": _Metric(Counter, "Processed records, by processor.", "processor"),
+    "processor_errors": _Metric(Counter, "Rejected lines, by processor.", "processor"),
     "processor_results": _Metric(Counter, "Result lines, by processor.", "processor"),
     "processor_seconds": _Metric(
-        Counter, "Seconds that workers have worked, by processor.", "processor"
+        Counter, "Processing time of workers in seconds, by processor.", "processor"
     ),
     "spooled_bytes": _Metric(Counter, "Bytes spooled for half-duplex clients."),
-    "missed_records": _Metric(Counter, "Records that real-time subscribers were too slow for."),
-    "queue_bytes": _Metric(Gauge, "Bytes that wait in memory for readers."),
-    "spool_bytes": _Metric(Gauge, "Bytes that wait in spool files."),
+    "missed_records": _Metric(Counter, "Records dropped for slow real-time subscribers."),
+    "queue_bytes": _Metric(Gauge, "Bytes of results queued in memory."),
+    "spool_bytes": _Metric(Gauge, "Bytes of results queued in spool files."),
     "rejected_lines": _Metric(
         Counter,
-        "Rejected lines for the error file: written, or dropped because that was not possible.",
+        "Rejected lines for the error file, written or dropped.",
         "outcome",
     ),
-    "background_failures": _Metric(
-        Counter, "Failures of what runs beside the streams, by what that is.", "task"
-    ),
+    "background_failures": _Metric(Counter, "Failures of background tasks, by task.", "task"),
     "tasks": _Metric(Gauge, "Tasks of the event loop."),
-    "connections_open": _Metric(Gauge, "Connections that are open now."),
-    "connections_evicted": _Metric(
-        Counter, "Connections without a stream that were closed to make room for others."
-    ),
+    "connections_open": _Metric(Gauge, "Open connections."),
+    "connections_evicted": _Metric(Counter, "Connections closed to make room for new ones."),
 }
 _DURATION_BUCKETS = (0.001, 0.01, 0.1, 1, 10, 60, 600, 3600, 86400)
 

@@ -241,7 +241,7 @@ class StreamHandler(ABC):
         if self.stream.failed:
             raise StreamError(
                 StreamErrorCode.BAD_RECORD,
-                "a line is not a record; the error line before this says why",
+                "a line is not a valid record; the preceding error line gives the reason",
             )
         if most and self.stream.lines > most:
             raise StreamError(

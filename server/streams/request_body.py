@@ -24,7 +24,7 @@ _BEGUN = 1 << 12  # Bytes of an incomplete first line from which the body counts
 def check_body(request: web.Request, config: ServerConfig) -> None:
     """Raise ProblemError 413 or 415 if the request head rules out the body."""
     if request.content_type == "multipart/form-data":
-        raise ProblemError(415, "the body must be NDJSON as it is, not multipart/form-data")
+        raise ProblemError(415, "the body must be NDJSON, not multipart/form-data")
     decoder = decoder_for(request.headers.get("Content-Encoding", ""), config.max_ratio)
     length = request.content_length
     limit = config.max_stream_bytes
