@@ -23,10 +23,10 @@ Command = str | Sequence[str | Path]
 def default_signals() -> None:
     """Give children the default action for signals that this process ignores.
 
-    `nohup` and the `&` of a script ignore SIGHUP and SIGINT, and children would inherit that. A
-    handler is not inherited; one that does nothing ignores the signal here as before.
+    `nohup` and the `&` of a script ignore SIGHUP, SIGINT and SIGQUIT, and children would inherit
+    that. A handler is not inherited; one that does nothing ignores the signal here as before.
     """
-    for name in ("SIGINT", "SIGHUP", "SIGTERM"):
+    for name in ("SIGINT", "SIGQUIT", "SIGHUP", "SIGTERM"):
         number = getattr(signal, name, None)  # Windows has no SIGHUP.
         if number is not None and signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, lambda *_: None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import warnings
 from types import FrameType
 from typing import Any
 
@@ -51,6 +52,8 @@ def _numbers() -> list[int]:
 def _raise(number: int, _frame: FrameType | None) -> None:
     # A second signal ends the process without cleanup.
     signal.signal(number, signal.SIG_DFL)
+    # It may interrupt asyncio.run before the coroutine starts.
+    warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
     raise Interrupted(number)
 
 

@@ -172,7 +172,8 @@ class _Tasks:
             self._open.pop(str(future.key), None)
             if block.number > self._last:
                 continue
-            if future.status != "finished":
+            # A result may be here although the task is pending again: its worker has died since.
+            if future.status in ("error", "cancelled"):
                 cause = result[1] if isinstance(result, tuple) else result
                 raise ClusterError(f"block {block.number} ({block}): {_text(cause)}") from cause
             # Release the result, so that Dask does not run the task again if its worker dies.
