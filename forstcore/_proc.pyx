@@ -1,7 +1,7 @@
 # The Python interface of the core, and `RecordStream`: bytes of NDJSON in, bytes of results out.
 #
 #   chunk ── whole lines ─┬─> run_built_in ──> fast_line ────────────────> output
-#     └ tail, kept         │       └ unusual members: parse_line ────┤
+#     └ tail, kept         │       └ unusual members: parse_line ──────┤
 #                          └─> run_records ──> read_alike ─> processor ┘
 #                                  └ unlike the last: read_record ┘
 #
