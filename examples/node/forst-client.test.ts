@@ -43,7 +43,7 @@ function result(id: number, data = "x"): Result {
   return { id: `${id}`, result: `processed_${data}`, status: "success" };
 }
 
-/** Records without end; `produced` counts them, `returned` how often the producer was ended. */
+/** An endless producer; `produced` counts records, `returned` counts calls of `return()`. */
 class Endless implements AsyncIterable<StreamingRecord> {
   readonly #pauseMs: number;
   readonly #data: string;
@@ -68,7 +68,7 @@ class Endless implements AsyncIterable<StreamingRecord> {
   }
 }
 
-/** Items that are handed over one by one. */
+/** A producer whose items are pushed one by one. */
 class Queue<T> implements AsyncIterableIterator<T> {
   readonly #items: T[] = [];
   #wake = () => {};
@@ -103,7 +103,7 @@ async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
   return found;
 }
 
-/** Read until the stream fails; return the error, and what came before it. */
+/** Read until the stream fails; return the error and the results before it. */
 async function failed<T>(items: AsyncIterable<T>): Promise<[ForstError, T[]]> {
   const found: T[] = [];
   try {
@@ -151,7 +151,7 @@ test("every record comes back in order", async () => {
   assert.equal(summary?.results, 50_000);
 });
 
-test("lines and characters may be cut anywhere by the network", async () => {
+test("lines and characters may be split anywhere by the network", async () => {
   const data = "Grüße aus dem Forst 🌲 ".repeat(4_000);
   const records = Array.from({ length: 200 }, (_, id) => record(id, data));
   const cut: Result[] = [];
@@ -159,13 +159,13 @@ test("lines and characters may be cut anywhere by the network", async () => {
   assert.deepEqual(cut, records.map((_, id) => result(id, data)));
 });
 
-test("an empty stream ends well", async () => {
+test("an empty stream succeeds", async () => {
   let summary: Summary | undefined;
   assert.deepEqual(await all(stream([], { onEnd: (counts) => (summary = counts) })), []);
   assert.equal(summary?.lines, 0);
 });
 
-test("each result comes before the next record is given", async () => {
+test("each result arrives before the next record is produced", async () => {
   const records = new Queue<StreamingRecord>();
   const results = stream(records);
   for (let id = 0; id < 20; id++) {
@@ -190,7 +190,7 @@ test("several streams at once", async () => {
   assert.equal(counts.reduce((sum, count) => sum + count), 19_000);
 });
 
-test("no more is taken from the producer than the server takes", async () => {
+test("the producer is read at the speed of the server", async () => {
   const records = new Endless(0, "x".repeat(1_000));
   const results = stream(records);
   await results.next();
@@ -201,7 +201,7 @@ test("no more is taken from the producer than the server takes", async () => {
     await sleep(200);
     return same;
   });
-  // What the buffers of two sockets and of their ends hold.
+  // The capacity of the buffers on both sides of the connection.
   assert.ok(records.produced < 40_000, `${records.produced} records`);
   await results.return();
   assert.equal(records.returned, 1);
@@ -211,14 +211,14 @@ test("no more is taken from the producer than the server takes", async () => {
 
 const INVALID = [record(1), { id: 7 } as unknown as StreamingRecord, record(3)];
 
-test("skip counts what is no record", async () => {
+test("skip counts invalid lines", async () => {
   let summary: Summary | undefined;
   const results = await all(stream(INVALID, { onEnd: (counts) => (summary = counts) }));
   assert.deepEqual(results, [result(1), result(3)]);
   assert.deepEqual([summary?.lines, summary?.errors, summary?.results], [3, 1, 2]);
 });
 
-test("emit puts an error in the place of what is no record", async () => {
+test("emit puts an error in the place of an invalid line", async () => {
   const [first, error, last] = await all(stream(INVALID, { onError: "emit" }));
   assert.deepEqual([first, last], [result(1), result(3)]);
   assert.ok(first && error && last);
@@ -228,7 +228,7 @@ test("emit puts an error in the place of what is no record", async () => {
   assert.ok(!isInvalidLine({ ...error }), "by the mark, not by the members");
 });
 
-test("fail ends the stream while more is being sent", async () => {
+test("fail ends the stream during the upload", async () => {
   const rest = new Endless();
   async function* records(): AsyncGenerator<StreamingRecord> {
     yield* INVALID;
@@ -242,7 +242,7 @@ test("fail ends the stream while more is being sent", async () => {
   await until(() => rest.returned === 1 || rest.produced === 0);
 });
 
-// The caller stops.
+// Stopping early.
 
 test("break ends the upload and the producer", async () => {
   const records = new Endless(1);
@@ -254,7 +254,7 @@ test("break ends the upload and the producer", async () => {
   await until(async () => (await figure("forstcore_streams_open")) === 0);
 });
 
-test("a producer that can be ended is, before break goes on", async () => {
+test("break waits for the return of the producer", async () => {
   let cleaned = false;
   function* records(): Generator<StreamingRecord> {
     try {
@@ -301,7 +301,7 @@ test("abort and break after a garbage collection", async () => {
   }
 });
 
-test("abort before there is an answer", async () => {
+test("abort before there is a response", async () => {
   process.kill(Number(FORST_PID), "SIGSTOP");
   const abort = new AbortController();
   const next = all(stream([record(1)], { signal: abort.signal }));
@@ -326,7 +326,7 @@ test("abort before the start", async () => {
   assert.equal(records.produced, 0);
 });
 
-// The producer fails.
+// Failing producers.
 
 async function throwsAfter(count: number, pauseMs: number): Promise<void> {
   const broken = new RangeError("broken");
@@ -343,15 +343,15 @@ test("a producer that throws at once", () => throwsAfter(0, 0));
 
 test("a producer that throws while its results are awaited", () => throwsAfter(1, 100));
 
-test("a producer that throws in full flight", () => throwsAfter(30_000, 0));
+test("a producer that throws after many records", () => throwsAfter(30_000, 0));
 
-test("a producer that throws while the server takes nothing", async () => {
+test("a producer that throws while the server reads nothing", async () => {
   const broken = new RangeError("broken");
   let thrown = false;
   async function* records(): AsyncGenerator<StreamingRecord> {
     yield record(0);
     await sleep(100);
-    // More than the sockets hold, in one chunk: nobody asks for what comes behind it.
+    // One chunk that is larger than the socket buffers, so that no further one is pulled.
     process.kill(Number(FORST_PID), "SIGSTOP");
     for (let id = 1; id <= 20_000; id++) yield record(id, "x".repeat(1_000));
     await sleep(300);
@@ -373,7 +373,7 @@ test("a record that cannot be written as JSON", async () => {
   assert.equal(records.returned, 1);
 });
 
-// The server fails.
+// Failing servers.
 
 test("a refused request", async () => {
   const records = new Endless();
@@ -391,7 +391,7 @@ test("a token", async () => {
   assert.deepEqual(await all(trusted.streamToForst(ENDPOINT, [record(1)])), [result(1)]);
 });
 
-test("a server that is not there", async () => {
+test("a server that is not running", async () => {
   const nobody = new ForstStreamingClient("http://127.0.0.1:1/");
   const records = new Endless();
   const [error] = await failed(nobody.streamToForst(ENDPOINT, records));
@@ -404,7 +404,7 @@ test("a server that dies", async () => {
   const results = stream(records);
   records.put(record(1));
   assert.deepEqual((await results.next()).value, result(1));
-  // Its acknowledgement is behind the result, or in the next heartbeat.
+  // The acknowledgement follows the result, or comes with the next heartbeat.
   const next = failed(results);
   await sleep(300);
   process.kill(Number(FORST_PID), "SIGKILL");
@@ -413,7 +413,7 @@ test("a server that dies", async () => {
   assert.equal(records.returned, 1);
 });
 
-test("a server that is going down", async () => {
+test("a server that is shutting down", async () => {
   const records = new Endless(5);
   const results = stream(records);
   const first = (await results.next()).value;
@@ -430,7 +430,7 @@ test("a server that hangs", async () => {
   records.put(record(1));
   assert.deepEqual((await results.next()).value, result(1));
   const next = failed(results);
-  // Heartbeats keep it: this is longer than the time-out.
+  // Longer than the timeout; heartbeats keep the stream alive.
   await sleep(1_000);
   records.put(record(2));
   await sleep(300);
@@ -439,7 +439,7 @@ test("a server that hangs", async () => {
   assert.deepEqual([error.code, error.lines, rest], ["timeout", 2, [result(2)]]);
 });
 
-test("a live source that is not there", async () => {
+test("a live source that does not exist", async () => {
   const integration = new StreamingIntegration(client);
   const [error] = await failed(integration.processRealTimeData({ source: "nobody", filters: {} }));
   assert.ok(error.status === 404, error.message);
@@ -458,7 +458,7 @@ test("a large data set", async () => {
 const LINE = '{"id":"1","data":"🌲"}\n';
 const PROCESSED = '{"id":"1","result":"processed_🌲","status":"success"}\n';
 
-test("bytes and text go through as they are", async () => {
+test("bytes and text are sent unchanged", async () => {
   const bytes = Buffer.from(LINE.repeat(1_000));
   async function* pieces(): AsyncGenerator<Uint8Array | string> {
     for (let start = 0; start < bytes.length; start += 7) yield bytes.subarray(start, start + 7);
@@ -469,7 +469,7 @@ test("bytes and text go through as they are", async () => {
   assert.equal(Buffer.concat(body).toString(), PROCESSED.repeat(1_001));
 });
 
-test("a stream of bytes goes through", async () => {
+test("a stream of bytes is sent", async () => {
   const input = new Blob([LINE.repeat(100_000)]).stream();
   const body = await all(client.processStreamingData(ENDPOINT, input));
   assert.equal(Buffer.concat(body).toString(), PROCESSED.repeat(100_000));
@@ -489,7 +489,7 @@ test("a refused request for bytes", async () => {
   assert.equal(error.status, 404);
 });
 
-test("who cancels the response ends the upload", async () => {
+test("cancelling the response ends the upload", async () => {
   const input = new Queue<string>();
   const reader = client.processStreamingData(ENDPOINT, input).getReader();
   input.put(LINE);
@@ -511,7 +511,7 @@ function web<T>(items: T[]): ReadableStream<T> {
   return Readable.toWeb(Readable.from(items)) as ReadableStream<T>;
 }
 
-test("every kind of input is sent whole", async () => {
+test("every kind of input is sent completely", async () => {
   const bytes = Buffer.from(NDJSON);
   const cut = [bytes.subarray(0, 10), bytes.subarray(10, 11), bytes.subarray(11)];
   const inputs: Record<string, () => Input> = {
@@ -548,7 +548,7 @@ test("every kind of input is sent whole", async () => {
   }
 });
 
-test("input that cannot be sent names the record", async () => {
+test("an error for unsendable input names the record", async () => {
   const loop: Record<string, unknown> = { id: "1" };
   loop["self"] = loop;
   const inputs: Record<string, [unknown, RegExp]> = {
@@ -580,12 +580,12 @@ test("input that cannot be sent names the record", async () => {
     const bytes = async () => all(client.processStreamingData(ENDPOINT, input as Input));
     await assert.rejects(bytes, { name: "TypeError", message }, name);
   }
-  // What JSON can say with null is no error.
+  // Values that JSON can express as null are valid.
   const data = [{ id: null, data: null }, { id: "null" }, { id: "1", data: undefined }];
   assert.equal((await all(stream(data as StreamingRecord[]))).length, 3);
 });
 
-test("a stream that was read before is no empty one", async () => {
+test("a stream that was already read is an error", async () => {
   const readable = Readable.from(THREE);
   await all(readable);
   const request = new Request("http://127.0.0.1/", { method: "POST", body: NDJSON });
@@ -599,7 +599,7 @@ test("a stream that was read before is no empty one", async () => {
   }
 });
 
-test("a character may be cut between pieces of text", async () => {
+test("a character may be split between chunks of text", async () => {
   const text = `${JSON.stringify(record(1, "🌲é".repeat(50)))}\n`;
   for (const pause of [false, true]) {
     async function* pieces(): AsyncGenerator<string> {
@@ -613,7 +613,7 @@ test("a character may be cut between pieces of text", async () => {
   }
 });
 
-test("a producer may use its buffer again", async () => {
+test("a producer may reuse its buffer", async () => {
   async function* pieces(): AsyncGenerator<Uint8Array> {
     const buffer = Buffer.alloc(64);
     for (let id = 100; id < 200; id++) {
@@ -625,7 +625,7 @@ test("a producer may use its buffer again", async () => {
   assert.deepEqual(found, Array.from({ length: 100 }, (_, index) => result(100 + index)));
 });
 
-test("a promise that fails ends the producer", async () => {
+test("a rejected promise ends the producer", async () => {
   const broken = new RangeError("broken");
   let cleaned = false;
   function* records(): Generator<Promise<StreamingRecord>> {
@@ -641,7 +641,7 @@ test("a promise that fails ends the producer", async () => {
   assert.ok(cleaned);
 });
 
-test("input of which nothing was a record is an error", async () => {
+test("input without any valid record is an error", async () => {
   const bad = [{ id: 7 }, { id: 8 }] as unknown as StreamingRecord[];
   let ended = 0;
   const onEnd = () => ended++;
@@ -685,7 +685,7 @@ test("rejected lines are logged unless the caller asks for them", async () => {
   assert.deepEqual(await warnings(() => all(stream(THREE))), []);
 });
 
-test("fail says which line and why", async () => {
+test("fail reports the line and the reason", async () => {
   const input = INVALID.map((one) => `${JSON.stringify(one)}\n`);
   for (const items of [
     stream(INVALID, { onError: "fail" }),
@@ -700,7 +700,7 @@ test("fail says which line and why", async () => {
   }
 });
 
-test("bytes come without control lines", async () => {
+test("control lines are removed from bytes", async () => {
   const data = "🌲".repeat(300);
   async function* pieces(): AsyncGenerator<string> {
     for (let id = 0; id < 3_000; id++) {
@@ -719,7 +719,7 @@ test("bytes come without control lines", async () => {
 
 // Connections.
 
-/** Run a server of this test's own; it is given each connection and its number. */
+/** Start a server that calls `serve` with each connection and its number. */
 async function listen(serve: (socket: Socket, number: number) => void): Promise<[string, Server]> {
   let number = 0;
   const server = createServer((socket) => serve(socket.on("error", () => {}), ++number));
@@ -736,7 +736,7 @@ function answer(...lines: string[]): string {
 const END = `:end {"lines":1,"records":1,"errors":0,"results":1,"bytes_in":22,"bytes_out":53}`;
 const ONE = [`{"id":"1","result":"processed_x","status":"success"}`, ":ack 1"];
 
-/** Call back when the end of a chunked request has come, each time. */
+/** Call back at the end of each chunked request. */
 function onRequest(socket: Socket, call: (text: string) => void): void {
   let text = "";
   socket.on("data", (data) => {
@@ -748,12 +748,12 @@ function onRequest(socket: Socket, call: (text: string) => void): void {
   });
 }
 
-test("a connection that was closed meanwhile is replaced", async () => {
+test("a request on a closed connection is retried on a new one", async () => {
   const bodies: string[] = [];
   const [url, server] = await listen((socket, number) => {
     let requests = 0;
     socket.on("data", () => {
-      // On the second request of a connection, it is gone.
+      // Reset the connection at its second request.
       if (number < 4 && requests === 1) socket.resetAndDestroy();
     });
     onRequest(socket, (text) => {
@@ -772,7 +772,7 @@ test("a connection that was closed meanwhile is replaced", async () => {
   server.close();
 });
 
-test("a request that was begun is not sent again", async () => {
+test("a started request is not sent again", async () => {
   let connections = 0;
   const [url, server] = await listen((socket, number) => {
     connections = number;
@@ -787,7 +787,7 @@ test("a request that was begun is not sent again", async () => {
   server.close();
 });
 
-test("a server that closes every connection is given up", async () => {
+test("retries end if the server closes every connection", async () => {
   let connections = 0;
   const [url, server] = await listen((socket, number) => {
     connections = number;
@@ -801,7 +801,7 @@ test("a server that closes every connection is given up", async () => {
   server.close();
 });
 
-test("half a response is an error", async () => {
+test("an incomplete response is an error", async () => {
   const chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
   const ends: Record<string, [string, string]> = {
     "half-closed": [`${chunked}36\r\n${ONE[0]}\n\r\n`, "cut"],
@@ -820,7 +820,7 @@ test("half a response is an error", async () => {
   }
 });
 
-test("an answer that is no stream is reported", async () => {
+test("a response that is not a stream is reported", async () => {
   const [url, server] = await listen((socket) => {
     onRequest(socket, () => socket.write(answer("<!doctype html>", "<title>", "</title>")));
   });
@@ -832,7 +832,7 @@ test("an answer that is no stream is reported", async () => {
   server.close();
 });
 
-test("options that would send nothing are refused", async () => {
+test("options that would send nothing are rejected", async () => {
   for (const chunkSize of [0, -1, NaN]) {
     assert.throws(() => stream([record(1)], { chunkSize }), RangeError);
   }
@@ -843,7 +843,7 @@ test("options that would send nothing are refused", async () => {
   }
 });
 
-test("a live stream tells what was missed", async () => {
+test("a live stream reports missed records", async () => {
   const lines = [":missed 5", ONE[0]!, ":offset a", ":ack 1", ":missed ?", END];
   const [url, server] = await listen((socket) => {
     onRequest(socket, () => socket.write(answer(...lines)));
@@ -861,9 +861,9 @@ test("a live stream tells what was missed", async () => {
   server.close();
 });
 
-// Behind a web application.
+// Forwarding in a web application.
 
-test("a request whose body was read before is refused", async () => {
+test("a request whose body was already read is refused", async () => {
   const integration = new StreamingIntegration(client);
   for (const [name, read] of Object.entries({
     "to its end": async (request: IncomingMessage): Promise<unknown> => all(request),
@@ -920,9 +920,9 @@ test("the counts reach the client of a web application", async () => {
   server.closeAllConnections();
 });
 
-// What stays.
+// Cleanup.
 
-test("nothing is left behind", async () => {
+test("no streams or timers remain", async () => {
   const abort = new AbortController();
   const { signal } = abort;
   const round = async () => {

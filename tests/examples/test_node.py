@@ -1,4 +1,4 @@
-"""The TypeScript client: each of its own tests, and the example that uses it."""
+"""The TypeScript client: its own tests, one by one, and the example that uses it."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _TESTS = re.findall(
     r'^test\("([^"]+)"', (ROOT / "examples/node/forst-client.test.ts").read_text(), re.MULTILINE
 )
 _NEED_THEIR_OWN_SERVER = {
-    "a producer that throws while the server takes nothing",
+    "a producer that throws while the server reads nothing",
     "a server that dies",
     "a server that hangs",
-    "a server that is going down",
+    "a server that is shutting down",
     "a token",
-    "abort before there is an answer",
+    "abort before there is a response",
 }
 _TOKEN = {"FORSTCORE_TOKEN": "a secret of this test"}
 # A caller that does not read is backpressure here, not a half-duplex client.
