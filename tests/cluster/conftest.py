@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class Dataset:
-    """What a run has written."""
+    """The output of a run."""
 
     directory: Path
     manifest: Manifest
 
     @property
     def bytes(self) -> bytes:
-        """The parts, one behind the other."""
+        """The concatenated parts."""
         return b"".join(
             (self.directory / part["part"]).read_bytes() for part in self.manifest["parts"]
         )
@@ -45,13 +45,13 @@ Process = Callable[..., Dataset]
 
 
 def one_process(paths: list[Path], processor: object = None, **options: Any) -> bytes:
-    """Return what one process makes of files, one behind the other."""
+    """Return the results of a single process for the concatenated files."""
     pieces = (piece for _, piece in Inputs([str(path) for path in paths]).pieces())
     return b"".join(forstcore.process(pieces, processor, **options))
 
 
 def hidden(directory: Path) -> list[str]:
-    """List what is in a directory and not meant to be seen."""
+    """List the hidden files in a directory."""
     return sorted(path.name for path in directory.iterdir() if path.name.startswith("."))
 
 

@@ -1,4 +1,4 @@
-"""How files are cut into blocks, and blocks into pieces."""
+"""Splitting files into blocks, and blocks into pieces."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BOM = b"\xef\xbb\xbf"
 
 @pytest.fixture(scope="module")
 def blocks() -> ModuleType:
-    """The module, with pieces so small that every edge is met."""
+    """The module, with pieces small enough to hit every boundary."""
     pytest.importorskip("distributed", reason="needs dask")
     from forstcore.cluster import _blocks
 
@@ -62,7 +62,7 @@ def test_blocks_are_the_files(
     assert all(block.end - block.start <= size for block in cut)
     read = [b"".join(blocks.pieces(system, block)) for block in cut]
     assert all(each.endswith(b"\n") for each in read if each)
-    # The core skips the mark of the first file.
+    # The core skips the byte order mark of the first file.
     wanted = [files[0], *(each.removeprefix(BOM) or each[:0] for each in files[1:])]
     expected = [ended(each) for each in wanted]
     expected[1:] = [
@@ -99,7 +99,7 @@ def test_a_line_over_many_blocks_is_read_twice_at_most(
     monkeypatch.setattr(system, "cat_file", counted)
     outputs = [b"".join(blocks.pieces(system, block)) for block in cut]
     assert [len(output) for output in outputs if output] == [1_000_001, 5]
-    # Blocks inside of the line look at no more than themselves; one finds its end twice.
+    # Blocks within the line read only their own bytes; its end is read twice.
     assert sum(sizes) < 2 * path.stat().st_size + 2 * len(cut) * blocks._NEAR
 
 

@@ -43,7 +43,7 @@ def test_a_local_cluster(tmp_path: Path) -> None:
         "import forstcore, helper, time\n"
         "@forstcore.processor('mine')\n"
         "def mine(record: forstcore.StreamingRecord):\n"
-        # Progress is drawn every 0.1 s, and there is none to see of a run that is shorter.
+        # Progress is drawn every 0.1 s, so shorter runs show none.
         "    time.sleep(0.2 if record['id'] == '999' else 0)\n"
         "    return {'id': record['id'], 'by': helper.name()}\n"
     )
@@ -86,7 +86,7 @@ def test_a_scheduler(client: Client, tmp_path: Path) -> None:
 
 
 def wait_for_end(group: int) -> None:
-    """Wait until there is no process of a group; Python's resource tracker takes a moment."""
+    """Wait until a process group is empty; Python's resource tracker takes a moment to end."""
     deadline = time.monotonic() + 30
     with contextlib.suppress(ProcessLookupError):
         while time.monotonic() < deadline:
@@ -120,7 +120,7 @@ def test_ctrl_c_leaves_nothing_half(tmp_path: Path) -> None:
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.05)
-    # As a terminal does: to all of its processes.
+    # Like a terminal, signal all processes of the group.
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (-signal.SIGINT, b"")

@@ -1,4 +1,4 @@
-"""Datasets: the parts are what one process makes, and the destination is whole or says so."""
+"""Datasets: parts equal the results of one process; incomplete destinations are reported."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def records(seed: int, several: int = 400) -> bytes:
 
 @pytest.fixture
 def files(tmp_path: Path) -> list[Path]:
-    """Files with all that is hard to cut, the second without a byte."""
+    """Files that are hard to split; the second is empty."""
     long = b'{"id":"long","data":"' + b"y" * 60_000 + b'"}\n'
     contents = [
         BOM + records(1) + long + records(2) + b'{"id":"no LF"}',
@@ -186,12 +186,12 @@ def mine(item: Item) -> dict:
 """
     pytest.importorskip("msgspec", reason="needs msgspec")
     for name in ("size", "length"):
-        # The same file again, and workers that have seen it before.
+        # The same file again, for workers that have already loaded it.
         module.write_text(source.replace("size", name))
         made = process(files[0], processor="mine", modules=[str(module)], blocksize=50_000)
         assert set(json.loads(made.bytes.splitlines()[0])) == {"id", name}
         assert made.manifest["results"] > 300
-    # One that is installed there.
+    # A module that is installed on the workers.
     made = process(files[0], processor="enrich", modules=["examples.processors"])
     assert made.manifest["results"] > 300
     (tmp_path / "broken.py").write_text("import nothing_of_that_name\n")
@@ -258,7 +258,7 @@ def test_a_run_can_be_resumed(process: Process, files: list[Path], tmp_path: Pat
 
     def marked(record: dict[str, Any]) -> dict[str, Any]:
         if record["id"] == "no LF" and not (marks / "mended").exists():
-            raise KeyboardInterrupt  # Nothing that a processor may raise: the task fails.
+            raise KeyboardInterrupt  # Processors must not raise this: the task fails.
         with (marks / "calls").open("a") as file:
             file.write("x")
         return record
@@ -266,7 +266,7 @@ def test_a_run_can_be_resumed(process: Process, files: list[Path], tmp_path: Pat
     options: dict[str, Any] = {"processor": marked, "blocksize": 20_000, "retries": 0}
     with pytest.raises(forstcore.ClusterError, match=r"block \d+ .*0\.ndjson, bytes"):
         process(files[:1], **options)
-    # A part counts once its report is written, which is after the part itself.
+    # A part counts only with its report, which is written after the part.
     whole = {
         path: path.stat().st_mtime_ns
         for path in (tmp_path / "out").glob("part-*.ndjson")
@@ -283,11 +283,11 @@ def test_a_run_can_be_resumed(process: Process, files: list[Path], tmp_path: Pat
     assert {path: path.stat().st_mtime_ns for path in whole} == whole
     assert resumed.bytes == one_process(files[:1], marked)
     assert hidden(resumed.directory) == []
-    # Of what is complete nothing is done again,
+    # Resuming a complete dataset processes nothing,
     calls = (marks / "calls").stat().st_size
     assert process(files[:1], **options, resume=True).manifest == resumed.manifest
     assert (marks / "calls").stat().st_size == calls
-    # and of what is something else, nothing either.
+    # and resuming with other options is refused.
     with pytest.raises(FileExistsError, match="other files, another processor or other options"):
         process(files[:1], **options | {"blocksize": 30_000}, resume=True)
 
@@ -302,7 +302,7 @@ def test_memory(files: list[Path]) -> None:
     system = fsspec.filesystem("memory")
     for path in files:
         system.pipe_file(f"memory://in/{path.name}", path.read_bytes())
-    # Workers in this process, where the memory is.
+    # Run the workers in this process, to measure their memory.
     with Client(processes=False, dashboard_address="127.0.0.1:0", set_as_default=False) as client:
         manifest = process_dataset(
             "memory://in/*.ndjson", "memory://out/set", client=client, blocksize=50_000

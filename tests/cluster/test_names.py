@@ -1,4 +1,4 @@
-"""Names on a cluster: what exists is taken as it is, and no input is written over."""
+"""File names on a cluster: existing names are literal, and inputs are never overwritten."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_relative_names_and_patterns(
     monkeypatch.chdir(tmp_path)
     paths: list[Any] = list(NAMES)
     assert process(paths).bytes == one_process([tmp_path / name for name in NAMES])
-    # What is no name of a file is a pattern; directories are no files.
+    # A name without a file is a pattern, which matches no directories.
     matched = sorted(path for path in tmp_path.glob("*.ndjson") if path.is_file())
     for pattern in ("*.ndjson", ["*.ndjson"], Path("*.ndjson")):
         pattern_given: Any = pattern
@@ -91,7 +91,7 @@ def test_errors_name_their_file(process: Process, tmp_path: Path) -> None:
 def test_a_destination_is_no_pattern(
     client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """Neither when it is written, nor resumed, nor replaced."""
+    """Neither by a new run, nor with resume or overwrite."""
     from forstcore.cluster import process_dataset
 
     monkeypatch.chdir(tmp_path)
@@ -155,7 +155,7 @@ def test_no_input_lies_where_parts_go(
         process_dataset(paths, tmp_path / "d", client=client, **how)
     assert "holds the input" in str(caught.value)
     assert "choose another destination" in str(caught.value)
-    # What it says can be done without harm.
+    # The message must not suggest an option that would destroy the input.
     assert "overwrite" not in str(caught.value)
     assert contents(tmp_path / "d") == before
 
@@ -168,7 +168,7 @@ def test_a_dataset_is_not_made_over_into_itself(process: Process, tmp_path: Path
         with pytest.raises(FileExistsError, match="holds the input"):
             process([made.directory / "part-00000.ndjson"], **more)
     assert contents(made.directory) == before
-    # Into another directory, even inside of it, is fine.
+    # Another directory is allowed, even a subdirectory.
     from forstcore.cluster import process_dataset
 
     process_dataset(str(made.directory / "part-*"), made.directory / "next")
@@ -218,7 +218,7 @@ def test_a_link_in_the_place_of_a_part_is_not_written_through(
     with pytest.raises(FileExistsError, match=r"part-00000.* did not write"):
         process(tmp_path / "a.ndjson", overwrite=True)
     assert (tmp_path / "victim").read_bytes() == record(1)
-    # The input behind such a link is one that lies there.
+    # The target of such a link counts as an input in the destination.
     with pytest.raises(FileExistsError, match="holds the input"):
         process(tmp_path / "victim", overwrite=True)
 
@@ -232,7 +232,7 @@ def test_a_run_that_cannot_begin_leaves_the_dataset(process: Process, tmp_path: 
     with pytest.raises(forstcore.ClusterError, match="no processor 'mine'"):
         process(tmp_path / "a.ndjson", processor="mine", modules=[str(tmp_path / "routes.py")])
     assert contents(made.directory) == before
-    # Lines are counted first where their numbers are wanted.
+    # With `emit`, lines are counted before the run.
     with pytest.raises(forstcore.ClusterError, match="cannot be decompressed"):
         process([tmp_path / "b.gz", tmp_path / "a.ndjson"], on_error="emit", retries=0)
     assert contents(made.directory) == before
@@ -263,7 +263,7 @@ def test_a_destination_elsewhere_is_no_pattern(tmp_path: Path) -> None:
     for name in ("[x]a", "xa"):
         system.pipe_file(f"memory://names/{name}", record(1) * 20)
     source, out = "memory://names/[x]a", "memory://names/o[u]t"
-    # Workers in this process, where the memory is.
+    # Run the workers in this process, to measure their memory.
     with Client(processes=False, dashboard_address="127.0.0.1:0", set_as_default=False) as client:
         options: dict[str, Any] = {"client": client, "blocksize": 100}
         process_dataset("memory://names/xa", "memory://names/out", **options)
@@ -277,21 +277,21 @@ def test_a_destination_elsewhere_is_no_pattern(tmp_path: Path) -> None:
 
 
 def failing_after(number: int, out: str = "") -> Any:
-    """Make a processor that fails; with `out` not before that directory holds some reports."""
+    """Return a failing processor; with `out` it first waits for reports in that directory."""
 
     def fail(record: dict[str, Any]) -> dict[str, Any]:
         if int(record["id"]) >= number:
             deadline = time.monotonic() + 30
             while out and len([*Path(out).iterdir()]) < 6 and time.monotonic() < deadline:
                 time.sleep(0.01)
-            raise KeyboardInterrupt  # Nothing that a processor may raise: the task fails.
+            raise KeyboardInterrupt  # Processors must not raise this: the task fails.
         return record
 
     return fail
 
 
 def test_a_run_that_broke_off_can_be_replaced(process: Process, tmp_path: Path) -> None:
-    """A report names each of its files from the moment that it is there."""
+    """Every file has a report as soon as it exists."""
     (tmp_path / "a").write_bytes(b"".join(map(record, range(100))) + b'{"id":1}\n')
     options: dict[str, Any] = {"blocksize": 200, "retries": 0, "collect_errors": True}
     with pytest.raises(forstcore.ClusterError):
@@ -307,7 +307,7 @@ def test_a_run_that_broke_off_can_be_replaced(process: Process, tmp_path: Path) 
 def test_a_removal_that_broke_off_can_be_gone_on_with(
     process: Process, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Wherever it is: what is left is known to be forstcore's."""
+    """At any point: the remaining files are still recognized as forstcore's."""
     from forstcore.cluster._output_directory import OutputDirectory
 
     (tmp_path / "a").write_bytes(b"".join(map(record, range(100))) + b'{"id":1}\n')
@@ -334,20 +334,20 @@ def test_a_removal_that_broke_off_can_be_gone_on_with(
 
 
 def test_parts_of_another_run_are_not_taken(process: Process, tmp_path: Path) -> None:
-    """Whichever they are: not only those that the new run would have."""
+    """Including parts whose numbers the new run would not use."""
     (tmp_path / "a").write_bytes(b"".join(map(record, range(100))))
     options: dict[str, Any] = {"blocksize": 200, "retries": 0}
     out = tmp_path / "out"
     with pytest.raises(forstcore.ClusterError):
         process(tmp_path / "a", processor=failing_after(90, str(out)), **options)
-    # Blocks that were being processed then may still be written.
+    # Blocks that were in progress may still be written.
     seen = None
     while seen != contents(out):
         seen = contents(out)
         time.sleep(0.5)
     reports = hidden(out)
     assert len(reports) > 1
-    # Only the last of them is left, which a run of fewer blocks would not look for.
+    # Keep only the last part, which a run with fewer blocks would not look for.
     for name in reports[:-1]:
         part = json.loads((out / name).read_text())["part"]["part"]
         (out / name).unlink()
@@ -355,7 +355,7 @@ def test_parts_of_another_run_are_not_taken(process: Process, tmp_path: Path) ->
     before = contents(out)
     with pytest.raises(FileExistsError, match="other files, another processor"):
         process(tmp_path / "a", processor=failing_after(50), resume=True, blocksize="1 MiB")
-    # A file with the same name, size and time, but another one.
+    # Another file with the same name, size and modification time.
     (tmp_path / "b").write_bytes((tmp_path / "a").read_bytes()[::-1])
     os.utime(tmp_path / "b", ns=((tmp_path / "a").stat().st_atime_ns, 0))
     (tmp_path / "b").replace(tmp_path / "a")

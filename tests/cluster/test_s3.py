@@ -18,7 +18,7 @@ RECORDS = b"".join(b'{"id":"%d","data":"reading %d"}\n' % (n, n) for n in range(
 
 @pytest.fixture(scope="module")
 def options() -> Iterator[dict[str, Any]]:
-    """The options of fsspec for an S3 of our own."""
+    """The fsspec options for a local S3 server."""
     server = pytest.importorskip("moto.server", reason="needs moto")
     pytest.importorskip("s3fs", reason="needs s3fs")
     running = server.ThreadedMotoServer("127.0.0.1", 0, verbose=False)
@@ -97,7 +97,7 @@ def test_keys_are_no_patterns(client: Client, options: dict[str, Any]) -> None:
     assert [each["file"] for each in manifest["inputs"]] == urls
     out = b"".join(system.cat_file(f"keys/all/{part['part']}") for part in manifest["parts"])
     assert out == forstcore.process_block(b"".join(lines[: len(KEYS)]))
-    # What is no name of a file is a pattern.
+    # A name without a file is a pattern.
     one = process_dataset("s3://keys/in/data[0-9].ndjson", "s3://keys/one", **common)
     assert [each["file"] for each in one["inputs"]] == ["s3://keys/in/data1.ndjson"]
 
@@ -153,7 +153,7 @@ def test_no_input_lies_where_parts_go(client: Client, options: dict[str, Any]) -
         with pytest.raises(FileExistsError, match="holds the input"):
             process_dataset(url, "s3://same/set[1]", **chained, overwrite=True)
     assert system.cat_file(key) == RECORDS
-    # Whoever else wrote it, it is not removed.
+    # Foreign files are not removed.
     system.pipe_file("same/other.ndjson", RECORDS)
     with pytest.raises(FileExistsError, match="which forstcore did not write"):
         process_dataset("s3://same/other.ndjson", "s3://same/set[1]", overwrite=True, **common)
@@ -172,7 +172,7 @@ def test_a_changed_object_is_another_input(client: Client, options: dict[str, An
     common: dict[str, Any] = {"client": client, "storage_options": options}
     process_dataset("s3://changed/i*", "s3://changed/out", **common)
     assert system.ls("changed")
-    # What has been listed here is not the last word.
+    # Cached listings must not hide a change.
     elsewhere.pipe_file("changed/in", RECORDS.replace(b"reading 1", b"reading 2"))
     with pytest.raises(FileExistsError, match="other files, another processor"):
         process_dataset("s3://changed/in", "s3://changed/out", resume=True, **common)

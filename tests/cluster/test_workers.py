@@ -43,7 +43,7 @@ def test_a_worker_that_is_killed_changes_nothing(process: Process, file: Path) -
     made = process(file, processor=deadly, blocksize=10_000)
     assert killed.exists()
     assert made.bytes == one_process([file], deadly)
-    # What it had begun to write is gone, too.
+    # Its unfinished files are removed, too.
     assert hidden(made.directory) == []
     assert len(list(made.directory.iterdir())) == len(made.manifest["parts"]) + 1
 

@@ -1,1 +1,1 @@
-"""What is in deploy/, with real load balancers and real servers."""
+"""Tests of the files in deploy/, with real load balancers and real servers."""

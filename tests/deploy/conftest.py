@@ -23,13 +23,13 @@ def servers(start_one: StartServer) -> list[Server]:
 
 @pytest.fixture(params=["nginx", "haproxy"])
 def start_proxy(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StartProxy]:
-    """Start a load balancer, each kind in turn; it is ended after the test."""
+    """Start a load balancer of each kind; it is stopped after the test."""
     yield from _starting(start_nginx if request.param == "nginx" else start_haproxy, tmp_path)
 
 
 @pytest.fixture
 def start_checking_proxy(tmp_path: Path) -> Iterator[StartProxy]:
-    """Start the load balancer that asks servers whether they are ready."""
+    """Start the load balancer that checks whether servers are ready."""
     yield from _starting(start_haproxy, tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""nginx and HAProxy as deploy/ configures them, on ports of their own."""
+"""nginx and HAProxy with the configurations in deploy/, on free ports."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.servers import ROOT, Server, free_port
 __all__ = ["Proxy", "replaced", "start_haproxy", "start_nginx"]
 
 DEPLOY = ROOT / "deploy"
-# Where Debian installs what only administrators run.
+# Debian installs these programs outside the PATH of users.
 _PATH = os.environ.get("PATH", "") + ":/usr/sbin"
 _START_SECONDS = 10.0
 
@@ -61,7 +61,7 @@ class Proxy:
 
 
 def replaced(text: str, *pairs: tuple[str, str]) -> str:
-    """Replace what has to be in a file exactly once."""
+    """Replace texts that must occur exactly once in a file."""
     for old, new in pairs:
         assert text.count(old) == 1, f"{old!r} is there {text.count(old)} times"
         text = text.replace(old, new)
@@ -122,7 +122,7 @@ def start_haproxy(
     text = replaced(
         (DEPLOY / "haproxy.cfg").read_text(),
         ("bind :8080", f"bind 127.0.0.1:{port}{tls}"),
-        # It does not start where it may not open as many files.
+        # HAProxy does not start if its limit of open files is too low.
         ("    maxconn 16384\n", "    maxconn 500\n"),
         *_addresses(servers),
     )
@@ -162,7 +162,7 @@ def _pass_through(port: int) -> None:
     """Connect, and see to it that the connection is not counted as a stream any more."""
     with socket.create_connection(("127.0.0.1", port), _START_SECONDS) as probe:
         probe.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-        # Where TLS is spoken this is refused, which ends it as well.
+        # A TLS server refuses this, which ends the connection as well.
         with contextlib.suppress(ConnectionResetError):
             while probe.recv(1 << 16):
                 pass

@@ -1,4 +1,4 @@
-"""The Kubernetes manifests: by their schemas, by the strictest policy, and with a real server."""
+"""The Kubernetes manifests, against their schemas, the strictest policy and a real server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.deploy.proxies import DEPLOY
 from tests.servers import StartServer
 
 FILES = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
-# The first in which sidecars are on by default, and the newest that is known.
+# The first version with sidecars enabled by default, and the newest known one.
 VERSIONS = ["1.29", kubernetes_validate.latest_version()]
 PYTHON = "/opt/forstcore/bin/python"
 
@@ -147,7 +147,7 @@ def test_it_serves_with_these_arguments(
         if "exec" in container[kind]:
             assert ask(container[kind]["exec"]["command"], server.port) == 1
     if "env" not in container:
-        # The image listens to everybody, which needs a token.
+        # The image listens on all interfaces, which requires a token.
         assert any(each.startswith("--token-file=") for each in container["args"])
 
 

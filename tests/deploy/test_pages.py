@@ -1,4 +1,4 @@
-"""The pages about deployment and scale say what is there, and what was reckoned."""
+"""The pages about deployment and scale match the files and the calculations."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_every_option_in_the_files_is_one_of_the_server() -> None:
     texts = [DEPLOY_PAGE, *((DEPLOY / name).read_text() for name in ("nginx.conf", "haproxy.cfg"))]
     for text in texts:
         named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text))
-        # Those of other programs.
+        # Options of other programs.
         named -= {"--file", "--tag"}
         assert named
         assert named <= known

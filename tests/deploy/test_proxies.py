@@ -1,4 +1,4 @@
-"""Streams through load balancers: both ways at once, spread, bounded, cut where they are cut."""
+"""Streams through load balancers: full duplex, balancing, backpressure, lost connections."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ RESULT = b'{"id":"%d","result":"processed_x","status":"success"}\n'
 
 
 def exchange(stream: RawStream, number: int) -> None:
-    """Send a record, and read its result while the request goes on."""
+    """Send a record, and read its result while the request stays open."""
     stream.send(RECORD % number)
     assert stream.read_line() == RESULT % number
 
 
 def status_of(proxy: Proxy, path: str, method: str = "GET", **headers: str) -> int:
-    # Not from the address that the proxy has for the servers.
+    # Not the address from which the proxy connects to the servers.
     connection = http.client.HTTPConnection(
         *proxy.address, timeout=60, source_address=("127.0.0.2", 0)
     )
@@ -51,7 +51,7 @@ def test_results_come_while_records_are_sent(proxy: Proxy) -> None:
 
 
 def test_a_flood_comes_through(proxy: Proxy) -> None:
-    """Both directions are full at times: a proxy that gives up one of them would stop here."""
+    """At times both directions are full: a proxy that stops reading one of them would hang."""
     batch = b"".join(RECORD % number for number in range(10_000))
     due = b"".join(RESULT % number for number in range(10_000))
     for _ in range(5):
@@ -96,7 +96,7 @@ def test_streams_are_spread(proxy: Proxy, servers: list[Server]) -> None:
             stream.read_rest()
             assert stream.socket.recv(1) == b""
         assert counts() == [1, 3]
-        # Who has fewer gets the next ones.
+        # New streams go to the server with fewer streams.
         for _ in range(2):
             exchange(stack.enter_context(RawStream(proxy.address)), 1)
         assert counts() == [3, 3]
@@ -128,7 +128,7 @@ def test_a_client_that_goes_is_gone(proxy: Proxy, servers: list[Server]) -> None
 
 
 def test_a_stopped_reader_stops_its_sender(proxy: Proxy, servers: list[Server]) -> None:
-    """A sender that is not stopped would fill somebody's memory, at a gigabyte in a second."""
+    """Without backpressure a sender would fill the memory of a peer, with a gigabyte per second."""
     batch = b"".join(RECORD % number for number in range(10_000))
     with RawStream(proxy.address, receive_buffer=1 << 16) as stream:
         exchange(stream, 1)
@@ -140,7 +140,7 @@ def test_a_stopped_reader_stops_its_sender(proxy: Proxy, servers: list[Server]) 
             while True:
                 sent += stream.socket.send(b"%x\r\n%b\r\n" % (len(batch), batch))
         most = max(server.rss() - before[0], proxy.rss() - before[1])
-        # What the kernels hold on the way is bounded by their settings.
+        # The socket buffers on the way are bounded by kernel settings.
         assert sent < 200 << 20
         assert most < 16 << 20
 
@@ -168,7 +168,7 @@ def test_the_client_is_named(start_one: StartServer, start_checking_proxy: Start
     for server in servers:
         server.stop()
     logged = [json.loads(line) for server in servers for line in server.process.stderr or ()]
-    # What the proxy itself saw, whatever the client has said before.
+    # The address seen by the proxy, whatever header the client sent.
     assert [entry["client"] for entry in logged] == ["127.0.0.2"]
 
 
@@ -183,7 +183,7 @@ def test_a_server_on_its_way_out_gets_no_new_streams(
             exchange(stream, 1)
         assert [server.open_streams() for server in servers] == [1, 1]
         servers[0].process.send_signal(signal.SIGTERM)
-        # It is asked each second.
+        # Health checks run every second.
         time.sleep(2)
         for _ in range(4):
             exchange(stack.enter_context(RawStream(proxy.address)), 1)

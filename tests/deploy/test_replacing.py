@@ -34,7 +34,7 @@ ROUNDS = 3
 def test_nothing_is_lost_and_nothing_comes_twice(
     proxy: Proxy, servers: list[Server], start_one: StartServer, number: signal.Signals
 ) -> None:
-    """The server that has the stream is ended, and another takes its place, again and again."""
+    """The server with the stream is stopped and replaced, again and again."""
 
     def replace() -> None:
         (place,) = (at for at, server in enumerate(servers) if server.open_streams())
@@ -60,7 +60,7 @@ def test_nothing_is_lost_and_nothing_comes_twice(
                 assert result["id"] == str(due)
                 due += 1
                 if due % ROUND == ROUND // 2:
-                    # The other half is somewhere on its way.
+                    # The other half is still in transit.
                     await asyncio.to_thread(replace)
                     rounds.release()
             assert due == ROUNDS * ROUND
@@ -79,7 +79,7 @@ def test_tls_ends_at_the_load_balancer(
 
         async def produce() -> AsyncIterator[StreamingRecord]:
             for each in range(20):
-                # Not before the last result is there.
+                # Only after the last result has arrived.
                 await answered.acquire()
                 yield {"id": str(each), "data": "x"}
 
@@ -93,7 +93,7 @@ def test_tls_ends_at_the_load_balancer(
                 due += 1
                 answered.release()
             assert due == 20
-        # The last words of TLS take the event loop a moment.
+        # The TLS shutdown takes the event loop a moment.
         await asyncio.sleep(0.1)
 
     asyncio.run(run())

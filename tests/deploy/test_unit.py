@@ -1,4 +1,4 @@
-"""The systemd unit: what systemd says of it, and its command line with its settings."""
+"""The systemd unit: checks by systemd, and its command line and settings."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tests.deploy.proxies import DEPLOY, replaced
 from tests.servers import ROOT, await_server
 
 PYTHON = "/opt/forstcore/bin/python"
-# The worst that `systemd-analyze security` may say, of 100 that is nothing at all.
+# The highest exposure allowed in `systemd-analyze security`; 100 means no protection.
 MOST_EXPOSURE = 15
 
 
 def settings(unit: str) -> dict[str, list[str]]:
-    """Return the values of each key of a unit."""
+    """Return the values of each key in a unit."""
     found: dict[str, list[str]] = {}
     for line in unit.splitlines():
         name, mark, value = line.partition("=")
@@ -34,7 +34,7 @@ def settings(unit: str) -> dict[str, list[str]]:
 
 @pytest.fixture
 def unit(tmp_path: Path) -> Path:
-    """The unit, with a Python that is there."""
+    """The unit, with the path of an existing Python."""
     text = (DEPLOY / "forstcore.service").read_text()
     path = tmp_path / "forstcore.service"
     path.write_text(replaced(text, (f"ExecStart={PYTHON}", f"ExecStart={sys.executable}")))

@@ -1,1 +1,1 @@
-"""What users install: the wheel, outside of the checkout."""
+"""Tests of the installed wheel, outside the checkout."""

@@ -61,7 +61,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     if shutil.which(compiler) is None:
         pytest.skip("needs a C compiler")
     directory = tmp_path_factory.mktemp("installed")
-    # A copy, because building leaves its traces.
+    # A copy, because building creates files in the source tree.
     source = directory / "source"
     built = shutil.ignore_patterns(
         ".*_cache",

@@ -1,4 +1,4 @@
-"""The container file: what it is built from, and how what it starts lives and ends."""
+"""The container file: its sources, and the start and stop of its command."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_it_is_built_from_all_that_the_wheel_needs(installed: Installed) -> None
     sources = {source for copy in copies for source in copy if not copy[0].startswith("--from")}
     with tarfile.open(installed.sdist) as archive:
         names = [each.name.partition("/")[2] for each in archive.getmembers() if each.isfile()]
-    # What setuptools adds to an sdist is made anew.
+    # setuptools generates these files of an sdist again.
     needed = [name for name in names if name.split("/")[0] in ("forstcore", "server")]
     needed += ["pyproject.toml", "setup.py", "README.md", "LICENSE"]
     assert [name for name in needed if name.split("/")[0] not in sources] == []
@@ -86,7 +86,7 @@ def test_the_image_has_no_compiler_and_no_root() -> None:
     stages = [rest for name, rest in instructions() if name == "FROM"]
     assert len(stages) == 2
     assert "-slim" in stages[-1]
-    # What was installed for one Python runs on the other.
+    # Packages installed with one Python must run on the other.
     (one, two) = (re.match(r"python:([\d.]+)-(?:slim-)?(\w+)", stage) for stage in stages)
     assert one is not None
     assert two is not None

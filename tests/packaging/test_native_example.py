@@ -1,4 +1,4 @@
-"""A native processor of somebody else's, built against the wheel and streamed through."""
+"""A third-party native processor, built against the wheel and used by a stream."""
 
 from __future__ import annotations
 

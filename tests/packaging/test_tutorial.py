@@ -20,7 +20,7 @@ from tests.packaging.conftest import Installed, outside
 from tests.servers import ROOT, free_port
 
 _TEXT = (ROOT / "docs/tutorial.md").read_text(encoding="utf-8")
-# What is before a block, the block, and what stands below it as its output.
+# The text before a block, the block, and the output shown below it.
 _BLOCK = re.compile(
     r"((?:(?!^```).)*)^```(sh|python)\n(.*?)^```\n"
     r"(?:\n(?:(?:prints|says)[^\n]*\n\n)?```text\n(.*?)^```\n)?",
@@ -56,7 +56,7 @@ class Shell:
             )
 
     def run(self, script: str, expected: str) -> str:
-        """Run a block; return what it printed, as soon as that is what is expected."""
+        """Run a block; return its output as soon as it matches the expected output."""
         self._script.write_text(script, encoding="utf-8")
         assert self._shell.stdin is not None
         self._shell.stdin.write(f". ./{self._script.name} < /dev/null; printf {_DONE!r}\n")
@@ -64,7 +64,7 @@ class Shell:
         deadline = time.monotonic() + _PATIENCE
         while True:
             printed = self._output.read_text(encoding="utf-8")[self._seen :]
-            # A server in the background says where it listens when it is there, not before.
+            # A server in the background prints its address once it listens.
             is_as_expected = printed.replace(_DONE, "") == expected
             if (_DONE in printed and is_as_expected) or time.monotonic() > deadline:
                 self._seen += len(printed)
@@ -76,7 +76,7 @@ class Shell:
         return self._errors.read_text(encoding="utf-8")
 
     def end(self) -> None:
-        """End the shell, and what it has started."""
+        """End the shell and its child processes."""
         os.killpg(self._shell.pid, signal.SIGKILL)
         self._shell.communicate()
 
@@ -89,7 +89,7 @@ def shell(installed: Installed, tmp_path: Path) -> Iterator[Shell]:
     environment = {
         **outside(),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-        # The wheel that was just built; what it needs is added below.
+        # Install the wheel that was just built; its dependencies are added below.
         "PIP_NO_INDEX": "1",
         "PIP_NO_DEPS": "1",
         "PIP_FIND_LINKS": str(installed.wheel.parent),

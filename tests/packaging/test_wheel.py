@@ -1,4 +1,4 @@
-"""The wheel is all that users need, and the sdist all that the wheel and the tests need."""
+"""The wheel has everything users need, the sdist everything the wheel and the tests need."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_the_sdist_holds_what_is_in_the_repository(installed: Installed) -> None
         names = {
             member.name.partition("/")[2] for member in archive.getmembers() if member.isfile()
         }
-    # Generated C would be what one version of Cython made of it.
+    # Generated C would depend on one version of Cython.
     assert not {name for name in names if name.endswith((".so", ".pyd", ".pyc"))}
     assert {name for name in names if name.endswith(".c")} <= tracked
     assert {name for name in tracked if not name.startswith(".")} <= names

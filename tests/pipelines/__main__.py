@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from tests.pipelines.run import Tally, fill, run, served
 from tests.servers import Server
 
-_TURN = 60.0  # Seconds for one way of reading bodies, before the other has its turn.
+_TURN = 60.0  # Seconds for one way of reading bodies, before switching to the other.
 
 
 def main() -> int:

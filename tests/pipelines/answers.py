@@ -1,4 +1,4 @@
-"""What comes back over a connection, and what of it has to be the same each time."""
+"""Parse the responses on a connection, and keep the parts that must be reproducible."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from server.http.compression import decoder_for
 
 __all__ = ["Answer", "AnswerReader"]
 
-_LIVE = 3  # Lines of a response without an end that are looked at.
+_LIVE = 3  # Lines of an endless response to compare.
 _CHANGING = (b"date", b"content-length")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One response, without what differs from one time to the next.
+    """One response, without the parts that differ between runs.
 
     Attributes:
         is_old: whether it is of HTTP/1.0 or older.
@@ -36,7 +36,7 @@ class Answer:
 
     @property
     def is_last(self) -> bool:
-        """Whether nothing can come behind it."""
+        """Whether it is the last response on its connection."""
         if self.is_old and b"connection: keep-alive" not in self.fields:
             return True
         return not self.is_whole or b"connection: close" in self.fields
@@ -48,7 +48,7 @@ class Answer:
 
 
 class AnswerReader:
-    """Take apart what comes over a connection.
+    """Parse the data received on a connection.
 
     Args:
         requests: method and target of what was sent.
@@ -68,13 +68,13 @@ class AnswerReader:
         self._body: list[bytes] = []
 
     def feed(self, data: bytes) -> None:
-        """Take what came."""
+        """Add received data."""
         self._data += data
         while self._step():
             pass
 
     def end(self) -> None:
-        """Take the end of the connection."""
+        """Handle the end of the connection."""
         if self._head is not None:
             is_whole = not self._is_chunked() and b"content-length" not in self._head[1]
             self._body.append(bytes(self._data))
@@ -117,7 +117,7 @@ class AnswerReader:
         self._head = status, fields
         self._is_old = match[1] < b"1.1"
         self._size = -1 if self._is_chunked() else int(fields.get(b"content-length", b"-1"))
-        # What is malformed has no method that could be relied on: its answer has a body.
+        # A malformed request has no reliable method, so its response has a body.
         if (self._method() == b"HEAD" and status != 400) or status in (204, 304):
             self._add(is_whole=True)
         return True

@@ -1,4 +1,4 @@
-"""Draw requests, pipelines of them, where they are cut, and what is wrong with them."""
+"""Draw random requests and pipelines, with random splits and defects."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Draw:
         self._count = 0
 
     def pipeline(self) -> list[bytes]:
-        """Draw some requests; those that end the connection are seldom, but for the last."""
+        """Draw some requests; only the last one is likely to end the connection."""
         kinds: list[Callable[[], bytes]] = [self._stream, self._plain, self._publish, self._failing]
         weights = self.random.choice(((6, 2, 2, 1), (3, 3, 3, 3), (1, 6, 1, 0), (1, 1, 6, 1)))
         count = self.random.choice((2, 3, 3, 4, 5, 8, 20))
@@ -44,7 +44,7 @@ class Draw:
         return found
 
     def cuts(self, size: int) -> list[int]:
-        """Draw the places at which so many bytes are cut."""
+        """Draw the offsets at which data of a given size is split."""
         kind = self.random.randrange(6)
         if kind == 0 or size < 2:
             return []
@@ -58,7 +58,7 @@ class Draw:
         return sorted(self.random.randrange(1, size) for _ in range(count))
 
     def cuts_in(self, data: bytes) -> list[int]:
-        """Draw places, in line ends and behind heads, at which data is cut."""
+        """Draw offsets, within line ends and after heads, at which data is split."""
         ends: list[int] = []
         place = data.find(b"\r\n")
         while place >= 0 and len(ends) < 5000:
@@ -68,11 +68,11 @@ class Draw:
         return sorted(place + self.random.randrange(3) for place in self.random.sample(ends, count))
 
     def pause(self) -> float:
-        """Draw how long the client waits behind a piece."""
+        """Draw how long the client waits after a piece."""
         return self.random.choice((0.0, 0.0, 0.001, 0.001, 0.003))
 
     def harm(self, data: bytes) -> bytes:
-        """Do something to a pipeline that may make other requests of it, or none."""
+        """Damage a pipeline, so that it may contain other requests or none."""
         kind = self.random.randrange(8)
         place = self.random.randrange(len(data))
         if kind == 0:
@@ -83,7 +83,7 @@ class Draw:
         if kind == 2:
             return data[:place]
         if kind == 3:
-            # A line end becomes something that only some readers take for one.
+            # Replace a line end with one that only some parsers accept.
             ends = self.cuts_in(data)
             at = ends[0]
             end = self.random.choice((b"\n", b"\r", b"\r\r\n", b"\r\n ", b"\n\r\n", b"\r\n\r\n"))
@@ -138,7 +138,7 @@ class Draw:
         return self._framed("POST /sources/events HTTP/1.1", fields, b"".join(lines))
 
     def _failing(self) -> bytes:
-        """Draw a stream that ends with an error, on a connection that goes on."""
+        """Draw a stream that ends with an error, on a connection that stays open."""
         path = self.random.choice(_STREAMS)
         fields = ["Forst-Frames: 1"]
         body = self._lines()
@@ -151,7 +151,7 @@ class Draw:
         return self._framed(f"POST {path} HTTP/1.1", fields, body)
 
     def _ending(self) -> bytes:
-        """Draw a request behind which the server runs nothing."""
+        """Draw a request after which the server processes nothing."""
         body = self._lines()
         fields: list[str] = []
         start = "POST /streaming-process HTTP/1.1"
@@ -191,7 +191,7 @@ class Draw:
         return f"{self._mark}-{self._count}".encode()
 
     def _lines(self) -> bytes:
-        """Draw records, and a few lines that are none."""
+        """Draw records and a few invalid lines."""
         kind = self.random.randrange(20)
         if kind == 0:
             return b""
@@ -202,10 +202,10 @@ class Draw:
                 self.random.randrange(count), self.random.choice((b"\r\n", b"\n", b"{}\n"))
             )
         if kind == 5:
-            # Much that is read, and next to nothing that is made of it.
+            # A large input with almost no output.
             lines.append(b" " * self._size() + b"\n")
         elif kind == 6:
-            # What would be requests elsewhere.
+            # Lines that would be requests outside a body.
             lines.append(
                 self.random.choice((self._publish(), b"\r\n\r\n0\r\n\r\n" + self._publish()))
             )
@@ -251,7 +251,7 @@ class Draw:
         return b"".join([*found, b"\r\n"])
 
 
-# Fields that say, or seem to say, where a body ends.
+# Fields that define, or seem to define, the end of a body.
 _FIELDS = (
     b"Transfer-Encoding: chunked",
     b"Transfer-Encoding : chunked",

@@ -1,4 +1,4 @@
-"""A strict reader of HTTP/1.1 (RFC 9112): which requests there are in what a client sent.
+"""A strict HTTP/1.1 parser (RFC 9112) for the requests in the data of a client.
 
 It shares no code with the server, and reads all at once: nothing depends on how the bytes came.
 """
@@ -37,7 +37,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Reading:
-    """What there is in what a client sent.
+    """The requests in the data of a client.
 
     Attributes:
         requests: the requests that are complete.
@@ -53,7 +53,7 @@ class Reading:
 
 
 class _Malformed(Exception):
-    """The bytes are no HTTP, or end too early."""
+    """The bytes are not valid HTTP, or are incomplete."""
 
     def __init__(self, target: bytes = b"", body: bytes = b"") -> None:
         self.target = target
@@ -82,7 +82,7 @@ def read_requests(data: bytes) -> Reading:
 
 
 def _request(data: bytes, start: int) -> tuple[Request, int, bool]:
-    """Return the request, the place behind it, and whether it is the last."""
+    """Return the request, the offset after it, and whether it is the last."""
     end = data.find(b"\r\n\r\n", start)
     if end < 0:
         raise _Malformed
@@ -112,7 +112,7 @@ def _request(data: bytes, start: int) -> tuple[Request, int, bool]:
 
 
 def _size(fields: dict[bytes, list[bytes]], *, is_old: bool) -> int | None:
-    """Return the size of a body, None where it is in chunks."""
+    """Return the size of a body, None if it is chunked."""
     codings = fields.get(b"transfer-encoding", [])
     sizes = fields.get(b"content-length", [])
     hosts = fields.get(b"host", [])
@@ -130,7 +130,7 @@ def _size(fields: dict[bytes, list[bytes]], *, is_old: bool) -> int | None:
 
 
 def _chunked(data: bytes, place: int, target: bytes) -> tuple[bytes, int]:
-    """Return the body, and the place behind it."""
+    """Return the body, and the offset after it."""
     body: list[bytes] = []
     while True:
         end = data.find(b"\r\n", place)

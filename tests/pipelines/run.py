@@ -1,4 +1,4 @@
-"""Send pipelines to servers, and compare the answers with those that each request gets alone."""
+"""Send pipelines to servers; compare the responses with those to each request alone."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ Address = tuple[str, int]
 Result = TypeVar("Result")
 
 _PATIENCE = 60.0
-_LONG = 20.0  # Seconds after which something waits for a clock.
-_QUIET = 0.03  # Seconds in which nothing may come behind the last answer.
+_LONG = 20.0  # Seconds after which the server must have been waiting for a timeout.
+_QUIET = 0.03  # Seconds without data that must follow the last response.
 _AT_ONCE = 8
 _PIPELINES = 12  # in a batch
 _ID = re.compile(rb'"id":"([^"\n]*)"')
@@ -45,7 +45,7 @@ _OPTIONS = (
 
 @dataclass
 class Tally:
-    """What was done, and what was not as it should be.
+    """Counters of a run, and its failures.
 
     Attributes:
         pipelines: pipelines sent.
@@ -60,7 +60,7 @@ class Tally:
 
 @dataclass
 class Case:
-    """What is sent over one connection.
+    """The data sent over one connection.
 
     Attributes:
         wire: the bytes.
@@ -122,7 +122,7 @@ def served(way: str) -> Iterator[Server]:
 async def run(
     server: Server, seed: str, batches: Iterable[int], until: float, tally: Tally
 ) -> None:
-    """Carry out batches of pipelines.
+    """Run batches of pipelines.
 
     Args:
         server: who answers.
@@ -163,7 +163,7 @@ def _draw(draw: Draw) -> Case:
 
 
 def _check_by_h11(wire: bytes, reading: Reading) -> None:
-    """Check that two readers see the same requests in what is well-formed."""
+    """Check that two parsers find the same requests in well-formed data."""
     connection = h11.Connection(h11.SERVER, max_incomplete_event_size=1 << 20)
     connection.receive_data(wire)
     found: list[tuple[bytes, bytes, bytes]] = []
@@ -188,7 +188,7 @@ def _check_by_h11(wire: bytes, reading: Reading) -> None:
 
 
 async def _batch(address: Address, cases: list[Case]) -> None:
-    """Send the requests of all cases alone, then the cases; say what differs."""
+    """Send the requests of all cases alone, then the cases; report differences."""
     requests = [request for case in cases for request in case.reading.requests]
     start = await _offset(address)
     alone = await _at_once(_alone(address, request) for request in requests)
@@ -218,7 +218,7 @@ async def _batch(address: Address, cases: list[Case]) -> None:
 
 
 def _compare(case: Case) -> str:
-    """Say what of the answers is not as it should be."""
+    """Report wrong responses."""
     for number, (given, expected) in enumerate(zip(case.answers, case.expected, strict=False)):
         head = case.reading.requests[number].raw.partition(b"\r\n\r\n")[0].lower()
         if not given.is_whole and b"content-encoding" in head:
@@ -281,7 +281,7 @@ async def _talk(address: Address, case: Case) -> None:
 
 
 async def _read(connection: socket.socket, reader: AnswerReader, case: Case | None) -> None:
-    """Read until the server ends the connection, or until nothing comes behind all answers."""
+    """Read until the connection ends, or until no data follows the last response."""
     while case is None or len(reader.answers) < len(case.expected):
         data = await _receive(connection)
         if not data:
@@ -299,7 +299,7 @@ async def _read(connection: socket.socket, reader: AnswerReader, case: Case | No
 
 @contextlib.asynccontextmanager
 async def _connected(address: Address) -> AsyncIterator[socket.socket]:
-    # Streams of asyncio lose what has come when they cannot send any more.
+    # asyncio streams lose received data when sending fails.
     with socket.socket() as connection:
         connection.setblocking(False)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -351,7 +351,7 @@ async def _ask(address: Address, target: str, body: bytes, end: bytes) -> bytes:
 
 
 async def _offset(address: Address) -> str:
-    """Return the offset behind all that is published."""
+    """Return the offset after all published records."""
     return str(json.loads(await _ask(address, "/sources/events", b"", b"}"))["offset"])
 
 
@@ -366,7 +366,7 @@ def _ids(body: bytes) -> list[bytes]:
 
 
 async def _published(address: Address, start: str) -> Counter[bytes]:
-    """Count the ids of what was published behind an offset."""
+    """Count the ids of records published after an offset."""
     last = b'{"id":"end"}\n'
     await _ask(address, "/sources/events", last, b"}")
     order = json.dumps({"source": "events", "from": start, "processor": "pass"})
@@ -377,6 +377,6 @@ async def _published(address: Address, start: str) -> Counter[bytes]:
 
 
 async def fill(server: Server) -> None:
-    """Publish what requests without an end are answered with."""
+    """Publish the records for endless responses."""
     lines = b"".join(b'{"id":"%d"}\n' % number for number in range(3))
     await _ask((server.host, server.port), "/sources/fixed", lines, b"}")

@@ -1,4 +1,4 @@
-"""Random pipelines, and some that once were answered wrongly; and the reader beside them."""
+"""Random pipelines, regressions, and tests of the strict reader."""
 
 from __future__ import annotations
 
@@ -120,13 +120,13 @@ def test_a_half_closed_body_without_its_end_is_not_waited_for(server: Server, wa
     cut = b"POST /same HTTP/1.1\r\nHost: localhost\r\n%b\r\n\r\n1" % way
     started = time.monotonic()
     replies = talk(server, slow % len(records) + records + cut)
-    assert time.monotonic() - started < 25  # Else it has waited for `timeout`.
+    assert time.monotonic() - started < 25  # Otherwise it has waited for `timeout`.
     assert replies[0].is_whole
     assert not replies[-1].is_whole
 
 
 def test_a_body_of_more_chunks_than_aiohttp_counts(server: Server) -> None:
-    """The parser pauses within it, and must not be given the next head while it goes on."""
+    """The parser pauses within it, and must not get the next head until it has resumed."""
     get = b"GET /version HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
     wire = (get + chunk(b"x") * 40_000 + END + GET) * 2
     for _ in range(3):
@@ -161,7 +161,7 @@ def test_the_reader(wire: bytes, bodies: list[bytes], rest: bytes) -> None:
 
 LAST = {
     "refused": (b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
-    # It is answered before its body turns out to be none.
+    # The response starts before the body turns out to be malformed.
     "malformed": (b"GET /version HTTP/1.1\r\nHost: a\r\n\r\n".replace(
         b"Host: a", b"Host: localhost\r\nTransfer-Encoding: chunked"
     ) + b"zz\r\n", 200),
@@ -172,7 +172,7 @@ LAST = {
 def test_an_answer_on_its_way_is_not_lost_with_what_is_behind_the_last(
     server: Server, end: str
 ) -> None:
-    """A connection that is closed with input unread drops what its client has not read yet."""
+    """Closing a connection with unread input would drop data that its client has not read yet."""
     get = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
     last, status = LAST[end]
     with socket.socket() as connection:
@@ -185,7 +185,7 @@ def test_an_answer_on_its_way_is_not_lost_with_what_is_behind_the_last(
             try:
                 connection.sendall(GET * 100)
             except OSError:
-                break  # All answers have to be on their way nevertheless.
+                break  # All responses must have been sent nevertheless.
         got = []
         while data := connection.recv(1 << 16):
             got.append(data)

@@ -1,4 +1,4 @@
-"""What a Python processor makes of hard lines, printed: for comparing installations.
+"""Print the results of a Python processor for edge cases, to compare installations.
 
 Arguments: names of modules that are not to be there.
 """

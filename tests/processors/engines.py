@@ -43,7 +43,7 @@ async def source_of(pieces: Sequence[bytes]) -> AsyncIterator[bytes]:
 
 @contextlib.contextmanager
 def engine_for(function: Any, **options: Any) -> Iterator[Engine]:
-    """Make an engine and its threads, which must all be free again at the end."""
+    """Create an engine and its threads, which must all be idle at the end."""
     with ThreadPoolExecutor(options.get("workers", 10)) as threads:
         yield Engine(as_processor(function), threads, **options)
 
@@ -68,7 +68,7 @@ async def until(holds: Callable[[], bool]) -> None:
 
 
 class Gauge:
-    """Count how many are inside at once."""
+    """Count concurrent calls."""
 
     def __init__(self) -> None:
         self.now = self.most = self.total = 0

@@ -1,4 +1,4 @@
-"""The processors that the tests serve, one for each thing that one can do."""
+"""Processors for the tests, one for each feature."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def twin_async(record: StreamingRecord) -> ProcessedRecord:
 
 @processor("times")
 def times(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Return a record as often as it says: not at all, once, or several times."""
+    """Return a record the number of times that it specifies."""
     for turn in range(record.get("n", 1)):
         yield {"id": record["id"], "turn": turn}
 
@@ -49,7 +49,7 @@ async def times_async(record: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
 
 @processor("picky")
 def picky(record: dict[str, Any]) -> dict[str, Any] | None:
-    """Drop, refuse or return a record, as it says."""
+    """Drop, refuse or return a record, as it specifies."""
     if "refuse" in record:
         raise ValueError(record["refuse"])
     return None if record.get("drop") else record
@@ -62,7 +62,7 @@ async def picky_async(record: dict[str, Any]) -> dict[str, Any] | None:
 
 @processor("nap")
 def nap(record: dict[str, Any]) -> dict[str, Any]:
-    """Block for as long as the record says."""
+    """Block for the time that the record specifies."""
     time.sleep(record.get("seconds", 0))
     return record
 
@@ -99,7 +99,7 @@ def order(record: Order) -> Order:
 
 
 class Reading(TypedDict):
-    """What a sensor says."""
+    """A reading of a sensor."""
 
     sensor: str
     value: float

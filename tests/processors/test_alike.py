@@ -18,7 +18,7 @@ EXTRAS = [name for name in ("orjson", "msgspec") if importlib.util.find_spec(nam
 
 
 def printed(*hidden: str) -> str:
-    """Return what the program of hard cases prints with some extras hidden."""
+    """Return the output of the program with edge cases, with some extras hidden."""
     return children.run(
         [sys.executable, "-m", "tests.processors.alike", *hidden],
         cwd=ROOT,
@@ -35,7 +35,7 @@ def test_hard_cases_come_out_the_same() -> None:
 
 @pytest.mark.skipif("orjson" not in EXTRAS, reason="needs orjson")
 def test_the_command_line_too(tmp_path: Path) -> None:
-    """Whose records and results go the same way as those of the server and of a cluster."""
+    """It shares the code for records and results with the server and with clusters."""
     data = tmp_path / "in.ndjson"
     data.write_bytes(b"\n".join(alike.LINES))
     processors = tmp_path / "processors.py"

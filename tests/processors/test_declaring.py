@@ -1,4 +1,4 @@
-"""What can be declared as a processor, what is known of it then, and what is refused."""
+"""Declaring processors: valid ones, their attributes, and errors."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def lost(record: NoSuchType) -> None:  # type: ignore[name-defined]  # noqa: F82
 
 @dataclass
 class Odd:
-    """A dataclass with a member that may be two things which look the same."""
+    """A dataclass with a member of two types that JSON cannot distinguish."""
 
     member: routes.Item | routes.Order
 

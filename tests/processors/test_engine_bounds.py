@@ -58,7 +58,7 @@ def test_a_function_that_never_waits_needs_one_worker() -> None:
 
     assert ids(b"".join(forstcore.process([numbered(5000)], same))) == list(range(5000))
     assert gauge.most == 1
-    # One ends where there is nothing to do, and another begins.
+    # A worker ends when there is nothing to do, and another one starts.
     assert len(tasks) < 20
 
 
@@ -98,7 +98,7 @@ def test_threads_run_at_once_and_no_more_than_there_are_workers() -> None:
 
 
 class CountingThreads(ThreadPoolExecutor):
-    """Threads that know how many batches they were handed."""
+    """An executor that counts the batches submitted to it."""
 
     handed = 0
 
@@ -115,7 +115,7 @@ def test_only_what_is_worth_it_is_handed_over(cases: ModuleType, name: str, coun
             engine = Engine(as_processor(getattr(cases, name)), threads, workers=2)
             output = await collect(engine, source_of([piece] * count))
             assert output.count(b"\n") == engine.results == 1000 * count
-            # Others that want the CPU make some of the cheap ones seem dear.
+            # On a busy machine some cheap batches seem expensive.
             assert (threads.handed > count // 4) is (name == "toil")
 
     asyncio.run(run())
@@ -181,7 +181,7 @@ def test_no_more_is_read_than_fits(is_async: bool) -> None:
 
 
 def test_nothing_is_begun_while_nobody_takes() -> None:
-    """Results that wait count as work: a reader that stops stops everything."""
+    """Unread results count towards the bound: if the reader stops, processing stops."""
     gauge = Gauge()
 
     def same(record: dict[str, Any]) -> dict[str, Any]:

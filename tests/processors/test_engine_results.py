@@ -32,7 +32,7 @@ from tests.processors.engines import (
 NAMES = [None, *sorted(REGISTRY)]
 
 
-# The same bytes, however cut and by how many.
+# Same bytes for any split and any number of workers.
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -217,7 +217,7 @@ def test_closing_stops_threads_at_the_record_they_are_at() -> None:
                 size = 0
                 while size < 1000:
                     size += len(await anext(outputs))
-            # Those that have begun their record, and one that is between two.
+            # Those that have started a record, and one between two records.
             assert gauge.total < 10_000
             ended = gauge.total
         assert gauge.total <= ended + 4
@@ -271,7 +271,7 @@ def test_input_that_is_ended_before_it_is_read() -> None:
 
 
 class Disaster(BaseException):
-    """What no processor should raise, and nobody can go on after."""
+    """Exceptions that no processor should raise, and that end the stream."""
 
 
 def test_what_is_no_mere_failure_ends_the_stream() -> None:

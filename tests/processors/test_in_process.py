@@ -1,4 +1,4 @@
-"""The engine without a server: what can be processed, and how files come to be."""
+"""The engine without a server: inputs, and atomic output files."""
 
 from __future__ import annotations
 

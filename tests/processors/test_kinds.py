@@ -1,4 +1,4 @@
-"""What comes of lines, for each kind of processor."""
+"""Results of lines, for each kind of processor."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_what_is_no_object_is_refused_as_the_core_refuses_it(line: bytes) -> Non
 
 @given(inputs())
 def test_errors_and_their_places_are_the_core_s(data: bytes) -> None:
-    """What differs is only which objects are records: any is, for a dict."""
+    """They differ only in which objects are records: for a dict, any object is."""
     expected = {row["line"]: row for row in rows(core(data)) if row["status"] == "error"}
     expected = {n: row for n, row in expected.items() if row["code"] != "wrong_type"}
     found = [row for row in rows(run(data, "same")) if "offset" in row and "message" in row]
@@ -279,7 +279,7 @@ def test_a_failure_is_the_error_of_its_record(way: str, caplog: pytest.LogCaptur
 
 
 class Unspeakable(Exception):
-    """An exception whose text cannot be had."""
+    """An exception whose `str()` fails."""
 
     def __str__(self) -> str:
         raise RuntimeError

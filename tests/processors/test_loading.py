@@ -1,4 +1,4 @@
-"""Modules with processors: where they are found, why they are not, and what a reload does."""
+"""Modules with processors: lookup, load errors and reloads."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def test_a_changed_file_is_loaded_again(place: Path) -> None:
     loader.load()
     before = loader.processors["route"]
     assert not loader.has_changed()
-    # As long as before, and within the same second.
+    # The same size, within the same second.
     declare(path, "route", "new")
     assert loader.has_changed()
     assert not loader.has_changed()

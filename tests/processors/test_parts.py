@@ -1,4 +1,4 @@
-"""Batches with results many times as long: in parts, the same bytes, in bounded memory."""
+"""Batches with much larger results: produced in parts, same bytes, bounded memory."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_long_results_of_functions() -> None:
 def test_what_nobody_takes_is_bounded(
     processor: Processor, order: Literal["input", "completion"]
 ) -> None:
-    """A reader that takes one output and no more: reading stops, far from the end."""
+    """If the consumer stops after one output, reading stops far from the end."""
     read = 0
 
     async def endless() -> AsyncIterator[bytes]:

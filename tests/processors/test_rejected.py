@@ -147,7 +147,7 @@ def test_long_lines_are_kept_to_the_limit(cases: ModuleType) -> None:
 
 
 def test_what_is_held_counts_rejected_lines() -> None:
-    """Batches of rejected lines alone, whose results nobody takes, end reading all the same."""
+    """Batches that contain only rejected lines stop reading, too, if nothing is consumed."""
     fed = 0
 
     async def source() -> AsyncIterator[bytes]:

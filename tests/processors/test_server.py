@@ -1,4 +1,4 @@
-"""Processors behind the server: the same bytes, in order, and streams that end as they should."""
+"""Processors in the server: same bytes, in order, and correct ends of streams."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def get(server: Server, path: str, method: str = "GET") -> tuple[int, Any]:
 
 
 def errors_of(server: Server, status: int = 0) -> str:
-    """End a server, and return what it wrote as errors."""
+    """Stop a server, and return its standard error."""
     server.process.send_signal(signal.SIGTERM)
     _, errors = server.process.communicate(timeout=60)
     assert server.process.returncode == status, errors
@@ -207,7 +207,7 @@ def test_long_work_is_no_silence(start_server: StartServer) -> None:
         acks = lines.count(b":ack 0")
         assert acks > 3
         assert lines[acks] == b'{"seconds":1}'
-        # A heartbeat may come behind it, where the machine is busy.
+        # On a busy machine a heartbeat may follow.
         assert set(lines[acks + 1 : -1]) == {b":ack 1"}
         assert lines[-1].startswith(b":end ")
 
@@ -301,7 +301,7 @@ def test_a_client_that_goes_away_stops_the_work(start_server: StartServer) -> No
                 request.send(b'{"seconds":0.01}\n' + b'{"seconds":0.5}\n' * 1000)
                 request.read_line()
         wait_until(lambda: server.figure("streams_open") == 0)
-        # At most the sleeps that had begun are still to end.
+        # At most the sleeps that have started are left.
         assert send(server, name, b'{"id":1}\n') == b'{"id":1}\n'
     assert "Traceback" not in errors_of(server)
 
@@ -423,7 +423,7 @@ def test_reload(start_server: StartServer, tmp_path: Path, processes: str) -> No
     time.sleep(1.5)
     assert from_route(server) == "new"
     errors = errors_of(server)
-    # A process that was late to start has not seen the first of the changes.
+    # A process that started late has not seen the first change.
     assert 1 <= errors.count("reloaded processors: route") <= int(processes)
     assert errors.count("ZeroDivisionError: division by zero") == int(processes)
     assert "new streams use the previous processors" in errors
