@@ -124,7 +124,7 @@ class Draw:
         start = f"{method} {self.random.choice(_PLAIN)} HTTP/1.1"
         if self.random.random() < 0.6:
             return _head(start, ["Host: localhost"])
-        # What nobody reads may look like anything.
+        # The server never reads this body, so it may be anything.
         body = self.random.choice(
             (b"", b"x" * self.random.randrange(300_000), self._publish(), b"0\r\n\r\n", b"\r\n\r\n")
         )
@@ -275,7 +275,7 @@ _FIELDS = (
     b"X-A:" + b" " * 100,
 )
 
-# What stands in a request, and what others write there.
+# Valid spellings in a request, and variants of them.
 _SPELLINGS = (
     (b"Transfer-Encoding: chunked", b"Transfer-Encoding: chunked, chunked"),
     (b"Transfer-Encoding: chunked", b"Transfer-Encoding: chunked\r\nContent-Length: 10"),

@@ -209,7 +209,7 @@ async def _batch(address: Address, cases: list[Case]) -> None:
                 ran.subtract(name for name in _ids(request.body) if name in published)
     for case in cases:
         if b"/sources/" in case.reading.target and len(case.run) == len(case.reading.requests):
-            # What came of a body before its end was malformed or missing may have been taken.
+            # Records before a malformed or missing end of a body may have been published.
             for name in _ids(case.reading.body):
                 ran[name] -= ran[name] > 0
     wrong = {name: count for name, count in ran.items() if count}
