@@ -10,6 +10,7 @@ from typing import Any
 
 __all__ = ["Interrupted", "end_at_once", "interrupt"]
 
+_is_interrupted = False
 _AGAIN = 0.01  # Seconds until a dropped exception is raised again.
 
 
@@ -51,6 +52,8 @@ def _numbers() -> list[int]:
 
 def _raise(number: int, _frame: FrameType | None) -> None:
     # A second signal ends the process without cleanup.
+    global _is_interrupted
+    _is_interrupted = True
     signal.signal(number, signal.SIG_DFL)
     # It may interrupt asyncio.run before the coroutine starts.
     warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
@@ -60,7 +63,9 @@ def _raise(number: int, _frame: FrameType | None) -> None:
 def _note_dropped(dropped: Any) -> None:
     error = dropped.exc_value
     if not isinstance(error, Interrupted):
-        sys.__unraisablehook__(dropped)
+        # Destructors complain about objects whose constructor the signal interrupted.
+        if not _is_interrupted:
+            sys.__unraisablehook__(dropped)
         return
 
     def raise_again(_number: int, _frame: FrameType | None) -> None:

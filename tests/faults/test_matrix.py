@@ -96,6 +96,7 @@ async def stream(
         return b"".join(got), results.connections
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("kind", "direction", "way", "compressed"), list(cases()))
 def test_with_resume_every_result_comes_once(
     servers: dict[str, Server], kind: Kind, direction: Direction, way: str, compressed: bool

@@ -414,6 +414,7 @@ async def consume(
                     log.append((name, str(taking.result()["id"])))
 
 
+@pytest.mark.long
 def test_nothing_is_lost_while_everything_is_killed(
     start_one: StartServer, redis_server: RedisServer
 ) -> None:

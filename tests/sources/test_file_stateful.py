@@ -204,6 +204,7 @@ class Truncations(Rotations):
         self.write(count)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("machine", [Rotations, Truncations])
 def test_every_line_comes_once_unless_a_gap_is_reported(
     machine: Any, monkeypatch: pytest.MonkeyPatch

@@ -232,6 +232,7 @@ def test_each_of_several_processes_gets_everything(
             assert stream.ids(20) == numbers(0, 20)
 
 
+@pytest.mark.long
 def test_nothing_is_lost_while_everything_is_killed(
     start_one: StartServer, mosquitto: Mosquitto
 ) -> None:
