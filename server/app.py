@@ -58,7 +58,7 @@ def build_app(config: ServerConfig) -> web.Application:
     registry = StreamRegistry(config, loader)
 
     @web.middleware
-    async def gate_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def access_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         if isinstance(request.protocol, Connection):
             request.protocol.request_received()
         preflight = policy.preflight(request)
@@ -94,7 +94,7 @@ def build_app(config: ServerConfig) -> web.Application:
         request.writer.output_size = 0
         return None
 
-    app = web.Application(middlewares=[problem_middleware, gate_middleware])
+    app = web.Application(middlewares=[problem_middleware, access_middleware])
     app[REGISTRY] = registry
     app[ACCESS_POLICY] = policy
     app[FEEDS] = FeedRegistry(config, registry.threads)

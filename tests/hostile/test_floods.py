@@ -136,7 +136,7 @@ def test_the_one_that_waited_longest_makes_room(start_one: StartServer, kind: st
     server = start_one("--no-access-log", "--max-connections", str(LIMIT), "--max-streams", "20")
     with flood(server, KINDS[kind]):
         answers = [served(server) for _ in range(20)]
-        assert sum(answers) >= 10, answers  # Without room for new ones, none would be.
+        assert sum(answers) >= 18, answers
         descriptors = len(list(Path(f"/proc/{server.process.pid}/fd").iterdir()))
         assert descriptors < LIMIT + 50
     check_log(server)
@@ -169,7 +169,7 @@ def test_the_same_with_tls(start_one: StartServer, certificates: Certificates, k
     pieces = [hello()] if kind == "a hello and no more" else TLS_KINDS[kind]
     with flood(server, pieces):
         answers = [served(server, wrap) for _ in range(20)]
-        assert sum(answers) >= 10, answers  # Without room for new ones, none would be.
+        assert sum(answers) >= 18, answers
     check_log(server)
 
 
@@ -237,7 +237,7 @@ def test_the_limit_is_below_that_of_descriptors() -> None:
     try:
         with flood(server, [], 500):
             answers = [served(server) for _ in range(20)]
-            assert sum(answers) >= 10, answers  # Without room for new ones, none would be.
+            assert sum(answers) >= 18, answers
             with contextlib.ExitStack() as stack:
                 streams = []
                 cut = 0
