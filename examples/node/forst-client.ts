@@ -29,7 +29,7 @@ export type Result = ProcessedRecord | InvalidLine;
 const invalid = new WeakSet<object>();
 
 /**
- * Tell whether a result takes the place of an invalid line. This relies on what the server
+ * Return whether a result takes the place of an invalid line. This relies on what the server
  * announces, because the result of a processor may have the same members.
  */
 export function isInvalidLine(result: Result): result is InvalidLine {
@@ -394,7 +394,7 @@ function iteratorOf(input: Input): AsyncIterator<unknown> | Iterator<unknown> {
   throw new TypeError(`the input must be ${wanted}, not ${kindOf(input)}`);
 }
 
-/** Tell whether a stream has been read to its end; runtimes other than Node may not tell. */
+/** Return whether a stream has been read to its end; runtimes other than Node may not tell. */
 function isReadOut(stream: NodeJS.ReadableStream): boolean {
   const { Readable, isErrored, isReadable } = streams as Partial<typeof streams>;
   const isOver = isReadable?.(stream) === false && !isErrored?.(stream);
@@ -764,7 +764,7 @@ const LONGEST_TIMEOUT = 2 ** 31 - 1; // Timers fire at once if the time is longe
 const ATTEMPTS = 3;
 const MOST_KEPT = 1 << 20; // Bytes sent before the response that may be sent again.
 
-/** Tell whether the server had already closed the connection, so that it never saw the request. */
+/** Return whether the server had already closed the connection, so that it never saw the request. */
 function wasClosed(error: unknown): boolean {
   const { cause } = error as { cause?: { code?: string } };
   return ["UND_ERR_SOCKET", "ECONNRESET", "EPIPE"].includes(cause?.code ?? "");

@@ -63,7 +63,7 @@ class StreamRequest(ABC):
         return False
 
     async def has_more(self) -> bool:
-        """Wait until another connection has something to send; tell whether it ever will."""
+        """Wait until another connection has something to send; return whether it ever will."""
         return True
 
     async def leave(self, connection: Connection) -> None:  # noqa: B027 (optional)

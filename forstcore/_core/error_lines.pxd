@@ -1,4 +1,4 @@
-# What becomes of a line that is no record; see error_lines.pyx.
+# How an invalid line is handled; see error_lines.pyx.
 
 from forstcore._core.json cimport Fault, bytes_ptr
 from forstcore._core.run cimport Run

@@ -1,4 +1,4 @@
-# Lines that are no record: why, with a code and a message, and what becomes of them.
+# Invalid lines: the codes and messages of their errors, and how they are handled.
 #
 # Such a line is counted. As the stream's `on_error` says, an error line takes its place in the
 # output. As its `keep_rejected` says, the line is kept apart from the output, with the error: no
@@ -193,7 +193,7 @@ cdef void reject_long_line(
         Run *run, bytes_ptr start, Py_ssize_t size, bytes_ptr more) noexcept nogil:
     """Reject a line as soon as it is known to be too long: its end may never come.
 
-    It starts with the `size` bytes at `start` and goes on at `more`. Needs RESERVE bytes.
+    It starts with the `size` bytes at `start` and continues at `more`. Needs RESERVE bytes.
     """
     run.lines += 1
     run.errors += 1

@@ -199,7 +199,7 @@ cdef int run_records(Run *run) noexcept nogil:
             reader.record.line = run.lines_before + lines
             reason = use_record(run, &reader, &named, start, lf, &fault)
             if output.failed:
-                # Only the line is counted: there is no room for what comes of it.
+                # Only the line is counted: there is no room for its result.
                 status = RUN_NO_MEMORY
                 break
         if reason == NO_FAULT:

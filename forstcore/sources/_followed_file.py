@@ -184,7 +184,7 @@ class FollowedFile:
         self._skipped = len(self._long_line)
 
     def go_to(self, target: FilePosition) -> bool:
-        """Go to a position; tell whether the file still has the same content before it."""
+        """Go to a position; return whether the file still has the same content before it."""
         position = target.position
         if position > self.size or not target.matches_start(self._read_at(0, START_SIZE)):
             return False

@@ -212,7 +212,7 @@ class MqttConnection:
         return messages
 
     def acknowledge(self, number: int) -> bool:
-        """Acknowledge a message; tell whether the connection was still open."""
+        """Acknowledge a message; return whether the connection was still open."""
         if self._writer.is_closing():
             return False
         self._write(_PUBACK, struct.pack(">H", number))
