@@ -12,7 +12,8 @@
  * and Python hands that to RecordStream(processor=...) or forstcore.processor(...).
  *
  * Everything here is plain C11 or C++11 and needs neither Python.h nor a library. Structs only
- * grow at their end, and FST_ABI changes when that does not keep an older processor working.
+ * grow at their end. FST_ABI is the version of this header: the core runs processors that were
+ * built with its own version or an older one, and refuses newer ones, which may call what it lacks.
  */
 #ifndef FORSTCORE_H
 #define FORSTCORE_H
@@ -27,7 +28,7 @@
 extern "C" {
 #endif
 
-#define FST_ABI 1
+#define FST_ABI 2
 #define FST_CAPSULE "forstcore.processor"
 
 enum {
@@ -65,12 +66,16 @@ typedef struct fst_member {
 } fst_member;
 
 struct fst_record;
+struct fst_output;
 
 /* What the core does for the functions below. */
 typedef struct fst_calls {
     int (*find)(const struct fst_record *record, const char *name, ptrdiff_t size,
                 fst_value *value);
     ptrdiff_t (*unescape)(char *to, const char *from, ptrdiff_t size);
+    /* From version 2 of this header on. */
+    void (*put_canonical)(const struct fst_record *record, struct fst_output *out,
+                          const fst_value *value);
 } fst_calls;
 
 typedef struct fst_record {
@@ -107,7 +112,7 @@ enum { FST_OK = 0, FST_FAILED = -1 };
  * waits for all its connections.
  */
 typedef struct fst_processor {
-    int abi;                    /* FST_ABI */
+    int abi;                    /* FST_ABI, the version of this header */
     size_t size;                /* sizeof(fst_processor) */
     const char *name;
     void *(*create)(void);      /* NULL where there is no state; returns NULL for no memory */

@@ -37,10 +37,12 @@ cdef extern from "forstcore.h" nogil:
         int plain
 
     ctypedef struct fst_record
+    ctypedef struct fst_output
 
     ctypedef struct fst_calls:
         int (*find)(const fst_record *, const char *, Py_ssize_t, fst_value *) noexcept nogil
         Py_ssize_t (*unescape)(char *, const char *, Py_ssize_t) noexcept nogil
+        void (*put_canonical)(const fst_record *, fst_output *, const fst_value *) noexcept nogil
 
     ctypedef struct fst_record:
         fst_span text

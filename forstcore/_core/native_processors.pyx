@@ -13,9 +13,13 @@ from forstcore.native cimport (
     fst_end,
     fst_output,
     fst_put,
+    fst_put_value,
     fst_record,
     fst_value,
 )
+
+cdef enum:
+    OLDEST_ABI = 1              # of the processors that still run
 
 
 cdef int find_call(
@@ -29,8 +33,14 @@ cdef Py_ssize_t unescape_call(char *to, const char *text, Py_ssize_t size) noexc
     return unescape(<unsigned char *>to, <bytes_ptr>text, size)
 
 
+cdef void put_canonical_call(
+        const fst_record *record, fst_output *output, const fst_value *value) noexcept nogil:
+    fst_put_value(output, value[0])
+
+
 CALLS.find = find_call
 CALLS.unescape = unescape_call
+CALLS.put_canonical = put_canonical_call
 
 
 cdef const fst_processor *processor_of(object capsule) except NULL:
@@ -38,14 +48,14 @@ cdef const fst_processor *processor_of(object capsule) except NULL:
 
     Raises:
         TypeError: it is no such capsule.
-        ValueError: the processor was built for another version of forstcore.h.
+        ValueError: the processor was built for a newer version of forstcore.h.
     """
     cdef const fst_processor *processor
     if not PyCapsule_IsValid(capsule, FST_CAPSULE):
         raise TypeError(
             f"processor must be a capsule named {FST_CAPSULE.decode()}, not {capsule!r}")
     processor = <const fst_processor *>PyCapsule_GetPointer(capsule, FST_CAPSULE)
-    if processor.abi != FST_ABI or processor.size < sizeof(fst_processor):
+    if not OLDEST_ABI <= processor.abi <= FST_ABI or processor.size < sizeof(fst_processor):
         raise ValueError(
             f"the native processor was built for version {processor.abi} of forstcore.h; "
             f"this is version {FST_ABI}: build it again")

@@ -282,9 +282,15 @@ class TestCapsules:
         with pytest.raises(TypeError, match=r"a capsule named forstcore\.processor"):
             RecordStream(processor=cases.other)
 
-    def test_another_version(self, cases: ModuleType) -> None:
-        with pytest.raises(ValueError, match=r"version 2 .* this is version 1: build it again"):
-            RecordStream(processor=cases.future)
+    @pytest.mark.parametrize(("name", "version"), [("future", 3), ("ancient", 0)])
+    def test_another_version(self, cases: ModuleType, name: str, version: int) -> None:
+        match = rf"version {version} .* this is version 2: build it again"
+        with pytest.raises(ValueError, match=match):
+            RecordStream(processor=getattr(cases, name))
+
+    def test_an_older_version_still_runs(self, cases: ModuleType) -> None:
+        line = b'{"id":"1","data":"x"}\n'
+        assert run(cases.past, line) == run(None, line)
 
     def test_no_function(self, cases: ModuleType) -> None:
         with pytest.raises(ValueError, match="no process function"):

@@ -214,6 +214,10 @@ static const fst_processor stateless_processor = {FST_ABI,        sizeof(fst_pro
                                                   NULL,           count};
 static const fst_processor future_processor = {FST_ABI + 1, sizeof(fst_processor), "future",
                                                NULL,        NULL,                  twin};
+static const fst_processor past_processor = {1,    sizeof(fst_processor), "past",
+                                             NULL, NULL,                  twin};
+static const fst_processor ancient_processor = {0,    sizeof(fst_processor), "ancient",
+                                                NULL, NULL,                  twin};
 static const fst_processor empty_processor = {FST_ABI, sizeof(fst_processor), "empty",
                                               NULL,    NULL,                  NULL};
 
@@ -255,6 +259,8 @@ PyInit_cases(void)
         || add(made_module, "count", &count_processor)
         || add(made_module, "stateless", &stateless_processor)
         || add(made_module, "future", &future_processor)
+        || add(made_module, "past", &past_processor)
+        || add(made_module, "ancient", &ancient_processor)
         || add(made_module, "empty", &empty_processor))
         return NULL;
     return made_module;
