@@ -1,0 +1,1 @@
+"""Records as services write them: several nested shapes, with varying values and lengths."""
