@@ -156,7 +156,7 @@ cdef inline bytes_ptr copy_string(
     if stop[0] == c'"':
         return stop
     dst += stop - p
-    if path == FST_AVX2:
+    if path >= FST_AVX2:
         return fst_copy_string(dst, stop, limit, path)
     end = check_string(stop, limit, path, &fault)
     if end != NULL:

@@ -6,8 +6,9 @@
  * they do not accept, the scalar code of json.pxd reads again, and locates the error.
  *
  * Paths: FST_PORTABLE is plain C, FST_BASE uses the 16-byte vectors that every CPU
- * of the architecture has (SSE2, NEON), FST_AVX2 also 32-byte vectors; the choice is
- * made at run time. No function reads at or past `limit`.
+ * of the architecture has (SSE2, NEON), FST_AVX2 also 32-byte and FST_AVX512 also 64-byte
+ * vectors; the choice is made at run time. A path can do what those before it can. No
+ * function reads at or past `limit`.
  */
 #ifndef FORSTCORE_SCAN_H
 #define FORSTCORE_SCAN_H
@@ -29,15 +30,18 @@
 #define FST_INLINE static __forceinline
 #define FST_COLD static __declspec(noinline)
 #define FST_TARGET_AVX2
+#define FST_TARGET_AVX512
 #define FST_LIKELY(x) (x)
 #else
 #define FST_INLINE static inline __attribute__((always_inline))
 #define FST_COLD static __attribute__((noinline, unused))
 #define FST_TARGET_AVX2 __attribute__((target("avx2,bmi")))
+#define FST_TARGET_AVX512 \
+    __attribute__((target("avx2,bmi,bmi2,avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2")))
 #define FST_LIKELY(x) __builtin_expect(!!(x), 1)
 #endif
 
-enum { FST_PORTABLE = 0, FST_BASE = 1, FST_AVX2 = 2 };
+enum { FST_PORTABLE = 0, FST_BASE = 1, FST_AVX2 = 2, FST_AVX512 = 3 };
 
 #if defined(FST_X86)
 #define FST_BASE_NAME "sse2"
@@ -51,20 +55,36 @@ enum { FST_PORTABLE = 0, FST_BASE = 1, FST_AVX2 = 2 };
 FST_COLD int fst_best_path(void)
 {
 #if defined(FST_X86) && defined(_MSC_VER)
+    enum { BMI = 1 << 3, AVX2 = 1 << 5, BMI2 = 1 << 8, F = 1 << 16, BW = 1 << 30 };
+    enum { VBMI = 1 << 1, VBMI2 = 1 << 6 };
+    const unsigned vl = 1u << 31;
+    unsigned saved, wide;
     int regs[4];
     __cpuid(regs, 0);
     if (regs[0] < 7)
         return FST_BASE;
     __cpuid(regs, 1);
-    /* OSXSAVE and AVX, then that the system saves the upper halves. */
-    if ((regs[2] & 0x18000000) != 0x18000000 || (_xgetbv(0) & 6) != 6)
+    /* OSXSAVE and AVX, then which parts of the registers the system saves. */
+    if ((regs[2] & 0x18000000) != 0x18000000)
         return FST_BASE;
+    saved = (unsigned)_xgetbv(0);
     __cpuidex(regs, 7, 0);
-    return (regs[1] & 0x28) == 0x28 ? FST_AVX2 : FST_BASE;
+    if ((saved & 0x06) != 0x06 || (regs[1] & (BMI | AVX2)) != (BMI | AVX2))
+        return FST_BASE;
+    wide = BMI2 | F | BW | vl;
+    if ((saved & 0xe6) != 0xe6 || ((unsigned)regs[1] & wide) != wide
+        || (regs[2] & (VBMI | VBMI2)) != (VBMI | VBMI2))
+        return FST_AVX2;
+    return FST_AVX512;
 #elif defined(FST_X86)
     __builtin_cpu_init();
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") ? FST_AVX2
-                                                                           : FST_BASE;
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("bmi"))
+        return FST_BASE;
+    if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw")
+        || !__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512vbmi")
+        || !__builtin_cpu_supports("avx512vbmi2") || !__builtin_cpu_supports("bmi2"))
+        return FST_AVX2;
+    return FST_AVX512;
 #elif defined(FST_NEON)
     return FST_BASE;
 #else
@@ -201,7 +221,7 @@ fst_copy_plain(uint8_t *dst, const uint8_t *src, const uint8_t *limit, int path)
                 dst += FST_STEP;
 #if defined(FST_X86)
             /* Most strings end within the first step: wider vectors only past it. */
-            if (src == narrow && path == FST_AVX2) {
+            if (src == narrow && path >= FST_AVX2) {
                 const uint8_t *start = src;
                 src = fst_copy_plain_avx2(dst, src, limit);
                 if (limit - src >= 64)
@@ -298,7 +318,7 @@ fst_fill_window(fst_window *window, const uint8_t *p, const uint8_t *limit, int 
     window->start = p;
     window->end = p + words * 64;
 #if defined(FST_X86)
-    if (path == FST_AVX2) {
+    if (path >= FST_AVX2) {
         fst_mark_stops_avx2(window->stops, p, words);
         i = words;
     }

@@ -5,6 +5,7 @@ cdef extern from "scan.h" nogil:
         FST_PORTABLE
         FST_BASE
         FST_AVX2
+        FST_AVX512
     const char *FST_BASE_NAME
     int fst_best_path() noexcept
     int fst_hex4(const unsigned char *) noexcept

@@ -2,6 +2,7 @@
 
 from forstcore._core.scan cimport (
     FST_AVX2,
+    FST_AVX512,
     FST_BASE,
     FST_BASE_NAME,
     FST_PORTABLE,
@@ -12,10 +13,11 @@ import os
 
 current_path = fst_best_path()
 
-cdef const char *PATH_NAMES[3]
+cdef const char *PATH_NAMES[4]
 PATH_NAMES[<int>FST_PORTABLE] = "portable"
 PATH_NAMES[<int>FST_BASE] = FST_BASE_NAME
 PATH_NAMES[<int>FST_AVX2] = "avx2"
+PATH_NAMES[<int>FST_AVX512] = "avx512"
 
 
 def scan_paths():

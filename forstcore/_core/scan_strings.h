@@ -185,7 +185,7 @@ FST_INLINE const uint8_t *
 fst_copy_string(uint8_t *dst, const uint8_t *p, const uint8_t *limit, int path)
 {
 #if defined(FST_X86)
-    if (path == FST_AVX2)
+    if (path >= FST_AVX2)
         return fst_copy_string_avx2(dst, p, limit);
 #else
     (void)dst, (void)p, (void)limit, (void)path;
