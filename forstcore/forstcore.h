@@ -20,9 +20,9 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "forstcore_numbers.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -172,60 +172,16 @@ fst_text(const fst_record *record, fst_value value, char *to)
 static inline int
 fst_integer(fst_value value, int64_t *to)
 {
-    const char *at = value.text.start, *end;
-    int negative;
-    uint64_t sum = 0;
-    if (value.kind != FST_NUMBER)
-        return 0;
-    end = at + value.text.size;
-    negative = *at == '-';
-    for (at += negative; at < end; at++) {
-        unsigned digit = (unsigned)(*at - '0');
-        if (digit > 9 || sum > (UINT64_MAX - digit) / 10)
-            return 0;
-        sum = sum * 10 + digit;
-    }
-    if (sum > (uint64_t)INT64_MAX + (uint64_t)negative)
-        return 0;
-    *to = negative ? (int64_t)(0 - sum) : (int64_t)sum;
-    return 1;
+    return value.kind == FST_NUMBER && fst_read_integer(value.text.start, value.text.size, to);
 }
 
 /* Reads a number as a double, rounded to the nearest; returns whether it is one. */
 static inline int
 fst_number(fst_value value, double *to)
 {
-    static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
-                                    1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
-                                    1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
-    const char *at = value.text.start, *end;
-    uint64_t sum = 0;
-    int digits = 0, places = 0, dot = 0, negative;
     if (value.kind != FST_NUMBER)
         return 0;
-    end = at + value.text.size;
-    negative = *at == '-';
-    for (at += negative; at < end; at++) {
-        if (*at == '.') {
-            dot = 1;
-        } else if (*at >= '0' && *at <= '9') {
-            sum = sum * 10 + (uint64_t)(*at - '0');
-            places += dot;
-            digits += sum != 0;
-        } else {
-            break;
-        }
-        if (digits > 18)
-            break;
-    }
-    /* Both exact as doubles, so that one division rounds once. */
-    if (at == end && sum <= (uint64_t)1 << 53 && places <= 22) {
-        *to = (double)sum / powers[places];
-        *to = negative ? -*to : *to;
-        return 1;
-    }
-    /* A byte that ends the number follows it always; Python leaves LC_NUMERIC at "C". */
-    *to = strtod(value.text.start, NULL);
+    *to = fst_read_number(value.text.start, value.text.size);
     return 1;
 }
 
@@ -351,26 +307,19 @@ fst_put_string(fst_output *out, const char *text, ptrdiff_t size)
 static inline void
 fst_put_integer(fst_output *out, int64_t number)
 {
-    char digits[24];
-    fst_put(out, digits, snprintf(digits, sizeof digits, "%lld", (long long)number));
+    if (fst_room(out, FST_INTEGER_ROOM))
+        out->at = fst_write_integer(out->at, number);
 }
 
-/* Writes a number with as few digits as bring it back; null for what JSON has no number for. */
+/* Writes a number as Python does, with as few digits as bring it back: 0.1, 212.0, 1e-05. Writes null
+ * for what JSON has no number for. */
 static inline void
 fst_put_number(fst_output *out, double number)
 {
-    char digits[40];
-    int precision, size = 0;
-    if (number != number || number - number != 0) {
+    if (number != number || number - number != 0)
         FST_PUT(out, "null");
-        return;
-    }
-    for (precision = 15; precision <= 17; precision++) {
-        size = snprintf(digits, sizeof digits, "%.*g", precision, number);
-        if (strtod(digits, NULL) == number)
-            break;
-    }
-    fst_put(out, digits, size);
+    else if (fst_room(out, FST_NUMBER_ROOM))
+        out->at = fst_write_number(out->at, number);
 }
 
 /* Ends a result: one line. It must be one JSON value without line ends. Of that only the first byte

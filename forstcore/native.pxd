@@ -77,6 +77,16 @@ cdef extern from "forstcore.h" nogil:
     bint fst_integer(fst_value value, int64_t *to)
     bint fst_number(fst_value value, double *to)
 
+    # Numbers apart from records: see forstcore_numbers.h.
+    enum:
+        FST_INTEGER_ROOM
+        FST_NUMBER_ROOM
+    bint fst_read_integer(const char *text, Py_ssize_t size, int64_t *to)
+    double fst_read_number(const char *text, Py_ssize_t size)
+    char *fst_write_integer(char *to, int64_t number)
+    char *fst_write_number(char *to, double number)
+    char *fst_write_normalized(char *to, const char *text, Py_ssize_t size)
+
     void fst_put(fst_output *out, const char *bytes, Py_ssize_t size)
     void fst_put_raw(fst_output *out, fst_value value)
     void fst_put_value(fst_output *out, fst_value value)

@@ -17,12 +17,23 @@ import forstcore
 __all__ = ["build"]
 
 
-def build(source: Path, directory: Path) -> ModuleType:
-    """Compile one C file into a directory and import it as an extension module."""
+def build(source: Path, directory: Path, *, undefined: tuple[str, ...] = ()) -> ModuleType:
+    """Compile one C file into a directory and import it as an extension module.
+
+    Args:
+        source: the file.
+        directory: receives what the compiler writes.
+        undefined: macros that the compiler is told to forget.
+    """
     compiler = (sysconfig.get_config_var("CC") or "cl").split()[0]
     if shutil.which(compiler) is None:
         pytest.skip("needs a C compiler")
-    extension = Extension(source.stem, [str(source)], include_dirs=[forstcore.get_include()])
+    extension = Extension(
+        source.stem,
+        [str(source)],
+        include_dirs=[forstcore.get_include()],
+        undef_macros=list(undefined),
+    )
     command = Distribution({"name": source.stem, "ext_modules": [extension]}).get_command_obj(
         "build_ext"
     )

@@ -25,7 +25,8 @@ def test_it_holds_what_users_need_and_no_more(installed: Installed) -> None:
         name for name in zipfile.ZipFile(installed.wheel).namelist() if "dist-info" not in name
     }
     assert {name.split("/")[0] for name in names} == {"forstcore", "server"}
-    for name in ("forstcore.h", "native.pxd", "_proc.pxd", "_proc.pyi", "py.typed"):
+    headers = {path.name for path in (ROOT / "forstcore").glob("*.h")}
+    for name in ("native.pxd", "_proc.pxd", "_proc.pyi", "py.typed", *headers):
         assert f"forstcore/{name}" in names
     assert not [name for name in names if name.endswith((".c", ".pyx"))]
     compiled = {name.split(".")[0] for name in names if name.endswith((".so", ".pyd"))}

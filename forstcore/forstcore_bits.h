@@ -1,0 +1,97 @@
+/* What forstcore_numbers.h needs of the CPU and the compiler: products of 128 bits, counts of zero
+ * bits, bytes in little-endian order.
+ */
+#ifndef FORSTCORE_BITS_H
+#define FORSTCORE_BITS_H
+
+#include <stdint.h>
+#include <string.h>
+
+#if defined(_MSC_VER)
+#include <intrin.h>
+#endif
+
+/* Returns the low half of a product, and its high half in `high`. */
+static inline uint64_t
+fst_multiply(uint64_t a, uint64_t b, uint64_t *high)
+{
+#if defined(__SIZEOF_INT128__)
+    __extension__ typedef unsigned __int128 wide;
+    wide product = (wide)a * b;
+    *high = (uint64_t)(product >> 64);
+    return (uint64_t)product;
+#elif defined(_MSC_VER) && defined(_M_X64)
+    return _umul128(a, b, high);
+#elif defined(_MSC_VER) && defined(_M_ARM64)
+    *high = __umulh(a, b);
+    return a * b;
+#else
+    uint64_t a_low = (uint32_t)a, a_high = a >> 32, b_low = (uint32_t)b, b_high = b >> 32;
+    uint64_t low = a_low * b_low, one = a_high * b_low + (low >> 32);
+    uint64_t other = a_low * b_high + (uint32_t)one;
+    *high = a_high * b_high + (one >> 32) + (other >> 32);
+    return other << 32 | (uint32_t)low;
+#endif
+}
+
+/* Both take a number that is not zero. */
+static inline int
+fst_leading_zeros(uint64_t number)
+{
+#if defined(__GNUC__) || defined(__clang__)
+    return __builtin_clzll(number);
+#elif defined(_MSC_VER) && (defined(_M_X64) || defined(_M_ARM64))
+    unsigned long index;
+    _BitScanReverse64(&index, number);
+    return 63 - (int)index;
+#else
+    int count = 0;
+    for (; !(number >> 63); number <<= 1)
+        count++;
+    return count;
+#endif
+}
+
+static inline int
+fst_trailing_zeros(uint64_t number)
+{
+#if defined(__GNUC__) || defined(__clang__)
+    return __builtin_ctzll(number);
+#elif defined(_MSC_VER) && (defined(_M_X64) || defined(_M_ARM64))
+    unsigned long index;
+    _BitScanForward64(&index, number);
+    return (int)index;
+#else
+    int count = 0;
+    for (; !(number & 1); number >>= 1)
+        count++;
+    return count;
+#endif
+}
+
+/* Converts between the byte order of the CPU and little-endian order. */
+static inline uint64_t
+fst_little_endian(uint64_t number)
+{
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    number = __builtin_bswap64(number);
+#endif
+    return number;
+}
+
+static inline uint64_t
+fst_load_eight(const char *from)
+{
+    uint64_t bytes;
+    memcpy(&bytes, from, 8);
+    return fst_little_endian(bytes);
+}
+
+static inline void
+fst_store_eight(char *to, uint64_t bytes)
+{
+    bytes = fst_little_endian(bytes);
+    memcpy(to, &bytes, 8);
+}
+
+#endif
