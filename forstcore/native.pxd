@@ -1,7 +1,7 @@
 # The C interface for native processors written in Cython: `cimport forstcore.native`, with
 # forstcore.get_include() among the include directories.
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 
 cdef extern from "forstcore.h" nogil:
     enum:
@@ -37,12 +37,29 @@ cdef extern from "forstcore.h" nogil:
         int plain
 
     ctypedef struct fst_record
+
+    ctypedef struct fst_path:
+        const char *text
+        uint64_t shape
+        int place
+
+    ctypedef struct fst_items:
+        const fst_record *record
+        const char *at
+        int named
+
     ctypedef struct fst_output
 
     ctypedef struct fst_calls:
         int (*find)(const fst_record *, const char *, Py_ssize_t, fst_value *) noexcept nogil
         Py_ssize_t (*unescape)(char *, const char *, Py_ssize_t) noexcept nogil
         void (*put_canonical)(const fst_record *, fst_output *, const fst_value *) noexcept nogil
+        void (*find_path)(const fst_record *, fst_path *, fst_value *) noexcept nogil
+        void (*get)(
+            const fst_record *, const fst_value *, const char *, Py_ssize_t,
+            fst_value *) noexcept nogil
+        bint (*next)(fst_items *, fst_member *) noexcept nogil
+        bint (*unescapes_to)(const fst_span *, const char *, Py_ssize_t) noexcept nogil
 
     ctypedef struct fst_record:
         fst_span text
@@ -51,6 +68,8 @@ cdef extern from "forstcore.h" nogil:
         int count
         int more
         const fst_calls *calls
+        uint64_t shape
+        const fst_value *values
 
     ctypedef struct fst_output:
         char *at
@@ -72,6 +91,17 @@ cdef extern from "forstcore.h" nogil:
         int (*process)(void *, const fst_record *, fst_output *) noexcept nogil
 
     fst_value fst_find(const fst_record *record, const char *name, Py_ssize_t size)
+    fst_path fst_path_of(const char *text)
+    fst_value fst_find_path(const fst_record *record, fst_path *path)
+    fst_value fst_find_at(const fst_record *record, const char *text)
+    fst_value fst_root(const fst_record *record)
+    fst_value fst_get(
+        const fst_record *record, fst_value object, const char *name, Py_ssize_t size)
+    fst_value fst_element(const fst_record *record, fst_value array, Py_ssize_t index)
+    fst_items fst_iterate(const fst_record *record, fst_value value)
+    bint fst_next(fst_items *items, fst_member *item)
+    fst_value fst_name(const fst_member *member)
+    bint fst_is(const fst_record *record, fst_value value, const char *text)
     bint fst_is_escaped(fst_value value)
     Py_ssize_t fst_text(const fst_record *record, fst_value value, char *to)
     bint fst_integer(fst_value value, int64_t *to)

@@ -30,6 +30,7 @@ from forstcore.native cimport (
     fst_kind,
     fst_member,
     fst_record,
+    fst_span,
     fst_value,
 )
 
@@ -146,40 +147,46 @@ cdef inline Py_ssize_t escape_size(bytes_ptr p) noexcept nogil:
     return 6
 
 
-cdef inline bint has_name(
-        const fst_member *member, const char *name, Py_ssize_t size) noexcept nogil:
-    """Whether `name` is the member's name after unescaping."""
-    cdef unsigned char text[8]
-    cdef bytes_ptr p = <bytes_ptr>member.name.start
-    cdef bytes_ptr end = p + member.name.size
+cdef inline bint unescapes_to(
+        const fst_span *string, const char *text, Py_ssize_t size) noexcept nogil:
+    """Whether `text` is that of a checked string."""
+    cdef unsigned char buffer[8]
+    cdef bytes_ptr p = <bytes_ptr>string.start
+    cdef bytes_ptr end = p + string.size
     cdef bytes_ptr start
     cdef Py_ssize_t piece
     while p < end:
         start = p
         p += escape_size(p)
-        piece = unescape(text, start, p - start)
-        if piece > size or memcmp(text, name, piece) != 0:
+        piece = unescape(buffer, start, p - start)
+        if piece > size or memcmp(buffer, text, piece) != 0:
             return False
-        name += piece
+        text += piece
         size -= piece
     return size == 0
 
 
-cdef inline int find_member(
-        const fst_record *record, const char *name, Py_ssize_t size, fst_value *value,
+cdef inline bint has_name(
+        const fst_member *member, const char *name, Py_ssize_t size) noexcept nogil:
+    """Whether `name` is the member's name after unescaping."""
+    if member.plain:
+        return member.name.size == size and memcmp(member.name.start, name, size) == 0
+    return unescapes_to(&member.name, name, size)
+
+
+cdef inline void find_member(
+        bytes_ptr p, const char *name, Py_ssize_t size, fst_value *value,
         bytes_ptr limit, int path) noexcept nogil:
-    """Find the last member with that name in the whole record; return whether there is one."""
+    """Find the last member with that name in the checked object at `p`."""
     cdef fst_member member
     cdef Fault fault
-    cdef bytes_ptr p = <bytes_ptr>record.text.start
     value.kind = FST_ABSENT
     p = skip_space(p + 1)
     while p[0] != c'}':
         p = read_member(p, limit, path, &member, &fault)
         if p == NULL:
-            return 0                # unreachable: it was valid
+            return                  # unreachable: it was valid
         if has_name(&member, name, size):
             value[0] = member.value
         if p[0] == c',':
             p = skip_space(p + 1)
-    return value.kind != FST_ABSENT

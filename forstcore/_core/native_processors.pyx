@@ -3,9 +3,8 @@
 
 from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_IsValid, PyCapsule_New
 
+from forstcore._core.access cimport find, find_path, get, is_text, next_item
 from forstcore._core.json cimport bytes_ptr, unescape
-from forstcore._core.members cimport find_member
-from forstcore._core.template cimport RecordReader
 from forstcore.native cimport (
     FST_ABI,
     FST_CAPSULE,
@@ -22,13 +21,6 @@ cdef enum:
     OLDEST_ABI = 1              # of the processors that still run
 
 
-cdef int find_call(
-        const fst_record *record, const char *name, Py_ssize_t size,
-        fst_value *value) noexcept nogil:
-    cdef const RecordReader *reader = <const RecordReader *>record
-    return find_member(record, name, size, value, reader.limit, reader.path)
-
-
 cdef Py_ssize_t unescape_call(char *to, const char *text, Py_ssize_t size) noexcept nogil:
     return unescape(<unsigned char *>to, <bytes_ptr>text, size)
 
@@ -38,9 +30,13 @@ cdef void put_canonical_call(
     fst_put_value(output, value[0])
 
 
-CALLS.find = find_call
+CALLS.find = find
 CALLS.unescape = unescape_call
 CALLS.put_canonical = put_canonical_call
+CALLS.find_path = find_path
+CALLS.get = get
+CALLS.next = next_item
+CALLS.unescapes_to = is_text
 
 
 cdef const fst_processor *processor_of(object capsule) except NULL:

@@ -50,6 +50,7 @@ cdef inline void begin_records(
         int path) noexcept nogil:
     """Prepare to read the records of the buffer [start, limit)."""
     reader.record.calls = calls
+    reader.record.shape = 0
     reader.limit = limit
     reader.path = path
     reader.gap_count = 0

@@ -90,6 +90,16 @@ FIELDS: Bytes = st.one_of(
     _pair(OTHER_NAMES, VALUES),
 )
 
+# Few names, so that many of them are equal, and two that look like paths.
+_SHORT_NAMES = st.one_of(*map(_member, ["a", "b", "a", "b", "", "é", "a.b", "a[0]"]))
+_NESTED_VALUES: Bytes = st.recursive(
+    st.one_of(STRINGS, FINITE, WORDS),
+    lambda inner: st.one_of(
+        _listed(inner, b"[", b"]"), _object(_pair(_SHORT_NAMES | STRINGS, inner))
+    ),
+    max_leaves=12,
+)
+
 
 def _padded(lines: Bytes) -> Bytes:
     """Put white space around a line."""
@@ -98,6 +108,12 @@ def _padded(lines: Bytes) -> Bytes:
 
 # Records as the contract wants them, in odd but valid dress.
 RECORDS: Bytes = _padded(_object(FIELDS))
+# Records with values in several levels, some with more members than are kept at hand.
+NESTED: Bytes = st.tuples(
+    st.lists(_padded(_pair(_SHORT_NAMES | STRINGS, _NESTED_VALUES)), max_size=4),
+    st.sampled_from([0, 0, 0, 29, 30, 31, 32]),
+    st.lists(_padded(_pair(_SHORT_NAMES | STRINGS, _NESTED_VALUES)), max_size=4),
+).map(lambda parts: b"{" + b",".join([*parts[0], *[b'"c":[]'] * parts[1], *parts[2]]) + b"}")
 # JSON that may be no record: any value for id and data, any value for the line.
 JSON_LINES: Bytes = _padded(_object(FIELDS | _pair(NAMES | STRINGS, LOOSE_VALUES)) | LOOSE_VALUES)
 
