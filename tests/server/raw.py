@@ -6,7 +6,7 @@ import socket
 from types import TracebackType
 from typing import Self
 
-__all__ = ["Cut", "RawStream", "apart", "chunk"]
+__all__ = ["Cut", "RawStream", "apart", "chunk", "content"]
 
 
 class Cut(Exception):
@@ -18,10 +18,12 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-def apart(response: bytes) -> tuple[list[bytes], list[bytes]]:
-    """Take the results and the error lines of a response with control lines apart."""
-    results: list[bytes] = []
-    errors: list[bytes] = []
+def content(response: bytes) -> list[tuple[bytes, bool]]:
+    """Return the output lines of a response with control lines, and whether each is an error line.
+
+    How control lines divide the output depends on how the input arrived; this does not.
+    """
+    lines: list[tuple[bytes, bool]] = []
     places: list[int] = []
     passed = 0
     for line in response.splitlines():
@@ -30,8 +32,17 @@ def apart(response: bytes) -> tuple[list[bytes], list[bytes]]:
             assert places == sorted(set(places))
         elif not line.startswith(b":"):
             passed += 1
-            (errors if passed in places else results).append(line)
-    return results, errors
+            lines.append((line, passed in places))
+    return lines
+
+
+def apart(response: bytes) -> tuple[list[bytes], list[bytes]]:
+    """Return the results and the error lines of a response with control lines."""
+    lines = content(response)
+    return (
+        [line for line, is_error in lines if not is_error],
+        [line for line, is_error in lines if is_error],
+    )
 
 
 class RawStream:
