@@ -4,7 +4,13 @@
 # of one object or array once.
 
 from forstcore._core.json cimport Fault, bytes_ptr, is_digit, skip_space
-from forstcore._core.members cimport find_member, read_member, read_value, unescapes_to
+from forstcore._core.members cimport (
+    find_member,
+    read_member,
+    read_value,
+    set_absent,
+    unescapes_to,
+)
 from forstcore._core.template cimport RecordReader
 from forstcore.native cimport (
     FST_ABSENT,
@@ -33,11 +39,11 @@ cdef void get(
         const fst_record *record, const fst_value *object, const char *name, Py_ssize_t size,
         fst_value *value) noexcept nogil:
     cdef const RecordReader *reader = <const RecordReader *>record
-    if object.kind != FST_OBJECT:
-        value.kind = FST_ABSENT
-        return
-    find_member(
-        <bytes_ptr>object.text.start, name, size, value, reader.limit, reader.path)
+    if object.kind == FST_OBJECT:
+        find_member(
+            <bytes_ptr>object.text.start, name, size, value, reader.limit, reader.path)
+    else:
+        set_absent(value)
 
 
 cdef bint next_item(fst_items *items, fst_member *item) noexcept nogil:
@@ -90,7 +96,7 @@ cdef void find_path(const fst_record *record, fst_path *path, fst_value *value) 
         elif p[0] == c'[' and (p := read_index(p + 1, &index)) != NULL:
             value[0] = fst_element(record, value[0], index)
         else:
-            value.kind = FST_ABSENT
+            set_absent(value)
 
 
 cdef bint is_text(const fst_span *string, const char *text, Py_ssize_t size) noexcept nogil:

@@ -174,13 +174,20 @@ cdef inline bint has_name(
     return unescapes_to(&member.name, name, size)
 
 
+cdef inline void set_absent(fst_value *value) noexcept nogil:
+    value.text.start = NULL
+    value.text.size = 0
+    value.kind = FST_ABSENT
+    value.plain = 0
+
+
 cdef inline void find_member(
         bytes_ptr p, const char *name, Py_ssize_t size, fst_value *value,
         bytes_ptr limit, int path) noexcept nogil:
     """Find the last member with that name in the checked object at `p`."""
     cdef fst_member member
     cdef Fault fault
-    value.kind = FST_ABSENT
+    set_absent(value)
     p = skip_space(p + 1)
     while p[0] != c'}':
         p = read_member(p, limit, path, &member, &fault)

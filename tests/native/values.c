@@ -109,13 +109,18 @@ put_parts(const fst_record *record, fst_output *out, fst_value value)
 }
 
 static int
+is_absent(fst_value value)
+{
+    return value.kind == FST_ABSENT && value.text.size == 0;
+}
+
+static int
 parts(void *state, const fst_record *record, fst_output *out)
 {
     fst_value root = fst_root(record), none = FST_GET(record, root, "no such member");
     (void)state;
-    if (none.kind != FST_ABSENT || FST_GET(record, none, "a").kind != FST_ABSENT
-        || fst_element(record, root, 0).kind != FST_ABSENT
-        || fst_element(record, none, 0).kind != FST_ABSENT)
+    if (!is_absent(none) || !is_absent(FST_GET(record, none, "a"))
+        || !is_absent(fst_element(record, root, 0)) || !is_absent(fst_element(record, none, 0)))
         return fst_fail(out, "there should be no such value");
     put_parts(record, out, root);
     fst_end(out);
@@ -210,7 +215,7 @@ known(void *state, const fst_record *record, fst_output *out)
         fst_value value = fst_find_path(record, &all[i]);
         fst_put(out, i ? ",[" : "[[", 2);
         fst_put_string(out, all[i].text, (ptrdiff_t)strlen(all[i].text));
-        if (value.kind != FST_ABSENT) {
+        if (!is_absent(value)) {
             FST_PUT(out, ",");
             fst_put_value(out, value);
         }
