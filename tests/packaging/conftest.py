@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import shutil
 import sys
 import sysconfig
@@ -16,6 +18,21 @@ from tests import children
 from tests.servers import ROOT
 
 _SDIST = "import sys; from setuptools import build_meta; build_meta.build_sdist(sys.argv[1])"
+
+_BUILT = shutil.ignore_patterns(
+    ".*_cache",
+    ".build",
+    ".git",
+    ".hypothesis",
+    ".venv",
+    "*.so",
+    "*.pyd",
+    "*.egg-info",
+    "__pycache__",
+    "node_modules",
+    "build",
+    "dist",
+)
 
 
 @dataclass
@@ -44,6 +61,16 @@ class Installed:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
+    def install_example(self, name: str, directory: Path) -> None:
+        """Install a copy of an example, which goes to a directory, as its README says."""
+        source = directory / name
+        shutil.copytree(ROOT / "examples" / name, source, ignore=_BUILT)
+        readme = (source / "README.md").read_text(encoding="utf-8")
+        for block in re.findall(r"^```sh\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL):
+            for command in block.splitlines():
+                assert command.startswith("pip ")
+                self.run("-m", *shlex.split(command), cwd=source)
+
     def install(self, *what: str | Path) -> None:
         """Install with this environment's build tools; dependencies are there already."""
         pip = ("-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation")
@@ -63,21 +90,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     directory = tmp_path_factory.mktemp("installed")
     # A copy, because building creates files in the source tree.
     source = directory / "source"
-    built = shutil.ignore_patterns(
-        ".*_cache",
-        ".build",
-        ".git",
-        ".hypothesis",
-        ".venv",
-        "*.so",
-        "*.pyd",
-        "*.egg-info",
-        "__pycache__",
-        "node_modules",
-        "build",
-        "dist",
-    )
-    shutil.copytree(ROOT, source, ignore=built)
+    shutil.copytree(ROOT, source, ignore=_BUILT)
     children.run(
         [sys.executable, "-c", _SDIST, directory],
         cwd=source, env=outside(), check=True, timeout=600,

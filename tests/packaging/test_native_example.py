@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import urlopen
@@ -12,7 +11,7 @@ import pytest
 
 from tests.packaging.conftest import Installed
 from tests.server.raw import RawStream
-from tests.servers import ROOT, Server, launch
+from tests.servers import Server, launch
 
 LINES = (
     b'{"sensor":"oven","celsius":180.5}\n'
@@ -25,9 +24,7 @@ LINES = (
 
 @pytest.fixture(scope="module")
 def with_thermo(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    source = tmp_path_factory.mktemp("thermo") / "source"
-    shutil.copytree(ROOT / "examples" / "native_processor", source)
-    installed.install(source)
+    installed.install_example("native_processor", tmp_path_factory.mktemp("thermo"))
     return installed
 
 

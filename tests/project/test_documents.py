@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import children
+from forstcore import RecordStream
+from tests import children, native
 from tests.servers import ROOT, Server, StartServer
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -32,7 +33,7 @@ def blocks(language: str) -> list[object]:
 
 def test_every_block_is_of_a_kind_that_is_run() -> None:
     kinds = {kind for document in DOCUMENTS for kind, _ in _BLOCK.findall(document.read_text())}
-    assert kinds <= {"sh", "python", "js", "text"}
+    assert kinds <= {"c", "sh", "python", "js", "text"}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -74,6 +75,34 @@ def run(document: Path, code: str, command: list[str], start_server: StartServer
     )
     if printed:
         assert done.stdout == printed[1]
+
+
+_MODULE = """
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+PyMODINIT_FUNC
+PyInit_block(void)
+{
+    static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "block", NULL, 0, NULL,
+                                        NULL, NULL, NULL, NULL};
+    PyObject *made = PyModule_Create(&module);
+    PyModule_AddObject(made, "capsule", PyCapsule_New((void *)&PROCESSOR, FST_CAPSULE, NULL));
+    return made;
+}
+"""
+
+
+@pytest.mark.parametrize(("document", "code"), blocks("c"))
+def test_c(document: Path, code: str, tmp_path: Path) -> None:
+    """Build a native processor, and give it the record below it."""
+    text = document.read_text()
+    record, result = _BLOCK.findall(text[text.index(code) + len(code) + len("```\n") :])[:2]
+    (processor,) = re.findall(r"^const fst_processor (\w+) =", code, re.MULTILINE)
+    source = tmp_path / "block.c"
+    source.write_text(code + _MODULE.replace("PROCESSOR", processor))
+    stream = RecordStream(processor=native.build(source, tmp_path).capsule)
+    assert stream.feed(record[1].encode()).decode() == result[1]
 
 
 @pytest.mark.parametrize(("document", "code"), blocks("sh"))
