@@ -43,7 +43,7 @@ lint: .venv/dev ## check style and types, and that the core compiles without Cyt
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint forstcore server
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint forstcore server examples
 	$(BIN)/python tests/cython_is_quiet.py
 
 bench: .venv/dev ## run short versions of all benchmarks, with the peers that are installed
