@@ -363,6 +363,22 @@ fst_put_number(fst_output *out, double number)
         out->at = fst_write_number(out->at, number);
 }
 
+/* Writes a value of this record as a processor in Python would write what it reads: without white
+ * space, with only the necessary escapes and with numbers as Python writes them. Of members with one
+ * name the last value counts, in the place of the first. Writes null for an absent value. */
+static inline void
+fst_put_canonical(const fst_record *record, fst_output *out, fst_value value)
+{
+    if (value.kind == FST_NUMBER) {
+        if (fst_room(out, value.text.size + FST_NUMBER_ROOM))
+            out->at = fst_write_normalized(out->at, value.text.start, value.text.size);
+    } else if (value.kind > FST_NUMBER && !value.plain) {
+        record->calls->put_canonical(record, out, &value);
+    } else {
+        fst_put_value(out, value);
+    }
+}
+
 /* Ends a result: one line. It must be one JSON value without line ends. Of that only the first byte
  * is checked: a result that starts with ':' would be taken for a control line, so it makes the
  * record fail as fst_fail does. Of several lines clients could no longer tell which are error

@@ -117,6 +117,7 @@ cdef extern from "forstcore.h" nogil:
     char *fst_write_number(char *to, double number)
     char *fst_write_normalized(char *to, const char *text, Py_ssize_t size)
 
+    bint fst_room(fst_output *out, Py_ssize_t size)
     void fst_put(fst_output *out, const char *bytes, Py_ssize_t size)
     void fst_put_raw(fst_output *out, fst_value value)
     void fst_put_value(fst_output *out, fst_value value)
@@ -124,5 +125,6 @@ cdef extern from "forstcore.h" nogil:
     void fst_put_string(fst_output *out, const char *text, Py_ssize_t size)
     void fst_put_integer(fst_output *out, int64_t number)
     void fst_put_number(fst_output *out, double number)
+    void fst_put_canonical(const fst_record *record, fst_output *out, fst_value value)
     void fst_end(fst_output *out)
     int fst_fail(fst_output *out, const char *message)

@@ -4,6 +4,7 @@
 from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_IsValid, PyCapsule_New
 
 from forstcore._core.access cimport find, find_path, get, is_text, next_item
+from forstcore._core.canonical cimport put_canonical
 from forstcore._core.json cimport bytes_ptr, unescape
 from forstcore.native cimport (
     FST_ABI,
@@ -12,9 +13,7 @@ from forstcore.native cimport (
     fst_end,
     fst_output,
     fst_put,
-    fst_put_value,
     fst_record,
-    fst_value,
 )
 
 cdef enum:
@@ -25,14 +24,9 @@ cdef Py_ssize_t unescape_call(char *to, const char *text, Py_ssize_t size) noexc
     return unescape(<unsigned char *>to, <bytes_ptr>text, size)
 
 
-cdef void put_canonical_call(
-        const fst_record *record, fst_output *output, const fst_value *value) noexcept nogil:
-    fst_put_value(output, value[0])
-
-
 CALLS.find = find
 CALLS.unescape = unescape_call
-CALLS.put_canonical = put_canonical_call
+CALLS.put_canonical = put_canonical
 CALLS.find_path = find_path
 CALLS.get = get
 CALLS.next = next_item

@@ -152,6 +152,21 @@ verbatim(void *state, const fst_record *record, fst_output *out)
     return FST_OK;
 }
 
+/* Writes member "v" in canonical form, twice: behind something else, and beside itself. */
+static int
+canonical(void *state, const fst_record *record, fst_output *out)
+{
+    fst_value value = FST_FIND(record, "v");
+    (void)state;
+    FST_PUT(out, "[");
+    fst_put_canonical(record, out, value);
+    FST_PUT(out, ",");
+    fst_put_canonical(record, out, value);
+    FST_PUT(out, "]");
+    fst_end(out);
+    return FST_OK;
+}
+
 static long alive, made;
 
 static void *
@@ -207,6 +222,7 @@ PROCESSOR(swell)
 PROCESSOR(refuse)
 PROCESSOR(toil)
 PROCESSOR(verbatim)
+PROCESSOR(canonical)
 static const fst_processor count_processor = {FST_ABI, sizeof(fst_processor), "count",
                                               create,  destroy,               count};
 static const fst_processor stateless_processor = {FST_ABI,        sizeof(fst_processor),
@@ -256,6 +272,7 @@ PyInit_cases(void)
         || add(made_module, "repeat", &repeat_processor) || add(made_module, "swell", &swell_processor)
         || add(made_module, "refuse", &refuse_processor) || add(made_module, "toil", &toil_processor)
         || add(made_module, "verbatim", &verbatim_processor)
+        || add(made_module, "canonical", &canonical_processor)
         || add(made_module, "count", &count_processor)
         || add(made_module, "stateless", &stateless_processor)
         || add(made_module, "future", &future_processor)
