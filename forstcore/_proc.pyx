@@ -143,7 +143,7 @@ cdef class RecordStream:
         growth: initial estimate of the output bytes per input byte, from 1 to 64. A low estimate
             costs copies, a high one memory.
         keep_rejected: whether `take_rejected` returns the rejected lines, for any value of
-            `on_error`. Memory: the rejected lines of one call, and 40 bytes for each.
+            `on_error`. Memory: the rejected lines of one call, and about 40 bytes for each.
 
     Attributes:
         growth: output bytes per input byte, as estimated from the last large chunk.

@@ -5,7 +5,7 @@
 # caller has to look for error lines among the results.
 
 from libc.stdio cimport snprintf
-from libc.string cimport memcpy, memset, strlen
+from libc.string cimport memcpy, strlen
 
 from forstcore._core.json cimport (
     AFTER_THE_END,
@@ -35,32 +35,42 @@ from forstcore._core.json cimport (
     Fault,
     bytes_ptr,
 )
-from forstcore._core.rejected cimport Note, Notes, append, room_for
-from forstcore._core.run cimport FAIL, RESERVE, SKIP, Run, has_many_notes
-from forstcore.native cimport FST_MESSAGE
+from forstcore._core.rejected cimport Note, Notes, add_note, append, end_note, texts_of
+from forstcore._core.run cimport FAIL, SKIP, LineStart, Run, has_many_notes
+from forstcore.native cimport FST_MESSAGE, fst_write_integer
 
 from forstcore.errors import RecordError
 
 
+cdef enum:
+    MOST_TEXT = 2 * FST_MESSAGE     # bytes of a native processor's message as UTF-8
+
+
 # ---------------------------------------------------------------- codes and messages
 
-# What follows line number and offset in an error line.
-cdef struct Ending:
-    char text[128]
-    int size
+# A reason to refuse a line. All texts are ASCII that needs no escaping inside JSON.
+cdef struct Explanation:
+    const char *code
+    const char *message
+    unsigned short code_size
+    unsigned short message_size
+    int ending_size
+    char ending[96]             # of the error line, from the comma after the offset
 
-# ASCII that needs no escaping inside JSON.
-cdef const char *CODES[REASONS]
-cdef const char *MESSAGES[REASONS]
-cdef Ending ENDINGS[REASONS]
+cdef Explanation EXPLANATIONS[REASONS]
 
 
-cdef void explain(int reason, const char *code, const char *message) noexcept:
-    cdef Ending *ending = &ENDINGS[reason]
-    CODES[reason] = code
-    MESSAGES[reason] = message
-    ending.size = snprintf(
-        ending.text, sizeof(ending.text), b',"code":"%s","message":"%s"}\n', code, message)
+cdef int explain(int reason, const char *code, const char *message) except -1:
+    cdef Explanation *why = &EXPLANATIONS[reason]
+    why.code = code
+    why.message = message
+    why.code_size = <unsigned short>strlen(code)
+    why.message_size = <unsigned short>strlen(message)
+    why.ending_size = snprintf(
+        why.ending, sizeof(why.ending), b',"code":"%s","message":"%s"}\n', code, message)
+    if why.ending_size >= <int>sizeof(why.ending):
+        raise ValueError("the message is too long")
+    return 0
 
 
 explain(NO_FAULT, "", "")
@@ -88,12 +98,13 @@ explain(INFINITE_NUMBER, "invalid_json", "the number is too large for a double")
 explain(PROCESSOR_FAILED, "processor_failed", "the processor refused the record")
 
 # All codes, each once; a dict keeps their order. The first reason is that there is no fault.
-ERROR_CODES = tuple({CODES[reason].decode(): None for reason in range(1, <int>REASONS)})
+ERROR_CODES = tuple({EXPLANATIONS[reason].code.decode(): None for reason in range(1, <int>REASONS)})
 
 
 cdef object record_error(int reason, long long line, Py_ssize_t offset):
     """Make the exception of a reason."""
-    return RecordError(CODES[reason].decode(), MESSAGES[reason].decode(), line, offset)
+    cdef const Explanation *why = &EXPLANATIONS[reason]
+    return RecordError(why.code.decode(), why.message.decode(), line, offset)
 
 
 cdef dict count_by_code(const long long *faults):
@@ -102,48 +113,98 @@ cdef dict count_by_code(const long long *faults):
     cdef dict counts = {}
     for reason in range(<int>REASONS):
         if faults[reason]:
-            code = CODES[reason].decode()
+            code = EXPLANATIONS[reason].code.decode()
             counts[code] = counts.get(code, 0) + faults[reason]
     return counts
 
 
 # ---------------------------------------------------------------- error lines
 
-cdef unsigned char *write_error(
-        unsigned char *out, long long line, Py_ssize_t offset, int reason) noexcept nogil:
+cdef inline unsigned char *write_error(
+        LineStart *start, unsigned char *out, long long line, Py_ssize_t offset,
+        int reason) noexcept nogil:
     """Write an error line. Needs RESERVE bytes."""
-    cdef const Ending *ending = &ENDINGS[reason]
+    cdef const Explanation *why = &EXPLANATIONS[reason]
+    out = write_place(start, out, line, offset)
+    # A copy of constant size needs no call; the next line overwrites what is too much.
+    memcpy(out, why.ending, sizeof(why.ending))
+    return out + why.ending_size
+
+
+cdef inline unsigned char *write_place(
+        LineStart *start, unsigned char *out, long long line, Py_ssize_t offset) noexcept nogil:
+    """Write the start of an error line, up to the offset."""
+    cdef long long pair = line - start.base
+    if start.base == 0 or pair < 0 or pair >= 100:
+        write_start(start, line)
+        pair = line - start.base
+    memcpy(out, start.text, sizeof(start.text))
+    if start.base:
+        write_pair(out + start.pair_at, <int>pair)
+    return write_number(out + start.size, offset)
+
+
+cdef inline unsigned char *write_number(unsigned char *out, long long number) noexcept nogil:
+    """Write a number that is not negative and most often small."""
+    if number < 10:
+        out[0] = <unsigned char>(c'0' + number)
+        return out + 1
+    if number < 100:
+        write_pair(out, <int>number)
+        return out + 2
+    return <unsigned char *>fst_write_integer(<char *>out, number)
+
+
+cdef inline void write_pair(unsigned char *out, int number) noexcept nogil:
+    """Write a number below 100 with two digits."""
+    out[0] = <unsigned char>(c'0' + number // 10)
+    out[1] = <unsigned char>(c'0' + number % 10)
+
+
+cdef void write_start(LineStart *start, long long line) noexcept nogil:
+    """Write the start of the error line of that input line, for the hundred that it belongs to."""
+    cdef unsigned char *out = start.text
     memcpy(out, b'{"status":"error","line":', 25)
     out = write_number(out + 25, line)
+    start.base = line - line % 100      # below 100, the numbers have different sizes
+    start.pair_at = <int>(out - 2 - start.text)
     memcpy(out, b',"offset":', 10)
-    out = write_number(out + 10, offset)
-    memcpy(out, ending.text, ending.size)
-    return out + ending.size
-
-
-cdef unsigned char *write_number(unsigned char *out, long long number) noexcept nogil:
-    """Write a number that is not negative."""
-    cdef unsigned char digits[20]
-    cdef int at = 20
-    while True:
-        at -= 1
-        digits[at] = <unsigned char>(c'0' + number % 10)
-        number //= 10
-        if number == 0:
-            break
-    memcpy(out, digits + at, 20 - at)
-    return out + 20 - at
+    start.size = <int>(out + 10 - start.text)
 
 
 cdef unsigned char *write_refusal(
-        unsigned char *out, long long line, const char *message) noexcept nogil:
+        LineStart *start, unsigned char *out, long long line, const char *message) noexcept nogil:
     """Write the error line of a record that a native processor refused. Needs RESERVE bytes."""
+    cdef const Explanation *why = &EXPLANATIONS[<int>PROCESSOR_FAILED]
+    cdef Py_ssize_t size = strlen(message)
+    out = write_place(start, out, line, 0)
+    memcpy(out, why.ending, sizeof(why.ending))
+    out += why.ending_size - why.message_size - 3       # up to the static message
+    if is_plain(message, size):
+        memcpy(out, message, size)
+        out += size
+    else:
+        out = write_escaped(out, message)
+    memcpy(out, b'"}\n', 3)
+    return out + 3
+
+
+cdef inline bint is_plain(const char *text, Py_ssize_t size) noexcept nogil:
+    """Return whether a text is ASCII that needs no escaping inside JSON."""
+    cdef bint special = False
+    cdef unsigned char c
+    cdef Py_ssize_t i
+    for i in range(size):       # to the end, without a branch, so that it is compiled to vectors
+        c = <unsigned char>text[i]
+        special |= (c < 0x20) | (c >= 0x7F) | (c == c'"') | (c == c'\\')
+    return not special
+
+
+cdef unsigned char *write_escaped(unsigned char *out, const char *message) noexcept nogil:
+    """Write a message with escapes; one byte is one character, as in Latin-1."""
     cdef unsigned char c
     # Characters of the message: they fit into RESERVE even if each is escaped, in six bytes.
     cdef int left = 50
-    out += snprintf(
-        <char *>out, RESERVE, b'{"status":"error","line":%lld,"offset":0,"code":"%s","message":"',
-        line, CODES[<int>PROCESSOR_FAILED])
     while message[0] and left:
         c = <unsigned char>message[0]
         message += 1
@@ -153,8 +214,7 @@ cdef unsigned char *write_refusal(
         else:
             out[0] = c
             out += 1
-    memcpy(out, b'"}\n', 3)
-    return out + 3
+    return out
 
 
 # ---------------------------------------------------------------- rejected lines
@@ -185,8 +245,8 @@ cdef unsigned char *reject_line(
     if run.on_error == SKIP:
         return out
     if fault.reason == PROCESSOR_FAILED:
-        return write_refusal(out, lines, run.output.message)
-    return write_error(out, lines, fault.place - line, fault.reason)
+        return write_refusal(&run.line_start, out, lines, run.output.message)
+    return write_error(&run.line_start, out, lines, fault.place - line, fault.reason)
 
 
 cdef void reject_long_line(
@@ -204,7 +264,7 @@ cdef void reject_long_line(
             start, size, more, run.max_line_size - size)
     if run.on_error != SKIP:
         run.out = write_error(
-            run.out, run.lines_before + run.lines, run.max_line_size, TOO_LONG)
+            &run.line_start, run.out, run.lines_before + run.lines, run.max_line_size, TOO_LONG)
     if run.on_error == FAIL:
         run.failed_reason = TOO_LONG
         run.failed_offset = run.max_line_size
@@ -215,37 +275,41 @@ cdef void keep_line(
         bytes_ptr start, Py_ssize_t size, bytes_ptr more, Py_ssize_t more_size) noexcept nogil:
     """Keep a line that has been counted as an error, in two pieces, for `take_rejected`."""
     cdef Notes *notes = run.notes
-    cdef const char *message = run.output.message
-    cdef unsigned char text[2 * FST_MESSAGE]
-    cdef Py_ssize_t text_size = 0
+    cdef const Explanation *why = &EXPLANATIONS[reason]
+    cdef Note *note = add_note(notes, MOST_TEXT + size + more_size)
     cdef unsigned char *to
-    cdef Note note
-    memset(&note, 0, sizeof(Note))
+    if note == NULL:
+        return                      # `notes.failed` says so
     note.line = number
-    note.offset = <int>offset
-    note.size = <int>(size + more_size)
-    note.code = CODES[reason]
-    note.code_size = <unsigned short>strlen(CODES[reason])
+    note.code = why.code
+    note.message = why.message
+    note.place = 0
     if run.on_error != SKIP:
         note.place = <int>(results + run.errors - run.lines_out)
+    note.offset = <int>offset
+    note.size = <int>(size + more_size)
+    note.code_size = why.code_size
+    note.message_size = why.message_size
+    to = texts_of(note)
     if reason == PROCESSOR_FAILED:
-        # As in the error line, the message is read as Latin-1: each byte is a character.
-        while message[0]:
-            text_size += utf8_of(<unsigned char>message[0], text + text_size)
-            message += 1
-        note.message_size = <unsigned short>text_size
-    else:
-        note.message = MESSAGES[reason]
-        note.message_size = <unsigned short>strlen(MESSAGES[reason])
-    to = room_for(notes, sizeof(Note) + text_size + note.size)
-    if to == NULL:
-        return                      # `notes.failed` says so
-    to = append(to, &note, sizeof(Note))
-    to = append(to, text, text_size)
-    to = append(to, start, size)
-    append(to, more, more_size)
-    notes.size += <Py_ssize_t>sizeof(Note) + text_size + note.size
-    notes.count += 1
+        note.message = NULL
+        note.message_size = <unsigned short>write_latin_1(to, run.output.message)
+        to += note.message_size
+    append(append(to, start, size), more, more_size)
+    end_note(notes, note)
+
+
+cdef Py_ssize_t write_latin_1(unsigned char *out, const char *message) noexcept nogil:
+    """Write a message as UTF-8, return its size; as in error lines, one byte is one character."""
+    cdef Py_ssize_t size = strlen(message)
+    cdef Py_ssize_t written = 0
+    if is_plain(message, size):
+        memcpy(out, message, size)
+        return size
+    while message[0]:
+        written += utf8_of(<unsigned char>message[0], out + written)
+        message += 1
+    return written
 
 
 cdef inline int utf8_of(unsigned char c, unsigned char *out) noexcept nogil:

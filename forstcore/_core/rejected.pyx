@@ -1,13 +1,12 @@
 # Rejected lines, separate from the results: what was wrong, where, and the bytes of each line.
 #
-# The core records them without the GIL, in one growing piece of memory: 40 bytes and the line
+# The core records them without the GIL, in one growing piece of memory: about 40 bytes and the line
 # itself. Iteration makes Python objects of them.
 
 from typing import NamedTuple
 
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from libc.string cimport memset
+from cpython.bytes cimport PyBytes_AS_STRING
 
 cdef enum:
     TEXT_LIMIT = 65535
@@ -32,7 +31,7 @@ class RejectedLine(NamedTuple):
 
 
 # Looked up once, not for each line.
-cdef object make_line = RejectedLine._make
+cdef object make_line = tuple.__new__
 
 
 cdef class RejectedLines:
@@ -56,22 +55,32 @@ cdef class RejectedLines:
         return self.notes.count
 
     def __iter__(self):
+        cdef const Note *note
         cdef Py_ssize_t at = 0
-        cdef Py_ssize_t end = self.notes.size
-        cdef Note note
-        while at < end:
-            memcpy(&note, self.notes.start + at, sizeof(Note))
-            at += sizeof(Note)
-            code = self.text(at, note.code, note.code_size)
+        cdef const char *last_code = NULL
+        cdef const char *last_message = NULL
+        cdef const char *text
+        cdef str code = ""
+        cdef str message = ""
+        while at < self.notes.size:
+            note = note_at(&self.notes, at)
+            at += note_size(note)
+            text = <const char *>texts_of(note)
+            # Most texts are static and the same as those of the line before.
             if note.code == NULL:
-                at += note.code_size
-            message = self.text(at, note.message, note.message_size)
+                code = text[:note.code_size].decode()
+                text += note.code_size
+            elif note.code != last_code:
+                code = note.code[:note.code_size].decode()
+            last_code = note.code
             if note.message == NULL:
-                at += note.message_size
-            raw = self.text(at, NULL, note.size)
-            at += note.size
-            yield make_line((
-                note.line, note.offset, code.decode(), message.decode("utf-8", "replace"), raw))
+                message = text[:note.message_size].decode("utf-8", "replace")
+                text += note.message_size
+            elif note.message != last_message:
+                message = note.message[:note.message_size].decode()
+            last_message = note.message
+            yield make_line(
+                RejectedLine, (note.line, note.offset, code, message, text[:note.size]))
 
     @property
     def size(self):
@@ -80,13 +89,13 @@ cdef class RejectedLines:
     @property
     def places(self):
         cdef list places = []
+        cdef const Note *note
         cdef Py_ssize_t at = 0
-        cdef Note note
         while at < self.notes.size:
-            memcpy(&note, self.notes.start + at, sizeof(Note))
+            note = note_at(&self.notes, at)
+            at += note_size(note)
             if note.place:
                 places.append(note.place)
-            at += note_size(&note)
         return places
 
     def add(self, long long line, int offset, code, message, bytes raw not None, int place, /):
@@ -98,25 +107,22 @@ cdef class RejectedLines:
         """
         cdef bytes code_text = code.encode()
         cdef bytes message_text = message.encode("utf-8", "replace")[:TEXT_LIMIT]
-        cdef Note note
-        memset(&note, 0, sizeof(Note))
-        note.line = line
-        note.place = place
-        note.offset = offset
-        note.code_size = <unsigned short>len(code_text)
-        note.message_size = <unsigned short>len(message_text)
-        note.size = <int>len(raw)
-        cdef unsigned char *to
+        cdef Note *note
         with cython.critical_section(self):
-            to = room_for(&self.notes, note_size(&note))
-            if to == NULL:
+            note = add_note(&self.notes, len(code_text) + len(message_text) + len(raw))
+            if note == NULL:
                 raise MemoryError()
-            to = append(to, &note, sizeof(Note))
-            to = append(to, PyBytes_AS_STRING(code_text), note.code_size)
+            note.line = line
+            note.code = note.message = NULL
+            note.place = place
+            note.offset = offset
+            note.size = <int>len(raw)
+            note.code_size = <unsigned short>len(code_text)
+            note.message_size = <unsigned short>len(message_text)
+            to = append(texts_of(note), PyBytes_AS_STRING(code_text), note.code_size)
             to = append(to, PyBytes_AS_STRING(message_text), note.message_size)
             append(to, PyBytes_AS_STRING(raw), note.size)
-            self.notes.size += note_size(&note)
-            self.notes.count += 1
+            end_note(&self.notes, note)
 
     def extend(self, RejectedLines others not None, int before, /):
         """Append the rejected lines of an output that is appended to this one's output.
@@ -125,7 +131,7 @@ cdef class RejectedLines:
             others: the lines.
             before: number of lines in the output before theirs.
         """
-        cdef Note note
+        cdef Note *note
         cdef Py_ssize_t at = self.notes.size
         cdef unsigned char *to = room_for(&self.notes, others.notes.size)
         if to == NULL:
@@ -134,29 +140,21 @@ cdef class RejectedLines:
         self.notes.size += others.notes.size
         self.notes.count += others.notes.count
         while before and at < self.notes.size:
-            memcpy(&note, self.notes.start + at, sizeof(Note))
+            note = note_at(&self.notes, at)
+            at += note_size(note)
             if note.place:
                 note.place += before
-                memcpy(self.notes.start + at, &note, sizeof(Note))
-            at += note_size(&note)
 
     cdef int take_over(self, Notes *notes) except -1:
-        """Move the notes here."""
+        """Move the notes here, without memory that they do not use."""
+        cdef void *shrunk = PyMem_RawRealloc(notes.start, notes.size)
         self.notes = notes[0]
+        if shrunk != NULL:
+            self.notes.start = <unsigned char *>shrunk
+            self.notes.room = notes.size
+        # 1/16 more than this call needed.
+        notes.expected = notes.size + notes.size // 16
+        self.notes.expected = 0
         notes.start = NULL
         notes.size = notes.room = notes.count = 0
         return 0
-
-    cdef bytes text(self, Py_ssize_t at, const char *known, Py_ssize_t size):
-        if known != NULL:
-            return known[:size]
-        return PyBytes_FromStringAndSize(<char *>self.notes.start + at, size)
-
-
-cdef Py_ssize_t note_size(const Note *note) noexcept:
-    """Return the bytes of a note with the texts and the line that follow it."""
-    return (
-        <Py_ssize_t>sizeof(Note) + note.size
-        + (note.code_size if note.code == NULL else 0)
-        + (note.message_size if note.message == NULL else 0)
-    )

@@ -25,6 +25,15 @@ cdef enum RunStatus:
     RUN_NO_MEMORY               # no room for a native processor's results
 
 
+# The text of an error line up to the offset. It fits a hundred consecutive input lines, whose
+# numbers differ by two digits.
+cdef struct LineStart:
+    long long base           # the first of these numbers, a multiple of 100; 0 if it fits one only
+    int pair_at              # where the two digits are
+    int size                 # bytes of the text
+    unsigned char text[56]
+
+
 cdef struct Run:
     bytes_ptr pos            # start of the next line
     bytes_ptr end            # end of the whole lines: the byte before it is an LF
@@ -51,6 +60,7 @@ cdef struct Run:
     Notes *notes             # rejected lines are kept here; NULL to keep none
     Py_ssize_t most          # no line is begun once the output has so many bytes; 0: no bound
     long long lines_out      # result and error lines of earlier calls
+    LineStart line_start     # of the last error line
 
 
 cdef inline bint has_many_notes(const Run *run) noexcept nogil:

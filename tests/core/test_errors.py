@@ -257,3 +257,19 @@ def test_places_are_ints_and_texts_are_str() -> None:
         parse_record(b"[]")
     types = {name: type(value) for name, value in vars(caught.value).items()}
     assert types == {"code": str, "message": str, "line": int, "offset": int}
+
+
+@pytest.mark.parametrize("first", [1, 88, 9_985, 999_999_990, 2**62])
+@pytest.mark.parametrize("step", [1, 7, 100, 101])
+def test_error_lines_have_the_number_of_their_line(first: int, step: int) -> None:
+    stream = RecordStream(on_error="emit", first_line=first)
+    output = stream.feed((b"x\n" + b"\n" * (step - 1)) * 230)
+    numbers = [json.loads(line)["line"] for line in output.splitlines()]
+    assert numbers == list(range(first, first + 230 * step, step))
+
+
+@pytest.mark.parametrize("offset", [0, 9, 10, 99, 100, 999, 1000, 123_456])
+def test_error_lines_have_the_offset_of_the_error(offset: int) -> None:
+    stream = RecordStream(on_error="emit")
+    (line,) = stream.feed(b" " * offset + b"x\n").splitlines()
+    assert json.loads(line)["offset"] == offset
