@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+import threading
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from types import ModuleType
 
 from forstcore._proc import RecordStream, process_block, scan_path, scan_paths, use_scan_path
+from tests.servers import wait_until
 
 from .reference import OnError
 
@@ -71,3 +75,31 @@ def on_every_path(data: bytes | memoryview) -> dict[str, bytes]:
 def differing(outputs: dict[str, bytes]) -> list[str]:
     """Name the scan paths whose output is not that of the portable one."""
     return [path for path, output in outputs.items() if output != outputs["portable"]]
+
+
+HOLD = b'{"hold":true}\n'
+"""A record that keeps the processor `hold` of `tests/native` in a call."""
+
+
+@contextlib.contextmanager
+def held(cases: ModuleType, stream: RecordStream, data: bytes = b"") -> Iterator[list[bytes]]:
+    """Run the block while another thread is in `feed` of a stream with the processor `hold`.
+
+    Args:
+        cases: the native processors.
+        stream: the stream.
+        data: more input of the call after `HOLD`.
+
+    Yields:
+        The results of the call, after the block.
+    """
+    chunk = HOLD + data.ljust(1 << 15, b"\n")  # The GIL is kept for small chunks.
+    results: list[bytes] = []
+    thread = threading.Thread(target=lambda: results.append(stream.feed(chunk)))
+    thread.start()
+    try:
+        wait_until(cases.is_holding)
+        yield results
+    finally:
+        cases.release()
+        thread.join()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import gc
 import pickle
-import threading
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -16,6 +15,8 @@ from forstcore import Filter, LineSplitter, RecordStream, StreamStateError
 from forstcore._proc import Batcher
 from server.http._chunked import ChunkedDecoder
 
+from .driver import held
+
 LINE = b'{"id":"1","data":"x","b":[1,2,3]}\n'
 MAKERS: dict[str, Callable[[], Any]] = {
     "RecordStream": RecordStream,
@@ -23,13 +24,6 @@ MAKERS: dict[str, Callable[[], Any]] = {
     "Batcher": Batcher,
     "Filter": lambda: Filter({"id": "1"}),
 }
-
-
-def feed_in_thread(stream: RecordStream, chunk: bytes) -> tuple[threading.Thread, list[bytes]]:
-    results: list[bytes] = []
-    thread = threading.Thread(target=lambda: results.append(stream.feed(chunk)))
-    thread.start()
-    return thread, results
 
 
 @pytest.mark.parametrize("name", MAKERS)
@@ -49,29 +43,22 @@ def test_a_second_init_changes_nothing() -> None:
     )
 
 
-def test_init_while_another_thread_is_in_feed() -> None:
+def test_init_while_another_thread_is_in_feed(cases: ModuleType) -> None:
     wanted = {f"a{number}": {"ne": number} for number in range(100)}
-    stream = RecordStream(filter=Filter(wanted))
-    thread, results = feed_in_thread(stream, LINE * 50_000)
-    refused = 0
-    while thread.is_alive():
-        with pytest.raises(StreamStateError):
-            stream.__init__(filter=Filter({"b": 1}))  # type: ignore[misc]
-        refused += 1
-        gc.collect(0)
-    thread.join()
-    assert refused
-    assert results[0].count(b"\n") == 50_000
+    stream = RecordStream(filter=Filter(wanted), processor=cases.hold)
+    with held(cases, stream, LINE * 1000) as results:
+        for _ in range(100):
+            with pytest.raises(StreamStateError):
+                stream.__init__(filter=Filter({"b": 1}))  # type: ignore[misc]
+            gc.collect(0)
+    assert results[0].count(b"\n") == 1001
 
 
-def test_a_first_filter_is_not_set_while_another_thread_is_in_feed() -> None:
-    stream = RecordStream()
-    thread, results = feed_in_thread(stream, LINE * 200_000)
-    while thread.is_alive():
-        with pytest.raises(StreamStateError):
-            stream.__init__(filter=Filter({"id": "2"}), on_error="fail")  # type: ignore[misc]
-    thread.join()
-    assert results[0].count(b"\n") == 200_000
+def test_a_first_filter_is_not_set_while_another_thread_is_in_feed(cases: ModuleType) -> None:
+    stream = RecordStream(processor=cases.hold)
+    with held(cases, stream, LINE * 1000) as results, pytest.raises(StreamStateError):
+        stream.__init__(filter=Filter({"id": "2"}), on_error="fail")  # type: ignore[misc]
+    assert results[0].count(b"\n") == 1001
 
 
 CLASSES: list[Any] = [RecordStream, LineSplitter, Batcher]
@@ -142,18 +129,11 @@ def test_a_native_processor_outlives_its_stream_in_a_cycle(cases: ModuleType) ->
     assert cases.states() == (made + 1, live)
 
 
-def test_two_threads_in_one_stream() -> None:
-    stream = RecordStream()
-    thread, results = feed_in_thread(stream, LINE * 200_000)
-    refused = 0
-    while thread.is_alive():
-        try:
-            stream.feed(b"")
-        except StreamStateError:
-            refused += 1
-    thread.join()
-    assert refused
-    assert results[0].count(b"\n") == 200_000
+def test_two_threads_in_one_stream(cases: ModuleType) -> None:
+    stream = RecordStream(processor=cases.hold)
+    with held(cases, stream, LINE * 1000) as results, pytest.raises(StreamStateError):
+        stream.feed(b"")
+    assert results[0].count(b"\n") == 1001
 
 
 def test_the_decoder_checks_what_it_is_given() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from types import ModuleType
 from typing import Any, Literal
 
@@ -20,6 +19,8 @@ from forstcore import (
     parse_record,
 )
 from forstcore.errors import RecordError
+
+from .driver import held
 
 MOST = 30
 LINES = [
@@ -181,20 +182,11 @@ def test_memory_is_bounded_by_the_call() -> None:
     assert stream.errors == 1
 
 
-def test_another_thread_cannot_take_while_a_call_runs() -> None:
-    stream = RecordStream(keep_rejected=True)
-    data = b"x\n" * 500_000
-    refused = 0
-    thread = threading.Thread(target=stream.feed, args=(data,))
-    thread.start()
-    while thread.is_alive():
-        try:
-            stream.take_rejected()
-        except StreamStateError:
-            refused += 1
-    thread.join()
-    assert refused
-    assert stream.errors == 500_000
+def test_another_thread_cannot_take_while_a_call_runs(cases: ModuleType) -> None:
+    stream = RecordStream(keep_rejected=True, processor=cases.hold)
+    with held(cases, stream, b"x\n" * 1000), pytest.raises(StreamStateError):
+        stream.take_rejected()
+    assert stream.errors == 1000
 
 
 def test_lines_of_several_outputs_together() -> None:

@@ -211,6 +211,20 @@ toil(void *state, const fst_record *record, fst_output *out)
     return twin(state, record, out);
 }
 
+static volatile int holding;
+
+/* Holds its stream at a record with member "hold" until `release` is called. */
+static int
+hold(void *state, const fst_record *record, fst_output *out)
+{
+    if (FST_FIND(record, "hold").kind != FST_ABSENT) {
+        holding = 1;
+        while (holding)
+            ;
+    }
+    return twin(state, record, out);
+}
+
 #define PROCESSOR(name) \
     static const fst_processor name##_processor = {FST_ABI, sizeof(fst_processor), #name, NULL, \
                                                    NULL,    name};
@@ -223,6 +237,7 @@ PROCESSOR(refuse)
 PROCESSOR(toil)
 PROCESSOR(verbatim)
 PROCESSOR(canonical)
+PROCESSOR(hold)
 static const fst_processor count_processor = {FST_ABI, sizeof(fst_processor), "count",
                                               create,  destroy,               count};
 static const fst_processor stateless_processor = {FST_ABI,        sizeof(fst_processor),
@@ -244,7 +259,24 @@ states(PyObject *self, PyObject *arguments)
     return Py_BuildValue("ll", made, alive);
 }
 
+static PyObject *
+is_holding(PyObject *self, PyObject *arguments)
+{
+    (void)self, (void)arguments;
+    return PyBool_FromLong(holding);
+}
+
+static PyObject *
+release(PyObject *self, PyObject *arguments)
+{
+    (void)self, (void)arguments;
+    holding = 0;
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef methods[] = {{"states", states, METH_NOARGS, "How many were made, and live."},
+                                {"is_holding", is_holding, METH_NOARGS, "Whether a stream is held."},
+                                {"release", release, METH_NOARGS, "Let the stream go on."},
                                 {NULL, NULL, 0, NULL}};
 
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "cases", NULL, -1, methods,
@@ -273,6 +305,7 @@ PyInit_cases(void)
         || add(made_module, "refuse", &refuse_processor) || add(made_module, "toil", &toil_processor)
         || add(made_module, "verbatim", &verbatim_processor)
         || add(made_module, "canonical", &canonical_processor)
+        || add(made_module, "hold", &hold_processor)
         || add(made_module, "count", &count_processor)
         || add(made_module, "stateless", &stateless_processor)
         || add(made_module, "future", &future_processor)
