@@ -165,11 +165,11 @@ process(void *memory, const fst_record *record, fst_output *out)
         return fst_fail(out, "no request.path");
 
     FST_PUT(out, "{\"time\":");
-    fst_put_value(out, fst_find_path(record, &paths[TIME]));
+    fst_put_canonical(record, out, fst_find_path(record, &paths[TIME]));
     FST_PUT(out, ",\"trace\":");
-    fst_put_value(out, fst_find_path(record, &paths[TRACE]));
+    fst_put_canonical(record, out, fst_find_path(record, &paths[TRACE]));
     FST_PUT(out, ",\"method\":");
-    fst_put_value(out, fst_find_path(record, &paths[METHOD]));
+    fst_put_canonical(record, out, fst_find_path(record, &paths[METHOD]));
     FST_PUT(out, ",\"route\":");
     if (!put_route(state, record, out, path))
         return fst_fail(out, "no memory for request.path");
@@ -181,7 +181,7 @@ process(void *memory, const fst_record *record, fst_output *out)
     const char *country = country_name(fst_find_path(record, &paths[COUNTRY]));
     fst_put_string(out, country, (ptrdiff_t)strlen(country));
     FST_PUT(out, ",\"city\":");
-    fst_put_value(out, fst_find_path(record, &paths[CITY]));
+    fst_put_canonical(record, out, fst_find_path(record, &paths[CITY]));
     FST_PUT(out, "}");
     fst_end(out);
     return FST_OK;
