@@ -11,7 +11,8 @@ from forstcore._core.members cimport (
     set_absent,
     unescapes_to,
 )
-from forstcore._core.template cimport RecordReader
+from forstcore._core.reader cimport RecordReader
+from forstcore._core.shapes cimport FST_RECORD, FST_START, Shapes, find_node
 from forstcore.native cimport (
     FST_ABSENT,
     FST_OBJECT,
@@ -83,10 +84,30 @@ cdef const char *read_index(const char *p, Py_ssize_t *index) noexcept nogil:
     return p + 1 if p > start and p[0] == c']' else NULL
 
 
+cdef int node_at(const Shapes *shapes, const char *path) noexcept nogil:
+    """Return the node at a path; FST_START if no record had it yet, or if it is within a value."""
+    cdef int node = FST_RECORD
+    cdef const char *end
+    while True:
+        end = name_end(path)
+        node = find_node(shapes, node, <const unsigned char *>path, end - path)
+        if node == FST_START or end[0] == 0:
+            return node
+        if end[0] != c'.' or shapes.nodes[node].opaque:
+            return FST_START
+        path = end + 1
+
+
 cdef void find_path(const fst_record *record, fst_path *path, fst_value *value) noexcept nogil:
     cdef const char *name = path.text
     cdef const char *p = name_end(name)
     cdef Py_ssize_t index
+    if record.shape != 0:
+        path.place = node_at((<const RecordReader *>record).shapes, name)
+        if path.place != FST_START:
+            path.shape = record.shape
+            value[0] = record.values[path.place]
+            return
     value[0] = fst_find(record, name, p - name)
     while value.kind != FST_ABSENT and p[0] != 0:
         if p[0] == c'.':

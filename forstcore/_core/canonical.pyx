@@ -19,8 +19,8 @@ from forstcore._core.duplicates cimport (
 )
 from forstcore._core.json cimport bytes_ptr, copy_string, is_digit, skip_space, unescape
 from forstcore._core.members cimport escape_size
+from forstcore._core.reader cimport RecordReader
 from forstcore._core.scan cimport fst_copy_plain
-from forstcore._core.template cimport RecordReader
 from forstcore.native cimport (
     FST_NUMBER_ROOM,
     FST_STRING,

@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t, uint64_t
 
 from forstcore._core.json cimport bytes_ptr
-from forstcore.native cimport FST_MEMBERS, fst_record, fst_span
+from forstcore.native cimport fst_record, fst_span
 
 
 cdef enum Operator:
@@ -61,18 +61,11 @@ cdef struct Mark:
     signed char counted      # 1: its condition is met; -1: it is not; 0: not counted
 
 
-# Where a record has the members that the filter names at its first level. A record that is written
-# like the one before has them at the same places, so they are looked up once for all of these.
-cdef struct Named:
-    int seen                 # members that have been looked up, from the last on
-    int count                # of these, how many the filter names
-    int members[FST_MEMBERS]  # their places in the record
-    const Node *nodes[FST_MEMBERS]  # the nodes that have their names
-
-
 cdef bint is_wanted(
-    const Program *program, Mark *marks, Named *named, const fst_record *record,
-    bytes_ptr limit, int path) noexcept nogil
+    const Program *program, Mark *marks, const fst_record *record, bytes_ptr limit,
+    int path) noexcept nogil
+cdef int child_named(
+    const Program *program, int parent, const char *name, Py_ssize_t size) noexcept nogil
 
 
 cdef class Filter:

@@ -101,6 +101,21 @@ cdef int search(const Evaluation *state, const Node *node, const fst_member *mem
     return 0
 
 
+cdef int child_named(
+        const Program *program, int parent, const char *name, Py_ssize_t size) noexcept nogil:
+    """Return the node below `parent` for members with a name, which is unescaped; -1 for none."""
+    cdef Evaluation state
+    cdef fst_member member
+    cdef int child
+    state.nodes = program.nodes
+    member.name.start = name
+    member.name.size = size
+    # Text that is not ASCII is compared like ASCII, and there are no escapes.
+    member.plain = True
+    child = child_of(&state, parent, &member)
+    return child if child else -1
+
+
 cdef void unmark(Evaluation *state, int number) noexcept nogil:
     """Undo the count of a node's condition, and the marks of all nodes below it.
 
@@ -184,44 +199,6 @@ cdef void scan_object(Evaluation *state, int parent, bytes_ptr p) noexcept nogil
             p = skip_space(p + 1)
 
 
-cdef bint find_next_named(
-        const Evaluation *state, const fst_record *record, Named *named) noexcept nogil:
-    """Find one more member that the filter names; return whether there is one."""
-    cdef int child, i
-    while named.seen < record.count:
-        named.seen += 1         # from the last on, which counts where a name comes again
-        child = child_of(state, 0, &record.members[record.count - named.seen])
-        for i in range(named.count):
-            if named.nodes[i] == &state.nodes[child]:
-                child = 0
-        if child:
-            named.nodes[named.count] = &state.nodes[child]
-            named.members[named.count] = record.count - named.seen
-            named.count += 1
-            if named.count == state.nodes[0].count:
-                named.seen = record.count
-            return True
-    return False
-
-
-cdef inline void check_members(
-        Evaluation *state, const fst_record *record, Named *named) noexcept nogil:
-    """As `scan_object`, for a record whose members are all in `record.members`."""
-    cdef const fst_value *value
-    cdef const Node *node
-    cdef int i = 0
-    while state.failed == 0 and (
-            i < named.count
-            or named.seen < record.count and find_next_named(state, record, named)):
-        node = named.nodes[i]
-        value = &record.members[named.members[i]].value
-        count_condition(state, node.condition, value)
-        if value.kind == FST_OBJECT and node.count:
-            scan_object(state, <int>(node - state.nodes), <bytes_ptr>value.text.start)
-            clear_marks(state, <int>(node - state.nodes))
-        i += 1
-
-
 cdef void clear_marks(Evaluation *state, int number) noexcept nogil:
     """Make the marks below a node zero, and keep the counts."""
     cdef int met = state.met
@@ -232,12 +209,11 @@ cdef void clear_marks(Evaluation *state, int number) noexcept nogil:
 
 
 cdef bint is_wanted(
-        const Program *program, Mark *marks, Named *named, const fst_record *record,
-        bytes_ptr limit, int path) noexcept nogil:
+        const Program *program, Mark *marks, const fst_record *record, bytes_ptr limit,
+        int path) noexcept nogil:
     """Whether a record meets all conditions.
 
-    `marks` has one for each node; all are zero before and after. `named` starts with zeros;
-    keep it for the next record if that has members with the same names.
+    `marks` has one for each node; all are zero before and after.
     """
     cdef Evaluation state
     state.nodes = program.nodes
@@ -245,11 +221,8 @@ cdef bint is_wanted(
     state.met = state.failed = 0
     state.limit = limit
     state.path = path
-    if record.more:
-        scan_object(&state, 0, <bytes_ptr>record.text.start)
-        clear_marks(&state, 0)
-    else:
-        check_members(&state, record, named)
+    scan_object(&state, 0, <bytes_ptr>record.text.start)
+    clear_marks(&state, 0)
     return state.failed == 0 and state.met == program.needed
 
 

@@ -9,6 +9,7 @@
 
 from libc.string cimport memchr, memcpy
 
+from forstcore._core.marks cimport fst_utf8_size
 from forstcore._core.scan cimport FST_AVX2, fst_copy_plain, fst_copy_string, fst_hex4
 
 ctypedef const unsigned char *bytes_ptr
@@ -68,36 +69,6 @@ cdef inline bytes_ptr refuse_cut(
     return refuse(fault, reason, place)
 
 
-cdef inline int utf8_size(bytes_ptr p) noexcept nogil:
-    """Return the bytes of the character at `p`, 0 if it is not UTF-8 (Unicode, table 3-7)."""
-    cdef unsigned char c = p[0]
-    cdef unsigned char lowest = 0x80
-    cdef unsigned char highest = 0xBF
-    cdef int size, i
-    if c < 0xC2 or c > 0xF4:
-        return 0
-    if c < 0xE0:
-        size = 2
-    elif c < 0xF0:
-        size = 3
-        if c == 0xE0:
-            lowest = 0xA0
-        elif c == 0xED:
-            highest = 0x9F
-    else:
-        size = 4
-        if c == 0xF0:
-            lowest = 0x90
-        elif c == 0xF4:
-            highest = 0x8F
-    if p[1] < lowest or p[1] > highest:
-        return 0
-    for i in range(2, size):
-        if p[i] & 0xC0 != 0x80:
-            return 0
-    return size
-
-
 cdef inline bytes_ptr check_string(
         bytes_ptr p, bytes_ptr limit, int path, Fault *fault) noexcept nogil:
     """Return the closing quote of the string whose contents continue at `p`, or NULL and why."""
@@ -107,7 +78,7 @@ cdef inline bytes_ptr check_string(
         if p[0] == c'"':
             return p
         if p[0] >= 0x80:
-            size = utf8_size(p)
+            size = fst_utf8_size(p)
             if size == 0:
                 return refuse(fault, BAD_UTF8, p)
             p += size

@@ -2,7 +2,7 @@
 
 from forstcore._core.json cimport Fault, bytes_ptr
 from forstcore._core.run cimport Run
-from forstcore._core.template cimport RecordReader
+from forstcore._core.reader cimport RecordReader
 
 cdef int run_built_in(Run *run) noexcept nogil
 cdef int run_records(Run *run) noexcept nogil

@@ -1,12 +1,13 @@
 # The compiled loops: whole lines in, results and error lines out.
 #
 # They run without the GIL and touch no Python object. `run_built_in` is for the built-in processor
-# alone. `run_records` is for filters and native processors, which need the members of each record:
-# `read_alike` reads a record that is written like the one before, `read_record` any other.
+# alone, `run_records` for filters and native processors. Records that have the usual members of the
+# built-in processor and no others are copied as they are read; `read_marked` reads any other, and
+# `read_record` parses what both do not take.
 
-from forstcore._core.built_in cimport Record, fast_line, parse_line, write_result
+from forstcore._core.built_in cimport Record, Span, fast_line, parse_line, write_result
 from forstcore._core.error_lines cimport reject_line
-from forstcore._core.filter cimport Named, is_wanted
+from forstcore._core.filter cimport is_wanted
 from forstcore._core.json cimport (
     AFTER_THE_END,
     BLANK,
@@ -21,7 +22,18 @@ from forstcore._core.json cimport (
     value_end,
 )
 from forstcore._core.members cimport read_object
-from forstcore._core.native_processors cimport CALLS
+from forstcore._core.native_processors cimport CALLS, pass_on
+from forstcore._core.reader cimport (
+    WORTH_LEARNING,
+    RecordReader,
+    begin_marks,
+    begin_records,
+    end_records,
+    go_on,
+    list_members,
+    marked_end,
+    read_marked,
+)
 from forstcore._core.run cimport (
     RESERVE,
     RUN_DONE,
@@ -31,16 +43,24 @@ from forstcore._core.run cimport (
     Run,
 )
 from forstcore._core.scan cimport fst_next_lf
-from forstcore._core.template cimport RecordReader, begin_records, read_alike, remember_gaps
-from forstcore.native cimport FST_OK, fst_fail, fst_output
+from forstcore._core.shapes cimport FST_START, Shapes
+from forstcore._core.wanted cimport meets_filter
+from forstcore.native cimport (
+    FST_ABSENT,
+    FST_NULL,
+    FST_OK,
+    FST_STRING,
+    fst_fail,
+    fst_output,
+    fst_value,
+)
 
 
 cdef int read_record(
         RecordReader *reader, bytes_ptr p, bytes_ptr lf, Fault *fault) noexcept nogil:
     """Parse the line [p, lf), which an LF follows; return why it is no record, or 0."""
     cdef bytes_ptr value
-    cdef bytes_ptr line = p
-    reader.gap_count = 0
+    reader.record.shape = 0
     fault.reason = NO_FAULT
     p = skip_space(p)
     if p == lf:
@@ -60,27 +80,32 @@ cdef int read_record(
     p = skip_space(p)
     if p != lf:
         refuse(fault, AFTER_THE_END, p)
-    elif fault.reason == NO_FAULT:
-        remember_gaps(reader, line, lf)
     return fault.reason
 
 
 cdef inline int use_record(
-        Run *run, RecordReader *reader, Named *named, bytes_ptr line, bytes_ptr lf,
+        Run *run, RecordReader *reader, bint marked, bytes_ptr line, bytes_ptr lf,
         Fault *fault) noexcept nogil:
-    """Filter and process the record that has been read from [line, lf).
+    """Filter and process the record that has been read from [line, lf), by its marks or not.
 
     Results go to `run.output`. Returns why the record was refused, or 0.
     """
     cdef fst_output *output = &run.output
     cdef Record record
     cdef unsigned char *out
+    cdef bint wanted
     cdef int status
-    if run.filter != NULL and not is_wanted(
-            run.filter, run.marks, named, &reader.record, reader.limit, reader.path):
-        run.filtered += 1
-        return NO_FAULT
+    if run.filter != NULL:
+        if marked:
+            wanted = meets_filter(reader.shapes)
+        else:
+            wanted = is_wanted(run.filter, run.marks, &reader.record, reader.limit, reader.path)
+        if not wanted:
+            run.filtered += 1
+            return NO_FAULT
     if run.processor != NULL:
+        if marked and run.processor.process != pass_on:
+            list_members(reader)
         output.line = output.first = output.at
         output.results = 0
         status = run.processor.process(run.state, &reader.record, output)
@@ -88,7 +113,11 @@ cdef inline int use_record(
             run.results += output.results
             return NO_FAULT
         return drop_results(output, status, line, fault)
-    out = fast_line(line, lf, reader.limit, reader.path, <unsigned char *>output.at)
+    out = NULL
+    if marked:
+        out = write_marked(reader.shapes, <unsigned char *>output.at)
+    if out == NULL:
+        out = fast_line(line, lf, reader.limit, reader.path, <unsigned char *>output.at)
     if out == NULL:
         if parse_line(line, lf, reader.limit, reader.path, &record, fault) != NO_FAULT:
             return fault.reason
@@ -96,6 +125,31 @@ cdef inline int use_record(
     output.at = <char *>out
     run.results += 1
     return NO_FAULT
+
+
+cdef inline bint is_text_or_null(
+        const Shapes *shapes, int node, Span *span) noexcept nogil:
+    """Whether a member is a string, null or absent; give its text."""
+    cdef const fst_value *value = &shapes.reader.values[node]
+    span.size = 0
+    if node == FST_START or value.kind == FST_ABSENT or value.kind == FST_NULL:
+        return True
+    span.start = <bytes_ptr>value.text.start
+    span.size = value.text.size
+    return value.kind == FST_STRING
+
+
+cdef inline unsigned char *write_marked(const Shapes *shapes, unsigned char *out) noexcept nogil:
+    """Write the result of the built-in processor for the record that has been read.
+
+    Returns NULL if the record is not one for it.
+    """
+    cdef Record record
+    record.id.start = record.data.start = out   # anything: they may be empty
+    if is_text_or_null(shapes, shapes.id, &record.id) and is_text_or_null(
+            shapes, shapes.data, &record.data):
+        return write_result(out, &record)
+    return NULL
 
 
 cdef int drop_results(
@@ -126,21 +180,45 @@ cdef int run_built_in(Run *run) noexcept nogil:
     cdef int status = RUN_DONE
     cdef long long lines = run.lines
     cdef long long records = 0
+    cdef bint usual = True      # whether the last record was one for `fast_line`
+    cdef RecordReader reader
     cdef Record record
     cdef Fault fault
+    begin_records(&reader, &CALLS, limit, path)
     while p < end and status == RUN_DONE:
         if run.out_end - out < end - p + RESERVE:
             status = RUN_FULL
             break
-        lf = fst_next_lf(p, limit, path)
         lines += 1
+        lf = NULL
+        line_out = NULL
+        if not usual and reader.shapes != NULL:
+            lf = marked_end(&reader, p)
+            if lf != NULL:
+                if lf - p <= run.max_line_size and read_marked(&reader, p, lf):
+                    line_out = write_marked(reader.shapes, out)
+                go_on(&reader)
+                if line_out != NULL:
+                    out = line_out
+                    records += 1
+                    p = lf + 1
+                    continue
+        if lf == NULL:
+            lf = fst_next_lf(p, limit, path)
         if lf - p <= run.max_line_size:
             line_out = fast_line(p, lf, limit, path, out)
             if line_out != NULL:
+                usual = True
                 out = line_out
                 records += 1
                 p = lf + 1
                 continue
+            if usual:
+                usual = False
+                if reader.shapes == NULL and end - p >= WORTH_LEARNING:
+                    begin_marks(&reader, NULL)
+                elif reader.shapes != NULL:
+                    reader.lost = True
             start = skip_byte_order_mark(p, run.lines_before + lines)
             parse_line(start, lf, limit, path, &record, &fault)
         else:
@@ -153,6 +231,7 @@ cdef int run_built_in(Run *run) noexcept nogil:
             if run.failed_reason != NO_FAULT:
                 status = RUN_FAILED
         p = lf + 1
+    end_records(&reader)
     run.lines = lines
     run.records += records
     run.results += records
@@ -170,12 +249,14 @@ cdef int run_records(Run *run) noexcept nogil:
     cdef fst_output *output = &run.output
     cdef int status = RUN_DONE
     cdef int reason
+    cdef bint marked
     cdef long long lines = run.lines
     cdef long long records = 0
     cdef RecordReader reader
-    cdef Named named
     cdef Fault fault
-    begin_records(&reader, &CALLS, p, run.limit, run.path)
+    begin_records(&reader, &CALLS, run.limit, run.path)
+    if end - p >= WORTH_LEARNING:
+        begin_marks(&reader, run.filter)
     output.at = <char *>run.out
     output.end = <char *>run.out_end
     while p < end and status == RUN_DONE:
@@ -185,10 +266,13 @@ cdef int run_records(Run *run) noexcept nogil:
         lines += 1
         start = p
         reason = NO_FAULT
-        lf = read_alike(&reader, p)
-        if lf == NULL or lf - p > run.max_line_size:
+        marked = False
+        lf = marked_end(&reader, p) if reader.shapes != NULL else NULL
+        if lf == NULL:
             lf = fst_next_lf(p, run.limit, run.path)
-            named.seen = named.count = 0
+        elif lf - p <= run.max_line_size:
+            marked = read_marked(&reader, p, lf)
+        if not marked:
             if lf - p <= run.max_line_size:
                 start = skip_byte_order_mark(p, run.lines_before + lines)
                 reason = read_record(&reader, start, lf, &fault)
@@ -197,11 +281,13 @@ cdef int run_records(Run *run) noexcept nogil:
                 reason = TOO_LONG
         if reason == NO_FAULT:
             reader.record.line = run.lines_before + lines
-            reason = use_record(run, &reader, &named, start, lf, &fault)
+            reason = use_record(run, &reader, marked, start, lf, &fault)
             if output.failed:
                 # Only the line is counted: there is no room for its result.
                 status = RUN_NO_MEMORY
                 break
+        if reader.shapes != NULL:
+            go_on(&reader)
         if reason == NO_FAULT:
             records += 1
         elif reason != BLANK:
@@ -210,6 +296,7 @@ cdef int run_records(Run *run) noexcept nogil:
             if run.failed_reason != NO_FAULT:
                 status = RUN_FAILED
         p = lf + 1
+    end_records(&reader)
     run.lines = lines
     run.records += records
     run.pos = p

@@ -35,9 +35,9 @@
 #else
 #define FST_INLINE static inline __attribute__((always_inline))
 #define FST_COLD static __attribute__((noinline, unused))
-#define FST_TARGET_AVX2 __attribute__((target("avx2,bmi")))
+#define FST_TARGET_AVX2 __attribute__((target("avx2,bmi,popcnt,pclmul")))
 #define FST_TARGET_AVX512 \
-    __attribute__((target("avx2,bmi,bmi2,avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2")))
+    __attribute__((target("avx2,bmi,bmi2,popcnt,pclmul,avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2")))
 #define FST_LIKELY(x) __builtin_expect(!!(x), 1)
 #endif
 
@@ -78,7 +78,8 @@ FST_COLD int fst_best_path(void)
     return FST_AVX512;
 #elif defined(FST_X86)
     __builtin_cpu_init();
-    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("bmi"))
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("bmi")
+        || !__builtin_cpu_supports("popcnt") || !__builtin_cpu_supports("pclmul"))
         return FST_BASE;
     if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw")
         || !__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512vbmi")
@@ -101,15 +102,6 @@ FST_INLINE unsigned fst_ctz(uint64_t mask)
 #else
     return (unsigned)__builtin_ctzll(mask);
 #endif
-}
-
-/* Convert a number between the order of the CPU and little-endian order. */
-FST_INLINE uint64_t fst_little(uint64_t number)
-{
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    number = __builtin_bswap64(number);
-#endif
-    return number;
 }
 
 FST_INLINE int fst_is_plain(uint8_t c)
@@ -259,135 +251,6 @@ fst_copy_plain(uint8_t *dst, const uint8_t *src, const uint8_t *limit, int path)
         src++;
     }
     return src;
-}
-
-/* A window: a part of the input in which all stops, the bytes that are not plain, are marked
- * in a bit mask. Finding the next stop then takes a few bit operations, however long strings
- * are. */
-enum { FST_WINDOW = 8192 };
-
-typedef struct fst_window {
-    const uint8_t *start;
-    const uint8_t *end;
-    /* A bit for each byte, the first byte in the lowest bit; zeros after the end. */
-    uint64_t stops[FST_WINDOW / 64 + 2];
-} fst_window;
-
-#if defined(FST_X86)
-FST_COLD FST_TARGET_AVX2 void
-fst_mark_stops_avx2(uint64_t *stops, const uint8_t *p, ptrdiff_t words)
-{
-    for (; words > 0; words--, p += 64)
-        *stops++ = fst_stops64_avx2(_mm256_loadu_si256((const __m256i *)p),
-                                    _mm256_loadu_si256((const __m256i *)(p + 32)));
-}
-#endif
-
-/* The stops among the 64 bytes at `p`. */
-FST_INLINE uint64_t fst_stops64(const uint8_t *p, int path)
-{
-    uint64_t stops = 0;
-    int i;
-#if defined(FST_X86)
-    if (path != FST_PORTABLE)
-        return fst_step(NULL, p) | fst_step(NULL, p + 32) << 32;
-#elif defined(FST_NEON)
-    if (path != FST_PORTABLE) {
-        const uint8x16_t bits = vreinterpretq_u8_u64(vdupq_n_u64(0x8040201008040201u));
-        uint8x16_t a = vandq_u8(fst_stop_bytes(vld1q_u8(p)), bits);
-        uint8x16_t b = vandq_u8(fst_stop_bytes(vld1q_u8(p + 16)), bits);
-        uint8x16_t c = vandq_u8(fst_stop_bytes(vld1q_u8(p + 32)), bits);
-        uint8x16_t d = vandq_u8(fst_stop_bytes(vld1q_u8(p + 48)), bits);
-        a = vpaddq_u8(vpaddq_u8(a, b), vpaddq_u8(c, d));
-        return vgetq_lane_u64(vreinterpretq_u64_u8(vpaddq_u8(a, a)), 0);
-    }
-#else
-    (void)path;
-#endif
-    for (i = 0; i < 64; i++)
-        stops |= (uint64_t)!fst_is_plain(p[i]) << i;
-    return stops;
-}
-
-/* Move the window to `p` and mark its stops. Its size is a multiple of 64 bytes, so the last
- * bytes before `limit` may not be in it. */
-FST_INLINE void
-fst_fill_window(fst_window *window, const uint8_t *p, const uint8_t *limit, int path)
-{
-    ptrdiff_t words = (limit - p < FST_WINDOW ? limit - p : FST_WINDOW) / 64, i = 0;
-    window->start = p;
-    window->end = p + words * 64;
-#if defined(FST_X86)
-    if (path >= FST_AVX2) {
-        fst_mark_stops_avx2(window->stops, p, words);
-        i = words;
-    }
-#endif
-    for (; i < words; i++)
-        window->stops[i] = fst_little(fst_stops64(p + i * 64, path));
-    window->stops[words] = window->stops[words + 1] = 0;
-}
-
-/* The first stop at or after `p`, which is in the window; the end of the window if there is
- * none. */
-FST_INLINE const uint8_t *fst_next_stop(const fst_window *window, const uint8_t *p)
-{
-    const char *marks = (const char *)window->stops;
-    size_t at = (size_t)(p - window->start);
-    uint64_t near, far, none;
-    /* At least 57 marks each: strings of less than 112 bytes need no branch, which would be
-     * unpredictable. */
-    memcpy(&near, marks + at / 8, 8);
-    memcpy(&far, marks + at / 8 + 7, 8);
-    near = fst_little(near) >> at % 8;
-    far = fst_little(far) >> at % 8;
-    none = (uint64_t)0 - (near == 0);
-    near |= far & none;
-    p += 56 & none;
-    if (FST_LIKELY(near))
-        return p + fst_ctz(near);
-    for (p += 56; p < window->end; p += 56) {
-        at = (size_t)(p - window->start);
-        memcpy(&near, marks + at / 8, 8);
-        near = fst_little(near) >> at % 8;
-        if (near)
-            return p + fst_ctz(near);
-    }
-    return window->end;
-}
-
-/* Bytes to compare input with. */
-typedef struct fst_sample {
-    const uint8_t *start;
-    ptrdiff_t size;
-    unsigned mask;          /* a bit for each byte if 16 can be compared at once, else 0 */
-} fst_sample;
-
-/* Readable bytes that must follow a sample, and the input that is compared with it. */
-enum { FST_SLACK = 16 };
-
-FST_INLINE fst_sample fst_sample_of(const uint8_t *start, ptrdiff_t size, int path)
-{
-    fst_sample sample = {start, size, 0};
-#if defined(FST_X86)
-    if (path != FST_PORTABLE && size <= 16)
-        sample.mask = (1u << size) - 1;
-#else
-    (void)path;
-#endif
-    return sample;
-}
-
-/* Whether the bytes at `p` are those of the sample. */
-FST_INLINE int fst_is_same(const uint8_t *p, const fst_sample *sample)
-{
-#if defined(FST_X86)
-    if (FST_LIKELY(sample->mask)) {
-        __m128i same = _mm_cmpeq_epi8(fst_load(p), fst_load(sample->start));
-        return (~(unsigned)_mm_movemask_epi8(same) & sample->mask) == 0;
-    }
-#endif
-    return memcmp(p, sample->start, (size_t)sample->size) == 0;
 }
 
 /* The value of the four hexadecimal digits at `p`, or -1. Stops at the first byte that is

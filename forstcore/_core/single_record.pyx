@@ -21,7 +21,7 @@ from forstcore._core.lines cimport PADDING, Tail, tail_append
 from forstcore._core.loop cimport read_record
 from forstcore._core.native_processors cimport CALLS
 from forstcore._core.scan_path cimport current_path
-from forstcore._core.template cimport RecordReader, begin_records
+from forstcore._core.reader cimport RecordReader, begin_records
 
 from collections.abc import Mapping
 
@@ -42,7 +42,7 @@ def check_object(line, /):
     try:
         tail_append(&copy, <bytes_ptr>PyBytes_AS_STRING(text), len(text))
         tail_append(&copy, b"\n", 1)
-        begin_records(&reader, &CALLS, copy.start, copy.start + copy.size + PADDING, current_path)
+        begin_records(&reader, &CALLS, copy.start + copy.size + PADDING, current_path)
         if read_record(&reader, copy.start, copy.start + copy.size - 1, &fault) != NO_FAULT:
             raise record_error(fault.reason, 1, fault.place - copy.start)
     finally:

@@ -1,0 +1,521 @@
+/* Marks: where the strings and the lines of the input end, found for 64 bytes at a time.
+ *
+ * Masks with a bit for each byte say which bytes are quotes, backslashes and so on; a few bit
+ * operations tell which quotes are escaped and which bytes are inside strings (the first stage of
+ * Langdale and Lemire, "Parsing Gigabytes of JSON per Second", 2019). Each unescaped quote and each
+ * LF gets a mark. Whoever reads a line then goes from mark to mark: the end of a string is the mark
+ * after its start, however long it is.
+ *
+ * Everything that can be wrong inside a string is checked here: control characters, escapes,
+ * UTF-8. Marking stops at the block of 64 bytes in which something is wrong. So marks can only
+ * accept input: lines without marks are for the code that locates errors.
+ *
+ * The implementations, one for each path of scan.h, give the same marks. None reads at or past
+ * `limit`.
+ */
+#ifndef FORSTCORE_MARKS_H
+#define FORSTCORE_MARKS_H
+
+#include "scan_strings.h"
+
+enum {
+    FST_MOST_MARKS = 4096,
+    FST_WINDOW_BYTES = 32768,   /* positions fit into 16 bits */
+    FST_MARK_STEP = 1024        /* bytes that are marked at once, ahead of the reader */
+};
+
+/* How far marking has come. */
+typedef struct fst_progress {
+    const uint8_t *end;         /* of what has been marked */
+    uint64_t escaped;           /* 1: the byte at `end` is escaped */
+    uint64_t inside;            /* all ones: the byte at `end` is inside a string */
+    int count;                  /* marks */
+    int line_count;             /* ends of lines among them */
+    int utf8_due;               /* bytes at `end` that continue a character */
+    int stopped;                /* something is wrong behind `end` */
+} fst_progress;
+
+typedef struct fst_marks {
+    const uint8_t *start;       /* positions are counted from here */
+    fst_progress progress;
+    const uint8_t *low_due;     /* the 'u' of a low surrogate that has been checked */
+    uint16_t at[FST_MOST_MARKS + 64];
+    uint16_t ends[FST_MOST_MARKS + 64]; /* numbers of the marks that are LFs */
+    /* A bit for each byte that is a backslash or not ASCII. */
+    uint64_t special[FST_WINDOW_BYTES / 64 + 2];
+} fst_marks;
+
+/* What the bytes of a block are, a bit for each. */
+typedef struct fst_block {
+    uint64_t quotes, slashes, lfs, controls, high;
+} fst_block;
+
+/* Forget all marks; the next one is at or after `p`, where a line starts. */
+FST_INLINE void fst_restart_marks(fst_marks *marks, const uint8_t *p)
+{
+    memset(&marks->progress, 0, sizeof marks->progress);
+    marks->start = marks->progress.end = p;
+    marks->low_due = NULL;
+}
+
+/* The bytes of the character at `p`, 0 if it is not UTF-8 (Unicode, table 3-7). */
+FST_INLINE int fst_utf8_size(const uint8_t *p)
+{
+    uint8_t c = p[0], lowest = 0x80, highest = 0xbf;
+    int size, i;
+    if (c < 0xc2 || c > 0xf4)
+        return 0;
+    if (c < 0xe0) {
+        size = 2;
+    } else if (c < 0xf0) {
+        size = 3;
+        if (c == 0xe0)
+            lowest = 0xa0;
+        else if (c == 0xed)
+            highest = 0x9f;
+    } else {
+        size = 4;
+        if (c == 0xf0)
+            lowest = 0x90;
+        else if (c == 0xf4)
+            highest = 0x8f;
+    }
+    if (p[1] < lowest || p[1] > highest)
+        return 0;
+    for (i = 2; i < size; i++)
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    return size;
+}
+
+/* Check the characters of a block that are not ASCII; return how many bytes of the last one are
+ * behind it, -1 if one is not UTF-8. `due` is that number of the block before. */
+FST_COLD int fst_utf8_due(int due, const uint8_t *block, uint64_t high)
+{
+    int at = due, size;
+    /* The bytes that are due were checked with the start of their character. */
+    high &= ~(uint64_t)0 << at;
+    while (high) {
+        at = (int)fst_ctz(high);
+        size = fst_utf8_size(block + at);
+        if (size == 0)
+            return -1;
+        if (at + size >= 64)
+            return at + size - 64;
+        high &= ~(uint64_t)0 << (at + size);
+    }
+    return 0;
+}
+
+/* Check the escape sequences whose second bytes are the bits of `seconds`, in the block that
+ * stands for the input at `p`. */
+FST_COLD int
+fst_are_escapes(fst_marks *marks, const uint8_t *p, const uint8_t *limit, uint64_t seconds)
+{
+    for (; seconds; seconds &= seconds - 1) {
+        const uint8_t *u = p + fst_ctz(seconds);
+        int unit, low;
+        switch (*u) {
+        case '"': case '\\': case '/': case 'b': case 'f': case 'n': case 'r': case 't':
+            continue;
+        case 'u':
+            break;
+        default:
+            return 0;
+        }
+        if (limit - u < 5 || (unit = fst_hex4(u + 1)) < 0)
+            return 0;
+        if ((unit & 0xfc00) == 0xd800) {
+            if (limit - u < 11 || u[5] != '\\' || u[6] != 'u' || (low = fst_hex4(u + 7)) < 0
+                || (low & 0xfc00) != 0xdc00)
+                return 0;
+            marks->low_due = u + 6;
+        } else if ((unit & 0xfc00) == 0xdc00 && u != marks->low_due) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* Of each bit, whether the number of bits up to it is odd. */
+FST_INLINE uint64_t fst_prefix_xor(uint64_t bits)
+{
+    bits ^= bits << 1;
+    bits ^= bits << 2;
+    bits ^= bits << 4;
+    bits ^= bits << 8;
+    bits ^= bits << 16;
+    return bits ^ bits << 32;
+}
+
+#if defined(FST_X86)
+FST_INLINE FST_TARGET_AVX2 uint64_t fst_prefix_xor_avx2(uint64_t bits)
+{
+    /* A multiplication without carries by all ones. */
+    return (uint64_t)_mm_cvtsi128_si64(_mm_clmulepi64_si128(
+        _mm_cvtsi64_si128((long long)bits), _mm_set1_epi8((char)0xff), 0));
+}
+#endif
+
+/* fst_ctz, and any number for no bits. */
+FST_INLINE unsigned fst_ctz_or_any(uint64_t bits)
+{
+#if defined(__GNUC__) && defined(__x86_64__)
+    uint64_t place;
+    __asm__("rep bsf %1, %0" : "=r"(place) : "r"(bits) : "cc");     /* tzcnt, where there is */
+    return (unsigned)place;
+#else
+    return fst_ctz(bits | (uint64_t)1 << 63);
+#endif
+}
+
+FST_INLINE unsigned fst_count_bits(uint64_t bits)
+{
+#if defined(_MSC_VER)
+    bits -= bits >> 1 & 0x5555555555555555u;
+    bits = (bits & 0x3333333333333333u) + (bits >> 2 & 0x3333333333333333u);
+    return (unsigned)(((bits + (bits >> 4)) & 0x0f0f0f0f0f0f0f0fu) * 0x0101010101010101u >> 56);
+#else
+    return (unsigned)__builtin_popcountll(bits);
+#endif
+}
+
+/* Find the escaped bytes of a block; the quotes among them end no string. */
+FST_INLINE uint64_t fst_take_escapes(fst_progress *progress, fst_block *block)
+{
+    const uint64_t odd = 0xaaaaaaaaaaaaaaaau;
+    uint64_t starts, series, escaped;
+    if (FST_LIKELY(!(block->slashes | progress->escaped)))
+        return 0;
+    /* A run of backslashes escapes the byte after it if its length is odd; the subtraction finds
+     * the ends of all runs at once (after simdjson). */
+    starts = block->slashes & ~progress->escaped;
+    series = ((starts << 1 | odd) - starts) ^ odd;
+    escaped = series ^ (block->slashes | progress->escaped);
+    progress->escaped = (series & block->slashes) >> 63;
+    block->quotes &= ~escaped;
+    return escaped;
+}
+
+/* Check the strings of the block at `p`, but for UTF-8. `odd` is fst_prefix_xor of its quotes. */
+FST_INLINE int
+fst_are_strings(fst_marks *marks, fst_progress *progress, const fst_block *block, uint64_t odd,
+                uint64_t escaped, const uint8_t *p, const uint8_t *limit)
+{
+    uint64_t inside = odd ^ progress->inside;
+    progress->inside = (uint64_t)((int64_t)inside >> 63);
+    escaped &= inside;
+    return !(block->controls & inside)
+           && (FST_LIKELY(!escaped) || fst_are_escapes(marks, p, limit, escaped));
+}
+
+/* Add the ends of lines among the marks of a block. The marks themselves are added after. */
+FST_INLINE void fst_add_ends(fst_marks *marks, fst_progress *progress, const fst_block *block)
+{
+    uint64_t all = block->quotes | block->lfs, lfs = block->lfs;
+    /* Most blocks have one or none: no branch that depends on which. */
+    marks->ends[progress->line_count] =
+        (uint16_t)(progress->count + (int)fst_count_bits(all & ((lfs & (0 - lfs)) - 1)));
+    progress->line_count += lfs != 0;
+    for (lfs &= lfs - 1; lfs; lfs &= lfs - 1)
+        marks->ends[progress->line_count++] =
+            (uint16_t)(progress->count + (int)fst_count_bits(all & ((lfs & (0 - lfs)) - 1)));
+}
+
+FST_INLINE void
+fst_add_marks(fst_marks *marks, fst_progress *progress, uint64_t bits, unsigned position)
+{
+    uint16_t *to = marks->at + progress->count;
+    unsigned i, count = fst_count_bits(bits);
+    progress->count += (int)count;
+    /* Eight at once: how many there are is unpredictable, and there is room behind them. */
+    for (i = 0; i < count; i += 8, to += 8) {
+#define FST_ADD(n) \
+    to[n] = (uint16_t)(position + fst_ctz_or_any(bits)); \
+    bits &= bits - 1
+        FST_ADD(0); FST_ADD(1); FST_ADD(2); FST_ADD(3);
+        FST_ADD(4); FST_ADD(5); FST_ADD(6); FST_ADD(7);
+#undef FST_ADD
+    }
+}
+
+/* Whether one more block is to be marked, and fits in. */
+FST_INLINE int
+fst_goes_on(const fst_marks *marks, const fst_progress *progress, const uint8_t *stop)
+{
+    return progress->end < stop && !progress->stopped
+           && progress->count <= FST_MOST_MARKS - 64
+           && progress->end - marks->start < FST_WINDOW_BYTES;
+}
+
+/* The input at `p` as 64 readable bytes. */
+FST_INLINE const uint8_t *
+fst_whole_block(uint8_t *copy, const uint8_t *p, const uint8_t *limit)
+{
+    if (FST_LIKELY(limit - p >= 64 + 3))
+        return p;
+    memset(copy, 0, 64 + 3);
+    memcpy(copy, p, (size_t)(limit - p));
+    return copy;
+}
+
+FST_INLINE void
+fst_end_block(fst_progress *progress, const uint8_t *limit)
+{
+    progress->end = limit - progress->end < 64 ? limit : progress->end + 64;
+}
+
+#if defined(FST_X86)
+/* As fst_utf8_due, but what it returns is 1 where the block may end within a character. */
+FST_COLD FST_TARGET_AVX2 int
+fst_utf8_due_avx2(int due, const uint8_t *p, uint64_t high, __m256i a, __m256i b)
+{
+    __m256i before = _mm256_setzero_si256(), errors;
+    if (due)
+        before = _mm256_loadu_si256((const __m256i *)(p - 32));
+    errors = _mm256_or_si256(fst_utf8_errors(a, before), fst_utf8_errors(b, a));
+    return _mm256_testz_si256(errors, errors) ? high >> 61 != 0 : -1;
+}
+
+FST_INLINE FST_TARGET_AVX2 void fst_classify_avx2(fst_block *block, __m256i a, __m256i b)
+{
+    const __m256i quote = _mm256_set1_epi8('"'), slash = _mm256_set1_epi8('\\');
+    const __m256i lf = _mm256_set1_epi8('\n'), control = _mm256_set1_epi8(0x1f);
+    block->quotes = fst_mask64(_mm256_cmpeq_epi8(a, quote), _mm256_cmpeq_epi8(b, quote));
+    block->slashes = fst_mask64(_mm256_cmpeq_epi8(a, slash), _mm256_cmpeq_epi8(b, slash));
+    block->lfs = fst_mask64(_mm256_cmpeq_epi8(a, lf), _mm256_cmpeq_epi8(b, lf));
+    block->controls = fst_mask64(_mm256_cmpeq_epi8(_mm256_min_epu8(a, control), a),
+                                 _mm256_cmpeq_epi8(_mm256_min_epu8(b, control), b));
+    block->high = fst_mask64(a, b);
+}
+
+FST_COLD FST_TARGET_AVX2 void
+fst_mark_avx2(fst_marks *marks, const uint8_t *stop, const uint8_t *limit)
+{
+    uint8_t copy[64 + 3];
+    fst_progress progress = marks->progress;
+    while (fst_goes_on(marks, &progress, stop)) {
+        const uint8_t *p = progress.end, *source = fst_whole_block(copy, p, limit);
+        unsigned position = (unsigned)(p - marks->start);
+        __m256i a = _mm256_loadu_si256((const __m256i *)source);
+        __m256i b = _mm256_loadu_si256((const __m256i *)(source + 32));
+        uint64_t escaped;
+        fst_block block;
+        fst_classify_avx2(&block, a, b);
+        escaped = fst_take_escapes(&progress, &block);
+        progress.stopped = !fst_are_strings(
+            marks, &progress, &block, fst_prefix_xor_avx2(block.quotes), escaped, p, limit);
+        if (!FST_LIKELY(!block.high && !progress.utf8_due)) {
+            progress.utf8_due = fst_utf8_due_avx2(progress.utf8_due, p, block.high, a, b);
+            progress.stopped |= progress.utf8_due < 0;
+        }
+        if (progress.stopped)
+            break;
+        marks->special[position / 64] = block.high | block.slashes;
+        fst_add_ends(marks, &progress, &block);
+        fst_add_marks(marks, &progress, block.quotes | block.lfs, position);
+        fst_end_block(&progress, limit);
+    }
+    marks->progress = progress;
+}
+
+FST_COLD FST_TARGET_AVX512 void
+fst_mark_avx512(fst_marks *marks, const uint8_t *stop, const uint8_t *limit)
+{
+    uint8_t copy[64 + 3];
+    const __m512i places = _mm512_set_epi8(
+        63, 62, 61, 60, 59, 58, 57, 56, 55, 54, 53, 52, 51, 50, 49, 48, 47, 46, 45, 44, 43, 42,
+        41, 40, 39, 38, 37, 36, 35, 34, 33, 32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20,
+        19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    fst_progress progress = marks->progress;
+    while (fst_goes_on(marks, &progress, stop)) {
+        const uint8_t *p = progress.end, *source = fst_whole_block(copy, p, limit);
+        unsigned position = (unsigned)(p - marks->start), count;
+        __m512i bytes = _mm512_loadu_si512((const void *)source), found;
+        uint16_t *to = marks->at + progress.count;
+        uint64_t escaped, all;
+        fst_block block;
+        block.quotes = _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('"'));
+        block.slashes = _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('\\'));
+        block.lfs = _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('\n'));
+        block.controls = _mm512_cmplt_epu8_mask(bytes, _mm512_set1_epi8(0x20));
+        block.high = _mm512_movepi8_mask(bytes);
+        escaped = fst_take_escapes(&progress, &block);
+        progress.stopped = !fst_are_strings(
+            marks, &progress, &block, fst_prefix_xor_avx2(block.quotes), escaped, p, limit);
+        if (!FST_LIKELY(!block.high && !progress.utf8_due)) {
+            progress.utf8_due =
+                fst_utf8_due_avx2(progress.utf8_due, p, block.high, _mm512_castsi512_si256(bytes),
+                                  _mm512_extracti64x4_epi64(bytes, 1));
+            progress.stopped |= progress.utf8_due < 0;
+        }
+        if (progress.stopped)
+            break;
+        marks->special[position / 64] = block.high | block.slashes;
+        fst_add_ends(marks, &progress, &block);
+        all = block.quotes | block.lfs;
+        count = fst_count_bits(all);
+        found = _mm512_maskz_compress_epi8(all, places);
+        _mm512_storeu_si512(
+            (void *)to, _mm512_add_epi16(_mm512_cvtepu8_epi16(_mm512_castsi512_si256(found)),
+                                         _mm512_set1_epi16((short)position)));
+        if (!FST_LIKELY(count <= 32))
+            _mm512_storeu_si512(
+                (void *)(to + 32),
+                _mm512_add_epi16(_mm512_cvtepu8_epi16(_mm512_extracti64x4_epi64(found, 1)),
+                                 _mm512_set1_epi16((short)position)));
+        progress.count += (int)count;
+        fst_end_block(&progress, limit);
+    }
+    marks->progress = progress;
+}
+#endif
+
+#if defined(FST_X86)
+FST_INLINE uint64_t fst_equal64(const __m128i *v, char c)
+{
+    const __m128i wanted = _mm_set1_epi8(c);
+    return (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v[0], wanted))
+           | (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v[1], wanted)) << 16
+           | (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v[2], wanted)) << 32
+           | (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v[3], wanted)) << 48;
+}
+FST_INLINE void fst_classify_base(fst_block *block, const uint8_t *p)
+{
+    const __m128i top = _mm_set1_epi8(0x1f);
+    __m128i v[4], low[4];
+    int i;
+    block->high = 0;
+    for (i = 0; i < 4; i++) {
+        v[i] = fst_load(p + 16 * i);
+        low[i] = _mm_xor_si128(_mm_min_epu8(v[i], top), v[i]);
+        block->high |= (uint64_t)(unsigned)_mm_movemask_epi8(v[i]) << 16 * i;
+    }
+    block->quotes = fst_equal64(v, '"');
+    block->slashes = fst_equal64(v, '\\');
+    block->lfs = fst_equal64(v, '\n');
+    block->controls = fst_equal64(low, 0);
+}
+#elif defined(FST_NEON)
+FST_INLINE uint64_t fst_bits64(uint8x16_t a, uint8x16_t b, uint8x16_t c, uint8x16_t d)
+{
+    const uint8x16_t bits = vreinterpretq_u8_u64(vdupq_n_u64(0x8040201008040201u));
+    a = vpaddq_u8(vandq_u8(a, bits), vandq_u8(b, bits));
+    c = vpaddq_u8(vandq_u8(c, bits), vandq_u8(d, bits));
+    a = vpaddq_u8(a, c);
+    return vgetq_lane_u64(vreinterpretq_u64_u8(vpaddq_u8(a, a)), 0);
+}
+FST_INLINE void fst_classify_base(fst_block *block, const uint8_t *p)
+{
+    uint8x16_t a = vld1q_u8(p), b = vld1q_u8(p + 16), c = vld1q_u8(p + 32), d = vld1q_u8(p + 48);
+#define FST_WHERE(test, with) \
+    fst_bits64(test(a, vdupq_n_u8(with)), test(b, vdupq_n_u8(with)), \
+               test(c, vdupq_n_u8(with)), test(d, vdupq_n_u8(with)))
+    block->quotes = FST_WHERE(vceqq_u8, '"');
+    block->slashes = FST_WHERE(vceqq_u8, '\\');
+    block->lfs = FST_WHERE(vceqq_u8, '\n');
+    block->controls = FST_WHERE(vcltq_u8, 0x20);
+    block->high = FST_WHERE(vcgeq_u8, 0x80);
+#undef FST_WHERE
+}
+#endif
+
+FST_INLINE void fst_classify_portable(fst_block *block, const uint8_t *p)
+{
+    int i;
+    memset(block, 0, sizeof *block);
+    for (i = 0; i < 64; i++) {
+        block->quotes |= (uint64_t)(p[i] == '"') << i;
+        block->slashes |= (uint64_t)(p[i] == '\\') << i;
+        block->lfs |= (uint64_t)(p[i] == '\n') << i;
+        block->controls |= (uint64_t)(p[i] < 0x20) << i;
+        block->high |= (uint64_t)(p[i] >= 0x80) << i;
+    }
+}
+
+FST_COLD void
+fst_mark_base(fst_marks *marks, const uint8_t *stop, const uint8_t *limit, int path)
+{
+    uint8_t copy[64 + 3];
+    fst_progress progress = marks->progress;
+    while (fst_goes_on(marks, &progress, stop)) {
+        const uint8_t *p = progress.end, *source = fst_whole_block(copy, p, limit);
+        unsigned position = (unsigned)(p - marks->start);
+        uint64_t escaped;
+        fst_block block;
+#if defined(FST_X86) || defined(FST_NEON)
+        if (path != FST_PORTABLE)
+            fst_classify_base(&block, source);
+        else
+#else
+        (void)path;
+#endif
+            fst_classify_portable(&block, source);
+        escaped = fst_take_escapes(&progress, &block);
+        progress.stopped = !fst_are_strings(
+            marks, &progress, &block, fst_prefix_xor(block.quotes), escaped, p, limit);
+        if (block.high || progress.utf8_due) {
+            progress.utf8_due = fst_utf8_due(progress.utf8_due, source, block.high);
+            progress.stopped |= progress.utf8_due < 0;
+        }
+        if (progress.stopped)
+            break;
+        marks->special[position / 64] = block.high | block.slashes;
+        fst_add_ends(marks, &progress, &block);
+        fst_add_marks(marks, &progress, block.quotes | block.lfs, position);
+        fst_end_block(&progress, limit);
+    }
+    marks->progress = progress;
+}
+
+/* Mark FST_MARK_STEP more bytes, or up to `limit` or to what is wrong. Returns whether there was
+ * anything to mark, and room for it. */
+FST_INLINE int fst_mark_more(fst_marks *marks, const uint8_t *limit, int path)
+{
+    const uint8_t *before = marks->progress.end;
+    const uint8_t *stop = limit - before > FST_MARK_STEP ? before + FST_MARK_STEP : limit;
+#if defined(FST_X86)
+    if (path == FST_AVX512)
+        fst_mark_avx512(marks, stop, limit);
+    else if (path == FST_AVX2)
+        fst_mark_avx2(marks, stop, limit);
+    else
+#endif
+        fst_mark_base(marks, stop, limit, path);
+    return marks->progress.end > before;
+}
+
+/* Make room: forget the marks before `p`, where a line starts. `mark` and `line` are the numbers
+ * of the first mark and the first end of a line from there on. */
+FST_COLD void fst_move_marks(fst_marks *marks, const uint8_t *p, int mark, int line)
+{
+    fst_progress *progress = &marks->progress;
+    ptrdiff_t words = (p - marks->start) / 64;
+    ptrdiff_t used = (progress->end - marks->start + 63) / 64;
+    int i;
+    marks->start += words * 64;
+    progress->count -= mark;
+    progress->line_count -= line;
+    for (i = 0; i < progress->count; i++)
+        marks->at[i] = (uint16_t)(marks->at[mark + i] - words * 64);
+    for (i = 0; i < progress->line_count; i++)
+        marks->ends[i] = (uint16_t)(marks->ends[line + i] - mark);
+    memmove(marks->special, marks->special + words, (size_t)(used - words) * 8);
+}
+
+/* Whether the string of `size` bytes at `p`, which is marked, is ASCII without escapes. */
+FST_INLINE int fst_is_plain_text(const fst_marks *marks, const uint8_t *p, ptrdiff_t size)
+{
+    size_t at = (size_t)(p - marks->start);
+    const uint64_t *words = marks->special + at / 64;
+    uint64_t bits = words[0] >> at % 64;
+    ptrdiff_t left = 64 - (ptrdiff_t)(at % 64);
+    for (; size > left; size -= left, left = 64, bits = *words) {
+        if (bits)
+            return 0;
+        words++;
+    }
+    return size == 0 || !(bits << (64 - size));
+}
+
+#endif

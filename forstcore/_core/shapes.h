@@ -1,0 +1,311 @@
+/* The shapes of records, and reading records that have them.
+ *
+ * A gap is what stands between two values: the end of one member, perhaps braces, the name of the
+ * next. Records of one source differ in their values, and the gaps come again and again. Each is
+ * parsed once (shapes.pyx) and kept with what it means; here it is only compared.
+ *
+ * Values are strings, numbers, literals and whole arrays. Objects are part of the gaps: the members
+ * of nested objects are found like those of the record itself. Each path of names has a node,
+ * whatever the order in which members come and whether all of them do.
+ */
+#ifndef FORSTCORE_SHAPES_H
+#define FORSTCORE_SHAPES_H
+
+#include "forstcore.h"
+#include "marks.h"
+#include "scan_values.h"
+
+enum {
+    FST_START = 0,              /* the node of no value: it stands before and behind a record */
+    FST_RECORD = 1,             /* the node of the record itself */
+    FST_GAP_BYTES = 80,         /* of a gap that can be kept */
+    FST_GAP_EVENTS = 8,
+    FST_MOST_NODES = 1024,
+    FST_MOST_GAPS = 512,        /* of a record */
+    FST_MOST_NESTED = 128,      /* containers inside each other, in a value */
+    FST_BEHIND = 64             /* bytes that must be readable behind a line, for vectors */
+};
+
+enum {
+    FST_OPENS,                  /* the brace that begins an object */
+    FST_CLOSES,                 /* the brace that ends one */
+    FST_BEGINS                  /* the first byte of a value */
+};
+
+/* What happens within a gap. */
+typedef struct fst_event {
+    uint8_t kind;
+    uint8_t at;                 /* bytes from the start of the gap to the brace or the value */
+    uint8_t name_at;            /* and to the name, between its quotes */
+    uint8_t name_size;
+    uint8_t plain;              /* whether the name is ASCII without escapes */
+    uint16_t node;              /* whose value it is */
+} fst_event;
+
+typedef struct fst_gap {
+    uint8_t text[FST_GAP_BYTES];    /* first, where it is aligned */
+    struct fst_gap *then;       /* the gap that came last behind the value that this one precedes */
+    struct fst_gap *next;       /* another one that has been seen behind the same value */
+    fst_value *value;           /* what comes behind it; NULL for the end of a line */
+    uint32_t mask;              /* of its text, for fst_is_text */
+    uint16_t target;            /* the node of the value */
+    uint8_t size;               /* bytes */
+    uint8_t marks;              /* quotes within, and the LF */
+    uint8_t event_count;
+    uint8_t has_braces;         /* whether there are other events than the start of a value */
+    uint8_t takes_object;       /* whether an object behind it is taken as one value */
+    fst_event events[FST_GAP_EVENTS];
+} fst_gap;
+
+struct fst_reader;
+
+/* Finds or learns the gap at `p` that follows the value of the one before; NULL if there can be
+ * none. `mark` is the number of the first mark from there on, `lf` the end of the line. */
+typedef fst_gap *(*fst_find_gap)(struct fst_reader *reader, const fst_gap *before,
+                                 const uint8_t *p, const uint8_t *lf, int mark);
+
+/* Reads the lines of a buffer, one after the other.
+ *
+ * The gaps of a record are kept: they are expected in the next one. Values are written over where
+ * that has the same gaps, which is usual. Only where it does not, the values that were expected are
+ * made absent, and from there on it is checked that no member comes twice. */
+typedef struct fst_reader {
+    fst_find_gap find;
+    int is_usual;               /* whether the record has had the expected gaps so far */
+    int mark, line;             /* numbers of the first mark and of the end of the next line */
+    const uint8_t *end;         /* of the line that has been read, its LF included */
+    const uint8_t *record_end;  /* behind the brace that ends the record */
+    fst_gap start;              /* stands for the end of the line before */
+    fst_gap none;               /* a gap that is nowhere */
+    fst_gap *gaps[FST_MOST_GAPS];   /* up to the end of a line; then nothing is sure */
+    fst_value values[FST_MOST_NODES]; /* of the nodes; FST_ABSENT where the record has none */
+    fst_marks marks;
+} fst_reader;
+
+FST_INLINE void fst_begin_reader(fst_reader *reader, fst_find_gap find)
+{
+    reader->find = find;
+    memset(&reader->start, 0, sizeof reader->start);
+    memset(&reader->none, 0xff, sizeof reader->none);   /* no valid text has such bytes */
+    reader->none.size = 1;
+    reader->none.takes_object = 0;
+    reader->start.then = reader->gaps[0] = &reader->none;
+    reader->is_usual = 0;
+}
+
+/* Make the values absent that begin in a gap. */
+FST_INLINE void fst_forget_gap(fst_reader *reader, const fst_gap *gap)
+{
+    static const fst_value absent = {{NULL, 0}, FST_ABSENT, 0};
+    int i;
+    for (i = 0; i < gap->event_count; i++)
+        if (gap->events[i].kind != FST_CLOSES)
+            reader->values[gap->events[i].node] = absent;
+}
+
+FST_INLINE const uint8_t *fst_after_space(const uint8_t *p)
+{
+    while (*p == ' ' || *p == '\t' || *p == '\r')
+        p++;
+    return p;
+}
+
+/* A place in the line, NULL for none, and the mark behind the next quote from there on. */
+typedef struct fst_position {
+    const uint8_t *p;
+    const uint16_t *at;
+} fst_position;
+
+/* The end of the array or object at `p`; NULL if it is invalid, has a number that has to be looked
+ * at elsewhere, or is nested too deep. `at` is the mark behind the next quote. */
+FST_COLD fst_position
+fst_container_end(const uint8_t *start, const uint8_t *p, const uint16_t *at)
+{
+    uint8_t closers[FST_MOST_NESTED];
+    int depth = 0;
+    const fst_position none = {NULL, NULL};
+    for (;;) {
+        const uint8_t c = *p;
+        if (c == '"') {
+            p = start + *at + 1;
+            at += 2;
+        } else if (c == '{' || c == '[') {
+            if (depth == FST_MOST_NESTED)
+                return none;
+            closers[depth] = c + 2;     /* in ASCII, both brackets close two codes later */
+            p = fst_after_space(p + 1);
+            if (*p != c + 2) {
+                depth++;
+                if (c == '{')
+                    goto name;
+                continue;
+            }
+            p++;
+        } else if (c == 't' || c == 'f' || c == 'n') {
+            p = fst_literal_end(p);
+        } else {
+            p = fst_number_end(p);
+        }
+        if (p == NULL)
+            return none;
+        for (;;) {
+            if (depth == 0) {
+                const fst_position end = {p, at};
+                return end;
+            }
+            p = fst_after_space(p);
+            if (*p == ',') {
+                p = fst_after_space(p + 1);
+                if (closers[depth - 1] == ']')
+                    break;
+            name:
+                if (*p != '"')
+                    return none;
+                p = fst_after_space(start + *at + 1);
+                at += 2;
+                if (*p != ':')
+                    return none;
+                p = fst_after_space(p + 1);
+                break;
+            }
+            if (*p != closers[depth - 1])
+                return none;
+            depth--;
+            p++;
+        }
+    }
+}
+
+/* Read the value at `here`, which is no string; return the place behind it. */
+FST_INLINE fst_position
+fst_read_other(const uint8_t *start, fst_position here, fst_value *value)
+{
+    const uint8_t *p = here.p;
+    const uint8_t c = *p;
+    if (c == 't' || c == 'f' || c == 'n') {
+        value->kind = fst_literal_kind(c);
+        here.p = fst_literal_end(p);
+    } else if (c == '[' || c == '{') {
+        value->kind = c == '[' ? FST_ARRAY : FST_OBJECT;
+        here = fst_container_end(start, p, here.at);
+    } else {
+        value->kind = FST_NUMBER;
+        here.p = fst_number_end(p);
+    }
+    value->text.start = (const char *)p;
+    value->text.size = here.p - p;
+    return here;
+}
+
+/* Whether a gap, and no longer one, is at `p`. */
+FST_INLINE int fst_is_gap(const fst_gap *gap, const uint8_t *p)
+{
+    return fst_is_text(p, gap->text, gap->size, gap->mask)
+           && (p[gap->size] != '{' || gap->takes_object);
+}
+
+/* Take the events of a gap; return whether all its members are new in the record. */
+FST_INLINE int fst_take_events(fst_reader *reader, const fst_gap *gap)
+{
+    int i;
+    for (i = 0; i < gap->event_count; i++) {
+        fst_value *value = &reader->values[gap->events[i].node];
+        if (gap->events[i].kind == FST_CLOSES)
+            continue;
+        if (value->kind != FST_ABSENT)
+            return 0;
+        value->kind = FST_OBJECT;
+    }
+    return 1;
+}
+
+/* Read on from `here`, where gap number `count` of the record is not the one expected. */
+FST_COLD int
+fst_read_unexpected(fst_reader *reader, int count, fst_position here, const uint8_t *lf)
+{
+    const uint8_t *start = reader->marks.start;
+    fst_gap **gaps = reader->gaps, *gap;
+    int i = count;
+    /* The members that were expected from here on are not there. */
+    while (reader->is_usual) {
+        fst_forget_gap(reader, gaps[i]);
+        reader->is_usual = gaps[i++]->value != NULL;
+    }
+    for (; count + 1 < FST_MOST_GAPS; count++) {
+        fst_gap *before = count ? gaps[count - 1] : &reader->start;
+        gap = before->then;
+        if (!fst_is_gap(gap, here.p)) {
+            gap = reader->find(reader, before, here.p, lf,
+                               (int)(here.at - 1 - reader->marks.at));
+            if (gap == NULL)
+                break;
+            before->then = gap;
+        }
+        gaps[count] = gap;
+        if (!fst_take_events(reader, gap)) {
+            count++;
+            break;
+        }
+        if (gap->value == NULL) {
+            reader->is_usual = 1;
+            reader->end = here.p + gap->size;
+            reader->record_end = here.p + gap->events[gap->event_count - 1].at + 1;
+            return reader->end == lf + 1;
+        }
+        here.p += gap->size;
+        here.at += gap->marks;
+        if (*here.p == '"') {
+            gap->value->kind = FST_STRING;
+            gap->value->text.start = (const char *)here.p + 1;
+            gap->value->text.size = start + *here.at - here.p - 1;
+            here.p = start + *here.at + 1;
+            here.at += 2;
+        } else {
+            here = fst_read_other(start, here, gap->value);
+            if (here.p == NULL) {
+                count++;
+                break;
+            }
+        }
+    }
+    /* The next record begins without expectations. */
+    while (count > 0)
+        fst_forget_gap(reader, gaps[--count]);
+    gaps[0] = &reader->none;
+    return 0;
+}
+
+#define FST_READ_VALUES fst_read_values
+#define FST_IS_TEXT fst_is_text
+#define FST_TARGET
+#include "read_values.h"
+
+#if defined(FST_X86)
+#define FST_READ_VALUES fst_read_values_avx2
+#define FST_IS_TEXT fst_is_text_avx2
+#define FST_TARGET FST_TARGET_AVX2
+#include "read_values.h"
+
+#define FST_READ_VALUES fst_read_values_avx512
+#define FST_IS_TEXT fst_is_text_avx2
+#define FST_TARGET FST_TARGET_AVX512
+#include "read_values.h"
+#endif
+
+/* Read the record in the line [p, lf), which is marked; return whether it is one that can be read
+ * so. If not, the line may be anything. */
+FST_INLINE int
+fst_read_record(fst_reader *reader, const uint8_t *p, const uint8_t *lf, int path)
+{
+#if defined(FST_X86)
+    if (path == FST_AVX512)
+        return fst_read_values_avx512(reader, p, lf);
+    if (path == FST_AVX2)
+        return fst_read_values_avx2(reader, p, lf);
+#else
+    (void)path;
+#endif
+    return fst_read_values(reader, p, lf);
+}
+
+#endif

@@ -1,0 +1,110 @@
+# The shapes of records; see shapes.h for what they are, shapes.pyx for how they are learned.
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+
+from forstcore._core.filter cimport Condition, Program
+from forstcore._core.marks cimport fst_marks
+from forstcore.native cimport fst_value
+
+cdef extern from "shapes.h" nogil:
+    enum:
+        FST_START
+        FST_RECORD
+        FST_GAP_BYTES
+        FST_GAP_EVENTS
+        FST_MOST_NODES
+        FST_BEHIND
+        FST_OPENS
+        FST_CLOSES
+        FST_BEGINS
+
+    ctypedef struct fst_event:
+        uint8_t kind
+        uint8_t at
+        uint8_t name_at
+        uint8_t name_size
+        uint8_t plain
+        uint16_t node
+
+    ctypedef struct fst_gap:
+        uint8_t *text
+        fst_gap *then
+        fst_gap *next
+        fst_value *value
+        uint32_t mask
+        uint16_t target
+        uint8_t size
+        uint8_t marks
+        uint8_t event_count
+        uint8_t has_braces
+        uint8_t takes_object
+        fst_event *events
+
+    ctypedef struct fst_reader:
+        bint is_usual
+        int mark
+        int line
+        const uint8_t *end
+        const uint8_t *record_end
+        fst_gap start
+        fst_gap none
+        fst_gap **gaps
+        fst_value *values
+        fst_marks marks
+
+    ctypedef fst_gap *(*fst_find_gap)(
+        fst_reader *, const fst_gap *, const uint8_t *, const uint8_t *, int) noexcept nogil
+    void fst_begin_reader(fst_reader *, fst_find_gap) noexcept
+
+    bint fst_is_gap(const fst_gap *, const uint8_t *) noexcept
+    uint32_t fst_text_mask(int) noexcept
+    bint fst_read_record(fst_reader *, const uint8_t *, const uint8_t *, int) noexcept
+
+cdef enum:
+    NAME_BYTES = 64             # of the longest name that a node can have
+    TABLE_SIZE = 2048           # twice the nodes, a power of two
+    POOL_SIZE = 32
+
+
+cdef struct Node:
+    fst_gap *first              # the gap behind its value that was learned last
+    int gap_count
+    int parent
+    int depth                   # objects around it
+    int children
+    bint opaque                 # whether an object there is taken as one value
+    int filtered                # number of the filter's node for it, -1 for none
+    const Condition *condition  # of the filter, NULL for none
+    int name_size
+    unsigned char name[NAME_BYTES]  # unescaped
+
+
+cdef struct GapPool:
+    GapPool *next
+    int used
+    fst_gap gaps[POOL_SIZE]
+
+
+cdef struct Shapes:
+    fst_reader reader           # first, so that a pointer to it is one to the shapes
+    uint64_t number             # of these shapes: no others of the process have it
+    Node *nodes
+    int count                   # nodes
+    int room                    # nodes that memory has been allocated for
+    GapPool *pool
+    fst_gap *unused             # gaps of the pool
+    int path                    # an FST_ path number
+    const Program *filter       # NULL for none
+    int condition_count
+    int conditions[FST_MOST_NODES]  # nodes that have a condition
+    int id                      # the node of the member "id", FST_START if there is none yet
+    int data
+    int learned                 # gaps that were new in the record
+    bint failed                 # nothing more can be learned
+    uint16_t table[TABLE_SIZE]  # nodes by the hash of parent and name
+
+
+cdef Shapes *new_shapes(const Program *filter, int path) noexcept nogil
+cdef void free_shapes(Shapes *shapes) noexcept nogil
+cdef int find_node(
+    const Shapes *shapes, int parent, const uint8_t *name, Py_ssize_t size) noexcept nogil
