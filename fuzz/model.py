@@ -6,6 +6,8 @@ import json
 import re
 from typing import Any
 
+from forstcore._io.json_lines import dump_line, object_of
+from forstcore.errors import RecordError
 from tests.core.reference import BLANK
 
 __all__ = ["by_name", "integer_of", "members_of", "message_of", "model"]
@@ -88,7 +90,16 @@ def model(line: bytes, number: int) -> dict[str, Any]:
         "more": int(len(members) > AT_HAND),
         "members": [_value(raw) for member in members[:AT_HAND] for raw in member],
         "found": [_value(named.get(name, b"")) for name in NAMES],
+        "canonical": _canonical(line),
     }
+
+
+def _canonical(line: bytes) -> str | None:
+    """Return what a processor in Python would write of the record, None if it cannot read it."""
+    try:
+        return dump_line(object_of(line)).decode().removesuffix("\n")
+    except RecordError:
+        return None  # nested too deeply
 
 
 def message_of(why: str) -> str:

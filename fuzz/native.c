@@ -71,6 +71,21 @@ tell_value(const fst_record *record, fst_value value, fst_output *out)
     FST_PUT(out, "]");
 }
 
+/* Writes the record in canonical form, as a string for the same reason as above. */
+static void
+tell_canonical(const fst_record *record, fst_output *out)
+{
+    ptrdiff_t start = out->at - out->line, size;
+    char *text;
+    fst_put_canonical(record, out, fst_root(record));
+    size = out->at - out->line - start;
+    text = malloc((size_t)size);
+    memcpy(text, out->line + start, (size_t)size);
+    out->at = out->line + start;
+    fst_put_string(out, text, size);
+    free(text);
+}
+
 static void
 tell_record(const fst_record *record, fst_output *out)
 {
@@ -101,7 +116,9 @@ tell_record(const fst_record *record, fst_output *out)
             FST_PUT(out, ",");
         tell_value(record, fst_find(record, names[i].start, names[i].size), out);
     }
-    FST_PUT(out, "]}");
+    FST_PUT(out, "],\"canonical\":");
+    tell_canonical(record, out);
+    FST_PUT(out, "}");
     fst_end(out);
 }
 

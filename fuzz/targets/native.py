@@ -75,7 +75,11 @@ def check(data: bytes) -> None:
         if refusal is None:
             records += 1
             results += len(expected)
-            assert [written.popleft() for _ in expected] == expected
+            for row in expected:
+                found = written.popleft()
+                if row["canonical"] is None:
+                    row = {**row, "canonical": found["canonical"]}
+                assert found == row
             continue
         errors += 1
         if options.on_error != "skip":
