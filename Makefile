@@ -48,16 +48,18 @@ lint: .venv/dev ## check style and types, and that the core compiles without Cyt
 
 bench: .venv/dev ## run short versions of all benchmarks, with the peers that are installed
 	$(BIN)/python -m benchmarks.core
-	$(BIN)/python -m benchmarks.server --repetitions 2
+	$(BIN)/python -m benchmarks.server --kinds weblog 110 --repetitions 2
 	$(BIN)/python -m benchmarks.processors --repeat 2
+	$(BIN)/python -m benchmarks.native --repeat 2 --size 200000000
 	$(BIN)/python -m benchmarks.subscribers
 	$(BIN)/python -m benchmarks.client --repeat 2
 	$(BIN)/python -m benchmarks.cli --runs 2
 	$(BIN)/python -m benchmarks.dashboard --streams 10 --seconds 5
 
-bench-peers: .venv/dev ## install the peers, compare the server with them, save table and plot
+bench-peers: .venv/dev ## install the peers, compare core and server with them, save the latter as tables and plots
 	bash benchmarks/install
-	$(BIN)/python -m benchmarks.server --save benchmarks/results
+	$(BIN)/python -m benchmarks.core
+	$(BIN)/python -m benchmarks.server --kinds weblog 110 --save benchmarks/results
 
 soak: .venv/dev ## run a server under mixed load for MINUTES (30) and check for leaks and lost data
 	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),30) --seed $(or $(SEED),1) --save build/soak

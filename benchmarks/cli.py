@@ -1,6 +1,6 @@
 """Compare `forstcore process` with other programs that convert files of records.
 
-Each program reads a file of 110-byte records from the page cache and writes to /dev/null, so that
+Each program reads a file of records from the page cache and writes to /dev/null, so that
 the disk is not measured. Slow programs get a part of the file. Runs are interleaved, and medians
 are printed.
 """
@@ -18,6 +18,8 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks import records
+
 _FILTER = '{id, result: ("processed_" + .data), status: "success"}'
 _ORJSON = """
 import sys
@@ -25,7 +27,8 @@ from orjson import dumps, loads
 write = sys.stdout.buffer.write
 for line in open(sys.argv[1], "rb"):
     record = loads(line)
-    result = {"id": record["id"], "result": "processed_" + record["data"], "status": "success"}
+    data = record.get("data", "")
+    result = {"id": record["id"], "result": "processed_" + data, "status": "success"}
     write(dumps(result) + b"\\n")
 """
 
@@ -42,35 +45,46 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cli", description=__doc__)
     parser.add_argument("--megabytes", type=int, default=1000, help="size of the file")
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument(
+        "--kinds",
+        nargs="+",
+        choices=records.KINDS,
+        default=["weblog", "110"],
+        help="kinds of records (default: weblog 110)",
+    )
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as directory:
-        whole, part = Path(directory, "whole.ndjson"), Path(directory, "part.ndjson")
-        # Created by a child process: the memory of this process would count for its children.
-        size = min(options.megabytes, 50) * 1_000_000
-        with part.open("wb") as file:
-            writer = [sys.executable, "-m", "benchmarks.records", "110", str(size)]
-            subprocess.run(writer, stdout=file, check=True)
-        with whole.open("wb") as file:
-            for _ in range(max(1, options.megabytes // 50)):
-                with part.open("rb") as block:
-                    shutil.copyfileobj(block, file)
-        contestants = {
-            "forstcore process": ([sys.executable, "-m", "forstcore", "process"], whole),
-            "forstcore process --workers 1": (
-                [sys.executable, "-m", "forstcore", "process", "--workers", "1"],
-                whole,
-            ),
-            "cat": (["cat"], whole),
-            "orjson in plain Python": ([sys.executable, "-c", _ORJSON], part),
-        }
-        if shutil.which("jq"):
-            contestants[f"jq -c '{_FILTER}'"] = (["jq", "-c", _FILTER], part)
-        runs: dict[str, list[Run]] = {name: [] for name in contestants}
-        for _ in range(options.runs):
-            for name, (command, file_of_it) in contestants.items():
-                runs[name].append(measure(command, file_of_it))
+    for kind in options.kinds:
+        with tempfile.TemporaryDirectory() as directory:
+            report(kind, Path(directory), options)
+
+
+def report(kind: str, directory: Path, options: argparse.Namespace) -> None:
+    """Measure all programs with one kind of records, and print the medians."""
+    whole, part = directory / "whole.ndjson", directory / "part.ndjson"
+    # Created by a child process: the memory of this process would count for its children.
+    size = min(options.megabytes, 50) * 1_000_000
+    with part.open("wb") as file:
+        writer = [sys.executable, "-m", "benchmarks.records", kind, str(size)]
+        subprocess.run(writer, stdout=file, check=True)
+    with whole.open("wb") as file:
+        for _ in range(max(1, options.megabytes // 50)):
+            with part.open("rb") as block:
+                shutil.copyfileobj(block, file)
+    process = [sys.executable, "-m", "forstcore", "process"]
+    contestants = {
+        "forstcore process": (process, whole),
+        "forstcore process --workers 1": ([*process, "--workers", "1"], whole),
+        "cat": (["cat"], whole),
+        "orjson in plain Python": ([sys.executable, "-c", _ORJSON], part),
+    }
+    if shutil.which("jq"):
+        contestants[f"jq -c '{_FILTER}'"] = (["jq", "-c", _FILTER], part)
+    runs: dict[str, list[Run]] = {name: [] for name in contestants}
+    for _ in range(options.runs):
+        for name, (command, file_of_it) in contestants.items():
+            runs[name].append(measure(command, file_of_it))
     ours = statistics.median(run.rate for run in runs["forstcore process"])
-    print(f"{'':66} MB/s   MiB  forstcore is")
+    print(f"{records.TITLES[kind]:66} MB/s   MiB  forstcore is")
     for name, done in runs.items():
         rate = statistics.median(run.rate for run in done)
         memory = max(run.memory for run in done)

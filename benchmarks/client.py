@@ -20,7 +20,8 @@ import aiohttp
 import orjson
 
 from benchmarks import records
-from benchmarks.server import CORES, ENDPOINT, FORST, Server, running, unpaced_network, versions
+from benchmarks.network import unpaced_network
+from benchmarks.programs import CORES, ENDPOINT, FORST, Server, running, versions
 from forstcore import ForstStreamingClient, StreamOptions
 
 SERVER: Final = Server(

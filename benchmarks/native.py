@@ -20,7 +20,9 @@ from typing import Final
 
 import forstcore
 from benchmarks import records
-from benchmarks.server import ENDPOINT, Server, build, running, unpaced_network, usage
+from benchmarks.network import unpaced_network
+from benchmarks.programs import ENDPOINT, Server, build, running
+from benchmarks.usage import usage
 from tests import native
 
 ROUTES: Final = """
@@ -34,10 +36,8 @@ _BODY: Final = 4 << 20
 _PIECE: Final = 1 << 16  # Bytes of a chunk, for the measurements in this process.
 
 
-def compare_servers(directory: Path, body: Path, options: argparse.Namespace) -> None:
+def compare_servers(routes: Path, body: Path, options: argparse.Namespace) -> None:
     """Measure processors with the same results through a server."""
-    routes = directory / "routes.py"
-    routes.write_text(ROUTES)
     command = (sys.executable, "-m", "server", "--no-access-log", "--workers", "1")
     processors = ("--processors", str(routes), "--port", "{port}")
     ways = [
@@ -99,20 +99,31 @@ def main() -> None:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     powers = itertools.takewhile(lambda count: count <= (cores or 1), (1, 2, 4, 8, 16, 32))
     parser.add_argument("--workers", type=int, nargs="+", default=list(powers))
+    parser.add_argument(
+        "--kinds",
+        nargs="+",
+        choices=records.KINDS,
+        default=["weblog", "110"],
+        help="kinds of records (default: weblog 110)",
+    )
     options = parser.parse_args()
     if options.size < 10**8:
         parser.error("--size must be at least 10**8: CPU time has a resolution of 10 ms")
     network = unpaced_network(sys.argv[1:], "benchmarks.native")
     build()
-    body = records.make("110", _BODY)
+    print(f"One connection. TCP: {network}.")
     with tempfile.TemporaryDirectory() as temporary:
         directory = Path(temporary)
         cases = native.build(SOURCE, directory)
-        path = directory / "110.ndjson"
-        path.write_bytes(body)
-        print(f"110-byte records, one connection. TCP: {network}.\n")
-        compare_servers(directory, path, options)
-        compare_workers(cases, body, options)
+        routes = directory / "routes.py"
+        routes.write_text(ROUTES)
+        for kind in options.kinds:
+            body = records.make(kind, _BODY)
+            path = directory / f"{kind}.ndjson"
+            path.write_bytes(body)
+            print(f"\nRecords: {records.TITLES[kind]}")
+            compare_servers(routes, path, options)
+            compare_workers(cases, body, options)
 
 
 if __name__ == "__main__":

@@ -18,8 +18,13 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final
+
+import orjson
+
+from benchmarks import records
 
 ROUTES: Final = '''
 """The processors that are measured."""
@@ -44,7 +49,6 @@ async def nap(record: dict) -> dict:
     await asyncio.sleep(0.01)
     return record
 '''
-_RECORD: Final = b'{"id":"%08d","data":"' + b"x" * 78 + b'"}\n'
 _CHUNK: Final = 1 << 16
 _START_SECONDS: Final = 15.0
 
@@ -86,9 +90,9 @@ def running(command: tuple[str, ...]) -> Iterator[int]:
         process.wait()
 
 
-def exchange(port: int, path: str, records: int) -> tuple[float, bytes]:
+def exchange(port: int, path: str, lines: list[bytes]) -> tuple[float, bytes]:
     """Stream records through a server; return the duration in seconds, and the results."""
-    data = b"".join(_RECORD % number for number in range(records))
+    data = b"".join(lines)
     chunks = (data[at : at + _CHUNK] for at in range(0, len(data), _CHUNK))
     body = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
     head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -122,14 +126,51 @@ def results_of(response: bytes) -> bytes:
         place = end + 4 + size
 
 
-def measure(case: Case) -> float:
+def measure(case: Case, lines: list[bytes]) -> float:
     """Return the seconds of a run on a fresh server; check that it returns every record."""
+    sent = lines[: case.records]
     with running(case.command) as port:
-        exchange(port, case.path, 100)
-        seconds, results = exchange(port, case.path, case.records)
-    if results != b"".join(_RECORD % number for number in range(case.records)):
+        exchange(port, case.path, sent[:100])
+        seconds, results = exchange(port, case.path, sent)
+    # The functions return the record, which orjson then writes in its own way.
+    if results != b"".join(orjson.dumps(orjson.loads(line)) + b"\n" for line in sent):
         raise BenchmarkError(f"{case.name} did not give back what it got, in order")
     return seconds
+
+
+def cases_of(routes: Path, count: int) -> list[Case]:
+    """Return the cases: first the one that the others are compared with, last the one that waits.
+
+    Args:
+        routes: the file of the processors.
+        count: the number of records of a run.
+    """
+    server = (sys.executable, "-m", "server", "--processors", str(routes), "--no-access-log")
+    obvious = (sys.executable, "-m", "benchmarks.servers.aiohttp_lines")
+    return [
+        Case("aiohttp + orjson, a line at a time", obvious, "/streaming-process", count // 2),
+        Case("dict -> dict", server, "/same", count),
+        Case("async dict -> dict", server, "/same-async", count),
+        Case("async, 10 ms each, 100 workers", (*server, "--workers", "100"), "/nap", 10_000),
+    ]
+
+
+def report(kind: str, cases: list[Case], repeat: int) -> None:
+    """Measure all cases with one kind of records, and print the medians."""
+    lines = list(islice(records.endless(kind), max(case.records for case in cases)))
+    samples: dict[str, list[float]] = {case.name: [] for case in cases}
+    for _ in range(repeat):
+        for case in cases:
+            samples[case.name].append(measure(case, lines))
+    base = statistics.median(samples[cases[0].name]) / cases[0].records
+    print(f"{records.TITLES[kind]:36}{'us a record':>12}{'times':>8}")
+    for case in cases[:-1]:
+        cost = statistics.median(samples[case.name]) / case.records
+        print(f"{case.name:36}{cost * 1e6:12.2f}{base / cost:8.1f}")
+    last = cases[-1]
+    ideal = last.records * 0.01 / 100
+    median = statistics.median(samples[last.name])
+    print(f"{last.name}: {median:.3f} s, {median / ideal - 1:+.0%} of the ideal {ideal:g} s\n")
 
 
 def main() -> None:
@@ -137,32 +178,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, default=100_000, help="records of a run")
     parser.add_argument("--repeat", type=int, default=5, help="runs of each case")
+    parser.add_argument(
+        "--kinds",
+        nargs="+",
+        choices=records.KINDS,
+        default=["weblog", "110"],
+        help="kinds of records (default: weblog 110)",
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         routes = Path(directory, "routes.py")
         routes.write_text(ROUTES)
-        server = (sys.executable, "-m", "server", "--processors", str(routes), "--no-access-log")
-        obvious = (sys.executable, "-m", "benchmarks.servers.aiohttp_lines")
-        count = options.records
-        cases = [
-            Case("aiohttp + orjson, a line at a time", obvious, "/streaming-process", count // 2),
-            Case("dict -> dict", server, "/same", count),
-            Case("async dict -> dict", server, "/same-async", count),
-            Case("async, 10 ms each, 100 workers", (*server, "--workers", "100"), "/nap", 10_000),
-        ]
-        samples: dict[str, list[float]] = {case.name: [] for case in cases}
-        for _ in range(options.repeat):
-            for case in cases:
-                samples[case.name].append(measure(case))
-    base = statistics.median(samples[cases[0].name]) / cases[0].records
-    print(f"{'':36}{'us a record':>12}{'times':>8}")
-    for case in cases[:-1]:
-        cost = statistics.median(samples[case.name]) / case.records
-        print(f"{case.name:36}{cost * 1e6:12.2f}{base / cost:8.1f}")
-    last = cases[-1]
-    ideal = last.records * 0.01 / 100
-    median = statistics.median(samples[last.name])
-    print(f"{last.name}: {median:.3f} s, {median / ideal - 1:+.0%} of the ideal {ideal:g} s")
+        for kind in options.kinds:
+            report(kind, cases_of(routes, options.records), options.repeat)
 
 
 if __name__ == "__main__":

@@ -11,9 +11,10 @@ do not perform better than with real traffic.
 """
 
 import argparse
+import itertools
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from benchmarks.shapes.github import github
@@ -70,20 +71,42 @@ KINDS: Final[tuple[str, ...]] = tuple(_MAKERS)
 REAL_KINDS: Final[tuple[str, ...]] = ("weblog", "github", "tweet")
 """Those with the shape of records that services write."""
 
+PLAIN_KINDS: Final[tuple[str, ...]] = ("40", "110", "1000")
+"""Those with nothing but an id and data, in ASCII and without escapes."""
 
-def make(kind: str, total_bytes: int) -> bytes:
-    """Return whole lines of one kind, at least one, up to the first end at or past the total."""
+TITLES: Final = {
+    "weblog": "web log, 350 bytes",
+    "github": "GitHub events, 1.5 KB",
+    "tweet": "tweets, 3.3 KB",
+    "40": "40 bytes",
+    "110": "110 bytes",
+    "1000": "1000 bytes",
+    "escapes": "110 bytes, escapes and UTF-8",
+    "spaced": "110 bytes, with spaces",
+    "members": "260 bytes, nested members between data and id",
+}
+"""What tables call them."""
+
+
+def endless(kind: str) -> Iterator[bytes]:
+    """Return the lines of one kind, one after another."""
     try:
         maker = _MAKERS[kind]
     except KeyError:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}") from None
     source = RandomSource(_SEED, escapes=kind == "escapes")
+    return (maker(source).encode() for _ in itertools.repeat(None))
+
+
+def make(kind: str, total_bytes: int) -> bytes:
+    """Return whole lines of one kind, at least one, up to the first end at or past the total."""
     lines: list[bytes] = []
     size = 0
-    while size < total_bytes or not lines:
-        line = maker(source).encode()
+    for line in endless(kind):
         lines.append(line)
         size += len(line)
+        if size >= total_bytes:
+            break
     return b"".join(lines)
 
 

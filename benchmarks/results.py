@@ -4,7 +4,7 @@
 
     python -m benchmarks.results benchmarks/results/2026-11-23.json --into README.md
 
-replaces the table in a document by that of a results file.
+replaces the table in a document that has records of the same kind.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["LABELS", "document", "replace_table", "save", "table"]
+from benchmarks.records import TITLES
+
+__all__ = ["LABELS", "document", "machine", "replace_table", "save", "table"]
 
 LABELS: Final = {
     "forstcore": "**forstcore**",
@@ -35,15 +37,12 @@ LABELS: Final = {
 """Titles of the servers in tables, in the order of rows; others follow under their own names."""
 
 _COLUMNS: Final = (
-    "server",
     "64 KiB HTTP chunks",
     "one record per HTTP chunk",
     "lone record, p50 / p99",
     "memory, at most",
     "with a stopped reader",
 )
-_HEADER: Final = f"| {' | '.join(_COLUMNS)} |\n|{'---|' * len(_COLUMNS)}\n"
-_TABLE: Final = re.compile(r"^\| server \|.*\n\|[-|]+\n(?:\|.*\n)*", re.MULTILINE)
 
 # Title and unit of each panel, and its figures with their names in the legend.
 _PANELS: Final = (
@@ -79,7 +78,7 @@ def document(
     """
     return {
         "date": time.strftime("%Y-%m-%d"),
-        "machine": _machine(),
+        "machine": machine(),
         "versions": versions,
         "network": network,
         "kind": kind,
@@ -102,22 +101,35 @@ def save(found: Document, directory: Path, stem: str) -> None:
 def table(found: Document) -> str:
     """Format the medians as a Markdown table."""
     samples: Mapping[str, Samples] = found["samples"]
-    return _HEADER + "".join(_row(name, samples[name]) for name in _order(samples))
+    header = f"{_first_cell(found)} {' | '.join(_COLUMNS)} |\n|{'---|' * (len(_COLUMNS) + 1)}\n"
+    return header + "".join(_row(name, samples[name]) for name in _order(samples))
 
 
 def replace_table(text: str, found: Document) -> str:
-    """Replace the table of results in a text.
+    """Replace the table of results with records of the same kind in a text.
 
     Raises:
-        ValueError: there is not exactly one that starts with a column `server`.
+        ValueError: there is not exactly one.
     """
-    changed, count = _TABLE.subn(lambda _: table(found), text)
+    first = re.escape(_first_cell(found))
+    changed, count = re.subn(
+        rf"^{first}.*\n\|[-|]+\n(?:\|.*\n)*", lambda _: table(found), text, flags=re.MULTILINE
+    )
     if count != 1:
-        raise ValueError(f"there are {count} tables of servers, not one")
+        raise ValueError(f"there are {count} tables of servers with {_title(found)}, not one")
     return changed
 
 
-def _machine() -> str:
+def _title(found: Document) -> str:
+    return TITLES[found["kind"]]
+
+
+def _first_cell(found: Document) -> str:
+    return f"| server ({_title(found)}) |"
+
+
+def machine() -> str:
+    """Return the processor, its number of cores, and the operating system."""
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists() and (named := re.search(r"model name\s*: (.+)", cpuinfo.read_text())):
@@ -202,7 +214,7 @@ def main() -> None:
         "--into",
         type=Path,
         metavar="DOCUMENT",
-        help="replace the table of servers in this document",
+        help="replace the table of servers in this document that has the same kind of records",
     )
     options = parser.parse_args()
     found = json.loads(options.file.read_text())

@@ -6,70 +6,44 @@ repetitions of all servers are interleaved, and medians are printed. See README.
 """
 
 import argparse
-import contextlib
-import fcntl
-import importlib.util
 import json
 import os
-import platform
-import shutil
 import signal
-import socket
 import statistics
-import struct
-import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from importlib import metadata
 from pathlib import Path
 from random import Random
 from typing import Any, Final
 
 from benchmarks import records, results
+from benchmarks.building import BenchmarkError
+from benchmarks.network import unpaced_network
+from benchmarks.programs import (
+    AIOHTTP_ECHO,
+    AIOHTTP_ORJSON,
+    C_ECHO,
+    C_RECORDS,
+    CORES,
+    GO,
+    NODE,
+    Running,
+    Server,
+    build,
+    contestants,
+    running,
+    versions,
+)
+from benchmarks.usage import PeakMemory, busy_seconds, usage
 
-HERE: Final = Path(__file__).resolve().parent
-BUILD: Final = HERE / ".build"
-ENDPOINT: Final = "/streaming-process"
 BODY_SIZE: Final = 4 << 20
 CHUNKINGS: Final = {"64K": "65536", "record": "record"}
 # Runs during which other processes used more than this share of all cores are unreliable.
 _DISTURBED: Final = 0.05
-_START_SECONDS: Final = 15.0
-
-FORST: Final = "forstcore"
-C_ECHO: Final = "C echo"
-C_RECORDS: Final = "C records"
-AIOHTTP_ECHO: Final = "aiohttp echo"
-AIOHTTP_ORJSON: Final = "aiohttp + orjson"
-GO: Final = "Go"
-NODE: Final = "Node"
-
-
-class BenchmarkError(Exception):
-    """A server or the load client failed; the message names it and the reason."""
-
-
-@dataclass(frozen=True)
-class Server:
-    """One contestant: `{port}` in the command becomes its port."""
-
-    name: str
-    command: tuple[str, ...]
-    echoes: bool = False
-    endpoint: str = ENDPOINT
-
-
-@dataclass(frozen=True)
-class Usage:
-    """Resources that a process and its children have used so far."""
-
-    cpu_seconds: float
-    rss_bytes: int
 
 
 @dataclass
@@ -88,291 +62,6 @@ class Figures:
         """Return the median of a figure, or None where it was not measured."""
         values = self.samples.get(name)
         return statistics.median(values) if values else None
-
-
-# ---- cores -----------------------------------------------------------------------------------
-
-
-def _cores() -> tuple[int, int] | None:
-    """Return the cores for the server and the client, or None if they cannot be chosen."""
-    if not hasattr(os, "sched_getaffinity"):
-        return None
-    allowed = sorted(os.sched_getaffinity(0))
-    # First and last: adjacent ones may be hardware threads of the same core.
-    return (allowed[-1], allowed[0]) if len(allowed) > 1 else None
-
-
-CORES: Final = _cores()
-
-
-def _pin(core: int) -> Callable[[], None] | None:
-    return None if CORES is None else partial(os.sched_setaffinity, 0, {core})
-
-
-# ---- network ---------------------------------------------------------------------------------
-
-_CONGESTION_CONTROL: Final = Path("/proc/sys/net/ipv4/tcp_congestion_control")
-_IN_NAMESPACE: Final = "FORSTCORE_BENCHMARK_NAMESPACE"
-_SIOCSIFFLAGS: Final = 0x8914
-_IFF_UP: Final = 0x1
-
-
-def unpaced_network(arguments: Sequence[str], module: str = "benchmarks.server") -> str:
-    """Ensure that TCP does not pace the loopback; return a description of its configuration.
-
-    Congestion controls such as BBR send segments by a timer at an estimated rate, so that both ends
-    sleep although neither is the bottleneck. The benchmark must not change the setting of the
-    machine. If it is one of these, the program (`module`) therefore restarts itself in a separate
-    network namespace, which has its own setting and loopback.
-    """
-    try:
-        setting = _CONGESTION_CONTROL.read_text().strip()
-    except OSError:
-        return "congestion control unknown"
-    if os.environ.get(_IN_NAMESPACE):
-        if setting != "reno":
-            _set_up_namespace()
-        return "reno, in a network namespace of its own"
-    if setting in {"cubic", "reno"}:
-        return setting
-    unshare = ["unshare", "--net", *([] if os.geteuid() == 0 else ["--map-root-user"])]
-    program = [sys.executable, "-m", module, *arguments]
-    if shutil.which("unshare") and not subprocess.run([*unshare, "true"], check=False).returncode:
-        os.environ[_IN_NAMESPACE] = "1"
-        os.execvp(unshare[0], [*unshare, *program])
-    return f"{setting}, which may pace the loopback: figures may be limited by it"
-
-
-def _set_up_namespace() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as anything:
-        fcntl.ioctl(anything, _SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", _IFF_UP))
-    _CONGESTION_CONTROL.write_text("reno")  # the one that is available in every namespace
-
-
-# ---- usage of processes ----------------------------------------------------------------------
-
-
-def _linux_tree(pid: int) -> Iterator[int]:
-    yield pid
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            for child in children.read_text().split():
-                yield from _linux_tree(int(child))
-
-
-def _linux_usage(pid: int) -> Usage:
-    cpu, rss = 0.0, 0
-    for each in _linux_tree(pid):
-        with contextlib.suppress(OSError):
-            # The name in parentheses may contain spaces, so count the fields after it.
-            fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
-            cpu += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-            rss += int(fields[21]) * os.sysconf("SC_PAGE_SIZE")
-    return Usage(cpu, rss)
-
-
-def _ps_usage(pid: int) -> Usage:
-    done = subprocess.run(
-        ["ps", "-o", "rss=,time=", "-p", str(pid)], capture_output=True, text=True, check=False
-    )
-    rss, _, clock = done.stdout.strip().partition(" ")
-    if not clock:
-        return Usage(0.0, 0)
-    seconds = 0.0
-    for part in clock.strip().replace("-", ":").split(":"):
-        seconds = seconds * 60 + float(part)
-    return Usage(seconds, int(rss) * 1024)
-
-
-def usage(pid: int) -> Usage:
-    """Return the resources that a process has used."""
-    return _linux_usage(pid) if sys.platform == "linux" else _ps_usage(pid)
-
-
-def _busy_seconds() -> float | None:
-    """Return the CPU time of the whole machine, None if unknown."""
-    try:
-        fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
-    except OSError:
-        return None
-    times = list(map(int, fields))
-    return (sum(times) - times[3] - times[4]) / os.sysconf("SC_CLK_TCK")
-
-
-class PeakMemory:
-    """Sample the memory of a process while the block runs."""
-
-    def __init__(self, pid: int) -> None:
-        self._pid = pid
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch)
-        self.rss_bytes = 0
-
-    def _watch(self) -> None:
-        while not self._stop.wait(0.02):
-            self.rss_bytes = max(self.rss_bytes, usage(self._pid).rss_bytes)
-
-    def __enter__(self) -> "PeakMemory":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-
-# ---- programs --------------------------------------------------------------------------------
-
-
-def _compile(command: Sequence[str], directory: Path, output: Path) -> None:
-    newest = max(path.stat().st_mtime for path in directory.iterdir() if path.is_file())
-    if output.exists() and output.stat().st_mtime > newest:
-        return
-    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise BenchmarkError(f"{' '.join(command)} failed:\n{done.stderr}")
-
-
-def build() -> None:
-    """Compile the load client and the C servers."""
-    BUILD.mkdir(exist_ok=True)
-    (BUILD / ".gitignore").write_text("*\n")
-    compiler = os.environ.get("CC", "cc")
-    if shutil.which(compiler) is None:
-        raise BenchmarkError(f"the benchmark needs a C compiler; there is no {compiler}")
-    echo = HERE / "servers" / "echo.c"
-    records = ("-O3", "-march=native", "-DRECORDS")
-    for name, source, options in (
-        ("loadclient", HERE / "loadclient.c", ("-O2",)),
-        ("echo", echo, ("-O2",)),
-        ("records", echo, records),
-    ):
-        command = [compiler, *options, "-o", str(BUILD / name), str(source)]
-        _compile(command, source.parent, BUILD / name)
-
-
-def contestants() -> tuple[list[Server], list[str]]:
-    """Return the available servers, and a line for each unavailable one."""
-    python = sys.executable
-    found: list[Server] = []
-    skipped: list[str] = []
-    if (HERE.parent / "server" / "__main__.py").exists():
-        found.append(Server(FORST, (python, "-m", "server", "--port", "{port}")))
-    else:
-        skipped.append(f"{FORST}: there is no server/__main__.py yet: skipped")
-    found.append(Server(C_ECHO, (str(BUILD / "echo"), "--port", "{port}"), echoes=True))
-    found.append(Server(C_RECORDS, (str(BUILD / "records"), "--port", "{port}")))
-    module = (python, "-m", "benchmarks.servers.aiohttp_echo", "--port", "{port}")
-    found.append(Server(AIOHTTP_ECHO, module, echoes=True))
-    if importlib.util.find_spec("orjson"):
-        module = (python, "-m", "benchmarks.servers.aiohttp_orjson", "--port", "{port}")
-        found.append(Server(AIOHTTP_ORJSON, module))
-    else:
-        skipped.append(f"{AIOHTTP_ORJSON}: orjson is not installed: skipped")
-    if shutil.which("go"):
-        output = BUILD / "go-server"
-        source = HERE / "servers" / "go"
-        _compile(["go", "build", "-o", str(output), "."], source, output)
-        found.append(Server(GO, (str(output), "--port", "{port}")))
-    else:
-        skipped.append(f"{GO}: the go command is not installed: skipped")
-    if node := shutil.which("node"):
-        found.append(Server(NODE, (node, str(HERE / "servers" / "node.mjs"), "--port", "{port}")))
-    else:
-        skipped.append(f"{NODE}: the node command is not installed: skipped")
-    return found, skipped
-
-
-def versions() -> str:
-    """Return the versions of the peers' software, on which their speed depends."""
-    found = [f"Python {platform.python_version()}"]
-    for package in ("aiohttp", "orjson"):
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            found.append(f"{package} {metadata.version(package)}")
-    if go := shutil.which("go"):
-        done = subprocess.run([go, "version"], capture_output=True, text=True, check=False)
-        found += done.stdout.removeprefix("go version ").split()[:1]
-    if node := shutil.which("node"):
-        done = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)
-        found.append(f"Node {done.stdout.strip()}")
-    return ", ".join([*found, f"{platform.machine()} {sys.platform}"])
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _wait_for_port(process: "subprocess.Popen[bytes]", port: int) -> None:
-    end = time.monotonic() + _START_SECONDS
-    while time.monotonic() < end:
-        if process.poll() is not None:
-            raise BenchmarkError(f"the server ended with status {process.returncode}")
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        time.sleep(0.02)
-    raise BenchmarkError(f"the server did not listen within {_START_SECONDS:.0f} seconds")
-
-
-@dataclass
-class Running:
-    """A server process and the port it listens on."""
-
-    server: Server
-    pid: int
-    port: int
-
-    def client(self, mode: str, body: Path, *options: str) -> dict[str, Any]:
-        """Run the load client and return its report."""
-        command = [
-            str(BUILD / "loadclient"), mode, "--body", str(body), *options,
-            "127.0.0.1", str(self.port), self.server.endpoint,
-        ]  # fmt: skip
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            check=False,
-            preexec_fn=_pin(CORES[1]) if CORES else None,
-        )
-        if done.returncode:
-            raise BenchmarkError(f"{self.server.name}, {mode}: {done.stderr.strip()}")
-        report: dict[str, Any] = json.loads(done.stdout)
-        return report
-
-
-@contextlib.contextmanager
-def running(server: Server) -> Iterator[Running]:
-    """Start a server on its own core; stop it at the end of the block."""
-    port = _free_port()
-    command = [part.format(port=port) for part in server.command]
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(
-            command,
-            cwd=HERE.parent,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            preexec_fn=_pin(CORES[0]) if CORES else None,
-        )
-        try:
-            _wait_for_port(process, port)
-            yield Running(server, process.pid, port)
-        except BenchmarkError as error:
-            log.seek(0)
-            said = log.read().decode(errors="replace").strip()[-2000:]
-            raise BenchmarkError(f"{error}\n{server.name} said:\n{said}") from None
-        finally:
-            process.terminate()
-            try:
-                process.wait(3)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-# ---- measurements ----------------------------------------------------------------------------
 
 
 class Bench:
@@ -416,7 +105,7 @@ class Bench:
             record = json.loads(line)
             expected = {
                 "id": record["id"],
-                "result": "processed_" + record["data"],
+                "result": "processed_" + record.get("data", ""),
                 "status": "success",
             }
             if json.loads(result) != expected:
@@ -444,10 +133,10 @@ class Bench:
                 here, "throughput", int(first["mb_per_s"] * self._options.seconds / 4 * 1e6), *chunk
             )
             total = int(second["mb_per_s"] * self._options.seconds * 1e6)
-            busy, before = _busy_seconds(), usage(here.pid)
+            busy, before = busy_seconds(), usage(here.pid)
             report = self._send(here, "throughput", total, *chunk)
             server_cpu = usage(here.pid).cpu_seconds - before.cpu_seconds
-            busy_after = _busy_seconds()
+            busy_after = busy_seconds()
         foreign = 0.0
         if busy is not None and busy_after is not None:
             own = server_cpu + report["client_cpu_seconds"]
@@ -465,12 +154,12 @@ class Bench:
     def latency(self, server: Server) -> bool:
         """Measure the round trip of a single record; return whether the machine was quiet."""
         with running(server) as here:
-            busy, start = _busy_seconds(), time.monotonic()
+            busy, start = busy_seconds(), time.monotonic()
             before = usage(here.pid)
             report = here.client("latency", self.path, "--count", str(self._options.count))
             seconds = time.monotonic() - start
             own = usage(here.pid).cpu_seconds - before.cpu_seconds
-            busy_after = _busy_seconds()
+            busy_after = busy_seconds()
         self.figures[server.name].add(
             **{
                 "p50 µs": report["p50_us"],
@@ -727,9 +416,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with tempfile.TemporaryDirectory() as directory:
             for kind in options.kinds:
                 bench = Bench(kind, Path(directory), options)
-                for server in servers:
+                able = [server for server in servers if server.takes(kind)]
+                for server in able:
                     bench.check(server)
-                measure_all(bench, servers, options)
+                measure_all(bench, able, options)
                 if options.json:
                     samples = {name: each.samples for name, each in bench.figures.items()}
                     print(json.dumps({"kind": kind, "samples": samples}), flush=True)

@@ -27,17 +27,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks import records
-from benchmarks.server import (
-    BUILD,
-    ENDPOINT,
-    FORST,
-    Running,
-    Server,
-    build,
-    running,
-    unpaced_network,
-    usage,
-)
+from benchmarks.building import BUILD
+from benchmarks.network import unpaced_network
+from benchmarks.programs import ENDPOINT, FORST, Running, Server, build, running
+from benchmarks.usage import usage
 from forstcore import process_block
 from tests.certificates import make_certificates, tls_options
 from tests.deploy.proxies import start_haproxy, start_nginx

@@ -1,0 +1,1 @@
+"""The core on one thread beside its peers and plain memory access."""
