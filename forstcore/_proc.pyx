@@ -84,6 +84,8 @@ cdef extern from "Python.h":
 cdef enum:
     # The most output bytes per 256 input bytes to allocate in advance.
     GROWTH_HIGHEST = 1 << 14
+    # Rejected lines that `feed_part` keeps: its caller handles each in Python.
+    MOST_REJECTED = 500
     # Below this many bytes, giving up the GIL costs more than the work.
     NOGIL_SIZE = 16384
 
@@ -258,7 +260,7 @@ cdef class RecordStream:
         Raises:
             RecordError, StreamStateError: as `feed`.
         """
-        return self.take(b"", 0, 0, True)
+        return self.take(b"", 0, 0, 0, True)
 
     @property
     def lines(self):
@@ -317,11 +319,13 @@ cdef class RecordStream:
         cdef Py_buffer view
         PyObject_GetBuffer(buffer, &view, PyBUF_SIMPLE)
         try:
-            return self.take(<bytes_ptr>view.buf, view.len, most, last)
+            return self.take(<bytes_ptr>view.buf, view.len, most, MOST_REJECTED, last)
         finally:
             PyBuffer_Release(&view)
 
-    cdef bytes take(self, bytes_ptr start, Py_ssize_t size, Py_ssize_t most, bint last):
+    cdef bytes take(
+            self, bytes_ptr start, Py_ssize_t size, Py_ssize_t most, Py_ssize_t most_rejected,
+            bint last):
         cdef bint entered = False
         cdef bytes results
         with cython.critical_section(self):
@@ -342,6 +346,7 @@ cdef class RecordStream:
             self.taken = size
             self.finished = last
             self.run.most = most
+            self.run.most_notes = most_rejected
             self.open_output(size)
             self.consume(start, start + size, last)
             self.bytes_in += self.taken

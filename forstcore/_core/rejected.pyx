@@ -6,10 +6,13 @@
 from typing import NamedTuple
 
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+
+from forstcore.native cimport FST_INTEGER_ROOM, fst_write_integer
 
 cdef enum:
     TEXT_LIMIT = 65535
+    PLACE_SIZE = 11             # bytes of a place and the space after it, at most
 
 
 class RejectedLine(NamedTuple):
@@ -43,6 +46,7 @@ cdef class RejectedLines:
         size: bytes of memory that they use.
         places: the numbers of their error lines in the output of that call, counted from 1;
             lines without one are left out.
+        places_text: these numbers as text, separated by spaces.
 
     Thread-safety: what a `RecordStream` or an `Engine` returns no longer changes and may be
     read from many threads at once.
@@ -97,6 +101,23 @@ cdef class RejectedLines:
             if note.place:
                 places.append(note.place)
         return places
+
+    @property
+    def places_text(self):
+        cdef const Note *note
+        cdef Py_ssize_t at = 0
+        cdef bytes text = PyBytes_FromStringAndSize(
+            NULL, self.notes.count * PLACE_SIZE + FST_INTEGER_ROOM)
+        cdef char *start = PyBytes_AS_STRING(text)
+        cdef char *out = start
+        while at < self.notes.size:
+            note = note_at(&self.notes, at)
+            at += note_size(note)
+            if note.place:
+                out = fst_write_integer(out, note.place)
+                out[0] = c' '
+                out += 1
+        return text[:max(out - start - 1, 0)]
 
     def add(self, long long line, int offset, code, message, bytes raw not None, int place, /):
         """Add a line.

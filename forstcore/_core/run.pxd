@@ -10,8 +10,6 @@ cdef enum:
     # of the core's own, an error line, fits into them, and so does what vectors write past the
     # end of a copy.
     RESERVE = 512
-    # Rejected lines that a call with bounded output keeps: the caller handles each in Python.
-    MOST_NOTES = 500
 
 cdef enum OnError:
     SKIP
@@ -59,6 +57,7 @@ cdef struct Run:
     long long filtered       # valid records that the filter left out
     Notes *notes             # rejected lines are kept here; NULL to keep none
     Py_ssize_t most          # no line is begun once the output has so many bytes; 0: no bound
+    Py_ssize_t most_notes    # nor once so many rejected lines are kept, if there is that bound
     long long lines_out      # result and error lines of earlier calls
     LineStart line_start     # of the last error line
 
@@ -66,4 +65,4 @@ cdef struct Run:
 cdef inline bint has_many_notes(const Run *run) noexcept nogil:
     """Whether a call with bounded output has kept as many rejected lines as it may."""
     return run.most > 0 and run.notes != NULL and (
-        run.notes.count >= MOST_NOTES or run.notes.size >= run.most)
+        run.notes.count >= run.most_notes or run.notes.size >= run.most)

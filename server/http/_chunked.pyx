@@ -9,13 +9,15 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyOb
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.ref cimport Py_INCREF, PyObject
 from libc.stdio cimport snprintf
-from libc.string cimport memcmp, memmove
+from libc.string cimport memcmp, memcpy, memmove
 
 from forstcore._proc cimport RecordStream
 
 from forstcore import wire
+from server.http.control_lines import rejected_line
 
 cdef extern from "Python.h":
+    const Py_ssize_t PY_SSIZE_T_MAX
     int _PyBytes_Resize(PyObject **, Py_ssize_t) except -1
     char *PyBytes_AS_STRING(PyObject *) noexcept
     void Py_XDECREF(PyObject *)
@@ -280,25 +282,27 @@ def feed_chunk(RecordStream stream not None, piece, frames=None, /):
 cdef bytes chunk_of_results(
         RecordStream stream, const unsigned char *start, Py_ssize_t size, object frames):
     cdef bytes chunk
+    cdef bytes line = b""
     cdef char *out
     # The bytes object may be modified: there is no other reference to it yet.
     cdef PyObject *whole
     stream.before = FRAME_BEFORE
     stream.after = FRAME_AFTER if frames is None else ACK_SIZE + FRAME_AFTER
     try:
-        chunk = stream.take(start, size, PART, False)
+        # The memory of rejected lines is bounded. Their number need not be: no Python code handles
+        # each of them before the next call.
+        chunk = stream.take(start, size, PART, PY_SSIZE_T_MAX, False)
         size = max(len(chunk) - stream.before - stream.after, 0)
     finally:
         stream.before = stream.after = 0
-    if frames is not None and stream.kept is not None:
-        # The `:rejected` line precedes the results. This is rare, so copying is acceptable.
-        chunk = frames.results(chunk[FRAME_BEFORE:FRAME_BEFORE + size], stream.kept)
-        return b"%x\r\n%b\r\n" % (<object>len(chunk), chunk) if chunk else b""
     if frames is not None:
         if size > 0:
             frames.digest.update(memoryview(chunk)[FRAME_BEFORE:FRAME_BEFORE + size])
-        else:
-            chunk = PyBytes_FromStringAndSize(NULL, FRAME_BEFORE + ACK_SIZE + FRAME_AFTER)
+        if stream.kept is not None:
+            line = rejected_line(stream.kept)
+        if line or size == 0:
+            chunk = with_control_line(line, chunk, size)
+            size += len(line)
         if stream.run.lines != <long long>frames.acked:
             frames.acked = stream.run.lines
             out = PyBytes_AS_STRING(<PyObject *>chunk) + FRAME_BEFORE + size
@@ -313,6 +317,18 @@ cdef bytes chunk_of_results(
         return b""
     write_frame(PyBytes_AS_STRING(<PyObject *>chunk), size)
     return chunk
+
+
+cdef bytes with_control_line(bytes line, bytes chunk, Py_ssize_t size):
+    """Return a chunk like `chunk` with a line before its `size` bytes of results."""
+    cdef Py_ssize_t line_size = len(line)
+    cdef bytes longer = PyBytes_FromStringAndSize(
+        NULL, FRAME_BEFORE + line_size + size + ACK_SIZE + FRAME_AFTER)
+    cdef char *out = PyBytes_AS_STRING(<PyObject *>longer) + FRAME_BEFORE
+    memcpy(out, PyBytes_AS_STRING(<PyObject *>line), line_size)
+    if size > 0:
+        memcpy(out + line_size, PyBytes_AS_STRING(<PyObject *>chunk) + FRAME_BEFORE, size)
+    return longer
 
 
 cdef void write_frame(char *out, Py_ssize_t size) noexcept:

@@ -7,7 +7,6 @@ A control line starts with ':', unlike any JSON value, so it cannot be mistaken 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 
 from forstcore import RejectedLines, wire
 from forstcore._io.digest import digest_text, new_digest
@@ -44,12 +43,11 @@ class ControlLines:
             rejected: the rejected input lines, None for none.
         """
         self.digest.update(results)
-        if rejected is not None:
-            results = rejected_line(rejected.places) + results
-        if self._stream.lines == self.acked:
-            return results
-        self.acked = self._stream.lines
-        return results + wire.ack_line(self.acked)
+        ack = b""
+        if self._stream.lines != self.acked:
+            self.acked = self._stream.lines
+            ack = wire.ack_line(self.acked)
+        return b"".join((rejected_line(rejected), results, ack))
 
     def ack(self) -> bytes:
         """Return an `:ack` line, for a heartbeat."""
@@ -72,6 +70,7 @@ class ControlLines:
         return wire.control_line(wire.ERROR, problem(error.status, error.detail, code=error.code))
 
 
-def rejected_line(places: Sequence[int]) -> bytes:
-    """Return the `:rejected` line for the error lines at `places`, empty if there are none."""
-    return wire.control_line(wire.REJECTED, " ".join(map(str, places)).encode()) if places else b""
+def rejected_line(rejected: RejectedLines | None) -> bytes:
+    """Return the `:rejected` line that lists the error lines of some results, empty for none."""
+    places = rejected.places_text if rejected is not None else b""
+    return wire.control_line(wire.REJECTED, places) if places else b""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from forstcore import RejectedLines
 from forstcore.sources import Batch, Notice
+from server.http.control_lines import rejected_line
 
 __all__ = ["CounterChanges", "Delivery", "add_missed"]
 
@@ -36,7 +37,7 @@ class Delivery:
 
     Attributes:
         results, counts, notice: as above.
-        places: which of the result lines are error lines, counted from 1.
+        rejected_line: the control line that lists the error lines among the results.
         missed: the number of records missing before these, None if unknown.
         offset: where to resume after these results, empty if that is not known.
         is_last: whether the source had no more records at that time.
@@ -53,8 +54,8 @@ class Delivery:
         "missed",
         "notice",
         "offset",
-        "places",
         "receipts",
+        "rejected_line",
         "results",
         "size",
     )
@@ -68,7 +69,7 @@ class Delivery:
         rejected: RejectedLines | None = None,
     ) -> None:
         self.results = results
-        self.places = rejected.places if rejected is not None else []
+        self.rejected_line = rejected_line(rejected)
         self.counts = counts or CounterChanges()
         self.notice = notice
         self.missed: int | None = 0
@@ -79,7 +80,7 @@ class Delivery:
             self.missed = add_missed(self.missed, batch.missed)
             self.offset, self.is_last = batch.offset, batch.is_last
         self.is_start = bool(batches) and not self.counts.lines
-        self.size = _OVERHEAD + len(results) + 40 * len(self.places)
+        self.size = _OVERHEAD + len(results) + len(self.rejected_line)
         self._chunk: bytes | None = None
 
     @property

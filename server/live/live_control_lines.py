@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from forstcore import wire
-from server.http.control_lines import ControlLines, rejected_line
+from server.http.control_lines import ControlLines
 from server.live.delivery import Delivery
 from server.live.subscription_counters import SubscriptionCounters
 
@@ -50,7 +50,7 @@ class LiveControlLines(ControlLines):
             if delivery.notice.detail:
                 notice["detail"] = delivery.notice.detail
             lines += wire.control_line(wire.SOURCE, json.dumps(notice).encode())
-        return lines + rejected_line(delivery.places)
+        return lines + delivery.rejected_line
 
     def after(self, delivery: Delivery) -> bytes:
         """Return the control lines that follow the results of a delivery."""

@@ -17,6 +17,7 @@ class FastPath:
         decoder: ChunkedDecoder,
         stream: RecordStream,
         frames: ControlLines | None = None,
+        records_rejected: bool = False,
     ) -> None: ...
     def run(self, lines: int, received: int, chunks: int, /) -> bytes: ...
     @property

@@ -43,6 +43,7 @@ cdef class FastPath:
         decoder: the decoder of the body.
         stream: processes the body.
         frames: the writer of control lines, None for none.
+        records_rejected: whether rejected lines must be taken from the stream after each read.
 
     Attributes:
         size: bytes of the last read in the last call of `run`, 0 if it read nothing.
@@ -59,6 +60,7 @@ cdef class FastPath:
     cdef ChunkedDecoder decoder
     cdef RecordStream stream
     cdef object frames
+    cdef bint records_rejected
     cdef readonly Py_ssize_t size
     cdef readonly long long sent
     cdef readonly long long nanoseconds
@@ -66,13 +68,14 @@ cdef class FastPath:
     cdef readonly Py_ssize_t left
 
     def __cinit__(self, int loop_fd, int fd, buffer, ChunkedDecoder decoder not None,
-                  RecordStream stream not None, frames=None):
+                  RecordStream stream not None, frames=None, bint records_rejected=False):
         PyObject_GetBuffer(buffer, &self.view, PyBUF_WRITABLE)
         self.loop_fd = loop_fd
         self.fd = fd
         self.decoder = decoder
         self.stream = stream
         self.frames = frames
+        self.records_rejected = records_rejected
 
     def __dealloc__(self):
         PyBuffer_Release(&self.view)
@@ -81,8 +84,8 @@ cdef class FastPath:
         """Receive, process and send until the event loop is needed.
 
         Returns if another descriptor is ready, the socket is full, the body or the stream has
-        ended, rejected lines were kept, 20 milliseconds have passed, no input arrived for 5, a
-        limit could be exceeded by the next read, or the results of one read take too long.
+        ended, rejected lines are to be recorded, 20 milliseconds have passed, no input arrived for
+        5, a limit could be exceeded by the next read, or the results of one read take too long.
 
         Args:
             lines: limit of the stream's input lines in total.
@@ -144,11 +147,14 @@ cdef class FastPath:
                     return results[sent:]
                 if self.left > 0:
                     now = fst_now()
-                    if now - began > PARTS or stream.kept is not None:
+                    if now - began > PARTS or self.has_rejected():
                         return b""
-            if decoder.state == FINISHED or stream.run.failed_reason or stream.kept is not None:
+            if decoder.state == FINISHED or stream.run.failed_reason or self.has_rejected():
                 break
             if haste >= HASTE:
                 with nogil:
                     fst_pause(HOLD)
         return b""
+
+    cdef bint has_rejected(self) noexcept:
+        return self.records_rejected and self.stream.kept is not None

@@ -44,7 +44,12 @@ class CoreStreamHandler(StreamHandler):
 
     async def _process(self, writer: ResponseWriter) -> None:
         if self.body.protocol and writer.plain and not self.body.encoded:
-            self._fast_path = fast_path_of(self.body.protocol, self.stream, self._control_lines)
+            self._fast_path = fast_path_of(
+                self.body.protocol,
+                self.stream,
+                self._control_lines,
+                self._registry.error_file is not None,
+            )
         try:
             async for piece in self.body.pieces():
                 await self._process_piece(piece, writer)

@@ -17,7 +17,10 @@ _EPOLL: Any = getattr(selectors, "EpollSelector", ())
 
 
 def fast_path_of(
-    body_protocol: BodyProtocol, stream: RecordStream, control_lines: ControlLines | None
+    body_protocol: BodyProtocol,
+    stream: RecordStream,
+    control_lines: ControlLines | None,
+    records_rejected: bool,
 ) -> FastPath | None:
     """Create the fast path of a stream if its event loop and connection support it.
 
@@ -25,6 +28,7 @@ def fast_path_of(
         body_protocol: reads the body from the connection of the response.
         stream: processes the body.
         control_lines: the writer of control lines, None for none.
+        records_rejected: whether rejected lines are written to an error file.
     """
     # Only the loop of `server.process.event_loop` exposes its selector.
     selector = getattr(asyncio.get_running_loop(), "selector", None)
@@ -43,4 +47,5 @@ def fast_path_of(
         body_protocol.decoder,
         stream,
         control_lines,
+        records_rejected,
     )

@@ -83,6 +83,7 @@ def test_what_is_reported_is_what_is_wrong(
         reported += [(each.line, each.offset, each.code, each.raw) for each in rejected]
         places = rejected.places
         assert len(places) == (len(rejected) if mode == "emit" else 0)
+        assert rejected.places_text == " ".join(map(str, places)).encode()
         for each, place in zip(rejected, places, strict=False):
             error = json.loads(output.split(b"\n")[place - 1])
             assert error == {

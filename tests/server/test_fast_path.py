@@ -19,6 +19,7 @@ import pytest
 from forstcore import RecordStream, process_block
 from server.config import ServerConfig
 from server.http._chunked import ChunkedDecoder, ChunkedError
+from server.http.control_lines import ControlLines
 from server.process import event_loop
 from server.streams import core as streaming
 from server.streams import fast_path
@@ -45,9 +46,17 @@ class Alone:
     decoder: ChunkedDecoder = field(default_factory=ChunkedDecoder)
     stream: RecordStream = field(default_factory=lambda: RecordStream(on_error="emit"))
 
-    def fast_path(self) -> FastPath:
+    def fast_path(
+        self, frames: ControlLines | None = None, *, records_rejected: bool = False
+    ) -> FastPath:
         return FastPath(
-            self.epoll.fileno(), self.near.fileno(), self.buffer, self.decoder, self.stream
+            self.epoll.fileno(),
+            self.near.fileno(),
+            self.buffer,
+            self.decoder,
+            self.stream,
+            frames,
+            records_rejected,
         )
 
     def answer(self) -> bytes:
@@ -137,6 +146,18 @@ def test_it_stops_at_the_error_that_ends_a_stream(alone: Alone) -> None:
     assert alone.fast_path().run(ANY, ANY, ANY) == b""
     assert alone.stream.failed
     assert alone.answer().startswith(RESULT + b'{"status":"error","line":2,')
+
+
+@pytest.mark.parametrize("records_rejected", [False, True])
+def test_it_stops_where_rejected_lines_are_to_be_recorded(
+    alone: Alone, records_rejected: bool
+) -> None:
+    alone.stream = RecordStream(on_error="emit", keep_rejected=True)
+    served = alone.fast_path(ControlLines(alone.stream), records_rejected=records_rejected)
+    alone.far.sendall(chunk((b"x" * 39 + b"\n") * 150))  # More than one buffer.
+    assert served.run(ANY, ANY, ANY) == b""
+    assert (alone.stream.lines < 150) is records_rejected
+    assert alone.answer().count(b'{"status":"error"') == alone.stream.lines
 
 
 def test_a_malformed_body(alone: Alone) -> None:
