@@ -42,7 +42,7 @@ from forstcore._core.run cimport (
     RUN_NO_MEMORY,
     Run,
 )
-from forstcore._core.scan cimport fst_next_lf
+from forstcore._core.scan cimport fst_next_lf, fst_usual_lines
 from forstcore._core.shapes cimport FST_START, Shapes
 from forstcore._core.wanted cimport meets_filter
 from forstcore.native cimport (
@@ -180,12 +180,21 @@ cdef int run_built_in(Run *run) noexcept nogil:
     cdef int status = RUN_DONE
     cdef long long lines = run.lines
     cdef long long records = 0
+    cdef long long usual_lines
     cdef bint usual = True      # whether the last record was one for `fast_line`
     cdef RecordReader reader
     cdef Record record
     cdef Fault fault
     begin_records(&reader, &CALLS, limit, path)
     while p < end and status == RUN_DONE:
+        if usual:
+            usual_lines = 0
+            p = fst_usual_lines(
+                p, end, limit, path, run.max_line_size, &out, run.out_end - RESERVE, &usual_lines)
+            lines += usual_lines
+            records += usual_lines
+            if p == end:
+                break
         if run.out_end - out < end - p + RESERVE:
             status = RUN_FULL
             break

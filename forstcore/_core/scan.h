@@ -32,6 +32,8 @@
 #define FST_TARGET_AVX2
 #define FST_TARGET_AVX512
 #define FST_LIKELY(x) (x)
+#define FST_KEEP(x)
+#define FST_KEEP_VECTOR(x)
 #else
 #define FST_INLINE static inline __attribute__((always_inline))
 #define FST_COLD static __attribute__((noinline, unused))
@@ -39,6 +41,9 @@
 #define FST_TARGET_AVX512 \
     __attribute__((target("avx2,bmi,bmi2,popcnt,pclmul,avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2")))
 #define FST_LIKELY(x) __builtin_expect(!!(x), 1)
+/* Keeps the compiler from computing a value again, or otherwise, where it is used. */
+#define FST_KEEP(x) __asm__("" : "+r"(x))
+#define FST_KEEP_VECTOR(x) __asm__("" : "+v"(x))
 #endif
 
 enum { FST_PORTABLE = 0, FST_BASE = 1, FST_AVX2 = 2, FST_AVX512 = 3 };

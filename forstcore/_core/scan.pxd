@@ -1,4 +1,4 @@
-# The vector scan; see scan.h and scan_strings.h.
+# The vector scan; see scan.h, scan_strings.h and usual_lines.h.
 
 cdef extern from "scan.h" nogil:
     enum:
@@ -20,3 +20,8 @@ cdef extern from "scan.h" nogil:
 cdef extern from "scan_strings.h" nogil:
     const unsigned char *fst_copy_string(
         unsigned char *, const unsigned char *, const unsigned char *, int) noexcept
+
+cdef extern from "usual_lines.h" nogil:
+    const unsigned char *fst_usual_lines(
+        const unsigned char *, const unsigned char *, const unsigned char *, int, Py_ssize_t,
+        unsigned char **, const unsigned char *, long long *) noexcept

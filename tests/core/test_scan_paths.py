@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import mmap
 import os
 import sys
@@ -148,30 +147,6 @@ def test_end_of_page(tail: bytes, end: bytes) -> None:
             assert outputs["portable"] == process_block(data, on_error="emit")
 
 
-def protect(address: int, rights: int) -> None:
-    """Set what may be done to a page."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.mprotect(ctypes.c_void_p(address), ctypes.c_size_t(PAGE), rights):
-        raise OSError(ctypes.get_errno(), "mprotect")
-
-
-@pytest.fixture
-def guarded() -> Iterator[memoryview]:
-    """Give a page between two pages that must not be touched."""
-    area = mmap.mmap(-1, 3 * PAGE)
-    anchor = ctypes.c_char.from_buffer(area)
-    address = ctypes.addressof(anchor)
-    for page in (address, address + 2 * PAGE):
-        protect(page, 0)
-    with memoryview(area) as view, view[PAGE : 2 * PAGE] as middle:
-        yield middle
-    for page in (address, address + 2 * PAGE):
-        protect(page, mmap.PROT_READ | mmap.PROT_WRITE)
-    del anchor
-    area.close()
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no mprotect")
 @pytest.mark.parametrize("tail", TAILS)
 def test_guard_pages(guarded: memoryview, tail: bytes) -> None:
     """Not one byte beyond either end is read: a single one would kill the process."""

@@ -1,0 +1,321 @@
+/* The built-in processor on lines in the usual shape, many at a time, if the CPU has AVX-512.
+ *
+ * In the usual shape a record has the two members alone, in order, with strings as values and
+ * white space as JSON.stringify or json.dumps writes it. Lines are found in one of two ways:
+ *
+ * - Short lines: an index of all stops of the next few KiB (see scan.h). A plain line has nine
+ *   stops, its eight quotes and its LF, so the places of its strings are looked up, and the
+ *   CPU works on several lines at once: none of them waits for the end of the one before.
+ * - Long lines, and strings with escapes or UTF-8: copied while the end is being searched.
+ */
+#ifndef FORSTCORE_USUAL_LINES_H
+#define FORSTCORE_USUAL_LINES_H
+
+#include "scan_strings.h"
+
+enum {
+    FST_INDEXED = 4096,     /* bytes to index at most */
+    FST_INDEXED_LEAST = 256,
+    FST_AHEAD = 1024,       /* bytes to load in advance */
+    FST_SHORT = 384         /* bytes of a line, up to which it is worth an index */
+};
+
+#if defined(FST_X86)
+/* How the fixed parts of a line are written. */
+typedef struct fst_layout {
+    char opening[9];        /* before the id */
+    char middle[13];        /* between id and data */
+    int opening_size;
+    int middle_size;
+} fst_layout;
+
+/* Written compactly, and with a blank after each colon and comma. */
+static const fst_layout FST_COMPACT = {"{\"id\":\"", "\",\"data\":\"", 7, 10};
+static const fst_layout FST_SPACED = {"{\"id\": \"", "\", \"data\": \"", 8, 12};
+
+/* What the processor writes, filled up to the size of a vector. */
+static const char FST_RESULT_OPENING[9] = "{\"id\":\"";
+static const char FST_RESULT_MIDDLE[33] = "\",\"result\":\"processed_          ";
+static const char FST_RESULT_ENDING[33] = "\",\"status\":\"success\"}\n          ";
+enum { FST_RESULT_OPENING_SIZE = 7, FST_RESULT_MIDDLE_SIZE = 22, FST_RESULT_ENDING_SIZE = 22 };
+
+FST_INLINE uint64_t fst_read8(const void *p)
+{
+    uint64_t bytes;
+    memcpy(&bytes, p, 8);
+    return bytes;
+}
+
+FST_INLINE uint32_t fst_read4(const void *p)
+{
+    uint32_t bytes;
+    memcpy(&bytes, p, 4);
+    return bytes;
+}
+
+FST_INLINE int fst_opens(const uint8_t *p, const fst_layout *layout)
+{
+    int unused = 64 - 8 * layout->opening_size;
+    return fst_read8(p) << unused == fst_read8(layout->opening) << unused;
+}
+
+FST_INLINE int fst_continues(const uint8_t *p, const fst_layout *layout)
+{
+    /* The second comparison overlaps the first. */
+    int rest = layout->middle_size - 4;
+    return fst_read8(p) == fst_read8(layout->middle)
+           && fst_read4(p + rest) == fst_read4(layout->middle + rest);
+}
+
+FST_INLINE int fst_ends(const uint8_t *p)
+{
+    return fst_read4(p) << 8 == fst_read4("\"}\n") << 8;
+}
+
+/* Copy `size` bytes, and more up to a multiple of 64. */
+FST_INLINE FST_TARGET_AVX512 uint8_t *
+fst_copy64(uint8_t *dst, const uint8_t *src, ptrdiff_t size, ptrdiff_t done)
+{
+    for (; done < size; done += 64)
+        _mm512_storeu_si512(dst + done, _mm512_loadu_si512(src + done));
+    return dst + size;
+}
+
+/* Write what goes before the data of the line at `p`, whose id ends at `id_end`. */
+FST_INLINE FST_TARGET_AVX512 uint8_t *fst_put_id(
+    uint8_t *out, const uint8_t *p, const uint8_t *id_end, const fst_layout *layout)
+{
+    if (layout->opening_size != FST_RESULT_OPENING_SIZE) {
+        memcpy(out, FST_RESULT_OPENING, 8);
+        out += FST_RESULT_OPENING_SIZE;
+        p += layout->opening_size;
+    }
+    _mm512_storeu_si512(out, _mm512_loadu_si512(p));
+    out = fst_copy64(out, p, id_end - p, 64);
+    _mm256_storeu_si256((__m256i *)out, _mm256_loadu_si256((const __m256i *)FST_RESULT_MIDDLE));
+    return out + FST_RESULT_MIDDLE_SIZE;
+}
+
+FST_INLINE FST_TARGET_AVX512 uint8_t *fst_put_ending(uint8_t *out)
+{
+    _mm256_storeu_si256((__m256i *)out, _mm256_loadu_si256((const __m256i *)FST_RESULT_ENDING));
+    return out + FST_RESULT_ENDING_SIZE;
+}
+
+/* As fst_stops, of 64 bytes: a stop is a zero in one of three differences. Most of the work is
+ * not done with masks, which only two of four units of current CPUs handle. */
+FST_INLINE FST_TARGET_AVX512 __mmask64 fst_stops_avx512(__m512i v)
+{
+    FST_KEEP_VECTOR(v);
+    const __m512i control = _mm512_set1_epi8(0x1f);
+    __m512i quote = _mm512_xor_si512(v, _mm512_set1_epi8('"'));
+    __m512i slash = _mm512_xor_si512(v, _mm512_set1_epi8('\\'));
+    /* Compared as signed numbers, bytes from 0x80 on are below 0x20 too. */
+    __m512i low = _mm512_xor_si512(_mm512_max_epi8(v, control), control);
+    __m512i zero = _mm512_min_epu8(_mm512_min_epu8(quote, slash), low);
+    return _mm512_testn_epi8_mask(zero, zero);
+}
+
+FST_INLINE FST_TARGET_AVX512 void fst_put_places(uint16_t *index, __m256i start, __m128i found)
+{
+    _mm256_storeu_si256((__m256i *)index, _mm256_add_epi16(start, _mm256_cvtepu8_epi16(found)));
+}
+
+/* Write the places of the stops in [p, end) to `index`, counted from `p`, and return the end of
+ * the index. */
+FST_INLINE FST_TARGET_AVX512 uint16_t *
+fst_index_stops(uint16_t *index, const uint8_t *p, const uint8_t *end)
+{
+    static const uint8_t numbers[64] = {
+        0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21,
+        22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43,
+        44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63};
+    const __m512i places = _mm512_loadu_si512(numbers);
+    __m256i start = _mm256_setzero_si256();
+    for (; end - p >= 64; p += 64) {
+        __mmask64 stops = fst_stops_avx512(_mm512_loadu_si512(p));
+        __m512i found = _mm512_maskz_compress_epi8(stops, places);
+        int count = (int)_mm_popcnt_u64(_cvtmask64_u64(stops));
+        fst_put_places(index, start, _mm512_castsi512_si128(found));
+        if (!FST_LIKELY(count <= 16)) {
+            fst_put_places(index + 16, start, _mm512_extracti32x4_epi32(found, 1));
+            fst_put_places(index + 32, start, _mm512_extracti32x4_epi32(found, 2));
+            fst_put_places(index + 48, start, _mm512_extracti32x4_epi32(found, 3));
+        }
+        index += count;
+        start = _mm256_add_epi16(start, _mm256_set1_epi16(64));
+    }
+    return index;
+}
+
+/* Process the line at `p` if it is plain and in the usual shape. `stops` has the places of its
+ * stops, counted from `start`. Returns what follows the line, or NULL. */
+FST_INLINE FST_TARGET_AVX512 const uint8_t *
+fst_put_indexed(const uint8_t *p, const uint8_t *start, const uint16_t *stops,
+                const fst_layout *layout, uint8_t **out)
+{
+    const uint8_t *id_end = start + stops[3], *data_end = start + stops[7];
+    const uint8_t *data = id_end + layout->middle_size;
+    uint8_t *dst = *out;
+    if (!fst_opens(p, layout) || !fst_continues(id_end, layout) || !fst_ends(data_end))
+        return NULL;
+    dst = fst_put_id(dst, p, id_end, layout);
+    _mm512_storeu_si512(dst, _mm512_loadu_si512(data));
+    _mm512_storeu_si512(dst + 64, _mm512_loadu_si512(data + 64));
+    dst = fst_copy64(dst, data, data_end - data, 128);
+    *out = fst_put_ending(dst);
+    return data_end + 3;
+}
+
+/* Copy plain bytes; return the first stop, or NULL if `limit` is too near. */
+FST_INLINE FST_TARGET_AVX512 const uint8_t *
+fst_copy_long(uint8_t *dst, const uint8_t *p, const uint8_t *limit)
+{
+    for (; limit - p >= 256; p += 256, dst += 256) {
+        __m512i a = _mm512_loadu_si512(p), b = _mm512_loadu_si512(p + 64);
+        __m512i c = _mm512_loadu_si512(p + 128), d = _mm512_loadu_si512(p + 192);
+        uint64_t stops_a = fst_stops_avx512(a), stops_b = fst_stops_avx512(b);
+        uint64_t stops_c = fst_stops_avx512(c), stops_d = fst_stops_avx512(d);
+        _mm512_storeu_si512(dst, a);
+        _mm512_storeu_si512(dst + 64, b);
+        _mm512_storeu_si512(dst + 128, c);
+        _mm512_storeu_si512(dst + 192, d);
+        /* The CPU stops reading ahead whenever it has mispredicted the end of a string. */
+        for (int i = 0; i < 256; i += 64)
+            _mm_prefetch((const char *)p + FST_AHEAD + i, _MM_HINT_T0);
+        if (stops_a | stops_b | stops_c | stops_d) {
+            const uint8_t *half = stops_a | stops_b ? p : p + 128;
+            uint64_t first = stops_a | stops_b ? stops_a : stops_c;
+            uint64_t second = stops_a | stops_b ? stops_b : stops_d;
+            return first ? half + fst_ctz(first) : half + 64 + fst_ctz(second);
+        }
+    }
+    return NULL;
+}
+
+/* Process the line at `p`, of any length, if it is in the usual shape, and the id is plain and
+ * not long. Returns what follows the line, or NULL, also if `limit` is too near. Sets
+ * `is_plain` to whether the data is plain. */
+FST_INLINE FST_TARGET_AVX512 const uint8_t *
+fst_put_line(const uint8_t *p, const uint8_t *limit, const fst_layout *layout,
+             ptrdiff_t max_line_size, uint8_t **out, int *is_plain)
+{
+    /* The data moves by so much, whatever the size of the id: copying need not wait for it. */
+    const int shift = FST_RESULT_OPENING_SIZE - layout->opening_size + FST_RESULT_MIDDLE_SIZE
+                      - layout->middle_size;
+    const uint8_t *data, *stop;
+    uint8_t *dst = *out;
+    uint64_t first, second;
+    int id_end, rest;
+    if (limit - p < 192 || !fst_opens(p, layout))
+        return NULL;
+    __m512i next = _mm512_loadu_si512(p + 64);
+    first = _cvtmask64_u64(fst_stops_avx512(_mm512_loadu_si512(p)));
+    second = _cvtmask64_u64(fst_stops_avx512(next));
+    first &= ~(uint64_t)0 << layout->opening_size;
+    id_end = first ? (int)fst_ctz(first) : 64;
+    if (id_end >= 64 - layout->middle_size || !fst_continues(p + id_end, layout))
+        return NULL;
+    data = p + id_end + layout->middle_size;
+    first &= ~(uint64_t)0 << (data - p);
+    dst = fst_put_id(dst, p, p + id_end, layout);
+    _mm512_storeu_si512(dst, _mm512_loadu_si512(data));
+    _mm512_storeu_si512(*out + shift + 64, next);
+    if (first)
+        stop = p + fst_ctz(first);
+    else if (second)
+        stop = p + 64 + fst_ctz(second);
+    else if (!(stop = fst_copy_long(*out + shift + 128, p + 128, limit)))
+        return NULL;
+    dst = *out + shift + (stop - p);
+    *is_plain = *stop == '"';
+    if (!*is_plain) {
+        const uint8_t *start = stop;
+        stop = fst_copy_string_avx512(dst, start, limit);
+        if (!stop)
+            return NULL;
+        dst += stop - start;
+    }
+    if (fst_ends(stop))
+        rest = 3;
+    else if (fst_read4(stop) == fst_read4("\"}\r\n"))
+        rest = 4;
+    else
+        return NULL;
+    if (stop + rest - 1 - p > max_line_size)
+        return NULL;
+    *out = fst_put_ending(dst);
+    return stop + rest;
+}
+
+/* As fst_usual_lines. */
+FST_COLD FST_TARGET_AVX512 const uint8_t *
+fst_usual_lines_avx512(const uint8_t *p, const uint8_t *end, const uint8_t *limit,
+                       ptrdiff_t max_line_size, uint8_t **out, const uint8_t *out_end,
+                       long long *lines)
+{
+    uint16_t index[FST_INDEXED + 64];
+    const uint8_t *safe = limit - end > 128 ? end : limit - 128, *next;
+    uint8_t *dst = *out;
+    long long count = 0;
+    int is_plain = 0;
+    /* No line that is found in the index is too long. */
+    const ptrdiff_t most = max_line_size < FST_INDEXED ? max_line_size - 2 : FST_INDEXED;
+    ptrdiff_t size = 0;         /* bytes to index */
+    while (p < end && out_end - dst >= end - p) {
+        if (size && size <= most && safe - p >= FST_INDEXED_LEAST) {
+            const uint8_t *start = p;
+            const uint16_t *stops = index;
+            const uint16_t *last =
+                fst_index_stops(index, p, safe - p < size ? safe : p + size);
+            while (last - stops >= 8 && out_end - dst >= end - p) {
+                next = fst_put_indexed(p, start, stops, &FST_COMPACT, &dst);
+                if (!next)
+                    next = fst_put_indexed(p, start, stops, &FST_SPACED, &dst);
+                if (!next)
+                    break;
+                stops += 9;
+                p = next;
+                count++;
+            }
+            size = p - start < size / 2 ? size / 2 : size * 2;
+            size = size < FST_INDEXED_LEAST ? 0 : size > most ? most : size;
+            if (p >= end || out_end - dst < end - p)
+                break;
+        }
+        next = fst_put_line(p, limit, &FST_COMPACT, max_line_size, &dst, &is_plain);
+        if (!next)
+            next = fst_put_line(p, limit, &FST_SPACED, max_line_size, &dst, &is_plain);
+        if (!next)
+            break;
+        if (!size && is_plain && next - p <= FST_SHORT)
+            size = FST_INDEXED_LEAST;
+        p = next;
+        count++;
+    }
+    *out = dst;
+    *lines += count;
+    return p;
+}
+#endif
+
+/* Process lines in the usual shape from `p` to `end`, which follows an LF, for as long as the
+ * output has room for the rest of the input up to `out_end`. Adds to `lines`, and returns the
+ * first line that is left: all of them if the path cannot do this, and perhaps some near
+ * `limit`. Up to 256 bytes past the results may be written. */
+FST_INLINE const uint8_t *
+fst_usual_lines(const uint8_t *p, const uint8_t *end, const uint8_t *limit, int path,
+                ptrdiff_t max_line_size, uint8_t **out, const uint8_t *out_end, long long *lines)
+{
+#if defined(FST_X86)
+    if (path == FST_AVX512 && limit - p >= 8
+        && (fst_opens(p, &FST_COMPACT) || fst_opens(p, &FST_SPACED)))
+        return fst_usual_lines_avx512(p, end, limit, max_line_size, out, out_end, lines);
+#else
+    (void)end, (void)limit, (void)path, (void)max_line_size, (void)out, (void)out_end,
+        (void)lines;
+#endif
+    return p;
+}
+
+#endif
