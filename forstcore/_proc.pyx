@@ -54,6 +54,7 @@ from forstcore._core.error_lines import ERROR_CODES
 from forstcore._core.lines import count_lines
 from forstcore._core.native_processors import PASS_ON
 from forstcore._core.scan_path import scan_path, scan_paths, use_scan_path
+from forstcore._core.shapes cimport next_number
 from forstcore._core.single_record import check_object, parse_record, process_record
 
 __all__ = [
@@ -181,6 +182,7 @@ cdef class RecordStream:
         # After this point, no user code runs that could call `__init__` again.
         check_first_init(self.expected)
         self.expected = guess
+        self.run.stream = next_number()
         self.run.on_error = mode
         self.run.max_line_size = line_size
         self.run.lines_before = number - 1

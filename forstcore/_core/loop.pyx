@@ -24,7 +24,8 @@ from forstcore._core.json cimport (
 from forstcore._core.members cimport read_object
 from forstcore._core.native_processors cimport CALLS, pass_on
 from forstcore._core.reader cimport (
-    WORTH_LEARNING,
+    MANY_BYTES,
+    MANY_LINES,
     RecordReader,
     begin_marks,
     begin_records,
@@ -167,6 +168,13 @@ cdef int drop_results(
     return PROCESSOR_FAILED
 
 
+cdef inline void begin_shapes(Run *run, RecordReader *reader, bytes_ptr p) noexcept nogil:
+    """Prepare to read the lines from `p` on by their marks, if that is worth it."""
+    cdef bint insists = run.end - p >= MANY_BYTES
+    if insists or run.lines >= MANY_LINES:
+        begin_marks(reader, run.stream, run.filter, insists)
+
+
 cdef int run_built_in(Run *run) noexcept nogil:
     """As `run_lines`, for the built-in processor alone."""
     cdef bytes_ptr p = run.pos
@@ -224,10 +232,9 @@ cdef int run_built_in(Run *run) noexcept nogil:
                 continue
             if usual:
                 usual = False
-                if reader.shapes == NULL and end - p >= WORTH_LEARNING:
-                    begin_marks(&reader, NULL)
-                elif reader.shapes != NULL:
-                    reader.lost = True
+                if reader.shapes == NULL:
+                    begin_shapes(run, &reader, p)
+                reader.lost = True
             start = skip_byte_order_mark(p, run.lines_before + lines)
             parse_line(start, lf, limit, path, &record, &fault)
         else:
@@ -264,8 +271,7 @@ cdef int run_records(Run *run) noexcept nogil:
     cdef RecordReader reader
     cdef Fault fault
     begin_records(&reader, &CALLS, run.limit, run.path)
-    if end - p >= WORTH_LEARNING:
-        begin_marks(&reader, run.filter)
+    begin_shapes(run, &reader, p)
     output.at = <char *>run.out
     output.end = <char *>run.out_end
     while p < end and status == RUN_DONE:

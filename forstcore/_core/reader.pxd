@@ -6,6 +6,8 @@
 #
 # Inline for the reason that json.pxd gives.
 
+from libc.stdint cimport uint64_t
+
 from forstcore._core.filter cimport Program
 from forstcore._core.json cimport bytes_ptr
 from forstcore._core.marks cimport (
@@ -20,12 +22,12 @@ from forstcore._core.shapes cimport (
     FST_OPENS,
     FST_RECORD,
     Shapes,
-    free_shapes,
     fst_event,
     fst_gap,
     fst_read_record,
     fst_reader,
-    new_shapes,
+    keep_shapes,
+    take_shapes,
 )
 from forstcore.native cimport (
     FST_MEMBERS,
@@ -37,14 +39,15 @@ from forstcore.native cimport (
 )
 
 cdef enum:
-    # Fewer bytes of lines than these are not worth learning shapes.
-    WORTH_LEARNING = 4096
+    # Bytes of lines in a call, or lines of the stream before it, that make it worth learning shapes.
+    MANY_BYTES = 4096
+    MANY_LINES = 32
     # Bytes of marks behind the reader that are kept before they are moved.
     BEHIND_READER = 8192
     # New gaps in a record that are many: reading it was slow.
     MUCH_NEW = 4
     # Records in a row with much that is new before some are left out, and the most left out.
-    PATIENCE = 16
+    MANY_STRANGE = 16
     LONGEST_REST = 1024
 
 
@@ -55,8 +58,6 @@ cdef struct RecordReader:
     int path                    # an FST_ path number
     Shapes *shapes              # for `read_marked`; NULL for none
     bint lost                   # the next line has no marks yet
-    int strange                 # records in a row with much that was new
-    int rest                    # records that are left to `read_record`
 
 
 cdef inline void begin_records(
@@ -70,24 +71,24 @@ cdef inline void begin_records(
     reader.shapes = NULL
 
 
-cdef inline void begin_marks(RecordReader *reader, const Program *filter) noexcept nogil:
-    """Prepare for `read_marked`; without memory for it, `read_record` reads all."""
-    reader.shapes = new_shapes(filter, reader.path)
-    reader.strange = reader.rest = 0
+cdef inline void begin_marks(
+        RecordReader *reader, uint64_t stream, const Program *filter, bint insists) noexcept nogil:
+    """Prepare for `read_marked`; without shapes, `read_record` reads all."""
+    reader.shapes = take_shapes(stream, filter, reader.path, insists)
     reader.lost = True
 
 
 cdef inline void end_records(RecordReader *reader) noexcept nogil:
-    """Free what the reader has allocated."""
+    """Give back what the reader has taken."""
     if reader.shapes != NULL:
-        free_shapes(reader.shapes)
+        keep_shapes(reader.shapes)
 
 
 cdef inline bytes_ptr marked_end(RecordReader *reader, bytes_ptr p) noexcept nogil:
     """Return the LF of the next line, which starts at `p`; NULL if it is not marked."""
     cdef fst_reader *state = &reader.shapes.reader
-    if reader.rest > 0:
-        reader.rest -= 1
+    if reader.shapes.rest > 0:
+        reader.shapes.rest -= 1
         reader.lost = True
         return NULL
     if reader.lost:
@@ -115,23 +116,23 @@ cdef inline bint read_marked(RecordReader *reader, bytes_ptr p, bytes_ptr lf) no
     if reader.limit - lf < FST_BEHIND:
         return False
     if not fst_read_record(&shapes.reader, p, lf, reader.path):
-        tire(reader)
+        tire(shapes)
         return False
     if shapes.learned > MUCH_NEW:
-        tire(reader)
+        tire(shapes)
     else:
-        reader.strange = 0
+        shapes.strange = 0
     start = p + shapes.reader.gaps[0].events[0].at
     reader.record.text.start = <const char *>start
     reader.record.text.size = shapes.reader.record_end - start
     return True
 
 
-cdef inline void tire(RecordReader *reader) noexcept nogil:
+cdef inline void tire(Shapes *shapes) noexcept nogil:
     """Leave out more and more records while all of them have much that is new."""
-    reader.strange += 1
-    if reader.strange > PATIENCE:
-        reader.rest = min(1 << min(reader.strange - PATIENCE, 16), <int>LONGEST_REST)
+    shapes.strange += 1
+    if shapes.strange > MANY_STRANGE:
+        shapes.rest = min(1 << min(shapes.strange - MANY_STRANGE, 16), <int>LONGEST_REST)
 
 
 cdef inline void go_on(RecordReader *reader) noexcept nogil:

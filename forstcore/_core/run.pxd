@@ -1,5 +1,7 @@
 # The state of one run: the compiled loop over the whole lines of one call, without the GIL.
 
+from libc.stdint cimport uint64_t
+
 from forstcore._core.filter cimport Mark, Program
 from forstcore._core.json cimport REASONS, bytes_ptr
 from forstcore._core.rejected cimport Notes
@@ -33,6 +35,7 @@ cdef struct LineStart:
 
 
 cdef struct Run:
+    uint64_t stream          # number of the stream: no other of the process has it
     bytes_ptr pos            # start of the next line
     bytes_ptr end            # end of the whole lines: the byte before it is an LF
     bytes_ptr limit          # end of readable memory, at or past `end`

@@ -88,6 +88,8 @@ cdef struct GapPool:
 cdef struct Shapes:
     fst_reader reader           # first, so that a pointer to it is one to the shapes
     uint64_t number             # of these shapes: no others of the process have it
+    uint64_t stream             # number of the stream that they are of
+    int patience                # calls for other streams that they may still be in the way of
     Node *nodes
     int count                   # nodes
     int room                    # nodes that memory has been allocated for
@@ -100,11 +102,15 @@ cdef struct Shapes:
     int id                      # the node of the member "id", FST_START if there is none yet
     int data
     int learned                 # gaps that were new in the record
+    int strange                 # records in a row with much that was new
+    int rest                    # records that are left to the parser, as the last ones were
     bint failed                 # nothing more can be learned
     uint16_t table[TABLE_SIZE]  # nodes by the hash of parent and name
 
 
-cdef Shapes *new_shapes(const Program *filter, int path) noexcept nogil
-cdef void free_shapes(Shapes *shapes) noexcept nogil
+cdef uint64_t next_number() noexcept nogil
+cdef Shapes *take_shapes(
+    uint64_t stream, const Program *filter, int path, bint insists) noexcept nogil
+cdef void keep_shapes(Shapes *shapes) noexcept nogil
 cdef int find_node(
     const Shapes *shapes, int parent, const uint8_t *name, Py_ssize_t size) noexcept nogil

@@ -18,11 +18,66 @@ cdef enum:
     MOST_LEVELS = 17
 
 
-cdef extern from "counter.h" nogil:
+    SLOTS = 8
+    # Calls for other streams that find a slot taken before the shapes in it go.
+    PATIENCE = 64
+
+
+cdef extern from "shared_slots.h" nogil:
     uint64_t fst_next_number() noexcept
+    void *fst_exchange(void **, void *) noexcept
 
 
-cdef Shapes *new_shapes(const Program *filter, int path) noexcept nogil:
+# ---------------------------------------------------------------- keeping
+
+# Shapes that no call is using. A stream finds its own in the slot of its number if no other stream
+# took that slot since; so few shapes need memory, however many streams there are.
+cdef void *slots[SLOTS]
+
+
+cdef uint64_t next_number() noexcept nogil:
+    return fst_next_number()
+
+
+cdef Shapes *take_shapes(
+        uint64_t stream, const Program *filter, int path, bint insists) noexcept nogil:
+    """Return the shapes of a stream, by its number, or empty ones.
+
+    Returns NULL if there is no memory, or if there are none yet and the caller does not insist.
+    """
+    cdef void **slot = &slots[stream % SLOTS]
+    cdef Shapes *shapes = <Shapes *>fst_exchange(slot, NULL)
+    if shapes != NULL and shapes.stream != stream:
+        shapes.patience -= 1
+        if not insists and shapes.patience > 0:
+            keep_shapes(shapes)
+            return NULL
+        free_shapes(shapes)
+        shapes = NULL
+    if shapes != NULL and shapes.failed:
+        keep_shapes(shapes)         # to know that
+        return NULL
+    if shapes == NULL:
+        shapes = new_shapes(filter)
+        if shapes == NULL:
+            return NULL
+        shapes.stream = stream
+    shapes.path = path
+    shapes.patience = PATIENCE
+    return shapes
+
+
+cdef void keep_shapes(Shapes *shapes) noexcept nogil:
+    """Keep shapes for the next call of their stream."""
+    cdef Shapes *other
+    if shapes.failed:
+        free_nodes(shapes)
+    other = <Shapes *>fst_exchange(&slots[shapes.stream % SLOTS], shapes)
+    if other != NULL:
+        free_shapes(other)
+
+
+cdef Shapes *new_shapes(const Program *filter) noexcept nogil:
     """Make empty shapes; return NULL if there is no memory."""
     cdef Shapes *shapes = <Shapes *>PyMem_RawMalloc(sizeof(Shapes))
     if shapes == NULL:
@@ -33,11 +88,10 @@ cdef Shapes *new_shapes(const Program *filter, int path) noexcept nogil:
     shapes.nodes = <Node *>PyMem_RawMalloc(FIRST_ROOM * sizeof(Node))
     shapes.pool = NULL
     shapes.unused = NULL
-    shapes.path = path
     shapes.filter = filter
     shapes.condition_count = 0
     shapes.id = shapes.data = FST_START
-    shapes.learned = 0
+    shapes.learned = shapes.strange = shapes.rest = 0
     shapes.failed = False
     memset(shapes.table, 0, sizeof(shapes.table))
     if shapes.nodes == NULL:
@@ -52,13 +106,18 @@ cdef Shapes *new_shapes(const Program *filter, int path) noexcept nogil:
 
 
 cdef void free_shapes(Shapes *shapes) noexcept nogil:
+    free_nodes(shapes)
+    PyMem_RawFree(shapes)
+
+
+cdef void free_nodes(Shapes *shapes) noexcept nogil:
     cdef GapPool *pool = shapes.pool
     while pool != NULL:
         shapes.pool = pool.next
         PyMem_RawFree(pool)
         pool = shapes.pool
     PyMem_RawFree(shapes.nodes)
-    PyMem_RawFree(shapes)
+    shapes.nodes = NULL
 
 
 # ---------------------------------------------------------------- nodes

@@ -42,12 +42,28 @@ def check(seed: int, size: int, processor: object) -> None:
         "filter": None if wanted is None else Filter(wanted),
         "max_line_size": chance.choice([1 << 20, 1 << 20, 300]),
     }
-    together = RecordStream(**options).feed(b"".join(lines))
+    data = b"".join(lines)
     expected = alone(lines, **options)
-    if together != expected:
-        pairs = zip(together.splitlines(), expected.splitlines(), strict=False)
-        different = next((pair for pair in pairs if pair[0] != pair[1]), None)
-        pytest.fail(f"seed {seed}, {wanted}, {options}: {different}")
+    for size in (len(data), chance.choice([100, 1000, 5000, 20_000])):
+        stream = RecordStream(**options)
+        # What a stream has learned is kept from call to call.
+        found = b"".join(stream.feed(data[at : at + size]) for at in range(0, len(data), size))
+        if found != expected:
+            pairs = zip(found.splitlines(), expected.splitlines(), strict=False)
+            different = next((pair for pair in pairs if pair[0] != pair[1]), None)
+            pytest.fail(f"seed {seed}, chunks of {size}, {wanted}, {options}: {different}")
+
+
+def test_streams_that_take_turns(cases: ModuleType) -> None:
+    """More streams than keep what they have learned, each with records of its own."""
+    bodies = [list(Records(seed).lines(20_000)) for seed in range(20)]
+    streams = [RecordStream(processor=cases.members, on_error="emit") for _ in bodies]
+    found = [b""] * len(bodies)
+    for turn in range(max(map(len, bodies))):
+        for number, (stream, lines) in enumerate(zip(streams, bodies, strict=True)):
+            found[number] += stream.feed(b"".join(lines[turn : turn + 1]))
+    for lines, output in zip(bodies, found, strict=True):
+        assert output == alone(lines, processor=cases.members, on_error="emit")
 
 
 @pytest.mark.parametrize("kind", ["built-in", "members", "pass"])
