@@ -39,7 +39,7 @@ from forstcore.native cimport (
 )
 
 cdef enum:
-    # Bytes of lines in a call, or lines of the stream before it, that make it worth learning shapes.
+    # Learning shapes pays if a call has so many bytes of lines, or its stream had so many lines.
     MANY_BYTES = 4096
     MANY_LINES = 32
     # Bytes of marks behind the reader that are kept before they are moved.

@@ -16,8 +16,6 @@ cdef enum:
     MOST_CHILDREN = 256         # names in one object; it is taken as one value if it has more
     # Objects inside each other. What is deeper is taken as one value; filters do not reach there.
     MOST_LEVELS = 17
-
-
     SLOTS = 8
     # Calls for other streams that find a slot taken before the shapes in it go.
     PATIENCE = 64
