@@ -33,7 +33,8 @@ cdef class RecordStream:
 
     cdef bytes take_from(self, object buffer, Py_ssize_t most, bint last)
     cdef bytes take(
-        self, bytes_ptr start, Py_ssize_t size, Py_ssize_t most, Py_ssize_t most_rejected, bint last)
+        self, bytes_ptr start, Py_ssize_t size, Py_ssize_t most, Py_ssize_t most_rejected,
+        bint last)
     cdef object failure(self)
     cdef int consume(self, bytes_ptr start, bytes_ptr end, bint last) except -1
     cdef int extend_tail(self, bytes_ptr start, bytes_ptr stop, bint ended) except -1
