@@ -32,7 +32,7 @@ from forstcore.native cimport (
 )
 
 cdef enum:
-    # What may be written beyond the end of a value: a number longer than its text, and what
+    # What may be written beyond the rest of the text: a number longer than its own, and what
     # vectors write past a copy.
     SLACK = FST_NUMBER_ROOM + 64
 
@@ -66,7 +66,7 @@ cdef void put_canonical(
 
 cdef inline bint has_room(
         const Writer *writer, const unsigned char *out, Py_ssize_t left) noexcept nogil:
-    return writer.members.output.end - <char *>out >= left + SLACK + FST_NUMBER_ROOM
+    return writer.members.output.end - <char *>out >= left + SLACK
 
 
 cdef unsigned char *make_room(
@@ -75,7 +75,7 @@ cdef unsigned char *make_room(
     cdef fst_output *output = writer.members.output
     output.at = <char *>out
     # As much again as has been written: the output must not be copied for each number.
-    if not fst_room(output, left + SLACK + FST_NUMBER_ROOM + (output.at - output.line)):
+    if not fst_room(output, left + SLACK + (output.at - output.line)):
         return NULL
     return <unsigned char *>output.at
 
