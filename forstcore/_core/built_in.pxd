@@ -27,6 +27,7 @@ from forstcore._core.json cimport (
     unescape,
     value_end,
 )
+from forstcore._core.scan cimport FST_AVX512, fst_next_lf, fst_usual, fst_usual_lines
 
 
 # A piece of the input. For a string: its contents between the quotes as they came
@@ -222,3 +223,38 @@ cdef inline unsigned char *fast_line(
     out += quote - p
     memcpy(out, b'","status":"success"}\n', 22)
     return out + 22
+
+
+cdef inline fst_usual usual_lines(
+        bytes_ptr p, bytes_ptr end, bytes_ptr limit, int path, Py_ssize_t max_line_size,
+        unsigned char *out, unsigned char *out_end) noexcept nogil:
+    """Process lines from `p` on, up to the first one that is too long or not for `fast_line`.
+
+    Stops where the output up to `out_end` has no room for the rest of the input. Up to RESERVE
+    bytes past the results are written.
+    """
+    cdef fst_usual done
+    cdef bytes_ptr lf
+    cdef unsigned char *line_out
+    cdef long long lines = 0
+    while p < end and out_end - out >= end - p:
+        if path == FST_AVX512:
+            done = fst_usual_lines(p, end, limit, path, max_line_size, out, out_end)
+            p = done.p
+            out = done.out
+            lines += done.lines
+            if p == end or out_end - out < end - p:
+                break
+        lf = fst_next_lf(p, limit, path)
+        if lf - p > max_line_size:
+            break
+        line_out = fast_line(p, lf, limit, path, out)
+        if line_out == NULL:
+            break
+        out = line_out
+        lines += 1
+        p = lf + 1
+    done.p = p
+    done.out = out
+    done.lines = lines
+    return done

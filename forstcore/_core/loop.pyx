@@ -5,7 +5,14 @@
 # built-in processor and no others are copied as they are read; `read_marked` reads any other, and
 # `read_record` parses what both do not take.
 
-from forstcore._core.built_in cimport Record, Span, fast_line, parse_line, write_result
+from forstcore._core.built_in cimport (
+    Record,
+    Span,
+    fast_line,
+    parse_line,
+    usual_lines,
+    write_result,
+)
 from forstcore._core.error_lines cimport reject_line
 from forstcore._core.filter cimport is_wanted
 from forstcore._core.json cimport (
@@ -43,7 +50,7 @@ from forstcore._core.run cimport (
     RUN_NO_MEMORY,
     Run,
 )
-from forstcore._core.scan cimport fst_next_lf, fst_usual_lines
+from forstcore._core.scan cimport fst_next_lf, fst_usual
 from forstcore._core.shapes cimport FST_START, Shapes
 from forstcore._core.wanted cimport meets_filter
 from forstcore.native cimport (
@@ -188,7 +195,7 @@ cdef int run_built_in(Run *run) noexcept nogil:
     cdef int status = RUN_DONE
     cdef long long lines = run.lines
     cdef long long records = 0
-    cdef long long usual_lines
+    cdef fst_usual done
     cdef bint usual = True      # whether the last record was one for `fast_line`
     cdef RecordReader reader
     cdef Record record
@@ -196,11 +203,12 @@ cdef int run_built_in(Run *run) noexcept nogil:
     begin_records(&reader, &CALLS, limit, path)
     while p < end and status == RUN_DONE:
         if usual:
-            usual_lines = 0
-            p = fst_usual_lines(
-                p, end, limit, path, run.max_line_size, &out, run.out_end - RESERVE, &usual_lines)
-            lines += usual_lines
-            records += usual_lines
+            done = usual_lines(
+                p, end, limit, path, run.max_line_size, out, run.out_end - RESERVE)
+            p = done.p
+            out = done.out
+            lines += done.lines
+            records += done.lines
             if p == end:
                 break
         if run.out_end - out < end - p + RESERVE:

@@ -22,6 +22,10 @@ cdef extern from "scan_strings.h" nogil:
         unsigned char *, const unsigned char *, const unsigned char *, int) noexcept
 
 cdef extern from "usual_lines.h" nogil:
-    const unsigned char *fst_usual_lines(
+    ctypedef struct fst_usual:
+        const unsigned char *p
+        unsigned char *out
+        long long lines
+    fst_usual fst_usual_lines(
         const unsigned char *, const unsigned char *, const unsigned char *, int, Py_ssize_t,
-        unsigned char **, const unsigned char *, long long *) noexcept
+        unsigned char *, const unsigned char *) noexcept

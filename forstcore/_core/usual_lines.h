@@ -20,6 +20,13 @@ enum {
     FST_SHORT = 384         /* bytes of a line, up to which it is worth an index */
 };
 
+/* How far the lines in the usual shape have been processed. */
+typedef struct fst_usual {
+    const uint8_t *p;
+    uint8_t *out;
+    long long lines;
+} fst_usual;
+
 #if defined(FST_X86)
 /* How the fixed parts of a line are written. */
 typedef struct fst_layout {
@@ -249,15 +256,14 @@ fst_put_line(const uint8_t *p, const uint8_t *limit, const fst_layout *layout,
 }
 
 /* As fst_usual_lines. */
-FST_COLD FST_TARGET_AVX512 const uint8_t *
+FST_COLD FST_TARGET_AVX512 fst_usual
 fst_usual_lines_avx512(const uint8_t *p, const uint8_t *end, const uint8_t *limit,
-                       ptrdiff_t max_line_size, uint8_t **out, const uint8_t *out_end,
-                       long long *lines)
+                       ptrdiff_t max_line_size, uint8_t *out, const uint8_t *out_end)
 {
     uint16_t index[FST_INDEXED + 64];
     const uint8_t *safe = limit - end > 128 ? end : limit - 128, *next;
-    uint8_t *dst = *out;
-    long long count = 0;
+    uint8_t *dst = out;
+    fst_usual done = {p, out, 0};
     int is_plain = 0;
     /* No line that is found in the index is too long. */
     const ptrdiff_t most = max_line_size < FST_INDEXED ? max_line_size - 2 : FST_INDEXED;
@@ -276,7 +282,7 @@ fst_usual_lines_avx512(const uint8_t *p, const uint8_t *end, const uint8_t *limi
                     break;
                 stops += 9;
                 p = next;
-                count++;
+                done.lines++;
             }
             size = p - start < size / 2 ? size / 2 : size * 2;
             size = size < FST_INDEXED_LEAST ? 0 : size > most ? most : size;
@@ -291,31 +297,30 @@ fst_usual_lines_avx512(const uint8_t *p, const uint8_t *end, const uint8_t *limi
         if (!size && is_plain && next - p <= FST_SHORT)
             size = FST_INDEXED_LEAST;
         p = next;
-        count++;
+        done.lines++;
     }
-    *out = dst;
-    *lines += count;
-    return p;
+    done.p = p;
+    done.out = dst;
+    return done;
 }
 #endif
 
 /* Process lines in the usual shape from `p` to `end`, which follows an LF, for as long as the
- * output has room for the rest of the input up to `out_end`. Adds to `lines`, and returns the
- * first line that is left: all of them if the path cannot do this, and perhaps some near
- * `limit`. Up to 256 bytes past the results may be written. */
-FST_INLINE const uint8_t *
+ * output has room for the rest of the input up to `out_end`. Leaves all lines if the path cannot
+ * do this, and perhaps some near `limit`. Up to 256 bytes past the results may be written. */
+FST_INLINE fst_usual
 fst_usual_lines(const uint8_t *p, const uint8_t *end, const uint8_t *limit, int path,
-                ptrdiff_t max_line_size, uint8_t **out, const uint8_t *out_end, long long *lines)
+                ptrdiff_t max_line_size, uint8_t *out, const uint8_t *out_end)
 {
+    fst_usual none = {p, out, 0};
 #if defined(FST_X86)
     if (path == FST_AVX512 && limit - p >= 8
         && (fst_opens(p, &FST_COMPACT) || fst_opens(p, &FST_SPACED)))
-        return fst_usual_lines_avx512(p, end, limit, max_line_size, out, out_end, lines);
+        return fst_usual_lines_avx512(p, end, limit, max_line_size, out, out_end);
 #else
-    (void)end, (void)limit, (void)path, (void)max_line_size, (void)out, (void)out_end,
-        (void)lines;
+    (void)end, (void)limit, (void)path, (void)max_line_size, (void)out_end;
 #endif
-    return p;
+    return none;
 }
 
 #endif
