@@ -92,13 +92,6 @@ FIELDS: Bytes = st.one_of(
 
 # Few names, so that many of them are equal, and two that look like paths.
 _SHORT_NAMES = st.one_of(*map(_member, ["a", "b", "a", "b", "", "é", "a.b", "a[0]"]))
-_NESTED_VALUES: Bytes = st.recursive(
-    st.one_of(STRINGS, FINITE, WORDS),
-    lambda inner: st.one_of(
-        _listed(inner, b"[", b"]"), _object(_pair(_SHORT_NAMES | STRINGS, inner))
-    ),
-    max_leaves=12,
-)
 
 
 def _padded(lines: Bytes) -> Bytes:
@@ -108,14 +101,40 @@ def _padded(lines: Bytes) -> Bytes:
 
 # Records as the contract wants them, in odd but valid dress.
 RECORDS: Bytes = _padded(_object(FIELDS))
-# Records with values in several levels, some with more members than are kept at hand.
-NESTED: Bytes = st.tuples(
-    st.lists(_padded(_pair(_SHORT_NAMES | STRINGS, _NESTED_VALUES)), max_size=4),
-    st.sampled_from([0, 0, 0, 29, 30, 31, 32]),
-    st.lists(_padded(_pair(_SHORT_NAMES | STRINGS, _NESTED_VALUES)), max_size=4),
-).map(lambda parts: b"{" + b",".join([*parts[0], *[b'"c":[]'] * parts[1], *parts[2]]) + b"}")
 # JSON that may be no record: any value for id and data, any value for the line.
 JSON_LINES: Bytes = _padded(_object(FIELDS | _pair(NAMES | STRINGS, LOOSE_VALUES)) | LOOSE_VALUES)
+
+
+def _nested(leaves: Bytes) -> Bytes:
+    """Nest values in a record, which may have more members than are kept at hand."""
+    values = st.recursive(
+        leaves,
+        lambda inner: st.one_of(
+            _listed(inner, b"[", b"]"), _object(_pair(_SHORT_NAMES | STRINGS, inner))
+        ),
+        max_leaves=12,
+    )
+    members = st.lists(_padded(_pair(_SHORT_NAMES | STRINGS, values)), max_size=4)
+    more = st.sampled_from([0, 0, 0, 29, 30, 31, 32]).map(lambda count: [b'"c":[]'] * count)
+    return st.tuples(members, more, members).map(
+        lambda parts: b"{" + b",".join(parts[0] + parts[1] + parts[2]) + b"}"
+    )
+
+
+_LEAVES = st.one_of(STRINGS, FINITE, WORDS)
+NESTED = _nested(_LEAVES)
+
+
+@st.composite
+def alike(draw: st.DrawFn) -> list[bytes]:
+    """Make records that differ in their values alone."""
+    pieces = draw(_nested(st.just(b"\0"))).split(b"\0")
+    values = _LEAVES | st.sampled_from([b"[]", b"[1]", b'{"a":2}'])
+    fillings = st.lists(st.tuples(*[values] * (len(pieces) - 1)), min_size=1, max_size=4)
+    return [
+        b"".join(part for pair in zip(pieces, [*filling, b""], strict=True) for part in pair)
+        for filling in draw(fillings)
+    ]
 
 
 @st.composite

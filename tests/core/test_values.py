@@ -97,12 +97,13 @@ def test_all_paths(values: ModuleType, scan_path: str, record: bytes) -> None:
     assert found == {"0": 0} | {path[1:]: value for path, value in expected.items()}
 
 
-@given(st.lists(strategies.NESTED, max_size=4), st.integers(1, 3))
+@given(st.lists(strategies.alike(), max_size=4), st.booleans())
 @on_one_path
 def test_paths_are_kept_from_record_to_record(
-    values: ModuleType, scan_path: str, records: list[bytes], times: int
+    values: ModuleType, scan_path: str, kinds: list[list[bytes]], mixed: bool
 ) -> None:
-    records = [record for record in records for _ in range(times)] + records
+    records = [record for kind in kinds for record in kind]
+    records += [record for kind in zip(*kinds, strict=False) for record in kind] * mixed
     for record, found in zip(records, run(values.known, *records), strict=True):
         expected = json.loads(record)
         assert found == [[path, *find(expected, path)] for path, *_ in found]
