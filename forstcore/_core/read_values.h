@@ -27,14 +27,31 @@ FST_READ_VALUES(fst_reader *reader, const uint8_t *p, const uint8_t *lf)
             value->text.size = end - first - 1;
             here.p = end + 1;
             here.at += gap->marks + 2;
-        } else if (*first == '{' && !gap->takes_object) {
-            break;
-        } else {
+        } else if (*first == '[' || *first == '{') {
+            if (*first == '{' && !gap->takes_object)
+                break;
             here.p = first;
             here.at += gap->marks;
-            here = fst_read_other(start, here, value);
+            here = fst_read_container(start, here, value);
             if (here.p == NULL)
                 return 0;
+        } else {
+            /* Its end is where the next gap begins, whose first mark is known. That the digits
+             * reach to there is checked, but nothing waits for it. */
+            const uint8_t *end = start + here.at[gap->marks - 1] - next[1]->first_mark;
+            const uint8_t *found = fst_read_scalar(first, value);
+            value->text.start = (const char *)first;
+            value->text.size = found - first;
+            here.at += gap->marks;
+            here.p = end;
+            if (!FST_LIKELY(found == end)) {
+                if (found == NULL)
+                    return 0;
+                here.p = found;
+                next++;
+                break;
+            }
+            FST_KEEP(here.p);       /* not to be replaced by `found`, which is the same and later */
         }
     }
     return fst_read_unexpected(reader, (int)(next - reader->gaps), here, lf);

@@ -51,6 +51,7 @@ typedef struct fst_gap {
     uint16_t target;            /* the node of the value */
     uint8_t size;               /* bytes */
     uint8_t marks;              /* quotes within, and the LF */
+    uint8_t first_mark;         /* bytes from its start to the first of them */
     uint8_t event_count;
     uint8_t has_braces;         /* whether there are other events than the start of a value */
     uint8_t takes_object;       /* whether an object behind it is taken as one value */
@@ -176,23 +177,25 @@ fst_container_end(const uint8_t *start, const uint8_t *p, const uint16_t *at)
     }
 }
 
-/* Read the value at `here`, which is no string; return the place behind it. */
+/* Set the kind of the number or literal at `p`; return its end, NULL if it is none of these. */
+FST_INLINE const uint8_t *fst_read_scalar(const uint8_t *p, fst_value *value)
+{
+    if (*p == 't' || *p == 'f' || *p == 'n') {
+        value->kind = fst_literal_kind(*p);
+        return fst_literal_end(p);
+    }
+    value->kind = FST_NUMBER;
+    return fst_number_end(p);
+}
+
+/* Read the array or object at `here`; return the place behind it. */
 FST_INLINE fst_position
-fst_read_other(const uint8_t *start, fst_position here, fst_value *value)
+fst_read_container(const uint8_t *start, fst_position here, fst_value *value)
 {
     const uint8_t *p = here.p;
-    const uint8_t c = *p;
-    if (c == 't' || c == 'f' || c == 'n') {
-        value->kind = fst_literal_kind(c);
-        here.p = fst_literal_end(p);
-    } else if (c == '[' || c == '{') {
-        value->kind = c == '[' ? FST_ARRAY : FST_OBJECT;
-        here = fst_container_end(start, p, here.at);
-    } else {
-        value->kind = FST_NUMBER;
-        here.p = fst_number_end(p);
-    }
+    value->kind = *p == '[' ? FST_ARRAY : FST_OBJECT;
     value->text.start = (const char *)p;
+    here = fst_container_end(start, p, here.at);
     value->text.size = here.p - p;
     return here;
 }
@@ -260,12 +263,17 @@ fst_read_unexpected(fst_reader *reader, int count, fst_position here, const uint
             gap->value->text.size = start + *here.at - here.p - 1;
             here.p = start + *here.at + 1;
             here.at += 2;
+        } else if (*here.p == '[' || *here.p == '{') {
+            here = fst_read_container(start, here, gap->value);
         } else {
-            here = fst_read_other(start, here, gap->value);
-            if (here.p == NULL) {
-                count++;
-                break;
-            }
+            const uint8_t *p = here.p;
+            here.p = fst_read_scalar(p, gap->value);
+            gap->value->text.start = (const char *)p;
+            gap->value->text.size = here.p - p;
+        }
+        if (here.p == NULL) {
+            count++;
+            break;
         }
     }
     /* The next record begins without expectations. */

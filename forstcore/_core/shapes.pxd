@@ -35,6 +35,7 @@ cdef extern from "shapes.h" nogil:
         uint16_t target
         uint8_t size
         uint8_t marks
+        uint8_t first_mark
         uint8_t event_count
         uint8_t has_braces
         uint8_t takes_object

@@ -376,6 +376,7 @@ cdef fst_gap *learn_gap(
         return NULL
     found.size = <uint8_t>(p - start)
     found.mask = fst_text_mask(found.size)
+    found.first_mark = <uint8_t>(marks.start + marks.at[mark] - start)
     found.then = &shapes.reader.none
     found.value = NULL
     found.takes_object = True
