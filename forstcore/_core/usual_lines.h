@@ -14,6 +14,7 @@
 #include "scan_strings.h"
 
 enum {
+    FST_WORTH_IT = 2048,    /* bytes of input, below which line by line is as fast */
     FST_INDEXED = 4096,     /* bytes to index at most */
     FST_INDEXED_LEAST = 256,
     FST_AHEAD = 1024,       /* bytes to load in advance */
@@ -314,7 +315,7 @@ fst_usual_lines(const uint8_t *p, const uint8_t *end, const uint8_t *limit, int 
 {
     fst_usual none = {p, out, 0};
 #if defined(FST_X86)
-    if (path == FST_AVX512 && limit - p >= 8
+    if (path == FST_AVX512 && end - p >= FST_WORTH_IT
         && (fst_opens(p, &FST_COMPACT) || fst_opens(p, &FST_SPACED)))
         return fst_usual_lines_avx512(p, end, limit, max_line_size, out, out_end);
 #else
