@@ -4,7 +4,7 @@
 
     python -m benchmarks.results benchmarks/results/2026-11-23.json --into README.md
 
-replaces the table in a document that has records of the same kind.
+replaces the table in a document that has records of the same kind, or adds one.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ _COLUMNS: Final = (
     "memory, at most",
     "with a stopped reader",
 )
+
+_TABLE: Final = re.compile(r"^\| server \((.*?)\) \|.*\n\|[-|]+\n(?:\|.*\n)*", re.MULTILINE)
 
 # Title and unit of each panel, and its figures with their names in the legend.
 _PANELS: Final = (
@@ -101,31 +103,30 @@ def save(found: Document, directory: Path, stem: str) -> None:
 def table(found: Document) -> str:
     """Format the medians as a Markdown table."""
     samples: Mapping[str, Samples] = found["samples"]
-    header = f"{_first_cell(found)} {' | '.join(_COLUMNS)} |\n|{'---|' * (len(_COLUMNS) + 1)}\n"
+    columns = (f"server ({_title(found)})", *_COLUMNS)
+    header = f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}\n"
     return header + "".join(_row(name, samples[name]) for name in _order(samples))
 
 
 def replace_table(text: str, found: Document) -> str:
     """Replace the table of results with records of the same kind in a text.
 
+    If there is none, the table is inserted before the first one with other records.
+
     Raises:
-        ValueError: there is not exactly one.
+        ValueError: there is no table of servers.
     """
-    first = re.escape(_first_cell(found))
-    changed, count = re.subn(
-        rf"^{first}.*\n\|[-|]+\n(?:\|.*\n)*", lambda _: table(found), text, flags=re.MULTILINE
-    )
-    if count != 1:
-        raise ValueError(f"there are {count} tables of servers with {_title(found)}, not one")
-    return changed
+    tables = {match[1]: match for match in _TABLE.finditer(text)}
+    if not tables:
+        raise ValueError("there is no table of servers")
+    if same := tables.get(_title(found)):
+        return text[: same.start()] + table(found) + text[same.end() :]
+    first = min(match.start() for match in tables.values())
+    return f"{text[:first]}{table(found)}\n{text[first:]}"
 
 
 def _title(found: Document) -> str:
     return TITLES[found["kind"]]
-
-
-def _first_cell(found: Document) -> str:
-    return f"| server ({_title(found)}) |"
 
 
 def machine() -> str:
@@ -214,7 +215,7 @@ def main() -> None:
         "--into",
         type=Path,
         metavar="DOCUMENT",
-        help="replace the table of servers in this document that has the same kind of records",
+        help="put the table into this document, in place of the one with the same kind of records",
     )
     options = parser.parse_args()
     found = json.loads(options.file.read_text())

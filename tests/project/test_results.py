@@ -69,8 +69,16 @@ def test_what_was_not_measured_is_left_empty() -> None:
 
 
 def test_a_document_without_a_table_is_refused() -> None:
-    with pytest.raises(ValueError, match="there are 0 tables of servers with 110 bytes, not one"):
+    with pytest.raises(ValueError, match="there is no table of servers"):
         replace_table("| a | b |\n|---|---|\n", {"kind": "110", "samples": {}})
+
+
+def test_a_table_with_other_records_stays() -> None:
+    small = {"kind": "110", "samples": {"Go": {"RSS peak": [14.4]}}}
+    real = {"kind": "weblog", "samples": {"Go": {"RSS peak": [15.5]}}}
+    both = replace_table(f"Before.\n\n{table(small)}\nAfter.\n", real)
+    assert both == f"Before.\n\n{table(real)}\n{table(small)}\nAfter.\n"
+    assert replace_table(both, real) == replace_table(both, small) == both
 
 
 def test_every_peer_has_a_name_for_tables() -> None:
