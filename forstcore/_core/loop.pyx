@@ -18,10 +18,13 @@ from forstcore._core.filter cimport is_wanted
 from forstcore._core.json cimport (
     AFTER_THE_END,
     BLANK,
+    LF,
     NO_FAULT,
     NOT_AN_OBJECT,
     PROCESSOR_FAILED,
     TOO_LONG,
+    WRONG_DATA,
+    WRONG_ID,
     Fault,
     bytes_ptr,
     refuse,
@@ -56,12 +59,24 @@ from forstcore._core.wanted cimport meets_filter
 from forstcore.native cimport (
     FST_ABSENT,
     FST_NULL,
+    FST_OBJECT,
     FST_OK,
     FST_STRING,
     fst_fail,
     fst_output,
     fst_value,
 )
+
+
+cdef enum:
+    # A line that is not in the usual shape adds this to `Run.unusual`; one that is subtracts 1.
+    UNUSUAL = 8
+    # Once the sum is so high, lines are read by their marks. A few invalid lines among usual ones
+    # do not get it there.
+    MANY_UNUSUAL = 24
+    MOST_UNUSUAL = 64
+    # While lines are read by their marks, one of so many is tried in the usual shape.
+    SAMPLE = 64
 
 
 cdef int read_record(
@@ -124,6 +139,8 @@ cdef inline int use_record(
     out = NULL
     if marked:
         out = write_marked(reader.shapes, <unsigned char *>output.at)
+        if out == NULL and refuse_wrong_type(reader.shapes, fault):
+            return fault.reason
     if out == NULL:
         out = fast_line(line, lf, reader.limit, reader.path, <unsigned char *>output.at)
     if out == NULL:
@@ -160,6 +177,23 @@ cdef inline unsigned char *write_marked(const Shapes *shapes, unsigned char *out
     return NULL
 
 
+cdef bint refuse_wrong_type(const Shapes *shapes, Fault *fault) noexcept nogil:
+    """Refuse the record that has been read, and is not one for the built-in processor.
+
+    Returns False if it cannot: where an object starts is not known.
+    """
+    cdef Span text
+    cdef int node = shapes.id
+    cdef int reason = WRONG_ID
+    if is_text_or_null(shapes, node, &text):
+        node = shapes.data
+        reason = WRONG_DATA
+    if shapes.reader.values[node].kind == FST_OBJECT:
+        return False
+    refuse(fault, reason, <bytes_ptr>shapes.reader.values[node].text.start)
+    return True
+
+
 cdef int drop_results(
         fst_output *output, int status, bytes_ptr line, Fault *fault) noexcept nogil:
     """Drop the results of a record that a native processor refused, or did not write to the end."""
@@ -182,6 +216,13 @@ cdef inline void begin_shapes(Run *run, RecordReader *reader, bytes_ptr p) noexc
         begin_marks(reader, run.stream, run.filter, insists)
 
 
+cdef inline void count_unusual(Run *run, long long usual, bytes_ptr p) noexcept nogil:
+    """Count lines in the usual shape, and the one at `p`, which is not, unless it is empty."""
+    run.unusual = <int>max(run.unusual - usual, 0)
+    if p[0] != LF:
+        run.unusual = min(run.unusual + UNUSUAL, <int>MOST_UNUSUAL)
+
+
 cdef int run_built_in(Run *run) noexcept nogil:
     """As `run_lines`, for the built-in processor alone."""
     cdef bytes_ptr p = run.pos
@@ -196,13 +237,15 @@ cdef int run_built_in(Run *run) noexcept nogil:
     cdef long long lines = run.lines
     cdef long long records = 0
     cdef fst_usual done
-    cdef bint usual = True      # whether the last record was one for `fast_line`
+    cdef bint known             # whether its marks say why a line is refused
+    cdef bint begun = False     # whether shapes have been asked for
+    cdef bint marking = False   # whether lines are read by their marks
     cdef RecordReader reader
     cdef Record record
     cdef Fault fault
     begin_records(&reader, &CALLS, limit, path)
     while p < end and status == RUN_DONE:
-        if usual:
+        if not marking or lines % SAMPLE == 0:
             done = usual_lines(
                 p, end, limit, path, run.max_line_size, out, run.out_end - RESERVE)
             p = done.p
@@ -210,43 +253,39 @@ cdef int run_built_in(Run *run) noexcept nogil:
             lines += done.lines
             records += done.lines
             if p == end:
+                run.unusual = 0
                 break
+            reader.lost = reader.lost or done.lines or not marking
+            count_unusual(run, done.lines, p)
+            marking = run.unusual >= MANY_UNUSUAL
+            if marking and not begun:
+                begun = True
+                begin_shapes(run, &reader, p)
+            marking = marking and reader.shapes != NULL
         if run.out_end - out < end - p + RESERVE:
             status = RUN_FULL
             break
         lines += 1
-        lf = NULL
-        line_out = NULL
-        if not usual and reader.shapes != NULL:
-            lf = marked_end(&reader, p)
-            if lf != NULL:
-                if lf - p <= run.max_line_size and read_marked(&reader, p, lf):
-                    line_out = write_marked(reader.shapes, out)
-                go_on(&reader)
-                if line_out != NULL:
-                    out = line_out
-                    records += 1
-                    p = lf + 1
-                    continue
-        if lf == NULL:
-            lf = fst_next_lf(p, limit, path)
-        if lf - p <= run.max_line_size:
-            line_out = fast_line(p, lf, limit, path, out)
+        known = False
+        lf = marked_end(&reader, p) if marking else NULL
+        if lf != NULL:
+            line_out = NULL
+            if lf - p <= run.max_line_size and read_marked(&reader, p, lf):
+                line_out = write_marked(reader.shapes, out)
+                known = line_out == NULL and refuse_wrong_type(reader.shapes, &fault)
+            go_on(&reader)
             if line_out != NULL:
-                usual = True
                 out = line_out
                 records += 1
                 p = lf + 1
                 continue
-            if usual:
-                usual = False
-                if reader.shapes == NULL:
-                    begin_shapes(run, &reader, p)
-                reader.lost = True
+        else:
+            lf = fst_next_lf(p, limit, path)
+        if lf - p > run.max_line_size:
+            refuse(&fault, TOO_LONG, p + run.max_line_size)
+        elif not known:
             start = skip_byte_order_mark(p, run.lines_before + lines)
             parse_line(start, lf, limit, path, &record, &fault)
-        else:
-            refuse(&fault, TOO_LONG, p + run.max_line_size)
         if fault.reason == NO_FAULT:
             out = write_result(out, &record)
             records += 1

@@ -63,6 +63,7 @@ cdef struct Run:
     Py_ssize_t most_notes    # nor once so many rejected lines are kept, if there is that bound
     long long lines_out      # result and error lines of earlier calls
     LineStart line_start     # of the last error line
+    int unusual              # grows with lines that are not in the usual shape; see loop.pyx
 
 
 cdef inline bint has_many_notes(const Run *run) noexcept nogil:

@@ -155,3 +155,33 @@ def test_the_end_of_memory(cases: ModuleType, scan_path: str) -> None:
 def test_many_streams_of_records(cases: ModuleType) -> None:
     for seed in range(1000, 1400):
         check(seed, 100_000, (None, cases.members, PASS_ON)[seed % 3])
+
+
+def test_wrong_types_in_records_that_are_read_by_their_marks() -> None:
+    values = ["1", "-0.5e1", "true", "null", '"x"', "[1,[2]]", '{"id":{}}', "{}", "[]", "false"]
+    lines = [
+        b'{"other":{"id":1},"data":%b,"id": %b}\n' % (data.encode(), text.encode())
+        for data in values
+        for text in values
+    ]
+    chance = random.Random(1)
+    lines = chance.choices(lines, k=1000)
+    for wanted in (None, Filter({"other": {"exists": True}})):
+        stream = RecordStream(on_error="emit", filter=wanted)
+        assert stream.feed(b"".join(lines)) == alone(lines, on_error="emit", filter=wanted)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.1, 0.3, 0.5, 0.9])
+def test_usual_records_among_others(share: float) -> None:
+    chance = random.Random(2)
+    usual, blank = b'{"id":"1","data":"abc"}\n', b"\n"
+    others = [
+        b'{"id":"2","n":1,"data":"d"}\n',
+        b"x\n",
+        b'{"id":3}\n',
+        b'{"id":"4","data":"}\n',
+        blank,
+    ]
+    lines = [chance.choice(others) if chance.random() < share else usual for _ in range(3000)]
+    stream = RecordStream(on_error="emit")
+    assert stream.feed(b"".join(lines)) == alone(lines, on_error="emit")
