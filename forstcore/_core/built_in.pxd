@@ -1,8 +1,8 @@
 # The built-in processor: a record {"id", "data"} becomes {"id", "result", "status"}.
 #
 # `fast_line` copies the two strings of a record in the usual shape while it checks them; see
-# usual_lines.h for a faster way that some CPUs have. What neither takes goes to `parse_line`, which
-# reads any JSON and locates errors, and `write_result`.
+# usual_lines.h for a faster way to process many of them. What neither takes goes to `parse_line`,
+# which reads any JSON and locates errors, and `write_result`.
 #
 # Inline for the reason that json.pxd gives.
 
@@ -27,7 +27,7 @@ from forstcore._core.json cimport (
     unescape,
     value_end,
 )
-from forstcore._core.scan cimport FST_AVX512, fst_next_lf, fst_usual, fst_usual_lines
+from forstcore._core.scan cimport fst_next_lf, fst_usual, fst_usual_lines, fst_usual_size
 
 
 # A piece of the input. For a string: its contents between the quotes as they came
@@ -236,17 +236,13 @@ cdef inline fst_usual usual_lines(
     cdef fst_usual done
     cdef bytes_ptr lf
     cdef unsigned char *line_out
+    cdef Py_ssize_t size
+    cdef Py_ssize_t least = fst_usual_size(path)
     cdef long long lines = 0
     while p < end and out_end - out >= end - p:
-        if path == FST_AVX512:
-            done = fst_usual_lines(p, end, limit, path, max_line_size, out, out_end)
-            p = done.p
-            out = done.out
-            lines += done.lines
-            if p == end or out_end - out < end - p:
-                break
         lf = fst_next_lf(p, limit, path)
-        if lf - p > max_line_size:
+        size = lf - p
+        if size > max_line_size:
             break
         line_out = fast_line(p, lf, limit, path, out)
         if line_out == NULL:
@@ -254,6 +250,13 @@ cdef inline fst_usual usual_lines(
         out = line_out
         lines += 1
         p = lf + 1
+        if size >= least:
+            done = fst_usual_lines(p, end, limit, path, max_line_size, out, out_end)
+            p = done.p
+            out = done.out
+            lines += done.lines
+            if done.lines == 0:
+                least *= 2          # not worth trying again soon
     done.p = p
     done.out = out
     done.lines = lines

@@ -26,6 +26,7 @@ cdef extern from "usual_lines.h" nogil:
         const unsigned char *p
         unsigned char *out
         long long lines
+    Py_ssize_t fst_usual_size(int) noexcept
     fst_usual fst_usual_lines(
         const unsigned char *, const unsigned char *, const unsigned char *, int, Py_ssize_t,
         unsigned char *, const unsigned char *) noexcept

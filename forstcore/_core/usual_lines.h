@@ -1,12 +1,13 @@
-/* The built-in processor on lines in the usual shape, many at a time, if the CPU has AVX-512.
+/* The built-in processor on lines in the usual shape, many at a time, on x86.
  *
  * In the usual shape a record has the two members alone, in order, with strings as values and
  * white space as JSON.stringify or json.dumps writes it. Lines are found in one of two ways:
  *
- * - Short lines: an index of all stops of the next few KiB (see scan.h). A plain line has nine
- *   stops, its eight quotes and its LF, so the places of its strings are looked up, and the
- *   CPU works on several lines at once: none of them waits for the end of the one before.
- * - Long lines, and strings with escapes or UTF-8: copied while the end is being searched.
+ * - Short lines, with AVX-512: an index of all stops of the next few KiB (see scan.h). A plain
+ *   line has nine stops, its eight quotes and its LF, so the places of its strings are looked up,
+ *   and the CPU works on several lines at once: none of them waits for the end of the one before.
+ * - Long lines, and strings with escapes or UTF-8: copied while the end is being searched, by
+ *   usual_line.h.
  */
 #ifndef FORSTCORE_USUAL_LINES_H
 #define FORSTCORE_USUAL_LINES_H
@@ -18,7 +19,8 @@ enum {
     FST_INDEXED = 4096,     /* bytes to index at most */
     FST_INDEXED_LEAST = 256,
     FST_AHEAD = 1024,       /* bytes to load in advance */
-    FST_SHORT = 384         /* bytes of a line, up to which it is worth an index */
+    FST_SHORT = 384,        /* bytes of a line, up to which it is worth an index */
+    FST_LONG = 96           /* without AVX-512, below which line by line is faster */
 };
 
 /* How far the lines in the usual shape have been processed. */
@@ -80,33 +82,9 @@ FST_INLINE int fst_ends(const uint8_t *p)
     return fst_read4(p) << 8 == fst_read4("\"}\n") << 8;
 }
 
-/* Copy `size` bytes, and more up to a multiple of 64. */
-FST_INLINE FST_TARGET_AVX512 uint8_t *
-fst_copy64(uint8_t *dst, const uint8_t *src, ptrdiff_t size, ptrdiff_t done)
+FST_INLINE uint8_t *fst_put_ending(uint8_t *out)
 {
-    for (; done < size; done += 64)
-        _mm512_storeu_si512(dst + done, _mm512_loadu_si512(src + done));
-    return dst + size;
-}
-
-/* Write what goes before the data of the line at `p`, whose id ends at `id_end`. */
-FST_INLINE FST_TARGET_AVX512 uint8_t *fst_put_id(
-    uint8_t *out, const uint8_t *p, const uint8_t *id_end, const fst_layout *layout)
-{
-    if (layout->opening_size != FST_RESULT_OPENING_SIZE) {
-        memcpy(out, FST_RESULT_OPENING, 8);
-        out += FST_RESULT_OPENING_SIZE;
-        p += layout->opening_size;
-    }
-    _mm512_storeu_si512(out, _mm512_loadu_si512(p));
-    out = fst_copy64(out, p, id_end - p, 64);
-    _mm256_storeu_si256((__m256i *)out, _mm256_loadu_si256((const __m256i *)FST_RESULT_MIDDLE));
-    return out + FST_RESULT_MIDDLE_SIZE;
-}
-
-FST_INLINE FST_TARGET_AVX512 uint8_t *fst_put_ending(uint8_t *out)
-{
-    _mm256_storeu_si256((__m256i *)out, _mm256_loadu_si256((const __m256i *)FST_RESULT_ENDING));
+    memcpy(out, FST_RESULT_ENDING, 32);
     return out + FST_RESULT_ENDING_SIZE;
 }
 
@@ -123,6 +101,97 @@ FST_INLINE FST_TARGET_AVX512 __mmask64 fst_stops_avx512(__m512i v)
     __m512i zero = _mm512_min_epu8(_mm512_min_epu8(quote, slash), low);
     return _mm512_testn_epi8_mask(zero, zero);
 }
+
+/* Copy plain bytes; return the first stop, or NULL if `limit` is too near. */
+FST_INLINE FST_TARGET_AVX512 const uint8_t *
+fst_copy_long_avx512(uint8_t *dst, const uint8_t *p, const uint8_t *limit)
+{
+    for (; limit - p >= 256; p += 256, dst += 256) {
+        __m512i a = _mm512_loadu_si512(p), b = _mm512_loadu_si512(p + 64);
+        __m512i c = _mm512_loadu_si512(p + 128), d = _mm512_loadu_si512(p + 192);
+        uint64_t stops_a = fst_stops_avx512(a), stops_b = fst_stops_avx512(b);
+        uint64_t stops_c = fst_stops_avx512(c), stops_d = fst_stops_avx512(d);
+        _mm512_storeu_si512(dst, a);
+        _mm512_storeu_si512(dst + 64, b);
+        _mm512_storeu_si512(dst + 128, c);
+        _mm512_storeu_si512(dst + 192, d);
+        /* The CPU stops reading ahead whenever it has mispredicted the end of a string. */
+        for (int i = 0; i < 256; i += 64)
+            _mm_prefetch((const char *)p + FST_AHEAD + i, _MM_HINT_T0);
+        if (stops_a | stops_b | stops_c | stops_d) {
+            const uint8_t *half = stops_a | stops_b ? p : p + 128;
+            uint64_t first = stops_a | stops_b ? stops_a : stops_c;
+            uint64_t second = stops_a | stops_b ? stops_b : stops_d;
+            return first ? half + fst_ctz(first) : half + 64 + fst_ctz(second);
+        }
+    }
+    return NULL;
+}
+
+FST_INLINE FST_TARGET_AVX512 uint64_t fst_find_stops_avx512(const uint8_t *p)
+{
+    return fst_bits_of(fst_stops_avx512(_mm512_loadu_si512(p)));
+}
+
+FST_INLINE FST_TARGET_AVX512 void fst_put64_avx512(uint8_t *dst, const uint8_t *src)
+{
+    _mm512_storeu_si512(dst, _mm512_loadu_si512(src));
+}
+
+#define FST_TARGET FST_TARGET_AVX512
+#define FST_FOR_PATH(name) name##_avx512
+#include "usual_line.h"
+
+FST_INLINE FST_TARGET_AVX2 const uint8_t *
+fst_copy_long_avx2(uint8_t *dst, const uint8_t *p, const uint8_t *limit)
+{
+    return fst_copy_plain(dst, p, limit, FST_AVX2);
+}
+
+FST_INLINE FST_TARGET_AVX2 uint64_t fst_find_stops_avx2(const uint8_t *p)
+{
+    return fst_stops64_avx2(_mm256_loadu_si256((const __m256i *)p),
+                            _mm256_loadu_si256((const __m256i *)(p + 32)));
+}
+
+FST_INLINE FST_TARGET_AVX2 void fst_put64_avx2(uint8_t *dst, const uint8_t *src)
+{
+    __m256i a = _mm256_loadu_si256((const __m256i *)src);
+    __m256i b = _mm256_loadu_si256((const __m256i *)(src + 32));
+    _mm256_storeu_si256((__m256i *)dst, a);
+    _mm256_storeu_si256((__m256i *)(dst + 32), b);
+}
+
+#define FST_TARGET FST_TARGET_AVX2
+#define FST_FOR_PATH(name) name##_avx2
+#include "usual_line.h"
+
+FST_INLINE const uint8_t *
+fst_copy_long_base(uint8_t *dst, const uint8_t *p, const uint8_t *limit)
+{
+    return fst_copy_plain(dst, p, limit, FST_BASE);
+}
+
+FST_INLINE uint64_t fst_find_stops_base(const uint8_t *p)
+{
+    return fst_step(NULL, p) | fst_step(NULL, p + 32) << 32;
+}
+
+FST_INLINE void fst_put64_base(uint8_t *dst, const uint8_t *src)
+{
+    fst_step(dst, src);
+    fst_step(dst + 32, src + 32);
+}
+
+FST_INLINE const uint8_t *
+fst_copy_string_base(uint8_t *dst, const uint8_t *p, const uint8_t *limit)
+{
+    return fst_copy_string(dst, p, limit, FST_BASE);
+}
+
+#define FST_TARGET
+#define FST_FOR_PATH(name) name##_base
+#include "usual_line.h"
 
 FST_INLINE FST_TARGET_AVX512 void fst_put_places(uint16_t *index, __m256i start, __m128i found)
 {
@@ -167,93 +236,11 @@ fst_put_indexed(const uint8_t *p, const uint8_t *start, const uint16_t *stops,
     uint8_t *dst = *out;
     if (!fst_opens(p, layout) || !fst_continues(id_end, layout) || !fst_ends(data_end))
         return NULL;
-    dst = fst_put_id(dst, p, id_end, layout);
-    _mm512_storeu_si512(dst, _mm512_loadu_si512(data));
-    _mm512_storeu_si512(dst + 64, _mm512_loadu_si512(data + 64));
-    dst = fst_copy64(dst, data, data_end - data, 128);
-    *out = fst_put_ending(dst);
+    dst = fst_put_id_avx512(dst, p, id_end, layout);
+    fst_put64_avx512(dst, data);
+    fst_put64_avx512(dst + 64, data + 64);
+    *out = fst_put_ending(fst_put_rest_avx512(dst, data, data_end - data, 128));
     return data_end + 3;
-}
-
-/* Copy plain bytes; return the first stop, or NULL if `limit` is too near. */
-FST_INLINE FST_TARGET_AVX512 const uint8_t *
-fst_copy_long(uint8_t *dst, const uint8_t *p, const uint8_t *limit)
-{
-    for (; limit - p >= 256; p += 256, dst += 256) {
-        __m512i a = _mm512_loadu_si512(p), b = _mm512_loadu_si512(p + 64);
-        __m512i c = _mm512_loadu_si512(p + 128), d = _mm512_loadu_si512(p + 192);
-        uint64_t stops_a = fst_stops_avx512(a), stops_b = fst_stops_avx512(b);
-        uint64_t stops_c = fst_stops_avx512(c), stops_d = fst_stops_avx512(d);
-        _mm512_storeu_si512(dst, a);
-        _mm512_storeu_si512(dst + 64, b);
-        _mm512_storeu_si512(dst + 128, c);
-        _mm512_storeu_si512(dst + 192, d);
-        /* The CPU stops reading ahead whenever it has mispredicted the end of a string. */
-        for (int i = 0; i < 256; i += 64)
-            _mm_prefetch((const char *)p + FST_AHEAD + i, _MM_HINT_T0);
-        if (stops_a | stops_b | stops_c | stops_d) {
-            const uint8_t *half = stops_a | stops_b ? p : p + 128;
-            uint64_t first = stops_a | stops_b ? stops_a : stops_c;
-            uint64_t second = stops_a | stops_b ? stops_b : stops_d;
-            return first ? half + fst_ctz(first) : half + 64 + fst_ctz(second);
-        }
-    }
-    return NULL;
-}
-
-/* Process the line at `p`, of any length, if it is in the usual shape, and the id is plain and
- * not long. Returns what follows the line, or NULL, also if `limit` is too near. Sets
- * `is_plain` to whether the data is plain. */
-FST_INLINE FST_TARGET_AVX512 const uint8_t *
-fst_put_line(const uint8_t *p, const uint8_t *limit, const fst_layout *layout,
-             ptrdiff_t max_line_size, uint8_t **out, int *is_plain)
-{
-    /* The data moves by so much, whatever the size of the id: copying need not wait for it. */
-    const int shift = FST_RESULT_OPENING_SIZE - layout->opening_size + FST_RESULT_MIDDLE_SIZE
-                      - layout->middle_size;
-    const uint8_t *data, *stop;
-    uint8_t *dst = *out;
-    uint64_t first, second;
-    int id_end, rest;
-    if (limit - p < 192 || !fst_opens(p, layout))
-        return NULL;
-    __m512i next = _mm512_loadu_si512(p + 64);
-    first = _cvtmask64_u64(fst_stops_avx512(_mm512_loadu_si512(p)));
-    second = _cvtmask64_u64(fst_stops_avx512(next));
-    first &= ~(uint64_t)0 << layout->opening_size;
-    id_end = first ? (int)fst_ctz(first) : 64;
-    if (id_end >= 64 - layout->middle_size || !fst_continues(p + id_end, layout))
-        return NULL;
-    data = p + id_end + layout->middle_size;
-    first &= ~(uint64_t)0 << (data - p);
-    dst = fst_put_id(dst, p, p + id_end, layout);
-    _mm512_storeu_si512(dst, _mm512_loadu_si512(data));
-    _mm512_storeu_si512(*out + shift + 64, next);
-    if (first)
-        stop = p + fst_ctz(first);
-    else if (second)
-        stop = p + 64 + fst_ctz(second);
-    else if (!(stop = fst_copy_long(*out + shift + 128, p + 128, limit)))
-        return NULL;
-    dst = *out + shift + (stop - p);
-    *is_plain = *stop == '"';
-    if (!*is_plain) {
-        const uint8_t *start = stop;
-        stop = fst_copy_string_avx512(dst, start, limit);
-        if (!stop)
-            return NULL;
-        dst += stop - start;
-    }
-    if (fst_ends(stop))
-        rest = 3;
-    else if (fst_read4(stop) == fst_read4("\"}\r\n"))
-        rest = 4;
-    else
-        return NULL;
-    if (stop + rest - 1 - p > max_line_size)
-        return NULL;
-    *out = fst_put_ending(dst);
-    return stop + rest;
 }
 
 /* As fst_usual_lines. */
@@ -290,9 +277,9 @@ fst_usual_lines_avx512(const uint8_t *p, const uint8_t *end, const uint8_t *limi
             if (p >= end || out_end - dst < end - p)
                 break;
         }
-        next = fst_put_line(p, limit, &FST_COMPACT, max_line_size, &dst, &is_plain);
+        next = fst_put_line_avx512(p, limit, &FST_COMPACT, max_line_size, &dst, &is_plain);
         if (!next)
-            next = fst_put_line(p, limit, &FST_SPACED, max_line_size, &dst, &is_plain);
+            next = fst_put_line_avx512(p, limit, &FST_SPACED, max_line_size, &dst, &is_plain);
         if (!next)
             break;
         if (!size && is_plain && next - p <= FST_SHORT)
@@ -306,18 +293,33 @@ fst_usual_lines_avx512(const uint8_t *p, const uint8_t *end, const uint8_t *limi
 }
 #endif
 
+/* From which size of the line before fst_usual_lines is worth a call. */
+FST_INLINE ptrdiff_t fst_usual_size(int path)
+{
+#if defined(FST_X86)
+    if (path != FST_PORTABLE)
+        return path == FST_AVX512 ? 0 : FST_LONG;
+#endif
+    (void)path;
+    return PTRDIFF_MAX;
+}
+
 /* Process lines in the usual shape from `p` to `end`, which follows an LF, for as long as the
- * output has room for the rest of the input up to `out_end`. Leaves all lines if the path cannot
- * do this, and perhaps some near `limit`. Up to 256 bytes past the results may be written. */
-FST_INLINE fst_usual
+ * output has room for the rest of the input up to `out_end`. Leaves all lines where line by line
+ * is faster, and perhaps some near `limit`. Up to 256 bytes past the results may be written. */
+FST_COLD fst_usual
 fst_usual_lines(const uint8_t *p, const uint8_t *end, const uint8_t *limit, int path,
                 ptrdiff_t max_line_size, uint8_t *out, const uint8_t *out_end)
 {
     fst_usual none = {p, out, 0};
 #if defined(FST_X86)
-    if (path == FST_AVX512 && end - p >= FST_WORTH_IT
-        && (fst_opens(p, &FST_COMPACT) || fst_opens(p, &FST_SPACED)))
-        return fst_usual_lines_avx512(p, end, limit, max_line_size, out, out_end);
+    if (end - p >= FST_WORTH_IT && (fst_opens(p, &FST_COMPACT) || fst_opens(p, &FST_SPACED))) {
+        if (path == FST_AVX512)
+            return fst_usual_lines_avx512(p, end, limit, max_line_size, out, out_end);
+        if (path == FST_AVX2)
+            return fst_long_lines_avx2(p, end, limit, max_line_size, out, out_end);
+        return fst_long_lines_base(p, end, limit, max_line_size, out, out_end);
+    }
 #else
     (void)end, (void)limit, (void)path, (void)max_line_size, (void)out_end;
 #endif

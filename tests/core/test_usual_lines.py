@@ -80,6 +80,19 @@ def test_guard_pages(guarded: memoryview, seed: int) -> None:
         assert outputs["portable"] == on_every_path(piece)["portable"]
 
 
+@pytest.mark.parametrize("head", [b"", rb"\n"])
+def test_long_line_before_guard_page(guarded: memoryview, head: bytes) -> None:
+    """A line that is read 256 bytes at a time ends exactly where the readable memory does."""
+    for size in range(PAGE - 300, PAGE - 40):
+        line = b'{"id":"1","data":"%s%s"}\n' % (head, b"a" * size)
+        guarded[PAGE - len(line) :] = line
+        with guarded[PAGE - len(line) :] as part:
+            outputs = on_every_path(part)
+        result = b'{"id":"1","result":"processed_%s%s","status":"success"}\n'
+        assert outputs["portable"] == result % (head, b"a" * size)
+        assert differing(outputs) == []
+
+
 @pytest.mark.parametrize("max_line_size", [1, 19, 20, 64, 110, 111, 255, 256, 257, 1000, 4097])
 def test_limits(max_line_size: int, scan_path: str) -> None:
     """Lines up to the limit are accepted, and none over it."""
