@@ -47,7 +47,9 @@ typedef struct fst_marks {
 
 /* What the bytes of a block are, a bit for each. */
 typedef struct fst_block {
-    uint64_t quotes, slashes, lfs, controls, high;
+    uint64_t quotes, slashes, lfs;
+    uint64_t low;               /* control characters */
+    uint64_t high;              /* not ASCII */
 } fst_block;
 
 /* Forget all marks; the next one is at or after `p`, where a line starts. */
@@ -205,7 +207,7 @@ fst_are_strings(fst_marks *marks, fst_progress *progress, const fst_block *block
     uint64_t inside = odd ^ progress->inside;
     progress->inside = (uint64_t)((int64_t)inside >> 63);
     escaped &= inside;
-    return !(block->controls & inside)
+    return !(block->low & inside)
            && (FST_LIKELY(!escaped) || fst_are_escapes(marks, p, limit, escaped));
 }
 
@@ -239,13 +241,33 @@ fst_add_marks(fst_marks *marks, fst_progress *progress, uint64_t bits, unsigned 
     }
 }
 
-/* Whether one more block is to be marked, and fits in. */
-FST_INLINE int
-fst_goes_on(const fst_marks *marks, const fst_progress *progress, const uint8_t *stop)
+/* Go on to the next block. */
+FST_INLINE void
+fst_end_block(fst_progress *progress, const uint8_t *limit)
 {
-    return progress->end < stop && !progress->stopped
-           && progress->count <= FST_MOST_MARKS - 64
-           && progress->end - marks->start < FST_WINDOW_BYTES;
+    progress->end = limit - progress->end < 64 ? limit : progress->end + 64;
+}
+
+/* How many blocks may be marked up to `stop`: there is room for them, whatever they contain. */
+FST_INLINE int
+fst_blocks_to_mark(const fst_marks *marks, const fst_progress *progress, const uint8_t *stop)
+{
+    ptrdiff_t wanted = (stop - progress->end + 63) / 64;
+    ptrdiff_t window = (FST_WINDOW_BYTES - (progress->end - marks->start)) / 64;
+    ptrdiff_t room = (FST_MOST_MARKS - progress->count) / 64;
+    wanted = wanted < window ? wanted : window;
+    return progress->stopped ? 0 : (int)(wanted < room ? wanted : room);
+}
+
+/* Whether the block has only plain bytes, between characters; then it is done. */
+FST_INLINE int
+fst_skip_block(fst_marks *marks, fst_progress *progress, uint64_t stops, const uint8_t *limit)
+{
+    if (stops || progress->escaped || progress->utf8_due)
+        return 0;
+    marks->special[(progress->end - marks->start) / 64] = 0;
+    fst_end_block(progress, limit);
+    return 1;
 }
 
 /* The input at `p` as 64 readable bytes. */
@@ -257,12 +279,6 @@ fst_whole_block(uint8_t *copy, const uint8_t *p, const uint8_t *limit)
     memset(copy, 0, 64 + 3);
     memcpy(copy, p, (size_t)(limit - p));
     return copy;
-}
-
-FST_INLINE void
-fst_end_block(fst_progress *progress, const uint8_t *limit)
-{
-    progress->end = limit - progress->end < 64 ? limit : progress->end + 64;
 }
 
 #if defined(FST_X86)
@@ -277,35 +293,34 @@ fst_utf8_due_avx2(int due, const uint8_t *p, uint64_t high, __m256i a, __m256i b
     return _mm256_testz_si256(errors, errors) ? high >> 61 != 0 : -1;
 }
 
-FST_INLINE FST_TARGET_AVX2 void fst_classify_avx2(fst_block *block, __m256i a, __m256i b)
-{
-    const __m256i quote = _mm256_set1_epi8('"'), slash = _mm256_set1_epi8('\\');
-    const __m256i lf = _mm256_set1_epi8('\n'), control = _mm256_set1_epi8(0x1f);
-    block->quotes = fst_mask64(_mm256_cmpeq_epi8(a, quote), _mm256_cmpeq_epi8(b, quote));
-    block->slashes = fst_mask64(_mm256_cmpeq_epi8(a, slash), _mm256_cmpeq_epi8(b, slash));
-    block->lfs = fst_mask64(_mm256_cmpeq_epi8(a, lf), _mm256_cmpeq_epi8(b, lf));
-    block->controls = fst_mask64(_mm256_cmpeq_epi8(_mm256_min_epu8(a, control), a),
-                                 _mm256_cmpeq_epi8(_mm256_min_epu8(b, control), b));
-    block->high = fst_mask64(a, b);
-}
-
 FST_COLD FST_TARGET_AVX2 void
 fst_mark_avx2(fst_marks *marks, const uint8_t *stop, const uint8_t *limit)
 {
+    const __m256i quote = _mm256_set1_epi8('"'), slash = _mm256_set1_epi8('\\');
+    const __m256i lf = _mm256_set1_epi8('\n'), space = _mm256_set1_epi8(0x20);
     uint8_t copy[64 + 3];
     fst_progress progress = marks->progress;
-    while (fst_goes_on(marks, &progress, stop)) {
+    int blocks = fst_blocks_to_mark(marks, &progress, stop);
+    for (; blocks > 0; blocks--) {
         const uint8_t *p = progress.end, *source = fst_whole_block(copy, p, limit);
         unsigned position = (unsigned)(p - marks->start);
         __m256i a = _mm256_loadu_si256((const __m256i *)source);
         __m256i b = _mm256_loadu_si256((const __m256i *)(source + 32));
         uint64_t escaped;
         fst_block block;
-        fst_classify_avx2(&block, a, b);
+        block.quotes = fst_mask64(_mm256_cmpeq_epi8(a, quote), _mm256_cmpeq_epi8(b, quote));
+        block.slashes = fst_mask64(_mm256_cmpeq_epi8(a, slash), _mm256_cmpeq_epi8(b, slash));
+        /* Compared as signed numbers, bytes from 0x80 on are below 0x20, too. */
+        block.low = fst_mask64(_mm256_cmpgt_epi8(space, a), _mm256_cmpgt_epi8(space, b));
+        if (fst_skip_block(marks, &progress, block.quotes | block.slashes | block.low, limit))
+            continue;
+        block.high = fst_mask64(a, b);
+        block.low &= ~block.high;
+        block.lfs = fst_mask64(_mm256_cmpeq_epi8(a, lf), _mm256_cmpeq_epi8(b, lf));
         escaped = fst_take_escapes(&progress, &block);
         progress.stopped = !fst_are_strings(
             marks, &progress, &block, fst_prefix_xor_avx2(block.quotes), escaped, p, limit);
-        if (!FST_LIKELY(!block.high && !progress.utf8_due)) {
+        if (!FST_LIKELY(!(block.high | (unsigned)progress.utf8_due))) {
             progress.utf8_due = fst_utf8_due_avx2(progress.utf8_due, p, block.high, a, b);
             progress.stopped |= progress.utf8_due < 0;
         }
@@ -328,7 +343,8 @@ fst_mark_avx512(fst_marks *marks, const uint8_t *stop, const uint8_t *limit)
         41, 40, 39, 38, 37, 36, 35, 34, 33, 32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20,
         19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
     fst_progress progress = marks->progress;
-    while (fst_goes_on(marks, &progress, stop)) {
+    int blocks = fst_blocks_to_mark(marks, &progress, stop);
+    for (; blocks > 0; blocks--) {
         const uint8_t *p = progress.end, *source = fst_whole_block(copy, p, limit);
         unsigned position = (unsigned)(p - marks->start), count;
         __m512i bytes = _mm512_loadu_si512((const void *)source), found;
@@ -337,13 +353,16 @@ fst_mark_avx512(fst_marks *marks, const uint8_t *stop, const uint8_t *limit)
         fst_block block;
         block.quotes = _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('"'));
         block.slashes = _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('\\'));
-        block.lfs = _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('\n'));
-        block.controls = _mm512_cmplt_epu8_mask(bytes, _mm512_set1_epi8(0x20));
+        block.low = _mm512_cmplt_epi8_mask(bytes, _mm512_set1_epi8(0x20));
+        if (fst_skip_block(marks, &progress, block.quotes | block.slashes | block.low, limit))
+            continue;
         block.high = _mm512_movepi8_mask(bytes);
+        block.low &= ~block.high;
+        block.lfs = _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('\n'));
         escaped = fst_take_escapes(&progress, &block);
         progress.stopped = !fst_are_strings(
             marks, &progress, &block, fst_prefix_xor_avx2(block.quotes), escaped, p, limit);
-        if (!FST_LIKELY(!block.high && !progress.utf8_due)) {
+        if (!FST_LIKELY(!(block.high | (unsigned)progress.utf8_due))) {
             progress.utf8_due =
                 fst_utf8_due_avx2(progress.utf8_due, p, block.high, _mm512_castsi512_si256(bytes),
                                   _mm512_extracti64x4_epi64(bytes, 1));
@@ -382,19 +401,19 @@ FST_INLINE uint64_t fst_equal64(const __m128i *v, char c)
 }
 FST_INLINE void fst_classify_base(fst_block *block, const uint8_t *p)
 {
-    const __m128i top = _mm_set1_epi8(0x1f);
-    __m128i v[4], low[4];
+    const __m128i space = _mm_set1_epi8(0x20);
+    __m128i v[4];
     int i;
-    block->high = 0;
+    block->high = block->low = 0;
     for (i = 0; i < 4; i++) {
         v[i] = fst_load(p + 16 * i);
-        low[i] = _mm_xor_si128(_mm_min_epu8(v[i], top), v[i]);
         block->high |= (uint64_t)(unsigned)_mm_movemask_epi8(v[i]) << 16 * i;
+        block->low |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmplt_epi8(v[i], space)) << 16 * i;
     }
+    block->low &= ~block->high;
     block->quotes = fst_equal64(v, '"');
     block->slashes = fst_equal64(v, '\\');
     block->lfs = fst_equal64(v, '\n');
-    block->controls = fst_equal64(low, 0);
 }
 #elif defined(FST_NEON)
 FST_INLINE uint64_t fst_bits64(uint8x16_t a, uint8x16_t b, uint8x16_t c, uint8x16_t d)
@@ -414,7 +433,7 @@ FST_INLINE void fst_classify_base(fst_block *block, const uint8_t *p)
     block->quotes = FST_WHERE(vceqq_u8, '"');
     block->slashes = FST_WHERE(vceqq_u8, '\\');
     block->lfs = FST_WHERE(vceqq_u8, '\n');
-    block->controls = FST_WHERE(vcltq_u8, 0x20);
+    block->low = FST_WHERE(vcltq_u8, 0x20);
     block->high = FST_WHERE(vcgeq_u8, 0x80);
 #undef FST_WHERE
 }
@@ -428,7 +447,7 @@ FST_INLINE void fst_classify_portable(fst_block *block, const uint8_t *p)
         block->quotes |= (uint64_t)(p[i] == '"') << i;
         block->slashes |= (uint64_t)(p[i] == '\\') << i;
         block->lfs |= (uint64_t)(p[i] == '\n') << i;
-        block->controls |= (uint64_t)(p[i] < 0x20) << i;
+        block->low |= (uint64_t)(p[i] < 0x20) << i;
         block->high |= (uint64_t)(p[i] >= 0x80) << i;
     }
 }
@@ -438,7 +457,8 @@ fst_mark_base(fst_marks *marks, const uint8_t *stop, const uint8_t *limit, int p
 {
     uint8_t copy[64 + 3];
     fst_progress progress = marks->progress;
-    while (fst_goes_on(marks, &progress, stop)) {
+    int blocks = fst_blocks_to_mark(marks, &progress, stop);
+    for (; blocks > 0; blocks--) {
         const uint8_t *p = progress.end, *source = fst_whole_block(copy, p, limit);
         unsigned position = (unsigned)(p - marks->start);
         uint64_t escaped;
@@ -451,6 +471,9 @@ fst_mark_base(fst_marks *marks, const uint8_t *stop, const uint8_t *limit, int p
         (void)path;
 #endif
             fst_classify_portable(&block, source);
+        if (fst_skip_block(marks, &progress, block.quotes | block.slashes | block.low | block.high,
+                           limit))
+            continue;
         escaped = fst_take_escapes(&progress, &block);
         progress.stopped = !fst_are_strings(
             marks, &progress, &block, fst_prefix_xor(block.quotes), escaped, p, limit);
