@@ -5,6 +5,8 @@
 # built-in processor and no others are copied as they are read; `read_marked` reads any other, and
 # `read_record` parses what both do not take.
 
+from libc.string cimport memcpy
+
 from forstcore._core.built_in cimport (
     Record,
     Span,
@@ -53,7 +55,7 @@ from forstcore._core.run cimport (
     RUN_NO_MEMORY,
     Run,
 )
-from forstcore._core.scan cimport fst_next_lf, fst_usual
+from forstcore._core.scan cimport FST_PORTABLE, fst_next_lf, fst_usual
 from forstcore._core.shapes cimport FST_START, Shapes
 from forstcore._core.wanted cimport meets_filter
 from forstcore.native cimport (
@@ -64,6 +66,7 @@ from forstcore.native cimport (
     FST_STRING,
     fst_fail,
     fst_output,
+    fst_record,
     fst_value,
 )
 
@@ -127,7 +130,11 @@ cdef inline int use_record(
             run.filtered += 1
             return NO_FAULT
     if run.processor != NULL:
-        if marked and run.processor.process != pass_on:
+        if run.processor.process == pass_on:
+            output.at = write_unchanged(output.at, &reader.record)
+            run.results += 1
+            return NO_FAULT
+        if marked:
             list_members(reader)
         output.line = output.first = output.at
         output.results = 0
@@ -150,6 +157,13 @@ cdef inline int use_record(
     output.at = <char *>out
     run.results += 1
     return NO_FAULT
+
+
+cdef inline char *write_unchanged(char *out, const fst_record *record) noexcept nogil:
+    """As `pass_on`, without the calls: there is room for as many bytes as the line has."""
+    memcpy(out, record.text.start, record.text.size)
+    out[record.text.size] = LF
+    return out + record.text.size + 1
 
 
 cdef inline bint is_text_or_null(
@@ -257,7 +271,8 @@ cdef int run_built_in(Run *run) noexcept nogil:
                 break
             reader.lost = reader.lost or done.lines or not marking
             count_unusual(run, done.lines, p)
-            marking = run.unusual >= MANY_UNUSUAL
+            # Without vectors, parsing is faster where two members are wanted.
+            marking = run.unusual >= MANY_UNUSUAL and path != FST_PORTABLE
             if marking and not begun:
                 begun = True
                 begin_shapes(run, &reader, p)

@@ -45,12 +45,12 @@ typedef struct fst_marks {
     uint64_t special[FST_WINDOW_BYTES / 64 + 2];
 } fst_marks;
 
-/* What the bytes of a block are, a bit for each. */
-typedef struct fst_block {
-    uint64_t quotes, slashes, lfs;
-    uint64_t low;               /* control characters */
-    uint64_t high;              /* not ASCII */
-} fst_block;
+/* What the bytes of up to 16 blocks are, a bit for each. */
+typedef struct fst_classes {
+    uint64_t quotes[16], slashes[16], lfs[16];
+    uint64_t low[16];           /* control characters, and what is not ASCII */
+    unsigned odd;               /* a bit for each block that has any of these */
+} fst_classes;
 
 /* Forget all marks; the next one is at or after `p`, where a line starts. */
 FST_INLINE void fst_restart_marks(fst_marks *marks, const uint8_t *p)
@@ -91,10 +91,12 @@ FST_INLINE int fst_utf8_size(const uint8_t *p)
 }
 
 /* Check the characters of a block that are not ASCII; return how many bytes of the last one are
- * behind it, -1 if one is not UTF-8. `due` is that number of the block before. */
-FST_COLD int fst_utf8_due(int due, const uint8_t *block, uint64_t high)
+ * behind it, -1 if one is not UTF-8. `due` is that number of the block before, `p` the input that the
+ * block stands for. */
+FST_COLD int fst_utf8_due(int due, const uint8_t *block, uint64_t high, const uint8_t *p)
 {
     int at = due, size;
+    (void)p;
     /* The bytes that are due were checked with the start of their character. */
     high &= ~(uint64_t)0 << at;
     while (high) {
@@ -114,17 +116,16 @@ FST_COLD int fst_utf8_due(int due, const uint8_t *block, uint64_t high)
 FST_COLD int
 fst_are_escapes(fst_marks *marks, const uint8_t *p, const uint8_t *limit, uint64_t seconds)
 {
+    /* No switch: which escape comes cannot be predicted. */
+    static const uint8_t known[256] = {['"'] = 1, ['\\'] = 1, ['/'] = 1, ['b'] = 1, ['f'] = 1,
+                                       ['n'] = 1, ['r'] = 1,  ['t'] = 1, ['u'] = 2};
     for (; seconds; seconds &= seconds - 1) {
         const uint8_t *u = p + fst_ctz(seconds);
         int unit, low;
-        switch (*u) {
-        case '"': case '\\': case '/': case 'b': case 'f': case 'n': case 'r': case 't':
+        if (known[*u] == 1)
             continue;
-        case 'u':
-            break;
-        default:
+        if (known[*u] == 0)
             return 0;
-        }
         if (limit - u < 5 || (unit = fst_hex4(u + 1)) < 0)
             return 0;
         if ((unit & 0xfc00) == 0xd800) {
@@ -182,39 +183,26 @@ FST_INLINE unsigned fst_count_bits(uint64_t bits)
 #endif
 }
 
-/* Find the escaped bytes of a block; the quotes among them end no string. */
-FST_INLINE uint64_t fst_take_escapes(fst_progress *progress, fst_block *block)
+/* Of the backslashes of a block, return the bytes that they escape. */
+FST_INLINE uint64_t fst_take_escapes(fst_progress *progress, uint64_t slashes)
 {
     const uint64_t odd = 0xaaaaaaaaaaaaaaaau;
     uint64_t starts, series, escaped;
-    if (FST_LIKELY(!(block->slashes | progress->escaped)))
+    if (FST_LIKELY(!(slashes | progress->escaped)))
         return 0;
     /* A run of backslashes escapes the byte after it if its length is odd; the subtraction finds
      * the ends of all runs at once (after simdjson). */
-    starts = block->slashes & ~progress->escaped;
+    starts = slashes & ~progress->escaped;
     series = ((starts << 1 | odd) - starts) ^ odd;
-    escaped = series ^ (block->slashes | progress->escaped);
-    progress->escaped = (series & block->slashes) >> 63;
-    block->quotes &= ~escaped;
+    escaped = series ^ (slashes | progress->escaped);
+    progress->escaped = (series & slashes) >> 63;
     return escaped;
 }
 
-/* Check the strings of the block at `p`, but for UTF-8. `odd` is fst_prefix_xor of its quotes. */
-FST_INLINE int
-fst_are_strings(fst_marks *marks, fst_progress *progress, const fst_block *block, uint64_t odd,
-                uint64_t escaped, const uint8_t *p, const uint8_t *limit)
+/* Add the ends of lines among the marks `all` of a block. The marks themselves are added after. */
+FST_INLINE void
+fst_add_ends(fst_marks *marks, fst_progress *progress, uint64_t all, uint64_t lfs)
 {
-    uint64_t inside = odd ^ progress->inside;
-    progress->inside = (uint64_t)((int64_t)inside >> 63);
-    escaped &= inside;
-    return !(block->low & inside)
-           && (FST_LIKELY(!escaped) || fst_are_escapes(marks, p, limit, escaped));
-}
-
-/* Add the ends of lines among the marks of a block. The marks themselves are added after. */
-FST_INLINE void fst_add_ends(fst_marks *marks, fst_progress *progress, const fst_block *block)
-{
-    uint64_t all = block->quotes | block->lfs, lfs = block->lfs;
     /* Most blocks have one or none: no branch that depends on which. */
     marks->ends[progress->line_count] =
         (uint16_t)(progress->count + (int)fst_count_bits(all & ((lfs & (0 - lfs)) - 1)));
@@ -241,33 +229,15 @@ fst_add_marks(fst_marks *marks, fst_progress *progress, uint64_t bits, unsigned 
     }
 }
 
-/* Go on to the next block. */
-FST_INLINE void
-fst_end_block(fst_progress *progress, const uint8_t *limit)
-{
-    progress->end = limit - progress->end < 64 ? limit : progress->end + 64;
-}
-
 /* How many blocks may be marked up to `stop`: there is room for them, whatever they contain. */
 FST_INLINE int
 fst_blocks_to_mark(const fst_marks *marks, const fst_progress *progress, const uint8_t *stop)
 {
-    ptrdiff_t wanted = (stop - progress->end + 63) / 64;
+    ptrdiff_t wanted = (stop - progress->end + 63) / 64;    /* at most 16 */
     ptrdiff_t window = (FST_WINDOW_BYTES - (progress->end - marks->start)) / 64;
     ptrdiff_t room = (FST_MOST_MARKS - progress->count) / 64;
     wanted = wanted < window ? wanted : window;
     return progress->stopped ? 0 : (int)(wanted < room ? wanted : room);
-}
-
-/* Whether the block has only plain bytes, between characters; then it is done. */
-FST_INLINE int
-fst_skip_block(fst_marks *marks, fst_progress *progress, uint64_t stops, const uint8_t *limit)
-{
-    if (stops || progress->escaped || progress->utf8_due)
-        return 0;
-    marks->special[(progress->end - marks->start) / 64] = 0;
-    fst_end_block(progress, limit);
-    return 1;
 }
 
 /* The input at `p` as 64 readable bytes. */
@@ -281,139 +251,100 @@ fst_whole_block(uint8_t *copy, const uint8_t *p, const uint8_t *limit)
     return copy;
 }
 
+/* The bytes of a block that are not ASCII, a bit for each. */
+FST_INLINE uint64_t fst_high(const uint8_t *block)
+{
+    uint64_t high = 0;
+    int i;
+#if defined(FST_X86)
+    for (i = 0; i < 4; i++)
+        high |= (uint64_t)(unsigned)_mm_movemask_epi8(fst_load(block + 16 * i)) << 16 * i;
+#else
+    for (i = 0; i < 64; i++)
+        high |= (uint64_t)(block[i] >> 7) << i;
+#endif
+    return high;
+}
+
+FST_INLINE void
+fst_set_classes(fst_classes *classes, int number, uint64_t quotes, uint64_t slashes, uint64_t lfs,
+                uint64_t low)
+{
+    classes->quotes[number] = quotes;
+    classes->slashes[number] = slashes;
+    classes->lfs[number] = lfs;
+    classes->low[number] = low;
+    classes->odd |= (unsigned)((quotes | slashes | low) != 0) << number;
+}
+
 #if defined(FST_X86)
 /* As fst_utf8_due, but what it returns is 1 where the block may end within a character. */
 FST_COLD FST_TARGET_AVX2 int
-fst_utf8_due_avx2(int due, const uint8_t *p, uint64_t high, __m256i a, __m256i b)
+fst_utf8_due_avx2(int due, const uint8_t *block, uint64_t high, const uint8_t *p)
 {
+    __m256i a = _mm256_loadu_si256((const __m256i *)block);
+    __m256i b = _mm256_loadu_si256((const __m256i *)(block + 32));
     __m256i before = _mm256_setzero_si256(), errors;
     if (due)
         before = _mm256_loadu_si256((const __m256i *)(p - 32));
     errors = _mm256_or_si256(fst_utf8_errors(a, before), fst_utf8_errors(b, a));
     return _mm256_testz_si256(errors, errors) ? high >> 61 != 0 : -1;
 }
-
-FST_COLD FST_TARGET_AVX2 void
-fst_mark_avx2(fst_marks *marks, const uint8_t *stop, const uint8_t *limit)
-{
-    const __m256i quote = _mm256_set1_epi8('"'), slash = _mm256_set1_epi8('\\');
-    const __m256i lf = _mm256_set1_epi8('\n'), space = _mm256_set1_epi8(0x20);
-    uint8_t copy[64 + 3];
-    fst_progress progress = marks->progress;
-    int blocks = fst_blocks_to_mark(marks, &progress, stop);
-    for (; blocks > 0; blocks--) {
-        const uint8_t *p = progress.end, *source = fst_whole_block(copy, p, limit);
-        unsigned position = (unsigned)(p - marks->start);
-        __m256i a = _mm256_loadu_si256((const __m256i *)source);
-        __m256i b = _mm256_loadu_si256((const __m256i *)(source + 32));
-        uint64_t escaped;
-        fst_block block;
-        block.quotes = fst_mask64(_mm256_cmpeq_epi8(a, quote), _mm256_cmpeq_epi8(b, quote));
-        block.slashes = fst_mask64(_mm256_cmpeq_epi8(a, slash), _mm256_cmpeq_epi8(b, slash));
-        /* Compared as signed numbers, bytes from 0x80 on are below 0x20, too. */
-        block.low = fst_mask64(_mm256_cmpgt_epi8(space, a), _mm256_cmpgt_epi8(space, b));
-        if (fst_skip_block(marks, &progress, block.quotes | block.slashes | block.low, limit))
-            continue;
-        block.high = fst_mask64(a, b);
-        block.low &= ~block.high;
-        block.lfs = fst_mask64(_mm256_cmpeq_epi8(a, lf), _mm256_cmpeq_epi8(b, lf));
-        escaped = fst_take_escapes(&progress, &block);
-        progress.stopped = !fst_are_strings(
-            marks, &progress, &block, fst_prefix_xor_avx2(block.quotes), escaped, p, limit);
-        if (!FST_LIKELY(!(block.high | (unsigned)progress.utf8_due))) {
-            progress.utf8_due = fst_utf8_due_avx2(progress.utf8_due, p, block.high, a, b);
-            progress.stopped |= progress.utf8_due < 0;
-        }
-        if (progress.stopped)
-            break;
-        marks->special[position / 64] = block.high | block.slashes;
-        fst_add_ends(marks, &progress, &block);
-        fst_add_marks(marks, &progress, block.quotes | block.lfs, position);
-        fst_end_block(&progress, limit);
-    }
-    marks->progress = progress;
-}
-
-FST_COLD FST_TARGET_AVX512 void
-fst_mark_avx512(fst_marks *marks, const uint8_t *stop, const uint8_t *limit)
-{
-    uint8_t copy[64 + 3];
-    const __m512i places = _mm512_set_epi8(
-        63, 62, 61, 60, 59, 58, 57, 56, 55, 54, 53, 52, 51, 50, 49, 48, 47, 46, 45, 44, 43, 42,
-        41, 40, 39, 38, 37, 36, 35, 34, 33, 32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20,
-        19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
-    fst_progress progress = marks->progress;
-    int blocks = fst_blocks_to_mark(marks, &progress, stop);
-    for (; blocks > 0; blocks--) {
-        const uint8_t *p = progress.end, *source = fst_whole_block(copy, p, limit);
-        unsigned position = (unsigned)(p - marks->start), count;
-        __m512i bytes = _mm512_loadu_si512((const void *)source), found;
-        uint16_t *to = marks->at + progress.count;
-        uint64_t escaped, all;
-        fst_block block;
-        block.quotes = _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('"'));
-        block.slashes = _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('\\'));
-        block.low = _mm512_cmplt_epi8_mask(bytes, _mm512_set1_epi8(0x20));
-        if (fst_skip_block(marks, &progress, block.quotes | block.slashes | block.low, limit))
-            continue;
-        block.high = _mm512_movepi8_mask(bytes);
-        block.low &= ~block.high;
-        block.lfs = _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('\n'));
-        escaped = fst_take_escapes(&progress, &block);
-        progress.stopped = !fst_are_strings(
-            marks, &progress, &block, fst_prefix_xor_avx2(block.quotes), escaped, p, limit);
-        if (!FST_LIKELY(!(block.high | (unsigned)progress.utf8_due))) {
-            progress.utf8_due =
-                fst_utf8_due_avx2(progress.utf8_due, p, block.high, _mm512_castsi512_si256(bytes),
-                                  _mm512_extracti64x4_epi64(bytes, 1));
-            progress.stopped |= progress.utf8_due < 0;
-        }
-        if (progress.stopped)
-            break;
-        marks->special[position / 64] = block.high | block.slashes;
-        fst_add_ends(marks, &progress, &block);
-        all = block.quotes | block.lfs;
-        count = fst_count_bits(all);
-        found = _mm512_maskz_compress_epi8(all, places);
-        _mm512_storeu_si512(
-            (void *)to, _mm512_add_epi16(_mm512_cvtepu8_epi16(_mm512_castsi512_si256(found)),
-                                         _mm512_set1_epi16((short)position)));
-        if (!FST_LIKELY(count <= 32))
-            _mm512_storeu_si512(
-                (void *)(to + 32),
-                _mm512_add_epi16(_mm512_cvtepu8_epi16(_mm512_extracti64x4_epi64(found, 1)),
-                                 _mm512_set1_epi16((short)position)));
-        progress.count += (int)count;
-        fst_end_block(&progress, limit);
-    }
-    marks->progress = progress;
-}
 #endif
 
-#if defined(FST_X86)
-FST_INLINE uint64_t fst_equal64(const __m128i *v, char c)
+#define FST_CLASSIFY fst_classify_portable
+#define FST_MARK fst_mark_portable
+#define FST_TARGET
+/* The top bits of the bytes of a word, the first byte's in the lowest place. */
+FST_INLINE uint64_t fst_top_bits(uint64_t word)
 {
-    const __m128i wanted = _mm_set1_epi8(c);
-    return (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v[0], wanted))
-           | (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v[1], wanted)) << 16
-           | (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v[2], wanted)) << 32
-           | (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v[3], wanted)) << 48;
+    return ((word & 0x8080808080808080u) >> 7) * 0x0102040810204080u >> 56;
 }
-FST_INLINE void fst_classify_base(fst_block *block, const uint8_t *p)
+/* The bytes of a word that are `c`, as fst_top_bits gives them. */
+FST_INLINE uint64_t fst_equal_bits(uint64_t word, uint8_t c)
 {
-    const __m128i space = _mm_set1_epi8(0x20);
-    __m128i v[4];
+    const uint64_t sevens = 0x7f7f7f7f7f7f7f7fu;
+    word ^= 0x0101010101010101u * c;
+    return fst_top_bits(~(((word & sevens) + sevens) | word));
+}
+FST_INLINE void
+fst_classify_portable(fst_classes *classes, int number, const uint8_t *p)
+{
+    uint64_t quotes = 0, slashes = 0, lfs = 0, low = 0;
     int i;
-    block->high = block->low = 0;
-    for (i = 0; i < 4; i++) {
-        v[i] = fst_load(p + 16 * i);
-        block->high |= (uint64_t)(unsigned)_mm_movemask_epi8(v[i]) << 16 * i;
-        block->low |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmplt_epi8(v[i], space)) << 16 * i;
+    for (i = 0; i < 64; i += 8) {
+        uint64_t word;
+        memcpy(&word, p + i, 8);
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+        word = __builtin_bswap64(word);
+#endif
+        quotes |= fst_equal_bits(word, '"') << i;
+        slashes |= fst_equal_bits(word, '\\') << i;
+        lfs |= fst_equal_bits(word, '\n') << i;
+        low |= fst_top_bits(word | ~((word & 0x7f7f7f7f7f7f7f7fu) + 0x6060606060606060u)) << i;
     }
-    block->low &= ~block->high;
-    block->quotes = fst_equal64(v, '"');
-    block->slashes = fst_equal64(v, '\\');
-    block->lfs = fst_equal64(v, '\n');
+    fst_set_classes(classes, number, quotes, slashes, lfs, low);
+}
+#include "mark_blocks.h"
+
+#if defined(FST_X86)
+FST_INLINE uint64_t fst_bits64(__m128i a, __m128i b, __m128i c, __m128i d)
+{
+    return (uint64_t)(unsigned)_mm_movemask_epi8(a)
+           | (uint64_t)(unsigned)_mm_movemask_epi8(b) << 16
+           | (uint64_t)(unsigned)_mm_movemask_epi8(c) << 32
+           | (uint64_t)(unsigned)_mm_movemask_epi8(d) << 48;
+}
+#define FST_WHERE(test, with) \
+    fst_bits64(test(a, _mm_set1_epi8(with)), test(b, _mm_set1_epi8(with)), \
+               test(c, _mm_set1_epi8(with)), test(d, _mm_set1_epi8(with)))
+FST_INLINE void fst_classify_base(fst_classes *classes, int number, const uint8_t *p)
+{
+    __m128i a = fst_load(p), b = fst_load(p + 16), c = fst_load(p + 32), d = fst_load(p + 48);
+    /* Compared as signed numbers, bytes from 0x80 on are below 0x20, too. */
+    fst_set_classes(classes, number, FST_WHERE(_mm_cmpeq_epi8, '"'),
+                    FST_WHERE(_mm_cmpeq_epi8, '\\'), FST_WHERE(_mm_cmpeq_epi8, '\n'),
+                    FST_WHERE(_mm_cmplt_epi8, 0x20));
 }
 #elif defined(FST_NEON)
 FST_INLINE uint64_t fst_bits64(uint8x16_t a, uint8x16_t b, uint8x16_t c, uint8x16_t d)
@@ -424,72 +355,85 @@ FST_INLINE uint64_t fst_bits64(uint8x16_t a, uint8x16_t b, uint8x16_t c, uint8x1
     a = vpaddq_u8(a, c);
     return vgetq_lane_u64(vreinterpretq_u64_u8(vpaddq_u8(a, a)), 0);
 }
-FST_INLINE void fst_classify_base(fst_block *block, const uint8_t *p)
-{
-    uint8x16_t a = vld1q_u8(p), b = vld1q_u8(p + 16), c = vld1q_u8(p + 32), d = vld1q_u8(p + 48);
 #define FST_WHERE(test, with) \
     fst_bits64(test(a, vdupq_n_u8(with)), test(b, vdupq_n_u8(with)), \
                test(c, vdupq_n_u8(with)), test(d, vdupq_n_u8(with)))
-    block->quotes = FST_WHERE(vceqq_u8, '"');
-    block->slashes = FST_WHERE(vceqq_u8, '\\');
-    block->lfs = FST_WHERE(vceqq_u8, '\n');
-    block->low = FST_WHERE(vcltq_u8, 0x20);
-    block->high = FST_WHERE(vcgeq_u8, 0x80);
-#undef FST_WHERE
+#define FST_IS_LOW(v, with) vcltq_s8(vreinterpretq_s8_u8(v), vreinterpretq_s8_u8(with))
+FST_INLINE void fst_classify_base(fst_classes *classes, int number, const uint8_t *p)
+{
+    uint8x16_t a = vld1q_u8(p), b = vld1q_u8(p + 16), c = vld1q_u8(p + 32), d = vld1q_u8(p + 48);
+    fst_set_classes(classes, number, FST_WHERE(vceqq_u8, '"'), FST_WHERE(vceqq_u8, '\\'),
+                    FST_WHERE(vceqq_u8, '\n'), FST_WHERE(FST_IS_LOW, 0x20));
 }
+#undef FST_IS_LOW
 #endif
-
-FST_INLINE void fst_classify_portable(fst_block *block, const uint8_t *p)
-{
-    int i;
-    memset(block, 0, sizeof *block);
-    for (i = 0; i < 64; i++) {
-        block->quotes |= (uint64_t)(p[i] == '"') << i;
-        block->slashes |= (uint64_t)(p[i] == '\\') << i;
-        block->lfs |= (uint64_t)(p[i] == '\n') << i;
-        block->low |= (uint64_t)(p[i] < 0x20) << i;
-        block->high |= (uint64_t)(p[i] >= 0x80) << i;
-    }
-}
-
-FST_COLD void
-fst_mark_base(fst_marks *marks, const uint8_t *stop, const uint8_t *limit, int path)
-{
-    uint8_t copy[64 + 3];
-    fst_progress progress = marks->progress;
-    int blocks = fst_blocks_to_mark(marks, &progress, stop);
-    for (; blocks > 0; blocks--) {
-        const uint8_t *p = progress.end, *source = fst_whole_block(copy, p, limit);
-        unsigned position = (unsigned)(p - marks->start);
-        uint64_t escaped;
-        fst_block block;
 #if defined(FST_X86) || defined(FST_NEON)
-        if (path != FST_PORTABLE)
-            fst_classify_base(&block, source);
-        else
-#else
-        (void)path;
+#undef FST_WHERE
+#define FST_CLASSIFY fst_classify_base
+#define FST_MARK fst_mark_base
+#define FST_TARGET
+#include "mark_blocks.h"
 #endif
-            fst_classify_portable(&block, source);
-        if (fst_skip_block(marks, &progress, block.quotes | block.slashes | block.low | block.high,
-                           limit))
-            continue;
-        escaped = fst_take_escapes(&progress, &block);
-        progress.stopped = !fst_are_strings(
-            marks, &progress, &block, fst_prefix_xor(block.quotes), escaped, p, limit);
-        if (block.high || progress.utf8_due) {
-            progress.utf8_due = fst_utf8_due(progress.utf8_due, source, block.high);
-            progress.stopped |= progress.utf8_due < 0;
-        }
-        if (progress.stopped)
-            break;
-        marks->special[position / 64] = block.high | block.slashes;
-        fst_add_ends(marks, &progress, &block);
-        fst_add_marks(marks, &progress, block.quotes | block.lfs, position);
-        fst_end_block(&progress, limit);
-    }
-    marks->progress = progress;
+
+#if defined(FST_X86)
+FST_INLINE FST_TARGET_AVX2 void
+fst_classify_avx2(fst_classes *classes, int number, const uint8_t *p)
+{
+    const __m256i quote = _mm256_set1_epi8('"'), slash = _mm256_set1_epi8('\\');
+    const __m256i lf = _mm256_set1_epi8('\n'), space = _mm256_set1_epi8(0x20);
+    __m256i a = _mm256_loadu_si256((const __m256i *)p);
+    __m256i b = _mm256_loadu_si256((const __m256i *)(p + 32));
+    fst_set_classes(
+        classes, number, fst_mask64(_mm256_cmpeq_epi8(a, quote), _mm256_cmpeq_epi8(b, quote)),
+        fst_mask64(_mm256_cmpeq_epi8(a, slash), _mm256_cmpeq_epi8(b, slash)),
+        fst_mask64(_mm256_cmpeq_epi8(a, lf), _mm256_cmpeq_epi8(b, lf)),
+        fst_mask64(_mm256_cmpgt_epi8(space, a), _mm256_cmpgt_epi8(space, b)));
 }
+#define FST_CLASSIFY fst_classify_avx2
+#define FST_MARK fst_mark_avx2
+#define FST_TARGET FST_TARGET_AVX2
+#define FST_UTF8_DUE fst_utf8_due_avx2
+#define FST_PREFIX_XOR fst_prefix_xor_avx2
+#include "mark_blocks.h"
+
+FST_INLINE FST_TARGET_AVX512 void
+fst_classify_avx512(fst_classes *classes, int number, const uint8_t *p)
+{
+    __m512i bytes = _mm512_loadu_si512((const void *)p);
+    fst_set_classes(classes, number, _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('"')),
+                    _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('\\')),
+                    _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('\n')),
+                    _mm512_cmplt_epi8_mask(bytes, _mm512_set1_epi8(0x20)));
+}
+
+/* As fst_add_marks, for all of them at once. */
+FST_INLINE FST_TARGET_AVX512 void
+fst_add_marks_avx512(fst_marks *marks, fst_progress *progress, uint64_t bits, unsigned position)
+{
+    const __m512i places = _mm512_set_epi8(
+        63, 62, 61, 60, 59, 58, 57, 56, 55, 54, 53, 52, 51, 50, 49, 48, 47, 46, 45, 44, 43, 42,
+        41, 40, 39, 38, 37, 36, 35, 34, 33, 32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20,
+        19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    const __m512i start = _mm512_set1_epi16((short)position);
+    const __m512i found = _mm512_maskz_compress_epi8(bits, places);
+    const unsigned count = fst_count_bits(bits);
+    uint16_t *to = marks->at + progress->count;
+    progress->count += (int)count;
+    _mm512_storeu_si512((void *)to, _mm512_add_epi16(_mm512_cvtepu8_epi16(
+                                                         _mm512_castsi512_si256(found)), start));
+    if (!FST_LIKELY(count <= 32))
+        _mm512_storeu_si512((void *)(to + 32),
+                            _mm512_add_epi16(_mm512_cvtepu8_epi16(
+                                                 _mm512_extracti64x4_epi64(found, 1)), start));
+}
+#define FST_CLASSIFY fst_classify_avx512
+#define FST_MARK fst_mark_avx512
+#define FST_TARGET FST_TARGET_AVX512
+#define FST_UTF8_DUE fst_utf8_due_avx2
+#define FST_PREFIX_XOR fst_prefix_xor_avx2
+#define FST_ADD_MARKS fst_add_marks_avx512
+#include "mark_blocks.h"
+#endif
 
 /* Mark FST_MARK_STEP more bytes, or up to `limit` or to what is wrong. Returns whether there was
  * anything to mark, and room for it. */
@@ -504,7 +448,14 @@ FST_INLINE int fst_mark_more(fst_marks *marks, const uint8_t *limit, int path)
         fst_mark_avx2(marks, stop, limit);
     else
 #endif
-        fst_mark_base(marks, stop, limit, path);
+#if defined(FST_X86) || defined(FST_NEON)
+    if (path != FST_PORTABLE)
+        fst_mark_base(marks, stop, limit);
+    else
+#else
+    (void)path;
+#endif
+        fst_mark_portable(marks, stop, limit);
     return marks->progress.end > before;
 }
 

@@ -112,16 +112,17 @@ cdef inline bint read_marked(RecordReader *reader, bytes_ptr p, bytes_ptr lf) no
     """
     cdef Shapes *shapes = reader.shapes
     cdef bytes_ptr start
-    shapes.learned = 0
     if reader.limit - lf < FST_BEHIND:
         return False
     if not fst_read_record(&shapes.reader, p, lf, reader.path):
         tire(shapes)
         return False
-    if shapes.learned > MUCH_NEW:
-        tire(shapes)
-    else:
-        shapes.strange = 0
+    if shapes.learned | shapes.strange:
+        if shapes.learned > MUCH_NEW:
+            tire(shapes)
+        else:
+            shapes.strange = 0
+        shapes.learned = 0
     start = p + shapes.reader.gaps[0].events[0].at
     reader.record.text.start = <const char *>start
     reader.record.text.size = shapes.reader.record_end - start
