@@ -147,17 +147,18 @@ class FrameReader:
         """Make a piece of each error line that `:rejected` has announced."""
         lines = results.split(b"\n")
         lines.pop()
+        passed, rejected = self._passed, self._rejected
+        self._passed += len(lines)
         pieces: list[bytes] = []
         start = 0
-        while self._rejected and self._rejected[0] <= self._passed + len(lines):
-            at = self._rejected.popleft() - self._passed - 1
+        while rejected and rejected[0] <= self._passed:
+            at = rejected.popleft() - passed - 1
             if start < at:
                 pieces.append(b"\n".join([*lines[start:at], b""]))
             pieces.append(ErrorLine(lines[at] + b"\n"))
             start = at + 1
         if start < len(lines):
             pieces.append(b"\n".join([*lines[start:], b""]))
-        self._passed += len(lines)
         return pieces
 
     def _control(self, data: bytes, start: int) -> int:
@@ -169,7 +170,7 @@ class FrameReader:
             if kind == wire.ACK:
                 self._ack(int(text))
             elif kind == wire.REJECTED:
-                self._reject([int(number) for number in text.split()])
+                self._reject(list(map(int, text.split())))
             elif kind == wire.OFFSET:
                 self._offset = text.decode()
             elif kind == wire.MISSED:

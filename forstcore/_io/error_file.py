@@ -11,8 +11,8 @@ from forstcore._core.rejected import RejectedLine
 __all__ = ["ErrorFileEntry", "entry_of", "format_entry", "parse_entry"]
 
 
-# Created once: `json.dumps` would create an encoder for each line.
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+# Of a string; for a dict it would create an encoder on each call.
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 @dataclass(frozen=True)
@@ -48,24 +48,21 @@ def entry_of(file: str, line: int, rejected: RejectedLine) -> ErrorFileEntry:
     )
 
 
-def format_entry(entry: ErrorFileEntry, **more: object) -> bytes:
+def format_entry(entry: ErrorFileEntry, **more: str) -> bytes:
     """Format an entry as a line of an error file; `more` are additional members."""
-    members: dict[str, object] = {
-        **more,
-        "file": entry.file,
-        "line": entry.line,
-        "offset": entry.offset,
-        "code": entry.code,
-        "message": entry.message,
-    }
+    members = [f"{_encode(name)}:{_encode(value)}," for name, value in more.items()]
+    members.append(
+        f'"file":{_encode(entry.file)},"line":{entry.line},"offset":{entry.offset},'
+        f'"code":{_encode(entry.code)},"message":{_encode(entry.message)},'
+    )
     try:
-        members["raw"] = entry.raw.decode()
+        members.append(f'"raw":{_encode(entry.raw.decode())}')
     except UnicodeDecodeError:
-        members["raw_base64"] = base64.b64encode(entry.raw).decode()
+        members.append(f'"raw_base64":"{base64.b64encode(entry.raw).decode()}"')
     if entry.is_cut:
-        members["cut"] = True
+        members.append(',"cut":true')
     # Bytes of a file name that are not UTF-8 become JSON escapes.
-    return _encode(members).encode(errors="backslashreplace") + b"\n"
+    return f"{{{''.join(members)}}}\n".encode(errors="backslashreplace")
 
 
 def parse_entry(line: bytes) -> ErrorFileEntry:
