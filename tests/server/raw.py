@@ -52,6 +52,7 @@ class RawStream:
         address: host and port.
         path: target of the request.
         headers: more request headers.
+        first: the first HTTP chunk, sent together with the head; none if empty.
         timeout: seconds after which a read that gets nothing fails.
         receive_buffer: size of the kernel's receive buffer in bytes, 0 for its default.
     """
@@ -62,6 +63,7 @@ class RawStream:
         path: str = "/streaming-process",
         headers: dict[str, str] | None = None,
         *,
+        first: bytes = b"",
         timeout: float = 60,
         receive_buffer: int = 0,
     ) -> None:
@@ -81,7 +83,8 @@ class RawStream:
             "Transfer-Encoding: chunked",
             *(f"{name}: {value}" for name, value in (headers or {}).items()),
         ]
-        self.socket.sendall("\r\n".join([*lines, "", ""]).encode())
+        head = "\r\n".join([*lines, "", ""]).encode()
+        self.socket.sendall(head + (chunk(first) if first else b""))
         self._unread = b""
         self._body = b""
         self._ended = False
