@@ -46,7 +46,7 @@ def is_refused(server: Server) -> bool:
         return connection.connect_ex((server.host, server.port)) != 0
 
 
-def ended_well(server: Server, seconds: float = 10) -> str:
+def ended_well(server: Server, seconds: float = 60) -> str:
     """Wait for the end of a server that is shutting down; return its standard error."""
     _, errors = server.process.communicate(timeout=seconds)
     assert server.process.returncode == 0, errors
@@ -58,7 +58,7 @@ def ended_well(server: Server, seconds: float = 10) -> str:
 
 
 def test_an_idle_stream_with_frames_is_sent_an_error(start_server: StartServer) -> None:
-    server = start_server()
+    server = start_server("--drain-timeout", "60")
     with stream(server, FRAMES) as request:
         request.send(RECORD % 1 + RECORD % 2 + b'{"id":"cut')
         assert request.read_line() == RESULT % 1
@@ -67,7 +67,7 @@ def test_an_idle_stream_with_frames_is_sent_an_error(start_server: StartServer) 
         started = time.monotonic()
         server.process.send_signal(signal.SIGTERM)
         line = request.read_line()
-        assert time.monotonic() - started < 8  # It does not wait for the drain timeout.
+        assert time.monotonic() - started < 40  # It does not wait for the drain timeout.
         assert line.startswith(b":error ")
         error = json.loads(line.removeprefix(b":error "))
         assert (error["code"], error["status"]) == ("draining", 503)
@@ -76,7 +76,7 @@ def test_an_idle_stream_with_frames_is_sent_an_error(start_server: StartServer) 
 
 
 def test_idle_streams_without_frames_or_input_are_ended(start_server: StartServer) -> None:
-    server = start_server()
+    server = start_server("--drain-timeout", "60")
     with stream(server) as plain, stream(server) as empty, stream(server, FRAMES) as framed:
         plain.send(RECORD % 1 + RECORD % 2)
         assert plain.read_line() == RESULT % 1
@@ -87,7 +87,7 @@ def test_idle_streams_without_frames_or_input_are_ended(start_server: StartServe
         assert plain.read_until_cut() == RESULT % 2
         assert empty.read_until_cut() == b""
         assert b'"draining"' in framed.read_rest()
-        assert time.monotonic() - started < 8  # It does not wait for the drain timeout.
+        assert time.monotonic() - started < 40  # It does not wait for the drain timeout.
     ended_well(server)
 
 
