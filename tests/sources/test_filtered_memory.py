@@ -14,7 +14,7 @@ import forstcore
 
 @forstcore.processor("slow")
 def slow(record: dict):
-    time.sleep(8)
+    time.sleep(3)
     return record
 """
 
