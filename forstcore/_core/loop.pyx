@@ -227,7 +227,7 @@ cdef inline void begin_shapes(Run *run, RecordReader *reader, bytes_ptr p) noexc
     """Prepare to read the lines from `p` on by their marks, if that is worth it."""
     cdef bint insists = run.end - p >= MANY_BYTES
     if insists or run.lines >= MANY_LINES:
-        begin_marks(reader, run.stream, run.filter, insists)
+        begin_marks(reader, p, run.stream, run.filter, insists)
 
 
 cdef inline void count_unusual(Run *run, long long usual, bytes_ptr p) noexcept nogil:
@@ -309,7 +309,7 @@ cdef int run_built_in(Run *run) noexcept nogil:
             if run.failed_reason != NO_FAULT:
                 status = RUN_FAILED
         p = lf + 1
-    end_records(&reader)
+    end_records(&reader, p)
     run.lines = lines
     run.records += records
     run.results += records
@@ -373,7 +373,7 @@ cdef int run_records(Run *run) noexcept nogil:
             if run.failed_reason != NO_FAULT:
                 status = RUN_FAILED
         p = lf + 1
-    end_records(&reader)
+    end_records(&reader, p)
     run.lines = lines
     run.records += records
     run.pos = p

@@ -4,6 +4,7 @@ from libc.stdint cimport uint16_t
 
 cdef extern from "marks.h" nogil:
     ctypedef struct fst_progress:
+        const unsigned char *end
         int line_count
     ctypedef struct fst_marks:
         const unsigned char *start

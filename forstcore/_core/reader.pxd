@@ -21,6 +21,8 @@ from forstcore._core.shapes cimport (
     FST_CLOSES,
     FST_OPENS,
     FST_RECORD,
+    MOST_BALANCE,
+    SHORTEST_PAUSE,
     Shapes,
     fst_event,
     fst_gap,
@@ -44,11 +46,14 @@ cdef enum:
     MANY_LINES = 32
     # Bytes of marks behind the reader that are kept before they are moved.
     BEHIND_READER = 8192
-    # New gaps in a record that are many: reading it was slow.
-    MUCH_NEW = 4
-    # Records in a row with much that is new before some are left out, and the most left out.
-    MANY_STRANGE = 16
-    LONGEST_REST = 1024
+    # Bytes that a record has for each mark, at most, where marks pay: long strings and arrays of
+    # numbers are faster to parse.
+    BYTES_OF_A_MARK = 96
+    # What it costs to have marked a line in vain, compared with parsing a byte.
+    COST_OF_A_MISS = 64
+    # Bytes that are parsed at most when the balance is negative, and the balance after them.
+    LONGEST_PAUSE = 1 << 18
+    BALANCE_AFTER_PAUSE = 1 << 11
 
 
 cdef struct RecordReader:
@@ -58,6 +63,7 @@ cdef struct RecordReader:
     int path                    # an FST_ path number
     Shapes *shapes              # for `read_marked`; NULL for none
     bint lost                   # the next line has no marks yet
+    bytes_ptr resume            # lines before are parsed: marks have not been worth it
 
 
 cdef inline void begin_records(
@@ -72,24 +78,26 @@ cdef inline void begin_records(
 
 
 cdef inline void begin_marks(
-        RecordReader *reader, uint64_t stream, const Program *filter, bint insists) noexcept nogil:
-    """Prepare for `read_marked`; without shapes, `read_record` reads all."""
+        RecordReader *reader, bytes_ptr p, uint64_t stream, const Program *filter,
+        bint insists) noexcept nogil:
+    """Prepare for `read_marked` from `p` on; without shapes, `read_record` reads all."""
     reader.shapes = take_shapes(stream, filter, reader.path, insists)
     reader.lost = True
-
-
-cdef inline void end_records(RecordReader *reader) noexcept nogil:
-    """Give back what the reader has taken."""
     if reader.shapes != NULL:
+        reader.resume = p + reader.shapes.pause_left
+
+
+cdef inline void end_records(RecordReader *reader, bytes_ptr p) noexcept nogil:
+    """Give back what the reader has taken, which has come to `p`."""
+    if reader.shapes != NULL:
+        reader.shapes.pause_left = max(reader.resume - p, 0)
         keep_shapes(reader.shapes)
 
 
 cdef inline bytes_ptr marked_end(RecordReader *reader, bytes_ptr p) noexcept nogil:
     """Return the LF of the next line, which starts at `p`; NULL if it is not marked."""
     cdef fst_reader *state = &reader.shapes.reader
-    if reader.shapes.rest > 0:
-        reader.shapes.rest -= 1
-        reader.lost = True
+    if p < reader.resume:
         return NULL
     if reader.lost:
         fst_restart_marks(&state.marks, p)
@@ -100,6 +108,7 @@ cdef inline bytes_ptr marked_end(RecordReader *reader, bytes_ptr p) noexcept nog
             fst_move_marks(&state.marks, p, state.mark, state.line)
             state.mark = state.line = 0
         if not fst_mark_more(&state.marks, reader.limit, reader.path):
+            pay(reader, p, state.marks.progress.end - p + COST_OF_A_MISS)
             reader.lost = True
             return NULL
     return state.marks.start + state.marks.at[state.marks.ends[state.line]]
@@ -111,29 +120,43 @@ cdef inline bint read_marked(RecordReader *reader, bytes_ptr p, bytes_ptr lf) no
     Returns whether it did; if not, the line may be anything.
     """
     cdef Shapes *shapes = reader.shapes
+    cdef fst_reader *state = &shapes.reader
     cdef bytes_ptr start
+    cdef Py_ssize_t size = lf - p
     if reader.limit - lf < FST_BEHIND:
         return False
-    if not fst_read_record(&shapes.reader, p, lf, reader.path):
-        tire(shapes)
+    shapes.searches = 0
+    if not fst_read_record(state, p, lf, reader.path):
+        pay(reader, lf, size + COST_OF_A_MISS)
         return False
-    if shapes.learned | shapes.strange:
-        if shapes.learned > MUCH_NEW:
-            tire(shapes)
-        else:
-            shapes.strange = 0
-        shapes.learned = 0
+    if size > BYTES_OF_A_MARK * (state.marks.ends[state.line] - state.mark):
+        pay(reader, lf, size)
+    elif shapes.searches > size:
+        pay(reader, lf, shapes.searches - size)
+    else:
+        shapes.balance += <int>size - shapes.searches
+        if shapes.balance > MOST_BALANCE:
+            shapes.balance = MOST_BALANCE
+            shapes.pause = SHORTEST_PAUSE
     start = p + shapes.reader.gaps[0].events[0].at
     reader.record.text.start = <const char *>start
     reader.record.text.size = shapes.reader.record_end - start
     return True
 
 
-cdef inline void tire(Shapes *shapes) noexcept nogil:
-    """Leave out more and more records while all of them have much that is new."""
-    shapes.strange += 1
-    if shapes.strange > MANY_STRANGE:
-        shapes.rest = min(1 << min(shapes.strange - MANY_STRANGE, 16), <int>LONGEST_REST)
+cdef inline void pay(RecordReader *reader, bytes_ptr p, Py_ssize_t cost) noexcept nogil:
+    """Pay for work that parsing would have saved; pause at `p` if it gets too much.
+
+    What records are worth that parsing would have read more slowly is about their bytes. So marks
+    and shapes, at worst, cost a part of what parsing costs, whatever the input.
+    """
+    cdef Shapes *shapes = reader.shapes
+    shapes.balance -= <int>cost
+    if shapes.balance < 0:
+        shapes.balance = BALANCE_AFTER_PAUSE
+        reader.resume = p + shapes.pause
+        shapes.pause = min(2 * shapes.pause, <int>LONGEST_PAUSE)
+        reader.lost = True
 
 
 cdef inline void go_on(RecordReader *reader) noexcept nogil:

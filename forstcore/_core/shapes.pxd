@@ -65,6 +65,8 @@ cdef enum:
     NAME_BYTES = 64             # of the longest name that a node can have
     TABLE_SIZE = 2048           # twice the nodes, a power of two
     POOL_SIZE = 32
+    MOST_BALANCE = 1 << 15
+    SHORTEST_PAUSE = 1 << 11    # bytes
 
 
 cdef struct Node:
@@ -102,9 +104,12 @@ cdef struct Shapes:
     int conditions[FST_MOST_NODES]  # nodes that have a condition
     int id                      # the node of the member "id", FST_START if there is none yet
     int data
-    int learned                 # gaps that were new in the record
-    int strange                 # records in a row with much that was new
-    int rest                    # records that are left to the parser, as the last ones were
+    int searches                # what looking for gaps and learning them has cost in the record
+    # Records read make up for records that were read in vain, and for what is learned: in bytes
+    # whose parsing costs as much. Below zero, there is a pause: a number of bytes is parsed.
+    int balance
+    int pause                   # bytes of the next pause
+    Py_ssize_t pause_left       # bytes of the current one
     bint failed                 # nothing more can be learned
     uint16_t table[TABLE_SIZE]  # nodes by the hash of parent and name
 

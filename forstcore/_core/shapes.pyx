@@ -16,6 +16,9 @@ cdef enum:
     MOST_CHILDREN = 256         # names in one object; it is taken as one value if it has more
     # Objects inside each other. What is deeper is taken as one value; filters do not reach there.
     MOST_LEVELS = 17
+    # Compared with parsing a byte.
+    COST_OF_A_SEARCH = 16
+    COST_OF_LEARNING = 96
     SLOTS = 8
     # Calls for other streams that find a slot taken before the shapes in it go.
     PATIENCE = 64
@@ -89,7 +92,9 @@ cdef Shapes *new_shapes(const Program *filter) noexcept nogil:
     shapes.filter = filter
     shapes.condition_count = 0
     shapes.id = shapes.data = FST_START
-    shapes.learned = shapes.strange = shapes.rest = 0
+    shapes.balance = MOST_BALANCE
+    shapes.pause = SHORTEST_PAUSE
+    shapes.pause_left = 0
     shapes.failed = False
     memset(shapes.table, 0, sizeof(shapes.table))
     if shapes.nodes == NULL:
@@ -279,13 +284,14 @@ cdef fst_gap *find_gap(
     """As fst_find_gap in shapes.h."""
     cdef Shapes *shapes = <Shapes *>reader
     cdef fst_gap *gap = shapes.nodes[before.target].first
+    shapes.searches += COST_OF_A_SEARCH
     while gap != NULL:
         if fst_is_gap(gap, p):
             return gap
         gap = gap.next
     if shapes.failed:
         return NULL
-    shapes.learned += 1
+    shapes.searches += COST_OF_LEARNING
     return learn_gap(shapes, before.target, p, lf, mark)
 
 
