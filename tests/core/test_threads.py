@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+from types import ModuleType
 from typing import TypeVar
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from forstcore import LineSplitter, RecordStream, StreamStateError, process_block
 
 from .driver import cut, run
+from .mixed_records import Records
 
 THREADS = 8
 T = TypeVar("T")
@@ -73,6 +75,29 @@ def test_streams_of_their_own() -> None:
     blocks = [block(seed, 5000) for seed in range(THREADS)]
     expected = [run([data]) for data in blocks]
     assert at_once(lambda number: run(cut(blocks[number], 10_007))) == expected
+
+
+def test_streams_that_take_the_shapes_of_others(cases: ModuleType) -> None:
+    """More streams than shapes are kept for, each with records of its own, by turns."""
+    inputs = [list(cut(b"".join(Records(seed).lines(100_000)), 6000)) for seed in range(24)]
+
+    def results(numbers: range) -> list[bytes]:
+        streams = [
+            RecordStream(processor=(None, cases.members)[number % 2], on_error="emit")
+            for number in numbers
+        ]
+        outputs = [b""] * len(streams)
+        for turn in range(max(len(inputs[number]) for number in numbers)):
+            for place, number in enumerate(numbers):
+                outputs[place] += b"".join(
+                    streams[place].feed(chunk) for chunk in inputs[number][turn : turn + 1]
+                )
+        return outputs
+
+    expected = [results(range(number, number + 1))[0] for number in range(24)]
+    outputs = at_once(lambda thread: results(range(thread, 24, THREADS)))
+    for thread, each in enumerate(outputs):
+        assert each == expected[thread::THREADS]
 
 
 def test_shared_stream() -> None:
