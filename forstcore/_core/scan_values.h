@@ -111,7 +111,7 @@ FST_INLINE const uint8_t *fst_number_end(const uint8_t *p)
 FST_INLINE const uint8_t *fst_literal_end(const uint8_t *p)
 {
     int is_false = *p == 'f', is_null = *p == 'n';
-    const char *word = "true\0\0\0\0alse\0\0\0\0null" + 8 * (is_false + 2 * is_null);
+    const char *word = &"true\0\0\0\0alse\0\0\0\0null"[8 * (is_false + 2 * is_null)];
     uint32_t wanted, found;
     memcpy(&wanted, word, 4);
     memcpy(&found, p + is_false, 4);
