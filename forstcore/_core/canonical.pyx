@@ -34,7 +34,7 @@ from forstcore.native cimport (
 cdef enum:
     # What may be written beyond the rest of the text: a number longer than its own, and what
     # vectors write past a copy.
-    SLACK = FST_NUMBER_ROOM + 64
+    SLACK = FST_NUMBER_ROOM + 128
 
 
 cdef struct Writer:

@@ -150,3 +150,11 @@ def test_a_dict_processor_agrees(cases: ModuleType) -> None:
     value = rb'{"b" : 1.50, "a":[1e5,-0, 1E16, 12345678901234567890123], "b":"\u00e9\/"}'
     (out,) = process(b'{"v":%b}' % value, lambda record: record["v"])
     assert out == canonical(cases, value) + b"\n"
+
+
+def test_strings_at_the_end_of_the_output(cases: ModuleType, scan_path: str) -> None:
+    """The copy of a string with vectors stays within the memory of the output."""
+    for size in range(0, 600, 7):
+        text = b'["%b\\u00e9"]' % (b"x" * size)
+        assert canonical(cases, text) == expected(text)
+        assert canonical(cases, b"[" + b"[]," * size + text + b"]").endswith(expected(text) + b"]")
