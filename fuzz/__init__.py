@@ -8,7 +8,7 @@ from typing import Final
 
 __all__ = ["TARGETS", "target"]
 
-TARGETS: Final = ("stream", "records", "native", "chunked", "frames")
+TARGETS: Final = ("stream", "records", "native", "shapes", "chunked", "frames")
 
 
 def target(name: str) -> Callable[[bytes], None]:

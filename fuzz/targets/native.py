@@ -17,15 +17,15 @@ from fuzz.runs import MODES, Options, invariant
 from tests.core.reference import BLANK, BOM, MALFORMED, Refused, load
 from tests.native import build
 
-__all__ = ["check"]
+__all__ = ["check", "tell"]
 
 SOURCE = Path(__file__).parent.parent / "native.c"
 MOST_TIMES = 50
 
 
 @cache
-def _tell() -> object:
-    """Build and load the processor; its file may be deleted once it is loaded."""
+def tell() -> object:
+    """Build and load the processor, which reports everything; its file may then be deleted."""
     with tempfile.TemporaryDirectory() as directory:
         return build(SOURCE, Path(directory)).tell
 
@@ -62,7 +62,7 @@ def _is_as_refused(row: dict[str, Any], number: int, refusal: Refused) -> bool:
 def check(data: bytes) -> None:
     """Check one input: options, then decisions for the records, or the bytes of a stream."""
     choices = Choices(data)
-    options = Options(choices.pick(MODES), processor=_tell())
+    options = Options(choices.pick(MODES), processor=tell())
     turns = sizes(choices)
     text = lines(choices) if choices.number(4) else choices.rest()
     run = invariant(text, turns, options)

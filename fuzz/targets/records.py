@@ -10,7 +10,8 @@ from forstcore import Filter
 from forstcore._proc import PASS_ON, parse_record, process_block, process_record
 from fuzz.choices import Choices
 from fuzz.cuts import sizes
-from fuzz.grammar import NAMES, TEXTS, lines
+from fuzz.filters import wanted
+from fuzz.grammar import lines
 from fuzz.oracle import as_orjson, as_twin, error_of, loaded
 from fuzz.runs import MODES, Options, invariant
 from tests.core.filter_reference import holds
@@ -19,37 +20,6 @@ from tests.core.reference import BLANK, BOM, is_json
 __all__ = ["check"]
 
 LIMITS = [1 << 20, 40, 64, 90, 128]
-NUMBERS = [
-    *(0, 1, -1, 2, 0.5, -0.0, 1e3, 1000, 0.1, 0.3, 1e22, 1e308, 5e-324, 10**400, -(10**400)),
-    *(2**53, 2**53 + 1, float(2**53), 2**63 - 1, 2**63, float(2**63), -(2**63), -(2**63) - 1),
-    *(2**64 - 1, 2**64, -(2.0**63), 123456789012345678, 123456789012345678.5),
-]
-SCALARS: list[Any] = [None, True, False, *NUMBERS, *TEXTS, "\ud800"]
-ORDERED: list[Any] = [*NUMBERS, *TEXTS]
-
-
-def _wanted(choices: Choices) -> dict[str, Any]:
-    """Choose a filter."""
-    wanted: dict[str, Any] = {}
-    for _ in range(choices.number(4)):
-        path = ".".join(choices.pick(NAMES) for _ in range(1 + choices.number(3) // 2))
-        match choices.number(7):
-            case 0 | 1:
-                wanted[path] = choices.pick(SCALARS)
-            case 2:
-                wanted[path] = [choices.pick(SCALARS) for _ in range(1 + choices.number(3))]
-            case 3:
-                wanted[path] = {"ne": choices.pick(SCALARS)}
-            case 4:
-                wanted[path] = {"prefix": choices.pick(TEXTS)}
-            case 5:
-                wanted[path] = {"exists": choices.number(2) == 1}
-            case 6:
-                wanted[path] = {
-                    choices.pick(["gt", "gte", "lt", "lte"]): choices.pick(ORDERED)
-                    for _ in range(1 + choices.number(2))
-                }
-    return wanted
 
 
 def _failing(line: bytes) -> bytes:
@@ -69,15 +39,17 @@ def _as_for_people(line: bytes) -> None:
         assert failed.args == wrong.args
 
 
-def _as_filtered(text: bytes, wanted: dict[str, Any], turns: list[int]) -> None:
+def _as_filtered(text: bytes, selected: dict[str, Any], turns: list[int]) -> None:
     """Compare the records that a filter selects with the reference."""
-    run = invariant(text, turns, Options(filter=Filter(wanted), processor=PASS_ON, on_error="skip"))
+    run = invariant(
+        text, turns, Options(filter=Filter(selected), processor=PASS_ON, on_error="skip")
+    )
     lines_in = [line.strip(BLANK) for line in text.removeprefix(BOM).split(b"\n")]
     records = [line for line in lines_in if line.startswith(b"{") and is_json(line)]
     values = [loaded(record) for record in records]
     if any(isinstance(value, MemoryError) for value in values):
         return
-    kept = [line for line, value in zip(records, values, strict=True) if holds(wanted, value)]
+    kept = [line for line, value in zip(records, values, strict=True) if holds(selected, value)]
     assert run.output == b"".join(record + b"\n" for record in kept)
     assert (run.records, run.results) == (len(records), len(kept))
     assert run.filtered == len(records) - len(kept)
@@ -88,11 +60,11 @@ def check(data: bytes) -> None:
     choices = Choices(data)
     options = Options(choices.pick(MODES), choices.pick(LIMITS))
     turns = sizes(choices)
-    wanted = _wanted(choices)
+    selected = wanted(choices)
     text = lines(choices)
     as_twin(text, options, invariant(text, turns, options))
     for line in text.split(b"\n"):
         as_orjson(line)
         if not line.startswith(BOM):
             _as_for_people(line)
-    _as_filtered(text, wanted, turns)
+    _as_filtered(text, selected, turns)

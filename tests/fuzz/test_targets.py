@@ -24,7 +24,14 @@ pytest.importorskip(
 
 CORPUS = ROOT / "fuzz" / "corpus"
 # As many as take a few seconds.
-CHANGED = {"stream": 2000, "records": 1500, "native": 800, "chunked": 4000, "frames": 4000}
+CHANGED = {
+    "stream": 2000,
+    "records": 1500,
+    "native": 800,
+    "shapes": 300,
+    "chunked": 4000,
+    "frames": 4000,
+}
 
 
 def seeds(name: str) -> list[bytes]:
