@@ -65,7 +65,8 @@ cdef enum:
     NAME_BYTES = 64             # of the longest name that a node can have
     TABLE_SIZE = 2048           # twice the nodes, a power of two
     POOL_SIZE = 32
-    MOST_BALANCE = 1 << 15
+    # Enough to learn MOST_CHILDREN names, each with a gap before and behind its value.
+    MOST_BALANCE = 1 << 16
     SHORTEST_PAUSE = 1 << 11    # bytes
 
 
