@@ -24,6 +24,7 @@ from forstcore._core.shapes cimport (
     MOST_BALANCE,
     SHORTEST_PAUSE,
     Shapes,
+    fst_copy_value,
     fst_event,
     fst_gap,
     fst_read_record,
@@ -37,6 +38,7 @@ from forstcore.native cimport (
     fst_calls,
     fst_member,
     fst_record,
+    fst_span,
     fst_value,
 )
 
@@ -175,24 +177,26 @@ cdef inline void list_members(RecordReader *reader) noexcept nogil:
     cdef const fst_gap *gap
     cdef const fst_event *event
     cdef fst_value *value
+    cdef fst_member *member = reader.members
+    cdef fst_member *object = NULL      # a member whose object has not ended yet
     cdef const char *start
-    cdef int nodes[FST_MEMBERS]
+    cdef bint plain = is_plain(shapes, &reader.record.text)
     cdef int count = 0
     cdef int i
-    reader.record.count = reader.record.more = 0
+    reader.record.more = 0
     reader.record.shape = shapes.number
     reader.record.values = shapes.reader.values
     while True:
         gap = shapes.reader.gaps[count]
         count += 1
-        start = <const char *>shapes.reader.end - gap.size
-        if gap.value != NULL:
+        if gap.value == NULL:
+            start = <const char *>shapes.reader.end - gap.size
+        elif gap.value.kind == FST_STRING:
+            start = gap.value.text.start - 1 - gap.size     # its text begins behind the quote
+            gap.value.plain = plain or is_plain(shapes, &gap.value.text)
+        else:
             start = gap.value.text.start - gap.size
-            gap.value.plain = gap.value.kind == FST_STRING
-            if gap.value.plain:
-                start -= 1              # its text begins behind the quote
-                gap.value.plain = fst_is_plain_text(
-                    &shapes.reader.marks, <bytes_ptr>gap.value.text.start, gap.value.text.size)
+            gap.value.plain = 0
         for i in range(gap.event_count):
             event = &gap.events[i]
             value = &shapes.reader.values[event.node]
@@ -201,18 +205,27 @@ cdef inline void list_members(RecordReader *reader) noexcept nogil:
                 value.plain = 0
             elif event.kind == FST_CLOSES:
                 value.text.size = start + event.at + 1 - value.text.start
-            if event.kind == FST_CLOSES or shapes.nodes[event.node].parent != FST_RECORD:
+                if event.top and object != NULL:
+                    fst_copy_value(&object.value, value)
+                    object = NULL
                 continue
-            if reader.record.count == FST_MEMBERS:
+            if not event.top:
+                continue
+            if member == reader.members + FST_MEMBERS:
                 reader.record.more = 1
                 continue
-            nodes[reader.record.count] = event.node
-            reader.members[reader.record.count].name.start = start + event.name_at
-            reader.members[reader.record.count].name.size = event.name_size
-            reader.members[reader.record.count].plain = event.plain
-            reader.record.count += 1
+            member.name.start = start + event.name_at
+            member.name.size = event.name_size
+            member.plain = event.plain
+            if event.kind == FST_OPENS:
+                object = member
+            else:
+                fst_copy_value(&member.value, value)
+            member += 1
         if gap.value == NULL:
-            break
-    # Now that all objects have ended.
-    for i in range(reader.record.count):
-        reader.members[i].value = shapes.reader.values[nodes[i]]
+            reader.record.count = <int>(member - reader.members)
+            return
+
+
+cdef inline bint is_plain(const Shapes *shapes, const fst_span *text) noexcept nogil:
+    return fst_is_plain_text(&shapes.reader.marks, <bytes_ptr>text.start, text.size)

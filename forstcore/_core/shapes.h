@@ -39,6 +39,7 @@ typedef struct fst_event {
     uint8_t name_at;            /* and to the name, between its quotes */
     uint8_t name_size;
     uint8_t plain;              /* whether the name is ASCII without escapes */
+    uint8_t top;                /* whether it is a member of the record itself */
     uint16_t node;              /* whose value it is */
 } fst_event;
 
@@ -92,6 +93,20 @@ FST_INLINE void fst_begin_reader(fst_reader *reader, fst_find_gap find)
     reader->none.takes_object = 0;
     reader->start.then = reader->gaps[0] = &reader->none;
     reader->is_usual = 0;
+}
+
+/* Copy a value part by part: it has just been written so, and a vector would have to wait for all
+ * of them to arrive in memory. */
+FST_INLINE void fst_copy_value(fst_value *to, const fst_value *from)
+{
+    const char *start = from->text.start;
+    ptrdiff_t size = from->text.size;
+    FST_KEEP(start);
+    FST_KEEP(size);
+    to->text.start = start;
+    to->text.size = size;
+    to->kind = from->kind;
+    to->plain = from->plain;
 }
 
 /* Make the values absent that begin in a gap. */

@@ -24,6 +24,7 @@ cdef extern from "shapes.h" nogil:
         uint8_t name_at
         uint8_t name_size
         uint8_t plain
+        uint8_t top
         uint16_t node
 
     ctypedef struct fst_gap:
@@ -57,6 +58,7 @@ cdef extern from "shapes.h" nogil:
         fst_reader *, const fst_gap *, const uint8_t *, const uint8_t *, int) noexcept nogil
     void fst_begin_reader(fst_reader *, fst_find_gap) noexcept
 
+    void fst_copy_value(fst_value *, const fst_value *) noexcept
     bint fst_is_gap(const fst_gap *, const uint8_t *) noexcept
     uint32_t fst_text_mask(int) noexcept
     bint fst_read_record(fst_reader *, const uint8_t *, const uint8_t *, int) noexcept

@@ -319,6 +319,7 @@ cdef fst_gap *learn_gap(
             return NULL
         found.events[0].kind = FST_OPENS
         found.events[0].name_at = found.events[0].name_size = found.events[0].plain = 0
+        found.events[0].top = 0
         found.events[0].node = parent = FST_RECORD
         if p - start >= FST_GAP_BYTES:
             return NULL
@@ -334,6 +335,7 @@ cdef fst_gap *learn_gap(
         found.event_count += 1
         if p[0] == c'}':
             event.kind = FST_CLOSES
+            event.top = shapes.nodes[parent].parent == FST_RECORD
             event.at = <unsigned char>(p - start)
             event.node = <uint16_t>parent
             parent = shapes.nodes[parent].parent
@@ -364,6 +366,7 @@ cdef fst_gap *learn_gap(
         if member == FST_START:
             return NULL
         event.node = <uint16_t>member
+        event.top = parent == FST_RECORD
         p = skip_space(name + size + 1)
         if p[0] != c':':
             return NULL
