@@ -38,6 +38,7 @@ from forstcore._core.native_processors cimport CALLS, pass_on
 from forstcore._core.reader cimport (
     MANY_BYTES,
     MANY_LINES,
+    VERY_MANY_BYTES,
     RecordReader,
     begin_marks,
     begin_records,
@@ -225,8 +226,9 @@ cdef int drop_results(
 
 cdef inline void begin_shapes(Run *run, RecordReader *reader, bytes_ptr p) noexcept nogil:
     """Prepare to read the lines from `p` on by their marks, if that is worth it."""
-    cdef bint insists = run.end - p >= MANY_BYTES
-    if insists or run.lines >= MANY_LINES:
+    cdef Py_ssize_t size = run.end - p
+    cdef bint insists = size >= VERY_MANY_BYTES
+    if size >= MANY_BYTES or run.lines >= MANY_LINES:
         begin_marks(reader, p, run.stream, run.filter, insists)
 
 

@@ -46,6 +46,8 @@ cdef enum:
     # Learning shapes pays if a call has so many bytes of lines, or its stream had so many lines.
     MANY_BYTES = 4096
     MANY_LINES = 32
+    # So many bytes of lines justify that another stream loses what it has learned.
+    VERY_MANY_BYTES = 32768
     # Bytes of marks behind the reader that are kept before they are moved.
     BEHIND_READER = 8192
     # Bytes that a record has for each mark, at most, where marks pay: long strings and arrays of
