@@ -32,13 +32,18 @@ _BUILDING = {"built", "installed", "site"}  # Fixtures that build packages or pa
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Move tests that build packages, and the second way to read bodies, to the long run."""
+    """Move what repeats other tests, and what builds packages, to the long run.
+
+    That is the second way to read bodies, and scan paths but for the fastest and the portable one.
+    """
+    paths = set(_proc.scan_paths()[1:-1])
     for item in items:
         assert isinstance(item, pytest.Function)
         parameters = item.callspec.params if hasattr(item, "callspec") else {}
         ways = [parameters.get(name) for name in ("start_server", "shared_server", "attacked")]
         is_second = "aiohttp" in ways and item.get_closest_marker("both_ways") is None
-        if is_second or _BUILDING & {*item.fixturenames}:
+        is_between = parameters.get("scan_path") in paths
+        if is_second or is_between or _BUILDING & {*item.fixturenames}:
             item.add_marker(pytest.mark.long)
 
 

@@ -300,6 +300,7 @@ def test_a_file_that_is_rotated(start_one: StartServer, tmp_path: Path) -> None:
 RECORD = b'{"id":"1"}\n'
 
 
+@pytest.mark.long
 def test_a_disk_that_stands_still_holds_up_nobody(start_one: StartServer, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

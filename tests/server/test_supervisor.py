@@ -59,6 +59,7 @@ def test_workers_end_with_their_supervisor(
     wait_until(lambda: left(tmp_path) == [])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["hang", "spin"])
 def test_a_worker_that_hangs_ends_too(start_one: StartServer, tmp_path: Path, name: str) -> None:
     module = tmp_path / "module.py"

@@ -339,6 +339,7 @@ def test_what_is_acknowledged_when_a_client_leaves_does_not_come_again(
     assert max(Counter(taken).values()) == 2
 
 
+@pytest.mark.long
 def test_consumers_that_are_left_behind_are_removed(
     start_one: StartServer, redis_server: RedisServer
 ) -> None:

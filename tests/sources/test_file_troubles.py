@@ -434,6 +434,7 @@ with Followed(directory / "*.log") as followed, Followed(directory / "*.log") as
 """
 
 
+@pytest.mark.long
 def test_followed_files_leave_descriptors_for_the_rest(tmp_path: Path) -> None:
     command = [sys.executable, "-c", _FEW_DESCRIPTORS, str(tmp_path)]
     done = children.run(command, text=True)

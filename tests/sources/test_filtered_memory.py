@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.servers import StartServer
 from tests.sources.live import Subscription, highest, publish
 
@@ -19,6 +21,7 @@ def slow(record: dict):
 """
 
 
+@pytest.mark.long
 def test_lines_behind_a_slow_record_that_no_filter_wants(
     start_one: StartServer, tmp_path: Path
 ) -> None:
