@@ -34,6 +34,7 @@ def parts(directory: Path) -> bytes:
     return b"".join(path.read_bytes() for path in sorted(directory.glob("part-*.ndjson")))
 
 
+@pytest.mark.long
 def test_a_local_cluster(tmp_path: Path) -> None:
     pytest.importorskip("distributed", reason="needs dask")
     (tmp_path / "good.ndjson").write_bytes(RECORDS)

@@ -27,6 +27,7 @@ def add(redis: Redis, first: int, end: int) -> None:
         pipe.execute()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("options", ["", "&group=workers&claim=1"])
 def test_large_entries_between_small_ones(
     start_one: StartServer, redis_server: RedisServer, options: str
