@@ -13,7 +13,8 @@
 #define FST_ADD_MARKS fst_add_marks
 #endif
 
-FST_COLD FST_TARGET void FST_MARK(fst_marks *marks, const uint8_t *stop, const uint8_t *limit)
+FST_COLD FST_ALIGNED FST_TARGET void
+FST_MARK(fst_marks *marks, const uint8_t *stop, const uint8_t *limit)
 {
     uint8_t copy[64 + 3];
     fst_progress progress = marks->progress;

@@ -134,7 +134,7 @@ typedef struct fst_position {
 
 /* The end of the array or object at `p`; NULL if it is invalid, has a number that has to be looked
  * at elsewhere, or is nested too deep. `at` is the mark behind the next quote. */
-FST_COLD fst_position
+FST_COLD FST_ALIGNED fst_position
 fst_container_end(const uint8_t *start, const uint8_t *p, const uint16_t *at)
 {
     uint8_t closers[FST_MOST_NESTED];
