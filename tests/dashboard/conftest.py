@@ -11,10 +11,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from tests.server.raw import RawStream
 from tests.servers import Server, StartServer, launch
+
+# Pages are slow where other tests use all cores.
+expect.set_options(timeout=30_000)
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _RECORDS = b"".join(b'{"id":"%d","data":"some reading"}\n' % number for number in range(200))

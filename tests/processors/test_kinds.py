@@ -45,13 +45,15 @@ def core(data: bytes, **options: Any) -> bytes:
 
 def test_bad_lines_leave_nothing_to_the_garbage_collector() -> None:
     reader = LineReader(object_of, 100)
+    lines = (BOM + b"never", b"never", b"x" * 101) * 1000
     gc.collect()
     gc.disable()
     try:
-        for number, line in enumerate((BOM + b"never", b"never", b"x" * 101), 1):
+        for number, line in enumerate(lines, 1):
             with contextlib.suppress(RecordError):
                 reader.read(line, number)
-        assert gc.collect() == 0
+        # A little may come from first uses and from other threads.
+        assert gc.collect() < 1000
     finally:
         gc.enable()
 
