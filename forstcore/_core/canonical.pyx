@@ -20,7 +20,7 @@ from forstcore._core.duplicates cimport (
 from forstcore._core.json cimport bytes_ptr, copy_string, is_digit, skip_space, unescape
 from forstcore._core.members cimport escape_size
 from forstcore._core.reader cimport RecordReader
-from forstcore._core.scan cimport fst_copy_plain
+from forstcore._core.scan cimport FST_PAST_COPY, fst_copy_plain
 from forstcore.native cimport (
     FST_NUMBER_ROOM,
     FST_STRING,
@@ -34,7 +34,7 @@ from forstcore.native cimport (
 cdef enum:
     # What may be written beyond the rest of the text: a number longer than its own, and what
     # vectors write past a copy.
-    SLACK = FST_NUMBER_ROOM + 128
+    SLACK = FST_NUMBER_ROOM + FST_PAST_COPY
 
 
 cdef struct Writer:

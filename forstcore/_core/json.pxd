@@ -10,7 +10,13 @@
 from libc.string cimport memchr, memcpy
 
 from forstcore._core.marks cimport fst_utf8_size
-from forstcore._core.scan cimport FST_AVX2, fst_copy_plain, fst_copy_string, fst_hex4
+from forstcore._core.scan cimport (
+    FST_AVX2,
+    fst_after_space,
+    fst_copy_plain,
+    fst_copy_string,
+    fst_hex4,
+)
 
 ctypedef const unsigned char *bytes_ptr
 
@@ -191,9 +197,7 @@ cdef inline Py_ssize_t unescape(unsigned char *dst, bytes_ptr p, Py_ssize_t size
 # ---------------------------------------------------------------- other values
 
 cdef inline bytes_ptr skip_space(bytes_ptr p) noexcept nogil:
-    while p[0] == c' ' or p[0] == c'\t' or p[0] == c'\r':
-        p += 1
-    return p
+    return fst_after_space(p)
 
 
 cdef inline bint is_digit(unsigned char c) noexcept nogil:

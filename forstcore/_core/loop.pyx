@@ -5,8 +5,6 @@
 # built-in processor and no others are copied as they are read; `read_marked` reads any other, and
 # `read_record` parses what both do not take.
 
-from libc.string cimport memcpy
-
 from forstcore._core.built_in cimport (
     Record,
     Span,
@@ -67,7 +65,6 @@ from forstcore.native cimport (
     FST_STRING,
     fst_fail,
     fst_output,
-    fst_record,
     fst_value,
 )
 
@@ -131,11 +128,7 @@ cdef inline int use_record(
             run.filtered += 1
             return NO_FAULT
     if run.processor != NULL:
-        if run.processor.process == pass_on:
-            output.at = write_unchanged(output.at, &reader.record)
-            run.results += 1
-            return NO_FAULT
-        if marked:
+        if marked and run.processor.process != pass_on:
             list_members(reader)
         output.line = output.first = output.at
         output.results = 0
@@ -158,13 +151,6 @@ cdef inline int use_record(
     output.at = <char *>out
     run.results += 1
     return NO_FAULT
-
-
-cdef inline char *write_unchanged(char *out, const fst_record *record) noexcept nogil:
-    """As `pass_on`, without the calls: there is room for as many bytes as the line has."""
-    memcpy(out, record.text.start, record.text.size)
-    out[record.text.size] = LF
-    return out + record.text.size + 1
 
 
 cdef inline bint is_text_or_null(

@@ -1,8 +1,8 @@
 /* Mark blocks of 64 bytes; see marks.h, which includes this once for each path.
  *
  * FST_MARK is the name of the function, FST_TARGET what it is compiled for, FST_CLASSIFY how it finds
- * out what the bytes of a block are, FST_UTF8_DUE how it checks UTF-8, FST_PREFIX_XOR and
- * FST_ADD_MARKS how it does that. */
+ * out what the bytes of a block are. FST_UTF8_DUE, FST_PREFIX_XOR and FST_ADD_MARKS name
+ * implementations that are faster than the portable ones. */
 #ifndef FST_UTF8_DUE
 #define FST_UTF8_DUE fst_utf8_due
 #endif
@@ -39,7 +39,9 @@ FST_MARK(fst_marks *marks, const uint8_t *stop, const uint8_t *limit)
         slashes = classes.slashes[i];
         lfs = classes.lfs[i];
         low = classes.low[i];
-        escaped = fst_take_escapes(&progress, slashes);
+        escaped = 0;
+        if (!FST_LIKELY(!(slashes | progress.escaped)))
+            escaped = fst_escaped(&progress.escaped, slashes);
         quotes = classes.quotes[i] & ~escaped;
         inside = FST_PREFIX_XOR(quotes) ^ progress.inside;
         progress.inside = (uint64_t)((int64_t)inside >> 63);

@@ -183,22 +183,6 @@ FST_INLINE unsigned fst_count_bits(uint64_t bits)
 #endif
 }
 
-/* Of the backslashes of a block, return the bytes that they escape. */
-FST_INLINE uint64_t fst_take_escapes(fst_progress *progress, uint64_t slashes)
-{
-    const uint64_t odd = 0xaaaaaaaaaaaaaaaau;
-    uint64_t starts, series, escaped;
-    if (FST_LIKELY(!(slashes | progress->escaped)))
-        return 0;
-    /* A run of backslashes escapes the byte after it if its length is odd; the subtraction finds
-     * the ends of all runs at once (after simdjson). */
-    starts = slashes & ~progress->escaped;
-    series = ((starts << 1 | odd) - starts) ^ odd;
-    escaped = series ^ (slashes | progress->escaped);
-    progress->escaped = (series & slashes) >> 63;
-    return escaped;
-}
-
 /* Add the ends of lines among the marks `all` of a block. The marks themselves are added after. */
 FST_INLINE void
 fst_add_ends(fst_marks *marks, fst_progress *progress, uint64_t all, uint64_t lfs)
@@ -379,15 +363,12 @@ FST_INLINE void fst_classify_base(fst_classes *classes, int number, const uint8_
 FST_INLINE FST_TARGET_AVX2 void
 fst_classify_avx2(fst_classes *classes, int number, const uint8_t *p)
 {
-    const __m256i quote = _mm256_set1_epi8('"'), slash = _mm256_set1_epi8('\\');
-    const __m256i lf = _mm256_set1_epi8('\n'), space = _mm256_set1_epi8(0x20);
+    const __m256i space = _mm256_set1_epi8(0x20);
     __m256i a = _mm256_loadu_si256((const __m256i *)p);
     __m256i b = _mm256_loadu_si256((const __m256i *)(p + 32));
-    fst_set_classes(
-        classes, number, fst_mask64(_mm256_cmpeq_epi8(a, quote), _mm256_cmpeq_epi8(b, quote)),
-        fst_mask64(_mm256_cmpeq_epi8(a, slash), _mm256_cmpeq_epi8(b, slash)),
-        fst_mask64(_mm256_cmpeq_epi8(a, lf), _mm256_cmpeq_epi8(b, lf)),
-        fst_mask64(_mm256_cmpgt_epi8(space, a), _mm256_cmpgt_epi8(space, b)));
+    fst_set_classes(classes, number, fst_equal64_avx2(a, b, '"'), fst_equal64_avx2(a, b, '\\'),
+                    fst_equal64_avx2(a, b, '\n'),
+                    fst_mask64(_mm256_cmpgt_epi8(space, a), _mm256_cmpgt_epi8(space, b)));
 }
 #define FST_CLASSIFY fst_classify_avx2
 #define FST_MARK fst_mark_avx2

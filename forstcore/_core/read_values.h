@@ -15,17 +15,10 @@ FST_READ_VALUES(fst_reader *reader, const uint8_t *p, const uint8_t *lf)
         const uint8_t *first = here.p + gap->size;
         if (!FST_LIKELY(FST_IS_TEXT(here.p, gap->text, gap->size, gap->mask)))
             break;
-        if (!FST_LIKELY(value != NULL)) {
-            reader->end = here.p + gap->size;
-            reader->record_end = here.p + gap->events[gap->event_count - 1].at + 1;
-            return reader->end == lf + 1;
-        }
+        if (!FST_LIKELY(value != NULL))
+            return fst_end_record(reader, gap, here.p, lf);
         if (*first == '"') {
-            const uint8_t *end = start + here.at[gap->marks];
-            value->kind = FST_STRING;
-            value->text.start = (const char *)first + 1;
-            value->text.size = end - first - 1;
-            here.p = end + 1;
+            here.p = fst_read_string(first, start + here.at[gap->marks], value);
             here.at += gap->marks + 2;
         } else if (*first == '[' || *first == '{') {
             if (*first == '{' && !gap->takes_object)
@@ -40,8 +33,6 @@ FST_READ_VALUES(fst_reader *reader, const uint8_t *p, const uint8_t *lf)
              * reach to there is checked, but nothing waits for it. */
             const uint8_t *end = start + here.at[gap->marks - 1] - next[1]->first_mark;
             const uint8_t *found = fst_read_scalar(first, value);
-            value->text.start = (const char *)first;
-            value->text.size = found - first;
             here.at += gap->marks;
             here.p = end;
             if (!FST_LIKELY(found == end)) {

@@ -11,7 +11,6 @@ from libc.stdint cimport uint64_t
 from forstcore._core.filter cimport Program
 from forstcore._core.json cimport bytes_ptr
 from forstcore._core.marks cimport (
-    fst_is_plain_text,
     fst_mark_more,
     fst_move_marks,
     fst_restart_marks,
@@ -29,6 +28,7 @@ from forstcore._core.shapes cimport (
     fst_gap,
     fst_read_record,
     fst_reader,
+    is_plain,
     keep_shapes,
     take_shapes,
 )
@@ -38,7 +38,6 @@ from forstcore.native cimport (
     fst_calls,
     fst_member,
     fst_record,
-    fst_span,
     fst_value,
 )
 
@@ -79,14 +78,14 @@ cdef inline void begin_records(
     reader.limit = limit
     reader.path = path
     reader.shapes = NULL
+    reader.lost = True
 
 
 cdef inline void begin_marks(
         RecordReader *reader, bytes_ptr p, uint64_t stream, const Program *filter,
         bint insists) noexcept nogil:
     """Prepare for `read_marked` from `p` on; without shapes, `read_record` reads all."""
-    reader.shapes = take_shapes(stream, filter, reader.path, insists)
-    reader.lost = True
+    reader.shapes = take_shapes(stream, filter, insists)
     if reader.shapes != NULL:
         reader.resume = p + reader.shapes.pause_left
 
@@ -227,7 +226,3 @@ cdef inline void list_members(RecordReader *reader) noexcept nogil:
         if gap.value == NULL:
             reader.record.count = <int>(member - reader.members)
             return
-
-
-cdef inline bint is_plain(const Shapes *shapes, const fst_span *text) noexcept nogil:
-    return fst_is_plain_text(&shapes.reader.marks, <bytes_ptr>text.start, text.size)

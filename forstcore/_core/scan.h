@@ -117,6 +117,14 @@ FST_INLINE int fst_is_plain(uint8_t c)
     return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
 }
 
+/* The end of the white space at `p`. */
+FST_INLINE const uint8_t *fst_after_space(const uint8_t *p)
+{
+    while (*p == ' ' || *p == '\t' || *p == '\r')
+        p++;
+    return p;
+}
+
 /* fst_step copies FST_STEP bytes, if there is a `dst`, and returns a mask with
  * FST_MASK_BITS bits for each byte, set where the byte is not plain. */
 #if defined(FST_X86)

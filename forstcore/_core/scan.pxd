@@ -8,6 +8,7 @@ cdef extern from "scan.h" nogil:
         FST_AVX512
     const char *FST_BASE_NAME
     int fst_best_path() noexcept
+    const unsigned char *fst_after_space(const unsigned char *) noexcept
     int fst_hex4(const unsigned char *) noexcept
     const unsigned char *fst_copy_plain(
         unsigned char *, const unsigned char *, const unsigned char *, int) noexcept
@@ -18,6 +19,8 @@ cdef extern from "scan.h" nogil:
     Py_ssize_t fst_count_lf(const unsigned char *, const unsigned char *) noexcept
 
 cdef extern from "scan_strings.h" nogil:
+    enum:
+        FST_PAST_COPY
     const unsigned char *fst_copy_string(
         unsigned char *, const unsigned char *, const unsigned char *, int) noexcept
 

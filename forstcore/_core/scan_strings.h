@@ -4,6 +4,22 @@
 
 #include "scan.h"
 
+/* Bytes that may be written past the end of a string that is copied. */
+enum { FST_PAST_COPY = 128 };
+
+/* The bytes of a block that its backslashes escape. Bit 0 of `next` says whether its first byte is
+ * escaped, and becomes that of the next block. A run of backslashes escapes the byte after it if its
+ * length is odd; the subtraction finds the ends of all runs at once (after simdjson). */
+FST_INLINE uint64_t fst_escaped(uint64_t *next, uint64_t slashes)
+{
+    const uint64_t odd = 0xaaaaaaaaaaaaaaaau;
+    uint64_t starts = slashes & ~*next;
+    uint64_t series = ((starts << 1 | odd) - starts) ^ odd;
+    uint64_t escaped = series ^ (slashes | *next);
+    *next = (series & slashes) >> 63;
+    return escaped;
+}
+
 #if defined(FST_X86)
 /* UTF-8 by table lookup: Keiser and Lemire, "Validating UTF-8 In Less Than One
  * Instruction Per Byte" (2021). Each bit stands for an error that two bytes may make. */
@@ -96,18 +112,6 @@ typedef struct fst_letters {
     uint64_t digits_c_f;
 } fst_letters;
 
-/* A run of backslashes escapes the byte after it if its length is odd; the subtraction finds
- * the ends of all runs at once (after simdjson). */
-FST_INLINE uint64_t fst_escaped(fst_string *string, uint64_t slashes)
-{
-    const uint64_t odd = 0xaaaaaaaaaaaaaaaau;
-    uint64_t starts = slashes & ~string->next_escaped;
-    uint64_t series = ((starts << 1 | odd) - starts) ^ odd;
-    uint64_t escaped = series ^ (slashes | string->next_escaped);
-    string->next_escaped = (series & slashes) >> 63;
-    return escaped;
-}
-
 /* The bits of a block moved to those of bytes that follow later. */
 FST_INLINE uint64_t fst_later(uint64_t bits, uint64_t before, int bytes)
 {
@@ -127,7 +131,7 @@ FST_INLINE fst_part fst_read_block(
     fst_string *string, uint64_t slashes, uint64_t quotes, uint64_t controls)
 {
     fst_part found;
-    uint64_t escaped = fst_escaped(string, slashes);
+    uint64_t escaped = fst_escaped(&string->next_escaped, slashes);
     quotes &= ~escaped & string->open;
     found.quote = quotes & (0 - quotes);
     found.inside = (found.quote - 1) & string->open;    /* all bits where no quote is */
@@ -363,7 +367,7 @@ FST_INLINE FST_TARGET_AVX512 fst_part fst_read_block_avx512(fst_string *string, 
 }
 
 /* As fst_copy_string_avx2, but two blocks at a time: whether the first one has the quote is
- * hard to predict. Up to 128 bytes past the copy may be written. */
+ * hard to predict. Up to FST_PAST_COPY bytes past the copy are written. */
 FST_COLD FST_TARGET_AVX512 const uint8_t *
 fst_copy_string_avx512(uint8_t *dst, const uint8_t *p, const uint8_t *limit)
 {

@@ -54,7 +54,6 @@ typedef struct fst_gap {
     uint8_t marks;              /* quotes within, and the LF */
     uint8_t first_mark;         /* bytes from its start to the first of them */
     uint8_t event_count;
-    uint8_t has_braces;         /* whether there are other events than the start of a value */
     uint8_t takes_object;       /* whether an object behind it is taken as one value */
     fst_event events[FST_GAP_EVENTS];
 } fst_gap;
@@ -117,13 +116,6 @@ FST_INLINE void fst_forget_gap(fst_reader *reader, const fst_gap *gap)
     for (i = 0; i < gap->event_count; i++)
         if (gap->events[i].kind != FST_CLOSES)
             reader->values[gap->events[i].node] = absent;
-}
-
-FST_INLINE const uint8_t *fst_after_space(const uint8_t *p)
-{
-    while (*p == ' ' || *p == '\t' || *p == '\r')
-        p++;
-    return p;
 }
 
 /* A place in the line, NULL for none, and the mark behind the next quote from there on. */
@@ -192,15 +184,29 @@ fst_container_end(const uint8_t *start, const uint8_t *p, const uint16_t *at)
     }
 }
 
-/* Set the kind of the number or literal at `p`; return its end, NULL if it is none of these. */
+/* Read the string whose quotes are at `p` and `end`; return the place behind it. */
+FST_INLINE const uint8_t *fst_read_string(const uint8_t *p, const uint8_t *end, fst_value *value)
+{
+    value->kind = FST_STRING;
+    value->text.start = (const char *)p + 1;
+    value->text.size = end - p - 1;
+    return end + 1;
+}
+
+/* Read the number or literal at `p`; return its end, NULL if it is none of these. */
 FST_INLINE const uint8_t *fst_read_scalar(const uint8_t *p, fst_value *value)
 {
+    const uint8_t *end;
     if (*p == 't' || *p == 'f' || *p == 'n') {
         value->kind = fst_literal_kind(*p);
-        return fst_literal_end(p);
+        end = fst_literal_end(p);
+    } else {
+        value->kind = FST_NUMBER;
+        end = fst_number_end(p);
     }
-    value->kind = FST_NUMBER;
-    return fst_number_end(p);
+    value->text.start = (const char *)p;
+    value->text.size = end - p;
+    return end;
 }
 
 /* Read the array or object at `here`; return the place behind it. */
@@ -213,6 +219,15 @@ fst_read_container(const uint8_t *start, fst_position here, fst_value *value)
     here = fst_container_end(start, p, here.at);
     value->text.size = here.p - p;
     return here;
+}
+
+/* End the record with the gap at `p`; return whether the line ends there, too. */
+FST_INLINE int
+fst_end_record(fst_reader *reader, const fst_gap *gap, const uint8_t *p, const uint8_t *lf)
+{
+    reader->end = p + gap->size;
+    reader->record_end = p + gap->events[gap->event_count - 1].at + 1;
+    return reader->end == lf + 1;
 }
 
 /* Whether a gap, and no longer one, is at `p`. */
@@ -266,25 +281,17 @@ fst_read_unexpected(fst_reader *reader, int count, fst_position here, const uint
         }
         if (gap->value == NULL) {
             reader->is_usual = 1;
-            reader->end = here.p + gap->size;
-            reader->record_end = here.p + gap->events[gap->event_count - 1].at + 1;
-            return reader->end == lf + 1;
+            return fst_end_record(reader, gap, here.p, lf);
         }
         here.p += gap->size;
         here.at += gap->marks;
         if (*here.p == '"') {
-            gap->value->kind = FST_STRING;
-            gap->value->text.start = (const char *)here.p + 1;
-            gap->value->text.size = start + *here.at - here.p - 1;
-            here.p = start + *here.at + 1;
+            here.p = fst_read_string(here.p, start + *here.at, gap->value);
             here.at += 2;
         } else if (*here.p == '[' || *here.p == '{') {
             here = fst_read_container(start, here, gap->value);
         } else {
-            const uint8_t *p = here.p;
-            here.p = fst_read_scalar(p, gap->value);
-            gap->value->text.start = (const char *)p;
-            gap->value->text.size = here.p - p;
+            here.p = fst_read_scalar(here.p, gap->value);
         }
         if (here.p == NULL) {
             count++;

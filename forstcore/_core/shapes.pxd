@@ -3,8 +3,8 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from forstcore._core.filter cimport Condition, Program
-from forstcore._core.marks cimport fst_marks
-from forstcore.native cimport fst_value
+from forstcore._core.marks cimport fst_is_plain_text, fst_marks
+from forstcore.native cimport fst_span, fst_value
 
 cdef extern from "shapes.h" nogil:
     enum:
@@ -38,7 +38,6 @@ cdef extern from "shapes.h" nogil:
         uint8_t marks
         uint8_t first_mark
         uint8_t event_count
-        uint8_t has_braces
         uint8_t takes_object
         fst_event *events
 
@@ -101,7 +100,6 @@ cdef struct Shapes:
     int room                    # nodes that memory has been allocated for
     GapPool *pool
     fst_gap *unused             # gaps of the pool
-    int path                    # an FST_ path number
     const Program *filter       # NULL for none
     int condition_count
     int conditions[FST_MOST_NODES]  # nodes that have a condition
@@ -119,7 +117,13 @@ cdef struct Shapes:
 
 cdef uint64_t next_number() noexcept nogil
 cdef Shapes *take_shapes(
-    uint64_t stream, const Program *filter, int path, bint insists) noexcept nogil
+    uint64_t stream, const Program *filter, bint insists) noexcept nogil
 cdef void keep_shapes(Shapes *shapes) noexcept nogil
 cdef int find_node(
     const Shapes *shapes, int parent, const uint8_t *name, Py_ssize_t size) noexcept nogil
+
+
+cdef inline bint is_plain(const Shapes *shapes, const fst_span *text) noexcept nogil:
+    """Whether a text in the marked part of the input is ASCII without escapes."""
+    return fst_is_plain_text(
+        &shapes.reader.marks, <const uint8_t *>text.start, text.size)

@@ -42,7 +42,7 @@ cdef uint64_t next_number() noexcept nogil:
 
 
 cdef Shapes *take_shapes(
-        uint64_t stream, const Program *filter, int path, bint insists) noexcept nogil:
+        uint64_t stream, const Program *filter, bint insists) noexcept nogil:
     """Return the shapes of a stream, by its number, or empty ones.
 
     Returns NULL if there is no memory, or if there are none yet and the caller does not insist.
@@ -64,7 +64,6 @@ cdef Shapes *take_shapes(
         if shapes == NULL:
             return NULL
         shapes.stream = stream
-    shapes.path = path
     shapes.patience = PATIENCE
     return shapes
 
@@ -390,7 +389,6 @@ cdef fst_gap *learn_gap(
     found.then = &shapes.reader.none
     found.value = NULL
     found.takes_object = True
-    found.has_braces = found.event_count > 1 or found.target == FST_START
     if found.target != FST_START:
         found.value = &shapes.reader.values[found.target]
         found.takes_object = shapes.nodes[found.target].opaque

@@ -4,9 +4,7 @@
 
 from forstcore._core.compare cimport is_fulfilled
 from forstcore._core.filter cimport Condition
-from forstcore._core.json cimport bytes_ptr
-from forstcore._core.marks cimport fst_is_plain_text
-from forstcore._core.shapes cimport FST_CLOSES, Shapes, fst_gap
+from forstcore._core.shapes cimport FST_CLOSES, Shapes, fst_gap, is_plain
 from forstcore.native cimport FST_ABSENT, FST_STRING, fst_value
 
 cdef enum:
@@ -19,8 +17,7 @@ cdef inline int meets(Shapes *shapes, int node) noexcept nogil:
     cdef fst_value *value = &shapes.reader.values[node]
     if condition == NULL or value.kind == FST_ABSENT:
         return 0
-    value.plain = value.kind == FST_STRING and fst_is_plain_text(
-        &shapes.reader.marks, <bytes_ptr>value.text.start, value.text.size)
+    value.plain = value.kind == FST_STRING and is_plain(shapes, &value.text)
     if not is_fulfilled(condition, value):
         return -1
     return condition.needed
