@@ -49,9 +49,6 @@ cdef enum:
     VERY_MANY_BYTES = 32768
     # Bytes of marks behind the reader that are kept before they are moved.
     BEHIND_READER = 8192
-    # Bytes that a record has for each mark, at most, where marks pay: long strings and arrays of
-    # numbers are faster to parse.
-    BYTES_OF_A_MARK = 96
     # What it costs to have marked a line in vain, compared with parsing a byte.
     COST_OF_A_MISS = 64
     # Bytes that are parsed at most when the balance is negative, and the balance after them.
@@ -132,9 +129,7 @@ cdef inline bint read_marked(RecordReader *reader, bytes_ptr p, bytes_ptr lf) no
     if not fst_read_record(state, p, lf, reader.path):
         pay(reader, lf, size + COST_OF_A_MISS)
         return False
-    if size > BYTES_OF_A_MARK * (state.marks.ends[state.line] - state.mark):
-        pay(reader, lf, size)
-    elif shapes.searches > size:
+    if shapes.searches > size:
         pay(reader, lf, shapes.searches - size)
     else:
         shapes.balance += <int>size - shapes.searches

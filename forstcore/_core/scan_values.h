@@ -78,13 +78,21 @@ FST_INLINE const uint8_t *fst_after_digits(const uint8_t *p)
     return p + fst_ctz(no) / FST_DIGIT_BITS;
 }
 
+/* As fst_after_digits, one by one: faster where there are few, as in arrays. */
+FST_INLINE const uint8_t *fst_after_few_digits(const uint8_t *p)
+{
+    while ((uint8_t)(*p - '0') <= 9)
+        p++;
+    return p;
+}
+
 /* The end of the number at `p`; NULL if there is none, or if it may be too large for a double. */
-FST_INLINE const uint8_t *fst_number_end(const uint8_t *p)
+FST_INLINE const uint8_t *fst_number_end(const uint8_t *p, int is_short)
 {
     const uint8_t *start, *end;
     p += *p == '-';
     start = p;
-    p = fst_after_digits(p);
+    p = is_short ? fst_after_few_digits(p) : fst_after_digits(p);
     /* A zero stands alone before the point. */
     if (p == start || (*start == '0' && p - start > 1))
         return NULL;

@@ -152,7 +152,7 @@ fst_container_end(const uint8_t *start, const uint8_t *p, const uint16_t *at)
         } else if (c == 't' || c == 'f' || c == 'n') {
             p = fst_literal_end(p);
         } else {
-            p = fst_number_end(p);
+            p = fst_number_end(p, 1);
         }
         if (p == NULL)
             return none;
@@ -202,7 +202,7 @@ FST_INLINE const uint8_t *fst_read_scalar(const uint8_t *p, fst_value *value)
         end = fst_literal_end(p);
     } else {
         value->kind = FST_NUMBER;
-        end = fst_number_end(p);
+        end = fst_number_end(p, 0);
     }
     value->text.start = (const char *)p;
     value->text.size = end - p;
