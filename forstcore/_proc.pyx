@@ -39,7 +39,7 @@ from forstcore._core.checks cimport (
     raise_finished,
 )
 from forstcore._core.error_lines cimport count_by_code, record_error, reject_long_line
-from forstcore._core.filter cimport Filter, Mark
+from forstcore._core.filter cimport Filter, Visit
 from forstcore._core.json cimport DEPTH_LIMIT, LF, NO_FAULT, bytes_ptr
 from forstcore._core.lines cimport PADDING, Batcher, LineSplitter, Tail, tail_append
 from forstcore._core.loop cimport run_lines
@@ -194,7 +194,7 @@ cdef class RecordStream:
 
     def __dealloc__(self):
         PyMem_RawFree(self.tail.start)
-        PyMem_RawFree(self.run.marks)
+        PyMem_RawFree(self.run.visits)
         drop_notes(&self.notes)
         Py_XDECREF(self.out)
         if self.run.state != NULL and self.run.processor.destroy != NULL:
@@ -202,8 +202,8 @@ cdef class RecordStream:
 
     cdef int use_filter(self, Filter wanted) except -1:
         check_initialized(wanted.program.count)
-        self.run.marks = <Mark *>PyMem_RawCalloc(wanted.program.count, sizeof(Mark))
-        if self.run.marks == NULL:
+        self.run.visits = <Visit *>PyMem_RawCalloc(wanted.program.count, sizeof(Visit))
+        if self.run.visits == NULL:
             raise MemoryError()
         self.filter = wanted
         self.run.filter = &wanted.program

@@ -54,7 +54,7 @@ cdef struct Program:
 
 
 # The state of a node during the evaluation of one record; zeros between records.
-cdef struct Mark:
+cdef struct Visit:
     int next                 # the sibling that was found before it, 0 for none
     int first                # its child that was found last, 0 for none
     signed char found        # whether the record has such a member
@@ -62,7 +62,7 @@ cdef struct Mark:
 
 
 cdef bint is_wanted(
-    const Program *program, Mark *marks, const fst_record *record, bytes_ptr limit,
+    const Program *program, Visit *visits, const fst_record *record, bytes_ptr limit,
     int path) noexcept nogil
 cdef int child_named(
     const Program *program, int parent, const char *name, Py_ssize_t size) noexcept nogil

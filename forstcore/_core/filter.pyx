@@ -54,7 +54,7 @@ OPERATORS = {
 # The evaluation of a filter on one record.
 cdef struct Evaluation:
     const Node *nodes
-    Mark *marks
+    Visit *visits
     int met                  # conditions met, of those that need a value
     int failed               # conditions not met by a value that exists
     bytes_ptr limit          # end of readable memory
@@ -116,21 +116,21 @@ cdef int child_named(
     return child if child else -1
 
 
-cdef void unmark(Evaluation *state, int number) noexcept nogil:
-    """Undo the count of a node's condition, and the marks of all nodes below it.
+cdef void forget_below(Evaluation *state, int number) noexcept nogil:
+    """Undo the count of a node's condition, and the visits of all nodes below it.
 
     Recursive: one call for each level of a path, of which there are few.
     """
-    cdef Mark *mark = &state.marks[number]
-    cdef int child = mark.first
-    state.met -= mark.counted > 0
-    state.failed -= mark.counted < 0
-    mark.counted = 0
-    mark.first = 0
+    cdef Visit *seen = &state.visits[number]
+    cdef int child = seen.first
+    state.met -= seen.counted > 0
+    state.failed -= seen.counted < 0
+    seen.counted = 0
+    seen.first = 0
     while child:
-        unmark(state, child)
-        state.marks[child].found = False
-        child = state.marks[child].next
+        forget_below(state, child)
+        state.visits[child].found = False
+        child = state.visits[child].next
 
 
 cdef inline int count_condition(
@@ -145,28 +145,28 @@ cdef inline int count_condition(
     return condition.needed
 
 
-cdef inline void mark_found(
+cdef inline void visit(
         Evaluation *state, int parent, int number, const fst_value *value) noexcept nogil:
-    """Count the condition on a member, and mark its node as found."""
-    cdef Mark *mark = &state.marks[number]
-    if mark.found:
-        unmark(state, number)       # of members with the same name the last counts
+    """Count the condition on a member, and visit its node."""
+    cdef Visit *seen = &state.visits[number]
+    if seen.found:
+        forget_below(state, number)     # of members with the same name the last counts
     else:
-        mark.found = True
-        mark.next = state.marks[parent].first
-        state.marks[parent].first = number
-    mark.counted = count_condition(state, state.nodes[number].condition, value)
+        seen.found = True
+        seen.next = state.visits[parent].first
+        state.visits[parent].first = number
+    seen.counted = count_condition(state, state.nodes[number].condition, value)
 
 
-cdef void scan_object(Evaluation *state, int parent, bytes_ptr p) noexcept nogil:
-    """Evaluate all conditions below `parent` on the valid object at `p`, in one pass."""
+cdef void scan_record(Evaluation *state, bytes_ptr p) noexcept nogil:
+    """Evaluate all conditions on the valid object at `p`, in one pass."""
     cdef int parents[MOST_LEVELS + 1]
     cdef int depth = 0
     cdef int child
     cdef fst_member member
     cdef fst_value *value = &member.value
     cdef Fault fault
-    parents[0] = parent
+    parents[0] = 0
     p = skip_space(p + 1)
     while True:
         if p[0] == c'}':
@@ -181,7 +181,7 @@ cdef void scan_object(Evaluation *state, int parent, bytes_ptr p) noexcept nogil
             child = child_of(state, parents[depth], &member)
             if child and p[0] == c'{' and state.nodes[child].count:
                 value.kind = FST_OBJECT
-                mark_found(state, parents[depth], child, value)
+                visit(state, parents[depth], child, value)
                 depth += 1
                 parents[depth] = child
                 p = skip_space(p + 1)
@@ -193,37 +193,30 @@ cdef void scan_object(Evaluation *state, int parent, bytes_ptr p) noexcept nogil
             if p == NULL:
                 return
             if child:
-                mark_found(state, parents[depth], child, value)
+                visit(state, parents[depth], child, value)
             p = skip_space(p)
         if p[0] == c',':
             p = skip_space(p + 1)
 
 
-cdef void clear_marks(Evaluation *state, int number) noexcept nogil:
-    """Make the marks below a node zero, and keep the counts."""
-    cdef int met = state.met
-    cdef int failed = state.failed
-    unmark(state, number)
-    state.met = met
-    state.failed = failed
-
-
 cdef bint is_wanted(
-        const Program *program, Mark *marks, const fst_record *record, bytes_ptr limit,
+        const Program *program, Visit *visits, const fst_record *record, bytes_ptr limit,
         int path) noexcept nogil:
     """Whether a record meets all conditions.
 
-    `marks` has one for each node; all are zero before and after.
+    `visits` has one for each node; all are zero before and after.
     """
     cdef Evaluation state
+    cdef bint wanted
     state.nodes = program.nodes
-    state.marks = marks
+    state.visits = visits
     state.met = state.failed = 0
     state.limit = limit
     state.path = path
-    scan_object(&state, 0, <bytes_ptr>record.text.start)
-    clear_marks(&state, 0)
-    return state.failed == 0 and state.met == program.needed
+    scan_record(&state, <bytes_ptr>record.text.start)
+    wanted = state.failed == 0 and state.met == program.needed
+    forget_below(&state, 0)
+    return wanted
 
 
 # ---------------------------------------------------------------- compilation

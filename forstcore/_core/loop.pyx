@@ -123,7 +123,7 @@ cdef inline int use_record(
         if marked:
             wanted = meets_filter(reader.shapes)
         else:
-            wanted = is_wanted(run.filter, run.marks, &reader.record, reader.limit, reader.path)
+            wanted = is_wanted(run.filter, run.visits, &reader.record, reader.limit, reader.path)
         if not wanted:
             run.filtered += 1
             return NO_FAULT

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint64_t
 
-from forstcore._core.filter cimport Mark, Program
+from forstcore._core.filter cimport Program, Visit
 from forstcore._core.json cimport REASONS, bytes_ptr
 from forstcore._core.rejected cimport Notes
 from forstcore.native cimport fst_output, fst_processor
@@ -56,7 +56,7 @@ cdef struct Run:
     void *state              # what the processor's `create` returned
     fst_output output        # where a native processor writes
     const Program *filter    # NULL for none
-    Mark *marks              # one for each node of the filter
+    Visit *visits            # one for each node of the filter
     long long filtered       # valid records that the filter left out
     Notes *notes             # rejected lines are kept here; NULL to keep none
     Py_ssize_t most          # no line is begun once the output has so many bytes; 0: no bound
