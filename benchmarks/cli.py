@@ -45,13 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cli", description=__doc__)
     parser.add_argument("--megabytes", type=int, default=1000, help="size of the file")
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument(
-        "--kinds",
-        nargs="+",
-        choices=records.KINDS,
-        default=["weblog", "110"],
-        help="kinds of records (default: weblog 110)",
-    )
+    records.add_kinds_option(parser, "weblog", "110")
     options = parser.parse_args()
     for kind in options.kinds:
         with tempfile.TemporaryDirectory() as directory:

@@ -99,13 +99,7 @@ def main() -> None:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     powers = itertools.takewhile(lambda count: count <= (cores or 1), (1, 2, 4, 8, 16, 32))
     parser.add_argument("--workers", type=int, nargs="+", default=list(powers))
-    parser.add_argument(
-        "--kinds",
-        nargs="+",
-        choices=records.KINDS,
-        default=["weblog", "110"],
-        help="kinds of records (default: weblog 110)",
-    )
+    records.add_kinds_option(parser, "weblog", "110")
     options = parser.parse_args()
     if options.size < 10**8:
         parser.error("--size must be at least 10**8: CPU time has a resolution of 10 ms")

@@ -178,13 +178,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, default=100_000, help="records of a run")
     parser.add_argument("--repeat", type=int, default=5, help="runs of each case")
-    parser.add_argument(
-        "--kinds",
-        nargs="+",
-        choices=records.KINDS,
-        default=["weblog", "110"],
-        help="kinds of records (default: weblog 110)",
-    )
+    records.add_kinds_option(parser, "weblog", "110")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         routes = Path(directory, "routes.py")

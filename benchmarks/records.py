@@ -130,6 +130,19 @@ def cut_anywhere(body: bytes, size: int) -> list[bytes]:
     return [body[at : at + size] for at in range(0, len(body), size)]
 
 
+def add_kinds_option(parser: argparse.ArgumentParser, *default: str) -> None:
+    """Add `--kinds`, the kinds of records that a benchmark measures."""
+    chosen = "all" if default == KINDS else " ".join(default)
+    parser.add_argument(
+        "--kinds",
+        nargs="+",
+        choices=KINDS,
+        default=list(default),
+        metavar="KIND",
+        help=f"kinds of records: {', '.join(KINDS)} (default: {chosen})",
+    )
+
+
 def main() -> None:
     """Write records to standard output."""
     parser = argparse.ArgumentParser(

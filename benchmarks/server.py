@@ -357,8 +357,7 @@ def _parser() -> argparse.ArgumentParser:
         ),
     )
     add = parser.add_argument
-    add("--kinds", nargs="+", choices=records.KINDS, default=["110"], metavar="KIND",
-        help=f"kinds of records: {', '.join(records.KINDS)} (default: 110)")  # fmt: skip
+    records.add_kinds_option(parser, "110")
     add("--servers", nargs="+", metavar="NAME", help="only these servers")
     add("--also", action="append", default=[], metavar="NAME=COMMAND",
         help="an additional server; {port} in the command is replaced by its port")  # fmt: skip

@@ -36,8 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     paths = scan_paths()
-    add("--kinds", nargs="+", choices=records.KINDS, default=list(records.KINDS), metavar="KIND",
-        help=f"kinds of records: {', '.join(records.KINDS)} (default: all)")  # fmt: skip
+    records.add_kinds_option(parser, *records.KINDS)
     add("--paths", nargs="+", choices=paths, default=paths[:1], metavar="PATH",
         help=f"scan paths of the core: {', '.join(paths)} (default: the first)")  # fmt: skip
     add("--seconds", type=float, default=2.0,
