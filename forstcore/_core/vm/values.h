@@ -1,0 +1,268 @@
+/*
+ * values.h: the values that a compiled processor computes with.
+ *
+ * A value is a cell of 16 bytes: a type and what belongs to it. Values of the record stay as they
+ * came, as text of the line (FST_NUMBER_TEXT to FST_OBJECT_TEXT), until an operation needs more;
+ * what is only copied is never parsed. Everything made meanwhile is in an arena that is emptied
+ * after each record, so nothing is freed by itself.
+ *
+ * An operation returns a status. FST_GIVE_BACK says that it is not sure what Python would do: then
+ * the record is processed by the Python function, from the start. So an operation may give up at
+ * any time, whatever it has changed, and has to be exact only where it does not. Where it is sure
+ * that Python raises, it returns which exception, for a handler in the function.
+ */
+#ifndef FST_VM_VALUES_H
+#define FST_VM_VALUES_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "../../forstcore.h"
+#include "../marks.h"
+
+typedef enum fst_status {
+    FST_NO_MEMORY = -2,
+    FST_GIVE_BACK = -1,
+    FST_DONE = 0,
+    /* What Python surely raises. */
+    FST_KEY_ERROR,
+    FST_INDEX_ERROR,
+    FST_VALUE_ERROR,
+    FST_TYPE_ERROR,
+    FST_ATTRIBUTE_ERROR,
+    FST_ZERO_DIVISION
+} fst_status;
+
+typedef enum fst_type {
+    FST_UNSET,          /* no value: an unbound variable, an argument that is not given */
+    FST_NONE,
+    FST_BOOL,           /* integer: 0 or 1 */
+    FST_INT,            /* integer */
+    FST_FLOAT,          /* number */
+    FST_STR,            /* text, size: UTF-8; what flags say of it */
+    /* Values of the record, as they came. */
+    FST_NUMBER_TEXT,    /* text, size */
+    FST_STRING_TEXT,    /* text, size: between the quotes; may have escapes or be beyond ASCII */
+    FST_ARRAY_TEXT,     /* text, size: with the brackets */
+    FST_OBJECT_TEXT,
+    /* Made by the program, or constants of it; object points to them. */
+    FST_LIST,           /* fst_list */
+    FST_TUPLE,          /* fst_list */
+    FST_DICT,           /* fst_dict */
+    FST_SET,            /* fst_dict */
+    FST_RANGE,          /* fst_range */
+    FST_VIEW,           /* fst_dict; flags: which of its views */
+    FST_ITERATOR,       /* fst_iterator */
+    FST_PATTERN,        /* fst_pattern: a compiled regular expression */
+    FST_MATCH,          /* fst_match */
+    FST_DATETIME,       /* fst_datetime */
+    FST_DATE,           /* fst_datetime */
+    FST_TIMEDELTA       /* integer: microseconds */
+} fst_type;
+
+enum {
+    /* Flags of FST_STR. */
+    FST_ASCII = 1,      /* it is ASCII */
+    FST_WIDE = 2,       /* it is not; with neither flag nobody has looked yet */
+    FST_CLEAN = 4,      /* nothing in it has to be escaped in JSON */
+    /* Flags of FST_VIEW. */
+    FST_KEYS = 1,
+    FST_VALUES = 2,
+    FST_ITEMS = 3
+};
+
+typedef struct fst_cell {
+    uint8_t type;       /* an fst_type */
+    uint8_t flags;
+    uint16_t unused;
+    uint32_t size;      /* bytes of text */
+    union {
+        int64_t integer;
+        double number;
+        const char *text;
+        void *object;
+    };
+} fst_cell;
+
+/* A list or tuple. Constants of the program are lists, too; the compiler lets nobody change them. */
+typedef struct fst_list {
+    fst_cell *items;
+    uint32_t count;
+    uint32_t room;
+} fst_list;
+
+typedef struct fst_range {
+    int64_t start, stop, step;
+} fst_range;
+
+/* ---------------------------------------------------------------- memory */
+
+enum {
+    FST_ARENA_BLOCK = 1 << 16,          /* bytes of a block, unless more are needed */
+    FST_ARENA_MOST = 1 << 28,           /* bytes for one record, after which it is given back */
+    FST_ARENA_ALIGN = 16
+};
+
+typedef struct fst_block {
+    struct fst_block *before;
+    size_t size;                        /* bytes behind this head */
+} fst_block;
+
+typedef struct fst_arena {
+    char *at;
+    char *end;
+    fst_block *block;                   /* the current one */
+    size_t total;                       /* bytes of all blocks */
+} fst_arena;
+
+struct fst_program;
+
+/* The state of a program that runs: one for each stream. */
+typedef struct fst_machine {
+    const struct fst_program *program;
+    const fst_record *record;
+    fst_output *output;
+    const fst_marks *marks;             /* of the text of the record; NULL for none */
+    fst_cell *registers;
+    fst_arena arena;
+    int64_t fuel;                       /* steps left before the record is given back */
+} fst_machine;
+
+/* ---------------------------------------------------------------- making values */
+
+static inline fst_cell
+fst_none(void)
+{
+    fst_cell cell = {FST_NONE, 0, 0, 0, {0}};
+    return cell;
+}
+
+static inline fst_cell
+fst_bool(int value)
+{
+    fst_cell cell = {FST_BOOL, 0, 0, 0, {0}};
+    cell.integer = value != 0;
+    return cell;
+}
+
+static inline fst_cell
+fst_int(int64_t value)
+{
+    fst_cell cell = {FST_INT, 0, 0, 0, {0}};
+    cell.integer = value;
+    return cell;
+}
+
+static inline fst_cell
+fst_float(double value)
+{
+    fst_cell cell = {FST_FLOAT, 0, 0, 0, {0}};
+    cell.number = value;
+    return cell;
+}
+
+static inline fst_cell
+fst_str(const char *text, size_t size, int flags)
+{
+    fst_cell cell = {FST_STR, 0, 0, 0, {0}};
+    cell.flags = (uint8_t)flags;
+    cell.size = (uint32_t)size;
+    cell.text = text;
+    return cell;
+}
+
+static inline fst_cell
+fst_object(fst_type type, void *object)
+{
+    fst_cell cell = {FST_UNSET, 0, 0, 0, {0}};
+    cell.type = (uint8_t)type;
+    cell.object = object;
+    return cell;
+}
+
+/* ---------------------------------------------------------------- reading values */
+
+/* Whether a string of the record is ASCII without escapes. */
+static inline int
+fst_is_plain_string(const fst_machine *machine, const fst_value *value)
+{
+    return machine->marks == NULL
+        ? value->plain
+        : fst_is_plain_text(machine->marks, (const uint8_t *)value->text.start, value->text.size);
+}
+
+/* The value of the record as a cell; FST_UNSET where it is absent. */
+static inline fst_cell
+fst_cell_of(const fst_machine *machine, const fst_value *value)
+{
+    fst_cell cell = {FST_UNSET, 0, 0, 0, {0}};
+    cell.size = (uint32_t)value->text.size;
+    cell.text = value->text.start;
+    switch (value->kind) {
+    case FST_ABSENT:
+        break;
+    case FST_NULL:
+        cell.type = FST_NONE;
+        break;
+    case FST_FALSE:
+    case FST_TRUE:
+        return fst_bool(value->kind == FST_TRUE);
+    case FST_NUMBER:
+        cell.type = FST_NUMBER_TEXT;
+        break;
+    case FST_STRING:
+        if (fst_is_plain_string(machine, value)) {
+            cell.type = FST_STR;
+            cell.flags = FST_ASCII | FST_CLEAN;
+        } else {
+            cell.type = FST_STRING_TEXT;
+        }
+        break;
+    case FST_ARRAY:
+        cell.type = FST_ARRAY_TEXT;
+        break;
+    case FST_OBJECT:
+        cell.type = FST_OBJECT_TEXT;
+        break;
+    }
+    return cell;
+}
+
+/* Whether a str is ASCII; remembers it. */
+static inline int
+fst_is_ascii(fst_cell *str)
+{
+    if (!(str->flags & (FST_ASCII | FST_WIDE))) {
+        const char *at = str->text, *end = at + str->size;
+        uint64_t bits = 0;
+        for (; end - at >= 8; at += 8)
+            bits |= fst_load_eight(at);
+        for (; at < end; at++)
+            bits |= (uint64_t)(unsigned char)*at << 56;
+        str->flags |= bits & 0x8080808080808080u ? FST_WIDE : FST_ASCII;
+    }
+    return str->flags & FST_ASCII;
+}
+
+/* ---------------------------------------------------------------- functions */
+
+/* A function or method that programs call. `arguments` has a cell for each parameter, FST_UNSET
+ * for those that are not given; of a method the first one is its object. They may be settled in
+ * place. The result goes to `to`, which is none of them. */
+typedef fst_status (*fst_native)(fst_machine *machine, fst_cell *to, fst_cell *arguments);
+
+/* How a file lists its functions, as X(name, parameters, function): a method's name starts with a
+ * dot, a module's function has the module's name before it ("math.floor"), all others are
+ * builtins. `parameters` are names with commas between them, as Python has them; one that may be
+ * left out ends with '?', those behind '*' are given by name alone:
+ *
+ *     #define FST_STRING_FUNCTIONS(X) \
+ *         X(".split", "self,sep?,maxsplit?", fst_str_split) \
+ *         X("len", "obj", fst_len)
+ *
+ * A method is for all types that have it, which it distinguishes itself: ".get" of dicts and of
+ * nothing else, ".count" of strings and of lists. On a type that it does not know it returns
+ * FST_GIVE_BACK. */
+
+#endif
