@@ -14,7 +14,7 @@ fst_new_list(fst_machine *machine, size_t room)
     if (room > FST_LIST_MOST
         || (list = (fst_list *)fst_take(machine, sizeof *list)) == NULL)
         return NULL;
-    list->count = 0;
+    list->count = list->frozen = 0;
     list->room = (uint32_t)room;
     list->items = (fst_cell *)fst_take(machine, room * sizeof(fst_cell));
     return list->items == NULL ? NULL : list;

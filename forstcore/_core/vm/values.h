@@ -85,11 +85,15 @@ typedef struct fst_cell {
     };
 } fst_cell;
 
-/* A list or tuple. Constants of the program are lists, too; the compiler lets nobody change them. */
+/* A list or tuple.
+ *
+ * A frozen list or dict is a constant of the program, or was made of text of the record, of which
+ * other cells may have copies. Whoever would change one gives the record back. */
 typedef struct fst_list {
     fst_cell *items;
     uint32_t count;
     uint32_t room;
+    uint32_t frozen;
 } fst_list;
 
 typedef struct fst_range {
