@@ -34,6 +34,14 @@ typedef enum fst_status {
     FST_ZERO_DIVISION
 } fst_status;
 
+/* Returns what an operation returns that is not done. */
+#define FST_TRY(operation) \
+    do { \
+        const fst_status fst_tried = (operation); \
+        if (fst_tried != FST_DONE) \
+            return fst_tried; \
+    } while (0)
+
 typedef enum fst_type {
     FST_UNSET,          /* no value: an unbound variable, an argument that is not given */
     FST_NONE,
@@ -121,6 +129,7 @@ typedef struct fst_arena {
 } fst_arena;
 
 struct fst_program;
+struct fst_found;
 
 /* The state of a program that runs: one for each stream. */
 typedef struct fst_machine {
@@ -129,6 +138,7 @@ typedef struct fst_machine {
     fst_output *output;
     const fst_marks *marks;             /* of the text of the record; NULL for none */
     fst_cell *registers;
+    struct fst_found *found;            /* where the values at the program's paths are */
     fst_arena arena;
     int64_t fuel;                       /* steps left before the record is given back */
 } fst_machine;

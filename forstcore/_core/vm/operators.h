@@ -1,0 +1,223 @@
+/* operators.h: Python's operators, which choose by the types of their operands. */
+#ifndef FST_VM_OPERATORS_H
+#define FST_VM_OPERATORS_H
+
+#include "compare.h"
+#include "dates.h"
+#include "numbers.h"
+#include "opcodes.h"
+#include "sequences.h"
+#include "strings.h"
+
+FST_INLINE int
+fst_is_number(const fst_cell *cell)
+{
+    return cell->type == FST_INT || cell->type == FST_FLOAT || cell->type == FST_BOOL;
+}
+
+FST_INLINE int
+fst_is_sequence(const fst_cell *cell)
+{
+    return cell->type == FST_LIST || cell->type == FST_TUPLE;
+}
+
+FST_INLINE int
+fst_is_date(const fst_cell *cell)
+{
+    return cell->type >= FST_DATETIME && cell->type <= FST_TIMEDELTA;
+}
+
+/* The operators on anything but two numbers. */
+FST_COLD fst_status
+fst_operate_on_others(
+    fst_machine *machine, int code, fst_cell *to, fst_cell *left, fst_cell *right)
+{
+    FST_TRY(fst_shallow(machine, left));
+    FST_TRY(fst_shallow(machine, right));
+    switch (code) {
+    case FST_OP_ADD:
+        if (left->type == FST_STR && right->type == FST_STR)
+            return fst_str_concat(machine, to, left, right);
+        if (fst_is_sequence(left) && left->type == right->type)
+            return fst_concatenate(machine, to, left, right);
+        if (fst_is_date(left) && fst_is_date(right))
+            return fst_date_add(machine, to, left, right);
+        break;
+    case FST_OP_SUBTRACT:
+        if (fst_is_date(left) && fst_is_date(right))
+            return fst_date_subtract(machine, to, left, right);
+        if (left->type == FST_SET && right->type == FST_SET)
+            return fst_set_operation(machine, to, code, left, right);
+        break;
+    case FST_OP_MULTIPLY:
+        if (left->type == FST_STR && right->type == FST_INT)
+            return fst_str_repeat(machine, to, left, right);
+        if (fst_is_sequence(left) && right->type == FST_INT)
+            return fst_repeat(machine, to, left, right);
+        break;
+    case FST_OP_MODULO:
+        if (left->type == FST_STR)
+            return fst_percent(machine, to, left, right);
+        break;
+    case FST_OP_AND:
+    case FST_OP_OR:
+    case FST_OP_XOR:
+        if (left->type == FST_SET && right->type == FST_SET)
+            return fst_set_operation(machine, to, code, left, right);
+        if (code == FST_OP_OR && left->type == FST_DICT && right->type == FST_DICT)
+            return fst_dict_union(machine, to, left, right);
+        break;
+    default:
+        break;
+    }
+    return FST_GIVE_BACK;
+}
+
+FST_INLINE fst_status
+fst_operate(fst_machine *machine, int code, fst_cell *to, fst_cell *left, fst_cell *right)
+{
+    FST_TRY(fst_settle(machine, left));
+    FST_TRY(fst_settle(machine, right));
+    if (!fst_is_number(left) || !fst_is_number(right))
+        return fst_operate_on_others(machine, code, to, left, right);
+    switch (code) {
+    case FST_OP_ADD:
+        return fst_add(machine, to, left, right);
+    case FST_OP_SUBTRACT:
+        return fst_subtract(machine, to, left, right);
+    case FST_OP_MULTIPLY:
+        return fst_multiply(machine, to, left, right);
+    case FST_OP_DIVIDE:
+        return fst_true_divide(machine, to, left, right);
+    case FST_OP_FLOOR_DIVIDE:
+        return fst_floor_divide(machine, to, left, right);
+    case FST_OP_MODULO:
+        return fst_modulo(machine, to, left, right);
+    case FST_OP_POWER:
+        return fst_power(machine, to, left, right);
+    case FST_OP_AND:
+        return fst_and(machine, to, left, right);
+    case FST_OP_OR:
+        return fst_or(machine, to, left, right);
+    case FST_OP_XOR:
+        return fst_xor(machine, to, left, right);
+    case FST_OP_SHIFT_LEFT:
+        return fst_shift_left(machine, to, left, right);
+    case FST_OP_SHIFT_RIGHT:
+        return fst_shift_right(machine, to, left, right);
+    default:
+        return FST_GIVE_BACK;
+    }
+}
+
+FST_INLINE fst_status
+fst_operate_on_one(fst_machine *machine, int code, fst_cell *to, fst_cell *operand)
+{
+    FST_TRY(fst_settle(machine, operand));
+    if (!fst_is_number(operand))
+        return FST_GIVE_BACK;
+    switch (code) {
+    case FST_OP_NEGATE:
+        return fst_negate(machine, to, operand);
+    case FST_OP_POSITIVE:
+        return fst_positive(machine, to, operand);
+    default:
+        return fst_invert(machine, to, operand);
+    }
+}
+
+/* <, <=, >, >= of values that Python orders. */
+FST_INLINE fst_status
+fst_is_ordered(fst_machine *machine, int code, int *result, fst_cell *left, fst_cell *right)
+{
+    int order = 0;
+    FST_TRY(fst_settle(machine, left));
+    FST_TRY(fst_settle(machine, right));
+    if (left->type == FST_INT && right->type == FST_INT)
+        order = (left->integer > right->integer) - (left->integer < right->integer);
+    else
+        FST_TRY(fst_order(machine, left, right, &order));
+    switch (code) {
+    case FST_OP_LESS:
+        *result = order == -1;
+        break;
+    case FST_OP_LESS_EQUAL:
+        *result = order == -1 || order == 0;
+        break;
+    case FST_OP_GREATER:
+        *result = order == 1;
+        break;
+    default:
+        *result = order == 1 || order == 0;
+        break;
+    }
+    return FST_DONE;
+}
+
+FST_INLINE fst_status
+fst_is_equal(fst_machine *machine, int *result, fst_cell *left, fst_cell *right)
+{
+    FST_TRY(fst_settle(machine, left));
+    FST_TRY(fst_settle(machine, right));
+    if (left->type == FST_STR && right->type == FST_STR) {
+        *result = left->size == right->size && memcmp(left->text, right->text, left->size) == 0;
+        return FST_DONE;
+    }
+    if (left->type == FST_INT && right->type == FST_INT) {
+        *result = left->integer == right->integer;
+        return FST_DONE;
+    }
+    return fst_equal(machine, left, right, result);
+}
+
+/* `is`, of which one side is None, True or False. */
+FST_INLINE int
+fst_is_same(const fst_cell *left, const fst_cell *right)
+{
+    return left->type == right->type && (left->type == FST_NONE || left->integer == right->integer);
+}
+
+/* isinstance: a bool is an int, too. */
+FST_INLINE fst_status
+fst_is_a(fst_machine *machine, int *result, fst_cell *cell, int types)
+{
+    int is;
+    FST_TRY(fst_settle(machine, cell));
+    switch (cell->type) {
+    case FST_NONE:
+        is = FST_IS_NONE;
+        break;
+    case FST_BOOL:
+        is = FST_IS_BOOL | FST_IS_INT;
+        break;
+    case FST_INT:
+        is = FST_IS_INT;
+        break;
+    case FST_FLOAT:
+        is = FST_IS_FLOAT;
+        break;
+    case FST_STR:
+        is = FST_IS_STR;
+        break;
+    case FST_LIST:
+    case FST_ARRAY_TEXT:
+        is = FST_IS_LIST;
+        break;
+    case FST_TUPLE:
+        is = FST_IS_TUPLE;
+        break;
+    case FST_DICT:
+    case FST_OBJECT_TEXT:
+        is = FST_IS_DICT;
+        break;
+    case FST_SET:
+        is = FST_IS_SET;
+        break;
+    default:
+        return FST_GIVE_BACK;
+    }
+    *result = (is & types) != 0;
+    return FST_DONE;
+}
+
+#endif

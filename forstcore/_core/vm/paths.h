@@ -1,0 +1,76 @@
+/* paths.h: the values at the program's paths in the record. */
+#ifndef FST_VM_PATHS_H
+#define FST_VM_PATHS_H
+
+#include "program.h"
+
+/* The value at a path; absent if there is none. */
+FST_INLINE fst_value
+fst_value_at(fst_machine *machine, int path)
+{
+    const fst_found *found = &machine->found[path];
+    fst_value value;
+    if (found->shape == machine->record->shape && found->shape != 0 && found->place >= 0)
+        return machine->record->values[found->place];
+    machine->program->find(machine, path, &value);
+    return value;
+}
+
+/* The kind of what a path leads to, without the text. */
+FST_INLINE fst_kind
+fst_kind_at(fst_machine *machine, int path)
+{
+    return path < 0 ? FST_OBJECT : fst_value_at(machine, path).kind;
+}
+
+/* What Python raises for the subscript or the method `get` that ends a path with no value. */
+FST_COLD fst_status
+fst_why_absent(fst_machine *machine, int path, int is_get)
+{
+    const fst_names *names = &machine->program->paths[path];
+    const fst_kind kind = fst_kind_at(machine, names->parent);
+    if (kind == FST_ABSENT)
+        return fst_why_absent(machine, names->parent, 0);
+    if (kind == FST_OBJECT)
+        return FST_KEY_ERROR;
+    return is_get ? FST_ATTRIBUTE_ERROR : FST_TYPE_ERROR;
+}
+
+FST_INLINE fst_status
+fst_load(fst_machine *machine, fst_cell *to, int path)
+{
+    fst_value value = fst_value_at(machine, path);
+    if (value.kind == FST_ABSENT)
+        return fst_why_absent(machine, path, 0);
+    if (value.kind == FST_OBJECT && machine->marks != NULL) {
+        machine->program->complete(machine);
+        value = fst_value_at(machine, path);
+    }
+    *to = fst_cell_of(machine, &value);
+    return FST_DONE;
+}
+
+/* As `record[…].get(name, otherwise)`. */
+FST_INLINE fst_status
+fst_load_or(fst_machine *machine, fst_cell *to, int path, const fst_cell *otherwise)
+{
+    if (fst_value_at(machine, path).kind != FST_ABSENT)
+        return fst_load(machine, to, path);
+    if (fst_kind_at(machine, machine->program->paths[path].parent) != FST_OBJECT)
+        return fst_why_absent(machine, path, 1);
+    *to = *otherwise;
+    return FST_DONE;
+}
+
+/* As `name in record[…]`; of strings and lists that is another question. */
+FST_INLINE fst_status
+fst_has(fst_machine *machine, fst_cell *to, int path, int negated)
+{
+    const int has = fst_value_at(machine, path).kind != FST_ABSENT;
+    if (!has && fst_kind_at(machine, machine->program->paths[path].parent) != FST_OBJECT)
+        return FST_GIVE_BACK;
+    *to = fst_bool(has != negated);
+    return FST_DONE;
+}
+
+#endif
