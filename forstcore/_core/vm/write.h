@@ -1,0 +1,274 @@
+/* write.h: values as JSON, as a processor in Python writes them.
+ *
+ * Values of the record that are still text are written in canonical form, without being parsed. What
+ * Python refuses to write, such as NaN or a set, is given back. */
+#ifndef FST_VM_WRITE_H
+#define FST_VM_WRITE_H
+
+#include "dicts.h"
+
+enum {
+    FST_WRITE_MOST = 64,        /* containers of the program inside each other; more are given back */
+    FST_JSON_MOST = 500         /* of any kind, which Python functions may return */
+};
+
+/* ---------------------------------------------------------------- strings */
+
+#define FST_EACH_BYTE UINT64_C(0x0101010101010101)
+
+/* Sets the high bit of the first of eight bytes that JSON escapes: quotes, backslashes, control
+ * characters. Behind it others may be set, too. */
+FST_INLINE uint64_t
+fst_escaped_bytes(uint64_t bytes)
+{
+    const uint64_t quote = bytes ^ FST_EACH_BYTE * '"', slash = bytes ^ FST_EACH_BYTE * '\\';
+    const uint64_t found = (quote - FST_EACH_BYTE) | (slash - FST_EACH_BYTE)
+                           | (bytes - FST_EACH_BYTE * 0x20);
+    return found & ~bytes & FST_EACH_BYTE * 0x80;
+}
+
+/* Writes one byte of a string, escaped if need be; returns where to write on. */
+FST_INLINE char *
+fst_write_byte(char *to, unsigned char byte)
+{
+    static const char digits[] = "0123456789abcdef", letters[] = "btn\0fr"; /* of 8 to 13 */
+    if (byte >= 0x20 && byte != '"' && byte != '\\') {
+        *to = (char)byte;
+        return to + 1;
+    }
+    to[0] = '\\';
+    if (byte >= 0x20) {
+        to[1] = (char)byte;
+    } else if (byte >= 8 && byte <= 13 && byte != 11) {
+        to[1] = letters[byte - 8];
+    } else {
+        memcpy(to + 1, "u00", 3);
+        to[4] = digits[byte >> 4];
+        to[5] = digits[byte & 15];
+        return to + 6;
+    }
+    return to + 2;
+}
+
+/* Writes the text of a string in which something may have to be escaped, with its quotes. */
+FST_COLD fst_status
+fst_write_escaped(fst_output *output, const char *text, size_t size)
+{
+    enum { SLACK = 6 * 8 + 8 };
+    const char *end = text + size;
+    char *to;
+    if (!fst_room(output, (ptrdiff_t)size + SLACK))
+        return FST_NO_MEMORY;
+    to = output->at;
+    *to++ = '"';
+    while (text < end) {
+        const char *stop = end;
+        if (end - text >= 8) {
+            const uint64_t bytes = fst_load_eight(text);
+            fst_store_eight(to, bytes);
+            if (fst_escaped_bytes(bytes) == 0) {
+                text += 8;
+                to += 8;
+                continue;
+            }
+            stop = text + 8;
+        }
+        while (text < stop)
+            to = fst_write_byte(to, (unsigned char)*text++);
+        if (output->end - to < end - text + SLACK) {
+            output->at = to;
+            /* As much again as is left: the output must not be copied for each escape. */
+            if (!fst_room(output, 2 * (end - text) + SLACK))
+                return FST_NO_MEMORY;
+            to = output->at;
+        }
+    }
+    *to++ = '"';
+    output->at = to;
+    return FST_DONE;
+}
+
+FST_INLINE fst_status
+fst_write_str(fst_output *output, const fst_cell *str)
+{
+    char *at;
+    if (!(str->flags & FST_CLEAN))
+        return fst_write_escaped(output, str->text, str->size);
+    if (!fst_room(output, (ptrdiff_t)str->size + 2))
+        return FST_NO_MEMORY;
+    at = output->at;
+    *at++ = '"';
+    fst_copy(at, str->text, (ptrdiff_t)str->size);
+    at += str->size;
+    *at++ = '"';
+    output->at = at;
+    return FST_DONE;
+}
+
+/* ---------------------------------------------------------------- other values */
+
+/* Whether an array or object of the record has too many containers inside each other to stand in so
+ * many others. */
+FST_COLD int
+fst_is_too_deep(const fst_cell *cell, int outer)
+{
+    const char *at = cell->text, *end = at + cell->size;
+    int in_string = 0, depth = outer;
+    uint32_t brackets = 0, i;
+    for (i = 0; i < cell->size; i++)
+        brackets += (cell->text[i] | 0x20) == '{';      /* '[' becomes '{', too */
+    if (brackets <= (uint32_t)(FST_JSON_MOST - outer))
+        return 0;
+    for (; at < end; at++) {
+        if (in_string) {
+            if (*at == '\\')
+                at++;
+            else if (*at == '"')
+                in_string = 0;
+        } else if (*at == '"') {
+            in_string = 1;
+        } else if (*at == '[' || *at == '{') {
+            if (++depth > FST_JSON_MOST)
+                return 1;
+        } else if (*at == ']' || *at == '}') {
+            depth--;
+        }
+    }
+    return 0;
+}
+
+FST_INLINE fst_status
+fst_write_text(fst_machine *machine, const fst_cell *cell)
+{
+    fst_put_canonical(machine->record, machine->output, fst_value_of(cell));
+    return machine->output->failed ? FST_NO_MEMORY : FST_DONE;
+}
+
+FST_INLINE fst_status
+fst_write_literal(fst_output *output, const char *text, ptrdiff_t size)
+{
+    if (!fst_room(output, 8))
+        return FST_NO_MEMORY;
+    memcpy(output->at, text, (size_t)size);
+    output->at += size;
+    return FST_DONE;
+}
+
+/* Writes a value that is no container of the program, and stands in `outer` containers. */
+FST_INLINE fst_status
+fst_write_single(fst_machine *machine, const fst_cell *cell, int outer)
+{
+    fst_output *output = machine->output;
+    switch (cell->type) {
+    case FST_STR:
+        return fst_write_str(output, cell);
+    case FST_STRING_TEXT:
+    case FST_NUMBER_TEXT:
+        return fst_write_text(machine, cell);
+    case FST_INT:
+        if (!fst_room(output, FST_INTEGER_ROOM))
+            return FST_NO_MEMORY;
+        output->at = fst_write_integer(output->at, cell->integer);
+        return FST_DONE;
+    case FST_FLOAT:
+        if (cell->number - cell->number != 0)
+            return FST_GIVE_BACK;
+        if (!fst_room(output, FST_NUMBER_ROOM))
+            return FST_NO_MEMORY;
+        output->at = fst_write_number(output->at, cell->number);
+        return FST_DONE;
+    case FST_NONE:
+        return fst_write_literal(output, "null", 4);
+    case FST_BOOL:
+        return cell->integer ? fst_write_literal(output, "true", 4)
+                             : fst_write_literal(output, "false", 5);
+    case FST_ARRAY_TEXT:
+    case FST_OBJECT_TEXT:
+        if (cell->size > 2u * (uint32_t)(FST_JSON_MOST - outer) && fst_is_too_deep(cell, outer))
+            return FST_GIVE_BACK;
+        return fst_write_text(machine, cell);
+    default:
+        return FST_GIVE_BACK;
+    }
+}
+
+/* ---------------------------------------------------------------- containers */
+
+/* A list or dict that is being written. */
+typedef struct fst_written {
+    const fst_cell *container;
+    uint32_t place;             /* of the next item or entry */
+} fst_written;
+
+/* Writes what stands before the next value in a container: a comma, a name, or else the bracket at
+ * the end, where the value is NULL. */
+FST_INLINE fst_status
+fst_write_gap(fst_machine *machine, fst_written *written, const fst_cell **value)
+{
+    fst_output *output = machine->output;
+    const fst_entry *entry;
+    *value = NULL;
+    if (!fst_room(output, 8))
+        return FST_NO_MEMORY;
+    if (written->container->type != FST_DICT) {
+        const fst_list *list = (const fst_list *)written->container->object;
+        if (written->place == list->count) {
+            *output->at++ = ']';
+            return FST_DONE;
+        }
+        *output->at = ',';
+        output->at += written->place > 0;
+        *value = &list->items[written->place++];
+        return FST_DONE;
+    }
+    entry = fst_next_entry((const fst_dict *)written->container->object, &written->place);
+    if (entry == NULL) {
+        *output->at++ = '}';
+        return FST_DONE;
+    }
+    *value = &entry->value;
+    if (entry->key.type != FST_STR)
+        return FST_GIVE_BACK;
+    if (output->at[-1] != '{')      /* the first one may be behind entries that were deleted */
+        *output->at++ = ',';
+    FST_TRY(fst_write_str(output, &entry->key));
+    return fst_write_literal(output, ":", 1);
+}
+
+FST_COLD fst_status
+fst_write_container(fst_machine *machine, const fst_cell *cell)
+{
+    fst_written stack[FST_WRITE_MOST];
+    fst_output *output = machine->output;
+    int depth = 0;
+    for (;;) {
+        if (cell == NULL) {
+            if (--depth == 0)
+                return FST_DONE;
+        } else if (cell->type == FST_LIST || cell->type == FST_TUPLE || cell->type == FST_DICT) {
+            if (depth == FST_WRITE_MOST)
+                return FST_GIVE_BACK;
+            if (!fst_room(output, 1))
+                return FST_NO_MEMORY;
+            *output->at++ = cell->type == FST_DICT ? '{' : '[';
+            stack[depth].container = cell;
+            stack[depth++].place = 0;
+        } else {
+            FST_TRY(fst_write_single(machine, cell, depth));
+        }
+        FST_TRY(fst_write_gap(machine, &stack[depth - 1], &cell));
+        if (--machine->fuel < 0)
+            return FST_GIVE_BACK;
+    }
+}
+
+/* Writes a value to the machine's output. */
+FST_INLINE fst_status
+fst_write_value(fst_machine *machine, const fst_cell *cell)
+{
+    if (cell->type == FST_LIST || cell->type == FST_TUPLE || cell->type == FST_DICT)
+        return fst_write_container(machine, cell);
+    return fst_write_single(machine, cell, 0);
+}
+
+#endif
