@@ -23,6 +23,7 @@ cdef class RecordStream:
     cdef bint busy           # a call is in progress
     cdef bint finished
     cdef readonly Py_ssize_t taken
+    cdef readonly bint given_back
     cdef readonly long long bytes_in
     cdef readonly long long bytes_out
     cdef PyObject *out       # the bytes object being filled, NULL outside of a call

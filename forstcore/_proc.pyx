@@ -44,8 +44,17 @@ from forstcore._core.json cimport DEPTH_LIMIT, LF, NO_FAULT, bytes_ptr
 from forstcore._core.lines cimport PADDING, Batcher, LineSplitter, Tail, tail_append
 from forstcore._core.loop cimport run_lines
 from forstcore._core.native_processors cimport processor_of
+from forstcore._core.program cimport COMPILED, Program
 from forstcore._core.rejected cimport RejectedLines, drop_notes
-from forstcore._core.run cimport RESERVE, RUN_FULL, RUN_NO_MEMORY, SKIP, Run, has_many_notes
+from forstcore._core.run cimport (
+    RESERVE,
+    RUN_FULL,
+    RUN_GIVEN_BACK,
+    RUN_NO_MEMORY,
+    SKIP,
+    Run,
+    has_many_notes,
+)
 from forstcore._core.scan cimport fst_last_lf
 from forstcore._core.scan_path cimport current_path
 from forstcore.native cimport fst_output, fst_processor
@@ -141,8 +150,8 @@ cdef class RecordStream:
         first_line: number of the first line, from 1 to 2**62, for line numbers in errors when
             another stream processed the start of the input.
         filter: only matching records are processed; the others are counted.
-        processor: a native processor, as the capsule that forstcore.h describes; None for
-            the built-in one. It is called without the GIL.
+        processor: a native processor, as the capsule that forstcore.h describes, or a compiled
+            one, as `Program`; None for the built-in one. It is called without the GIL.
         growth: initial estimate of the output bytes per input byte, from 1 to 64. A low estimate
             costs copies, a high one memory.
         keep_rejected: whether `take_rejected` returns the rejected lines, for any value of
@@ -158,6 +167,9 @@ cdef class RecordStream:
         bytes_in: bytes fed.
         taken: bytes of the last chunk that were processed; less than all only after `feed_part`.
         bytes_out: bytes returned.
+        given_back: whether the last call stopped before a line whose record the compiled processor
+            gives back: it starts at `taken`, and is to be processed in Python. Then call
+            `skip_line`, and feed what comes behind it.
         failed: whether an error ended the stream (``on_error="fail"`` only).
 
     Raises:
@@ -210,11 +222,17 @@ cdef class RecordStream:
         return 0
 
     cdef int use_processor(self, object capsule) except -1:
-        cdef const fst_processor *processor = processor_of(capsule)
-        if processor.create != NULL:
-            self.run.state = processor.create()
-            if self.run.state == NULL:
-                raise MemoryError("the native processor could not make its state")
+        cdef const fst_processor *processor
+        if isinstance(capsule, Program):
+            processor = &COMPILED
+            self.run.state = (<Program>capsule).new_machine()
+        else:
+            processor = processor_of(capsule)
+            self.run.reads_members = capsule is not PASS_ON
+            if processor.create != NULL:
+                self.run.state = processor.create()
+                if self.run.state == NULL:
+                    raise MemoryError("the native processor could not make its state")
         self.capsule = capsule
         self.run.processor = processor
         self.run.output.grow = grow_call
@@ -252,6 +270,10 @@ cdef class RecordStream:
             As `feed`.
         """
         return self.take_from(chunk, most, False)
+
+    def skip_line(self):
+        """Count the next line, which a compiled processor gave back and somebody else processes."""
+        self.run.lines += 1
 
     def finish(self):
         """End the stream: process the tail, a last line without LF.
@@ -349,6 +371,7 @@ cdef class RecordStream:
             self.finished = last
             self.run.most = most
             self.run.most_notes = most_rejected
+            self.given_back = False
             self.open_output(size)
             self.consume(start, start + size, last)
             self.bytes_in += self.taken
@@ -409,6 +432,8 @@ cdef class RecordStream:
         tail_append(tail, start, stop - start)
         if ended:
             self.drive(tail.start, tail.start + tail.size, tail.start + tail.size + PADDING)
+            if self.given_back:
+                raise ValueError("a compiled processor has to be fed whole lines")
             tail.size = 0
         return 0
 
@@ -430,6 +455,7 @@ cdef class RecordStream:
                     status = run_lines(run)
         if status == RUN_NO_MEMORY or self.notes.failed:
             raise MemoryError()
+        self.given_back = status == RUN_GIVEN_BACK
         return 0
 
     cdef int open_output(self, Py_ssize_t size_in) except -1:

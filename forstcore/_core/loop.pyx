@@ -32,7 +32,7 @@ from forstcore._core.json cimport (
     value_end,
 )
 from forstcore._core.members cimport read_object
-from forstcore._core.native_processors cimport CALLS, pass_on
+from forstcore._core.native_processors cimport CALLS
 from forstcore._core.reader cimport (
     MANY_BYTES,
     MANY_LINES,
@@ -41,16 +41,19 @@ from forstcore._core.reader cimport (
     begin_marks,
     begin_records,
     end_records,
+    give_shape,
     go_on,
     list_members,
     marked_end,
     read_marked,
 )
 from forstcore._core.run cimport (
+    GIVEN_BACK,
     RESERVE,
     RUN_DONE,
     RUN_FAILED,
     RUN_FULL,
+    RUN_GIVEN_BACK,
     RUN_NO_MEMORY,
     Run,
 )
@@ -112,7 +115,7 @@ cdef inline int use_record(
         Fault *fault) noexcept nogil:
     """Filter and process the record that has been read from [line, lf), by its marks or not.
 
-    Results go to `run.output`. Returns why the record was refused, or 0.
+    Results go to `run.output`. Returns why the record was refused, GIVEN_BACK, or 0.
     """
     cdef fst_output *output = &run.output
     cdef Record record
@@ -128,14 +131,19 @@ cdef inline int use_record(
             run.filtered += 1
             return NO_FAULT
     if run.processor != NULL:
-        if marked and run.processor.process != pass_on:
+        if marked and run.reads_members:
             list_members(reader)
+        elif marked:
+            give_shape(reader)
         output.line = output.first = output.at
         output.results = 0
         status = run.processor.process(run.state, &reader.record, output)
         if status == FST_OK and output.at == output.line:
             run.results += output.results
             return NO_FAULT
+        if status == GIVEN_BACK:
+            output.at = output.first
+            return GIVEN_BACK
         return drop_results(output, status, line, fault)
     out = NULL
     if marked:
@@ -350,6 +358,10 @@ cdef int run_records(Run *run) noexcept nogil:
             if output.failed:
                 # Only the line is counted: there is no room for its result.
                 status = RUN_NO_MEMORY
+                break
+            if reason == GIVEN_BACK:
+                lines -= 1
+                status = RUN_GIVEN_BACK
                 break
         if reader.shapes != NULL:
             go_on(&reader)

@@ -165,7 +165,13 @@ cdef inline void go_on(RecordReader *reader) noexcept nogil:
         state.line += 1
 
 
-# ---------------------------------------------------------------- for native processors
+# ---------------------------------------------------------------- for processors
+
+cdef inline void give_shape(RecordReader *reader) noexcept nogil:
+    """Give access by paths to the record that `read_marked` has read."""
+    reader.record.shape = reader.shapes.number
+    reader.record.values = reader.shapes.reader.values
+
 
 cdef inline void list_members(RecordReader *reader) noexcept nogil:
     """Fill in the members of the record that `read_marked` has read."""
@@ -180,8 +186,7 @@ cdef inline void list_members(RecordReader *reader) noexcept nogil:
     cdef int count = 0
     cdef int i
     reader.record.more = 0
-    reader.record.shape = shapes.number
-    reader.record.values = shapes.reader.values
+    give_shape(reader)
     while True:
         gap = shapes.reader.gaps[count]
         count += 1

@@ -13,6 +13,10 @@ cdef enum:
     # end of a copy.
     RESERVE = 512
 
+cdef enum:
+    # What a compiled processor returns for a record that is for the function in Python.
+    GIVEN_BACK = 1 << 20
+
 cdef enum OnError:
     SKIP
     EMIT
@@ -23,6 +27,7 @@ cdef enum RunStatus:
     RUN_FULL                    # the output needs room before the line at `pos`
     RUN_FAILED                  # an error line was written and ends the stream
     RUN_NO_MEMORY               # no room for a native processor's results
+    RUN_GIVEN_BACK              # the line at `pos` is for the function in Python
 
 
 # The text of an error line up to the offset. It fits a hundred consecutive input lines, whose
@@ -54,6 +59,7 @@ cdef struct Run:
     long long lines_before   # lines of the input that went to an earlier stream
     const fst_processor *processor  # NULL for the built-in one
     void *state              # what the processor's `create` returned
+    bint reads_members       # whether the processor needs the members of a record, or paths alone
     fst_output output        # where a native processor writes
     const Program *filter    # NULL for none
     Visit *visits            # one for each node of the filter

@@ -27,6 +27,7 @@ LAYERS = (
     ("forstcore._core",),
     ("forstcore._proc",),
     ("forstcore._io", "forstcore.config", "forstcore.records", "forstcore._cancelling"),
+    ("forstcore.compiled",),
     ("forstcore.processors", "forstcore.retry"),
     ("forstcore.loading", "forstcore.engine", "forstcore.sources", "forstcore._client"),
     ("forstcore.client", "forstcore.cluster"),

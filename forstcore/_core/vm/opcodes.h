@@ -30,6 +30,8 @@
     X(HAS, "rpi")               /* whether a member exists; whether it is asked for its absence */ \
     /* Operators: to, left, right. */ \
     X(ADD, "rrr") \
+    X(ADD_IN_PLACE, "rrr")      /* += changes a list */ \
+    X(REFUSE_CONTAINER, "r--")  /* other operators might change one */ \
     X(SUBTRACT, "rrr") \
     X(MULTIPLY, "rrr") \
     X(DIVIDE, "rrr") \
@@ -96,6 +98,18 @@ enum {
     FST_OPCODES(FST_CODE)
 #undef FST_CODE
     FST_OPCODE_COUNT
+};
+
+static const char *const FST_OPCODE_NAMES[] = {
+#define FST_NAME(name, operands) #name,
+    FST_OPCODES(FST_NAME)
+#undef FST_NAME
+};
+
+static const char *const FST_OPCODE_OPERANDS[] = {
+#define FST_OPERANDS(name, operands) operands,
+    FST_OPCODES(FST_OPERANDS)
+#undef FST_OPERANDS
 };
 
 /* Bits for IS_A. */

@@ -2,12 +2,8 @@
 #ifndef FST_VM_OPERATORS_H
 #define FST_VM_OPERATORS_H
 
-#include "compare.h"
-#include "dates.h"
-#include "numbers.h"
 #include "opcodes.h"
-#include "sequences.h"
-#include "strings.h"
+#include "pending.h"
 
 FST_INLINE int
 fst_is_number(const fst_cell *cell)
@@ -86,7 +82,7 @@ fst_operate(fst_machine *machine, int code, fst_cell *to, fst_cell *left, fst_ce
     case FST_OP_SUBTRACT:
         return fst_subtract(machine, to, left, right);
     case FST_OP_MULTIPLY:
-        return fst_multiply(machine, to, left, right);
+        return fst_times(machine, to, left, right);
     case FST_OP_DIVIDE:
         return fst_true_divide(machine, to, left, right);
     case FST_OP_FLOOR_DIVIDE:
@@ -94,7 +90,7 @@ fst_operate(fst_machine *machine, int code, fst_cell *to, fst_cell *left, fst_ce
     case FST_OP_MODULO:
         return fst_modulo(machine, to, left, right);
     case FST_OP_POWER:
-        return fst_power(machine, to, left, right);
+        return fst_raise(machine, to, left, right);
     case FST_OP_AND:
         return fst_and(machine, to, left, right);
     case FST_OP_OR:
@@ -108,6 +104,26 @@ fst_operate(fst_machine *machine, int code, fst_cell *to, fst_cell *left, fst_ce
     default:
         return FST_GIVE_BACK;
     }
+}
+
+FST_INLINE int
+fst_is_container(const fst_cell *cell)
+{
+    return cell->type == FST_LIST || cell->type == FST_DICT || cell->type == FST_SET
+           || cell->type == FST_ARRAY_TEXT || cell->type == FST_OBJECT_TEXT;
+}
+
+/* `left += right`, which changes a list. */
+FST_INLINE fst_status
+fst_add_in_place(fst_machine *machine, fst_cell *to, fst_cell *left, fst_cell *right)
+{
+    if (!fst_is_container(left))
+        return fst_operate(machine, FST_OP_ADD, to, left, right);
+    if (left->type != FST_LIST || ((fst_list *)left->object)->frozen)
+        return FST_GIVE_BACK;
+    FST_TRY(fst_extend(machine, (fst_list *)left->object, right));
+    *to = *left;
+    return FST_DONE;
 }
 
 FST_INLINE fst_status

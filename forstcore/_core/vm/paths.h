@@ -37,12 +37,13 @@ fst_why_absent(fst_machine *machine, int path, int is_get)
 }
 
 FST_INLINE fst_status
-fst_load(fst_machine *machine, fst_cell *to, int path)
+fst_load_path(fst_machine *machine, fst_cell *to, int path)
 {
     fst_value value = fst_value_at(machine, path);
     if (value.kind == FST_ABSENT)
         return fst_why_absent(machine, path, 0);
-    if (value.kind == FST_OBJECT && machine->marks != NULL) {
+    if (value.kind == FST_OBJECT && !machine->complete) {
+        machine->complete = 1;
         machine->program->complete(machine);
         value = fst_value_at(machine, path);
     }
@@ -52,10 +53,10 @@ fst_load(fst_machine *machine, fst_cell *to, int path)
 
 /* As `record[…].get(name, otherwise)`. */
 FST_INLINE fst_status
-fst_load_or(fst_machine *machine, fst_cell *to, int path, const fst_cell *otherwise)
+fst_load_path_or(fst_machine *machine, fst_cell *to, int path, const fst_cell *otherwise)
 {
     if (fst_value_at(machine, path).kind != FST_ABSENT)
-        return fst_load(machine, to, path);
+        return fst_load_path(machine, to, path);
     if (fst_kind_at(machine, machine->program->paths[path].parent) != FST_OBJECT)
         return fst_why_absent(machine, path, 1);
     *to = *otherwise;

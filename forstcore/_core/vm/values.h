@@ -137,6 +137,7 @@ typedef struct fst_machine {
     const fst_record *record;
     fst_output *output;
     const fst_marks *marks;             /* of the text of the record; NULL for none */
+    int complete;                       /* whether the text of its objects is known */
     fst_cell *registers;
     struct fst_found *found;            /* where the values at the program's paths are */
     fst_arena arena;

@@ -1,0 +1,17 @@
+from collections.abc import Sequence
+from typing import Any, Final
+
+OPCODES: Final[dict[str, tuple[int, str]]]
+FUNCTIONS: Final[dict[str, tuple[int, str]]]
+
+class Program:
+    def __init__(
+        self,
+        code: Sequence[int],
+        constants: Sequence[Any],
+        paths: Sequence[tuple[str, ...]],
+        pieces: Sequence[bytes],
+        handlers: Sequence[tuple[int, int, int, int]],
+        registers: int,
+        variables: int,
+    ) -> None: ...

@@ -1,0 +1,445 @@
+# Compiled processors: the programs that forstcore.compiled makes of Python functions.
+#
+# A program runs like a native processor, without the GIL, for one record at a time; its loop is in
+# vm/run_program.h. What it is not sure of it gives back, to be processed by the function itself.
+
+from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+from forstcore._core.marks cimport fst_marks
+from forstcore._core.members cimport set_absent
+from forstcore._core.native_processors cimport CALLS
+from forstcore._core.reader cimport RecordReader, list_members
+from forstcore._core.run cimport GIVEN_BACK
+from forstcore._core.shapes cimport FST_RECORD, FST_START, Shapes, find_node
+from forstcore.native cimport (
+    FST_ABI,
+    FST_ABSENT,
+    FST_OK,
+    fst_find,
+    fst_output,
+    fst_processor,
+    fst_record,
+    fst_span,
+    fst_value,
+)
+
+cdef extern from "vm/run_program.h" nogil:
+    enum:
+        FST_DONE
+        FST_GIVE_BACK
+        FST_OPCODE_COUNT
+        FST_LIST
+        FST_TUPLE
+        FST_DICT
+        FST_SET
+
+    ctypedef struct fst_cell:
+        uint8_t type
+        void *object
+
+    ctypedef struct fst_arena:
+        pass
+
+    ctypedef struct fst_list:
+        uint32_t frozen
+
+    ctypedef struct fst_dict:
+        uint32_t frozen
+
+    ctypedef struct fst_found:
+        uint64_t shape
+        int count
+        int place
+
+    ctypedef struct fst_instruction:
+        uint16_t code
+        uint16_t a
+        uint16_t b
+        uint16_t c
+
+    ctypedef struct fst_names:
+        fst_span *names
+        int count
+        int parent
+
+    ctypedef struct fst_handler:
+        uint16_t start
+        uint16_t end
+        uint16_t target
+        uint16_t statuses
+
+    ctypedef int fst_status
+
+    ctypedef struct fst_machine:
+        const fst_program *program
+        const fst_record *record
+        fst_output *output
+        const fst_marks *marks
+        int complete
+        fst_cell *registers
+        fst_found *found
+        fst_arena arena
+
+    ctypedef fst_status (*fst_native)(fst_machine *, fst_cell *, fst_cell *) noexcept nogil
+
+    ctypedef struct fst_function:
+        const char *name
+        const char *parameters
+        fst_native call
+
+    ctypedef struct fst_program:
+        const fst_instruction *code
+        const fst_cell *constants
+        const fst_names *paths
+        const fst_span *pieces
+        const fst_handler *handlers
+        const fst_function *functions
+        int code_count
+        int constant_count
+        int path_count
+        int piece_count
+        int handler_count
+        int registers
+        int variables
+        void (*find)(fst_machine *, int, fst_value *) noexcept nogil
+        void (*complete)(fst_machine *) noexcept nogil
+
+    fst_status fst_run_program(fst_machine *) noexcept
+    void *fst_take(fst_machine *, size_t) noexcept
+    void fst_empty_arena(fst_arena *) noexcept
+    void fst_free_arena(fst_arena *) noexcept
+    fst_cell fst_none() noexcept
+    fst_cell fst_bool(int) noexcept
+    fst_cell fst_int(long long) noexcept
+    fst_cell fst_float(double) noexcept
+    fst_cell fst_str(const char *, size_t, int) noexcept
+    fst_cell fst_object(int, void *) noexcept
+    fst_list *fst_new_list(fst_machine *, size_t) noexcept
+    fst_status fst_append(fst_machine *, fst_list *, fst_cell) noexcept
+    fst_dict *fst_new_dict(fst_machine *, size_t) noexcept
+    fst_status fst_dict_set(fst_machine *, fst_dict *, fst_cell *, fst_cell *) noexcept
+
+cdef extern from "vm/functions.h" nogil:
+    int FST_FUNCTION_COUNT
+    const fst_function FST_FUNCTIONS[]
+
+cdef extern from "vm/opcodes.h" nogil:
+    const char *FST_OPCODE_NAMES[]
+    const char *FST_OPCODE_OPERANDS[]
+
+cdef enum:
+    MOST_OPERANDS = 0xFFFF      # instructions, registers and so on: operands have 16 bits
+    # A record that was not read by its shape may be nested too deeply for Python functions.
+    MOST_BRACKETS = 500
+
+
+OPCODES = {
+    FST_OPCODE_NAMES[i].decode(): (i, FST_OPCODE_OPERANDS[i].decode())
+    for i in range(FST_OPCODE_COUNT)
+}
+"""The number of each instruction, and the kinds of its operands; see vm/opcodes.h."""
+
+FUNCTIONS = {
+    FST_FUNCTIONS[i].name.decode(): (i, FST_FUNCTIONS[i].parameters.decode())
+    for i in range(FST_FUNCTION_COUNT)
+}
+"""The number and the parameters of each function that programs can call; see vm/values.h."""
+
+
+cdef class Program:
+    """A compiled processor, for `RecordStream`.
+
+    Args:
+        code: instructions, each a code and three operands, as one sequence of integers.
+        constants: None, bool, int, float, str, list, tuple, dict, set and frozenset of these.
+        paths: for each the names from the record down to a value.
+        pieces: parts of the text of results.
+        handlers: start, end and target of each handler, and the bits of the statuses it catches.
+        registers: number of registers.
+        variables: how many of them have no value at the start.
+
+    Raises:
+        ValueError: an operand is out of its range, or a constant cannot be one.
+
+    Thread-safety: immutable; each stream has its own machine.
+    """
+
+    def __cinit__(self, code, constants, paths, pieces, handlers, int registers, int variables):
+        cdef fst_program *program
+        cdef fst_cell *cells
+        cdef fst_names *names
+        cdef fst_span *spans
+        cdef fst_handler *caught
+        cdef fst_instruction *instructions
+        cdef dict numbers = {}
+        cdef Py_ssize_t i, k
+        self.constants = PyMem_RawCalloc(1, sizeof(fst_machine))
+        if self.constants == NULL:
+            raise MemoryError()
+        if max(len(code) // 4, len(constants), len(paths), len(pieces), registers) > MOST_OPERANDS:
+            raise ValueError("the function is too long")
+        check(code, {
+            "r": registers, "k": len(constants), "p": len(paths), "t": len(pieces),
+            "j": len(code) // 4, "f": FST_FUNCTION_COUNT, "n": registers + 1, "w": registers + 1,
+            "i": MOST_OPERANDS + 1, "-": 1,
+        })
+        if not 0 <= variables <= registers:
+            raise ValueError("there are more variables than registers")
+        program = <fst_program *>self.take(sizeof(fst_program))
+        self.program = program
+        program.find = find_value
+        program.complete = complete
+        program.functions = FST_FUNCTIONS
+        program.registers = registers
+        program.variables = variables
+        program.handler_count = len(handlers)
+        program.path_count = len(paths)
+        cells = <fst_cell *>self.take(len(constants) * sizeof(fst_cell))
+        program.constants = cells
+        for i, value in enumerate(constants):
+            cells[i] = cell_of(self, value)
+        names = <fst_names *>self.take(len(paths) * sizeof(fst_names))
+        program.paths = names
+        for i, path in enumerate(paths):
+            numbers[path] = i
+            names[i].count = len(path)
+            names[i].parent = numbers.get(path[:len(path) - 1], -1)
+            spans = <fst_span *>self.take(len(path) * sizeof(fst_span))
+            for k, name in enumerate(path):
+                spans[k] = text_of(self, name.encode())
+            names[i].names = spans
+        spans = <fst_span *>self.take(len(pieces) * sizeof(fst_span))
+        program.pieces = spans
+        for i, piece in enumerate(pieces):
+            spans[i] = text_of(self, piece)
+        caught = <fst_handler *>self.take(len(handlers) * sizeof(fst_handler))
+        program.handlers = caught
+        for i, (start, end, target, statuses) in enumerate(handlers):
+            if not 0 < target < len(code) // 4:
+                raise ValueError("a handler is out of the program")
+            caught[i].start, caught[i].end = start, end
+            caught[i].target, caught[i].statuses = target, statuses
+        instructions = <fst_instruction *>self.take(len(code) // 4 * sizeof(fst_instruction))
+        program.code = instructions
+        for i in range(len(code) // 4):
+            instructions[i].code = code[4 * i]
+            instructions[i].a, instructions[i].b = code[4 * i + 1], code[4 * i + 2]
+            instructions[i].c = code[4 * i + 3]
+
+    def __dealloc__(self):
+        if self.constants != NULL:
+            fst_free_arena(&(<fst_machine *>self.constants).arena)
+            PyMem_RawFree(self.constants)
+
+    cdef void *take(self, size_t size) except NULL:
+        """Return memory that lives as long as the program."""
+        cdef void *memory = fst_take(<fst_machine *>self.constants, max(size, <size_t>1))
+        if memory == NULL:
+            raise MemoryError()
+        return memory
+
+    cdef void *new_machine(self) except NULL:
+        cdef fst_program *program = <fst_program *>self.program
+        cdef size_t registers = program.registers * sizeof(fst_cell)
+        cdef size_t found = program.path_count * sizeof(fst_found)
+        cdef fst_machine *machine = <fst_machine *>PyMem_RawCalloc(
+            1, sizeof(fst_machine) + registers + found)
+        if machine == NULL:
+            raise MemoryError()
+        machine.program = program
+        machine.registers = <fst_cell *>(machine + 1)
+        machine.found = <fst_found *>(<char *>(machine + 1) + registers)
+        return machine
+
+
+# ---------------------------------------------------------------- constants
+
+cdef fst_span text_of(Program program, bytes text) except *:
+    """Keep a text, with bytes behind it that vectors may read."""
+    cdef fst_span span
+    cdef char *copy = <char *>program.take(len(text) + 64)
+    memcpy(copy, <const char *>text, len(text))
+    span.start = copy
+    span.size = len(text)
+    return span
+
+
+cdef fst_cell cell_of(Program program, object value) except *:
+    """Make a constant of a value."""
+    cdef fst_span span
+    if value is None:
+        return fst_none()
+    if value is True or value is False:
+        return fst_bool(value)
+    if type(value) is int:
+        if not -1 << 63 <= value < 1 << 63:
+            raise ValueError("an integer constant is beyond 64 bits")
+        return fst_int(value)
+    if type(value) is float:
+        return fst_float(value)
+    if type(value) is str:
+        span = text_of(program, value.encode())
+        return fst_str(span.start, span.size, 0)
+    if type(value) in (list, tuple):
+        return fst_object(
+            FST_LIST if type(value) is list else FST_TUPLE, list_of(program, value))
+    if type(value) in (dict, set, frozenset):
+        return fst_object(
+            FST_DICT if type(value) is dict else FST_SET, dict_of(program, value))
+    raise ValueError(f"a {type(value).__name__} cannot be a constant")
+
+
+cdef void *list_of(Program program, object value) except NULL:
+    cdef fst_machine *machine = <fst_machine *>program.constants
+    cdef fst_list *items = fst_new_list(machine, len(value))
+    if items == NULL:
+        raise MemoryError()
+    for item in value:
+        if fst_append(machine, items, cell_of(program, item)) != FST_DONE:
+            raise MemoryError()
+    items.frozen = 1
+    return items
+
+
+cdef void *dict_of(Program program, object value) except NULL:
+    cdef fst_machine *machine = <fst_machine *>program.constants
+    cdef fst_dict *members = fst_new_dict(machine, len(value))
+    cdef fst_cell key
+    cdef fst_cell member = fst_none()
+    if members == NULL:
+        raise MemoryError()
+    for name in value:
+        key = cell_of(program, name)
+        if type(value) is dict:
+            member = cell_of(program, value[name])
+        if fst_dict_set(machine, members, &key, &member) != FST_DONE:
+            raise ValueError(f"a constant has the key {name!r}")
+    members.frozen = 1
+    return members
+
+
+# ---------------------------------------------------------------- checking
+
+ENDS = {OPCODES[name][0] for name in ("RETURN", "FINISH", "JUMP", "GIVE_BACK", "RAISE")}
+KINDS = [operands for _, operands in OPCODES.values()]
+
+
+def check(code, limits):
+    """Check that no operand leads out of what the program has.
+
+    Args:
+        code: the instructions.
+        limits: for each kind of operand the number that it has to be below.
+
+    Raises:
+        ValueError: one does, or the program does not end.
+    """
+    for at in range(0, len(code), 4):
+        if not 0 <= code[at] < FST_OPCODE_COUNT:
+            raise ValueError(f"instruction {at // 4} is unknown")
+        operands = code[at + 1:at + 4]
+        for kind, operand in zip(KINDS[code[at]], operands, strict=True):
+            if not 0 <= operand < limits[kind]:
+                raise ValueError(f"instruction {at // 4} has an operand out of its range")
+        if needed_registers(code[at], operands) > limits["r"]:
+            raise ValueError(f"instruction {at // 4} needs registers that there are not")
+    if len(code) < 4 or code[len(code) - 4] not in ENDS:
+        raise ValueError("the program does not end")
+
+
+def needed_registers(code, operands):
+    """Return how many registers there must be for an instruction with several in a row."""
+    kinds = KINDS[code]
+    if "w" not in kinds:
+        return 0
+    first = operands[kinds.index("w")]
+    if code == OPCODES["CALL"][0]:
+        parameters = FST_FUNCTIONS[operands[1]].parameters.decode()
+        return first + len([each for each in parameters.split(",") if each not in ("", "*")])
+    if code == OPCODES["SLICE"][0]:
+        return first + 3
+    return first + operands[kinds.index("n")]
+
+
+# ---------------------------------------------------------------- running
+
+cdef void find_value(fst_machine *machine, int path, fst_value *value) noexcept nogil:
+    """Find the value at a path; remember where it is in records with this shape."""
+    cdef const fst_record *record = machine.record
+    cdef const Shapes *shapes
+    cdef const fst_names *names = &machine.program.paths[path]
+    cdef fst_found *found = &machine.found[path]
+    cdef int node = FST_RECORD
+    cdef int i = 0
+    if record.shape == 0:
+        value[0] = fst_find(record, names.names[0].start, names.names[0].size)
+        i = 1
+    else:
+        shapes = (<const RecordReader *>record).shapes
+        if found.shape == record.shape and found.count == shapes.count and found.place < 0:
+            set_absent(value)
+            return
+        while i < names.count and (node == FST_RECORD or not shapes.nodes[node].opaque):
+            node = find_node(
+                shapes, node, <const uint8_t *>names.names[i].start, names.names[i].size)
+            if node == FST_START:
+                found.place = -1
+                found.shape = record.shape
+                found.count = shapes.count
+                set_absent(value)
+                return
+            i += 1
+        value[0] = record.values[node]
+        if i == names.count:
+            found.place = node
+            found.shape = record.shape
+            return
+    while i < names.count and value.kind != FST_ABSENT:
+        CALLS.get(record, value, names.names[i].start, names.names[i].size, value)
+        i += 1
+
+
+cdef void complete(fst_machine *machine) noexcept nogil:
+    if machine.record.shape != 0:
+        list_members(<RecordReader *>machine.record)
+
+
+cdef bint may_be_too_deep(const fst_span *text) noexcept nogil:
+    """Whether a record has so many brackets that its depth might be too much for Python."""
+    cdef Py_ssize_t brackets = 0
+    cdef Py_ssize_t i
+    if text.size <= 2 * MOST_BRACKETS:
+        return False
+    for i in range(text.size):
+        brackets += text.start[i] == c'[' or text.start[i] == c'{'
+    return brackets > MOST_BRACKETS
+
+
+cdef int run_compiled(void *state, const fst_record *record, fst_output *output) noexcept nogil:
+    cdef fst_machine *machine = <fst_machine *>state
+    cdef int status
+    machine.record = record
+    machine.output = output
+    machine.complete = record.shape == 0
+    machine.marks = NULL
+    if record.shape != 0:
+        machine.marks = &(<const RecordReader *>record).shapes.reader.marks
+    elif may_be_too_deep(&record.text):
+        return GIVEN_BACK
+    status = fst_run_program(machine)
+    fst_empty_arena(&machine.arena)
+    return FST_OK if status == FST_DONE else GIVEN_BACK
+
+
+cdef void free_machine(void *state) noexcept nogil:
+    fst_free_arena(&(<fst_machine *>state).arena)
+    PyMem_RawFree(state)
+
+
+COMPILED.abi = FST_ABI
+COMPILED.size = sizeof(fst_processor)
+COMPILED.name = b"compiled"
+COMPILED.destroy = free_machine
+COMPILED.process = run_compiled

@@ -1,0 +1,85 @@
+/* pending.h: stands in for files that do not exist yet. */
+#ifndef FST_VM_PENDING_H
+#define FST_VM_PENDING_H
+#include "dicts.h"
+#define FST_PENDING3(n) FST_INLINE fst_status n(fst_machine *m, fst_cell *t, fst_cell *a) { (void)m; (void)t; (void)a; return FST_GIVE_BACK; }
+#define FST_PENDING4(n) FST_INLINE fst_status n(fst_machine *m, fst_cell *t, fst_cell *a, fst_cell *b) { (void)m; (void)t; (void)a; (void)b; return FST_GIVE_BACK; }
+#if __has_include("str_methods.h")
+#include "str_methods.h"
+#else
+#define FST_STRING_FUNCTIONS(X)
+FST_PENDING4(fst_str_concat)
+FST_PENDING4(fst_str_repeat)
+#endif
+#if __has_include("format.h")
+#include "format.h"
+#else
+FST_PENDING4(fst_percent)
+FST_INLINE fst_status fst_format(fst_machine *m, fst_cell *t, fst_cell *a, int c) { (void)m; (void)t; (void)a; (void)c; return FST_GIVE_BACK; }
+#endif
+#if __has_include("numbers.h")
+#include "numbers.h"
+#else
+#define FST_NUMBER_FUNCTIONS(X)
+FST_PENDING4(fst_add)
+FST_PENDING4(fst_subtract)
+FST_PENDING4(fst_times)
+FST_PENDING4(fst_true_divide)
+FST_PENDING4(fst_floor_divide)
+FST_PENDING4(fst_modulo)
+FST_PENDING4(fst_raise)
+FST_PENDING4(fst_and)
+FST_PENDING4(fst_or)
+FST_PENDING4(fst_xor)
+FST_PENDING4(fst_shift_left)
+FST_PENDING4(fst_shift_right)
+FST_PENDING3(fst_negate)
+FST_PENDING3(fst_positive)
+FST_PENDING3(fst_invert)
+#endif
+#if __has_include("mathematics.h")
+#include "mathematics.h"
+#else
+#define FST_MATH_FUNCTIONS(X)
+#endif
+#if __has_include("dates.h")
+#include "dates.h"
+#else
+#define FST_DATE_FUNCTIONS(X)
+FST_PENDING4(fst_date_add)
+FST_PENDING4(fst_date_subtract)
+#endif
+#if __has_include("patterns.h")
+#include "patterns.h"
+#else
+#define FST_PATTERN_FUNCTIONS(X)
+#endif
+#if __has_include("compare.h")
+#include "compare.h"
+#else
+FST_INLINE fst_status fst_equal(fst_machine *m, fst_cell *a, fst_cell *b, int *r) { (void)m; (void)a; (void)b; (void)r; return FST_GIVE_BACK; }
+FST_INLINE fst_status fst_order(fst_machine *m, fst_cell *a, fst_cell *b, int *r) { (void)m; (void)a; (void)b; (void)r; return FST_GIVE_BACK; }
+FST_INLINE fst_status fst_contains(fst_machine *m, fst_cell *a, fst_cell *b, int *r) { (void)m; (void)a; (void)b; (void)r; return FST_GIVE_BACK; }
+FST_INLINE fst_status fst_truth(fst_machine *m, fst_cell *a, int *r) { (void)m; if (a->type == FST_BOOL) { *r = (int)a->integer; return FST_DONE; } return FST_GIVE_BACK; }
+#endif
+#if __has_include("sequences.h")
+#include "sequences.h"
+#include "mappings.h"
+#include "iterate.h"
+#else
+#define FST_CONTAINER_FUNCTIONS(X)
+FST_PENDING4(fst_concatenate)
+FST_PENDING4(fst_repeat)
+FST_PENDING4(fst_dict_union)
+FST_PENDING4(fst_get_item)
+FST_PENDING4(fst_set_item)
+FST_PENDING4(fst_get_slice)
+FST_INLINE fst_status fst_set_operation(fst_machine *m, fst_cell *t, int c, fst_cell *a, fst_cell *b) { (void)m; (void)t; (void)c; (void)a; (void)b; return FST_GIVE_BACK; }
+FST_INLINE fst_status fst_delete_item(fst_machine *m, fst_cell *a, fst_cell *b) { (void)m; (void)a; (void)b; return FST_GIVE_BACK; }
+FST_INLINE fst_status fst_extend(fst_machine *m, fst_list *a, fst_cell *b) { (void)m; (void)a; (void)b; return FST_GIVE_BACK; }
+FST_INLINE fst_status fst_merge(fst_machine *m, fst_dict *a, fst_cell *b) { (void)m; (void)a; (void)b; return FST_GIVE_BACK; }
+FST_PENDING3(fst_iterate_cell)
+FST_INLINE fst_status fst_next_item(fst_machine *m, fst_cell *a, fst_cell *b, int *r) { (void)m; (void)a; (void)b; (void)r; return FST_GIVE_BACK; }
+FST_INLINE fst_status fst_unpack(fst_machine *m, fst_cell *a, fst_cell *b, int r) { (void)m; (void)a; (void)b; (void)r; return FST_GIVE_BACK; }
+#endif
+#endif

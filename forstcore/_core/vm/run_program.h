@@ -1,0 +1,327 @@
+/* run_program.h: the loop that runs a program for one record.
+ *
+ * It needs neither the GIL nor any object of Python. The loader has checked every operand. */
+#ifndef FST_VM_RUN_PROGRAM_H
+#define FST_VM_RUN_PROGRAM_H
+
+#include "pending.h"
+#include "operators.h"
+#include "paths.h"
+#include "program.h"
+#include "results.h"
+
+enum { FST_FUEL = 1 << 22 };    /* instructions and steps for one record */
+
+/* Where an exception goes on; 0 if no handler catches it (no handler is the first instruction). */
+FST_COLD int
+fst_find_handler(const fst_program *program, int at, fst_status status)
+{
+    int i;
+    for (i = 0; i < program->handler_count; i++) {
+        const fst_handler *handler = &program->handlers[i];
+        if (handler->start <= at && at < handler->end && (handler->statuses >> status & 1))
+            return handler->target;
+    }
+    return 0;
+}
+
+FST_INLINE fst_status
+fst_make_list(fst_machine *machine, fst_cell *to, fst_type type, const fst_cell *first, int count)
+{
+    fst_list *list = fst_new_list(machine, (size_t)count);
+    if (list == NULL)
+        return FST_NO_MEMORY;
+    memcpy(list->items, first, (size_t)count * sizeof *first);
+    list->count = (uint32_t)count;
+    *to = fst_object(type, list);
+    return FST_DONE;
+}
+
+FST_INLINE fst_status
+fst_make_set(fst_machine *machine, fst_cell *to, fst_cell *first, int count)
+{
+    fst_dict *set = fst_new_dict(machine, (size_t)count);
+    int i;
+    if (set == NULL)
+        return FST_NO_MEMORY;
+    for (i = 0; i < count; i++)
+        FST_TRY(fst_dict_set(machine, set, &first[i], NULL));
+    *to = fst_object(FST_SET, set);
+    return FST_DONE;
+}
+
+FST_INLINE fst_status
+fst_make_dict(fst_machine *machine, fst_cell *to, fst_cell *first, int count)
+{
+    fst_dict *dict = fst_new_dict(machine, (size_t)count / 2);
+    int i;
+    if (dict == NULL)
+        return FST_NO_MEMORY;
+    for (i = 0; i < count; i += 2)
+        FST_TRY(fst_dict_set(machine, dict, &first[i], &first[i + 1]));
+    *to = fst_object(FST_DICT, dict);
+    return FST_DONE;
+}
+
+FST_INLINE fst_status
+fst_join(fst_machine *machine, fst_cell *to, const fst_cell *first, int count)
+{
+    size_t size = 0;
+    int flags = FST_ASCII | FST_CLEAN, i;
+    char *text;
+    for (i = 0; i < count; i++)
+        size += first[i].size;
+    if (size > UINT32_MAX)
+        return FST_GIVE_BACK;
+    text = (char *)fst_take(machine, size + 16);
+    if (text == NULL)
+        return FST_NO_MEMORY;
+    to->type = FST_UNSET;
+    size = 0;
+    for (i = 0; i < count; i++) {
+        fst_copy(text + size, first[i].text, first[i].size);
+        size += first[i].size;
+        flags &= first[i].flags;
+    }
+    *to = fst_str(text, size, flags);
+    return FST_DONE;
+}
+
+FST_INLINE fst_status
+fst_put_piece(fst_machine *machine, const fst_span *piece)
+{
+    fst_output *output = machine->output;
+    char *at;
+    if (!fst_room(output, piece->size))
+        return FST_NO_MEMORY;
+    at = output->at;
+    fst_copy(at, piece->start, piece->size);
+    output->at = at + piece->size;
+    return FST_DONE;
+}
+
+/* Runs the program for the machine's record, and writes its results. */
+static fst_status
+fst_run_program(fst_machine *machine)
+{
+    const fst_program *program = machine->program;
+    const fst_instruction *code = program->code;
+    fst_cell *r = machine->registers;
+    fst_status status;
+    int at = 0, next, result = 0;
+
+    memset(r, 0, (size_t)program->variables * sizeof *r);   /* FST_UNSET */
+    machine->fuel = FST_FUEL;
+    for (;; at = next) {
+        const fst_instruction op = code[at];
+        next = at + 1;
+        status = FST_DONE;
+        switch (op.code) {
+        case FST_OP_CONSTANT:
+            r[op.a] = program->constants[op.b];
+            break;
+        case FST_OP_MOVE:
+            r[op.a] = r[op.b];
+            break;
+        case FST_OP_CHECK:
+            if (r[op.a].type == FST_UNSET)
+                status = FST_GIVE_BACK;
+            break;
+        case FST_OP_UNSET:
+            r[op.a].type = FST_UNSET;
+            break;
+
+        case FST_OP_RECORD:
+            r[op.a] = fst_str(machine->record->text.start, (size_t)machine->record->text.size, 0);
+            r[op.a].type = FST_OBJECT_TEXT;
+            break;
+        case FST_OP_THAW:
+            status = fst_thaw(machine, &r[op.a], op.b);
+            break;
+        case FST_OP_LOAD:
+            status = fst_load_path(machine, &r[op.a], op.b);
+            break;
+        case FST_OP_LOAD_OR:
+            status = fst_load_path_or(machine, &r[op.a], op.b, &r[op.c]);
+            break;
+        case FST_OP_REQUIRE:
+            if (fst_kind_at(machine, op.a) == FST_ABSENT)
+                status = fst_why_absent(machine, op.a, 0);
+            break;
+        case FST_OP_HAS:
+            status = fst_has(machine, &r[op.a], op.b, op.c);
+            break;
+
+        case FST_OP_ADD:
+        case FST_OP_SUBTRACT:
+        case FST_OP_MULTIPLY:
+        case FST_OP_DIVIDE:
+        case FST_OP_FLOOR_DIVIDE:
+        case FST_OP_MODULO:
+        case FST_OP_POWER:
+        case FST_OP_AND:
+        case FST_OP_OR:
+        case FST_OP_XOR:
+        case FST_OP_SHIFT_LEFT:
+        case FST_OP_SHIFT_RIGHT:
+            status = fst_operate(machine, op.code, &r[op.a], &r[op.b], &r[op.c]);
+            break;
+        case FST_OP_ADD_IN_PLACE:
+            status = fst_add_in_place(machine, &r[op.a], &r[op.b], &r[op.c]);
+            break;
+        case FST_OP_REFUSE_CONTAINER:
+            if (fst_is_container(&r[op.a]))
+                status = FST_GIVE_BACK;
+            break;
+        case FST_OP_NEGATE:
+        case FST_OP_POSITIVE:
+        case FST_OP_INVERT:
+            status = fst_operate_on_one(machine, op.code, &r[op.a], &r[op.b]);
+            break;
+        case FST_OP_NOT:
+            status = fst_truth(machine, &r[op.b], &result);
+            r[op.a] = fst_bool(!result);
+            break;
+        case FST_OP_TRUTH:
+            status = fst_truth(machine, &r[op.b], &result);
+            r[op.a] = fst_bool(result);
+            break;
+        case FST_OP_EQUAL:
+            status = fst_is_equal(machine, &result, &r[op.b], &r[op.c]);
+            r[op.a] = fst_bool(result);
+            break;
+        case FST_OP_NOT_EQUAL:
+            status = fst_is_equal(machine, &result, &r[op.b], &r[op.c]);
+            r[op.a] = fst_bool(!result);
+            break;
+        case FST_OP_LESS:
+        case FST_OP_LESS_EQUAL:
+        case FST_OP_GREATER:
+        case FST_OP_GREATER_EQUAL:
+            status = fst_is_ordered(machine, op.code, &result, &r[op.b], &r[op.c]);
+            r[op.a] = fst_bool(result);
+            break;
+        case FST_OP_IN:
+            status = fst_contains(machine, &r[op.c], &r[op.b], &result);
+            r[op.a] = fst_bool(result);
+            break;
+        case FST_OP_NOT_IN:
+            status = fst_contains(machine, &r[op.c], &r[op.b], &result);
+            r[op.a] = fst_bool(!result);
+            break;
+        case FST_OP_IS:
+            r[op.a] = fst_bool(fst_is_same(&r[op.b], &r[op.c]));
+            break;
+        case FST_OP_IS_NOT:
+            r[op.a] = fst_bool(!fst_is_same(&r[op.b], &r[op.c]));
+            break;
+        case FST_OP_IS_A:
+            status = fst_is_a(machine, &result, &r[op.b], op.c);
+            r[op.a] = fst_bool(result);
+            break;
+
+        case FST_OP_JUMP:
+            next = op.a;
+            if (next <= at && (machine->fuel -= at - next + 1) < 0)
+                status = FST_GIVE_BACK;
+            break;
+        case FST_OP_JUMP_IF:
+            status = fst_truth(machine, &r[op.a], &result);
+            if (result)
+                next = op.b;
+            break;
+        case FST_OP_JUMP_UNLESS:
+            status = fst_truth(machine, &r[op.a], &result);
+            if (!result)
+                next = op.b;
+            break;
+        case FST_OP_ITERATE:
+            status = fst_iterate_cell(machine, &r[op.a], &r[op.b]);
+            break;
+        case FST_OP_NEXT:
+            status = fst_next_item(machine, &r[op.b], &r[op.a], &result);
+            if (!result)
+                next = op.c;
+            break;
+        case FST_OP_UNPACK:
+            status = fst_unpack(machine, &r[op.a], &r[op.b], op.c);
+            break;
+        case FST_OP_RAISE:
+            status = (fst_status)op.a;
+            break;
+        case FST_OP_GIVE_BACK:
+            status = FST_GIVE_BACK;
+            break;
+
+        case FST_OP_LIST:
+            status = fst_make_list(machine, &r[op.a], FST_LIST, &r[op.b], op.c);
+            break;
+        case FST_OP_TUPLE:
+            status = fst_make_list(machine, &r[op.a], FST_TUPLE, &r[op.b], op.c);
+            break;
+        case FST_OP_SET:
+            status = fst_make_set(machine, &r[op.a], &r[op.b], op.c);
+            break;
+        case FST_OP_DICT:
+            status = fst_make_dict(machine, &r[op.a], &r[op.b], op.c);
+            break;
+        case FST_OP_APPEND:
+            status = fst_append(machine, (fst_list *)r[op.a].object, r[op.b]);
+            break;
+        case FST_OP_ADD_TO_SET:
+            status = fst_dict_set(machine, (fst_dict *)r[op.a].object, &r[op.b], NULL);
+            break;
+        case FST_OP_EXTEND:
+            status = fst_extend(machine, (fst_list *)r[op.a].object, &r[op.b]);
+            break;
+        case FST_OP_MERGE:
+            status = fst_merge(machine, (fst_dict *)r[op.a].object, &r[op.b]);
+            break;
+        case FST_OP_GET_ITEM:
+            status = fst_get_item(machine, &r[op.a], &r[op.b], &r[op.c]);
+            break;
+        case FST_OP_SET_ITEM:
+            status = fst_set_item(machine, &r[op.a], &r[op.b], &r[op.c]);
+            break;
+        case FST_OP_DELETE_ITEM:
+            status = fst_delete_item(machine, &r[op.a], &r[op.b]);
+            break;
+        case FST_OP_SLICE:
+            status = fst_get_slice(machine, &r[op.a], &r[op.b], &r[op.c]);
+            break;
+
+        case FST_OP_CALL:
+            status = program->functions[op.b].call(machine, &r[op.a], &r[op.c]);
+            break;
+        case FST_OP_FORMAT:
+            status = fst_format(machine, &r[op.a], &r[op.b], op.c);
+            break;
+        case FST_OP_JOIN:
+            status = fst_join(machine, &r[op.a], &r[op.b], op.c);
+            break;
+
+        case FST_OP_PUT:
+            status = fst_put_piece(machine, &program->pieces[op.a]);
+            break;
+        case FST_OP_WRITE:
+            status = fst_write_value(machine, &r[op.a]);
+            break;
+        case FST_OP_END:
+            fst_end(machine->output);
+            break;
+        case FST_OP_EMIT:
+            status = fst_emit(machine, &r[op.a]);
+            break;
+        case FST_OP_RETURN:
+            return fst_return(machine, &r[op.a]);
+        default:
+            return FST_DONE;
+        }
+        if (status != FST_DONE) {
+            if (status < 0 || (next = fst_find_handler(program, at, status)) == 0)
+                return status;
+        }
+    }
+}
+
+#endif

@@ -1,0 +1,142 @@
+"""The compiler: from a Python function that processes records to a program of the core.
+
+A function compiles if its usual way consists of what programs can do. What they are not sure of,
+for a single record, they leave to the function itself, so the results are always those of Python.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import types
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from forstcore._core.program import Program
+from forstcore.compiled.base import Changes, StartAgain
+from forstcore.compiled.remarks import NotCompiled, Remark, Unsupported
+from forstcore.compiled.scope import Origin, assigned_names
+from forstcore.compiled.source import FunctionSource
+from forstcore.compiled.statements import Statements
+
+__all__ = ["Compiled", "NotCompiled", "Remark", "compile_processor"]
+
+_MOST_STARTS = 5
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A function that has been compiled.
+
+    Attributes:
+        program: for `RecordStream`.
+        gives_back: places where records are given back to the function.
+
+    Thread-safety: immutable.
+    """
+
+    program: Program
+    gives_back: tuple[Remark, ...]
+
+
+def compile_processor(
+    function: Callable[..., Any], kind: str = "dict", takes: Any = dict
+) -> Compiled | NotCompiled:
+    """Compile a function that processes records.
+
+    Args:
+        function: a function that may be a processor.
+        kind: what it takes, as of `Processor`.
+        takes: its annotation.
+
+    Returns:
+        The program, or where and why there is none.
+
+    Thread-safety: may be called from any thread.
+    """
+    try:
+        source = _source_of(function, kind)
+    except Unsupported as error:
+        code = getattr(inspect.unwrap(function), "__code__", None)
+        file = code.co_filename if code else repr(function)
+        line = code.co_firstlineno if code else 1
+        return NotCompiled(file, line, 1, error.construct, error.advice)
+    changes: Changes | None = None
+    for _ in range(_MOST_STARTS):
+        compiler = _Compiler(source, changes)
+        try:
+            return Compiled(compiler.compile(), tuple(compiler.remarks))
+        except StartAgain as again:
+            changes = again.changes
+        except Unsupported as error:
+            remark = source.remark(error, NotCompiled)
+            assert isinstance(remark, NotCompiled)
+            return remark
+        except (ValueError, UnicodeEncodeError, RecursionError) as error:
+            return NotCompiled(source.file, source.first_line, 1, str(error))
+    return NotCompiled(source.file, source.first_line, 1, "how it changes the record is unclear")
+
+
+def _source_of(function: Callable[..., Any], kind: str) -> FunctionSource:
+    if kind != "dict":
+        raise Unsupported(None, f"a function that takes a {kind}")
+    if not isinstance(function, types.FunctionType):
+        raise Unsupported(None, f"a {type(function).__name__}", "use def")
+    if hasattr(function, "__wrapped__"):
+        raise Unsupported(None, "a decorator around the function")
+    source = FunctionSource(function)
+    if isinstance(source.node, ast.AsyncFunctionDef):
+        raise Unsupported(None, "an async function", "use def, if it need not wait")
+    return source
+
+
+class _Compiler(Statements):
+    def compile(self) -> Program:
+        """Return the program.
+
+        Raises:
+            Unsupported: the function cannot be compiled.
+            StartAgain: it has to be compiled with other `changes`.
+            ValueError: it is too long.
+        """
+        node = self.source.node
+        counts = assigned_names(node)
+        scope = self.scope
+        scope.locals = frozenset(counts)
+        scope.once = frozenset(name for name, count in counts.items() if count == 1)
+        self._take_parameters(node.args)
+        if isinstance(node, ast.Lambda):
+            self.do_return(node.body)
+        else:
+            assert isinstance(node, ast.FunctionDef)
+            self.is_generator = any(
+                isinstance(each, ast.Yield | ast.YieldFrom) for each in ast.walk(node)
+            )
+            self.block(node.body)
+        return self.code.finish()
+
+    def _take_parameters(self, parameters: ast.arguments) -> None:
+        names = [each.arg for each in (*parameters.posonlyargs, *parameters.args)]
+        if not names:
+            raise Unsupported(None, "a function without a parameter for the record")
+        function = self.source.function
+        defaults = dict(zip(reversed(names), reversed(function.__defaults__ or ()), strict=False))
+        defaults |= function.__kwdefaults__ or {}
+        self.record_name = names[0]
+        if names[0] in self.scope.once:
+            self.scope.paths[names[0]] = ()
+        else:
+            register = self.scope.registers[names[0]] = self.code.variable()
+            self.code.emit("RECORD", register)
+            self.scope.bound.add(names[0])
+            self.scope.origins[names[0]] = Origin.RECORD
+        for name in (*names[1:], *(each.arg for each in parameters.kwonlyargs)):
+            value = defaults.get(name)
+            if not (value is None or type(value) in (bool, int, float, str)):
+                raise Unsupported(None, f"the default of the parameter {name!r}")
+            register = self.scope.registers[name] = self.code.variable()
+            self.constant(value, register)
+            self.scope.bound.add(name)
+        if parameters.vararg or parameters.kwarg:
+            raise Unsupported(None, "a function that takes * or **")

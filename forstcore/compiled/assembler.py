@@ -1,0 +1,155 @@
+"""Putting a program together: instructions, registers, labels and what they refer to."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from forstcore._core.program import OPCODES, Program
+
+__all__ = ["Assembler", "Label", "Mark"]
+
+_TEMPORARIES = 1 << 20  # Temporary registers have numbers from here on until the program is whole.
+
+
+class Label:
+    """A place in the program that instructions jump to."""
+
+    def __init__(self) -> None:
+        self.at = -1
+
+
+class Mark(NamedTuple):
+    """A state of the assembler to return to."""
+
+    instructions: int
+    temporaries: int
+    handlers: int
+
+
+class Assembler:
+    """Collects the parts of a program.
+
+    Variables have registers of their own; temporaries are used again once `release` is called.
+    """
+
+    def __init__(self) -> None:
+        self._code: list[tuple[str, tuple[int | Label, ...]]] = []
+        self._constants: dict[Any, int] = {}
+        self._values: list[Any] = []
+        self._paths: dict[tuple[str, ...], int] = {}
+        self._pieces: dict[bytes, int] = {}
+        self._handlers: list[tuple[Label, Label, Label, int]] = []
+        self._variables = 0
+        self._temporaries = 0
+        self._most_temporaries = 0
+
+    # Registers.
+
+    def variable(self) -> int:
+        """Return a register that has no value when the program starts."""
+        self._variables += 1
+        return self._variables - 1
+
+    def temporary(self, count: int = 1) -> int:
+        """Return the first of `count` registers in a row."""
+        first = self._temporaries
+        self._temporaries += count
+        self._most_temporaries = max(self._most_temporaries, self._temporaries)
+        return _TEMPORARIES + first
+
+    def is_temporary(self, register: int) -> bool:
+        return register >= _TEMPORARIES
+
+    # What instructions refer to.
+
+    def constant(self, value: Any) -> int:
+        """Return the number of a constant."""
+        key = _key_of(value)
+        if key not in self._constants:
+            self._constants[key] = len(self._values)
+            self._values.append(value)
+        return self._constants[key]
+
+    def path(self, names: tuple[str, ...]) -> int:
+        """Return the number of a path; the paths that lead to it have lower ones."""
+        if len(names) > 1:
+            self.path(names[:-1])
+        return self._paths.setdefault(names, len(self._paths))
+
+    def piece(self, text: bytes) -> int:
+        return self._pieces.setdefault(text, len(self._pieces))
+
+    # Instructions.
+
+    def emit(self, name: str, *operands: int | Label) -> None:
+        self._code.append((name, operands))
+
+    def place(self, label: Label) -> None:
+        """Let a label be the next instruction."""
+        label.at = len(self._code)
+
+    def here(self) -> Label:
+        label = Label()
+        self.place(label)
+        return label
+
+    def handle(self, start: Label, end: Label, target: Label, statuses: int) -> None:
+        """Let exceptions from `start` to `end` go on at `target`; call it for inner ones first."""
+        self._handlers.append((start, end, target, statuses))
+
+    def mark(self) -> Mark:
+        return Mark(len(self._code), self._temporaries, len(self._handlers))
+
+    def undo(self, mark: Mark) -> None:
+        """Forget what has been emitted since."""
+        del self._code[mark.instructions :]
+        del self._handlers[mark.handlers :]
+        self._temporaries = mark.temporaries
+
+    def release(self, mark: Mark) -> None:
+        """Use the temporaries again that have been taken since."""
+        self._temporaries = mark.temporaries
+
+    def finish(self) -> Program:
+        """Return the program.
+
+        Raises:
+            ValueError: it is too long, or has a constant that cannot be one.
+        """
+        code: list[int] = []
+        for name, operands in [*self._code, ("FINISH", ())]:
+            number, kinds = OPCODES[name]
+            code.append(number)
+            for i, kind in enumerate(kinds):
+                operand = operands[i] if i < len(operands) else 0
+                code.append(self._resolved(operand, kind))
+        handlers = [
+            (start.at, end.at, target.at, statuses)
+            for start, end, target, statuses in self._handlers
+        ]
+        registers = self._variables + self._most_temporaries
+        if max(len(code) // 4, registers) > 0xFFFF:
+            raise ValueError("the function is too long")
+        return Program(
+            code,
+            self._values,
+            list(self._paths),
+            list(self._pieces),
+            handlers,
+            registers,
+            self._variables,
+        )
+
+    def _resolved(self, operand: int | Label, kind: str) -> int:
+        if isinstance(operand, Label):
+            return operand.at
+        if kind in "rw" and operand >= _TEMPORARIES:
+            return operand - _TEMPORARIES + self._variables
+        return operand
+
+
+def _key_of(value: Any) -> Any:
+    """Return what tells constants apart: 1, 1.0 and True are three, and so are 0.0 and -0.0."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return type(value), repr(value)
+    return "object", id(value)

@@ -1,0 +1,189 @@
+"""What all parts of the compiler share."""
+
+from __future__ import annotations
+
+import ast
+import types
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from forstcore.compiled.assembler import Assembler
+from forstcore.compiled.remarks import Remark, Unsupported
+from forstcore.compiled.scope import Origin, Path, Scope
+from forstcore.compiled.source import MISSING, FunctionSource
+from forstcore.compiled.tables import check_constant
+
+__all__ = ["Base", "Changes", "StartAgain"]
+
+
+class Changes:
+    """How the function changes the record: it is an object of its own from a statement on.
+
+    Attributes:
+        deep: whether parts of it are changed, too, and not the record alone.
+        early: whether it is one from the start of the function, not from the first change on.
+    """
+
+    def __init__(self, *, deep: bool, early: bool) -> None:
+        self.deep = deep
+        self.early = early
+
+
+class StartAgain(Exception):
+    """Raised when the compiler finds out too late how the function changes the record."""
+
+    def __init__(self, changes: Changes) -> None:
+        super().__init__()
+        self.changes = changes
+
+
+class Base:
+    """The state of the compiler, and the ways to get at names.
+
+    Args:
+        source: the function.
+        changes: how it changes the record, None if not at all.
+
+    Attributes:
+        code: the program so far.
+        scope: the variables at this place.
+        remarks: places where records are given back.
+    """
+
+    def __init__(self, source: FunctionSource, changes: Changes | None) -> None:
+        self.code = Assembler()
+        self.changes = changes
+        self.scope = Scope(source)
+        self.remarks: list[Remark] = []
+        self.record_name = ""
+        self.record_register: int | None = None  # once the record is an object of its own
+        self.copies_names = False  # whether a name may be assigned within the expression
+
+    @property
+    def source(self) -> FunctionSource:
+        return self.scope.source
+
+    @contextmanager
+    def temporaries(self) -> Iterator[None]:
+        """Use the temporary registers again that are taken meanwhile."""
+        mark = self.code.mark()
+        yield
+        self.code.release(mark)
+
+    # Expressions; see expressions.py.
+
+    def value(self, node: ast.expr) -> int:
+        """Emit what computes an expression; return the register of its value."""
+        raise NotImplementedError
+
+    def into(self, node: ast.expr, to: int) -> None:
+        """Emit what computes an expression into a register, which it may read before."""
+        raise NotImplementedError
+
+    # See statements.py and calls.py.
+
+    def assign(self, target: ast.expr, register: int, origin: Origin) -> None:
+        """Emit what assigns the value of a register."""
+        raise NotImplementedError
+
+    def call_native(
+        self,
+        node: ast.expr,
+        name: str,
+        arguments: list[ast.expr],
+        keywords: dict[str, ast.expr],
+        to: int,
+    ) -> None:
+        """Emit the call of a function of the runtime; see FUNCTIONS in program.pyx."""
+        raise NotImplementedError
+
+    # Names.
+
+    def path_of(self, node: ast.expr) -> Path | None:
+        """Return the path of an expression that is a value of the record as it came."""
+        if isinstance(node, ast.Name):
+            owner = self.scope.owner(node.id)
+            return None if owner is None else owner.paths.get(node.id)
+        if isinstance(node, ast.Subscript):
+            key = node.slice
+            if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                above = self.path_of(node.value)
+                return None if above is None else (*above, key.value)
+        return None
+
+    def static(self, node: ast.expr) -> Any:
+        """Return what an expression of names and attributes outside of the function refers to.
+
+        Returns:
+            MISSING if it begins with a local variable, or with nothing known.
+        """
+        if isinstance(node, ast.Name):
+            return MISSING if self.scope.owner(node.id) else self.source.value_of(node.id)
+        if isinstance(node, ast.Attribute):
+            owner = self.static(node.value)
+            if isinstance(owner, types.ModuleType | type):
+                return getattr(owner, node.attr, MISSING)
+        return MISSING
+
+    def constant_of(self, node: ast.Name) -> Any:
+        """Return the value of a name from outside of the function that is a constant.
+
+        Raises:
+            Unsupported: there is no such name, or it may change.
+        """
+        value = self.source.value_of(node.id)
+        if value is MISSING:
+            raise Unsupported(node, f"the name {node.id!r} is not defined")
+        check_constant(self.source, node, value)
+        return value
+
+    def origin_of(self, node: ast.expr) -> Origin:
+        """Return where the value of an expression comes from."""
+        match node:
+            case ast.Name():
+                if node.id == self.record_name and self.scope.outer is None:
+                    owner = self.scope.owner(node.id)
+                    if owner is not None and owner.depth == 0:
+                        return Origin.RECORD
+                owner = self.scope.owner(node.id)
+                if owner is None:
+                    return Origin.OTHER
+                if node.id in owner.paths:
+                    return Origin.INSIDE if owner.paths[node.id] else Origin.RECORD
+                return owner.origins.get(node.id, Origin.OTHER)
+            case ast.Subscript() | ast.NamedExpr():
+                inner = self.origin_of(node.value)
+                return Origin.OTHER if inner is Origin.OTHER else Origin.INSIDE
+            case ast.IfExp():
+                return self._either(node.body, node.orelse)
+            case ast.BoolOp():
+                return self._either(*node.values)
+            case ast.Call(func=ast.Attribute(value=value, attr=attr)) if attr in _PARTS:
+                inner = self.origin_of(value)
+                return Origin.OTHER if inner is Origin.OTHER else Origin.INSIDE
+            case ast.Call(func=ast.Name(id=name), args=args) if name in _KEEPERS:
+                return self._either(*args)
+        return Origin.OTHER
+
+    def _either(self, *nodes: ast.expr) -> Origin:
+        parts = [self.origin_of(each) for each in nodes]
+        return Origin.INSIDE if set(parts) - {Origin.OTHER} else Origin.OTHER
+
+
+_PARTS = frozenset({"get", "values", "items", "pop", "setdefault", "popitem", "copy"})
+_KEEPERS = frozenset(
+    {
+        "list",
+        "tuple",
+        "sorted",
+        "reversed",
+        "enumerate",
+        "zip",
+        "dict",
+        "filter",
+        "next",
+        "min",
+        "max",
+    }
+)

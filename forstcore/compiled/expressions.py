@@ -1,0 +1,358 @@
+"""Expressions: values, operators, conditions and displays."""
+
+from __future__ import annotations
+
+import ast
+import enum
+from typing import Any
+
+from forstcore.compiled.assembler import Label
+from forstcore.compiled.base import Base
+from forstcore.compiled.remarks import Unsupported
+from forstcore.compiled.source import MISSING
+from forstcore.compiled.tables import check_value
+
+__all__ = ["Expressions"]
+
+_BINARY: dict[type[ast.operator], str] = {
+    ast.Add: "ADD",
+    ast.Sub: "SUBTRACT",
+    ast.Mult: "MULTIPLY",
+    ast.Div: "DIVIDE",
+    ast.FloorDiv: "FLOOR_DIVIDE",
+    ast.Mod: "MODULO",
+    ast.Pow: "POWER",
+    ast.BitAnd: "AND",
+    ast.BitOr: "OR",
+    ast.BitXor: "XOR",
+    ast.LShift: "SHIFT_LEFT",
+    ast.RShift: "SHIFT_RIGHT",
+}
+_UNARY: dict[type[ast.unaryop], str] = {
+    ast.USub: "NEGATE",
+    ast.UAdd: "POSITIVE",
+    ast.Invert: "INVERT",
+    ast.Not: "NOT",
+}
+_COMPARE: dict[type[ast.cmpop], str] = {
+    ast.Eq: "EQUAL",
+    ast.NotEq: "NOT_EQUAL",
+    ast.Lt: "LESS",
+    ast.LtE: "LESS_EQUAL",
+    ast.Gt: "GREATER",
+    ast.GtE: "GREATER_EQUAL",
+    ast.In: "IN",
+    ast.NotIn: "NOT_IN",
+    ast.Is: "IS",
+    ast.IsNot: "IS_NOT",
+}
+_NAMES = {
+    ast.Await: "await",
+    ast.Yield: "yield within an expression",
+    ast.YieldFrom: "yield from within an expression",
+    ast.Lambda: "a lambda that is not called where it is written",
+    ast.GeneratorExp: "a generator that is kept",
+    ast.Starred: "* within this",
+}
+
+
+def operator_of(node: ast.BinOp | ast.AugAssign) -> str:
+    """Return the instruction for a binary operator.
+
+    Raises:
+        Unsupported: there is none.
+    """
+    try:
+        return _BINARY[type(node.op)]
+    except KeyError:
+        raise Unsupported(node, "this operator") from None
+
+
+class Expressions(Base):
+    """Compile expressions."""
+
+    def value(self, node: ast.expr) -> int:
+        if isinstance(node, ast.Name) and not self.copies_names:
+            owner = self.scope.owner(node.id)
+            if owner is not None and node.id not in owner.paths:
+                return self._variable(node)
+        to = self.code.temporary()
+        self.into(node, to)
+        return to
+
+    def into(self, node: ast.expr, to: int) -> None:
+        path = self.path_of(node)
+        if path is not None:
+            self._load(path, to)
+            return
+        method = getattr(self, f"_into_{type(node).__name__}", None)
+        if method is None:
+            raise Unsupported(node, _NAMES.get(type(node), type(node).__name__))
+        if self.code.is_temporary(to):
+            method(node, to)
+        else:
+            # The expression may read the variable.
+            with self.temporaries():
+                result = self.code.temporary()
+                method(node, result)
+                self.code.emit("MOVE", to, result)
+
+    def constant(self, value: Any, to: int | None = None) -> int:
+        """Emit what puts a constant into a register, by default a new one."""
+        register = self.code.temporary() if to is None else to
+        self.code.emit("CONSTANT", register, self.code.constant(value))
+        return register
+
+    def _load(self, path: tuple[str, ...], to: int) -> None:
+        if path:
+            self.code.emit("LOAD", to, self.code.path(path))
+        else:
+            self.code.emit("RECORD", to)
+
+    def _variable(self, node: ast.Name) -> int:
+        """Return the register of a variable, with a check where it may have no value."""
+        owner = self.scope.owner(node.id)
+        assert owner is not None
+        if node.id not in owner.registers:
+            owner.registers[node.id] = self.code.variable()
+        register = owner.registers[node.id]
+        if node.id not in owner.bound:
+            self.code.emit("CHECK", register)
+        return register
+
+    # Names and constants.
+
+    def _into_Name(self, node: ast.Name, to: int) -> None:
+        if self.scope.owner(node.id) is None:
+            self.constant(self.constant_of(node), to)
+        else:
+            self.code.emit("MOVE", to, self._variable(node))
+
+    def _into_Constant(self, node: ast.Constant, to: int) -> None:
+        if isinstance(node.value, bytes | complex) or node.value is ...:
+            raise Unsupported(node, f"a constant of type {type(node.value).__name__}")
+        self.constant(node.value, to)
+
+    def _into_NamedExpr(self, node: ast.NamedExpr, to: int) -> None:
+        self.into(node.value, to)
+        self.assign(node.target, to, self.origin_of(node.value))
+
+    def _into_Attribute(self, node: ast.Attribute, to: int) -> None:
+        value = self.static(node)
+        if value is not MISSING:
+            check_value(node, value)
+            self.constant(value, to)
+            return
+        owner = self.static(node.value)
+        if isinstance(owner, enum.Enum) and node.attr in ("value", "name"):
+            value = getattr(owner, node.attr)
+            check_value(node, value)
+            self.constant(value, to)
+            return
+        self.call_native(node, f"@{node.attr}", [node.value], {}, to)
+
+    # Operators.
+
+    def _into_BinOp(self, node: ast.BinOp, to: int) -> None:
+        name = operator_of(node)
+        with self.temporaries():
+            left = self.value(node.left)
+            right = self.value(node.right)
+            self.code.emit(name, to, left, right)
+
+    def _into_UnaryOp(self, node: ast.UnaryOp, to: int) -> None:
+        operand = node.operand
+        if isinstance(node.op, ast.USub) and isinstance(operand, ast.Constant):
+            number = operand.value
+            if isinstance(number, int | float) and not isinstance(number, bool):
+                self.constant(-number, to)
+                return
+        with self.temporaries():
+            self.code.emit(_UNARY[type(node.op)], to, self.value(operand))
+
+    def _into_BoolOp(self, node: ast.BoolOp, to: int) -> None:
+        jump = "JUMP_IF" if isinstance(node.op, ast.Or) else "JUMP_UNLESS"
+        end = Label()
+        for i, each in enumerate(node.values):
+            self.into(each, to)
+            if i < len(node.values) - 1:
+                self.code.emit(jump, to, end)
+        self.code.place(end)
+
+    def _into_IfExp(self, node: ast.IfExp, to: int) -> None:
+        otherwise, end = Label(), Label()
+        self.jump(node.test, otherwise, when=False)
+        self.into(node.body, to)
+        self.code.emit("JUMP", end)
+        self.code.place(otherwise)
+        self.into(node.orelse, to)
+        self.code.place(end)
+
+    def _into_Compare(self, node: ast.Compare, to: int) -> None:
+        end = Label()
+        with self.temporaries():
+            left = self.value(node.left)
+            for i, (operator, right_node) in enumerate(
+                zip(node.ops, node.comparators, strict=True)
+            ):
+                if i:
+                    self.code.emit("JUMP_UNLESS", to, end)
+                left = self._compare(node, left, operator, right_node, to, first=i == 0)
+        self.code.place(end)
+
+    def _compare(
+        self,
+        node: ast.Compare,
+        left: int,
+        operator: ast.cmpop,
+        right: ast.expr,
+        to: int,
+        *,
+        first: bool,
+    ) -> int:
+        name = _COMPARE[type(operator)]
+        if name in ("IS", "IS_NOT"):
+            sides = [right, node.left] if first else [right]
+            if not any(
+                isinstance(each, ast.Constant) and each.value in (None, True, False)
+                for each in sides
+            ):
+                raise Unsupported(node, "a comparison of identities", "compare values with ==")
+        if name in ("IN", "NOT_IN") and first and isinstance(node.left, ast.Constant):
+            path = self.path_of(right)
+            if path is not None and isinstance(node.left.value, str):
+                number = self.code.path((*path, node.left.value))
+                self.code.emit("HAS", to, number, int(name == "NOT_IN"))
+                return to
+        if name in ("IN", "NOT_IN") and isinstance(right, ast.Set | ast.List | ast.Tuple):
+            members = _constants_of(right)
+            if members is not None:
+                kind = set if isinstance(right, ast.Set) else tuple
+                register = self.constant(kind(members))
+                self.code.emit(name, to, left, register)
+                return register
+        register = self.value(right)
+        self.code.emit(name, to, left, register)
+        return register
+
+    # Conditions.
+
+    def jump(self, node: ast.expr, target: Label, *, when: bool) -> None:
+        """Emit a jump to `target` if an expression is true, or false; otherwise go on."""
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            self.jump(node.operand, target, when=not when)
+            return
+        if isinstance(node, ast.BoolOp):
+            is_any = isinstance(node.op, ast.Or)
+            if is_any is when:
+                for each in node.values:
+                    self.jump(each, target, when=when)
+            else:
+                skip = Label()
+                for each in node.values[:-1]:
+                    self.jump(each, skip, when=not when)
+                self.jump(node.values[-1], target, when=when)
+                self.code.place(skip)
+            return
+        with self.temporaries():
+            register = self.value(node)
+            self.code.emit("JUMP_IF" if when else "JUMP_UNLESS", register, target)
+
+    # Subscripts.
+
+    def _into_Subscript(self, node: ast.Subscript, to: int) -> None:
+        with self.temporaries():
+            container = self.value(node.value)
+            if isinstance(node.slice, ast.Slice):
+                first = self.code.temporary(3)
+                parts = (node.slice.lower, node.slice.upper, node.slice.step)
+                for i, part in enumerate(parts):
+                    if part is None:
+                        self.constant(None, first + i)
+                    else:
+                        self.into(part, first + i)
+                self.code.emit("SLICE", to, container, first)
+            else:
+                self.code.emit("GET_ITEM", to, container, self.value(node.slice))
+
+    # Displays.
+
+    def _into_List(self, node: ast.List, to: int) -> None:
+        self._sequence("LIST", node.elts, to)
+
+    def _into_Tuple(self, node: ast.Tuple, to: int) -> None:
+        members = _constants_of(node)
+        if members is not None:
+            self.constant(tuple(members), to)
+        elif any(isinstance(each, ast.Starred) for each in node.elts):
+            raise Unsupported(node, "* in a tuple", "use a list")
+        else:
+            self._sequence("TUPLE", node.elts, to)
+
+    def _into_Set(self, node: ast.Set, to: int) -> None:
+        self._sequence("SET", node.elts, to)
+
+    def _sequence(self, name: str, items: list[ast.expr], to: int) -> None:
+        plain = next((i for i, e in enumerate(items) if isinstance(e, ast.Starred)), len(items))
+        with self.temporaries():
+            first = self.code.temporary(max(plain, 1))
+            for i, each in enumerate(items[:plain]):
+                self.into(each, first + i)
+            self.code.emit(name, to, first, plain)
+        for each in items[plain:]:
+            if name != "LIST":
+                raise Unsupported(each, "* in a set")
+            with self.temporaries():
+                if isinstance(each, ast.Starred):
+                    self.code.emit("EXTEND", to, self.value(each.value))
+                else:
+                    self.code.emit("APPEND", to, self.value(each))
+
+    def _into_Dict(self, node: ast.Dict, to: int) -> None:
+        plain = next((i for i, key in enumerate(node.keys) if key is None), len(node.keys))
+        with self.temporaries():
+            first = self.code.temporary(max(2 * plain, 1))
+            for i in range(plain):
+                key = node.keys[i]
+                assert key is not None
+                self.into(key, first + 2 * i)
+                self.into(node.values[i], first + 2 * i + 1)
+            self.code.emit("DICT", to, first, 2 * plain)
+        for key, value in zip(node.keys[plain:], node.values[plain:], strict=True):
+            with self.temporaries():
+                if key is None:
+                    self.code.emit("MERGE", to, self.value(value))
+                else:
+                    register = self.value(key)
+                    self.code.emit("SET_ITEM", to, register, self.value(value))
+
+    def _into_JoinedStr(self, node: ast.JoinedStr, to: int) -> None:
+        with self.temporaries():
+            first = self.code.temporary(max(len(node.values), 1))
+            for i, part in enumerate(node.values):
+                if isinstance(part, ast.FormattedValue):
+                    self._format(part, first + i)
+                else:
+                    self.into(part, first + i)
+            self.code.emit("JOIN", to, first, len(node.values))
+
+    def _format(self, node: ast.FormattedValue, to: int) -> None:
+        with self.temporaries():
+            value = self.value(node.value)
+            if node.format_spec is None:
+                self.constant("", to)
+            else:
+                self.into(node.format_spec, to)
+            self.code.emit("FORMAT", to, value, max(node.conversion, 0))
+
+
+def _constants_of(node: ast.Set | ast.List | ast.Tuple) -> list[Any] | None:
+    """Return the elements of a display if all are constants."""
+    values = []
+    for each in node.elts:
+        if not isinstance(each, ast.Constant) or isinstance(each.value, bytes | complex):
+            return None
+        if each.value is ...:
+            return None
+        values.append(each.value)
+    return values

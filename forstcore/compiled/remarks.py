@@ -1,0 +1,51 @@
+"""What the compiler has to say of a function: why it does not compile, or where it gives back."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+__all__ = ["NotCompiled", "Remark", "Unsupported"]
+
+
+@dataclass(frozen=True)
+class Remark:
+    """A place in a function, and what stands in the way there.
+
+    Attributes:
+        file: path of the source file, or how Python calls it.
+        line, column: of the construct, counted from 1.
+        construct: what it is, for a message.
+        advice: what to write instead; may be empty.
+
+    Thread-safety: immutable.
+    """
+
+    file: str
+    line: int
+    column: int
+    construct: str
+    advice: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.file}:{self.line}:{self.column}: {self.construct}"
+        return f"{text}; {self.advice}" if self.advice else text
+
+
+class NotCompiled(Remark):
+    """Why a function was not compiled."""
+
+
+class Unsupported(Exception):
+    """Raised where the compiler meets what it does not compile.
+
+    Attributes:
+        node: the construct, None for the function as a whole.
+        construct, advice: as of a `Remark`.
+    """
+
+    def __init__(self, node: ast.AST | None, construct: str, advice: str = "") -> None:
+        super().__init__(construct)
+        self.node = node
+        self.construct = construct
+        self.advice = advice

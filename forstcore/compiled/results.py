@@ -1,0 +1,117 @@
+"""What a function returns or yields, written as lines while it runs."""
+
+from __future__ import annotations
+
+import ast
+
+from forstcore._io.json_lines import dump_line
+from forstcore.compiled.assembler import Label
+from forstcore.compiled.calls import Calls
+from forstcore.compiled.remarks import Unsupported
+
+__all__ = ["Results"]
+
+_Part = bytes | int
+"""A piece of a result's text, or the register of a value in it."""
+
+
+class Results(Calls):
+    """Compile returns and yields.
+
+    A dict that is written down where it is returned is never made: the text between its values is
+    known beforehand, and the values are written between these pieces.
+    """
+
+    is_generator = False
+
+    def do_return(self, value: ast.expr | None) -> None:
+        """Emit what ends the function with a value."""
+        if value is None or self.is_generator:
+            if value is not None:
+                self.value(value)
+            self.code.emit("FINISH")
+        elif isinstance(value, ast.Constant) and value.value is None:
+            self.code.emit("FINISH")
+        elif isinstance(value, ast.IfExp):
+            otherwise = Label()
+            self.jump(value.test, otherwise, when=False)
+            self.do_return(value.body)
+            self.code.place(otherwise)
+            self.do_return(value.orelse)
+        elif isinstance(value, ast.Dict):
+            self._write(value)
+            self.code.emit("FINISH")
+        elif isinstance(value, ast.List) and not any(
+            isinstance(each, ast.Starred) for each in value.elts
+        ):
+            self._write_all(value.elts)
+            self.code.emit("FINISH")
+        else:
+            with self.temporaries():
+                self.code.emit("RETURN", self.value(value))
+
+    def do_yield(self, node: ast.Yield | ast.YieldFrom) -> None:
+        """Emit what writes a result, or several."""
+        if isinstance(node, ast.YieldFrom):
+            raise Unsupported(node, "yield from", "use a loop")
+        if node.value is None:
+            raise Unsupported(node, "yield without a value")
+        self._write(node.value)
+
+    def _write_all(self, values: list[ast.expr]) -> None:
+        # All of them are evaluated first: writing one may not change another.
+        with self.temporaries():
+            parts = [self._parts(each) for each in values]
+            for each in parts:
+                self._emit(each)
+
+    def _write(self, value: ast.expr) -> None:
+        with self.temporaries():
+            self._emit(self._parts(value))
+
+    def _emit(self, parts: list[_Part]) -> None:
+        text = b""
+        for part in parts:
+            if isinstance(part, bytes):
+                text += part
+                continue
+            if text:
+                self.code.emit("PUT", self.code.piece(text))
+                text = b""
+            self.code.emit("WRITE", part)
+        if text:
+            self.code.emit("PUT", self.code.piece(text))
+        self.code.emit("END")
+
+    def _parts(self, node: ast.expr) -> list[_Part]:
+        """Emit what computes the values of a display; return the pieces of its text."""
+        if isinstance(node, ast.Dict):
+            names = [each.value for each in node.keys if isinstance(each, ast.Constant)]
+            plain = all(isinstance(name, str) for name in names)
+            if plain and len(names) == len(node.keys) == len(set(names)):
+                parts: list[_Part] = [b"{"]
+                for name, value in zip(names, node.values, strict=True):
+                    parts += [b"" if len(parts) == 1 else b",", _text_of(name), b":"]
+                    parts += self._parts(value)
+                return [*parts, b"}"]
+        if isinstance(node, ast.List) and not any(
+            isinstance(each, ast.Starred) for each in node.elts
+        ):
+            parts = [b"["]
+            for each in node.elts:
+                parts += [b"" if len(parts) == 1 else b",", *self._parts(each)]
+            return [*parts, b"]"]
+        if isinstance(node, ast.Constant) and isinstance(
+            node.value, str | bool | int | float | None
+        ):
+            try:
+                return [_text_of(node.value)]
+            except (TypeError, ValueError):
+                raise Unsupported(node, "a result that is no JSON") from None
+        register = self.code.temporary()
+        self.into(node, register)
+        return [register]
+
+
+def _text_of(value: object) -> bytes:
+    return dump_line(value).removesuffix(b"\n")

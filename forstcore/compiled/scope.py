@@ -1,0 +1,96 @@
+"""Local variables of a function while it is compiled, and what is known of them."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+from forstcore.compiled.assembler import Label
+from forstcore.compiled.source import FunctionSource
+
+__all__ = ["Origin", "Path", "Scope", "assigned_names"]
+
+Path = tuple[str, ...]
+
+
+class Origin(Enum):
+    """Where the value of an expression comes from, as far as changes to it matter."""
+
+    RECORD = auto()
+    """It is the record."""
+    INSIDE = auto()
+    """It may be a part of the record."""
+    OTHER = auto()
+
+
+@dataclass
+class Scope:
+    """The variables of a function, a comprehension or a lambda.
+
+    Attributes:
+        source: the function it belongs to.
+        outer: the scope around it, None for a function.
+        registers: of variables.
+        paths: variables that are no more than names for values of the record.
+        bound: variables that certainly have a value here.
+        origins: of the values of variables; those that are not in it are `Origin.OTHER`.
+        once: names that are assigned once in the whole function.
+        result, end: of a function that is inlined: the register of what it returns, and its end.
+        depth: how many functions are inlined around it.
+    """
+
+    source: FunctionSource
+    outer: Scope | None = None
+    registers: dict[str, int] = field(default_factory=dict)
+    paths: dict[str, Path] = field(default_factory=dict)
+    bound: set[str] = field(default_factory=set)
+    origins: dict[str, Origin] = field(default_factory=dict)
+    once: frozenset[str] = frozenset()
+    locals: frozenset[str] = frozenset()
+    result: int | None = None
+    end: Label | None = None
+    depth: int = 0
+
+    def owner(self, name: str) -> Scope | None:
+        """Return the scope that a name is a variable of; None if of none."""
+        scope: Scope | None = self
+        while scope is not None and name not in scope.locals:
+            scope = scope.outer
+        return scope
+
+
+def assigned_names(function: ast.AST) -> dict[str, int]:
+    """Count how often each local name of a function is assigned, parameters included."""
+    counts: dict[str, int] = {}
+
+    def add(name: str) -> None:
+        counts[name] = counts.get(name, 0) + 1
+
+    def visit(node: ast.AST) -> None:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                add(child.name)
+                continue
+            if isinstance(child, ast.Lambda):
+                continue
+            if isinstance(child, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+                # Its targets are variables of its own; what := assigns in it is not.
+                for inner in ast.walk(child):
+                    if isinstance(inner, ast.NamedExpr) and isinstance(inner.target, ast.Name):
+                        add(inner.target.id)
+                continue
+            if isinstance(child, ast.Name) and not isinstance(child.ctx, ast.Load):
+                add(child.id)
+            if isinstance(child, ast.AugAssign) and isinstance(child.target, ast.Name):
+                add(child.target.id)
+            if isinstance(child, ast.ExceptHandler) and child.name:
+                add(child.name)
+            if isinstance(child, ast.arg):
+                add(child.arg)
+            if isinstance(child, ast.MatchAs | ast.MatchStar) and child.name:
+                add(child.name)
+            visit(child)
+
+    visit(function)
+    return counts

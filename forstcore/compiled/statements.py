@@ -1,0 +1,474 @@
+"""Statements."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+from typing import Any
+
+from forstcore.compiled.assembler import Label
+from forstcore.compiled.base import Changes, StartAgain
+from forstcore.compiled.expressions import operator_of
+from forstcore.compiled.remarks import Unsupported
+from forstcore.compiled.results import Results
+from forstcore.compiled.scope import Origin
+from forstcore.compiled.source import MISSING
+from forstcore.compiled.tables import MUTATORS
+
+__all__ = ["Statements"]
+
+# The numbers of fst_status.
+_RAISED: dict[type, int] = {
+    KeyError: 1,
+    IndexError: 2,
+    ValueError: 3,
+    TypeError: 4,
+    AttributeError: 5,
+    ZeroDivisionError: 6,
+}
+
+
+class Statements(Results):
+    """Compile statements.
+
+    A statement that is not supported gives the record back, so that a function compiles whose
+    usual way is supported. Only if every record meets it, the function does not compile.
+    """
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._loops: list[tuple[Label, Label]] = []  # where continue and break lead to
+        self._branches = 0  # how many conditional statements are around this place
+        self._returned = False  # whether some records do not get to this place
+
+    def block(self, statements: list[ast.stmt]) -> None:
+        i = 0
+        while i < len(statements):
+            node = statements[i]
+            both = _returned_at_once(node, statements[i + 1 :])
+            i += 1
+            if both is not None:
+                node = both
+                i += 1
+            self._statement(node)
+            if isinstance(node, ast.Return | ast.Raise | ast.Continue | ast.Break):
+                return
+
+    def _statement(self, node: ast.stmt) -> None:
+        mark = self.code.mark()
+        self.copies_names = any(isinstance(each, ast.NamedExpr) for each in ast.walk(node))
+        self._take_over_record(node)
+        method = getattr(self, f"_do_{type(node).__name__}", None)
+        try:
+            if method is None:
+                raise Unsupported(node, f"the statement {_keyword_of(node)!r}")
+            method(node)
+        except Unsupported as error:
+            if error.node is None:
+                error.node = node
+            if not self._branches and not self._returned:
+                raise
+            self.code.undo(mark)
+            self.code.emit("GIVE_BACK")
+            self.remarks.append(self.source.remark(error))
+        self.code.release(mark)
+
+    # The record as an object of its own.
+
+    def _take_over_record(self, node: ast.stmt) -> None:
+        """Make the record an object of its own before the first statement that changes it."""
+        if self.changes is None or self.record_register is not None or self.scope.depth:
+            return
+        if not self.changes.early:
+            if not _changes_something(node):
+                return
+            if self._branches or self._inside_variables():
+                raise StartAgain(Changes(deep=self.changes.deep, early=True))
+        self.take_over_record()
+
+    def _inside_variables(self) -> bool:
+        return any(origin is Origin.INSIDE for origin in self.scope.origins.values())
+
+    def take_over_record(self) -> None:
+        """Emit what makes the record an object of its own; from here on it has no paths."""
+        register = self.record_register = self.code.variable()
+        self.code.emit("RECORD", register)
+        assert self.changes is not None
+        self.code.emit("THAW", register, int(self.changes.deep))
+        paths, self.scope.paths = self.scope.paths, {}
+        for name, path in paths.items():
+            origin = Origin.INSIDE if path else Origin.RECORD
+            if not path:
+                self.scope.registers[name] = register
+            else:
+                to = self.scope.registers[name] = self.code.variable()
+                self.code.emit("MOVE", to, register)
+                for key in path:
+                    with self.temporaries():
+                        part = self.code.temporary()
+                        self.code.emit("GET_ITEM", part, to, self.constant(key))
+                        self.code.emit("MOVE", to, part)
+            self.scope.origins[name] = origin
+            self.scope.bound.add(name)
+
+    # Assignments.
+
+    def _do_Assign(self, node: ast.Assign) -> None:
+        if isinstance(node.value, ast.GeneratorExp):
+            raise Unsupported(node.value, "a generator that is kept", "use a list: [… for … in …]")
+        if len(node.targets) == 1 and self._assign_path(node.targets[0], node.value):
+            return
+        origin = self.origin_of(node.value)
+        target = node.targets[0]
+        if len(node.targets) == 1:
+            match target, node.value:
+                case ast.Name(), value:
+                    self._assign_name(target, value, origin)
+                    return
+                case (ast.Tuple() | ast.List(), ast.Tuple()):
+                    if len(target.elts) == len(node.value.elts):
+                        self._assign_each(target.elts, node.value.elts)
+                        return
+        register = self.value(node.value)
+        for each in node.targets:
+            self.assign(each, register, origin)
+
+    def _assign_each(self, targets: list[ast.expr], values: list[ast.expr]) -> None:
+        rest = []
+        for target, value in zip(targets, values, strict=True):
+            if isinstance(target, ast.Starred):
+                raise Unsupported(target, "* in an assignment")
+            if not self._assign_path(target, value):
+                register = self.code.temporary()
+                self.into(value, register)
+                rest.append((target, register, self.origin_of(value)))
+        for target, register, origin in rest:
+            self.assign(target, register, origin)
+
+    def _assign_name(self, target: ast.Name, value: ast.expr, origin: Origin) -> None:
+        owner = self.scope.owner(target.id)
+        assert owner is not None
+        register = owner.registers.get(target.id)
+        if register is None:
+            register = self.code.variable()
+        self.into(value, register)
+        owner.registers[target.id] = register
+        owner.paths.pop(target.id, None)
+        owner.bound.add(target.id)
+        self._set_origin(owner.origins, target.id, origin)
+
+    def _assign_path(self, target: ast.expr, value: ast.expr) -> bool:
+        """Let a variable that is assigned once be a name for a path; return whether it is."""
+        path = self.path_of(value)
+        if path is None or not isinstance(target, ast.Name) or target.id not in self.scope.once:
+            return False
+        if self._branches or self._loops or target.id in self.scope.registers:
+            return False
+        if path:
+            self.code.emit("REQUIRE", self.code.path(path))
+        self.scope.paths[target.id] = path
+        return True
+
+    def assign(self, target: ast.expr, register: int, origin: Origin) -> None:
+        match target:
+            case ast.Name():
+                owner = self.scope.owner(target.id)
+                if owner is None:
+                    raise Unsupported(target, f"an assignment to the global {target.id!r}")
+                if target.id not in owner.registers:
+                    owner.registers[target.id] = self.code.variable()
+                self.code.emit("MOVE", owner.registers[target.id], register)
+                owner.paths.pop(target.id, None)
+                owner.bound.add(target.id)
+                self._set_origin(owner.origins, target.id, origin)
+            case ast.Tuple() | ast.List():
+                if any(isinstance(each, ast.Starred) for each in target.elts):
+                    raise Unsupported(target, "* in an assignment")
+                with self.temporaries():
+                    first = self.code.temporary(max(len(target.elts), 1))
+                    self.code.emit("UNPACK", register, first, len(target.elts))
+                    part = Origin.OTHER if origin is Origin.OTHER else Origin.INSIDE
+                    for i, each in enumerate(target.elts):
+                        self.assign(each, first + i, part)
+            case ast.Subscript():
+                self.change(target.value)
+                if isinstance(target.slice, ast.Slice):
+                    raise Unsupported(target, "an assignment to a slice")
+                with self.temporaries():
+                    container = self.value(target.value)
+                    self.code.emit("SET_ITEM", container, self.value(target.slice), register)
+            case _:
+                raise Unsupported(target, f"an assignment to {ast.unparse(target)}")
+
+    def _set_origin(self, origins: dict[str, Origin], name: str, origin: Origin) -> None:
+        # Another assignment may have been made on another way here.
+        if origin is not Origin.OTHER or name not in origins:
+            origins[name] = origin
+
+    def _do_AnnAssign(self, node: ast.AnnAssign) -> None:
+        if node.value is not None:
+            assign = ast.Assign([node.target], node.value)
+            self._do_Assign(ast.copy_location(assign, node))
+
+    def _do_AugAssign(self, node: ast.AugAssign) -> None:
+        name = operator_of(node)
+        match node.target:
+            case ast.Name():
+                left = self.value(node.target)
+                right = self.value(node.value)
+                self._in_place(name, left, right, node)
+            case ast.Subscript() if not isinstance(node.target.slice, ast.Slice):
+                self.change(node.target.value)
+                container = self.value(node.target.value)
+                key = self.code.temporary()
+                self.into(node.target.slice, key)
+                left = self.code.temporary()
+                self.code.emit("GET_ITEM", left, container, key)
+                result = self._operate_in_place(name, left, self.value(node.value))
+                self.code.emit("SET_ITEM", container, key, result)
+            case _:
+                raise Unsupported(node, f"an assignment to {ast.unparse(node.target)}")
+
+    def _in_place(self, name: str, left: int, right: int, node: ast.AugAssign) -> None:
+        self.assign(
+            node.target, self._operate_in_place(name, left, right), self.origin_of(node.target)
+        )
+
+    def _operate_in_place(self, name: str, left: int, right: int) -> int:
+        """Emit an operator that changes a list instead of making another one."""
+        result = self.code.temporary()
+        if name == "ADD":
+            self.code.emit("ADD_IN_PLACE", result, left, right)
+        else:
+            self.code.emit("REFUSE_CONTAINER", left)
+            self.code.emit(name, result, left, right)
+        return result
+
+    def _do_Delete(self, node: ast.Delete) -> None:
+        for target in node.targets:
+            match target:
+                case ast.Subscript() if not isinstance(target.slice, ast.Slice):
+                    self.change(target.value)
+                    container = self.value(target.value)
+                    self.code.emit("DELETE_ITEM", container, self.value(target.slice))
+                case _:
+                    raise Unsupported(target, f"del {ast.unparse(target)}")
+
+    # Control.
+
+    def _do_Expr(self, node: ast.Expr) -> None:
+        if isinstance(node.value, ast.Constant):
+            return
+        if isinstance(node.value, ast.Yield | ast.YieldFrom):
+            self.do_yield(node.value)
+            return
+        self.value(node.value)
+
+    def _do_Pass(self, node: ast.Pass) -> None:
+        pass
+
+    def _do_If(self, node: ast.If) -> None:
+        otherwise, end = Label(), Label()
+        self.jump(node.test, otherwise, when=False)
+        before = set(self.scope.bound)
+        self._branch(node.body)
+        bound = None if _leaves(node.body) else set(self.scope.bound)
+        if node.orelse:
+            if bound is not None:
+                self.code.emit("JUMP", end)
+            self.code.place(otherwise)
+            self.scope.bound = set(before)
+            self._branch(node.orelse)
+            if _leaves(node.orelse):
+                self.scope.bound = bound if bound is not None else before
+            elif bound is not None:
+                self.scope.bound &= bound
+            self.code.place(end)
+        else:
+            self.code.place(otherwise)
+            self.scope.bound = before if bound is None else before & bound
+
+    def _branch(self, statements: list[ast.stmt]) -> None:
+        self._branches += 1
+        try:
+            self.block(statements)
+        finally:
+            self._branches -= 1
+
+    def _do_For(self, node: ast.For) -> None:
+        origin = self.origin_of(node.iter)
+        iterable = self.value(node.iter)
+        iterator, item = self.code.variable(), self.code.temporary()
+        self.code.emit("ITERATE", iterator, iterable)
+        end, out = Label(), Label()
+        start = self.code.here()
+        before = set(self.scope.bound)
+        self.code.emit("NEXT", item, iterator, end)
+        part = Origin.OTHER if origin is Origin.OTHER else Origin.INSIDE
+        self.assign(node.target, item, part)
+        self._loop_body(node.body, start, out)
+        self.code.emit("JUMP", start)
+        self.code.place(end)
+        self.scope.bound = before
+        self._branch(node.orelse)
+        self.code.place(out)
+        self.scope.bound = before
+
+    def _do_While(self, node: ast.While) -> None:
+        end, out = Label(), Label()
+        start = self.code.here()
+        before = set(self.scope.bound)
+        self.jump(node.test, end, when=False)
+        self._loop_body(node.body, start, out)
+        self.code.emit("JUMP", start)
+        self.code.place(end)
+        self.scope.bound = before
+        self._branch(node.orelse)
+        self.code.place(out)
+        self.scope.bound = before
+
+    def _loop_body(self, statements: list[ast.stmt], start: Label, out: Label) -> None:
+        # A variable that the body assigns may have no value, or another origin, when it begins.
+        self._loops.append((start, out))
+        try:
+            self._branch(statements)
+        finally:
+            self._loops.pop()
+
+    def _do_Break(self, node: ast.Break) -> None:
+        self.code.emit("JUMP", self._loops[-1][1])
+
+    def _do_Continue(self, node: ast.Continue) -> None:
+        self.code.emit("JUMP", self._loops[-1][0])
+
+    def _do_Raise(self, node: ast.Raise) -> None:
+        status = self._status_of(node.exc)
+        if status is None:
+            self.code.emit("GIVE_BACK")
+        else:
+            self.code.emit("RAISE", status)
+        self._returned = True
+
+    def _status_of(self, raised: ast.expr | None) -> int | None:
+        """Return the status for what is raised; None if only Python can tell."""
+        if isinstance(raised, ast.Call):
+            if not all(isinstance(each, ast.Constant) for each in raised.args) or raised.keywords:
+                return None
+            raised = raised.func
+        kind = MISSING if raised is None else self.static(raised)
+        return _RAISED.get(kind) if isinstance(kind, type) else None
+
+    def _do_Assert(self, node: ast.Assert) -> None:
+        if __debug__:
+            end = Label()
+            self.jump(node.test, end, when=True)
+            self.code.emit("GIVE_BACK")
+            self.code.place(end)
+
+    def _do_Return(self, node: ast.Return) -> None:
+        if self.scope.result is not None:
+            if node.value is not None:
+                self.into(node.value, self.scope.result)
+            assert self.scope.end is not None
+            self.code.emit("JUMP", self.scope.end)
+            return
+        self.do_return(node.value)
+        self._returned = True
+
+    # Exceptions.
+
+    def _do_Try(self, node: ast.Try) -> None:
+        if node.finalbody:
+            raise Unsupported(node, "finally")
+        end = Label()
+        before = set(self.scope.bound)
+        start = self.code.here()
+        self._branch(node.body)
+        stop = self.code.here()
+        self._branch(node.orelse)
+        self.code.emit("JUMP", end)
+        after = set(self.scope.bound)
+        caught = 0
+        for handler in node.handlers:
+            self.scope.bound = set(before)
+            target = self.code.here()
+            statuses = self._statuses_of(handler) & ~caught
+            caught |= statuses
+            if handler.name and _reads(handler.body, handler.name):
+                self.code.emit("GIVE_BACK")
+                error = Unsupported(handler, "the text of an exception")
+                self.remarks.append(self.source.remark(error))
+            else:
+                self._branch(handler.body)
+                if not _leaves(handler.body):
+                    after &= self.scope.bound
+                self.code.emit("JUMP", end)
+            self.code.handle(start, stop, target, statuses)
+        self.code.place(end)
+        self.scope.bound = after
+
+    def _statuses_of(self, handler: ast.ExceptHandler) -> int:
+        """Return a bit for each status that a handler catches."""
+        everything = sum(1 << status for status in _RAISED.values())
+        if handler.type is None:
+            return everything
+        kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+        statuses = 0
+        for each in kinds:
+            kind = self.static(each)
+            if not (isinstance(kind, type) and issubclass(kind, BaseException)):
+                raise Unsupported(each, f"except {ast.unparse(each)}")
+            for raised, status in _RAISED.items():
+                if issubclass(raised, kind):
+                    statuses |= 1 << status
+        return statuses
+
+
+def _returned_at_once(node: ast.stmt, rest: list[ast.stmt]) -> ast.Return | None:
+    """Return the statement that does the same as an assignment whose name is then returned."""
+    if not (isinstance(node, ast.Assign) and len(node.targets) == 1 and rest):
+        return None
+    target, after = node.targets[0], rest[0]
+    if not (isinstance(after, ast.Return) and isinstance(after.value, ast.Name)):
+        return None
+    if not (isinstance(target, ast.Name) and target.id == after.value.id):
+        return None
+    if any(isinstance(each, ast.NamedExpr) for each in ast.walk(node.value)):
+        return None
+    return ast.copy_location(ast.Return(node.value), node)
+
+
+def _leaves(statements: list[ast.stmt]) -> bool:
+    """Whether nothing behind a block runs after it."""
+    if not statements:
+        return False
+    last = statements[-1]
+    if isinstance(last, ast.If):
+        return _leaves(last.body) and _leaves(last.orelse)
+    return isinstance(last, ast.Return | ast.Raise | ast.Continue | ast.Break)
+
+
+def _reads(statements: Iterable[ast.stmt], name: str) -> bool:
+    return any(
+        isinstance(node, ast.Name) and node.id == name
+        for statement in statements
+        for node in ast.walk(statement)
+    )
+
+
+def _changes_something(node: ast.stmt) -> bool:
+    """Whether a statement has what might change an object."""
+    for each in ast.walk(node):
+        if isinstance(each, ast.Subscript) and not isinstance(each.ctx, ast.Load):
+            return True
+        if isinstance(each, ast.AugAssign):
+            return True
+        if isinstance(each, ast.Attribute) and each.attr in MUTATORS:
+            return True
+        if isinstance(each, ast.Call) and isinstance(each.func, ast.Name):
+            return True  # It may be a function that changes what it is given.
+    return False
+
+
+def _keyword_of(node: ast.stmt) -> str:
+    return type(node).__name__.lower()

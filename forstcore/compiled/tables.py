@@ -1,0 +1,276 @@
+"""Values of a module that may be taken as constants of the program: those that nobody changes."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import sys
+import types
+import typing
+from typing import Any
+
+from forstcore.compiled.remarks import Unsupported
+from forstcore.compiled.source import FunctionSource
+
+__all__ = ["MUTATORS", "check_constant", "check_value"]
+
+MUTATORS = frozenset(
+    [
+        "append",
+        "extend",
+        "insert",
+        "pop",
+        "popitem",
+        "remove",
+        "clear",
+        "update",
+        "setdefault",
+        "sort",
+        "reverse",
+        "add",
+        "discard",
+        "difference_update",
+        "intersection_update",
+        "symmetric_difference_update",
+        "move_to_end",
+    ]
+)
+"""Methods that change the object they belong to."""
+
+_READERS = frozenset(
+    [
+        "get",
+        "items",
+        "keys",
+        "values",
+        "copy",
+        "index",
+        "count",
+        "union",
+        "intersection",
+        "difference",
+        "issubset",
+        "issuperset",
+        "isdisjoint",
+        "symmetric_difference",
+    ]
+)
+_PURE = frozenset(
+    [
+        "len",
+        "sorted",
+        "list",
+        "dict",
+        "set",
+        "tuple",
+        "frozenset",
+        "sum",
+        "min",
+        "max",
+        "any",
+        "all",
+        "enumerate",
+        "zip",
+        "iter",
+        "reversed",
+        "isinstance",
+        "str",
+        "repr",
+        "print",
+        "range",
+        "map",
+        "filter",
+        "next",
+        "bool",
+    ]
+)
+_MOST_ITEMS = 1_000_000
+
+
+def check_constant(source: FunctionSource, node: ast.Name, value: Any) -> None:
+    """Check that a value from outside of the function can be a constant.
+
+    Raises:
+        Unsupported: it may change, or is of a type that programs have no values of.
+    """
+    if _is_immutable(value):
+        if source.is_global(node.id) and _uses(source.function.__globals__).is_rebound(node.id):
+            raise Unsupported(
+                node,
+                f"{node.id!r} is assigned in a function of the module",
+                "pass it as a default of a parameter, or assign it once",
+            )
+        return
+    if not isinstance(value, dict | list | set):
+        raise Unsupported(node, f"{node.id!r} is a {type(value).__name__}")
+    if not _has_values(value, [0]):
+        raise Unsupported(node, f"{node.id!r} has values that are no JSON")
+    if _is_final(source, node.id):
+        return
+    advice = f"declare it Final if nobody changes it: {node.id}: Final = …"
+    if not source.is_global(node.id):
+        raise Unsupported(node, f"{node.id!r} may change", "make it a global of the module")
+    uses = _uses(source.function.__globals__)
+    if not uses.is_only_read(node.id):
+        raise Unsupported(node, f"{node.id!r} may change", advice)
+
+
+def check_value(node: ast.expr, value: Any) -> None:
+    """Check that an attribute of a module or class can be a constant.
+
+    Raises:
+        Unsupported: it is of a type that programs have no values of, or may change.
+    """
+    if not _is_immutable(value):
+        raise Unsupported(node, f"{ast.unparse(node)!r} is a {type(value).__name__}")
+
+
+def _is_immutable(value: Any) -> bool:
+    if isinstance(value, tuple | frozenset):
+        return all(_is_immutable(each) for each in value)
+    return value is None or type(value) in (bool, int, float, str)
+
+
+def _has_values(value: Any, count: list[int]) -> bool:
+    """Whether a constant consists of what programs have values of, and is not too large."""
+    count[0] += 1
+    if count[0] > _MOST_ITEMS:
+        return False
+    if type(value) is dict:
+        return all(_is_immutable(k) and _has_values(v, count) for k, v in value.items())
+    if type(value) in (list, tuple, set, frozenset):
+        return all(_has_values(each, count) for each in value)
+    return _is_immutable(value)
+
+
+def _is_final(source: FunctionSource, name: str) -> bool:
+    annotations = source.function.__globals__.get("__annotations__", {})
+    hint = annotations.get(name)
+    if isinstance(hint, str):
+        return hint.partition("[")[0].rpartition(".")[2] == "Final"
+    return hint is typing.Final or typing.get_origin(hint) is typing.Final
+
+
+class _Uses:
+    """How the names of a module are used in its source.
+
+    Args:
+        tree: the module; None if there is no source, and so nothing is known.
+    """
+
+    def __init__(self, tree: ast.Module | None) -> None:
+        self._known = tree is not None
+        self._parents: dict[ast.AST, ast.AST] = {}
+        self._names: dict[str, list[ast.Name]] = {}
+        self._changed: set[str] = set()
+        self._rebound: set[str] = set()
+        if tree is None:
+            return
+        for parent in ast.walk(tree):
+            for child in ast.iter_child_nodes(parent):
+                self._parents[child] = parent
+            if isinstance(parent, ast.Global):
+                self._rebound.update(parent.names)
+            if isinstance(parent, ast.Name):
+                self._names.setdefault(parent.id, []).append(parent)
+        for name, nodes in self._names.items():
+            if any(self._changes(node) for node in nodes):
+                self._changed.add(name)
+
+    def is_rebound(self, name: str) -> bool:
+        return name in self._rebound
+
+    def is_only_read(self, name: str) -> bool:
+        if not self._known or name in self._rebound or name in self._changed:
+            return False
+        return all(self._only_reads(node) for node in self._names.get(name, []))
+
+    def _top(self, node: ast.AST) -> ast.AST:
+        """Return the subscripts that begin with a name."""
+        parent = self._parents.get(node)
+        while isinstance(parent, ast.Subscript) and parent.value is node:
+            node, parent = parent, self._parents.get(parent)
+        return node
+
+    def _changes(self, node: ast.Name) -> bool:
+        """Whether the value of a name, or one in it, is changed here."""
+        top = self._top(node)
+        parent = self._parents.get(top)
+        if top is not node and isinstance(top, ast.Subscript):
+            if not isinstance(top.ctx, ast.Load):
+                return True
+            if isinstance(parent, ast.AugAssign) and parent.target is top:
+                return True
+        if isinstance(parent, ast.AugAssign) and parent.target is top:
+            return True
+        return isinstance(parent, ast.Attribute) and parent.attr in MUTATORS
+
+    def _only_reads(self, node: ast.Name) -> bool:
+        if isinstance(node.ctx, ast.Store):
+            return self._is_first_store(node)
+        top = self._top(node)
+        parent = self._parents.get(top)
+        match parent:
+            case ast.Attribute():
+                return parent.attr in _READERS
+            case ast.Call():
+                return isinstance(parent.func, ast.Name) and parent.func.id in _PURE
+            case ast.Assign() if len(parent.targets) == 1:
+                # A part of it gets another name, which must not change it, either.
+                target = parent.targets[0]
+                return isinstance(target, ast.Name) and target.id not in self._changed
+            case ast.Expr() | ast.Delete() | ast.Return() | ast.Yield():
+                return top is not node and not isinstance(parent, ast.Delete)
+            case ast.keyword() | ast.Dict():
+                return top is not node or (isinstance(parent, ast.Dict) and top in parent.values)
+        return isinstance(
+            parent,
+            ast.Compare
+            | ast.For
+            | ast.comprehension
+            | ast.Starred
+            | ast.FormattedValue
+            | ast.BinOp
+            | ast.BoolOp
+            | ast.IfExp
+            | ast.If
+            | ast.UnaryOp
+            | ast.Subscript,
+        )
+
+    def _is_first_store(self, node: ast.Name) -> bool:
+        """Whether a name is assigned here at the level of the module, and only here."""
+        parent = self._parents.get(node)
+        stores = [each for each in self._names[node.id] if isinstance(each.ctx, ast.Store)]
+        here = [each for each in stores if not self._is_local(each)]
+        return self._is_local(node) or (
+            len(here) == 1 and isinstance(parent, ast.Assign | ast.AnnAssign | ast.With | ast.Tuple)
+        )
+
+    def _is_local(self, node: ast.AST) -> bool:
+        """Whether a name that is stored belongs to a function."""
+        at: ast.AST | None = node
+        while at is not None:
+            if isinstance(at, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+                return True
+            at = self._parents.get(at)
+        return False
+
+
+def _uses(scope: dict[str, Any]) -> _Uses:
+    """Return how the module uses its names that has these globals."""
+    module = sys.modules.get(scope.get("__name__", ""))
+    if module is None or module.__dict__ is not scope:
+        module = None
+    return _uses_of(module)
+
+
+@functools.lru_cache(maxsize=64)
+def _uses_of(module: types.ModuleType | None) -> _Uses:
+    if module is None:
+        return _Uses(None)
+    try:
+        return _Uses(ast.parse(inspect.getsource(module)))
+    except (OSError, TypeError, SyntaxError):
+        return _Uses(None)
