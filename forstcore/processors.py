@@ -9,16 +9,16 @@ import typing
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
-from forstcore._io.line_reader import bounded, object_of
+from forstcore._io.line_reader import object_group_reader, object_of
 from forstcore._proc import RecordStream, parse_record
-from forstcore.errors import RecordError
 from forstcore.records import StreamingRecord
 
 __all__ = ["BUILT_IN", "REGISTRY", "Processor", "Registry", "as_processor", "processor"]
 
 Kind = Literal["native", "dict", "record", "typed"]
+GroupReader: TypeAlias = Callable[[int], Callable[[bytes], list[Any] | None] | None]
 T = TypeVar("T")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -44,6 +44,8 @@ class Processor:
         takes, gives: its input and output types, for documentation.
         doc: its docstring.
         place: where it is declared, for messages.
+        group_reader: returns, for the longest line to accept, a function that reads many lines at
+            once, or returns None if one has to be read on its own; None to read each alone.
 
     Thread-safety: immutable.
     """
@@ -57,6 +59,7 @@ class Processor:
     gives: str = "results"
     doc: str = ""
     place: str = ""
+    group_reader: GroupReader | None = None
 
 
 BUILT_IN = Processor(
@@ -195,7 +198,7 @@ def _of_function(function: Callable[..., Any], name: str) -> Processor:
     except Exception as error:
         raise TypeError(f"{where} has annotations that cannot be read: {error}") from error
     takes = hints.get(parameters[0].name, dict)
-    kind, decode = _decoder(takes, where)
+    kind, decode, group_reader = _decoders(takes, where)
     return Processor(
         name,
         kind,
@@ -206,15 +209,16 @@ def _of_function(function: Callable[..., Any], name: str) -> Processor:
         _text_of(hints["return"]) if "return" in hints else "results",
         inspect.getdoc(function) or "",
         place,
+        group_reader,
     )
 
 
-def _decoder(takes: Any, where: str) -> tuple[Kind, Callable[[bytes], Any]]:
-    """Return the kind of processor and the decoder that an annotation asks for."""
+def _decoders(takes: Any, where: str) -> tuple[Kind, Callable[[bytes], Any], GroupReader | None]:
+    """Return the kind of processor that an annotation asks for, and how its records are read."""
     if takes is StreamingRecord:
-        return "record", parse_record
+        return "record", parse_record, None
     if takes in (Any, object) or (typing.get_origin(takes) or takes) in _ANY_OBJECT:
-        return "dict", object_of
+        return "dict", object_of, object_group_reader
     has_fields = isinstance(takes, type) and hasattr(takes, "__struct_fields__")
     if not (dataclasses.is_dataclass(takes) or typing.is_typeddict(takes) or has_fields):
         raise TypeError(
@@ -222,25 +226,16 @@ def _decoder(takes: Any, where: str) -> tuple[Kind, Callable[[bytes], Any]]:
             "dataclass, a TypedDict or a msgspec Struct"
         )
     try:
-        import msgspec
+        from forstcore._io.typed_records import TypedRecords
     except ImportError:
         raise TypeError(
             f"{where} takes {_text_of(takes)}, which needs msgspec: pip install 'forstcore[typed]'"
         ) from None
     try:
-        msgspec.json.Decoder(takes)
+        records = TypedRecords(takes)
     except TypeError as error:
         raise TypeError(f"{where} takes {_text_of(takes)}, which cannot be: {error}") from error
-    convert, misfit = msgspec.convert, msgspec.ValidationError
-
-    def typed(line: bytes) -> Any:
-        value = object_of(line)
-        try:
-            return convert(value, takes)
-        except misfit as error:
-            raise RecordError("wrong_type", bounded(str(error)), 1, 0) from None
-
-    return "typed", typed
+    return "typed", records.read, records.group_reader
 
 
 def _text_of(hint: Any) -> str:

@@ -133,6 +133,29 @@ def count_lines(bytes lines not None, /):
     return fst_count_lf(start, start + len(lines))
 
 
+def end_of_lines(bytes lines not None, Py_ssize_t start, Py_ssize_t count, Py_ssize_t size, /):
+    """Return where up to `count` lines end that begin at `start`.
+
+    Args:
+        lines: whole lines.
+        start: where a line begins; not the end.
+        count: number of lines, at least 1.
+        size: bytes of these lines together; a single line may be longer.
+    """
+    cdef bytes_ptr first = <bytes_ptr>PyBytes_AS_STRING(lines)
+    cdef bytes_ptr end = first + len(lines)
+    cdef bytes_ptr p = first + start
+    cdef bytes_ptr limit = p + size
+    cdef bytes_ptr lf
+    cdef Py_ssize_t i
+    for i in range(count):
+        lf = <bytes_ptr>memchr(p, LF, end - p)
+        if lf == NULL or (i > 0 and lf >= limit):
+            break
+        p = lf + 1
+    return p - first
+
+
 cdef class Batcher:
     """Cut a stream of chunks into batches of whole lines.
 

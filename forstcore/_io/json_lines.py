@@ -1,7 +1,7 @@
 """Converting JSON lines to and from Python values.
 
-This uses orjson if it is installed, and `json` if not or where the two differ: values, bytes and
-errors are the same with and without orjson.
+Lines are read with orjson if it is installed, and with `json` if not or where the two differ; the
+core writes them, or `json` what is unusual. Values, bytes and errors are the same in all cases.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ import io
 import json
 import sys
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from forstcore._core.orjson_parity import depth_of, reader, reads_alike, writer
+from forstcore._core.orjson_parity import depth_of, group_reader, reader, reads_alike
+from forstcore._core.result_writer import ResultWriter
 from forstcore._proc import check_object
 from forstcore.errors import RecordError
 
@@ -25,7 +26,16 @@ try:
 except ImportError:  # It has no wheels for free-threaded Python.
     orjson = None  # type: ignore[assignment]
 
-__all__ = ["MOST_DEPTH", "dump_line", "dump_lines", "load_lines", "loads", "object_of"]
+__all__ = [
+    "MOST_DEPTH",
+    "dump_line",
+    "dump_lines",
+    "line_writer",
+    "load_lines",
+    "loads",
+    "object_of",
+    "objects_of",
+]
 
 MOST_DEPTH = 500
 """Maximum nesting of containers in values that Python functions receive or return."""
@@ -62,21 +72,34 @@ def _object_of(line: bytes) -> dict[str, Any]:
     return value
 
 
-def _dump_line(value: object) -> bytes:
-    return _dump(_builtins(value, 0)) + b"\n"
-
-
-def _dump(value: object) -> bytes:
-    return _encode(value).encode()
-
-
 object_of = reader(_object_of if orjson is None else orjson.loads, _object_of)
-dump_line = writer(_dump if orjson is None else orjson.dumps, _dump_line)
-_dump_once = dump_line
-if orjson is not None:
-    _dump_once = writer(orjson.dumps, _dump_line, orjson.OPT_APPEND_NEWLINE)
 # Needed for pickling: processors refer to this function by its qualified name.
 object_of.__module__, object_of.__qualname__ = __name__, "object_of"
+
+objects_of: Callable[[bytes, int], list[dict[str, Any]] | None] | None = None
+"""Reads many lines as objects, or returns None if one has to be read on its own.
+
+The second argument is the maximum length of a line. None without orjson, which alone is faster
+with many lines.
+"""
+if orjson is not None:
+    objects_of = group_reader(orjson.loads)
+
+
+def line_writer() -> ResultWriter:
+    """Return a writer of results as lines."""
+    return ResultWriter(_dump_any, _fields_of)
+
+
+def dump_line(value: object) -> bytes:
+    """Write a value as a line of JSON, with LF.
+
+    Raises:
+        TypeError, ValueError: a value in it cannot be written as JSON.
+    """
+    writer = line_writer()
+    writer.write(value)
+    return writer.take()
 
 
 def dump_lines(values: Iterable[object], file: io.BytesIO) -> None:
@@ -85,7 +108,12 @@ def dump_lines(values: Iterable[object], file: io.BytesIO) -> None:
     Raises:
         TypeError, ValueError: as `dump_line`.
     """
-    file.writelines(map(_dump_once, values))
+    writer = line_writer()
+    try:
+        for value in values:
+            writer.write(value)
+    finally:
+        file.write(writer.take())
 
 
 def load_lines(lines: bytes) -> list[Any]:
@@ -108,6 +136,30 @@ def load_lines(lines: bytes) -> list[Any]:
                 raise ValueError(f"not a line of JSON: {line[:200]!r}: {error}") from None
         raise
     return values
+
+
+def _dump_any(value: object) -> bytes:
+    return _encode(_builtins(value, 0)).encode() + b"\n"
+
+
+def _fields_of(kind: type) -> tuple[tuple[str, ...], bool] | None:
+    """Return the fields of a type whose values are objects of just these fields.
+
+    Returns:
+        Their names, and whether the type is a Struct; None for any other type.
+    """
+    if issubclass(kind, str | int | float | dict | list | tuple):
+        return None
+    if dataclasses.is_dataclass(kind):
+        return tuple(each.name for each in dataclasses.fields(kind)), False
+    msgspec = sys.modules.get("msgspec")
+    if msgspec and issubclass(kind, msgspec.Struct):
+        config = kind.__struct_config__  # type: ignore[attr-defined]
+        names: tuple[str, ...] = kind.__struct_fields__  # type: ignore[attr-defined]
+        is_plain = config.tag is None and not config.array_like and not config.omit_defaults
+        if is_plain and names == kind.__struct_encode_fields__:  # type: ignore[attr-defined]
+            return names, True
+    return None
 
 
 def _builtins(value: object, depth: int) -> object:

@@ -1,38 +1,40 @@
-"""Reading a line as a record or an error, and writing the return value of a processor as lines."""
+"""Reading lines as records or errors."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-from forstcore._io.json_lines import dump_line as dump
-from forstcore._io.json_lines import object_of
+from forstcore._io.json_lines import object_of, objects_of
 from forstcore.errors import RecordError
 
-__all__ = ["LineReader", "bounded", "dump", "dump_all", "error_line", "failure_of", "object_of"]
+__all__ = [
+    "LineReader",
+    "bounded",
+    "error_line",
+    "failure_of",
+    "object_group_reader",
+    "object_of",
+]
 
 _BOM = b"\xef\xbb\xbf"
 _SPACE = b" \t\r"
 _MESSAGE_SIZE = 300  # Bytes of an exception's text that go into an error line.
 
 
-def dump_all(result: object) -> list[bytes]:
-    """Write the return value of a processor as JSON lines.
+def object_group_reader(longest: int) -> Callable[[bytes], list[Any] | None] | None:
+    """Return a function that reads many lines as dicts, or None if it would not be faster.
+
+    The function returns None if one of the lines has to be read on its own.
 
     Args:
-        result: None for no result, a result, or an iterable of results.
-
-    Raises:
-        Exception: a result cannot be serialized, or the iterable raises.
+        longest: maximum length of a line in bytes, without LF.
     """
-    if type(result) is dict:
-        return [dump(result)]
-    if result is None:
-        return []
-    if isinstance(result, Iterable) and not isinstance(result, Mapping | str | bytes):
-        return [dump(each) for each in result]
-    return [dump(result)]
+    if objects_of is None:
+        return None
+    read = objects_of
+    return lambda lines: read(lines, longest)
 
 
 class LineReader:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from forstcore._io.line_reader import dump_all
+from forstcore._io.json_lines import line_writer
 from forstcore.engine.backlog import Backlog
 from forstcore.engine.runners import PythonRunner
 from forstcore.engine.sequencer import Job, Outcome
@@ -125,7 +125,9 @@ class AsyncPool:
     async def _process(self, job: Job, line: bytes, record: Any, outcome: Outcome) -> None:
         self._calls += 1
         try:
-            results = dump_all(await self._call(record))
+            results = await self._call(record)
+            writer = line_writer()
+            writer.write_results(results)
         except asyncio.CancelledError as error:
             if self._stopped:
                 raise
@@ -133,8 +135,8 @@ class AsyncPool:
         except (Exception, SystemExit) as error:
             outcome.output = self._runner.fail(outcome, error, job.number, line)
         else:
-            outcome.output = results[0] if len(results) == 1 else b"".join(results)
-            outcome.results = len(results)
+            outcome.results = writer.lines
+            outcome.output = writer.take()
             outcome.records = 1
         finally:
             self._calls -= 1
