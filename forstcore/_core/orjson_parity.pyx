@@ -135,8 +135,8 @@ def group_reader(loads, /):
     Args:
         loads: parses lines that all parsers treat alike.
     """
-    # The lines become an array, with this number between them, which no line can guess. So if all of
-    # them are in the array, with one value between two of them, that value is all of a line.
+    # The lines become an array, with this number between them, which no line can guess. So if the
+    # array has all of them, with one value between two, that value is all of a line.
     number = int.from_bytes(urandom(7), "big")
     cdef bytes separator = b",%d," % number
 
