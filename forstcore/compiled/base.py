@@ -58,6 +58,8 @@ class Base:
         self.remarks: list[Remark] = []
         self.record_name = ""
         self.record_register: int | None = None  # once the record is an object of its own
+        self.branches = 0  # conditional statements and loops around this place
+        self.returned = False  # whether some records do not get to this place
         self.copies_names = False  # whether a name may be assigned within the expression
 
     @property

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import ast
+import operator
 import re
 import types
 from collections.abc import Sequence
 from typing import Any
 
 from forstcore._core.program import FUNCTIONS
-from forstcore.compiled.assembler import Label
 from forstcore.compiled.base import Changes, StartAgain
-from forstcore.compiled.comprehensions import Comprehensions
+from forstcore.compiled.formats import joined_format
+from forstcore.compiled.inlining import Inlining
 from forstcore.compiled.remarks import Unsupported
-from forstcore.compiled.scope import Origin, Scope, assigned_names
-from forstcore.compiled.source import MISSING, FunctionSource, plain_function
+from forstcore.compiled.scope import Origin
+from forstcore.compiled.source import MISSING, plain_function
 from forstcore.compiled.tables import MUTATORS
 
 __all__ = ["Calls"]
 
-_MOST_DEPTH = 8  # Functions that are inlined in each other.
 _TYPES = {
     type(None): 1,
     bool: 2,
@@ -33,7 +33,7 @@ _TYPES = {
 }
 
 
-class Calls(Comprehensions):
+class Calls(Inlining):
     """Compile calls."""
 
     def _into_Call(self, node: ast.Call, to: int) -> None:
@@ -45,7 +45,10 @@ class Calls(Comprehensions):
         if any(isinstance(each, ast.Starred) for each in node.args):
             raise Unsupported(node, "* in a call")
         callee = self.static(node.func)
-        if callee is not MISSING:
+        local = self.local_function(node.func)
+        if local is not None:
+            self.inline(node, local, list(node.args), dict(keywords), to)
+        elif callee is not MISSING:
             self._call_static(node, callee, keywords, to)
         elif isinstance(node.func, ast.Attribute):
             self._call_method(node, node.func, keywords, to)
@@ -64,7 +67,7 @@ class Calls(Comprehensions):
             return
         function = plain_function(callee)
         if function is not None and function.__module__ != "re":
-            self._inline(node, function, keywords, to)
+            self.inline(node, self.global_function(node, function), node.args, keywords, to)
             return
         if (
             callee in (re.sub, re.search, re.match, re.fullmatch, re.split, re.findall)
@@ -147,9 +150,12 @@ class Calls(Comprehensions):
                 self._get(node, (*path, key.value), to)
                 return
         if name == "format" and isinstance(owner, ast.Constant):
-            raise Unsupported(node, "str.format", "use an f-string")
+            self.into(joined_format(node, owner, keywords), to)
+            return
+        if name == "sort" and "key" in keywords:
+            self.sort_in_place(node, owner, keywords, to)
+            return
         with self.temporaries():
-            # What a method changes must not be a copy.
             register = self.value(owner)
             self.call_native(node, f".{name}", [owner, *node.args], keywords, to, first=register)
 
@@ -170,6 +176,45 @@ class Calls(Comprehensions):
     ) -> None:
         raise Unsupported(node, "a regular expression")
 
+    # Functions that are handed over.
+
+    def apply(self, node: ast.expr, argument: int, to: int) -> None:
+        """Emit the call of a function that is an argument itself, as of `key=`.
+
+        Args:
+            node: the function.
+            argument: register of what it is called with.
+            to: register of the result.
+        """
+        local = self.local_function(node)
+        if local is not None:
+            self.inline(node, local, [argument], {}, to)
+            return
+        if isinstance(node, ast.Call) and self.static(node.func) is operator.itemgetter:
+            self._get_items(node, argument, to)
+            return
+        callee = self.static(node)
+        function = None if callee is MISSING else plain_function(callee)
+        if function is not None:
+            self.inline(node, self.global_function(node, function), [argument], {}, to)
+        elif isinstance(callee, types.MethodDescriptorType):
+            self.call_native(node, f".{callee.__name__}", [node], {}, to, first=argument)
+        elif callee is not MISSING:
+            self.call_native(node, _name_of(callee), [node], {}, to, first=argument)
+        else:
+            raise Unsupported(node, f"the function {ast.unparse(node)}")
+
+    def _get_items(self, node: ast.Call, argument: int, to: int) -> None:
+        with self.temporaries():
+            first = self.code.temporary(max(len(node.args), 1))
+            for i, key in enumerate(node.args):
+                with self.temporaries():
+                    self.code.emit("GET_ITEM", first + i, argument, self.value(key))
+            if len(node.args) == 1:
+                self.code.emit("MOVE", to, first)
+            else:
+                self.code.emit("TUPLE", to, first, len(node.args))
+
     def change(self, node: ast.expr) -> None:
         """Take note that the value of an expression is changed here."""
         origin = self.origin_of(node)
@@ -181,99 +226,6 @@ class Calls(Comprehensions):
         if self.record_register is None:
             # The record is not yet an object of its own.
             raise StartAgain(Changes(deep=self.changes.deep, early=True))
-
-    # The user's own functions.
-
-    def _inline(
-        self,
-        node: ast.Call,
-        function: types.FunctionType,
-        keywords: dict[str, ast.expr],
-        to: int,
-    ) -> None:
-        """Compile the body of a function in the place of its call."""
-        if self.scope.depth == _MOST_DEPTH:
-            raise Unsupported(node, f"calls of {function.__name__} that are nested too deeply")
-        try:
-            source = FunctionSource(function)
-        except Unsupported as error:
-            raise Unsupported(node, f"a call of {function.__name__}: {error.construct}") from None
-        definition = source.node
-        if isinstance(definition, ast.AsyncFunctionDef) or _yields(definition):
-            raise Unsupported(node, f"a call of {function.__name__}, which is a generator")
-        counts = assigned_names(definition)
-        scope = Scope(
-            source,
-            None,
-            locals=frozenset(counts),
-            once=frozenset(name for name, count in counts.items() if count == 1),
-            result=to,
-            end=Label(),
-            depth=self.scope.depth + 1,
-        )
-        self._pass_arguments(node, definition.args, function, keywords, scope)
-        outer, self.scope = self.scope, scope
-        try:
-            if isinstance(definition, ast.Lambda):
-                self.into(definition.body, to)
-            else:
-                self.constant(None, to)
-                self.block(definition.body)
-        except Unsupported as error:
-            error.construct = f"{error.construct} (in {function.__name__})"
-            error.node = node
-            raise
-        finally:
-            self.scope = outer
-        assert scope.end is not None
-        self.code.place(scope.end)
-
-    def _pass_arguments(
-        self,
-        node: ast.Call,
-        parameters: ast.arguments,
-        function: types.FunctionType,
-        keywords: dict[str, ast.expr],
-        scope: Scope,
-    ) -> None:
-        if parameters.vararg or parameters.kwarg:
-            raise Unsupported(node, f"a call of {function.__name__}, which takes * or **")
-        names = [each.arg for each in (*parameters.posonlyargs, *parameters.args)]
-        named = [each.arg for each in parameters.kwonlyargs]
-        given = dict(zip(names, node.args, strict=False))
-        if len(node.args) > len(names) or set(keywords) - set(names) - set(named):
-            raise Unsupported(node, f"a call of {function.__name__} with other arguments")
-        given |= keywords
-        defaults = dict(zip(reversed(names), reversed(function.__defaults__ or ()), strict=False))
-        defaults |= function.__kwdefaults__ or {}
-        for name in (*names, *named):
-            if name in given:
-                argument = given[name]
-                path = self.path_of(argument)
-                if path is not None and name in scope.once:
-                    if path:
-                        self.code.emit("REQUIRE", self.code.path(path))
-                    scope.paths[name] = path
-                    continue
-                register = scope.registers[name] = self.code.variable()
-                self.into(argument, register)
-                scope.origins[name] = self.origin_of(argument)
-            elif name in defaults:
-                value = defaults[name]
-                if not (value is None or type(value) in (bool, int, float, str)):
-                    raise Unsupported(node, f"the default of {name!r} of {function.__name__}")
-                register = scope.registers[name] = self.code.variable()
-                self.constant(value, register)
-            else:
-                raise Unsupported(node, f"a call of {function.__name__} without {name!r}")
-            scope.bound.add(name)
-        for name in scope.locals - scope.bound - set(scope.paths):
-            scope.registers[name] = self.code.variable()
-            self.code.emit("UNSET", scope.registers[name])
-
-    def block(self, statements: list[ast.stmt]) -> None:
-        """Emit statements, one after the other; see statements.py."""
-        raise NotImplementedError
 
 
 def _name_of(callee: Any) -> str:
@@ -319,9 +271,3 @@ def _bind(
                 raise Unsupported(node, f"a call of {shown} without {name}")
             slots[name] = None
     return [slots[name] for name in names]
-
-
-def _yields(definition: ast.FunctionDef | ast.Lambda) -> bool:
-    return any(
-        isinstance(node, ast.Yield | ast.YieldFrom | ast.Await) for node in ast.walk(definition)
-    )

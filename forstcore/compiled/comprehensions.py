@@ -6,6 +6,7 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
+from forstcore._core.program import FUNCTIONS
 from forstcore.compiled.assembler import Label
 from forstcore.compiled.expressions import Expressions
 from forstcore.compiled.remarks import Unsupported
@@ -14,6 +15,8 @@ from forstcore.compiled.scope import Origin, Scope, assigned_names
 __all__ = ["Comprehensions"]
 
 _Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+
+VALUE_ERROR = 3  # FST_VALUE_ERROR
 
 
 class Comprehensions(Expressions):
@@ -109,7 +112,11 @@ class Comprehensions(Expressions):
     ) -> bool:
         """Compile a call that runs a loop of ours; return whether it is one."""
         if callee in (sorted, min, max) and "key" in keywords:
-            raise Unsupported(node, "key=")
+            self._call_with_key(node, callee, keywords, to)
+            return True
+        if callee in (map, filter) and len(node.args) == 2 and not keywords:
+            self._map_or_filter(node, callee is map, to)
+            return True
         generator = node.args[0] if node.args else None
         if not isinstance(generator, ast.GeneratorExp):
             return False
@@ -157,3 +164,127 @@ class Comprehensions(Expressions):
             self._loop(node, take)
             self.code.place(end)
             self.code.emit("MOVE", to, result)
+
+    def _map_or_filter(self, node: ast.Call, is_map: bool, to: int) -> None:
+        """Emit map or filter; whoever takes their result iterates it at once."""
+        function, iterable = node.args
+        with self.temporaries():
+            items, result = self.code.temporary(), self.code.temporary()
+            self.code.emit("LIST", items, items, 0)
+
+            def add(item: int) -> None:
+                skip = Label()
+                if is_map:
+                    self.apply(function, item, result)
+                    self.code.emit("APPEND", items, result)
+                    return
+                if isinstance(function, ast.Constant) and function.value is None:
+                    self.code.emit("JUMP_UNLESS", item, skip)
+                else:
+                    self.apply(function, item, result)
+                    self.code.emit("JUMP_UNLESS", result, skip)
+                self.code.emit("APPEND", items, item)
+                self.code.place(skip)
+
+            self.each(self.value(iterable), add)
+            self.code.emit("MOVE", to, items)
+
+    def each(self, iterable: int, body: Callable[[int], None]) -> None:
+        """Emit a loop; `body` gets the register of the item."""
+        iterator, item, end = self.code.temporary(), self.code.temporary(), Label()
+        self.code.emit("ITERATE", iterator, iterable)
+        start = self.code.here()
+        self.code.emit("NEXT", item, iterator, end)
+        body(item)
+        self.code.emit("JUMP", start)
+        self.code.place(end)
+
+    # Keys.
+
+    def _call_with_key(
+        self, node: ast.Call, callee: Any, keywords: dict[str, ast.expr], to: int
+    ) -> None:
+        allowed = {"key", "reverse"} if callee is sorted else {"key", "default"}
+        if len(node.args) != 1 or set(keywords) - allowed:
+            raise Unsupported(node, f"a call of {callee.__name__} with other arguments")
+        with self.temporaries():
+            items = self.code.temporary()
+            if callee is sorted:
+                self._copy_list(self.value(node.args[0]), items)
+                self._sort(node, items, keywords)
+                self.code.emit("MOVE", to, items)
+            else:
+                self._best(node, callee is max, keywords, to)
+
+    def _copy_list(self, iterable: int, to: int) -> None:
+        block = self.code.temporary()
+        self.code.emit("MOVE", block, iterable)
+        self.code.emit("CALL", to, FUNCTIONS["list"][0], block)
+
+    def _sort(self, node: ast.Call, items: int, keywords: dict[str, ast.expr]) -> None:
+        """Emit what sorts a list in place by a key."""
+        with self.temporaries():
+            block = self.code.temporary(3)
+            self.code.emit("LIST", block + 1, block, 0)
+
+            def add(item: int) -> None:
+                key = self.code.temporary()
+                self.apply(keywords["key"], item, key)
+                self.code.emit("APPEND", block + 1, key)
+
+            self.each(items, add)
+            self.code.emit("MOVE", block, items)
+            if "reverse" in keywords:
+                self.into(keywords["reverse"], block + 2)
+            else:
+                self.constant(False, block + 2)
+            ignored = self.code.temporary()
+            self.code.emit("CALL", ignored, FUNCTIONS["<sort by keys>"][0], block)
+
+    def sort_in_place(
+        self, node: ast.Call, owner: ast.expr, keywords: dict[str, ast.expr], to: int
+    ) -> None:
+        """Emit `list.sort` with a key."""
+        if node.args or set(keywords) - {"key", "reverse"}:
+            raise Unsupported(node, "a call of sort with other arguments")
+        self.change(owner)
+        with self.temporaries():
+            self._sort(node, self.value(owner), keywords)
+        self.constant(None, to)
+
+    def _best(self, node: ast.Call, is_max: bool, keywords: dict[str, ast.expr], to: int) -> None:
+        """Emit min or max by a key: the first item with the lowest, or the highest."""
+        found = Label()
+        with self.temporaries():
+            best, best_key = self.code.temporary(), self.code.temporary()
+            key, test = self.code.temporary(), self.code.temporary()
+            has_one = self.constant(False)
+
+            def compare(item: int) -> None:
+                better, skip = Label(), Label()
+                self.apply(keywords["key"], item, key)
+                self.code.emit("JUMP_UNLESS", has_one, better)
+                self.code.emit("GREATER" if is_max else "LESS", test, key, best_key)
+                self.code.emit("JUMP_UNLESS", test, skip)
+                self.code.place(better)
+                self.constant(True, has_one)
+                self.code.emit("MOVE", best, item)
+                self.code.emit("MOVE", best_key, key)
+                self.code.place(skip)
+
+            self.each(self.value(node.args[0]), compare)
+            self.code.emit("JUMP_IF", has_one, found)
+            if "default" in keywords:
+                self.into(keywords["default"], best)
+            else:
+                self.code.emit("RAISE", VALUE_ERROR)
+            self.code.place(found)
+            self.code.emit("MOVE", to, best)
+
+    def apply(self, node: ast.expr, argument: int, to: int) -> None:
+        """Emit the call of a function that is an argument itself; see calls.py."""
+        raise NotImplementedError
+
+    def change(self, node: ast.expr) -> None:
+        """Take note that the value of an expression is changed; see calls.py."""
+        raise NotImplementedError

@@ -53,7 +53,8 @@ class Results(Calls):
     def do_yield(self, node: ast.Yield | ast.YieldFrom) -> None:
         """Emit what writes a result, or several."""
         if isinstance(node, ast.YieldFrom):
-            raise Unsupported(node, "yield from", "use a loop")
+            self._write_each(node.value)
+            return
         if node.value is None:
             raise Unsupported(node, "yield without a value")
         self._write(node.value)
@@ -64,6 +65,16 @@ class Results(Calls):
             parts = [self._parts(each) for each in values]
             for each in parts:
                 self._emit(each)
+
+    def _write_each(self, value: ast.expr) -> None:
+        with self.temporaries():
+            iterator, item, end = self.code.temporary(), self.code.temporary(), Label()
+            self.code.emit("ITERATE", iterator, self.value(value))
+            start = self.code.here()
+            self.code.emit("NEXT", item, iterator, end)
+            self.code.emit("EMIT", item)
+            self.code.emit("JUMP", start)
+            self.code.place(end)
 
     def _write(self, value: ast.expr) -> None:
         with self.temporaries():

@@ -38,6 +38,8 @@ class Scope:
         once: names that are assigned once in the whole function.
         result, end: of a function that is inlined: the register of what it returns, and its end.
         depth: how many functions are inlined around it.
+        branches: how many conditional statements there are around the function.
+        functions: that were defined in the function.
     """
 
     source: FunctionSource
@@ -51,6 +53,8 @@ class Scope:
     result: int | None = None
     end: Label | None = None
     depth: int = 0
+    branches: int = 0
+    functions: dict[str, ast.FunctionDef] = field(default_factory=dict)
 
     def owner(self, name: str) -> Scope | None:
         """Return the scope that a name is a variable of; None if of none."""

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterable
 from typing import Any
 
+from forstcore._core.program import FUNCTIONS
 from forstcore.compiled.assembler import Label
 from forstcore.compiled.base import Changes, StartAgain
 from forstcore.compiled.expressions import operator_of
@@ -38,8 +39,6 @@ class Statements(Results):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._loops: list[tuple[Label, Label]] = []  # where continue and break lead to
-        self._branches = 0  # how many conditional statements are around this place
-        self._returned = False  # whether some records do not get to this place
 
     def block(self, statements: list[ast.stmt]) -> None:
         i = 0
@@ -66,7 +65,7 @@ class Statements(Results):
         except Unsupported as error:
             if error.node is None:
                 error.node = node
-            if not self._branches and not self._returned:
+            if not self.branches and not self.returned:
                 raise
             self.code.undo(mark)
             self.code.emit("GIVE_BACK")
@@ -82,7 +81,7 @@ class Statements(Results):
         if not self.changes.early:
             if not _changes_something(node):
                 return
-            if self._branches or self._inside_variables():
+            if self.branches or self._inside_variables():
                 raise StartAgain(Changes(deep=self.changes.deep, early=True))
         self.take_over_record()
 
@@ -125,9 +124,10 @@ class Statements(Results):
                 case ast.Name(), value:
                     self._assign_name(target, value, origin)
                     return
-                case (ast.Tuple() | ast.List(), ast.Tuple()):
-                    if len(target.elts) == len(node.value.elts):
-                        self._assign_each(target.elts, node.value.elts)
+                case (ast.Tuple(elts=targets) | ast.List(elts=targets), ast.Tuple(elts=values)):
+                    starred = any(isinstance(each, ast.Starred) for each in (*targets, *values))
+                    if len(targets) == len(values) and not starred:
+                        self._assign_each(targets, values)
                         return
         register = self.value(node.value)
         for each in node.targets:
@@ -136,8 +136,6 @@ class Statements(Results):
     def _assign_each(self, targets: list[ast.expr], values: list[ast.expr]) -> None:
         rest = []
         for target, value in zip(targets, values, strict=True):
-            if isinstance(target, ast.Starred):
-                raise Unsupported(target, "* in an assignment")
             if not self._assign_path(target, value):
                 register = self.code.temporary()
                 self.into(value, register)
@@ -162,7 +160,7 @@ class Statements(Results):
         path = self.path_of(value)
         if path is None or not isinstance(target, ast.Name) or target.id not in self.scope.once:
             return False
-        if self._branches or self._loops or target.id in self.scope.registers:
+        if self.branches > self.scope.branches or target.id in self.scope.registers:
             return False
         if path:
             self.code.emit("REQUIRE", self.code.path(path))
@@ -183,7 +181,8 @@ class Statements(Results):
                 self._set_origin(owner.origins, target.id, origin)
             case ast.Tuple() | ast.List():
                 if any(isinstance(each, ast.Starred) for each in target.elts):
-                    raise Unsupported(target, "* in an assignment")
+                    self._unpack_starred(target, register)
+                    return
                 with self.temporaries():
                     first = self.code.temporary(max(len(target.elts), 1))
                     self.code.emit("UNPACK", register, first, len(target.elts))
@@ -199,6 +198,35 @@ class Statements(Results):
                     self.code.emit("SET_ITEM", container, self.value(target.slice), register)
             case _:
                 raise Unsupported(target, f"an assignment to {ast.unparse(target)}")
+
+    def _unpack_starred(self, target: ast.Tuple | ast.List, register: int) -> None:
+        """Emit the assignment of a sequence to targets of which one takes what is left."""
+        star = next(i for i, each in enumerate(target.elts) if isinstance(each, ast.Starred))
+        behind = len(target.elts) - star - 1
+        number, _ = FUNCTIONS["list"]
+        with self.temporaries():
+            items, length, least = self.code.temporary(), self.code.temporary(), Label()
+            block = self.code.temporary(3)
+            self.code.emit("MOVE", block, register)
+            self.code.emit("CALL", items, number, block)
+            self.code.emit("MOVE", block, items)
+            self.code.emit("CALL", length, FUNCTIONS["len"][0], block)
+            self.code.emit("LESS", length, length, self.constant(star + behind))
+            self.code.emit("JUMP_UNLESS", length, least)
+            self.code.emit("RAISE", _RAISED[ValueError])
+            self.code.place(least)
+            for i, each in enumerate(target.elts):
+                part = self.code.temporary()
+                if isinstance(each, ast.Starred):
+                    self.constant(star, block)
+                    self.constant(-behind if behind else None, block + 1)
+                    self.constant(None, block + 2)
+                    self.code.emit("SLICE", part, items, block)
+                    each = each.value
+                else:
+                    index = self.constant(i if i < star else i - len(target.elts))
+                    self.code.emit("GET_ITEM", part, items, index)
+                self.assign(each, part, Origin.INSIDE)
 
     def _set_origin(self, origins: dict[str, Origin], name: str, origin: Origin) -> None:
         # Another assignment may have been made on another way here.
@@ -264,6 +292,13 @@ class Statements(Results):
             return
         self.value(node.value)
 
+    def _do_FunctionDef(self, node: ast.FunctionDef) -> None:
+        if node.decorator_list:
+            raise Unsupported(node, "a decorator of a local function")
+        if node.name not in self.scope.once or self.branches > self.scope.branches:
+            raise Unsupported(node, "a local function that is defined twice, or conditionally")
+        self.scope.functions[node.name] = node
+
     def _do_Pass(self, node: ast.Pass) -> None:
         pass
 
@@ -289,11 +324,11 @@ class Statements(Results):
             self.scope.bound = before if bound is None else before & bound
 
     def _branch(self, statements: list[ast.stmt]) -> None:
-        self._branches += 1
+        self.branches += 1
         try:
             self.block(statements)
         finally:
-            self._branches -= 1
+            self.branches -= 1
 
     def _do_For(self, node: ast.For) -> None:
         origin = self.origin_of(node.iter)
@@ -347,7 +382,7 @@ class Statements(Results):
             self.code.emit("GIVE_BACK")
         else:
             self.code.emit("RAISE", status)
-        self._returned = True
+        self.returned = True
 
     def _status_of(self, raised: ast.expr | None) -> int | None:
         """Return the status for what is raised; None if only Python can tell."""
@@ -371,9 +406,10 @@ class Statements(Results):
                 self.into(node.value, self.scope.result)
             assert self.scope.end is not None
             self.code.emit("JUMP", self.scope.end)
+            self.returned = True
             return
         self.do_return(node.value)
-        self._returned = True
+        self.returned = True
 
     # Exceptions.
 
