@@ -19,6 +19,7 @@ from forstcore.compiled.remarks import NotCompiled, Remark, Unsupported
 from forstcore.compiled.scope import Origin, assigned_names
 from forstcore.compiled.source import FunctionSource
 from forstcore.compiled.statements import Statements
+from forstcore.compiled.typed import RecordTypes
 
 __all__ = ["Compiled", "NotCompiled", "Remark", "compile_processor"]
 
@@ -56,7 +57,8 @@ def compile_processor(
     Thread-safety: may be called from any thread.
     """
     try:
-        source = _source_of(function, kind)
+        source = _source_of(function)
+        types = _types_of(kind, takes)
     except Unsupported as error:
         code = getattr(inspect.unwrap(function), "__code__", None)
         file = code.co_filename if code else repr(function)
@@ -65,6 +67,7 @@ def compile_processor(
     changes: Changes | None = None
     for _ in range(_MOST_STARTS):
         compiler = _Compiler(source, changes)
+        compiler.types = types
         try:
             return Compiled(compiler.compile(), tuple(compiler.remarks))
         except StartAgain as again:
@@ -78,9 +81,14 @@ def compile_processor(
     return NotCompiled(source.file, source.first_line, 1, "how it changes the record is unclear")
 
 
-def _source_of(function: Callable[..., Any], kind: str) -> FunctionSource:
-    if kind != "dict":
-        raise Unsupported(None, f"a function that takes a {kind}")
+def _types_of(kind: str, takes: Any) -> RecordTypes | None:
+    """Return the declared types of the record, None if it is a dict."""
+    if kind == "record":
+        return RecordTypes.of_streaming_record()
+    return RecordTypes.of(takes) if kind == "typed" else None
+
+
+def _source_of(function: Callable[..., Any]) -> FunctionSource:
     if not isinstance(function, types.FunctionType):
         raise Unsupported(None, f"a {type(function).__name__}", "use def")
     if hasattr(function, "__wrapped__"):
@@ -105,6 +113,7 @@ class _Compiler(Statements):
         scope = self.scope
         scope.locals = frozenset(counts)
         scope.once = frozenset(name for name, count in counts.items() if count == 1)
+        self.check_types()
         self._take_parameters(node.args)
         if isinstance(node, ast.Lambda):
             self.do_return(node.body)

@@ -160,6 +160,9 @@ class Calls(Inlining):
             self.call_native(node, f".{name}", [owner, *node.args], keywords, to, first=register)
 
     def _get(self, node: ast.Call, path: tuple[str, ...], to: int) -> None:
+        if self.types is not None and path[:-1] in self.types.members:
+            self.get_declared(node, path, to)
+            return
         with self.temporaries():
             has_default = len(node.args) == 2
             otherwise = self.value(node.args[1]) if has_default else self.constant(None)

@@ -7,10 +7,10 @@ import enum
 from typing import Any
 
 from forstcore.compiled.assembler import Label
-from forstcore.compiled.base import Base
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.source import MISSING
 from forstcore.compiled.tables import check_value
+from forstcore.compiled.typed import Typed
 
 __all__ = ["Expressions"]
 
@@ -68,7 +68,7 @@ def operator_of(node: ast.BinOp | ast.AugAssign) -> str:
         raise Unsupported(node, "this operator") from None
 
 
-class Expressions(Base):
+class Expressions(Typed):
     """Compile expressions."""
 
     def value(self, node: ast.expr) -> int:
@@ -83,7 +83,7 @@ class Expressions(Base):
     def into(self, node: ast.expr, to: int) -> None:
         path = self.path_of(node)
         if path is not None:
-            self._load(path, to)
+            self.load(node, path, to)
             return
         method = getattr(self, f"_into_{type(node).__name__}", None)
         if method is None:
@@ -96,18 +96,6 @@ class Expressions(Base):
                 result = self.code.temporary()
                 method(node, result)
                 self.code.emit("MOVE", to, result)
-
-    def constant(self, value: Any, to: int | None = None) -> int:
-        """Emit what puts a constant into a register, by default a new one."""
-        register = self.code.temporary() if to is None else to
-        self.code.emit("CONSTANT", register, self.code.constant(value))
-        return register
-
-    def _load(self, path: tuple[str, ...], to: int) -> None:
-        if path:
-            self.code.emit("LOAD", to, self.code.path(path))
-        else:
-            self.code.emit("RECORD", to)
 
     def _variable(self, node: ast.Name) -> int:
         """Return the register of a variable, with a check where it may have no value."""
@@ -221,6 +209,8 @@ class Expressions(Base):
         if name in ("IN", "NOT_IN") and first and isinstance(node.left, ast.Constant):
             path = self.path_of(right)
             if path is not None and isinstance(node.left.value, str):
+                if self.types is not None and path in self.types.members:
+                    raise Unsupported(node, "in with an object of a declared type")
                 number = self.code.path((*path, node.left.value))
                 self.code.emit("HAS", to, number, int(name == "NOT_IN"))
                 return to

@@ -44,6 +44,10 @@ class Function:
 class Inlining(Comprehensions):
     """Compile calls of functions whose source is at hand."""
 
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._inlined: list[ast.FunctionDef | ast.Lambda] = []
+
     def local_function(self, node: ast.expr) -> Function | None:
         """Return the function that an expression refers to, if it was defined in this one."""
         if isinstance(node, ast.Lambda):
@@ -91,9 +95,9 @@ class Inlining(Comprehensions):
             arguments, keywords: of the call.
             to: register of the result.
         """
-        if self.scope.depth == _MOST_DEPTH:
-            raise Unsupported(node, f"calls of {function.name} that are nested too deeply")
         definition = function.definition
+        if definition in self._inlined or self.scope.depth == _MOST_DEPTH:
+            raise Unsupported(node, f"the recursion of {function.name}", "use a loop", fatal=True)
         if _yields(definition):
             raise Unsupported(node, f"a call of {function.name}, which is a generator")
         counts = assigned_names(definition)
@@ -110,6 +114,7 @@ class Inlining(Comprehensions):
         self._pass_arguments(node, function, arguments, keywords, scope)
         outer, self.scope = self.scope, scope
         returned = self.returned
+        self._inlined.append(definition)
         try:
             if isinstance(definition, ast.Lambda):
                 self.into(definition.body, to)
@@ -124,6 +129,7 @@ class Inlining(Comprehensions):
         finally:
             self.scope = outer
             self.returned = returned
+            self._inlined.pop()
         assert scope.end is not None
         self.code.place(scope.end)
 

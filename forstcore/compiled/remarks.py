@@ -42,10 +42,14 @@ class Unsupported(Exception):
     Attributes:
         node: the construct, None for the function as a whole.
         construct, advice: as of a `Remark`.
+        fatal: whether the function is not compiled, although not every record comes there.
     """
 
-    def __init__(self, node: ast.AST | None, construct: str, advice: str = "") -> None:
+    def __init__(
+        self, node: ast.AST | None, construct: str, advice: str = "", *, fatal: bool = False
+    ) -> None:
         super().__init__(construct)
         self.node = node
         self.construct = construct
         self.advice = advice
+        self.fatal = fatal

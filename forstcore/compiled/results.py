@@ -8,6 +8,7 @@ from forstcore._io.json_lines import dump_line
 from forstcore.compiled.assembler import Label
 from forstcore.compiled.calls import Calls
 from forstcore.compiled.remarks import Unsupported
+from forstcore.compiled.typed import field_names
 
 __all__ = ["Results"]
 
@@ -38,7 +39,9 @@ class Results(Calls):
             self.do_return(value.body)
             self.code.place(otherwise)
             self.do_return(value.orelse)
-        elif isinstance(value, ast.Dict):
+        elif isinstance(value, ast.Dict) or (
+            isinstance(value, ast.Call) and self._is_instance(value)
+        ):
             self._write(value)
             self.code.emit("FINISH")
         elif isinstance(value, ast.List) and not any(
@@ -119,9 +122,41 @@ class Results(Calls):
                 return [_text_of(node.value)]
             except (TypeError, ValueError):
                 raise Unsupported(node, "a result that is no JSON") from None
+        if isinstance(node, ast.Call):
+            instance = self._instance(node)
+            if instance is not None:
+                return instance
         register = self.code.temporary()
         self.into(node, register)
         return [register]
+
+    def _is_instance(self, node: ast.Call) -> bool:
+        kind = self.static(node.func)
+        return isinstance(kind, type) and field_names(kind) is not None
+
+    def _instance(self, node: ast.Call) -> list[_Part] | None:
+        """As `_parts`, for an instance of a class; None if it is none that can be written."""
+        kind = self.static(node.func)
+        names = field_names(kind) if isinstance(kind, type) else None
+        if names is None:
+            return None
+        keywords = {each.arg: each.value for each in node.keywords}
+        given = dict(zip(names, node.args, strict=False)) | keywords
+        if len(node.args) > len(names) or set(given) - set(names):
+            raise Unsupported(node, f"a call of {ast.unparse(node.func)} with other arguments")
+        self.code.emit("REFUSE_DATES")
+        parts: list[_Part] = [b"{"]
+        for name, (shown, default) in names.items():
+            parts += [b"" if len(parts) == 1 else b",", _text_of(shown), b":"]
+            if name in given:
+                value = given[name]
+                assert value is not None
+                parts += self._parts(value)
+            elif default is None or type(default) in (bool, int, float, str):
+                parts.append(_text_of(default))
+            else:
+                raise Unsupported(node, f"the default of {name!r}")
+        return [*parts, b"}"]
 
 
 def _text_of(value: object) -> bytes:

@@ -65,7 +65,7 @@ class Statements(Results):
         except Unsupported as error:
             if error.node is None:
                 error.node = node
-            if not self.branches and not self.returned:
+            if error.fatal or not (self.branches or self.returned):
                 raise
             self.code.undo(mark)
             self.code.emit("GIVE_BACK")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+import re
 import sys
 import types
 import typing
@@ -112,7 +113,7 @@ def check_constant(source: FunctionSource, node: ast.Name, value: Any) -> None:
     if not source.is_global(node.id):
         raise Unsupported(node, f"{node.id!r} may change", "make it a global of the module")
     uses = _uses(source.function.__globals__)
-    if not uses.is_only_read(node.id):
+    if not uses.is_only_read(node.id, value):
         raise Unsupported(node, f"{node.id!r} may change", advice)
 
 
@@ -129,7 +130,11 @@ def check_value(node: ast.expr, value: Any) -> None:
 def _is_immutable(value: Any) -> bool:
     if isinstance(value, tuple | frozenset):
         return all(_is_immutable(each) for each in value)
-    return value is None or type(value) in (bool, int, float, str)
+    return value is None or type(value) in (bool, int, float, str) or _is_pattern(value)
+
+
+def _is_pattern(value: Any) -> bool:
+    return isinstance(value, re.Pattern) and isinstance(value.pattern, str)
 
 
 def _has_values(value: Any, count: list[int]) -> bool:
@@ -142,6 +147,15 @@ def _has_values(value: Any, count: list[int]) -> bool:
     if type(value) in (list, tuple, set, frozenset):
         return all(_has_values(each, count) for each in value)
     return _is_immutable(value)
+
+
+def _levels_of(value: Any) -> int:
+    """Return after how many subscripts a value has only immutable parts."""
+    if isinstance(value, dict):
+        return 1 + max(map(_levels_of, value.values()), default=0)
+    if isinstance(value, list | tuple):
+        return 1 + max(map(_levels_of, value), default=0)
+    return 1 if isinstance(value, set) else 0
 
 
 def _is_final(source: FunctionSource, name: str) -> bool:
@@ -181,10 +195,11 @@ class _Uses:
     def is_rebound(self, name: str) -> bool:
         return name in self._rebound
 
-    def is_only_read(self, name: str) -> bool:
+    def is_only_read(self, name: str, value: Any) -> bool:
         if not self._known or name in self._rebound or name in self._changed:
             return False
-        return all(self._only_reads(node) for node in self._names.get(name, []))
+        levels = _levels_of(value)
+        return all(self._only_reads(node, levels) for node in self._names.get(name, []))
 
     def _top(self, node: ast.AST) -> ast.AST:
         """Return the subscripts that begin with a name."""
@@ -192,6 +207,14 @@ class _Uses:
         while isinstance(parent, ast.Subscript) and parent.value is node:
             node, parent = parent, self._parents.get(parent)
         return node
+
+    def _subscripts(self, node: ast.AST) -> int:
+        """Count the subscripts that begin with a name."""
+        count, top = 0, self._top(node)
+        while node is not top:
+            node = self._parents[node]
+            count += 1
+        return count
 
     def _changes(self, node: ast.Name) -> bool:
         """Whether the value of a name, or one in it, is changed here."""
@@ -206,10 +229,18 @@ class _Uses:
             return True
         return isinstance(parent, ast.Attribute) and parent.attr in MUTATORS
 
-    def _only_reads(self, node: ast.Name) -> bool:
+    def _only_reads(self, node: ast.Name, levels: int) -> bool:
+        """Whether a name is used in a way that changes nothing.
+
+        Args:
+            node: the name.
+            levels: after how many subscripts its value has only immutable parts.
+        """
         if isinstance(node.ctx, ast.Store):
             return self._is_first_store(node)
         top = self._top(node)
+        if self._subscripts(node) >= levels:
+            return True
         parent = self._parents.get(top)
         match parent:
             case ast.Attribute():
@@ -220,6 +251,9 @@ class _Uses:
                 # A part of it gets another name, which must not change it, either.
                 target = parent.targets[0]
                 return isinstance(target, ast.Name) and target.id not in self._changed
+            case ast.For() | ast.comprehension():
+                targets = {e.id for e in ast.walk(parent.target) if isinstance(e, ast.Name)}
+                return parent.iter is top and not targets & self._changed
             case ast.Expr() | ast.Delete() | ast.Return() | ast.Yield():
                 return top is not node and not isinstance(parent, ast.Delete)
             case ast.keyword() | ast.Dict():
@@ -227,8 +261,6 @@ class _Uses:
         return isinstance(
             parent,
             ast.Compare
-            | ast.For
-            | ast.comprehension
             | ast.Starred
             | ast.FormattedValue
             | ast.BinOp

@@ -26,6 +26,11 @@
     X(THAW, "ri-")              /* register, whether deeply: a record that is changed */ \
     X(LOAD, "rp-") \
     X(LOAD_OR, "rpr") \
+    X(LOAD_ANY, "rpr")          /* as LOAD_OR, whatever the path leads through */ \
+    X(EXPECT, "pi-")            /* bits of the types that are declared; see IS_A */ \
+    X(TO_FLOAT, "r--")          /* a number of a record, which is declared as float */ \
+    X(VALUES, "rr-")            /* the values of a dict */ \
+    X(REFUSE_DATES, "---")      /* from here on results have no dates */ \
     X(REQUIRE, "p--")           /* that a path exists */ \
     X(HAS, "rpi")               /* whether a member exists; whether it is asked for its absence */ \
     /* Operators: to, left, right. */ \
@@ -122,7 +127,8 @@ enum {
     FST_IS_LIST = 32,
     FST_IS_TUPLE = 64,
     FST_IS_DICT = 128,
-    FST_IS_SET = 256
+    FST_IS_SET = 256,
+    FST_IS_ABSENT = 512
 };
 
 #endif

@@ -9,6 +9,7 @@
 #include "paths.h"
 #include "program.h"
 #include "results.h"
+#include "typed.h"
 
 enum { FST_FUEL = 1 << 22 };    /* instructions and steps for one record */
 
@@ -112,6 +113,7 @@ fst_run_program(fst_machine *machine)
 
     memset(r, 0, (size_t)program->variables * sizeof *r);   /* FST_UNSET */
     machine->fuel = FST_FUEL;
+    machine->refuses_dates = 0;
     for (;; at = next) {
         const fst_instruction op = code[at];
         next = at + 1;
@@ -143,6 +145,28 @@ fst_run_program(fst_machine *machine)
             break;
         case FST_OP_LOAD_OR:
             status = fst_load_path_or(machine, &r[op.a], op.b, &r[op.c]);
+            break;
+        case FST_OP_LOAD_ANY:
+            if (fst_value_at(machine, op.b).kind == FST_ABSENT)
+                r[op.a] = r[op.c];
+            else
+                status = fst_load_path(machine, &r[op.a], op.b);
+            break;
+        case FST_OP_EXPECT:
+            if (!fst_is_expected(machine, op.a, op.b))
+                status = FST_GIVE_BACK;
+            break;
+        case FST_OP_TO_FLOAT:
+            fst_make_float(&r[op.a]);
+            break;
+        case FST_OP_VALUES:
+            status = fst_shallow(machine, &r[op.b]);
+            r[op.a] = r[op.b];
+            r[op.a].type = FST_VIEW;
+            r[op.a].flags = FST_VALUES;
+            break;
+        case FST_OP_REFUSE_DATES:
+            machine->refuses_dates = 1;
             break;
         case FST_OP_REQUIRE:
             if (fst_kind_at(machine, op.a) == FST_ABSENT)

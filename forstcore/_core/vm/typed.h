@@ -1,0 +1,56 @@
+/* typed.h: values of the record whose types are declared. */
+#ifndef FST_VM_TYPED_H
+#define FST_VM_TYPED_H
+
+#include "opcodes.h"
+#include "paths.h"
+
+FST_INLINE int
+fst_is_integer_text(const char *text, ptrdiff_t size)
+{
+    ptrdiff_t i;
+    for (i = 0; i < size; i++)
+        if (text[i] == '.' || text[i] == 'e' || text[i] == 'E')
+            return 0;
+    return 1;
+}
+
+/* Whether the value at a path has one of the types with these bits. If what it belongs to is no
+ * object, another check has decided about that. */
+FST_INLINE int
+fst_is_expected(fst_machine *machine, int path, int types)
+{
+    const fst_value value = fst_value_at(machine, path);
+    switch (value.kind) {
+    case FST_ABSENT:
+        return (types & FST_IS_ABSENT)
+               || fst_kind_at(machine, machine->program->paths[path].parent) != FST_OBJECT;
+    case FST_NULL:
+        return types & FST_IS_NONE;
+    case FST_FALSE:
+    case FST_TRUE:
+        return types & FST_IS_BOOL;
+    case FST_NUMBER:
+        return fst_is_integer_text(value.text.start, value.text.size)
+            ? types & FST_IS_INT
+            : types & FST_IS_FLOAT;
+    case FST_STRING:
+        return types & FST_IS_STR;
+    case FST_ARRAY:
+        return types & FST_IS_LIST;
+    default:
+        return types & FST_IS_DICT;
+    }
+}
+
+/* Makes a float of an integer; other values stay. */
+FST_INLINE void
+fst_make_float(fst_cell *cell)
+{
+    if (cell->type == FST_NUMBER_TEXT)
+        *cell = fst_float(fst_read_number(cell->text, cell->size));
+    else if (cell->type == FST_INT)
+        *cell = fst_float((double)cell->integer);
+}
+
+#endif

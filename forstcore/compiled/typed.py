@@ -1,0 +1,317 @@
+"""Records with declared types: what is checked before the function runs, and how values are read.
+
+msgspec validates the records of typed processors. A program makes the same checks, but gives back
+what does not pass; the function then gets msgspec's error. Declared types are known beforehand, so
+an attribute of the record is a path, as a subscript is.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from typing import Any
+
+from forstcore.compiled.assembler import Label
+from forstcore.compiled.base import Base
+from forstcore.compiled.remarks import Unsupported
+from forstcore.compiled.scope import Path
+
+__all__ = ["RecordTypes", "Typed", "field_names"]
+
+# As for IS_A in vm/opcodes.h.
+_NONE, _BOOL, _INT, _FLOAT, _STR, _LIST, _DICT, _ABSENT = 1, 2, 4, 8, 16, 32, 128, 512
+_ANY = _NONE | _BOOL | _INT | _FLOAT | _STR | _LIST | _DICT
+_MOST_DEPTH = 16
+_SCALARS = {"NoneType": _NONE, "BoolType": _BOOL, "IntType": _INT, "StrType": _STR}
+
+
+@dataclass
+class RecordTypes:
+    """The types of the values at paths in a record.
+
+    Attributes:
+        members: for each path to an object with declared members the path of each of these, by
+            the name of its attribute or key.
+        has_attributes: paths to objects whose members are attributes.
+        checks: the types that the value at a path may have, in bits.
+        items: the types that the items of a list or the values of a dict may have.
+        literals: the values that the value at a path may have.
+        floats: paths to values that become floats.
+        defaults: of values that may be absent.
+    """
+
+    members: dict[Path, dict[str, Path]] = field(default_factory=dict)
+    has_attributes: set[Path] = field(default_factory=set)
+    checks: dict[Path, int] = field(default_factory=dict)
+    items: dict[Path, int] = field(default_factory=dict)
+    literals: dict[Path, tuple[Any, ...]] = field(default_factory=dict)
+    floats: set[Path] = field(default_factory=set)
+    defaults: dict[Path, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, takes: Any) -> RecordTypes:
+        """Return the types of a record that an annotation declares.
+
+        Raises:
+            Unsupported: programs cannot check them.
+        """
+        import msgspec
+
+        types = cls()
+        types._add((), msgspec.inspect.type_info(takes))
+        return types
+
+    @classmethod
+    def of_streaming_record(cls) -> RecordTypes:
+        """Return the types of a `StreamingRecord`, whose members are empty where there are none."""
+        types = cls()
+        types.members[()] = {"id": ("id",), "data": ("data",)}
+        types.checks = {("id",): _STR | _ABSENT, ("data",): _STR | _ABSENT}
+        types.defaults = {("id",): "", ("data",): ""}
+        return types
+
+    def _add(self, path: Path, info: Any) -> int:
+        """Add the value at a path; return the bits of the types that it may have."""
+        name = type(info).__name__
+        if len(path) > _MOST_DEPTH:
+            raise Unsupported(None, "a type that is nested too deeply")
+        _refuse_constraints(info, path)
+        match name:
+            case "AnyType":
+                return _ANY
+            case "FloatType":
+                self.floats.add(path)
+                return _FLOAT | _INT
+            case "UnionType":
+                return self._add_union(path, info.types)
+            case "ListType" | "DictType":
+                return self._add_items(path, info)
+            case "LiteralType":
+                if not all(isinstance(each, str) for each in info.values):
+                    raise Unsupported(None, f"a Literal of anything but str {_at(path)}")
+                self.literals[path] = tuple(info.values)
+                return _ANY
+            case "StructType" | "DataclassType" | "TypedDictType":
+                self._add_members(path, info)
+                return _DICT
+        if name in _SCALARS:
+            return _SCALARS[name]
+        raise Unsupported(None, f"the type {name.removesuffix('Type')} {_at(path)}")
+
+    def _add_union(self, path: Path, types: tuple[Any, ...]) -> int:
+        bits = 0
+        for each in types:
+            bits |= self._add(path, each)
+        if path in self.floats and any(type(each).__name__ == "IntType" for each in types):
+            self.floats.discard(path)
+        if path in self.literals and len(types) > 1:
+            self.literals[path] += (None,) if bits & _NONE else ()
+            if any(type(each).__name__ not in ("LiteralType", "NoneType") for each in types):
+                raise Unsupported(None, f"a union with Literal {_at(path)}")
+        return bits
+
+    def _add_items(self, path: Path, info: Any) -> int:
+        is_list = type(info).__name__ == "ListType"
+        item = info.item_type if is_list else info.value_type
+        if not is_list and type(info.key_type).__name__ not in ("StrType", "AnyType"):
+            raise Unsupported(None, f"a dict whose keys are no str {_at(path)}")
+        scalars = RecordTypes()
+        bits = scalars._add((*path, "[]"), item)
+        if bits != _ANY:
+            if scalars.floats or scalars.members or scalars.items or scalars.literals:
+                kind = type(item).__name__.removesuffix("Type")
+                raise Unsupported(None, f"a container of {kind} {_at(path)}")
+            self.items[path] = bits
+        return _LIST if is_list else _DICT
+
+    def _add_members(self, path: Path, info: Any) -> None:
+        if path in self.members:
+            raise Unsupported(None, f"a union of objects {_at(path)}")
+        if getattr(info, "tag", None) is not None or getattr(info, "array_like", False):
+            raise Unsupported(None, f"a Struct with tag or array_like {_at(path)}")
+        if getattr(info, "forbid_unknown_fields", False) or hasattr(info.cls, "__post_init__"):
+            raise Unsupported(None, f"a type with checks of its own {_at(path)}")
+        if type(info).__name__ != "TypedDictType":
+            self.has_attributes.add(path)
+        self.members[path] = {}
+        for each in info.fields:
+            below = (*path, each.encode_name)
+            self.members[path][each.name] = below
+            bits = self._add(below, each.type)
+            if not each.required:
+                bits |= _ABSENT
+                if path in self.has_attributes:
+                    self.defaults[below] = _default_of(each, below)
+            self.checks[below] = bits
+
+
+def _refuse_constraints(info: Any, path: Path) -> None:
+    for name in ("gt", "ge", "lt", "le", "multiple_of", "min_length", "max_length", "pattern"):
+        if getattr(info, name, None) is not None:
+            raise Unsupported(None, f"the constraint {name} {_at(path)}")
+
+
+def _default_of(declared: Any, path: Path) -> Any:
+    import msgspec
+
+    value = declared.default
+    if declared.default_factory is not msgspec.NODEFAULT:
+        if declared.default_factory not in (list, dict):
+            raise Unsupported(None, f"the default {_at(path)}")
+        value = declared.default_factory()
+    if not (value is None or type(value) in (bool, int, float, str) or value in ([], {})):
+        raise Unsupported(None, f"the default {_at(path)}")
+    return value
+
+
+def _at(path: Path) -> str:
+    return f"of {'.'.join(path)}" if path else "of the record"
+
+
+def field_names(kind: type) -> dict[str, tuple[str, Any]] | None:
+    """Return how an instance of a class is written as JSON.
+
+    Returns:
+        For each parameter its name in the JSON and its default, which is MISSING if there is none;
+        None if it is no class that programs can write.
+    """
+    import dataclasses
+
+    from forstcore.compiled.source import MISSING
+
+    if dataclasses.is_dataclass(kind):
+        names: dict[str, tuple[str, Any]] = {}
+        if hasattr(kind, "__post_init__") or "__init__" not in kind.__dict__:
+            return None
+        for each in dataclasses.fields(kind):
+            if not each.init or each.kw_only or each.name.startswith("_"):
+                return None
+            if each.default_factory is not dataclasses.MISSING:
+                return None
+            default = MISSING if each.default is dataclasses.MISSING else each.default
+            names[each.name] = (each.name, default)
+        return names
+    if not hasattr(kind, "__struct_fields__"):
+        return None
+    import msgspec
+
+    config = kind.__struct_config__  # type: ignore[attr-defined]
+    if config.tag is not None or config.array_like or config.omit_defaults:
+        return None
+    if hasattr(kind, "__post_init__"):
+        return None
+    names = {}
+    for member in msgspec.structs.fields(kind):
+        if member.default_factory is not msgspec.NODEFAULT:
+            return None
+        default = MISSING if member.default is msgspec.NODEFAULT else member.default
+        names[member.name] = (member.encode_name, default)
+    return names
+
+
+class Typed(Base):
+    """Compile what concerns declared types."""
+
+    types: RecordTypes | None = None
+
+    def check_types(self) -> None:
+        """Emit the checks of the record."""
+        if self.types is None:
+            return
+        for path, bits in self.types.checks.items():
+            if bits & _ANY != _ANY or not bits & _ABSENT:
+                self.code.emit("EXPECT", self.code.path(path), bits)
+            if path in self.types.literals:
+                self._check_literal(path, self.types.literals[path])
+            if path in self.types.items:
+                self._check_items(path, self.types.items[path])
+
+    def _check_literal(self, path: Path, values: tuple[Any, ...]) -> None:
+        fine = Label()
+        with self.temporaries():
+            absent = self.constant(values[0])
+            value = self.code.temporary()
+            # Where there is none, another check has decided that there need not be.
+            self.code.emit("LOAD_ANY", value, self.code.path(path), absent)
+            self.code.emit("IN", value, value, self.constant(values))
+            self.code.emit("JUMP_IF", value, fine)
+            self.code.emit("GIVE_BACK")
+            self.code.place(fine)
+
+    def _check_items(self, path: Path, bits: int) -> None:
+        end, fine = Label(), Label()
+        with self.temporaries():
+            items, iterator = self.code.temporary(), self.code.temporary()
+            item, test = self.code.temporary(), self.code.temporary()
+            self.code.emit("LOAD_ANY", items, self.code.path(path), self.constant(None))
+            self.code.emit("IS_A", test, items, _LIST | _DICT)
+            self.code.emit("JUMP_UNLESS", test, end)
+            self.code.emit("IS_A", test, items, _DICT)
+            self.code.emit("JUMP_UNLESS", test, fine)
+            self.code.emit("VALUES", items, items)
+            self.code.place(fine)
+            self.code.emit("ITERATE", iterator, items)
+            start, wrong = self.code.here(), Label()
+            self.code.emit("NEXT", item, iterator, end)
+            self.code.emit("IS_A", test, item, bits)
+            self.code.emit("JUMP_UNLESS", test, wrong)
+            if bits & _INT and not bits & _BOOL:
+                self.code.emit("IS_A", test, item, _BOOL)
+                self.code.emit("JUMP_IF", test, wrong)
+            self.code.emit("JUMP", start)
+            self.code.place(wrong)
+            self.code.emit("GIVE_BACK")
+            self.code.place(end)
+
+    def path_of(self, node: ast.expr) -> Path | None:
+        types = self.types
+        if types is None:
+            return super().path_of(node)
+        if isinstance(node, ast.Attribute):
+            above = self.path_of(node.value)
+            if above is None or above not in types.has_attributes:
+                return None
+            return types.members[above].get(node.attr)
+        path = super().path_of(node)
+        if path is None or not isinstance(node, ast.Subscript):
+            return path
+        above = path[:-1]
+        if above in types.has_attributes:
+            raise Unsupported(node, "a subscript of an object")
+        if above in types.members and path[-1] not in types.members[above]:
+            raise Unsupported(node, f"the undeclared member {path[-1]!r}")
+        return path
+
+    def get_declared(self, node: ast.Call, path: Path, to: int) -> None:
+        """Emit the method `get` of an object with declared members."""
+        assert self.types is not None
+        if path[-1] not in self.types.members[path[:-1]] or path in self.types.floats:
+            raise Unsupported(node, f"get of {path[-1]!r}", "use a subscript")
+        if path in self.types.defaults:
+            self.load(node, path, to)
+            return
+        with self.temporaries():
+            otherwise = self.value(node.args[1]) if len(node.args) == 2 else self.constant(None)
+            self.code.emit("LOAD_OR", to, self.code.path(path), otherwise)
+
+    def load(self, node: ast.AST | None, path: Path, to: int) -> None:
+        """Emit what loads the value at a path."""
+        types = self.types
+        if types is not None and path in types.members:
+            raise Unsupported(node, "an object with declared types as a whole")
+        if types is not None and path in types.defaults:
+            with self.temporaries():
+                default = self.constant(types.defaults[path])
+                self.code.emit("LOAD_OR", to, self.code.path(path), default)
+        elif path:
+            self.code.emit("LOAD", to, self.code.path(path))
+        else:
+            self.code.emit("RECORD", to)
+        if types is not None and path in types.floats:
+            self.code.emit("TO_FLOAT", to)
+
+    def constant(self, value: Any, to: int | None = None) -> int:
+        """Emit what puts a constant into a register, by default a new one."""
+        register = self.code.temporary() if to is None else to
+        self.code.emit("CONSTANT", register, self.code.constant(value))
+        return register
