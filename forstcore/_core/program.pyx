@@ -4,7 +4,7 @@
 # vm/run_program.h. What it is not sure of it gives back, to be processed by the function itself.
 
 from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from forstcore._core.marks cimport fst_marks
@@ -34,6 +34,7 @@ cdef extern from "vm/run_program.h" nogil:
         FST_TUPLE
         FST_DICT
         FST_SET
+        FST_FROZENSET
 
     ctypedef struct fst_cell:
         uint8_t type
@@ -81,6 +82,7 @@ cdef extern from "vm/run_program.h" nogil:
         fst_cell *registers
         fst_found *found
         fst_arena arena
+        int64_t fuel
 
     ctypedef fst_status (*fst_native)(fst_machine *, fst_cell *, fst_cell *) noexcept nogil
 
@@ -178,6 +180,7 @@ cdef class Program:
         self.constants = PyMem_RawCalloc(1, sizeof(fst_machine))
         if self.constants == NULL:
             raise MemoryError()
+        (<fst_machine *>self.constants).fuel = INT64_MAX
         if max(len(code) // 4, len(constants), len(paths), len(pieces), registers) > MOST_OPERANDS:
             raise ValueError("the function is too long")
         check(code, {
@@ -316,7 +319,7 @@ cdef void *dict_of(Program program, object value) except NULL:
             member = cell_of(program, value[name])
         if fst_dict_set(machine, members, &key, &member) != FST_DONE:
             raise ValueError(f"a constant has the key {name!r}")
-    members.frozen = 1
+    members.frozen = FST_FROZENSET if type(value) is frozenset else 1
     return members
 
 

@@ -12,7 +12,8 @@
 enum {
     FST_FEW_ENTRIES = 8,        /* without a hash table */
     FST_FREE_PROBES = 16,       /* of a search, beyond which it uses up fuel */
-    FST_DICT_MOST = 1 << 22     /* entries, after which a record is given back */
+    FST_DICT_MOST = 1 << 22,    /* entries, after which a record is given back */
+    FST_FROZENSET = 2           /* what `frozen` is in a frozenset */
 };
 
 typedef struct fst_entry {

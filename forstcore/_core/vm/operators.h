@@ -227,7 +227,7 @@ fst_is_a(fst_machine *machine, int *result, fst_cell *cell, int types)
         is = FST_IS_DICT;
         break;
     case FST_SET:
-        is = FST_IS_SET;
+        is = ((const fst_dict *)cell->object)->frozen == FST_FROZENSET ? 0 : FST_IS_SET;
         break;
     default:
         return FST_GIVE_BACK;

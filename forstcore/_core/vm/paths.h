@@ -2,6 +2,7 @@
 #ifndef FST_VM_PATHS_H
 #define FST_VM_PATHS_H
 
+#include "containers.h"
 #include "program.h"
 
 /* The value at a path; absent if there is none. */
@@ -63,13 +64,24 @@ fst_load_path_or(fst_machine *machine, fst_cell *to, int path, const fst_cell *o
     return FST_DONE;
 }
 
-/* As `name in record[…]`; of strings and lists that is another question. */
+/* `name in record[…]` where that is no object: a list, or a str. */
+FST_COLD fst_status
+fst_has_item(fst_machine *machine, int path, int *has)
+{
+    const fst_names *names = &machine->program->paths[path];
+    const fst_span *name = &names->names[names->count - 1];
+    fst_cell item = fst_str(name->start, (size_t)name->size, 0), container;
+    FST_TRY(fst_load_path(machine, &container, names->parent));
+    return fst_contains(machine, &container, &item, has);
+}
+
+/* As `name in record[…]`. */
 FST_INLINE fst_status
 fst_has(fst_machine *machine, fst_cell *to, int path, int negated)
 {
-    const int has = fst_value_at(machine, path).kind != FST_ABSENT;
+    int has = fst_value_at(machine, path).kind != FST_ABSENT;
     if (!has && fst_kind_at(machine, machine->program->paths[path].parent) != FST_OBJECT)
-        return FST_GIVE_BACK;
+        FST_TRY(fst_has_item(machine, path, &has));
     *to = fst_bool(has != negated);
     return FST_DONE;
 }

@@ -54,32 +54,5 @@ FST_PENDING4(fst_date_subtract)
 #else
 #define FST_PATTERN_FUNCTIONS(X)
 #endif
-#if __has_include("compare.h")
-#include "compare.h"
-#else
-FST_INLINE fst_status fst_equal(fst_machine *m, fst_cell *a, fst_cell *b, int *r) { (void)m; (void)a; (void)b; (void)r; return FST_GIVE_BACK; }
-FST_INLINE fst_status fst_order(fst_machine *m, fst_cell *a, fst_cell *b, int *r) { (void)m; (void)a; (void)b; (void)r; return FST_GIVE_BACK; }
-FST_INLINE fst_status fst_contains(fst_machine *m, fst_cell *a, fst_cell *b, int *r) { (void)m; (void)a; (void)b; (void)r; return FST_GIVE_BACK; }
-FST_INLINE fst_status fst_truth(fst_machine *m, fst_cell *a, int *r) { (void)m; if (a->type == FST_BOOL) { *r = (int)a->integer; return FST_DONE; } return FST_GIVE_BACK; }
-#endif
-#if __has_include("sequences.h")
-#include "sequences.h"
-#include "mappings.h"
-#include "iterate.h"
-#else
-#define FST_CONTAINER_FUNCTIONS(X)
-FST_PENDING4(fst_concatenate)
-FST_PENDING4(fst_repeat)
-FST_PENDING4(fst_dict_union)
-FST_PENDING4(fst_get_item)
-FST_PENDING4(fst_set_item)
-FST_PENDING4(fst_get_slice)
-FST_INLINE fst_status fst_set_operation(fst_machine *m, fst_cell *t, int c, fst_cell *a, fst_cell *b) { (void)m; (void)t; (void)c; (void)a; (void)b; return FST_GIVE_BACK; }
-FST_INLINE fst_status fst_delete_item(fst_machine *m, fst_cell *a, fst_cell *b) { (void)m; (void)a; (void)b; return FST_GIVE_BACK; }
-FST_INLINE fst_status fst_extend(fst_machine *m, fst_list *a, fst_cell *b) { (void)m; (void)a; (void)b; return FST_GIVE_BACK; }
-FST_INLINE fst_status fst_merge(fst_machine *m, fst_dict *a, fst_cell *b) { (void)m; (void)a; (void)b; return FST_GIVE_BACK; }
-FST_PENDING3(fst_iterate_cell)
-FST_INLINE fst_status fst_next_item(fst_machine *m, fst_cell *a, fst_cell *b, int *r) { (void)m; (void)a; (void)b; (void)r; return FST_GIVE_BACK; }
-FST_INLINE fst_status fst_unpack(fst_machine *m, fst_cell *a, fst_cell *b, int r) { (void)m; (void)a; (void)b; (void)r; return FST_GIVE_BACK; }
-#endif
+#include "containers.h"
 #endif
