@@ -17,20 +17,9 @@ from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.scope import Origin
 from forstcore.compiled.source import MISSING, plain_function
 from forstcore.compiled.tables import MUTATORS
+from forstcore.compiled.type_bits import BITS
 
 __all__ = ["Calls"]
-
-_TYPES = {
-    type(None): 1,
-    bool: 2,
-    int: 4,
-    float: 8,
-    str: 16,
-    list: 32,
-    tuple: 64,
-    dict: 128,
-    set: 256,
-}
 
 
 class Calls(Inlining):
@@ -86,9 +75,9 @@ class Calls(Inlining):
         bits = 0
         for each in kinds:
             kind = self.static(each)
-            if not isinstance(kind, type) or kind not in _TYPES:
+            if not isinstance(kind, type) or kind not in BITS:
                 raise Unsupported(each, f"isinstance with {ast.unparse(each)}")
-            bits |= _TYPES[kind]
+            bits |= BITS[kind]
         with self.temporaries():
             self.code.emit("IS_A", to, self.value(node.args[0]), bits)
 

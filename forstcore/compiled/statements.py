@@ -10,8 +10,8 @@ from forstcore._core.program import FUNCTIONS
 from forstcore.compiled.assembler import Label
 from forstcore.compiled.base import Changes, StartAgain
 from forstcore.compiled.expressions import operator_of
+from forstcore.compiled.matching import Matching, leaves
 from forstcore.compiled.remarks import Unsupported
-from forstcore.compiled.results import Results
 from forstcore.compiled.scope import Origin
 from forstcore.compiled.source import MISSING
 from forstcore.compiled.tables import MUTATORS
@@ -29,7 +29,7 @@ _RAISED: dict[type, int] = {
 }
 
 
-class Statements(Results):
+class Statements(Matching):
     """Compile statements.
 
     A statement that is not supported gives the record back, so that a function compiles whose
@@ -306,15 +306,15 @@ class Statements(Results):
         otherwise, end = Label(), Label()
         self.jump(node.test, otherwise, when=False)
         before = set(self.scope.bound)
-        self._branch(node.body)
-        bound = None if _leaves(node.body) else set(self.scope.bound)
+        self.branch(node.body)
+        bound = None if leaves(node.body) else set(self.scope.bound)
         if node.orelse:
             if bound is not None:
                 self.code.emit("JUMP", end)
             self.code.place(otherwise)
             self.scope.bound = set(before)
-            self._branch(node.orelse)
-            if _leaves(node.orelse):
+            self.branch(node.orelse)
+            if leaves(node.orelse):
                 self.scope.bound = bound if bound is not None else before
             elif bound is not None:
                 self.scope.bound &= bound
@@ -323,7 +323,7 @@ class Statements(Results):
             self.code.place(otherwise)
             self.scope.bound = before if bound is None else before & bound
 
-    def _branch(self, statements: list[ast.stmt]) -> None:
+    def branch(self, statements: list[ast.stmt]) -> None:
         self.branches += 1
         try:
             self.block(statements)
@@ -345,7 +345,7 @@ class Statements(Results):
         self.code.emit("JUMP", start)
         self.code.place(end)
         self.scope.bound = before
-        self._branch(node.orelse)
+        self.branch(node.orelse)
         self.code.place(out)
         self.scope.bound = before
 
@@ -358,7 +358,7 @@ class Statements(Results):
         self.code.emit("JUMP", start)
         self.code.place(end)
         self.scope.bound = before
-        self._branch(node.orelse)
+        self.branch(node.orelse)
         self.code.place(out)
         self.scope.bound = before
 
@@ -366,7 +366,7 @@ class Statements(Results):
         # A variable that the body assigns may have no value, or another origin, when it begins.
         self._loops.append((start, out))
         try:
-            self._branch(statements)
+            self.branch(statements)
         finally:
             self._loops.pop()
 
@@ -419,9 +419,9 @@ class Statements(Results):
         end = Label()
         before = set(self.scope.bound)
         start = self.code.here()
-        self._branch(node.body)
+        self.branch(node.body)
         stop = self.code.here()
-        self._branch(node.orelse)
+        self.branch(node.orelse)
         self.code.emit("JUMP", end)
         after = set(self.scope.bound)
         caught = 0
@@ -435,8 +435,8 @@ class Statements(Results):
                 error = Unsupported(handler, "the text of an exception")
                 self.remarks.append(self.source.remark(error))
             else:
-                self._branch(handler.body)
-                if not _leaves(handler.body):
+                self.branch(handler.body)
+                if not leaves(handler.body):
                     after &= self.scope.bound
                 self.code.emit("JUMP", end)
             self.code.handle(start, stop, target, statuses)
@@ -472,16 +472,6 @@ def _returned_at_once(node: ast.stmt, rest: list[ast.stmt]) -> ast.Return | None
     if any(isinstance(each, ast.NamedExpr) for each in ast.walk(node.value)):
         return None
     return ast.copy_location(ast.Return(node.value), node)
-
-
-def _leaves(statements: list[ast.stmt]) -> bool:
-    """Whether nothing behind a block runs after it."""
-    if not statements:
-        return False
-    last = statements[-1]
-    if isinstance(last, ast.If):
-        return _leaves(last.body) and _leaves(last.orelse)
-    return isinstance(last, ast.Return | ast.Raise | ast.Continue | ast.Break)
 
 
 def _reads(statements: Iterable[ast.stmt], name: str) -> bool:

@@ -15,14 +15,12 @@ from forstcore.compiled.assembler import Label
 from forstcore.compiled.base import Base
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.scope import Path
+from forstcore.compiled.type_bits import ABSENT, ANY, BOOL, DICT, FLOAT, INT, LIST, NONE, STR
 
 __all__ = ["RecordTypes", "Typed", "field_names"]
 
-# As for IS_A in vm/opcodes.h.
-_NONE, _BOOL, _INT, _FLOAT, _STR, _LIST, _DICT, _ABSENT = 1, 2, 4, 8, 16, 32, 128, 512
-_ANY = _NONE | _BOOL | _INT | _FLOAT | _STR | _LIST | _DICT
 _MOST_DEPTH = 16
-_SCALARS = {"NoneType": _NONE, "BoolType": _BOOL, "IntType": _INT, "StrType": _STR}
+_SCALARS = {"NoneType": NONE, "BoolType": BOOL, "IntType": INT, "StrType": STR}
 
 
 @dataclass
@@ -66,7 +64,7 @@ class RecordTypes:
         """Return the types of a `StreamingRecord`, whose members are empty where there are none."""
         types = cls()
         types.members[()] = {"id": ("id",), "data": ("data",)}
-        types.checks = {("id",): _STR | _ABSENT, ("data",): _STR | _ABSENT}
+        types.checks = {("id",): STR | ABSENT, ("data",): STR | ABSENT}
         types.defaults = {("id",): "", ("data",): ""}
         return types
 
@@ -78,10 +76,10 @@ class RecordTypes:
         _refuse_constraints(info, path)
         match name:
             case "AnyType":
-                return _ANY
+                return ANY
             case "FloatType":
                 self.floats.add(path)
-                return _FLOAT | _INT
+                return FLOAT | INT
             case "UnionType":
                 return self._add_union(path, info.types)
             case "ListType" | "DictType":
@@ -90,10 +88,10 @@ class RecordTypes:
                 if not all(isinstance(each, str) for each in info.values):
                     raise Unsupported(None, f"a Literal of anything but str {_at(path)}")
                 self.literals[path] = tuple(info.values)
-                return _ANY
+                return ANY
             case "StructType" | "DataclassType" | "TypedDictType":
                 self._add_members(path, info)
-                return _DICT
+                return DICT
         if name in _SCALARS:
             return _SCALARS[name]
         raise Unsupported(None, f"the type {name.removesuffix('Type')} {_at(path)}")
@@ -105,7 +103,7 @@ class RecordTypes:
         if path in self.floats and any(type(each).__name__ == "IntType" for each in types):
             self.floats.discard(path)
         if path in self.literals and len(types) > 1:
-            self.literals[path] += (None,) if bits & _NONE else ()
+            self.literals[path] += (None,) if bits & NONE else ()
             if any(type(each).__name__ not in ("LiteralType", "NoneType") for each in types):
                 raise Unsupported(None, f"a union with Literal {_at(path)}")
         return bits
@@ -117,12 +115,12 @@ class RecordTypes:
             raise Unsupported(None, f"a dict whose keys are no str {_at(path)}")
         scalars = RecordTypes()
         bits = scalars._add((*path, "[]"), item)
-        if bits != _ANY:
+        if bits != ANY:
             if scalars.floats or scalars.members or scalars.items or scalars.literals:
                 kind = type(item).__name__.removesuffix("Type")
                 raise Unsupported(None, f"a container of {kind} {_at(path)}")
             self.items[path] = bits
-        return _LIST if is_list else _DICT
+        return LIST if is_list else DICT
 
     def _add_members(self, path: Path, info: Any) -> None:
         if path in self.members:
@@ -139,7 +137,7 @@ class RecordTypes:
             self.members[path][each.name] = below
             bits = self._add(below, each.type)
             if not each.required:
-                bits |= _ABSENT
+                bits |= ABSENT
                 if path in self.has_attributes:
                     self.defaults[below] = _default_of(each, below)
             self.checks[below] = bits
@@ -219,7 +217,7 @@ class Typed(Base):
         if self.types is None:
             return
         for path, bits in self.types.checks.items():
-            if bits & _ANY != _ANY or not bits & _ABSENT:
+            if bits & ANY != ANY or not bits & ABSENT:
                 self.code.emit("EXPECT", self.code.path(path), bits)
             if path in self.types.literals:
                 self._check_literal(path, self.types.literals[path])
@@ -244,9 +242,9 @@ class Typed(Base):
             items, iterator = self.code.temporary(), self.code.temporary()
             item, test = self.code.temporary(), self.code.temporary()
             self.code.emit("LOAD_ANY", items, self.code.path(path), self.constant(None))
-            self.code.emit("IS_A", test, items, _LIST | _DICT)
+            self.code.emit("IS_A", test, items, LIST | DICT)
             self.code.emit("JUMP_UNLESS", test, end)
-            self.code.emit("IS_A", test, items, _DICT)
+            self.code.emit("IS_A", test, items, DICT)
             self.code.emit("JUMP_UNLESS", test, fine)
             self.code.emit("VALUES", items, items)
             self.code.place(fine)
@@ -255,8 +253,8 @@ class Typed(Base):
             self.code.emit("NEXT", item, iterator, end)
             self.code.emit("IS_A", test, item, bits)
             self.code.emit("JUMP_UNLESS", test, wrong)
-            if bits & _INT and not bits & _BOOL:
-                self.code.emit("IS_A", test, item, _BOOL)
+            if bits & INT and not bits & BOOL:
+                self.code.emit("IS_A", test, item, BOOL)
                 self.code.emit("JUMP_IF", test, wrong)
             self.code.emit("JUMP", start)
             self.code.place(wrong)
