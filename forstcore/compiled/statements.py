@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
 from typing import Any
 
 from forstcore._core.program import FUNCTIONS
 from forstcore.compiled.assembler import Label
 from forstcore.compiled.base import Changes, StartAgain
+from forstcore.compiled.exceptions import RAISED, Exceptions
 from forstcore.compiled.expressions import operator_of
-from forstcore.compiled.matching import Matching, leaves
+from forstcore.compiled.matching import leaves
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.scope import Origin
-from forstcore.compiled.source import MISSING
 from forstcore.compiled.tables import MUTATORS
 
 __all__ = ["Statements"]
 
-# The numbers of fst_status.
-_RAISED: dict[type, int] = {
-    KeyError: 1,
-    IndexError: 2,
-    ValueError: 3,
-    TypeError: 4,
-    AttributeError: 5,
-    ZeroDivisionError: 6,
-}
 
-
-class Statements(Matching):
+class Statements(Exceptions):
     """Compile statements.
 
     A statement that is not supported gives the record back, so that a function compiles whose
@@ -213,7 +202,7 @@ class Statements(Matching):
             self.code.emit("CALL", length, FUNCTIONS["len"][0], block)
             self.code.emit("LESS", length, length, self.constant(star + behind))
             self.code.emit("JUMP_UNLESS", length, least)
-            self.code.emit("RAISE", _RAISED[ValueError])
+            self.code.emit("RAISE", RAISED[ValueError])
             self.code.place(least)
             for i, each in enumerate(target.elts):
                 part = self.code.temporary()
@@ -376,30 +365,6 @@ class Statements(Matching):
     def _do_Continue(self, node: ast.Continue) -> None:
         self.code.emit("JUMP", self._loops[-1][0])
 
-    def _do_Raise(self, node: ast.Raise) -> None:
-        status = self._status_of(node.exc)
-        if status is None:
-            self.code.emit("GIVE_BACK")
-        else:
-            self.code.emit("RAISE", status)
-        self.returned = True
-
-    def _status_of(self, raised: ast.expr | None) -> int | None:
-        """Return the status for what is raised; None if only Python can tell."""
-        if isinstance(raised, ast.Call):
-            if not all(isinstance(each, ast.Constant) for each in raised.args) or raised.keywords:
-                return None
-            raised = raised.func
-        kind = MISSING if raised is None else self.static(raised)
-        return _RAISED.get(kind) if isinstance(kind, type) else None
-
-    def _do_Assert(self, node: ast.Assert) -> None:
-        if __debug__:
-            end = Label()
-            self.jump(node.test, end, when=True)
-            self.code.emit("GIVE_BACK")
-            self.code.place(end)
-
     def _do_Return(self, node: ast.Return) -> None:
         if self.scope.result is not None:
             if node.value is not None:
@@ -410,54 +375,6 @@ class Statements(Matching):
             return
         self.do_return(node.value)
         self.returned = True
-
-    # Exceptions.
-
-    def _do_Try(self, node: ast.Try) -> None:
-        if node.finalbody:
-            raise Unsupported(node, "finally")
-        end = Label()
-        before = set(self.scope.bound)
-        start = self.code.here()
-        self.branch(node.body)
-        stop = self.code.here()
-        self.branch(node.orelse)
-        self.code.emit("JUMP", end)
-        after = set(self.scope.bound)
-        caught = 0
-        for handler in node.handlers:
-            self.scope.bound = set(before)
-            target = self.code.here()
-            statuses = self._statuses_of(handler) & ~caught
-            caught |= statuses
-            if handler.name and _reads(handler.body, handler.name):
-                self.code.emit("GIVE_BACK")
-                error = Unsupported(handler, "the text of an exception")
-                self.remarks.append(self.source.remark(error))
-            else:
-                self.branch(handler.body)
-                if not leaves(handler.body):
-                    after &= self.scope.bound
-                self.code.emit("JUMP", end)
-            self.code.handle(start, stop, target, statuses)
-        self.code.place(end)
-        self.scope.bound = after
-
-    def _statuses_of(self, handler: ast.ExceptHandler) -> int:
-        """Return a bit for each status that a handler catches."""
-        everything = sum(1 << status for status in _RAISED.values())
-        if handler.type is None:
-            return everything
-        kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
-        statuses = 0
-        for each in kinds:
-            kind = self.static(each)
-            if not (isinstance(kind, type) and issubclass(kind, BaseException)):
-                raise Unsupported(each, f"except {ast.unparse(each)}")
-            for raised, status in _RAISED.items():
-                if issubclass(raised, kind):
-                    statuses |= 1 << status
-        return statuses
 
 
 def _returned_at_once(node: ast.stmt, rest: list[ast.stmt]) -> ast.Return | None:
@@ -472,14 +389,6 @@ def _returned_at_once(node: ast.stmt, rest: list[ast.stmt]) -> ast.Return | None
     if any(isinstance(each, ast.NamedExpr) for each in ast.walk(node.value)):
         return None
     return ast.copy_location(ast.Return(node.value), node)
-
-
-def _reads(statements: Iterable[ast.stmt], name: str) -> bool:
-    return any(
-        isinstance(node, ast.Name) and node.id == name
-        for statement in statements
-        for node in ast.walk(statement)
-    )
 
 
 def _changes_something(node: ast.stmt) -> bool:
