@@ -55,7 +55,7 @@ class Calls(Inlining):
         if self.call_with_loop(node, callee, keywords, to):
             return
         function = plain_function(callee)
-        if function is not None and function.__module__ != "re":
+        if function is not None:
             self.inline(node, self.global_function(node, function), node.args, keywords, to)
             return
         if (

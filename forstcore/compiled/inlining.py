@@ -123,7 +123,8 @@ class Inlining(Comprehensions):
                 self.block(definition.body)
         except Unsupported as error:
             if function.source is not outer.source:
-                error.construct = f"{error.construct} (in {function.name})"
+                if not error.fatal:
+                    error.construct = f"{error.construct} (in {function.name})"
                 error.node = node
             raise
         finally:

@@ -6,6 +6,7 @@ import ast
 import builtins
 import functools
 import inspect
+import sys
 import textwrap
 import types
 from collections.abc import Callable
@@ -93,4 +94,7 @@ def plain_function(what: Callable[..., Any]) -> types.FunctionType | None:
     """
     if isinstance(what, functools._lru_cache_wrapper):
         what = what.__wrapped__
-    return what if isinstance(what, types.FunctionType) else None
+    if not isinstance(what, types.FunctionType):
+        return None
+    # What the standard library's functions do in Python is theirs to change.
+    return None if what.__module__.partition(".")[0] in sys.stdlib_module_names else what
