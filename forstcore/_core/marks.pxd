@@ -3,9 +3,11 @@
 from libc.stdint cimport uint16_t
 
 cdef extern from "marks.h" nogil:
+    ctypedef struct fst_counts:
+        int lines
     ctypedef struct fst_progress:
         const unsigned char *end
-        int line_count
+        fst_counts counts
     ctypedef struct fst_marks:
         const unsigned char *start
         fst_progress progress

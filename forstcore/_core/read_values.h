@@ -29,20 +29,21 @@ FST_READ_VALUES(fst_reader *reader, const uint8_t *p, const uint8_t *lf)
             if (here.p == NULL)
                 return 0;
         } else {
-            /* Its end is where the next gap begins, whose first mark is known. That the digits
-             * reach to there is checked, but nothing waits for it. */
+            /* Its end is where the next gap begins, whose first mark is known. That it reaches to
+             * there is checked, but nothing waits for it. */
             const uint8_t *end = start + here.at[gap->marks - 1] - next[1]->first_mark;
-            const uint8_t *found = fst_read_scalar(first, value);
             here.at += gap->marks;
             here.p = end;
-            if (!FST_LIKELY(found == end)) {
-                if (found == NULL)
+            if (!FST_LIKELY(fst_read_expected(first, end, value))) {
+                here.p = fst_read_scalar(first, value);
+                if (here.p == NULL)
                     return 0;
-                here.p = found;
-                next++;
-                break;
+                if (here.p != end) {
+                    next++;
+                    break;
+                }
             }
-            FST_KEEP(here.p);       /* not to be replaced by `found`, which is the same and later */
+            FST_KEEP(here.p);       /* not to be replaced by what is the same and later */
         }
     }
     return fst_read_unexpected(reader, (int)(next - reader->gaps), here, lf);

@@ -103,7 +103,7 @@ cdef inline bytes_ptr marked_end(RecordReader *reader, bytes_ptr p) noexcept nog
         fst_restart_marks(&state.marks, p)
         state.mark = state.line = 0
         reader.lost = False
-    while state.line >= state.marks.progress.line_count:
+    while state.line >= state.marks.progress.counts.lines:
         if p - state.marks.start >= BEHIND_READER:
             fst_move_marks(&state.marks, p, state.mark, state.line)
             state.mark = state.line = 0

@@ -114,6 +114,25 @@ FST_INLINE const uint8_t *fst_number_end(const uint8_t *p, int is_short)
     return p - start > 200 ? NULL : p;
 }
 
+/* Whether the `size` bytes at `p` are a number of usual length without exponent. No branch depends on
+ * the number of its digits. */
+FST_INLINE int fst_is_usual_number(const uint8_t *p, ptrdiff_t size)
+{
+    uint64_t others;
+    int minus = *p == '-', at;
+    p += minus;
+    size -= minus;
+    if (!FST_LIKELY((size_t)(size - 1) < FST_MOST_DIGITS - 1))
+        return 0;
+    others = fst_no_digits(p) & (((uint64_t)1 << (FST_DIGIT_BITS * size)) - 1);
+    if (others == 0)
+        return *p != '0' || size == 1;
+    /* One point, with digits on both sides. */
+    at = (int)fst_ctz(others) / FST_DIGIT_BITS;
+    return others >> at * FST_DIGIT_BITS == (1 << FST_DIGIT_BITS) - 1 && p[at] == '.' && at > 0
+           && at < size - 1 && (*p != '0' || at == 1);
+}
+
 /* The end of true, false or null at `p`, NULL if it is none of them. Which one it is makes no
  * difference for branches: it cannot be foretold. */
 FST_INLINE const uint8_t *fst_literal_end(const uint8_t *p)

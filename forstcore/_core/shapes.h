@@ -209,16 +209,54 @@ FST_INLINE const uint8_t *fst_read_scalar(const uint8_t *p, fst_value *value)
     return end;
 }
 
-/* Read the array or object at `here`; return the place behind it. */
+/* Read the number or literal that is expected in [p, end); return whether it is one of usual form. */
+FST_INLINE int fst_read_expected(const uint8_t *p, const uint8_t *end, fst_value *value)
+{
+    value->text.start = (const char *)p;
+    value->text.size = end - p;
+    if (*p <= '9') {
+        value->kind = FST_NUMBER;
+        return fst_is_usual_number(p, end - p);
+    }
+    value->kind = fst_literal_kind(*p);
+    return fst_literal_end(p) == end;
+}
+
+/* As fst_container_end, for an array of nothing but strings, without spaces; none if it is another. */
 FST_INLINE fst_position
+fst_string_array_end(const uint8_t *start, const uint8_t *p, const uint16_t *at)
+{
+    const fst_position none = {NULL, NULL};
+    fst_position end = {p + 2, at};
+    if (p[0] != '[')
+        return none;
+    if (p[1] == ']')
+        return end;
+    for (end.p = p + 1; *end.p == '"'; end.p++) {
+        end.p = start + *end.at + 1;
+        end.at += 2;
+        if (*end.p == ']') {
+            end.p++;
+            return end;
+        }
+        if (*end.p != ',')
+            break;
+    }
+    return none;
+}
+
+/* Read the array or object at `here`; return the place behind it. */
+FST_COLD fst_position
 fst_read_container(const uint8_t *start, fst_position here, fst_value *value)
 {
     const uint8_t *p = here.p;
+    fst_position end = fst_string_array_end(start, p, here.at);
+    if (end.p == NULL)
+        end = fst_container_end(start, p, here.at);
     value->kind = *p == '[' ? FST_ARRAY : FST_OBJECT;
     value->text.start = (const char *)p;
-    here = fst_container_end(start, p, here.at);
-    value->text.size = here.p - p;
-    return here;
+    value->text.size = end.p - p;
+    return end;
 }
 
 /* End the record with the gap at `p`; return whether the line ends there, too. */
@@ -327,6 +365,9 @@ fst_read_unexpected(fst_reader *reader, int count, fst_position here, const uint
 FST_INLINE int
 fst_read_record(fst_reader *reader, const uint8_t *p, const uint8_t *lf, int path)
 {
+    /* No string may go on behind the line. */
+    if (!FST_LIKELY(!((reader->marks.ends[reader->line] - reader->mark) & 1)))
+        return 0;
 #if defined(FST_X86)
     if (path == FST_AVX512)
         return fst_read_values_avx512(reader, p, lf);
