@@ -109,6 +109,7 @@ cdef extern from "vm/run_program.h" nogil:
         void (*complete)(fst_machine *) noexcept nogil
 
     fst_status fst_run_program(fst_machine *) noexcept
+    bint fst_is_too_deep(const fst_span *, int) noexcept
     void *fst_take(fst_machine *, size_t) noexcept
     void fst_empty_arena(fst_arena *) noexcept
     void fst_free_arena(fst_arena *) noexcept
@@ -133,8 +134,6 @@ cdef extern from "vm/opcodes.h" nogil:
 
 cdef enum:
     MOST_OPERANDS = 0xFFFF      # instructions, registers and so on: operands have 16 bits
-    # A record that was not read by its shape may be nested too deeply for Python functions.
-    MOST_BRACKETS = 500
 
 
 OPCODES = {
@@ -409,17 +408,6 @@ cdef void complete(fst_machine *machine) noexcept nogil:
         list_members(<RecordReader *>machine.record)
 
 
-cdef bint may_be_too_deep(const fst_span *text) noexcept nogil:
-    """Whether a record has so many brackets that its depth might be too much for Python."""
-    cdef Py_ssize_t brackets = 0
-    cdef Py_ssize_t i
-    if text.size <= 2 * MOST_BRACKETS:
-        return False
-    for i in range(text.size):
-        brackets += text.start[i] == c'[' or text.start[i] == c'{'
-    return brackets > MOST_BRACKETS
-
-
 cdef int run_compiled(void *state, const fst_record *record, fst_output *output) noexcept nogil:
     cdef fst_machine *machine = <fst_machine *>state
     cdef int status
@@ -429,8 +417,8 @@ cdef int run_compiled(void *state, const fst_record *record, fst_output *output)
     machine.marks = NULL
     if record.shape != 0:
         machine.marks = &(<const RecordReader *>record).shapes.reader.marks
-    elif may_be_too_deep(&record.text):
-        return GIVEN_BACK
+    elif fst_is_too_deep(&record.text, 0):
+        return GIVEN_BACK           # Python functions do not accept it
     status = fst_run_program(machine)
     fst_empty_arena(&machine.arena)
     return FST_OK if status == FST_DONE else GIVEN_BACK

@@ -85,14 +85,16 @@ class Results(Calls):
 
     def _emit(self, parts: list[_Part]) -> None:
         text = b""
+        depth = 0
         for part in parts:
             if isinstance(part, bytes):
                 text += part
+                depth += (part in (b"{", b"[")) - (part in (b"}", b"]"))
                 continue
             if text:
                 self.code.emit("PUT", self.code.piece(text))
                 text = b""
-            self.code.emit("WRITE", part)
+            self.code.emit("WRITE", part, depth)
         if text:
             self.code.emit("PUT", self.code.piece(text))
         self.code.emit("END")

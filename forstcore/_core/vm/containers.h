@@ -277,8 +277,7 @@ fst_bool_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 
 /* ---------------------------------------------------------------- all of them */
 
-/* sorted_by, min_by and max_by are what is left of functions with a key: the compiler has computed
- * one for each item. */
+/* What is given by position alone has a slash behind its name, which no keyword has. */
 #define FST_CONTAINER_FUNCTIONS(X) \
     X("len", "obj/", fst_len) \
     X("bool", "object/?", fst_bool_new) \
@@ -287,10 +286,8 @@ fst_bool_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     X("sum", "iterable/,start?", fst_sum_of) \
     X("min", "arg1/,arg2/?,arg3/?,arg4/?,arg5/?,arg6/?,*,default?", fst_min) \
     X("max", "arg1/,arg2/?,arg3/?,arg4/?,arg5/?,arg6/?,*,default?", fst_max) \
-    X("min_by", "items,keys,default?", fst_min_by) \
-    X("max_by", "items,keys,default?", fst_max_by) \
     X("sorted", "iterable/,*,reverse?", fst_sorted_list) \
-    X("sort_by", "list,keys,reverse?", fst_list_sort_by) \
+    X("<sort by keys>", "items,keys,reverse", fst_list_sort_by) \
     X("reversed", "sequence/", fst_reversed) \
     X("enumerate", "iterable,start?", fst_enumerate) \
     X("zip", "a/?,b/?,c/?,d/?,e/?,f/?,g/?,h/?,*,strict?", fst_zip) \
@@ -302,7 +299,7 @@ fst_bool_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     X("dict", "iterable/?", fst_dict_new) \
     X("set", "iterable/?", fst_set_new) \
     X("frozenset", "iterable/?", fst_frozenset_new) \
-    X("dict.fromkeys", "iterable/,value/?", fst_dict_fromkeys) \
+    X("builtins.dict.fromkeys", "iterable/,value/?", fst_dict_fromkeys) \
     X(".append", "self,object/", fst_list_append) \
     X(".extend", "self,iterable/", fst_list_extend) \
     X(".insert", "self,index/,object/", fst_list_insert) \

@@ -92,7 +92,7 @@
     X(JOIN, "rwn")              /* strings, one after the other */ \
     /* Results. */ \
     X(PUT, "t--")               /* a piece of a result's text */ \
-    X(WRITE, "r--")             /* a value within a result */ \
+    X(WRITE, "ri-")             /* a value within a result, and within how many containers of it */ \
     X(END, "---")               /* ends a result */ \
     X(EMIT, "r--")              /* a whole result */ \
     X(RETURN, "r--")            /* None, a result, or what can be iterated for results */ \

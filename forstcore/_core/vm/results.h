@@ -8,7 +8,7 @@
 FST_INLINE fst_status
 fst_emit(fst_machine *machine, fst_cell *result)
 {
-    FST_TRY(fst_write_value(machine, result));
+    FST_TRY(fst_write_value(machine, result, 0));
     fst_end(machine->output);
     return machine->output->failed ? FST_NO_MEMORY : FST_DONE;
 }

@@ -328,7 +328,7 @@ fst_run_program(fst_machine *machine)
             status = fst_put_piece(machine, &program->pieces[op.a]);
             break;
         case FST_OP_WRITE:
-            status = fst_write_value(machine, &r[op.a]);
+            status = fst_write_value(machine, &r[op.a], op.b);
             break;
         case FST_OP_END:
             fst_end(machine->output);

@@ -207,8 +207,7 @@ fst_list_sort(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return FST_DONE;
 }
 
-/* Sorts a list in place by a list of keys, one for each item: what is left of list.sort and sorted
- * with a key that the compiler has computed. */
+/* Sorts a list in place by a list of keys, which the compiled program has computed for its items. */
 FST_COLD fst_status
 fst_list_sort_by(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {

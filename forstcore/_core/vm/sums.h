@@ -152,12 +152,11 @@ fst_sum_of(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 /* Takes the first of the least values, or of the greatest. */
 FST_INLINE fst_status
 fst_take_extreme(
-    fst_machine *machine, int wanted, fst_cell *best, fst_cell *item, int *replaced)
+    fst_machine *machine, int wanted, fst_cell *best, fst_cell *item)
 {
     int order;
     FST_TRY(fst_order(machine, item, best, &order));
-    *replaced = order == wanted;
-    if (*replaced)
+    if (order == wanted)
         *best = *item;
     return FST_DONE;
 }
@@ -168,7 +167,7 @@ fst_extreme_of_items(
 {
     fst_cell iterator, item, best;
     fst_status status;
-    int more, replaced;
+    int more;
     FST_TRY(fst_iterate_in_order(machine, &iterator, from, 1));
     FST_TRY(fst_next_item(machine, &iterator, &best, &more));
     if (!more) {
@@ -181,7 +180,7 @@ fst_extreme_of_items(
         FST_TRY(fst_next_item(machine, &iterator, &item, &more));
         if (!more)
             break;
-        status = fst_take_extreme(machine, wanted, &best, &item, &replaced);
+        status = fst_take_extreme(machine, wanted, &best, &item);
         /* Which members of a set are compared depends on its order. */
         if (status != FST_DONE)
             return from->type == FST_SET ? FST_GIVE_BACK : status;
@@ -195,13 +194,13 @@ FST_COLD fst_status
 fst_extreme(fst_machine *machine, fst_cell *to, fst_cell *arguments, int wanted)
 {
     fst_cell *otherwise = &arguments[FST_MIN_MOST], best = arguments[0];
-    int i, replaced;
+    int i;
     if (arguments[1].type == FST_UNSET)
         return fst_extreme_of_items(machine, to, &arguments[0], otherwise, wanted);
     if (otherwise->type != FST_UNSET)
         return FST_TYPE_ERROR;
     for (i = 1; i < FST_MIN_MOST && arguments[i].type != FST_UNSET; i++)
-        FST_TRY(fst_take_extreme(machine, wanted, &best, &arguments[i], &replaced));
+        FST_TRY(fst_take_extreme(machine, wanted, &best, &arguments[i]));
     *to = best;
     return FST_DONE;
 }
@@ -216,50 +215,6 @@ FST_COLD fst_status
 fst_max(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_extreme(machine, to, arguments, 1);
-}
-
-/* What is left of min and max with a key that the compiler has computed for each of the items. */
-FST_COLD fst_status
-fst_extreme_by(fst_machine *machine, fst_cell *to, fst_cell *arguments, int wanted)
-{
-    const fst_list *items, *keys;
-    fst_cell best;
-    uint32_t i, place = 0;
-    int replaced;
-    FST_TRY(fst_shallow(machine, &arguments[0]));
-    FST_TRY(fst_shallow(machine, &arguments[1]));
-    if (!fst_is_list(&arguments[0]) || !fst_is_list(&arguments[1]))
-        return FST_GIVE_BACK;
-    items = (const fst_list *)arguments[0].object;
-    keys = (const fst_list *)arguments[1].object;
-    if (items->count != keys->count)
-        return FST_GIVE_BACK;
-    if (items->count == 0) {
-        if (arguments[2].type == FST_UNSET)
-            return FST_VALUE_ERROR;
-        *to = arguments[2];
-        return FST_DONE;
-    }
-    best = keys->items[0];
-    for (i = 1; i < keys->count; i++) {
-        FST_TRY(fst_take_extreme(machine, wanted, &best, &keys->items[i], &replaced));
-        if (replaced)
-            place = i;
-    }
-    *to = items->items[place];
-    return FST_DONE;
-}
-
-FST_COLD fst_status
-fst_min_by(fst_machine *machine, fst_cell *to, fst_cell *arguments)
-{
-    return fst_extreme_by(machine, to, arguments, -1);
-}
-
-FST_COLD fst_status
-fst_max_by(fst_machine *machine, fst_cell *to, fst_cell *arguments)
-{
-    return fst_extreme_by(machine, to, arguments, 1);
 }
 
 #endif

@@ -107,19 +107,13 @@ fst_write_str(fst_output *output, const fst_cell *str)
 
 /* ---------------------------------------------------------------- other values */
 
-/* Whether an array or object of the record has too many containers inside each other to stand in so
- * many others. */
+/* The depth of what stands in a text, counting those around it, or more than FST_JSON_MOST. */
 FST_COLD int
-fst_is_too_deep(const fst_cell *cell, int outer)
+fst_depth_of(const fst_span *text, int outer)
 {
-    const char *at = cell->text, *end = at + cell->size;
-    int in_string = 0, depth = outer;
-    uint32_t brackets = 0, i;
-    for (i = 0; i < cell->size; i++)
-        brackets += (cell->text[i] | 0x20) == '{';      /* '[' becomes '{', too */
-    if (brackets <= (uint32_t)(FST_JSON_MOST - outer))
-        return 0;
-    for (; at < end; at++) {
+    const char *at = text->start, *end = at + text->size;
+    int in_string = 0, depth = outer, deepest = outer;
+    for (; at < end && deepest <= FST_JSON_MOST; at++) {
         if (in_string) {
             if (*at == '\\')
                 at++;
@@ -128,19 +122,32 @@ fst_is_too_deep(const fst_cell *cell, int outer)
         } else if (*at == '"') {
             in_string = 1;
         } else if (*at == '[' || *at == '{') {
-            if (++depth > FST_JSON_MOST)
-                return 1;
+            depth++;
+            deepest = depth > deepest ? depth : deepest;
         } else if (*at == ']' || *at == '}') {
             depth--;
         }
     }
-    return 0;
+    return deepest;
+}
+
+/* Whether text of the record has too many containers inside each other for Python functions, if it
+ * stands in so many others. */
+FST_INLINE int
+fst_is_too_deep(const fst_span *text, int outer)
+{
+    ptrdiff_t brackets = outer, i;
+    if (text->size <= 2 * (FST_JSON_MOST - outer))
+        return 0;
+    for (i = 0; i < text->size; i++)
+        brackets += (text->start[i] | 0x20) == '{';     /* '[' becomes '{', too */
+    return brackets > FST_JSON_MOST && fst_depth_of(text, outer) > FST_JSON_MOST;
 }
 
 FST_INLINE fst_status
-fst_write_text(fst_machine *machine, const fst_cell *cell)
+fst_write_text(fst_machine *machine, const fst_value *value)
 {
-    fst_put_canonical(machine->record, machine->output, fst_value_of(cell));
+    fst_put_canonical(machine->record, machine->output, *value);
     return machine->output->failed ? FST_NO_MEMORY : FST_DONE;
 }
 
@@ -159,12 +166,14 @@ FST_INLINE fst_status
 fst_write_single(fst_machine *machine, const fst_cell *cell, int outer)
 {
     fst_output *output = machine->output;
+    fst_value value;
     switch (cell->type) {
     case FST_STR:
         return fst_write_str(output, cell);
     case FST_STRING_TEXT:
     case FST_NUMBER_TEXT:
-        return fst_write_text(machine, cell);
+        value = fst_value_of(cell);
+        return fst_write_text(machine, &value);
     case FST_INT:
         if (!fst_room(output, FST_INTEGER_ROOM))
             return FST_NO_MEMORY;
@@ -184,9 +193,8 @@ fst_write_single(fst_machine *machine, const fst_cell *cell, int outer)
                              : fst_write_literal(output, "false", 5);
     case FST_ARRAY_TEXT:
     case FST_OBJECT_TEXT:
-        if (cell->size > 2u * (uint32_t)(FST_JSON_MOST - outer) && fst_is_too_deep(cell, outer))
-            return FST_GIVE_BACK;
-        return fst_write_text(machine, cell);
+        value = fst_value_of(cell);
+        return fst_is_too_deep(&value.text, outer) ? FST_GIVE_BACK : fst_write_text(machine, &value);
     default:
         return FST_GIVE_BACK;
     }
@@ -236,7 +244,7 @@ fst_write_gap(fst_machine *machine, fst_written *written, const fst_cell **value
 }
 
 FST_COLD fst_status
-fst_write_container(fst_machine *machine, const fst_cell *cell)
+fst_write_container(fst_machine *machine, const fst_cell *cell, int outer)
 {
     fst_written stack[FST_WRITE_MOST];
     fst_output *output = machine->output;
@@ -246,7 +254,7 @@ fst_write_container(fst_machine *machine, const fst_cell *cell)
             if (--depth == 0)
                 return FST_DONE;
         } else if (cell->type == FST_LIST || cell->type == FST_TUPLE || cell->type == FST_DICT) {
-            if (depth == FST_WRITE_MOST)
+            if (depth == FST_WRITE_MOST || outer + depth == FST_JSON_MOST)
                 return FST_GIVE_BACK;
             if (!fst_room(output, 1))
                 return FST_NO_MEMORY;
@@ -254,7 +262,7 @@ fst_write_container(fst_machine *machine, const fst_cell *cell)
             stack[depth].container = cell;
             stack[depth++].place = 0;
         } else {
-            FST_TRY(fst_write_single(machine, cell, depth));
+            FST_TRY(fst_write_single(machine, cell, outer + depth));
         }
         FST_TRY(fst_write_gap(machine, &stack[depth - 1], &cell));
         if (--machine->fuel < 0)
@@ -262,13 +270,13 @@ fst_write_container(fst_machine *machine, const fst_cell *cell)
     }
 }
 
-/* Writes a value to the machine's output. */
+/* Writes a value to the machine's output, which stands in so many containers. */
 FST_INLINE fst_status
-fst_write_value(fst_machine *machine, const fst_cell *cell)
+fst_write_value(fst_machine *machine, const fst_cell *cell, int outer)
 {
     if (cell->type == FST_LIST || cell->type == FST_TUPLE || cell->type == FST_DICT)
-        return fst_write_container(machine, cell);
-    return fst_write_single(machine, cell, 0);
+        return fst_write_container(machine, cell, outer);
+    return fst_write_single(machine, cell, outer);
 }
 
 #endif
