@@ -3,9 +3,11 @@
 from forstcore.native cimport fst_processor
 
 cdef fst_processor COMPILED
+cdef int stopped_at(const void *machine) noexcept
 
 
 cdef class Program:
+    cdef readonly tuple lines
     cdef void *program          # an fst_program
     cdef void *constants        # an fst_machine, in whose arena all that it refers to is kept
 

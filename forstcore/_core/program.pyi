@@ -14,4 +14,7 @@ class Program:
         handlers: Sequence[tuple[int, int, int, int]],
         registers: int,
         variables: int,
+        lines: Sequence[int] = (),
     ) -> None: ...
+    @property
+    def lines(self) -> tuple[int, ...]: ...

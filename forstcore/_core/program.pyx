@@ -79,6 +79,7 @@ cdef extern from "vm/run_program.h" nogil:
         fst_output *output
         const fst_marks *marks
         int complete
+        int stopped_at
         fst_cell *registers
         fst_found *found
         fst_arena arena
@@ -160,6 +161,10 @@ cdef class Program:
         handlers: start, end and target of each handler, and the bits of the statuses it catches.
         registers: number of registers.
         variables: how many of them have no value at the start.
+        lines: for each instruction the line of the function that it belongs to.
+
+    Attributes:
+        lines: as above.
 
     Raises:
         ValueError: an operand is out of its range, or a constant cannot be one.
@@ -167,7 +172,8 @@ cdef class Program:
     Thread-safety: immutable; each stream has its own machine.
     """
 
-    def __cinit__(self, code, constants, paths, pieces, handlers, int registers, int variables):
+    def __cinit__(
+            self, code, constants, paths, pieces, handlers, int registers, int variables, lines=()):
         cdef fst_program *program
         cdef fst_cell *cells
         cdef fst_names *names
@@ -191,6 +197,7 @@ cdef class Program:
             raise ValueError("there are more variables than registers")
         program = <fst_program *>self.take(sizeof(fst_program))
         self.program = program
+        self.lines = tuple(lines)
         program.find = find_value
         program.complete = complete
         program.functions = FST_FUNCTIONS
@@ -422,6 +429,11 @@ cdef int run_compiled(void *state, const fst_record *record, fst_output *output)
     status = fst_run_program(machine)
     fst_empty_arena(&machine.arena)
     return FST_OK if status == FST_DONE else GIVEN_BACK
+
+
+cdef int stopped_at(const void *machine) noexcept:
+    """Return the number of the instruction that gave the last record back."""
+    return (<const fst_machine *>machine).stopped_at
 
 
 cdef void free_machine(void *state) noexcept nogil:

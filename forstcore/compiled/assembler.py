@@ -33,6 +33,8 @@ class Assembler:
     """
 
     def __init__(self) -> None:
+        self.line = 0  # of the source, that instructions belong to
+        self._lines: list[int] = []
         self._code: list[tuple[str, tuple[int | Label, ...]]] = []
         self._constants: dict[Any, int] = {}
         self._values: list[Any] = []
@@ -83,6 +85,17 @@ class Assembler:
 
     def emit(self, name: str, *operands: int | Label) -> None:
         self._code.append((name, operands))
+        self._lines.append(self.line)
+
+    def listing(self) -> str:
+        """Return the instructions as text, one a line, for whoever works on the compiler."""
+        return "\n".join(
+            f"{at:4} {self._lines[at]:4} {name} "
+            + " ".join(
+                f"->{each.at}" if isinstance(each, Label) else str(each) for each in operands
+            )
+            for at, (name, operands) in enumerate(self._code)
+        )
 
     def place(self, label: Label) -> None:
         """Let a label be the next instruction."""
@@ -103,6 +116,7 @@ class Assembler:
     def undo(self, mark: Mark) -> None:
         """Forget what has been emitted since."""
         del self._code[mark.instructions :]
+        del self._lines[mark.instructions :]
         del self._handlers[mark.handlers :]
         self._temporaries = mark.temporaries
 
@@ -138,6 +152,7 @@ class Assembler:
             handlers,
             registers,
             self._variables,
+            [*self._lines, self.line],
         )
 
     def _resolved(self, operand: int | Label, kind: str) -> int:

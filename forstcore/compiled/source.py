@@ -73,6 +73,10 @@ class FunctionSource:
             line, column = self.first_line + node.lineno - 1, self._indent + node.col_offset + 1
         return kind(self.file, line, column, unsupported.construct, unsupported.advice)
 
+    def line_of(self, node: ast.stmt) -> int:
+        """Return the line of the file that a statement begins in."""
+        return self.first_line + node.lineno - 1
+
     def value_of(self, name: str) -> Any:
         """Return what a name that is no local variable refers to; MISSING if nothing."""
         if name in self._closure:

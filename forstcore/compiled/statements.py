@@ -44,6 +44,7 @@ class Statements(Exceptions):
 
     def _statement(self, node: ast.stmt) -> None:
         mark = self.code.mark()
+        outer_line, self.code.line = self.code.line, self.source.line_of(node)
         self.copies_names = any(isinstance(each, ast.NamedExpr) for each in ast.walk(node))
         self._take_over_record(node)
         method = getattr(self, f"_do_{type(node).__name__}", None)
@@ -60,6 +61,7 @@ class Statements(Exceptions):
             self.code.emit("GIVE_BACK")
             self.remarks.append(self.source.remark(error))
         self.code.release(mark)
+        self.code.line = outer_line
 
     # The record as an object of its own.
 

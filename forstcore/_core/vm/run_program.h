@@ -337,13 +337,18 @@ fst_run_program(fst_machine *machine)
             status = fst_emit(machine, &r[op.a]);
             break;
         case FST_OP_RETURN:
-            return fst_return(machine, &r[op.a]);
+            status = fst_return(machine, &r[op.a]);
+            if (status == FST_DONE)
+                return status;
+            break;
         default:
             return FST_DONE;
         }
         if (status != FST_DONE) {
-            if (status < 0 || (next = fst_find_handler(program, at, status)) == 0)
+            if (status < 0 || (next = fst_find_handler(program, at, status)) == 0) {
+                machine->stopped_at = at;
                 return status;
+            }
         }
     }
 }

@@ -141,6 +141,7 @@ typedef struct fst_machine {
     fst_cell *registers;
     struct fst_found *found;            /* where the values at the program's paths are */
     fst_arena arena;
+    int stopped_at;                     /* the instruction that gave the last record back */
     int refuses_dates;                  /* whether a date in a result gives the record back */
     int64_t fuel;                       /* steps left before the record is given back */
 } fst_machine;
