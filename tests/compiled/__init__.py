@@ -1,0 +1,1 @@
+"""Compiled processors, compared with the Python functions that they were compiled from."""

@@ -1,0 +1,97 @@
+"""Random records for generated functions."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any, Final
+
+from tests.compiled.making import (
+    boolean,
+    email,
+    hexadecimal,
+    integer,
+    make,
+    maybe,
+    moment,
+    name,
+    number,
+    one_of,
+    path,
+    seconds,
+    several,
+    text,
+    word,
+)
+from tests.compiled.spelling import changed, spelled, usual
+
+__all__ = ["make_lines"]
+
+_TEMPLATE: Final[dict[str, Any]] = {
+    "id": hexadecimal(12),
+    "n": integer(-20, 2000),
+    "m": integer(0, 9),
+    "big": integer(-(2**62), 2**62),
+    "at": seconds,
+    "status": one_of(200, 404, 500),
+    "x": number(-100, 1000, 3),
+    "y": number(0, 1, 6),
+    "start": number(1.7e9, 1.8e9, 3),
+    "s": one_of(text(1, 5), text(1, 5), "The Quick brown", "a=b; c", " padded ", ""),
+    "text": one_of("Größe é", "日本語 tea", text(1, 3), "İß ﬁ", "a\tb\n", 'say "hi"'),
+    "path": path,
+    "email": email,
+    "level": one_of("info", "warn", "error", "Debug"),
+    "code": one_of("42", "007", "-5", "12", "1000", "ff", "1.5", "x"),
+    "opt": maybe(one_of(word, word, "", None), 0.9),
+    "when": one_of(moment(), moment(), moment("%Y-%m-%dT%H:%M:%S.%f+02:00"), "2026-03-01"),
+    "csv": one_of("a,b,c", "1,2;3", ""),
+    "flag": boolean,
+    "none": None,
+    "mixed": one_of([1, "a", None], [], {"k": [1]}, 3, "x", 2.5, True),
+    "either": one_of(1, "1", 1.0, None, [1]),
+    "tags": several(one_of(word, word, "é"), 0, 4),
+    "words": several(word, 1, 3),
+    "nums": several(one_of(integer(-9, 99), integer(0, 9), number(0, 9)), 0, 5),
+    "items": several(
+        {
+            "name": one_of(word, name),
+            "price": number(0, 99),
+            "qty": integer(1, 9),
+            "tags": several(word, 0, 2),
+        },
+        0,
+        3,
+    ),
+    "counts": one_of({}, {"a": 1, "b": 2}, {"é": 3, "tea": 0, "x": -1}),
+    "meta": {
+        "a": integer(0, 50),
+        "b": word,
+        "on": boolean,
+        "c": {"d": number(0, 1, 3), "e": several(integer(0, 9), 0, 3)},
+    },
+}
+
+
+def make_lines(chance: Random, source: str, count: int) -> bytes:
+    """Make lines for a function: usual records, and records that are odd where it looks.
+
+    Args:
+        chance: decides.
+        source: of the function; other members than those that it names are left out mostly.
+        count: how many.
+    """
+    read = [key for key in _TEMPLATE if f"'{key}'" in source]
+    others = [key for key in _TEMPLATE if key not in read]
+    template = {key: _TEMPLATE[key] for key in read + chance.sample(others, min(2, len(others)))}
+    lines: list[str] = []
+    while len(lines) < count:
+        record = make(template, chance)
+        lines.append(usual(record))
+        for _ in range(3):
+            odd = record
+            for _ in range(chance.choice((0, 1, 1, 1, 2, 4))):
+                odd = changed(odd, chance)
+            spaces = chance.random() < 0.1
+            plain = not spaces and chance.random() < 0.5
+            lines.append(usual(odd) if plain else spelled(odd, chance, spaces=spaces))
+    return "".join(f"{line}\n" for line in lines[:count]).encode()

@@ -1,0 +1,147 @@
+"""What a generated expression may refer to: the record, variables, and globals of the module."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Final
+
+__all__ = ["FIELDS", "ITEM_FIELDS", "PRELUDE", "Scope"]
+
+PRELUDE: Final = """\
+import math
+import re
+from datetime import datetime, timedelta, timezone
+from typing import Final
+
+LIMIT = 10
+RATE = 0.19
+LABEL = "a"
+NAMES = ("id", "s", "opt", "missing")
+TABLE = {"info": "I", "warn": "W", "error": "E", "": "none", "é": "ü"}
+LEVELS = {"debug": 10, "info": 20, "warn": 30, "error": 40}
+CODES: Final = {200: "ok", 404: "missing", 500: "error", 1: None}
+KINDS = ["a", "b", "é", "x"]
+STOP = {"the", "a", "of", "é"}
+NESTED = {"a": {"b": 1, "c": [1, 2.5, "x"]}, "d": {"b": None}}
+P0 = re.compile(r"[0-9]+")
+P1 = re.compile(r"/[0-9]+(?=/|$)")
+P2 = re.compile(r"(\\w+)@(\\w+)")
+P3 = re.compile(r"[aeiou]", re.IGNORECASE)
+P4 = re.compile(r"^\\s*(?P<key>[a-z]+)\\s*[=:]?\\s*(?P<value>.*?)\\s*$")
+P5 = re.compile(r"\\b[a-z]{2,4}\\b")
+P6 = re.compile(r"(a|b|ab)+c?|\\d{2,}?")
+P7 = re.compile(r"[^\\x00-\\x7f]+")
+P8 = re.compile(r",\\s*|;")
+P9 = re.compile(r"(?i)(info|warn)|(e)rror")
+
+
+def clip(value, low, high):
+    if value < low:
+        return low
+    return high if value > high else value
+
+
+def first_word(text):
+    for word in text.split():
+        return word.lower()
+    return ""
+
+
+def ratio(a, b):
+    return a / b if b else 0.0
+
+
+"""
+"""What stands before each generated function."""
+
+FIELDS: Final[dict[str, tuple[str, ...]]] = {
+    "int": ("n", "m", "big", "at", "meta.a", "status"),
+    "float": ("x", "y", "meta.c.d", "start"),
+    "str": ("s", "text", "path", "email", "level", "code", "opt", "meta.b", "id", "when", "csv"),
+    "bool": ("flag", "meta.on"),
+    "strs": ("tags", "words"),
+    "nums": ("nums", "meta.c.e"),
+    "items": ("items",),
+    "counts": ("counts",),
+    "any": ("none", "mixed", "meta", "meta.c", "opt", "either"),
+}
+"""Paths of the record by the type that they usually have."""
+
+ITEM_FIELDS: Final = {"int": ("qty",), "float": ("price",), "str": ("name",), "strs": ("tags",)}
+
+GLOBALS: Final = {
+    "int": ("LIMIT",),
+    "float": ("RATE",),
+    "str": ("LABEL",),
+    "strs": ("KINDS",),
+    "counts": ("LEVELS",),
+}
+
+
+class Scope:
+    """Names by type; those that grow in a loop are hidden there.
+
+    Args:
+        chance: decides.
+    """
+
+    def __init__(self, chance: Random) -> None:
+        self.chance = chance
+        self.variables: list[tuple[str, str]] = []
+        self.hidden: set[str] = set()
+        self.made = 0
+
+    def fresh(self) -> str:
+        self.made += 1
+        return f"v{self.made}"
+
+    def add(self, name: str, kind: str) -> None:
+        self.variables.append((name, kind))
+
+    def of(self, kind: str) -> list[str]:
+        return [name for name, each in self.variables if each == kind and name not in self.hidden]
+
+    def field(self, kind: str) -> str:
+        """Return an access to the record, as people write it."""
+        if kind == "float" and self.chance.random() < 0.15:
+            kind = "int"
+        if kind == "date":
+            kind = "str"
+        *outer, last = self.chance.choice(FIELDS[kind]).split(".")
+        access = "r"
+        for name in outer:
+            style = self.chance.randrange(8)
+            if style == 0:
+                access = f"{access}.get({name!r}, {{}})"
+            elif style == 1:
+                access = f"({access}.get({name!r}) or {{}})"
+            else:
+                access = f"{access}[{name!r}]"
+        return self._last(access, last, kind)
+
+    def item_field(self, item: str, kind: str) -> str:
+        """Return an access to a member of an item of `r["items"]`."""
+        name = self.chance.choice(ITEM_FIELDS[kind])
+        return self._last(item, name, kind)
+
+    def _last(self, access: str, name: str, kind: str) -> str:
+        match self.chance.randrange(20):
+            case 0:
+                return f"{access}.get({name!r})"
+            case 1 | 2 | 3 if kind in DEFAULTS:
+                return f"{access}.get({name!r}, {self.chance.choice(DEFAULTS[kind])})"
+            case 4 | 5 if kind in DEFAULTS:
+                return f"({access}.get({name!r}) or {self.chance.choice(DEFAULTS[kind])})"
+        return f"{access}[{name!r}]"
+
+
+DEFAULTS: Final = {
+    "int": ("0", "1", "-1", "None"),
+    "float": ("0.0", "1.5", "0"),
+    "str": ("''", "'-'", "'é'", "'0'", "None"),
+    "bool": ("False", "True"),
+    "strs": ("[]", "()"),
+    "nums": ("[]", "[1]"),
+    "items": ("[]",),
+    "counts": ("{}",),
+}
