@@ -1,0 +1,1 @@
+"""One realistic job in Python, compiled and not, in C, Go and SQL."""

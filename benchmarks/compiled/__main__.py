@@ -1,0 +1,193 @@
+"""Measure the same job on web logs in Python, compiled and not, in C, Go and SQL.
+
+Each run is a process of its own, on one core, from file to file. The table shows CPU time, user and
+system, without the time that a process takes for a thousand records, which is its start mostly.
+`python -m benchmarks.compiled --help` lists the options.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+import forstcore
+from benchmarks import records
+from benchmarks.building import BUILD, BenchmarkError, compile_program
+from benchmarks.compiled.routes import COUNTRIES
+from benchmarks.results import machine
+
+HERE: Final = Path(__file__).parent
+_EXAMPLE: Final = HERE.parent.parent / "examples" / "weblog"
+_FEW: Final = 1000
+_THRESHOLDS: Final = (500, 0)
+COMPILED: Final = "forstcore, compiled"
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to do the job; `IN` and `OUT` in the command stand for the files."""
+
+    name: str
+    command: tuple[str, ...]
+    same_bytes: bool = True
+
+
+def _forstcore(processors: Path, name: str) -> tuple[str, ...]:
+    command = (sys.executable, "-m", "forstcore", "process", "IN", "-o", "OUT", "--workers", "1")
+    return (*command, "--processors", str(processors), "--processor", name)
+
+
+def _native(lowest: int, directory: Path) -> Path:
+    """Build the example in C for another threshold; return the module that declares it."""
+    source = (_EXAMPLE / "weblog.c").read_text()
+    assert "status < 500" in source
+    changed = directory / "weblog.c"
+    changed.write_text(source.replace("status < 500", f"status < {lowest}"))
+    shutil.copy(_EXAMPLE / "weblog.py", directory)
+    include = f"-I{forstcore.get_include()}"
+    library = directory / "libweblog.so"
+    flags = ["-O2", "-shared", "-fPIC", include]
+    compile_program(["cc", *flags, str(changed), "-o", str(library), "-lm"], [changed], library)
+    return directory / "weblog.py"
+
+
+def _go(directory: Path) -> tuple[str, ...]:
+    program = BUILD / "weblog-go"
+    source = HERE / "go" / "main.go"
+    compile_program(
+        ["go", "build", "-o", str(program), "."], [source], program, directory=source.parent
+    )
+    countries = directory / "countries.json"
+    countries.write_text(json.dumps(COUNTRIES))
+    return (str(program), str(countries), "IN", "OUT")
+
+
+def ways(lowest: int, directory: Path, notes: set[str]) -> Iterator[Way]:
+    """Yield the ways to do the job; the first one says what the results are.
+
+    Args:
+        lowest: status from which on requests are results.
+        directory: for programs.
+        notes: gets a line for each way that is not installed.
+    """
+    routes = HERE / "routes.py"
+    if importlib.util.find_spec("orjson"):
+        loop = (sys.executable, "-m", "benchmarks.compiled.plain_loop", "IN", "OUT")
+        yield Way("a plain loop with orjson", loop)
+    yield Way(COMPILED, _forstcore(routes, "weblog"))
+    yield Way("forstcore, interpreted", _forstcore(routes, "weblog-interpreted"))
+    try:
+        yield Way("forstcore, in C", _forstcore(_native(lowest, directory), "weblog"))
+    except BenchmarkError as error:
+        notes.add(str(error).splitlines()[0])
+    try:
+        yield Way("Go, encoding/json", _go(directory), same_bytes=False)
+    except BenchmarkError as error:
+        notes.add(str(error).splitlines()[0])
+    if importlib.util.find_spec("duckdb"):
+        query = (sys.executable, "-m", "benchmarks.compiled.duck", "IN", "OUT")
+        yield Way("DuckDB", query, same_bytes=False)
+    else:
+        notes.add("duckdb is not installed")
+
+
+def run(way: Way, lowest: int, source: Path, target: Path) -> float:
+    """Return the seconds of CPU time of a run."""
+    command = [{"IN": str(source), "OUT": str(target)}.get(each, each) for each in way.command]
+    environment = {**os.environ, "LOWEST_STATUS": str(lowest), "GOMAXPROCS": "1"}
+    target.unlink(missing_ok=True)
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    said = process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise BenchmarkError(f"{way.name} failed: {said[-2000:]}")
+    return usage.ru_utime + usage.ru_stime
+
+
+def check(way: Way, target: Path, expected: bytes) -> None:
+    """Check the results of a run."""
+    results = target.read_bytes()
+    if results == expected:
+        return
+    if not way.same_bytes:
+        wanted = map(json.loads, expected.splitlines())
+        if list(map(json.loads, results.splitlines())) == list(wanted):
+            return
+    raise BenchmarkError(f"{way.name} has other results")
+
+
+def measure(lowest: int, options: argparse.Namespace, directory: Path, notes: set[str]) -> str:
+    """Measure all ways with one threshold; return their table."""
+    many, few = directory / "many.ndjson", directory / "few.ndjson"
+    target = directory / "results.ndjson"
+    found = list(ways(lowest, directory, notes))
+    samples: dict[str, list[float]] = {way.name: [] for way in found}
+    expected = b""
+    for _ in range(options.repeat):
+        for way in found:
+            start = run(way, lowest, few, target)
+            seconds = run(way, lowest, many, target) - start
+            samples[way.name].append(seconds / (options.records - _FEW) * 1e6)
+            expected = expected or target.read_bytes()
+            check(way, target, expected)
+    base = statistics.median(samples[COMPILED])
+    kept = 100 * expected.count(b"\n") / options.records
+    title = f"{kept:.0f} % kept"
+    lines = [f"{title:28}{'µs a record':>12}{'low-high':>14}{'× compiled':>12}"]
+    for name, each in samples.items():
+        median = statistics.median(each)
+        spread = f"{min(each):.2f}-{max(each):.2f}"
+        lines.append(f"{name:28}{median:12.2f}{spread:>14}{median / base:12.1f}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run the measurements and print the results."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.compiled", description=__doc__.partition("\n\n")[0]
+    )
+    parser.add_argument("--records", type=int, default=500_000, help="of a run (default: 500000)")
+    parser.add_argument("--repeat", type=int, default=5, help="runs of each way (default: 5)")
+    parser.add_argument(
+        "--lowest", type=int, nargs="+", default=list(_THRESHOLDS), help="status that is kept"
+    )
+    options = parser.parse_args()
+    notes: set[str] = set()
+    print(machine())
+    with tempfile.TemporaryDirectory() as temporary:
+        lines = islice(records.endless("weblog"), options.records)
+        few = Path(temporary, "few.ndjson")
+        with Path(temporary, "many.ndjson").open("wb") as many, few.open("wb") as start:
+            for number, line in enumerate(lines):
+                many.write(line)
+                if number < _FEW:
+                    start.write(line)
+        for lowest in options.lowest:
+            directory = Path(temporary, str(lowest))
+            directory.mkdir()
+            for name in ("many.ndjson", "few.ndjson"):
+                (directory / name).symlink_to(Path(temporary, name))
+            print(f"\n{measure(lowest, options, directory, notes)}")
+    for note in sorted(notes):
+        print(f"note: {note}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except BenchmarkError as error:
+        sys.exit(str(error))
