@@ -35,6 +35,9 @@ cdef extern from "vm/run_program.h" nogil:
         FST_DICT
         FST_SET
         FST_FROZENSET
+        FST_ASCII
+        FST_WIDE
+        FST_CLEAN
 
     ctypedef struct fst_cell:
         uint8_t type
@@ -290,7 +293,7 @@ cdef fst_cell cell_of(Program program, object value) except *:
         return fst_float(value)
     if type(value) is str:
         span = text_of(program, value.encode())
-        return fst_str(span.start, span.size, 0)
+        return fst_str(span.start, span.size, flags_of(value))
     if type(value) in (list, tuple):
         return fst_object(
             FST_LIST if type(value) is list else FST_TUPLE, list_of(program, value))
@@ -298,6 +301,14 @@ cdef fst_cell cell_of(Program program, object value) except *:
         return fst_object(
             FST_DICT if type(value) is dict else FST_SET, dict_of(program, value))
     raise ValueError(f"a {type(value).__name__} cannot be a constant")
+
+
+cdef int flags_of(str text) except -1:
+    """Return what is known of a text; see the flags of FST_STR."""
+    cdef int flags = FST_ASCII if text.isascii() else FST_WIDE
+    if text.isprintable() and '"' not in text and "\\" not in text:
+        flags |= FST_CLEAN
+    return flags
 
 
 cdef void *list_of(Program program, object value) except NULL:

@@ -60,6 +60,7 @@ class Base:
         self.record_register: int | None = None  # once the record is an object of its own
         self.branches = 0  # conditional statements and loops around this place
         self.returned = False  # whether some records do not get to this place
+        self.tries = 0  # try statements around this place
         self.copies_names = False  # whether a name may be assigned within the expression
 
     @property

@@ -60,7 +60,9 @@ class Exceptions(Matching):
         end = Label()
         before = set(self.scope.bound)
         start = self.code.here()
+        self.tries += 1
         self.branch(node.body)
+        self.tries -= 1
         stop = self.code.here()
         self.branch(node.orelse)
         self.code.emit("JUMP", end)

@@ -81,6 +81,17 @@ class Expressions(Typed):
         return to
 
     def into(self, node: ast.expr, to: int) -> None:
+        if self.code.is_temporary(to):
+            self.into_new(node, to)
+        else:
+            # The expression may read the variable.
+            with self.temporaries():
+                result = self.code.temporary()
+                self.into_new(node, result)
+                self.code.emit("MOVE", to, result)
+
+    def into_new(self, node: ast.expr, to: int) -> None:
+        """As `into`, for a register that the expression does not read."""
         path = self.path_of(node)
         if path is not None:
             self.load(node, path, to)
@@ -88,14 +99,7 @@ class Expressions(Typed):
         method = getattr(self, f"_into_{type(node).__name__}", None)
         if method is None:
             raise Unsupported(node, _NAMES.get(type(node), type(node).__name__))
-        if self.code.is_temporary(to):
-            method(node, to)
-        else:
-            # The expression may read the variable.
-            with self.temporaries():
-                result = self.code.temporary()
-                method(node, result)
-                self.code.emit("MOVE", to, result)
+        method(node, to)
 
     def _variable(self, node: ast.Name) -> int:
         """Return the register of a variable, with a check where it may have no value."""

@@ -95,6 +95,13 @@ class Inlining(Comprehensions):
             arguments, keywords: of the call.
             to: register of the result.
         """
+        if not self.code.is_temporary(to):
+            # The function may read the variable that its result is for.
+            with self.temporaries():
+                result = self.code.temporary()
+                self.inline(node, function, arguments, keywords, result)
+                self.code.emit("MOVE", to, result)
+            return
         definition = function.definition
         if definition in self._inlined or self.scope.depth == _MOST_DEPTH:
             raise Unsupported(node, f"the recursion of {function.name}", "use a loop", fatal=True)

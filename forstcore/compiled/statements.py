@@ -140,7 +140,10 @@ class Statements(Exceptions):
         register = owner.registers.get(target.id)
         if register is None:
             register = self.code.variable()
-        self.into(value, register)
+        if self.tries or _reads(value, target.id):
+            self.into(value, register)
+        else:
+            self.into_new(value, register)
         owner.registers[target.id] = register
         owner.paths.pop(target.id, None)
         owner.bound.add(target.id)
@@ -391,6 +394,10 @@ def _returned_at_once(node: ast.stmt, rest: list[ast.stmt]) -> ast.Return | None
     if any(isinstance(each, ast.NamedExpr) for each in ast.walk(node.value)):
         return None
     return ast.copy_location(ast.Return(node.value), node)
+
+
+def _reads(node: ast.expr, name: str) -> bool:
+    return any(isinstance(each, ast.Name) and each.id == name for each in ast.walk(node))
 
 
 def _changes_something(node: ast.stmt) -> bool:
