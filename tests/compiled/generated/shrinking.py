@@ -30,12 +30,12 @@ def shrink(found: Difference, directory: Path) -> Difference:
             # A smaller function that is none, or whose compilation fails in another way.
             return None
 
-    found = _fewer_lines(found, differs)
     while True:
         before = found
+        found = _fewer_lines(found, differs)
         found = _simpler_function(found, differs)
         found = _smaller_record(found, differs)
-        if found is before:
+        if (found.source, found.data) == (before.source, before.data):
             return found
 
 
