@@ -4,13 +4,7 @@
 #include "dicts.h"
 #define FST_PENDING3(n) FST_INLINE fst_status n(fst_machine *m, fst_cell *t, fst_cell *a) { (void)m; (void)t; (void)a; return FST_GIVE_BACK; }
 #define FST_PENDING4(n) FST_INLINE fst_status n(fst_machine *m, fst_cell *t, fst_cell *a, fst_cell *b) { (void)m; (void)t; (void)a; (void)b; return FST_GIVE_BACK; }
-#if __has_include("str_methods.h")
 #include "str_methods.h"
-#else
-#define FST_STRING_FUNCTIONS(X)
-FST_PENDING4(fst_str_concat)
-FST_PENDING4(fst_str_repeat)
-#endif
 #if __has_include("format.h")
 #include "format.h"
 #else

@@ -4,6 +4,7 @@
 
 #include "mappings.h"
 #include "sequences.h"
+#include "text_search.h"
 
 enum { FST_FIRST_ELEMENTS = 4 };    /* of an array of the record, that are found in its text */
 
@@ -60,24 +61,12 @@ fst_str_slice(fst_machine *machine, fst_cell *to, fst_cell *str, fst_cell *bound
 FST_COLD fst_status
 fst_str_contains(fst_machine *machine, const fst_cell *str, fst_cell *part, int *result)
 {
-    const char *at = str->text, *end;
-    FST_TRY(fst_settle(machine, part));
-    if (part->type != FST_STR)
-        return part->type > FST_DICT ? FST_GIVE_BACK : FST_TYPE_ERROR;
-    *result = part->size == 0;
-    if (part->size == 0 || part->size > str->size)
-        return FST_DONE;
-    end = at + str->size - part->size + 1;
-    while (at < end && (at = (const char *)memchr(at, part->text[0], (size_t)(end - at))) != NULL) {
-        if (memcmp(at, part->text, part->size) == 0) {
-            *result = 1;
-            return FST_DONE;
-        }
-        machine->fuel -= 1 + part->size / FST_ITEM_BYTES;
-        if (machine->fuel < 0)
-            return FST_GIVE_BACK;
-        at++;
-    }
+    const char *found = str->text;
+    FST_TRY(fst_settle_text(machine, part));
+    if (part->size > 0)
+        FST_TRY(fst_find_text_in(
+            machine, str->text, str->text + str->size, part->text, part->size, &found));
+    *result = found != NULL;
     return FST_DONE;
 }
 

@@ -1,0 +1,204 @@
+/* str_methods.h: the functions on strings that programs can call. */
+#ifndef FST_VM_STR_METHODS_H
+#define FST_VM_STR_METHODS_H
+
+#include "str_build.h"
+#include "str_case.h"
+#include "str_search.h"
+#include "str_split.h"
+
+/* ---------------------------------------------------------------- methods of lists, too */
+
+FST_COLD fst_status
+fst_count_method(fst_machine *machine, fst_cell *to, fst_cell *arguments)
+{
+    FST_TRY(fst_settle(machine, &arguments[0]));
+    if (arguments[0].type == FST_STR)
+        return fst_str_count(machine, to, arguments);
+    if (arguments[2].type != FST_UNSET)
+        return FST_GIVE_BACK;
+    return fst_list_count(machine, to, arguments);
+}
+
+FST_COLD fst_status
+fst_index_method(fst_machine *machine, fst_cell *to, fst_cell *arguments)
+{
+    FST_TRY(fst_settle(machine, &arguments[0]));
+    if (arguments[0].type == FST_STR)
+        return fst_str_index(machine, to, arguments);
+    return fst_list_index(machine, to, arguments);
+}
+
+/* ---------------------------------------------------------------- translate */
+
+/* The code point of the character at `at`. */
+FST_INLINE uint32_t
+fst_code_point_at(const char *text)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    switch (fst_character_size(*text)) {
+    case 1:
+        return at[0];
+    case 2:
+        return (at[0] & 0x1fu) << 6 | (at[1] & 0x3fu);
+    case 3:
+        return (at[0] & 0x0fu) << 12 | (at[1] & 0x3fu) << 6 | (at[2] & 0x3fu);
+    default:
+        return (at[0] & 0x07u) << 18 | (at[1] & 0x3fu) << 12 | (at[2] & 0x3fu) << 6
+               | (at[3] & 0x3fu);
+    }
+}
+
+/* Writes a character; returns its end. */
+FST_INLINE char *
+fst_write_character(char *to, uint32_t point)
+{
+    if (point < 0x80) {
+        *to++ = (char)point;
+        return to;
+    }
+    if (point < 0x800) {
+        *to++ = (char)(0xc0 | point >> 6);
+    } else {
+        if (point < 0x10000) {
+            *to++ = (char)(0xe0 | point >> 12);
+        } else {
+            *to++ = (char)(0xf0 | point >> 18);
+            *to++ = (char)(0x80 | (point >> 12 & 0x3f));
+        }
+        *to++ = (char)(0x80 | (point >> 6 & 0x3f));
+    }
+    *to++ = (char)(0x80 | (point & 0x3f));
+    return to;
+}
+
+FST_INLINE int
+fst_is_character(int64_t point)
+{
+    return point >= 0 && point <= 0x10ffff && !(point >= 0xd800 && point <= 0xdfff);
+}
+
+/* Appends text whose size is not known before. */
+FST_INLINE fst_status
+fst_append_text(fst_machine *machine, fst_cell *to, uint64_t *room, const char *from, size_t size)
+{
+    if (to->size + size > *room) {
+        char *text;
+        *room = 2 * *room + size;
+        FST_TRY(fst_take_text(machine, *room, &text));
+        memcpy(text, to->text, to->size);
+        to->text = text;
+    }
+    memcpy((char *)to->text + to->size, from, size);
+    to->size += (uint32_t)size;
+    return FST_DONE;
+}
+
+/* self, table: a dict of code points, and of None, code points or str for each. */
+FST_COLD fst_status
+fst_str_translate(fst_machine *machine, fst_cell *to, fst_cell *arguments)
+{
+    fst_cell *self = &arguments[0];
+    uint64_t room = 0;
+    const char *at, *end;
+    FST_TRY(fst_settle_self(machine, self));
+    if (arguments[1].type != FST_DICT)
+        return FST_GIVE_BACK;
+    *to = fst_str("", 0, 0);
+    at = self->text;
+    for (end = at + self->size; at < end; at += fst_character_size(*at)) {
+        fst_cell point = fst_int(fst_code_point_at(at)), *other;
+        char character[4];
+        FST_TRY(fst_dict_get(machine, (const fst_dict *)arguments[1].object, &point, &other));
+        if (other == NULL) {
+            FST_TRY(fst_append_text(machine, to, &room, at, fst_character_size(*at)));
+        } else if (other->type == FST_STR) {
+            FST_TRY(fst_append_text(machine, to, &room, other->text, other->size));
+        } else if (other->type == FST_INT && fst_is_character(other->integer)) {
+            const char *last = fst_write_character(character, (uint32_t)other->integer);
+            FST_TRY(fst_append_text(machine, to, &room, character, (size_t)(last - character)));
+        } else if (other->type != FST_NONE) {
+            return FST_GIVE_BACK;
+        }
+    }
+    return FST_DONE;
+}
+
+/* ---------------------------------------------------------------- ord and chr */
+
+FST_COLD fst_status
+fst_ord(fst_machine *machine, fst_cell *to, fst_cell *arguments)
+{
+    FST_TRY(fst_settle_text(machine, &arguments[0]));
+    if (fst_str_length(&arguments[0]) != 1)
+        return FST_TYPE_ERROR;
+    *to = fst_int(fst_code_point_at(arguments[0].text));
+    return FST_DONE;
+}
+
+FST_COLD fst_status
+fst_chr(fst_machine *machine, fst_cell *to, fst_cell *arguments)
+{
+    int64_t point;
+    char *text;
+    FST_TRY(fst_settle_count(machine, &arguments[0], 0, &point));
+    if (point < 0 || point > 0x10ffff)
+        return point < INT32_MIN || point > INT32_MAX ? FST_GIVE_BACK : FST_VALUE_ERROR;
+    if (!fst_is_character(point))
+        return FST_GIVE_BACK;
+    FST_TRY(fst_take_text(machine, 4, &text));
+    *to = fst_str(
+        text, (size_t)(fst_write_character(text, (uint32_t)point) - text),
+        point < 0x80 ? FST_ASCII : FST_WIDE | FST_CLEAN);
+    return FST_DONE;
+}
+
+/* ---------------------------------------------------------------- the table */
+
+#define FST_STRING_FUNCTIONS(X) \
+    X(".lower", "self", fst_str_lower) \
+    X(".upper", "self", fst_str_upper) \
+    X(".title", "self", fst_str_title) \
+    X(".capitalize", "self", fst_str_capitalize) \
+    X(".swapcase", "self", fst_str_swapcase) \
+    X(".casefold", "self", fst_str_lower) \
+    X(".isdigit", "self", fst_str_isdigit) \
+    X(".isdecimal", "self", fst_str_isdigit) \
+    X(".isnumeric", "self", fst_str_isdigit) \
+    X(".isalpha", "self", fst_str_isalpha) \
+    X(".isalnum", "self", fst_str_isalnum) \
+    X(".isspace", "self", fst_str_isspace) \
+    X(".isupper", "self", fst_str_isupper) \
+    X(".islower", "self", fst_str_islower) \
+    X(".isascii", "self", fst_str_isascii) \
+    X(".isprintable", "self", fst_str_isprintable) \
+    X(".isidentifier", "self", fst_str_isidentifier) \
+    X(".strip", "self,chars/?", fst_str_strip) \
+    X(".lstrip", "self,chars/?", fst_str_lstrip) \
+    X(".rstrip", "self,chars/?", fst_str_rstrip) \
+    X(".split", "self,sep?,maxsplit?", fst_str_split) \
+    X(".rsplit", "self,sep?,maxsplit?", fst_str_rsplit) \
+    X(".splitlines", "self,keepends?", fst_str_splitlines) \
+    X(".partition", "self,sep/", fst_str_partition) \
+    X(".rpartition", "self,sep/", fst_str_rpartition) \
+    X(".startswith", "self,prefix/,start/?,end/?", fst_str_startswith) \
+    X(".endswith", "self,suffix/,start/?,end/?", fst_str_endswith) \
+    X(".removeprefix", "self,prefix/", fst_str_removeprefix) \
+    X(".removesuffix", "self,suffix/", fst_str_removesuffix) \
+    X(".find", "self,sub/,start/?,end/?", fst_str_find) \
+    X(".rfind", "self,sub/,start/?,end/?", fst_str_rfind) \
+    X(".index", "self,value/,start/?,end/?", fst_index_method) \
+    X(".rindex", "self,sub/,start/?,end/?", fst_str_rindex) \
+    X(".count", "self,value/,start/?,end/?", fst_count_method) \
+    X(".replace", "self,old/,new/,count/?", fst_str_replace) \
+    X(".join", "self,iterable/", fst_str_join) \
+    X(".ljust", "self,width/,fillchar/?", fst_str_ljust) \
+    X(".rjust", "self,width/,fillchar/?", fst_str_rjust) \
+    X(".center", "self,width/,fillchar/?", fst_str_center) \
+    X(".zfill", "self,width/", fst_str_zfill) \
+    X(".expandtabs", "self,tabsize?", fst_str_expandtabs) \
+    X(".translate", "self,table/", fst_str_translate) \
+    X("ord", "c/", fst_ord) \
+    X("chr", "i/", fst_chr)
+
+#endif

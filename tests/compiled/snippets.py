@@ -1,0 +1,49 @@
+"""Functions that are made of the text of an expression, to be compiled."""
+
+from __future__ import annotations
+
+import itertools
+import linecache
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["function_of"]
+
+_NUMBERS = itertools.count()
+_SOURCE = """\
+def process(r):
+    {variables} = {values}
+    try:
+        return {{"value": {expression}}}
+    except ValueError:
+        return {{"error": "value"}}
+    except TypeError:
+        return {{"error": "type"}}
+    except IndexError:
+        return {{"error": "index"}}
+    except AttributeError:
+        return {{"error": "attribute"}}
+    except KeyError:
+        return {{"error": "key"}}
+"""
+
+
+def function_of(expression: str, variables: str, **globals_: Any) -> Callable[..., Any]:
+    """Return a function with a record as its argument.
+
+    Args:
+        expression: what it returns as "value"; of an exception it says which.
+        variables: letters, which are names of members and of variables with their values.
+        globals_: other names.
+    """
+    source = _SOURCE.format(
+        expression=expression,
+        variables=", ".join(variables),
+        values=", ".join(f'r["{each}"]' for each in variables),
+    )
+    name = f"<snippet {next(_NUMBERS)}>"
+    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+    scope: dict[str, Any] = dict(globals_)
+    exec(compile(source, name, "exec"), scope)  # noqa: S102
+    function: Callable[..., Any] = scope["process"]
+    return function
