@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import typing
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -11,14 +13,21 @@ from forstcore.compiled import Compiled, NotCompiled, compile_processor
 from forstcore.engine.runners import PythonRunner
 from forstcore.processors import as_processor
 
-__all__ = ["compiled", "interpret", "lines_of", "run", "same"]
+__all__ = ["compile_any", "compiled", "interpret", "lines_of", "run", "same"]
 
 _MOST_OUTPUT = 1 << 30
 
 
+def compile_any(function: Callable[..., Any]) -> Compiled | NotCompiled:
+    """Compile a function with the type that its parameter is annotated with."""
+    first = next(iter(inspect.signature(function).parameters))
+    takes = typing.get_type_hints(function).get(first, dict)
+    return compile_processor(function, as_processor(function).kind, takes)
+
+
 def compiled(function: Callable[..., Any]) -> Compiled:
     """Compile a function that has to compile."""
-    result = compile_processor(function)
+    result = compile_any(function)
     assert not isinstance(result, NotCompiled), str(result)
     return result
 

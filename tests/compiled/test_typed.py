@@ -1,0 +1,164 @@
+"""Compiled processors that take typed records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, NotRequired, TypedDict
+
+import msgspec
+import pytest
+
+from forstcore.compiled import NotCompiled
+from forstcore.records import StreamingRecord
+from tests.compiled.oracle import compile_any, same
+
+
+class Request(msgspec.Struct):
+    method: Literal["GET", "POST"]
+    path: str
+    start: float
+    size: int = 0
+
+
+class Log(msgspec.Struct, rename="camel"):
+    trace_id: str
+    request: Request
+    note: str | None = None
+    tags: list[str] = []
+    extra: Any = None
+    score: float | None = 1.5
+
+
+class Out(msgspec.Struct):
+    trace: str
+    path: str
+    start: float
+    size: int
+    kind: str = "log"
+
+
+@dataclass
+class Item:
+    sku: str
+    count: int = 1
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Line:
+    sku: str
+    count: int
+    first: str | None = None
+
+
+class Event(TypedDict):
+    id: int
+    name: NotRequired[str]
+    ratio: float
+
+
+LOG = {
+    "traceId": "a1",
+    "request": {"method": "GET", "path": "/x?y", "start": 3, "size": 7, "more": True},
+    "tags": ["a", "b"],
+    "extra": {"deep": [1, 2.0]},
+}
+
+
+def struct(record: Log) -> Out:
+    request = record.request
+    return Out(record.trace_id, request.path, request.start, size=request.size)
+
+
+def struct_members(record: Log) -> Any:
+    if record.note is not None:
+        return None
+    return {
+        "tags": record.tags,
+        "first": record.tags[0] if record.tags else None,
+        "deep": record.extra["deep"] if record.extra else None,
+        "score": record.score,
+        "get": record.request.method == "GET",
+    }
+
+
+def dataclasses(record: Item) -> Any:
+    return [Line(record.sku, record.count), Line(record.sku, record.count, record.labels.get("k"))]
+
+
+def typed_dict(record: Event) -> Any:
+    return {"id": record["id"], "name": record.get("name", "?"), "ratio": record["ratio"]}
+
+
+def streaming(record: StreamingRecord) -> Any:
+    return {"id": record["id"], "twice": [record["data"], record["data"]]}
+
+
+ODD: list[Any] = [None, 5, -1.25, True, "x", [], [1], {}, 10**20]
+
+
+def varied(record: dict[str, Any]) -> list[Any]:
+    """Return a record, and others in which each member is missing or has another type."""
+    found: list[Any] = [record]
+    for name, value in record.items():
+        found.append({k: v for k, v in record.items() if k != name})
+        found.extend({**record, name: odd} for odd in ODD)
+        if isinstance(value, dict):
+            found.extend({**record, name: inner} for inner in varied(value))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("function", "record"),
+    [
+        (struct, LOG),
+        (struct_members, LOG),
+        (struct_members, {**LOG, "note": "n"}),
+        (dataclasses, {"sku": "s", "count": 2, "labels": {"k": "v"}}),
+        (typed_dict, {"id": 1, "name": "n", "ratio": 2, "other": 3}),
+        (streaming, {"id": "1", "data": "d"}),
+    ],
+)
+def test_typed_records_are_checked_as_msgspec_checks_them(
+    function: Any, record: dict[str, Any]
+) -> None:
+    assert same(function, [record] * 5) == 0
+    same(function, [*varied(record), b'{"id":"1","id":"2","data":"x"}'])
+
+
+class Checked(msgspec.Struct):
+    n: int
+
+    def __post_init__(self) -> None:
+        if self.n < 0:
+            raise ValueError("negative")
+
+
+class Nested(msgspec.Struct):
+    rows: list[Request]
+
+
+def checked(record: Checked) -> Any:
+    return {"n": record.n}
+
+
+def nested(record: Nested) -> Any:
+    return {"n": len(record.rows)}
+
+
+def whole(record: Log) -> Any:
+    return record
+
+
+@pytest.mark.parametrize(
+    ("function", "construct"),
+    [
+        (checked, "checks of its own"),
+        (nested, "a container of Struct of rows"),
+        (whole, "as a whole"),
+    ],
+)
+def test_types_that_programs_cannot_check_are_named(function: Any, construct: str) -> None:
+    result = compile_any(function)
+    assert isinstance(result, NotCompiled)
+    assert construct in str(result)
