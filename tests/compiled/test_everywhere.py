@@ -10,9 +10,9 @@ import requests
 
 import forstcore
 from tests import children
-from tests.compiled.comparing import Interpreted
 from tests.compiled.corpus import CASES, Case
 from tests.compiled.corpus.records import odd_lines, usual_lines
+from tests.compiled.oracle import Interpreted
 from tests.servers import ROOT, Server, StartServer
 from tests.sources.live import Subscription, publish
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import typing
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -27,12 +26,6 @@ class Case:
     @property
     def name(self) -> str:
         return self.function.__name__
-
-    @property
-    def takes(self) -> Any:
-        """The annotation of the record."""
-        hints = typing.get_type_hints(self.function)
-        return next((hint for name, hint in hints.items() if name != "return"), dict)
 
 
 def _cases(theme: str) -> list[Case]:

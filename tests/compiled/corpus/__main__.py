@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from forstcore.compiled import Compiled, compile_processor
-from forstcore.processors import as_processor
-from tests.compiled.comparing import Interpreted, run_program
+from forstcore.compiled import Compiled
+from tests.compiled.oracle import Interpreted, compile_any, run_program
 from tests.compiled.corpus import CASES, THEMES
 from tests.compiled.corpus.records import usual_lines
 
@@ -18,8 +17,7 @@ def main() -> None:
     compiled: Counter[str] = Counter()
     whole: Counter[str] = Counter()
     for case in CASES:
-        kind = as_processor(case.function).kind
-        result = compile_processor(case.function, kind, case.takes)
+        result = compile_any(case.function)
         if not isinstance(result, Compiled):
             print(f"{case.name}: {result}")
             continue
@@ -30,7 +28,8 @@ def main() -> None:
         if run.output != b"".join(interpreted.lines(data)):
             print(f"{case.name}: OTHER BYTES")
         if run.given_back:
-            print(f"{case.name}: {100 * run.given_back / run.lines:.0f} % given back")
+            places = ", ".join(f"line {line}" for line in sorted(run.places))
+            print(f"{case.name}: {100 * run.given_back / run.lines:.0f} % given back in {places}")
         else:
             whole[case.theme] += 1
     print(f"{'theme':12}{'functions':>10}{'compiled':>10}{'none given back':>17}")

@@ -13,8 +13,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from forstcore.compiled import Compiled, compile_processor
-from tests.compiled.comparing import Interpreted, run_program
+from forstcore.compiled import Compiled
+from tests.compiled.oracle import Interpreted, compile_any, run_program
 from tests.compiled.generated.records import make_lines
 from tests.compiled.generated.statements import make_function
 
@@ -97,7 +97,7 @@ def check(source: str, data: bytes, directory: Path, totals: Totals) -> Differen
     with loaded(source, directory) as function:
         totals.functions += 1
         try:
-            compiled = compile_processor(function)
+            compiled = compile_any(function)
         except Exception as error:
             return Difference(source, b"", b"", f"{type(error).__name__}: {error}".encode())
         if not isinstance(compiled, Compiled):
