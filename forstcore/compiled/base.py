@@ -155,38 +155,34 @@ class Base:
                 if node.id in owner.paths:
                     return Origin.INSIDE if owner.paths[node.id] else Origin.RECORD
                 return owner.origins.get(node.id, Origin.OTHER)
-            case ast.Subscript() | ast.NamedExpr():
+            case ast.NamedExpr():
+                return self.origin_of(node.value)
+            case ast.Subscript():
                 inner = self.origin_of(node.value)
-                return Origin.OTHER if inner is Origin.OTHER else Origin.INSIDE
+                if isinstance(node.slice, ast.Slice):
+                    return min(inner, Origin.NEW)
+                return inner.of_parts
             case ast.IfExp():
                 return self._either(node.body, node.orelse)
             case ast.BoolOp():
                 return self._either(*node.values)
             case ast.Call(func=ast.Attribute(value=value, attr=attr)) if attr in _PARTS:
-                inner = self.origin_of(value)
-                return Origin.OTHER if inner is Origin.OTHER else Origin.INSIDE
-            case ast.Call(func=ast.Name(id=name), args=args) if name in _KEEPERS:
-                return self._either(*args)
+                return self.origin_of(value).of_parts
+            case ast.Call(func=ast.Attribute(value=value, attr="copy")):
+                return min(self.origin_of(value), Origin.NEW)
+            case ast.Call(func=ast.Name(id=name), args=args) if name in _COPIES:
+                return min(self._either(*args), Origin.NEW)
+            case ast.Call(func=ast.Name(id=name), args=args) if name in _PICKS:
+                return self._either(*args).of_parts
+            case ast.Dict(keys=keys, values=values) if None in keys:
+                merged = [v for k, v in zip(keys, values, strict=True) if k is None]
+                return min(self._either(*merged), Origin.NEW)
         return Origin.OTHER
 
     def _either(self, *nodes: ast.expr) -> Origin:
-        parts = [self.origin_of(each) for each in nodes]
-        return Origin.INSIDE if set(parts) - {Origin.OTHER} else Origin.OTHER
+        return min(max(map(self.origin_of, nodes), default=Origin.OTHER), Origin.INSIDE)
 
 
-_PARTS = frozenset({"get", "values", "items", "pop", "setdefault", "popitem", "copy"})
-_KEEPERS = frozenset(
-    {
-        "list",
-        "tuple",
-        "sorted",
-        "reversed",
-        "enumerate",
-        "zip",
-        "dict",
-        "filter",
-        "next",
-        "min",
-        "max",
-    }
-)
+_PARTS = frozenset(("get", "values", "items", "pop", "setdefault", "popitem"))
+_COPIES = frozenset(("list", "tuple", "dict", "sorted", "reversed", "enumerate", "zip", "filter"))
+_PICKS = frozenset(("next", "min", "max"))

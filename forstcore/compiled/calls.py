@@ -210,7 +210,7 @@ class Calls(Inlining):
     def change(self, node: ast.expr) -> None:
         """Take note that the value of an expression is changed here."""
         origin = self.origin_of(node)
-        if origin is Origin.OTHER:
+        if origin in (Origin.OTHER, Origin.NEW):
             return
         deep = origin is Origin.INSIDE
         if self.changes is None or (deep and not self.changes.deep):

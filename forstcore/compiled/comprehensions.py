@@ -94,7 +94,7 @@ class Comprehensions(Expressions):
         end = Label()
         start = self.code.here()
         self.code.emit("NEXT", item, iterator, end)
-        part = Origin.OTHER if origin is Origin.OTHER else Origin.INSIDE
+        part = origin.of_parts
         self.assign(generator.target, item, part)
         for test in generator.ifs:
             self.jump(test, start, when=False)

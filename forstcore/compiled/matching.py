@@ -8,7 +8,6 @@ from forstcore._core.program import FUNCTIONS
 from forstcore.compiled.assembler import Label
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.results import Results
-from forstcore.compiled.scope import Origin
 from forstcore.compiled.type_bits import BITS, DICT, LIST, TUPLE
 
 __all__ = ["Matching"]
@@ -24,7 +23,7 @@ class Matching(Results):
         subject = self.code.variable()
         self.into(node.subject, subject)
         origin = self.origin_of(node.subject)
-        part = Origin.OTHER if origin is Origin.OTHER else Origin.INSIDE
+        part = origin.of_parts
         end = Label()
         before = set(self.scope.bound)
         bounds: list[set[str]] = []

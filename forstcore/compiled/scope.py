@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, field
-from enum import Enum, auto
+from enum import IntEnum
 
 from forstcore.compiled.assembler import Label
 from forstcore.compiled.source import FunctionSource
@@ -14,14 +14,20 @@ __all__ = ["Origin", "Path", "Scope", "assigned_names"]
 Path = tuple[str, ...]
 
 
-class Origin(Enum):
+class Origin(IntEnum):
     """Where the value of an expression comes from, as far as changes to it matter."""
 
-    RECORD = auto()
-    """It is the record."""
-    INSIDE = auto()
+    OTHER = 0
+    NEW = 1
+    """It is a container of the function's own, whose parts may be parts of the record."""
+    INSIDE = 2
     """It may be a part of the record."""
-    OTHER = auto()
+    RECORD = 3
+
+    @property
+    def of_parts(self) -> Origin:
+        """Where the parts of the value come from."""
+        return Origin.OTHER if self is Origin.OTHER else Origin.INSIDE
 
 
 @dataclass

@@ -77,7 +77,8 @@ class Statements(Exceptions):
         self.take_over_record()
 
     def _inside_variables(self) -> bool:
-        return any(origin is Origin.INSIDE for origin in self.scope.origins.values())
+        origins = self.scope.origins.values()
+        return any(origin in (Origin.INSIDE, Origin.NEW) for origin in origins)
 
     def take_over_record(self) -> None:
         """Emit what makes the record an object of its own; from here on it has no paths."""
@@ -180,7 +181,7 @@ class Statements(Exceptions):
                 with self.temporaries():
                     first = self.code.temporary(max(len(target.elts), 1))
                     self.code.emit("UNPACK", register, first, len(target.elts))
-                    part = Origin.OTHER if origin is Origin.OTHER else Origin.INSIDE
+                    part = origin.of_parts
                     for i, each in enumerate(target.elts):
                         self.assign(each, first + i, part)
             case ast.Subscript():
@@ -224,8 +225,7 @@ class Statements(Exceptions):
 
     def _set_origin(self, origins: dict[str, Origin], name: str, origin: Origin) -> None:
         # Another assignment may have been made on another way here.
-        if origin is not Origin.OTHER or name not in origins:
-            origins[name] = origin
+        origins[name] = max(origin, origins.get(name, Origin.OTHER))
 
     def _do_AnnAssign(self, node: ast.AnnAssign) -> None:
         if node.value is not None:
@@ -333,7 +333,7 @@ class Statements(Exceptions):
         start = self.code.here()
         before = set(self.scope.bound)
         self.code.emit("NEXT", item, iterator, end)
-        part = Origin.OTHER if origin is Origin.OTHER else Origin.INSIDE
+        part = origin.of_parts
         self.assign(node.target, item, part)
         self._loop_body(node.body, start, out)
         self.code.emit("JUMP", start)
