@@ -84,6 +84,10 @@ class Base:
         """Emit what computes an expression into a register, which it may read before."""
         raise NotImplementedError
 
+    def variable(self, node: ast.Name) -> int:
+        """Return the register of a variable, with a check where it may have no value."""
+        raise NotImplementedError
+
     # See statements.py and calls.py.
 
     def assign(self, target: ast.expr, register: int, origin: Origin) -> None:

@@ -96,6 +96,7 @@ class Comprehensions(Expressions):
         self.code.emit("NEXT", item, iterator, end)
         part = origin.of_parts
         self.assign(generator.target, item, part)
+        self.note_types(generator.target, generator.iter)
         for test in generator.ifs:
             self.jump(test, start, when=False)
         if at + 1 < len(generators):

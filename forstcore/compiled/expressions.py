@@ -75,7 +75,8 @@ class Expressions(Typed):
         if isinstance(node, ast.Name) and not self.copies_names:
             owner = self.scope.owner(node.id)
             if owner is not None and node.id not in owner.paths:
-                return self._variable(node)
+                self.refuse_whole(node)
+                return self.variable(node)
         to = self.code.temporary()
         self.into(node, to)
         return to
@@ -92,6 +93,7 @@ class Expressions(Typed):
 
     def into_new(self, node: ast.expr, to: int) -> None:
         """As `into`, for a register that the expression does not read."""
+        self.refuse_whole(node)
         path = self.path_of(node)
         if path is not None:
             self.load(node, path, to)
@@ -101,7 +103,7 @@ class Expressions(Typed):
             raise Unsupported(node, _NAMES.get(type(node), type(node).__name__))
         method(node, to)
 
-    def _variable(self, node: ast.Name) -> int:
+    def variable(self, node: ast.Name) -> int:
         """Return the register of a variable, with a check where it may have no value."""
         owner = self.scope.owner(node.id)
         assert owner is not None
@@ -118,7 +120,7 @@ class Expressions(Typed):
         if self.scope.owner(node.id) is None:
             self.constant(self.constant_of(node), to)
         else:
-            self.code.emit("MOVE", to, self._variable(node))
+            self.code.emit("MOVE", to, self.variable(node))
 
     def _into_Constant(self, node: ast.Constant, to: int) -> None:
         if isinstance(node.value, bytes | complex) or node.value is ...:
@@ -141,7 +143,8 @@ class Expressions(Typed):
             check_value(node, value)
             self.constant(value, to)
             return
-        self.call_native(node, f"@{node.attr}", [node.value], {}, to)
+        if not self.load_member(node, to):
+            self.call_native(node, f"@{node.attr}", [node.value], {}, to)
 
     # Operators.
 
@@ -183,7 +186,10 @@ class Expressions(Typed):
     def _into_Compare(self, node: ast.Compare, to: int) -> None:
         end = Label()
         with self.temporaries():
-            left = self.value(node.left)
+            if _is_with_none(node) and self.typed_value(node.left) is not None:
+                left = self.typed_object(node.left)
+            else:
+                left = self.value(node.left)
             for i, (operator, right_node) in enumerate(
                 zip(node.ops, node.comparators, strict=True)
             ):
@@ -350,3 +356,14 @@ def _constants_of(node: ast.Set | ast.List | ast.Tuple) -> list[Any] | None:
             return None
         values.append(each.value)
     return values
+
+
+def _is_with_none(node: ast.Compare) -> bool:
+    """Whether a comparison is with None alone."""
+    right = node.comparators[0]
+    return (
+        len(node.ops) == 1
+        and isinstance(node.ops[0], ast.Is | ast.IsNot)
+        and isinstance(right, ast.Constant)
+        and right.value is None
+    )

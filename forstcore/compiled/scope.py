@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Any
 
 from forstcore.compiled.assembler import Label
 from forstcore.compiled.source import FunctionSource
@@ -41,6 +42,7 @@ class Scope:
         paths: variables that are no more than names for values of the record.
         bound: variables that certainly have a value here.
         origins: of the values of variables; those that are not in it are `Origin.OTHER`.
+        types: declared types of the values of variables.
         once: names that are assigned once in the whole function.
         result, end: of a function that is inlined: the register of what it returns, and its end.
         depth: how many functions are inlined around it.
@@ -54,6 +56,7 @@ class Scope:
     paths: dict[str, Path] = field(default_factory=dict)
     bound: set[str] = field(default_factory=set)
     origins: dict[str, Origin] = field(default_factory=dict)
+    types: dict[str, Any] = field(default_factory=dict)
     once: frozenset[str] = frozenset()
     locals: frozenset[str] = frozenset()
     result: int | None = None

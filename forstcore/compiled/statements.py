@@ -147,6 +147,7 @@ class Statements(Exceptions):
             self.into_new(value, register)
         owner.registers[target.id] = register
         owner.paths.pop(target.id, None)
+        owner.types.pop(target.id, None)
         owner.bound.add(target.id)
         self._set_origin(owner.origins, target.id, origin)
 
@@ -172,6 +173,7 @@ class Statements(Exceptions):
                     owner.registers[target.id] = self.code.variable()
                 self.code.emit("MOVE", owner.registers[target.id], register)
                 owner.paths.pop(target.id, None)
+                owner.types.pop(target.id, None)
                 owner.bound.add(target.id)
                 self._set_origin(owner.origins, target.id, origin)
             case ast.Tuple() | ast.List():
@@ -335,6 +337,7 @@ class Statements(Exceptions):
         self.code.emit("NEXT", item, iterator, end)
         part = origin.of_parts
         self.assign(node.target, item, part)
+        self.note_types(node.target, node.iter)
         self._loop_body(node.body, start, out)
         self.code.emit("JUMP", start)
         self.code.place(end)

@@ -33,6 +33,7 @@ class RecordTypes:
         has_attributes: paths to objects whose members are attributes.
         checks: the types that the value at a path may have, in bits.
         items: the types that the items of a list or the values of a dict may have.
+        elements: the types of the items of a list, or the values of a dict, that are objects.
         literals: the values that the value at a path may have.
         floats: paths to values that become floats.
         defaults: of values that may be absent.
@@ -42,6 +43,7 @@ class RecordTypes:
     has_attributes: set[Path] = field(default_factory=set)
     checks: dict[Path, int] = field(default_factory=dict)
     items: dict[Path, int] = field(default_factory=dict)
+    elements: dict[Path, RecordTypes] = field(default_factory=dict)
     literals: dict[Path, tuple[Any, ...]] = field(default_factory=dict)
     floats: set[Path] = field(default_factory=set)
     defaults: dict[Path, Any] = field(default_factory=dict)
@@ -113,12 +115,14 @@ class RecordTypes:
         item = info.item_type if is_list else info.value_type
         if not is_list and type(info.key_type).__name__ not in ("StrType", "AnyType"):
             raise Unsupported(None, f"a dict whose keys are no str {_at(path)}")
-        scalars = RecordTypes()
-        bits = scalars._add((*path, "[]"), item)
+        element = RecordTypes()
+        bits = element._add((), item)
+        if element.members:
+            self.elements[path] = element
+        elif element.floats or element.items or element.literals:
+            kind = type(item).__name__.removesuffix("Type")
+            raise Unsupported(None, f"a container of {kind} {_at(path)}")
         if bits != ANY:
-            if scalars.floats or scalars.members or scalars.items or scalars.literals:
-                kind = type(item).__name__.removesuffix("Type")
-                raise Unsupported(None, f"a container of {kind} {_at(path)}")
             self.items[path] = bits
         return LIST if is_list else DICT
 
@@ -222,44 +226,163 @@ class Typed(Base):
             if path in self.types.literals:
                 self._check_literal(path, self.types.literals[path])
             if path in self.types.items:
-                self._check_items(path, self.types.items[path])
+                self._check_items(path, self.types)
 
     def _check_literal(self, path: Path, values: tuple[Any, ...]) -> None:
-        fine = Label()
         with self.temporaries():
+            # Where there is none, another check has decided that there need not be.
             absent = self.constant(values[0])
             value = self.code.temporary()
-            # Where there is none, another check has decided that there need not be.
             self.code.emit("LOAD_ANY", value, self.code.path(path), absent)
-            self.code.emit("IN", value, value, self.constant(values))
-            self.code.emit("JUMP_IF", value, fine)
-            self.code.emit("GIVE_BACK")
-            self.code.place(fine)
+            self._expect_one_of(value, values)
 
-    def _check_items(self, path: Path, bits: int) -> None:
-        end, fine = Label(), Label()
+    def _expect_one_of(self, value: int, values: tuple[Any, ...]) -> None:
+        fine, test = Label(), self.code.temporary()
+        self.code.emit("IN", test, value, self.constant(values))
+        self.code.emit("JUMP_IF", test, fine)
+        self.code.emit("GIVE_BACK")
+        self.code.place(fine)
+
+    def _check_items(self, path: Path, types: RecordTypes) -> None:
         with self.temporaries():
-            items, iterator = self.code.temporary(), self.code.temporary()
-            item, test = self.code.temporary(), self.code.temporary()
+            items = self.code.temporary()
             self.code.emit("LOAD_ANY", items, self.code.path(path), self.constant(None))
-            self.code.emit("IS_A", test, items, LIST | DICT)
-            self.code.emit("JUMP_UNLESS", test, end)
-            self.code.emit("IS_A", test, items, DICT)
-            self.code.emit("JUMP_UNLESS", test, fine)
-            self.code.emit("VALUES", items, items)
-            self.code.place(fine)
-            self.code.emit("ITERATE", iterator, items)
-            start, wrong = self.code.here(), Label()
-            self.code.emit("NEXT", item, iterator, end)
-            self.code.emit("IS_A", test, item, bits)
-            self.code.emit("JUMP_UNLESS", test, wrong)
-            if bits & INT and not bits & BOOL:
-                self.code.emit("IS_A", test, item, BOOL)
-                self.code.emit("JUMP_IF", test, wrong)
-            self.code.emit("JUMP", start)
-            self.code.place(wrong)
-            self.code.emit("GIVE_BACK")
-            self.code.place(end)
+            self._check_each(items, types.items[path], types.elements.get(path))
+
+    def _check_each(self, items: int, bits: int, element: RecordTypes | None) -> None:
+        """Emit the check of each item of a list, or each value of a dict, if it is one."""
+        end, is_list = Label(), Label()
+        iterator, item = self.code.temporary(), self.code.temporary()
+        test = self.code.temporary()
+        self.code.emit("IS_A", test, items, LIST | DICT)
+        self.code.emit("JUMP_UNLESS", test, end)
+        self.code.emit("IS_A", test, items, DICT)
+        self.code.emit("JUMP_UNLESS", test, is_list)
+        self.code.emit("VALUES", items, items)
+        self.code.place(is_list)
+        self.code.emit("ITERATE", iterator, items)
+        start = self.code.here()
+        self.code.emit("NEXT", item, iterator, end)
+        self.code.emit("EXPECT_VALUE", item, bits)
+        if element is not None:
+            self._check_members(item, element, ())
+        self.code.emit("JUMP", start)
+        self.code.place(end)
+
+    def _check_members(self, value: int, types: RecordTypes, path: Path) -> None:
+        """Emit the checks of the members of an object, unless the value is none."""
+        end, test = Label(), self.code.temporary()
+        self.code.emit("IS_A", test, value, DICT)
+        self.code.emit("JUMP_UNLESS", test, end)
+        for below in types.members[path].values():
+            member = self.code.temporary()
+            self.code.emit("MEMBER", member, value, self.constant(below[-1]))
+            self.code.emit("EXPECT_VALUE", member, types.checks[below])
+            present = Label()
+            self.code.emit("IS_A", test, member, ABSENT)
+            self.code.emit("JUMP_IF", test, present)
+            if below in types.members:
+                self._check_members(member, types, below)
+            if below in types.literals:
+                self._expect_one_of(member, types.literals[below])
+            if below in types.items:
+                self._check_each(member, types.items[below], types.elements.get(below))
+            self.code.place(present)
+        self.code.place(end)
+
+    # Values that are not at a path: items of lists.
+
+    def typed_value(self, node: ast.expr) -> tuple[RecordTypes, Path] | None:
+        """Return the types that a value of a list, or a part of one, has in a typed record."""
+        match node:
+            case ast.Name(id=name):
+                owner = self.scope.owner(name)
+                types = None if owner is None else owner.types.get(name)
+                return None if types is None else (types, ())
+            case ast.Attribute(value=value, attr=attr):
+                above = self.typed_value(value)
+                if above is not None and above[1] in above[0].has_attributes:
+                    path = above[0].members[above[1]].get(attr)
+                    return None if path is None else (above[0], path)
+            case ast.Subscript(value=value) if not isinstance(node.slice, ast.Slice):
+                types = self.element_types(value)
+                return None if types is None else (types, ())
+        return None
+
+    def element_types(self, node: ast.expr) -> RecordTypes | None:
+        """Return the types of the items of an iterable."""
+        match node:
+            case ast.Subscript(value=value, slice=ast.Slice()):
+                return self.element_types(value)
+            case ast.Call(func=ast.Name(id="sorted" | "list" | "reversed"), args=[value, *_]):
+                return self.element_types(value)
+        inner = self.typed_value(node)
+        if inner is not None:
+            return inner[0].elements.get(inner[1])
+        path = self.path_of(node)
+        return None if path is None or self.types is None else self.types.elements.get(path)
+
+    def note_types(self, target: ast.expr, iterable: ast.expr) -> None:
+        """Remember the types of the variables that a loop assigns."""
+        match iterable:
+            case ast.Call(func=ast.Name(id="enumerate"), args=[inner, *_]):
+                if isinstance(target, ast.Tuple) and len(target.elts) == 2:
+                    self.note_types(target.elts[1], inner)
+                return
+        types = self.element_types(iterable)
+        if types is not None and isinstance(target, ast.Name):
+            owner = self.scope.owner(target.id)
+            if owner is not None:
+                owner.types[target.id] = types
+
+    def refuse_whole(self, node: ast.expr) -> None:
+        """Refuse an object with declared members that is used as a value.
+
+        Python has an instance of a class there, and the program only the text of the record.
+        """
+        found = self.typed_value(node)
+        if found is not None and found[1] in found[0].members:
+            raise Unsupported(node, "an object with declared types as a whole")
+
+    def typed_object(self, node: ast.expr) -> int:
+        """Return the register of an object with declared members, to read one of them."""
+        match node:
+            case ast.Name():
+                return self.variable(node)
+            case ast.Attribute():
+                register = self.code.temporary()
+                self.load_member(node, register)
+                return register
+            case ast.Subscript():
+                register = self.code.temporary()
+                items = self.value(node.value)
+                self.code.emit("GET_ITEM", register, items, self.value(node.slice))
+                return register
+        raise Unsupported(node, "this object with declared types")
+
+    def load_member(self, node: ast.Attribute, to: int) -> bool:
+        """Emit what reads an attribute of an item; return whether it is one with a type."""
+        found = self.typed_value(node)
+        above = self.typed_value(node.value)
+        if above is not None and above[1] in above[0].has_attributes and found is None:
+            raise Unsupported(node, f"the attribute {node.attr}")
+        if found is None:
+            return False
+        types, path = found
+        with self.temporaries():
+            owner = self.typed_object(node.value)
+            self.code.emit("MEMBER", to, owner, self.constant(path[-1]))
+            if path in types.defaults:
+                present, test = Label(), self.code.temporary()
+                self.code.emit("IS_A", test, to, ABSENT)
+                self.code.emit("JUMP_UNLESS", test, present)
+                self.constant(types.defaults[path], to)
+                self.code.place(present)
+            else:
+                self.code.emit("CHECK", to)
+            if path in types.floats:
+                self.code.emit("TO_FLOAT", to)
+        return True
 
     def path_of(self, node: ast.expr) -> Path | None:
         types = self.types

@@ -28,6 +28,8 @@
     X(LOAD_OR, "rpr") \
     X(LOAD_ANY, "rpr")          /* as LOAD_OR, whatever the path leads through */ \
     X(EXPECT, "pi-")            /* bits of the types that are declared; see IS_A */ \
+    X(EXPECT_VALUE, "ri-")      /* the same of a value */ \
+    X(MEMBER, "rrr")            /* to, object, name; unset if there is none */ \
     X(TO_FLOAT, "r--")          /* a number of a record, which is declared as float */ \
     X(VALUES, "rr-")            /* the values of a dict */ \
     X(REFUSE_DATES, "---")      /* from here on results have no dates */ \

@@ -200,6 +200,9 @@ fst_is_a(fst_machine *machine, int *result, fst_cell *cell, int types)
     int is;
     FST_TRY(fst_settle(machine, cell));
     switch (cell->type) {
+    case FST_UNSET:
+        is = FST_IS_ABSENT;
+        break;
     case FST_NONE:
         is = FST_IS_NONE;
         break;

@@ -156,6 +156,13 @@ fst_run_program(fst_machine *machine)
             if (!fst_is_expected(machine, op.a, op.b))
                 status = FST_GIVE_BACK;
             break;
+        case FST_OP_EXPECT_VALUE:
+            if (!fst_is_expected_value(&r[op.a], op.b))
+                status = FST_GIVE_BACK;
+            break;
+        case FST_OP_MEMBER:
+            status = fst_get_member(machine, &r[op.a], &r[op.b], &r[op.c]);
+            break;
         case FST_OP_TO_FLOAT:
             fst_make_float(&r[op.a]);
             break;

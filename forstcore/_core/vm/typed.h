@@ -2,6 +2,7 @@
 #ifndef FST_VM_TYPED_H
 #define FST_VM_TYPED_H
 
+#include "dicts.h"
 #include "opcodes.h"
 #include "paths.h"
 
@@ -41,6 +42,59 @@ fst_is_expected(fst_machine *machine, int path, int types)
     default:
         return types & FST_IS_DICT;
     }
+}
+
+/* The same of a value that is not at a path; unset if it is absent. */
+FST_INLINE int
+fst_is_expected_value(const fst_cell *cell, int types)
+{
+    switch (cell->type) {
+    case FST_UNSET:
+        return types & FST_IS_ABSENT;
+    case FST_NONE:
+        return types & FST_IS_NONE;
+    case FST_BOOL:
+        return types & FST_IS_BOOL;
+    case FST_NUMBER_TEXT:
+        return fst_is_integer_text(cell->text, cell->size)
+            ? types & FST_IS_INT
+            : types & FST_IS_FLOAT;
+    case FST_STR:
+    case FST_STRING_TEXT:
+        return types & FST_IS_STR;
+    case FST_LIST:
+    case FST_ARRAY_TEXT:
+        return types & FST_IS_LIST;
+    case FST_DICT:
+    case FST_OBJECT_TEXT:
+        return types & FST_IS_DICT;
+    default:
+        return 0;
+    }
+}
+
+/* The member of an object with a name that is a constant; unset if there is none. */
+FST_INLINE fst_status
+fst_get_member(fst_machine *machine, fst_cell *to, fst_cell *object, const fst_cell *name)
+{
+    fst_value value;
+    fst_cell *found;
+    if (object->type == FST_OBJECT_TEXT) {
+        fst_value whole = {{NULL, 0}, FST_OBJECT, 0};
+        whole.text.start = object->text;
+        whole.text.size = object->size;
+        value = fst_get(machine->record, whole, name->text, name->size);
+        *to = fst_cell_of(machine, &value);
+        return FST_DONE;
+    }
+    if (object->type != FST_DICT)
+        return FST_GIVE_BACK;
+    found = fst_dict_get_text(machine, (fst_dict *)object->object, name->text, name->size);
+    if (found == NULL)
+        to->type = FST_UNSET;
+    else
+        *to = *found;
+    return FST_DONE;
 }
 
 /* Makes a float of an integer; other values stay. */
