@@ -65,4 +65,53 @@ fst_skip_characters(const fst_cell *str, uint32_t byte, int64_t count)
     return byte;
 }
 
+/* ---------------------------------------------------------------- code points */
+
+/* The code point of the character at `at`. */
+FST_INLINE uint32_t
+fst_code_point_at(const char *text)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    switch (fst_character_size(*text)) {
+    case 1:
+        return at[0];
+    case 2:
+        return (at[0] & 0x1fu) << 6 | (at[1] & 0x3fu);
+    case 3:
+        return (at[0] & 0x0fu) << 12 | (at[1] & 0x3fu) << 6 | (at[2] & 0x3fu);
+    default:
+        return (at[0] & 0x07u) << 18 | (at[1] & 0x3fu) << 12 | (at[2] & 0x3fu) << 6
+               | (at[3] & 0x3fu);
+    }
+}
+
+/* Writes a character; returns its end. */
+FST_INLINE char *
+fst_write_character(char *to, uint32_t point)
+{
+    if (point < 0x80) {
+        *to++ = (char)point;
+        return to;
+    }
+    if (point < 0x800) {
+        *to++ = (char)(0xc0 | point >> 6);
+    } else {
+        if (point < 0x10000) {
+            *to++ = (char)(0xe0 | point >> 12);
+        } else {
+            *to++ = (char)(0xf0 | point >> 18);
+            *to++ = (char)(0x80 | (point >> 12 & 0x3f));
+        }
+        *to++ = (char)(0x80 | (point >> 6 & 0x3f));
+    }
+    *to++ = (char)(0x80 | (point & 0x3f));
+    return to;
+}
+
+FST_INLINE int
+fst_is_character(int64_t point)
+{
+    return point >= 0 && point <= 0x10ffff && !(point >= 0xd800 && point <= 0xdfff);
+}
+
 #endif

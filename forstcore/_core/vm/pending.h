@@ -5,12 +5,7 @@
 #define FST_PENDING3(n) FST_INLINE fst_status n(fst_machine *m, fst_cell *t, fst_cell *a) { (void)m; (void)t; (void)a; return FST_GIVE_BACK; }
 #define FST_PENDING4(n) FST_INLINE fst_status n(fst_machine *m, fst_cell *t, fst_cell *a, fst_cell *b) { (void)m; (void)t; (void)a; (void)b; return FST_GIVE_BACK; }
 #include "str_methods.h"
-#if __has_include("format.h")
-#include "format.h"
-#else
-FST_PENDING4(fst_percent)
-FST_INLINE fst_status fst_format(fst_machine *m, fst_cell *t, fst_cell *a, int c) { (void)m; (void)t; (void)a; (void)c; return FST_GIVE_BACK; }
-#endif
+#include "percent.h"
 #if __has_include("numbers.h")
 #include "numbers.h"
 #else

@@ -6,6 +6,7 @@
 #include "str_case.h"
 #include "str_search.h"
 #include "str_split.h"
+#include "text_builder.h"
 
 /* ---------------------------------------------------------------- methods of lists, too */
 
@@ -31,96 +32,34 @@ fst_index_method(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 
 /* ---------------------------------------------------------------- translate */
 
-/* The code point of the character at `at`. */
-FST_INLINE uint32_t
-fst_code_point_at(const char *text)
-{
-    const unsigned char *at = (const unsigned char *)text;
-    switch (fst_character_size(*text)) {
-    case 1:
-        return at[0];
-    case 2:
-        return (at[0] & 0x1fu) << 6 | (at[1] & 0x3fu);
-    case 3:
-        return (at[0] & 0x0fu) << 12 | (at[1] & 0x3fu) << 6 | (at[2] & 0x3fu);
-    default:
-        return (at[0] & 0x07u) << 18 | (at[1] & 0x3fu) << 12 | (at[2] & 0x3fu) << 6
-               | (at[3] & 0x3fu);
-    }
-}
-
-/* Writes a character; returns its end. */
-FST_INLINE char *
-fst_write_character(char *to, uint32_t point)
-{
-    if (point < 0x80) {
-        *to++ = (char)point;
-        return to;
-    }
-    if (point < 0x800) {
-        *to++ = (char)(0xc0 | point >> 6);
-    } else {
-        if (point < 0x10000) {
-            *to++ = (char)(0xe0 | point >> 12);
-        } else {
-            *to++ = (char)(0xf0 | point >> 18);
-            *to++ = (char)(0x80 | (point >> 12 & 0x3f));
-        }
-        *to++ = (char)(0x80 | (point >> 6 & 0x3f));
-    }
-    *to++ = (char)(0x80 | (point & 0x3f));
-    return to;
-}
-
-FST_INLINE int
-fst_is_character(int64_t point)
-{
-    return point >= 0 && point <= 0x10ffff && !(point >= 0xd800 && point <= 0xdfff);
-}
-
-/* Appends text whose size is not known before. */
-FST_INLINE fst_status
-fst_append_text(fst_machine *machine, fst_cell *to, uint64_t *room, const char *from, size_t size)
-{
-    if (to->size + size > *room) {
-        char *text;
-        *room = 2 * *room + size;
-        FST_TRY(fst_take_text(machine, *room, &text));
-        memcpy(text, to->text, to->size);
-        to->text = text;
-    }
-    memcpy((char *)to->text + to->size, from, size);
-    to->size += (uint32_t)size;
-    return FST_DONE;
-}
-
 /* self, table: a dict of code points, and of None, code points or str for each. */
 FST_COLD fst_status
 fst_str_translate(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_cell *self = &arguments[0];
-    uint64_t room = 0;
+    fst_builder builder = fst_begin_text(machine);
     const char *at, *end;
     FST_TRY(fst_settle_self(machine, self));
     if (arguments[1].type != FST_DICT)
         return FST_GIVE_BACK;
-    *to = fst_str("", 0, 0);
     at = self->text;
     for (end = at + self->size; at < end; at += fst_character_size(*at)) {
         fst_cell point = fst_int(fst_code_point_at(at)), *other;
         char character[4];
         FST_TRY(fst_dict_get(machine, (const fst_dict *)arguments[1].object, &point, &other));
         if (other == NULL) {
-            FST_TRY(fst_append_text(machine, to, &room, at, fst_character_size(*at)));
+            FST_TRY(fst_put_text(
+                &builder, at, fst_character_size(*at), self->flags));
         } else if (other->type == FST_STR) {
-            FST_TRY(fst_append_text(machine, to, &room, other->text, other->size));
+            FST_TRY(fst_put_cell(&builder, other));
         } else if (other->type == FST_INT && fst_is_character(other->integer)) {
             const char *last = fst_write_character(character, (uint32_t)other->integer);
-            FST_TRY(fst_append_text(machine, to, &room, character, (size_t)(last - character)));
+            FST_TRY(fst_put_text(&builder, character, (size_t)(last - character), 0));
         } else if (other->type != FST_NONE) {
             return FST_GIVE_BACK;
         }
     }
+    *to = fst_end_text(&builder);
     return FST_DONE;
 }
 
