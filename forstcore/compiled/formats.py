@@ -21,6 +21,7 @@ def joined_format(
     if not isinstance(text.value, str):
         raise Unsupported(node, "format of bytes")
     values: list[ast.expr] = []
+    fields: list[str] = []
     count = 0
     try:
         for before, name, spec, conversion in string.Formatter().parse(text.value):
@@ -30,6 +31,7 @@ def joined_format(
                 continue
             if spec and "{" in spec:
                 raise Unsupported(node, "a field of format within a field", "use an f-string")
+            fields.append(name)
             if name == "":
                 name = str(count)
                 count += 1
@@ -42,6 +44,10 @@ def joined_format(
             )
     except ValueError as error:
         raise Unsupported(node, f"this format ({error})") from None
+    if "" in fields and any(_is_number(name) for name in fields):
+        raise Unsupported(node, "fields of format with and without numbers")
+    if count + len(set(fields) - {""}) < len(node.args) + len(keywords):
+        raise Unsupported(node, "an argument of format that no field takes", "use an f-string")
     joined = ast.JoinedStr(values)
     for each in ast.walk(joined):
         if isinstance(each, ast.expr) and not hasattr(each, "lineno"):
@@ -49,8 +55,12 @@ def joined_format(
     return joined
 
 
+def _is_number(name: str) -> bool:
+    return name.isascii() and name.isdecimal()
+
+
 def _argument(node: ast.Call, name: str, keywords: dict[str, ast.expr]) -> ast.expr:
-    if name.isdecimal() and int(name) < len(node.args):
+    if _is_number(name) and int(name) < len(node.args):
         return node.args[int(name)]
     if name in keywords:
         return keywords[name]

@@ -23,6 +23,14 @@ fst_is_date(const fst_cell *cell)
     return cell->type >= FST_DATETIME && cell->type <= FST_TIMEDELTA;
 }
 
+/* Whether it has one of the types whose operators are all here. */
+FST_INLINE int
+fst_is_plain_type(const fst_cell *cell)
+{
+    return (cell->type >= FST_NONE && cell->type <= FST_STR)
+           || (cell->type >= FST_LIST && cell->type <= FST_SET);
+}
+
 /* The operators on anything but two numbers. */
 FST_COLD fst_status
 fst_operate_on_others(
@@ -46,10 +54,17 @@ fst_operate_on_others(
             return fst_set_operation(machine, to, code, left, right);
         break;
     case FST_OP_MULTIPLY:
-        if (left->type == FST_STR && right->type == FST_INT)
+        if (right->type == FST_STR || fst_is_sequence(right)) {
+            fst_cell *const number = left;
+            left = right;
+            right = number;
+        }
+        if (right->type == FST_INT && left->type == FST_STR)
             return fst_str_repeat(machine, to, left, right);
-        if (fst_is_sequence(left) && right->type == FST_INT)
+        if (right->type == FST_INT && fst_is_sequence(left))
             return fst_repeat(machine, to, left, right);
+        if (right->type == FST_BOOL)
+            return FST_GIVE_BACK;
         break;
     case FST_OP_MODULO:
         if (left->type == FST_STR)
@@ -66,7 +81,7 @@ fst_operate_on_others(
     default:
         break;
     }
-    return FST_GIVE_BACK;
+    return fst_is_plain_type(left) && fst_is_plain_type(right) ? FST_TYPE_ERROR : FST_GIVE_BACK;
 }
 
 FST_INLINE fst_status

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 from forstcore.compiled import Compiled
-from tests.compiled.oracle import Interpreted, compile_any, run_program
 from tests.compiled.corpus import CASES, THEMES
 from tests.compiled.corpus.records import usual_lines
+from tests.compiled.oracle import Interpreted, compile_any, run_program
 
 _COUNT = 500
 

@@ -14,9 +14,9 @@ from random import Random
 from typing import Any
 
 from forstcore.compiled import Compiled
-from tests.compiled.oracle import Interpreted, compile_any, run_program
 from tests.compiled.generated.records import make_lines
 from tests.compiled.generated.statements import make_function
+from tests.compiled.oracle import Interpreted, compile_any, run_program
 
 __all__ = ["Difference", "Totals", "check", "explore", "pair_of"]
 
