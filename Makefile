@@ -8,7 +8,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
 CORE   := setup.py pyproject.toml $(shell find forstcore server -name '*.pyx' -o -name '*.pxd' -o -name '*.h')
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long lint bench bench-peers soak audit docs annotate asan fuzz dist clean
+.PHONY: help run test test-long lint bench bench-peers soak audit docs annotate asan fuzz fuzz-python dist clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,7 @@ lint: .venv/dev ## check style and types, and that the core compiles without Cyt
 bench: .venv/dev ## run short versions of all benchmarks, with the peers that are installed
 	$(BIN)/python -m benchmarks.core
 	$(BIN)/python -m benchmarks.server --kinds weblog 110 --repetitions 2
+	$(BIN)/python -m benchmarks.compiled --records 100000 --repeat 2
 	$(BIN)/python -m benchmarks.processors --repeat 2
 	$(BIN)/python -m benchmarks.native --repeat 2 --size 200000000
 	$(BIN)/python -m benchmarks.subscribers
@@ -56,9 +57,10 @@ bench: .venv/dev ## run short versions of all benchmarks, with the peers that ar
 	$(BIN)/python -m benchmarks.cli --runs 2
 	$(BIN)/python -m benchmarks.dashboard --streams 10 --seconds 5
 
-bench-peers: .venv/dev ## install the peers, compare core and server with them, save the latter as tables and plots
+bench-peers: .venv/dev ## install the peers, compare core, compiled processors and server with them, save the latter as tables and plots
 	bash benchmarks/install
 	$(BIN)/python -m benchmarks.core
+	$(BIN)/python -m benchmarks.compiled
 	$(BIN)/python -m benchmarks.server --kinds weblog 110 --save benchmarks/results
 
 soak: .venv/dev ## run a server under mixed load for MINUTES (30) and check for leaks and lost data
@@ -82,11 +84,14 @@ asan: .venv/dev ## run the tests of the compiled code under AddressSanitizer and
 	cd build/asan && FORSTCORE_SANITIZE=1 ../../$(BIN)/python setup.py --quiet build_ext --inplace
 	cd build/asan && LD_PRELOAD="$$($${CC:-gcc} -print-file-name=libasan.so) $$($${CC:-gcc} -print-file-name=libubsan.so)" \
 	  ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=. PYTHONMALLOC=malloc \
-	  ../../$(BIN)/python -m pytest -p no:cacheprovider tests/core tests/server/test_chunked.py tests/server/test_fast_path.py -k "not rss"
+	  ../../$(BIN)/python -m pytest -p no:cacheprovider tests/core tests/compiled --ignore tests/compiled/test_everywhere.py tests/server/test_chunked.py tests/server/test_fast_path.py -k "not rss"
 
 fuzz: .venv/dev ## fuzz the compiled code with libFuzzer: one TARGET or all, SECONDS (60) each
 	$(BIN)/pip install --quiet --group fuzz
 	$(BIN)/python -m fuzz.explore --seconds $(or $(SECONDS),60) $(TARGET)
+
+fuzz-python: .venv/dev ## compare random functions with what they are compiled to, for SECONDS (600) from SEED (1)
+	$(BIN)/python -m tests.compiled.generated --seconds $(or $(SECONDS),600) --seed $(or $(SEED),1)
 
 dist: .venv/pip ## build sdist and wheel in dist/, and test them in a fresh environment
 	rm -rf dist build/dist
