@@ -68,9 +68,8 @@ class Totals:
 
 def pair_of(seed: str, count: int) -> tuple[str, bytes]:
     """Return the module and the records that belong to a seed."""
-    chance = Random(seed)
-    source = make_function(chance)
-    return source, make_lines(chance, source[source.index("def f(") :], count)
+    source = make_function(Random(seed))
+    return source, make_lines(Random(f"{seed} records"), source[source.index("def f(") :], count)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from random import Random
 from typing import Any, Final
 
@@ -26,6 +27,7 @@ from tests.compiled.spelling import changed, spelled, usual
 
 __all__ = ["make_lines"]
 
+_VARIANTS: Final = 600
 _TEMPLATE: Final[dict[str, Any]] = {
     "id": hexadecimal(12),
     "n": integer(-20, 2000),
@@ -72,6 +74,22 @@ _TEMPLATE: Final[dict[str, Any]] = {
 }
 
 
+@functools.cache
+def _members(name: str) -> tuple[list[str], list[str]]:
+    """Return ways to write a member: as services do, and odd ones; empty if it is absent."""
+    chance = Random(name)
+    usual_ones: list[str] = []
+    odd_ones: list[str] = []
+    for _ in range(_VARIANTS):
+        record = make({name: _TEMPLATE[name]}, chance)
+        usual_ones.append(usual(record)[1:-1])
+        for _ in range(chance.choice((0, 1, 1, 1, 2))):
+            value = record.get(name, "")
+            record = {name: changed(value, chance)} if chance.random() < 0.9 else {}
+        odd_ones.append(spelled(record, chance)[1:-1])
+    return usual_ones, odd_ones
+
+
 def make_lines(chance: Random, source: str, count: int) -> bytes:
     """Make lines for a function: usual records, and records that are odd where it looks.
 
@@ -82,16 +100,20 @@ def make_lines(chance: Random, source: str, count: int) -> bytes:
     """
     read = [key for key in _TEMPLATE if f"'{key}'" in source]
     others = [key for key in _TEMPLATE if key not in read]
-    template = {key: _TEMPLATE[key] for key in read + chance.sample(others, min(2, len(others)))}
-    lines: list[str] = []
-    while len(lines) < count:
-        record = make(template, chance)
-        lines.append(usual(record))
-        for _ in range(3):
-            odd = record
-            for _ in range(chance.choice((0, 1, 1, 1, 2, 4))):
-                odd = changed(odd, chance)
-            spaces = chance.random() < 0.1
-            plain = not spaces and chance.random() < 0.5
-            lines.append(usual(odd) if plain else spelled(odd, chance, spaces=spaces))
-    return "".join(f"{line}\n" for line in lines[:count]).encode()
+    names = read + chance.sample(others, min(2, len(others)))
+    members = [_members(name) for name in names]
+    template = {key: _TEMPLATE[key] for key in names}
+    lines = []
+    for _ in range(count):
+        odds = chance.choice((0, 0.1, 0.1, 0.3, 1))
+        if odds == 1 and chance.random() < 0.3:
+            record = make(template, chance)
+            for _ in range(chance.choice((1, 2, 4))):
+                record = changed(record, chance)
+            lines.append(spelled(record, chance, spaces=chance.random() < 0.5))
+            continue
+        parts = [chance.choice(each[chance.random() < odds]) for each in members]
+        if odds > 0.1 and chance.random() < 0.2:
+            chance.shuffle(parts)
+        lines.append(f"{{{','.join(filter(None, parts))}}}")
+    return "".join(f"{line}\n" for line in lines).encode()
