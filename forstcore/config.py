@@ -6,22 +6,29 @@ import types
 import typing
 from collections.abc import Iterator
 from dataclasses import Field, dataclass, field, fields
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from forstcore._proc import DEFAULT_MAX_LINE_SIZE, HIGHEST_MAX_LINE_SIZE
 
 __all__ = [
     "DEFAULT_BLOCKSIZE",
+    "WORKER_KINDS",
     "Option",
     "RetryConfig",
     "StreamLimits",
     "StreamingConfig",
+    "WorkerKind",
     "option",
     "options_of",
 ]
 
 DEFAULT_BLOCKSIZE = "128 MiB"
 """Input of one part of a dataset. Here, as commands do not import the cluster's libraries."""
+
+WorkerKind: TypeAlias = Literal["threads", "processes"]
+"""What the workers of a Python processor are, unless it is async."""
+
+WORKER_KINDS: tuple[WorkerKind, ...] = typing.get_args(WorkerKind)
 
 
 @dataclass(frozen=True)
@@ -81,6 +88,8 @@ def options_of(config: type) -> Iterator[tuple[Field[Any], type, Option]]:
         hint = hints[declared.name]
         if isinstance(hint, types.UnionType):
             hint = next(member for member in hint.__args__ if member is not type(None))
+        if typing.get_origin(hint) is Literal:
+            hint = str
         yield declared, typing.get_origin(hint) or hint, declared.metadata["option"]
 
 
@@ -142,6 +151,11 @@ class StreamLimits(_Checked):
         lowest=1,
         highest=10_000,
         unit="workers",
+    )
+    worker_kind: WorkerKind = option(  # noqa: RUF009 (ruff does not see that it is a string)
+        "threads",
+        "what the workers of a Python processor are that is not async: processes use several cores",
+        choices=WORKER_KINDS,
     )
     buffer_size: int = option(
         1000,

@@ -15,7 +15,7 @@ from types import ModuleType
 from forstcore.errors import LoadError
 from forstcore.processors import REGISTRY, Processor
 
-__all__ = ["ENTRY_POINTS", "Loader"]
+__all__ = ["ENTRY_POINTS", "Loader", "import_module"]
 
 ENTRY_POINTS = "forstcore.processors"
 """The entry point group in which packages register their modules with processors."""
@@ -64,7 +64,7 @@ class Loader:
         try:
             with REGISTRY.strictly():
                 for name in self._names:
-                    self._modules.add(_import(name))
+                    self._modules.add(import_module(name))
                     if not REGISTRY:
                         raise LoadError(f"{name} declares no processors")
                 for found in REGISTRY.values():
@@ -124,8 +124,12 @@ class Loader:
         return stamps
 
 
-def _import(name: str) -> str:
-    """Import the module that a name refers to; return the module's name."""
+def import_module(name: str) -> str:
+    """Import the module that a name refers to, as for `Loader`; return the module's name.
+
+    Raises:
+        LoadError: it cannot be imported.
+    """
     try:
         if name.endswith(".py") or "/" in name or "\\" in name:
             return _import_file(Path(name))

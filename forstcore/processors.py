@@ -5,17 +5,28 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
+import sys
 import typing
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from forstcore._io.line_reader import object_group_reader, object_of
 from forstcore._proc import RecordStream, parse_record
+from forstcore.config import WORKER_KINDS, WorkerKind
 from forstcore.records import StreamingRecord
 
-__all__ = ["BUILT_IN", "REGISTRY", "Processor", "Registry", "as_processor", "processor"]
+__all__ = [
+    "BUILT_IN",
+    "REGISTRY",
+    "Processor",
+    "Registry",
+    "as_processor",
+    "processor",
+    "stamp_of",
+]
 
 Kind = Literal["native", "dict", "record", "typed"]
 GroupReader: TypeAlias = Callable[[int], Callable[[bytes], list[Any] | None] | None]
@@ -46,6 +57,8 @@ class Processor:
         place: where it is declared, for messages.
         group_reader: returns, for the longest line to accept, a function that reads many lines at
             once, or returns None if one has to be read on its own; None to read each alone.
+        worker_kind: what its workers are, None for what the stream says.
+        stamp: the state of the file that declares it, when it did.
 
     Thread-safety: immutable.
     """
@@ -60,6 +73,8 @@ class Processor:
     doc: str = ""
     place: str = ""
     group_reader: GroupReader | None = None
+    worker_kind: WorkerKind | None = None
+    stamp: tuple[int, int] = (0, 0)
 
 
 BUILT_IN = Processor(
@@ -120,7 +135,7 @@ REGISTRY = Registry()
 """The registry that `processor` adds to."""
 
 
-def processor(name: str) -> Callable[[T], T]:
+def processor(name: str, *, worker_kind: WorkerKind | None = None) -> Callable[[T], T]:
     """Declare a function, or the capsule of a native processor, as a processor.
 
     The function is returned unchanged. Its only required parameter is the record, annotated as
@@ -131,11 +146,18 @@ def processor(name: str) -> Callable[[T], T]:
     Args:
         name: the path under which the server serves it; lower case letters, digits, ``-``
             and ``_``.
+        worker_kind: ``"threads"``, or ``"processes"`` for a function that keeps the CPU busy:
+            each worker is then a process that imports the module. None for the kind that the
+            stream, the command or the server is configured with.
 
     Raises:
         TypeError: the function cannot be a processor; the message gives the reason.
-        ValueError: the name is invalid or already in use.
+        ValueError: the name is invalid or already in use, or `worker_kind` is invalid.
     """
+    if worker_kind is not None and worker_kind not in WORKER_KINDS:
+        raise ValueError(
+            f"worker_kind must be one of {', '.join(WORKER_KINDS)}, not {worker_kind!r}"
+        )
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError(
             "the name of a processor must be up to 64 lower case letters, digits, '-' and '_', "
@@ -143,7 +165,11 @@ def processor(name: str) -> Callable[[T], T]:
         )
 
     def declare(function: T) -> T:
-        REGISTRY.add(as_processor(function, name))
+        declared = as_processor(function, name)
+        if worker_kind == "processes" and (declared.is_async or declared.kind == "native"):
+            what = "async" if declared.is_async else "native"
+            raise TypeError(f"processor {name!r} is {what}, so it cannot have worker processes")
+        REGISTRY.add(dataclasses.replace(declared, worker_kind=worker_kind))
         return function
 
     return declare
@@ -179,6 +205,24 @@ def as_processor(what: Any, name: str = "") -> Processor:
     return _of_function(what, name or what.__name__)
 
 
+def stamp_of(function: Any) -> tuple[int, int]:
+    """Return a value that changes with the file that a function is declared in."""
+    module = sys.modules.get(getattr(function, "__module__", None) or "")
+    try:
+        found = Path(getattr(module, "__file__", None) or "").stat()
+    except OSError:
+        return 0, 0
+    return found.st_mtime_ns, found.st_size
+
+
+def _declared_kind(function: Any) -> WorkerKind | None:
+    """Return the kind of workers with which a function has been declared."""
+    for known in REGISTRY.values():
+        if known.function == function:
+            return known.worker_kind
+    return None
+
+
 def _of_function(function: Callable[..., Any], name: str) -> Processor:
     code = getattr(inspect.unwrap(function), "__code__", None)
     place = f"in {code.co_filename}, line {code.co_firstlineno}" if code else f"as {function!r}"
@@ -210,6 +254,10 @@ def _of_function(function: Callable[..., Any], name: str) -> Processor:
         inspect.getdoc(function) or "",
         place,
         group_reader,
+        next(
+            (known.worker_kind for known in REGISTRY.values() if known.function == function), None
+        ),
+        stamp_of(function),
     )
 
 

@@ -73,6 +73,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     if config.processes > 1 and os.name != "posix":
         return _fail("processes must be 1 on this system", 2)
+    if config.worker_kind == "processes" and os.name != "posix":
+        return _fail("worker_kind must be threads on this system", 2)
     try:
         listener = open_socket(config)
     except OSError as error:

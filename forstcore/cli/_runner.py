@@ -8,6 +8,7 @@ from contextlib import aclosing
 from typing import Protocol
 
 from forstcore._core.rejected import RejectedLine
+from forstcore.config import WorkerKind
 from forstcore.engine import Engine
 from forstcore.processors import Processor
 from forstcore.wire import OnError
@@ -39,14 +40,21 @@ class EngineRunner:
 
     Args:
         processor: the processor.
-        workers, buffer_size, max_line_size: as for `Engine`.
+        workers, worker_kind, buffer_size, max_line_size: as for `Engine`.
     """
 
     def __init__(
-        self, processor: Processor, *, workers: int, buffer_size: int, max_line_size: int
+        self,
+        processor: Processor,
+        *,
+        workers: int,
+        worker_kind: WorkerKind,
+        buffer_size: int,
+        max_line_size: int,
     ) -> None:
         self._processor = processor
         self._workers = workers
+        self._worker_kind = worker_kind
         self._buffer_size = buffer_size
         self._max_line_size = max_line_size
         self._engine: Engine | None = None
@@ -73,6 +81,7 @@ class EngineRunner:
             on_error=on_error,
             max_line_size=self._max_line_size,
             workers=self._workers,
+            worker_kind=self._worker_kind,
             buffer_size=self._buffer_size,
             keep_rejected=keep_rejected,
         )

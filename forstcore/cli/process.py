@@ -13,7 +13,7 @@ from forstcore.cli._inputs import Inputs
 from forstcore.cli._path_checks import check_paths
 from forstcore.cli._runner import EngineRunner
 from forstcore.cli._transform import TransformOptions, transform
-from forstcore.config import StreamLimits
+from forstcore.config import WORKER_KINDS, StreamLimits, WorkerKind
 from forstcore.loading import Loader
 from forstcore.processors import Processor, as_processor
 from forstcore.wire import OnError
@@ -51,6 +51,14 @@ def processor_options(command: Any) -> Any:
             metavar="N",
             **_options.declared(StreamLimits, "workers") | {"default": os.cpu_count() or 1},
             help="Batches, or calls of an async processor, at once. Default: one for each core.",
+        ),
+        click.option(
+            "--worker-kind",
+            type=click.Choice(WORKER_KINDS),
+            default=StreamLimits.worker_kind,
+            show_default=True,
+            help="What workers of a Python processor are that is not async: with processes, one "
+            "that computes uses several cores.",
         ),
         click.option(
             "--processors",
@@ -116,6 +124,7 @@ def command(
     processor: str | None,
     processors: tuple[str, ...],
     workers: int,
+    worker_kind: WorkerKind,
     buffer_size: int,
     max_line_size: int,
     progress: bool | None,
@@ -131,6 +140,8 @@ def command(
     """
     cluster = cluster_of(scheduler, local_cluster, blocksize, overwrite, resume, inputs, output)
     if cluster is not None:
+        if worker_kind != StreamLimits.worker_kind:
+            raise click.UsageError("--worker-kind is not for clusters, whose workers are processes")
         process_on_cluster(
             cluster,
             inputs,
@@ -158,6 +169,7 @@ def command(
         EngineRunner(
             processor_of(processor, processors),
             workers=workers,
+            worker_kind=worker_kind,
             buffer_size=buffer_size,
             max_line_size=max_line_size,
         ),

@@ -22,7 +22,7 @@ from forstcore.cli._runner import EngineRunner, Runner
 from forstcore.cli._transform import TransformOptions, transform
 from forstcore.cli.process import processor_of, processor_options
 from forstcore.cli.send import ServerRunner
-from forstcore.config import RetryConfig, StreamingConfig
+from forstcore.config import RetryConfig, StreamingConfig, WorkerKind
 
 __all__ = ["command"]
 
@@ -157,6 +157,7 @@ def command(
     processor: str | None,
     processors: tuple[str, ...],
     workers: int,
+    worker_kind: WorkerKind,
     buffer_size: int,
     max_line_size: int,
     progress: bool | None,
@@ -178,6 +179,7 @@ def command(
         runner = EngineRunner(
             processor_of(processor, processors),
             workers=workers,
+            worker_kind=worker_kind,
             buffer_size=buffer_size,
             max_line_size=max_line_size,
         )

@@ -16,6 +16,7 @@ from forstcore.cli._path_checks import check_paths
 from forstcore.cli._runner import EngineRunner
 from forstcore.cli._transform import TransformOptions, transform
 from forstcore.cli.process import processor_of, processor_options
+from forstcore.config import WorkerKind
 from forstcore.processors import as_processor
 
 __all__ = ["command"]
@@ -54,6 +55,7 @@ def command(
     processor: str | None,
     processors: tuple[str, ...],
     workers: int,
+    worker_kind: WorkerKind,
     buffer_size: int,
     max_line_size: int,
     progress: bool | None,
@@ -89,6 +91,7 @@ def command(
         EngineRunner(
             as_processor(PASS_ON) if any_object else processor_of(processor, processors),
             workers=workers,
+            worker_kind=worker_kind,
             buffer_size=buffer_size,
             max_line_size=max_line_size,
         ),

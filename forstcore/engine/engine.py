@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 from forstcore._core.rejected import RejectedLines
 from forstcore._proc import Batcher
-from forstcore.config import StreamLimits
+from forstcore.config import WORKER_KINDS, StreamLimits, WorkerKind
 from forstcore.engine.async_pool import AsyncPool
 from forstcore.engine.backlog import Backlog
 from forstcore.engine.batch_sizer import MAX_BATCH
@@ -43,6 +43,7 @@ class EngineOptions(TypedDict, total=False):
     max_line_size: int
     first_line: int
     workers: int
+    worker_kind: WorkerKind
     buffer_size: int
     order: ResultOrder
 
@@ -60,6 +61,9 @@ class Engine:
             None to process in the event loop.
         on_error, max_line_size, first_line: as for `RecordStream`.
         workers: number of batches, or calls of an async processor, at once.
+        worker_kind: whether a Python processor that is not async runs in ``threads``, or each
+            worker is one of ``processes``, for which a thread waits. A processor that is declared
+            with a kind has that kind.
         buffer_size: records of an async processor that may be in work or wait for the results
             of those before them.
         order: ``input``, or ``completion`` for results as they come.
@@ -89,6 +93,7 @@ class Engine:
         max_line_size: int = StreamLimits.max_line_size,
         first_line: int = 1,
         workers: int = StreamLimits.workers,
+        worker_kind: WorkerKind = "threads",
         buffer_size: int = StreamLimits.buffer_size,
         order: ResultOrder = "input",
         keep_rejected: bool = False,
@@ -96,6 +101,10 @@ class Engine:
     ) -> None:
         if workers < 1 or buffer_size < 1:
             raise ValueError("workers and buffer_size must be at least 1")
+        if worker_kind not in WORKER_KINDS:
+            raise ValueError(
+                f"worker_kind must be one of {', '.join(WORKER_KINDS)}, not {worker_kind!r}"
+            )
         self.records = 0
         self.results = 0
         self.bytes_in = 0
@@ -122,8 +131,17 @@ class Engine:
                 self._break,
             )
         else:
+            runner = runner_of(processor, on_error, max_line_size, keep_rejected=keep_rejected)
+            has_processes = (processor.worker_kind or worker_kind) == "processes"
+            if has_processes and executor is not None and type(runner) is PythonRunner:
+                # Not imported at the top: most streams have no processes.
+                from forstcore.engine.process_runner import ProcessRunner
+
+                runner = ProcessRunner(
+                    processor, on_error, max_line_size, keep_rejected=keep_rejected
+                )
             self._pool = ThreadPool(
-                runner_of(processor, on_error, max_line_size, keep_rejected=keep_rejected),
+                runner,
                 self._backlog,
                 executor,
                 self._wake,

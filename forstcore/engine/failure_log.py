@@ -5,11 +5,24 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import traceback
+from typing import Protocol
 
-__all__ = ["FailureLog"]
+__all__ = ["CollectedFailures", "FailureLog", "Failures"]
 
 _LOGGER = logging.getLogger("forstcore.processors")
+_MESSAGE = "processor %r failed on line %d%s"
 _MOST = 5  # Failures logged per second and stream.
+
+
+class Failures(Protocol):
+    """What becomes of the exceptions that a processor raises."""
+
+    def add(self, error: BaseException, line: int) -> None:
+        """Add an exception that the processor raised on a line."""
+
+    def close(self) -> None:
+        """Add no more."""
 
 
 class FailureLog:
@@ -32,18 +45,21 @@ class FailureLog:
 
     def add(self, error: BaseException, line: int) -> None:
         """Log an exception that the processor raised on a line, or count it as suppressed."""
-        second = int(time.monotonic())
+        if (note := self._note()) is not None:
+            _LOGGER.error(_MESSAGE, self._name, line, note, exc_info=error)
+
+    def add_collected(self, failures: CollectedFailures) -> None:
+        """Log failures of another process, or count them as suppressed."""
+        for line, text in failures.logged:
+            note = self._note()
+            if note is not None and _LOGGER.isEnabledFor(logging.ERROR):
+                record = _LOGGER.makeRecord(
+                    _LOGGER.name, logging.ERROR, "", 0, _MESSAGE, (self._name, line, note), None
+                )
+                record.exc_text = text
+                _LOGGER.handle(record)
         with self._lock:
-            if second != self._second:
-                self._second = second
-                self._logged = 0
-            if self._logged == _MOST:
-                self._left_out += 1
-                return
-            self._logged += 1
-            left_out, self._left_out = self._left_out, 0
-        note = f"; {left_out} more failures before this were not logged" if left_out else ""
-        _LOGGER.error("processor %r failed on line %d%s", self._name, line, note, exc_info=error)
+            self._left_out += failures.left_out
 
     def close(self) -> None:
         """Log the number of failures suppressed since the last logged one."""
@@ -53,3 +69,41 @@ class FailureLog:
             _LOGGER.error(
                 "processor %r failed on %d more lines, which were not logged", self._name, left_out
             )
+
+    def _note(self) -> str | None:
+        """Return what to add to the message of a failure, None not to log it."""
+        second = int(time.monotonic())
+        with self._lock:
+            if second != self._second:
+                self._second = second
+                self._logged = 0
+            if self._logged == _MOST:
+                self._left_out += 1
+                return None
+            self._logged += 1
+            left_out, self._left_out = self._left_out, 0
+        return f"; {left_out} more failures before this were not logged" if left_out else ""
+
+
+class CollectedFailures:
+    """The failures of a batch in a worker process, for the log of its parent.
+
+    Attributes:
+        logged: of the first failures, the lines and the tracebacks.
+        left_out: number of the others.
+    """
+
+    def __init__(self) -> None:
+        self.logged: list[tuple[int, str]] = []
+        self.left_out = 0
+
+    def add(self, error: BaseException, line: int) -> None:
+        """Keep an exception that the processor raised on a line, or count it."""
+        if len(self.logged) < _MOST:
+            text = "".join(traceback.format_exception(error)).rstrip()
+            self.logged.append((line, text))
+        else:
+            self.left_out += 1
+
+    def close(self) -> None:
+        """Do nothing: the parent takes the failures of each batch."""

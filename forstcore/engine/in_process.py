@@ -61,8 +61,8 @@ def process(
             text, split anywhere) or of records.
         processor: a function, the capsule of a native processor, the name of a declared one,
             or None for the built-in one.
-        options: ``on_error``, ``max_line_size``, ``first_line``, ``workers``, ``buffer_size``
-            and ``order``, as for `Engine`.
+        options: ``on_error``, ``max_line_size``, ``first_line``, ``workers``, ``worker_kind``,
+            ``buffer_size`` and ``order``, as for `Engine`.
 
     Yields:
         Chunks of whole result lines.

@@ -10,7 +10,7 @@ from forstcore._core.rejected import RejectedLines
 from forstcore._io.line_reader import LineReader, error_line, failure_of
 from forstcore._proc import RecordStream
 from forstcore.engine.batch_progress import BatchProgress
-from forstcore.engine.failure_log import FailureLog
+from forstcore.engine.failure_log import FailureLog, Failures
 from forstcore.engine.sequencer import Outcome
 from forstcore.errors import RecordError
 from forstcore.processors import Processor
@@ -124,6 +124,7 @@ class PythonRunner:
     Args:
         processor: a processor that decodes its records.
         on_error, max_line_size, keep_rejected: as for `RecordStream`.
+        failures: takes the exceptions of the function; None to log them.
 
     Thread-safety: may be used from many threads at once, if the function may.
     """
@@ -131,7 +132,13 @@ class PythonRunner:
     never_waits = False  # The function may do anything.
 
     def __init__(
-        self, processor: Processor, on_error: OnError, max_line_size: int, *, keep_rejected: bool
+        self,
+        processor: Processor,
+        on_error: OnError,
+        max_line_size: int,
+        *,
+        keep_rejected: bool,
+        failures: Failures | None = None,
     ) -> None:
         assert processor.decode is not None
         self._function = processor.function
@@ -140,7 +147,7 @@ class PythonRunner:
         self._on_error = on_error
         self._max_line_size = max_line_size
         self._keep_rejected = keep_rejected
-        self._failures = FailureLog(processor.name)
+        self._failures = failures or FailureLog(processor.name)
 
     def run(
         self, batch: bytes, number: int, is_stopped: Callable[[], bool], max_output: int

@@ -98,6 +98,7 @@ async def run_engine(request: web.Request, processor: Processor) -> web.StreamRe
         max_line_size=config.max_line_size,
         first_line=first_line(request),
         workers=config.workers,
+        worker_kind=config.worker_kind,
         buffer_size=config.buffer_size,
         order=result_order(request),
         keep_rejected=keep_rejected(request, registry),

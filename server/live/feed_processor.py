@@ -11,6 +11,7 @@ from typing import Protocol
 
 from forstcore import Filter, RecordStream
 from forstcore._proc import PASS_ON
+from forstcore.config import WorkerKind
 from forstcore.engine import Engine
 from forstcore.processors import Processor
 from forstcore.sources import Batch, Notice, Reader
@@ -108,7 +109,7 @@ class EngineFeedProcessor:
     Args:
         processor: a Python processor.
         record_filter: the records to process, None for all.
-        executor, on_error, max_line_size, workers, buffer_size: as for `Engine`.
+        executor, on_error, max_line_size, workers, worker_kind, buffer_size: as for `Engine`.
     """
 
     def __init__(
@@ -120,6 +121,7 @@ class EngineFeedProcessor:
         on_error: OnError,
         max_line_size: int,
         workers: int,
+        worker_kind: WorkerKind,
         buffer_size: int,
     ) -> None:
         # It skips invalid lines: error lines would be processed as records.
@@ -133,6 +135,7 @@ class EngineFeedProcessor:
             on_error=on_error,
             max_line_size=max_line_size,
             workers=workers,
+            worker_kind=worker_kind,
             buffer_size=buffer_size,
             keep_rejected=on_error != "skip",
         )

@@ -160,6 +160,7 @@ class FeedRegistry:
             on_error=request.on_error,
             max_line_size=config.max_line_size,
             workers=config.workers,
+            worker_kind=config.worker_kind,
             buffer_size=config.buffer_size,
         )
 

@@ -60,6 +60,7 @@ SAMPLES = {
     "max_header_size": Sample("512", "512", 512),
     "max_chunk_rate": Sample("250", "250", 250),
     "takeover": Sample("off", '"off"', "off"),
+    "worker_kind": Sample("processes", '"processes"', "processes"),
     "header_timeout": Sample("1.5", "1.5", 1.5),
     "heartbeat": Sample("0.25", "0.25", 0.25),
     "stall": Sample("7", "7", 7.0),
