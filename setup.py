@@ -46,6 +46,7 @@ setup(
                 [source.as_posix()],
                 extra_compile_args=compile_args,
                 extra_link_args=link_args,
+                libraries=[] if sys.platform == "win32" else ["m"],
             )
             for source in SOURCES
         ],

@@ -6,12 +6,6 @@
 #include "pending.h"
 
 FST_INLINE int
-fst_is_number(const fst_cell *cell)
-{
-    return cell->type == FST_INT || cell->type == FST_FLOAT || cell->type == FST_BOOL;
-}
-
-FST_INLINE int
 fst_is_sequence(const fst_cell *cell)
 {
     return cell->type == FST_LIST || cell->type == FST_TUPLE;

@@ -6,26 +6,7 @@
 #define FST_PENDING4(n) FST_INLINE fst_status n(fst_machine *m, fst_cell *t, fst_cell *a, fst_cell *b) { (void)m; (void)t; (void)a; (void)b; return FST_GIVE_BACK; }
 #include "str_methods.h"
 #include "percent.h"
-#if __has_include("numbers.h")
 #include "numbers.h"
-#else
-#define FST_NUMBER_FUNCTIONS(X)
-FST_PENDING4(fst_add)
-FST_PENDING4(fst_subtract)
-FST_PENDING4(fst_times)
-FST_PENDING4(fst_true_divide)
-FST_PENDING4(fst_floor_divide)
-FST_PENDING4(fst_modulo)
-FST_PENDING4(fst_raise)
-FST_PENDING4(fst_and)
-FST_PENDING4(fst_or)
-FST_PENDING4(fst_xor)
-FST_PENDING4(fst_shift_left)
-FST_PENDING4(fst_shift_right)
-FST_PENDING3(fst_negate)
-FST_PENDING3(fst_positive)
-FST_PENDING3(fst_invert)
-#endif
 #if __has_include("mathematics.h")
 #include "mathematics.h"
 #else
