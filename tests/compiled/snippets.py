@@ -15,6 +15,8 @@ def process(r):
     {variables} = {values}
     try:
         return {{"value": {expression}}}
+    except ZeroDivisionError:
+        return {{"error": "division"}}
     except ValueError:
         return {{"error": "value"}}
     except TypeError:

@@ -148,13 +148,8 @@ fst_true_divide(fst_machine *machine, fst_cell *to, fst_cell *left, fst_cell *ri
     b = right->integer;
     if (b == 0)
         return FST_ZERO_DIVISION;
-    if (a >= -exact && a <= exact && b >= -exact && b <= exact) {
-        /* Zero has no sign among integers. */
-        *to = fst_float(a == 0 ? 0.0 : (double)a / (double)b);
-        return FST_DONE;
-    }
-    if (a == 0) {
-        *to = fst_float(0.0);
+    if (a == 0 || (a >= -exact && a <= exact && b >= -exact && b <= exact)) {
+        *to = fst_float((double)a / (double)b);
         return FST_DONE;
     }
     quotient = fst_divide_magnitudes(fst_magnitude(a), fst_magnitude(b));

@@ -7,11 +7,7 @@
 #include "str_methods.h"
 #include "percent.h"
 #include "numbers.h"
-#if __has_include("mathematics.h")
 #include "mathematics.h"
-#else
-#define FST_MATH_FUNCTIONS(X)
-#endif
 #if __has_include("dates.h")
 #include "dates.h"
 #else
