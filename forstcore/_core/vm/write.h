@@ -17,7 +17,7 @@ enum {
 #define FST_EACH_BYTE UINT64_C(0x0101010101010101)
 
 /* Sets the high bit of the first of eight bytes that JSON escapes: quotes, backslashes, control
- * characters. Behind it others may be set, too. */
+ * characters. Behind it others may be set, too. (Borrows go to the bytes behind.) */
 FST_INLINE uint64_t
 fst_escaped_bytes(uint64_t bytes)
 {
@@ -27,15 +27,32 @@ fst_escaped_bytes(uint64_t bytes)
     return found & ~bytes & FST_EACH_BYTE * 0x80;
 }
 
-/* Writes one byte of a string, escaped if need be; returns where to write on. */
+/* Loads less than eight bytes, and spaces behind them. */
+FST_INLINE uint64_t
+fst_load_few(const char *text, ptrdiff_t size)
+{
+    char bytes[8] = "        ";
+    char *to = bytes;
+    if (size & 4) {
+        memcpy(to, text, 4);
+        text += 4;
+        to += 4;
+    }
+    if (size & 2) {
+        memcpy(to, text, 2);
+        text += 2;
+        to += 2;
+    }
+    if (size & 1)
+        *to = *text;
+    return fst_load_eight(bytes);
+}
+
+/* Writes the escape of a byte; returns where to write on. */
 FST_INLINE char *
-fst_write_byte(char *to, unsigned char byte)
+fst_write_escape(char *to, unsigned char byte)
 {
     static const char digits[] = "0123456789abcdef", letters[] = "btn\0fr"; /* of 8 to 13 */
-    if (byte >= 0x20 && byte != '"' && byte != '\\') {
-        *to = (char)byte;
-        return to + 1;
-    }
     to[0] = '\\';
     if (byte >= 0x20) {
         to[1] = (char)byte;
@@ -54,7 +71,7 @@ fst_write_byte(char *to, unsigned char byte)
 FST_COLD fst_status
 fst_write_escaped(fst_output *output, const char *text, size_t size)
 {
-    enum { SLACK = 6 * 8 + 8 };
+    enum { SLACK = 16 };        /* an escape, eight bytes of which less are wanted, a quote */
     const char *end = text + size;
     char *to;
     if (!fst_room(output, (ptrdiff_t)size + SLACK))
@@ -62,19 +79,20 @@ fst_write_escaped(fst_output *output, const char *text, size_t size)
     to = output->at;
     *to++ = '"';
     while (text < end) {
-        const char *stop = end;
-        if (end - text >= 8) {
-            const uint64_t bytes = fst_load_eight(text);
-            fst_store_eight(to, bytes);
-            if (fst_escaped_bytes(bytes) == 0) {
-                text += 8;
-                to += 8;
-                continue;
-            }
-            stop = text + 8;
+        const ptrdiff_t left = end - text;
+        const uint64_t bytes = left >= 8 ? fst_load_eight(text) : fst_load_few(text, left);
+        const uint64_t escaped = fst_escaped_bytes(bytes);
+        const ptrdiff_t plain = escaped != 0 ? fst_trailing_zeros(escaped) >> 3 : 8;
+        fst_store_eight(to, bytes);
+        if (plain >= left) {
+            to += left;
+            break;
         }
-        while (text < stop)
-            to = fst_write_byte(to, (unsigned char)*text++);
+        text += plain;
+        to += plain;
+        if (escaped == 0)
+            continue;
+        to = fst_write_escape(to, (unsigned char)*text++);
         if (output->end - to < end - text + SLACK) {
             output->at = to;
             /* As much again as is left: the output must not be copied for each escape. */
