@@ -259,10 +259,10 @@ class Statements(Exceptions):
         )
 
     def _operate_in_place(self, name: str, left: int, right: int) -> int:
-        """Emit an operator that changes a list instead of making another one."""
+        """Emit an operator that changes a list, dict or set instead of making another one."""
         result = self.code.temporary()
-        if name == "ADD":
-            self.code.emit("ADD_IN_PLACE", result, left, right)
+        if name in ("ADD", "OR"):
+            self.code.emit(f"{name}_IN_PLACE", result, left, right)
         else:
             self.code.emit("REFUSE_CONTAINER", left)
             self.code.emit(name, result, left, right)

@@ -83,7 +83,7 @@ typedef enum fst_class {
     FST_LISTS,
     FST_TUPLES,
     FST_DICTS,
-    FST_SETS,
+    FST_SETS,                   /* and what keys() gives */
     FST_DURATIONS,
     FST_OTHERS                  /* equal to nothing of another class */
 } fst_class;
@@ -108,6 +108,8 @@ fst_class_of(const fst_cell *cell)
         return FST_DICTS;
     case FST_SET:
         return FST_SETS;
+    case FST_VIEW:
+        return cell->flags == FST_KEYS ? FST_SETS : FST_NO_CLASS;
     case FST_TIMEDELTA:
         return FST_DURATIONS;
     case FST_RANGE:
@@ -147,7 +149,6 @@ fst_equal_lists(
     return FST_DONE;
 }
 
-/* Of sets the values are all None. */
 FST_INLINE fst_status
 fst_equal_dicts(
     fst_machine *machine, const fst_dict *a, const fst_dict *b, int depth, int *result)
@@ -163,6 +164,36 @@ fst_equal_dicts(
         else
             FST_TRY(fst_equal_nested(machine, &entry->value, value, depth + 1, result));
     }
+    return FST_DONE;
+}
+
+/* Counts the members of a set that are in another one. */
+FST_COLD fst_status
+fst_count_common(
+    fst_machine *machine, const fst_dict *set, const fst_dict *others, uint32_t *count)
+{
+    uint32_t place = 0;
+    fst_entry *entry;
+    fst_cell *value;
+    *count = 0;
+    machine->fuel -= set->used;
+    while ((entry = fst_next_entry(set, &place)) != NULL) {
+        FST_TRY(fst_dict_get(machine, others, &entry->key, &value));
+        *count += value != NULL;
+    }
+    return machine->fuel < 0 ? FST_GIVE_BACK : FST_DONE;
+}
+
+/* Sets are ordered by which contains the other one. */
+FST_COLD fst_status
+fst_order_sets(fst_machine *machine, const fst_dict *a, const fst_dict *b, int *order)
+{
+    uint32_t common;
+    FST_TRY(fst_count_common(machine, a, b, &common));
+    if (common < a->count && common < b->count)
+        *order = FST_UNORDERED;
+    else
+        *order = (a->count > b->count) - (a->count < b->count);
     return FST_DONE;
 }
 
@@ -198,9 +229,13 @@ fst_equal_nested(fst_machine *machine, fst_cell *a, fst_cell *b, int depth, int 
         return fst_equal_lists(
             machine, (const fst_list *)a->object, (const fst_list *)b->object, depth, result);
     case FST_DICTS:
-    case FST_SETS:
         return fst_equal_dicts(
             machine, (const fst_dict *)a->object, (const fst_dict *)b->object, depth, result);
+    case FST_SETS:
+        FST_TRY(fst_order_sets(
+            machine, (const fst_dict *)a->object, (const fst_dict *)b->object, result));
+        *result = *result == 0;
+        return FST_DONE;
     case FST_DURATIONS:
         *result = a->integer == b->integer;
         return FST_DONE;
@@ -258,6 +293,9 @@ fst_order_nested(fst_machine *machine, fst_cell *a, fst_cell *b, int depth, int 
         case FST_DURATIONS:
             *order = (a->integer > b->integer) - (a->integer < b->integer);
             return FST_DONE;
+        case FST_SETS:
+            return fst_order_sets(
+                machine, (const fst_dict *)a->object, (const fst_dict *)b->object, order);
         case FST_LISTS:
         case FST_TUPLES:
             break;

@@ -326,6 +326,24 @@ fst_add_if(
     return FST_DONE;
 }
 
+/* Whether a value is a set to operators: keys() of a dict is one. */
+FST_INLINE int
+fst_is_set_like(const fst_cell *cell)
+{
+    return cell->type == FST_SET || (cell->type == FST_VIEW && cell->flags == FST_KEYS);
+}
+
+FST_INLINE int
+fst_has_str_keys(const fst_dict *dict)
+{
+    uint32_t place = 0;
+    const fst_entry *entry;
+    while ((entry = fst_next_entry(dict, &place)) != NULL)
+        if (entry->key.type != FST_STR)
+            return 0;
+    return 1;
+}
+
 /* &, |, - and ^ of two sets, by the code of the operator. Of equal members, such as 1 and True, the
  * result has the one that Python takes. */
 FST_COLD fst_status
@@ -335,11 +353,14 @@ fst_set_operation(fst_machine *machine, fst_cell *to, int code, fst_cell *left, 
     fst_dict *set = fst_new_dict(machine, 0);
     if (set == NULL)
         return FST_NO_MEMORY;
-    set->frozen = a->frozen & FST_FROZENSET;
+    if (left->type == FST_SET && right->type == FST_SET)
+        set->frozen = a->frozen & FST_FROZENSET;
+    else if (!fst_has_str_keys(a))
+        return FST_GIVE_BACK;
     switch (code) {
     case FST_OP_OR:
-        FST_TRY(fst_add_entries(machine, set, a));
-        FST_TRY(fst_add_entries(machine, set, b));
+        FST_TRY(fst_add_if(machine, set, a, set, 0));
+        FST_TRY(fst_add_if(machine, set, b, set, 0));
         break;
     case FST_OP_AND:
         if (b->count > a->count)
@@ -435,23 +456,6 @@ FST_COLD fst_status
 fst_set_symmetric_difference(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_set_method(machine, to, arguments, FST_OP_XOR);
-}
-
-/* Counts the members of a set that are in another one. */
-FST_COLD fst_status
-fst_count_common(
-    fst_machine *machine, const fst_dict *set, const fst_dict *others, uint32_t *count)
-{
-    uint32_t place = 0;
-    fst_entry *entry;
-    fst_cell *value;
-    *count = 0;
-    FST_TRY(fst_charge_items(machine, 8 * (size_t)set->used));
-    while ((entry = fst_next_entry(set, &place)) != NULL) {
-        FST_TRY(fst_dict_get(machine, others, &entry->key, &value));
-        *count += value != NULL;
-    }
-    return FST_DONE;
 }
 
 /* Compares a set with another one, or with what can be iterated. */

@@ -38,6 +38,7 @@
     /* Operators: to, left, right. */ \
     X(ADD, "rrr") \
     X(ADD_IN_PLACE, "rrr")      /* += changes a list */ \
+    X(OR_IN_PLACE, "rrr")       /* |= changes a dict or a set */ \
     X(REFUSE_CONTAINER, "r--")  /* other operators might change one */ \
     X(SUBTRACT, "rrr") \
     X(MULTIPLY, "rrr") \

@@ -44,7 +44,7 @@ fst_operate_on_others(
     case FST_OP_SUBTRACT:
         if (fst_is_date(left) && fst_is_date(right))
             return fst_date_subtract(machine, to, left, right);
-        if (left->type == FST_SET && right->type == FST_SET)
+        if (fst_is_set_like(left) && fst_is_set_like(right))
             return fst_set_operation(machine, to, code, left, right);
         break;
     case FST_OP_MULTIPLY:
@@ -67,7 +67,7 @@ fst_operate_on_others(
     case FST_OP_AND:
     case FST_OP_OR:
     case FST_OP_XOR:
-        if (left->type == FST_SET && right->type == FST_SET)
+        if (fst_is_set_like(left) && fst_is_set_like(right))
             return fst_set_operation(machine, to, code, left, right);
         if (code == FST_OP_OR && left->type == FST_DICT && right->type == FST_DICT)
             return fst_dict_union(machine, to, left, right);
@@ -131,6 +131,25 @@ fst_add_in_place(fst_machine *machine, fst_cell *to, fst_cell *left, fst_cell *r
     if (left->type != FST_LIST || ((fst_list *)left->object)->frozen)
         return FST_GIVE_BACK;
     FST_TRY(fst_extend(machine, (fst_list *)left->object, right));
+    *to = *left;
+    return FST_DONE;
+}
+
+/* `left |= right`, which changes a dict or a set. */
+FST_INLINE fst_status
+fst_or_in_place(fst_machine *machine, fst_cell *to, fst_cell *left, fst_cell *right)
+{
+    fst_dict *dict = (fst_dict *)left->object;
+    if (!fst_is_container(left))
+        return fst_operate(machine, FST_OP_OR, to, left, right);
+    if ((left->type != FST_DICT && left->type != FST_SET) || dict->frozen)
+        return FST_GIVE_BACK;
+    if (left->type == FST_DICT)
+        FST_TRY(fst_update_dict(machine, dict, right));
+    else if (right->type == FST_SET)
+        FST_TRY(fst_add_members(machine, dict, right));
+    else
+        return FST_GIVE_BACK;
     *to = *left;
     return FST_DONE;
 }

@@ -200,6 +200,9 @@ fst_run_program(fst_machine *machine)
         case FST_OP_ADD_IN_PLACE:
             status = fst_add_in_place(machine, &r[op.a], &r[op.b], &r[op.c]);
             break;
+        case FST_OP_OR_IN_PLACE:
+            status = fst_or_in_place(machine, &r[op.a], &r[op.b], &r[op.c]);
+            break;
         case FST_OP_REFUSE_CONTAINER:
             if (fst_is_container(&r[op.a]))
                 status = FST_GIVE_BACK;

@@ -110,6 +110,31 @@ fst_add_to_sum(fst_sum *sum, const fst_cell *item)
     return fst_add_plainly(sum, item);
 }
 
+/* sum(lists, list): a list of all their items. */
+FST_COLD fst_status
+fst_sum_of_lists(fst_machine *machine, fst_cell *to, fst_cell *arguments)
+{
+    fst_cell iterator, item, result = arguments[1];
+    fst_list *list = NULL;
+    int more;
+    FST_TRY(fst_iterate_cell(machine, &iterator, &arguments[0]));
+    for (;;) {
+        FST_TRY(fst_next_item(machine, &iterator, &item, &more));
+        if (!more)
+            break;
+        FST_TRY(fst_shallow(machine, &item));
+        if (item.type != FST_LIST)
+            return FST_GIVE_BACK;
+        if (list == NULL) {
+            FST_TRY(fst_collect(machine, &result, FST_LIST, &arguments[1], 0));
+            list = (fst_list *)result.object;
+        }
+        FST_TRY(fst_extend(machine, list, &item));
+    }
+    *to = result;
+    return FST_DONE;
+}
+
 /* sum(iterable, start?) */
 FST_COLD fst_status
 fst_sum_of(fst_machine *machine, fst_cell *to, fst_cell *arguments)
@@ -123,6 +148,8 @@ fst_sum_of(fst_machine *machine, fst_cell *to, fst_cell *arguments)
             sum.adding = FST_ADD_DOUBLES;
             sum.is_double = 1;
             sum.number = arguments[1].number;
+        } else if (arguments[1].type == FST_LIST) {
+            return fst_sum_of_lists(machine, to, arguments);
         } else if (arguments[1].type != FST_INT) {
             return FST_GIVE_BACK;
         } else if (arguments[1].integer > LONG_MAX || arguments[1].integer < LONG_MIN) {
