@@ -29,7 +29,7 @@ fst_escaped_bytes(uint64_t bytes)
 
 /* Loads less than eight bytes, and spaces behind them. */
 FST_INLINE uint64_t
-fst_load_few(const char *text, ptrdiff_t size)
+fst_load_with_spaces(const char *text, ptrdiff_t size)
 {
     char bytes[8] = "        ";
     char *to = bytes;
@@ -80,7 +80,7 @@ fst_write_escaped(fst_output *output, const char *text, size_t size)
     *to++ = '"';
     while (text < end) {
         const ptrdiff_t left = end - text;
-        const uint64_t bytes = left >= 8 ? fst_load_eight(text) : fst_load_few(text, left);
+        const uint64_t bytes = left >= 8 ? fst_load_eight(text) : fst_load_with_spaces(text, left);
         const uint64_t escaped = fst_escaped_bytes(bytes);
         const ptrdiff_t plain = escaped != 0 ? fst_trailing_zeros(escaped) >> 3 : 8;
         fst_store_eight(to, bytes);
