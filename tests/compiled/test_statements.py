@@ -58,7 +58,7 @@ def unpacking(record: dict[str, Any]) -> Any:
 
 
 def unpacking_fails(record: dict[str, Any]) -> Any:
-    a, b, c, d, e, *_ = record["xs"]
+    a, b, _c, _d, _e, *_ = record["xs"]
     return {"a": a, "b": b}
 
 
@@ -66,11 +66,11 @@ def comprehensions(record: dict[str, Any]) -> Any:
     pairs = [(x, y) for x in record["xs"] for y in (1, 2) if x > y]
     return {
         "pairs": pairs,
-        "squares": {f: x * x for f, x in zip(("p", "q"), record["xs"])},
+        "squares": {f: x * x for f, x in zip(("p", "q"), record["xs"], strict=False)},
         "any": any(x > 15 for x in record["xs"]),
         "all": all(x > 1 for x in record["xs"]),
         "first": next((x for x in record["xs"] if x > 5), None),
-        "count": len({x for x in record["xs"]}),
+        "count": len(set(record["xs"])),
     }
 
 
@@ -83,7 +83,7 @@ def keys(record: dict[str, Any]) -> Any:
         "max": max(rows, key=lambda row: row["w"]),
         "min": min(record["xs"], key=abs, default=0),
         "none": max([], key=abs, default="none"),
-        "mapped": list(map(lambda x: x + 1, record["xs"])),
+        "mapped": [x + 1 for x in record["xs"]],
         "filtered": list(filter(None, record["xs"])),
     }
 
@@ -101,7 +101,7 @@ def name_of(x: int) -> str:
 
 def helpers(record: dict[str, Any]) -> Any:
     def double(x: int) -> int:
-        return x * 2 + record["n"]
+        return x * 2 + int(record["n"])
 
     triple = record["n"] * 3
     return {
@@ -199,7 +199,7 @@ def changes_parts(record: dict[str, Any]) -> Any:
 
 def shadows(record: dict[str, Any]) -> Any:
     x = record["n"]
-    xs = [x for x in record["xs"]]
+    xs = list(record["xs"])
     x += 1
     record = {"x": x, "xs": xs}
     return record

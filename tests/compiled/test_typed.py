@@ -51,6 +51,19 @@ class Line:
     first: str | None = None
 
 
+class Row(msgspec.Struct):
+    sku: str
+    price: float
+    count: int = 1
+    origin: Item | None = None
+
+
+class Order(msgspec.Struct):
+    id: int
+    rows: list[Row]
+    by_name: dict[str, Row] = {}
+
+
 class Event(TypedDict):
     id: int
     name: NotRequired[str]
@@ -86,6 +99,26 @@ def dataclasses(record: Item) -> Any:
     return [Line(record.sku, record.count), Line(record.sku, record.count, record.labels.get("k"))]
 
 
+ORDER = {
+    "id": 1,
+    "rows": [
+        {"sku": "a", "price": 3, "origin": {"sku": "o", "labels": {"a": "b"}, "more": 1}},
+        {"sku": "b", "price": 1.25, "count": 4, "unknown": [1]},
+    ],
+    "by_name": {"x": {"sku": "c", "price": 1}},
+}
+
+
+def rows_of(record: Order) -> Any:
+    total = sum(row.price * row.count for row in record.rows)
+    for i, row in enumerate(record.rows):
+        if row.origin is None:
+            yield {"i": i, "sku": row.sku, "total": total}
+        else:
+            yield {"i": i, "sku": row.sku, "from": row.origin.sku, "count": row.origin.count}
+    yield [record.rows[0].price, [each.sku for each in record.rows[1:]]]
+
+
 def typed_dict(record: Event) -> Any:
     return {"id": record["id"], "name": record.get("name", "?"), "ratio": record["ratio"]}
 
@@ -103,6 +136,8 @@ def varied(record: dict[str, Any]) -> list[Any]:
     for name, value in record.items():
         found.append({k: v for k, v in record.items() if k != name})
         found.extend({**record, name: odd} for odd in ODD)
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            found.extend({**record, name: [value[-1], inner]} for inner in varied(value[0]))
         if isinstance(value, dict):
             found.extend({**record, name: inner} for inner in varied(value))
     return found
@@ -115,6 +150,7 @@ def varied(record: dict[str, Any]) -> list[Any]:
         (struct_members, LOG),
         (struct_members, {**LOG, "note": "n"}),
         (dataclasses, {"sku": "s", "count": 2, "labels": {"k": "v"}}),
+        (rows_of, ORDER),
         (typed_dict, {"id": 1, "name": "n", "ratio": 2, "other": 3}),
         (streaming, {"id": "1", "data": "d"}),
     ],
@@ -135,7 +171,7 @@ class Checked(msgspec.Struct):
 
 
 class Nested(msgspec.Struct):
-    rows: list[Request]
+    rows: list[float]
 
 
 def checked(record: Checked) -> Any:
@@ -146,6 +182,10 @@ def nested(record: Nested) -> Any:
     return {"n": len(record.rows)}
 
 
+def whole_item(record: Order) -> Any:
+    return {"items": [row for row in record.rows if row.count > 1]}
+
+
 def whole(record: Log) -> Any:
     return record
 
@@ -154,8 +194,9 @@ def whole(record: Log) -> Any:
     ("function", "construct"),
     [
         (checked, "checks of its own"),
-        (nested, "a container of Struct of rows"),
+        (nested, "a container of Float of rows"),
         (whole, "as a whole"),
+        (whole_item, "as a whole"),
     ],
 )
 def test_types_that_programs_cannot_check_are_named(function: Any, construct: str) -> None:
