@@ -138,9 +138,13 @@ class Calls(Inlining):
             if path is not None and isinstance(key, ast.Constant) and isinstance(key.value, str):
                 self._get(node, (*path, key.value), to)
                 return
-        if name == "format" and isinstance(owner, ast.Constant):
-            self.into(joined_format(node, owner, keywords), to)
-            return
+        if name == "format":
+            text = owner.value if isinstance(owner, ast.Constant) else static
+            if isinstance(text, str):
+                if isinstance(owner, ast.Name):
+                    self.constant_of(owner)
+                self.into(joined_format(node, text, keywords), to)
+                return
         if name == "sort" and "key" in keywords:
             self.sort_in_place(node, owner, keywords, to)
             return

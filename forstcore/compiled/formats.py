@@ -10,21 +10,17 @@ from forstcore.compiled.remarks import Unsupported
 __all__ = ["joined_format"]
 
 
-def joined_format(
-    node: ast.Call, text: ast.Constant, keywords: dict[str, ast.expr]
-) -> ast.JoinedStr:
+def joined_format(node: ast.Call, text: str, keywords: dict[str, ast.expr]) -> ast.JoinedStr:
     """Return the f-string that does the same as a call of `format` of a constant.
 
     Raises:
         Unsupported: its fields are more than names and numbers.
     """
-    if not isinstance(text.value, str):
-        raise Unsupported(node, "format of bytes")
     values: list[ast.expr] = []
     fields: list[str] = []
     count = 0
     try:
-        for before, name, spec, conversion in string.Formatter().parse(text.value):
+        for before, name, spec, conversion in string.Formatter().parse(text):
             if before:
                 values.append(ast.Constant(before))
             if name is None:
