@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import resource
 import subprocess
 import sys
 import tempfile
@@ -13,9 +14,14 @@ from pathlib import Path
 from tests.compiled.generated.exploring import Totals, explore
 from tests.compiled.generated.shrinking import shrink
 
+_MOST_MEMORY = 4 << 30
+
 
 def _explore(options: argparse.Namespace) -> int:
     """Explore in this process; print each difference, and the seed before each function."""
+    if sys.platform != "win32":
+        # Simpler functions may need more memory than there is.
+        resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
     totals = Totals()
     differences = 0
     with tempfile.TemporaryDirectory() as directory:

@@ -44,6 +44,8 @@ _Differs = Callable[[str, bytes], Difference | None]
 
 def _fewer_lines(found: Difference, differs: _Differs) -> Difference:
     lines = found.data.splitlines(keepends=True)
+    if len(lines) < 2:
+        return found
     alone = differs(found.source, lines[-1])
     if alone:
         return alone
@@ -132,6 +134,8 @@ def _expressions_in(node: ast.expr) -> Iterator[ast.expr]:
 
 
 def _smaller_record(found: Difference, differs: _Differs) -> Difference:
+    if not found.data:
+        return found
     *before, last = found.data.splitlines(keepends=True)
     changed = True
     while changed:
