@@ -146,8 +146,8 @@ RECORDS = [
         validate_order,
         {
             "id": integer(1, 999),
-            "customer": one_of(name, name, name, "", None),
-            "items": several({"quantity": integer(0, 9)}, 0, 3),
+            "customer": name,
+            "items": several({"quantity": integer(1, 9)}, 1, 3),
         },
     ),
     (
