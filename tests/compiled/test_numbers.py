@@ -53,7 +53,16 @@ def test_bitwise(operator: str) -> None:
 )
 def test_one_operand(expression: str) -> None:
     random_ = random.Random(expression)
-    numbers: list[Any] = [*integers(random_, COUNT), *floats(random_, COUNT), True, False, None, "x", [1], {}]
+    numbers: list[Any] = [
+        *integers(random_, COUNT),
+        *floats(random_, COUNT),
+        True,
+        False,
+        None,
+        "x",
+        [1],
+        {},
+    ]
     same(function_of(expression, "a"), [{"a": each} for each in numbers])
 
 

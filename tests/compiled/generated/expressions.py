@@ -187,6 +187,11 @@ class Expressions(Texts):
     def total(self, kind: str, depth: int) -> str:
         chance = self.chance
         function = chance.choice(("sum", "sum", "min", "max"))
+        if chance.random() < 0.1:
+            name = self.scope.fresh()
+            key = f"key=lambda {name}: {self.scope.item_field(name, 'float')}, default={{'qty': 1}}"
+            best = f"{chance.choice(('min', 'max'))}({self.of('items', depth)}, {key})"
+            return self.scope.item_field(best, kind)
         if chance.random() < 0.4:
             default = ", default=0" if function != "sum" and chance.random() < 0.9 else ""
             return f"{function}({self.of('nums', depth)}{default})"
@@ -292,7 +297,7 @@ class Expressions(Texts):
 
     def strs(self, depth: int) -> str:
         chance = self.chance
-        match chance.randrange(13):
+        match chance.randrange(15):
             case 0 | 1:
                 mark = chance.choice(("", self.mark(), "','", "'/'"))
                 return f"{self.of('str', depth)}.split({mark})"
@@ -318,6 +323,12 @@ class Expressions(Texts):
                 return f"list({self.of(chance.choice(('counts', 'str', 'strs')), depth)})"
             case 11:
                 return f"[{self.of('str', depth)}, {self.of('str', depth)}]"
+            case 12:
+                function = chance.choice(("str.lower", "str.strip", "first_word"))
+                return f"list(map({function}, {self.of('strs', depth)}))"
+            case 13:
+                what = chance.choice(("reversed(", "filter(None, ", "dict.fromkeys("))
+                return f"list({what}{self.of('strs', depth)}))"
         method = chance.choice(("rsplit", "split"))
         return f"{self.of('str', depth)}.{method}({self.mark()}, {self.small(0)})"
 

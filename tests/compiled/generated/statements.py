@@ -116,7 +116,7 @@ class _Function:
 
     def statement(self, depth: int) -> list[str]:
         chance = self.chance
-        choice = chance.randrange(22)
+        choice = chance.randrange(26)
         if choice < 7 or (depth <= 0 and choice < 12):
             return self.assign()
         if choice < 11:
@@ -142,6 +142,14 @@ class _Function:
                 return [f"yield {self.result()}"]
             case 21:
                 return self.augment()
+            case 22 if depth > 0:
+                return self.match(depth)
+            case 23 if depth > 1:
+                return self.local_function()
+            case 24 if not self.loops:
+                return self.unpacked()
+            case 25 if depth > 0 and not self.loops:
+                return self.counted(depth)
         return self.assign()
 
     def leave(self) -> str:
@@ -236,6 +244,73 @@ class _Function:
             *body,
             f"    {total} += {grown}",
         ]
+
+    def counted(self, depth: int) -> list[str]:
+        """Return a `while` that ends."""
+        name = self.scope.fresh()
+        self.loops += 1
+        # A `continue` before the end of the body would never end.
+        body = [line.replace("continue", "break") for line in self.inner(depth)]
+        self.loops -= 1
+        return [f"{name} = 0", f"while {name} < {self.make.small(1)}:", f"    {name} += 1", *body]
+
+    def match(self, depth: int) -> list[str]:
+        chance = self.chance
+        kind = chance.choice(("str", "int", "any", "items"))
+        one, other = self.scope.fresh(), self.scope.fresh()
+        patterns = [
+            *(
+                "'info' | 'warn'",
+                "0 | 1 | -1",
+                "None",
+                "True",
+                "[]",
+                f"[{one}]",
+                f"[{one}, *{other}]",
+            ),
+            *(
+                f"{{'name': {one}, 'qty': {other}}}",
+                f"{{'name': str({one})}}",
+                "2.5",
+                f"int({one})",
+            ),
+            *(f"str() as {one}", "list()", f"({one}, {other})", "'é'", f"{{'a': 1, **{other}}}"),
+        ]
+        lines = [f"match {self.expression(kind)}:"]
+        for pattern in chance.sample(patterns, chance.randint(1, 3)):
+            guard = f" if {self.expression('bool')}" if chance.random() < 0.2 else ""
+            lines += [f"    case {pattern}{guard}:"]
+            lines += [f"    {line}" for line in self.inner(depth)]
+            if one in pattern and chance.random() < 0.5:
+                lines.append(f"        r['matched'] = {one}")
+        if chance.random() < 0.6:
+            lines += ["    case _:", *(f"    {line}" for line in self.inner(depth))]
+        return lines
+
+    def local_function(self) -> list[str]:
+        """Return a function, and a call of it."""
+        name, one, result = self.scope.fresh(), self.scope.fresh(), self.scope.fresh()
+        kind = self.chance.choice(("str", "int"))
+        before = list(self.scope.variables)
+        # What it refers to must have a value when it is called.
+        self.scope.variables = [(one, kind)]
+        value = self.expression(kind)
+        condition = self.expression("bool")
+        other = self.make.of(kind, 0)
+        self.scope.variables = before
+        head = [f"def {name}({one}):", f"    if {condition}:", f"        return {other}"]
+        lines = [*head, f"    return {value}"]
+        call = f"{result} = {name}({self.expression(kind)})"
+        self.scope.add(result, kind)
+        return [*lines, call]
+
+    def unpacked(self) -> list[str]:
+        first, rest = self.scope.fresh(), self.scope.fresh()
+        left = self.chance.choice((f"{first}, *{rest}", f"*{rest}, {first}"))
+        line = f"{left} = {self.expression('strs')} or ['x']"
+        self.scope.add(first, "str")
+        self.scope.add(rest, "strs")
+        return [line]
 
     def attempt(self, depth: int) -> list[str]:
         chance = self.chance

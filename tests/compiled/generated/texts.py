@@ -99,7 +99,7 @@ class Texts:
     def a_str(self, depth: int) -> str:
         chance = self.chance
         one = self.of("str", depth)
-        match chance.randrange(27):
+        match chance.randrange(28):
             case 0 | 1:
                 return f"{one} + {self.of('str', depth)}"
             case 2:
@@ -159,6 +159,12 @@ class Texts:
                 return f"TABLE.get({one}, {self.of('str', 0)})"
             case 25:
                 return f"first_word({one})"
+            case 26:
+                form = chance.choice(("'{}-{}'", "'{0}{1:>5}'", "'{1}é{0!r}'", "'{a:<4}|{b}'"))
+                other = self.of(chance.choice(("int", "str")), depth)
+                if "a" in form:
+                    return f"{form}.format(a={one}, b={other})"
+                return f"{form}.format({one}, {other})"
         place = chance.choice(("0", "0", "-1", "-1", "1"))
         return f"{one}.split({self.mark()})[{place}]"
 
