@@ -8,12 +8,13 @@ from forstcore._io.json_lines import dump_line
 from forstcore.compiled.assembler import Label
 from forstcore.compiled.calls import Calls
 from forstcore.compiled.remarks import Unsupported
+from forstcore.compiled.scope import Path
 from forstcore.compiled.typed import field_names
 
 __all__ = ["Results"]
 
-_Part = bytes | int
-"""A piece of a result's text, or the register of a value in it."""
+_Part = bytes | int | Path
+"""A piece of a result's text, or a value in it: its register, or its path in the record."""
 
 
 class Results(Calls):
@@ -91,10 +92,11 @@ class Results(Calls):
                 text += part
                 depth += (part in (b"{", b"[")) - (part in (b"}", b"]"))
                 continue
-            if text:
-                self.code.emit("PUT", self.code.piece(text))
-                text = b""
-            self.code.emit("WRITE", part, depth)
+            if isinstance(part, int):
+                self.code.emit("PUT_VALUE", self.code.piece(text), part, depth)
+            else:
+                self.code.emit("PUT_PATH", self.code.piece(text), self.code.path(part), depth)
+            text = b""
         if text:
             self.code.emit("PUT", self.code.piece(text))
         self.code.emit("END")
@@ -128,6 +130,9 @@ class Results(Calls):
             instance = self._instance(node)
             if instance is not None:
                 return instance
+        path = self.path_of(node)
+        if path and not self.tries and (self.types is None or self.types.is_plain(path)):
+            return [path]
         register = self.code.temporary()
         self.into(node, register)
         return [register]

@@ -48,6 +48,10 @@ class RecordTypes:
     floats: set[Path] = field(default_factory=set)
     defaults: dict[Path, Any] = field(default_factory=dict)
 
+    def is_plain(self, path: Path) -> bool:
+        """Whether the value at a path is written as it came."""
+        return not (path in self.floats or path in self.defaults or path in self.members)
+
     @classmethod
     def of(cls, takes: Any) -> RecordTypes:
         """Return the types of a record that an annotation declares.

@@ -94,8 +94,9 @@
     X(FORMAT, "rri")            /* to and specification, value, conversion */ \
     X(JOIN, "rwn")              /* strings, one after the other */ \
     /* Results. */ \
+    X(PUT_VALUE, "tri")         /* a piece and a value; how many containers it stands in */ \
+    X(PUT_PATH, "tpi")          /* a piece and the value at a path */ \
     X(PUT, "t--")               /* a piece of a result's text */ \
-    X(WRITE, "ri-")             /* a value within a result, and within how many containers of it */ \
     X(END, "---")               /* ends a result */ \
     X(EMIT, "r--")              /* a whole result */ \
     X(RETURN, "r--")            /* None, a result, or what can be iterated for results */ \

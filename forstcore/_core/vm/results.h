@@ -3,7 +3,83 @@
 #define FST_VM_RESULTS_H
 
 #include "pending.h"
+#include "paths.h"
 #include "write.h"
+
+enum { FST_COPIED_AT_ONCE = 32 };
+
+/* Copies text of the program, or of a record that was read by its shape: behind both there are bytes
+ * that may be read. `to` has room for FST_COPIED_AT_ONCE bytes more. */
+FST_INLINE char *
+fst_copy_ahead(char *to, const char *from, ptrdiff_t size)
+{
+    char *const end = to + size;
+    do {
+        memcpy(to, from, FST_COPIED_AT_ONCE);
+        to += FST_COPIED_AT_ONCE;
+        from += FST_COPIED_AT_ONCE;
+    } while (to < end);
+    return end;
+}
+
+/* Writes a piece of the text of a result. */
+FST_INLINE fst_status
+fst_put_piece(fst_machine *machine, const fst_span *piece)
+{
+    fst_output *output = machine->output;
+    if (!fst_room(output, piece->size + FST_COPIED_AT_ONCE))
+        return FST_NO_MEMORY;
+    output->at = fst_copy_ahead(output->at, piece->start, piece->size);
+    return FST_DONE;
+}
+
+/* Writes the value at a path as it came, if that is how Python writes it, too; returns whether it
+ * is. There is room for it. */
+FST_INLINE int
+fst_put_as_it_came(fst_machine *machine, const fst_value *value)
+{
+    char *at = machine->output->at;
+    switch (value->kind) {
+    case FST_STRING:
+        if (!fst_is_plain_string(machine, value)
+            && memchr(value->text.start, '\\', (size_t)value->text.size) != NULL)
+            return 0;
+        *at++ = '"';
+        at = fst_copy_ahead(at, value->text.start, value->text.size);
+        *at++ = '"';
+        break;
+    case FST_NUMBER:
+        at = fst_write_normalized(at, value->text.start, value->text.size);
+        break;
+    case FST_NULL:
+    case FST_FALSE:
+    case FST_TRUE:
+        at = fst_copy_ahead(at, value->text.start, value->text.size);
+        break;
+    default:
+        return 0;
+    }
+    machine->output->at = at;
+    return 1;
+}
+
+/* Writes a piece of the text of a result and, behind it, the value at a path, which stands in so
+ * many containers. */
+FST_INLINE fst_status
+fst_put_path(fst_machine *machine, const fst_span *piece, int path, int outer)
+{
+    const fst_value value = fst_value_at(machine, path);
+    fst_cell cell;
+    FST_TRY(fst_put_piece(machine, piece));
+    if (machine->marks != NULL) {
+        if (!fst_room(machine->output, value.text.size + FST_NUMBER_ROOM + FST_COPIED_AT_ONCE))
+            return FST_NO_MEMORY;
+        if (fst_put_as_it_came(machine, &value))
+            return FST_DONE;
+    }
+    FST_TRY(fst_load_path(machine, &cell, path));
+    return fst_write_value(machine, &cell, outer);
+}
 
 FST_INLINE fst_status
 fst_emit(fst_machine *machine, fst_cell *result)

@@ -88,19 +88,6 @@ fst_join(fst_machine *machine, fst_cell *to, const fst_cell *first, int count)
     return FST_DONE;
 }
 
-FST_INLINE fst_status
-fst_put_piece(fst_machine *machine, const fst_span *piece)
-{
-    fst_output *output = machine->output;
-    char *at;
-    if (!fst_room(output, piece->size))
-        return FST_NO_MEMORY;
-    at = output->at;
-    fst_copy(at, piece->start, piece->size);
-    output->at = at + piece->size;
-    return FST_DONE;
-}
-
 /* Runs the program for the machine's record, and writes its results. */
 static fst_status
 fst_run_program(fst_machine *machine)
@@ -337,8 +324,13 @@ fst_run_program(fst_machine *machine)
         case FST_OP_PUT:
             status = fst_put_piece(machine, &program->pieces[op.a]);
             break;
-        case FST_OP_WRITE:
-            status = fst_write_value(machine, &r[op.a], op.b);
+        case FST_OP_PUT_VALUE:
+            status = fst_put_piece(machine, &program->pieces[op.a]);
+            if (status == FST_DONE)
+                status = fst_write_value(machine, &r[op.b], op.c);
+            break;
+        case FST_OP_PUT_PATH:
+            status = fst_put_path(machine, &program->pieces[op.a], op.b, op.c);
             break;
         case FST_OP_END:
             fst_end(machine->output);
