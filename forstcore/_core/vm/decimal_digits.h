@@ -45,16 +45,18 @@ fst_split_double(double number, int *exponent)
 FST_INLINE void
 fst_append_group(fst_digits *to, uint32_t group, int is_fraction)
 {
-    uint32_t unit = FST_GROUP / 10;
-    for (; unit > 0; unit /= 10) {
-        const char digit = (char)('0' + group / unit % 10);
-        if (to->count > 0 || digit != '0') {
-            to->digits[to->count++] = digit;
-            to->point += !is_fraction;
-        } else {
-            to->point -= is_fraction;
-        }
+    char digits[9];
+    int first = 0;
+    digits[0] = (char)('0' + group / FST_EIGHT_DIGITS);
+    fst_store_eight(digits + 1, fst_split_digits(group % FST_EIGHT_DIGITS) | FST_ASCII_ZEROS);
+    if (to->count == 0) {
+        while (first < 9 && digits[first] == '0')
+            first++;
+        to->point -= is_fraction ? first : 0;
     }
+    memcpy(to->digits + to->count, digits + first, (size_t)(9 - first));
+    to->count += 9 - first;
+    to->point += is_fraction ? 0 : 9 - first;
 }
 
 /* The digits of number * 2**shift. */
@@ -159,6 +161,43 @@ fst_round_digits(fst_digits *to, int keep)
         to->digits[keep] = '0';
     to->count++;
     to->point++;
+}
+
+/* Rounds to so many digits by way of the shortest number that is read as the same double; returns
+ * whether that can be done.
+ *
+ * The shortest number is on the same side of each middle between two results as the double itself, or
+ * else that middle would have been the shorter or nearer one. Only a number that is a middle tells
+ * nothing. Up to 15 digits, a number with no more of them is the nearest to its double. */
+FST_INLINE int
+fst_round_shortest(fst_digits *to, double number, int keep)
+{
+    char digits[24];
+    uint64_t bits;
+    int exponent;
+    memcpy(&bits, &number, sizeof bits);
+    bits &= UINT64_MAX >> 1;
+    if (keep > 15 || bits >> 52 == 0)
+        return 0;
+    to->count = (int)(fst_write_unsigned(digits, fst_shortest(bits, &exponent)) - digits);
+    to->point = to->count + exponent;
+    while (digits[to->count - 1] == '0')
+        to->count--;
+    if (to->count == keep + 1 && digits[keep] == '5')
+        return 0;
+    memcpy(to->digits, digits, sizeof digits);
+    fst_round_digits(to, keep);
+    return 1;
+}
+
+/* The digits of the absolute value of a finite double, rounded to so many. */
+FST_INLINE void
+fst_round_number(fst_digits *to, double number, int keep)
+{
+    if (fst_round_shortest(to, number, keep))
+        return;
+    fst_expand(to, number);
+    fst_round_digits(to, keep);
 }
 
 /* Copies digits from a place on, which may be before the first one or behind the last one. */
@@ -287,8 +326,7 @@ FST_COLD char *
 fst_write_scientific(char *at, double number, int precision, char letter)
 {
     fst_digits digits;
-    fst_expand(&digits, number);
-    fst_round_digits(&digits, precision + 1);
+    fst_round_number(&digits, number, precision + 1);
     return fst_copy_scientific(at, &digits, precision, letter);
 }
 
@@ -301,8 +339,7 @@ fst_write_general(char *at, double number, int precision, char letter, int with_
     int behind;
     if (precision == 0)
         precision = 1;
-    fst_expand(&digits, number);
-    fst_round_digits(&digits, precision);
+    fst_round_number(&digits, number, precision);
     while (digits.count > 0 && digits.digits[digits.count - 1] == '0')
         digits.count--;
     if (digits.count == 0)

@@ -2,31 +2,12 @@
 #ifndef FST_VM_REPR_H
 #define FST_VM_REPR_H
 
+#include "letters.h"
 #include "text_builder.h"
 
 enum { FST_REPR_DEPTH = 32 };   /* containers inside each other; more are given back */
 
 /* ---------------------------------------------------------------- of strings */
-
-/* Ranges of characters beyond ASCII that each version of Python prints as they are. */
-static const uint32_t FST_PRINTED[][2] = {
-    {0xa1, 0xac}, {0xae, 0x377}, {0x384, 0x38a}, {0x38e, 0x3a1}, {0x3a3, 0x52f},
-    {0x5d0, 0x5ea}, {0x620, 0x66e}, {0x904, 0x939}, {0xe01, 0xe3a}, {0x1e00, 0x1f15},
-    {0x2010, 0x2027}, {0x2030, 0x205e}, {0x20a0, 0x20bf}, {0x2100, 0x218b}, {0x2190, 0x23ff},
-    {0x2500, 0x2b73}, {0x3001, 0x303f}, {0x3041, 0x3096}, {0x30a1, 0x30ff}, {0x3131, 0x318e},
-    {0x4e00, 0x9ffc}, {0xac00, 0xd7a3}, {0xfe00, 0xfe0f}, {0xff01, 0xffbe}, {0x1f300, 0x1f64f},
-    {0x1f680, 0x1f6d7}, {0x1f900, 0x1f9ff},
-};
-
-FST_INLINE int
-fst_is_printed(uint32_t point)
-{
-    size_t i;
-    for (i = 0; i < sizeof FST_PRINTED / sizeof FST_PRINTED[0]; i++)
-        if (point <= FST_PRINTED[i][1])
-            return point >= FST_PRINTED[i][0];
-    return 0;
-}
 
 /* Writes \xe9, \u20ac or \U0001f600. */
 FST_COLD fst_status

@@ -3,7 +3,7 @@
 #define FST_VM_STR_METHODS_H
 
 #include "str_build.h"
-#include "str_case.h"
+#include "str_kinds.h"
 #include "str_search.h"
 #include "str_split.h"
 #include "text_builder.h"
@@ -100,10 +100,10 @@ fst_chr(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     X(".title", "self", fst_str_title) \
     X(".capitalize", "self", fst_str_capitalize) \
     X(".swapcase", "self", fst_str_swapcase) \
-    X(".casefold", "self", fst_str_lower) \
+    X(".casefold", "self", fst_str_casefold) \
     X(".isdigit", "self", fst_str_isdigit) \
     X(".isdecimal", "self", fst_str_isdigit) \
-    X(".isnumeric", "self", fst_str_isdigit) \
+    X(".isnumeric", "self", fst_str_isnumeric) \
     X(".isalpha", "self", fst_str_isalpha) \
     X(".isalnum", "self", fst_str_isalnum) \
     X(".isspace", "self", fst_str_isspace) \
