@@ -80,7 +80,7 @@ fst_join(fst_machine *machine, fst_cell *to, const fst_cell *first, int count)
     to->type = FST_UNSET;
     size = 0;
     for (i = 0; i < count; i++) {
-        fst_copy(text + size, first[i].text, first[i].size);
+        fst_copy_text(text + size, first[i].text, first[i].size);
         size += first[i].size;
         flags &= first[i].flags;
     }

@@ -94,6 +94,18 @@ fst_change_characters(
     return FST_DONE;
 }
 
+/* Changes up to eight bytes, and takes note of what they were and what has changed. */
+FST_INLINE void
+fst_change_eight(
+    char *to, const char *from, size_t size, unsigned first, uint64_t *all, uint64_t *changes)
+{
+    const uint64_t before = fst_load_few(from, size);
+    const uint64_t after = fst_swap_letters(before, first);
+    fst_store_eight(to, after);
+    *all |= before;
+    *changes |= before ^ after;
+}
+
 /* self in lower case or upper case; `first` is the first of the letters of ASCII that change. A str
  * without any stays where it is. */
 FST_INLINE fst_status
@@ -101,20 +113,16 @@ fst_change_case(
     fst_machine *machine, fst_cell *to, fst_cell *self, unsigned first, fst_case_change change)
 {
     uint64_t all = 0, changes = 0;
-    char *text, *end;
-    uint32_t i;
+    char *text;
+    size_t i;
     FST_TRY(fst_settle_self(machine, self));
     FST_TRY(fst_take_text(machine, (uint64_t)self->size + 8, &text));
-    end = text + self->size;
-    /* The last bytes may be changed twice, from the same bytes. */
-    for (i = 0; i < self->size; i += 8) {
-        const uint32_t at = self->size >= 8 && i > self->size - 8 ? self->size - 8 : i;
-        const uint64_t before = fst_load_few(self->text + at, self->size - at);
-        const uint64_t after = fst_swap_letters(before, first);
-        fst_store_eight(text + at, after);
-        all |= before;
-        changes |= before ^ after;
-    }
+    for (i = 0; i + 8 <= self->size; i += 8)
+        fst_change_eight(text + i, self->text + i, 8, first, &all, &changes);
+    /* The last ones may be changed twice, from the same bytes. */
+    if (self->size >= 8)
+        i = self->size - 8;
+    fst_change_eight(text + i, self->text + i, self->size - i, first, &all, &changes);
     if (all & 0x80 * FST_EACH_OF_EIGHT) {
         fst_keep(machine, text, 0);
         return fst_change_characters(machine, to, self, change);
@@ -125,7 +133,7 @@ fst_change_case(
         *to = *self;
         return FST_DONE;
     }
-    fst_keep(machine, text, (size_t)(end - text));
+    fst_keep(machine, text, self->size);
     *to = fst_str(text, self->size, self->flags);
     return FST_DONE;
 }
