@@ -192,7 +192,7 @@ fst_round_shortest(fst_digits *to, double number, int keep)
 
 /* The digits of the absolute value of a finite double, rounded to so many. */
 FST_INLINE void
-fst_round_number(fst_digits *to, double number, int keep)
+fst_round_to_digits(fst_digits *to, double number, int keep)
 {
     if (fst_round_shortest(to, number, keep))
         return;
@@ -326,7 +326,7 @@ FST_COLD char *
 fst_write_scientific(char *at, double number, int precision, char letter)
 {
     fst_digits digits;
-    fst_round_number(&digits, number, precision + 1);
+    fst_round_to_digits(&digits, number, precision + 1);
     return fst_copy_scientific(at, &digits, precision, letter);
 }
 
@@ -339,7 +339,7 @@ fst_write_general(char *at, double number, int precision, char letter, int with_
     int behind;
     if (precision == 0)
         precision = 1;
-    fst_round_number(&digits, number, precision);
+    fst_round_to_digits(&digits, number, precision);
     while (digits.count > 0 && digits.digits[digits.count - 1] == '0')
         digits.count--;
     if (digits.count == 0)
