@@ -162,7 +162,7 @@ cdef class Program:
         paths: for each the names from the record down to a value.
         pieces: parts of the text of results.
         handlers: start, end and target of each handler, and the bits of the statuses it catches.
-        registers: number of registers.
+        registers: number of registers; the last ones hold the constants.
         variables: how many of them have no value at the start.
         lines: for each instruction the line of the function that it belongs to.
 
@@ -196,8 +196,8 @@ cdef class Program:
             "j": len(code) // 4, "f": FST_FUNCTION_COUNT, "n": registers + 1, "w": registers + 1,
             "i": MOST_OPERANDS + 1, "-": 1,
         })
-        if not 0 <= variables <= registers:
-            raise ValueError("there are more variables than registers")
+        if not 0 <= variables <= registers - len(constants):
+            raise ValueError("there are more variables and constants than registers")
         program = <fst_program *>self.take(sizeof(fst_program))
         self.program = program
         self.lines = tuple(lines)
@@ -206,6 +206,7 @@ cdef class Program:
         program.functions = FST_FUNCTIONS
         program.registers = registers
         program.variables = variables
+        program.constant_count = len(constants)
         program.handler_count = len(handlers)
         program.path_count = len(paths)
         cells = <fst_cell *>self.take(len(constants) * sizeof(fst_cell))
@@ -263,6 +264,9 @@ cdef class Program:
         machine.program = program
         machine.registers = <fst_cell *>(machine + 1)
         machine.found = <fst_found *>(<char *>(machine + 1) + registers)
+        memcpy(
+            machine.registers + (program.registers - program.constant_count), program.constants,
+            program.constant_count * sizeof(fst_cell))
         return machine
 
 

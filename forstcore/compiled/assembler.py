@@ -8,7 +8,9 @@ from forstcore._core.program import OPCODES, Program
 
 __all__ = ["Assembler", "Label", "Mark"]
 
-_TEMPORARIES = 1 << 20  # Temporary registers have numbers from here on until the program is whole.
+# Until the program is whole, temporary registers and those of constants have numbers from here on.
+_TEMPORARIES = 1 << 20
+_CONSTANTS = 1 << 21
 
 
 class Label:
@@ -29,7 +31,8 @@ class Mark(NamedTuple):
 class Assembler:
     """Collects the parts of a program.
 
-    Variables have registers of their own; temporaries are used again once `release` is called.
+    Variables have registers of their own, and so have constants, which are there from the start;
+    temporaries are used again once `release` is called.
     """
 
     def __init__(self) -> None:
@@ -60,7 +63,7 @@ class Assembler:
         return _TEMPORARIES + first
 
     def is_temporary(self, register: int) -> bool:
-        return register >= _TEMPORARIES
+        return _TEMPORARIES <= register < _CONSTANTS
 
     # What instructions refer to.
 
@@ -71,6 +74,10 @@ class Assembler:
             self._constants[key] = len(self._values)
             self._values.append(value)
         return self._constants[key]
+
+    def constant_register(self, value: Any) -> int:
+        """Return the register of a constant, which nobody writes to."""
+        return _CONSTANTS + self.constant(value)
 
     def path(self, names: tuple[str, ...]) -> int:
         """Return the number of a path; the paths that lead to it have lower ones."""
@@ -141,7 +148,7 @@ class Assembler:
             (start.at, end.at, target.at, statuses)
             for start, end, target, statuses in self._handlers
         ]
-        registers = self._variables + self._most_temporaries
+        registers = self._variables + self._most_temporaries + len(self._values)
         if max(len(code) // 4, registers) > 0xFFFF:
             raise ValueError("the function is too long")
         return Program(
@@ -158,6 +165,8 @@ class Assembler:
     def _resolved(self, operand: int | Label, kind: str) -> int:
         if isinstance(operand, Label):
             return operand.at
+        if kind in "rw" and operand >= _CONSTANTS:
+            return operand - _CONSTANTS + self._variables + self._most_temporaries
         if kind in "rw" and operand >= _TEMPORARIES:
             return operand - _TEMPORARIES + self._variables
         return operand

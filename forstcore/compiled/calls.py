@@ -148,9 +148,7 @@ class Calls(Inlining):
         if name == "sort" and "key" in keywords:
             self.sort_in_place(node, owner, keywords, to)
             return
-        with self.temporaries():
-            register = self.value(owner)
-            self.call_native(node, f".{name}", [owner, *node.args], keywords, to, first=register)
+        self.call_native(node, f".{name}", [owner, *node.args], keywords, to)
 
     def _get(self, node: ast.Call, path: tuple[str, ...], to: int) -> None:
         if self.types is not None and path[:-1] in self.types.members:

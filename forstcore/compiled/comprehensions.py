@@ -259,7 +259,7 @@ class Comprehensions(Expressions):
         with self.temporaries():
             best, best_key = self.code.temporary(), self.code.temporary()
             key, test = self.code.temporary(), self.code.temporary()
-            has_one = self.constant(False)
+            has_one = self.constant(False, self.code.temporary())
 
             def compare(item: int) -> None:
                 better, skip = Label(), Label()

@@ -72,6 +72,9 @@ class Expressions(Typed):
     """Compile expressions."""
 
     def value(self, node: ast.expr) -> int:
+        constant = self.constant_value(node)
+        if constant is not MISSING:
+            return self.constant(constant)
         if isinstance(node, ast.Name) and not self.copies_names:
             owner = self.scope.owner(node.id)
             if owner is not None and node.id not in owner.paths:
@@ -93,6 +96,10 @@ class Expressions(Typed):
 
     def into_new(self, node: ast.expr, to: int) -> None:
         """As `into`, for a register that the expression does not read."""
+        constant = self.constant_value(node)
+        if constant is not MISSING:
+            self.constant(constant, to)
+            return
         self.refuse_whole(node)
         path = self.path_of(node)
         if path is not None:
@@ -116,33 +123,45 @@ class Expressions(Typed):
 
     # Names and constants.
 
-    def _into_Name(self, node: ast.Name, to: int) -> None:
-        if self.scope.owner(node.id) is None:
-            self.constant(self.constant_of(node), to)
-        else:
-            self.code.emit("MOVE", to, self.variable(node))
+    def constant_value(self, node: ast.expr) -> Any:
+        """Return the value of an expression that is a constant of the program.
 
-    def _into_Constant(self, node: ast.Constant, to: int) -> None:
-        if isinstance(node.value, bytes | complex) or node.value is ...:
-            raise Unsupported(node, f"a constant of type {type(node.value).__name__}")
-        self.constant(node.value, to)
+        Returns:
+            MISSING if it is none.
+
+        Raises:
+            Unsupported: it would be one, but is of a type that programs have no values of.
+        """
+        match node:
+            case ast.Constant(value=value):
+                if isinstance(value, bytes | complex) or value is ...:
+                    raise Unsupported(node, f"a constant of type {type(value).__name__}")
+                return value
+            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as number)):
+                return MISSING if isinstance(number, bool) else -number
+            case ast.Name() if self.scope.owner(node.id) is None:
+                return self.constant_of(node)
+            case ast.Tuple():
+                members = _constants_of(node)
+                return MISSING if members is None else tuple(members)
+            case ast.Attribute(value=owner_node, attr=attr):
+                value = self.static(node)
+                if value is MISSING and attr in ("value", "name"):
+                    owner = self.static(owner_node)
+                    value = getattr(owner, attr) if isinstance(owner, enum.Enum) else MISSING
+                if value is not MISSING:
+                    check_value(node, value)
+                return value
+        return MISSING
+
+    def _into_Name(self, node: ast.Name, to: int) -> None:
+        self.code.emit("MOVE", to, self.variable(node))
 
     def _into_NamedExpr(self, node: ast.NamedExpr, to: int) -> None:
         self.into(node.value, to)
         self.assign(node.target, to, self.origin_of(node.value))
 
     def _into_Attribute(self, node: ast.Attribute, to: int) -> None:
-        value = self.static(node)
-        if value is not MISSING:
-            check_value(node, value)
-            self.constant(value, to)
-            return
-        owner = self.static(node.value)
-        if isinstance(owner, enum.Enum) and node.attr in ("value", "name"):
-            value = getattr(owner, node.attr)
-            check_value(node, value)
-            self.constant(value, to)
-            return
         if not self.load_member(node, to):
             self.call_native(node, f"@{node.attr}", [node.value], {}, to)
 
@@ -156,14 +175,8 @@ class Expressions(Typed):
             self.code.emit(name, to, left, right)
 
     def _into_UnaryOp(self, node: ast.UnaryOp, to: int) -> None:
-        operand = node.operand
-        if isinstance(node.op, ast.USub) and isinstance(operand, ast.Constant):
-            number = operand.value
-            if isinstance(number, int | float) and not isinstance(number, bool):
-                self.constant(-number, to)
-                return
         with self.temporaries():
-            self.code.emit(_UNARY[type(node.op)], to, self.value(operand))
+            self.code.emit(_UNARY[type(node.op)], to, self.value(node.operand))
 
     def _into_BoolOp(self, node: ast.BoolOp, to: int) -> None:
         jump = "JUMP_IF" if isinstance(node.op, ast.Or) else "JUMP_UNLESS"
@@ -281,10 +294,7 @@ class Expressions(Typed):
         self._sequence("LIST", node.elts, to)
 
     def _into_Tuple(self, node: ast.Tuple, to: int) -> None:
-        members = _constants_of(node)
-        if members is not None:
-            self.constant(tuple(members), to)
-        elif any(isinstance(each, ast.Starred) for each in node.elts):
+        if any(isinstance(each, ast.Starred) for each in node.elts):
             raise Unsupported(node, "* in a tuple", "use a list")
         else:
             self._sequence("TUPLE", node.elts, to)

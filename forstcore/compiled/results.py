@@ -97,9 +97,7 @@ class Results(Calls):
             else:
                 self.code.emit("PUT_PATH", self.code.piece(text), self.code.path(part), depth)
             text = b""
-        if text:
-            self.code.emit("PUT", self.code.piece(text))
-        self.code.emit("END")
+        self.code.emit("END", self.code.piece(text))
 
     def _parts(self, node: ast.expr) -> list[_Part]:
         """Emit what computes the values of a display; return the pieces of its text."""

@@ -436,7 +436,8 @@ class Typed(Base):
             self.code.emit("TO_FLOAT", to)
 
     def constant(self, value: Any, to: int | None = None) -> int:
-        """Emit what puts a constant into a register, by default a new one."""
-        register = self.code.temporary() if to is None else to
-        self.code.emit("CONSTANT", register, self.code.constant(value))
-        return register
+        """Return the register of a constant, or emit what puts it into another one."""
+        if to is None:
+            return self.code.constant_register(value)
+        self.code.emit("CONSTANT", to, self.code.constant(value))
+        return to

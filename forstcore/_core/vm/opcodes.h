@@ -96,8 +96,7 @@
     /* Results. */ \
     X(PUT_VALUE, "tri")         /* a piece and a value; how many containers it stands in */ \
     X(PUT_PATH, "tpi")          /* a piece and the value at a path */ \
-    X(PUT, "t--")               /* a piece of a result's text */ \
-    X(END, "---")               /* ends a result */ \
+    X(END, "t--")               /* a piece, with which a result ends */ \
     X(EMIT, "r--")              /* a whole result */ \
     X(RETURN, "r--")            /* None, a result, or what can be iterated for results */ \
     X(FINISH, "---")            /* no more results */

@@ -321,9 +321,6 @@ fst_run_program(fst_machine *machine)
             status = fst_join(machine, &r[op.a], &r[op.b], op.c);
             break;
 
-        case FST_OP_PUT:
-            status = fst_put_piece(machine, &program->pieces[op.a]);
-            break;
         case FST_OP_PUT_VALUE:
             status = fst_put_piece(machine, &program->pieces[op.a]);
             if (status == FST_DONE)
@@ -333,6 +330,7 @@ fst_run_program(fst_machine *machine)
             status = fst_put_path(machine, &program->pieces[op.a], op.b, op.c);
             break;
         case FST_OP_END:
+            status = fst_put_piece(machine, &program->pieces[op.a]);
             fst_end(machine->output);
             break;
         case FST_OP_EMIT:
