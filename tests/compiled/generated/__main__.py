@@ -14,14 +14,12 @@ from pathlib import Path
 from tests.compiled.generated.exploring import Totals, explore
 from tests.compiled.generated.shrinking import shrink
 
-_MOST_MEMORY = 4 << 30
-
 
 def _explore(options: argparse.Namespace) -> int:
     """Explore in this process; print each difference, and the seed before each function."""
-    if sys.platform != "win32":
-        # Simpler functions may need more memory than there is.
-        resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
+    if sys.platform != "win32" and options.memory:
+        # Functions that are made smaller may need more memory than there is.
+        resource.setrlimit(resource.RLIMIT_AS, (options.memory, options.memory))
     totals = Totals()
     differences = 0
     with tempfile.TemporaryDirectory() as directory:
@@ -50,6 +48,7 @@ def main() -> int:
     parser.add_argument("--functions", type=int, default=500, help="of a child (default: 500)")
     parser.add_argument("--records", type=int, default=200, help="of a function (default: 200)")
     parser.add_argument("--seconds", type=float, default=0, help="0: one child, in this process")
+    parser.add_argument("--memory", type=int, default=4 << 30, help="most bytes; 0: any number")
     parser.add_argument("--whole", action="store_true", help="do not make differences smaller")
     parser.add_argument("--reasons", action="store_true", help="why functions do not compile")
     parser.add_argument("--at", type=Path, default=Path("/dev/null"), help=argparse.SUPPRESS)
@@ -65,6 +64,7 @@ def main() -> int:
         while time.monotonic() < end:
             arguments = [f"--seed={options.seed}", f"--first={first}", f"--at={at}"]
             arguments += [f"--functions={options.functions}", f"--records={options.records}"]
+            arguments += [f"--memory={options.memory}"]
             command = [sys.executable, "-m", "tests.compiled.generated", *arguments]
             status = subprocess.run(command, check=False).returncode
             if status < 0:
