@@ -27,18 +27,21 @@ fst_settle_number(fst_cell *cell)
 {
     const char *text = cell->text;
     const ptrdiff_t size = cell->size;
-    ptrdiff_t i;
+    const fst_decimal number = fst_read_decimal(text, size);
     int64_t integer;
-    if (fst_read_integer(text, size, &integer)) {
-        *cell = fst_int(integer);
+    if (number.places > 0 || number.end < text + size) {
+        *cell = fst_float(fst_double_of(&number));
         return FST_DONE;
     }
-    for (i = 0; i < size; i++)
-        if (text[i] == '.' || text[i] == 'e' || text[i] == 'E') {
-            *cell = fst_float(fst_read_number(text, size));
-            return FST_DONE;
-        }
-    return FST_GIVE_BACK;
+    if (number.count <= 18) {
+        integer = (int64_t)number.digits;
+        *cell = fst_int(number.negative ? -integer : integer);
+        return FST_DONE;
+    }
+    if (!fst_read_integer(text, size, &integer))
+        return FST_GIVE_BACK;
+    *cell = fst_int(integer);
+    return FST_DONE;
 }
 
 /* Turns FST_STRING_TEXT into FST_STR, and FST_NUMBER_TEXT into FST_INT or FST_FLOAT, in place; other
