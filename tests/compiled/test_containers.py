@@ -176,6 +176,7 @@ def set_operators(r: Record) -> Any:
     address = r["address"]
     tags = set(r["tags"])
     tags |= {"more"}
+    tags.update(["x", "y"], {"z": 1}, "ab")
     settings: dict[str, Any] = {"a": 1}
     settings |= {"b": r["n"], "a": 2}
     settings |= r["pairs"]
@@ -192,6 +193,12 @@ def set_operators(r: Record) -> Any:
         "keys": [address.keys() == {"city", "zip", "floor"}, address.keys() == address.keys()],
         "frozen": [isinstance(REQUIRED, set), isinstance(tags, set), frozenset(tags) == tags],
         "single": [list({r["n"]}), list({1} & {True}), list({1.0, 2} - {2})],
+        "several": [
+            sorted(tags.union(r["tags"], ["x"], address)),
+            sorted(tags.intersection(r["tags"], {"a", "b"})),
+            sorted(tags.difference(["a"], {"b": 1}, "c")),
+            tags.union() == tags,
+        ],
         "settings": settings,
         "tags": sorted(tags),
     }

@@ -28,18 +28,22 @@ fst_remove(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return fst_list_remove(machine, to, arguments);
 }
 
-/* dict.update(others?), set.update(others) */
+/* dict.update(others?), set.update(others?, …) */
 FST_COLD fst_status
 fst_update(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_dict *dict = NULL;
+    int i;
     *to = fst_none();
     if (arguments[0].type == FST_SET) {
         FST_TRY(fst_set_to_change(&arguments[0], &dict));
-        return arguments[1].type == FST_UNSET ? FST_DONE
-                                              : fst_add_members(machine, dict, &arguments[1]);
+        for (i = 1; i <= FST_OTHERS_MOST && arguments[i].type != FST_UNSET; i++)
+            FST_TRY(fst_add_members(machine, dict, &arguments[i]));
+        return FST_DONE;
     }
     FST_TRY(fst_dict_to_change(machine, &arguments[0], &dict));
+    if (arguments[2].type != FST_UNSET)
+        return FST_TYPE_ERROR;
     return arguments[1].type == FST_UNSET ? FST_DONE
                                           : fst_update_dict(machine, dict, &arguments[1]);
 }
@@ -309,7 +313,7 @@ fst_bool_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     X(".remove", "self,value/", fst_remove) \
     X(".clear", "self", fst_clear) \
     X(".copy", "self", fst_copy_of) \
-    X(".update", "self,others/?", fst_update) \
+    X(".update", "self,a/?,b/?,c/?,d/?", fst_update) \
     X(".get", "self,key/,default/?", fst_dict_get_or) \
     X(".setdefault", "self,key/,default/?", fst_dict_setdefault) \
     X(".popitem", "self", fst_dict_popitem) \
@@ -318,9 +322,9 @@ fst_bool_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     X(".items", "self", fst_dict_items) \
     X(".add", "self,member/", fst_set_add) \
     X(".discard", "self,member/", fst_set_discard) \
-    X(".union", "self,others/", fst_set_union) \
-    X(".intersection", "self,others/", fst_set_intersection) \
-    X(".difference", "self,others/", fst_set_difference) \
+    X(".union", "self,a/?,b/?,c/?,d/?", fst_set_union) \
+    X(".intersection", "self,a/?,b/?,c/?,d/?", fst_set_intersection) \
+    X(".difference", "self,a/?,b/?,c/?,d/?", fst_set_difference) \
     X(".symmetric_difference", "self,others/", fst_set_symmetric_difference) \
     X(".issubset", "self,others/", fst_set_issubset) \
     X(".issuperset", "self,others/", fst_set_issuperset) \

@@ -5,6 +5,8 @@
 #include "opcodes.h"
 #include "sequences.h"
 
+enum { FST_OTHERS_MOST = 4 };   /* arguments of methods of sets */
+
 /* The dict of a method. */
 FST_INLINE fst_status
 fst_dict_of(fst_machine *machine, fst_cell *self, fst_dict **dict)
@@ -405,57 +407,71 @@ fst_others_of(fst_machine *machine, fst_cell *to, fst_cell *from)
     return status == FST_TYPE_ERROR ? FST_GIVE_BACK : status;
 }
 
-/* A method that does what an operator does, with anything that can be iterated. */
+/* What an operator does, with anything that can be iterated. */
 FST_INLINE fst_status
-fst_set_method(fst_machine *machine, fst_cell *to, fst_cell *arguments, int code)
+fst_set_operation_with(
+    fst_machine *machine, fst_cell *to, int code, fst_cell *left, fst_cell *right)
 {
-    fst_cell others, result;
-    if (arguments[0].type != FST_SET)
-        return fst_no_method(&arguments[0]);
-    FST_TRY(fst_others_of(machine, &others, &arguments[1]));
+    const fst_dict *set = (const fst_dict *)left->object;
+    fst_dict *result;
+    fst_cell others;
+    FST_TRY(fst_others_of(machine, &others, right));
+    if (code != FST_OP_AND || right->type == FST_SET)
+        return fst_set_operation(machine, to, code, left, &others);
     /* Of what is no set Python takes the members from there. */
-    if (code == FST_OP_AND && arguments[1].type != FST_SET) {
-        fst_dict *set = fst_new_dict(machine, 0);
-        if (set == NULL)
-            return FST_NO_MEMORY;
-        FST_TRY(fst_add_if(
-            machine, set, (const fst_dict *)others.object,
-            (const fst_dict *)arguments[0].object, 1));
-        set->frozen = ((const fst_dict *)arguments[0].object)->frozen & FST_FROZENSET;
-        *to = fst_object(FST_SET, set);
-        return FST_DONE;
+    result = fst_new_dict(machine, 0);
+    if (result == NULL)
+        return FST_NO_MEMORY;
+    FST_TRY(fst_add_if(machine, result, (const fst_dict *)others.object, set, 1));
+    result->frozen = set->frozen & FST_FROZENSET;
+    *to = fst_object(FST_SET, result);
+    return FST_DONE;
+}
+
+/* A method that does what an operator does, with each of several arguments. */
+FST_INLINE fst_status
+fst_set_method(fst_machine *machine, fst_cell *to, fst_cell *arguments, int code, int most)
+{
+    fst_cell result = arguments[0], next;
+    int i;
+    if (result.type != FST_SET)
+        return fst_no_method(&result);
+    if (arguments[1].type == FST_UNSET)
+        return fst_copy_dict(machine, to, FST_SET, (const fst_dict *)result.object);
+    for (i = 1; i <= most && arguments[i].type != FST_UNSET; i++) {
+        FST_TRY(fst_set_operation_with(machine, &next, code, &result, &arguments[i]));
+        result = next;
     }
-    FST_TRY(fst_set_operation(machine, &result, code, &arguments[0], &others));
     *to = result;
     return FST_DONE;
 }
 
-/* set.union(others) */
+/* set.union(others?, …) */
 FST_COLD fst_status
 fst_set_union(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
-    return fst_set_method(machine, to, arguments, FST_OP_OR);
+    return fst_set_method(machine, to, arguments, FST_OP_OR, FST_OTHERS_MOST);
 }
 
-/* set.intersection(others) */
+/* set.intersection(others?, …) */
 FST_COLD fst_status
 fst_set_intersection(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
-    return fst_set_method(machine, to, arguments, FST_OP_AND);
+    return fst_set_method(machine, to, arguments, FST_OP_AND, FST_OTHERS_MOST);
 }
 
-/* set.difference(others) */
+/* set.difference(others?, …) */
 FST_COLD fst_status
 fst_set_difference(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
-    return fst_set_method(machine, to, arguments, FST_OP_SUBTRACT);
+    return fst_set_method(machine, to, arguments, FST_OP_SUBTRACT, FST_OTHERS_MOST);
 }
 
 /* set.symmetric_difference(others) */
 FST_COLD fst_status
 fst_set_symmetric_difference(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
-    return fst_set_method(machine, to, arguments, FST_OP_XOR);
+    return fst_set_method(machine, to, arguments, FST_OP_XOR, 1);
 }
 
 /* Compares a set with another one, or with what can be iterated. */
