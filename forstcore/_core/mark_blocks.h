@@ -38,6 +38,8 @@ FST_COLD FST_TARGET void FST_MARK_BLOCK(fst_marks *marks, const uint8_t *limit)
     if (progress->stopped)
         return;
     marks->special[position / 64] = high | masks.slashes;
+    marks->special_blocks[position / 4096] |= (uint64_t)((high | masks.slashes) != 0)
+                                              << position / 64 % 64;
     FST_ADD_MARKS(marks, &progress->counts, &masks, (unsigned)position);
     progress->end = limit - p < 64 ? limit : p + 64;
 }

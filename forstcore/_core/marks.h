@@ -49,12 +49,14 @@ typedef struct fst_marks {
     uint16_t ends[FST_MOST_MARKS + 64]; /* numbers of the marks that are LFs */
     /* A bit for each byte that is a backslash or not ASCII. */
     uint64_t special[FST_WINDOW_BYTES / 64 + 2];
+    uint64_t special_blocks[FST_WINDOW_BYTES / 4096 + 2]; /* a bit for each block that has any */
 } fst_marks;
 
 /* Forget all marks; the next one is at or after `p`, where a line starts. */
 FST_INLINE void fst_restart_marks(fst_marks *marks, const uint8_t *p)
 {
     memset(&marks->progress, 0, sizeof marks->progress);
+    memset(marks->special_blocks, 0, sizeof marks->special_blocks);
     marks->start = marks->progress.end = p;
     marks->low_due = NULL;
 }
@@ -245,6 +247,12 @@ FST_INLINE int fst_mark_more(fst_marks *marks, const uint8_t *limit, int path)
     return marks->progress.end > before;
 }
 
+/* The 64 bits from bit number `at` of `words` on, which is less than 64. */
+FST_INLINE uint64_t fst_bits_at(const uint64_t *words, unsigned at)
+{
+    return words[0] >> at | words[1] << 1 << (63 - at);
+}
+
 /* Make room: forget the marks before `p`, where a line starts. `mark` and `line` are the numbers
  * of the first mark and the first end of a line from there on. */
 FST_COLD void fst_move_marks(fst_marks *marks, const uint8_t *p, int mark, int line)
@@ -261,21 +269,38 @@ FST_COLD void fst_move_marks(fst_marks *marks, const uint8_t *p, int mark, int l
     for (i = 0; i < progress->counts.lines; i++)
         marks->ends[i] = (uint16_t)(marks->ends[line + i] - mark);
     memmove(marks->special, marks->special + words, (size_t)(used - words) * 8);
+    for (i = 0; i <= FST_WINDOW_BYTES / 4096; i++) {
+        ptrdiff_t from = i + words / 64;
+        marks->special_blocks[i] =
+            from <= FST_WINDOW_BYTES / 4096
+                ? fst_bits_at(marks->special_blocks + from, (unsigned)(words % 64))
+                : 0;
+    }
 }
 
 /* Whether the string of `size` bytes at `p`, which is marked, is ASCII without escapes. */
 FST_INLINE int fst_is_plain_text(const fst_marks *marks, const uint8_t *p, ptrdiff_t size)
 {
-    size_t at = (size_t)(p - marks->start);
+    const size_t at = (size_t)(p - marks->start);
     const uint64_t *words = marks->special + at / 64;
-    uint64_t bits = words[0] >> at % 64;
-    ptrdiff_t left = 64 - (ptrdiff_t)(at % 64);
-    for (; size > left; size -= left, left = 64, bits = *words) {
-        if (bits)
+    for (; size >= 64; size -= 64, words++)
+        if (fst_bits_at(words, at % 64))
             return 0;
-        words++;
-    }
-    return size == 0 || !(bits << (64 - size));
+    return !(fst_bits_at(words, at % 64) & (((uint64_t)1 << size) - 1));
+}
+
+/* Whether the blocks that the `size` bytes at `p` are in, at least one, are all ASCII without escapes.
+ * The cost does not depend on how many there are, unless there are very many. */
+FST_INLINE int fst_are_plain_blocks(const fst_marks *marks, const uint8_t *p, ptrdiff_t size)
+{
+    const size_t first = (size_t)(p - marks->start) / 64;
+    const size_t last = (size_t)(p + size - 1 - marks->start) / 64;
+    const uint64_t *words = marks->special_blocks + first / 64;
+    size_t count = last - first + 1;
+    for (; count >= 64; count -= 64, words++)
+        if (fst_bits_at(words, first % 64))
+            return 0;
+    return !(fst_bits_at(words, first % 64) & (((uint64_t)1 << count) - 1));
 }
 
 #endif

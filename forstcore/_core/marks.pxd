@@ -18,4 +18,6 @@ cdef extern from "marks.h" nogil:
     void fst_move_marks(fst_marks *, const unsigned char *, int, int) noexcept
     bint fst_is_plain_text(
         const fst_marks *, const unsigned char *, Py_ssize_t) noexcept
+    bint fst_are_plain_blocks(
+        const fst_marks *, const unsigned char *, Py_ssize_t) noexcept
     int fst_utf8_size(const unsigned char *) noexcept

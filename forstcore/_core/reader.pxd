@@ -11,6 +11,7 @@ from libc.stdint cimport uint64_t
 from forstcore._core.filter cimport Program
 from forstcore._core.json cimport bytes_ptr
 from forstcore._core.marks cimport (
+    fst_are_plain_blocks,
     fst_mark_more,
     fst_move_marks,
     fst_restart_marks,
@@ -182,7 +183,9 @@ cdef inline void list_members(RecordReader *reader) noexcept nogil:
     cdef fst_member *member = reader.members
     cdef fst_member *object = NULL      # a member whose object has not ended yet
     cdef const char *start
-    cdef bint plain = is_plain(shapes, &reader.record.text)
+    cdef bint plain = fst_are_plain_blocks(
+        &shapes.reader.marks, <bytes_ptr>reader.record.text.start, reader.record.text.size)
+    cdef bint is_string
     cdef int count = 0
     cdef int i
     reader.record.more = 0
@@ -192,12 +195,12 @@ cdef inline void list_members(RecordReader *reader) noexcept nogil:
         count += 1
         if gap.value == NULL:
             start = <const char *>shapes.reader.end - gap.size
-        elif gap.value.kind == FST_STRING:
-            start = gap.value.text.start - 1 - gap.size     # its text begins behind the quote
-            gap.value.plain = plain or is_plain(shapes, &gap.value.text)
         else:
-            start = gap.value.text.start - gap.size
-            gap.value.plain = 0
+            is_string = gap.value.kind == FST_STRING
+            gap.value.plain = is_string and (plain or is_plain(shapes, &gap.value.text))
+            if gap.event_count == 1 and not gap.events[0].top:
+                continue            # the next member of a nested object: it is not listed
+            start = gap.value.text.start - is_string - gap.size     # text is behind the quote
         for i in range(gap.event_count):
             event = &gap.events[i]
             value = &shapes.reader.values[event.node]
