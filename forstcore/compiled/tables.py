@@ -57,35 +57,31 @@ _READERS = frozenset(
         "symmetric_difference",
     ]
 )
+# What gives out no part of its arguments, and what does.
 _PURE = frozenset(
+    ("len", "sum", "any", "all", "isinstance", "bool", "str", "repr", "print", "range")
+)
+_PASSING = frozenset(
     [
-        "len",
         "sorted",
         "list",
         "dict",
         "set",
         "tuple",
         "frozenset",
-        "sum",
         "min",
         "max",
-        "any",
-        "all",
         "enumerate",
         "zip",
         "iter",
         "reversed",
-        "isinstance",
-        "str",
-        "repr",
-        "print",
-        "range",
         "map",
         "filter",
         "next",
-        "bool",
     ]
 )
+_PURE_METHODS = _READERS | {"join", "startswith", "endswith"}
+_PASSING_METHODS = frozenset(("extend", "update", "choice"))
 _MOST_ITEMS = 1_000_000
 
 
@@ -245,15 +241,21 @@ class _Uses:
         match parent:
             case ast.Attribute():
                 return parent.attr in _READERS
-            case ast.Call():
-                return isinstance(parent.func, ast.Name) and parent.func.id in _PURE
+            case ast.Call(func=ast.Name(id=name)):
+                return name in _PURE or (
+                    name in _PASSING
+                    and (self._subscripts(node) + 1 >= levels or self._loops(parent))
+                )
+            case ast.Call(func=ast.Attribute(attr=attr)):
+                return attr in _PURE_METHODS or (
+                    attr in _PASSING_METHODS and self._subscripts(node) + 1 >= levels
+                )
             case ast.Assign() if len(parent.targets) == 1:
                 # A part of it gets another name, which must not change it, either.
                 target = parent.targets[0]
                 return isinstance(target, ast.Name) and target.id not in self._changed
             case ast.For() | ast.comprehension():
-                targets = {e.id for e in ast.walk(parent.target) if isinstance(e, ast.Name)}
-                return parent.iter is top and not targets & self._changed
+                return self._loops(top)
             case ast.Expr() | ast.Delete() | ast.Return() | ast.Yield():
                 return top is not node and not isinstance(parent, ast.Delete)
             case ast.keyword() | ast.Dict():
@@ -270,6 +272,14 @@ class _Uses:
             | ast.UnaryOp
             | ast.Subscript,
         )
+
+    def _loops(self, node: ast.AST) -> bool:
+        """Whether a loop iterates over an expression, and does not change its items."""
+        loop = self._parents.get(node)
+        if not isinstance(loop, ast.For | ast.comprehension) or loop.iter is not node:
+            return False
+        targets = {each.id for each in ast.walk(loop.target) if isinstance(each, ast.Name)}
+        return not targets & self._changed
 
     def _is_first_store(self, node: ast.Name) -> bool:
         """Whether a name is assigned here at the level of the module, and only here."""
