@@ -3,9 +3,11 @@
 # A program runs like a native processor, without the GIL, for one record at a time; its loop is in
 # vm/run_program.h. What it is not sure of it gives back, to be processed by the function itself.
 
+from datetime import date, datetime, timedelta, timezone
+
 from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree
-from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memcpy
+from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
 
 from forstcore._core.marks cimport fst_marks
 from forstcore._core.members cimport set_absent
@@ -35,6 +37,8 @@ cdef extern from "vm/run_program.h" nogil:
         FST_DICT
         FST_SET
         FST_FROZENSET
+        FST_DATETIME
+        FST_DATE
         FST_ASCII
         FST_WIDE
         FST_CLEAN
@@ -42,6 +46,18 @@ cdef extern from "vm/run_program.h" nogil:
     ctypedef struct fst_cell:
         uint8_t type
         void *object
+
+    ctypedef struct fst_datetime:
+        int32_t year
+        int32_t month
+        int32_t day
+        int32_t hour
+        int32_t minute
+        int32_t second
+        int32_t microsecond
+        int32_t fold
+        int32_t has_zone
+        int32_t offset
 
     ctypedef struct fst_arena:
         pass
@@ -118,6 +134,9 @@ cdef extern from "vm/run_program.h" nogil:
     void fst_empty_arena(fst_arena *) noexcept
     void fst_free_arena(fst_arena *) noexcept
     fst_cell fst_none() noexcept
+    fst_cell fst_duration(int64_t) noexcept
+    fst_cell fst_zone(int64_t) noexcept
+    fst_status fst_new_datetime(fst_machine *, fst_cell *, int, const fst_datetime *) noexcept
     fst_cell fst_bool(int) noexcept
     fst_cell fst_int(long long) noexcept
     fst_cell fst_float(double) noexcept
@@ -304,7 +323,32 @@ cdef fst_cell cell_of(Program program, object value) except *:
     if type(value) in (dict, set, frozenset):
         return fst_object(
             FST_DICT if type(value) is dict else FST_SET, dict_of(program, value))
+    if type(value) is timedelta:
+        return fst_duration(value // timedelta(microseconds=1))
+    if type(value) is timezone:
+        return fst_zone(value.utcoffset(None) // timedelta(seconds=1))
+    if type(value) in (datetime, date):
+        return date_of(program, value)
     raise ValueError(f"a {type(value).__name__} cannot be a constant")
+
+
+cdef fst_cell date_of(Program program, object value) except *:
+    """Make a constant of a date or a time."""
+    cdef fst_datetime moment
+    cdef fst_cell cell
+    memset(&moment, 0, sizeof(moment))
+    moment.year, moment.month, moment.day = value.year, value.month, value.day
+    if type(value) is datetime:
+        moment.hour, moment.minute, moment.second = value.hour, value.minute, value.second
+        moment.microsecond, moment.fold = value.microsecond, value.fold
+        moment.has_zone = value.tzinfo is not None
+        if moment.has_zone:
+            moment.offset = value.utcoffset() // timedelta(seconds=1)
+    if fst_new_datetime(
+            <fst_machine *>program.constants, &cell,
+            FST_DATETIME if type(value) is datetime else FST_DATE, &moment) != FST_DONE:
+        raise MemoryError()
+    return cell
 
 
 cdef int flags_of(str text) except -1:

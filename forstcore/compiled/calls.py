@@ -145,6 +145,11 @@ class Calls(Inlining):
                     self.constant_of(owner)
                 self.into(joined_format(node, text, keywords), to)
                 return
+        if name == "replace" and keywords and not node.args:
+            with self.temporaries():
+                register = self.value(owner)
+                self.call_native(node, "<replace fields>", [owner], keywords, to, first=register)
+            return
         if name == "sort" and "key" in keywords:
             self.sort_in_place(node, owner, keywords, to)
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import datetime
 import functools
 import inspect
 import re
@@ -82,6 +83,8 @@ _PASSING = frozenset(
 )
 _PURE_METHODS = _READERS | {"join", "startswith", "endswith"}
 _PASSING_METHODS = frozenset(("extend", "update", "choice"))
+_DATES = (datetime.date, datetime.timedelta, datetime.timezone)
+_LONGEST = datetime.timedelta(microseconds=1 << 61)
 _MOST_ITEMS = 1_000_000
 
 
@@ -126,7 +129,25 @@ def check_value(node: ast.expr, value: Any) -> None:
 def _is_immutable(value: Any) -> bool:
     if isinstance(value, tuple | frozenset):
         return all(_is_immutable(each) for each in value)
+    if isinstance(value, _DATES):
+        return _is_known_date(value)
     return value is None or type(value) in (bool, int, float, str) or _is_pattern(value)
+
+
+def _is_known_date(value: Any) -> bool:
+    """Whether programs have values like this one of the module datetime."""
+    match value:
+        case datetime.timedelta():
+            return type(value) is datetime.timedelta and abs(value) < _LONGEST
+        case datetime.timezone():
+            offset = value.utcoffset(None)
+            return str(value) == str(datetime.timezone(offset)) and not offset.microseconds
+        case datetime.datetime():
+            zone = value.tzinfo
+            is_fixed = type(zone) is datetime.timezone and _is_known_date(zone)
+            return type(value) is datetime.datetime and (zone is None or is_fixed)
+        case _:
+            return type(value) is datetime.date
 
 
 def _is_pattern(value: Any) -> bool:

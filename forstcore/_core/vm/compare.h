@@ -6,6 +6,7 @@
 #ifndef FST_VM_COMPARE_H
 #define FST_VM_COMPARE_H
 
+#include "date_values.h"
 #include "dicts.h"
 
 enum {
@@ -85,6 +86,8 @@ typedef enum fst_class {
     FST_DICTS,
     FST_SETS,                   /* and what keys() gives */
     FST_DURATIONS,
+    FST_DATES,
+    FST_TIMES,
     FST_OTHERS                  /* equal to nothing of another class */
 } fst_class;
 
@@ -112,12 +115,14 @@ fst_class_of(const fst_cell *cell)
         return cell->flags == FST_KEYS ? FST_SETS : FST_NO_CLASS;
     case FST_TIMEDELTA:
         return FST_DURATIONS;
+    case FST_DATE:
+        return FST_DATES;
+    case FST_DATETIME:
+        return FST_TIMES;
     case FST_RANGE:
     case FST_ITERATOR:
     case FST_PATTERN:
     case FST_MATCH:
-    case FST_DATETIME:
-    case FST_DATE:
         return FST_OTHERS;
     default:
         return FST_NO_CLASS;
@@ -239,6 +244,10 @@ fst_equal_nested(fst_machine *machine, fst_cell *a, fst_cell *b, int depth, int 
     case FST_DURATIONS:
         *result = a->integer == b->integer;
         return FST_DONE;
+    case FST_DATES:
+    case FST_TIMES:
+        *result = fst_are_comparable(a, b) && fst_order_dates(a, b) == 0;
+        return FST_DONE;
     default:
         return FST_GIVE_BACK;
     }
@@ -289,6 +298,12 @@ fst_order_nested(fst_machine *machine, fst_cell *a, fst_cell *b, int depth, int 
             return FST_DONE;
         case FST_STRS:
             *order = fst_order_str(a, b);
+            return FST_DONE;
+        case FST_DATES:
+        case FST_TIMES:
+            if (!fst_are_comparable(a, b))
+                return FST_TYPE_ERROR;
+            *order = fst_order_dates(a, b);
             return FST_DONE;
         case FST_DURATIONS:
             *order = (a->integer > b->integer) - (a->integer < b->integer);

@@ -2,6 +2,7 @@
 #ifndef FST_VM_FORMAT_H
 #define FST_VM_FORMAT_H
 
+#include "date_format.h"
 #include "decimal_digits.h"
 #include "format_spec.h"
 #include "repr.h"
@@ -160,6 +161,10 @@ fst_format_by_text(
     FST_TRY(fst_settle(machine, &converted));
     if (text->size == 0)
         return fst_str_of(machine, to, &converted);
+    if (converted.type == FST_DATETIME || converted.type == FST_DATE) {
+        fst_cell format = *text;
+        return fst_date_format(machine, to, &converted, &format);
+    }
     FST_TRY(fst_read_spec(text->text, text->size, &spec));
     return fst_format_by(machine, to, &converted, &spec);
 }

@@ -18,6 +18,11 @@ fst_expect_number(fst_machine *machine, fst_cell *cell)
 FST_COLD fst_status
 fst_abs(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
+    if (arguments[0].type == FST_TIMEDELTA) {
+        *to = arguments[0];
+        to->integer = to->integer < 0 ? -to->integer : to->integer;
+        return FST_DONE;
+    }
     FST_TRY(fst_expect_number(machine, &arguments[0]));
     return fst_absolute(machine, to, &arguments[0]);
 }

@@ -25,11 +25,51 @@ fst_is_plain_type(const fst_cell *cell)
            || (cell->type >= FST_LIST && cell->type <= FST_SET);
 }
 
+/* The operators on a duration and a number or another duration. */
+FST_COLD fst_status
+fst_operate_on_duration(
+    fst_machine *machine, int code, fst_cell *to, const fst_cell *left, const fst_cell *right)
+{
+    const int by_number = right->type != FST_TIMEDELTA;
+    switch (code) {
+    case FST_OP_MULTIPLY:
+        return by_number ? fst_duration_times(to, left, right) : FST_TYPE_ERROR;
+    case FST_OP_DIVIDE:
+        return by_number ? FST_GIVE_BACK : fst_duration_divide(machine, to, left, right);
+    case FST_OP_FLOOR_DIVIDE:
+        return fst_duration_floor_divide(machine, to, left, right);
+    case FST_OP_MODULO:
+        return by_number ? FST_TYPE_ERROR : fst_duration_modulo(machine, to, left, right);
+    default:
+        return FST_GIVE_BACK;
+    }
+}
+
+/* The operators on dates, times and durations. */
+FST_COLD fst_status
+fst_operate_on_dates(
+    fst_machine *machine, int code, fst_cell *to, fst_cell *left, fst_cell *right)
+{
+    if (fst_is_date(left) && fst_is_date(right)) {
+        if (code == FST_OP_ADD)
+            return fst_date_add(machine, to, left, right);
+        if (code == FST_OP_SUBTRACT)
+            return fst_date_subtract(machine, to, left, right);
+    }
+    if (left->type == FST_TIMEDELTA && (fst_is_number(right) || right->type == FST_TIMEDELTA))
+        return fst_operate_on_duration(machine, code, to, left, right);
+    if (right->type == FST_TIMEDELTA && fst_is_number(left) && code == FST_OP_MULTIPLY)
+        return fst_operate_on_duration(machine, code, to, right, left);
+    return FST_GIVE_BACK;
+}
+
 /* The operators on anything but two numbers. */
 FST_COLD fst_status
 fst_operate_on_others(
     fst_machine *machine, int code, fst_cell *to, fst_cell *left, fst_cell *right)
 {
+    if (fst_is_date(left) || fst_is_date(right))
+        return fst_operate_on_dates(machine, code, to, left, right);
     FST_TRY(fst_shallow(machine, left));
     FST_TRY(fst_shallow(machine, right));
     switch (code) {
@@ -38,12 +78,8 @@ fst_operate_on_others(
             return fst_str_concat(machine, to, left, right);
         if (fst_is_sequence(left) && left->type == right->type)
             return fst_concatenate(machine, to, left, right);
-        if (fst_is_date(left) && fst_is_date(right))
-            return fst_date_add(machine, to, left, right);
         break;
     case FST_OP_SUBTRACT:
-        if (fst_is_date(left) && fst_is_date(right))
-            return fst_date_subtract(machine, to, left, right);
         if (fst_is_set_like(left) && fst_is_set_like(right))
             return fst_set_operation(machine, to, code, left, right);
         break;
@@ -158,6 +194,10 @@ FST_INLINE fst_status
 fst_operate_on_one(fst_machine *machine, int code, fst_cell *to, fst_cell *operand)
 {
     FST_TRY(fst_settle(machine, operand));
+    if (operand->type == FST_TIMEDELTA && code == FST_OP_NEGATE) {
+        *to = fst_duration(-operand->integer);
+        return FST_DONE;
+    }
     if (!fst_is_number(operand))
         return FST_GIVE_BACK;
     switch (code) {

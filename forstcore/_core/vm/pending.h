@@ -8,13 +8,7 @@
 #include "percent.h"
 #include "numbers.h"
 #include "mathematics.h"
-#if __has_include("dates.h")
 #include "dates.h"
-#else
-#define FST_DATE_FUNCTIONS(X)
-FST_PENDING4(fst_date_add)
-FST_PENDING4(fst_date_subtract)
-#endif
 #if __has_include("patterns.h")
 #include "patterns.h"
 #else

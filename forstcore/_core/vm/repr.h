@@ -2,6 +2,7 @@
 #ifndef FST_VM_REPR_H
 #define FST_VM_REPR_H
 
+#include "date_text.h"
 #include "letters.h"
 #include "text_builder.h"
 
@@ -190,6 +191,8 @@ fst_str_of(fst_machine *machine, fst_cell *to, fst_cell *value)
             text, (size_t)(fst_write_integer(text, value->integer) - text), FST_ASCII | FST_CLEAN);
         return FST_DONE;
     }
+    if (value->type >= FST_DATETIME && value->type <= FST_ZONE)
+        return fst_date_text(machine, to, value);
     return fst_repr_of(machine, to, value, 0);
 }
 

@@ -66,7 +66,8 @@ typedef enum fst_type {
     FST_MATCH,          /* fst_match */
     FST_DATETIME,       /* fst_datetime */
     FST_DATE,           /* fst_datetime */
-    FST_TIMEDELTA       /* integer: microseconds */
+    FST_TIMEDELTA,      /* integer: microseconds */
+    FST_ZONE            /* integer: a time zone's offset from UTC, in seconds */
 } fst_type;
 
 enum {

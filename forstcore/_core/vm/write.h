@@ -5,6 +5,7 @@
 #ifndef FST_VM_WRITE_H
 #define FST_VM_WRITE_H
 
+#include "date_text.h"
 #include "dicts.h"
 
 enum {
@@ -213,6 +214,14 @@ fst_write_single(fst_machine *machine, const fst_cell *cell, int outer)
     case FST_OBJECT_TEXT:
         value = fst_value_of(cell);
         return fst_is_too_deep(&value.text, outer) ? FST_GIVE_BACK : fst_write_text(machine, &value);
+    case FST_DATE:
+    case FST_DATETIME:
+        if (machine->refuses_dates)
+            return FST_GIVE_BACK;
+        if (!fst_room(output, FST_DATE_ROOM))
+            return FST_NO_MEMORY;
+        output->at = fst_put_json_date(output->at, cell);
+        return FST_DONE;
     default:
         return FST_GIVE_BACK;
     }
