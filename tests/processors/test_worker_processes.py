@@ -94,7 +94,7 @@ MIXED = [
 ]
 
 
-@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.long), 3])
 @pytest.mark.parametrize("on_error", ["skip", "emit", "fail"])
 def test_the_same_bytes_as_in_threads(workers: int, on_error: Any) -> None:
     def run(function: object) -> tuple[list[bytes], list[Any], dict[str, int], Any]:
@@ -246,7 +246,13 @@ DEATHS: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.parametrize("death", DEATHS)
+@pytest.mark.parametrize(
+    "death",
+    [
+        "exit",
+        *(pytest.param(each, marks=pytest.mark.long) for each in ("kill", "crash", "generator")),
+    ],
+)
 def test_a_record_that_ends_its_process(death: str, caplog: pytest.LogCaptureFixture) -> None:
     """It is an error, and all others are processed."""
     members, cause = DEATHS[death]
@@ -345,7 +351,9 @@ def test_signals_for_all_processes_are_for_the_parent(tmp_path: Path) -> None:
         assert waiting(tmp_path) == [pid]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)]
+)
 def test_interrupting_a_command(tmp_path: Path, number: int) -> None:
     data = tmp_path / "in.ndjson"
     data.write_bytes(lines_of(*numbered(4, wait=str(tmp_path))))

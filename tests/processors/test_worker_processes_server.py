@@ -110,6 +110,7 @@ def test_batches_in_work_are_finished_at_shutdown(server: Server, tmp_path: Path
     assert server.process.wait(timeout=60) == 0
 
 
+@pytest.mark.long
 def test_a_processor_that_does_not_end(start_one: StartServer, tmp_path: Path) -> None:
     """It is killed, so the server ends as it does without."""
     server = start_one(*ROUTES, "--drain-timeout", "0.5")
