@@ -6,13 +6,17 @@
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.dict cimport PyDict_CheckExact
+from cpython.long cimport PyLong_AsUnsignedLongLongMask, PyLong_CheckExact
 from libc.string cimport memchr, memcpy
+
+from forstcore._core.scan cimport fst_count_lf
 
 from os import urandom
 
 cdef enum:
     SHALLOW = 200               # nested containers that both handle in any call stack
     DIGITS = 19                 # of an integer that may not fit into 64 bits
+    HALF = DIGITS // 2
 
 
 def reads_alike(bytes lines not None, /):
@@ -34,11 +38,15 @@ cdef bint are_common(const unsigned char *start, const unsigned char *end) noexc
         lf = <const unsigned char *>memchr(start, c'\n', end - start)
         if lf == NULL:
             lf = end
-        # A container takes at least two bytes; otherwise the line is invalid for both.
-        if lf - start > 2 * SHALLOW and count_containers(start, lf - start) > SHALLOW:
+        if not is_shallow(start, lf):
             return False
         start = lf + 1
     return True
+
+
+cdef inline bint is_shallow(const unsigned char *start, const unsigned char *lf) noexcept nogil:
+    # A container takes at least two bytes; otherwise the line is invalid for both.
+    return lf - start <= 2 * SHALLOW or count_containers(start, lf - start) <= SHALLOW
 
 
 cdef Py_ssize_t count_containers(const unsigned char *start, Py_ssize_t size) noexcept nogil:
@@ -59,8 +67,10 @@ cdef bint has_long_number(const unsigned char *start, Py_ssize_t size) noexcept 
     cdef Py_ssize_t at = DIGITS - 1
     cdef Py_ssize_t first, last
     while at < size:
-        # Every run of DIGITS digits covers one of the places that are inspected.
-        if is_digit(start[at]):
+        # Every run of DIGITS digits covers one of the places that are inspected, and continues from
+        # there for half of its length to one side or the other.
+        if is_digit(start[at]) and (
+                is_digit(start[at - HALF]) or at + HALF < size and is_digit(start[at + HALF])):
             first = last = at
             while first > 0 and is_digit(start[first - 1]):
                 first -= 1
@@ -137,7 +147,7 @@ def group_reader(loads, /):
     """
     # The lines become an array, with this number between them, which no line can guess. So if the
     # array has all of them, with one value between two, that value is all of a line.
-    number = int.from_bytes(urandom(7), "big")
+    cdef unsigned long long number = int.from_bytes(urandom(7), "big")
     cdef bytes separator = b",%d," % number
 
     def objects_of(bytes lines not None, Py_ssize_t longest, /):
@@ -149,31 +159,32 @@ def group_reader(loads, /):
         """
         cdef list values
         cdef Py_ssize_t i
-        cdef Py_ssize_t count = 0
-        cdef bytes array = array_of(lines, longest, separator, &count)
+        cdef Py_ssize_t count = count_lines_of(lines)
+        cdef bytes array = array_of(lines, count, longest, separator)
         if array is None:
             return None
         try:
             values = loads(array)
         except ValueError:
             return None
-        if len(values) != 2 * count - 1:
+        if len(values) != 2 * count - 1 or not PyDict_CheckExact(values[0]):
             return None
-        for i in range(len(values)):
-            if i % 2 == 0:
-                if not PyDict_CheckExact(values[i]):
-                    return None
-            elif values[i] != number:
+        for i in range(1, len(values), 2):
+            if not PyLong_CheckExact(values[i]) or not PyDict_CheckExact(values[i + 1]):
+                return None
+            if PyLong_AsUnsignedLongLongMask(values[i]) != number:
                 return None
         return values[::2]
     return objects_of
 
 
-cdef bytes array_of(bytes lines, Py_ssize_t longest, bytes separator, Py_ssize_t *count):
-    """Put lines into an array, separated by `separator`, and count them.
+cdef Py_ssize_t count_lines_of(bytes lines) noexcept:
+    cdef const unsigned char *start = <const unsigned char *>PyBytes_AS_STRING(lines)
+    return fst_count_lf(start, start + len(lines))
 
-    Returns None if one is unusual.
-    """
+
+cdef bytes array_of(bytes lines, Py_ssize_t count, Py_ssize_t longest, bytes separator):
+    """Put lines into an array, separated by `separator`; return None if one is unusual."""
     cdef const unsigned char *p = <const unsigned char *>PyBytes_AS_STRING(lines)
     cdef const unsigned char *end = p + len(lines)
     cdef const unsigned char *lf
@@ -181,23 +192,16 @@ cdef bytes array_of(bytes lines, Py_ssize_t longest, bytes separator, Py_ssize_t
     cdef Py_ssize_t size = len(separator)
     cdef bytes array
     cdef char *out
-    if not are_common(p, end):
+    if count == 0 or (end - 1)[0] != c'\n' or has_long_number(p, end - p):
         return None
-    while p < end:
-        lf = <const unsigned char *>memchr(p, c'\n', end - p)
-        if lf == NULL or lf - p > longest:
-            return None
-        count[0] += 1
-        p = lf + 1
-    if count[0] == 0:
-        return None
-    array = PyBytes_FromStringAndSize(NULL, len(lines) + count[0] * (size - 1) + 2 - size)
+    array = PyBytes_FromStringAndSize(NULL, len(lines) + count * (size - 1) + 2 - size)
     out = PyBytes_AS_STRING(array)
     out[0] = c'['
     out += 1
-    p = <const unsigned char *>PyBytes_AS_STRING(lines)
     while True:
         lf = <const unsigned char *>memchr(p, c'\n', end - p)
+        if lf - p > longest or not is_shallow(p, lf):
+            return None
         memcpy(out, p, lf - p)
         out += lf - p
         p = lf + 1

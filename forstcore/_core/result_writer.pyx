@@ -12,7 +12,7 @@ from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact
 from cpython.list cimport PyList_CheckExact
 from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_CheckExact
 from cpython.mem cimport PyMem_RawFree, PyMem_RawRealloc
-from cpython.ref cimport Py_DECREF, PyObject
+from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF, PyObject
 from cpython.tuple cimport PyTuple_CheckExact
 from cpython.unicode cimport PyUnicode_CheckExact
 from libc.math cimport isfinite
@@ -42,11 +42,20 @@ cdef enum:
     # Room past what is written that a number, an escape or the end of a vector may take.
     SLACK = FST_PAST_COPY + FST_NUMBER_ROOM + FST_INTEGER_ROOM
     FIRST_ROOM = 1024
+    KNOWN_NAMES = 32            # a power of two
+    NAME_ROOM = 32
 
 # What writing a value can return, besides raising an exception.
 cdef enum:
     UNSURE                      # leave it to the function
     WRITTEN
+
+
+# A member's name with quotes and colon, as it was written before.
+cdef struct KnownName:
+    PyObject *name              # the string, NULL for none
+    Py_ssize_t size
+    unsigned char text[NAME_ROOM]
 
 
 @cython.final
@@ -58,6 +67,7 @@ cdef class ResultWriter:
         write_any: returns any value as a line, or raises an error.
         fields_of: returns the names of a type's fields and whether it is a Struct, if its values
             are written as an object of these; None for other types.
+        most: bytes after which the writer is full; it writes on nevertheless.
 
     Attributes:
         size: bytes written.
@@ -72,30 +82,39 @@ cdef class ResultWriter:
     cdef object write_any
     cdef object fields_of
     cdef dict fields            # of the types that have been met, None for no types
+    cdef Py_ssize_t most
     cdef readonly Py_ssize_t lines
+    cdef KnownName names[KNOWN_NAMES]   # by the addresses of the strings
 
-    def __init__(self, write_any, fields_of, /):
+    def __init__(self, write_any, fields_of, Py_ssize_t most, /):
         self.write_any = write_any
         self.fields_of = fields_of
+        self.most = most
 
     def __dealloc__(self):
+        cdef int i
         PyMem_RawFree(self.start)
+        for i in range(KNOWN_NAMES):
+            Py_XDECREF(self.names[i].name)
 
     @property
     def size(self):
         return self.out - self.start
 
+    @property
+    def is_full(self):
+        return self.out - self.start >= self.most
+
     def write(self, value, /):
-        """Write a value as a line; return the number of bytes so far.
+        """Write a value as a line.
 
         Raises:
             TypeError, ValueError: a value in it cannot be written as JSON. Nothing is written.
         """
         self.write_line(value)
-        return self.out - self.start
 
     def write_results(self, result, /):
-        """Write what a processor returned; return the number of bytes so far.
+        """Write what a processor returned; return whether the writer is full.
 
         Args:
             result: None for no result, a result, or an iterable of results.
@@ -119,7 +138,7 @@ cdef class ResultWriter:
                     raise
             else:
                 self.write_line(result)
-        return self.out - self.start
+        return self.out - self.start >= self.most
 
     def append(self, bytes lines not None, Py_ssize_t count, /):
         """Append `count` lines."""
@@ -264,11 +283,30 @@ cdef class ResultWriter:
             self.out += 4
         self.out += 2
 
-    cdef int write_name(self, object name) except -1:
+    cdef inline int write_name(self, object name) except -1:
+        """Write a member's name and the colon. There is SLACK."""
+        cdef KnownName *known = &self.names[(<size_t><PyObject *>name >> 4) % KNOWN_NAMES]
+        if known.name == <PyObject *>name:
+            memcpy(self.out, known.text, NAME_ROOM)
+            self.out += known.size
+            return WRITTEN
+        return self.write_new_name(name, known)
+
+    cdef int write_new_name(self, object name, KnownName *known) except -1:
+        """As `write_name`, and remember it as `known`."""
+        cdef Py_ssize_t before = self.out - self.start
+        cdef Py_ssize_t size
         if self.write_text(name) == UNSURE:
             return UNSURE
         self.out[0] = c':'
         self.out += 1
+        size = self.out - self.start - before
+        if size <= NAME_ROOM:
+            Py_XDECREF(known.name)
+            Py_INCREF(name)
+            known.name = <PyObject *>name
+            known.size = size
+            memcpy(known.text, self.start + before, size)
         return WRITTEN
 
     cdef int write_dict(self, dict members, int depth, bint in_struct) except -1:

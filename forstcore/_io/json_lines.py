@@ -86,9 +86,9 @@ if orjson is not None:
     objects_of = group_reader(orjson.loads)
 
 
-def line_writer() -> ResultWriter:
-    """Return a writer of results as lines."""
-    return ResultWriter(_dump_any, _fields_of)
+def line_writer(most: int = sys.maxsize) -> ResultWriter:
+    """Return a writer of results as lines, which is full after `most` bytes."""
+    return ResultWriter(_dump_any, _fields_of, most)
 
 
 def dump_line(value: object) -> bytes:

@@ -21,7 +21,7 @@ class BatchProgress:
         max_output: bytes of results after which no further line is processed.
 
     Attributes:
-        batch, is_stopped, max_output: as above.
+        batch, is_stopped: as above.
         number: number of the next line.
         at: where the next line begins.
         records: records that were processed.
@@ -37,7 +37,6 @@ class BatchProgress:
         "batch",
         "has_ended",
         "is_stopped",
-        "max_output",
         "number",
         "outcome",
         "records",
@@ -49,11 +48,10 @@ class BatchProgress:
     ) -> None:
         self.batch = batch
         self.is_stopped = is_stopped
-        self.max_output = max_output
         self.number = self._first = number
         self.at = 0
         self.records = 0
-        self.writer = line_writer()
+        self.writer = line_writer(max_output)
         self.outcome = Outcome()
         self.has_ended = not batch
         self._error_lines = 0
@@ -75,7 +73,7 @@ class BatchProgress:
         """Go on to the lines after the next `count`."""
         self.at = self._start_of(count)
         self.number += count
-        if self.at == len(self.batch) or self.writer.size >= self.max_output:
+        if self.at == len(self.batch) or self.writer.is_full:
             self.has_ended = True
 
     def finish(self) -> Outcome:

@@ -18,7 +18,7 @@ from forstcore.wire import OnError
 
 __all__ = ["BatchRunner", "NativeRunner", "PythonRunner", "runner_of"]
 
-_MAX_GROUP = 48  # Lines that are read together: as many as fit into the cache as objects.
+_MAX_GROUP = 24  # Lines that are read together: as many as fit into the cache as objects.
 _MAX_GROUP_SIZE = 1 << 14  # Bytes of these lines.
 _MAX_ALONE = 127  # Lines that are not read together, where groups have turned out unusual.
 
@@ -191,7 +191,7 @@ class PythonRunner:
     def _process(self, progress: BatchProgress, records: list[Any]) -> None:
         """Process the records of the next lines, one of each line."""
         function, is_stopped = self._function, progress.is_stopped
-        write, max_output = progress.writer.write_results, progress.max_output
+        write = progress.writer.write_results
         done = failed = 0
         for record in records:
             if is_stopped():
@@ -200,14 +200,14 @@ class PythonRunner:
             done += 1
             try:
                 result = function(record)
-                if result is not None and write(result) >= max_output:
+                if result is not None and write(result):
                     break
             except (Exception, SystemExit) as error:
                 failed += 1
                 line, before = progress.line(done - 1), progress.writer.lines
                 number = progress.number + done - 1
                 progress.replace(self.fail(progress.outcome, error, number, line, before))
-                if progress.has_ended or progress.writer.size >= max_output:
+                if progress.has_ended or progress.writer.is_full:
                     break
         progress.records += done - failed
         progress.go_on(done)
