@@ -180,7 +180,7 @@ def test_a_function_that_cannot_be_imported(monkeypatch: pytest.MonkeyPatch) -> 
     factor = 7
 
     def local(record: dict[str, Any]) -> Any:
-        return {"id": record["id"] * factor}
+        return {"id": record["id"] * factor if os.getpid() else 0}
 
     if HAS_CLOUDPICKLE:
         assert processed(b'{"id":2}\n', local, worker_kind="processes") == b'{"id":14}\n'
@@ -209,14 +209,14 @@ def module(place: Path, name: str, text: str, monkeypatch: pytest.MonkeyPatch) -
 def test_a_module_that_a_process_cannot_import(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = "import os\nif os.getpid() != {}: raise OSError('no more')\ndef same(r): return r\n"
+    text = "import os\nif os.getpid() != {}: raise OSError('no more')\ndef same(r): os.getpid()\n"
     fails = module(tmp_path, "fails_in_worker", text.format(os.getpid()), monkeypatch)
     with pytest.raises(LoadError, match="from fails_in_worker: OSError: no more"):
         processed(b"{}\n", fails.same, worker_kind="processes")
 
 
 def test_a_process_that_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = "import os\nif os.getpid() != {}: os._exit(5)\ndef same(r): return r\n"
+    text = "import os\nif os.getpid() != {}: os._exit(5)\ndef same(r): os.getpid()\n"
     exits = module(tmp_path, "exits_in_worker", text.format(os.getpid()), monkeypatch)
     with pytest.raises(
         WorkerError, match="worker process of processor 'same' exited with status 5"

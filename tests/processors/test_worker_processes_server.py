@@ -124,8 +124,10 @@ def test_a_processor_that_does_not_end(start_one: StartServer, tmp_path: Path) -
 
 def test_reload(start_one: StartServer, tmp_path: Path) -> None:
     def write(value: str) -> None:
-        text = "import forstcore\n@forstcore.processor('route')\ndef route(record):\n"
-        path.with_suffix(".new").write_text(f"{text}    return {{'from': '{value}'}}\n")
+        text = "import forstcore, os\n@forstcore.processor('route')\ndef route(record):\n"
+        path.with_suffix(".new").write_text(
+            f"{text}    return os.getpid() and {{'from': '{value}'}}\n"
+        )
         path.with_suffix(".new").replace(path)
 
     path = tmp_path / "mine.py"
