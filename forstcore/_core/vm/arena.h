@@ -46,16 +46,20 @@ fst_keep(fst_machine *machine, void *start, size_t size)
     machine->arena.at = (char *)start + size;
 }
 
-/* Empties the arena, but for one block. */
+/* Empties the arena; keeps one block, unless it is larger than usual. */
 FST_INLINE void
 fst_empty_arena(fst_arena *arena)
 {
-    if (arena->block == NULL)
-        return;
-    while (arena->block->before != NULL) {
+    while (arena->block != NULL
+           && (arena->block->before != NULL || arena->block->size > FST_ARENA_BLOCK)) {
         fst_block *before = arena->block->before;
         free(arena->block);
         arena->block = before;
+    }
+    if (arena->block == NULL) {
+        arena->at = arena->end = NULL;
+        arena->total = 0;
+        return;
     }
     arena->total = arena->block->size;
     arena->at = (char *)(arena->block + 1);

@@ -113,7 +113,7 @@ typedef struct fst_range {
 
 enum {
     FST_ARENA_BLOCK = 1 << 16,          /* bytes of a block, unless more are needed */
-    FST_ARENA_MOST = 1 << 28,           /* bytes for one record, after which it is given back */
+    FST_ARENA_MOST = 1 << 26,           /* bytes for one record, after which it is given back */
     FST_ARENA_ALIGN = 16
 };
 
