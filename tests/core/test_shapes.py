@@ -139,6 +139,21 @@ def test_a_member_that_comes_twice(cases: ModuleType, scan_path: str, name: str)
         assert stream.feed(b"".join(lines)) == alone(lines, processor=processor, on_error="emit")
 
 
+def test_lines_with_open_strings(cases: ModuleType, scan_path: str) -> None:
+    """A string that does not end in its line changes nothing in the lines behind it."""
+    good = b'{"id":"1","data":"x"}\n'
+    opened = b'{"id":"1","data":"x}\n'
+    for behind in (b'{"id":"\\u12","data":"y"}\n', b'{"id":"\\"","data":"y\x01"}\n', good):
+        for distance in range(0, 70, 3):
+            padded = b'{"id":"1","data":"%s"}\n' % (b"x" * distance)
+            lines = [good] * 60 + [padded, opened, behind, opened, opened, behind] + [good] * 20
+            for processor in (None, cases.members):
+                stream = RecordStream(processor=processor, on_error="emit")
+                assert stream.feed(b"".join(lines)) == (
+                    alone(lines, processor=processor, on_error="emit")
+                )
+
+
 def test_the_end_of_memory(cases: ModuleType, scan_path: str) -> None:
     """Lines that end at each distance from the end of the buffer."""
     line = b'{"id":"1","data":"x","n":[1,2,{"a":"\xc3\xa9"}],"s":"\\u00e9"}\n'
