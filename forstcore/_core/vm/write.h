@@ -7,6 +7,7 @@
 
 #include "date_text.h"
 #include "dicts.h"
+#include "text.h"
 
 enum {
     FST_WRITE_MOST = 64,        /* containers of the program inside each other; more are given back */
@@ -117,8 +118,7 @@ fst_write_str(fst_output *output, const fst_cell *str)
         return FST_NO_MEMORY;
     at = output->at;
     *at++ = '"';
-    fst_copy(at, str->text, (ptrdiff_t)str->size);
-    at += str->size;
+    at = fst_copy_text(at, str->text, str->size);
     *at++ = '"';
     output->at = at;
     return FST_DONE;
