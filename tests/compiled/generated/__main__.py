@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.compiled.generated.exploring import Totals, explore
+from tests.compiled.generated.exploring import Totals, check, pair_of
 from tests.compiled.generated.shrinking import shrink
 
 
@@ -27,7 +27,8 @@ def _explore(options: argparse.Namespace) -> int:
         for number in range(options.first, options.first + options.functions):
             seed = f"{options.seed}/{number}"
             options.at.write_text(seed)
-            for _, found in explore(seed, 1, options.records, where, totals):
+            found = check(*pair_of(seed, options.records), where, totals)
+            if found is not None:
                 differences += 1
                 print(f"== {seed}\n{found if options.whole else shrink(found, where)}", flush=True)
     print(totals, flush=True)

@@ -25,10 +25,14 @@ def shrink(found: Difference, directory: Path) -> Difference:
         if steps > _MOST_STEPS:
             return None
         try:
-            return check(source, data, directory, Totals())
+            result = check(source, data, directory, Totals())
         except Exception:
-            # A smaller function that is none, or whose compilation fails in another way.
+            # A smaller function that is none, or for which there is not enough memory.
             return None
+        if result and not result.data:
+            # What the compiler raises is another fault, unless it is this one.
+            return result if result.got == found.got else None
+        return result
 
     while True:
         before = found
