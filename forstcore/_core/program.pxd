@@ -8,6 +8,7 @@ cdef int stopped_at(const void *machine) noexcept
 
 cdef class Program:
     cdef readonly tuple lines
+    cdef object pattern_integers
     cdef void *program          # an fst_program
     cdef void *constants        # an fst_machine, in whose arena all that it refers to is kept
 

@@ -1,8 +1,10 @@
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 OPCODES: Final[dict[str, tuple[int, str]]]
 FUNCTIONS: Final[dict[str, tuple[int, str]]]
+REGEX_CODES: Final[dict[str, int]]
 
 class Program:
     def __init__(
@@ -15,6 +17,7 @@ class Program:
         registers: int,
         variables: int,
         lines: Sequence[int] = (),
+        pattern_integers: Callable[[re.Pattern[str]], Sequence[int]] | None = None,
     ) -> None: ...
     @property
     def lines(self) -> tuple[int, ...]: ...

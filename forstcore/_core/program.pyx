@@ -3,6 +3,7 @@
 # A program runs like a native processor, without the GIL, for one record at a time; its loop is in
 # vm/run_program.h. What it is not sure of it gives back, to be processed by the function itself.
 
+import re
 from datetime import date, datetime, timedelta, timezone
 
 from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree
@@ -36,6 +37,7 @@ cdef extern from "vm/run_program.h" nogil:
         FST_TUPLE
         FST_DICT
         FST_SET
+        FST_PATTERN
         FST_FROZENSET
         FST_DATETIME
         FST_DATE
@@ -151,6 +153,11 @@ cdef extern from "vm/functions.h" nogil:
     int FST_FUNCTION_COUNT
     const fst_function FST_FUNCTIONS[]
 
+cdef extern from "vm/regex_load.h" nogil:
+    int FST_REGEX_CODE_COUNT
+    const char *FST_REGEX_NAMES[]
+    void *fst_load_pattern(fst_machine *, const uint32_t *, size_t) noexcept
+
 cdef extern from "vm/opcodes.h" nogil:
     const char *FST_OPCODE_NAMES[]
     const char *FST_OPCODE_OPERANDS[]
@@ -171,19 +178,24 @@ FUNCTIONS = {
 }
 """The number and the parameters of each function that programs can call; see vm/values.h."""
 
+REGEX_CODES = {FST_REGEX_NAMES[i].decode(): i for i in range(FST_REGEX_CODE_COUNT)}
+"""The number of each instruction of regular expressions; see vm/regex_program.h."""
+
 
 cdef class Program:
     """A compiled processor, for `RecordStream`.
 
     Args:
         code: instructions, each a code and three operands, as one sequence of integers.
-        constants: None, bool, int, float, str, list, tuple, dict, set and frozenset of these.
+        constants: None, bool, int, float, str, compiled regular expressions; list, tuple, dict, set
+            and frozenset of these.
         paths: for each the names from the record down to a value.
         pieces: parts of the text of results.
         handlers: start, end and target of each handler, and the bits of the statuses it catches.
         registers: number of registers; the last ones hold the constants.
         variables: how many of them have no value at the start.
         lines: for each instruction the line of the function that it belongs to.
+        pattern_integers: compiles a regular expression for vm/regex_load.h; None if there is none.
 
     Attributes:
         lines: as above.
@@ -195,7 +207,8 @@ cdef class Program:
     """
 
     def __cinit__(
-            self, code, constants, paths, pieces, handlers, int registers, int variables, lines=()):
+            self, code, constants, paths, pieces, handlers, int registers, int variables, lines=(),
+            pattern_integers=None):
         cdef fst_program *program
         cdef fst_cell *cells
         cdef fst_names *names
@@ -220,6 +233,7 @@ cdef class Program:
         program = <fst_program *>self.take(sizeof(fst_program))
         self.program = program
         self.lines = tuple(lines)
+        self.pattern_integers = pattern_integers
         program.find = find_value
         program.complete = complete
         program.functions = FST_FUNCTIONS
@@ -329,6 +343,8 @@ cdef fst_cell cell_of(Program program, object value) except *:
         return fst_zone(value.utcoffset(None) // timedelta(seconds=1))
     if type(value) in (datetime, date):
         return date_of(program, value)
+    if isinstance(value, re.Pattern):
+        return fst_object(FST_PATTERN, pattern_of(program, value))
     raise ValueError(f"a {type(value).__name__} cannot be a constant")
 
 
@@ -349,6 +365,15 @@ cdef fst_cell date_of(Program program, object value) except *:
             FST_DATETIME if type(value) is datetime else FST_DATE, &moment) != FST_DONE:
         raise MemoryError()
     return cell
+
+
+cdef void *pattern_of(Program program, object value) except NULL:
+    cdef const uint32_t[::1] integers = program.pattern_integers(value)
+    cdef void *pattern = fst_load_pattern(
+        <fst_machine *>program.constants, &integers[0], len(integers))
+    if pattern == NULL:
+        raise ValueError("a regular expression is malformed")
+    return pattern
 
 
 cdef int flags_of(str text) except -1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from forstcore._core.program import OPCODES, Program
+from forstcore.compiled.patterns import pattern_integers
 
 __all__ = ["Assembler", "Label", "Mark"]
 
@@ -160,6 +161,7 @@ class Assembler:
             registers,
             self._variables,
             [*self._lines, self.line],
+            pattern_integers,
         )
 
     def _resolved(self, operand: int | Label, kind: str) -> int:

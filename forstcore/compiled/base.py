@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -98,9 +98,11 @@ class Base:
         self,
         node: ast.expr,
         name: str,
-        arguments: list[ast.expr],
+        arguments: Sequence[ast.expr],
         keywords: dict[str, ast.expr],
         to: int,
+        *,
+        first: int | None = None,
     ) -> None:
         """Emit the call of a function of the runtime; see FUNCTIONS in program.pyx."""
         raise NotImplementedError

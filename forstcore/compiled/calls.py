@@ -12,7 +12,7 @@ from typing import Any
 from forstcore._core.program import FUNCTIONS
 from forstcore.compiled.base import Changes, StartAgain
 from forstcore.compiled.formats import joined_format
-from forstcore.compiled.inlining import Inlining
+from forstcore.compiled.pattern_calls import PatternCalls
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.scope import Origin
 from forstcore.compiled.source import MISSING, plain_function
@@ -22,7 +22,7 @@ from forstcore.compiled.type_bits import BITS
 __all__ = ["Calls"]
 
 
-class Calls(Inlining):
+class Calls(PatternCalls):
     """Compile calls."""
 
     def _into_Call(self, node: ast.Call, to: int) -> None:
@@ -58,16 +58,8 @@ class Calls(Inlining):
         if function is not None:
             self.inline(node, self.global_function(node, function), node.args, keywords, to)
             return
-        if (
-            callee in (re.sub, re.search, re.match, re.fullmatch, re.split, re.findall)
-            and node.args
-        ):
-            pattern = node.args[0]
-            if isinstance(pattern, ast.Constant) and "flags" not in keywords:
-                self._call_pattern(
-                    node, re.compile(pattern.value), callee.__name__, node.args[1:], keywords, to
-                )
-                return
+        if self.call_re(node, callee, keywords, to):
+            return
         self.call_native(node, _name_of(callee), node.args, keywords, to)
 
     def _isinstance(self, node: ast.Call, to: int) -> None:
@@ -129,7 +121,9 @@ class Calls(Inlining):
         name, owner = method.attr, method.value
         static = self.static(owner)
         if isinstance(static, re.Pattern):
-            self._call_pattern(node, static, name, node.args, keywords, to)
+            with self.temporaries():
+                register = self.value(owner)
+                self.call_pattern(node, register, static, name, node.args, keywords, to)
             return
         if name in MUTATORS:
             self.change(owner)
@@ -163,17 +157,6 @@ class Calls(Inlining):
             has_default = len(node.args) == 2
             otherwise = self.value(node.args[1]) if has_default else self.constant(None)
             self.code.emit("LOAD_OR", to, self.code.path(path), otherwise)
-
-    def _call_pattern(
-        self,
-        node: ast.Call,
-        pattern: re.Pattern[Any],
-        name: str,
-        arguments: Sequence[ast.expr],
-        keywords: dict[str, ast.expr],
-        to: int,
-    ) -> None:
-        raise Unsupported(node, "a regular expression")
 
     # Functions that are handed over.
 

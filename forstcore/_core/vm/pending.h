@@ -9,10 +9,6 @@
 #include "numbers.h"
 #include "mathematics.h"
 #include "dates.h"
-#if __has_include("patterns.h")
-#include "patterns.h"
-#else
-#define FST_PATTERN_FUNCTIONS(X)
-#endif
+#include "replacements.h"
 #include "containers.h"
 #endif

@@ -3,6 +3,7 @@
 #ifndef FST_VM_STR_SPLIT_H
 #define FST_VM_STR_SPLIT_H
 
+#include "patterns.h"
 #include "text_search.h"
 
 enum { FST_FIRST_PARTS = 6 };   /* for which there is room at once */
@@ -108,6 +109,8 @@ fst_str_split(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     int64_t most;
     fst_list *parts;
+    if (arguments[0].type == FST_PATTERN)
+        return fst_pattern_split(machine, to, arguments);
     FST_TRY(fst_settle_split(machine, arguments, &most));
     FST_TRY(fst_new_parts(machine, to, &parts));
     if (fst_is_left_out(&arguments[1]))

@@ -3,6 +3,7 @@
 #define FST_VM_SUBSCRIPTS_H
 
 #include "mappings.h"
+#include "matches.h"
 #include "sequences.h"
 #include "text_search.h"
 
@@ -129,6 +130,8 @@ fst_get_item(fst_machine *machine, fst_cell *to, fst_cell *container, fst_cell *
         return fst_str_item(machine, to, container, key);
     case FST_RANGE:
         return fst_range_item(machine, to, (const fst_range *)container->object, key);
+    case FST_MATCH:
+        return fst_match_item(machine, to, container, key);
     case FST_NONE:
     case FST_BOOL:
     case FST_INT:

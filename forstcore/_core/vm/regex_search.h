@@ -1,0 +1,111 @@
+/* regex_search.h: finds matches of a regular expression in a text. */
+#ifndef FST_VM_REGEX_SEARCH_H
+#define FST_VM_REGEX_SEARCH_H
+
+#include "regex.h"
+
+/* Returns where the pattern's prefix begins at or behind a place; NULL if it does not. */
+FST_INLINE fst_bytes
+fst_find_prefix(const fst_pattern *pattern, fst_bytes at, fst_bytes end)
+{
+    const char *prefix = pattern->text + pattern->prefix;
+    const size_t size = pattern->prefix_size;
+    while ((size_t)(end - at) >= size) {
+        at = (fst_bytes)memchr(at, prefix[0], (size_t)(end - at) - size + 1);
+        if (at == NULL)
+            return NULL;
+        if ((size == 1 || memcmp(at, prefix, size) == 0)
+            && fst_may_follow(pattern, pattern->second, at + size, end))
+            return at;
+        at++;
+    }
+    return NULL;
+}
+
+/* Returns the first place from `at` on where a match can begin; NULL if there is none. */
+FST_INLINE fst_bytes
+fst_find_first(const fst_pattern *pattern, fst_bytes at, fst_bytes end)
+{
+    const fst_regex_set *first;
+    if (pattern->prefix_size > 0)
+        return fst_find_prefix(pattern, at, end);
+    if (pattern->first == 0)
+        return at;
+    first = &pattern->sets[pattern->first - 1];
+    while (at < end && !fst_set_has(first, *at))
+        at++;
+    return at < end || fst_set_has(first, FST_REGEX_NO_BYTE) ? at : NULL;
+}
+
+/* Matches at a place, which becomes the start of the match; behind the prefix if that is there. */
+FST_INLINE fst_status
+fst_match_here(fst_regex *regex, fst_bytes at, int has_prefix, int *matched)
+{
+    const fst_pattern *pattern = regex->pattern;
+    regex->start = (uint32_t)(at - regex->text);
+    if (pattern->groups > 0) {
+        memset(regex->marks, 0xFF, 2 * ((size_t)pattern->groups + 1) * sizeof regex->marks[0]);
+        regex->last_group = 0;
+    }
+    if (has_prefix && pattern->prefix_size > 0)
+        return fst_match_at(regex, 1, at + pattern->prefix_size, matched);
+    return fst_match_at(regex, 0, at, matched);
+}
+
+/* Finds the first match from a place on, whose start is then `start` and whose end is mark 1. */
+static fst_status
+fst_search_regex(fst_regex *regex, uint32_t from, int *matched)
+{
+    const fst_pattern *pattern = regex->pattern;
+    fst_bytes at = regex->text + from, end = regex->end, next;
+    *matched = 0;
+    for (;;) {
+        if (pattern->anchored && at > regex->text)
+            break;
+        next = fst_find_first(pattern, at, end);
+        if (next == NULL || (size_t)(end - next) < pattern->least)
+            break;
+        regex->machine->fuel -= (next - at) / FST_REGEX_STEP;
+        if (next > at)
+            regex->must_advance = 0;
+        at = next;
+        FST_TRY(fst_match_here(regex, at, 1, matched));
+        if (*matched || at == end)
+            break;
+        regex->must_advance = 0;
+        next = fst_next_character(at, end);
+        if (pattern->run != 0) {
+            /* What is behind the run has not matched, wherever in it the match would begin. */
+            at = fst_match_run(&pattern->sets[pattern->run - 1], at, end, FST_REGEX_NONE);
+            regex->machine->fuel -= (at - next) / FST_REGEX_STEP;
+        }
+        if (at < next)
+            at = next;
+        if (--regex->machine->fuel < 0)
+            return FST_GIVE_BACK;
+    }
+    return FST_DONE;
+}
+
+/* Where the last match ended. */
+FST_INLINE uint32_t
+fst_end_of_match(const fst_regex *regex)
+{
+    return regex->marks[1];
+}
+
+/* Finds the match behind the last one; the first one if `from` is 0. */
+FST_INLINE fst_status
+fst_find_next(fst_regex *regex, uint32_t *from, int *matched)
+{
+    if (--regex->machine->fuel < 0)
+        return FST_GIVE_BACK;
+    FST_TRY(fst_search_regex(regex, *from, matched));
+    if (*matched) {
+        *from = fst_end_of_match(regex);
+        regex->must_advance = *from == regex->start;
+    }
+    return FST_DONE;
+}
+
+#endif
