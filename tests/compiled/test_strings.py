@@ -140,9 +140,9 @@ def test_a_method_is_that_of_python_in_many_cases(expression: str) -> None:
 
 def test_letters_of_any_script_are_those_of_python() -> None:
     expression = (
-        "[s.lower(), s.upper(), s.title(), s.capitalize(), s.swapcase(), t.title(), t.capitalize(),"
-        " s.isalpha(), s.isalnum(), s.isdigit(), s.isdecimal(), s.isupper(), s.islower(),"
-        " t.isupper(), t.islower(), s.isidentifier()]"
+        "[s.lower(), s.upper(), s.casefold(), s.title(), s.capitalize(), s.swapcase(),"
+        " t.title(), t.capitalize(), s.isalpha(), s.isalnum(), s.isdigit(), s.isdecimal(),"
+        " s.isupper(), s.islower(), t.isupper(), t.islower(), s.isidentifier()]"
     )
     points = [*range(0x80, 0x600), *range(0x600, 0x20000, 7)]
     letters = [chr(point) for point in points if not 0xD800 <= point < 0xE000]
@@ -156,8 +156,8 @@ def test_letters_of_any_script_are_those_of_python() -> None:
 def test_all_letters_are_those_of_python() -> None:
     letters = [chr(point) for point in range(0x20000) if not 0xD800 <= point < 0xE000]
     for method in [
-        "lower", "upper", "title", "capitalize", "swapcase", "isalpha", "isalnum", "isdigit",
-        "isdecimal", "isnumeric", "isupper", "islower", "isidentifier", "isprintable",
+        "lower", "upper", "casefold", "title", "capitalize", "swapcase", "isalpha", "isalnum",
+        "isdigit", "isdecimal", "isnumeric", "isupper", "islower", "isidentifier", "isprintable",
     ]:  # fmt: skip
         for start in range(0, len(letters), 5000):
             records = [{"s": each} for each in letters[start : start + 5000]]

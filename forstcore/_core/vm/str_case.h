@@ -37,7 +37,8 @@ typedef enum fst_case_change {
     FST_TO_UPPER,
     FST_TO_TITLE,               /* upper where a word starts, else lower */
     FST_TO_CAPITAL,             /* the first one upper, all others lower */
-    FST_TO_SWAPPED
+    FST_TO_SWAPPED,
+    FST_TO_FOLDED               /* lower, but for letters that fold to others than that */
 } fst_case_change;
 
 FST_INLINE int
@@ -61,6 +62,13 @@ fst_read_character(const char *at, uint32_t *point, uint32_t *other)
     return *at & 0x20 ? FST_SMALL_LETTER : FST_CAPITAL_LETTER;
 }
 
+/* Whether casefold() leaves a small letter as it is: not where several have one capital. */
+FST_INLINE int
+fst_is_folded(uint32_t point, uint32_t other)
+{
+    return other != 0 && point != 0xb5 && point != 0x3c2;
+}
+
 /* Changes each character by itself; what is not known is given back. The letters of both cases have
  * equally many bytes. */
 FST_COLD fst_status
@@ -77,7 +85,8 @@ fst_change_characters(
         const fst_character_kind kind = fst_read_character(at, &point, &other);
         const int is_first = at == self->text;
         int wanted;
-        if (kind == FST_UNKNOWN_CHARACTER)
+        if (kind == FST_UNKNOWN_CHARACTER
+            || (change == FST_TO_FOLDED && kind == FST_SMALL_LETTER && !fst_is_folded(point, other)))
             return FST_GIVE_BACK;
         wanted = change == FST_TO_UPPER || (change == FST_TO_TITLE && !in_word)
                  || (change == FST_TO_CAPITAL && is_first)
@@ -150,12 +159,10 @@ fst_str_upper(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return fst_change_case(machine, to, &arguments[0], 'a', FST_TO_UPPER);
 }
 
-/* Of ASCII it is lower(). */
 FST_COLD fst_status
 fst_str_casefold(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
-    FST_TRY(fst_settle_self(machine, &arguments[0]));
-    return fst_is_ascii(&arguments[0]) ? fst_str_lower(machine, to, arguments) : FST_GIVE_BACK;
+    return fst_change_case(machine, to, &arguments[0], 'A', FST_TO_FOLDED);
 }
 
 FST_COLD fst_status

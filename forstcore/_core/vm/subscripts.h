@@ -24,6 +24,27 @@ fst_str_item(fst_machine *machine, fst_cell *to, fst_cell *str, fst_cell *key)
     return FST_DONE;
 }
 
+/* The characters of a slice with a step, two or more, of a str beyond ASCII. */
+FST_COLD fst_status
+fst_wide_slice(fst_machine *machine, fst_cell *to, const fst_cell *str, const fst_slice *slice)
+{
+    const char *at = str->text + fst_skip_characters(str, 0, slice->start);
+    char *start, *copy;
+    int64_t i, k;
+    FST_TRY(fst_take_text(machine, str->size, &start));
+    machine->fuel -= str->size / FST_SHALLOW_BYTES;
+    copy = fst_copy_text(start, at, fst_character_size(*at));
+    for (i = 1; i < slice->count; i++) {
+        for (k = slice->step; k > 0; k--)
+            at += fst_character_size(*at);
+        for (; k < 0; k++)
+            at = fst_step_back(at);
+        copy = fst_copy_text(copy, at, fst_character_size(*at));
+    }
+    *to = fst_str(start, (size_t)(copy - start), str->flags & FST_CLEAN);
+    return FST_DONE;
+}
+
 FST_COLD fst_status
 fst_str_slice(fst_machine *machine, fst_cell *to, fst_cell *str, fst_cell *bounds)
 {
@@ -48,7 +69,7 @@ fst_str_slice(fst_machine *machine, fst_cell *to, fst_cell *str, fst_cell *bound
         return FST_DONE;
     }
     if (!ascii)
-        return FST_GIVE_BACK;
+        return fst_wide_slice(machine, to, str, &slice);
     copy = (char *)fst_take(machine, (size_t)slice.count);
     if (copy == NULL)
         return FST_NO_MEMORY;
