@@ -11,12 +11,16 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from forstcore._io.line_reader import object_group_reader, object_of
 from forstcore._proc import RecordStream, parse_record
+from forstcore.compilation import Compilation
 from forstcore.config import WORKER_KINDS, WorkerKind
 from forstcore.records import StreamingRecord
+
+if TYPE_CHECKING:
+    from forstcore._core.program import Program
 
 __all__ = [
     "BUILT_IN",
@@ -59,6 +63,8 @@ class Processor:
             once, or returns None if one has to be read on its own; None to read each alone.
         worker_kind: what its workers are, None for what the stream says.
         stamp: the state of the file that declares it, when it did.
+        compilation: the compiled form of the function; None for native code, and for functions
+            that are not to be compiled.
 
     Thread-safety: immutable.
     """
@@ -75,6 +81,12 @@ class Processor:
     group_reader: GroupReader | None = None
     worker_kind: WorkerKind | None = None
     stamp: tuple[int, int] = (0, 0)
+    compilation: Compilation | None = dataclasses.field(default=None, compare=False)
+
+    @property
+    def program(self) -> Program | None:
+        """The compiled function, None if there is none."""
+        return self.compilation.program if self.compilation is not None else None
 
 
 BUILT_IN = Processor(
@@ -135,7 +147,9 @@ REGISTRY = Registry()
 """The registry that `processor` adds to."""
 
 
-def processor(name: str, *, worker_kind: WorkerKind | None = None) -> Callable[[T], T]:
+def processor(
+    name: str, *, worker_kind: WorkerKind | None = None, compiled: bool | None = None
+) -> Callable[[T], T]:
     """Declare a function, or the capsule of a native processor, as a processor.
 
     The function is returned unchanged. Its only required parameter is the record, annotated as
@@ -148,10 +162,14 @@ def processor(name: str, *, worker_kind: WorkerKind | None = None) -> Callable[[
             and ``_``.
         worker_kind: ``"threads"``, or ``"processes"`` for a function that keeps the CPU busy:
             each worker is then a process that imports the module. None for the kind that the
-            stream, the command or the server is configured with.
+            stream, the command or the server is configured with. Compiled functions run in
+            threads.
+        compiled: whether the function is compiled; None to do so if it can be, on first use. If
+            True, it is compiled now, so what it uses has to be declared before it.
 
     Raises:
-        TypeError: the function cannot be a processor; the message gives the reason.
+        TypeError: the function cannot be a processor, or `compiled` is True and it cannot be
+            compiled; the message gives the place and the reason.
         ValueError: the name is invalid or already in use, or `worker_kind` is invalid.
     """
     if worker_kind is not None and worker_kind not in WORKER_KINDS:
@@ -165,7 +183,7 @@ def processor(name: str, *, worker_kind: WorkerKind | None = None) -> Callable[[
         )
 
     def declare(function: T) -> T:
-        declared = as_processor(function, name)
+        declared = as_processor(function, name, compiled=compiled)
         if worker_kind == "processes" and (declared.is_async or declared.kind == "native"):
             what = "async" if declared.is_async else "native"
             raise TypeError(f"processor {name!r} is {what}, so it cannot have worker processes")
@@ -175,13 +193,14 @@ def processor(name: str, *, worker_kind: WorkerKind | None = None) -> Callable[[
     return declare
 
 
-def as_processor(what: Any, name: str = "") -> Processor:
+def as_processor(what: Any, name: str = "", *, compiled: bool | None = None) -> Processor:
     """Return the processor for a function, capsule or name.
 
     Args:
         what: a function, a capsule, the name of a declared processor, a processor, or None
             for the built-in one.
         name: its name; if empty, the name of the function.
+        compiled: whether a function is compiled, as for `processor`.
 
     Raises:
         LookupError: no processor has that name.
@@ -197,12 +216,19 @@ def as_processor(what: Any, name: str = "") -> Processor:
             raise LookupError(f"there is no processor {what!r}; declared are: {declared}")
         return REGISTRY[what]
     if type(what).__name__ == "PyCapsule":
+        if compiled:
+            raise TypeError("a native processor is compiled already: compiled is for functions")
         # Validate the capsule now, not at the first stream.
         RecordStream(processor=what)
         return Processor(name or "native", "native", what, place=f"as {what!r}")
     if not (inspect.isfunction(what) or inspect.ismethod(what)):
         raise TypeError(f"a processor is a function or a native processor's capsule, not {what!r}")
-    return _of_function(what, name or what.__name__)
+    made = _of_function(what, name or what.__name__)
+    if compiled is False:
+        return dataclasses.replace(made, compilation=None)
+    if compiled and made.compilation is not None and made.program is None:
+        raise TypeError(f"processor {made.name!r} does not compile: {made.compilation.result}")
+    return made
 
 
 def stamp_of(function: Any) -> tuple[int, int]:
@@ -213,14 +239,6 @@ def stamp_of(function: Any) -> tuple[int, int]:
     except OSError:
         return 0, 0
     return found.st_mtime_ns, found.st_size
-
-
-def _declared_kind(function: Any) -> WorkerKind | None:
-    """Return the kind of workers with which a function has been declared."""
-    for known in REGISTRY.values():
-        if known.function == function:
-            return known.worker_kind
-    return None
 
 
 def _of_function(function: Callable[..., Any], name: str) -> Processor:
@@ -243,6 +261,7 @@ def _of_function(function: Callable[..., Any], name: str) -> Processor:
         raise TypeError(f"{where} has annotations that cannot be read: {error}") from error
     takes = hints.get(parameters[0].name, dict)
     kind, decode, group_reader = _decoders(takes, where)
+    known = next((each for each in REGISTRY.values() if each.function == function), None)
     return Processor(
         name,
         kind,
@@ -254,10 +273,9 @@ def _of_function(function: Callable[..., Any], name: str) -> Processor:
         inspect.getdoc(function) or "",
         place,
         group_reader,
-        next(
-            (known.worker_kind for known in REGISTRY.values() if known.function == function), None
-        ),
+        None if known is None else known.worker_kind,
         stamp_of(function),
+        Compilation(function, kind, takes) if known is None else known.compilation,
     )
 
 

@@ -32,6 +32,7 @@ __all__ = [
     "NDJSON_TYPES",
     "OFFSET",
     "ON_ERROR_MODES",
+    "OPTIONAL_COUNTERS",
     "PUBLISH_ON_ERROR_MODES",
     "REJECTED",
     "REQUEST_HEADERS",
@@ -190,6 +191,12 @@ COUNTERS: Final = {
     "bytes_out": "Output bytes, before compression.",
 }
 """The counters of a stream, as in ``:end``, logs and metrics, and what they count."""
+
+OPTIONAL_COUNTERS: Final = {
+    "filtered": "Records that did not match the filter; `records` includes them.",
+    "given_back": "Records that a compiled processor gave back to its Python function.",
+}
+"""More counters, which ``:end`` and logs show only if they are not 0."""
 
 TRAILERS: Final = {
     "Forst-Lines": "lines",

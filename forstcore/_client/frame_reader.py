@@ -46,6 +46,9 @@ class Summary(TypedDict):
         results: result lines.
         bytes_in, bytes_out: bytes before and after processing.
         digest: ``xxh3:`` and 16 hexadecimal digits over all result lines.
+        filtered: records that did not match the filter; present only if there were any.
+        given_back: records that a compiled processor gave back to its Python function; present
+            only if there were any.
         errors_by_code: how many lines were rejected for each reason; present only if no line
             was a record.
     """
@@ -57,6 +60,8 @@ class Summary(TypedDict):
     bytes_in: int
     bytes_out: int
     digest: str
+    filtered: NotRequired[int]
+    given_back: NotRequired[int]
     errors_by_code: NotRequired[dict[str, int]]
 
 

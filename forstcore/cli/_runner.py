@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from typing import Protocol
 
+from forstcore._core.filter import Filter
 from forstcore._core.rejected import RejectedLine
 from forstcore.config import WorkerKind
 from forstcore.engine import Engine
@@ -40,7 +41,7 @@ class EngineRunner:
 
     Args:
         processor: the processor.
-        workers, worker_kind, buffer_size, max_line_size: as for `Engine`.
+        workers, worker_kind, buffer_size, max_line_size, filter: as for `Engine`.
     """
 
     def __init__(
@@ -51,12 +52,14 @@ class EngineRunner:
         worker_kind: WorkerKind,
         buffer_size: int,
         max_line_size: int,
+        filter: Filter | None = None,
     ) -> None:
         self._processor = processor
         self._workers = workers
         self._worker_kind = worker_kind
         self._buffer_size = buffer_size
         self._max_line_size = max_line_size
+        self._filter = filter
         self._engine: Engine | None = None
         self._counted = 0
 
@@ -83,6 +86,7 @@ class EngineRunner:
             workers=self._workers,
             worker_kind=self._worker_kind,
             buffer_size=self._buffer_size,
+            filter=self._filter,
             keep_rejected=keep_rejected,
         )
         try:

@@ -7,8 +7,10 @@ from typing import Any
 
 import click
 
+from forstcore._core.filter import Filter
 from forstcore.cli import _options
 from forstcore.cli._cluster import InputPath, cluster_of, cluster_options, process_on_cluster
+from forstcore.cli._filters import filter_option
 from forstcore.cli._inputs import Inputs
 from forstcore.cli._path_checks import check_paths
 from forstcore.cli._runner import EngineRunner
@@ -81,6 +83,7 @@ Examples:
   forstcore process part-*.ndjson.gz -o all.ndjson.zst --errors bad.ndjson
   zcat old.gz | forstcore process | head
   forstcore process in.ndjson --processors routes.py --processor enrich
+  forstcore process in.ndjson --filter level=error --filter '{"ms": {"gte": 500}}'
 
 \b
 On a cluster (needs forstcore[dask], here and on the workers):
@@ -112,6 +115,7 @@ the input, and manifest.json when all of it is there. A file given with
 )
 @_options.errors
 @_options.on_error
+@filter_option("Process")
 @processor_options
 @_options.max_line_size
 @_options.progress
@@ -121,6 +125,7 @@ def command(
     output: str,
     errors: str | None,
     on_error: OnError,
+    filters: dict[str, Any],
     processor: str | None,
     processors: tuple[str, ...],
     workers: int,
@@ -148,6 +153,7 @@ def command(
             output,
             errors=errors,
             on_error=on_error,
+            filters=filters,
             processor=processor,
             modules=processors,
             workers=workers,
@@ -172,5 +178,6 @@ def command(
             worker_kind=worker_kind,
             buffer_size=buffer_size,
             max_line_size=max_line_size,
+            filter=Filter(filters) if filters else None,
         ),
     )

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from typing import Any
 
 import click
 
 from forstcore._io.json_lines import dump_line
 from forstcore.cli import _options
+from forstcore.cli._filters import filter_option
 from forstcore.cli._path_checks import check_paths
 from forstcore.cli._table import LiveTable
 from forstcore.cli.send import client_of
@@ -32,30 +32,11 @@ A value is JSON where it can be read as that, else text: level=3 is a number,
 """
 
 
-def _filters(_context: click.Context, _parameter: object, given: tuple[str, ...]) -> dict[str, Any]:
-    filters: dict[str, Any] = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise click.BadParameter(f"{text!r} is not name=value")
-        filters[name] = value
-        with suppress(ValueError):
-            filters[name] = json.loads(value)
-    return filters
-
-
 @click.command(epilog=_EPILOG)
 @_options.source
 @_options.server_url
 @_options.server
-@click.option(
-    "--filter",
-    "filters",
-    metavar="NAME=VALUE",
-    multiple=True,
-    callback=_filters,
-    help="Show only records whose member NAME is VALUE. May be repeated.",
-)
+@filter_option("Show")
 @click.option(
     "--from",
     "start",

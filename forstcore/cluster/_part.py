@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from typing import Any
 
 from distributed import get_worker
 
+from forstcore._core.filter import Filter
 from forstcore._io.digest import digest_text, new_digest
 from forstcore._version import VERSION
 from forstcore.cluster import _blocks
@@ -40,6 +41,7 @@ class RunConfig:
         packed: the processor.
         plan: digest of everything that determines the bytes of the parts.
         on_error, max_line_size, workers, buffer_size: as for `Engine`.
+        filters: conditions of the filter; empty for all records.
         collect_errors: whether rejected lines are written to error files.
         width: digits of the number in the name of a part.
         version: version of forstcore on the client.
@@ -50,6 +52,7 @@ class RunConfig:
     packed: PackedProcessor
     plan: str
     on_error: OnError
+    filters: Mapping[str, Any]
     max_line_size: int
     workers: int
     buffer_size: int
@@ -114,6 +117,7 @@ async def _process(block: Block, config: RunConfig, processor: Processor) -> Par
         first_line=block.first_line,
         workers=config.workers if processor.is_async else 1,
         buffer_size=config.buffer_size,
+        filter=Filter(config.filters) if config.filters else None,
         keep_rejected=config.collect_errors,
         is_cancelled=is_cancelled,
     )

@@ -13,6 +13,7 @@ from typing import Any
 from dask.utils import parse_bytes
 from distributed import Client, default_client
 
+from forstcore._core.filter import Filter
 from forstcore._proc import RecordStream
 from forstcore._version import VERSION
 from forstcore.cluster._blocks import Block, InputFile, blocks_of, files_at
@@ -39,6 +40,7 @@ def process_dataset(
     client: Client | None = None,
     blocksize: int | str = DEFAULT_BLOCKSIZE,
     on_error: OnError = "skip",
+    filters: Mapping[str, Any] | None = None,
     collect_errors: bool = False,
     max_line_size: int = StreamLimits.max_line_size,
     workers: int = StreamLimits.workers,
@@ -73,6 +75,7 @@ def process_dataset(
         on_error: what to do with a line that is rejected: ``skip`` drops and counts it,
             ``emit`` puts an error line in its place, ``fail`` ends the run. ``emit`` reads
             the input twice, because lines must be counted before they can be numbered.
+        filters: conditions as for `Filter`; only records that meet them are processed.
         collect_errors: write rejected lines to ``errors-00000.ndjson`` next to their part.
             Files of several blocks are then read twice, for the same reason.
         max_line_size: maximum size of a line in bytes; a longer one is an error.
@@ -108,20 +111,22 @@ def process_dataset(
         )
     if overwrite and resume:
         raise ValueError("overwrite and resume exclude each other")
-    RecordStream(on_error=on_error, max_line_size=max_line_size)
+    wanted = dict(filters or {})
+    RecordStream(on_error=on_error, max_line_size=max_line_size, filter=Filter(wanted))
     options = dict(storage_options or {})
     packed = pack_processor(processor, modules)
     system, files = files_at(urlpath, options)
     output = output_directory_at(destination, options)
     blocks = blocks_of(files, size)
     width = max(5, len(str(len(blocks))))
-    plan = _plan(files, packed, size, on_error, collect_errors, max_line_size)
+    plan = _plan(files, packed, size, on_error, wanted, collect_errors, max_line_size)
     config = RunConfig(
         system,
         output,
         packed,
         plan,
         on_error,
+        wanted,
         max_line_size,
         workers,
         buffer_size,

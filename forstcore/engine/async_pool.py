@@ -93,13 +93,10 @@ class AsyncPool:
         while backlog.has_work and not self._stopped:
             job, line = backlog.start_line()
             outcome = Outcome()
-            try:
-                record = self._runner.read(line, job.number)
-            except RecordError as error:
-                outcome.output = self._runner.refuse(outcome, error, line)
+            if self._runner.leaves_out(line, job.number):
+                outcome.records = outcome.filtered = 1
             else:
-                if record is not None:
-                    await self._process(job, line, record, outcome)
+                await self._read_and_process(job, line, outcome)
             backlog.done(job, outcome)
             self._on_progress()
             started, now = now, time.perf_counter()
@@ -121,6 +118,15 @@ class AsyncPool:
         self._iteration += 1
         self._is_counting = False
         self.advance()
+
+    async def _read_and_process(self, job: Job, line: bytes, outcome: Outcome) -> None:
+        try:
+            record = self._runner.read(line, job.number)
+        except RecordError as error:
+            outcome.output = self._runner.refuse(outcome, error, line)
+        else:
+            if record is not None:
+                await self._process(job, line, record, outcome)
 
     async def _process(self, job: Job, line: bytes, record: Any, outcome: Outcome) -> None:
         self._calls += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from forstcore._core.lines import end_of_lines
+from forstcore._core.selection import LineSelector
 from forstcore._io.json_lines import line_writer
 from forstcore.engine.sequencer import Outcome
 
@@ -19,10 +20,11 @@ class BatchProgress:
         number: number of the first line, counted from 1.
         is_stopped: returns whether the outcome is no longer needed.
         max_output: bytes of results after which no further line is processed.
+        selector: selects the lines to process; None for all.
 
     Attributes:
-        batch, is_stopped: as above.
-        number: number of the next line.
+        batch: the lines to process.
+        is_stopped: as above.
         at: where the next line begins.
         records: records that were processed.
         writer: the output.
@@ -33,33 +35,48 @@ class BatchProgress:
     __slots__ = (
         "_error_lines",
         "_first",
+        "_next",
+        "_selected",
+        "_whole",
         "at",
         "batch",
         "has_ended",
         "is_stopped",
-        "number",
         "outcome",
         "records",
         "writer",
     )
 
     def __init__(
-        self, batch: bytes, number: int, is_stopped: Callable[[], bool], max_output: int
+        self,
+        batch: bytes,
+        number: int,
+        is_stopped: Callable[[], bool],
+        max_output: int,
+        selector: LineSelector | None = None,
     ) -> None:
-        self.batch = batch
+        self._whole = batch
+        self._selected = None if selector is None else selector.select(batch, number)
+        self.batch = batch if self._selected is None else self._selected.lines
         self.is_stopped = is_stopped
-        self.number = self._first = number
+        self._first = number
+        self._next = 0  # Index of the next line among those to process.
         self.at = 0
         self.records = 0
         self.writer = line_writer(max_output)
         self.outcome = Outcome()
-        self.has_ended = not batch
+        self.has_ended = not self.batch
         self._error_lines = 0
 
     def line(self, index: int) -> bytes:
         """Return one of the next lines, without LF."""
         start = self._start_of(index)
         return self.batch[start : self.batch.index(b"\n", start)]
+
+    def number(self, index: int) -> int:
+        """Return the number of one of the next lines."""
+        index += self._next
+        return self._first + (index if self._selected is None else self._selected.line_of(index))
 
     def replace(self, error_line: bytes) -> None:
         """Write an error line, which is empty if errors are not written."""
@@ -72,7 +89,7 @@ class BatchProgress:
     def go_on(self, count: int) -> None:
         """Go on to the lines after the next `count`."""
         self.at = self._start_of(count)
-        self.number += count
+        self._next += count
         if self.at == len(self.batch) or self.writer.is_full:
             self.has_ended = True
 
@@ -82,9 +99,16 @@ class BatchProgress:
         outcome.records = self.records
         outcome.results = self.writer.lines - self._error_lines
         outcome.output = self.writer.take()
-        if outcome.failure is None and self.at < len(self.batch):
-            outcome.lines = self.number - self._first
-            outcome.rest = self.batch[self.at :]
+        start = self.at
+        if self._selected is not None:
+            # After a failure, what is left out behind the line that failed does not count.
+            next_line = self._next - (outcome.failure is not None)
+            outcome.filtered = self._selected.filtered_before(next_line)
+            outcome.records += outcome.filtered
+            start = self._selected.start_of(self._next)
+        if outcome.failure is None and start < len(self._whole):
+            outcome.lines = self.number(0) - self._first
+            outcome.rest = self._whole[start:]
         return outcome
 
     def _start_of(self, index: int) -> int:

@@ -9,13 +9,15 @@ from concurrent.futures import Executor
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
+from forstcore._core.filter import Filter
 from forstcore._core.rejected import RejectedLines
 from forstcore._proc import Batcher
 from forstcore.config import WORKER_KINDS, StreamLimits, WorkerKind
 from forstcore.engine.async_pool import AsyncPool
 from forstcore.engine.backlog import Backlog
 from forstcore.engine.batch_sizer import MAX_BATCH
-from forstcore.engine.runners import PythonRunner, runner_of
+from forstcore.engine.runner_choice import runner_of
+from forstcore.engine.runners import PythonRunner
 from forstcore.engine.sequencer import Outcome
 from forstcore.engine.thread_pool import ThreadPool
 from forstcore.errors import RecordError
@@ -46,6 +48,7 @@ class EngineOptions(TypedDict, total=False):
     worker_kind: WorkerKind
     buffer_size: int
     order: ResultOrder
+    filter: Filter | None
 
 
 class Engine:
@@ -67,6 +70,8 @@ class Engine:
         buffer_size: records of an async processor that may be in work or wait for the results
             of those before them.
         order: ``input``, or ``completion`` for results as they come.
+        filter: only matching records are processed; the others are counted. Python processors
+            never see them.
         keep_rejected: whether `take_rejected` returns lines that gave an error.
         is_cancelled: whether the results are no longer needed; checked before each record of
             a processor that is not async. What is yielded afterwards is incomplete.
@@ -75,6 +80,8 @@ class Engine:
         lines: input lines whose results have all been yielded, blank ones included.
         records: lines that were processed.
         results: result lines; error lines are not counted.
+        filtered: records that did not match the filter; `records` includes them.
+        given_back: records that a compiled processor gave back to its Python function.
         bytes_in, bytes_out: bytes read and yielded.
         failure: the error that ended the stream (``on_error="fail"`` only).
 
@@ -96,6 +103,7 @@ class Engine:
         worker_kind: WorkerKind = "threads",
         buffer_size: int = StreamLimits.buffer_size,
         order: ResultOrder = "input",
+        filter: Filter | None = None,
         keep_rejected: bool = False,
         is_cancelled: Callable[[], bool] | None = None,
     ) -> None:
@@ -107,6 +115,8 @@ class Engine:
             )
         self.records = 0
         self.results = 0
+        self.filtered = 0
+        self.given_back = 0
         self.bytes_in = 0
         self.bytes_out = 0
         self._rejected: RejectedLines | None = None
@@ -123,7 +133,13 @@ class Engine:
         self._pool: _Pool
         if processor.is_async:
             self._pool = AsyncPool(
-                PythonRunner(processor, on_error, max_line_size, keep_rejected=keep_rejected),
+                PythonRunner(
+                    processor,
+                    on_error,
+                    max_line_size,
+                    keep_rejected=keep_rejected,
+                    record_filter=filter,
+                ),
                 processor.function,
                 self._backlog,
                 workers,
@@ -131,14 +147,24 @@ class Engine:
                 self._break,
             )
         else:
-            runner = runner_of(processor, on_error, max_line_size, keep_rejected=keep_rejected)
+            runner = runner_of(
+                processor,
+                on_error,
+                max_line_size,
+                keep_rejected=keep_rejected,
+                record_filter=filter,
+            )
             has_processes = (processor.worker_kind or worker_kind) == "processes"
             if has_processes and executor is not None and type(runner) is PythonRunner:
                 # Not imported at the top: most streams have no processes.
                 from forstcore.engine.process_runner import ProcessRunner
 
                 runner = ProcessRunner(
-                    processor, on_error, max_line_size, keep_rejected=keep_rejected
+                    processor,
+                    on_error,
+                    max_line_size,
+                    keep_rejected=keep_rejected,
+                    record_filter=filter,
                 )
             self._pool = ThreadPool(
                 runner,
@@ -317,6 +343,8 @@ class Engine:
                     lines += sum(outcome.errors.values())
             self.records += outcome.records
             self.results += outcome.results
+            self.filtered += outcome.filtered
+            self.given_back += outcome.given_back
             lines += outcome.results
         output = b"".join([outcome.output for outcome in outcomes])
         self.bytes_out += len(output)

@@ -36,6 +36,8 @@ class Counts(TypedDict):
         records: lines that were processed.
         errors: lines that were rejected.
         results: result lines.
+        filtered: records that did not match the filter; `records` includes them.
+        given_back: records that a compiled processor gave back to its Python function.
         bytes_in, bytes_out: bytes before and after processing.
         errors_by_code: number of errors of each code.
     """
@@ -44,6 +46,8 @@ class Counts(TypedDict):
     records: int
     errors: int
     results: int
+    filtered: int
+    given_back: int
     bytes_in: int
     bytes_out: int
     errors_by_code: dict[str, int]
@@ -62,7 +66,7 @@ def process(
         processor: a function, the capsule of a native processor, the name of a declared one,
             or None for the built-in one.
         options: ``on_error``, ``max_line_size``, ``first_line``, ``workers``, ``worker_kind``,
-            ``buffer_size`` and ``order``, as for `Engine`.
+            ``buffer_size``, ``order`` and ``filter``, as for `Engine`.
 
     Yields:
         Chunks of whole result lines.
@@ -112,6 +116,8 @@ def process_file(
             "records": engine.records,
             "errors": engine.errors,
             "results": engine.results,
+            "filtered": engine.filtered,
+            "given_back": engine.given_back,
             "bytes_in": engine.bytes_in,
             "bytes_out": engine.bytes_out,
             "errors_by_code": engine.errors_by_code(),

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from forstcore._core.filter import Filter
 from forstcore._core.rejected import RejectedLines
 from forstcore.engine.failure_log import CollectedFailures, FailureLog
 from forstcore.engine.process_pool import open_pool
@@ -37,6 +38,7 @@ class ProcessRunner:
     Args:
         processor: a processor that decodes its records and is not async.
         on_error, max_line_size, keep_rejected: as for `RecordStream`.
+        record_filter: lets records through; None for all.
 
     Raises:
         TypeError: the processor cannot be found by other processes.
@@ -48,7 +50,13 @@ class ProcessRunner:
     never_waits = False
 
     def __init__(
-        self, processor: Processor, on_error: OnError, max_line_size: int, *, keep_rejected: bool
+        self,
+        processor: Processor,
+        on_error: OnError,
+        max_line_size: int,
+        *,
+        keep_rejected: bool,
+        record_filter: Filter | None = None,
     ) -> None:
         if os.name != "posix":
             raise ValueError("worker_kind must be threads on this system")
@@ -57,24 +65,37 @@ class ProcessRunner:
             "max_line_size": max_line_size,
             "keep_rejected": keep_rejected,
         }
+        self._filters = None if record_filter is None else dict(record_filter.source)
         self._failures = FailureLog(processor.name)
         self._name = processor.name
         # Used when the file of the processor has changed, which other processes would load.
         self._here = PythonRunner(
-            processor, on_error, max_line_size, keep_rejected=keep_rejected, failures=self._failures
+            processor,
+            on_error,
+            max_line_size,
+            keep_rejected=keep_rejected,
+            record_filter=record_filter,
+            failures=self._failures,
         )
         self._is_here = False
         self._pool = open_pool(processor)
 
     def run(
-        self, batch: bytes, number: int, is_stopped: Callable[[], bool], max_output: int
+        self,
+        batch: bytes,
+        number: int,
+        is_stopped: Callable[[], bool],
+        max_output: int,
+        *,
+        may_wait: bool = True,
     ) -> Outcome:
+        assert may_wait
         deaths: Counter[int] = Counter()
         deadly: dict[int, str] = {}
         while not self._is_here:
             if is_stopped():
                 return Outcome()
-            request = (number, max_output, deadly, self._options)
+            request = (number, max_output, deadly, self._options, self._filters)
             try:
                 reply, output = self._pool.request(batch, request, is_stopped)
             except StoppedError:
@@ -112,7 +133,9 @@ class ProcessRunner:
             raise WorkerError(f"a worker process of processor {self._name!r} {death.cause}")
 
     def _outcome(self, reply: Any, output: bytes, batch: bytes) -> Outcome:
-        records, results, errors, failure, rejected, left, lines, (logged, left_out) = reply
+        records, results, errors, failure, rejected, left, lines, filtered, (logged, left_out) = (
+            reply
+        )
         failures = CollectedFailures()
         failures.logged, failures.left_out = logged, left_out
         self._failures.add_collected(failures)
@@ -125,6 +148,7 @@ class ProcessRunner:
             rejected and _rejected(*rejected),
             batch[len(batch) - left :],
             lines,
+            filtered,
         )
 
 

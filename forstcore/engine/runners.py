@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from forstcore._core.filter import Filter
 from forstcore._core.lines import end_of_lines
 from forstcore._core.rejected import RejectedLines
+from forstcore._core.selection import LineSelector
 from forstcore._io.line_reader import LineReader, error_line, failure_of
 from forstcore._proc import RecordStream
 from forstcore.engine.batch_progress import BatchProgress
@@ -16,7 +18,7 @@ from forstcore.errors import RecordError
 from forstcore.processors import Processor
 from forstcore.wire import OnError
 
-__all__ = ["BatchRunner", "NativeRunner", "PythonRunner", "runner_of"]
+__all__ = ["BatchRunner", "NativeRunner", "PythonRunner"]
 
 _MAX_GROUP = 24  # Lines that are read together: as many as fit into the cache as objects.
 _MAX_GROUP_SIZE = 1 << 14  # Bytes of these lines.
@@ -27,34 +29,35 @@ class BatchRunner(Protocol):
     """Run a processor on batches of lines, in any thread.
 
     Attributes:
-        never_waits: whether a batch only takes CPU time.
+        never_waits: whether a batch usually takes nothing but CPU time.
     """
 
     never_waits: bool
 
     def run(
-        self, batch: bytes, number: int, is_stopped: Callable[[], bool], max_output: int
+        self,
+        batch: bytes,
+        number: int,
+        is_stopped: Callable[[], bool],
+        max_output: int,
+        *,
+        may_wait: bool = True,
     ) -> Outcome:
         """Process whole lines, each with its LF.
 
         Args:
             batch: the lines.
             number: number of the first line, counted from 1.
-            is_stopped: returns whether the outcome is no longer needed; called before each record.
+            is_stopped: returns whether the outcome is no longer needed; called before each record
+                that a function in Python processes.
             max_output: bytes of results after which no further line is processed. The outcome
                 then holds the remaining lines.
+            may_wait: whether functions in Python may be called, False only if `never_waits`. If
+                one has to be called nevertheless, the outcome holds the remaining lines.
         """
 
     def close(self) -> None:
         """End the stream: flush its log."""
-
-
-def runner_of(
-    processor: Processor, on_error: OnError, max_line_size: int, *, keep_rejected: bool
-) -> BatchRunner:
-    """Return the runner for one stream; the arguments are those of `RecordStream`."""
-    kind = NativeRunner if processor.kind == "native" else PythonRunner
-    return kind(processor, on_error, max_line_size, keep_rejected=keep_rejected)
 
 
 class NativeRunner:
@@ -63,6 +66,7 @@ class NativeRunner:
     Args:
         processor: a native processor, or the built-in one.
         on_error, max_line_size, keep_rejected: as for `RecordStream`.
+        record_filter: lets records through; None for all.
 
     Thread-safety: may be used from many threads at once.
     """
@@ -70,23 +74,38 @@ class NativeRunner:
     never_waits = True
 
     def __init__(
-        self, processor: Processor, on_error: OnError, max_line_size: int, *, keep_rejected: bool
+        self,
+        processor: Processor,
+        on_error: OnError,
+        max_line_size: int,
+        *,
+        keep_rejected: bool,
+        record_filter: Filter | None = None,
     ) -> None:
         self._processor = processor.function
         self._on_error = on_error
         self._max_line_size = max_line_size
         self._keep_rejected = keep_rejected
+        self._filter = record_filter
         self._growth = 3.0
 
     def run(
-        self, batch: bytes, number: int, is_stopped: Callable[[], bool], max_output: int
+        self,
+        batch: bytes,
+        number: int,
+        is_stopped: Callable[[], bool],
+        max_output: int,
+        *,
+        may_wait: bool = True,
     ) -> Outcome:
+        del may_wait  # It never does.
         if is_stopped():
             return Outcome()
         stream = RecordStream(
             on_error=self._on_error,
             max_line_size=self._max_line_size,
             first_line=number,
+            filter=self._filter,
             processor=self._processor,
             growth=self._growth,
             keep_rejected=self._keep_rejected,
@@ -110,6 +129,7 @@ class NativeRunner:
             rejected,
             b"" if failure else batch[taken:],
             stream.lines,
+            stream.filtered,
         )
 
     def close(self) -> None:
@@ -124,6 +144,7 @@ class PythonRunner:
     Args:
         processor: a processor that decodes its records.
         on_error, max_line_size, keep_rejected: as for `RecordStream`.
+        record_filter: lets records through; None for all.
         failures: takes the exceptions of the function; None to log them.
 
     Thread-safety: may be used from many threads at once, if the function may.
@@ -138,6 +159,7 @@ class PythonRunner:
         max_line_size: int,
         *,
         keep_rejected: bool,
+        record_filter: Filter | None = None,
         failures: Failures | None = None,
     ) -> None:
         assert processor.decode is not None
@@ -147,12 +169,23 @@ class PythonRunner:
         self._on_error = on_error
         self._max_line_size = max_line_size
         self._keep_rejected = keep_rejected
+        self._selector: LineSelector | None = None
+        if record_filter is not None:
+            self._selector = LineSelector(record_filter, max_line_size=max_line_size)
         self._failures = failures or FailureLog(processor.name)
 
     def run(
-        self, batch: bytes, number: int, is_stopped: Callable[[], bool], max_output: int
+        self,
+        batch: bytes,
+        number: int,
+        is_stopped: Callable[[], bool],
+        max_output: int,
+        *,
+        may_wait: bool = True,
     ) -> Outcome:
-        progress = BatchProgress(batch, number, is_stopped, max_output)
+        assert may_wait
+        progress = BatchProgress(batch, number, is_stopped, max_output, self._selector)
+        batch = progress.batch
         read_group = None
         if self._group_reader is not None and batch.find(b"\n") + 1 < len(batch):
             read_group = self._group_reader(self._max_line_size)
@@ -177,7 +210,7 @@ class PythonRunner:
         while progress.at < end and not progress.has_ended:
             line = progress.line(0)
             try:
-                record = self.read(line, progress.number)
+                record = self.read(line, progress.number(0))
             except RecordError as error:
                 before = progress.writer.lines
                 progress.replace(self.refuse(progress.outcome, error, line, before))
@@ -205,12 +238,19 @@ class PythonRunner:
             except (Exception, SystemExit) as error:
                 failed += 1
                 line, before = progress.line(done - 1), progress.writer.lines
-                number = progress.number + done - 1
+                number = progress.number(done - 1)
                 progress.replace(self.fail(progress.outcome, error, number, line, before))
                 if progress.has_ended or progress.writer.is_full:
                     break
         progress.records += done - failed
         progress.go_on(done)
+
+    def leaves_out(self, line: bytes, number: int) -> bool:
+        """Return whether a line is a record that the filter does not let through."""
+        if self._selector is None:
+            return False
+        selected = self._selector.select(line + b"\n", number)
+        return selected.filtered_before(selected.count) > 0
 
     def read(self, line: bytes, number: int) -> Any:
         """Parse a line; return None if it is blank, raise RecordError if it is invalid."""

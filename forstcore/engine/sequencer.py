@@ -28,6 +28,9 @@ class Outcome:
         rejected: the lines that gave an error; None if there are none or they are not kept.
         rest: the lines that have not been processed yet, because `output` is large enough.
         lines: number of lines before `rest`; unused if there is no rest.
+        filtered: number of records that the filter left out; `records` includes them.
+        given_back: number of records that a compiled processor gave back to its Python function.
+        needs_thread: whether the rest must not be processed in the event loop.
     """
 
     output: bytes = b""
@@ -38,6 +41,9 @@ class Outcome:
     rejected: RejectedLines | None = None
     rest: bytes = b""
     lines: int = 0
+    filtered: int = 0
+    given_back: int = 0
+    needs_thread: bool = False
 
     @property
     def has_many_rejected(self) -> bool:
@@ -62,11 +68,21 @@ class Job:
         number, lines, size: as above, of the lines that have not been processed yet.
         uncounted: number of processed lines that `Sequencer.lines` does not include yet.
         rest: the lines to process once the outcome of those before them has been handed out.
+        needs_thread: whether they must not be processed in the event loop.
         is_done: whether all lines have been processed.
         outcome: the outcome to hand out next, if there is one.
     """
 
-    __slots__ = ("is_done", "lines", "number", "outcome", "rest", "size", "uncounted")
+    __slots__ = (
+        "is_done",
+        "lines",
+        "needs_thread",
+        "number",
+        "outcome",
+        "rest",
+        "size",
+        "uncounted",
+    )
 
     def __init__(self, number: int, lines: int, size: int) -> None:
         self.number = number
@@ -74,6 +90,7 @@ class Job:
         self.size = size
         self.uncounted = 0
         self.rest = b""
+        self.needs_thread = False
         self.is_done = False
         self.outcome: Outcome | None = None
 
@@ -112,6 +129,7 @@ class Sequencer:
         self.held += outcome.size - job.size
         if outcome.rest:
             job.rest = outcome.rest
+            job.needs_thread = outcome.needs_thread
             job.size = len(outcome.rest)
             self.held += job.size
             job.number += outcome.lines

@@ -78,16 +78,20 @@ class ThreadPool:
         self._runner.close()
 
     def _start(self, job: Job, batch: bytes) -> None:
-        is_short = self._runner.never_waits and self._sizer.is_short(len(batch))
-        if self._executor is None or is_short:
-            self._run(job, batch, self._report)
+        never_waits = self._runner.never_waits and not job.needs_thread
+        if self._executor is None:
+            self._run(job, batch, self._report, may_wait=True)
+        elif never_waits and self._sizer.is_short(len(batch)):
+            self._run(job, batch, self._report, may_wait=False)
         else:
-            self._executor.submit(self._run, job, batch, self._report_from_thread)
+            self._executor.submit(self._run, job, batch, self._report_from_thread, may_wait=True)
 
-    def _run(self, job: Job, batch: bytes, report: Callable[..., None]) -> None:
+    def _run(self, job: Job, batch: bytes, report: Callable[..., None], *, may_wait: bool) -> None:
         started = time.perf_counter()
         try:
-            outcome = self._runner.run(batch, job.number, self._is_cancelled, _MAX_OUTPUT)
+            outcome = self._runner.run(
+                batch, job.number, self._is_cancelled, _MAX_OUTPUT, may_wait=may_wait
+            )
         except BaseException as error:
             report(self._on_error, error)
         else:
@@ -113,5 +117,6 @@ class ThreadPool:
     def _done(self, job: Job, outcome: Outcome, seconds: float) -> None:
         self.seconds += seconds
         if not self._stopped:
-            self._sizer.add(job.size - len(outcome.rest), seconds)
+            if size := job.size - len(outcome.rest):
+                self._sizer.add(size, seconds)
             self._backlog.done(job, outcome)

@@ -13,6 +13,7 @@ import threading
 import traceback
 from typing import Any, NoReturn
 
+from forstcore._core.filter import Filter
 from forstcore.engine.failure_log import CollectedFailures
 from forstcore.engine.function_reference import FunctionReference
 from forstcore.engine.runners import PythonRunner
@@ -120,10 +121,15 @@ def _serve(
 
     processor = dataclasses.replace(processor, function=call)
     while True:
-        size, (number, max_output, deadly, options) = channel.receive()
+        size, (number, max_output, deadly, options, filters) = channel.receive()
         calls = 0
         failures = CollectedFailures()
-        runner = PythonRunner(processor, **options, failures=failures)
+        runner = PythonRunner(
+            processor,
+            **options,
+            record_filter=None if filters is None else Filter(filters),
+            failures=failures,
+        )
         outcome = runner.run(source.read(size), number, is_stopped, max_output)
         failure, rejected = outcome.failure, outcome.rejected
         reply = (
@@ -134,6 +140,7 @@ def _serve(
             None if rejected is None else (list(map(tuple, rejected)), rejected.places),
             len(outcome.rest),
             outcome.lines,
+            outcome.filtered,
             (failures.logged, failures.left_out),
         )
         _flush()

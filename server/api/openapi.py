@@ -141,9 +141,25 @@ def _stream(
     }
 
 
-def _streams() -> Json:
+def _filter_parameters() -> list[Json]:
     filters = {"content": {"application/json": {"schema": ref("schemas", "Filters")}}}
-    wanted = "Selects the records to process."
+    return [
+        {
+            "name": wire.FORST_FILTER,
+            "in": "header",
+            "description": "Selects the records to process.",
+            **filters,
+        },
+        {
+            "name": "filter",
+            "in": "query",
+            "description": "As `Forst-Filter`, which takes precedence.",
+            **filters,
+        },
+    ]
+
+
+def _streams() -> Json:
     return {
         "/streaming-process": _stream(
             "streamingProcess",
@@ -151,13 +167,7 @@ def _streams() -> Json:
             "Results are flushed whenever no more input is available.",
             _RECORD,
             _RESULT,
-            {"name": wire.FORST_FILTER, "in": "header", "description": wanted, **filters},
-            {
-                "name": "filter",
-                "in": "query",
-                "description": "As `Forst-Filter`, which takes precedence.",
-                **filters,
-            },
+            *_filter_parameters(),
         ),
         "/large-dataset-stream": _stream(
             "largeDatasetStream",
@@ -166,6 +176,7 @@ def _streams() -> Json:
             _RECORD,
             _RESULT,
             ref("parameters", "Order"),
+            *_filter_parameters(),
         ),
     }
 
@@ -179,6 +190,7 @@ def _of_processor(each: Processor) -> Json:
         _RECORD if each.takes == BUILT_IN.takes else _OBJECT,
         _RESULT if each.gives == BUILT_IN.gives else _ANY,
         ref("parameters", "Order"),
+        *_filter_parameters(),
     )
 
 

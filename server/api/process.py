@@ -7,7 +7,6 @@ from aiohttp import web
 from forstcore import RecordStream
 from forstcore.engine import Engine
 from forstcore.processors import BUILT_IN, Processor
-from server.errors import ProblemError
 from server.http.request_headers import first_line, on_error, record_filter, result_order
 from server.streams.core import CoreStreamHandler
 from server.streams.engine import EngineStreamHandler
@@ -88,9 +87,6 @@ async def run_engine(request: web.Request, processor: Processor) -> web.StreamRe
     """Answer a request with what a processor makes of it, over several workers."""
     registry = request.app[REGISTRY]
     config = registry.config
-    if record_filter(request) is not None:
-        path = request.path
-        raise ProblemError(400, f"filters are for /streaming-process, and not for {path}")
     engine = Engine(
         processor,
         registry.threads(processor.name),
@@ -101,6 +97,7 @@ async def run_engine(request: web.Request, processor: Processor) -> web.StreamRe
         worker_kind=config.worker_kind,
         buffer_size=config.buffer_size,
         order=result_order(request),
+        filter=record_filter(request),
         keep_rejected=keep_rejected(request, registry),
     )
     return await EngineStreamHandler(request, registry, engine, processor.name).run()

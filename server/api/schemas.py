@@ -47,6 +47,10 @@ _SCALAR: Json = {"type": ["string", "number", "boolean", "null"]}
 _BOUND: Json = {"type": ["string", "number"]}
 
 _COUNTERS: Json = {name: {**_COUNT, "description": text} for name, text in wire.COUNTERS.items()}
+_OPTIONAL_COUNTERS: Json = {
+    name: {**_COUNT, "description": f"{text} Only if not 0."}
+    for name, text in wire.OPTIONAL_COUNTERS.items()
+}
 _PUBLISHED: Json = {name: schema for name, schema in _COUNTERS.items() if name != "bytes_out"}
 
 # A client that has gone gets no control line.
@@ -112,6 +116,7 @@ _SCHEMAS: Json = {
         "The counters of a stream that ended normally, and a digest of its result and error lines.",
         {
             **_COUNTERS,
+            **_OPTIONAL_COUNTERS,
             "digest": {"type": "string", "pattern": DIGEST_PATTERN},
             "errors_by_code": {
                 "type": "object",
@@ -120,6 +125,7 @@ _SCHEMAS: Json = {
                 "additionalProperties": {"type": "integer", "minimum": 0},
             },
         },
+        *_OPTIONAL_COUNTERS,
         "errors_by_code",
     ),
     "Problem": _object("An error document (RFC 9457).", _PROBLEM),

@@ -11,7 +11,12 @@ import json
 from forstcore import RejectedLines, wire
 from forstcore._io.digest import digest_text, new_digest
 from server.errors import StreamError, problem
-from server.observe.counters import Counted, came_to_nothing, counters_of
+from server.observe.counters import (
+    Counted,
+    came_to_nothing,
+    counters_of,
+    optional_counters_of,
+)
 
 __all__ = ["ControlLines", "rejected_line"]
 
@@ -59,7 +64,11 @@ class ControlLines:
         The digest covers the result and error lines, without control lines.
         """
         digest = digest_text(self.digest)
-        counters: dict[str, object] = {**counters_of(self._stream), "digest": digest}
+        counters: dict[str, object] = {
+            **counters_of(self._stream),
+            **optional_counters_of(self._stream),
+            "digest": digest,
+        }
         if came_to_nothing(self._stream):
             # In skip mode the client has no other way to learn the reasons.
             counters["errors_by_code"] = self._stream.errors_by_code()

@@ -21,6 +21,8 @@ class CounterChanges:
     lines: int = 0
     records: int = 0
     results: int = 0
+    filtered: int = 0
+    given_back: int = 0
     bytes_in: int = 0
     errors: dict[str, int] = field(default_factory=dict)
 

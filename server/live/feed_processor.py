@@ -104,7 +104,7 @@ class _Mark:
 
 
 class EngineFeedProcessor:
-    """Filter records with the core, and process them with an engine.
+    """Filter and process records with an engine.
 
     Args:
         processor: a Python processor.
@@ -124,11 +124,6 @@ class EngineFeedProcessor:
         worker_kind: WorkerKind,
         buffer_size: int,
     ) -> None:
-        # It skips invalid lines: error lines would be processed as records.
-        self._filter = RecordStream(
-            max_line_size=max_line_size, filter=record_filter, processor=PASS_ON
-        )
-        self._has_filter = record_filter is not None
         self._engine = Engine(
             processor,
             executor,
@@ -137,9 +132,10 @@ class EngineFeedProcessor:
             workers=workers,
             worker_kind=worker_kind,
             buffer_size=buffer_size,
+            filter=record_filter,
             keep_rejected=on_error != "skip",
         )
-        self._counters = _CounterReader(self._engine, self._filter)
+        self._counters = _CounterReader(self._engine)
 
     async def run(self, reader: Reader) -> AsyncGenerator[Delivery, None]:
         async with (
@@ -161,45 +157,47 @@ class EngineFeedProcessor:
     async def _lines(self, reader: Reader) -> AsyncGenerator[bytes, None]:
         while (item := await reader.read()) is not None:
             lines = b""
-            count = size = 0
             if isinstance(item, Batch):
-                count, size = item.lines.count(b"\n"), len(item.lines)
-                lines = self._filter.feed(item.lines) if self._has_filter else item.lines
+                lines = item.lines
                 # Do not keep the lines in memory until the batch is delivered.
                 item = replace(item, lines=b"")
-            self._engine.mark(_Mark(item, count, size), lines.count(b"\n"))
+            count = lines.count(b"\n")
+            self._engine.mark(_Mark(item, count, len(lines)), count)
             yield lines
 
 
 class _CounterReader:
-    """Read the counters of streams, and return by how much they have changed."""
+    """Read the counters of a stream, and return by how much they have changed."""
 
-    def __init__(self, *streams: Counted) -> None:
-        self._streams = streams
-        self._records = 0
-        self._results = 0
-        self._errors: dict[str, int] = {}
+    def __init__(self, stream: Counted) -> None:
+        self._stream = stream
+        self._last = CounterChanges()
 
     def changes(self, lines: int, size: int) -> CounterChanges:
         """Return the changes since the last call, for that many lines and bytes of a source."""
-        records, results = self._streams[0].records, self._streams[0].results
-        errors: dict[str, int] = {}
-        for stream in self._streams:
-            for code, count in stream.errors_by_code().items():
-                errors[code] = errors.get(code, 0) + count
-        changes = CounterChanges(
+        stream, last = self._stream, self._last
+        now = self._last = CounterChanges(
+            0,
+            stream.records,
+            stream.results,
+            stream.filtered,
+            int(stream.given_back),
+            0,
+            stream.errors_by_code(),
+        )
+        return CounterChanges(
             lines,
-            records - self._records,
-            results - self._results,
+            now.records - last.records,
+            now.results - last.results,
+            now.filtered - last.filtered,
+            now.given_back - last.given_back,
             size,
             {
-                code: count - self._errors.get(code, 0)
-                for code, count in errors.items()
-                if count != self._errors.get(code, 0)
+                code: count - last.errors.get(code, 0)
+                for code, count in now.errors.items()
+                if count != last.errors.get(code, 0)
             },
         )
-        self._records, self._results, self._errors = records, results, errors
-        return changes
 
 
 def _check(stream: Counted) -> None:

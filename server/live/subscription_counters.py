@@ -12,7 +12,7 @@ class SubscriptionCounters:
 
     Attributes:
         lines: lines of the source that were delivered.
-        records, results, bytes_in, bytes_out: as of a stream.
+        records, results, filtered, given_back, bytes_in, bytes_out: as of a stream.
         missed: records that were not delivered, as far as their number is known.
     """
 
@@ -22,6 +22,8 @@ class SubscriptionCounters:
         self.lines = 0
         self.records = 0
         self.results = 0
+        self.filtered = 0
+        self.given_back = 0
         self.bytes_in = 0
         self.bytes_out = 0
         self.missed = 0
@@ -45,6 +47,8 @@ class SubscriptionCounters:
         self.lines += counts.lines
         self.records += counts.records
         self.results += counts.results
+        self.filtered += counts.filtered
+        self.given_back += counts.given_back
         self.bytes_in += counts.bytes_in
         self.bytes_out += len(delivery.results)
         self.missed += missed or 0

@@ -15,7 +15,7 @@ from prometheus_client import (
     multiprocess,
 )
 
-from forstcore.wire import COUNTERS
+from forstcore.wire import COUNTERS, OPTIONAL_COUNTERS
 from server.observe.snapshot import Snapshot
 
 __all__ = ["CONTENT_TYPE", "Metrics"]
@@ -35,12 +35,15 @@ class _Metric(NamedTuple):
 _METRICS = {
     "streams": _Metric(Counter, "Streams that have ended.", "outcome"),
     "streams_open": _Metric(Gauge, "Running streams."),
-    **{name: _Metric(Counter, text) for name, text in COUNTERS.items()},
+    **{name: _Metric(Counter, text) for name, text in (COUNTERS | OPTIONAL_COUNTERS).items()},
     "record_errors": _Metric(Counter, "Rejected lines, by error code.", "code"),
     "core_seconds": _Metric(Counter, "Seconds spent processing."),
     "processor_records": _Metric(Counter, "Processed records, by processor.", "processor"),
     "processor_errors": _Metric(Counter, "Rejected lines, by processor.", "processor"),
     "processor_results": _Metric(Counter, "Result lines, by processor.", "processor"),
+    "processor_given_back": _Metric(
+        Counter, "Records given back to the Python function, by compiled processor.", "processor"
+    ),
     "processor_seconds": _Metric(
         Counter, "Processing time of workers in seconds, by processor.", "processor"
     ),
@@ -175,5 +178,6 @@ def _series_of(stream: Snapshot) -> dict[Series, float]:
             (f"processor_{name}", stream.processor): stream.counters[name]
             for name in ("records", "errors", "results")
         }
+        series["processor_given_back", stream.processor] = stream.counters.get("given_back", 0)
         series["processor_seconds", stream.processor] = stream.core_seconds
     return series

@@ -23,7 +23,7 @@ class Snapshot:
         started_at: the time when it started, in seconds of the monotonic clock.
         seconds: since it started.
         core_seconds: processing time.
-        counters: by the names in `COUNTERS`.
+        counters: by the names in `COUNTERS`, and in `OPTIONAL_COUNTERS` if they are not 0.
         errors_by_code: rejected lines, by the code of their error.
         came_to_nothing: whether all lines except blank ones were rejected.
         missed: records that were dropped because the client was too slow.

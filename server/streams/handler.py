@@ -21,7 +21,12 @@ from server.http.control_lines import ControlLines
 from server.http.request_handler import RequestHandler
 from server.http.request_headers import has_frames, on_error, result_type
 from server.http.trailers import Trailers
-from server.observe.counters import Counted, came_to_nothing, counters_of
+from server.observe.counters import (
+    Counted,
+    came_to_nothing,
+    counters_of,
+    optional_counters_of,
+)
 from server.observe.snapshot import Snapshot
 from server.streams.registry import StreamRegistry
 from server.streams.request_body import RequestBody, check_body
@@ -174,7 +179,7 @@ class StreamHandler(ABC):
             started_at=self.started_at,
             seconds=time.monotonic() - self.started_at,
             core_seconds=self.core_seconds,
-            counters=counters_of(stream),
+            counters={**counters_of(stream), **optional_counters_of(stream)},
             errors_by_code=stream.errors_by_code(),
             came_to_nothing=came_to_nothing(stream),
             missed=self.missed,

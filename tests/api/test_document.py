@@ -230,10 +230,10 @@ def test_problems_are_strict_json(
 
 
 @pytest.mark.parametrize("path", ["/large-dataset-stream", "/enrich"])
-def test_filters_are_not_dropped_in_silence(servers: dict[str, Server], path: str) -> None:
+def test_filters_hold_everywhere(servers: dict[str, Server], path: str) -> None:
     server = servers["full"]
     headers = {"Forst-Filter": '{"id":"1"}', **AUTHORIZED}
     with RawStream((server.host, server.port), path, headers) as stream:
         stream.send_and_end(b'{"id":"2","data":"x"}\n')
-        assert stream.read_head() == 400
-        assert path in json.loads(stream.read_rest())["detail"]
+        assert stream.read_head() == 200
+        assert stream.read_rest() == b""

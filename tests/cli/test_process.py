@@ -269,3 +269,20 @@ def test_progress_can_be_asked_for(start: Start) -> None:
         os.set_blocking(process.stderr.fileno(), False)
         shown += process.stderr.read() or b""
     assert re.search(rb"MB/s  [\d,]+ records/s  0 errors", shown)
+
+
+@pytest.mark.parametrize(
+    "given", [["kind=a"], ['{"kind":{"prefix":"a"}}'], ["kind=a", 'n={"exists":false}']]
+)
+def test_a_filter(run: Run, given: list[str]) -> None:
+    lines = b'{"id":"1","kind":"a"}\n{"id":"2","kind":"b"}\nnope\n{"id":"3","kind":"a"}\n'
+    options = [each for text in given for each in ("--filter", text)]
+    done = run("process", "--on-error", "emit", *options, stdin=lines)
+    first, error, last = map(json.loads, done.stdout.splitlines())
+    assert (first["id"], error["line"], last["id"]) == ("1", 3, "3")
+
+
+@pytest.mark.parametrize("given", ["kind", '{"kind"', '{"a":{"near":1}}', '{"kind":"a"}'])
+def test_a_filter_that_is_none(run: Run, given: str) -> None:
+    done = run("process", "--filter", "kind=b", "--filter", given)
+    assert (done.returncode, b"--filter" in done.stderr) == (2, True), done.stderr

@@ -98,7 +98,7 @@ def test_a_task_that_runs_twice_at_once_leaves_one_part(file: Path) -> None:
     output = output_directory_at(file.parent / "out", {})
     output.prepare()
     config = RunConfig(
-        system, output, pack_processor(None, ()), "plan", "skip", 1 << 20, 1, 1, True, 5
+        system, output, pack_processor(None, ()), "plan", "skip", {}, 1 << 20, 1, 1, True, 5
     )
     reports: list[Any] = []
     threads = [

@@ -147,6 +147,8 @@ def test_a_file_and_its_counts(place: Path) -> None:
         "records": 3,
         "errors": 0,
         "results": 3,
+        "filtered": 0,
+        "given_back": 0,
         "bytes_in": len(DATA),
         "bytes_out": len(RESULTS),
         "errors_by_code": {},

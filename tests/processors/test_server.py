@@ -454,3 +454,30 @@ def test_the_example(start_server: StartServer, name: str, first: Any) -> None:
     good, bad = send(server, "convert", body, EMIT).splitlines()
     assert json.loads(good) == {"sensor": "a", "fahrenheit": 212.0}
     assert json.loads(bad)["message"] == "Expected `float`, got `str` - at `$.celsius`"
+
+
+@pytest.mark.parametrize("name", ["same", "same-async", "twin", "large-dataset-stream"])
+@pytest.mark.parametrize("place", ["header", "query"])
+def test_filters_are_for_every_processor(served: Server, name: str, place: str) -> None:
+    body = b'{"id":"1","data":"a"}\njunk\n{"id":"2","data":"b"}\n{"id":"3","data":"a"}\n'
+    headers = FRAMES | EMIT
+    path = name
+    if place == "header":
+        headers |= {"Forst-Filter": '{"data":"a"}'}
+    else:
+        path += "?filter=%7B%22data%22:%22a%22%7D"
+    *output, end = send(served, path, body, headers).splitlines()
+    results = [line for line in output if not line.startswith(b":")]
+    assert [json.loads(line).get("id") for line in results] == ["1", None, "3"]
+    assert json.loads(results[1])["line"] == 2
+    summary = json.loads(end.removeprefix(b":end "))
+    assert (summary["records"], summary["results"], summary["filtered"]) == (3, 2, 1)
+    metrics = requests.get(f"{served.url}/metrics", timeout=5).text
+    assert "\nforstcore_filtered_total 1.0\n" in metrics
+
+
+def test_a_filter_that_is_none_is_refused(served: Server) -> None:
+    for text in ('{"a":{"near":1}}', "nope", "[]"):
+        headers = {"Forst-Filter": text}
+        answer = requests.post(f"{served.url}/same", b"", headers=headers, timeout=5)
+        assert (answer.status_code, "Forst-Filter" in answer.json()["detail"]) == (400, True)

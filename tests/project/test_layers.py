@@ -28,6 +28,7 @@ LAYERS = (
     ("forstcore._proc",),
     ("forstcore._io", "forstcore.config", "forstcore.records", "forstcore._cancelling"),
     ("forstcore.compiled",),
+    ("forstcore.compilation",),
     ("forstcore.processors", "forstcore.retry"),
     ("forstcore.loading",),
     ("forstcore.engine", "forstcore.sources", "forstcore._client"),

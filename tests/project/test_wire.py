@@ -96,8 +96,14 @@ def test_the_schema_describes_the_control_lines() -> None:
 
 
 def test_the_client_counts_what_the_server_counts() -> None:
-    assert Summary.__annotations__.keys() == {*wire.COUNTERS, "digest", "errors_by_code"}
-    assert Counts.__annotations__.keys() == {*wire.COUNTERS, "errors_by_code"}
+    assert Summary.__annotations__.keys() == {
+        *(*wire.COUNTERS, *wire.OPTIONAL_COUNTERS),
+        *("digest", "errors_by_code"),
+    }
+    assert Counts.__annotations__.keys() == {
+        *(*wire.COUNTERS, *wire.OPTIONAL_COUNTERS),
+        "errors_by_code",
+    }
 
 
 @pytest.mark.parametrize("path", [CLIENT, DASHBOARD], ids=lambda path: path.name)

@@ -321,3 +321,22 @@ def test_over_http_live(start_one: StartServer, tmp_path: Path) -> None:
     append(tmp_path / "b.ndjson", b'{"id":"3"}\n')
     with Subscription(server, "log", offset) as live:
         assert live.ids(1) == ["3"]
+
+
+def test_lines_that_are_no_records_pass_a_filter(start_one: StartServer, tmp_path: Path) -> None:
+    """With a processor in Python, too, there are error lines, with the numbers of the source."""
+    path = tmp_path / "log.ndjson"
+    path.write_bytes(b'{"n":1,"a":1}\n{"n":2}\nnope\n{"n":4,"a":1}\n')
+    module = tmp_path / "same.py"
+    module.write_text(
+        "import forstcore\n@forstcore.processor('same')\ndef same(record: dict): return record\n"
+    )
+    server = start_one("--source", f"log=file:{path}?follow=no", "--processors", str(module))
+    emit = {"Forst-On-Error": "emit"}
+    wanted = {"a": 1}
+    with Subscription(
+        server, "log", "start", headers=emit, processor="same", filters=wanted
+    ) as live:
+        first, error, last = live.results(3)
+        assert (first["n"], error["line"], last["n"]) == (1, 3, 4)
+        assert len(live.rejected) == 1

@@ -1,0 +1,53 @@
+"""When functions are compiled: on first use, and once."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from forstcore._core.program import Program
+    from forstcore.compiled import Compiled, NotCompiled
+
+__all__ = ["Compilation"]
+
+
+class Compilation:
+    """The compiled form of a processor's function, made when it is first needed.
+
+    By then the module that declares the function has been imported, so the function may use what
+    comes after it.
+
+    Args:
+        function: the function.
+        kind: the kind of the processor.
+        takes: the annotation of its record.
+
+    Thread-safety: may be used from many threads at once.
+    """
+
+    def __init__(self, function: Callable[..., Any], kind: str, takes: Any) -> None:
+        self._function = function
+        self._kind = kind
+        self._takes = takes
+
+    def __getstate__(self) -> object:
+        # A program cannot be sent to another process.
+        return self._function, self._kind, self._takes
+
+    def __setstate__(self, state: Any) -> None:
+        self._function, self._kind, self._takes = state
+
+    @functools.cached_property
+    def result(self) -> Compiled | NotCompiled:
+        """The compiled function, or where and why there is none."""
+        # Not imported at the top: many processes have no functions to compile.
+        from forstcore.compiled import compile_processor
+
+        return compile_processor(self._function, self._kind, self._takes)
+
+    @property
+    def program(self) -> Program | None:
+        """The program, None if the function does not compile."""
+        return getattr(self.result, "program", None)

@@ -1,0 +1,140 @@
+"""Run a compiled function, and let Python process the records that it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from forstcore._core.filter import Filter
+from forstcore._core.lines import end_of_lines
+from forstcore._core.program import Program
+from forstcore._proc import RecordStream
+from forstcore.engine.compiled_batch import CompiledBatch
+from forstcore.engine.runners import PythonRunner
+from forstcore.engine.sequencer import Outcome
+from forstcore.processors import Processor
+from forstcore.wire import OnError
+
+__all__ = ["CompiledRunner"]
+
+_WINDOW = 1000  # Records after which the share of those given back counts.
+_MAX_ALONE = 512  # Lines that Python processes before the program is tried again.
+# Bytes for the program after a record was given back; memory for their results is taken each time.
+_SMALL_PIECE = 1 << 13
+
+
+class CompiledRunner:
+    """Run the program of a compiled function, without the GIL.
+
+    A record that it gives back is processed by the function itself, in its turn. If the next one
+    is given back, too, the function processes the following lines in growing groups, and all of
+    the stream if most records have been given back.
+
+    Args:
+        processor: a processor with a function.
+        program: the compiled function.
+        on_error, max_line_size, keep_rejected: as for `RecordStream`.
+        record_filter: lets records through; None for all.
+
+    Thread-safety: may be used from many threads at once, if the function may.
+    """
+
+    def __init__(
+        self,
+        processor: Processor,
+        program: Program,
+        on_error: OnError,
+        max_line_size: int,
+        *,
+        keep_rejected: bool,
+        record_filter: Filter | None = None,
+    ) -> None:
+        self._program = program
+        self._on_error = on_error
+        self._max_line_size = max_line_size
+        self._keep_rejected = keep_rejected
+        self._filter = record_filter
+        self._python = PythonRunner(
+            processor,
+            on_error,
+            max_line_size,
+            keep_rejected=keep_rejected,
+            record_filter=record_filter,
+        )
+        self._growth = 3.0
+        # Of recent records; threads may overwrite each other's counts, which need not be exact.
+        self._tried = 0
+        self._given_back = 0
+        self._alone = 1  # Lines that Python processes from the next record given back on.
+        self.never_waits = True
+
+    def run(
+        self,
+        batch: bytes,
+        number: int,
+        is_stopped: Callable[[], bool],
+        max_output: int,
+        *,
+        may_wait: bool = True,
+    ) -> Outcome:
+        if not may_wait and not self.never_waits:
+            return Outcome(rest=batch, needs_thread=True)
+        stream = RecordStream(
+            on_error=self._on_error,
+            max_line_size=self._max_line_size,
+            first_line=number,
+            filter=self._filter,
+            processor=self._program,
+            growth=self._growth,
+            keep_rejected=self._keep_rejected,
+        )
+        work = CompiledBatch(
+            batch, number, max_output, stream, has_error_lines=self._on_error != "skip"
+        )
+        piece = len(batch)
+        while self.never_waits and not work.has_ended and not is_stopped():
+            work.run_program(_end_of_piece(batch, work.at, piece))
+            if not stream.given_back:
+                piece *= 4
+                continue
+            if not may_wait:
+                return work.finish(needs_thread=True)
+            self._run_python(
+                work, end_of_lines(batch, work.at, self._alone, len(batch)), is_stopped
+            )
+            self._decide(work)
+            piece = _SMALL_PIECE
+        self._decide(work)
+        self._growth = stream.growth
+        if not self.never_waits and not work.has_ended:
+            self._run_python(work, len(batch), is_stopped)
+        return work.finish()
+
+    def close(self) -> None:
+        self._python.close()
+
+    def _run_python(self, work: CompiledBatch, end: int, is_stopped: Callable[[], bool]) -> None:
+        """Let the function process the next lines of a batch, up to `end`."""
+        lines = work.lines[work.at : end]
+        work.add(self._python.run(lines, work.number, is_stopped, work.room), end)
+
+    def _decide(self, work: CompiledBatch) -> None:
+        """Decide by the records since the last call how to go on."""
+        processed, given_back = work.take_counts()
+        if processed:
+            self._alone = 1
+        elif given_back:
+            self._alone = min(2 * self._alone, _MAX_ALONE)
+        self._tried += processed + given_back
+        self._given_back += given_back
+        if self._tried >= _WINDOW:
+            if 2 * self._given_back > self._tried:
+                self.never_waits = False
+            self._tried //= 2
+            self._given_back //= 2
+
+
+def _end_of_piece(batch: bytes, start: int, size: int) -> int:
+    """Return where lines of about so many bytes end that begin at `start`."""
+    if start + size >= len(batch):
+        return len(batch)
+    return batch.rfind(b"\n", start, start + size) + 1 or batch.index(b"\n", start + size) + 1
