@@ -1,13 +1,14 @@
 """Finding the source of a function, and what its names refer to outside of it."""
 
 from __future__ import annotations
+import __future__
 
 import ast
 import builtins
+import copy
 import functools
 import inspect
 import sys
-import textwrap
 import types
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +18,8 @@ from forstcore.compiled.remarks import Remark, Unsupported
 __all__ = ["MISSING", "FunctionSource"]
 
 MISSING: Any = object()
+
+_FUTURES = __future__.annotations.compiler_flag
 
 
 class FunctionSource:
@@ -38,7 +41,6 @@ class FunctionSource:
         self.function = function
         self.file = function.__code__.co_filename
         self.first_line = function.__code__.co_firstlineno
-        self._indent = 0
         self.node = self._parse()
         names = function.__code__.co_freevars
         self._closure = dict(zip(names, function.__closure__ or (), strict=True))
@@ -50,9 +52,10 @@ class FunctionSource:
             raise Unsupported(None, f"the source cannot be read ({error})") from None
         text = "".join(lines)
         self.first_line = first
-        self._indent = len(lines[0]) - len(lines[0].lstrip())
+        is_indented = lines[0][:1].isspace()
         try:
-            tree = ast.parse(textwrap.dedent(text))
+            # Not dedented: that would change strings of several lines.
+            tree = ast.parse("if True:\n" + text if is_indented else text)
         except SyntaxError:
             raise Unsupported(None, "the source is part of another statement", "use def") from None
         found = [
@@ -63,6 +66,10 @@ class FunctionSource:
         ]
         if not found or (isinstance(found[0], ast.Lambda) and len(found) > 1):
             raise Unsupported(None, "the function cannot be found in its source", "use def")
+        if is_indented:
+            ast.increment_lineno(tree, -1)
+        if not _is_definition(found[0], self.function.__code__):
+            raise Unsupported(None, "its file has changed since it was loaded", "load it again")
         return found[0]
 
     def remark(self, unsupported: Unsupported, kind: type[Remark] = Remark) -> Remark:
@@ -70,7 +77,7 @@ class FunctionSource:
         line, column = self.first_line, 1
         node = unsupported.node
         if isinstance(node, ast.expr | ast.stmt | ast.excepthandler):
-            line, column = self.first_line + node.lineno - 1, self._indent + node.col_offset + 1
+            line, column = self.first_line + node.lineno - 1, node.col_offset + 1
         return kind(self.file, line, column, unsupported.construct, unsupported.advice)
 
     def line_of(self, node: ast.stmt) -> int:
@@ -89,6 +96,52 @@ class FunctionSource:
 
     def is_global(self, name: str) -> bool:
         return name not in self._closure and name in self.function.__globals__
+
+
+def _is_definition(
+    node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, code: types.CodeType
+) -> bool:
+    """Return whether a function with this code was defined in this way."""
+    if any(name.startswith("@") for name in code.co_varnames):
+        return True  # A tool has rewritten it, as pytest does for assert.
+    statement: ast.stmt
+    if isinstance(node, ast.Lambda):
+        statement = ast.Expr(node)
+    else:
+        statement = copy.copy(node)
+        statement.decorator_list = []
+    # In a function of its own, for the variables that it takes from functions around it.
+    around = ast.parse(f"def around({', '.join(code.co_freevars)}): pass")
+    assert isinstance(around.body[0], ast.FunctionDef)
+    around.body[0].body = [statement]
+    (outer,) = _functions_in(
+        compile(around, "", "exec", flags=_FUTURES & code.co_flags, dont_inherit=True)
+    )
+    return any(_are_alike(inner, code) for inner in _functions_in(outer))
+
+
+def _functions_in(code: types.CodeType) -> list[types.CodeType]:
+    return [each for each in code.co_consts if isinstance(each, types.CodeType)]
+
+
+def _are_alike(one: types.CodeType, other: types.CodeType) -> bool:
+    """Return whether two functions do the same, wherever they are."""
+    return (
+        one.co_name == other.co_name
+        and one.co_code == other.co_code
+        and one.co_names == other.co_names
+        and one.co_varnames == other.co_varnames
+        and one.co_freevars == other.co_freevars
+        and len(one.co_consts) == len(other.co_consts)
+        and all(map(_are_alike_constants, one.co_consts, other.co_consts))
+    )
+
+
+def _are_alike_constants(one: object, other: object) -> bool:
+    if isinstance(one, types.CodeType) and isinstance(other, types.CodeType):
+        return _are_alike(one, other)
+    # 1, 1.0 and True are equal, and so are 0.0 and -0.0.
+    return type(one) is type(other) and repr(one) == repr(other)
 
 
 def plain_function(what: Callable[..., Any]) -> types.FunctionType | None:
