@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from forstcore._core.program import Program
-    from forstcore.compiled import Compiled, NotCompiled
+    from forstcore.compiled import Compiled, NotCompiled, Remark
 
-__all__ = ["Compilation"]
+__all__ = ["Compilation", "CompilationReport"]
 
 
 class Compilation:
@@ -48,6 +49,36 @@ class Compilation:
         return compile_processor(self._function, self._kind, self._takes)
 
     @property
+    def report(self) -> CompilationReport:
+        """What there is to say of the result."""
+        from forstcore.compiled import NotCompiled
+
+        result = self.result
+        if isinstance(result, NotCompiled):
+            return CompilationReport(False, result)
+        return CompilationReport(True, None, result.gives_back)
+
+    @property
     def program(self) -> Program | None:
         """The program, None if the function does not compile."""
         return getattr(self.result, "program", None)
+
+
+@dataclass(frozen=True)
+class CompilationReport:
+    """Whether a processor is compiled.
+
+    Attributes:
+        compiled: whether it is, or is native.
+        reason: why its function does not compile; None if it does, or if it is not to.
+        gives_back: places in the function where records are given back to Python.
+    """
+
+    compiled: bool
+    reason: NotCompiled | None = None
+    gives_back: tuple[Remark, ...] = ()
+
+    def __str__(self) -> str:
+        if self.reason is not None:
+            return f"not compiled: {self.reason}"
+        return "compiled" if self.compiled else "not compiled, as it is declared"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from forstcore._io.line_reader import object_group_reader, object_of
 from forstcore._proc import RecordStream, parse_record
-from forstcore.compilation import Compilation
+from forstcore.compilation import Compilation, CompilationReport
 from forstcore.config import WORKER_KINDS, WorkerKind
 from forstcore.records import StreamingRecord
 
@@ -87,6 +87,13 @@ class Processor:
     def program(self) -> Program | None:
         """The compiled function, None if there is none."""
         return self.compilation.program if self.compilation is not None else None
+
+    @property
+    def compilation_report(self) -> CompilationReport:
+        """Whether it is compiled, and if not, why; the function is compiled for that."""
+        if self.compilation is None:
+            return CompilationReport(self.kind == "native")
+        return self.compilation.report
 
 
 BUILT_IN = Processor(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 import tempfile
@@ -24,10 +25,12 @@ from server.http.descriptor_limit import raise_descriptor_limit
 from server.http.internals import missing
 from server.http.read_ahead import ReadAhead
 from server.http.request_handler import RequestHandler
+from server.live.feed_registry import WORKER_VARIABLE
 from server.observe.log_limit import limit_logging
 from server.process.event_loop import set_idle_check
 from server.process.listen import tls_context
 from server.process.reload_credentials import reload_credentials
+from server.process.reload_processors import log_compilation
 from server.process.supervisor_pipe import listen_to_supervisor
 from server.streams.registry import REGISTRY
 
@@ -95,6 +98,8 @@ async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) 
             max_field_size=config.max_header_size,
         )
 
+    if os.environ.get(WORKER_VARIABLE, "1") == "1":
+        log_compilation(app[REGISTRY].processors)
     acceptor = Acceptor(
         listener, connections, make_connection, tls_context(config), config.header_timeout
     )

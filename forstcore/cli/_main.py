@@ -31,6 +31,7 @@ _COMMANDS = (
     "publish",
     "watch",
     "validate",
+    "check",
     "replay",
     "bench",
     "info",

@@ -10,6 +10,7 @@ import click
 from forstcore._core.filter import Filter
 from forstcore.cli import _options
 from forstcore.cli._cluster import InputPath, cluster_of, cluster_options, process_on_cluster
+from forstcore.cli._expressions import expression_options, processor_of_expressions
 from forstcore.cli._filters import filter_option
 from forstcore.cli._inputs import Inputs
 from forstcore.cli._path_checks import check_paths
@@ -83,6 +84,7 @@ Examples:
   forstcore process part-*.ndjson.gz -o all.ndjson.zst --errors bad.ndjson
   zcat old.gz | forstcore process | head
   forstcore process in.ndjson --processors routes.py --processor enrich
+  forstcore process in.ndjson --where 'r["status"] >= 500' --map '{"id": r["id"]}'
   forstcore process in.ndjson --filter level=error --filter '{"ms": {"gte": 500}}'
 
 \b
@@ -116,6 +118,7 @@ the input, and manifest.json when all of it is there. A file given with
 @_options.errors
 @_options.on_error
 @filter_option("Process")
+@expression_options
 @processor_options
 @_options.max_line_size
 @_options.progress
@@ -126,6 +129,8 @@ def command(
     errors: str | None,
     on_error: OnError,
     filters: dict[str, Any],
+    where: str | None,
+    result: str | None,
     processor: str | None,
     processors: tuple[str, ...],
     workers: int,
@@ -143,6 +148,9 @@ def command(
 
     Several files are read as one. Results have the order of their records.
     """
+    has_expressions = where is not None or result is not None
+    if has_expressions and (processor or processors):
+        raise click.UsageError("--where and --map are instead of --processor")
     cluster = cluster_of(scheduler, local_cluster, blocksize, overwrite, resume, inputs, output)
     if cluster is not None:
         if worker_kind != StreamLimits.worker_kind:
@@ -154,7 +162,7 @@ def command(
             errors=errors,
             on_error=on_error,
             filters=filters,
-            processor=processor,
+            processor=processor_of_expressions(where, result) if has_expressions else processor,
             modules=processors,
             workers=workers,
             buffer_size=buffer_size,
@@ -173,7 +181,9 @@ def command(
             progress=progress,
         ),
         EngineRunner(
-            processor_of(processor, processors),
+            processor_of_expressions(where, result)
+            if has_expressions
+            else processor_of(processor, processors),
             workers=workers,
             worker_kind=worker_kind,
             buffer_size=buffer_size,

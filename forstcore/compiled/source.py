@@ -1,13 +1,12 @@
 """Finding the source of a function, and what its names refer to outside of it."""
 
 from __future__ import annotations
-import __future__
 
 import ast
 import builtins
-import copy
 import functools
 import inspect
+import linecache
 import sys
 import types
 from collections.abc import Callable
@@ -18,8 +17,6 @@ from forstcore.compiled.remarks import Remark, Unsupported
 __all__ = ["MISSING", "FunctionSource"]
 
 MISSING: Any = object()
-
-_FUTURES = __future__.annotations.compiler_flag
 
 
 class FunctionSource:
@@ -68,7 +65,7 @@ class FunctionSource:
             raise Unsupported(None, "the function cannot be found in its source", "use def")
         if is_indented:
             ast.increment_lineno(tree, -1)
-        if not _is_definition(found[0], self.function.__code__):
+        if not _is_loaded(self.function.__code__):
             raise Unsupported(None, "its file has changed since it was loaded", "load it again")
         return found[0]
 
@@ -98,36 +95,31 @@ class FunctionSource:
         return name not in self._closure and name in self.function.__globals__
 
 
-def _is_definition(
-    node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, code: types.CodeType
-) -> bool:
-    """Return whether a function with this code was defined in this way."""
+def _is_loaded(code: types.CodeType) -> bool:
+    """Return whether a file is still the one that a function was loaded from."""
     if any(name.startswith("@") for name in code.co_varnames):
         return True  # A tool has rewritten it, as pytest does for assert.
-    statement: ast.stmt
-    if isinstance(node, ast.Lambda):
-        statement = ast.Expr(node)
-    else:
-        statement = copy.copy(node)
-        statement.decorator_list = []
-    # In a function of its own, for the variables that it takes from functions around it.
-    around = ast.parse(f"def around({', '.join(code.co_freevars)}): pass")
-    assert isinstance(around.body[0], ast.FunctionDef)
-    around.body[0].body = [statement]
-    (outer,) = _functions_in(
-        compile(around, "", "exec", flags=_FUTURES & code.co_flags, dont_inherit=True)
-    )
-    return any(_are_alike(inner, code) for inner in _functions_in(outer))
+    try:
+        found = _codes_in("".join(linecache.getlines(code.co_filename)))
+    except (SyntaxError, ValueError):
+        return False
+    return any(_are_alike(each, code) for each in found)
 
 
-def _functions_in(code: types.CodeType) -> list[types.CodeType]:
-    return [each for each in code.co_consts if isinstance(each, types.CodeType)]
+@functools.lru_cache(maxsize=4)
+def _codes_in(source: str) -> list[types.CodeType]:
+    """Return the code of all functions in a module."""
+    found = [compile(source, "", "exec", dont_inherit=True)]
+    for code in found:
+        found += [each for each in code.co_consts if isinstance(each, types.CodeType)]
+    return found
 
 
 def _are_alike(one: types.CodeType, other: types.CodeType) -> bool:
-    """Return whether two functions do the same, wherever they are."""
+    """Return whether two functions have the same code."""
     return (
         one.co_name == other.co_name
+        and one.co_firstlineno == other.co_firstlineno
         and one.co_code == other.co_code
         and one.co_names == other.co_names
         and one.co_varnames == other.co_varnames

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 from aiohttp import web
 
 from forstcore import RecordStream
@@ -57,10 +60,21 @@ async def list_processors(request: web.Request) -> web.Response:
             "input": each.takes,
             "output": each.gives,
             "doc": each.doc,
+            **_compilation_of(each),
         }
         for _, each in sorted(request.app[REGISTRY].processors.items())
     ]
     return web.json_response({"processors": found})
+
+
+def _compilation_of(processor: Processor) -> dict[str, object]:
+    """Return whether a processor is compiled, and if not, why."""
+    report = processor.compilation_report
+    if report.reason is None:
+        return {"compiled": report.compiled}
+    # Without the directories of the server.
+    reason = replace(report.reason, file=Path(report.reason.file).name)
+    return {"compiled": False, "reason": str(reason)}
 
 
 class ProcessorResource(web.DynamicResource):

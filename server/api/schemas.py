@@ -172,7 +172,14 @@ _SCHEMAS: Json = {
             "input": _TEXT,
             "output": _TEXT,
             "doc": _TEXT,
+            "compiled": {"type": "boolean", "description": "Whether it runs without Python."},
+            "reason": {
+                **_TEXT,
+                "description": "Why its function does not compile: the place, "
+                "what stands there, and what to write instead.",
+            },
         },
+        "reason",
     ),
     "Processors": _object(
         "All processors.", {"processors": {"type": "array", "items": ref("schemas", "Processor")}}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import http.client
 import json
+import re
 import signal
 import sys
 import threading
@@ -261,13 +262,16 @@ def test_what_there_is_is_listed(served: Server) -> None:
     assert status == 200
     listed = {each.pop("name"): each for each in json.loads(body)["processors"]}
     assert sorted(listed) == sorted(REGISTRY)
+    assert re.fullmatch(r"routes\.py:\d+:5: .+", listed["order"].pop("reason"))
     assert listed["order"] == {
         "kind": "typed",
         "async": False,
         "input": "Order",
         "output": "Order",
         "doc": "Pay an order.",
+        "compiled": False,
     }
+    assert listed["same"]["compiled"] is True
     assert listed["reading"]["async"] is True
     status, body = get(served, "/nowhere", "POST")
     assert status == 404
