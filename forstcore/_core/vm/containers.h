@@ -2,7 +2,7 @@
 #ifndef FST_VM_CONTAINERS_H
 #define FST_VM_CONTAINERS_H
 
-#include "mappings.h"
+#include "sets.h"
 #include "sort.h"
 #include "subscripts.h"
 #include "sums.h"
