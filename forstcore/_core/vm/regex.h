@@ -123,6 +123,8 @@ fst_match_at(fst_regex *regex, uint32_t first, fst_bytes at, int *matched)
             regex->counts[op->a] = FST_REGEX_NONE;      /* one less than 0 */
             regex->turns[op->a] = FST_REGEX_NONE;
             op = ops + op->b;
+            if (--fuel < 0)
+                return FST_GIVE_BACK;
             continue;
         case FST_REGEX_UNTIL:
         case FST_REGEX_UNTIL_LAZY:
