@@ -78,6 +78,7 @@ def number_texts(random_: random.Random, count: int) -> list[str]:
         "0x_f",
         "0x",
         "9" * 400,
+        "0" * 5000,
         "1e400",
     ]
     result += [

@@ -124,7 +124,8 @@ fst_datetime_from_timestamp(fst_machine *machine, fst_cell *to, fst_cell *argume
     fst_cell *timestamp = &arguments[0];
     fst_datetime value = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
     int64_t microseconds;
-    double seconds, fraction, rounded;
+    double seconds, rounded;
+    volatile double fraction;       /* rounded, not part of a fused operation */
     FST_TRY(fst_zone_argument(&arguments[1], &value));
     FST_TRY(fst_settle(machine, timestamp));
     if (!value.has_zone || !fst_is_number(timestamp))

@@ -197,7 +197,8 @@ fst_math_copysign(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 FST_COLD fst_status
 fst_math_hypot(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
-    double a, b, square_a, square_b, sum, root, square, missing, correction;
+    double a, b, sum, root, missing, correction;
+    volatile double square_a, square_b, square;     /* rounded, not part of a fused operation */
     FST_TRY(fst_two_reals(machine, arguments, &a, &b));
     a = fabs(a);
     b = fabs(b);

@@ -28,6 +28,9 @@ fst_strip_number(fst_cell *str, const char **start, const char **end)
 
 /* ---------------------------------------------------------------- int() */
 
+/* Python can be told to refuse longer text, even if it is all zeros. */
+enum { FST_INTEGER_TEXT_MOST = 640 };
+
 /* What a character stands for as a digit; 36 if it is none. */
 FST_INLINE int
 fst_digit_of(char character)
@@ -57,6 +60,8 @@ fst_integer_of_text(fst_cell *to, fst_cell *str, int base)
     uint64_t sum = 0;
     int64_t result;
     int beyond = 0, negative;
+    if (str->size > FST_INTEGER_TEXT_MOST)
+        return FST_GIVE_BACK;
     FST_TRY(fst_strip_number(str, &at, &end));
     sign = at;
     negative = at < end && *at == '-';
