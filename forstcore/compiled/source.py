@@ -132,8 +132,16 @@ def _are_alike(one: types.CodeType, other: types.CodeType) -> bool:
 def _are_alike_constants(one: object, other: object) -> bool:
     if isinstance(one, types.CodeType) and isinstance(other, types.CodeType):
         return _are_alike(one, other)
-    # 1, 1.0 and True are equal, and so are 0.0 and -0.0.
-    return type(one) is type(other) and repr(one) == repr(other)
+    return _key_of(one) == _key_of(other)
+
+
+def _key_of(constant: object) -> object:
+    """Return what tells constants apart: 1, 1.0 and True are three, and so are 0.0 and -0.0."""
+    if isinstance(constant, tuple):
+        return tuple, tuple(map(_key_of, constant))
+    if isinstance(constant, frozenset):
+        return frozenset, frozenset(map(_key_of, constant))
+    return type(constant), repr(constant)
 
 
 def plain_function(what: Callable[..., Any]) -> types.FunctionType | None:

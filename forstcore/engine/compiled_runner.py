@@ -27,7 +27,7 @@ class CompiledRunner:
 
     A record that it gives back is processed by the function itself, in its turn. If the next one
     is given back, too, the function processes the following lines in growing groups, and all of
-    the stream if most records have been given back.
+    the stream if more than a quarter of the records have been given back.
 
     Args:
         processor: a processor with a function.
@@ -127,7 +127,8 @@ class CompiledRunner:
         self._tried += processed + given_back
         self._given_back += given_back
         if self._tried >= _WINDOW:
-            if 2 * self._given_back > self._tried:
+            # From about here on, Python alone is faster.
+            if 4 * self._given_back > self._tried:
                 self.never_waits = False
             self._tried //= 2
             self._given_back //= 2

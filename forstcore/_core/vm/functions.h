@@ -2,6 +2,8 @@
 #ifndef FST_VM_FUNCTIONS_H
 #define FST_VM_FUNCTIONS_H
 
+#include "mathematics.h"
+#include "replacements.h"
 #include "run_program.h"
 
 static const fst_function FST_FUNCTIONS[] = {

@@ -3,7 +3,11 @@
 #define FST_VM_OPERATORS_H
 
 #include "opcodes.h"
-#include "pending.h"
+#include "containers.h"
+#include "dates.h"
+#include "numbers.h"
+#include "percent.h"
+#include "str_methods.h"
 
 FST_INLINE int
 fst_is_sequence(const fst_cell *cell)

@@ -2,7 +2,7 @@
 #ifndef FST_VM_RESULTS_H
 #define FST_VM_RESULTS_H
 
-#include "pending.h"
+#include "iterate.h"
 #include "paths.h"
 #include "write.h"
 

@@ -4,7 +4,7 @@
 #ifndef FST_VM_RUN_PROGRAM_H
 #define FST_VM_RUN_PROGRAM_H
 
-#include "pending.h"
+#include "format.h"
 #include "operators.h"
 #include "paths.h"
 #include "program.h"
