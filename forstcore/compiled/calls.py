@@ -100,14 +100,25 @@ class Calls(PatternCalls):
         with self.temporaries():
             slots = _bind(node, shown, parameters, arguments, keywords, skip=first is not None)
             block = self.code.temporary(max(len(slots), 1))
-            for i, slot in enumerate(slots):
-                if i == 0 and first is not None:
-                    self.code.emit("MOVE", block, first)
-                elif slot is None:
-                    self.code.emit("UNSET", block + i)
-                else:
-                    self.into(slot, block + i)
+            if first is not None:
+                self.code.emit("MOVE", block, first)
+            elif name[0] == "." and slots[0] is not None:
+                self.into(slots[0], block)
+                first = block
+            if name[0] == "." and any(map(_may_raise, slots[1:])):
+                with self.arguments_of_method():
+                    self._arguments(slots, block, 1)
+            else:
+                self._arguments(slots, block, 0 if first is None else 1)
             self.code.emit("CALL", to, number, block)
+
+    def _arguments(self, slots: Sequence[ast.expr | None], block: int, start: int) -> None:
+        """Emit the arguments of a call from one of them on."""
+        for i, slot in enumerate(slots[start:], start):
+            if slot is None:
+                self.code.emit("UNSET", block + i)
+            else:
+                self.into(slot, block + i)
 
     # Methods.
 
@@ -154,8 +165,13 @@ class Calls(PatternCalls):
             self.get_declared(node, path, to)
             return
         with self.temporaries():
-            has_default = len(node.args) == 2
-            otherwise = self.value(node.args[1]) if has_default else self.constant(None)
+            if len(node.args) < 2:
+                otherwise = self.constant(None)
+            elif _may_raise(node.args[1]):
+                with self.arguments_of_method():
+                    otherwise = self.value(node.args[1])
+            else:
+                otherwise = self.value(node.args[1])
             self.code.emit("LOAD_OR", to, self.code.path(path), otherwise)
 
     # Functions that are handed over.
@@ -253,3 +269,8 @@ def _bind(
                 raise Unsupported(node, f"a call of {shown} without {name}")
             slots[name] = None
     return [slots[name] for name in names]
+
+
+def _may_raise(argument: ast.expr | None) -> bool:
+    """Whether computing an argument may raise an exception that a function catches."""
+    return not (argument is None or isinstance(argument, ast.Constant | ast.Name))
