@@ -71,4 +71,4 @@ def weblog(event: dict) -> dict | None:  # type: ignore[type-arg]
 
 
 forstcore.processor("weblog")(weblog)
-forstcore.processor("weblog-interpreted")(weblog)
+forstcore.processor("weblog-interpreted", compiled=False)(weblog)
