@@ -154,8 +154,11 @@ class Engine:
                 keep_rejected=keep_rejected,
                 record_filter=filter,
             )
-            has_processes = (processor.worker_kind or worker_kind) == "processes"
-            if has_processes and executor is not None and type(runner) is PythonRunner:
+            # What is compiled needs no processes, unless it is declared to have them.
+            has_processes = processor.worker_kind == "processes" or (
+                (processor.worker_kind, worker_kind, processor.program) == (None, "processes", None)
+            )
+            if has_processes and executor is not None and processor.kind != "native":
                 # Not imported at the top: most streams have no processes.
                 from forstcore.engine.process_runner import ProcessRunner
 
