@@ -8,15 +8,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from forstcore.compiled.assembler import Assembler, Label
+from forstcore.compiled.assembler import Assembler
 from forstcore.compiled.remarks import Remark, Unsupported
 from forstcore.compiled.scope import Origin, Path, Scope
 from forstcore.compiled.source import MISSING, FunctionSource
 from forstcore.compiled.tables import check_constant
 
 __all__ = ["Base", "Changes", "StartAgain"]
-
-_ALL_STATUSES = 0xFFFE  # Bits of all exceptions, see fst_status.
 
 
 class Changes:
@@ -68,23 +66,6 @@ class Base:
     @property
     def source(self) -> FunctionSource:
         return self.scope.source
-
-    @contextmanager
-    def arguments_of_method(self) -> Iterator[None]:
-        """Give records back for which an argument raises: Python looks for the method before it.
-
-        That matters only where the exception would be caught.
-        """
-        if not self.tries:
-            yield
-            return
-        start, behind = self.code.here(), Label()
-        yield
-        stop = self.code.here()
-        self.code.emit("JUMP", behind)
-        self.code.handle(start, stop, self.code.here(), _ALL_STATUSES)
-        self.code.emit("GIVE_BACK")
-        self.code.place(behind)
 
     @contextmanager
     def temporaries(self) -> Iterator[None]:

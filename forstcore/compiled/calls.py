@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from forstcore._core.program import FUNCTIONS
+from forstcore.compiled.assembler import Label
 from forstcore.compiled.base import Changes, StartAgain
 from forstcore.compiled.formats import joined_format
 from forstcore.compiled.pattern_calls import PatternCalls
@@ -106,11 +107,28 @@ class Calls(PatternCalls):
                 self.into(slots[0], block)
                 first = block
             if name[0] == "." and any(map(_may_raise, slots[1:])):
-                with self.arguments_of_method():
-                    self._arguments(slots, block, 1)
-            else:
-                self._arguments(slots, block, 0 if first is None else 1)
+                self._require_method(shown, block)
+            self._arguments(slots, block, 0 if first is None else 1)
             self.code.emit("CALL", to, number, block)
+
+    def _require_method(self, name: str, owner: int) -> None:
+        """Give records back for which an object has no such method.
+
+        Python looks for it before it computes the arguments. That matters only where an exception
+        that one of them raises would be caught.
+        """
+        if not self.tries:
+            return
+        bits = 0
+        for kind, bit in BITS.items():
+            if hasattr(kind, name):
+                bits |= bit
+        behind = Label()
+        has = self.code.temporary()
+        self.code.emit("IS_A", has, owner, bits)
+        self.code.emit("JUMP_IF", has, behind)
+        self.code.emit("GIVE_BACK")
+        self.code.place(behind)
 
     def _arguments(self, slots: Sequence[ast.expr | None], block: int, start: int) -> None:
         """Emit the arguments of a call from one of them on."""
@@ -167,10 +185,10 @@ class Calls(PatternCalls):
         with self.temporaries():
             if len(node.args) < 2:
                 otherwise = self.constant(None)
-            elif _may_raise(node.args[1]):
-                with self.arguments_of_method():
-                    otherwise = self.value(node.args[1])
             else:
+                if self.tries and _may_raise(node.args[1]):
+                    assert isinstance(node.func, ast.Attribute)
+                    self._require_method("get", self.value(node.func.value))
                 otherwise = self.value(node.args[1])
             self.code.emit("LOAD_OR", to, self.code.path(path), otherwise)
 
