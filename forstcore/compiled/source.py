@@ -149,8 +149,8 @@ def plain_function(what: Callable[..., Any]) -> types.FunctionType | None:
 
     A cache in front of it is left out: it changes nothing but the time.
     """
-    if isinstance(what, functools._lru_cache_wrapper):
-        what = what.__wrapped__
+    if hasattr(what, "cache_parameters"):
+        what = inspect.unwrap(what)
     if not isinstance(what, types.FunctionType):
         return None
     # What the standard library's functions do in Python is theirs to change.
