@@ -150,8 +150,9 @@ def plain_function(what: Callable[..., Any]) -> types.FunctionType | None:
     A cache in front of it is left out: it changes nothing but the time.
     """
     if hasattr(what, "cache_parameters"):
-        what = inspect.unwrap(what)
-    if not isinstance(what, types.FunctionType):
+        what = getattr(what, "__wrapped__", what)
+    # What another decorator does is not in the source of the function.
+    if not isinstance(what, types.FunctionType) or hasattr(what, "__wrapped__"):
         return None
     # What the standard library's functions do in Python is theirs to change.
     return None if what.__module__.partition(".")[0] in sys.stdlib_module_names else what

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterator
+from functools import lru_cache, wraps
 from typing import Any
 
 import pytest
@@ -97,6 +97,24 @@ def half(x: int, by: int = 2) -> int:
 @lru_cache(maxsize=100)
 def name_of(x: int) -> str:
     return NAMES[x] if x < len(NAMES) else "more"
+
+
+def shouting(function: Callable[[str], str]) -> Callable[[str], str]:
+    @wraps(function)
+    def shout(text: str) -> str:
+        return function(text) + "!"
+
+    return shout
+
+
+@lru_cache
+@shouting
+def loud(text: str) -> str:
+    return text.upper()
+
+
+def calls_a_decorated_function(record: dict[str, Any]) -> Any:
+    return {"loud": loud(record["kind"])}
 
 
 def helpers(record: dict[str, Any]) -> Any:
@@ -304,6 +322,7 @@ async def waits(record: dict[str, Any]) -> Any:
         (reads_limit, "'limit' is assigned in a function"),
         (recursive, "recursion of recursive"),
         (waits, "async"),
+        (calls_a_decorated_function, "a call of"),
     ],
 )
 def test_what_stands_in_the_way_is_said(function: Any, construct: str) -> None:
