@@ -22,6 +22,8 @@ from forstcore.compiled.type_bits import BITS
 
 __all__ = ["Calls"]
 
+_ATTRIBUTE_ERROR = 5  # The number of this fst_status.
+
 
 class Calls(PatternCalls):
     """Compile calls."""
@@ -106,13 +108,14 @@ class Calls(PatternCalls):
             elif name[0] == "." and slots[0] is not None:
                 self.into(slots[0], block)
                 first = block
-            if name[0] == "." and any(map(_may_raise, slots[1:])):
+            # What has been computed before is a pattern, or an object that is known otherwise.
+            if name[0] == "." and first == block and any(map(_may_raise, slots[1:])):
                 self._require_method(shown, block)
             self._arguments(slots, block, 0 if first is None else 1)
             self.code.emit("CALL", to, number, block)
 
     def _require_method(self, name: str, owner: int) -> None:
-        """Give records back for which an object has no such method.
+        """Raise AttributeError if an object has no such method.
 
         Python looks for it before it computes the arguments. That matters only where an exception
         that one of them raises would be caught.
@@ -125,9 +128,13 @@ class Calls(PatternCalls):
                 bits |= bit
         behind = Label()
         has = self.code.temporary()
-        self.code.emit("IS_A", has, owner, bits)
+        if bits:
+            self.code.emit("IS_A", has, owner, bits)
+        else:
+            # A method of matches and dates: that there is no match is what happens.
+            self.code.emit("IS_NOT", has, owner, self.constant(None))
         self.code.emit("JUMP_IF", has, behind)
-        self.code.emit("GIVE_BACK")
+        self.code.emit("RAISE", _ATTRIBUTE_ERROR)
         self.code.place(behind)
 
     def _arguments(self, slots: Sequence[ast.expr | None], block: int, start: int) -> None:
