@@ -271,7 +271,7 @@ def test_watch_shows_a_table_on_a_terminal(run: Run, start: Start, server: Serve
     [
         (["publish", "nowhere"], 3, b"there is no source 'nowhere'"),
         (["watch", "nowhere"], 3, b"there is no source 'nowhere'"),
-        (["watch", "events", "--filter", "level"], 2, b"'level' is not name=value"),
+        (["watch", "events", "--filter", "level"], 2, b"'level' is neither name=value"),
         (["watch", "events", "--from", "yesterday"], 3, b"from"),
         (["watch", "events", "--processor", "nothing"], 3, b"there is no 'nothing'"),
         (["publish", "events", "--on-error", "fail"], 3, b"line 1"),
