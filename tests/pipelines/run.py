@@ -102,7 +102,7 @@ class Case:
 
 @contextlib.contextmanager
 def served(way: str) -> Iterator[Server]:
-    """Run a server that reads bodies in one way; it must log nothing but its streams and processors."""
+    """Run a server that reads bodies in one way; it logs nothing but streams and processors."""
     with tempfile.TemporaryDirectory() as directory:
         log = Path(directory) / "log"
         server = launch(*_OPTIONS, "--takeover", way, log=log)
