@@ -125,8 +125,8 @@ def test_ctrl_c_leaves_nothing_half(tmp_path: Path) -> None:
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (-signal.SIGINT, b"")
-    assert [path.name for path in out.iterdir() if not path.name.startswith("part-")] == []
     wait_for_end(process.pid)
+    assert [path.name for path in out.iterdir() if not path.name.startswith("part-")] == []
 
 
 @pytest.mark.parametrize(
