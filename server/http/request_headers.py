@@ -88,13 +88,18 @@ def first_line(request: web.Request) -> int:
 def record_filter(request: web.Request) -> Filter | None:
     """Parse `Forst-Filter`, or else the query parameter `filter`: which records to process.
 
+    Both have to be valid, although the header takes precedence.
+
     Raises:
-        ProblemError: 400, it is not a JSON object of filters.
+        ProblemError: 400, one of them is not a JSON object of filters.
     """
     name = wire.FORST_FILTER
-    text = request.headers.get(name) or request.query.get("filter")
-    if not text:
-        return None
+    given = (request.headers.get(name), request.query.get("filter"))
+    filters = [_filter_of(text, name) for text in given if text]
+    return filters[0] if filters else None
+
+
+def _filter_of(text: str, name: str) -> Filter:
     try:
         wanted = json.loads(text)
     except (ValueError, RecursionError) as error:
