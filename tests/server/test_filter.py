@@ -45,3 +45,12 @@ def test_a_bad_filter_names_the_place(server: Server, text: str, reason: str) ->
         request.send_and_end(BODY)
         assert request.read_head() == 400
         assert reason in json.loads(request.read_rest())["detail"]
+
+
+@pytest.mark.parametrize("path", ["/streaming-process", "/large-dataset-stream"])
+def test_a_bad_filter_behind_a_good_one_is_refused(server: Server, path: str) -> None:
+    headers = {"Forst-Filter": FILTER}
+    with RawStream((server.host, server.port), f"{path}?filter=%5B%5D", headers) as request:
+        request.send_and_end(BODY)
+        assert request.read_head() == 400
+        assert "must be a JSON object" in json.loads(request.read_rest())["detail"]
