@@ -19,6 +19,7 @@ from forstcore.compiled.remarks import NotCompiled, Remark, Unsupported
 from forstcore.compiled.scope import Origin, assigned_names
 from forstcore.compiled.source import FunctionSource
 from forstcore.compiled.statements import Statements
+from forstcore.compiled.tables import is_scalar
 from forstcore.compiled.typed import RecordTypes
 
 __all__ = ["Compiled", "NotCompiled", "Remark", "compile_processor"]
@@ -129,9 +130,7 @@ class _Compiler(Statements):
         names = [each.arg for each in (*parameters.posonlyargs, *parameters.args)]
         if not names:
             raise Unsupported(None, "a function without a parameter for the record")
-        function = self.source.function
-        defaults = dict(zip(reversed(names), reversed(function.__defaults__ or ()), strict=False))
-        defaults |= function.__kwdefaults__ or {}
+        defaults = self.source.defaults()
         self.record_name = names[0]
         if names[0] in self.scope.once:
             self.scope.paths[names[0]] = ()
@@ -142,7 +141,7 @@ class _Compiler(Statements):
             self.scope.origins[names[0]] = Origin.RECORD
         for name in (*names[1:], *(each.arg for each in parameters.kwonlyargs)):
             value = defaults.get(name)
-            if not (value is None or type(value) in (bool, int, float, str)):
+            if not is_scalar(value):
                 raise Unsupported(None, f"the default of the parameter {name!r}")
             register = self.scope.registers[name] = self.code.variable()
             self.constant(value, register)

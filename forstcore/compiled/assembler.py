@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from forstcore._core.program import OPCODES, Program
@@ -95,16 +96,6 @@ class Assembler:
         self._code.append((name, operands))
         self._lines.append(self.line)
 
-    def listing(self) -> str:
-        """Return the instructions as text, one a line, for whoever works on the compiler."""
-        return "\n".join(
-            f"{at:4} {self._lines[at]:4} {name} "
-            + " ".join(
-                f"->{each.at}" if isinstance(each, Label) else str(each) for each in operands
-            )
-            for at, (name, operands) in enumerate(self._code)
-        )
-
     def place(self, label: Label) -> None:
         """Let a label be the next instruction."""
         label.at = len(self._code)
@@ -113,6 +104,16 @@ class Assembler:
         label = Label()
         self.place(label)
         return label
+
+    def each(self, iterable: int, body: Callable[[int], None]) -> None:
+        """Emit a loop; `body` emits what is done with an item, of which it gets the register."""
+        iterator, item, end = self.temporary(), self.temporary(), Label()
+        self.emit("ITERATE", iterator, iterable)
+        start = self.here()
+        self.emit("NEXT", item, iterator, end)
+        body(item)
+        self.emit("JUMP", start)
+        self.place(end)
 
     def handle(self, start: Label, end: Label, target: Label, statuses: int) -> None:
         """Let exceptions from `start` to `end` go on at `target`; call it for inner ones first."""

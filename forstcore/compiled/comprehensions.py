@@ -89,22 +89,20 @@ class Comprehensions(Expressions):
         if iterable is None:
             iterable = self.value(generator.iter)
             origin = self.origin_of(generator.iter)
-        iterator, item = self.code.temporary(), self.code.temporary()
-        self.code.emit("ITERATE", iterator, iterable)
-        end = Label()
-        start = self.code.here()
-        self.code.emit("NEXT", item, iterator, end)
-        part = origin.of_parts
-        self.assign(generator.target, item, part)
-        self.note_types(generator.target, generator.iter)
-        for test in generator.ifs:
-            self.jump(test, start, when=False)
-        if at + 1 < len(generators):
-            self._generators(generators, at + 1, None, Origin.OTHER, body)
-        else:
-            body()
-        self.code.emit("JUMP", start)
-        self.code.place(end)
+
+        def process(item: int) -> None:
+            unwanted = Label()
+            self.assign(generator.target, item, origin.of_parts)
+            self.note_types(generator.target, generator.iter)
+            for test in generator.ifs:
+                self.jump(test, unwanted, when=False)
+            if at + 1 < len(generators):
+                self._generators(generators, at + 1, None, Origin.OTHER, body)
+            else:
+                body()
+            self.code.place(unwanted)
+
+        self.code.each(iterable, process)
 
     # Functions.
 
@@ -187,18 +185,8 @@ class Comprehensions(Expressions):
                 self.code.emit("APPEND", items, item)
                 self.code.place(skip)
 
-            self.each(self.value(iterable), add)
+            self.code.each(self.value(iterable), add)
             self.code.emit("MOVE", to, items)
-
-    def each(self, iterable: int, body: Callable[[int], None]) -> None:
-        """Emit a loop; `body` gets the register of the item."""
-        iterator, item, end = self.code.temporary(), self.code.temporary(), Label()
-        self.code.emit("ITERATE", iterator, iterable)
-        start = self.code.here()
-        self.code.emit("NEXT", item, iterator, end)
-        body(item)
-        self.code.emit("JUMP", start)
-        self.code.place(end)
 
     # Keys.
 
@@ -233,7 +221,7 @@ class Comprehensions(Expressions):
                 self.apply(keywords["key"], item, key)
                 self.code.emit("APPEND", block + 1, key)
 
-            self.each(items, add)
+            self.code.each(items, add)
             self.code.emit("MOVE", block, items)
             if "reverse" in keywords:
                 self.into(keywords["reverse"], block + 2)
@@ -273,7 +261,7 @@ class Comprehensions(Expressions):
                 self.code.emit("MOVE", best_key, key)
                 self.code.place(skip)
 
-            self.each(self.value(node.args[0]), compare)
+            self.code.each(self.value(node.args[0]), compare)
             self.code.emit("JUMP_IF", has_one, found)
             if "default" in keywords:
                 self.into(keywords["default"], best)

@@ -13,6 +13,7 @@ from forstcore.compiled.comprehensions import Comprehensions
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.scope import Scope, assigned_names
 from forstcore.compiled.source import FunctionSource
+from forstcore.compiled.tables import is_scalar
 
 __all__ = ["Argument", "Function", "Inlining"]
 
@@ -73,11 +74,7 @@ class Inlining(Comprehensions):
             raise Unsupported(node, f"a call of {name}: {error.construct}") from None
         if isinstance(source.node, ast.AsyncFunctionDef):
             raise Unsupported(node, f"a call of {name}, which is async")
-        parameters = source.node.args
-        names = [each.arg for each in (*parameters.posonlyargs, *parameters.args)]
-        defaults = dict(zip(reversed(names), reversed(function.__defaults__ or ()), strict=False))
-        defaults |= function.__kwdefaults__ or {}
-        return Function(name, source.node, source, None, defaults)
+        return Function(name, source.node, source, None, source.defaults())
 
     def inline(
         self,
@@ -163,7 +160,7 @@ class Inlining(Comprehensions):
                 self._pass(given[name], name, scope)
             elif name in function.defaults:
                 value = function.defaults[name]
-                if not (value is None or type(value) in (bool, int, float, str)):
+                if not is_scalar(value):
                     raise Unsupported(node, f"the default of {name!r} of {function.name}")
                 register = scope.registers[name] = self.code.variable()
                 self.constant(value, register)

@@ -157,7 +157,7 @@ class PatternCalls(Inlining):
                     self.apply(function, match, replacement)
                     self.code.emit("APPEND", replacements, replacement)
 
-            self.each(matches, add)
+            self.code.each(matches, add)
             for i, each in enumerate((string, matches, replacements)):
                 self.code.emit("MOVE", first + i, each)
             self.code.emit("CALL", to, FUNCTIONS["<replace matches>"][0], first)

@@ -9,6 +9,7 @@ from forstcore.compiled.assembler import Label
 from forstcore.compiled.calls import Calls
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.scope import Path
+from forstcore.compiled.tables import is_scalar
 from forstcore.compiled.typed import field_names
 
 __all__ = ["Results"]
@@ -72,13 +73,7 @@ class Results(Calls):
 
     def _write_each(self, value: ast.expr) -> None:
         with self.temporaries():
-            iterator, item, end = self.code.temporary(), self.code.temporary(), Label()
-            self.code.emit("ITERATE", iterator, self.value(value))
-            start = self.code.here()
-            self.code.emit("NEXT", item, iterator, end)
-            self.code.emit("EMIT", item)
-            self.code.emit("JUMP", start)
-            self.code.place(end)
+            self.code.each(self.value(value), lambda item: self.code.emit("EMIT", item))
 
     def _write(self, value: ast.expr) -> None:
         with self.temporaries():
@@ -157,7 +152,7 @@ class Results(Calls):
                 value = given[name]
                 assert value is not None
                 parts += self._parts(value)
-            elif default is None or type(default) in (bool, int, float, str):
+            elif is_scalar(default):
                 parts.append(_text_of(default))
             else:
                 raise Unsupported(node, f"the default of {name!r}")

@@ -72,6 +72,14 @@ class Scope:
             scope = scope.outer
         return scope
 
+    def bind(self, name: str, origin: Origin) -> None:
+        """Take note that a variable has got a value in its register."""
+        self.paths.pop(name, None)
+        self.types.pop(name, None)
+        self.bound.add(name)
+        # Another assignment may have been made on another way here.
+        self.origins[name] = max(origin, self.origins.get(name, Origin.OTHER))
+
 
 def assigned_names(function: ast.AST) -> dict[str, int]:
     """Count how often each local name of a function is assigned, parameters included."""

@@ -91,6 +91,14 @@ class FunctionSource:
         scope = self.function.__globals__
         return scope.get(name, getattr(builtins, name, MISSING))
 
+    def defaults(self) -> dict[str, Any]:
+        """Return the defaults of the parameters."""
+        parameters = self.node.args
+        names = [each.arg for each in (*parameters.posonlyargs, *parameters.args)]
+        values = self.function.__defaults__ or ()
+        found = dict(zip(reversed(names), reversed(values), strict=False))
+        return found | (self.function.__kwdefaults__ or {})
+
     def is_global(self, name: str) -> bool:
         return name not in self._closure and name in self.function.__globals__
 

@@ -12,7 +12,7 @@ from forstcore.compiled.exceptions import RAISED, Exceptions
 from forstcore.compiled.expressions import operator_of
 from forstcore.compiled.matching import leaves
 from forstcore.compiled.remarks import Unsupported
-from forstcore.compiled.scope import Origin
+from forstcore.compiled.scope import Origin, Path
 from forstcore.compiled.tables import MUTATORS
 
 __all__ = ["Statements"]
@@ -107,8 +107,11 @@ class Statements(Exceptions):
     def _do_Assign(self, node: ast.Assign) -> None:
         if isinstance(node.value, ast.GeneratorExp):
             raise Unsupported(node.value, "a generator that is kept", "use a list: [… for … in …]")
-        if len(node.targets) == 1 and self._assign_path(node.targets[0], node.value):
-            return
+        if len(node.targets) == 1:
+            path = self._path_for(node.targets[0], node.value)
+            if path is not None:
+                self.scope.paths[path[0]] = path[1]
+                return
         origin = self.origin_of(node.value)
         target = node.targets[0]
         if len(node.targets) == 1:
@@ -126,12 +129,17 @@ class Statements(Exceptions):
             self.assign(each, register, origin)
 
     def _assign_each(self, targets: list[ast.expr], values: list[ast.expr]) -> None:
-        rest = []
+        # No target has its value before all values have been computed.
+        paths, rest = [], []
         for target, value in zip(targets, values, strict=True):
-            if not self._assign_path(target, value):
-                register = self.code.temporary()
-                self.into(value, register)
-                rest.append((target, register, self.origin_of(value)))
+            path = self._path_for(target, value)
+            if path is not None:
+                paths.append(path)
+                continue
+            register = self.code.temporary()
+            self.into(value, register)
+            rest.append((target, register, self.origin_of(value)))
+        self.scope.paths.update(paths)
         for target, register, origin in rest:
             self.assign(target, register, origin)
 
@@ -146,22 +154,18 @@ class Statements(Exceptions):
         else:
             self.into_new(value, register)
         owner.registers[target.id] = register
-        owner.paths.pop(target.id, None)
-        owner.types.pop(target.id, None)
-        owner.bound.add(target.id)
-        self._set_origin(owner.origins, target.id, origin)
+        owner.bind(target.id, origin)
 
-    def _assign_path(self, target: ast.expr, value: ast.expr) -> bool:
-        """Let a variable that is assigned once be a name for a path; return whether it is."""
+    def _path_for(self, target: ast.expr, value: ast.expr) -> tuple[str, Path] | None:
+        """Return the variable and the path that it is a name for, if it is assigned only here."""
         path = self.path_of(value)
         if path is None or not isinstance(target, ast.Name) or target.id not in self.scope.once:
-            return False
+            return None
         if self.branches > self.scope.branches or target.id in self.scope.registers:
-            return False
+            return None
         if path:
             self.code.emit("REQUIRE", self.code.path(path))
-        self.scope.paths[target.id] = path
-        return True
+        return target.id, path
 
     def assign(self, target: ast.expr, register: int, origin: Origin) -> None:
         match target:
@@ -172,10 +176,7 @@ class Statements(Exceptions):
                 if target.id not in owner.registers:
                     owner.registers[target.id] = self.code.variable()
                 self.code.emit("MOVE", owner.registers[target.id], register)
-                owner.paths.pop(target.id, None)
-                owner.types.pop(target.id, None)
-                owner.bound.add(target.id)
-                self._set_origin(owner.origins, target.id, origin)
+                owner.bind(target.id, origin)
             case ast.Tuple() | ast.List():
                 if any(isinstance(each, ast.Starred) for each in target.elts):
                     self._unpack_starred(target, register)
@@ -224,10 +225,6 @@ class Statements(Exceptions):
                     index = self.constant(i if i < star else i - len(target.elts))
                     self.code.emit("GET_ITEM", part, items, index)
                 self.assign(each, part, Origin.INSIDE)
-
-    def _set_origin(self, origins: dict[str, Origin], name: str, origin: Origin) -> None:
-        # Another assignment may have been made on another way here.
-        origins[name] = max(origin, origins.get(name, Origin.OTHER))
 
     def _do_AnnAssign(self, node: ast.AnnAssign) -> None:
         if node.value is not None:

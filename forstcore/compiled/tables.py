@@ -15,7 +15,7 @@ from typing import Any
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.source import FunctionSource
 
-__all__ = ["MUTATORS", "check_constant", "check_value"]
+__all__ = ["MUTATORS", "check_constant", "check_value", "is_scalar"]
 
 MUTATORS = frozenset(
     [
@@ -116,6 +116,10 @@ def check_constant(source: FunctionSource, node: ast.Name, value: Any) -> None:
         raise Unsupported(node, f"{node.id!r} may change", advice)
 
 
+def is_scalar(value: Any) -> bool:
+    return value is None or type(value) in (bool, int, float, str)
+
+
 def check_value(node: ast.expr, value: Any) -> None:
     """Check that an attribute of a module or class can be a constant.
 
@@ -131,7 +135,7 @@ def _is_immutable(value: Any) -> bool:
         return all(_is_immutable(each) for each in value)
     if isinstance(value, _DATES):
         return _is_known_date(value)
-    return value is None or type(value) in (bool, int, float, str) or _is_pattern(value)
+    return is_scalar(value) or _is_pattern(value)
 
 
 def _is_known_date(value: Any) -> bool:

@@ -15,6 +15,7 @@ from forstcore.compiled.assembler import Label
 from forstcore.compiled.base import Base
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.scope import Path
+from forstcore.compiled.tables import is_scalar
 from forstcore.compiled.type_bits import ABSENT, ANY, BOOL, DICT, FLOAT, INT, LIST, NONE, STR
 
 __all__ = ["RecordTypes", "Typed", "field_names"]
@@ -165,7 +166,7 @@ def _default_of(declared: Any, path: Path) -> Any:
         if declared.default_factory not in (list, dict):
             raise Unsupported(None, f"the default {_at(path)}")
         value = declared.default_factory()
-    if not (value is None or type(value) in (bool, int, float, str) or value in ([], {})):
+    if not (is_scalar(value) or value in ([], {})):
         raise Unsupported(None, f"the default {_at(path)}")
     return value
 
@@ -255,22 +256,20 @@ class Typed(Base):
 
     def _check_each(self, items: int, bits: int, element: RecordTypes | None) -> None:
         """Emit the check of each item of a list, or each value of a dict, if it is one."""
-        end, is_list = Label(), Label()
-        iterator, item = self.code.temporary(), self.code.temporary()
-        test = self.code.temporary()
+        end, is_list, test = Label(), Label(), self.code.temporary()
         self.code.emit("IS_A", test, items, LIST | DICT)
         self.code.emit("JUMP_UNLESS", test, end)
         self.code.emit("IS_A", test, items, DICT)
         self.code.emit("JUMP_UNLESS", test, is_list)
         self.code.emit("VALUES", items, items)
         self.code.place(is_list)
-        self.code.emit("ITERATE", iterator, items)
-        start = self.code.here()
-        self.code.emit("NEXT", item, iterator, end)
-        self.code.emit("EXPECT_VALUE", item, bits)
-        if element is not None:
-            self._check_members(item, element, ())
-        self.code.emit("JUMP", start)
+
+        def check(item: int) -> None:
+            self.code.emit("EXPECT_VALUE", item, bits)
+            if element is not None:
+                self._check_members(item, element, ())
+
+        self.code.each(items, check)
         self.code.place(end)
 
     def _check_members(self, value: int, types: RecordTypes, path: Path) -> None:

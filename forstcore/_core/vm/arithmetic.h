@@ -67,49 +67,44 @@ fst_multiply_integers(int64_t a, int64_t b, int64_t *product)
     return high == 0 && fst_with_sign(low, (a ^ b) < 0, product);
 }
 
+/* The result of an operator: of two integers, which may be too large for one, or else a double. */
+FST_INLINE fst_status
+fst_calculate(fst_cell *to, const fst_cell *left, const fst_cell *right,
+              int (*of_integers)(int64_t, int64_t, int64_t *), double of_doubles)
+{
+    int64_t result;
+    if (!fst_are_integers(left, right)) {
+        *to = fst_float(of_doubles);
+        return FST_DONE;
+    }
+    if (!of_integers(left->integer, right->integer, &result))
+        return FST_GIVE_BACK;
+    *to = fst_int(result);
+    return FST_DONE;
+}
+
 FST_INLINE fst_status
 fst_add(fst_machine *machine, fst_cell *to, fst_cell *left, fst_cell *right)
 {
-    int64_t sum;
     (void)machine;
-    if (!fst_are_integers(left, right)) {
-        *to = fst_float(fst_as_double(left) + fst_as_double(right));
-        return FST_DONE;
-    }
-    if (!fst_add_integers(left->integer, right->integer, &sum))
-        return FST_GIVE_BACK;
-    *to = fst_int(sum);
-    return FST_DONE;
+    return fst_calculate(
+        to, left, right, fst_add_integers, fst_as_double(left) + fst_as_double(right));
 }
 
 FST_INLINE fst_status
 fst_subtract(fst_machine *machine, fst_cell *to, fst_cell *left, fst_cell *right)
 {
-    int64_t difference;
     (void)machine;
-    if (!fst_are_integers(left, right)) {
-        *to = fst_float(fst_as_double(left) - fst_as_double(right));
-        return FST_DONE;
-    }
-    if (!fst_subtract_integers(left->integer, right->integer, &difference))
-        return FST_GIVE_BACK;
-    *to = fst_int(difference);
-    return FST_DONE;
+    return fst_calculate(
+        to, left, right, fst_subtract_integers, fst_as_double(left) - fst_as_double(right));
 }
 
 FST_INLINE fst_status
 fst_times(fst_machine *machine, fst_cell *to, fst_cell *left, fst_cell *right)
 {
-    int64_t product;
     (void)machine;
-    if (!fst_are_integers(left, right)) {
-        *to = fst_float(fst_as_double(left) * fst_as_double(right));
-        return FST_DONE;
-    }
-    if (!fst_multiply_integers(left->integer, right->integer, &product))
-        return FST_GIVE_BACK;
-    *to = fst_int(product);
-    return FST_DONE;
+    return fst_calculate(
+        to, left, right, fst_multiply_integers, fst_as_double(left) * fst_as_double(right));
 }
 
 /* ---------------------------------------------------------------- / */

@@ -55,7 +55,6 @@
     X(POSITIVE, "rr-") \
     X(INVERT, "rr-") \
     X(NOT, "rr-") \
-    X(TRUTH, "rr-") \
     X(EQUAL, "rrr") \
     X(NOT_EQUAL, "rrr") \
     X(LESS, "rrr") \

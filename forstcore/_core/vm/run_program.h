@@ -203,10 +203,6 @@ fst_run_program(fst_machine *machine)
             status = fst_truth(machine, &r[op.b], &result);
             r[op.a] = fst_bool(!result);
             break;
-        case FST_OP_TRUTH:
-            status = fst_truth(machine, &r[op.b], &result);
-            r[op.a] = fst_bool(result);
-            break;
         case FST_OP_EQUAL:
             status = fst_is_equal(machine, &result, &r[op.b], &r[op.c]);
             r[op.a] = fst_bool(result);
