@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from forstcore._core.filter import Filter
 from forstcore._core.lines import end_of_lines
 from forstcore._core.program import Program
-from forstcore._proc import RecordStream
 from forstcore.engine.compiled_batch import CompiledBatch
+from forstcore.engine.line_options import LineOptions
 from forstcore.engine.runners import PythonRunner
 from forstcore.engine.sequencer import Outcome
 from forstcore.processors import Processor
-from forstcore.wire import OnError
 
 __all__ = ["CompiledRunner"]
 
@@ -32,8 +30,7 @@ class CompiledRunner:
     Args:
         processor: a processor with a function.
         program: the compiled function.
-        on_error, max_line_size, keep_rejected: as for `RecordStream`.
-        record_filter: lets records through; None for all.
+        options: how lines are treated.
 
     Thread-safety: may be used from many threads at once, if the function may.
     """
@@ -42,24 +39,11 @@ class CompiledRunner:
         self,
         processor: Processor,
         program: Program,
-        on_error: OnError,
-        max_line_size: int,
-        *,
-        keep_rejected: bool,
-        record_filter: Filter | None = None,
+        options: LineOptions,
     ) -> None:
         self._program = program
-        self._on_error = on_error
-        self._max_line_size = max_line_size
-        self._keep_rejected = keep_rejected
-        self._filter = record_filter
-        self._python = PythonRunner(
-            processor,
-            on_error,
-            max_line_size,
-            keep_rejected=keep_rejected,
-            record_filter=record_filter,
-        )
+        self._options = options
+        self._python = PythonRunner(processor, options)
         self._growth = 3.0
         # Of recent records; threads may overwrite each other's counts, which need not be exact.
         self._tried = 0
@@ -78,17 +62,9 @@ class CompiledRunner:
     ) -> Outcome:
         if not may_wait and not self.never_waits:
             return Outcome(rest=batch, needs_thread=True)
-        stream = RecordStream(
-            on_error=self._on_error,
-            max_line_size=self._max_line_size,
-            first_line=number,
-            filter=self._filter,
-            processor=self._program,
-            growth=self._growth,
-            keep_rejected=self._keep_rejected,
-        )
+        stream = self._options.stream(self._program, number, self._growth)
         work = CompiledBatch(
-            batch, number, max_output, stream, has_error_lines=self._on_error != "skip"
+            batch, number, max_output, stream, has_error_lines=self._options.on_error != "skip"
         )
         piece = len(batch)
         while self.never_waits and not work.has_ended and not is_stopped():

@@ -16,6 +16,7 @@ from forstcore.config import WORKER_KINDS, StreamLimits, WorkerKind
 from forstcore.engine.async_pool import AsyncPool
 from forstcore.engine.backlog import Backlog
 from forstcore.engine.batch_sizer import MAX_BATCH
+from forstcore.engine.line_options import LineOptions
 from forstcore.engine.runner_choice import runner_of
 from forstcore.engine.runners import PythonRunner
 from forstcore.engine.sequencer import Outcome
@@ -130,16 +131,11 @@ class Engine:
             buffer_size if processor.is_async else workers + 1,
             as_completed=order == "completion",
         )
+        options = LineOptions(on_error, max_line_size, keep_rejected, filter)
         self._pool: _Pool
         if processor.is_async:
             self._pool = AsyncPool(
-                PythonRunner(
-                    processor,
-                    on_error,
-                    max_line_size,
-                    keep_rejected=keep_rejected,
-                    record_filter=filter,
-                ),
+                PythonRunner(processor, options),
                 processor.function,
                 self._backlog,
                 workers,
@@ -147,30 +143,8 @@ class Engine:
                 self._break,
             )
         else:
-            runner = runner_of(
-                processor,
-                on_error,
-                max_line_size,
-                keep_rejected=keep_rejected,
-                record_filter=filter,
-            )
-            # What is compiled needs no processes, unless it is declared to have them.
-            has_processes = processor.worker_kind == "processes" or (
-                (processor.worker_kind, worker_kind, processor.program) == (None, "processes", None)
-            )
-            if has_processes and executor is not None and processor.kind != "native":
-                # Not imported at the top: most streams have no processes.
-                from forstcore.engine.process_runner import ProcessRunner
-
-                runner = ProcessRunner(
-                    processor,
-                    on_error,
-                    max_line_size,
-                    keep_rejected=keep_rejected,
-                    record_filter=filter,
-                )
             self._pool = ThreadPool(
-                runner,
+                runner_of(processor, options, worker_kind, may_have_processes=executor is not None),
                 self._backlog,
                 executor,
                 self._wake,

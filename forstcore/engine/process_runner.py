@@ -8,16 +8,15 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from forstcore._core.filter import Filter
 from forstcore._core.rejected import RejectedLines
 from forstcore.engine.failure_log import CollectedFailures, FailureLog
+from forstcore.engine.line_options import LineOptions
 from forstcore.engine.process_pool import open_pool
 from forstcore.engine.runners import PythonRunner
 from forstcore.engine.sequencer import Outcome
 from forstcore.engine.worker_process import ChangedError, DeadWorkerError, StoppedError
 from forstcore.errors import ForstError, RecordError
 from forstcore.processors import Processor
-from forstcore.wire import OnError
 
 __all__ = ["ProcessRunner", "WorkerError"]
 
@@ -37,8 +36,7 @@ class ProcessRunner:
 
     Args:
         processor: a processor that decodes its records and is not async.
-        on_error, max_line_size, keep_rejected: as for `RecordStream`.
-        record_filter: lets records through; None for all.
+        options: how lines are treated.
 
     Raises:
         TypeError: the processor cannot be found by other processes.
@@ -49,34 +47,20 @@ class ProcessRunner:
 
     never_waits = False
 
-    def __init__(
-        self,
-        processor: Processor,
-        on_error: OnError,
-        max_line_size: int,
-        *,
-        keep_rejected: bool,
-        record_filter: Filter | None = None,
-    ) -> None:
+    def __init__(self, processor: Processor, options: LineOptions) -> None:
         if os.name != "posix":
             raise ValueError("worker_kind must be threads on this system")
         self._options = {
-            "on_error": on_error,
-            "max_line_size": max_line_size,
-            "keep_rejected": keep_rejected,
+            "on_error": options.on_error,
+            "max_line_size": options.max_line_size,
+            "keep_rejected": options.keep_rejected,
         }
-        self._filters = None if record_filter is None else dict(record_filter.source)
+        wanted = options.record_filter
+        self._filters = None if wanted is None else dict(wanted.source)
         self._failures = FailureLog(processor.name)
         self._name = processor.name
         # Used when the file of the processor has changed, which other processes would load.
-        self._here = PythonRunner(
-            processor,
-            on_error,
-            max_line_size,
-            keep_rejected=keep_rejected,
-            record_filter=record_filter,
-            failures=self._failures,
-        )
+        self._here = PythonRunner(processor, options, self._failures)
         self._is_here = False
         self._pool = open_pool(processor)
 

@@ -2,44 +2,41 @@
 
 from __future__ import annotations
 
-from forstcore._core.filter import Filter
+from forstcore.config import WorkerKind
 from forstcore.engine.compiled_runner import CompiledRunner
+from forstcore.engine.line_options import LineOptions
 from forstcore.engine.runners import BatchRunner, NativeRunner, PythonRunner
 from forstcore.processors import Processor
-from forstcore.wire import OnError
 
 __all__ = ["runner_of"]
 
 
 def runner_of(
     processor: Processor,
-    on_error: OnError,
-    max_line_size: int,
+    options: LineOptions,
+    worker_kind: WorkerKind | None = None,
     *,
-    keep_rejected: bool,
-    record_filter: Filter | None = None,
+    may_have_processes: bool = False,
 ) -> BatchRunner:
     """Return the runner for one stream.
 
     Args:
         processor: the processor, which is not async.
-        on_error, max_line_size, keep_rejected: as for `RecordStream`.
-        record_filter: lets records through; None for all.
+        options: how lines are treated.
+        worker_kind: what its workers are, if it does not declare that itself.
+        may_have_processes: whether workers may be processes at all.
     """
-    if processor.kind != "native" and processor.program is not None:
-        return CompiledRunner(
-            processor,
-            processor.program,
-            on_error,
-            max_line_size,
-            keep_rejected=keep_rejected,
-            record_filter=record_filter,
-        )
-    kind = NativeRunner if processor.kind == "native" else PythonRunner
-    return kind(
-        processor,
-        on_error,
-        max_line_size,
-        keep_rejected=keep_rejected,
-        record_filter=record_filter,
+    if processor.kind == "native":
+        return NativeRunner(processor, options)
+    # What is compiled needs no processes, unless it is declared to have them.
+    has_processes = processor.worker_kind == "processes" or (
+        (processor.worker_kind, worker_kind, processor.program) == (None, "processes", None)
     )
+    if has_processes and may_have_processes:
+        # Not imported at the top: most streams have no processes.
+        from forstcore.engine.process_runner import ProcessRunner
+
+        return ProcessRunner(processor, options)
+    if processor.program is not None:
+        return CompiledRunner(processor, processor.program, options)
+    return PythonRunner(processor, options)

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from forstcore._core.filter import Filter
 from forstcore._core.lines import end_of_lines
 from forstcore._core.rejected import RejectedLines
 from forstcore._core.selection import LineSelector
 from forstcore._io.line_reader import LineReader, error_line, failure_of
-from forstcore._proc import RecordStream
 from forstcore.engine.batch_progress import BatchProgress
 from forstcore.engine.failure_log import FailureLog, Failures
+from forstcore.engine.line_options import LineOptions
 from forstcore.engine.sequencer import Outcome
 from forstcore.errors import RecordError
 from forstcore.processors import Processor
-from forstcore.wire import OnError
 
 __all__ = ["BatchRunner", "NativeRunner", "PythonRunner"]
 
@@ -65,28 +63,16 @@ class NativeRunner:
 
     Args:
         processor: a native processor, or the built-in one.
-        on_error, max_line_size, keep_rejected: as for `RecordStream`.
-        record_filter: lets records through; None for all.
+        options: how lines are treated.
 
     Thread-safety: may be used from many threads at once.
     """
 
     never_waits = True
 
-    def __init__(
-        self,
-        processor: Processor,
-        on_error: OnError,
-        max_line_size: int,
-        *,
-        keep_rejected: bool,
-        record_filter: Filter | None = None,
-    ) -> None:
+    def __init__(self, processor: Processor, options: LineOptions) -> None:
         self._processor = processor.function
-        self._on_error = on_error
-        self._max_line_size = max_line_size
-        self._keep_rejected = keep_rejected
-        self._filter = record_filter
+        self._options = options
         self._growth = 3.0
 
     def run(
@@ -101,15 +87,7 @@ class NativeRunner:
         del may_wait  # It never does.
         if is_stopped():
             return Outcome()
-        stream = RecordStream(
-            on_error=self._on_error,
-            max_line_size=self._max_line_size,
-            first_line=number,
-            filter=self._filter,
-            processor=self._processor,
-            growth=self._growth,
-            keep_rejected=self._keep_rejected,
-        )
+        stream = self._options.stream(self._processor, number, self._growth)
         output = stream.feed_part(batch, max_output)
         taken = stream.taken
         rejected = stream.take_rejected()
@@ -143,8 +121,7 @@ class PythonRunner:
 
     Args:
         processor: a processor that decodes its records.
-        on_error, max_line_size, keep_rejected: as for `RecordStream`.
-        record_filter: lets records through; None for all.
+        options: how lines are treated.
         failures: takes the exceptions of the function; None to log them.
 
     Thread-safety: may be used from many threads at once, if the function may.
@@ -155,23 +132,19 @@ class PythonRunner:
     def __init__(
         self,
         processor: Processor,
-        on_error: OnError,
-        max_line_size: int,
-        *,
-        keep_rejected: bool,
-        record_filter: Filter | None = None,
+        options: LineOptions,
         failures: Failures | None = None,
     ) -> None:
         assert processor.decode is not None
         self._function = processor.function
-        self._reader = LineReader(processor.decode, max_line_size)
+        self._options = options
+        self._reader = LineReader(processor.decode, options.max_line_size)
         self._group_reader = processor.group_reader
-        self._on_error = on_error
-        self._max_line_size = max_line_size
-        self._keep_rejected = keep_rejected
         self._selector: LineSelector | None = None
-        if record_filter is not None:
-            self._selector = LineSelector(record_filter, max_line_size=max_line_size)
+        if options.record_filter is not None:
+            self._selector = LineSelector(
+                options.record_filter, max_line_size=options.max_line_size
+            )
         self._failures = failures or FailureLog(processor.name)
 
     def run(
@@ -188,7 +161,7 @@ class PythonRunner:
         batch = progress.batch
         read_group = None
         if self._group_reader is not None and batch.find(b"\n") + 1 < len(batch):
-            read_group = self._group_reader(self._max_line_size)
+            read_group = self._group_reader(self._options.max_line_size)
         if read_group is None:
             self._process_one_by_one(progress, len(batch))
             return progress.finish()
@@ -267,15 +240,16 @@ class PythonRunner:
         """
         errors = outcome.errors or {}
         outcome.errors = {**errors, error.code: errors.get(error.code, 0) + 1}
-        if self._keep_rejected:
+        on_error = self._options.on_error
+        if self._options.keep_rejected:
             if outcome.rejected is None:
                 outcome.rejected = RejectedLines()
-            raw = line[: self._max_line_size]
-            place = 0 if self._on_error == "skip" else before + 1
+            raw = line[: self._options.max_line_size]
+            place = 0 if on_error == "skip" else before + 1
             outcome.rejected.add(error.line, error.offset, error.code, error.message, raw, place)
-        if self._on_error == "skip":
+        if on_error == "skip":
             return b""
-        if self._on_error == "fail":
+        if on_error == "fail":
             outcome.failure = error
         return error_line(error)
 

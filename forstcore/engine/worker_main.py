@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from forstcore._core.filter import Filter
 from forstcore.engine.failure_log import CollectedFailures
 from forstcore.engine.function_reference import FunctionReference
+from forstcore.engine.line_options import LineOptions
 from forstcore.engine.runners import PythonRunner
 from forstcore.engine.worker_channel import Channel, SharedMemory
 from forstcore.errors import LoadError
@@ -124,11 +125,9 @@ def _serve(
         size, (number, max_output, deadly, options, filters) = channel.receive()
         calls = 0
         failures = CollectedFailures()
+        record_filter = None if filters is None else Filter(filters)
         runner = PythonRunner(
-            processor,
-            **options,
-            record_filter=None if filters is None else Filter(filters),
-            failures=failures,
+            processor, LineOptions(**options, record_filter=record_filter), failures
         )
         outcome = runner.run(source.read(size), number, is_stopped, max_output)
         failure, rejected = outcome.failure, outcome.rejected

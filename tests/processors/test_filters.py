@@ -14,6 +14,7 @@ import pytest
 from forstcore import Filter, StreamingRecord
 from forstcore._core.selection import LineSelector
 from forstcore._proc import PASS_ON
+from forstcore.engine.line_options import LineOptions
 from forstcore.engine.runner_choice import runner_of
 from forstcore.engine.runners import PythonRunner
 from forstcore.processors import as_processor
@@ -104,7 +105,7 @@ def expected(name: str, on_error: OnError) -> tuple[list[bytes], int]:
     processor = as_processor(
         PROCESSORS[{"async": "dict", "async generator": "generator"}.get(name, name)]
     )
-    runner = runner_of(processor, on_error, MOST, keep_rejected=False)
+    runner = runner_of(processor, LineOptions(on_error, MOST, keep_rejected=False))
     results = []
     filtered = 0
     for number, line in enumerate(LINES, 1):
@@ -151,9 +152,8 @@ def test_results_are_those_of_matching_records(
 @pytest.mark.parametrize("name", ["dict", "native", "generator"])
 def test_counts_are_right_wherever_a_batch_pauses(name: str) -> None:
     batch = INPUT + b"\n"
-    runner = runner_of(
-        as_processor(PROCESSORS[name]), "emit", MOST, keep_rejected=True, record_filter=WANTED
-    )
+    options = LineOptions("emit", MOST, keep_rejected=True, record_filter=WANTED)
+    runner = runner_of(as_processor(PROCESSORS[name]), options)
     whole = runner.run(batch, 1, lambda: False, 1 << 30)
     assert whole.rest == b""
     for most in (1, 100, 3000):
@@ -173,9 +173,8 @@ def test_counts_are_right_wherever_a_batch_pauses(name: str) -> None:
 def test_what_is_behind_a_failure_does_not_count() -> None:
     batch = b'{"kind":"c"}\n{"kind":"a"}\njunk\n{"kind":"c"}\n{"kind":"a"}\n'
     for processor in (same, PASS_ON):
-        runner = runner_of(
-            as_processor(processor), "fail", MOST, keep_rejected=False, record_filter=WANTED
-        )
+        options = LineOptions("fail", MOST, keep_rejected=False, record_filter=WANTED)
+        runner = runner_of(as_processor(processor), options)
         outcome = runner.run(batch, 1, lambda: False, 1 << 30)
         assert outcome.failure is not None
         assert (outcome.failure.line, outcome.records, outcome.filtered) == (3, 2, 1)
@@ -189,9 +188,9 @@ def test_no_object_is_made_of_other_records() -> None:
         return dict(json.loads(line))
 
     processor = dataclasses.replace(as_processor(same), decode=decode, group_reader=None)
-    runner = PythonRunner(
-        processor, "skip", MOST, keep_rejected=False, record_filter=Filter({"kind": "a"})
-    )
+    wanted = Filter({"kind": "a"})
+    options = LineOptions("skip", MOST, keep_rejected=False, record_filter=wanted)
+    runner = PythonRunner(processor, options)
     outcome = runner.run(b'{"kind":"c"}\n{"kind":"a"}\n' * 5, 1, lambda: False, 1 << 30)
     assert read == [b'{"kind":"a"}'] * 5
     assert (outcome.records, outcome.filtered, outcome.results) == (10, 5, 5)

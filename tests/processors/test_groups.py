@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from forstcore.engine.line_options import LineOptions
 from forstcore.engine.runners import PythonRunner
 from forstcore.engine.sequencer import Outcome
 from forstcore.processors import as_processor
@@ -26,7 +27,7 @@ MOST = 500  # Bytes of the longest line.
 
 
 def runner(function: Callable[..., Any], on_error: OnError = "emit") -> PythonRunner:
-    return PythonRunner(as_processor(function), on_error, MOST, keep_rejected=True)
+    return PythonRunner(as_processor(function), LineOptions(on_error, MOST, keep_rejected=True))
 
 
 def run(runner: PythonRunner, lines: bytes, number: int = 1, most: int = 1 << 30) -> list[Outcome]:
