@@ -12,6 +12,7 @@ import pytest
 import forstcore
 from forstcore import Filter
 from forstcore.engine.compiled_runner import CompiledRunner
+from forstcore.engine.line_options import LineOptions
 from forstcore.engine.runners import BatchRunner, PythonRunner
 from forstcore.engine.sequencer import Outcome
 from forstcore.processors import Processor, as_processor
@@ -55,14 +56,17 @@ PATTERNS = {
 
 
 def runner_for(
-    kind: type, function: Callable[..., Any], on_error: OnError = "emit", **options: Any
+    kind: type[BatchRunner],
+    function: Callable[..., Any],
+    on_error: OnError = "emit",
+    record_filter: Filter | None = None,
 ) -> Any:
     processor = as_processor(function)
-    arguments: list[object] = [processor, on_error, MOST]
+    options = LineOptions(on_error, MOST, keep_rejected=True, record_filter=record_filter)
     if kind is CompiledRunner:
         assert processor.program is not None
-        arguments.insert(1, processor.program)
-    return kind(*arguments, keep_rejected=True, **options)
+        return CompiledRunner(processor, processor.program, options)
+    return PythonRunner(processor, options)
 
 
 def parts_of(
