@@ -159,7 +159,12 @@ class Expressions(Typed):
 
     def _into_NamedExpr(self, node: ast.NamedExpr, to: int) -> None:
         self.into(node.value, to)
+        owner = self.scope.owner(node.target.id)
+        was_bound = owner is not None and node.target.id in owner.bound
         self.assign(node.target, to, self.origin_of(node.value))
+        if owner is not None and not was_bound:
+            # Not every way through an expression comes here.
+            owner.bound.discard(node.target.id)
 
     def _into_Attribute(self, node: ast.Attribute, to: int) -> None:
         if not self.load_member(node, to):

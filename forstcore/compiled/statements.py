@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from typing import Any
 
 from forstcore._core.program import FUNCTIONS
@@ -328,41 +329,35 @@ class Statements(Exceptions):
         iterable = self.value(node.iter)
         iterator, item = self.code.variable(), self.code.temporary()
         self.code.emit("ITERATE", iterator, iterable)
-        end, out = Label(), Label()
-        start = self.code.here()
-        before = set(self.scope.bound)
-        self.code.emit("NEXT", item, iterator, end)
-        part = origin.of_parts
-        self.assign(node.target, item, part)
-        self.note_types(node.target, node.iter)
-        self._loop_body(node.body, start, out)
-        self.code.emit("JUMP", start)
-        self.code.place(end)
-        self.scope.bound = before
-        self.branch(node.orelse)
-        self.code.place(out)
-        self.scope.bound = before
+
+        def begin(end: Label) -> None:
+            self.code.emit("NEXT", item, iterator, end)
+            self.assign(node.target, item, origin.of_parts)
+            self.note_types(node.target, node.iter)
+
+        self._run_loop(node, begin)
 
     def _do_While(self, node: ast.While) -> None:
+        self._run_loop(node, lambda end: self.jump(node.test, end, when=False))
+
+    def _run_loop(self, node: ast.For | ast.While, begin: Callable[[Label], None]) -> None:
+        """Emit a loop; `begin` emits what begins each turn, or jumps to the end of the loop."""
         end, out = Label(), Label()
         start = self.code.here()
+        # Neither the body nor what is behind `else` may have run when the loop is over.
         before = set(self.scope.bound)
-        self.jump(node.test, end, when=False)
-        self._loop_body(node.body, start, out)
+        begin(end)
+        self._loops.append((start, out))
+        try:
+            self.branch(node.body)
+        finally:
+            self._loops.pop()
         self.code.emit("JUMP", start)
         self.code.place(end)
-        self.scope.bound = before
+        self.scope.bound = set(before)
         self.branch(node.orelse)
         self.code.place(out)
         self.scope.bound = before
-
-    def _loop_body(self, statements: list[ast.stmt], start: Label, out: Label) -> None:
-        # A variable that the body assigns may have no value, or another origin, when it begins.
-        self._loops.append((start, out))
-        try:
-            self.branch(statements)
-        finally:
-            self._loops.pop()
 
     def _do_Break(self, node: ast.Break) -> None:
         self.code.emit("JUMP", self._loops[-1][1])

@@ -235,6 +235,21 @@ def may_be_unbound(record: dict[str, Any]) -> Any:
     return {"late": late}
 
 
+def may_be_unbound_behind_a_loop(record: dict[str, Any]) -> Any:
+    for x in record["xs"]:
+        if x == 19:
+            break
+    else:
+        none = None
+    return {"none": none is None}
+
+
+def may_be_unbound_in_an_expression(record: dict[str, Any]) -> Any:
+    if record["n"] > 4 and (late := record["kind"]) == "c":
+        return None
+    return {"late": late is None}
+
+
 def logs_rare_records(record: dict[str, Any]) -> Any:
     if record["n"] == 9:
         print(end="")
@@ -259,6 +274,8 @@ FUNCTIONS = [
     (shadows, 0),
     (walrus, 0),
     (may_be_unbound, 5),
+    (may_be_unbound_behind_a_loop, 1),
+    (may_be_unbound_in_an_expression, 5),
     (logs_rare_records, 1),
 ]
 
