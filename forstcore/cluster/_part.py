@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from distributed import get_worker
@@ -19,16 +20,13 @@ from forstcore.cluster._errors_file import ErrorsFile
 from forstcore.cluster._manifest import FailedLine, Part
 from forstcore.cluster._output_directory import OutputDirectory
 from forstcore.cluster._packed_processor import PackedProcessor
+from forstcore.cluster._running_tasks import CancelledTaskError, is_ended, running
 from forstcore.engine import Engine
 from forstcore.errors import ClusterError, RecordError
 from forstcore.processors import Processor
 from forstcore.wire import OnError
 
 __all__ = ["RunConfig", "count_block", "make_part", "report_of"]
-
-
-class CancelledTaskError(Exception):
-    """The Dask task was cancelled: its results are no longer needed."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +43,7 @@ class RunConfig:
         collect_errors: whether rejected lines are written to error files.
         width: digits of the number in the name of a part.
         version: version of forstcore on the client.
+        run: a name of the run that no other has.
     """
 
     system: Any
@@ -59,6 +58,7 @@ class RunConfig:
     collect_errors: bool
     width: int
     version: str = VERSION
+    run: str = field(default_factory=lambda: secrets.token_hex(8))
 
     def file_of(self, kind: str, block: Block) -> str:
         """Return the name of a block's file."""
@@ -82,6 +82,7 @@ def make_part(block: Block, config: RunConfig) -> Part | FailedLine:
         The manifest entry of the part; or the invalid line that ends the run, without a part.
 
     Raises:
+        CancelledTaskError: the part is no longer needed.
         ClusterError: this worker has another version of forstcore.
         LoadError: the processor cannot be loaded here.
         OSError: a file cannot be read or written.
@@ -90,7 +91,8 @@ def make_part(block: Block, config: RunConfig) -> Part | FailedLine:
         raise ClusterError(f"this worker has forstcore {VERSION}, not {config.version}")
     processor = config.packed.unpack()
     try:
-        return asyncio.run(_process(block, config, processor))
+        with running(config.run):
+            return asyncio.run(_process(block, config, processor))
     except (KeyboardInterrupt, SystemExit) as error:
         # Dask would wait forever for a task that raises one of these.
         raise ClusterError(f"the processor raised {type(error).__name__}") from None
@@ -108,7 +110,7 @@ async def _process(block: Block, config: RunConfig, processor: Processor) -> Par
 
     A processor that is not async runs in this thread: Dask starts one thread for each core.
     """
-    is_cancelled = _cancellation_of_this_task()
+    is_cancelled = _cancellation_of_this_task(config.run)
     engine = Engine(
         processor,
         None,
@@ -136,6 +138,8 @@ async def _process(block: Block, config: RunConfig, processor: Processor) -> Par
                 errors.write(rejected)
             out.write(chunk)
             digest.update(chunk)
+        if is_cancelled():
+            raise CancelledTaskError
         part: Part = {
             "part": name,
             "file": block.file.name,
@@ -167,16 +171,17 @@ async def _read(pieces: Iterator[bytes], *, in_thread: bool) -> AsyncGenerator[b
             yield piece
 
 
-def _cancellation_of_this_task() -> Callable[[], bool]:
-    """Return a function that returns whether the Dask task of this thread was cancelled."""
+def _cancellation_of_this_task(run: str) -> Callable[[], bool]:
+    """Return a function that returns whether the run, or the Dask task of this thread, has been
+    cancelled."""
     try:
         worker = get_worker()
         key = worker.get_current_task()
     except (ValueError, KeyError):
-        return lambda: False
+        return lambda: is_ended(run)
 
     def is_cancelled() -> bool:
         task = worker.state.tasks.get(key)
-        return task is None or task.state == "cancelled"
+        return task is None or task.state == "cancelled" or is_ended(run)
 
     return is_cancelled

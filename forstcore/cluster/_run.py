@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from distributed import Client, as_completed
 
@@ -14,9 +15,12 @@ from forstcore.cluster._blocks import Block, numbered
 from forstcore.cluster._manifest import FailedLine, Part
 from forstcore.cluster._packed_processor import PackedProcessor
 from forstcore.cluster._part import RunConfig, count_block, make_part
+from forstcore.cluster._running_tasks import end_tasks
 from forstcore.errors import ClusterError, ForstError, RecordError
 
-__all__ = ["check_workers", "run", "with_numbers"]
+__all__ = ["check_workers", "end_run", "run", "with_numbers"]
+
+_END_TIMEOUT_S: Final = 10.0
 
 
 def check_workers(client: Client, packed: PackedProcessor) -> None:
@@ -109,6 +113,22 @@ def run(
     if failed is not None:
         raise _at_its_place(*failed, parts)
     return [parts[block.number] for block in blocks]
+
+
+def end_run(client: Client, config: RunConfig) -> None:
+    """End the cancelled tasks of a run, which could still write to the destination.
+
+    Waits at most 10 s: a processor may take long for a record, and a worker may be unreachable.
+    """
+
+    def ask() -> None:
+        with suppress(Exception):
+            client.run(end_tasks, config.run, _END_TIMEOUT_S, on_error="ignore")
+
+    # The client itself would wait forever for a worker that does not answer.
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(_END_TIMEOUT_S)
 
 
 class _Tasks:

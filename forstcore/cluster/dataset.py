@@ -22,7 +22,7 @@ from forstcore.cluster._manifest import Manifest, ManifestInput, Part, manifest_
 from forstcore.cluster._output_directory import MANIFEST, OutputDirectory, output_directory_at
 from forstcore.cluster._packed_processor import PackedProcessor, pack_processor
 from forstcore.cluster._part import RunConfig, report_of
-from forstcore.cluster._run import check_workers, run, with_numbers
+from forstcore.cluster._run import check_workers, end_run, run, with_numbers
 from forstcore.cluster.local import local_cluster
 from forstcore.config import DEFAULT_BLOCKSIZE, StreamLimits
 from forstcore.errors import ClusterError
@@ -149,6 +149,9 @@ def process_dataset(
                 remove(output, existing)
             output.prepare()
             parts = run(cluster, config, blocks, done, retries, on_part or _ignore)
+        except BaseException:
+            end_run(cluster, config)
+            raise
         finally:
             output.sweep()
     _check_parts(output, parts)

@@ -75,7 +75,8 @@ class Engine:
             never see them.
         keep_rejected: whether `take_rejected` returns lines that gave an error.
         is_cancelled: whether the results are no longer needed; checked before each record of
-            a processor that is not async. What is yielded afterwards is incomplete.
+            a processor that is not async. What is yielded afterwards is incomplete, and ends
+            early.
 
     Attributes:
         lines: input lines whose results have all been yielded, blank ones included.
@@ -132,6 +133,7 @@ class Engine:
             as_completed=order == "completion",
         )
         options = LineOptions(on_error, max_line_size, keep_rejected, filter)
+        self._is_cancelled = is_cancelled
         self._pool: _Pool
         if processor.is_async:
             self._pool = AsyncPool(
@@ -274,6 +276,9 @@ class Engine:
                 elif self._broken is not None:
                     raise self._broken
                 elif self.failed or (self._input_ended and self._backlog.is_empty):
+                    break
+                elif self._is_cancelled is not None and self._is_cancelled():
+                    # Batches end without progress from now on: nothing would wake this task.
                     break
                 else:
                     await self._changed()

@@ -290,6 +290,34 @@ def failing_after(number: int, out: str = "") -> Any:
     return fail
 
 
+def test_a_run_that_fails_waits_for_its_tasks(process: Process, tmp_path: Path) -> None:
+    """Else a part could appear in the dataset of the next run."""
+    (tmp_path / "a").write_bytes(record(0) + record(1))
+    signs = tmp_path / "signs"
+    signs.mkdir()
+
+    def processor(record: dict[str, Any], signs: str = str(signs)) -> dict[str, Any]:
+        def wait_for(name: str) -> None:
+            deadline = time.monotonic() + 60
+            while not Path(signs, name).exists() and time.monotonic() < deadline:
+                time.sleep(0.01)
+
+        if record["id"] == "0":
+            wait_for("one runs")
+            Path(signs, "zero fails").touch()
+            raise BaseException("broken")
+        Path(signs, "one runs").touch()
+        wait_for("zero fails")
+        time.sleep(1)
+        Path(signs, "one ends").touch()
+        return record
+
+    with pytest.raises(forstcore.ClusterError):
+        process(tmp_path / "a", processor=processor, blocksize=len(record(0)), retries=0)
+    assert (signs / "one ends").exists()
+    assert not list((tmp_path / "out").glob("part-*"))
+
+
 def test_a_run_that_broke_off_can_be_replaced(process: Process, tmp_path: Path) -> None:
     """Every file has a report as soon as it exists."""
     (tmp_path / "a").write_bytes(b"".join(map(record, range(100))) + b'{"id":1}\n')

@@ -30,6 +30,40 @@ from tests.processors.engines import (
     until,
 )
 
+# Cancelled streams.
+
+
+@pytest.mark.parametrize("is_compiled", [True, False])
+def test_a_cancelled_stream_ends(*, is_compiled: bool) -> None:
+    """Wherever it is then: the check that sees it first may be any of those between records."""
+
+    def same(record: dict[str, Any]) -> dict[str, Any]:
+        return record
+
+    async def run(checks: int) -> tuple[int, int]:
+        calls = iter(range(1 << 20))
+
+        def is_cancelled() -> bool:
+            return next(calls) >= checks
+
+        processor = as_processor(forstcore.processor("same", compiled=is_compiled)(same))
+        engine = Engine(processor, None, is_cancelled=is_cancelled)
+        pieces = [numbered(20)] * 5
+        output = await asyncio.wait_for(collect(engine, source_of(pieces)), 30)
+        return len(ids(output)), next(calls)
+
+    checks = 0
+    lengths: list[int] = []
+    while True:
+        length, calls = asyncio.run(run(checks))
+        lengths.append(length)
+        if calls < checks:
+            break
+        checks += 1
+    assert lengths[0] == 0
+    assert lengths[-1] == 100
+
+
 # Calls and records at once.
 
 
