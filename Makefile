@@ -50,6 +50,7 @@ bench: .venv/dev ## run short versions of all benchmarks, with the peers that ar
 	$(BIN)/python -m benchmarks.core
 	$(BIN)/python -m benchmarks.server --kinds weblog 110 --repetitions 2
 	$(BIN)/python -m benchmarks.compiled --records 100000 --repeat 2
+	$(BIN)/python -m benchmarks.compiled.http --records 400000 --repeat 2
 	$(BIN)/python -m benchmarks.processors --repeat 2
 	$(BIN)/python -m benchmarks.native --repeat 2 --size 200000000
 	$(BIN)/python -m benchmarks.subscribers
@@ -61,6 +62,7 @@ bench-peers: .venv/dev ## install the peers, compare core, compiled processors a
 	bash benchmarks/install
 	$(BIN)/python -m benchmarks.core
 	$(BIN)/python -m benchmarks.compiled
+	$(BIN)/python -m benchmarks.compiled.http
 	$(BIN)/python -m benchmarks.server --kinds weblog 110 --save benchmarks/results
 
 soak: .venv/dev ## run a server under mixed load for MINUTES (30) and check for leaks and lost data

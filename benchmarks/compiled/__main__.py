@@ -31,7 +31,7 @@ from benchmarks.results import machine
 HERE: Final = Path(__file__).parent
 _EXAMPLE: Final = HERE.parent.parent / "examples" / "weblog"
 _FEW: Final = 1000
-_THRESHOLDS: Final = (500, 0)
+THRESHOLDS: Final = (500, 0)
 COMPILED: Final = "forstcore, compiled"
 
 
@@ -63,15 +63,16 @@ def _native(lowest: int, directory: Path) -> Path:
     return directory / "weblog.py"
 
 
-def _go(directory: Path) -> tuple[str, ...]:
+def go_program(directory: Path) -> tuple[str, ...]:
+    """Build the program in Go; return its command, without the files or the port."""
     program = BUILD / "weblog-go"
-    source = HERE / "go" / "main.go"
+    source = HERE / "go"
     compile_program(
-        ["go", "build", "-o", str(program), "."], [source], program, directory=source.parent
+        ["go", "build", "-o", str(program), "."], source.iterdir(), program, directory=source
     )
     countries = directory / "countries.json"
     countries.write_text(json.dumps(COUNTRIES))
-    return (str(program), str(countries), "IN", "OUT")
+    return (str(program), str(countries))
 
 
 def ways(lowest: int, directory: Path, notes: set[str]) -> Iterator[Way]:
@@ -93,7 +94,7 @@ def ways(lowest: int, directory: Path, notes: set[str]) -> Iterator[Way]:
     except BenchmarkError as error:
         notes.add(str(error).splitlines()[0])
     try:
-        yield Way("Go, encoding/json", _go(directory), same_bytes=False)
+        yield Way("Go, encoding/json", (*go_program(directory), "IN", "OUT"), same_bytes=False)
     except BenchmarkError as error:
         notes.add(str(error).splitlines()[0])
     if importlib.util.find_spec("duckdb"):
@@ -163,7 +164,7 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=500_000, help="of a run (default: 500000)")
     parser.add_argument("--repeat", type=int, default=5, help="runs of each way (default: 5)")
     parser.add_argument(
-        "--lowest", type=int, nargs="+", default=list(_THRESHOLDS), help="status that is kept"
+        "--lowest", type=int, nargs="+", default=list(THRESHOLDS), help="status that is kept"
     )
     options = parser.parse_args()
     notes: set[str] = set()
