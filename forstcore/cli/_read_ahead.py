@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable
 from typing import TypeVar
 
@@ -13,6 +14,7 @@ __all__ = ["read_ahead"]
 T = TypeVar("T")
 
 _AHEAD = 4  # Items to buffer.
+_RESTART = _AHEAD // 2  # Items that the thread reads at least once it has waited for room.
 
 
 async def read_ahead(produce: Callable[[], Iterable[T]]) -> AsyncGenerator[T, None]:
@@ -27,14 +29,18 @@ async def read_ahead(produce: Callable[[], Iterable[T]]) -> AsyncGenerator[T, No
         Exception: whatever the iteration raised.
     """
     loop = asyncio.get_running_loop()
-    queue: asyncio.Queue[tuple[T] | BaseException | None] = asyncio.Queue()
+    items: deque[tuple[T] | BaseException | None] = deque()
+    # Not set while the loop waits: only then is it woken, which costs more than reading an item.
+    arrived = asyncio.Event()
     room = threading.Semaphore(_AHEAD)
     stopped = threading.Event()
 
     def tell(item: tuple[T] | BaseException | None) -> None:
-        # The loop may have been closed after the iteration was stopped.
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(queue.put_nowait, item)
+        items.append(item)
+        if not arrived.is_set():
+            # The loop may have been closed after the iteration was stopped.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(arrived.set)
 
     def run() -> None:
         try:
@@ -49,11 +55,23 @@ async def read_ahead(produce: Callable[[], Iterable[T]]) -> AsyncGenerator[T, No
             tell(None)
 
     threading.Thread(target=run, name="forstcore-reader", daemon=True).start()
+    taken = 0
     try:
-        while (item := await queue.get()) is not None:
+        while True:
+            if not items:
+                arrived.clear()
+                # An item that came before that has woken nobody.
+                if not items:
+                    await arrived.wait()
+            item = items.popleft()
+            if item is None:
+                return
             if isinstance(item, BaseException):
                 raise item
-            room.release()
+            taken += 1
+            if taken == _RESTART:
+                room.release(taken)
+                taken = 0
             yield item[0]
     finally:
         stopped.set()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Mapping
 
 from forstcore._core.rejected import RejectedLines
 from forstcore._proc import RecordStream
@@ -48,7 +48,7 @@ class CompiledBatch:
         self._has_error_lines = has_error_lines
         self._outputs: list[bytes] = []
         self._python = Outcome()  # What Python has processed, without its output.
-        self._errors: Counter[str] = Counter()
+        self._errors: dict[str, int] = {}  # What Python has rejected, by code.
         self._seen = 0  # Records of the stream at the last call of `take_counts`,
         self._seen_given_back = 0  # and records that Python had processed.
 
@@ -75,13 +75,14 @@ class CompiledBatch:
         for _ in range(self.lines.count(b"\n", start, self.at)):
             self._stream.skip_line()
         self.number = self._first + self._stream.lines
-        errors = outcome.errors or {}
         python.records += outcome.records
         python.results += outcome.results
         python.filtered += outcome.filtered
-        python.given_back += outcome.records - outcome.filtered + errors.get("processor_failed", 0)
+        python.given_back += outcome.records - outcome.filtered
         python.failure = outcome.failure
-        self._errors.update(errors)
+        if outcome.errors:
+            python.given_back += outcome.errors.get("processor_failed", 0)
+            self._errors = _sum(self._errors, outcome.errors)
         self._add_output(outcome.output)
         self._add_rejected(outcome.rejected, before)
         if outcome.failure is not None or outcome.rest or self.at == len(self.lines):
@@ -112,7 +113,7 @@ class CompiledBatch:
             b"".join(self._outputs),
             stream.records + python.records,
             stream.results + python.results,
-            self._errors + Counter(stream.errors_by_code()),
+            _sum(self._errors, stream.errors_by_code()),
             failure,
             python.rejected,
             b"" if failure else self.lines[self.at :],
@@ -127,7 +128,7 @@ class CompiledBatch:
         stream = self._stream
         lines = stream.results + self._python.results
         if self._has_error_lines:
-            lines += stream.errors + self._errors.total()
+            lines += stream.errors + sum(self._errors.values())
         return lines
 
     def _add_output(self, output: bytes) -> None:
@@ -144,3 +145,7 @@ class CompiledBatch:
         self._python.rejected.extend(rejected, before)
         if self._python.has_many_rejected:
             self.has_ended = True
+
+
+def _sum(counts: dict[str, int], more: Mapping[str, int]) -> dict[str, int]:
+    return {code: counts.get(code, 0) + more.get(code, 0) for code in {**counts, **more}}

@@ -37,7 +37,7 @@ from tests.processors.engines import (
 def test_a_cancelled_stream_ends(*, is_compiled: bool) -> None:
     """Wherever it is then: the check that sees it first may be any of those between records."""
 
-    def same(record: dict[str, Any]) -> dict[str, Any]:
+    def unchanged(record: dict[str, Any]) -> dict[str, Any]:
         return record
 
     async def run(checks: int) -> tuple[int, int]:
@@ -46,7 +46,7 @@ def test_a_cancelled_stream_ends(*, is_compiled: bool) -> None:
         def is_cancelled() -> bool:
             return next(calls) >= checks
 
-        processor = as_processor(forstcore.processor("same", compiled=is_compiled)(same))
+        processor = as_processor(forstcore.processor("unchanged", compiled=is_compiled)(unchanged))
         engine = Engine(processor, None, is_cancelled=is_cancelled)
         pieces = [numbered(20)] * 5
         output = await asyncio.wait_for(collect(engine, source_of(pieces)), 30)
