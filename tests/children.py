@@ -12,7 +12,17 @@ from typing import Any, Literal, overload
 
 import pytest
 
-__all__ = ["LIMIT", "default_signals", "end", "lives", "of", "run", "start", "started"]
+__all__ = [
+    "LIMIT",
+    "default_signals",
+    "end",
+    "is_stopped",
+    "lives",
+    "of",
+    "run",
+    "start",
+    "started",
+]
 
 LIMIT = 120.0
 """Seconds that a child may take, where its test says nothing else."""
@@ -68,11 +78,19 @@ def of(pid: int) -> list[int]:
 
 def lives(pid: int) -> bool:
     """Return whether a process runs, or is stopped."""
+    return _state(pid) not in ("Z", None)
+
+
+def is_stopped(pid: int) -> bool:
+    """Return whether a signal has stopped a process."""
+    return _state(pid) == "T"
+
+
+def _state(pid: int) -> str | None:
     try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
-        return False
-    return state != "Z"
+        return None
 
 
 @overload

@@ -98,8 +98,8 @@ def start_one() -> Iterator[StartServer]:
     """Start servers with the given options; all are ended after the test."""
     servers: list[Server] = []
 
-    def start(*options: str, env: dict[str, str] | None = None) -> Server:
-        servers.append(launch(*options, env=env))
+    def start(*options: str, env: dict[str, str] | None = None, log: Path | None = None) -> Server:
+        servers.append(launch(*options, env=env, log=log))
         return servers[-1]
 
     yield start
@@ -115,8 +115,8 @@ def start_server(request: pytest.FixtureRequest, start_one: StartServer) -> Star
     """
     way = _WAYS[request.param]
 
-    def start(*options: str, env: dict[str, str] | None = None) -> Server:
-        return start_one(*options, env={**way, **(env or {})})
+    def start(*options: str, env: dict[str, str] | None = None, log: Path | None = None) -> Server:
+        return start_one(*options, env={**way, **(env or {})}, log=log)
 
     return start
 

@@ -88,6 +88,7 @@ class Server:
     def without(self, worker: int, look: Callable[[], object]) -> None:
         """Ask the server for something while a worker cannot answer: another has to."""
         os.kill(worker, signal.SIGSTOP)
+        wait_until(lambda: children.is_stopped(worker))
         try:
             assert look()
         finally:

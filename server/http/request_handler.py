@@ -170,6 +170,8 @@ class RequestHandler(ParsingHandler):
         elif is_complete:
             self._refuse(HttpProcessingError(code=400, message="the head does not end"))
         elif self._head.size > GUARANTEED and self._read_ahead.is_full:
+            # Its bytes no longer count, or more of the others would be refused than necessary.
+            self._head = HeadSplitter()
             self._refuse(TooMuchReadAhead())
 
     def _refuse(self, error: HttpProcessingError) -> None:

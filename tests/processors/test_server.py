@@ -393,11 +393,19 @@ def test_a_name_that_the_server_needs(tmp_path: Path) -> None:
     assert "cannot be called 'metrics'" in done.stderr
 
 
+def replace(path: Path, text: str) -> None:
+    """Write a file in one step: the server must not load half of it."""
+    new = path.with_suffix(".new")
+    new.write_text(text)
+    new.replace(path)
+
+
 def write(path: Path, value: str) -> None:
-    path.write_text(
+    replace(
+        path,
         "import asyncio, forstcore\n"
         "@forstcore.processor('route')\n"
-        f"async def route(record):\n    return {{'from': {value!r}}}\n"
+        f"async def route(record):\n    return {{'from': {value!r}}}\n",
     )
 
 
@@ -405,31 +413,30 @@ def from_route(server: Server) -> str:
     return str(json.loads(send(server, "route", b"{}"))["from"])
 
 
-@pytest.mark.parametrize("processes", ["1", "2"])
-def test_reload(start_server: StartServer, tmp_path: Path, processes: str) -> None:
-    path = tmp_path / "mine.py"
+@pytest.mark.parametrize("processes", [1, 2])
+def test_reload(start_server: StartServer, tmp_path: Path, processes: int) -> None:
+    path, log = tmp_path / "mine.py", tmp_path / "log"
     write(path, "old")
-    server = start_server("--processors", str(path), "--reload", "--processes", processes)
+    options = ("--processors", str(path), "--reload", "--processes", str(processes))
+    server = start_server(*options, log=log)
+    if processes == 2:
+        server.await_both(lambda: from_route(server) == "old")
     with stream(server, "route") as running:
         running.send(b"{}\n")
         assert running.read_line() == b'{"from":"old"}\n'
         write(path, "new")
-        seen: list[str] = []
-
-        def all_new() -> bool:
-            seen.append(from_route(server))
-            return len(seen) > 10 and set(seen[-10:]) == {"new"}
-
-        wait_until(all_new)
+        wait_until(lambda: log.read_text().count("reloaded processors: route") == processes)
+        assert from_route(server) == "new"
         running.send_and_end(b"{}\n")
         assert running.read_rest() == b'{"from":"old"}\n'
-    path.write_text("1 / 0\n")
-    time.sleep(1.5)
+    replace(path, "1 / 0\n")
+    wait_until(lambda: log.read_text().count("ZeroDivisionError: division by zero") == processes)
     assert from_route(server) == "new"
-    errors = errors_of(server)
-    # A process that started late has not seen the first change.
-    assert 1 <= errors.count("reloaded processors: route") <= int(processes)
-    assert errors.count("ZeroDivisionError: division by zero") == int(processes)
+    assert server.stop() == 0
+    errors = log.read_text()
+    # A file that stays the same is loaded once.
+    assert errors.count("reloaded processors: route") == processes
+    assert errors.count("ZeroDivisionError: division by zero") == processes
     assert "new streams use the previous processors" in errors
 
 
