@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from forstcore.compiled.assembler import Assembler
+from forstcore.compiled.origins import origin_of
 from forstcore.compiled.remarks import Remark, Unsupported
 from forstcore.compiled.scope import Origin, Path, Scope
 from forstcore.compiled.source import MISSING, FunctionSource
@@ -58,6 +59,8 @@ class Base:
         self.remarks: list[Remark] = []
         self.record_name = ""
         self.record_register: int | None = None  # once the record is an object of its own
+        self.keeps_values = False  # whether the statement at this place may assign a variable
+        self.keeps_record = False  # whether a variable may have the record as a whole in it
         self.branches = 0  # conditional statements and loops around this place
         self.returned = False  # whether some records do not get to this place
         self.tries = 0  # try statements around this place
@@ -149,46 +152,4 @@ class Base:
 
     def origin_of(self, node: ast.expr) -> Origin:
         """Return where the value of an expression comes from."""
-        match node:
-            case ast.Name():
-                if node.id == self.record_name and self.scope.outer is None:
-                    owner = self.scope.owner(node.id)
-                    if owner is not None and owner.depth == 0:
-                        return Origin.RECORD
-                owner = self.scope.owner(node.id)
-                if owner is None:
-                    return Origin.OTHER
-                if node.id in owner.paths:
-                    return Origin.INSIDE if owner.paths[node.id] else Origin.RECORD
-                return owner.origins.get(node.id, Origin.OTHER)
-            case ast.NamedExpr():
-                return self.origin_of(node.value)
-            case ast.Subscript():
-                inner = self.origin_of(node.value)
-                if isinstance(node.slice, ast.Slice):
-                    return min(inner, Origin.NEW)
-                return inner.of_parts
-            case ast.IfExp():
-                return self._either(node.body, node.orelse)
-            case ast.BoolOp():
-                return self._either(*node.values)
-            case ast.Call(func=ast.Attribute(value=value, attr=attr)) if attr in _PARTS:
-                return self.origin_of(value).of_parts
-            case ast.Call(func=ast.Attribute(value=value, attr="copy")):
-                return min(self.origin_of(value), Origin.NEW)
-            case ast.Call(func=ast.Name(id=name), args=args) if name in _COPIES:
-                return min(self._either(*args), Origin.NEW)
-            case ast.Call(func=ast.Name(id=name), args=args) if name in _PICKS:
-                return self._either(*args).of_parts
-            case ast.Dict(keys=keys, values=values) if None in keys:
-                merged = [v for k, v in zip(keys, values, strict=True) if k is None]
-                return min(self._either(*merged), Origin.NEW)
-        return Origin.OTHER
-
-    def _either(self, *nodes: ast.expr) -> Origin:
-        return min(max(map(self.origin_of, nodes), default=Origin.OTHER), Origin.INSIDE)
-
-
-_PARTS = frozenset(("get", "values", "items", "pop", "setdefault", "popitem"))
-_COPIES = frozenset(("list", "tuple", "dict", "sorted", "reversed", "enumerate", "zip", "filter"))
-_PICKS = frozenset(("next", "min", "max"))
+        return origin_of(node, self.scope, self.record_name)

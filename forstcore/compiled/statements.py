@@ -14,9 +14,13 @@ from forstcore.compiled.expressions import operator_of
 from forstcore.compiled.matching import leaves
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.scope import Origin, Path
+from forstcore.compiled.source import plain_function
 from forstcore.compiled.tables import MUTATORS
 
 __all__ = ["Statements"]
+
+_ASSIGN_NOTHING = (ast.Assert, ast.Expr, ast.If, ast.Return, ast.While)
+"""Statements of which only the parts assign variables."""
 
 
 class Statements(Exceptions):
@@ -48,6 +52,8 @@ class Statements(Exceptions):
         outer_line, self.code.line = self.code.line, self.source.line_of(node)
         self.copies_names = any(isinstance(each, ast.NamedExpr) for each in ast.walk(node))
         self._take_over_record(node)
+        kept_values = self.keeps_values
+        self.keeps_values = self.copies_names or not isinstance(node, _ASSIGN_NOTHING)
         method = getattr(self, f"_do_{type(node).__name__}", None)
         try:
             if method is None:
@@ -61,6 +67,7 @@ class Statements(Exceptions):
             self.code.undo(mark)
             self.code.emit("GIVE_BACK")
             self.remarks.append(self.source.remark(error))
+        self.keeps_values = kept_values
         self.code.release(mark)
         self.code.line = outer_line
 
@@ -71,15 +78,35 @@ class Statements(Exceptions):
         if self.changes is None or self.record_register is not None or self.scope.depth:
             return
         if not self.changes.early:
-            if not _changes_something(node):
+            if not self._changes_something(node):
                 return
-            if self.branches or self._inside_variables():
+            if self.branches or self._has_copies():
                 raise StartAgain(Changes(deep=self.changes.deep, early=True))
         self.take_over_record()
 
-    def _inside_variables(self) -> bool:
+    def _has_copies(self) -> bool:
+        """Return whether variables may have what the function changes, as it came."""
+        assert self.changes is not None
         origins = self.scope.origins.values()
-        return any(origin in (Origin.INSIDE, Origin.NEW) for origin in origins)
+        return self.keeps_record or (
+            self.changes.deep and any(each in (Origin.INSIDE, Origin.NEW) for each in origins)
+        )
+
+    def _changes_something(self, node: ast.stmt) -> bool:
+        """Return whether a statement has what might change an object."""
+        for each in ast.walk(node):
+            match each:
+                case ast.Subscript(ctx=ast.Store() | ast.Del()) | ast.AugAssign():
+                    return True
+                case ast.Attribute(attr=attr) if attr in MUTATORS:
+                    return True
+                case ast.Call(func=ast.Attribute() as function):
+                    # A function of the user may change what it is given, and may return it.
+                    if plain_function(self.static(function)) is not None:
+                        return True
+                case ast.Call():
+                    return True
+        return False
 
     def take_over_record(self) -> None:
         """Emit what makes the record an object of its own; from here on it has no paths."""
@@ -393,20 +420,6 @@ def _returned_at_once(node: ast.stmt, rest: list[ast.stmt]) -> ast.Return | None
 
 def _reads(node: ast.expr, name: str) -> bool:
     return any(isinstance(each, ast.Name) and each.id == name for each in ast.walk(node))
-
-
-def _changes_something(node: ast.stmt) -> bool:
-    """Whether a statement has what might change an object."""
-    for each in ast.walk(node):
-        if isinstance(each, ast.Subscript) and not isinstance(each.ctx, ast.Load):
-            return True
-        if isinstance(each, ast.AugAssign):
-            return True
-        if isinstance(each, ast.Attribute) and each.attr in MUTATORS:
-            return True
-        if isinstance(each, ast.Call) and isinstance(each.func, ast.Name):
-            return True  # It may be a function that changes what it is given.
-    return False
 
 
 def _keyword_of(node: ast.stmt) -> str:

@@ -431,6 +431,7 @@ class Typed(Base):
             self.code.emit("LOAD", to, self.code.path(path))
         else:
             self.code.emit("RECORD", to)
+            self.keeps_record |= self.keeps_values
         if types is not None and path in types.floats:
             self.code.emit("TO_FLOAT", to)
 

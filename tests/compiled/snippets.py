@@ -1,13 +1,14 @@
-"""Functions that are made of the text of an expression, to be compiled."""
+"""Functions that are made of the text of an expression, or of a body, to be compiled."""
 
 from __future__ import annotations
 
 import itertools
 import linecache
+import textwrap
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["function_of"]
+__all__ = ["function_of", "function_with"]
 
 _NUMBERS = itertools.count()
 _SOURCE = """\
@@ -43,9 +44,17 @@ def function_of(expression: str, variables: str, **globals_: Any) -> Callable[..
         variables=", ".join(variables),
         values=", ".join(f'r["{each}"]' for each in variables),
     )
+    return _load(source, dict(globals_))
+
+
+def function_with(body: str, **globals_: Any) -> Callable[..., Any]:
+    """Return a function of a record `r` with the statements of `body`."""
+    return _load(f"def process(r):\n{textwrap.indent(body, '    ')}\n", dict(globals_))
+
+
+def _load(source: str, scope: dict[str, Any]) -> Callable[..., Any]:
     name = f"<snippet {next(_NUMBERS)}>"
     linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
-    scope: dict[str, Any] = dict(globals_)
     exec(compile(source, name, "exec"), scope)  # noqa: S102
     function: Callable[..., Any] = scope["process"]
     return function
