@@ -58,7 +58,8 @@ async def read_ahead(produce: Callable[[], Iterable[T]]) -> AsyncGenerator[T, No
     taken = 0
     try:
         while True:
-            if not items:
+            # In a loop, because it may be woken for an item that it has already taken.
+            while not items:
                 arrived.clear()
                 # An item that came before that has woken nobody.
                 if not items:
