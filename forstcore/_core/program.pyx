@@ -143,6 +143,7 @@ cdef extern from "vm/run_program.h" nogil:
     fst_cell fst_int(long long) noexcept
     fst_cell fst_float(double) noexcept
     fst_cell fst_str(const char *, size_t, int) noexcept
+    fst_cell fst_byte_string(const char *, size_t, int) noexcept
     fst_cell fst_object(int, void *) noexcept
     fst_list *fst_new_list(fst_machine *, size_t) noexcept
     fst_status fst_append(fst_machine *, fst_list *, fst_cell) noexcept
@@ -187,8 +188,8 @@ cdef class Program:
 
     Args:
         code: instructions, each a code and three operands, as one sequence of integers.
-        constants: None, bool, int, float, str, compiled regular expressions; list, tuple, dict, set
-            and frozenset of these.
+        constants: None, bool, int, float, str, bytes, compiled regular expressions; list, tuple,
+            dict, set and frozenset of these.
         paths: for each the names from the record down to a value.
         pieces: parts of the text of results.
         handlers: start, end and target of each handler, and the bits of the statuses it catches.
@@ -331,6 +332,9 @@ cdef fst_cell cell_of(Program program, object value) except *:
     if type(value) is str:
         span = text_of(program, value.encode())
         return fst_str(span.start, span.size, flags_of(value))
+    if type(value) is bytes:
+        span = text_of(program, value)
+        return fst_byte_string(span.start, span.size, 0)
     if type(value) in (list, tuple):
         return fst_object(
             FST_LIST if type(value) is list else FST_TUPLE, list_of(program, value))

@@ -177,6 +177,6 @@ class Assembler:
 
 def _key_of(value: Any) -> Any:
     """Return what tells constants apart: 1, 1.0 and True are three, and so are 0.0 and -0.0."""
-    if value is None or isinstance(value, bool | int | float | str):
+    if value is None or isinstance(value, bool | int | float | str | bytes):
         return type(value), repr(value)
     return "object", id(value)

@@ -13,7 +13,7 @@ from forstcore._core.program import FUNCTIONS
 from forstcore.compiled.assembler import Label
 from forstcore.compiled.base import Changes, StartAgain
 from forstcore.compiled.formats import joined_format
-from forstcore.compiled.pattern_calls import PatternCalls
+from forstcore.compiled.library_calls import LibraryCalls
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.scope import Origin
 from forstcore.compiled.source import MISSING, plain_function
@@ -25,7 +25,7 @@ __all__ = ["Calls"]
 _ATTRIBUTE_ERROR = 5  # The number of this fst_status.
 
 
-class Calls(PatternCalls):
+class Calls(LibraryCalls):
     """Compile calls."""
 
     def _into_Call(self, node: ast.Call, to: int) -> None:
@@ -62,6 +62,8 @@ class Calls(PatternCalls):
             self.inline(node, self.global_function(node, function), node.args, keywords, to)
             return
         if self.call_re(node, callee, keywords, to):
+            return
+        if self.call_library(node, callee, keywords, to):
             return
         self.call_native(node, _name_of(callee), node.args, keywords, to)
 

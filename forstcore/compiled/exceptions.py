@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import binascii
+import json
 from collections.abc import Iterable
 
 from forstcore.compiled.assembler import Label
@@ -20,6 +22,13 @@ RAISED: dict[type, int] = {
     TypeError: 4,
     AttributeError: 5,
     ZeroDivisionError: 6,
+}
+# What only functions of the runtime raise.
+_CAUGHT = RAISED | {
+    json.JSONDecodeError: 7,
+    UnicodeDecodeError: 8,
+    UnicodeEncodeError: 9,
+    binascii.Error: 10,
 }
 
 
@@ -88,7 +97,7 @@ class Exceptions(Matching):
 
     def _statuses_of(self, handler: ast.ExceptHandler) -> int:
         """Return a bit for each status that a handler catches."""
-        everything = sum(1 << status for status in RAISED.values())
+        everything = sum(1 << status for status in _CAUGHT.values())
         if handler.type is None:
             return everything
         kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
@@ -97,7 +106,7 @@ class Exceptions(Matching):
             kind = self.static(each)
             if not (isinstance(kind, type) and issubclass(kind, BaseException)):
                 raise Unsupported(each, f"except {ast.unparse(each)}")
-            for raised, status in RAISED.items():
+            for raised, status in _CAUGHT.items():
                 if issubclass(raised, kind):
                     statuses |= 1 << status
         return statuses

@@ -134,7 +134,7 @@ class Expressions(Typed):
         """
         match node:
             case ast.Constant(value=value):
-                if isinstance(value, bytes | complex) or value is ...:
+                if isinstance(value, complex) or value is ...:
                     raise Unsupported(node, f"a constant of type {type(value).__name__}")
                 return value
             case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as number)):

@@ -135,7 +135,7 @@ def _is_immutable(value: Any) -> bool:
         return all(_is_immutable(each) for each in value)
     if isinstance(value, _DATES):
         return _is_known_date(value)
-    return is_scalar(value) or _is_pattern(value)
+    return is_scalar(value) or type(value) is bytes or _is_pattern(value)
 
 
 def _is_known_date(value: Any) -> bool:

@@ -18,7 +18,7 @@ from tests.sources.live import Subscription, publish
 
 NAMES = (
     *("web_log", "redact_text", "order_lines", "words_of", "validate_order", "trip_minutes"),
-    *("flatten", "typed_hit", "pseudonym"),
+    *("flatten", "typed_hit", "pseudonym", "redact_deeply"),
 )
 SOME = [case for case in CASES if case.name in NAMES]
 ROUTES = ("--processors", "tests.compiled.routes")

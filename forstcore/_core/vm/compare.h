@@ -383,6 +383,7 @@ fst_truth_of_others(fst_machine *machine, fst_cell *cell, int *result)
         *result = cell->number != 0;
         return FST_DONE;
     case FST_STR:
+    case FST_BYTES:
         *result = cell->size != 0;
         return FST_DONE;
     case FST_ARRAY_TEXT:

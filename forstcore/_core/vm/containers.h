@@ -2,6 +2,7 @@
 #ifndef FST_VM_CONTAINERS_H
 #define FST_VM_CONTAINERS_H
 
+#include "digests.h"
 #include "sets.h"
 #include "sort.h"
 #include "subscripts.h"
@@ -28,12 +29,14 @@ fst_remove(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return fst_list_remove(machine, to, arguments);
 }
 
-/* dict.update(others?), set.update(others?, …) */
+/* dict.update(others?), set.update(others?, …), hash.update(data) */
 FST_COLD fst_status
 fst_update(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_dict *dict = NULL;
     int i;
+    if (arguments[0].type == FST_DIGEST)
+        return fst_digest_update(machine, to, arguments);
     *to = fst_none();
     if (arguments[0].type == FST_SET) {
         FST_TRY(fst_set_to_change(&arguments[0], &dict));
@@ -185,6 +188,9 @@ fst_len(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     switch (object->type) {
     case FST_STR:
         count = fst_str_length(object);
+        break;
+    case FST_BYTES:
+        count = object->size;
         break;
     case FST_ARRAY_TEXT:
         count = fst_count_elements(machine, object);

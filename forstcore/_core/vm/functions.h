@@ -2,9 +2,16 @@
 #ifndef FST_VM_FUNCTIONS_H
 #define FST_VM_FUNCTIONS_H
 
+#include "base64.h"
+#include "digests.h"
+#include "html_text.h"
+#include "json_read.h"
+#include "json_text.h"
 #include "mathematics.h"
 #include "replacements.h"
 #include "run_program.h"
+#include "url_parts.h"
+#include "url_text.h"
 
 static const fst_function FST_FUNCTIONS[] = {
 #define FST_FUNCTION(name, parameters, call) {name, parameters, call},
@@ -15,6 +22,14 @@ static const fst_function FST_FUNCTIONS[] = {
     FST_DATE_FUNCTIONS(FST_FUNCTION)
     FST_PATTERN_FUNCTIONS(FST_FUNCTION)
     FST_CONTAINER_FUNCTIONS(FST_FUNCTION)
+    FST_BYTES_FUNCTIONS(FST_FUNCTION)
+    FST_DIGEST_FUNCTIONS(FST_FUNCTION)
+    FST_BASE64_FUNCTIONS(FST_FUNCTION)
+    FST_JSON_READ_FUNCTIONS(FST_FUNCTION)
+    FST_JSON_TEXT_FUNCTIONS(FST_FUNCTION)
+    FST_URL_PART_FUNCTIONS(FST_FUNCTION)
+    FST_URL_TEXT_FUNCTIONS(FST_FUNCTION)
+    FST_HTML_FUNCTIONS(FST_FUNCTION)
 #undef FST_FUNCTION
 };
 

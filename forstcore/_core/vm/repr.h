@@ -150,6 +150,8 @@ fst_put_repr(fst_builder *to, fst_cell *cell, int ascii, int depth)
         return FST_GIVE_BACK;
     FST_TRY(fst_settle(to->machine, cell));
     FST_TRY(fst_shallow(to->machine, cell));
+    if (fst_is_named(cell))
+        return FST_GIVE_BACK;
     switch (cell->type) {
     case FST_STR:
         return fst_put_str_repr(to, cell, ascii);

@@ -12,6 +12,13 @@ fst_is_list(const fst_cell *cell)
     return cell->type == FST_LIST || cell->type == FST_TUPLE;
 }
 
+/* Whether it is a named tuple. */
+FST_INLINE int
+fst_is_named(const fst_cell *cell)
+{
+    return cell->type == FST_TUPLE && (cell->flags & FST_NAMED);
+}
+
 /* What Python raises where a value has no such method; a value whose type is not known here may have
  * it. */
 FST_COLD fst_status

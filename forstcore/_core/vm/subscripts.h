@@ -2,6 +2,7 @@
 #ifndef FST_VM_SUBSCRIPTS_H
 #define FST_VM_SUBSCRIPTS_H
 
+#include "bytes.h"
 #include "mappings.h"
 #include "matches.h"
 #include "sequences.h"
@@ -149,6 +150,8 @@ fst_get_item(fst_machine *machine, fst_cell *to, fst_cell *container, fst_cell *
         return FST_DONE;
     case FST_STR:
         return fst_str_item(machine, to, container, key);
+    case FST_BYTES:
+        return fst_bytes_item(machine, to, container, key);
     case FST_RANGE:
         return fst_range_item(machine, to, (const fst_range *)container->object, key);
     case FST_MATCH:
@@ -237,6 +240,8 @@ fst_get_slice(fst_machine *machine, fst_cell *to, fst_cell *sequence, fst_cell *
     switch (sequence->type) {
     case FST_STR:
         return fst_str_slice(machine, to, sequence, bounds);
+    case FST_BYTES:
+        return fst_bytes_slice(machine, to, sequence, bounds);
     case FST_LIST:
     case FST_TUPLE:
         return fst_list_slice(machine, to, sequence, bounds);

@@ -31,7 +31,11 @@ typedef enum fst_status {
     FST_VALUE_ERROR,
     FST_TYPE_ERROR,
     FST_ATTRIBUTE_ERROR,
-    FST_ZERO_DIVISION
+    FST_ZERO_DIVISION,
+    FST_JSON_ERROR,
+    FST_DECODE_ERROR,
+    FST_ENCODE_ERROR,
+    FST_BASE64_ERROR
 } fst_status;
 
 /* Returns what an operation returns that is not done. */
@@ -67,7 +71,9 @@ typedef enum fst_type {
     FST_DATETIME,       /* fst_datetime */
     FST_DATE,           /* fst_datetime */
     FST_TIMEDELTA,      /* integer: microseconds */
-    FST_ZONE            /* integer: a time zone's offset from UTC, in seconds */
+    FST_ZONE,           /* integer: a time zone's offset from UTC, in seconds */
+    FST_BYTES,          /* text, size; see bytes.h */
+    FST_DIGEST          /* fst_digest */
 } fst_type;
 
 enum {
@@ -75,6 +81,8 @@ enum {
     FST_ASCII = 1,      /* it is ASCII */
     FST_WIDE = 2,       /* it is not; with neither flag nobody has looked yet */
     FST_CLEAN = 4,      /* nothing in it has to be escaped in JSON */
+    /* Of FST_TUPLE: it is a named one, which is neither written nor shown as other tuples are. */
+    FST_NAMED = 1,
     /* Flags of FST_VIEW. */
     FST_KEYS = 1,
     FST_VALUES = 2,

@@ -281,7 +281,7 @@ fst_write_container(fst_machine *machine, const fst_cell *cell, int outer)
             if (--depth == 0)
                 return FST_DONE;
         } else if (cell->type == FST_LIST || cell->type == FST_TUPLE || cell->type == FST_DICT) {
-            if (depth == FST_WRITE_MOST || outer + depth == FST_JSON_MOST)
+            if (depth == FST_WRITE_MOST || outer + depth == FST_JSON_MOST || fst_is_named(cell))
                 return FST_GIVE_BACK;
             if (!fst_room(output, 1))
                 return FST_NO_MEMORY;

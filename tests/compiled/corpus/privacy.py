@@ -20,6 +20,7 @@ CARD = re.compile(r"\b(?:\d{4}[ -]?){3}\d{4}\b")
 PHONE = re.compile(r"\+?\d[\d /-]{6,}\d")
 DIGIT = re.compile(r"\d")
 BEARER = re.compile(r"(?i)(bearer|token)\s+[a-z0-9._-]+")
+SECRETS = {"password", "token"}
 DROPPED = ["ip", "user_agent", "session"]
 
 
@@ -101,6 +102,18 @@ def normalize_phone(contact: dict) -> dict:
     return contact
 
 
+def redacted(value):
+    if isinstance(value, dict):
+        return {k: "***" if k in SECRETS else redacted(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [redacted(each) for each in value]
+    return value
+
+
+def redact_deeply(event: dict) -> dict:
+    return redacted(event)
+
+
 RECORDS = [
     (mask_email, {"id": integer(1, 99), "email": one_of(email, email, "none"), "name": name}),
     (
@@ -151,4 +164,14 @@ RECORDS = [
         },
     ),
     (normalize_phone, {"phone": one_of("030 / 123 45", "0049-30-99", "+1 555 0100", "none")}),
+    (
+        redact_deeply,
+        {
+            "id": hexadecimal(4),
+            "login": {"user": name, "password": one_of("x", 1), "tries": [1, {"token": "t"}]},
+            "text": text(0, 3),
+        },
+    ),
 ]
+
+INTERPRETED = (redact_deeply,)
