@@ -1,9 +1,11 @@
 # Cutting a stream of chunks into lines: one by one, or in batches.
 
 cimport cython
-from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_RawFree, PyMem_RawRealloc
+from cpython.memoryview cimport PyMemoryView_FromMemory
+from cpython.object cimport PyObject
 from libc.string cimport memchr, memcpy, memset
 
 from forstcore._core.checks cimport (
@@ -15,6 +17,12 @@ from forstcore._core.checks cimport (
 )
 from forstcore._core.json cimport LF, bytes_ptr
 from forstcore._core.scan cimport fst_count_lf, fst_last_lf
+
+cdef extern from "Python.h":
+    PyObject *new_bytes "PyBytes_FromStringAndSize"(const char *, Py_ssize_t) except NULL
+    char *bytes_start "PyBytes_AS_STRING"(PyObject *)
+    int shrink_bytes "_PyBytes_Resize"(PyObject **, Py_ssize_t) except -1
+    void Py_XDECREF(PyObject *)
 
 
 cdef int tail_append(Tail *tail, bytes_ptr start, Py_ssize_t size) except -1:
@@ -133,6 +141,54 @@ def count_lines(bytes lines not None, /):
     return fst_count_lf(start, start + len(lines))
 
 
+def read_lines(file, Py_ssize_t size, bytes tail not None, /):
+    """Read whole lines from a file, without copying them afterwards.
+
+    Args:
+        file: an unbuffered binary file.
+        size: bytes to read at most, at least 1.
+        tail: what an earlier call has returned behind its lines.
+
+    Returns:
+        The lines, each with its LF, and the bytes behind the last of them. If no line has ended,
+        all bytes so far and ``b""``; both are empty at the end of the file. None if the file does
+        not block and has nothing yet.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: `size` is less than 1.
+    """
+    cdef Py_ssize_t before = len(tail)
+    cdef Py_ssize_t end
+    cdef bytes_ptr start
+    cdef bytes_ptr stop
+    cdef PyObject *made
+    if size < 1:
+        raise ValueError("size must be at least 1")
+    made = new_bytes(NULL, before + size)
+    try:
+        start = <bytes_ptr>bytes_start(made)
+        memcpy(<char *>start, PyBytes_AS_STRING(tail), before)
+        view = PyMemoryView_FromMemory(<char *>start + before, size, PyBUF_WRITE)
+        try:
+            read = file.readinto(view)
+        finally:
+            view.release()
+        if read is None:
+            return None
+        end = before + read
+        if not before <= end <= before + size:
+            raise ValueError("readinto returned another number of bytes than it has read")
+        stop = fst_last_lf(start, start + end)
+        stop = start + end if stop == NULL else stop + 1
+        rest = PyBytes_FromStringAndSize(<char *>stop, start + end - stop)
+        # Nobody else has a reference to these bytes, so they may shrink without being copied.
+        shrink_bytes(&made, stop - start)
+        return <object>made, rest
+    finally:
+        Py_XDECREF(made)
+
+
 def end_of_lines(bytes lines not None, Py_ssize_t start, Py_ssize_t count, Py_ssize_t size, /):
     """Return where up to `count` lines end that begin at `start`.
 
@@ -191,19 +247,32 @@ cdef class Batcher:
         """Return the lines that end in this chunk as one batch, each with its LF.
 
         Args:
-            chunk: any contiguous bytes-like object.
+            chunk: any contiguous bytes-like object. If it is `bytes` and has whole lines only,
+                it is returned itself, unless an earlier chunk ended within a line.
 
         Raises:
             StreamStateError: `finish` was called before.
         """
         cdef Py_buffer view
+        cdef bytes_ptr start
+        cdef bytes_ptr end
         with cython.critical_section(self):
             check_initialized(self.max_line_size)
             if self.finished:
                 raise_finished()
             PyObject_GetBuffer(chunk, &view, PyBUF_SIMPLE)
             try:
-                return self.batch(<bytes_ptr>view.buf, <bytes_ptr>view.buf + view.len)
+                start = <bytes_ptr>view.buf
+                end = start + view.len
+                if (
+                    self.tail.size == 0
+                    and view.len > 0
+                    and (end - 1)[0] == LF
+                    and PyBytes_CheckExact(chunk)
+                ):
+                    self.lines += fst_count_lf(start, end)
+                    return chunk
+                return self.batch(start, end)
             finally:
                 PyBuffer_Release(&view)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import stat
 import sys
 from collections.abc import Iterator, Sequence
@@ -9,11 +10,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
+from forstcore._core.lines import read_lines
 from forstcore._io.compressed import decompressed, read_some
+from forstcore.engine.batch_sizer import FILE_BATCH
 
 __all__ = ["Inputs", "Piece"]
 
-_SIZE = 1 << 19  # Bytes per read.
+_SIZE = FILE_BATCH
 _BOM = b"\xef\xbb\xbf"
 
 Piece = tuple[str, bytes]
@@ -51,7 +54,7 @@ class Inputs:
             with ExitStack() as stack:
                 raw = stack.enter_context(_opened(path))
                 file = stack.enter_context(decompressed(raw, path))
-                while piece := read_some(file, path, _SIZE):
+                for piece in _pieces(file, path, is_plain=file is raw):
                     last = piece[-1:]
                     if name and place and piece.startswith(_BOM):
                         # The core skips a byte order mark only at the start of the stream.
@@ -62,6 +65,27 @@ class Inputs:
             behind = self.taken
             if last != b"\n" and place + 1 < len(self._paths):
                 yield "", b"\n"
+
+
+def _pieces(file: IO[bytes], path: str, *, is_plain: bool) -> Iterator[bytes]:
+    """Yield the contents of a file; of one that is not compressed, whole lines if possible."""
+    if not is_plain:
+        while piece := read_some(file, path, _SIZE):
+            yield piece
+        return
+    tail = b""
+    while True:
+        try:
+            read = read_lines(file, _SIZE, tail)  # type: ignore[arg-type]
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, path) from None
+        if read is None:
+            select.select([file], [], [])
+            continue
+        piece, tail = read
+        if not piece:
+            return
+        yield piece
 
 
 def _size_of(paths: list[str]) -> int | None:

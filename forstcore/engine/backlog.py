@@ -13,7 +13,7 @@ from forstcore.errors import RecordError
 
 __all__ = ["Backlog"]
 
-_WORKER_SHARE = 2 * MAX_BATCH  # A batch in work, and its results while they wait for their turn.
+_BATCHES_OF_A_WORKER = 2  # One in work, and its results while they wait for their turn.
 _SPLIT_SIZE = 1 << 14  # Bytes of lines split at once; single lines take more memory.
 _MARK_SIZE = 256  # Bytes that a mark counts as.
 
@@ -22,21 +22,31 @@ class Backlog:
     """Lines, jobs and results of one stream, in one place and within one bound.
 
     Reading pauses when a full batch of lines waits for a worker. No job starts while the lines
-    and results of those before it take `_WORKER_SHARE` bytes for each worker and one more.
+    and results of those before it take two full batches for each worker and one more.
 
     Args:
         first_line: number of the first line.
         workers: number of workers.
         max_jobs: number of jobs whose results may wait for their turn or are not there yet.
+        max_batch: bytes of a full batch.
         as_completed: hand out results as soon as they are there, instead of in order.
 
     Thread-safety: belongs to the event loop of its stream.
     """
 
-    def __init__(self, first_line: int, workers: int, max_jobs: int, *, as_completed: bool) -> None:
+    def __init__(
+        self,
+        first_line: int,
+        workers: int,
+        max_jobs: int,
+        max_batch: int = MAX_BATCH,
+        *,
+        as_completed: bool,
+    ) -> None:
         self._number = first_line
         self._max_jobs = max_jobs
-        self._max_held = _WORKER_SHARE * (workers + 1)
+        self._max_batch = max_batch
+        self._max_held = _BATCHES_OF_A_WORKER * max_batch * (workers + 1)
         self._waiting = LineQueue()
         self._split: Iterator[bytes] = iter(())
         self._split_count = 0  # Lines left in `_split`.
@@ -61,7 +71,7 @@ class Backlog:
     @property
     def has_room(self) -> bool:
         """Whether to read on."""
-        return self._waiting.size + _MARK_SIZE * len(self._marks) < MAX_BATCH
+        return self._waiting.size + _MARK_SIZE * len(self._marks) < self._max_batch
 
     @property
     def has_work(self) -> bool:

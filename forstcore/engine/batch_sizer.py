@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["MAX_BATCH", "BatchSizer"]
+__all__ = ["FILE_BATCH", "MAX_BATCH", "BatchSizer"]
 
 MAX_BATCH = 1 << 18
-"""Bytes of the largest batch, except for a single longer line."""
+"""Bytes of the largest batch of a stream beside others, except for a single longer line."""
+
+FILE_BATCH = 1 << 19
+"""The same for a whole file: nobody waits for its first results. Two fit into a CPU's cache."""
 
 _TARGET_SECONDS = 0.003  # Thirty times the cost of handing a batch to a thread.
 _HANDOVER_SECONDS = 0.0001  # Approximately; two threads also wait for each other's GIL.
@@ -19,12 +22,16 @@ class BatchSizer:
     than processing a few of them. Expensive records are spread over the workers. The first batch
     is a single line, and the size then grows.
 
+    Args:
+        max_size: bytes of the largest batch, except for a single longer line.
+
     Attributes:
         size: bytes of the next batch.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, max_size: int = MAX_BATCH) -> None:
         self.size = 1
+        self._max_size = max_size
         # Decaying sums over recent batches.
         self._seconds = 0.0
         self._bytes = 0.0
@@ -38,7 +45,8 @@ class BatchSizer:
         if self._bytes:
             # A batch that took much longer than expected probably waited for the CPU.
             seconds = min(seconds, max(4 * size * self._seconds / self._bytes, _HANDOVER_SECONDS))
+        max_size = self._max_size
         self._seconds = self._seconds / 2 + seconds
         self._bytes = self._bytes / 2 + size
-        wanted = int(_TARGET_SECONDS * self._bytes / self._seconds) if self._seconds else MAX_BATCH
-        self.size = max(1, min(MAX_BATCH, 4 * max(self.size, size), wanted))
+        wanted = int(_TARGET_SECONDS * self._bytes / self._seconds) if self._seconds else max_size
+        self.size = max(1, min(max_size, 4 * max(self.size, size), wanted))

@@ -15,7 +15,7 @@ from forstcore._proc import Batcher
 from forstcore.config import WORKER_KINDS, StreamLimits, WorkerKind
 from forstcore.engine.async_pool import AsyncPool
 from forstcore.engine.backlog import Backlog
-from forstcore.engine.batch_sizer import MAX_BATCH
+from forstcore.engine.batch_sizer import MAX_BATCH, BatchSizer
 from forstcore.engine.line_options import LineOptions
 from forstcore.engine.runner_choice import runner_of
 from forstcore.engine.runners import PythonRunner
@@ -73,6 +73,8 @@ class Engine:
         order: ``input``, or ``completion`` for results as they come.
         filter: only matching records are processed; the others are counted. Python processors
             never see them.
+        max_batch: bytes of the largest batch, except for a single longer line. Larger ones cost
+            less for each line, and more memory.
         keep_rejected: whether `take_rejected` returns lines that gave an error.
         is_cancelled: whether the results are no longer needed; checked before each record of
             a processor that is not async. What is yielded afterwards is incomplete, and ends
@@ -106,6 +108,7 @@ class Engine:
         buffer_size: int = StreamLimits.buffer_size,
         order: ResultOrder = "input",
         filter: Filter | None = None,
+        max_batch: int = MAX_BATCH,
         keep_rejected: bool = False,
         is_cancelled: Callable[[], bool] | None = None,
     ) -> None:
@@ -124,12 +127,14 @@ class Engine:
         self._rejected: RejectedLines | None = None
         self._has_error_lines = on_error != "skip"
         self._errors: Counter[str] = Counter()
+        self._max_batch = max_batch
         self._batcher = Batcher(max_line_size=max_line_size)
         # One batch more than there are workers waits for the first that is free.
         self._backlog = Backlog(
             first_line,
             workers,
             buffer_size if processor.is_async else workers + 1,
+            max_batch,
             as_completed=order == "completion",
         )
         options = LineOptions(on_error, max_line_size, keep_rejected, filter)
@@ -149,6 +154,7 @@ class Engine:
                 runner_of(processor, options, worker_kind, may_have_processes=executor is not None),
                 self._backlog,
                 executor,
+                BatchSizer(max_batch),
                 self._wake,
                 self._break,
                 is_cancelled,
@@ -224,10 +230,16 @@ class Engine:
         """Add a piece of the input directly, while `run` waits for its source."""
         data = memoryview(piece).cast("B")
         self.bytes_in += len(data)
-        for start in range(0, len(data), MAX_BATCH):
+        size = self._max_batch
+        if len(data) <= size + size // 8:
+            # As bytes, which need not be copied if they are whole lines.
+            before = self._batcher.lines
+            self._put(self._batcher.feed(piece), before)
+            return
+        for start in range(0, len(data), size):
             before = self._batcher.lines
             # The batcher copies them, so no batch of these has to be cut out later.
-            lines = self._batcher.feed(data[start : start + MAX_BATCH])
+            lines = self._batcher.feed(data[start : start + size])
             self._put(lines, before)
 
     def end_input(self, error: Exception) -> None:

@@ -29,6 +29,7 @@ class ThreadPool:
         runner: processes the batches.
         backlog: provides the lines and collects the outcomes.
         executor: the threads; None to process every batch in the event loop.
+        sizer: chooses the sizes of the batches.
         on_progress: called in the event loop when a batch is done.
         on_error: called in the event loop with exceptions that `runner` must not raise.
         is_cancelled: returns whether the results are no longer needed; called before each record.
@@ -44,6 +45,7 @@ class ThreadPool:
         runner: BatchRunner,
         backlog: Backlog,
         executor: Executor | None,
+        sizer: BatchSizer,
         on_progress: Callable[[], None],
         on_error: Callable[[BaseException], None],
         is_cancelled: Callable[[], bool] | None,
@@ -55,7 +57,7 @@ class ThreadPool:
         self._on_progress = on_progress
         self._on_error = on_error
         self._loop = asyncio.get_running_loop()
-        self._sizer = BatchSizer()
+        self._sizer = sizer
         self._stopped = False
         self._is_cancelled = is_cancelled or self._is_stopped
 

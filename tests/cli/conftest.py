@@ -60,6 +60,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     def start_it(
         *arguments: str | Path,
         env: dict[str, str] | None = None,
+        stdin: int = subprocess.PIPE,
         stdout: int = subprocess.PIPE,
         stderr: int = subprocess.PIPE,
     ) -> subprocess.Popen[bytes]:
@@ -67,7 +68,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
             command(*arguments),
             cwd=tmp_path,
             env=environment(env),
-            stdin=subprocess.PIPE,
+            stdin=stdin,
             stdout=stdout,
             stderr=stderr,
         )

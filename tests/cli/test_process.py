@@ -39,6 +39,20 @@ def test_standard_input_to_standard_output(run: Run) -> None:
         assert (done.returncode, done.stdout, done.stderr) == (0, RESULTS, b"")
 
 
+def test_standard_input_that_does_not_block(start: Start) -> None:
+    """As a pipe does that Node has opened: no data yet is not the end."""
+    read, write = os.pipe()
+    os.set_blocking(read, False)
+    process = start("process", stdin=read)
+    os.close(read)
+    assert process.stdout
+    for number in range(3):
+        os.write(write, b'{"id":"%d"}\n' % number)
+        assert process.stdout.readline().startswith(b'{"id":"%d","result"' % number)
+    os.close(write)
+    assert process.wait(30) == 0
+
+
 def test_nothing_gives_nothing(run: Run, tmp_path: Path) -> None:
     assert run("process", "-o", "out", stdin=b"").returncode == 0
     assert (tmp_path / "out").read_bytes() == b""

@@ -60,7 +60,7 @@ def test_every_bound_is_as_the_page_says() -> None:
         "results not accepted by the socket": asyncio.run(write_buffer()),
         "spooled results in memory": response_writer._PIECE,
         "lines waiting for a worker": MAX_BATCH,
-        "lines and results in process": _backlog._WORKER_SHARE,
+        "lines and results in process": _backlog._BATCHES_OF_A_WORKER * MAX_BATCH,
         "rejected lines waiting for the disk": error_file._MOST,
         "files followed by a source": _file_set.MAX_FILES,
         "unread output, for each of standard output and standard error": (
