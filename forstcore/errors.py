@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from forstcore._plural import plural
+
 __all__ = [
     "ClusterError",
     "FilterError",
@@ -147,4 +149,5 @@ class StreamFailedError(ForstError):
         self.retriable = retriable
 
     def __str__(self) -> str:
-        return f"{self.detail} ({self.code}); {self.lines} input lines were acknowledged"
+        lines = plural(self.lines, "line was", "lines were")
+        return f"{self.detail} ({self.code}); {self.lines} input {lines} acknowledged"

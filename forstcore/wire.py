@@ -27,6 +27,7 @@ __all__ = [
     "FORST_ON_ERROR",
     "FORST_ORDER",
     "FORST_PREFIX",
+    "FRAMES_VERSION",
     "MAX_LINE_NUMBER",
     "MISSED",
     "NDJSON_TYPES",
@@ -72,6 +73,9 @@ REQUEST_HEADERS: Final = (
     FORST_ACK,
 )
 """The request headers of this protocol; `server.http.request_headers` parses them."""
+
+FRAMES_VERSION: Final = "1"
+"""The value of ``Forst-Frames`` that asks for control lines: the version of their format."""
 
 NDJSON_TYPES: Final = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 """The media types of NDJSON. Results have the one that ``Accept`` names, or `RESULT_TYPE`."""

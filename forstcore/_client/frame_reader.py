@@ -10,6 +10,7 @@ from typing import Any, NotRequired, TypedDict
 
 from forstcore import wire
 from forstcore._io.digest import digest_text, new_digest
+from forstcore._plural import plural
 from forstcore.errors import StreamFailedError
 
 __all__ = ["ErrorLine", "FrameReader", "Summary"]
@@ -192,7 +193,7 @@ class FrameReader:
 
     def _ack(self, lines: int) -> None:
         if lines < self.acked:
-            raise _broken(f"{lines} lines are acknowledged after {self.acked}")
+            raise _broken(f"{lines} {plural(lines, 'line')} acknowledged after {self.acked}")
         self.acked = lines
         self._release()
         if self._hold:

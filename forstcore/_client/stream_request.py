@@ -112,5 +112,9 @@ def check_records(summary: Summary) -> None:
     reasons = ", ".join(f"{code}: {count}" for code, count in sorted(codes))
     raise StreamFailedError(
         "no_records",
-        f"not one of {summary['lines']} lines was a record ({reasons}); on_error='emit' tells more",
+        f"{_none_of(summary['lines'])} a record ({reasons}); on_error='emit' tells more",
     )
+
+
+def _none_of(lines: int) -> str:
+    return "the line was not" if lines == 1 else f"not one of {lines} lines was"

@@ -156,7 +156,8 @@ class Transfer:
 
     def _count_missed(self, frames: FrameReader) -> None:
         for missed in frames.missed:
-            _LOGGER.warning("%s: %s records were missed", self._url, missed)
+            records = "record was" if missed == "1" else "records were"
+            _LOGGER.warning("%s: %s %s missed", self._url, missed, records)
             is_unknown = missed == "?" or self.missed is None
             self.missed = None if is_unknown else (self.missed or 0) + int(missed)
         frames.missed.clear()

@@ -150,7 +150,7 @@ class Window:
             self._size -= len(piece)
         self._acked_of_first = rest
         if rest and not self._sent:
-            raise StreamFailedError("protocol", f"{rest} lines too many are acknowledged")
+            raise StreamFailedError("protocol", f"too many lines are acknowledged: {rest}")
         if self._room is not None and not self._room.done() and not self._is_full():
             self._room.set_result(None)
 

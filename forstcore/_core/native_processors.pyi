@@ -1,3 +1,4 @@
 from typing import Final
 
+ABI: Final[int]
 PASS_ON: Final[object]

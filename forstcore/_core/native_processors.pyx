@@ -20,6 +20,10 @@ cdef enum:
     OLDEST_ABI = 1              # of the processors that still run
 
 
+ABI = FST_ABI
+"""The version of the C interface that native processors are built against."""
+
+
 cdef Py_ssize_t unescape_call(char *to, const char *text, Py_ssize_t size) noexcept nogil:
     return unescape(<unsigned char *>to, <bytes_ptr>text, size)
 

@@ -169,13 +169,17 @@ def process_on_cluster(
     stored = _StoredBytes(files.size)
     counts = ProgressCounts()
     codes: Counter[str] = Counter()
+    given_back = 0
     counts.errors = lambda: codes
+    counts.given_back = lambda: given_back
 
     def add(part: Part) -> None:
+        nonlocal given_back
         stored.taken += part["end"] - part["start"]
         counts.bytes_in += part["bytes_in"]
         counts.results += part["results"]
         codes.update(part["errors_by_code"])
+        given_back += part["given_back"]
         shown.tick()
 
     with _connected(options) as client:
@@ -206,7 +210,7 @@ def process_on_cluster(
         with written_whole(errors) as file:
             files.copy_errors(manifest, file)
     # The manifest includes parts of an earlier run.
-    codes = Counter(manifest["errors_by_code"])
+    codes, given_back = Counter(manifest["errors_by_code"]), manifest["given_back"]
     shown.end("processed")
 
 

@@ -15,7 +15,7 @@ import click
 
 from forstcore.processors import Processor, as_processor
 
-__all__ = ["expression_options", "processor_of_expressions"]
+__all__ = ["expression_options", "processor_of_expressions", "report_interpreted"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -63,6 +63,24 @@ def processor_of_expressions(where: str | None, result: str | None) -> Processor
     names: dict[str, Any] = {"__name__": "__main__", **_MODULES}
     exec(compile(source, _FILE, "exec", dont_inherit=True), names)  # noqa: S102
     return as_processor(names["expressions"])
+
+
+def report_interpreted(processor: Processor) -> None:
+    """Write to standard error what keeps expressions from being compiled, if anything does.
+
+    Args:
+        processor: of `processor_of_expressions`.
+    """
+    reason = processor.compilation_report.reason
+    if reason is None:
+        return
+    why = f"{reason.construct}; {reason.advice}" if reason.advice else reason.construct
+    click.echo(f"forstcore: the expression does not compile, so Python runs it: {why}", err=True)
+    if reason.line > 1:
+        line = linecache.getline(_FILE, reason.line).rstrip("\n")
+        # Columns count bytes.
+        before = line.encode()[: reason.column - 1].decode(errors="ignore")
+        click.echo(f"    {line}\n    {' ' * len(before)}^", err=True)
 
 
 def _checked(_context: click.Context, _parameter: object, text: str | None) -> str | None:

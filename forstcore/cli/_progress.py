@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from forstcore._plural import plural
+
 __all__ = ["Progress", "ProgressCounts"]
 
 _EVERY = 0.1  # Seconds between updates.
@@ -31,11 +33,13 @@ class ProgressCounts:
     Attributes:
         bytes_in: bytes of the input, decompressed.
         results: result lines.
+        given_back: returns the number of records that a compiled processor gave back.
         errors: returns the number of errors of each code.
     """
 
     bytes_in: int = 0
     results: int = 0
+    given_back: Callable[[], int] = int
     errors: Callable[[], dict[str, int]] = field(default=dict)
 
 
@@ -83,17 +87,20 @@ class Progress:
         rejected = sum(errors.values())
         if self.is_shown:
             rate = self._counts.bytes_in / 1e6 / max(seconds, 1e-9)
+            results, given_back = self._counts.results, self._counts.given_back()
             sys.stderr.write(
-                f"{self._counts.results:,} results of {self._counts.bytes_in / 1e6:,.1f} MB "
-                f"{verb} in {seconds:,.1f} s ({rate:,.0f} MB/s)\n"
+                f"{results:,} {plural(results, 'result')} of {self._counts.bytes_in / 1e6:,.1f} MB "
+                f"{verb} in {seconds:,.1f} s ({rate:,.0f} MB/s)"
+                f"{_given_back(given_back) if given_back else ''}\n"
             )
         if rejected:
             codes = ", ".join(f"{code} {count:,}" for code, count in sorted(errors.items()))
-            lines = "line was" if rejected == 1 else "lines were"
+            lines = plural(rejected, "line was", "lines were")
             sys.stderr.write(f"forstcore: {rejected:,} {lines} rejected: {codes}\n")
 
     def _line(self, seconds: float) -> str:
         counts, size, taken = self._counts, self._inputs.size, self._inputs.taken
+        errors, given_back = sum(counts.errors().values()), counts.given_back()
         parts = []
         if size:
             share = min(taken / size, 1.0)
@@ -102,9 +109,15 @@ class Progress:
         parts += [
             f"{counts.bytes_in / 1e6 / seconds:,.0f} MB/s",
             f"{counts.results / seconds:,.0f} records/s",
-            f"{sum(counts.errors().values()):,} errors",
+            f"{errors:,} {plural(errors, 'error')}",
         ]
+        if given_back:
+            parts.append(f"{given_back:,} given back")
         if size and taken:
             left = seconds * (size - taken) / taken
             parts.append(f"{int(left // 60)}:{int(left % 60):02d} left")
         return "  ".join(parts)
+
+
+def _given_back(records: int) -> str:
+    return f", {records:,} {plural(records, 'record')} given back to Python"

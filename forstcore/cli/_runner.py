@@ -31,6 +31,9 @@ class Runner(Protocol):
     def errors(self) -> dict[str, int]:
         """Return the number of errors of each code so far."""
 
+    def given_back(self) -> int:
+        """Return the number of records that a compiled processor gave back so far."""
+
     def run(
         self, source: AsyncGenerator[bytes, None], on_error: OnError, *, keep_rejected: bool
     ) -> AsyncGenerator[bytes, None]:
@@ -74,6 +77,9 @@ class EngineRunner:
 
     def errors(self) -> dict[str, int]:
         return self._engine.errors_by_code() if self._engine else {}
+
+    def given_back(self) -> int:
+        return self._engine.given_back if self._engine else 0
 
     async def run(
         self, source: AsyncGenerator[bytes, None], on_error: OnError, *, keep_rejected: bool

@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
+from forstcore._plural import plural
+
 __all__ = ["LiveTable"]
 
 _WIDEST = 32  # Maximum width of a column.
@@ -62,8 +64,9 @@ class LiveTable:
             for name in self._columns
             if rows
         }
+        records = plural(self._count, "record")
         lines = [
-            f"{self._title}   {self._count:,} records, {self._rate:,.0f}/s   Ctrl-C ends",
+            f"{self._title}   {self._count:,} {records}, {self._rate:,.0f}/s   Ctrl-C ends",
             "",
             _line({name: name for name in widths}, widths),
             *(_line(row, widths) for row in rows),

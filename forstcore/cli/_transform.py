@@ -63,7 +63,7 @@ def transform(options: TransformOptions, runner: Runner) -> int:
         ForstError: raised by `runner`.
     """
     keep_freed(_KEPT_MEMORY)
-    counts = ProgressCounts(errors=runner.errors)
+    counts = ProgressCounts(errors=runner.errors, given_back=runner.given_back)
     progress = Progress(options.inputs, counts, options.progress)
     origins = LineOrigins()
     with ExitStack() as stack:

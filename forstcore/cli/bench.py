@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import click
 
 from forstcore import _proc
+from forstcore._plural import plural
 from forstcore.cli import _options
 from forstcore.config import StreamLimits
 from forstcore.engine import Engine
@@ -57,10 +58,13 @@ def command(size: int, runs: int, workers: int) -> None:
     blocks = _blocks(size * 1_000_000)
     total = sum(map(len, blocks))
     lines = sum(block.count(b"\n") for block in blocks)
-    print(f"{total / 1e6:.0f} MB, {lines:,} records, {runs} runs, scan path {_proc.scan_path()}")
+    print(
+        f"{total / 1e6:.0f} MB, {lines:,} {plural(lines, 'record')}, "
+        f"{runs} {plural(runs, 'run')}, scan path {_proc.scan_path()}"
+    )
     contestants: dict[str, Callable[[], None]] = {
         "the core, one thread": lambda: _core(blocks),
-        f"the engine, {workers} worker{'s' * (workers > 1)}": lambda: _engine(blocks, workers),
+        f"the engine, {workers} {plural(workers, 'worker')}": lambda: _engine(blocks, workers),
         "memcpy, one thread": lambda: _copy(blocks),
     }
     # Pure Python is about a hundred times slower: measure it on a part of the data.

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
 
 import click
 
+from forstcore.cli._compilation import lines_of, load_reports, report_as_json
 from forstcore.cli._main import BAD_LINES
-from forstcore.compilation import CompilationReport
-from forstcore.loading import Loader
 
 __all__ = ["command"]
 
@@ -30,27 +28,13 @@ def command(modules: tuple[str, ...], as_json: bool) -> None:
     MODULE is the path of a file, the name of a module, or an entry point. Ends with status 1 if a
     function does not compile; one that is declared with compiled=False does not count.
     """
-    reports = {
-        name: processor.compilation_report
-        for name, processor in sorted(Loader(modules).load().items())
-    }
+    reports = load_reports(modules)
     if as_json:
-        found = [{"name": name, **_as_json(report)} for name, report in reports.items()]
+        found = [report_as_json(name, report) for name, report in reports.items()]
         json.dump({"processors": found}, sys.stdout, indent=2)
         print()
     else:
-        for name, report in reports.items():
-            print(f"{name}: {report}")
-            for remark in report.gives_back:
-                print(f"  records are given back at {remark}")
+        for line in lines_of(reports):
+            print(line)
     if any(report.reason is not None for report in reports.values()):
         click.get_current_context().exit(BAD_LINES)
-
-
-def _as_json(report: CompilationReport) -> dict[str, Any]:
-    reason = report.reason
-    return {
-        "compiled": report.compiled,
-        "reason": None if reason is None else vars(reason),
-        "gives_back": [vars(remark) for remark in report.gives_back],
-    }

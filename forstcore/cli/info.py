@@ -1,4 +1,4 @@
-"""`forstcore info`: installed versions, the CPU path in use, and the configuration."""
+"""`forstcore info`: installed versions, the CPU path in use, the configuration, processors."""
 
 from __future__ import annotations
 
@@ -13,27 +13,46 @@ from typing import Any
 import click
 
 import forstcore
-from forstcore import _proc
+from forstcore import _proc, wire
+from forstcore._core.native_processors import ABI
+from forstcore.cli._compilation import lines_of, load_reports, report_as_json
 from forstcore.config import StreamingConfig, options_of
 
 __all__ = ["command"]
 
-_LIBRARIES = (
-    "aiohttp",
-    "click",
-    "orjson",
-    "msgspec",
-    "redis",
-    "nats-py",
-    "backports.zstd",
-)
+# The libraries that are used if they are there, and the extra that installs each.
+_LIBRARIES = {
+    "aiohttp": "",
+    "click": "",
+    "prometheus-client": "",
+    "xxhash": "",
+    "backports.zstd": "",
+    "orjson": "orjson",
+    "msgspec": "typed",
+    "redis": "redis",
+    "dask": "dask",
+    "distributed": "dask",
+    "fsspec": "dask",
+}
+
+_EPILOG = """\b
+Examples:
+  forstcore info
+  forstcore info routes.py --json | jq .processors
+"""
 
 
-@click.command()
+@click.command(epilog=_EPILOG)
+@click.argument("modules", metavar="[MODULE]...", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
-def command(as_json: bool) -> None:
-    """Show versions, the CPU path in use, and the configuration that holds."""
-    report = {
+def command(modules: tuple[str, ...], as_json: bool) -> None:
+    """Show versions, the CPU path in use, the configuration that holds, and processors.
+
+    MODULE is a module with processors: the path of its file, its name, or an entry point. Whether
+    each is compiled is shown, and if not, why.
+    """
+    processors = load_reports(modules)
+    report: dict[str, Any] = {
         "forstcore": forstcore.__version__,
         "python": f"{platform.python_version()} ({platform.python_implementation()}"
         f"{', free-threaded' if sysconfig.get_config_var('Py_GIL_DISABLED') else ''})",
@@ -41,6 +60,8 @@ def command(as_json: bool) -> None:
         "cores": os.cpu_count(),
         "scan_path": _proc.scan_path(),
         "scan_paths": list(_proc.scan_paths()),
+        "wire_version": int(wire.FRAMES_VERSION),
+        "c_interface": ABI,
         "libraries": {name: _version(name) for name in _LIBRARIES},
         "client": {
             declared.name: getattr(StreamingConfig(), declared.name)
@@ -53,20 +74,29 @@ def command(as_json: bool) -> None:
         },
     }
     if as_json:
+        report["processors"] = [report_as_json(*each) for each in processors.items()]
         json.dump(report, sys.stdout, indent=2)
         print()
         return
     for name, value in report.items():
         _show(name, value)
+    print("processors:" if processors else "processors: none; name their modules to see them here")
+    for line in lines_of(processors):
+        print(f"  {line}")
 
 
 def _show(name: str, value: Any) -> None:
     if isinstance(value, dict):
         print(f"{name}:" if value else f"{name}: none")
         for inner, each in value.items():
-            print(f"  {inner}: {'not installed' if each is None else each}")
+            print(f"  {inner}: {_not_installed(inner) if each is None else each}")
     else:
         print(f"{name}: {', '.join(value) if isinstance(value, list) else value}")
+
+
+def _not_installed(name: str) -> str:
+    extra = _LIBRARIES.get(name)
+    return f"not installed (pip install 'forstcore[{extra}]')" if extra else "not installed"
 
 
 def _version(name: str) -> str | None:

@@ -10,7 +10,11 @@ import click
 from forstcore._core.filter import Filter
 from forstcore.cli import _options
 from forstcore.cli._cluster import InputPath, cluster_of, cluster_options, process_on_cluster
-from forstcore.cli._expressions import expression_options, processor_of_expressions
+from forstcore.cli._expressions import (
+    expression_options,
+    processor_of_expressions,
+    report_interpreted,
+)
 from forstcore.cli._filters import filter_option
 from forstcore.cli._inputs import Inputs
 from forstcore.cli._path_checks import check_paths
@@ -148,10 +152,14 @@ def command(
 
     Several files are read as one. Results have the order of their records.
     """
-    has_expressions = where is not None or result is not None
-    if has_expressions and (processor or processors):
-        raise click.UsageError("--where and --map are instead of --processor")
+    expressions = None
+    if where is not None or result is not None:
+        if processor or processors:
+            raise click.UsageError("--where and --map are instead of --processor")
+        expressions = processor_of_expressions(where, result)
     cluster = cluster_of(scheduler, local_cluster, blocksize, overwrite, resume, inputs, output)
+    if expressions is not None:
+        report_interpreted(expressions)
     if cluster is not None:
         if worker_kind != StreamLimits.worker_kind:
             raise click.UsageError("--worker-kind is not for clusters, whose workers are processes")
@@ -162,7 +170,7 @@ def command(
             errors=errors,
             on_error=on_error,
             filters=filters,
-            processor=processor_of_expressions(where, result) if has_expressions else processor,
+            processor=expressions or processor,
             modules=processors,
             workers=workers,
             buffer_size=buffer_size,
@@ -181,9 +189,7 @@ def command(
             progress=progress,
         ),
         EngineRunner(
-            processor_of_expressions(where, result)
-            if has_expressions
-            else processor_of(processor, processors),
+            expressions or processor_of(processor, processors),
             workers=workers,
             worker_kind=worker_kind,
             buffer_size=buffer_size,

@@ -52,6 +52,7 @@ class ServerRunner:
         self._max_line_size = max_line_size
         self._resume = resume
         self._codes: Counter[str] = Counter()
+        self._given_back = 0
         self.rejected: Iterable[RejectedLine] = ()
 
     def results_in(self, chunk: bytes) -> int:
@@ -59,6 +60,9 @@ class ServerRunner:
 
     def errors(self) -> dict[str, int]:
         return self._codes
+
+    def given_back(self) -> int:
+        return self._given_back
 
     async def run(
         self, source: AsyncGenerator[bytes, None], on_error: OnError, *, keep_rejected: bool
@@ -82,6 +86,9 @@ class ServerRunner:
                     if sent is not None and settled != stream.lines:
                         sent.forget(settled)
                         settled = stream.lines
+                # A summary covers only its own connection.
+                if stream.summary is not None and stream.connections == 1:
+                    self._given_back = stream.summary.get("given_back", 0)
 
     def _reject(self, line: ErrorLine, sent: SentLines | None) -> None:
         error = line.members()

@@ -38,6 +38,8 @@ class Part(TypedDict):
         records: lines that were processed.
         results: result lines.
         errors: lines that were rejected.
+        filtered: records that did not match the filter; `records` includes them.
+        given_back: records that a compiled processor gave back to its Python function.
         errors_by_code: number of errors of each code.
         errors_file: name of the file with the rejected lines, None if there is none.
         bytes_in: bytes of the lines, after decompression.
@@ -53,6 +55,8 @@ class Part(TypedDict):
     records: int
     results: int
     errors: int
+    filtered: int
+    given_back: int
     errors_by_code: dict[str, int]
     errors_file: str | None
     bytes_in: int
@@ -75,7 +79,8 @@ class Manifest(TypedDict):
         plan: digest of the run: inputs, blocks, processor and options.
         processor: name of the processor.
         inputs: the input files, in order.
-        lines, records, results, errors, bytes_in, bytes_out: sums over the parts.
+        lines, records, results, errors, filtered, given_back, bytes_in, bytes_out: sums over the
+            parts.
         errors_by_code: number of errors of each code.
         parts: the parts, in the order of the input.
     """
@@ -88,6 +93,8 @@ class Manifest(TypedDict):
     records: int
     results: int
     errors: int
+    filtered: int
+    given_back: int
     bytes_in: int
     bytes_out: int
     errors_by_code: dict[str, int]
@@ -110,6 +117,8 @@ def manifest_of(
         "records": sum(part["records"] for part in parts),
         "results": sum(part["results"] for part in parts),
         "errors": sum(part["errors"] for part in parts),
+        "filtered": sum(part["filtered"] for part in parts),
+        "given_back": sum(part["given_back"] for part in parts),
         "bytes_in": sum(part["bytes_in"] for part in parts),
         "bytes_out": sum(part["bytes_out"] for part in parts),
         "errors_by_code": dict(sorted(codes.items())),

@@ -149,6 +149,8 @@ async def _process(block: Block, config: RunConfig, processor: Processor) -> Par
             "records": engine.records,
             "results": engine.results,
             "errors": engine.errors,
+            "filtered": engine.filtered,
+            "given_back": engine.given_back,
             "errors_by_code": engine.errors_by_code(),
             "errors_file": errors.name if errors.has_written else None,
             "bytes_in": engine.bytes_in,

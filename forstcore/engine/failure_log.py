@@ -8,6 +8,8 @@ import time
 import traceback
 from typing import Protocol
 
+from forstcore._plural import plural
+
 __all__ = ["CollectedFailures", "FailureLog", "Failures"]
 
 _LOGGER = logging.getLogger("forstcore.processors")
@@ -67,7 +69,10 @@ class FailureLog:
             left_out, self._left_out = self._left_out, 0
         if left_out:
             _LOGGER.error(
-                "processor %r failed on %d more lines, which were not logged", self._name, left_out
+                "processor %r failed on %d more %s not logged",
+                self._name,
+                left_out,
+                plural(left_out, "line, which was", "lines, which were"),
             )
 
     def _note(self) -> str | None:
@@ -82,7 +87,8 @@ class FailureLog:
                 return None
             self._logged += 1
             left_out, self._left_out = self._left_out, 0
-        return f"; {left_out} more failures before this were not logged" if left_out else ""
+        failures = plural(left_out, "failure before this was", "failures before this were")
+        return f"; {left_out} more {failures} not logged" if left_out else ""
 
 
 class CollectedFailures:

@@ -9,6 +9,7 @@ import time
 from abc import ABC, abstractmethod
 
 from forstcore._cancelling import check_cancelled
+from forstcore._plural import plural
 from forstcore.sources import Batch, Notice
 
 __all__ = ["BrokerLog", "BrokerReader", "on_one_line"]
@@ -51,7 +52,8 @@ class BrokerLog:
             return
         self._allowed -= 1
         if self._suppressed:
-            text = f"{text} ({self._suppressed} log lines about this source were suppressed)"
+            lines, were = plural(self._suppressed, "line"), plural(self._suppressed, "was", "were")
+            text += f" ({self._suppressed} log {lines} about this source {were} suppressed)"
             self._suppressed = 0
         _LOGGER.log(level, "source %s: %s", self._name, text)
 

@@ -8,6 +8,7 @@ import json
 from aiohttp import web
 
 from forstcore import RecordStream
+from forstcore._plural import plural
 from forstcore._proc import PASS_ON
 from forstcore.sources.memory import MemorySource
 from forstcore.wire import StreamErrorCode
@@ -69,7 +70,8 @@ class PublishHandler(StreamHandler):
                 await self._rejected_written()
                 raise ProblemError(
                     error.status,
-                    f"{error.detail}; {self._count} records were published before that",
+                    f"{error.detail}; {self._count} "
+                    f"{plural(self._count, 'record was', 'records were')} published before that",
                 ) from None
             await self._rejected_written()
             self.outcome = "ok"

@@ -16,6 +16,7 @@ from typing import Any
 
 from aiohttp import web
 
+from forstcore._plural import plural
 from server.http.request_handler import RequestHandler
 
 __all__ = ["Connection", "Connections", "Slot"]
@@ -128,9 +129,10 @@ class Connections:
         if now - self._logged_at >= _LOG_INTERVAL:
             self._logged_at = now
             _LOGGER.warning(
-                "%d connections are open (max_connections): each new one replaces the one that "
+                "%d %s open (max_connections): each new one replaces the one that "
                 "has waited longest for a request",
                 self.limit,
+                plural(self.limit, "connection is", "connections are"),
             )
 
 

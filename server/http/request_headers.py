@@ -70,7 +70,7 @@ def result_order(request: web.Request) -> wire.ResultOrder:
 
 def has_frames(request: web.Request) -> bool:
     """Parse `Forst-Frames`: whether the client asks for control lines."""
-    return request.headers.get(wire.FORST_FRAMES) == "1"
+    return request.headers.get(wire.FORST_FRAMES) == wire.FRAMES_VERSION
 
 
 def first_line(request: web.Request) -> int:

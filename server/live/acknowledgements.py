@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from forstcore import wire
 from forstcore._cancelling import check_cancelled
+from forstcore._plural import plural
 from forstcore.sources import Reader
 from forstcore.wire import StreamErrorCode
 from server.errors import StreamError
@@ -66,7 +67,8 @@ class Unacknowledged:
         """
         if lines > self._lines:
             raise StreamError(
-                StreamErrorCode.BAD_ACK, f":ack {lines} came when {self._lines} lines had been sent"
+                StreamErrorCode.BAD_ACK,
+                f":ack {lines} came when {self._lines} {plural(self._lines, 'line')} had been sent",
             )
         self._acknowledged = max(self._acknowledged, lines)
         self._settle()

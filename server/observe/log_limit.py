@@ -11,6 +11,8 @@ import logging
 import threading
 import time
 
+from forstcore._plural import plural
+
 __all__ = ["LogLimit", "limit_logging"]
 
 _BURST = 50  # Records that each statement in the code may log at once.
@@ -46,7 +48,10 @@ class LogLimit(logging.Filter):
                 each.suppressed = 0
         for count, example in suppressed:
             if count:
-                _LOGGER.warning("%d log entries like this one were suppressed: %s", count, example)
+                entries = plural(
+                    count, "log entry like this one was", "log entries like this one were"
+                )
+                _LOGGER.warning("%d %s suppressed: %s", count, entries, example)
 
 
 class _TokenBucket:

@@ -22,6 +22,8 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
+from forstcore._plural import plural
+
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
@@ -136,7 +138,8 @@ class NonblockingOutput(io.RawIOBase):
     def _notice(self) -> tuple[bytes, int]:
         """Return a line that reports dropped lines, and their number."""
         missing, self._unreported = self._unreported, 0
-        text = f"forstcore: {missing} lines are missing here: {self.name} was not writable\n"
+        lines = plural(missing, "line is", "lines are")
+        text = f"forstcore: {missing} {lines} missing here: {self.name} was not writable\n"
         return text.encode(), missing
 
     def _try(self, data: bytes) -> int:

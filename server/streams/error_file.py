@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from forstcore import RejectedLines
 from forstcore._io.error_file import entry_of, format_entry
+from forstcore._plural import plural
 from server.config import ServerConfig
 from server.streams.append_file import Appender
 
@@ -140,7 +141,8 @@ class ErrorFile:
             unsaid = self._unsaid + left
             self._changed.notify_all()
         if unsaid:
-            _LOGGER.error("%d rejected lines were not written to %s", unsaid, self._path)
+            lines = plural(unsaid, "rejected line was", "rejected lines were")
+            _LOGGER.error("%d %s not written to %s", unsaid, lines, self._path)
 
     def _run(self) -> None:
         while (batch := self._next()) is not None:
@@ -190,13 +192,18 @@ class ErrorFile:
         many, self._unsaid = self._unsaid, 0
         if why:
             _LOGGER.error(
-                "rejected lines cannot be written to %s: %s; %d were dropped", self._path, why, many
+                "rejected lines cannot be written to %s: %s; %d %s dropped",
+                self._path,
+                why,
+                many,
+                plural(many, "was", "were"),
             )
         else:
             _LOGGER.warning(
-                "rejected lines are written to %s again; %d more were dropped before",
+                "rejected lines are written to %s again; %d more %s dropped before",
                 self._path,
                 many,
+                plural(many, "was", "were"),
             )
 
 

@@ -13,6 +13,7 @@ from typing import Literal, cast
 from aiohttp import hdrs, web
 
 from forstcore import RejectedLines
+from forstcore._plural import plural
 from forstcore.wire import StreamErrorCode
 from server.errors import StreamError
 from server.http.body_protocol import BodyProtocol
@@ -251,7 +252,7 @@ class StreamHandler(ABC):
         if most and self.stream.lines > most:
             raise StreamError(
                 StreamErrorCode.TOO_MANY_RECORDS,
-                f"the input has more than {most} lines (max_stream_records)",
+                f"the input has more than {most} {plural(most, 'line')} (max_stream_records)",
             )
         if self._draining:
             raise drained()

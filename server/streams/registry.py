@@ -12,6 +12,7 @@ from typing import Protocol
 
 from aiohttp import web
 
+from forstcore._plural import plural
 from forstcore.loading import Loader
 from forstcore.processors import Processor
 from forstcore.wire import StreamErrorCode
@@ -123,7 +124,8 @@ class StreamRegistry:
         self.connections.keep(stream.request)
 
     def _too_many(self) -> str:
-        return f"{self._most_streams} streams are open already (max_streams)"
+        streams = plural(self._most_streams, "stream is", "streams are")
+        return f"{self._most_streams} {streams} open already (max_streams)"
 
     @contextmanager
     def admit(self, stream: OpenStream) -> Iterator[None]:

@@ -22,7 +22,7 @@ def test_help(run: Run, name: str) -> None:
     done = run(name, "--help")
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.lower().startswith(b"usage: ")
-    if name not in ("bench", "info", "serve"):
+    if name not in ("bench", "serve"):
         assert b"Examples:\n    forstcore " + name.encode() in done.stdout
 
 
@@ -121,9 +121,31 @@ def test_info(run: Run) -> None:
     assert report["forstcore"] == forstcore.__version__
     assert report["scan_path"] in report["scan_paths"]
     assert report["variables"] == {"FORSTCORE_PORT": "81", "FORSTCORE_TOKEN": "set"}
+    assert (report["wire_version"], report["processors"]) == (1, [])
+    assert {"orjson", "msgspec", "redis", "dask"} <= set(report["libraries"])
     plain = run("info")
     assert b"scan_path: " in plain.stdout
+    assert b"processors: none" in plain.stdout
     assert run("info", "--yaml").returncode == 2
+
+
+def test_info_shows_which_processors_are_compiled(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "routes.py").write_text(
+        "import forstcore, hashlib\n\n"
+        "@forstcore.processor('fine')\n"
+        "def fine(record: dict):\n"
+        "    return {'id': record['id']}\n\n"
+        "@forstcore.processor('hashed')\n"
+        "def hashed(record: dict):\n"
+        "    return hashlib.sha256(record['id'].encode()).hexdigest()\n"
+    )
+    shown = run("info", "routes.py").stdout.decode().partition("processors:\n")[2]
+    checked = run("check", "routes.py").stdout.decode()
+    assert shown == "".join(f"  {line}\n" for line in checked.splitlines())
+    assert "  fine: compiled\n  hashed: not compiled: " in shown
+    report = json.loads(run("info", "routes.py", "--json").stdout)
+    checked_report = json.loads(run("check", "routes.py", "--json").stdout)
+    assert report["processors"] == checked_report["processors"]
 
 
 def test_a_signal_during_an_import_ends_the_command(start: Start, tmp_path: Path) -> None:

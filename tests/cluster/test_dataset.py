@@ -81,6 +81,23 @@ def test_the_parts_are_what_one_process_makes(
     assert hidden(made.directory) == []
 
 
+def test_the_manifest_counts_records_given_back_and_filtered(
+    process: Process, tmp_path: Path
+) -> None:
+    path = tmp_path / "in.ndjson"
+    lines = b'{"n":1}\n' * 400 + b'{"n":9999999999999999999}\n' + b'{"n":2}\n' * 400
+    path.write_bytes(lines + b'{"n":0}\n' * 3)
+
+    def more(record: dict[str, Any]) -> Any:
+        return record["n"] + 1
+
+    made = process([path], processor=more, blocksize=2000, filters={"n": {"gt": 0}})
+    parts = made.manifest["parts"]
+    assert len(parts) > 1
+    for name, count in (("given_back", 1), ("filtered", 3)):
+        assert made.manifest[name] == sum(part[name] for part in parts) == count
+
+
 @pytest.mark.parametrize("on_error", ["skip", "emit"])
 def test_results_that_look_like_errors_are_results(
     process: Process, tmp_path: Path, on_error: str

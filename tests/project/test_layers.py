@@ -22,6 +22,7 @@ LAYERS = (
         "forstcore._version",
         "forstcore._include",
         "forstcore._heap",
+        "forstcore._plural",
     ),
     ("forstcore.native",),
     ("forstcore._core",),
