@@ -78,6 +78,12 @@ class CompilationReport:
     reason: NotCompiled | None = None
     gives_back: tuple[Remark, ...] = ()
 
+    def without_directories(self) -> CompilationReport:
+        """Return the report with the names of files only, for clients of a server."""
+        reason = None if self.reason is None else self.reason.without_directory()
+        gives_back = tuple(remark.without_directory() for remark in self.gives_back)
+        return CompilationReport(self.compiled, reason, gives_back)
+
     def __str__(self) -> str:
         if self.reason is not None:
             return f"not compiled: {self.reason}"

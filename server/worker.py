@@ -30,7 +30,7 @@ from server.observe.log_limit import limit_logging
 from server.process.event_loop import set_idle_check
 from server.process.listen import tls_context
 from server.process.reload_credentials import reload_credentials
-from server.process.reload_processors import log_compilation
+from server.process.reload_processors import report_compilation
 from server.process.supervisor_pipe import listen_to_supervisor
 from server.streams.registry import REGISTRY
 
@@ -98,8 +98,8 @@ async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) 
             max_field_size=config.max_header_size,
         )
 
-    if os.environ.get(WORKER_VARIABLE, "1") == "1":
-        log_compilation(app[REGISTRY].processors)
+    is_first = os.environ.get(WORKER_VARIABLE, "1") == "1"
+    report_compilation(app[REGISTRY], is_logged=is_first)
     acceptor = Acceptor(
         listener, connections, make_connection, tls_context(config), config.header_timeout
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
 
 __all__ = ["NotCompiled", "Remark", "Unsupported"]
 
@@ -26,6 +28,10 @@ class Remark:
     column: int
     construct: str
     advice: str = ""
+
+    def without_directory(self) -> Self:
+        """Return the remark with the name of the file only."""
+        return replace(self, file=Path(self.file).name)
 
     def __str__(self) -> str:
         text = f"{self.file}:{self.line}:{self.column}: {self.construct}"

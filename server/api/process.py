@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
-
 from aiohttp import web
 
 from forstcore import RecordStream
@@ -69,12 +66,10 @@ async def list_processors(request: web.Request) -> web.Response:
 
 def _compilation_of(processor: Processor) -> dict[str, object]:
     """Return whether a processor is compiled, and if not, why."""
-    report = processor.compilation_report
+    report = processor.compilation_report.without_directories()
     if report.reason is None:
         return {"compiled": report.compiled}
-    # Without the directories of the server.
-    reason = replace(report.reason, file=Path(report.reason.file).name)
-    return {"compiled": False, "reason": str(reason)}
+    return {"compiled": False, "reason": str(report.reason)}
 
 
 class ProcessorResource(web.DynamicResource):

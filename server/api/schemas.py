@@ -199,10 +199,10 @@ _SCHEMAS: Json = {
         "description": "A line of the dashboard's live updates. The first contains the history, "
         "each further one the last second.",
         "oneOf": [
-            {"required": ["server", "endpoints", "columns", "history", "time"]},
+            {"required": [*("server", "endpoints", "processors", "columns", "history", "time")]},
             {
                 "required": [
-                    *("point", "streams", "sources", "errors", "totals"),
+                    *("point", "streams", "sources", "processors", "errors", "totals"),
                     *("draining", "viewers"),
                 ]
             },

@@ -16,6 +16,7 @@ from forstcore import _proc
 from forstcore.wire import COUNTERS
 from server.background import keep_running
 from server.dashboard.figures import Figures, Point
+from server.dashboard.processors import Processors
 from server.dashboard.sources import Sources
 from server.dashboard.streams import Streams
 from server.errors import ProblemError
@@ -46,6 +47,7 @@ class News:
         self._figures = Figures(registry)
         self._streams = Streams(registry)
         self._sources = Sources(registry, feeds)
+        self._processors = Processors(registry)
         self._viewers = 0
         self._came = asyncio.Event()
         self._told = asyncio.Event()
@@ -110,6 +112,7 @@ class News:
                 "point": point,
                 "streams": self._streams.look(),
                 "sources": self._sources.look(),
+                "processors": self._processors.look(),
                 "errors": metrics.errors_by_code(),
                 "totals": {name: int(metrics.total(name)) for name in COUNTERS},
                 "draining": self._registry.draining,
@@ -130,7 +133,8 @@ class News:
                     "processes": config.processes,
                     "max_streams": config.max_streams,
                 },
-                "endpoints": [*_BUILT_IN, *(f"/{name}" for name in self._registry.processors)],
+                "endpoints": _BUILT_IN,
+                "processors": self._processors.look(),
                 "columns": Point._fields,
                 "history": list(self._figures.points),
                 "time": time.time(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Hashable
-from typing import NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from prometheus_client import (
     CollectorRegistry,
@@ -30,6 +30,7 @@ class _Metric(NamedTuple):
     kind: type[Counter] | type[Gauge]
     help: str
     label: str = ""
+    mode: Literal["livesum", "livemax"] = "livesum"  # How a gauge combines several processes.
 
 
 _METRICS = {
@@ -43,6 +44,9 @@ _METRICS = {
     "processor_results": _Metric(Counter, "Result lines, by processor.", "processor"),
     "processor_given_back": _Metric(
         Counter, "Records given back to the Python function, by compiled processor.", "processor"
+    ),
+    "processor_compiled": _Metric(
+        Gauge, "1 if a processor is compiled, or native; 0 if not.", "processor", "livemax"
     ),
     "processor_seconds": _Metric(
         Counter, "Processing time of workers in seconds, by processor.", "processor"
@@ -97,7 +101,7 @@ class Metrics:
             metric.help,
             labels,
             registry=self._registry,
-            multiprocess_mode="livesum",
+            multiprocess_mode=metric.mode,
         )
 
     def total(self, name: str) -> float:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from functools import partial
 
 from aiohttp import web
 
 from forstcore.errors import LoadError
-from forstcore.loading import Loader
-from forstcore.processors import Processor
 from server.background import keep_running
-from server.streams.registry import REGISTRY
+from server.streams.registry import REGISTRY, StreamRegistry
 
-__all__ = ["log_compilation", "reload_changed_processors"]
+__all__ = ["reload_changed_processors", "report_compilation"]
 
 _LOGGER = logging.getLogger("forstcore")
 _INTERVAL = 0.5  # Seconds between two checks of the files.
@@ -24,19 +22,22 @@ _INTERVAL = 0.5  # Seconds between two checks of the files.
 async def reload_changed_processors(app: web.Application) -> AsyncIterator[None]:
     """Reload the processors for new streams whenever one of their files has changed."""
     registry = app[REGISTRY]
-    run = partial(_run, registry.loader)
+    run = partial(_run, registry)
     async with keep_running("reloading processors", run, registry.metrics.failed):
         yield
 
 
-def log_compilation(processors: Mapping[str, Processor]) -> None:
-    """Compile the processors, and log for each whether that was possible."""
-    for name, processor in sorted(processors.items()):
-        if processor.kind != "native":
-            _LOGGER.info("processor %r: %s", name, processor.compilation_report)
+def report_compilation(registry: StreamRegistry, *, is_logged: bool = True) -> None:
+    """Compile the processors; tell the metrics, and perhaps the log, for which it was possible."""
+    for name, processor in sorted(registry.processors.items()):
+        report = processor.compilation_report
+        registry.metrics.set("processor_compiled", report.compiled, name)
+        if is_logged and processor.kind != "native":
+            _LOGGER.info("processor %r: %s", name, report)
 
 
-async def _run(loader: Loader) -> None:
+async def _run(registry: StreamRegistry) -> None:
+    loader = registry.loader
     while True:
         await asyncio.sleep(_INTERVAL)
         if not loader.has_changed():
@@ -47,4 +48,4 @@ async def _run(loader: Loader) -> None:
             _LOGGER.error("%s; new streams use the previous processors", error)
         else:
             _LOGGER.info("reloaded processors: %s", ", ".join(sorted(loader.processors)))
-            log_compilation(loader.processors)
+            report_compilation(registry)

@@ -87,15 +87,19 @@ def test_the_manifest_counts_records_given_back_and_filtered(
     path = tmp_path / "in.ndjson"
     lines = b'{"n":1}\n' * 400 + b'{"n":9999999999999999999}\n' + b'{"n":2}\n' * 400
     path.write_bytes(lines + b'{"n":0}\n' * 3)
-
-    def more(record: dict[str, Any]) -> Any:
-        return record["n"] + 1
-
-    made = process([path], processor=more, blocksize=2000, filters={"n": {"gt": 0}})
+    module = tmp_path / "adding.py"
+    module.write_text(
+        "import forstcore\n\n"
+        "@forstcore.processor('adding')\n"
+        "def adding(record: dict):\n"
+        "    return record['n'] + 1\n"
+    )
+    options: dict[str, Any] = {"processor": "adding", "modules": [str(module)]}
+    made = process([path], blocksize=2000, filters={"n": {"gt": 0}}, **options)
     parts = made.manifest["parts"]
     assert len(parts) > 1
-    for name, count in (("given_back", 1), ("filtered", 3)):
-        assert made.manifest[name] == sum(part[name] for part in parts) == count
+    assert made.manifest["given_back"] == sum(part["given_back"] for part in parts) == 1
+    assert made.manifest["filtered"] == sum(part["filtered"] for part in parts) == 3
 
 
 @pytest.mark.parametrize("on_error", ["skip", "emit"])
