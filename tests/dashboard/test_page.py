@@ -155,6 +155,101 @@ def test_what_is_pasted_can_be_sent_to_a_processor(
     expect(items.nth(1)).to_contain_text("processor_failed")
 
 
+ROUTES = """
+import forstcore, hashlib
+
+@forstcore.processor("more")
+def more(record: dict):
+    return {"n": record["n"] + 1}
+
+@forstcore.processor("hashed")
+def hashed(record: dict):
+    return {"hash": hashlib.sha256(record["id"].encode()).hexdigest(), "several": record["words"]}
+
+@forstcore.processor("plain", compiled=False)
+def plain(record: dict):
+    return record
+"""
+
+
+@pytest.fixture
+def routes(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """Options of a server with processors of all sorts."""
+    module = tmp_path_factory.mktemp("routes") / "routes.py"
+    module.write_text(ROUTES)
+    return "--processors", str(module)
+
+
+def test_processors_are_shown_and_tried(
+    start_server: StartServer, open_page: OpenPage, routes: tuple[str, str]
+) -> None:
+    watched = open_page(start_server(*routes))
+    page = watched.page
+    expect(page.locator("#processors-caption")).to_have_text(
+        "Since the process started. 1 of 3 processors is compiled."
+    )
+    rows = page.locator("#processors tr")
+    expect(rows).to_have_text(
+        [
+            re.compile(r"^hashed\s*Try\s*no: routes\.py:10:\d+: .*hexdigest.*0\s*0\s*0\s*$"),
+            re.compile(r"^more\s*Try\s*yes\s*0\s*0\s*0\s*$"),
+            re.compile(r"^plain\s*Try\s*no, as declared\s*0\s*0\s*0\s*$"),
+        ]
+    )
+    records = page.get_by_label("Records, one JSON object")
+    page.get_by_role("button", name="Try more").click()
+    expect(page.get_by_label("Endpoint")).to_have_value("/more")
+    expect(records).to_be_focused()
+    records.fill('{"n":1}\n{"n":9999999999999999999}\n{"n":"x"}')
+    page.get_by_role("button", name="Send").click()
+    items = page.locator("#results li")
+    expect(items.nth(0)).to_have_text('{"n":2}')
+    expect(items.nth(1)).to_have_text('{"n":10000000000000000000}')
+    expect(items.nth(2)).to_contain_text("processor_failed")
+    expect(page.locator("#paste-status")).to_have_text("2 results, 1 error")
+    expect(rows.nth(1)).to_have_text(re.compile(r"^more\s*Try\s*yes\s*2\s*1\s*2\s*[\d.]+ µs$"))
+    expect(page.locator("#errors-caption")).to_have_text("Since the process started: 1 line.")
+    assert watched.complaints == []
+
+
+def test_an_empty_table_says_so_in_one_line(start_server: StartServer, open_page: OpenPage) -> None:
+    page = open_page(start_server()).page
+    expect(page.get_by_role("status").first).to_have_text("Live")
+    for name, text in (
+        ("streams", "No stream is open."),
+        ("processors", "No processor is declared; --processors names modules that declare some."),
+        ("errors", "Since the process started: none."),
+    ):
+        table = page.locator("table").filter(has=page.locator(f"#{name}"))
+        expect(table).to_have_text(text, use_inner_text=True)
+    results = page.locator("#results").evaluate("e => getComputedStyle(e, '::before').content")
+    assert results == '"No results yet."'
+
+
+def test_each_table_scrolls_in_its_own_box_on_a_phone(
+    start_server: StartServer, open_page: OpenPage, load: Load, routes: tuple[str, str]
+) -> None:
+    server = start_server(*routes)
+    page = open_page(server, viewport={"width": 360, "height": 740}).page
+    load(server)
+    expect(page.locator("#streams tr")).to_have_count(1)
+    expect(page.locator("#errors tr")).to_have_count(1)
+    expect(page.locator("#processors tr")).to_have_count(3)
+    boxes = page.locator("table").evaluate_all(
+        "tables => tables.map((table) => { const box = table.closest('.scroll');"
+        " const right = box.getBoundingClientRect().right;"
+        " return [table.offsetWidth, box.clientWidth, box.scrollWidth, right]; })"
+    )
+    assert len(boxes) == 4
+    for table, visible, reachable, right in boxes:
+        assert right <= 360
+        assert reachable >= table
+        assert visible < 360
+    assert boxes[0][2] > boxes[0][1]
+    assert boxes[1][2] > boxes[1][1]
+    assert page.evaluate("() => document.documentElement.scrollWidth") == 360
+
+
 def test_a_huge_paste_shows_a_part(start_server: StartServer, open_page: OpenPage) -> None:
     page = open_page(start_server()).page
     lines = "\n".join(f'{{"id":"{number}","data":"x"}}' for number in range(5000))
@@ -198,10 +293,11 @@ def test_axe_has_nothing_serious_to_say(
     start_server: StartServer,
     open_page: OpenPage,
     load: Load,
+    routes: tuple[str, str],
     scheme: str,
     size: tuple[int, int],
 ) -> None:
-    server = start_server()
+    server = start_server(*routes)
     watched = open_page(
         server,
         color_scheme=scheme,
@@ -213,6 +309,7 @@ def test_axe_has_nothing_serious_to_say(
     page.get_by_role("button", name="Send").click()
     expect(page.locator("#results li.error")).to_have_count(1)
     expect(page.locator("#streams tr")).not_to_have_count(0)
+    expect(page.locator("#processors tr")).to_have_count(3)
     found = Axe().run(page).response["violations"]
     violations = [f"{each['id']}: {[node['html'] for node in each['nodes']]}" for each in found]
     assert violations == []

@@ -294,6 +294,11 @@ def test_figures_by_processor(served: Server) -> None:
     assert served.figure("records_total") == 4
 
 
+def test_metrics_tell_which_processors_are_compiled(served: Server) -> None:
+    assert served.figure("processor_compiled", processor="same") == 1
+    assert served.figure("processor_compiled", processor="order") == 0
+
+
 # Ends.
 
 

@@ -16,13 +16,13 @@ ROOT = Path(__file__).parent.parent.parent
 
 # From the bottom to the top. A folder or module imports from lower layers, and within itself.
 LAYERS = (
+    ("forstcore._plural",),
     (
         "forstcore.errors",
         "forstcore.wire",
         "forstcore._version",
         "forstcore._include",
         "forstcore._heap",
-        "forstcore._plural",
     ),
     ("forstcore.native",),
     ("forstcore._core",),

@@ -11,6 +11,8 @@ export function count(value) {
 }
 
 export const number = (value) => Math.round(value).toLocaleString("en");
+/** Write a number of things: 1 as "1 line", 2 as "2 lines". */
+export const many = (value, what) => `${number(value)} ${what}${value === 1 ? "" : "s"}`;
 export const perSecond = (value) => `${count(value)}/s`.replace(" /", "/");
 export const bytes = (value) => `${count(value)}B`;
 export const bytesPerSecond = (value) => `${count(value)}B/s`;
@@ -24,6 +26,9 @@ export function seconds(value) {
   }
   return `${significant(value / 1e-9)} ns`;
 }
+
+/** Write a duration given in seconds as microseconds: 0.0000012 as "1.2 µs". */
+export const microseconds = (value) => `${significant(value * 1e6)} µs`;
 
 /** Write an age given in seconds: 3700 as "1 h 1 min". */
 export function age(value) {

@@ -30,7 +30,8 @@ let isPaused = false;
 let drawn = 0;
 
 byId("charts").append(...CHARTS.map((chart) => chart.element));
-const setEndpoints = setUpPaste();
+const { setEndpoints, choose } = setUpPaste();
+let builtIn = [];
 
 byId("pause").addEventListener("click", () => {
   isPaused = !isPaused;
@@ -39,13 +40,14 @@ byId("pause").addEventListener("click", () => {
 });
 
 follow({
-  greeting({ server, endpoints, columns: names, history }) {
+  greeting({ server, endpoints, processors, columns: names, history }) {
     columns = names;
     points = history.map(named);
     const share = server.processes > 1 ? `, one of ${server.processes}` : "";
     byId("server").textContent =
       `${server.version} · ${server.scan_path} · process ${server.process}${share}`;
-    setEndpoints(endpoints);
+    builtIn = endpoints;
+    showProcessors(processors);
     draw();
   },
   news(news) {
@@ -55,6 +57,7 @@ follow({
     // A chart that moves every second counts as motion, too.
     if (!calm.matches || points.at(-1).time - drawn >= 5) draw();
     showStreams(news);
+    showProcessors(news.processors);
     showErrors(news.errors);
     showSources(news.sources);
   },
@@ -96,11 +99,34 @@ function showStreams({ streams, point, draining }) {
   ]));
 }
 
+function showProcessors(processors) {
+  const compiled = processors.filter((each) => each.compiled).length;
+  setText("processors-caption", processors.length === 0
+    ? "No processor is declared; --processors names modules that declare some."
+    : `Since the process started. ${format.number(compiled)} of ` +
+      `${format.many(processors.length, "processor")} ${compiled === 1 ? "is" : "are"} compiled.`);
+  fill(byId("processors"), processors.map((processor) => [
+    { text: processor.name },
+    { text: "Try", label: `Try ${processor.name}`, onClick: () => choose(`/${processor.name}`) },
+    { text: compilationOf(processor), className: processor.reason ? "prose bad" : "" },
+    { text: format.number(processor.records), className: "number" },
+    { text: format.number(processor.errors), className: processor.errors ? "number bad" : "number" },
+    { text: format.number(processor.given_back), className: "number" },
+    { text: processor.seconds === null ? "" : format.microseconds(processor.seconds), className: "number" },
+  ]));
+  setEndpoints([...builtIn, ...processors.map(({ name }) => `/${name}`)]);
+}
+
+function compilationOf({ compiled, kind, reason }) {
+  if (compiled) return kind === "native" ? "native" : "yes";
+  return reason ? `no: ${reason}` : "no, as declared";
+}
+
 function showErrors(errors) {
   const codes = Object.entries(errors).sort((one, other) => other[1] - one[1]);
   const sum = codes.reduce((total, [, lines]) => total + lines, 0);
   setText("errors-caption",
-    `Since the process started: ${sum ? `${format.number(sum)} lines.` : "none."}`);
+    `Since the process started: ${sum ? `${format.many(sum, "line")}.` : "none."}`);
   fill(byId("errors"), codes.map(([code, lines]) => [
     { text: code },
     { text: format.number(lines), className: "number" },

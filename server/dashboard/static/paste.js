@@ -1,6 +1,6 @@
 // The form for trying out the server: streams pasted records through a regular endpoint.
 
-import { number } from "./format.js";
+import { many } from "./format.js";
 import { linesOf, problemOf } from "./lines.js";
 import { credentials } from "./token.js";
 
@@ -15,7 +15,11 @@ const SAMPLE = `{"id":"1","data":"hello"}
 
 const byId = (id) => document.getElementById(id);
 
-/** Set up the form; returns a function that sets the selectable endpoints. */
+/**
+ * Set up the form.
+ * @returns {{setEndpoints: (paths: string[]) => void, choose: (path: string) => void}} functions that
+ *   set the selectable endpoints, and that choose one and go to the records.
+ */
 export function setUpPaste() {
   const records = byId("records");
   records.value = SAMPLE;
@@ -36,11 +40,19 @@ export function setUpPaste() {
     }
   });
   byId("stop").addEventListener("click", () => abort?.abort());
-  return (endpoints) => {
-    const select = byId("endpoint");
-    const chosen = select.value;
-    select.replaceChildren(...endpoints.map((path) => new Option(path)));
-    if (endpoints.includes(chosen)) select.value = chosen;
+  const endpoint = byId("endpoint");
+  return {
+    setEndpoints(paths) {
+      const chosen = endpoint.value;
+      if ([...endpoint.options].map(({ value }) => value).join() === paths.join()) return;
+      endpoint.replaceChildren(...paths.map((path) => new Option(path)));
+      if (paths.includes(chosen)) endpoint.value = chosen;
+    },
+    choose(path) {
+      endpoint.value = path;
+      byId("try").scrollIntoView();
+      records.focus();
+    },
   };
 }
 
@@ -82,7 +94,7 @@ async function send(text, endpoint, signal) {
     }
   }
   if (end === null) throw new Error("the stream was cut");
-  const more = left ? `; ${number(left)} more lines are not shown` : "";
+  const more = left ? `; ${many(left, "more line")} ${left === 1 ? "is" : "are"} not shown` : "";
   say(`${many(end.results, "result")}, ${many(end.errors, "error")}${more}`);
 }
 
@@ -126,8 +138,6 @@ function characterAt(line, offset) {
   }
   return place;
 }
-
-const many = (value, what) => `${number(value)} ${what}${value === 1 ? "" : "s"}`;
 
 function element(name, text = "") {
   const made = document.createElement(name);
