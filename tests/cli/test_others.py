@@ -131,18 +131,18 @@ def test_info(run: Run) -> None:
 
 def test_info_shows_which_processors_are_compiled(run: Run, tmp_path: Path) -> None:
     (tmp_path / "routes.py").write_text(
-        "import forstcore, hashlib\n\n"
+        "import forstcore, datetime\n\n"
         "@forstcore.processor('fine')\n"
         "def fine(record: dict):\n"
         "    return {'id': record['id']}\n\n"
-        "@forstcore.processor('hashed')\n"
-        "def hashed(record: dict):\n"
-        "    return hashlib.sha256(record['id'].encode()).hexdigest()\n"
+        "@forstcore.processor('stamped')\n"
+        "def stamped(record: dict):\n"
+        "    return {'id': record['id'], 'at': datetime.datetime.now().isoformat()}\n"
     )
     shown = run("info", "routes.py").stdout.decode().partition("processors:\n")[2]
     checked = run("check", "routes.py").stdout.decode()
     assert shown == "".join(f"  {line}\n" for line in checked.splitlines())
-    assert "  fine: compiled\n  hashed: not compiled: " in shown
+    assert "  fine: compiled\n  stamped: not compiled: " in shown
     report = json.loads(run("info", "routes.py", "--json").stdout)
     checked_report = json.loads(run("check", "routes.py", "--json").stdout)
     assert report["processors"] == checked_report["processors"]

@@ -156,15 +156,15 @@ def test_what_is_pasted_can_be_sent_to_a_processor(
 
 
 ROUTES = """
-import forstcore, hashlib
+import forstcore, datetime
 
 @forstcore.processor("more")
 def more(record: dict):
     return {"n": record["n"] + 1}
 
-@forstcore.processor("hashed")
-def hashed(record: dict):
-    return {"hash": hashlib.sha256(record["id"].encode()).hexdigest(), "several": record["words"]}
+@forstcore.processor("stamped")
+def stamped(record: dict):
+    return {"several": record["words"], "at": datetime.datetime.now().isoformat()}
 
 @forstcore.processor("plain", compiled=False)
 def plain(record: dict):
@@ -191,9 +191,9 @@ def test_processors_are_shown_and_tried(
     rows = page.locator("#processors tr")
     expect(rows).to_have_text(
         [
-            re.compile(r"^hashed\s*Try\s*no: routes\.py:10:\d+: .*hexdigest.*0\s*0\s*0\s*$"),
             re.compile(r"^more\s*Try\s*yes\s*0\s*0\s*0\s*$"),
             re.compile(r"^plain\s*Try\s*no, as declared\s*0\s*0\s*0\s*$"),
+            re.compile(r"^stamped\s*Try\s*no: routes\.py:10:\d+: .*now.*0\s*0\s*0\s*$"),
         ]
     )
     records = page.get_by_label("Records, one JSON object")
@@ -207,7 +207,7 @@ def test_processors_are_shown_and_tried(
     expect(items.nth(1)).to_have_text('{"n":10000000000000000000}')
     expect(items.nth(2)).to_contain_text("processor_failed")
     expect(page.locator("#paste-status")).to_have_text("2 results, 1 error")
-    expect(rows.nth(1)).to_have_text(re.compile(r"^more\s*Try\s*yes\s*2\s*1\s*2\s*[\d.]+ µs$"))
+    expect(rows.nth(0)).to_have_text(re.compile(r"^more\s*Try\s*yes\s*2\s*1\s*2\s*[\d.]+ µs$"))
     expect(page.locator("#errors-caption")).to_have_text("Since the process started: 1 line.")
     assert watched.complaints == []
 
