@@ -37,6 +37,9 @@ elif os.environ.get("FORSTCORE_SANITIZE"):
     compile_args, link_args = ["-O1", "-g", "-fno-omit-frame-pointer", *sanitize], sanitize
 else:
     compile_args, link_args = ["-O3"], []
+if sys.platform != "win32":
+    # Where there is a fused multiply-add, as on ARM, a * b + c would be rounded once, not twice.
+    compile_args.append("-ffp-contract=off")
 
 setup(
     ext_modules=cythonize(
