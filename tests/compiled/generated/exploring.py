@@ -81,11 +81,11 @@ def loaded(source: str, directory: Path) -> Iterator[Callable[..., Any]]:
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     module = importlib.util.module_from_spec(spec)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SyntaxWarning)
-        exec(compile(source, str(path), "exec"), module.__dict__)  # noqa: S102
     sys.modules[name] = module
     try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)
+            exec(compile(source, str(path), "exec"), module.__dict__)  # noqa: S102
         yield module.f
     finally:
         del sys.modules[name]

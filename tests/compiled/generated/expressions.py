@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final
 
+from tests.compiled.generated.functions import RELATIVES
 from tests.compiled.generated.scope import GLOBALS, Scope
 from tests.compiled.generated.texts import Texts
 
@@ -15,6 +17,9 @@ _INTS: Final = _NUMBERS.split()
 _DECIMALS: Final = "0.0 0.5 1.0 1.5 2.5 -0.5 0.1 100.0 1e3 3.14159 1e-7 1e16 -0.0 2.675"
 _FLOATS: Final = _DECIMALS.split()
 _RECORD_TIMES: Final = ("r['at']", "r['start']", "r['at']", "0")
+_PLACES: Final = re.compile(
+    f"<({'|'.join((*RELATIVES, 'num', 'dict', 'small', 'mark', 'pattern'))})>"
+)
 _BRANCHES: Final = ("int", "float", "str", "bool", "strs", "nums", "counts", "any", "dict")
 
 
@@ -46,6 +51,8 @@ class Expressions(Texts):
             return self.leaf(kind)
         if self.chance.random() < 0.06 and kind != "date":
             return self.chosen(kind, depth - 1)
+        if kind in RELATIVES and (self.chance.random() < 0.25 or kind in ("set", "delta")):
+            return f"({self.filled(self.chance.choice(RELATIVES[kind]), depth - 1)})"
         makers: dict[str, Callable[[int], str]] = {
             "int": self.an_int,
             "float": self.a_float,
@@ -77,6 +84,10 @@ class Expressions(Texts):
                 return self.literal() if chance.random() < 0.3 else self.scope.field(kind)
             case "date":
                 return self.a_date(0)
+            case "set":
+                return chance.choice(("STOP", "set(NAMES)", "set(r['tags'])", "{'a', 'é'}"))
+            case "delta":
+                return f"timedelta(hours={chance.randrange(50)})"
             case "dict":
                 return chance.choice(("{}", "r['meta']", "{'k': 1}", "r", "{'a': r['s'], 'b': 2}"))
             case "bool" if chance.random() < 0.2:
@@ -84,6 +95,21 @@ class Expressions(Texts):
             case "any" if chance.random() < 0.2:
                 return "None"
         return self.scope.field(kind)
+
+    def filled(self, template: str, depth: int) -> str:
+        """Return a template with expressions in it; see `functions.py`."""
+
+        def part(found: re.Match[str]) -> str:
+            match found[1]:
+                case "small":
+                    return self.small(0)
+                case "mark":
+                    return self.mark()
+                case "pattern":
+                    return self.pattern()
+            return self.of(found[1], depth)
+
+        return _PLACES.sub(part, template)
 
     def chosen(self, kind: str, depth: int) -> str:
         """Return one of two expressions of the same type."""

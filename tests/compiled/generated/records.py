@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from random import Random
 from typing import Any, Final
 
@@ -39,7 +40,18 @@ _TEMPLATE: Final[dict[str, Any]] = {
     "y": number(0, 1, 6),
     "start": number(1.7e9, 1.8e9, 3),
     "s": one_of(text(1, 5), text(1, 5), "The Quick brown", "a=b; c", " padded ", ""),
-    "text": one_of("Größe é", "日本語 tea", text(1, 3), "İß ﬁ", "a\tb\n", 'say "hi"'),
+    "text": one_of(
+        "Größe é",
+        "日本語 tea",
+        "ΣΑΣ άλφα Жук",
+        "ÿŸıIμ",
+        "one\ntwo\r\nthree",
+        "x" * 70 + '"',
+        text(1, 3),
+        "İß ﬁ",
+        "a\tb\n",
+        'say "hi"',
+    ),
     "path": path,
     "email": email,
     "level": one_of("info", "warn", "error", "Debug"),
@@ -98,7 +110,7 @@ def make_lines(chance: Random, source: str, count: int) -> bytes:
         source: of the function; other members than those that it names are left out mostly.
         count: how many.
     """
-    read = [key for key in _TEMPLATE if f"'{key}'" in source]
+    read = [key for key in _TEMPLATE if re.search(rf"'{key}'|(\br|meta|\bc)\.{key}\b", source)]
     others = [key for key in _TEMPLATE if key not in read]
     names = read + chance.sample(others, min(2, len(others)))
     members = [_members(name) for name in names]

@@ -10,8 +10,11 @@ __all__ = ["FIELDS", "ITEM_FIELDS", "PRELUDE", "Scope"]
 PRELUDE: Final = """\
 import math
 import re
-from datetime import datetime, timedelta, timezone
-from typing import Final
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, timezone
+from typing import Any, Final, TypedDict
+
+import msgspec
 
 LIMIT = 10
 RATE = 0.19
@@ -21,6 +24,9 @@ TABLE = {"info": "I", "warn": "W", "error": "E", "": "none", "é": "ü"}
 LEVELS = {"debug": 10, "info": 20, "warn": 30, "error": 40}
 CODES: Final = {200: "ok", 404: "missing", 500: "error", 1: None}
 KINDS = ["a", "b", "é", "x"]
+hash_of = {"id": 1, "a": 2, "é": 3}
+SHORTER: Final = str.maketrans("", "", "aeiou")
+SAME_LENGTH: Final = str.maketrans("abc", "xyé")
 STOP = {"the", "a", "of", "é"}
 NESTED = {"a": {"b": 1, "c": [1, 2.5, "x"]}, "d": {"b": None}}
 P0 = re.compile(r"[0-9]+")

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import re
+import warnings
 from random import Random
 from typing import Final
 
 from tests.compiled.generated.expressions import Expressions
+from tests.compiled.generated.functions import STATEMENTS
 from tests.compiled.generated.scope import PRELUDE, Scope
+from tests.compiled.generated.typed import with_types
+from tests.compiled.patterns import PATTERNS, random_pattern
 
 __all__ = ["make_function"]
 
@@ -31,7 +36,22 @@ def make_function(chance: Random) -> str:
         with contextlib.suppress(ValueError, SyntaxError):
             source = ast.unparse(_FormattedStrings().visit(ast.parse(text))) + "\n"
             ast.parse(source)
-            return PRELUDE + source
+            types = ""
+            if chance.random() < 0.15:
+                types, source = with_types(source, chance)
+            return f"{PRELUDE}PX = {_pattern(chance)}\n\n\n{types}{source}"
+
+
+def _pattern(chance: Random) -> str:
+    """Return a regular expression that takes no exponential time."""
+    flags = chance.choice((0, 0, 0, re.IGNORECASE, re.MULTILINE, re.DOTALL, re.ASCII))
+    while True:
+        pattern = random_pattern(chance) if chance.random() < 0.5 else chance.choice(PATTERNS)
+        with contextlib.suppress(re.error, OverflowError), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            re.compile(pattern, flags)
+            if pattern in PATTERNS or sum(map(pattern.count, "*+{")) < 2:
+                return f"re.compile({pattern!r}, {int(flags)})"
 
 
 class _FormattedStrings(ast.NodeTransformer):
@@ -355,6 +375,8 @@ class _Function:
         chance = self.chance
         if self.loops:
             return self.assign()
+        if chance.random() < 0.5:
+            return self.steps()
         name = self.scope.fresh()
         match chance.randrange(5):
             case 0:
@@ -393,6 +415,15 @@ class _Function:
                 lines.append(f"{name} = sorted({name})")
                 kind = "strs"
         self.scope.add(name, kind)
+        return lines
+
+    def steps(self) -> list[str]:
+        """Return some of the STATEMENTS, with names of their own."""
+        template = self.chance.choice(STATEMENTS)
+        names = {each: self.scope.fresh() for each in "Nvw"}
+        own = re.sub(r"\b[Nvw]\b(?!>)", lambda found: names[found[0]], template)
+        lines = self.make.filled(own, self.chance.choice((0, 1, 1, 2))).split("\n")
+        self.scope.add(names["N"], "strs")
         return lines
 
     def last(self) -> list[str]:

@@ -94,7 +94,7 @@ class Texts:
         return self.literal() if self.chance.random() < 0.1 else repr(self.chance.choice(_MARKS))
 
     def pattern(self) -> str:
-        return f"P{self.chance.randrange(10)}"
+        return "PX" if self.chance.random() < 0.3 else f"P{self.chance.randrange(10)}"
 
     def a_str(self, depth: int) -> str:
         chance = self.chance
