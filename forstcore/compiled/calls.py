@@ -245,6 +245,8 @@ class Calls(LibraryCalls):
         origin = self.origin_of(node)
         if origin in (Origin.OTHER, Origin.NEW):
             return
+        if self.types is not None:
+            raise Unsupported(node, "a change of a record of a declared type")
         deep = origin is Origin.INSIDE
         if self.changes is None or (deep and not self.changes.deep):
             raise StartAgain(Changes(deep=deep, early=self.changes is not None))

@@ -190,6 +190,11 @@ def whole(record: Log) -> Any:
     return record
 
 
+def changed(record: Event) -> Any:
+    record.pop("name", None)
+    return record
+
+
 @pytest.mark.parametrize(
     ("function", "construct"),
     [
@@ -197,6 +202,7 @@ def whole(record: Log) -> Any:
         (nested, "a container of Float of rows"),
         (whole, "as a whole"),
         (whole_item, "as a whole"),
+        (changed, "a change of a record of a declared type"),
     ],
 )
 def test_types_that_programs_cannot_check_are_named(function: Any, construct: str) -> None:
