@@ -6,17 +6,18 @@ import ast
 import builtins
 import functools
 import inspect
-import linecache
 import sys
 import types
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from forstcore.compiled.remarks import Remark, Unsupported
 
-__all__ = ["MISSING", "FunctionSource"]
+__all__ = ["MISSING", "FunctionSource", "parsed_module", "plain_function"]
 
 MISSING: Any = object()
+
+_Definition: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
 class FunctionSource:
@@ -38,35 +39,25 @@ class FunctionSource:
         self.function = function
         self.file = function.__code__.co_filename
         self.first_line = function.__code__.co_firstlineno
-        self.node = self._parse()
+        self.node = self._find()
         names = function.__code__.co_freevars
         self._closure = dict(zip(names, function.__closure__ or (), strict=True))
 
-    def _parse(self) -> ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda:
+    def _find(self) -> _Definition:
         try:
-            lines, first = inspect.getsourcelines(self.function)
+            lines, _ = inspect.findsource(self.function)
         except (OSError, TypeError) as error:
             raise Unsupported(None, f"the source cannot be read ({error})") from None
-        text = "".join(lines)
-        self.first_line = first
-        is_indented = lines[0][:1].isspace()
+        code = self.function.__code__
         try:
-            # Not dedented: that would change strings of several lines.
-            tree = ast.parse("if True:\n" + text if is_indented else text)
-        except SyntaxError:
-            raise Unsupported(None, "the source is part of another statement", "use def") from None
-        found = [
-            node
-            for node in ast.walk(tree)
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-            and getattr(node, "name", "<lambda>") == self.function.__name__
-        ]
-        if not found or (isinstance(found[0], ast.Lambda) and len(found) > 1):
-            raise Unsupported(None, "the function cannot be found in its source", "use def")
-        if is_indented:
-            ast.increment_lineno(tree, -1)
-        if not _is_loaded(self.function.__code__):
+            module = parsed_module("".join(lines))
+        except (SyntaxError, ValueError):
+            module = None
+        if module is None or not module.has(code):
             raise Unsupported(None, "its file has changed since it was loaded", "load it again")
+        found = module.functions.get((code.co_name, code.co_firstlineno), [])
+        if len(found) != 1:
+            raise Unsupported(None, "the function cannot be found in its source", "use def")
         return found[0]
 
     def remark(self, unsupported: Unsupported, kind: type[Remark] = Remark) -> Remark:
@@ -74,12 +65,8 @@ class FunctionSource:
         line, column = self.first_line, 1
         node = unsupported.node
         if isinstance(node, ast.expr | ast.stmt | ast.excepthandler):
-            line, column = self.first_line + node.lineno - 1, node.col_offset + 1
+            line, column = node.lineno, node.col_offset + 1
         return kind(self.file, line, column, unsupported.construct, unsupported.advice)
-
-    def line_of(self, node: ast.stmt) -> int:
-        """Return the line of the file that a statement begins in."""
-        return self.first_line + node.lineno - 1
 
     def value_of(self, name: str) -> Any:
         """Return what a name that is no local variable refers to; MISSING if nothing."""
@@ -103,24 +90,48 @@ class FunctionSource:
         return name not in self._closure and name in self.function.__globals__
 
 
-def _is_loaded(code: types.CodeType) -> bool:
-    """Return whether a file is still the one that a function was loaded from."""
-    if any(name.startswith("@") for name in code.co_varnames):
-        return True  # A tool has rewritten it, as pytest does for assert.
-    try:
-        found = _codes_in("".join(linecache.getlines(code.co_filename)))
-    except (SyntaxError, ValueError):
-        return False
-    return any(_are_alike(each, code) for each in found)
+class _ParsedModule:
+    """A module with its functions.
+
+    Args:
+        source: its source.
+
+    Attributes:
+        tree: its syntax tree.
+        functions: definitions and lambda expressions by their name and first line.
+
+    Raises:
+        SyntaxError, ValueError: the source is not valid.
+
+    Thread-safety: immutable.
+    """
+
+    def __init__(self, source: str) -> None:
+        self.tree = ast.parse(source)
+        self.functions: dict[tuple[str, int], list[_Definition]] = {}
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Lambda):
+                self.functions.setdefault(("<lambda>", node.lineno), []).append(node)
+            elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                first = node.decorator_list[0] if node.decorator_list else node
+                self.functions.setdefault((node.name, first.lineno), []).append(node)
+        codes = [compile(self.tree, "", "exec", dont_inherit=True)]
+        for code in codes:
+            codes += [each for each in code.co_consts if isinstance(each, types.CodeType)]
+        self._codes: dict[tuple[str, int], list[types.CodeType]] = {}
+        for code in codes:
+            self._codes.setdefault((code.co_name, code.co_firstlineno), []).append(code)
+
+    def has(self, code: types.CodeType) -> bool:
+        """Return whether a function was loaded from this source."""
+        if any(name.startswith("@") for name in code.co_varnames):
+            return True  # A tool has rewritten it, as pytest does for assert.
+        found = self._codes.get((code.co_name, code.co_firstlineno), [])
+        return any(_are_alike(each, code) for each in found)
 
 
-@functools.lru_cache(maxsize=4)
-def _codes_in(source: str) -> list[types.CodeType]:
-    """Return the code of all functions in a module."""
-    found = [compile(source, "", "exec", dont_inherit=True)]
-    for code in found:
-        found += [each for each in code.co_consts if isinstance(each, types.CodeType)]
-    return found
+parsed_module = functools.lru_cache(maxsize=4)(_ParsedModule)
+"""Parse the source of a module, once for all of its functions."""
 
 
 def _are_alike(one: types.CodeType, other: types.CodeType) -> bool:

@@ -49,7 +49,7 @@ class Statements(Exceptions):
 
     def _statement(self, node: ast.stmt) -> None:
         mark = self.code.mark()
-        outer_line, self.code.line = self.code.line, self.source.line_of(node)
+        outer_line, self.code.line = self.code.line, node.lineno
         self.copies_names = any(isinstance(each, ast.NamedExpr) for each in ast.walk(node))
         self._take_over_record(node)
         kept_values = self.keeps_values

@@ -13,7 +13,7 @@ import typing
 from typing import Any
 
 from forstcore.compiled.remarks import Unsupported
-from forstcore.compiled.source import FunctionSource
+from forstcore.compiled.source import FunctionSource, parsed_module
 
 __all__ = ["MUTATORS", "check_constant", "check_value", "is_scalar"]
 
@@ -202,13 +202,16 @@ class _Uses:
         self._rebound: set[str] = set()
         if tree is None:
             return
-        for parent in ast.walk(tree):
-            for child in ast.iter_child_nodes(parent):
-                self._parents[child] = parent
+        waiting: list[ast.AST] = [tree]
+        while waiting:
+            parent = waiting.pop()
             if isinstance(parent, ast.Global):
                 self._rebound.update(parent.names)
-            if isinstance(parent, ast.Name):
+            elif isinstance(parent, ast.Name):
                 self._names.setdefault(parent.id, []).append(parent)
+            for child in ast.iter_child_nodes(parent):
+                self._parents[child] = parent
+                waiting.append(child)
         for name, nodes in self._names.items():
             if any(self._changes(node) for node in nodes):
                 self._changed.add(name)
@@ -338,6 +341,6 @@ def _uses_of(module: types.ModuleType | None) -> _Uses:
     if module is None:
         return _Uses(None)
     try:
-        return _Uses(ast.parse(inspect.getsource(module)))
+        return _Uses(parsed_module(inspect.getsource(module)).tree)
     except (OSError, TypeError, SyntaxError):
         return _Uses(None)
