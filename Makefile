@@ -52,6 +52,7 @@ bench: .venv/dev ## run short versions of all benchmarks, with the peers that ar
 	$(BIN)/python -m benchmarks.compiled --records 100000 --repeat 2
 	$(BIN)/python -m benchmarks.compiled.http --records 400000 --repeat 2
 	$(BIN)/python -m benchmarks.workers --repeat 2
+	$(BIN)/python -m benchmarks.startup --repeat 5
 	$(BIN)/python -m benchmarks.processors --repeat 2
 	$(BIN)/python -m benchmarks.native --repeat 2 --size 200000000
 	$(BIN)/python -m benchmarks.subscribers

@@ -8,7 +8,6 @@ import sys
 import sysconfig
 import traceback
 from collections.abc import Container, Mapping, Sequence
-from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 
@@ -133,6 +132,9 @@ def import_module(name: str) -> str:
     try:
         if name.endswith(".py") or "/" in name or "\\" in name:
             return _import_file(Path(name))
+        # Not imported at the top: it takes as long to import as the rest of this package.
+        from importlib.metadata import entry_points
+
         for entry in entry_points(group=ENTRY_POINTS, name=name):
             return importlib.import_module(entry.module).__name__
         return importlib.import_module(name).__name__

@@ -25,23 +25,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
     try:
-        from forstcore.errors import LoadError, SourceError
-        from server.app import build_app
-        from server.config import config_file, load_config, show_config
-        from server.http import internals
-        from server.observe.metrics_files import METRICS_VARIABLE, hold_metrics, release_metrics
-        from server.observe.nonblocking_output import start_logging
-        from server.process.error_file_check import check_error_file
-        from server.process.event_loop import run
-        from server.process.listen import (
-            check_exposure,
-            identity,
-            open_socket,
-            remove_unix,
-            tls_context,
-        )
-        from server.supervisor import LISTENER_VARIABLE, supervise
-        from server.worker import serve
+        from forstcore._importing import without_collecting
+
+        with without_collecting():
+            from forstcore.errors import LoadError, SourceError
+            from server.app import build_app
+            from server.config import config_file, load_config, show_config
+            from server.http import internals
+            from server.observe.metrics_files import METRICS_VARIABLE, hold_metrics, release_metrics
+            from server.observe.nonblocking_output import start_logging
+            from server.process.error_file_check import check_error_file
+            from server.process.event_loop import run
+            from server.process.listen import (
+                check_exposure,
+                identity,
+                open_socket,
+                remove_unix,
+                tls_context,
+            )
+            from server.supervisor import LISTENER_VARIABLE, supervise
+            from server.worker import serve
 
         internals.check()
     except ImportError as error:

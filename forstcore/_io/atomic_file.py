@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import io
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -105,7 +104,7 @@ def drafted(
     Raises:
         OSError: it cannot be written.
     """
-    draft = f".{tag}.{secrets.token_hex(8)}.draft"
+    draft = f".{tag}.{os.urandom(8).hex()}.draft"
     with _opened_directory(directory, given) as above:
         if above is None:
             draft, name = str(Path(directory, draft)), str(Path(directory, name))

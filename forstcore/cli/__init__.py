@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from forstcore._importing import without_collecting
 from forstcore.cli._signals import end_at_once
 
 __all__ = ["main"]
@@ -19,6 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status.
     """
     end_at_once()
-    from forstcore.cli._main import run
+    with without_collecting():
+        from forstcore.cli._main import run
 
     return run(arguments)

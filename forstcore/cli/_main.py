@@ -14,6 +14,7 @@ from typing import Any, Never
 import click
 
 import forstcore
+from forstcore._importing import without_collecting
 from forstcore.cli._signals import Interrupted, interrupt
 from forstcore.errors import ForstError, RecordError, StreamFailedError
 
@@ -85,7 +86,8 @@ class _Commands(click.Group):
     def get_command(self, _context: click.Context, name: str) -> click.Command | None:
         if name not in _COMMANDS:
             return None
-        found: Any = importlib.import_module(f"forstcore.cli.{name}").command
+        with without_collecting():
+            found: Any = importlib.import_module(f"forstcore.cli.{name}").command
         return found if isinstance(found, click.Command) else None
 
 

@@ -23,6 +23,7 @@ LAYERS = (
         "forstcore._version",
         "forstcore._include",
         "forstcore._heap",
+        "forstcore._importing",
     ),
     ("forstcore.native",),
     ("forstcore._core",),
