@@ -84,9 +84,12 @@ def reference_to(processor: Processor) -> FunctionReference:
     except Exception as error:
         if by_name is not None:
             return by_name
+        advice = "declare it at the top level of a module"
+        if isinstance(error, ImportError):
+            advice += " other than the program itself, or install cloudpickle"
         raise TypeError(
             f"processor {name!r} ({processor.place}) cannot be run in worker processes, because "
-            f"they cannot import it ({error}): declare it at the top level of a module"
+            f"they cannot import it ({error}): {advice}"
         ) from None
 
 
