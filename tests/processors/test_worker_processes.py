@@ -185,7 +185,7 @@ def test_a_function_that_cannot_be_imported(monkeypatch: pytest.MonkeyPatch) -> 
     if HAS_CLOUDPICKLE:
         assert processed(b'{"id":2}\n', local, worker_kind="processes") == b'{"id":14}\n'
     monkeypatch.setitem(sys.modules, "cloudpickle", None)
-    with pytest.raises(TypeError, match="top level of a module other than .* install cloudpickle"):
+    with pytest.raises(TypeError, match="or install cloudpickle"):
         processed(b"{}\n", local, worker_kind="processes")
     # This one is registered when its module is imported.
     assert processed(b'{"id":2}\n', "made", worker_kind="processes") == b'{"id":6}\n'
