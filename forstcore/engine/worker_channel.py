@@ -8,7 +8,6 @@ import pickle
 import select
 import socket
 import struct
-import tempfile
 import threading
 from typing import Any
 
@@ -78,6 +77,8 @@ def new_memory() -> int:
     """
     if hasattr(os, "memfd_create"):
         return os.memfd_create("forstcore")
+    import tempfile
+
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())
 

@@ -168,6 +168,11 @@ def test_importing_forstcore_stays_light(module: str) -> None:
     assert children.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 
+def test_worker_processes_need_no_event_loop() -> None:
+    code = "import sys, forstcore.engine.worker_main; sys.exit('asyncio' in sys.modules)"
+    assert children.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
 def test_only_client_and_server_know_http() -> None:
     for path in sources():
         layer = layer_of(module_of(path))
