@@ -34,9 +34,9 @@ class Calls(LibraryCalls):
             if keyword.arg is None:
                 raise Unsupported(node, "** in a call")
             keywords[keyword.arg] = keyword.value
-        if any(isinstance(each, ast.Starred) for each in node.args):
-            raise Unsupported(node, "* in a call")
         callee = self.static(node.func)
+        if any(isinstance(each, ast.Starred) for each in node.args) and callee is not zip:
+            raise Unsupported(node, "* in a call")
         local = self.local_function(node.func)
         if local is not None:
             self.inline(node, local, list(node.args), dict(keywords), to)

@@ -3,20 +3,42 @@
 from __future__ import annotations
 
 import ast
+import collections
 import hashlib
 import hmac
+import itertools
 import json
 import uuid
-from typing import Any
+from typing import Any, TypeVar
 
+from forstcore._core.program import FUNCTIONS
 from forstcore.compiled.pattern_calls import PatternCalls
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.source import MISSING
 
 __all__ = ["LibraryCalls"]
 
+_T = TypeVar("_T")
+
 _DIGESTS = {getattr(hashlib, name): name for name in ("md5", "sha1", "sha224", "sha256", "sha384")}
 _DIGESTS[hashlib.sha512] = "sha512"
+
+# The numbers of fst_missing, by the function that makes it, and by the body of a lambda.
+_COUNT, _DICT = 1, 7
+_DICT_OF = 8  # What the number of what a dict of dicts lacks is multiplied by.
+_MISSING = {
+    collections.Counter: _DICT + _DICT_OF * _COUNT,
+    int: 2,
+    float: 3,
+    str: 4,
+    list: 5,
+    set: 6,
+    dict: _DICT,
+}
+_MISSING_TEXTS = {
+    **{"0": 2, "0.0": 3, "''": 4, "[]": 5, "list()": 5, "set()": 6},
+    **{"{}": _DICT, "dict()": _DICT},
+}
 
 
 class LibraryCalls(PatternCalls):
@@ -28,16 +50,49 @@ class LibraryCalls(PatternCalls):
         """Compile a call whose arguments have to be known beforehand; return whether it is one."""
         if callee is str and len(node.args) == 1 and not keywords:
             return self._text_of_uuid(node.args[0], to)
-        if callee is hmac.new:
+        if callee is zip and [type(each) for each in node.args] == [ast.Starred]:
+            starred = node.args[0]
+            assert isinstance(starred, ast.Starred)
+            if any(not _is_false(each) for each in keywords.values()):
+                raise Unsupported(node, "a strict zip of * arguments")
+            self.call_native(node, "<zip all>", [starred.value], {}, to)
+        elif callee is itertools.chain and not keywords:
+            several = ast.copy_location(ast.List(node.args, ast.Load()), node)
+            self.call_native(node, "itertools.chain.from_iterable", [several], {}, to)
+        elif callee is itertools.groupby:
+            self._groupby(node, keywords, to)
+        elif callee is hmac.new:
             self._hmac(node, keywords, to)
         elif callee is json.dumps:
             self._dumps(node, keywords, to)
-        elif callee in _DIGESTS:
+        elif callee is collections.defaultdict and node.args and not keywords:
+            number = self._missing_of(node.args[0])
+            known = ast.copy_location(ast.Constant(number), node)
+            self.call_native(node, "<defaultdict>", [known, *node.args[1:]], {}, to)
+        elif _entry_of(callee, _DIGESTS) is not None:
             _require_digest(node, callee)
             return False
         else:
             return False
         return True
+
+    def _missing_of(self, factory: ast.expr) -> int:
+        """Return the number for what a defaultdict with this factory adds."""
+        known = _entry_of(self.static(factory), _MISSING)
+        if known is not None:
+            return known
+        if isinstance(factory, ast.Lambda) and not ast.unparse(factory.args):
+            body = factory.body
+            if ast.unparse(body) in _MISSING_TEXTS:
+                return _MISSING_TEXTS[ast.unparse(body)]
+            if (
+                isinstance(body, ast.Call)
+                and self.static(body.func) is collections.defaultdict
+                and len(body.args) == 1
+                and not body.keywords
+            ):
+                return _DICT + _DICT_OF * self._missing_of(body.args[0])
+        raise Unsupported(factory, f"a defaultdict of {ast.unparse(factory)}")
 
     def _text_of_uuid(self, node: ast.expr, to: int) -> bool:
         """Compile str(uuid.uuid5(namespace, name))."""
@@ -52,15 +107,39 @@ class LibraryCalls(PatternCalls):
         self.call_native(node, "<text of uuid5>", [known, node.args[1]], {}, to)
         return True
 
+    def _groupby(self, node: ast.Call, keywords: dict[str, ast.expr], to: int) -> None:
+        arguments = dict(zip(("iterable", "key"), node.args, strict=False)) | keywords
+        key = arguments.get("key")
+        if set(arguments) - {"iterable", "key"} or "iterable" not in arguments:
+            raise Unsupported(node, "a call of groupby with other arguments")
+        with self.temporaries():
+            block = self.code.temporary(3)
+            self.into(arguments["iterable"], block)
+            self.code.emit("LIST", block + 1, block, 0)
+            self.code.emit("LIST", block + 2, block, 0)
+
+            def add(item: int) -> None:
+                of_item = self.code.temporary()
+                if key is None or (isinstance(key, ast.Constant) and key.value is None):
+                    self.code.emit("MOVE", of_item, item)
+                else:
+                    self.apply(key, item, of_item)
+                self.code.emit("APPEND", block + 1, item)
+                self.code.emit("APPEND", block + 2, of_item)
+
+            self.code.each(block, add)
+            self.code.emit("CALL", to, FUNCTIONS["<groupby>"][0], block)
+
     def _hmac(self, node: ast.Call, keywords: dict[str, ast.expr], to: int) -> None:
         arguments = dict(zip(("key", "msg", "digestmod"), node.args, strict=False)) | keywords
         if "digestmod" not in arguments:
             raise Unsupported(node, "a call of hmac.new without digestmod")
         algorithm = arguments["digestmod"]
         callee = self.static(algorithm)
-        if callee in _DIGESTS:
+        name = _entry_of(callee, _DIGESTS)
+        if name is not None:
             _require_digest(algorithm, callee)
-            arguments["digestmod"] = ast.copy_location(ast.Constant(_DIGESTS[callee]), algorithm)
+            arguments["digestmod"] = ast.copy_location(ast.Constant(name), algorithm)
         self.call_native(node, "hmac.new", [], arguments, to)
 
     def _dumps(self, node: ast.Call, keywords: dict[str, ast.expr], to: int) -> None:
@@ -73,6 +152,15 @@ class LibraryCalls(PatternCalls):
             is_str = self.static(otherwise) is str
             keywords["default"] = ast.copy_location(ast.Constant(is_str), otherwise)
         self.call_native(node, "json.dumps", node.args, keywords, to)
+
+
+def _entry_of(callee: Any, table: dict[Any, _T]) -> _T | None:
+    """Return what a table has for an object, which may have no hash."""
+    return next((entry for each, entry in table.items() if each is callee), None)
+
+
+def _is_false(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is False
 
 
 def _require_digest(node: ast.expr, digest: Any) -> None:

@@ -37,7 +37,7 @@ def cut_anywhere(case: Case, count: int, workers: int) -> None:
 def test_what_compiles() -> None:
     failed = [str(compile_any(case.function)) for case in COMPILED]
     assert [each for each in failed if not each.startswith("Compiled(")] == []
-    assert len(COMPILED) >= 0.9 * len(CASES)
+    assert len(COMPILED) >= 0.95 * len(CASES)
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,9 @@ fst_class_of(const fst_cell *cell)
     case FST_TUPLE:
         return FST_TUPLES;
     case FST_DICT:
-        return FST_DICTS;
+        /* Counters are ordered, and what they lack counts as 0. */
+        return ((const fst_dict *)cell->object)->missing == FST_MISSING_COUNT ? FST_NO_CLASS
+                                                                             : FST_DICTS;
     case FST_SET:
         return FST_SETS;
     case FST_VIEW:

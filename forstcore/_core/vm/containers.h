@@ -47,6 +47,8 @@ fst_update(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     FST_TRY(fst_dict_to_change(machine, &arguments[0], &dict));
     if (arguments[2].type != FST_UNSET)
         return FST_TYPE_ERROR;
+    if (dict->missing == FST_MISSING_COUNT)
+        return fst_count_items(machine, dict, &arguments[1]);
     return arguments[1].type == FST_UNSET ? FST_DONE
                                           : fst_update_dict(machine, dict, &arguments[1]);
 }

@@ -16,6 +16,20 @@ enum {
     FST_FROZENSET = 2           /* what `frozen` is in a frozenset */
 };
 
+/* What a dict has for a key that it lacks. That of a defaultdict is added, that of a Counter is not.
+ * Of a defaultdict of dicts the bits above FST_MISSING_KIND say what these have in turn. */
+enum fst_missing {
+    FST_MISSING_NOTHING,        /* a KeyError */
+    FST_MISSING_COUNT,
+    FST_MISSING_INT,
+    FST_MISSING_FLOAT,
+    FST_MISSING_STR,
+    FST_MISSING_LIST,
+    FST_MISSING_SET,
+    FST_MISSING_DICT,
+    FST_MISSING_KIND = 7
+};
+
 typedef struct fst_entry {
     fst_cell key;               /* FST_UNSET: it was deleted */
     fst_cell value;
@@ -35,8 +49,16 @@ typedef struct fst_dict {
     uint32_t mask;              /* number of slots, less one */
     uint32_t filled;            /* slots, with those of deleted entries */
     uint32_t frozen;            /* see fst_list */
+    uint32_t missing;           /* an fst_missing */
     uint32_t changes;           /* how often a key was added or deleted, for iterators */
 } fst_dict;
+
+/* Whether it is a Counter or a defaultdict. */
+FST_INLINE int
+fst_is_special_dict(const fst_cell *cell)
+{
+    return cell->type == FST_DICT && ((const fst_dict *)cell->object)->missing;
+}
 
 /* ---------------------------------------------------------------- room */
 

@@ -5,11 +5,13 @@
 #include "base64.h"
 #include "digests.h"
 #include "html_text.h"
+#include "itertools.h"
 #include "json_read.h"
 #include "json_text.h"
 #include "mathematics.h"
 #include "replacements.h"
 #include "run_program.h"
+#include "statistics.h"
 #include "url_parts.h"
 #include "url_text.h"
 
@@ -22,6 +24,9 @@ static const fst_function FST_FUNCTIONS[] = {
     FST_DATE_FUNCTIONS(FST_FUNCTION)
     FST_PATTERN_FUNCTIONS(FST_FUNCTION)
     FST_CONTAINER_FUNCTIONS(FST_FUNCTION)
+    FST_ITERTOOLS_FUNCTIONS(FST_FUNCTION)
+    FST_COUNTING_FUNCTIONS(FST_FUNCTION)
+    FST_STATISTICS_FUNCTIONS(FST_FUNCTION)
     FST_BYTES_FUNCTIONS(FST_FUNCTION)
     FST_DIGEST_FUNCTIONS(FST_FUNCTION)
     FST_BASE64_FUNCTIONS(FST_FUNCTION)

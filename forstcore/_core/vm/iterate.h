@@ -21,7 +21,10 @@ typedef enum fst_iterated {
     FST_OVER_STR_BACKWARDS,
     FST_OVER_RANGE,
     FST_OVER_ENUMERATED,
-    FST_OVER_ZIPPED
+    FST_OVER_ZIPPED,
+    FST_OVER_CHAIN,             /* of what `inner[0]` has; `inner[1]` is over the current one */
+    FST_OVER_PAIRS,             /* of neighbours */
+    FST_OVER_GROUPS             /* see itertools.h */
 } fst_iterated;
 
 typedef struct fst_iterator {
@@ -242,6 +245,10 @@ fst_next_of_several(fst_machine *machine, fst_iterator *iterator, fst_cell *to, 
     return FST_DONE;
 }
 
+/* See itertools.h. */
+FST_COLD fst_status
+fst_next_of_itertools(fst_machine *machine, fst_iterator *iterator, fst_cell *to, int *more);
+
 FST_COLD fst_status
 fst_next_of_others(fst_machine *machine, fst_iterator *iterator, fst_cell *to, int *more)
 {
@@ -281,6 +288,10 @@ fst_next_of_others(fst_machine *machine, fst_iterator *iterator, fst_cell *to, i
     case FST_OVER_ENUMERATED:
     case FST_OVER_ZIPPED:
         return fst_next_of_several(machine, iterator, to, more);
+    case FST_OVER_CHAIN:
+    case FST_OVER_PAIRS:
+    case FST_OVER_GROUPS:
+        return fst_next_of_itertools(machine, iterator, to, more);
     default:
         break;
     }

@@ -65,6 +65,7 @@ fst_copy_dict(fst_machine *machine, fst_cell *to, fst_type type, const fst_dict 
         return FST_NO_MEMORY;
     FST_TRY(fst_add_entries(machine, copy, dict));
     copy->frozen = dict->frozen & FST_FROZENSET;
+    copy->missing = dict->missing;
     *to = fst_object(type, copy);
     return FST_DONE;
 }

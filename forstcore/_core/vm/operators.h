@@ -76,6 +76,8 @@ fst_operate_on_others(
         return fst_operate_on_dates(machine, code, to, left, right);
     FST_TRY(fst_shallow(machine, left));
     FST_TRY(fst_shallow(machine, right));
+    if (fst_is_special_dict(left) || fst_is_special_dict(right))
+        return FST_GIVE_BACK;
     switch (code) {
     case FST_OP_ADD:
         if (left->type == FST_STR && right->type == FST_STR)
@@ -182,7 +184,7 @@ fst_or_in_place(fst_machine *machine, fst_cell *to, fst_cell *left, fst_cell *ri
     fst_dict *dict = (fst_dict *)left->object;
     if (!fst_is_container(left))
         return fst_operate(machine, FST_OP_OR, to, left, right);
-    if ((left->type != FST_DICT && left->type != FST_SET) || dict->frozen)
+    if ((left->type != FST_DICT && left->type != FST_SET) || dict->frozen || dict->missing)
         return FST_GIVE_BACK;
     if (left->type == FST_DICT)
         FST_TRY(fst_update_dict(machine, dict, right));

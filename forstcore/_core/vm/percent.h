@@ -35,7 +35,7 @@ fst_take_percent_value(
             return FST_GIVE_BACK;
         FST_TRY(fst_dict_get(machine, (const fst_dict *)values->all->object, &name, &found));
         if (found == NULL)
-            return FST_KEY_ERROR;
+            return fst_is_special_dict(values->all) ? FST_GIVE_BACK : FST_KEY_ERROR;
         *value = *found;
         values->has_keys = 1;
     } else {

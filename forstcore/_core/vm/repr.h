@@ -150,7 +150,7 @@ fst_put_repr(fst_builder *to, fst_cell *cell, int ascii, int depth)
         return FST_GIVE_BACK;
     FST_TRY(fst_settle(to->machine, cell));
     FST_TRY(fst_shallow(to->machine, cell));
-    if (fst_is_named(cell))
+    if (fst_is_named(cell) || fst_is_special_dict(cell))
         return FST_GIVE_BACK;
     switch (cell->type) {
     case FST_STR:

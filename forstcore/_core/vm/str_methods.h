@@ -48,6 +48,8 @@ fst_str_translate(fst_machine *machine, fst_cell *to, fst_cell *arguments)
         char character[4];
         FST_TRY(fst_dict_get(machine, (const fst_dict *)arguments[1].object, &point, &other));
         if (other == NULL) {
+            if (fst_is_special_dict(&arguments[1]))
+                return FST_GIVE_BACK;
             FST_TRY(fst_put_text(
                 &builder, at, fst_character_size(*at), self->flags));
         } else if (other->type == FST_STR) {

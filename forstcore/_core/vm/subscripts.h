@@ -3,6 +3,7 @@
 #define FST_VM_SUBSCRIPTS_H
 
 #include "bytes.h"
+#include "counting.h"
 #include "mappings.h"
 #include "matches.h"
 #include "sequences.h"
@@ -144,8 +145,10 @@ fst_get_item(fst_machine *machine, fst_cell *to, fst_cell *container, fst_cell *
         return FST_DONE;
     case FST_DICT:
         FST_TRY(fst_dict_get(machine, (const fst_dict *)container->object, key, &value));
-        if (value == NULL)
-            return FST_KEY_ERROR;
+        if (value == NULL) {
+            fst_dict *dict = (fst_dict *)container->object;
+            return dict->missing ? fst_make_missing(machine, dict, key, to) : FST_KEY_ERROR;
+        }
         *to = *value;
         return FST_DONE;
     case FST_STR:
@@ -217,7 +220,7 @@ fst_delete_item(fst_machine *machine, fst_cell *container, fst_cell *key)
         if (dict->frozen)
             return FST_GIVE_BACK;
         FST_TRY(fst_dict_delete(machine, dict, key, &value, &found));
-        return found ? FST_DONE : FST_KEY_ERROR;
+        return found || dict->missing == FST_MISSING_COUNT ? FST_DONE : FST_KEY_ERROR;
     case FST_NONE:
     case FST_BOOL:
     case FST_INT:

@@ -368,12 +368,4 @@ RECORDS = [
     (review_mood, {"id": unique, "text": text(0, 10), "stars": integer(0, 5)}),
 ]
 
-INTERPRETED = (
-    top_words,
-    grouped_sales,
-    pivot_table,
-    grade,
-    transpose,
-    flatten_once,
-    bought_together,
-)
+INTERPRETED = (grade,)

@@ -61,8 +61,13 @@ def latency_stats(window: dict) -> dict:
         "mean": round(statistics.mean(samples), 3),
         "median": statistics.median(samples),
         "p95": ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))],
-        "stdev": round(statistics.stdev(samples), 3),
     }
+
+
+def jitter(window: dict) -> dict:
+    samples = window["samples"]
+    spread = round(statistics.stdev(samples), 3) if len(samples) > 1 else 0.0
+    return {"service": window["service"], "jitter": spread, "steady": spread < 10}
 
 
 def benthos_mapping(doc: dict) -> dict:
@@ -191,6 +196,13 @@ RECORDS = [
         },
     ),
     (
+        jitter,
+        {
+            "service": word,
+            "samples": one_of(several(number(0, 500), 0, 20), several(integer(1, 99), 1, 9)),
+        },
+    ),
+    (
         benthos_mapping,
         {
             "id": integer(1, 999),
@@ -258,4 +270,4 @@ RECORDS = [
     (retry_backoff, {"id": unique, "delay": maybe(number(0.1, 3)), "budget": integer(1, 120)}),
 ]
 
-INTERPRETED = (latency_stats,)
+INTERPRETED = (jitter,)
