@@ -29,6 +29,9 @@ from forstcore._core.json cimport (
 )
 from forstcore._core.scan cimport fst_next_lf, fst_usual, fst_usual_lines, fst_usual_size
 
+cdef extern from "forstcore.h" nogil:
+    void fst_copy(char *to, const char *start, Py_ssize_t size) noexcept
+
 
 # A piece of the input. For a string: its contents between the quotes as they came
 # from the wire, escapes intact, known to be valid JSON and UTF-8.
@@ -174,11 +177,11 @@ cdef inline unsigned char *write_result(unsigned char *out, const Record *record
     """Write the result of a record. Needs room for the record and RESERVE bytes."""
     memcpy(out, b'{"id":"', 7)
     out += 7
-    memcpy(out, record.id.start, record.id.size)
+    fst_copy(<char *>out, <const char *>record.id.start, record.id.size)
     out += record.id.size
     memcpy(out, b'","result":"processed_', 22)
     out += 22
-    memcpy(out, record.data.start, record.data.size)
+    fst_copy(<char *>out, <const char *>record.data.start, record.data.size)
     out += record.data.size
     memcpy(out, b'","status":"success"}\n', 22)
     return out + 22
