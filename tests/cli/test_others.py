@@ -104,7 +104,7 @@ def test_bench(run: Run, start: Start) -> None:
     done = run("bench", "--size", "1", "--runs", "1")
     assert (done.returncode, done.stderr) == (0, b"")
     report = done.stdout.decode().splitlines()
-    assert re.match(r"\d+ MB, [\d,]+ records, 1 runs, scan path \w+$", report[0])
+    assert re.match(r"\d+ MB, [\d,]+ records, 1 run, scan path \w+$", report[0])
     assert re.match(r"the core, one thread +[\d,]+ MB/s +[\d.]+ M records/s", report[1])
     assert re.match(r"the engine, \d+ workers? +[\d,]+ MB/s", report[2])
     assert run("bench", "--size", "0").returncode == 2
