@@ -13,7 +13,7 @@ from forstcore.compiled.origins import origin_of
 from forstcore.compiled.remarks import Remark, Unsupported
 from forstcore.compiled.scope import Origin, Path, Scope
 from forstcore.compiled.source import MISSING, FunctionSource
-from forstcore.compiled.tables import check_constant
+from forstcore.compiled.tables import check_constant, check_table, check_value
 
 __all__ = ["Base", "Changes", "StartAgain"]
 
@@ -131,7 +131,10 @@ class Base:
             MISSING if it begins with a local variable, or with nothing known.
         """
         if isinstance(node, ast.Name):
-            return MISSING if self.scope.owner(node.id) else self.source.value_of(node.id)
+            owner = self.scope.owner(node.id)
+            if owner is not None:
+                return owner.imports.get(node.id, MISSING)
+            return self.source.value_of(node.id)
         if isinstance(node, ast.Attribute):
             owner = self.static(node.value)
             if isinstance(owner, types.ModuleType | type):
@@ -149,6 +152,18 @@ class Base:
             raise Unsupported(node, f"the name {node.id!r} is not defined")
         check_constant(self.source, node, value)
         return value
+
+    def check_attribute(self, node: ast.Attribute, value: Any) -> None:
+        """Check that an attribute of a module or class can be a constant.
+
+        Raises:
+            Unsupported: it may change, or is of a type that programs have no values of.
+        """
+        owner = self.static(node.value)
+        if isinstance(owner, types.ModuleType) and isinstance(value, dict | list | set):
+            check_table(self.source, node, owner, value)
+        else:
+            check_value(node, value)
 
     def origin_of(self, node: ast.expr) -> Origin:
         """Return where the value of an expression comes from."""

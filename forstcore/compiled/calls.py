@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import functools
 import operator
 import re
 import types
+import typing
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,7 +20,7 @@ from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.scope import Origin
 from forstcore.compiled.source import MISSING, plain_function
 from forstcore.compiled.tables import MUTATORS
-from forstcore.compiled.type_bits import BITS
+from forstcore.compiled.type_bits import BITS, ISINSTANCE_BITS
 
 __all__ = ["Calls"]
 
@@ -55,6 +57,9 @@ class Calls(LibraryCalls):
         if callee is isinstance and len(node.args) == 2 and not keywords:
             self._isinstance(node, to)
             return
+        if callee is dict and keywords and len(node.args) <= 1:
+            self._dict_with(node, keywords, to)
+            return
         if self.call_with_loop(node, callee, keywords, to):
             return
         function = plain_function(callee)
@@ -68,15 +73,26 @@ class Calls(LibraryCalls):
         self.call_native(node, _name_of(callee), node.args, keywords, to)
 
     def _isinstance(self, node: ast.Call, to: int) -> None:
-        kinds = node.args[1].elts if isinstance(node.args[1], ast.Tuple) else [node.args[1]]
-        bits = 0
-        for each in kinds:
-            kind = self.static(each)
-            if not isinstance(kind, type) or kind not in BITS:
-                raise Unsupported(each, f"isinstance with {ast.unparse(each)}")
-            bits |= BITS[kind]
+        bits = self._bits_of(node.args[1])
         with self.temporaries():
             self.code.emit("IS_A", to, self.value(node.args[0]), bits)
+
+    def _bits_of(self, node: ast.expr) -> int:
+        """Return the bits of the types that the second argument of isinstance stands for."""
+        match node:
+            case ast.Tuple(elts=kinds):
+                return functools.reduce(operator.or_, map(self._bits_of, kinds), 0)
+            case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+                return self._bits_of(left) | self._bits_of(right)
+            case ast.Constant(value=None):
+                return BITS[type(None)]
+        kinds = self.static(node)
+        bits = 0
+        for kind in kinds if isinstance(kinds, tuple) else typing.get_args(kinds) or [kinds]:
+            if not isinstance(kind, type) or kind not in ISINSTANCE_BITS:
+                raise Unsupported(node, f"isinstance with {ast.unparse(node)}")
+            bits |= ISINSTANCE_BITS[kind]
+        return bits
 
     def call_native(
         self,
@@ -182,10 +198,64 @@ class Calls(LibraryCalls):
                 register = self.value(owner)
                 self.call_native(node, "<replace fields>", [owner], keywords, to, first=register)
             return
+        if name == "update" and keywords and len(node.args) <= 1:
+            self._update_with(node, owner, keywords, to)
+            return
         if name == "sort" and "key" in keywords:
             self.sort_in_place(node, owner, keywords, to)
             return
         self.call_native(node, f".{name}", [owner, *node.args], keywords, to)
+
+    def _dict_with(self, node: ast.Call, keywords: dict[str, ast.expr], to: int) -> None:
+        """Emit dict(…, name=value)."""
+        with self.temporaries():
+            block, made = self.code.temporary(), self.code.temporary()
+            for each in node.args:
+                self.into(each, block)
+            added = self.code.temporary()
+            self._named_values(keywords, added)
+            if node.args:
+                self.code.emit("CALL", made, FUNCTIONS["dict"][0], block)
+                self.code.emit("MERGE", made, added)
+                self.code.emit("MOVE", to, made)
+            else:
+                self.code.emit("MOVE", to, added)
+
+    def _update_with(
+        self, node: ast.Call, owner: ast.expr, keywords: dict[str, ast.expr], to: int
+    ) -> None:
+        """Emit dict.update(…, name=value)."""
+        number, parameters = FUNCTIONS[".update"]
+        is_dict = Label()
+        with self.temporaries():
+            target, test = self.code.temporary(), self.code.temporary()
+            self.into(owner, target)
+            self.code.emit("IS_A", test, target, BITS[dict])
+            self.code.emit("JUMP_IF", test, is_dict)
+            self.code.emit("GIVE_BACK")
+            self.code.place(is_dict)
+            arguments = [self.code.temporary() for _ in node.args]
+            for each, register in zip(node.args, arguments, strict=True):
+                self.into(each, register)
+            arguments.append(self.code.temporary())
+            self._named_values(keywords, arguments[-1])
+            slots = parameters.count(",") + 1
+            block = self.code.temporary(slots)
+            for register in arguments:
+                self.code.emit("MOVE", block, target)
+                self.code.emit("MOVE", block + 1, register)
+                for i in range(2, slots):
+                    self.code.emit("UNSET", block + i)
+                self.code.emit("CALL", to, number, block)
+
+    def _named_values(self, values: dict[str, ast.expr], to: int) -> None:
+        """Emit a dict of keyword arguments."""
+        with self.temporaries():
+            first = self.code.temporary(2 * len(values))
+            for i, (name, value) in enumerate(values.items()):
+                self.constant(name, first + 2 * i)
+                self.into(value, first + 2 * i + 1)
+            self.code.emit("DICT", to, first, 2 * len(values))
 
     def _get(self, node: ast.Call, path: tuple[str, ...], to: int) -> None:
         if self.types is not None and path[:-1] in self.types.members:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import ast
 import binascii
+import contextlib
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
 
 from forstcore.compiled.assembler import Label
 from forstcore.compiled.matching import Matching, leaves
 from forstcore.compiled.remarks import Unsupported
+from forstcore.compiled.scope import Scope
 from forstcore.compiled.source import MISSING
 
 __all__ = ["RAISED", "Exceptions"]
@@ -32,12 +36,67 @@ _CAUGHT = RAISED | {
 }
 
 
+# What leaves the statement that it stands in.
+_LEAVES = (ast.Return, ast.Break, ast.Continue, ast.Yield, ast.YieldFrom)
+
+
+@dataclass
+class Final:
+    """What runs before a return, break or continue leaves a try statement.
+
+    Attributes:
+        body: of its finally.
+        scope: of the function it is in.
+        loops: how many loops there are around it.
+    """
+
+    body: list[ast.stmt]
+    scope: Scope
+    loops: int
+
+
+# The statuses for exceptions of other classes, in the order of their use.
+_OWN_STATUSES = (15, 14, 13, 12)
+# Classes whose constructors look at their arguments.
+_SPECIAL = (OSError, UnicodeError, ImportError, SyntaxError, StopIteration, BaseExceptionGroup)
+_CONSTRUCTORS = {"__init__", "__new__", "__init_subclass__"}
+
+
 class Exceptions(Matching):
     """Compile raise, assert and try.
 
     An exception that no handler in the function catches gives the record back: Python raises it
     again, with its text.
     """
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.finals: list[Final] = []
+        self._own: dict[type, int] = {}  # statuses of classes that are not in RAISED
+        self.loops: list[tuple[Label, Label]] = []  # where continue and break lead to
+
+    def leave(self, *, function: bool) -> None:
+        """Emit the bodies of finally that run before a loop, or the function, is left."""
+        outer = self.finals
+        for i in reversed(range(len(outer))):
+            final = outer[i]
+            if final.scope is not self.scope or not (function or final.loops >= len(self.loops)):
+                return
+            self.finals = outer[:i]
+            start = self.code.here()
+            self.block(final.body)
+            # The handlers of the statement that is left are not for what its finally raises.
+            self._give_back_exceptions(start)
+        self.finals = outer
+
+    def _give_back_exceptions(self, start: Label) -> None:
+        """Give the record back for exceptions in what has been emitted since `start`."""
+        end = Label()
+        self.code.emit("JUMP", end)
+        stop = self.code.here()
+        self.code.emit("GIVE_BACK")
+        self.code.handle(start, stop, stop, self._everything())
+        self.code.place(end)
 
     def _do_Raise(self, node: ast.Raise) -> None:
         status = self._status_of(node.exc)
@@ -50,11 +109,26 @@ class Exceptions(Matching):
     def _status_of(self, raised: ast.expr | None) -> int | None:
         """Return the status for what is raised; None if only Python can tell."""
         if isinstance(raised, ast.Call):
-            if not all(isinstance(each, ast.Constant) for each in raised.args) or raised.keywords:
+            if raised.keywords or any(isinstance(each, ast.Starred) for each in raised.args):
                 return None
+            if self.tries:
+                # They may raise another exception.
+                for each in raised.args:
+                    with self.temporaries():
+                        self.value(each)
             raised = raised.func
         kind = MISSING if raised is None else self.static(raised)
-        return RAISED.get(kind) if isinstance(kind, type) else None
+        return self._status_for(kind) if isinstance(kind, type) else None
+
+    def _status_for(self, kind: type) -> int | None:
+        """Return the status for an exception of a class; None if Python has to raise it."""
+        if kind in RAISED:
+            return RAISED[kind]
+        is_plain = issubclass(kind, Exception) and not issubclass(kind, _SPECIAL)
+        is_plain = is_plain and not _CONSTRUCTORS & _attributes_of(kind)
+        if not is_plain or not self.tries or len(self._own) == len(_OWN_STATUSES):
+            return None
+        return self._own.setdefault(kind, _OWN_STATUSES[len(self._own)])
 
     def _do_Assert(self, node: ast.Assert) -> None:
         if __debug__:
@@ -65,7 +139,8 @@ class Exceptions(Matching):
 
     def _do_Try(self, node: ast.Try) -> None:
         if node.finalbody:
-            raise Unsupported(node, "finally")
+            self._do_try_finally(node)
+            return
         end = Label()
         before = set(self.scope.bound)
         start = self.code.here()
@@ -95,9 +170,50 @@ class Exceptions(Matching):
         self.code.place(end)
         self.scope.bound = after
 
+    def _do_try_finally(self, node: ast.Try) -> None:
+        """Emit try with finally, which runs before whatever leaves the statement.
+
+        An exception that leaves it gives the record back.
+        """
+        if any(isinstance(each, _LEAVES) for last in node.finalbody for each in ast.walk(last)):
+            raise Unsupported(node, "finally that ends a loop or the function")
+        start = self.code.here()
+        self.finals.append(Final(node.finalbody, self.scope, len(self.loops)))
+        self.tries += 1
+        try:
+            if node.handlers:
+                inner = ast.Try(node.body, node.handlers, node.orelse, [])
+                self._do_Try(ast.copy_location(inner, node))
+            else:
+                self.block(node.body)
+        finally:
+            self.tries -= 1
+            self.finals.pop()
+        self.block(node.finalbody)
+        if self.tries:
+            self._give_back_exceptions(start)
+
+    def _do_With(self, node: ast.With) -> None:
+        """Emit `with contextlib.suppress(…)`, the only context manager that programs have."""
+        kinds: list[ast.expr] = []
+        for item in node.items:
+            call = item.context_expr
+            if not (isinstance(call, ast.Call) and self.static(call.func) is contextlib.suppress):
+                raise Unsupported(call, f"with {ast.unparse(call)}")
+            if item.optional_vars is not None or call.keywords:
+                raise Unsupported(call, "with … as")
+            kinds += call.args
+        handler = ast.ExceptHandler(ast.Tuple(kinds, ast.Load()), None, [ast.Pass()])
+        for each in ast.walk(handler):
+            ast.copy_location(each, node)
+        self._do_Try(ast.copy_location(ast.Try(node.body, [handler], [], []), node))
+
+    def _everything(self) -> int:
+        return sum(1 << status for status in (*_CAUGHT.values(), *_OWN_STATUSES))
+
     def _statuses_of(self, handler: ast.ExceptHandler) -> int:
         """Return a bit for each status that a handler catches."""
-        everything = sum(1 << status for status in _CAUGHT.values())
+        everything = self._everything()
         if handler.type is None:
             return everything
         kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
@@ -106,10 +222,16 @@ class Exceptions(Matching):
             kind = self.static(each)
             if not (isinstance(kind, type) and issubclass(kind, BaseException)):
                 raise Unsupported(each, f"except {ast.unparse(each)}")
-            for raised, status in _CAUGHT.items():
+            for raised, status in (_CAUGHT | self._own).items():
                 if issubclass(raised, kind):
                     statuses |= 1 << status
         return statuses
+
+
+def _attributes_of(kind: type) -> set[str]:
+    """Return what a class of exceptions defines besides those of Python."""
+    own = [each for each in kind.__mro__ if each.__module__ != "builtins"]
+    return {name for each in own for name in vars(each)}
 
 
 def _reads(statements: Iterable[ast.stmt], name: str) -> bool:

@@ -6,6 +6,7 @@ import ast
 import enum
 from typing import Any
 
+from forstcore._core.program import FUNCTIONS
 from forstcore.compiled.assembler import Label
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.source import MISSING
@@ -139,8 +140,13 @@ class Expressions(Typed):
                 return value
             case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as number)):
                 return MISSING if isinstance(number, bool) else -number
-            case ast.Name() if self.scope.owner(node.id) is None:
-                return self.constant_of(node)
+            case ast.Name(id=name):
+                owner = self.scope.owner(name)
+                if owner is None:
+                    return self.constant_of(node)
+                if name in owner.imports:
+                    check_value(node, owner.imports[name])
+                    return owner.imports[name]
             case ast.Tuple():
                 members = _constants_of(node)
                 return MISSING if members is None else tuple(members)
@@ -150,7 +156,7 @@ class Expressions(Typed):
                     owner = self.static(owner_node)
                     value = getattr(owner, attr) if isinstance(owner, enum.Enum) else MISSING
                 if value is not MISSING:
-                    check_value(node, value)
+                    self.check_attribute(node, value)
                 return value
         return MISSING
 
@@ -300,7 +306,10 @@ class Expressions(Typed):
 
     def _into_Tuple(self, node: ast.Tuple, to: int) -> None:
         if any(isinstance(each, ast.Starred) for each in node.elts):
-            raise Unsupported(node, "* in a tuple", "use a list")
+            with self.temporaries():
+                items = self.code.temporary()
+                self._sequence("LIST", node.elts, items)
+                self.code.emit("CALL", to, FUNCTIONS["tuple"][0], items)
         else:
             self._sequence("TUPLE", node.elts, to)
 
@@ -315,13 +324,20 @@ class Expressions(Typed):
                 self.into(each, first + i)
             self.code.emit(name, to, first, plain)
         for each in items[plain:]:
-            if name != "LIST":
-                raise Unsupported(each, "* in a set")
             with self.temporaries():
-                if isinstance(each, ast.Starred):
+                if name == "SET":
+                    self._add_to_set(each, to)
+                elif isinstance(each, ast.Starred):
                     self.code.emit("EXTEND", to, self.value(each.value))
                 else:
                     self.code.emit("APPEND", to, self.value(each))
+
+    def _add_to_set(self, item: ast.expr, to: int) -> None:
+        if isinstance(item, ast.Starred):
+            items = self.value(item.value)
+            self.code.each(items, lambda each: self.code.emit("ADD_TO_SET", to, each))
+        else:
+            self.code.emit("ADD_TO_SET", to, self.value(item))
 
     def _into_Dict(self, node: ast.Dict, to: int) -> None:
         plain = next((i for i, key in enumerate(node.keys) if key is None), len(node.keys))

@@ -11,7 +11,7 @@ from typing import Any
 from forstcore.compiled.assembler import Label
 from forstcore.compiled.comprehensions import Comprehensions
 from forstcore.compiled.remarks import Unsupported
-from forstcore.compiled.scope import Scope, assigned_names
+from forstcore.compiled.scope import Definition, Scope, assigned_names, defaults_of
 from forstcore.compiled.source import FunctionSource
 from forstcore.compiled.tables import is_scalar
 
@@ -32,14 +32,14 @@ class Function:
         definition: in the syntax tree.
         source: that it belongs to.
         outer: the scope that it was defined in, None for a function of a module.
-        defaults: values of parameters.
+        defaults: arguments for parameters that are not given.
     """
 
     name: str
-    definition: ast.FunctionDef | ast.Lambda
+    definition: Definition
     source: FunctionSource
     outer: Scope | None = None
-    defaults: dict[str, Any] = field(default_factory=dict)
+    defaults: dict[str, Argument] = field(default_factory=dict)
 
 
 class Inlining(Comprehensions):
@@ -47,19 +47,19 @@ class Inlining(Comprehensions):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._inlined: list[ast.FunctionDef | ast.Lambda] = []
+        self._inlined: list[Definition] = []
 
     def local_function(self, node: ast.expr) -> Function | None:
         """Return the function that an expression refers to, if it was defined in this one."""
         if isinstance(node, ast.Lambda):
-            return Function("the lambda", node, self.source, self.scope, _defaults_of(node))
+            return Function("the lambda", node, self.source, self.scope, dict(defaults_of(node)))
         if not isinstance(node, ast.Name):
             return None
         owner = self.scope.owner(node.id)
         if owner is None or node.id not in owner.functions:
             return None
-        definition = owner.functions[node.id]
-        return Function(node.id, definition, self.source, owner, _defaults_of(definition))
+        local = owner.functions[node.id]
+        return Function(node.id, local.definition, owner.source, owner, dict(local.defaults))
 
     def global_function(self, node: ast.expr, function: types.FunctionType) -> Function:
         """Return a function of a module.
@@ -74,7 +74,11 @@ class Inlining(Comprehensions):
             raise Unsupported(node, f"a call of {name}: {error.construct}") from None
         if isinstance(source.node, ast.AsyncFunctionDef):
             raise Unsupported(node, f"a call of {name}, which is async")
-        return Function(name, source.node, source, None, source.defaults())
+        defaults: dict[str, Argument] = {}
+        for parameter, value in source.defaults().items():
+            if is_scalar(value):
+                defaults[parameter] = self.constant(value)
+        return Function(name, source.node, source, None, defaults)
 
     def inline(
         self,
@@ -159,13 +163,13 @@ class Inlining(Comprehensions):
             if name in given:
                 self._pass(given[name], name, scope)
             elif name in function.defaults:
-                value = function.defaults[name]
-                if not is_scalar(value):
-                    raise Unsupported(node, f"the default of {name!r} of {function.name}")
-                register = scope.registers[name] = self.code.variable()
-                self.constant(value, register)
+                self._pass(function.defaults[name], name, scope)
             else:
-                raise Unsupported(node, f"a call of {function.name} without {name!r}")
+                raise Unsupported(
+                    node,
+                    f"a call of {function.name} without {name!r}",
+                    "give it, if its default is no constant",
+                )
             scope.bound.add(name)
         for name in scope.locals - scope.bound:
             scope.registers[name] = self.code.variable()
@@ -195,20 +199,7 @@ class Inlining(Comprehensions):
         raise NotImplementedError
 
 
-def _defaults_of(definition: ast.FunctionDef | ast.Lambda) -> dict[str, Any]:
-    """Return the defaults of a local function that are constants."""
-    parameters = definition.args
-    names = [each.arg for each in (*parameters.posonlyargs, *parameters.args)]
-    pairs = list(zip(reversed(names), reversed(parameters.defaults), strict=False))
-    pairs += [
-        (each.arg, value)
-        for each, value in zip(parameters.kwonlyargs, parameters.kw_defaults, strict=True)
-        if value is not None
-    ]
-    return {name: value.value for name, value in pairs if isinstance(value, ast.Constant)}
-
-
-def _yields(definition: ast.FunctionDef | ast.Lambda) -> bool:
+def _yields(definition: Definition) -> bool:
     return any(
         isinstance(node, ast.Yield | ast.YieldFrom | ast.Await) for node in ast.walk(definition)
     )

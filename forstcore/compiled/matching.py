@@ -68,28 +68,37 @@ class Matching(Results):
                 if name is not None:
                     captures.append((name, subject))
             case ast.MatchOr(patterns=patterns):
-                self._match_any(patterns, subject, fail)
+                self._match_any(patterns, subject, fail, captures)
             case ast.MatchSequence(patterns=patterns):
                 self._match_sequence(patterns, subject, fail, captures)
-            case ast.MatchMapping(rest=None):
+            case ast.MatchMapping():
                 self._match_mapping(pattern, subject, fail, captures)
             case ast.MatchClass(kwd_patterns=[]):
                 self._match_class(pattern, subject, fail, captures)
             case _:
                 raise Unsupported(pattern, "this pattern of match")
 
-    def _match_any(self, patterns: list[ast.pattern], subject: int, fail: Label) -> None:
+    def _match_any(
+        self,
+        patterns: list[ast.pattern],
+        subject: int,
+        fail: Label,
+        captures: list[tuple[str, int]],
+    ) -> None:
         found = Label()
+        # All alternatives capture the same names.
+        registers = {name: self.code.temporary() for name in _captured(patterns[0])}
         for i, each in enumerate(patterns):
             otherwise = fail if i == len(patterns) - 1 else Label()
-            captures: list[tuple[str, int]] = []
-            self._match(each, subject, otherwise, captures)
-            if captures:
-                raise Unsupported(each, "a name within | in a pattern")
+            inner: list[tuple[str, int]] = []
+            self._match(each, subject, otherwise, inner)
+            for name, register in inner:
+                self.code.emit("MOVE", registers[name], register)
             self.code.emit("JUMP", found)
             if otherwise is not fail:
                 self.code.place(otherwise)
         self.code.place(found)
+        captures += registers.items()
 
     def _match_sequence(
         self,
@@ -98,20 +107,37 @@ class Matching(Results):
         fail: Label,
         captures: list[tuple[str, int]],
     ) -> None:
-        if any(isinstance(each, ast.MatchStar) for each in patterns):
-            raise Unsupported(patterns[0], "* in a pattern")
+        star = next((i for i, e in enumerate(patterns) if isinstance(e, ast.MatchStar)), None)
         test, block = self.code.temporary(), self.code.temporary()
         self.code.emit("IS_A", test, subject, LIST | TUPLE)
         self.code.emit("JUMP_UNLESS", test, fail)
         self.code.emit("MOVE", block, subject)
         self.code.emit("CALL", test, FUNCTIONS["len"][0], block)
-        equal = self.code.temporary()
-        self.code.emit("EQUAL", equal, test, self.constant(len(patterns)))
-        self.code.emit("JUMP_UNLESS", equal, fail)
+        fits = self.code.temporary()
+        count = len(patterns) if star is None else len(patterns) - 1
+        compare = "EQUAL" if star is None else "GREATER_EQUAL"
+        self.code.emit(compare, fits, test, self.constant(count))
+        self.code.emit("JUMP_UNLESS", fits, fail)
         for i, each in enumerate(patterns):
             item = self.code.temporary()
-            self.code.emit("GET_ITEM", item, subject, self.constant(i))
+            if isinstance(each, ast.MatchStar):
+                if each.name is not None:
+                    self._rest_of_sequence(subject, i, i + 1 - len(patterns), item)
+                    captures.append((each.name, item))
+                continue
+            place = i if star is None or i < star else i - len(patterns)
+            self.code.emit("GET_ITEM", item, subject, self.constant(place))
             self._match(each, item, fail, captures)
+
+    def _rest_of_sequence(self, subject: int, start: int, stop: int, to: int) -> None:
+        """Emit what makes a list of the items from one on, without the last -`stop`."""
+        first = self.code.temporary(3)
+        self.constant(start, first)
+        self.constant(stop or None, first + 1)
+        self.constant(None, first + 2)
+        self.code.emit("SLICE", to, subject, first)
+        self.code.emit("MOVE", first, to)
+        self.code.emit("CALL", to, FUNCTIONS["list"][0], first)
 
     def _match_mapping(
         self,
@@ -131,6 +157,13 @@ class Matching(Results):
             item = self.code.temporary()
             self.code.emit("GET_ITEM", item, subject, key)
             self._match(each, item, fail, captures)
+        if pattern.rest is not None:
+            rest = self.code.temporary()
+            self.code.emit("DICT", rest, rest, 0)
+            self.code.emit("MERGE", rest, subject)
+            for key in keys:
+                self.code.emit("DELETE_ITEM", rest, key)
+            captures.append((pattern.rest, rest))
 
     def _match_class(
         self,
@@ -151,6 +184,17 @@ class Matching(Results):
     def branch(self, statements: list[ast.stmt]) -> None:
         """Emit statements that not every record comes to; see statements.py."""
         raise NotImplementedError
+
+
+def _captured(pattern: ast.pattern) -> list[str]:
+    """Return the names that a pattern captures."""
+    names = []
+    for each in ast.walk(pattern):
+        if isinstance(each, ast.MatchAs | ast.MatchStar) and each.name is not None:
+            names.append(each.name)
+        if isinstance(each, ast.MatchMapping) and each.rest is not None:
+            names.append(each.rest)
+    return names
 
 
 def leaves(statements: list[ast.stmt]) -> bool:

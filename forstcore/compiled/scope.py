@@ -10,7 +10,15 @@ from typing import Any
 from forstcore.compiled.assembler import Label
 from forstcore.compiled.source import FunctionSource
 
-__all__ = ["Origin", "Path", "Scope", "assigned_names"]
+__all__ = [
+    "Definition",
+    "LocalFunction",
+    "Origin",
+    "Path",
+    "Scope",
+    "assigned_names",
+    "defaults_of",
+]
 
 Path = tuple[str, ...]
 
@@ -31,6 +39,22 @@ class Origin(IntEnum):
         return Origin.OTHER if self is Origin.OTHER else Origin.INSIDE
 
 
+Definition = ast.FunctionDef | ast.Lambda
+
+
+@dataclass
+class LocalFunction:
+    """A function that is defined in another one.
+
+    Attributes:
+        definition: of the function.
+        defaults: registers of the values of its parameters.
+    """
+
+    definition: Definition
+    defaults: dict[str, int] = field(default_factory=dict)
+
+
 @dataclass
 class Scope:
     """The variables of a function, a comprehension or a lambda.
@@ -48,6 +72,7 @@ class Scope:
         depth: how many functions are inlined around it.
         branches: how many conditional statements there are around the function.
         functions: that were defined in the function.
+        imports: modules, and what is in them, that were imported in the function.
     """
 
     source: FunctionSource
@@ -63,7 +88,8 @@ class Scope:
     end: Label | None = None
     depth: int = 0
     branches: int = 0
-    functions: dict[str, ast.FunctionDef] = field(default_factory=dict)
+    functions: dict[str, LocalFunction] = field(default_factory=dict)
+    imports: dict[str, Any] = field(default_factory=dict)
 
     def owner(self, name: str) -> Scope | None:
         """Return the scope that a name is a variable of; None if of none."""
@@ -81,9 +107,21 @@ class Scope:
         self.origins[name] = max(origin, self.origins.get(name, Origin.OTHER))
 
 
+def defaults_of(definition: Definition) -> dict[str, ast.expr]:
+    """Return the defaults of the parameters of a local function."""
+    parameters = definition.args
+    names = [each.arg for each in (*parameters.posonlyargs, *parameters.args)]
+    found = dict(zip(reversed(names), reversed(parameters.defaults), strict=False))
+    for each, value in zip(parameters.kwonlyargs, parameters.kw_defaults, strict=True):
+        if value is not None:
+            found[each.arg] = value
+    return found
+
+
 def assigned_names(function: ast.AST) -> dict[str, int]:
     """Count how often each local name of a function is assigned, parameters included."""
     counts: dict[str, int] = {}
+    elsewhere: set[str] = set()
 
     def add(name: str) -> None:
         counts[name] = counts.get(name, 0) + 1
@@ -92,7 +130,15 @@ def assigned_names(function: ast.AST) -> dict[str, int]:
         for child in ast.iter_child_nodes(node):
             if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 add(child.name)
+                for inner in ast.walk(child):
+                    if isinstance(inner, ast.Nonlocal):
+                        for name in inner.names:
+                            add(name)
                 continue
+            if isinstance(child, ast.Nonlocal):
+                elsewhere.update(child.names)
+            if isinstance(child, ast.alias):
+                add(child.asname or child.name.partition(".")[0])
             if isinstance(child, ast.Lambda):
                 continue
             if isinstance(child, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
@@ -111,7 +157,9 @@ def assigned_names(function: ast.AST) -> dict[str, int]:
                 add(child.arg)
             if isinstance(child, ast.MatchAs | ast.MatchStar) and child.name:
                 add(child.name)
+            if isinstance(child, ast.MatchMapping) and child.rest:
+                add(child.rest)
             visit(child)
 
     visit(function)
-    return counts
+    return {name: count for name, count in counts.items() if name not in elsewhere}

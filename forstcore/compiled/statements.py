@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -13,8 +15,8 @@ from forstcore.compiled.exceptions import RAISED, Exceptions
 from forstcore.compiled.expressions import operator_of
 from forstcore.compiled.matching import leaves
 from forstcore.compiled.remarks import Unsupported
-from forstcore.compiled.scope import Origin, Path
-from forstcore.compiled.source import plain_function
+from forstcore.compiled.scope import Definition, LocalFunction, Origin, Path, defaults_of
+from forstcore.compiled.source import MISSING, plain_function
 from forstcore.compiled.tables import MUTATORS
 
 __all__ = ["Statements"]
@@ -29,10 +31,6 @@ class Statements(Exceptions):
     A statement that is not supported gives the record back, so that a function compiles whose
     usual way is supported. Only if every record meets it, the function does not compile.
     """
-
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self._loops: list[tuple[Label, Label]] = []  # where continue and break lead to
 
     def block(self, statements: list[ast.stmt]) -> None:
         i = 0
@@ -144,6 +142,9 @@ class Statements(Exceptions):
         target = node.targets[0]
         if len(node.targets) == 1:
             match target, node.value:
+                case ast.Name(id=name), ast.Lambda() as function if name in self.scope.once:
+                    self._define(name, node, function)
+                    return
                 case ast.Name(), value:
                     self._assign_name(target, value, origin)
                     return
@@ -300,6 +301,9 @@ class Statements(Exceptions):
                     self.change(target.value)
                     container = self.value(target.value)
                     self.code.emit("DELETE_ITEM", container, self.value(target.slice))
+                case ast.Name():
+                    self.code.emit("UNSET", self.variable(target))
+                    self.scope.bound.discard(target.id)
                 case _:
                     raise Unsupported(target, f"del {ast.unparse(target)}")
 
@@ -316,9 +320,48 @@ class Statements(Exceptions):
     def _do_FunctionDef(self, node: ast.FunctionDef) -> None:
         if node.decorator_list:
             raise Unsupported(node, "a decorator of a local function")
-        if node.name not in self.scope.once or self.branches > self.scope.branches:
+        self._define(node.name, node, node)
+
+    def _define(self, name: str, node: ast.stmt, definition: Definition) -> None:
+        """Take note of a local function; its defaults get their values here."""
+        if name not in self.scope.once or self.branches > self.scope.branches:
             raise Unsupported(node, "a local function that is defined twice, or conditionally")
-        self.scope.functions[node.name] = node
+        defaults: dict[str, int] = {}
+        for parameter, value in defaults_of(definition).items():
+            register = defaults[parameter] = self.code.variable()
+            self.into(value, register)
+        self.scope.functions[name] = LocalFunction(definition, defaults)
+
+    def _do_Nonlocal(self, node: ast.Nonlocal) -> None:
+        for name in node.names:
+            owner = self.scope.owner(name)
+            if owner is None or name not in owner.bound:
+                raise Unsupported(node, f"nonlocal {name} before it has a value", "assign it first")
+
+    def _do_Import(self, node: ast.Import) -> None:
+        for each in node.names:
+            if each.asname is None and "." in each.name:
+                raise Unsupported(node, f"import {each.name}", "import it at the top")
+            self._import(node, each.asname or each.name, each.name, None)
+
+    def _do_ImportFrom(self, node: ast.ImportFrom) -> None:
+        for each in node.names:
+            if node.level or node.module is None:
+                raise Unsupported(node, "a relative import in a function", "import it at the top")
+            self._import(node, each.asname or each.name, node.module, each.name)
+
+    def _import(self, node: ast.stmt, name: str, module: str, attribute: str | None) -> None:
+        # What an import runs may have effects, unless it is done, or the standard library's.
+        if module not in sys.modules and module.partition(".")[0] not in sys.stdlib_module_names:
+            raise Unsupported(node, f"the import of {module}", "import it at the top")
+        if name not in self.scope.once or self.branches > self.scope.branches:
+            raise Unsupported(node, "an import in a condition", "import it at the top")
+        value: Any = importlib.import_module(module)
+        if attribute is not None:
+            value = getattr(value, attribute, MISSING)
+        if value is MISSING:
+            raise Unsupported(node, f"the import of {attribute} from {module}")
+        self.scope.imports[name] = value
 
     def _do_Pass(self, node: ast.Pass) -> None:
         pass
@@ -374,11 +417,11 @@ class Statements(Exceptions):
         # Neither the body nor what is behind `else` may have run when the loop is over.
         before = set(self.scope.bound)
         begin(end)
-        self._loops.append((start, out))
+        self.loops.append((start, out))
         try:
             self.branch(node.body)
         finally:
-            self._loops.pop()
+            self.loops.pop()
         self.code.emit("JUMP", start)
         self.code.place(end)
         self.scope.bound = set(before)
@@ -387,20 +430,30 @@ class Statements(Exceptions):
         self.scope.bound = before
 
     def _do_Break(self, node: ast.Break) -> None:
-        self.code.emit("JUMP", self._loops[-1][1])
+        self.leave(function=False)
+        self.code.emit("JUMP", self.loops[-1][1])
 
     def _do_Continue(self, node: ast.Continue) -> None:
-        self.code.emit("JUMP", self._loops[-1][0])
+        self.leave(function=False)
+        self.code.emit("JUMP", self.loops[-1][0])
 
     def _do_Return(self, node: ast.Return) -> None:
-        if self.scope.result is not None:
-            if node.value is not None:
-                self.into(node.value, self.scope.result)
-            assert self.scope.end is not None
-            self.code.emit("JUMP", self.scope.end)
-            self.returned = True
-            return
-        self.do_return(node.value)
+        scope, value = self.scope, node.value
+        if scope.result is not None:
+            if value is not None:
+                self.into(value, scope.result)
+            self.leave(function=True)
+            assert scope.end is not None
+            self.code.emit("JUMP", scope.end)
+        elif value is None or not self.finals:
+            self.leave(function=True)
+            self.do_return(value)
+        else:
+            with self.temporaries():
+                result = self.code.temporary()
+                self.into(value, result)
+                self.leave(function=True)
+                self.code.emit("FINISH" if self.is_generator else "RETURN", result)
         self.returned = True
 
 

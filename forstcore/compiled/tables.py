@@ -116,6 +116,25 @@ def check_constant(source: FunctionSource, node: ast.Name, value: Any) -> None:
         raise Unsupported(node, f"{node.id!r} may change", advice)
 
 
+def check_table(
+    source: FunctionSource, node: ast.Attribute, module: types.ModuleType, value: Any
+) -> None:
+    """Check that a dict, list or set of another module can be a constant.
+
+    Raises:
+        Unsupported: it may change, or has values that programs have none of.
+    """
+    shown = repr(ast.unparse(node))
+    if not _has_values(value, [0]):
+        raise Unsupported(node, f"{shown} has values that are no JSON")
+    if _is_final_in(vars(module), node.attr):
+        return
+    is_only_read = _uses_of(module).is_only_read(node.attr, value)
+    if not is_only_read or not _uses(source.function.__globals__).reads_attribute(node.attr, value):
+        advice = f"declare it Final if nobody changes it: {node.attr}: Final = …"
+        raise Unsupported(node, f"{shown} may change", advice)
+
+
 def is_scalar(value: Any) -> bool:
     return value is None or type(value) in (bool, int, float, str)
 
@@ -180,8 +199,11 @@ def _levels_of(value: Any) -> int:
 
 
 def _is_final(source: FunctionSource, name: str) -> bool:
-    annotations = source.function.__globals__.get("__annotations__", {})
-    hint = annotations.get(name)
+    return _is_final_in(source.function.__globals__, name)
+
+
+def _is_final_in(module: dict[str, Any], name: str) -> bool:
+    hint = module.get("__annotations__", {}).get(name)
     if isinstance(hint, str):
         return hint.partition("[")[0].rpartition(".")[2] == "Final"
     return hint is typing.Final or typing.get_origin(hint) is typing.Final
@@ -198,6 +220,7 @@ class _Uses:
         self._known = tree is not None
         self._parents: dict[ast.AST, ast.AST] = {}
         self._names: dict[str, list[ast.Name]] = {}
+        self._attributes: dict[str, list[ast.Attribute]] = {}
         self._changed: set[str] = set()
         self._rebound: set[str] = set()
         if tree is None:
@@ -209,6 +232,8 @@ class _Uses:
                 self._rebound.update(parent.names)
             elif isinstance(parent, ast.Name):
                 self._names.setdefault(parent.id, []).append(parent)
+            elif isinstance(parent, ast.Attribute):
+                self._attributes.setdefault(parent.attr, []).append(parent)
             for child in ast.iter_child_nodes(parent):
                 self._parents[child] = parent
                 waiting.append(child)
@@ -225,6 +250,16 @@ class _Uses:
         levels = _levels_of(value)
         return all(self._only_reads(node, levels) for node in self._names.get(name, []))
 
+    def reads_attribute(self, name: str, value: Any) -> bool:
+        """Whether attributes with a name are never changed, whatever they belong to."""
+        levels = _levels_of(value)
+        return self._known and all(
+            isinstance(node.ctx, ast.Load)
+            and not self._changes(node)
+            and self._only_reads(node, levels)
+            for node in self._attributes.get(name, [])
+        )
+
     def _top(self, node: ast.AST) -> ast.AST:
         """Return the subscripts that begin with a name."""
         parent = self._parents.get(node)
@@ -240,7 +275,7 @@ class _Uses:
             count += 1
         return count
 
-    def _changes(self, node: ast.Name) -> bool:
+    def _changes(self, node: ast.Name | ast.Attribute) -> bool:
         """Whether the value of a name, or one in it, is changed here."""
         top = self._top(node)
         parent = self._parents.get(top)
@@ -253,14 +288,14 @@ class _Uses:
             return True
         return isinstance(parent, ast.Attribute) and parent.attr in MUTATORS
 
-    def _only_reads(self, node: ast.Name, levels: int) -> bool:
+    def _only_reads(self, node: ast.Name | ast.Attribute, levels: int) -> bool:
         """Whether a name is used in a way that changes nothing.
 
         Args:
-            node: the name.
+            node: the name, or an attribute of a module.
             levels: after how many subscripts its value has only immutable parts.
         """
-        if isinstance(node.ctx, ast.Store):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             return self._is_first_store(node)
         top = self._top(node)
         if self._subscripts(node) >= levels:
