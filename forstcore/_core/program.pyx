@@ -242,6 +242,7 @@ cdef class Program:
         program.variables = variables
         program.constant_count = len(constants)
         program.handler_count = len(handlers)
+        program.code_count = len(code) // 4
         program.path_count = len(paths)
         cells = <fst_cell *>self.take(len(constants) * sizeof(fst_cell))
         program.constants = cells
@@ -420,6 +421,7 @@ cdef void *dict_of(Program program, object value) except NULL:
 # ---------------------------------------------------------------- checking
 
 ENDS = {OPCODES[name][0] for name in ("RETURN", "FINISH", "JUMP", "GIVE_BACK", "RAISE")}
+ENTER, FUNCTION, TEMPORARIES = (OPCODES[name][0] for name in ("ENTER", "FUNCTION", "TEMPORARIES"))
 KINDS = [operands for _, operands in OPCODES.values()]
 
 
@@ -440,10 +442,20 @@ def check(code, limits):
         for kind, operand in zip(KINDS[code[at]], operands, strict=True):
             if not 0 <= operand < limits[kind]:
                 raise ValueError(f"instruction {at // 4} has an operand out of its range")
+        if code[at] == ENTER and not leads_to_function(code, operands):
+            raise ValueError(f"instruction {at // 4} enters no function")
         if needed_registers(code[at], operands) > limits["r"]:
             raise ValueError(f"instruction {at // 4} needs registers that there are not")
     if len(code) < 4 or code[len(code) - 4] not in ENDS:
         raise ValueError("the program does not end")
+
+
+def leads_to_function(code, operands):
+    """Return whether an instruction ENTER leads to the end of a function, and behind itself."""
+    at = 4 * operands[0]
+    if operands[1] == 0 or at + 4 >= len(code):
+        return False
+    return code[at] == FUNCTION and code[at + 4] == TEMPORARIES
 
 
 def needed_registers(code, operands):

@@ -24,7 +24,7 @@ from forstcore.compiled.typed import RecordTypes
 
 __all__ = ["Compiled", "NotCompiled", "Remark", "compile_processor"]
 
-_MOST_STARTS = 5
+_MOST_STARTS = 16
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,11 @@ def compile_processor(
         line = code.co_firstlineno if code else 1
         return NotCompiled(file, line, 1, error.construct, error.advice)
     changes: Changes | None = None
+    recursive: dict[Any, set[str]] = {}
     for _ in range(_MOST_STARTS):
         compiler = _Compiler(source, changes)
         compiler.types = types
+        compiler.recursive = recursive
         try:
             return Compiled(compiler.compile(), tuple(compiler.remarks))
         except StartAgain as again:
@@ -79,7 +81,7 @@ def compile_processor(
             return remark
         except (ValueError, UnicodeEncodeError, RecursionError) as error:
             return NotCompiled(source.file, source.first_line, 1, str(error))
-    return NotCompiled(source.file, source.first_line, 1, "how it changes the record is unclear")
+    return NotCompiled(source.file, source.first_line, 1, "what it changes is unclear")
 
 
 def _types_of(kind: str, takes: Any) -> RecordTypes | None:

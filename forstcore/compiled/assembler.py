@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from forstcore._core.program import OPCODES, Program
 from forstcore.compiled.patterns import pattern_integers
 
-__all__ = ["Assembler", "Label", "Mark"]
+__all__ = ["Assembler", "FunctionCode", "Label", "Mark"]
 
 # Until the program is whole, temporary registers and those of constants have numbers from here on.
 _TEMPORARIES = 1 << 20
@@ -20,6 +21,13 @@ class Label:
 
     def __init__(self) -> None:
         self.at = -1
+
+
+class FunctionCode(NamedTuple):
+    """Where the code of a function that calls itself begins and ends."""
+
+    start: Label
+    end: Label
 
 
 class Mark(NamedTuple):
@@ -114,6 +122,25 @@ class Assembler:
         body(item)
         self.emit("JUMP", start)
         self.place(end)
+
+    @contextmanager
+    def function(self) -> Iterator[FunctionCode]:
+        """Collect the code of a function that calls itself; all registers taken here are its own.
+
+        It begins where `start` is placed.
+        """
+        function = FunctionCode(Label(), Label())
+        variables, temporaries = self._variables, self._temporaries
+        most, self._most_temporaries = self._most_temporaries, temporaries
+        try:
+            yield function
+            self.emit("LEAVE")
+            self.place(function.end)
+            self.emit("FUNCTION", variables, self._variables - variables, function.start)
+            count = self._most_temporaries - temporaries
+            self.emit("TEMPORARIES", _TEMPORARIES + temporaries, count)
+        finally:
+            self._most_temporaries = max(self._most_temporaries, most)
 
     def handle(self, start: Label, end: Label, target: Label, statuses: int) -> None:
         """Let exceptions from `start` to `end` go on at `target`; call it for inner ones first."""

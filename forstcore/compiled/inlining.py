@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from forstcore.compiled.assembler import Label
+from forstcore.compiled.assembler import FunctionCode, Label
+from forstcore.compiled.base import StartAgain
 from forstcore.compiled.comprehensions import Comprehensions
 from forstcore.compiled.remarks import Unsupported
-from forstcore.compiled.scope import Definition, Scope, assigned_names, defaults_of
+from forstcore.compiled.scope import Definition, Origin, Scope, assigned_names, defaults_of
 from forstcore.compiled.source import FunctionSource
 from forstcore.compiled.tables import is_scalar
 
@@ -21,6 +22,9 @@ _MOST_DEPTH = 8  # Functions that are inlined in each other.
 
 Argument = ast.expr | int
 """An argument of a call: an expression, or the register of its value."""
+
+
+_Key = tuple[types.CodeType, int, int]
 
 
 @dataclass
@@ -41,13 +45,40 @@ class Function:
     outer: Scope | None = None
     defaults: dict[str, Argument] = field(default_factory=dict)
 
+    @property
+    def key(self) -> _Key:
+        """What tells it apart; its syntax tree is another one each time its source is read."""
+        return self.source.function.__code__, self.definition.lineno, self.definition.col_offset
+
+
+@dataclass
+class Body:
+    """A recursive function while its body is compiled.
+
+    Attributes:
+        code: where it begins and ends.
+        scope: its variables.
+        inside: parameters that may be parts of the record.
+    """
+
+    code: FunctionCode
+    scope: Scope
+    inside: set[str]
+
 
 class Inlining(Comprehensions):
-    """Compile calls of functions whose source is at hand."""
+    """Compile calls of functions whose source is at hand.
+
+    Attributes:
+        recursive: functions that call themselves, as far as they are known, with those of their
+            parameters that may be parts of the record.
+    """
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._inlined: list[Definition] = []
+        self._inlined: list[_Key] = []
+        self._bodies: dict[_Key, Body] = {}  # of recursive functions around this place
+        self.recursive: dict[_Key, set[str]] = {}
 
     def local_function(self, node: ast.expr) -> Function | None:
         """Return the function that an expression refers to, if it was defined in this one."""
@@ -104,7 +135,15 @@ class Inlining(Comprehensions):
                 self.code.emit("MOVE", to, result)
             return
         definition = function.definition
-        if definition in self._inlined or self.scope.depth == _MOST_DEPTH:
+        given = _given(node, function, arguments, keywords)
+        body = self._bodies.get(function.key)
+        if body is not None:
+            self._enter(body, given, to)
+            return
+        if function.key in self._inlined:
+            self.recursive[function.key] = set()
+            raise StartAgain(self.changes)
+        if self.scope.depth == _MOST_DEPTH:
             raise Unsupported(node, f"the recursion of {function.name}", "use a loop", fatal=True)
         if _yields(definition):
             raise Unsupported(node, f"a call of {function.name}, which is a generator")
@@ -119,15 +158,27 @@ class Inlining(Comprehensions):
             depth=self.scope.depth + 1,
             branches=self.branches,
         )
-        self._pass_arguments(node, function, arguments, keywords, scope)
+        if function.key in self.recursive:
+            self._inline_recursive(node, function, given, scope, to)
+            return
+        for name, argument in given.items():
+            self._pass(argument, name, scope)
+        self._unset(scope, frozenset(given))
+        if not isinstance(definition, ast.Lambda):
+            self.constant(None, to)
+        self._body(node, function, scope)
+
+    def _body(self, node: ast.expr, function: Function, scope: Scope) -> None:
+        """Compile the body of a function, whose parameters have their values."""
+        definition = function.definition
+        assert scope.result is not None and scope.end is not None
         outer, self.scope = self.scope, scope
         returned = self.returned
-        self._inlined.append(definition)
+        self._inlined.append(function.key)
         try:
             if isinstance(definition, ast.Lambda):
-                self.into(definition.body, to)
+                self.into(definition.body, scope.result)
             else:
-                self.constant(None, to)
                 self.block(definition.body)
         except Unsupported as error:
             if function.source is not outer.source:
@@ -139,52 +190,101 @@ class Inlining(Comprehensions):
             self.scope = outer
             self.returned = returned
             self._inlined.pop()
-        assert scope.end is not None
+        if scope.is_recursive and isinstance(definition, ast.FunctionDef):
+            self.constant(None, scope.result)
         self.code.place(scope.end)
 
-    def _pass_arguments(
+    def _unset(self, scope: Scope, given: frozenset[str]) -> None:
+        """Emit what leaves the variables of a function without a value, parameters excluded."""
+        scope.bound |= given
+        for name in sorted(scope.locals - given):
+            if name not in scope.registers:
+                scope.registers[name] = self.code.variable()
+            self.code.emit("UNSET", scope.registers[name])
+
+    # Functions that call themselves.
+
+    def _inline_recursive(
         self,
         node: ast.expr,
         function: Function,
-        arguments: Sequence[Argument],
-        keywords: Mapping[str, Argument],
+        given: dict[str, Argument],
         scope: Scope,
+        to: int,
     ) -> None:
-        parameters = function.definition.args
-        if parameters.vararg or parameters.kwarg:
-            raise Unsupported(node, f"a call of {function.name}, which takes * or **")
-        names = [each.arg for each in (*parameters.posonlyargs, *parameters.args)]
-        named = [each.arg for each in parameters.kwonlyargs]
-        given: dict[str, Argument] = dict(zip(names, arguments, strict=False))
-        if len(arguments) > len(names) or set(keywords) - set(names) - set(named):
-            raise Unsupported(node, f"a call of {function.name} with other arguments")
-        given |= keywords
-        for name in (*names, *named):
-            if name in given:
-                self._pass(given[name], name, scope)
-            elif name in function.defaults:
-                self._pass(function.defaults[name], name, scope)
-            else:
-                raise Unsupported(
-                    node,
-                    f"a call of {function.name} without {name!r}",
-                    "give it, if its default is no constant",
-                )
-            scope.bound.add(name)
-        for name in scope.locals - scope.bound:
-            scope.registers[name] = self.code.variable()
-            self.code.emit("UNSET", scope.registers[name])
+        """Compile the body of a function that calls itself, in the place of its first call."""
+        inside = self.recursive[function.key]
+        result = scope.result = self.code.variable()
+        scope.is_recursive = True
+        behind = Label()
+        # What a call raises may be caught in another one.
+        self.tries += 1
+        try:
+            with self.code.function() as code:
+                for name, argument in given.items():
+                    register = scope.registers[name] = self.code.variable()
+                    if isinstance(argument, int):
+                        self.code.emit("MOVE", register, argument)
+                    else:
+                        self.into(self._checked(argument), register)
+                        if self.origin_of(argument) is not Origin.OTHER:
+                            inside.add(name)
+                    if name in inside:
+                        scope.origins[name] = Origin.INSIDE
+                self._unset(scope, frozenset(given))
+                self.code.emit("ENTER", code.end, behind)
+                self.code.place(code.start)
+                self._bodies[function.key] = Body(code, scope, inside)
+                try:
+                    self._body(node, function, scope)
+                finally:
+                    del self._bodies[function.key]
+        finally:
+            self.tries -= 1
+        self.code.place(behind)
+        self.code.emit("MOVE", to, result)
+
+    def _enter(self, body: Body, given: dict[str, Argument], to: int) -> None:
+        """Emit a call of a function within itself."""
+        behind = Label()
+        scope = body.scope
+        with self.temporaries():
+            registers = {}
+            for name, argument in given.items():
+                if isinstance(argument, int):
+                    registers[name] = argument
+                    continue
+                registers[name] = self.code.temporary()
+                self.into(self._checked(argument), registers[name])
+                if self.origin_of(argument) is not Origin.OTHER and name not in body.inside:
+                    body.inside.add(name)
+                    raise StartAgain(self.changes)
+            # Arguments that are variables of the function are moved before they change.
+            copies = {name: self.code.temporary() for name in registers}
+            for name, register in registers.items():
+                self.code.emit("MOVE", copies[name], register)
+            self.code.emit("ENTER", body.code.end, behind)
+            for name, register in copies.items():
+                self.code.emit("MOVE", scope.registers[name], register)
+            self._unset(scope, frozenset(given))
+            self.code.emit("JUMP", body.code.start)
+        self.code.place(behind)
+        assert scope.result is not None
+        self.code.emit("MOVE", to, scope.result)
+
+    def _checked(self, argument: ast.expr) -> ast.expr:
+        if isinstance(argument, ast.GeneratorExp):
+            raise Unsupported(argument, "a generator as an argument", "use a list")
+        if isinstance(argument, ast.Lambda):
+            raise Unsupported(argument, "a lambda as an argument")
+        return argument
 
     def _pass(self, argument: Argument, name: str, scope: Scope) -> None:
         if isinstance(argument, int):
             register = scope.registers[name] = self.code.variable()
             self.code.emit("MOVE", register, argument)
             return
-        if isinstance(argument, ast.GeneratorExp):
-            raise Unsupported(argument, "a generator as an argument", "use a list")
-        if isinstance(argument, ast.Lambda):
-            raise Unsupported(argument, "a lambda as an argument")
-        path = self.path_of(argument)
+        path = self.path_of(self._checked(argument))
         if path is not None and name in scope.once:
             if path:
                 self.code.emit("REQUIRE", self.code.path(path))
@@ -197,6 +297,35 @@ class Inlining(Comprehensions):
     def block(self, statements: list[ast.stmt]) -> None:
         """Emit statements, one after the other; see statements.py."""
         raise NotImplementedError
+
+
+def _given(
+    node: ast.expr,
+    function: Function,
+    arguments: Sequence[Argument],
+    keywords: Mapping[str, Argument],
+) -> dict[str, Argument]:
+    """Return the argument for each parameter, in the order of their evaluation."""
+    parameters = function.definition.args
+    if parameters.vararg or parameters.kwarg:
+        raise Unsupported(node, f"a call of {function.name}, which takes * or **")
+    names = [each.arg for each in (*parameters.posonlyargs, *parameters.args)]
+    named = [each.arg for each in parameters.kwonlyargs]
+    given: dict[str, Argument] = dict(zip(names, arguments, strict=False))
+    if len(arguments) > len(names) or set(keywords) - set(names) - set(named):
+        raise Unsupported(node, f"a call of {function.name} with other arguments")
+    given |= keywords
+    for name in (*names, *named):
+        if name in given:
+            continue
+        if name not in function.defaults:
+            raise Unsupported(
+                node,
+                f"a call of {function.name} without {name!r}",
+                "give it, if its default is no constant",
+            )
+        given[name] = function.defaults[name]
+    return given
 
 
 def _yields(definition: Definition) -> bool:

@@ -69,6 +69,7 @@ class Scope:
         types: declared types of the values of variables.
         once: names that are assigned once in the whole function.
         result, end: of a function that is inlined: the register of what it returns, and its end.
+        is_recursive: whether it is a function that calls itself.
         depth: how many functions are inlined around it.
         branches: how many conditional statements there are around the function.
         functions: that were defined in the function.
@@ -86,6 +87,7 @@ class Scope:
     locals: frozenset[str] = frozenset()
     result: int | None = None
     end: Label | None = None
+    is_recursive: bool = False
     depth: int = 0
     branches: int = 0
     functions: dict[str, LocalFunction] = field(default_factory=dict)

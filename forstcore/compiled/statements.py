@@ -442,6 +442,8 @@ class Statements(Exceptions):
         if scope.result is not None:
             if value is not None:
                 self.into(value, scope.result)
+            elif scope.is_recursive:
+                self.constant(None, scope.result)
             self.leave(function=True)
             assert scope.end is not None
             self.code.emit("JUMP", scope.end)

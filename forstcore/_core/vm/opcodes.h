@@ -74,6 +74,11 @@
     X(NEXT, "rrj")              /* to, iterator, where to go at its end */ \
     X(UNPACK, "rwn") \
     X(RAISE, "i--") \
+    /* Functions that call themselves; see frames.h. */ \
+    X(ENTER, "jj-")             /* its FUNCTION, where to go on after it */ \
+    X(LEAVE, "---") \
+    X(FUNCTION, "wnj")          /* behind its code: its variables, its first instruction */ \
+    X(TEMPORARIES, "wn-")       /* behind FUNCTION: its other registers */ \
     X(GIVE_BACK, "---") \
     /* Containers. */ \
     X(LIST, "rwn") \

@@ -5,6 +5,7 @@
 #define FST_VM_RUN_PROGRAM_H
 
 #include "format.h"
+#include "frames.h"
 #include "operators.h"
 #include "paths.h"
 #include "program.h"
@@ -12,19 +13,6 @@
 #include "typed.h"
 
 enum { FST_FUEL = 1 << 22 };    /* instructions and steps for one record */
-
-/* Where an exception goes on; 0 if no handler catches it (no handler is the first instruction). */
-FST_COLD int
-fst_find_handler(const fst_program *program, int at, fst_status status)
-{
-    int i;
-    for (i = 0; i < program->handler_count; i++) {
-        const fst_handler *handler = &program->handlers[i];
-        if (handler->start <= at && at < handler->end && (handler->statuses >> status & 1))
-            return handler->target;
-    }
-    return 0;
-}
 
 FST_INLINE fst_status
 fst_make_list(fst_machine *machine, fst_cell *to, fst_type type, const fst_cell *first, int count)
@@ -101,6 +89,7 @@ fst_run_program(fst_machine *machine)
     memset(r, 0, (size_t)program->variables * sizeof *r);   /* FST_UNSET */
     machine->fuel = FST_FUEL;
     machine->refuses_dates = 0;
+    machine->frame = machine->unused_frames = NULL;
     for (;; at = next) {
         const fst_instruction op = code[at];
         next = at + 1;
@@ -266,6 +255,15 @@ fst_run_program(fst_machine *machine)
         case FST_OP_RAISE:
             status = (fst_status)op.a;
             break;
+        case FST_OP_ENTER:
+            status = fst_enter(machine, op.a, op.b);
+            break;
+        case FST_OP_LEAVE:
+            if (machine->frame == NULL)
+                status = FST_GIVE_BACK;
+            else
+                next = fst_leave(machine);
+            break;
         case FST_OP_GIVE_BACK:
             status = FST_GIVE_BACK;
             break;
@@ -341,7 +339,7 @@ fst_run_program(fst_machine *machine)
             return FST_DONE;
         }
         if (status != FST_DONE) {
-            if (status < 0 || (next = fst_find_handler(program, at, status)) == 0) {
+            if (status < 0 || (next = fst_find_handler(machine, at, status)) == 0) {
                 machine->stopped_at = at;
                 return status;
             }

@@ -139,6 +139,7 @@ typedef struct fst_arena {
 
 struct fst_program;
 struct fst_found;
+struct fst_frame;
 
 /* The state of a program that runs: one for each stream. */
 typedef struct fst_machine {
@@ -150,6 +151,8 @@ typedef struct fst_machine {
     fst_cell *registers;
     struct fst_found *found;            /* where the values at the program's paths are */
     fst_arena arena;
+    struct fst_frame *frame;            /* of the function that runs; see frames.h */
+    struct fst_frame *unused_frames;
     int stopped_at;                     /* the instruction that gave the last record back */
     int refuses_dates;                  /* whether a date in a result gives the record back */
     int64_t fuel;                       /* steps left before the record is given back */
