@@ -32,9 +32,12 @@ class Changes:
 
 
 class StartAgain(Exception):
-    """Raised when the compiler finds out too late how the function changes the record."""
+    """Raised when the compiler finds out too late how the function changes the record.
 
-    def __init__(self, changes: Changes) -> None:
+    Or that another one calls itself, or gets a part of the record.
+    """
+
+    def __init__(self, changes: Changes | None) -> None:
         super().__init__()
         self.changes = changes
 

@@ -86,10 +86,10 @@ class Exceptions(Matching):
             start = self.code.here()
             self.block(final.body)
             # The handlers of the statement that is left are not for what its finally raises.
-            self._give_back_exceptions(start)
+            self.give_back_exceptions(start)
         self.finals = outer
 
-    def _give_back_exceptions(self, start: Label) -> None:
+    def give_back_exceptions(self, start: Label) -> None:
         """Give the record back for exceptions in what has been emitted since `start`."""
         end = Label()
         self.code.emit("JUMP", end)
@@ -191,7 +191,7 @@ class Exceptions(Matching):
             self.finals.pop()
         self.block(node.finalbody)
         if self.tries:
-            self._give_back_exceptions(start)
+            self.give_back_exceptions(start)
 
     def _do_With(self, node: ast.With) -> None:
         """Emit `with contextlib.suppress(…)`, the only context manager that programs have."""

@@ -11,10 +11,15 @@ from typing import Any
 from forstcore.compiled.assembler import FunctionCode, Label
 from forstcore.compiled.base import StartAgain
 from forstcore.compiled.comprehensions import Comprehensions
+from forstcore.compiled.generators import (
+    changes_only_its_own,
+    may_change,
+    yields,
+)
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.scope import Definition, Origin, Scope, assigned_names, defaults_of
 from forstcore.compiled.source import FunctionSource
-from forstcore.compiled.tables import is_scalar
+from forstcore.compiled.tables import is_immutable
 
 __all__ = ["Argument", "Function", "Inlining"]
 
@@ -77,6 +82,7 @@ class Inlining(Comprehensions):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._inlined: list[_Key] = []
+        self.consumed: dict[ast.expr, list[ast.AST]] = {}  # see generators.py
         self._bodies: dict[_Key, Body] = {}  # of recursive functions around this place
         self.recursive: dict[_Key, set[str]] = {}
 
@@ -107,7 +113,7 @@ class Inlining(Comprehensions):
             raise Unsupported(node, f"a call of {name}, which is async")
         defaults: dict[str, Argument] = {}
         for parameter, value in source.defaults().items():
-            if is_scalar(value):
+            if is_immutable(value):
                 defaults[parameter] = self.constant(value)
         return Function(name, source.node, source, None, defaults)
 
@@ -136,17 +142,29 @@ class Inlining(Comprehensions):
             return
         definition = function.definition
         given = _given(node, function, arguments, keywords)
+        start = self.code.here()
+        generates = yields(definition)
+        if generates:
+            self._check_generator(node, function, arguments)
         body = self._bodies.get(function.key)
         if body is not None:
             self._enter(body, given, to)
-            return
+        else:
+            self._begin(node, function, given, to)
+        if generates and self.tries:
+            # What was yielded before an exception is lost.
+            self.give_back_exceptions(start)
+
+    def _begin(
+        self, node: ast.expr, function: Function, given: dict[str, Argument], to: int
+    ) -> None:
+        """Compile the body of a function that is not around this place."""
+        definition = function.definition
         if function.key in self._inlined:
             self.recursive[function.key] = set()
             raise StartAgain(self.changes)
         if self.scope.depth == _MOST_DEPTH:
-            raise Unsupported(node, f"the recursion of {function.name}", "use a loop", fatal=True)
-        if _yields(definition):
-            raise Unsupported(node, f"a call of {function.name}, which is a generator")
+            raise Unsupported(node, f"a call of {function.name} in so many others", fatal=True)
         counts = assigned_names(definition)
         scope = Scope(
             function.source,
@@ -160,21 +178,52 @@ class Inlining(Comprehensions):
         )
         if function.key in self.recursive:
             self._inline_recursive(node, function, given, scope, to)
-            return
-        for name, argument in given.items():
-            self._pass(argument, name, scope)
-        self._unset(scope, frozenset(given))
-        if not isinstance(definition, ast.Lambda):
-            self.constant(None, to)
-        self._body(node, function, scope)
+        else:
+            for name, argument in given.items():
+                self._pass(argument, name, scope)
+            self._unset(scope, frozenset(given))
+            if not isinstance(definition, ast.Lambda):
+                self.constant(None, to)
+            self._body(node, function, scope)
+
+    def _check_generator(
+        self, node: ast.expr, function: Function, arguments: Sequence[Argument]
+    ) -> None:
+        """Check that all that a generator yields may be computed before it is used.
+
+        Raises:
+            Unsupported: Python might do something else.
+        """
+        if node not in self.consumed:
+            raise Unsupported(
+                node, f"a call of the generator {function.name} that is kept", "iterate over it"
+            )
+        used = {
+            each.id
+            for argument in arguments
+            if isinstance(argument, ast.expr)
+            for each in ast.walk(argument)
+            if isinstance(each, ast.Name)
+        }
+        is_apart = self.changes is None and changes_only_its_own(function.definition)
+        if not is_apart or function.outer is not None or may_change(self.consumed[node], used):
+            raise Unsupported(
+                node,
+                f"the generator {function.name}, for something changes meanwhile",
+                "return a list",
+            )
 
     def _body(self, node: ast.expr, function: Function, scope: Scope) -> None:
         """Compile the body of a function, whose parameters have their values."""
         definition = function.definition
-        assert scope.result is not None and scope.end is not None
+        assert scope.result is not None
+        assert scope.end is not None
         outer, self.scope = self.scope, scope
         returned = self.returned
         self._inlined.append(function.key)
+        if yields(definition):
+            scope.yielded = self.code.variable()
+            self.code.emit("LIST", scope.yielded, scope.yielded, 0)
         try:
             if isinstance(definition, ast.Lambda):
                 self.into(definition.body, scope.result)
@@ -193,6 +242,12 @@ class Inlining(Comprehensions):
         if scope.is_recursive and isinstance(definition, ast.FunctionDef):
             self.constant(None, scope.result)
         self.code.place(scope.end)
+        if scope.yielded is not None:
+            self.code.emit("MOVE", scope.result, scope.yielded)
+
+    def give_back_exceptions(self, start: Label) -> None:
+        """Give the record back for exceptions since `start`; see exceptions.py."""
+        raise NotImplementedError
 
     def _unset(self, scope: Scope, given: frozenset[str]) -> None:
         """Emit what leaves the variables of a function without a value, parameters excluded."""
@@ -326,9 +381,3 @@ def _given(
             )
         given[name] = function.defaults[name]
     return given
-
-
-def _yields(definition: Definition) -> bool:
-    return any(
-        isinstance(node, ast.Yield | ast.YieldFrom | ast.Await) for node in ast.walk(definition)
-    )

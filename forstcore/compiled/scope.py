@@ -69,6 +69,7 @@ class Scope:
         types: declared types of the values of variables.
         once: names that are assigned once in the whole function.
         result, end: of a function that is inlined: the register of what it returns, and its end.
+        yielded: of a generator that is inlined: the register of the list of what it yields.
         is_recursive: whether it is a function that calls itself.
         depth: how many functions are inlined around it.
         branches: how many conditional statements there are around the function.
@@ -87,6 +88,7 @@ class Scope:
     locals: frozenset[str] = frozenset()
     result: int | None = None
     end: Label | None = None
+    yielded: int | None = None
     is_recursive: bool = False
     depth: int = 0
     branches: int = 0

@@ -13,6 +13,7 @@ from forstcore.compiled.assembler import Label
 from forstcore.compiled.base import Changes, StartAgain
 from forstcore.compiled.exceptions import RAISED, Exceptions
 from forstcore.compiled.expressions import operator_of
+from forstcore.compiled.generators import consumed_calls
 from forstcore.compiled.matching import leaves
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.scope import Definition, LocalFunction, Origin, Path, defaults_of
@@ -49,6 +50,9 @@ class Statements(Exceptions):
         mark = self.code.mark()
         outer_line, self.code.line = self.code.line, node.lineno
         self.copies_names = any(isinstance(each, ast.NamedExpr) for each in ast.walk(node))
+        self.consumed |= consumed_calls(node)
+        if isinstance(node, ast.Return) and node.value is not None and self.scope.result is None:
+            self.consumed[node.value] = []
         self._take_over_record(node)
         kept_values = self.keeps_values
         self.keeps_values = self.copies_names or not isinstance(node, _ASSIGN_NOTHING)
@@ -313,7 +317,13 @@ class Statements(Exceptions):
         if isinstance(node.value, ast.Constant):
             return
         if isinstance(node.value, ast.Yield | ast.YieldFrom):
-            self.do_yield(node.value)
+            if self.scope.yielded is None:
+                self.do_yield(node.value)
+            elif isinstance(node.value, ast.YieldFrom):
+                self.code.emit("EXTEND", self.scope.yielded, self.value(node.value.value))
+            else:
+                value = node.value.value or ast.copy_location(ast.Constant(None), node)
+                self.code.emit("APPEND", self.scope.yielded, self.value(value))
             return
         self.value(node.value)
 
@@ -439,7 +449,13 @@ class Statements(Exceptions):
 
     def _do_Return(self, node: ast.Return) -> None:
         scope, value = self.scope, node.value
-        if scope.result is not None:
+        if scope.yielded is not None:
+            if value is not None:
+                self.value(value)
+            self.leave(function=True)
+            assert scope.end is not None
+            self.code.emit("JUMP", scope.end)
+        elif scope.result is not None:
             if value is not None:
                 self.into(value, scope.result)
             elif scope.is_recursive:

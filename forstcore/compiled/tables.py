@@ -15,7 +15,7 @@ from typing import Any
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.source import FunctionSource, parsed_module
 
-__all__ = ["MUTATORS", "check_constant", "check_value", "is_scalar"]
+__all__ = ["MUTATORS", "check_constant", "check_table", "check_value", "is_immutable", "is_scalar"]
 
 MUTATORS = frozenset(
     [
@@ -94,7 +94,7 @@ def check_constant(source: FunctionSource, node: ast.Name, value: Any) -> None:
     Raises:
         Unsupported: it may change, or is of a type that programs have no values of.
     """
-    if _is_immutable(value):
+    if is_immutable(value):
         if source.is_global(node.id) and _uses(source.function.__globals__).is_rebound(node.id):
             raise Unsupported(
                 node,
@@ -145,13 +145,13 @@ def check_value(node: ast.expr, value: Any) -> None:
     Raises:
         Unsupported: it is of a type that programs have no values of, or may change.
     """
-    if not _is_immutable(value):
+    if not is_immutable(value):
         raise Unsupported(node, f"{ast.unparse(node)!r} is a {type(value).__name__}")
 
 
-def _is_immutable(value: Any) -> bool:
+def is_immutable(value: Any) -> bool:
     if isinstance(value, tuple | frozenset):
-        return all(_is_immutable(each) for each in value)
+        return all(is_immutable(each) for each in value)
     if isinstance(value, _DATES):
         return _is_known_date(value)
     return is_scalar(value) or type(value) is bytes or _is_pattern(value)
@@ -183,10 +183,10 @@ def _has_values(value: Any, count: list[int]) -> bool:
     if count[0] > _MOST_ITEMS:
         return False
     if type(value) is dict:
-        return all(_is_immutable(k) and _has_values(v, count) for k, v in value.items())
+        return all(is_immutable(k) and _has_values(v, count) for k, v in value.items())
     if type(value) in (list, tuple, set, frozenset):
         return all(_has_values(each, count) for each in value)
-    return _is_immutable(value)
+    return is_immutable(value)
 
 
 def _levels_of(value: Any) -> int:

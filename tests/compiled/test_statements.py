@@ -323,10 +323,6 @@ def reads_limit(record: dict[str, Any]) -> Any:
     return {"over": record["n"] > limit}
 
 
-def recursive(record: dict[str, Any]) -> Any:
-    return {"n": recursive({"n": record["n"] - 1}) if record["n"] else 0}
-
-
 async def waits(record: dict[str, Any]) -> Any:
     return record
 
@@ -337,7 +333,6 @@ async def waits(record: dict[str, Any]) -> Any:
         (changes_a_global, "COUNTS"),
         (may_change, "'COUNTS' may change"),
         (reads_limit, "'limit' is assigned in a function"),
-        (recursive, "recursion of recursive"),
         (waits, "async"),
         (calls_a_decorated_function, "a call of"),
     ],

@@ -173,5 +173,3 @@ RECORDS = [
         },
     ),
 ]
-
-INTERPRETED = (redact_deeply,)
