@@ -183,8 +183,10 @@ class Calls(LibraryCalls):
             self.change(owner)
         if name == "get" and not keywords and 1 <= len(node.args) <= 2:
             path, key = self.path_of(owner), node.args[0]
-            if path is not None and isinstance(key, ast.Constant) and isinstance(key.value, str):
-                self._get(node, (*path, key.value), to)
+            is_plain = path is not None and self.has_plain_parts(path)
+            name_of_member = key.value if isinstance(key, ast.Constant) else None
+            if path is not None and is_plain and isinstance(name_of_member, str):
+                self._get(node, (*path, name_of_member), to)
                 return
         if name == "format":
             text = owner.value if isinstance(owner, ast.Constant) else static

@@ -121,8 +121,8 @@ class Comprehensions(Expressions):
             return False
         if callee in (any, all) and len(node.args) == 1 and not keywords:
             self._any_or_all(generator, callee is any, to)
-        elif callee is next and len(node.args) == 2 and not keywords:
-            self._first(generator, node.args[1], to)
+        elif callee is next and len(node.args) <= 2 and not keywords:
+            self._first(generator, node.args[1] if len(node.args) == 2 else None, to)
         elif callee is list:
             self._into_ListComp(generator, to)
         else:
@@ -150,17 +150,20 @@ class Comprehensions(Expressions):
             self.code.place(end)
             self.code.emit("MOVE", to, result)
 
-    def _first(self, node: ast.GeneratorExp, otherwise: ast.expr, to: int) -> None:
+    def _first(self, node: ast.GeneratorExp, otherwise: ast.expr | None, to: int) -> None:
         end = Label()
         with self.temporaries():
             result = self.code.temporary()
-            self.into(otherwise, result)
+            if otherwise is not None:
+                self.into(otherwise, result)
 
             def take() -> None:
                 self.into(node.elt, result)
                 self.code.emit("JUMP", end)
 
             self._loop(node, take)
+            if otherwise is None:
+                self.code.emit("GIVE_BACK")
             self.code.place(end)
             self.code.emit("MOVE", to, result)
 

@@ -10,7 +10,7 @@ from forstcore._core.program import FUNCTIONS
 from forstcore.compiled.assembler import Label
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.source import MISSING
-from forstcore.compiled.tables import check_value
+from forstcore.compiled.tables import check_value, plain_value
 from forstcore.compiled.typed import Typed
 
 __all__ = ["Expressions"]
@@ -180,10 +180,22 @@ class Expressions(Typed):
 
     def _into_BinOp(self, node: ast.BinOp, to: int) -> None:
         name = operator_of(node)
+        # What % makes of a member of an enumeration depends on its class.
+        operand = self.value if isinstance(node.op, ast.Mod) else self.operand
         with self.temporaries():
-            left = self.value(node.left)
-            right = self.value(node.right)
+            left = operand(node.left)
+            right = operand(node.right)
             self.code.emit(name, to, left, right)
+
+    def operand(self, node: ast.expr) -> int:
+        """As `value`, where a member of an enumeration of int or str is as good as its value."""
+        value = self.member_value(node)
+        return self.value(node) if value is MISSING else self.constant(value)
+
+    def member_value(self, node: ast.expr) -> Any:
+        """Return the value of a member of an enumeration of int or str; MISSING if it is none."""
+        member = self.static(node) if isinstance(node, ast.Attribute) else MISSING
+        return plain_value(member)
 
     def _into_UnaryOp(self, node: ast.UnaryOp, to: int) -> None:
         with self.temporaries():
@@ -213,7 +225,7 @@ class Expressions(Typed):
             if _is_with_none(node) and self.typed_value(node.left) is not None:
                 left = self.typed_object(node.left)
             else:
-                left = self.value(node.left)
+                left = self.operand(node.left)
             for i, (operator, right_node) in enumerate(
                 zip(node.ops, node.comparators, strict=True)
             ):
@@ -242,22 +254,33 @@ class Expressions(Typed):
                 raise Unsupported(node, "a comparison of identities", "compare values with ==")
         if name in ("IN", "NOT_IN") and first and isinstance(node.left, ast.Constant):
             path = self.path_of(right)
-            if path is not None and isinstance(node.left.value, str):
+            is_plain = path is not None and self.has_plain_parts(path)
+            if path is not None and is_plain and isinstance(node.left.value, str):
                 if self.types is not None and path in self.types.members:
                     raise Unsupported(node, "in with an object of a declared type")
                 number = self.code.path((*path, node.left.value))
                 self.code.emit("HAS", to, number, int(name == "NOT_IN"))
                 return to
         if name in ("IN", "NOT_IN") and isinstance(right, ast.Set | ast.List | ast.Tuple):
-            members = _constants_of(right)
+            members = self._members_of(right)
             if members is not None:
                 kind = set if isinstance(right, ast.Set) else tuple
                 register = self.constant(kind(members))
                 self.code.emit(name, to, left, register)
                 return register
-        register = self.value(right)
+        register = self.operand(right)
         self.code.emit(name, to, left, register)
         return register
+
+    def _members_of(self, node: ast.Set | ast.List | ast.Tuple) -> list[Any] | None:
+        """As `_constants_of`, with members of enumerations as their values."""
+        values = [self.member_value(each) for each in node.elts]
+        rest = [each for each, value in zip(node.elts, values, strict=True) if value is MISSING]
+        constants = _constants_of(ast.Tuple(rest, ast.Load()))
+        if constants is None:
+            return None
+        others = iter(constants)
+        return [next(others) if value is MISSING else value for value in values]
 
     # Conditions.
 
@@ -297,7 +320,7 @@ class Expressions(Typed):
                         self.into(part, first + i)
                 self.code.emit("SLICE", to, container, first)
             else:
-                self.code.emit("GET_ITEM", to, container, self.value(node.slice))
+                self.code.emit("GET_ITEM", to, container, self.operand(node.slice))
 
     # Displays.
 

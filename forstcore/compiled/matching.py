@@ -57,7 +57,7 @@ class Matching(Results):
         test = self.code.temporary()
         match pattern:
             case ast.MatchValue(value=value):
-                self.code.emit("EQUAL", test, subject, self.value(value))
+                self.code.emit("EQUAL", test, subject, self.operand(value))
                 self.code.emit("JUMP_UNLESS", test, fail)
             case ast.MatchSingleton(value=constant):
                 self.code.emit("IS", test, subject, self.constant(constant))

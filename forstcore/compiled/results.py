@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import enum
 
 from forstcore._io.json_lines import dump_line
 from forstcore.compiled.assembler import Label
@@ -119,6 +120,9 @@ class Results(Calls):
                 return [_text_of(node.value)]
             except (TypeError, ValueError):
                 raise Unsupported(node, "a result that is no JSON") from None
+        member = self.static(node) if isinstance(node, ast.Attribute) else None
+        if isinstance(member, enum.Enum) and is_scalar(member.value):
+            return [_text_of(member)]
         if isinstance(node, ast.Call):
             instance = self._instance(node)
             if instance is not None:

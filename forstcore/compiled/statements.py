@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import ast
-import importlib
-import sys
 from collections.abc import Callable
-from typing import Any
 
 from forstcore._core.program import FUNCTIONS
 from forstcore.compiled.assembler import Label
 from forstcore.compiled.base import Changes, StartAgain
-from forstcore.compiled.exceptions import RAISED, Exceptions
+from forstcore.compiled.definitions import Definitions
+from forstcore.compiled.exceptions import RAISED
 from forstcore.compiled.expressions import operator_of
 from forstcore.compiled.generators import consumed_calls
 from forstcore.compiled.matching import leaves
 from forstcore.compiled.remarks import Unsupported
-from forstcore.compiled.scope import Definition, LocalFunction, Origin, Path, defaults_of
-from forstcore.compiled.source import MISSING, plain_function
+from forstcore.compiled.scope import Origin, Path
+from forstcore.compiled.source import plain_function
 from forstcore.compiled.tables import MUTATORS
 
 __all__ = ["Statements"]
@@ -26,7 +24,7 @@ _ASSIGN_NOTHING = (ast.Assert, ast.Expr, ast.If, ast.Return, ast.While)
 """Statements of which only the parts assign variables."""
 
 
-class Statements(Exceptions):
+class Statements(Definitions):
     """Compile statements.
 
     A statement that is not supported gives the record back, so that a function compiles whose
@@ -147,7 +145,7 @@ class Statements(Exceptions):
         if len(node.targets) == 1:
             match target, node.value:
                 case ast.Name(id=name), ast.Lambda() as function if name in self.scope.once:
-                    self._define(name, node, function)
+                    self.define(name, node, function)
                     return
                 case ast.Name(), value:
                     self._assign_name(target, value, origin)
@@ -179,6 +177,13 @@ class Statements(Exceptions):
     def _assign_name(self, target: ast.Name, value: ast.expr, origin: Origin) -> None:
         owner = self.scope.owner(target.id)
         assert owner is not None
+        typed = self.typed_value(value)
+        if typed is not None and typed[1] == () and target.id in owner.once:
+            owner.registers[target.id] = self.code.variable()
+            self.code.emit("MOVE", owner.registers[target.id], self.typed_object(value))
+            owner.bind(target.id, origin)
+            owner.types[target.id] = typed[0]
+            return
         register = owner.registers.get(target.id)
         if register is None:
             register = self.code.variable()
@@ -326,52 +331,6 @@ class Statements(Exceptions):
                 self.code.emit("APPEND", self.scope.yielded, self.value(value))
             return
         self.value(node.value)
-
-    def _do_FunctionDef(self, node: ast.FunctionDef) -> None:
-        if node.decorator_list:
-            raise Unsupported(node, "a decorator of a local function")
-        self._define(node.name, node, node)
-
-    def _define(self, name: str, node: ast.stmt, definition: Definition) -> None:
-        """Take note of a local function; its defaults get their values here."""
-        if name not in self.scope.once or self.branches > self.scope.branches:
-            raise Unsupported(node, "a local function that is defined twice, or conditionally")
-        defaults: dict[str, int] = {}
-        for parameter, value in defaults_of(definition).items():
-            register = defaults[parameter] = self.code.variable()
-            self.into(value, register)
-        self.scope.functions[name] = LocalFunction(definition, defaults)
-
-    def _do_Nonlocal(self, node: ast.Nonlocal) -> None:
-        for name in node.names:
-            owner = self.scope.owner(name)
-            if owner is None or name not in owner.bound:
-                raise Unsupported(node, f"nonlocal {name} before it has a value", "assign it first")
-
-    def _do_Import(self, node: ast.Import) -> None:
-        for each in node.names:
-            if each.asname is None and "." in each.name:
-                raise Unsupported(node, f"import {each.name}", "import it at the top")
-            self._import(node, each.asname or each.name, each.name, None)
-
-    def _do_ImportFrom(self, node: ast.ImportFrom) -> None:
-        for each in node.names:
-            if node.level or node.module is None:
-                raise Unsupported(node, "a relative import in a function", "import it at the top")
-            self._import(node, each.asname or each.name, node.module, each.name)
-
-    def _import(self, node: ast.stmt, name: str, module: str, attribute: str | None) -> None:
-        # What an import runs may have effects, unless it is done, or the standard library's.
-        if module not in sys.modules and module.partition(".")[0] not in sys.stdlib_module_names:
-            raise Unsupported(node, f"the import of {module}", "import it at the top")
-        if name not in self.scope.once or self.branches > self.scope.branches:
-            raise Unsupported(node, "an import in a condition", "import it at the top")
-        value: Any = importlib.import_module(module)
-        if attribute is not None:
-            value = getattr(value, attribute, MISSING)
-        if value is MISSING:
-            raise Unsupported(node, f"the import of {attribute} from {module}")
-        self.scope.imports[name] = value
 
     def _do_Pass(self, node: ast.Pass) -> None:
         pass

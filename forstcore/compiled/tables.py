@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import datetime
+import enum
 import functools
 import inspect
 import re
@@ -13,9 +14,17 @@ import typing
 from typing import Any
 
 from forstcore.compiled.remarks import Unsupported
-from forstcore.compiled.source import FunctionSource, parsed_module
+from forstcore.compiled.source import MISSING, FunctionSource, parsed_module
 
-__all__ = ["MUTATORS", "check_constant", "check_table", "check_value", "is_immutable", "is_scalar"]
+__all__ = [
+    "MUTATORS",
+    "check_constant",
+    "check_table",
+    "check_value",
+    "is_immutable",
+    "is_scalar",
+    "plain_value",
+]
 
 MUTATORS = frozenset(
     [
@@ -83,6 +92,9 @@ _PASSING = frozenset(
 )
 _PURE_METHODS = _READERS | {"join", "startswith", "endswith"}
 _PASSING_METHODS = frozenset(("extend", "update", "choice"))
+_OPERATORS = frozenset(
+    f"__{name}__" for name in ("eq", "ne", "lt", "le", "gt", "ge", "hash", "add")
+)
 _DATES = (datetime.date, datetime.timedelta, datetime.timezone)
 _LONGEST = datetime.timedelta(microseconds=1 << 61)
 _MOST_ITEMS = 1_000_000
@@ -133,6 +145,25 @@ def check_table(
     if not is_only_read or not _uses(source.function.__globals__).reads_attribute(node.attr, value):
         advice = f"declare it Final if nobody changes it: {node.attr}: Final = …"
         raise Unsupported(node, f"{shown} may change", advice)
+
+
+def plain_value(value: Any) -> Any:
+    """Return what a member of an enumeration of int or str compares and computes as.
+
+    Returns:
+        MISSING if it is none, or one with operators of its own.
+    """
+    if not isinstance(value, int | str) or not isinstance(value, enum.Enum):
+        return MISSING
+    own = {name for kind in type(value).__mro__ if _is_own(kind) for name in vars(kind)}
+    if own & _OPERATORS:
+        return MISSING
+    # Its attribute `value` may be another one.
+    return int.__int__(value) if isinstance(value, int) else str.__str__(value)
+
+
+def _is_own(kind: type) -> bool:
+    return kind.__module__ not in ("builtins", "enum")
 
 
 def is_scalar(value: Any) -> bool:

@@ -37,6 +37,7 @@ class RecordTypes:
         elements: the types of the items of a list, or the values of a dict, that are objects.
         literals: the values that the value at a path may have.
         floats: paths to values that become floats.
+        float_items: paths to lists whose items, or dicts whose values, become floats.
         defaults: of values that may be absent.
     """
 
@@ -47,11 +48,16 @@ class RecordTypes:
     elements: dict[Path, RecordTypes] = field(default_factory=dict)
     literals: dict[Path, tuple[Any, ...]] = field(default_factory=dict)
     floats: set[Path] = field(default_factory=set)
+    float_items: set[Path] = field(default_factory=set)
     defaults: dict[Path, Any] = field(default_factory=dict)
 
     def is_plain(self, path: Path) -> bool:
         """Whether the value at a path is written as it came."""
-        return not (path in self.floats or path in self.defaults or path in self.members)
+        return not (path in self.floats or path in self.members) and self.has_plain_parts(path)
+
+    def has_plain_parts(self, path: Path) -> bool:
+        """Whether the parts of the value at a path are where it is, and as they came."""
+        return path not in self.defaults and path not in self.float_items
 
     @classmethod
     def of(cls, takes: Any) -> RecordTypes:
@@ -124,7 +130,9 @@ class RecordTypes:
         bits = element._add((), item)
         if element.members:
             self.elements[path] = element
-        elif element.floats or element.items or element.literals:
+        elif element.floats and not element.items:
+            self.float_items.add(path)
+        elif element.items or element.literals:
             kind = type(item).__name__.removesuffix("Type")
             raise Unsupported(None, f"a container of {kind} {_at(path)}")
         if bits != ANY:
@@ -383,9 +391,15 @@ class Typed(Base):
                 self.code.place(present)
             else:
                 self.code.emit("CHECK", to)
-            if path in types.floats:
-                self.code.emit("TO_FLOAT", to)
+            self._to_floats(types, path, to)
         return True
+
+    def _to_floats(self, types: RecordTypes, path: Path, register: int) -> None:
+        """Emit what makes floats of the integers of a value that is declared so."""
+        if path in types.floats:
+            self.code.emit("TO_FLOAT", register)
+        elif path in types.float_items:
+            self.code.emit("ITEMS_TO_FLOAT", register)
 
     def path_of(self, node: ast.expr) -> Path | None:
         types = self.types
@@ -400,11 +414,17 @@ class Typed(Base):
         if path is None or not isinstance(node, ast.Subscript):
             return path
         above = path[:-1]
+        if not types.has_plain_parts(above):
+            return None
         if above in types.has_attributes:
             raise Unsupported(node, "a subscript of an object")
         if above in types.members and path[-1] not in types.members[above]:
             raise Unsupported(node, f"the undeclared member {path[-1]!r}")
         return path
+
+    def has_plain_parts(self, path: Path) -> bool:
+        """Whether the parts of the value at a path are where it is, and as they came."""
+        return self.types is None or self.types.has_plain_parts(path)
 
     def get_declared(self, node: ast.Call, path: Path, to: int) -> None:
         """Emit the method `get` of an object with declared members."""
@@ -432,8 +452,8 @@ class Typed(Base):
         else:
             self.code.emit("RECORD", to)
             self.keeps_record |= self.keeps_values
-        if types is not None and path in types.floats:
-            self.code.emit("TO_FLOAT", to)
+        if types is not None:
+            self._to_floats(types, path, to)
 
     def constant(self, value: Any, to: int | None = None) -> int:
         """Return the register of a constant, or emit what puts it into another one."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import numbers
 from collections.abc import Callable, Iterator, Mapping
+from enum import Enum, IntEnum, StrEnum
 from typing import Any
 
 import pytest
@@ -37,6 +38,38 @@ ODD: list[Any] = [
 ]
 
 NUMBERS = (int, float)
+
+
+BY_KIND = {"a": 1, "b": 2}
+STEPS = ((11, "high"), (3, "low"))
+
+
+class Kind(StrEnum):
+    A = "a"
+    B = "b"
+
+
+class Old(str, Enum):  # noqa: UP042 - that is how many people write it
+    B = "b"
+
+
+class Level(IntEnum):
+    LOW = 1
+    HIGH = 9
+
+
+class Color(Enum):
+    RED = "red"
+
+
+class Odd(IntEnum):
+    ONE = 1
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __hash__(self) -> int:
+        return 1
 
 
 class TooMany(Exception):
@@ -263,6 +296,35 @@ def constants_of_modules(record: dict[str, Any]) -> Any:
     }
 
 
+def enumerations(record: dict[str, Any]) -> Any:
+    kind, n = record["kind"], record["n"]
+    return {
+        "kind": Kind.A if kind == Kind.A else None,
+        "is": [kind != Old.B, kind in (Kind.A, Old.B, "c"), kind in {Kind.B}],
+        "level": Level.HIGH,
+        "over": n >= Level.HIGH,
+        "sum": n + Level.LOW,
+        "value": Color.RED.value,
+        "name": Color.RED.name,
+        "table": BY_KIND[Old.B],
+    }
+
+
+def matches_members(record: dict[str, Any]) -> Any:
+    match record:
+        case {"kind": Kind.A}:
+            return {"a": Color.RED}
+        case {"kind": Old.B, "n": Level.LOW | Level.HIGH}:
+            return {"b": True}
+        case {"n": Level.HIGH}:
+            return {"high": Level.HIGH}
+
+
+def first_that_fits(record: dict[str, Any]) -> Any:
+    n = record["n"]
+    return {"step": next(name for least, name in STEPS if n >= least)}
+
+
 CONSTRUCTS: list[tuple[Callable[[dict[str, Any]], Any], int]] = [
     (finally_always_runs, 0),
     (finally_in_helpers, 10),
@@ -281,6 +343,9 @@ CONSTRUCTS: list[tuple[Callable[[dict[str, Any]], Any], int]] = [
     (instances, 0),
     (dicts_with_names, 0),
     (constants_of_modules, 0),
+    (enumerations, 0),
+    (matches_members, 0),
+    (first_that_fits, 3),
 ]
 
 
@@ -318,6 +383,10 @@ def reads_what_changes(record: dict[str, Any]) -> Any:
     return {"count": elsewhere.CHANGED.get(record["kind"])}
 
 
+def compares_oddly(record: dict[str, Any]) -> Any:
+    return {"equal": record["n"] == Odd.ONE}
+
+
 def opens_a_file(record: dict[str, Any]) -> Any:
     with open(record["s"]) as file:  # noqa: PTH123
         return {"text": file.read()}
@@ -333,6 +402,7 @@ def generates(record: dict[str, Any]) -> Iterator[Any]:
     ("function", "construct"),
     [
         (reads_what_changes, "'elsewhere.CHANGED' may change"),
+        (compares_oddly, "'Odd.ONE' is a Odd"),
         (opens_a_file, "with open("),
         (generates, "a generator that is kept"),
     ],

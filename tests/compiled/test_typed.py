@@ -127,6 +127,54 @@ def streaming(record: StreamingRecord) -> Any:
     return {"id": record["id"], "twice": [record["data"], record["data"]]}
 
 
+class Sample(msgspec.Struct):
+    at: float
+    values: list[float] = []
+
+
+class Series(msgspec.Struct):
+    name: str
+    values: list[float]
+    rates: dict[str, float] = {}
+    maybe: list[float | None] | None = None
+    samples: list[Sample] = []
+    weights: dict[str, float] | None = None
+
+
+SERIES = {
+    "name": "t",
+    "values": [1, 2.5, -3],
+    "rates": {"a": 2, "b": 0.5},
+    "maybe": [None, 4, 1.5],
+    "samples": [{"at": 1, "values": [2, 0.25]}, {"at": 2.5}],
+    "weights": {"x": 7},
+}
+
+
+def floats(record: Series) -> Any:
+    first = record.samples[0]
+    rates = record.rates
+    return {
+        "values": record.values,
+        "sum": sum(record.values),
+        "item": [record.values[0], record.values[-1]],
+        "texts": [str(value) for value in record.values],
+        "rate": [record.rates.get("a", 0), rates["b"], "c" in record.rates, rates],
+        "maybe": record.maybe,
+        "samples": [[sample.at, sample.values] for sample in record.samples],
+        "first": [first.at, first.values],
+        "weights": record.weights,
+    }
+
+
+def float_defaults(record: Series) -> Any:
+    try:
+        rate = record.rates["a"]
+    except KeyError:
+        rate = -1
+    return {"rate": rate, "x": "x" in record.rates, "get": record.rates.get("x", 1)}
+
+
 ODD: list[Any] = [None, 5, -1.25, True, "x", [], [1], {}, 10**20]
 
 
@@ -153,6 +201,9 @@ def varied(record: dict[str, Any]) -> list[Any]:
         (rows_of, ORDER),
         (typed_dict, {"id": 1, "name": "n", "ratio": 2, "other": 3}),
         (streaming, {"id": "1", "data": "d"}),
+        (floats, SERIES),
+        (float_defaults, SERIES),
+        (float_defaults, {"name": "n", "values": []}),
     ],
 )
 def test_typed_records_are_checked_as_msgspec_checks_them(
@@ -171,7 +222,7 @@ class Checked(msgspec.Struct):
 
 
 class Nested(msgspec.Struct):
-    rows: list[float]
+    rows: list[list[float]]
 
 
 def checked(record: Checked) -> Any:
@@ -199,7 +250,7 @@ def changed(record: Event) -> Any:
     ("function", "construct"),
     [
         (checked, "checks of its own"),
-        (nested, "a container of Float of rows"),
+        (nested, "a container of Float of the record"),
         (whole, "as a whole"),
         (whole_item, "as a whole"),
         (changed, "a change of a record of a declared type"),

@@ -31,6 +31,7 @@
     X(EXPECT_VALUE, "ri-")      /* the same of a value */ \
     X(MEMBER, "rrr")            /* to, object, name; unset if there is none */ \
     X(TO_FLOAT, "r--")          /* a number of a record, which is declared as float */ \
+    X(ITEMS_TO_FLOAT, "r--")    /* the same of the items of a list, or the values of a dict */ \
     X(VALUES, "rr-")            /* the values of a dict */ \
     X(REFUSE_DATES, "---")      /* from here on results have no dates */ \
     X(REQUIRE, "p--")           /* that a path exists */ \

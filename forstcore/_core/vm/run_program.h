@@ -142,6 +142,9 @@ fst_run_program(fst_machine *machine)
         case FST_OP_TO_FLOAT:
             fst_make_float(&r[op.a]);
             break;
+        case FST_OP_ITEMS_TO_FLOAT:
+            status = fst_make_floats(machine, &r[op.a]);
+            break;
         case FST_OP_VALUES:
             status = fst_shallow(machine, &r[op.b]);
             r[op.a] = r[op.b];

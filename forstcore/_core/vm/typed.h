@@ -107,4 +107,23 @@ fst_make_float(fst_cell *cell)
         *cell = fst_float((double)cell->integer);
 }
 
+/* Makes floats of the integers in a list, or of the values of a dict. Other cells that have the same
+ * list are of the same declared type. */
+FST_COLD fst_status
+fst_make_floats(fst_machine *machine, fst_cell *cell)
+{
+    uint32_t i;
+    FST_TRY(fst_shallow(machine, cell));
+    if (cell->type == FST_LIST) {
+        const fst_list *list = (const fst_list *)cell->object;
+        for (i = 0; i < list->count; i++)
+            fst_make_float(&list->items[i]);
+    } else if (cell->type == FST_DICT) {
+        const fst_dict *dict = (const fst_dict *)cell->object;
+        for (i = 0; i < dict->used; i++)
+            fst_make_float(&dict->entries[i].value);
+    }
+    return FST_DONE;
+}
+
 #endif
