@@ -78,16 +78,19 @@ class Exceptions(Matching):
     def leave(self, *, function: bool) -> None:
         """Emit the bodies of finally that run before a loop, or the function, is left."""
         outer = self.finals
-        for i in reversed(range(len(outer))):
-            final = outer[i]
-            if final.scope is not self.scope or not (function or final.loops >= len(self.loops)):
-                return
-            self.finals = outer[:i]
-            start = self.code.here()
-            self.block(final.body)
-            # The handlers of the statement that is left are not for what its finally raises.
-            self.give_back_exceptions(start)
-        self.finals = outer
+        try:
+            for i in reversed(range(len(outer))):
+                final = outer[i]
+                is_left = function or final.loops >= len(self.loops)
+                if final.scope is not self.scope or not is_left:
+                    return
+                self.finals = outer[:i]
+                start = self.code.here()
+                self.block(final.body)
+                # The handlers of the statement that is left are not for what its finally raises.
+                self.give_back_exceptions(start)
+        finally:
+            self.finals = outer
 
     def give_back_exceptions(self, start: Label) -> None:
         """Give the record back for exceptions in what has been emitted since `start`."""
@@ -203,9 +206,9 @@ class Exceptions(Matching):
             if item.optional_vars is not None or call.keywords:
                 raise Unsupported(call, "with … as")
             kinds += call.args
-        handler = ast.ExceptHandler(ast.Tuple(kinds, ast.Load()), None, [ast.Pass()])
-        for each in ast.walk(handler):
-            ast.copy_location(each, node)
+        caught = ast.copy_location(ast.Tuple(kinds, ast.Load()), node)
+        ignored = ast.copy_location(ast.Pass(), node)
+        handler = ast.copy_location(ast.ExceptHandler(caught, None, [ignored]), node)
         self._do_Try(ast.copy_location(ast.Try(node.body, [handler], [], []), node))
 
     def _everything(self) -> int:

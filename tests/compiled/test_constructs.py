@@ -299,7 +299,7 @@ def constants_of_modules(record: dict[str, Any]) -> Any:
 def enumerations(record: dict[str, Any]) -> Any:
     kind, n = record["kind"], record["n"]
     return {
-        "kind": Kind.A if kind == Kind.A else None,
+        "kind": Kind.A,
         "is": [kind != Old.B, kind in (Kind.A, Old.B, "c"), kind in {Kind.B}],
         "level": Level.HIGH,
         "over": n >= Level.HIGH,

@@ -250,7 +250,7 @@ def changed(record: Event) -> Any:
     ("function", "construct"),
     [
         (checked, "checks of its own"),
-        (nested, "a container of Float of the record"),
+        (nested, "a container of List of rows"),
         (whole, "as a whole"),
         (whole_item, "as a whole"),
         (changed, "a change of a record of a declared type"),

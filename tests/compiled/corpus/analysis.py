@@ -367,5 +367,3 @@ RECORDS = [
     (slug, {"id": 1, "title": one_of(text(1, 5), " Hello,  World! ", name)}),
     (review_mood, {"id": unique, "text": text(0, 10), "stars": integer(0, 5)}),
 ]
-
-INTERPRETED = (grade,)

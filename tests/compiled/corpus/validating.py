@@ -402,7 +402,4 @@ RECORDS = [
     ),
 ]
 
-INTERPRETED = (
-    schema_drift,
-    mailing_label,
-)
+INTERPRETED = (schema_drift,)

@@ -8,6 +8,7 @@ from typing import Final
 __all__ = ["FIELDS", "ITEM_FIELDS", "PRELUDE", "Scope"]
 
 PRELUDE: Final = """\
+import contextlib
 import math
 import re
 from dataclasses import dataclass
@@ -55,6 +56,47 @@ def first_word(text):
 
 def ratio(a, b):
     return a / b if b else 0.0
+
+
+def clean(value, most=3):
+    if isinstance(value, dict):
+        return {key: clean(each, most - 1) for key, each in value.items() if each is not None}
+    if isinstance(value, list):
+        return [clean(each, most) for each in value][:most]
+    return value.strip() if isinstance(value, str) else value
+
+
+def flat(value, prefix=""):
+    found = {}
+    for key, each in value.items():
+        name = f"{prefix}.{key}" if prefix else key
+        if isinstance(each, dict):
+            found.update(flat(each, name))
+        else:
+            found[name] = each
+    return found
+
+
+def leaves(value):
+    if isinstance(value, dict):
+        for each in value.values():
+            yield from leaves(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from leaves(each)
+    else:
+        yield value
+
+
+def total(value):
+    try:
+        if isinstance(value, list):
+            return sum(total(each) for each in value)
+        return int(value)
+    except (TypeError, ValueError):
+        return 0
+    finally:
+        value = None
 
 
 """

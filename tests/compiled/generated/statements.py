@@ -9,9 +9,9 @@ import warnings
 from random import Random
 from typing import Final
 
-from tests.compiled.generated.expressions import Expressions
 from tests.compiled.generated.functions import STATEMENTS
-from tests.compiled.generated.scope import PRELUDE, Scope
+from tests.compiled.generated.local_functions import LocalFunctions
+from tests.compiled.generated.scope import PRELUDE
 from tests.compiled.generated.typed import with_types
 from tests.compiled.patterns import PATTERNS, random_pattern
 
@@ -25,6 +25,9 @@ _CAUGHT: Final = (
     *("KeyError", "ValueError", "(KeyError, TypeError)", "ZeroDivisionError", "IndexError"),
     *("AttributeError", "Exception", "LookupError", "(ValueError, TypeError)", "ArithmeticError"),
 )
+
+
+_SUPPRESSED: Final = ("KeyError", "ValueError, TypeError", "Exception", "LookupError")
 
 
 def make_function(chance: Random) -> str:
@@ -108,20 +111,15 @@ def _end_of(text: str, at: int) -> int:
         at += 1
 
 
-class _Function:
+class _Function(LocalFunctions):
     def __init__(self, chance: Random) -> None:
-        self.chance = chance
-        self.scope = Scope(chance)
-        self.make = Expressions(self.scope)
+        super().__init__(chance)
         self.yields = chance.random() < 0.12
         self.loops = 0
 
     def lines(self) -> list[str]:
         lines = self.block(self.chance.randint(1, 6), 2)
         return [*lines, *self.last()]
-
-    def expression(self, kind: str) -> str:
-        return self.make.of(kind, self.chance.choice((0, 1, 1, 1, 2, 2, 3)))
 
     def block(self, count: int, depth: int) -> list[str]:
         """Return statements; variables that are assigned here alone are unknown behind it."""
@@ -136,7 +134,7 @@ class _Function:
 
     def statement(self, depth: int) -> list[str]:
         chance = self.chance
-        choice = chance.randrange(26)
+        choice = chance.randrange(30)
         if choice < 7 or (depth <= 0 and choice < 12):
             return self.assign()
         if choice < 11:
@@ -170,6 +168,17 @@ class _Function:
                 return self.unpacked()
             case 25 if depth > 0 and not self.loops:
                 return self.counted(depth)
+            case 26 if depth > 0:
+                return [
+                    f"with contextlib.suppress({chance.choice(_SUPPRESSED)}):",
+                    *self.inner(depth),
+                ]
+            case 27:
+                return self.call_in_itself()
+            case 28 if depth > 1:
+                return self.walk()
+            case 29 if depth > 1:
+                return self.named_lambda()
         return self.assign()
 
     def leave(self) -> str:
@@ -307,23 +316,6 @@ class _Function:
             lines += ["    case _:", *(f"    {line}" for line in self.inner(depth))]
         return lines
 
-    def local_function(self) -> list[str]:
-        """Return a function, and a call of it."""
-        name, one, result = self.scope.fresh(), self.scope.fresh(), self.scope.fresh()
-        kind = self.chance.choice(("str", "int"))
-        before = list(self.scope.variables)
-        # What it refers to must have a value when it is called.
-        self.scope.variables = [(one, kind)]
-        value = self.expression(kind)
-        condition = self.expression("bool")
-        other = self.make.of(kind, 0)
-        self.scope.variables = before
-        head = [f"def {name}({one}):", f"    if {condition}:", f"        return {other}"]
-        lines = [*head, f"    return {value}"]
-        call = f"{result} = {name}({self.expression(kind)})"
-        self.scope.add(result, kind)
-        return [*lines, call]
-
     def unpacked(self) -> list[str]:
         first, rest = self.scope.fresh(), self.scope.fresh()
         left = self.chance.choice((f"{first}, *{rest}", f"*{rest}, {first}"))
@@ -340,7 +332,8 @@ class _Function:
         lines += [f"except {chance.choice(_CAUGHT)}:", f"    {name} = {self.make.of(kind, 0)}"]
         if chance.random() < 0.15:
             lines += ["else:", *self.inner(depth)]
-        if chance.random() < 0.1:
+        if chance.random() < 0.2:
+            lines.insert(2, f"    {self.leave()}" if chance.random() < 0.3 else "    pass")
             lines += ["finally:", "    r['done'] = True"]
         self.scope.add(name, kind)
         return lines
