@@ -60,6 +60,8 @@ class Calls(LibraryCalls):
         if callee is dict and keywords and len(node.args) <= 1:
             self._dict_with(node, keywords, to)
             return
+        if self.call_itertools(node, callee, keywords, to):
+            return
         if self.call_with_loop(node, callee, keywords, to):
             return
         function = plain_function(callee)
@@ -294,12 +296,29 @@ class Calls(LibraryCalls):
         function = None if callee is MISSING else plain_function(callee)
         if function is not None:
             self.inline(node, self.global_function(node, function), [argument], {}, to)
+        elif isinstance(node, ast.Attribute) and callee is MISSING:
+            self._apply_method(node, argument, to)
         elif isinstance(callee, types.MethodDescriptorType):
             self.call_native(node, f".{callee.__name__}", [node], {}, to, first=argument)
         elif callee is not MISSING:
             self.call_native(node, _name_of(callee), [node], {}, to, first=argument)
         else:
             raise Unsupported(node, f"the function {ast.unparse(node)}")
+
+    def _apply_method(self, node: ast.Attribute, argument: int, to: int) -> None:
+        """Emit the call of a method of a variable, as of `key=counts.get`."""
+        name = f".{node.attr}"
+        if not isinstance(node.value, ast.Name) or node.attr in MUTATORS or name not in FUNCTIONS:
+            raise Unsupported(node, f"the function {ast.unparse(node)}", "use a lambda")
+        number, parameters = FUNCTIONS[name]
+        count = len([each for each in parameters.split(",") if each != "*"])
+        with self.temporaries():
+            block = self.code.temporary(max(count, 2))
+            self.into(node.value, block)
+            self.code.emit("MOVE", block + 1, argument)
+            for i in range(2, count):
+                self.code.emit("UNSET", block + i)
+            self.code.emit("CALL", to, number, block)
 
     def _get_items(self, node: ast.Call, argument: int, to: int) -> None:
         with self.temporaries():

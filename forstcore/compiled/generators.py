@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from forstcore.compiled.scope import Definition, assigned_names
 from forstcore.compiled.tables import MUTATORS
 
-__all__ = ["changes_only_its_own", "consumed_calls", "may_change", "yields"]
+__all__ = ["changes_only_its_own", "consumed_calls", "makes_iterator", "may_change", "yields"]
 
 _CONSUMERS = frozenset(
     ("list", "tuple", "set", "frozenset", "dict", "sorted", "sum", "min", "max", "any", "all")
@@ -24,6 +24,14 @@ _CONSUMING_METHODS = frozenset(("join", "extend"))
 
 def yields(definition: Definition) -> bool:
     return any(isinstance(node, ast.Yield | ast.YieldFrom | ast.Await) for node in _own(definition))
+
+
+def makes_iterator(node: ast.expr) -> bool:
+    """Whether an expression makes an iterator that is not kept as a list."""
+    match node:
+        case ast.Call(func=ast.Name(id=name)):
+            return name in ("iter", "zip", "enumerate", "reversed", "map", "filter")
+    return False
 
 
 def _own(definition: Definition) -> Iterator[ast.AST]:

@@ -18,7 +18,7 @@ from forstcore.compiled.generators import (
 )
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.scope import Definition, Origin, Scope, assigned_names, defaults_of
-from forstcore.compiled.source import FunctionSource
+from forstcore.compiled.source import MISSING, FunctionSource, plain_function
 from forstcore.compiled.tables import is_immutable
 
 __all__ = ["Argument", "Function", "Inlining"]
@@ -83,6 +83,7 @@ class Inlining(Comprehensions):
         super().__init__(*arguments)
         self._inlined: list[_Key] = []
         self.consumed: dict[ast.expr, list[ast.AST]] = {}  # see generators.py
+        self.iterators: set[str] = set()  # variables that have been assigned one
         self._bodies: dict[_Key, Body] = {}  # of recursive functions around this place
         self.recursive: dict[_Key, set[str]] = {}
 
@@ -194,10 +195,24 @@ class Inlining(Comprehensions):
         Raises:
             Unsupported: Python might do something else.
         """
+        is_apart = self.changes is None and changes_only_its_own(function.definition)
+        if not is_apart or function.outer is not None:
+            raise _changes_meanwhile(node, f"the generator {function.name}")
+        self.check_consumed(node, f"the generator {function.name}", arguments)
+
+    def check_consumed(self, node: ast.expr, what: str, arguments: Sequence[Argument]) -> None:
+        """Check that all that an iterator yields may be computed before it is used.
+
+        Args:
+            node: the call that makes it.
+            what: it is, for messages.
+            arguments: of the call.
+
+        Raises:
+            Unsupported: Python might do something else.
+        """
         if node not in self.consumed:
-            raise Unsupported(
-                node, f"a call of the generator {function.name} that is kept", "iterate over it"
-            )
+            raise Unsupported(node, f"a call of {what} that is kept", "iterate over it")
         used = {
             each.id
             for argument in arguments
@@ -205,13 +220,17 @@ class Inlining(Comprehensions):
             for each in ast.walk(argument)
             if isinstance(each, ast.Name)
         }
-        is_apart = self.changes is None and changes_only_its_own(function.definition)
-        if not is_apart or function.outer is not None or may_change(self.consumed[node], used):
-            raise Unsupported(
-                node,
-                f"the generator {function.name}, for something changes meanwhile",
-                "return a list",
-            )
+        # What is left of an iterator may be used elsewhere.
+        is_used = bool(used & self.iterators)
+        if is_used or self.changes is not None or may_change(self.consumed[node], used):
+            raise _changes_meanwhile(node, what)
+
+    def function_of(self, node: ast.expr) -> Function | None:
+        """Return the function of the user that an expression refers to."""
+        local = self.local_function(node)
+        callee = MISSING if local is not None else self.static(node)
+        function = None if callee is MISSING else plain_function(callee)
+        return local if function is None else self.global_function(node, function)
 
     def _body(self, node: ast.expr, function: Function, scope: Scope) -> None:
         """Compile the body of a function, whose parameters have their values."""
@@ -352,6 +371,10 @@ class Inlining(Comprehensions):
     def block(self, statements: list[ast.stmt]) -> None:
         """Emit statements, one after the other; see statements.py."""
         raise NotImplementedError
+
+
+def _changes_meanwhile(node: ast.expr, what: str) -> Unsupported:
+    return Unsupported(node, f"{what}, for something changes meanwhile", "use a list")
 
 
 def _given(

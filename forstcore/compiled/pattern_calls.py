@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from forstcore._core.program import FUNCTIONS
-from forstcore.compiled.inlining import Inlining
+from forstcore.compiled.itertools_calls import ItertoolsCalls
 from forstcore.compiled.patterns import UnsupportedPattern, pattern_integers
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.source import MISSING
@@ -32,7 +32,7 @@ _METHODS = {
 _FUNCTIONS = {getattr(re, name): name for name in _METHODS}
 
 
-class PatternCalls(Inlining):
+class PatternCalls(ItertoolsCalls):
     """Compile calls of regular expressions, which are known when the function is compiled."""
 
     def apply(self, node: ast.expr, argument: int, to: int) -> None:

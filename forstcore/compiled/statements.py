@@ -11,7 +11,7 @@ from forstcore.compiled.base import Changes, StartAgain
 from forstcore.compiled.definitions import Definitions
 from forstcore.compiled.exceptions import RAISED
 from forstcore.compiled.expressions import operator_of
-from forstcore.compiled.generators import consumed_calls
+from forstcore.compiled.generators import consumed_calls, makes_iterator
 from forstcore.compiled.matching import leaves
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.scope import Origin, Path
@@ -177,6 +177,8 @@ class Statements(Definitions):
     def _assign_name(self, target: ast.Name, value: ast.expr, origin: Origin) -> None:
         owner = self.scope.owner(target.id)
         assert owner is not None
+        if makes_iterator(value):
+            self.iterators.add(target.id)
         typed = self.typed_value(value)
         if typed is not None and typed[1] == () and target.id in owner.once:
             owner.registers[target.id] = self.code.variable()

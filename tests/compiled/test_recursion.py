@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
+import operator
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -259,6 +262,48 @@ def catches_around_generators(record: dict[str, Any]) -> Any:
     return {"seen": seen}
 
 
+def chained(record: dict[str, Any]) -> Any:
+    xs = [x for x in record["xs"] if isinstance(x, int)]
+    pairs = [[x, x + 1] for x in xs]
+    seen = []
+    for x in itertools.chain(xs, [7], record["s"]):
+        if x == "b":
+            break
+        seen.append(x)
+    return {
+        "chain": seen,
+        "flat": list(itertools.chain.from_iterable(pairs)),
+        "pairs": [b - a for a, b in itertools.pairwise([3, *xs, 9])],
+        "sums": list(itertools.accumulate([1, 2, *xs])),
+        "some": [k for k in itertools.islice(record.items(), 2)],  # noqa: C416
+        "middle": list(itertools.islice(record["s"], 1, 3)),
+        "both": [a + b for a, b in itertools.combinations(record["s"], 2)],
+    }
+
+
+def reduced(record: dict[str, Any]) -> Any:
+    def longer(a: str, b: str) -> str:
+        return b if len(b) > len(a) else a
+
+    xs = [x for x in record["xs"] if isinstance(x, int)]
+    try:
+        total = functools.reduce(operator.add, xs)
+    except TypeError:
+        total = None
+    return {
+        "total": total,
+        "shifted": functools.reduce(lambda a, b: a * 10 + b, xs, 1),
+        "longest": functools.reduce(longer, [record["s"], "x", "yyy"]),
+    }
+
+
+def best_key(record: dict[str, Any]) -> Any:
+    counts: dict[str, int] = {}
+    for letter in record["s"]:
+        counts[letter] = counts.get(letter, 0) + 1
+    return {"best": max(counts, key=counts.get, default=None)}  # type: ignore[arg-type]
+
+
 CASES: list[tuple[Callable[[dict[str, Any]], Any], int]] = [
     (flattens, 0),
     (cleans, 0),
@@ -274,6 +319,9 @@ CASES: list[tuple[Callable[[dict[str, Any]], Any], int]] = [
     (returns_leaves, 0),
     (small_generators, 0),
     (catches_around_generators, 8),
+    (chained, 0),
+    (reduced, 0),
+    (best_key, 0),
 ]
 
 
@@ -322,6 +370,11 @@ def later(record: dict[str, Any]) -> Any:
     return {"seen": seen}
 
 
+def shares_an_iterator(record: dict[str, Any]) -> Any:
+    items = iter(record["xs"])
+    return {"first": list(itertools.islice(items, 2)), "rest": list(items)}
+
+
 def keeps(record: dict[str, Any]) -> Any:
     found = leaves(record)
     return {"first": next(found)}
@@ -332,6 +385,7 @@ def keeps(record: dict[str, Any]) -> Any:
     [
         (sees_changes, "something changes meanwhile"),
         (later, "something changes meanwhile"),
+        (shares_an_iterator, "islice, for something changes"),
         (keeps, "the generator leaves that is kept"),
     ],
 )
