@@ -13,7 +13,14 @@ from collections.abc import Iterator, Mapping
 from forstcore.compiled.scope import Definition, assigned_names
 from forstcore.compiled.tables import MUTATORS
 
-__all__ = ["changes_only_its_own", "consumed_calls", "makes_iterator", "may_change", "yields"]
+__all__ = [
+    "called_functions",
+    "changes_only_its_own",
+    "consumed_calls",
+    "makes_iterator",
+    "may_change",
+    "yields",
+]
 
 _CONSUMERS = frozenset(
     ("list", "tuple", "set", "frozenset", "dict", "sorted", "sum", "min", "max", "any", "all")
@@ -32,6 +39,11 @@ def makes_iterator(node: ast.expr) -> bool:
         case ast.Call(func=ast.Name(id=name)):
             return name in ("iter", "zip", "enumerate", "reversed", "map", "filter")
     return False
+
+
+def called_functions(definition: Definition) -> list[ast.expr]:
+    """Return what a function calls, as far as these are names and attributes."""
+    return [node.func for node in _own(definition) if isinstance(node, ast.Call)]
 
 
 def _own(definition: Definition) -> Iterator[ast.AST]:

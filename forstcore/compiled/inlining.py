@@ -12,6 +12,7 @@ from forstcore.compiled.assembler import FunctionCode, Label
 from forstcore.compiled.base import StartAgain
 from forstcore.compiled.comprehensions import Comprehensions
 from forstcore.compiled.generators import (
+    called_functions,
     changes_only_its_own,
     may_change,
     yields,
@@ -195,8 +196,8 @@ class Inlining(Comprehensions):
         Raises:
             Unsupported: Python might do something else.
         """
-        is_apart = self.changes is None and changes_only_its_own(function.definition)
-        if not is_apart or function.outer is not None:
+        is_apart = self.changes is None and function.outer is None
+        if not is_apart or not _is_apart(function.source, function.definition, set()):
             raise _changes_meanwhile(node, f"the generator {function.name}")
         self.check_consumed(node, f"the generator {function.name}", arguments)
 
@@ -222,7 +223,10 @@ class Inlining(Comprehensions):
         }
         # What is left of an iterator may be used elsewhere.
         is_used = bool(used & self.iterators)
-        if is_used or self.changes is not None or may_change(self.consumed[node], used):
+        others = self.consumed[node]
+        if used and any(self.local_function(each) for each in _names_called(others)):
+            is_used = True  # It may change what the iterator reads.
+        if is_used or self.changes is not None or may_change(others, used):
             raise _changes_meanwhile(node, what)
 
     def function_of(self, node: ast.expr) -> Function | None:
@@ -375,6 +379,30 @@ class Inlining(Comprehensions):
 
 def _changes_meanwhile(node: ast.expr, what: str) -> Unsupported:
     return Unsupported(node, f"{what}, for something changes meanwhile", "use a list")
+
+
+def _is_apart(source: FunctionSource, definition: Definition, seen: set[Any]) -> bool:
+    """Whether neither a function nor those that it calls change what they are given."""
+    if not changes_only_its_own(definition):
+        return False
+    for callee in map(source.static, called_functions(definition)):
+        function = None if callee is MISSING else plain_function(callee)
+        if function is None or function.__code__ in seen:
+            continue
+        seen.add(function.__code__)
+        try:
+            inner = FunctionSource(function)
+        except Unsupported:
+            return False
+        if isinstance(inner.node, ast.AsyncFunctionDef):
+            return False
+        if not _is_apart(inner, inner.node, seen):
+            return False
+    return True
+
+
+def _names_called(nodes: list[ast.AST]) -> list[ast.expr]:
+    return [node.func for top in nodes for node in ast.walk(top) if isinstance(node, ast.Call)]
 
 
 def _given(

@@ -78,6 +78,21 @@ class FunctionSource:
         scope = self.function.__globals__
         return scope.get(name, getattr(builtins, name, MISSING))
 
+    def static(self, node: ast.expr) -> Any:
+        """Return what a name, or an attribute of a module, refers to outside of the function.
+
+        Returns:
+            MISSING if there is nothing, or it is neither.
+        """
+        match node:
+            case ast.Name(id=name):
+                return self.value_of(name)
+            case ast.Attribute(value=ast.Name(id=name), attr=attr):
+                owner = self.value_of(name)
+                if isinstance(owner, types.ModuleType):
+                    return getattr(owner, attr, MISSING)
+        return MISSING
+
     def defaults(self) -> dict[str, Any]:
         """Return the defaults of the parameters."""
         parameters = self.node.args

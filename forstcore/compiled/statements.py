@@ -417,11 +417,16 @@ class Statements(Definitions):
             assert scope.end is not None
             self.code.emit("JUMP", scope.end)
         elif scope.result is not None:
-            if value is not None:
-                self.into(value, scope.result)
-            elif scope.is_recursive:
-                self.constant(None, scope.result)
-            self.leave(function=True)
+            with self.temporaries():
+                # What runs before it returns may call the function again.
+                result = self.code.temporary() if self.finals else scope.result
+                if value is not None:
+                    self.into(value, result)
+                elif scope.is_recursive or self.finals:
+                    self.constant(None, result)
+                self.leave(function=True)
+                if result != scope.result:
+                    self.code.emit("MOVE", scope.result, result)
             assert scope.end is not None
             self.code.emit("JUMP", scope.end)
         elif value is None or not self.finals:

@@ -155,6 +155,8 @@ def plain_value(value: Any) -> Any:
     """
     if not isinstance(value, int | str) or not isinstance(value, enum.Enum):
         return MISSING
+    if isinstance(value, enum.Flag):
+        return MISSING  # What operators make of flags are flags.
     own = {name for kind in type(value).__mro__ if _is_own(kind) for name in vars(kind)}
     if own & _OPERATORS:
         return MISSING

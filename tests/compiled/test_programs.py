@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from forstcore._core.program import Program
+from forstcore._core.program import OPCODES, Program
 from forstcore._proc import RecordStream
 from tests.compiled.oracle import compiled, lines_of, same
 
@@ -59,6 +59,13 @@ def test_a_stream_stops_before_a_record_that_is_given_back() -> None:
     assert (stream.lines, stream.records) == (3, 2)
 
 
+def _instruction(name: str, *operands: int) -> list[int]:
+    return [OPCODES[name][0], *operands, *[0] * (3 - len(operands))]
+
+
+FUNCTION = [*_instruction("FUNCTION", 0, 1, 0), *_instruction("TEMPORARIES", 0, 1)]
+
+
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
@@ -66,6 +73,9 @@ def test_a_stream_stops_before_a_record_that_is_given_back() -> None:
         ([9999, 0, 0, 0], "unknown"),
         ([1, 5, 0, 0], "out of its range"),
         ([1, 0, 0, 0], "does not end"),
+        ([*_instruction("ENTER", 1, 1), *_instruction("JUMP")], "enters no function"),
+        ([*_instruction("ENTER", 1, 0), *FUNCTION, *_instruction("JUMP")], "enters no function"),
+        ([*_instruction("ENTER", 1, 1), *_instruction("FUNCTION", 1, 2, 0)], "enters no function"),
     ],
 )
 def test_a_program_that_would_lead_out_of_its_memory_is_refused(

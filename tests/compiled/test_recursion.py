@@ -185,6 +185,20 @@ def first_number(value: Any) -> int:
     return int(value)
 
 
+def last_path(value: Any, log: list[int]) -> str:
+    try:
+        if isinstance(value, list) and value:
+            return "l" + last_path(value[-1], log)
+        return "x"
+    finally:
+        log.append(len(last_path(None, []) if value else ""))
+
+
+def finally_calls_itself(record: dict[str, Any]) -> Any:
+    log: list[int] = []
+    return {"path": last_path(record["xs"], log), "log": log}
+
+
 def catches_in_calls(record: dict[str, Any]) -> Any:
     try:
         return {"first": first_number(record["xs"])}
@@ -313,6 +327,7 @@ CASES: list[tuple[Callable[[dict[str, Any]], Any], int]] = [
     (numbers, 0),
     (walks_trees, 0),
     (returns_nothing, 0),
+    (finally_calls_itself, 0),
     (catches_in_calls, 0),
     (yields_leaves, 0),
     (all_leaves, 0),
@@ -370,6 +385,35 @@ def later(record: dict[str, Any]) -> Any:
     return {"seen": seen}
 
 
+def push(stack: list[int], item: int) -> None:
+    stack.append(item)
+
+
+def pushes(stack: list[int], items: list[Any]) -> Iterator[int]:
+    for item in items:
+        push(stack, item)
+        yield len(stack)
+
+
+def sees_pushes(record: dict[str, Any]) -> Any:
+    stack: list[int] = []
+    return {"sizes": [size - len(stack) for size in pushes(stack, record["xs"])]}
+
+
+def changes_in_a_local_function(record: dict[str, Any]) -> Any:
+    stack = [1, 2]
+
+    def more() -> None:
+        if len(stack) < 5:
+            stack.append(len(stack))
+
+    seen = []
+    for x in changes_of(stack):
+        seen.append(x)
+        more()
+    return {"seen": seen}
+
+
 def shares_an_iterator(record: dict[str, Any]) -> Any:
     items = iter(record["xs"])
     return {"first": list(itertools.islice(items, 2)), "rest": list(items)}
@@ -385,6 +429,8 @@ def keeps(record: dict[str, Any]) -> Any:
     [
         (sees_changes, "something changes meanwhile"),
         (later, "something changes meanwhile"),
+        (sees_pushes, "something changes meanwhile"),
+        (changes_in_a_local_function, "something changes meanwhile"),
         (shares_an_iterator, "islice, for something changes"),
         (keeps, "the generator leaves that is kept"),
     ],
