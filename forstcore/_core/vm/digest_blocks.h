@@ -64,41 +64,51 @@ static const uint32_t FST_MD5_SUMMANDS[64] = {
     0xf7537e82, 0xbd3af235, 0x2ad7d2bb, 0xeb86d391
 };
 
+#define FST_MD5_STEP(a, b, c, d, mixed, word, turns, i) \
+    do { \
+        a += (mixed) + FST_MD5_SUMMANDS[i] + fst_little_word(block + 4 * ((word) & 15)); \
+        a = b + fst_turn_left(a, turns); \
+    } while (0)
+
+/* Four steps, after which each word of the state has moved through all places. */
+#define FST_MD5_STEPS(MIX, factor, offset, i, t0, t1, t2, t3) \
+    do { \
+        FST_MD5_STEP(a, b, c, d, MIX(b, c, d), factor * (i) + offset, t0, i); \
+        FST_MD5_STEP(d, a, b, c, MIX(a, b, c), factor * (i + 1) + offset, t1, i + 1); \
+        FST_MD5_STEP(c, d, a, b, MIX(d, a, b), factor * (i + 2) + offset, t2, i + 2); \
+        FST_MD5_STEP(b, c, d, a, MIX(c, d, a), factor * (i + 3) + offset, t3, i + 3); \
+    } while (0)
+#define FST_MD5_MIX_1(b, c, d) ((d) ^ ((b) & ((c) ^ (d))))
+#define FST_MD5_MIX_2(b, c, d) ((c) ^ ((d) & ((b) ^ (c))))
+#define FST_MD5_MIX_3(b, c, d) ((b) ^ (c) ^ (d))
+#define FST_MD5_MIX_4(b, c, d) ((c) ^ ((b) | ~(d)))
+
 FST_COLD void
 fst_md5_block(uint64_t *state, const uint8_t *block)
 {
-    static const uint8_t turns[16] = {7, 12, 17, 22, 5, 9, 14, 20, 4, 11, 16, 23, 6, 10, 15, 21};
     uint32_t a = (uint32_t)state[0], b = (uint32_t)state[1];
     uint32_t c = (uint32_t)state[2], d = (uint32_t)state[3];
     int i;
-    for (i = 0; i < 64; i++) {
-        const int round = i >> 4;
-        uint32_t mixed, moved;
-        int word;
-        if (round == 0) {
-            mixed = (b & c) | (~b & d);
-            word = i;
-        } else if (round == 1) {
-            mixed = (d & b) | (~d & c);
-            word = (5 * i + 1) & 15;
-        } else if (round == 2) {
-            mixed = b ^ c ^ d;
-            word = (3 * i + 5) & 15;
-        } else {
-            mixed = c ^ (b | ~d);
-            word = (7 * i) & 15;
-        }
-        moved = a + mixed + FST_MD5_SUMMANDS[i] + fst_little_word(block + 4 * word);
-        a = d;
-        d = c;
-        c = b;
-        b += fst_turn_left(moved, turns[4 * round + (i & 3)]);
-    }
+    for (i = 0; i < 16; i += 4)
+        FST_MD5_STEPS(FST_MD5_MIX_1, 1, 0, i, 7, 12, 17, 22);
+    for (; i < 32; i += 4)
+        FST_MD5_STEPS(FST_MD5_MIX_2, 5, 1, i, 5, 9, 14, 20);
+    for (; i < 48; i += 4)
+        FST_MD5_STEPS(FST_MD5_MIX_3, 3, 5, i, 4, 11, 16, 23);
+    for (; i < 64; i += 4)
+        FST_MD5_STEPS(FST_MD5_MIX_4, 7, 0, i, 6, 10, 15, 21);
     state[0] = (uint32_t)(state[0] + a);
     state[1] = (uint32_t)(state[1] + b);
     state[2] = (uint32_t)(state[2] + c);
     state[3] = (uint32_t)(state[3] + d);
 }
+
+#undef FST_MD5_STEP
+#undef FST_MD5_STEPS
+#undef FST_MD5_MIX_1
+#undef FST_MD5_MIX_2
+#undef FST_MD5_MIX_3
+#undef FST_MD5_MIX_4
 
 /* ---------------------------------------------------------------- SHA-1 */
 
@@ -152,41 +162,52 @@ static const uint32_t FST_SHA256_SUMMANDS[64] = {
     0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2
 };
 
+#define FST_SHA256_ROUND(a, b, c, d, e, f, g, h, i) \
+    do { \
+        h += (g ^ (e & (f ^ g))) + FST_SHA256_SUMMANDS[i] + words[i] \
+             + (fst_turn_right(e, 6) ^ fst_turn_right(e, 11) ^ fst_turn_right(e, 25)); \
+        d += h; \
+        h += ((a & b) | (c & (a | b))) \
+             + (fst_turn_right(a, 2) ^ fst_turn_right(a, 13) ^ fst_turn_right(a, 22)); \
+    } while (0)
+
 FST_COLD void
 fst_sha256_block(uint64_t *state, const uint8_t *block)
 {
-    uint32_t words[64], s[8];
+    uint32_t words[64];
+    uint32_t a = (uint32_t)state[0], b = (uint32_t)state[1], c = (uint32_t)state[2];
+    uint32_t d = (uint32_t)state[3], e = (uint32_t)state[4], f = (uint32_t)state[5];
+    uint32_t g = (uint32_t)state[6], h = (uint32_t)state[7];
     int i;
-    for (i = 0; i < 8; i++)
-        s[i] = (uint32_t)state[i];
     for (i = 0; i < 16; i++)
         words[i] = fst_big_word(block + 4 * i);
     for (; i < 64; i++) {
-        const uint32_t a = words[i - 15], b = words[i - 2];
+        const uint32_t one = words[i - 15], two = words[i - 2];
         words[i] = words[i - 16] + words[i - 7]
-                   + (fst_turn_right(a, 7) ^ fst_turn_right(a, 18) ^ a >> 3)
-                   + (fst_turn_right(b, 17) ^ fst_turn_right(b, 19) ^ b >> 10);
+                   + (fst_turn_right(one, 7) ^ fst_turn_right(one, 18) ^ one >> 3)
+                   + (fst_turn_right(two, 17) ^ fst_turn_right(two, 19) ^ two >> 10);
     }
-    for (i = 0; i < 64; i++) {
-        const uint32_t a = s[0], e = s[4];
-        const uint32_t one = s[7] + ((e & s[5]) ^ (~e & s[6])) + FST_SHA256_SUMMANDS[i] + words[i]
-                             + (fst_turn_right(e, 6) ^ fst_turn_right(e, 11)
-                                ^ fst_turn_right(e, 25));
-        const uint32_t two = ((a & s[1]) ^ (a & s[2]) ^ (s[1] & s[2]))
-                             + (fst_turn_right(a, 2) ^ fst_turn_right(a, 13)
-                                ^ fst_turn_right(a, 22));
-        s[7] = s[6];
-        s[6] = s[5];
-        s[5] = e;
-        s[4] = s[3] + one;
-        s[3] = s[2];
-        s[2] = s[1];
-        s[1] = a;
-        s[0] = one + two;
+    for (i = 0; i < 64; i += 8) {
+        FST_SHA256_ROUND(a, b, c, d, e, f, g, h, i);
+        FST_SHA256_ROUND(h, a, b, c, d, e, f, g, i + 1);
+        FST_SHA256_ROUND(g, h, a, b, c, d, e, f, i + 2);
+        FST_SHA256_ROUND(f, g, h, a, b, c, d, e, i + 3);
+        FST_SHA256_ROUND(e, f, g, h, a, b, c, d, i + 4);
+        FST_SHA256_ROUND(d, e, f, g, h, a, b, c, i + 5);
+        FST_SHA256_ROUND(c, d, e, f, g, h, a, b, i + 6);
+        FST_SHA256_ROUND(b, c, d, e, f, g, h, a, i + 7);
     }
-    for (i = 0; i < 8; i++)
-        state[i] = (uint32_t)(state[i] + s[i]);
+    state[0] = (uint32_t)(state[0] + a);
+    state[1] = (uint32_t)(state[1] + b);
+    state[2] = (uint32_t)(state[2] + c);
+    state[3] = (uint32_t)(state[3] + d);
+    state[4] = (uint32_t)(state[4] + e);
+    state[5] = (uint32_t)(state[5] + f);
+    state[6] = (uint32_t)(state[6] + g);
+    state[7] = (uint32_t)(state[7] + h);
 }
+
+#undef FST_SHA256_ROUND
 
 static const uint64_t FST_SHA512_SUMMANDS[80] = {
     UINT64_C(0x428a2f98d728ae22), UINT64_C(0x7137449123ef65cd), UINT64_C(0xb5c0fbcfec4d3b2f),
