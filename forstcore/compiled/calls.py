@@ -34,11 +34,11 @@ class Calls(LibraryCalls):
         keywords: dict[str, ast.expr] = {}
         for keyword in node.keywords:
             if keyword.arg is None:
-                raise Unsupported(node, "** in a call")
+                raise Unsupported(node, "** in a call", "name the arguments")
             keywords[keyword.arg] = keyword.value
         callee = self.static(node.func)
         if any(isinstance(each, ast.Starred) for each in node.args) and callee is not zip:
-            raise Unsupported(node, "* in a call")
+            raise Unsupported(node, "* in a call", "write the arguments one by one")
         local = self.local_function(node.func)
         if local is not None:
             self.inline(node, local, list(node.args), dict(keywords), to)

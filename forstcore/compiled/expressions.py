@@ -11,6 +11,7 @@ from forstcore.compiled.assembler import Label
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.source import MISSING
 from forstcore.compiled.tables import check_value, plain_value
+from forstcore.compiled.type_bits import BITS
 from forstcore.compiled.typed import Typed
 
 __all__ = ["Expressions"]
@@ -220,6 +221,8 @@ class Expressions(Typed):
         self.code.place(end)
 
     def _into_Compare(self, node: ast.Compare, to: int) -> None:
+        if self._compare_type(node, to):
+            return
         end = Label()
         with self.temporaries():
             if _is_with_none(node) and self.typed_value(node.left) is not None:
@@ -233,6 +236,44 @@ class Expressions(Typed):
                     self.code.emit("JUMP_UNLESS", to, end)
                 left = self._compare(node, left, operator, right_node, to, first=i == 0)
         self.code.place(end)
+
+    def _compare_type(self, node: ast.Compare, to: int) -> bool:
+        """Emit `type(value) is kind`, or with == or in; return whether it is one."""
+        match node:
+            case ast.Compare(
+                left=ast.Call(func=ast.Name(id="type") as callee, args=[value], keywords=[]),
+                ops=[ast.Is() | ast.IsNot() | ast.Eq() | ast.NotEq() as operator],
+                comparators=[ast.Name() as right],
+            ) if self.static(callee) is type:
+                kinds = [right]
+            case ast.Compare(
+                left=ast.Call(func=ast.Name(id="type") as callee, args=[value], keywords=[]),
+                ops=[ast.In() | ast.NotIn() as operator],
+                comparators=[ast.Tuple(elts=kinds) | ast.Set(elts=kinds) | ast.List(elts=kinds)],
+            ) if self.static(callee) is type:
+                pass
+            case _:
+                return False
+        bits = 0
+        for each in kinds:
+            kind = self.static(each)
+            # Of dict and tuple there are subclasses in programs, too.
+            if not (isinstance(kind, type) and kind in BITS) or kind in (dict, tuple):
+                raise Unsupported(each, f"type(…) with {ast.unparse(each)}", "use isinstance")
+            bits |= BITS[kind]
+        with self.temporaries():
+            result, register, end = self.code.temporary(), self.value(value), Label()
+            self.code.emit("IS_A", result, register, bits)
+            if bits & BITS[int] and not bits & BITS[bool]:
+                # isinstance says that a bool is an int, too.
+                self.code.emit("JUMP_UNLESS", result, end)
+                self.code.emit("IS_A", result, register, BITS[bool])
+                self.code.emit("NOT", result, result)
+                self.code.place(end)
+            if isinstance(operator, ast.IsNot | ast.NotEq | ast.NotIn):
+                self.code.emit("NOT", result, result)
+            self.code.emit("MOVE", to, result)
+        return True
 
     def _compare(
         self,

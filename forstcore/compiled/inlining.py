@@ -354,7 +354,7 @@ class Inlining(Comprehensions):
         if isinstance(argument, ast.GeneratorExp):
             raise Unsupported(argument, "a generator as an argument", "use a list")
         if isinstance(argument, ast.Lambda):
-            raise Unsupported(argument, "a lambda as an argument")
+            raise Unsupported(argument, "a lambda as an argument", "call it in the function itself")
         return argument
 
     def _pass(self, argument: Argument, name: str, scope: Scope) -> None:
@@ -414,7 +414,8 @@ def _given(
     """Return the argument for each parameter, in the order of their evaluation."""
     parameters = function.definition.args
     if parameters.vararg or parameters.kwarg:
-        raise Unsupported(node, f"a call of {function.name}, which takes * or **")
+        construct = f"a call of {function.name}, which takes * or **"
+        raise Unsupported(node, construct, "let it take a list or a dict")
     names = [each.arg for each in (*parameters.posonlyargs, *parameters.args)]
     named = [each.arg for each in parameters.kwonlyargs]
     given: dict[str, Argument] = dict(zip(names, arguments, strict=False))

@@ -230,7 +230,7 @@ class Statements(Definitions):
             case ast.Subscript():
                 self.change(target.value)
                 if isinstance(target.slice, ast.Slice):
-                    raise Unsupported(target, "an assignment to a slice")
+                    raise Unsupported(target, "an assignment to a slice", "make a new list")
                 with self.temporaries():
                     container = self.value(target.value)
                     self.code.emit("SET_ITEM", container, self.value(target.slice), register)

@@ -178,6 +178,10 @@ def check_value(node: ast.expr, value: Any) -> None:
     Raises:
         Unsupported: it is of a type that programs have no values of, or may change.
     """
+    if isinstance(value, enum.Enum):
+        shown = ast.unparse(node)
+        construct = f"{shown!r} is a member of an enumeration"
+        raise Unsupported(node, construct, f"use its value: {shown}.value")
     if not is_immutable(value):
         raise Unsupported(node, f"{ast.unparse(node)!r} is a {type(value).__name__}")
 

@@ -279,6 +279,18 @@ def instances(record: dict[str, Any]) -> Any:
     }
 
 
+def exact_types(record: dict[str, Any]) -> Any:
+    value = record["v"]
+    return {
+        "int": type(value) is int,
+        "not": type(value) is not bool,
+        "str": type(value) == str,  # noqa: E721
+        "other": type(value) != list,  # noqa: E721
+        "in": type(value) in (int, float),
+        "out": type(value) not in {bool, str, int},
+    }
+
+
 def dicts_with_names(record: dict[str, Any]) -> Any:
     made = dict(n=record["n"], kind=record["kind"])  # noqa: C408
     more = dict(made, n=2, extra=True)
@@ -341,6 +353,7 @@ CONSTRUCTS: list[tuple[Callable[[dict[str, Any]], Any], int]] = [
     (deletes_names, 1),
     (starred_displays, 0),
     (instances, 0),
+    (exact_types, 0),
     (dicts_with_names, 0),
     (constants_of_modules, 0),
     (enumerations, 0),
@@ -387,6 +400,10 @@ def compares_oddly(record: dict[str, Any]) -> Any:
     return {"equal": record["n"] == Odd.ONE}
 
 
+def asks_for_a_dict(record: dict[str, Any]) -> Any:
+    return {"dict": type(record["v"]) is dict}
+
+
 def opens_a_file(record: dict[str, Any]) -> Any:
     with open(record["s"]) as file:  # noqa: PTH123
         return {"text": file.read()}
@@ -402,7 +419,8 @@ def generates(record: dict[str, Any]) -> Iterator[Any]:
     ("function", "construct"),
     [
         (reads_what_changes, "'elsewhere.CHANGED' may change"),
-        (compares_oddly, "'Odd.ONE' is a Odd"),
+        (compares_oddly, "'Odd.ONE' is a member of an enumeration; use its value: Odd.ONE.value"),
+        (asks_for_a_dict, "type(…) with dict; use isinstance"),
         (opens_a_file, "with open("),
         (generates, "a generator that is kept"),
     ],
