@@ -10,6 +10,7 @@
 #include "dicts.h"
 
 enum {
+    FST_MATCHED_BYTES = 256,    /* of equal texts, which cost as much as an instruction */
     FST_COMPARE_DEPTH = 64,     /* containers inside each other; more are given back */
     FST_UNORDERED = 2           /* what fst_order says of NaN */
 };
@@ -230,6 +231,7 @@ fst_equal_nested(fst_machine *machine, fst_cell *a, fst_cell *b, int depth, int 
         return FST_DONE;
     case FST_STRS:
         *result = fst_same_str(a, b);
+        machine->fuel -= a->size / FST_MATCHED_BYTES;
         return FST_DONE;
     case FST_LISTS:
     case FST_TUPLES:
@@ -268,7 +270,8 @@ fst_equal_item(fst_machine *machine, fst_cell *a, fst_cell *b, int *result)
 {
     if (a->type == FST_STR && b->type == FST_STR) {
         *result = fst_same_str(a, b);
-        return --machine->fuel < 0 ? FST_GIVE_BACK : FST_DONE;
+        machine->fuel -= 1 + a->size / FST_MATCHED_BYTES;
+        return machine->fuel < 0 ? FST_GIVE_BACK : FST_DONE;
     }
     return fst_equal_nested(machine, a, b, 1, result);
 }
@@ -300,6 +303,7 @@ fst_order_nested(fst_machine *machine, fst_cell *a, fst_cell *b, int depth, int 
             return FST_DONE;
         case FST_STRS:
             *order = fst_order_str(a, b);
+            machine->fuel -= a->size / FST_MATCHED_BYTES;
             return FST_DONE;
         case FST_DATES:
         case FST_TIMES:

@@ -86,6 +86,8 @@ fst_emit(fst_machine *machine, fst_cell *result)
 {
     FST_TRY(fst_write_value(machine, result, 0));
     fst_end(machine->output);
+    if (fst_is_too_long(machine->output))
+        return FST_GIVE_BACK;
     return machine->output->failed ? FST_NO_MEMORY : FST_DONE;
 }
 

@@ -309,6 +309,13 @@ fst_run_program(fst_machine *machine)
             break;
 
         case FST_OP_CALL:
+            /* Most functions of a text look at all of it. */
+            if (r[op.c].type == FST_STR || r[op.c].type == FST_STRING_TEXT)
+                machine->fuel -= r[op.c].size / FST_SCANNED_BYTES;
+            if (machine->fuel < 0) {
+                status = FST_GIVE_BACK;
+                break;
+            }
             status = program->functions[op.b].call(machine, &r[op.a], &r[op.c]);
             break;
         case FST_OP_FORMAT:
@@ -329,6 +336,8 @@ fst_run_program(fst_machine *machine)
         case FST_OP_END:
             status = fst_put_piece(machine, &program->pieces[op.a]);
             fst_end(machine->output);
+            if (status == FST_DONE && fst_is_too_long(machine->output))
+                status = FST_GIVE_BACK;
             break;
         case FST_OP_EMIT:
             status = fst_emit(machine, &r[op.a]);

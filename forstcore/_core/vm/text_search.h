@@ -7,7 +7,10 @@
 
 #include "text.h"
 
-enum { FST_COMPARED_BYTES = 16 };   /* that cost as much as an instruction */
+enum {
+    FST_COMPARED_BYTES = 16,    /* that cost as much as an instruction, at most */
+    FST_SCANNED_BYTES = 64      /* the same where a loop does little with each */
+};
 
 /* Compares all but the first and the last byte, which are right; charges for it. */
 FST_INLINE int
@@ -77,11 +80,12 @@ fst_find_text_in(
     fst_machine *machine, const char *at, const char *end, const char *text, size_t size,
     const char **found)
 {
-    if (size == 1) {
+    if (size == 1)
         *found = (const char *)memchr(at, text[0], (size_t)(end - at));
-        return FST_DONE;
-    }
-    return fst_find_long_text(machine, at, end, text, size, found);
+    else
+        FST_TRY(fst_find_long_text(machine, at, end, text, size, found));
+    machine->fuel -= ((*found != NULL ? *found : end) - at) / FST_SCANNED_BYTES;
+    return fst_has_fuel(machine);
 }
 
 /* Finds the last place of a text, which is not empty, in [start, end); NULL if there is none. */
@@ -94,6 +98,7 @@ fst_find_last_text(
     *found = NULL;
     if ((size_t)(end - start) < size)
         return FST_DONE;
+    machine->fuel -= (end - start) / FST_SCANNED_BYTES;
     for (at = end - size;; at--) {
         if (at[0] == text[0] && at[size - 1] == text[size - 1]) {
             if (fst_is_text_at(machine, at, text, size)) {

@@ -270,6 +270,13 @@ fst_write_gap(fst_machine *machine, fst_written *written, const fst_cell **value
     return fst_write_literal(output, ":", 1);
 }
 
+/* Whether the results of the record take more memory than a program may use. */
+FST_INLINE int
+fst_is_too_long(const fst_output *output)
+{
+    return output->at - output->first > FST_ARENA_MOST;
+}
+
 FST_COLD fst_status
 fst_write_container(fst_machine *machine, const fst_cell *cell, int outer)
 {
@@ -292,7 +299,7 @@ fst_write_container(fst_machine *machine, const fst_cell *cell, int outer)
             FST_TRY(fst_write_single(machine, cell, outer + depth));
         }
         FST_TRY(fst_write_gap(machine, &stack[depth - 1], &cell));
-        if (--machine->fuel < 0)
+        if (--machine->fuel < 0 || fst_is_too_long(output))
             return FST_GIVE_BACK;
     }
 }
