@@ -49,7 +49,7 @@ def test_input_without_a_record_is_an_error(
         asyncio.run(pieces(server, records, resume=resume))
     assert caught.value.code == "no_records"
     assert not caught.value.retriable
-    assert f"was a record ({reasons})" in caught.value.detail
+    assert f"a record ({reasons})" in caught.value.detail
     # Error lines tell each of them.
     assert asyncio.run(pieces(server, records, resume=resume, on_error="emit"))
 

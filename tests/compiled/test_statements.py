@@ -300,6 +300,37 @@ def test_a_record_that_takes_too_many_steps_is_given_back() -> None:
     assert same(endless, RECORDS[:1]) == 1
 
 
+def searches(record: dict[str, Any]) -> Any:
+    return {"found": sum("ab" in record["text"] for _ in range(record["n"]))}
+
+
+def searches_backwards(record: dict[str, Any]) -> Any:
+    return {"found": sum(record["text"].rfind("ab") for _ in range(record["n"]))}
+
+
+def looks_at_all(record: dict[str, Any]) -> Any:
+    return {"found": sum(record["text"].isdigit() for _ in range(record["n"]))}
+
+
+def compares(record: dict[str, Any]) -> Any:
+    return {"found": sum(record["text"] == record["same"] for _ in range(4 * record["n"]))}
+
+
+@pytest.mark.parametrize("function", [searches, searches_backwards, looks_at_all, compares])
+def test_steps_are_charged_for_long_texts(function: Callable[..., Any]) -> None:
+    text = "1" * 200_000
+    assert same(function, [{"text": text, "same": text, "n": n} for n in (10, 2000)]) == 1
+
+
+def repeats(record: dict[str, Any]) -> Iterator[Any]:
+    for _ in range(record["n"]):
+        yield record["text"]
+
+
+def test_results_that_take_too_much_memory_are_given_back() -> None:
+    assert same(repeats, [{"text": "x" * 1_000_000, "n": n} for n in (10, 70)]) == 1
+
+
 TABLE = {"a": [1]}
 COUNTS: dict[str, int] = {}
 limit = 5

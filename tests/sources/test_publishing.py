@@ -29,7 +29,7 @@ def test_publishing_can_fail_at_what_is_no_record(each_server: Server) -> None:
         status, answer = publish(each_server, body, Forst_On_Error="fail")
         assert status == 422
         assert "line 2, byte 0: a record must be a JSON object" in answer["detail"]
-        assert "1 records were published" in answer["detail"]
+        assert "1 record was published" in answer["detail"]
         publish(each_server, RECORD % 3)
         assert live.ids(2) == ["1", "3"]
 
@@ -66,7 +66,7 @@ def test_a_publisher_that_stops_is_ended(start_server: StartServer) -> None:
     with RawStream((server.host, server.port), "/sources/events") as publisher:
         publisher.send(RECORD % 1)
         assert publisher.read_head() == 408
-        assert b"1 records were published" in publisher.read_rest()
+        assert b"1 record was published" in publisher.read_rest()
 
 
 def test_draining_ends_publishers(start_server: StartServer) -> None:

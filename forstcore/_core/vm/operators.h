@@ -251,6 +251,7 @@ fst_is_equal(fst_machine *machine, int *result, fst_cell *left, fst_cell *right)
     FST_TRY(fst_settle(machine, right));
     if (left->type == FST_STR && right->type == FST_STR) {
         *result = left->size == right->size && memcmp(left->text, right->text, left->size) == 0;
+        machine->fuel -= left->size / FST_MATCHED_BYTES;
         return FST_DONE;
     }
     if (left->type == FST_INT && right->type == FST_INT) {
