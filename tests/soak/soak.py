@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import tempfile
 import threading
 import time
@@ -26,6 +27,7 @@ _PROCESSORS = 3  # enrich, look-up, and the built-in one over several workers.
 # Those of the event loop, for files, are as many as Python makes.
 _POOLS = _WORKERS * _PROCESSORS + min(32, (os.cpu_count() or 1) + 4)
 _MOST_LINES = 200  # Of the server's complaints.
+_COMPILED = re.compile(r"processor '[^']+': (not )?compiled\b")
 _SETTLE = 30.0  # Seconds in which everything may come back.
 _SHORT = ("--stall", "1", "--header-timeout", "5", "--drain-timeout", "5", "--timeout", "20")
 # Small, so that what may grow has grown within the first minutes.
@@ -104,7 +106,8 @@ def _running(spool: str) -> Iterator[tuple[Server, list[str]]]:
     def read() -> None:
         assert server.process.stderr is not None
         for line in server.process.stderr:
-            if len(said) < _MOST_LINES:
+            # At start it says of each processor whether it is compiled.
+            if len(said) < _MOST_LINES and not _COMPILED.match(line):
                 said.append(line)
 
     # A pipe that nobody reads would stop the server when it is full.
