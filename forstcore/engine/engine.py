@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from concurrent.futures import Executor
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict
@@ -231,16 +231,14 @@ class Engine:
         data = memoryview(piece).cast("B")
         self.bytes_in += len(data)
         size = self._max_batch
+        pieces: Iterable[Buffer] = (data[at : at + size] for at in range(0, len(data), size))
         if len(data) <= size + size // 8:
-            # As bytes, which need not be copied if they are whole lines.
+            # As it is: bytes need not be copied if they are whole lines.
+            pieces = (piece,)
+        for each in pieces:
             before = self._batcher.lines
-            self._put(self._batcher.feed(piece), before)
-            return
-        for start in range(0, len(data), size):
-            before = self._batcher.lines
-            # The batcher copies them, so no batch of these has to be cut out later.
-            lines = self._batcher.feed(data[start : start + size])
-            self._put(lines, before)
+            # What has to be copied is copied here, so no batch has to be cut out later.
+            self._put(self._batcher.feed(each), before)
 
     def end_input(self, error: Exception) -> None:
         """Read nothing more; raise `error` once the results of what was read are yielded."""
