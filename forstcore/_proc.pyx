@@ -44,7 +44,7 @@ from forstcore._core.json cimport DEPTH_LIMIT, LF, NO_FAULT, bytes_ptr
 from forstcore._core.lines cimport PADDING, Batcher, LineSplitter, Tail, tail_append
 from forstcore._core.loop cimport run_lines
 from forstcore._core.native_processors cimport processor_of
-from forstcore._core.program cimport COMPILED, Program, stopped_at
+from forstcore._core.program cimport COMPILED, Program
 from forstcore._core.rejected cimport RejectedLines, drop_notes
 from forstcore._core.run cimport (
     RESERVE,
@@ -336,14 +336,12 @@ cdef class RecordStream:
         return count_by_code(self.run.faults)
 
     @property
-    def given_back_line(self):
-        """The line of the source where the last record was given back, 0 if it is not known."""
-        cdef int at
+    def given_back_at(self):
+        """The place where the compiled processor gave the last record back, and why: a status of
+        vm/values.h; None if it is not known."""
         if not isinstance(self.capsule, Program):
-            return 0
-        at = stopped_at(self.run.state)
-        lines = (<Program>self.capsule).lines
-        return lines[at] if at < len(lines) else 0
+            return None
+        return (<Program>self.capsule).stopped_at(self.run.state)
 
     @property
     def failed(self):

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import functools
+import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from forstcore._core.program import Program
-    from forstcore.compiled import Compiled, NotCompiled, Remark
+    from forstcore.compiled import Compiled, NotCompiled, Place, Remark
+
+    Stop: TypeAlias = tuple[Place, int]
 
 __all__ = ["Compilation", "CompilationReport"]
 
@@ -32,6 +36,7 @@ class Compilation:
         self._function = function
         self._kind = kind
         self._takes = takes
+        self._forget()
 
     def __getstate__(self) -> object:
         # A program cannot be sent to another process.
@@ -39,6 +44,11 @@ class Compilation:
 
     def __setstate__(self, state: Any) -> None:
         self._function, self._kind, self._takes = state
+        self._forget()
+
+    def _forget(self) -> None:
+        self._lock = threading.Lock()
+        self._given_back: Counter[Stop | None] = Counter()
 
     @functools.cached_property
     def result(self) -> Compiled | NotCompiled:
@@ -57,6 +67,35 @@ class Compilation:
         if isinstance(result, NotCompiled):
             return CompilationReport(False, result)
         return CompilationReport(True, None, result.gives_back)
+
+    def count_given_back(self, at: Stop | None, records: int) -> None:
+        """Count records that Python processed, because one of them was given back.
+
+        Args:
+            at: where, as of `RecordStream.given_back_at`.
+            records: how many; those that Python processed behind it, untried, are included.
+        """
+        if records:
+            with self._lock:
+                self._given_back[at] += records
+
+    def given_back(self) -> list[tuple[Remark, int]]:
+        """Return the places where records were given back in this process, and how many, those
+        with the most first."""
+        with self._lock:
+            stops = list(self._given_back.items())
+        counts: Counter[Remark] = Counter()
+        for at, records in stops:
+            counts[self._nested_too_deeply() if at is None else at[0].remark(at[1])] += records
+        return counts.most_common()
+
+    def _nested_too_deeply(self) -> Remark:
+        from forstcore.compiled import Remark
+
+        code = self._function.__code__
+        return Remark(
+            code.co_filename, code.co_firstlineno, 1, "a record that is nested too deeply"
+        )
 
     @property
     def program(self) -> Program | None:

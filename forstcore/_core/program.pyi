@@ -16,8 +16,8 @@ class Program:
         handlers: Sequence[tuple[int, int, int, int]],
         registers: int,
         variables: int,
-        lines: Sequence[int] = (),
+        places: Sequence[object] = (),
         pattern_integers: Callable[[re.Pattern[str]], Sequence[int]] | None = None,
     ) -> None: ...
     @property
-    def lines(self) -> tuple[int, ...]: ...
+    def places(self) -> tuple[object, ...]: ...

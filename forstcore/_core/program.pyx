@@ -101,6 +101,7 @@ cdef extern from "vm/run_program.h" nogil:
         const fst_marks *marks
         int complete
         int stopped_at
+        fst_status stopped_with
         fst_cell *registers
         fst_found *found
         fst_arena arena
@@ -195,11 +196,11 @@ cdef class Program:
         handlers: start, end and target of each handler, and the bits of the statuses it catches.
         registers: number of registers; the last ones hold the constants.
         variables: how many of them have no value at the start.
-        lines: for each instruction the line of the function that it belongs to.
+        places: for each instruction the place of the function that it belongs to.
         pattern_integers: compiles a regular expression for vm/regex_load.h; None if there is none.
 
     Attributes:
-        lines: as above.
+        places: as above.
 
     Raises:
         ValueError: an operand is out of its range, or a constant cannot be one.
@@ -208,7 +209,7 @@ cdef class Program:
     """
 
     def __cinit__(
-            self, code, constants, paths, pieces, handlers, int registers, int variables, lines=(),
+            self, code, constants, paths, pieces, handlers, int registers, int variables, places=(),
             pattern_integers=None):
         cdef fst_program *program
         cdef fst_cell *cells
@@ -233,7 +234,7 @@ cdef class Program:
             raise ValueError("there are more variables and constants than registers")
         program = <fst_program *>self.take(sizeof(fst_program))
         self.program = program
-        self.lines = tuple(lines)
+        self.places = tuple(places)
         self.pattern_integers = pattern_integers
         program.find = find_value
         program.complete = complete
@@ -303,6 +304,13 @@ cdef class Program:
             machine.registers + (program.registers - program.constant_count), program.constants,
             program.constant_count * sizeof(fst_cell))
         return machine
+
+    cdef object stopped_at(self, const void *state):
+        """Return the place where the last record was given back, and the status; None if the
+        program did not come to run."""
+        cdef const fst_machine *machine = <const fst_machine *>state
+        cdef int at = machine.stopped_at
+        return (self.places[at], <int>machine.stopped_with) if 0 <= at < len(self.places) else None
 
 
 # ---------------------------------------------------------------- constants
@@ -525,15 +533,11 @@ cdef int run_compiled(void *state, const fst_record *record, fst_output *output)
     if record.shape != 0:
         machine.marks = &(<const RecordReader *>record).shapes.reader.marks
     elif fst_is_too_deep(&record.text, 0):
+        machine.stopped_at = -1
         return GIVEN_BACK           # Python functions do not accept it
     status = fst_run_program(machine)
     fst_empty_arena(&machine.arena)
     return FST_OK if status == FST_DONE else GIVEN_BACK
-
-
-cdef int stopped_at(const void *machine) noexcept:
-    """Return the number of the instruction that gave the last record back."""
-    return (<const fst_machine *>machine).stopped_at
 
 
 cdef void free_machine(void *state) noexcept nogil:

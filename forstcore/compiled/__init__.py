@@ -15,6 +15,7 @@ from typing import Any
 
 from forstcore._core.program import Program
 from forstcore.compiled.base import Changes, StartAgain
+from forstcore.compiled.places import Place
 from forstcore.compiled.remarks import NotCompiled, Remark, Unsupported
 from forstcore.compiled.scope import Origin, assigned_names
 from forstcore.compiled.source import FunctionSource
@@ -22,7 +23,7 @@ from forstcore.compiled.statements import Statements
 from forstcore.compiled.tables import is_scalar
 from forstcore.compiled.typed import RecordTypes
 
-__all__ = ["Compiled", "NotCompiled", "Remark", "compile_processor"]
+__all__ = ["Compiled", "NotCompiled", "Place", "Remark", "compile_processor"]
 
 _MOST_STARTS = 16
 
@@ -116,6 +117,7 @@ class _Compiler(Statements):
         scope = self.scope
         scope.locals = frozenset(counts)
         scope.once = frozenset(name for name, count in counts.items() if count == 1)
+        self.code.source_place = self.source.place_of(node)
         self.check_types()
         self._take_parameters(node.args)
         if isinstance(node, ast.Lambda):

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from forstcore._core.program import OPCODES, Program
 from forstcore.compiled.patterns import pattern_integers
+from forstcore.compiled.places import Place
 
 __all__ = ["Assembler", "FunctionCode", "Label", "Mark"]
 
@@ -46,8 +47,8 @@ class Assembler:
     """
 
     def __init__(self) -> None:
-        self.line = 0  # of the source, that instructions belong to
-        self._lines: list[int] = []
+        self.source_place: Place | None = None  # that instructions belong to
+        self._places: list[Place | None] = []
         self._code: list[tuple[str, tuple[int | Label, ...]]] = []
         self._constants: dict[Any, int] = {}
         self._values: list[Any] = []
@@ -102,7 +103,7 @@ class Assembler:
 
     def emit(self, name: str, *operands: int | Label) -> None:
         self._code.append((name, operands))
-        self._lines.append(self.line)
+        self._places.append(self.source_place)
 
     def place(self, label: Label) -> None:
         """Let a label be the next instruction."""
@@ -152,7 +153,7 @@ class Assembler:
     def undo(self, mark: Mark) -> None:
         """Forget what has been emitted since."""
         del self._code[mark.instructions :]
-        del self._lines[mark.instructions :]
+        del self._places[mark.instructions :]
         del self._handlers[mark.handlers :]
         self._temporaries = mark.temporaries
 
@@ -188,7 +189,7 @@ class Assembler:
             handlers,
             registers,
             self._variables,
-            [*self._lines, self.line],
+            [*self._places, None],
             pattern_integers,
         )
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from forstcore.compiled.assembler import Assembler
 from forstcore.compiled.origins import origin_of
+from forstcore.compiled.places import Place
 from forstcore.compiled.remarks import Remark, Unsupported
 from forstcore.compiled.scope import Origin, Path, Scope
 from forstcore.compiled.source import MISSING, FunctionSource
@@ -72,6 +73,28 @@ class Base:
     @property
     def source(self) -> FunctionSource:
         return self.scope.source
+
+    @contextmanager
+    def at(self, node: ast.expr | ast.stmt) -> Iterator[None]:
+        """Let the instructions that are emitted meanwhile belong to a construct."""
+        outer = self.code.source_place
+        # What the compiler has made itself has no place.
+        if getattr(node, "lineno", None) is not None:
+            self.code.source_place = self.source.place_of(node)
+        try:
+            yield
+        finally:
+            self.code.source_place = outer
+
+    def give_back(self, error: Unsupported) -> None:
+        """Emit what leaves the record to Python, because of a construct that does not compile."""
+        remark = self.source.remark(error)
+        self.remarks.append(remark)
+        outer = self.code.source_place
+        place = Place(remark.file, remark.line, remark.column, None, remark.construct)
+        self.code.source_place = place
+        self.code.emit("GIVE_BACK")
+        self.code.source_place = outer
 
     @contextmanager
     def temporaries(self) -> Iterator[None]:

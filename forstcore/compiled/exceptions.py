@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ast
-import binascii
 import contextlib
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -15,25 +13,9 @@ from forstcore.compiled.matching import Matching, leaves
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.scope import Scope
 from forstcore.compiled.source import MISSING
+from forstcore.compiled.statuses import CAUGHT, RAISED
 
-__all__ = ["RAISED", "Exceptions"]
-
-# The numbers of fst_status.
-RAISED: dict[type, int] = {
-    KeyError: 1,
-    IndexError: 2,
-    ValueError: 3,
-    TypeError: 4,
-    AttributeError: 5,
-    ZeroDivisionError: 6,
-}
-# What only functions of the runtime raise.
-_CAUGHT = RAISED | {
-    json.JSONDecodeError: 7,
-    UnicodeDecodeError: 8,
-    UnicodeEncodeError: 9,
-    binascii.Error: 10,
-}
+__all__ = ["Exceptions"]
 
 
 # What leaves the statement that it stands in.
@@ -161,9 +143,7 @@ class Exceptions(Matching):
             statuses = self._statuses_of(handler) & ~caught
             caught |= statuses
             if handler.name and _reads(handler.body, handler.name):
-                self.code.emit("GIVE_BACK")
-                error = Unsupported(handler, "the text of an exception")
-                self.remarks.append(self.source.remark(error))
+                self.give_back(Unsupported(handler, "the text of an exception"))
             else:
                 self.branch(handler.body)
                 if not leaves(handler.body):
@@ -212,7 +192,7 @@ class Exceptions(Matching):
         self._do_Try(ast.copy_location(ast.Try(node.body, [handler], [], []), node))
 
     def _everything(self) -> int:
-        return sum(1 << status for status in (*_CAUGHT.values(), *_OWN_STATUSES))
+        return sum(1 << status for status in (*CAUGHT.values(), *_OWN_STATUSES))
 
     def _statuses_of(self, handler: ast.ExceptHandler) -> int:
         """Return a bit for each status that a handler catches."""
@@ -225,7 +205,7 @@ class Exceptions(Matching):
             kind = self.static(each)
             if not (isinstance(kind, type) and issubclass(kind, BaseException)):
                 raise Unsupported(each, f"except {ast.unparse(each)}")
-            for raised, status in (_CAUGHT | self._own).items():
+            for raised, status in (CAUGHT | self._own).items():
                 if issubclass(raised, kind):
                     statuses |= 1 << status
         return statuses

@@ -103,14 +103,15 @@ class Expressions(Typed):
             self.constant(constant, to)
             return
         self.refuse_whole(node)
-        path = self.path_of(node)
-        if path is not None:
-            self.load(node, path, to)
-            return
-        method = getattr(self, f"_into_{type(node).__name__}", None)
-        if method is None:
-            raise Unsupported(node, _NAMES.get(type(node), type(node).__name__))
-        method(node, to)
+        with self.at(node):
+            path = self.path_of(node)
+            if path is not None:
+                self.load(node, path, to)
+                return
+            method = getattr(self, f"_into_{type(node).__name__}", None)
+            if method is None:
+                raise Unsupported(node, _NAMES.get(type(node), type(node).__name__))
+            method(node, to)
 
     def variable(self, node: ast.Name) -> int:
         """Return the register of a variable, with a check where it may have no value."""

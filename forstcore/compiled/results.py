@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import enum
+from typing import NamedTuple
 
 from forstcore._io.json_lines import dump_line
 from forstcore.compiled.assembler import Label
@@ -15,8 +16,16 @@ from forstcore.compiled.typed import field_names
 
 __all__ = ["Results"]
 
-_Part = bytes | int | Path
-"""A piece of a result's text, or a value in it: its register, or its path in the record."""
+
+class _Copied(NamedTuple):
+    """A value of the record that is copied: its path, and the expression for it."""
+
+    path: Path
+    node: ast.expr
+
+
+_Part = bytes | int | _Copied
+"""A piece of a result's text, or a value in it: its register, or where it is in the record."""
 
 
 class Results(Calls):
@@ -91,7 +100,9 @@ class Results(Calls):
             if isinstance(part, int):
                 self.code.emit("PUT_VALUE", self.code.piece(text), part, depth)
             else:
-                self.code.emit("PUT_PATH", self.code.piece(text), self.code.path(part), depth)
+                with self.at(part.node):
+                    path = self.code.path(part.path)
+                    self.code.emit("PUT_PATH", self.code.piece(text), path, depth)
             text = b""
         self.code.emit("END", self.code.piece(text))
 
@@ -129,7 +140,7 @@ class Results(Calls):
                 return instance
         path = self.path_of(node)
         if path and not self.tries and (self.types is None or self.types.is_plain(path)):
-            return [path]
+            return [_Copied(path, node)]
         register = self.code.temporary()
         self.into(node, register)
         return [register]

@@ -11,6 +11,7 @@ import types
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from forstcore.compiled.places import Place
 from forstcore.compiled.remarks import Remark, Unsupported
 
 __all__ = ["MISSING", "FunctionSource", "parsed_module", "plain_function"]
@@ -67,6 +68,10 @@ class FunctionSource:
         if isinstance(node, ast.expr | ast.stmt | ast.excepthandler):
             line, column = node.lineno, node.col_offset + 1
         return kind(self.file, line, column, unsupported.construct, unsupported.advice)
+
+    def place_of(self, node: ast.expr | ast.stmt) -> Place:
+        """Return where in the file a construct is."""
+        return Place(self.file, node.lineno, node.col_offset + 1, node)
 
     def value_of(self, name: str) -> Any:
         """Return what a name that is no local variable refers to; MISSING if nothing."""

@@ -9,13 +9,13 @@ from forstcore._core.program import FUNCTIONS
 from forstcore.compiled.assembler import Label
 from forstcore.compiled.base import Changes, StartAgain
 from forstcore.compiled.definitions import Definitions
-from forstcore.compiled.exceptions import RAISED
 from forstcore.compiled.expressions import operator_of
 from forstcore.compiled.generators import consumed_calls, makes_iterator
 from forstcore.compiled.matching import leaves
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.scope import Origin, Path
 from forstcore.compiled.source import plain_function
+from forstcore.compiled.statuses import RAISED
 from forstcore.compiled.tables import MUTATORS
 
 __all__ = ["Statements"]
@@ -46,7 +46,7 @@ class Statements(Definitions):
 
     def _statement(self, node: ast.stmt) -> None:
         mark = self.code.mark()
-        outer_line, self.code.line = self.code.line, node.lineno
+        outer, self.code.source_place = self.code.source_place, self.source.place_of(node)
         self.copies_names = any(isinstance(each, ast.NamedExpr) for each in ast.walk(node))
         self.consumed |= consumed_calls(node)
         if isinstance(node, ast.Return) and node.value is not None and self.scope.result is None:
@@ -65,11 +65,10 @@ class Statements(Definitions):
             if error.fatal or not (self.branches or self.returned):
                 raise
             self.code.undo(mark)
-            self.code.emit("GIVE_BACK")
-            self.remarks.append(self.source.remark(error))
+            self.give_back(error)
         self.keeps_values = kept_values
         self.code.release(mark)
-        self.code.line = outer_line
+        self.code.source_place = outer
 
     # The record as an object of its own.
 

@@ -53,6 +53,11 @@ class CompiledBatch:
         self._seen_given_back = 0  # and records that Python had processed.
 
     @property
+    def given_back(self) -> int:
+        """Records that Python has processed."""
+        return self._python.given_back
+
+    @property
     def room(self) -> int:
         """Bytes of results until no further line is processed."""
         return max(self._room, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from forstcore._core.lines import end_of_lines
 from forstcore._core.program import Program
@@ -43,6 +44,8 @@ class CompiledRunner:
     ) -> None:
         self._program = program
         self._options = options
+        self._compilation = processor.compilation
+        self._stopped_at: Any = None  # Where the last record was given back.
         self._python = PythonRunner(processor, options)
         self._growth = 3.0
         # Of recent records; threads may overwrite each other's counts, which need not be exact.
@@ -74,6 +77,7 @@ class CompiledRunner:
                 continue
             if not may_wait:
                 return work.finish(needs_thread=True)
+            self._stopped_at = stream.given_back_at
             self._run_python(
                 work, end_of_lines(batch, work.at, self._alone, len(batch)), is_stopped
             )
@@ -91,7 +95,10 @@ class CompiledRunner:
     def _run_python(self, work: CompiledBatch, end: int, is_stopped: Callable[[], bool]) -> None:
         """Let the function process the next lines of a batch, up to `end`."""
         lines = work.lines[work.at : end]
+        before = work.given_back
         work.add(self._python.run(lines, work.number, is_stopped, work.room), end)
+        if self._compilation is not None:
+            self._compilation.count_given_back(self._stopped_at, work.given_back - before)
 
     def _decide(self, work: CompiledBatch) -> None:
         """Decide by the records since the last call how to go on."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from aiohttp import web
 
 from forstcore import RecordStream
@@ -21,6 +23,8 @@ __all__ = [
     "run_processor",
     "streaming_process",
 ]
+
+_MOST_PLACES = 20  # Of a processor, that are listed with the records given back there.
 
 
 async def streaming_process(request: web.Request) -> web.StreamResponse:
@@ -67,9 +71,21 @@ async def list_processors(request: web.Request) -> web.Response:
 def _compilation_of(processor: Processor) -> dict[str, object]:
     """Return whether a processor is compiled, and if not, why."""
     report = processor.compilation_report.without_directories()
-    if report.reason is None:
+    if report.reason is not None:
+        return {"compiled": False, "reason": str(report.reason)}
+    if processor.compilation is None or not (places := processor.compilation.given_back()):
         return {"compiled": report.compiled}
-    return {"compiled": False, "reason": str(report.reason)}
+    given_back = [
+        {
+            "file": Path(remark.file).name,
+            "line": remark.line,
+            "column": remark.column,
+            "reason": remark.construct,
+            "records": records,
+        }
+        for remark, records in places[:_MOST_PLACES]
+    ]
+    return {"compiled": True, "given_back": given_back}
 
 
 class ProcessorResource(web.DynamicResource):

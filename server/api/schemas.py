@@ -178,8 +178,28 @@ _SCHEMAS: Json = {
                 "description": "Why its function does not compile: the place, "
                 "what stands there, and what to write instead.",
             },
+            "given_back": {
+                "type": "array",
+                "description": "The places in its function where this process gave records back to "
+                "Python, those with the most first; only if there are any.",
+                "items": _object(
+                    "A place.",
+                    {
+                        "file": _TEXT,
+                        "line": {**_COUNT, "minimum": 1},
+                        "column": {**_COUNT, "minimum": 1},
+                        "reason": {**_TEXT, "description": "What was not sure there, or raised."},
+                        "records": {
+                            **_COUNT,
+                            "description": "The records, and those behind them that Python "
+                            "processed without trying compiled code.",
+                        },
+                    },
+                ),
+            },
         },
         "reason",
+        "given_back",
     ),
     "Processors": _object(
         "All processors.", {"processors": {"type": "array", "items": ref("schemas", "Processor")}}

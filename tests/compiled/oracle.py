@@ -110,7 +110,8 @@ def run_program(program: object, interpreted: Interpreted, data: bytes, most: in
         at += stream.taken
         if stream.given_back:
             run.given_back += 1
-            run.places[stream.given_back_line] += 1
+            place = stream.given_back_at
+            run.places[place[0].line if place else 0] += 1
             stop = data.index(b"\n", at)
             stream.skip_line()
             out.append(interpreted.line(data[at:stop], stream.lines))

@@ -294,6 +294,24 @@ def test_figures_by_processor(served: Server) -> None:
     assert served.figure("records_total") == 4
 
 
+def test_places_that_give_records_back_are_listed(start_server: StartServer) -> None:
+    server = start_server(*ROUTES)
+    send(server, "picky", b'{"id":1}\n{"refuse":"no"}\n{"id":2}\n{"refuse":"never"}\n{"id":3}\n')
+    listed = {
+        each["name"]: each for each in json.loads(get(server, "/processors")[1])["processors"]
+    }
+    (place,) = listed["picky"]["given_back"]
+    assert place.pop("line") > 1
+    assert place == {
+        "file": "routes.py",
+        "column": 9,
+        "reason": "raise ValueError(record['refuse'])",
+        "records": 2,
+    }
+    assert "given_back" not in listed["same"]
+    assert server.figure("processor_given_back_total", processor="picky") == 2
+
+
 def test_metrics_tell_which_processors_are_compiled(served: Server) -> None:
     assert served.figure("processor_compiled", processor="same") == 1
     assert served.figure("processor_compiled", processor="order") == 0

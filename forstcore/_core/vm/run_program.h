@@ -353,6 +353,7 @@ fst_run_program(fst_machine *machine)
         if (status != FST_DONE) {
             if (status < 0 || (next = fst_find_handler(machine, at, status)) == 0) {
                 machine->stopped_at = at;
+                machine->stopped_with = status;
                 return status;
             }
         }

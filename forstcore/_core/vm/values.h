@@ -153,7 +153,8 @@ typedef struct fst_machine {
     fst_arena arena;
     struct fst_frame *frame;            /* of the function that runs; see frames.h */
     struct fst_frame *unused_frames;
-    int stopped_at;                     /* the instruction that gave the last record back */
+    int stopped_at;                     /* the instruction that gave the last record back, or -1 */
+    fst_status stopped_with;            /* and what it returned */
     int refuses_dates;                  /* whether a date in a result gives the record back */
     int64_t fuel;                       /* steps left before the record is given back */
 } fst_machine;
