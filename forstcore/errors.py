@@ -12,6 +12,7 @@ __all__ = [
     "OffsetError",
     "RecordError",
     "RequestRefusedError",
+    "SinkError",
     "SourceError",
     "StreamFailedError",
     "StreamStateError",
@@ -81,6 +82,23 @@ class SourceError(ForstError, ValueError):
 
     def __str__(self) -> str:
         return f"source {self.name!r} {self.reason}"
+
+
+class SinkError(ForstError, ValueError):
+    """A sink that cannot be written.
+
+    Attributes:
+        name: name of the sink.
+        reason: why it cannot be written.
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(name, reason)
+        self.name = name
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"sink {self.name!r} {self.reason}"
 
 
 class OffsetError(SourceError):

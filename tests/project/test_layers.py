@@ -34,6 +34,8 @@ LAYERS = (
     ("forstcore.processors", "forstcore.retry"),
     ("forstcore.loading",),
     ("forstcore.engine", "forstcore.sources", "forstcore._client"),
+    ("forstcore.sinks",),
+    ("forstcore.pipelines",),
     ("forstcore.client", "forstcore.cluster"),
     ("forstcore.integration",),
     ("forstcore",),

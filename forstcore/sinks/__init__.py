@@ -1,0 +1,111 @@
+"""Sinks: where the results of a pipeline go, such as files, brokers or another server.
+
+A sink is opened once for each pipeline that writes to it. What is written is confirmed later, in
+order; only then does the pipeline acknowledge the input behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Protocol
+
+from forstcore.sources import Notice, Reader
+
+__all__ = ["Output", "OutputRefusedError", "Sink", "Writer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Some results of a pipeline.
+
+    Attributes:
+        results: whole lines, each with its LF; may be empty if only the other attributes matter.
+        offset: where the source resumes after them; empty if it cannot, or not right there.
+        receipts: what the input behind them is acknowledged with.
+    """
+
+    results: bytes
+    offset: str = ""
+    receipts: tuple[object, ...] = ()
+
+
+class OutputRefusedError(Exception):
+    """The sink will never take some results, while it takes others.
+
+    Args:
+        lines: their numbers within the output, counted from 0, and why.
+    """
+
+    def __init__(self, lines: dict[int, str]) -> None:
+        super().__init__(f"{len(lines)} results were refused")
+        self.lines = lines
+
+
+class Writer(Protocol):
+    """Writes the results of one pipeline to a sink.
+
+    Thread-safety: belongs to the event loop in which it was opened; one call at a time.
+    """
+
+    async def write(self, output: Output) -> Awaitable[None]:
+        """Take some results; wait while the sink, or what is not confirmed yet, has no room.
+
+        A sink that is down is tried again with growing pauses, for ever.
+
+        Returns:
+            To be awaited until the sink has confirmed them: they survive the death of this
+            process. Outputs are confirmed in order. Raises `OutputRefusedError` if some lines were
+            refused and the others confirmed, `SinkError` if the sink cannot go on.
+
+        Raises:
+            SinkError: the sink cannot be written, and a retry would not help.
+        """
+        ...
+
+    async def flush(self) -> None:
+        """Send, or finish, what is held back to be written together; called when input pauses."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what was written, as far as the sink allows, and free all resources."""
+        ...
+
+
+class Sink(Protocol):
+    """Where results are written to.
+
+    Attributes:
+        name: its name, for people.
+        keeps_offsets: whether it keeps the source's offset together with the output, so that each
+            result is written exactly once.
+
+    Thread-safety: belongs to the event loop in which it is first used.
+    """
+
+    name: str
+    keeps_offsets: bool
+
+    async def offset(self) -> str:
+        """Return the offset that is kept with the output; empty if there is none."""
+        ...
+
+    def acknowledges(self, reader: Reader) -> bool:
+        """Return whether outputs acknowledge the input of this reader in the same transaction."""
+        ...
+
+    async def open(self, reader: Reader) -> Writer:
+        """Start to write results of what this reader reads.
+
+        Raises:
+            SinkError: the sink cannot be written, and a retry would not help.
+        """
+        ...
+
+    def trouble(self) -> Notice | None:
+        """Return why it cannot be written now, None if it can."""
+        ...
+
+    async def close(self) -> None:
+        """Free all resources, after the writers have been closed."""
+        ...
