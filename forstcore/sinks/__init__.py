@@ -6,13 +6,39 @@ order; only then does the pipeline acknowledge the input behind it.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Protocol
 
+from forstcore.errors import SinkError
+from forstcore.sinks._url import SinkUrl
 from forstcore.sources import Notice, Reader
 
-__all__ = ["Output", "OutputRefusedError", "Sink", "Writer"]
+__all__ = [
+    "Output",
+    "OutputRefusedError",
+    "Sink",
+    "SinkLimits",
+    "SinkUrl",
+    "Writer",
+    "open_sink",
+]
+
+# For each scheme the module, its class, and the package that it needs. The packages of several
+# modules have the names of extras.
+_MODULES = {
+    "file": ("file", "FileSink", ""),
+    "redis": ("redis", "RedisSink", "redis"),
+    "rediss": ("redis", "RedisSink", "redis"),
+    "mqtt": ("mqtt", "MqttSink", ""),
+    "mqtts": ("mqtt", "MqttSink", ""),
+    "http": ("http", "HttpSink", ""),
+    "https": ("http", "HttpSink", ""),
+    "kafka": ("kafka", "KafkaSink", "confluent_kafka"),
+    "nats": ("nats", "NatsSink", "nats"),
+}
+_EXTRAS = {"confluent_kafka": "kafka"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +68,23 @@ class OutputRefusedError(Exception):
         self.lines = lines
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SinkLimits:
+    """How much memory sinks may use, and how often they try.
+
+    Attributes:
+        buffer_size: bytes that a writer holds until they are confirmed; a single output may be
+            larger.
+        tries: how often results that the sink refuses are tried before `OutputRefusedError`. A
+            sink that is down is tried for ever.
+        worker: identifies this process among several of a server, empty if it is the only one.
+    """
+
+    buffer_size: int = 4 << 20
+    tries: int = 3
+    worker: str = ""
+
+
 class Writer(Protocol):
     """Writes the results of one pipeline to a sink.
 
@@ -68,7 +111,10 @@ class Writer(Protocol):
         ...
 
     async def close(self) -> None:
-        """Finish what was written, as far as the sink allows, and free all resources."""
+        """Stop, and free all resources.
+
+        Nobody waits for outputs that are not confirmed by now; they may be written or not.
+        """
         ...
 
 
@@ -109,3 +155,36 @@ class Sink(Protocol):
     async def close(self) -> None:
         """Free all resources, after the writers have been closed."""
         ...
+
+
+def open_sink(name: str, url: str, limits: SinkLimits | None = None) -> Sink:
+    """Return the sink of a URL. It does not connect before it is used.
+
+    Args:
+        name: its name, for people.
+        url: ``file:…``, ``redis://…``, ``mqtt://…``, ``http://…``, ``kafka://…`` or ``nats://…``,
+            each with its options as a query.
+        limits: how much memory it may use, and how often it tries.
+
+    Raises:
+        SinkError: the URL is none of these, or a required package is not installed in a supported
+            release.
+    """
+    parsed = SinkUrl(name, url)
+    if parsed.scheme not in _MODULES:
+        raise SinkError(
+            name, f"has a URL that starts with none of {', '.join(f'{key}:' for key in _MODULES)}"
+        )
+    module, kind, needed = _MODULES[parsed.scheme]
+    try:
+        make = getattr(importlib.import_module(f"{__name__}.{module}"), kind)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] != needed:
+            raise
+        extra = _EXTRAS.get(needed, needed)
+        raise SinkError(name, f"needs {needed}: pip install 'forstcore[{extra}]'") from None
+    except ImportError as error:
+        raise SinkError(name, f"cannot be written: {error}") from error
+    sink: Sink = make(parsed, limits or SinkLimits())
+    parsed.check_all_used()
+    return sink

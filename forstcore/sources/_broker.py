@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import random
 import time
 from abc import ABC, abstractmethod
 
 from forstcore._cancelling import check_cancelled
 from forstcore._plural import plural
 from forstcore.sources import Batch, Notice
+from forstcore.sources._reconnecting import ReconnectPauses
 
 __all__ = ["BrokerLog", "BrokerReader", "on_one_line"]
 
 _LOGGER = logging.getLogger("forstcore")
-
-_FIRST_PAUSE = 0.1  # Seconds before the second attempt to connect; doubles with each failure.
-_MAX_PAUSE = 10.0  # Seconds. Each pause is shortened by random jitter of up to half of it.
-_STABLE = 30.0  # Seconds that a connection has to last for the pauses to start again.
 
 _BURST = 10  # Log lines of a source that may be written at once.
 _REFILL = 30.0  # Seconds after which one more may be written.
@@ -30,20 +25,22 @@ def on_one_line(document: bytes) -> bytes:
 
 
 class BrokerLog:
-    """Logs about one source, at a limited rate, however many readers it has.
+    """Logs about one source or sink, at a limited rate, however many readers it has.
 
     Args:
-        name: name of the source.
+        name: its name.
+        kind: ``source`` or ``sink``.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, kind: str = "source") -> None:
         self._name = name
+        self._kind = kind
         self._allowed = float(_BURST)
         self._updated_at = time.monotonic()
         self._suppressed = 0
 
     def write(self, level: int, text: str) -> None:
-        """Write a log line about the source, or count it if there were too many."""
+        """Write a log line, or count it if there were too many."""
         now = time.monotonic()
         self._allowed = min(_BURST, self._allowed + (now - self._updated_at) / _REFILL)
         self._updated_at = now
@@ -53,16 +50,15 @@ class BrokerLog:
         self._allowed -= 1
         if self._suppressed:
             lines, were = plural(self._suppressed, "line"), plural(self._suppressed, "was", "were")
-            text += f" ({self._suppressed} log {lines} about this source {were} suppressed)"
+            text += f" ({self._suppressed} log {lines} about this {self._kind} {were} suppressed)"
             self._suppressed = 0
-        _LOGGER.log(level, "source %s: %s", self._name, text)
+        _LOGGER.log(level, "%s %s: %s", self._kind, self._name, text)
 
 
 class BrokerReader(ABC):
     """Read from a broker, and reconnect whenever the connection is lost.
 
-    Pauses between attempts grow, and start again only after a connection that lasted for a while,
-    so that a broker that accepts and drops connections is not called all the time.
+    The pauses between attempts grow: see `ReconnectPauses`.
 
     Args:
         name: name of the source, for errors.
@@ -79,18 +75,17 @@ class BrokerReader(ABC):
         self._max_line_size = max_line_size
         self._is_connected = False
         self._is_down = False  # according to the last notice
-        self._connected_at = 0.0
-        self._failures = 0
+        self._pauses = ReconnectPauses()
 
     async def read(self) -> Batch | Notice:
         while True:
             try:
                 if not self._is_connected:
-                    await self._pause()
+                    await self._pauses.wait()
                     await self._connect()
                     check_cancelled()
                     self._is_connected = True
-                    self._connected_at = time.monotonic()
+                    self._pauses.connected()
                     if self._is_down:
                         self._is_down = False
                         self._log.write(logging.INFO, "the broker is up again")
@@ -99,10 +94,8 @@ class BrokerReader(ABC):
                 check_cancelled()
                 return batch
             except self.transient_errors as error:
-                if self._is_connected and time.monotonic() - self._connected_at >= _STABLE:
-                    self._failures = 0
                 self._is_connected = False
-                self._failures += 1
+                self._pauses.failed()
                 await self._disconnect()
                 check_cancelled()
                 if not self._is_down:
@@ -113,6 +106,11 @@ class BrokerReader(ABC):
 
     async def acknowledge(self, receipt: object) -> None:  # noqa: B027 (optional)
         """Do nothing, unless the broker redelivers records."""
+
+    @property
+    def _failures(self) -> int:
+        """How often connecting has failed, or the connection was lost, in a row."""
+        return self._pauses.failures
 
     async def close(self) -> None:
         if self._is_connected:
@@ -138,9 +136,3 @@ class BrokerReader(ABC):
             f"{what} is longer than {self._max_line_size} bytes (max_line_size): it is reported as "
             "line_too_long",
         )
-
-    async def _pause(self) -> None:
-        if self._failures:
-            # The exponent is bounded, because a broker may be down for days.
-            pause = min(_FIRST_PAUSE * 2.0 ** min(self._failures - 1, 20), _MAX_PAUSE)
-            await asyncio.sleep(pause * random.uniform(0.5, 1.0))

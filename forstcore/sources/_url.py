@@ -1,11 +1,11 @@
-"""The URL of a source. Errors about it never show its password."""
+"""The URL of a source or sink. Errors about it never show its password."""
 
 from __future__ import annotations
 
 import re
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from forstcore.errors import SourceError
+from forstcore.errors import SinkError, SourceError
 
 __all__ = ["SourceUrl", "without_password"]
 
@@ -35,6 +35,9 @@ class SourceUrl:
         SourceError: the URL is malformed.
     """
 
+    error: type[SourceError] | type[SinkError] = SourceError
+    """What is raised about it."""
+
     def __init__(self, name: str, url: str) -> None:
         self.name = name
         try:
@@ -42,7 +45,7 @@ class SourceUrl:
             self.port = parts.port
             pairs = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
         except ValueError:
-            raise SourceError(name, "has a URL that cannot be read") from None
+            raise self.error(name, "has a URL that cannot be read") from None
         self.scheme = parts.scheme
         self.address = parts.netloc
         self.host = parts.hostname or "localhost"
@@ -52,7 +55,7 @@ class SourceUrl:
         self.path = unquote(parts.path)
         self._options = dict(pairs)
         if len(self._options) < len(pairs):
-            raise SourceError(name, "has a URL with an option that is given twice")
+            raise self.error(name, "has a URL with an option that is given twice")
 
     def take(self, option: str, default: str = "") -> str:
         """Return the value of an option, and mark it as used."""
@@ -70,16 +73,14 @@ class SourceUrl:
         except ValueError:
             seconds = 0.0
         if not 0 < seconds < float("inf"):
-            raise SourceError(self.name, f"has {option}={text}, which must be seconds above 0")
+            raise self.error(self.name, f"has {option}={text}, which must be seconds above 0")
         return seconds
 
     def check_all_used(self) -> None:
         """Raise SourceError if there are unused options."""
         if self._options:
             unknown = ", ".join(self._options)
-            raise SourceError(
-                self.name, f"has options that {self.scheme}: does not know: {unknown}"
-            )
+            raise self.error(self.name, f"has options that {self.scheme}: does not know: {unknown}")
 
 
 def without_password(url: str) -> str:

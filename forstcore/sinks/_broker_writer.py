@@ -1,0 +1,184 @@
+"""Base of the writers, which survive the loss of their sink."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Awaitable, Sequence
+
+from forstcore._cancelling import check_cancelled
+from forstcore.errors import SinkError
+from forstcore.sinks import Output, OutputRefusedError, SinkLimits
+from forstcore.sources import Notice
+from forstcore.sources._broker import BrokerLog
+from forstcore.sources._reconnecting import ReconnectPauses
+
+__all__ = ["BrokerWriter"]
+
+_OVERHEAD = 500  # Bytes of memory of an output besides its results, approximately.
+
+
+class BrokerWriter(ABC):
+    """Write to a sink in order, and reconnect and send again whenever the connection is lost.
+
+    Outputs that arrive while others are being sent are sent together afterwards. A subclass
+    implements `_connect`, `_send` and `_disconnect`; it calls `_confirm` for each output.
+
+    Args:
+        name: name of the sink, for errors.
+        log: the log of the sink.
+        limits: the bytes that are held until they are confirmed.
+
+    Attributes:
+        trouble: why the sink cannot be written now, None if it can.
+
+    Thread-safety: belongs to the event loop in which it is made.
+    """
+
+    transient_errors: tuple[type[Exception], ...]
+    """Errors after which the writer reconnects."""
+
+    def __init__(self, name: str, log: BrokerLog, limits: SinkLimits) -> None:
+        self.trouble: Notice | None = None
+        self._name = name
+        self._log = log
+        self._limits = limits
+        self._is_connected = False
+        self._pauses = ReconnectPauses()
+        self._unconfirmed: deque[tuple[Output, asyncio.Future[None]]] = deque()
+        self._size = 0
+        self._failure: SinkError | None = None
+        self._has_changed = asyncio.Event()  # Outputs arrived, or there is room.
+        self._task: asyncio.Task[None] | None = None
+
+    async def write(self, output: Output) -> Awaitable[None]:
+        """Take an output, as `Writer.write` says."""
+        while self._unconfirmed and self._size >= self._limits.buffer_size:
+            self._check()
+            await self._changed()
+        self._check()
+        confirmed = asyncio.get_running_loop().create_future()
+        self._unconfirmed.append((output, confirmed))
+        self._size += len(output.results) + _OVERHEAD
+        self._start()
+        self._has_changed.set()
+        return confirmed
+
+    async def flush(self) -> None:  # noqa: B027 (optional)
+        """Do nothing: outputs are sent at once."""
+
+    async def close(self) -> None:
+        """Stop, as `Writer.close` says."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        for _, confirmed in self._unconfirmed:
+            confirmed.cancel()
+        self._unconfirmed.clear()
+        await self._drop_connection()
+
+    @abstractmethod
+    async def _connect(self) -> None:
+        """Connect."""
+
+    @abstractmethod
+    async def _send(self, outputs: Sequence[Output]) -> None:
+        """Send outputs, and wait until they are confirmed.
+
+        Those for which `_confirm` was not called are sent again, after a transient error at once
+        with those that came since.
+
+        Args:
+            outputs: those that are not confirmed, in order; at least one.
+
+        Raises:
+            SinkError: the sink cannot be written, and a retry would not help.
+        """
+
+    @abstractmethod
+    async def _disconnect(self) -> None:
+        """Drop the connection, which may be broken."""
+
+    def _start(self) -> None:
+        """Connect and send from now on; called by the first `write` if not earlier."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._run())
+
+    def _confirm(self, refused: dict[int, str] | None = None) -> None:
+        """Confirm the first output that is not confirmed yet.
+
+        Args:
+            refused: its lines that the sink will never take, counted from 0, and why.
+        """
+        output, confirmed = self._unconfirmed.popleft()
+        self._size -= len(output.results) + _OVERHEAD
+        if not confirmed.done():
+            if refused:
+                confirmed.set_exception(OutputRefusedError(refused))
+                # Mark it as seen, in case that nobody waits any more.
+                confirmed.exception()
+            else:
+                confirmed.set_result(None)
+        self._has_changed.set()
+
+    async def _run(self) -> None:
+        try:
+            while True:
+                await self._attempt()
+                while self._is_connected and not self._unconfirmed:
+                    await self._changed()
+        except SinkError as error:
+            self._fail(error)
+        except Exception as error:
+            failure = SinkError(self._name, f"cannot be written: {type(error).__name__}: {error}")
+            failure.__cause__ = error
+            self._fail(failure)
+
+    async def _attempt(self) -> None:
+        try:
+            if not self._is_connected:
+                await self._pauses.wait()
+                await self._connect()
+                check_cancelled()
+                self._is_connected = True
+                self._pauses.connected()
+                if self.trouble is not None:
+                    self.trouble = None
+                    self._log.write(logging.INFO, "it is up again")
+            if self._unconfirmed:
+                await self._send([output for output, _ in self._unconfirmed])
+                check_cancelled()
+        except self.transient_errors as error:
+            self._pauses.failed()
+            await self._drop_connection()
+            check_cancelled()
+            detail = f"{type(error).__name__}: {error}"[:300]
+            if self.trouble is None:
+                self._log.write(logging.WARNING, f"it is down: {detail}")
+            self.trouble = Notice("down", detail)
+
+    async def _drop_connection(self) -> None:
+        # Also after an attempt to connect that failed half way.
+        self._is_connected = False
+        await self._disconnect()
+
+    async def _changed(self) -> None:
+        self._has_changed.clear()
+        await self._has_changed.wait()
+        check_cancelled()
+
+    def _fail(self, error: SinkError) -> None:
+        self._failure = error
+        for _, confirmed in self._unconfirmed:
+            if not confirmed.done():
+                confirmed.set_exception(error)
+                # Mark it as seen: whoever waits for the first may not wait for the others.
+                confirmed.exception()
+        self._unconfirmed.clear()
+        self._has_changed.set()
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise self._failure

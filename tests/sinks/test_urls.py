@@ -1,0 +1,43 @@
+"""URLs of sinks, and what is wrong with them."""
+
+from __future__ import annotations
+
+import pytest
+
+from forstcore.errors import SinkError
+from forstcore.sinks import SinkUrl, open_sink
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("1", 1), ("65536", 65536), ("10kB", 10_000), ("64MiB", 64 << 20), ("2 GB", 2_000_000_000)],
+)
+def test_sizes_have_units(text: str, size: int) -> None:
+    url = SinkUrl("out", f"file:x?max_size={text}")
+    assert url.take_size("max_size", 7) == size
+    assert url.take_size("max_size", 7) == 7
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "MB", "1.5GB", "1e6", "", "9" * 16])
+def test_what_is_no_size_is_an_error(text: str) -> None:
+    url = SinkUrl("out", f"file:x?max_size={text}")
+    with pytest.raises(SinkError, match=r"^sink 'out' has max_size=.*, which must be a size"):
+        url.take_size("max_size", 7)
+
+
+def test_a_value_among_few_is_checked() -> None:
+    url = SinkUrl("out", "file:x?mode=a&other=c")
+    assert url.take_one_of("mode", ("a", "b"), "b") == "a"
+    with pytest.raises(SinkError, match="has other=c, which must be one of a, b"):
+        url.take_one_of("other", ("a", "b"), "b")
+
+
+def test_an_unknown_scheme_names_those_that_there_are() -> None:
+    with pytest.raises(SinkError, match=r"sink 'out' has a URL that starts with none of file:, "):
+        open_sink("out", "ftp://user:secret@host/x")
+
+
+def test_errors_show_no_password() -> None:
+    with pytest.raises(SinkError) as caught:
+        open_sink("out", "redis://user:hidden@[/0?stream=x")
+    assert "hidden" not in str(caught.value)
