@@ -11,7 +11,6 @@ from forstcore._core.filter import Filter
 from forstcore._core.rejected import RejectedLine
 from forstcore.config import WorkerKind
 from forstcore.engine import Engine
-from forstcore.engine.batch_sizer import FILE_BATCH
 from forstcore.processors import Processor
 from forstcore.wire import OnError
 
@@ -94,7 +93,7 @@ class EngineRunner:
             worker_kind=self._worker_kind,
             buffer_size=self._buffer_size,
             filter=self._filter,
-            max_batch=FILE_BATCH,
+            alone=True,
             keep_rejected=keep_rejected,
         )
         try:

@@ -16,7 +16,6 @@ from forstcore.cli._inputs import Inputs, Piece
 from forstcore.cli._line_origins import LineOrigins
 from forstcore.cli._outputs import opened_output
 from forstcore.cli._progress import Progress, ProgressCounts
-from forstcore.cli._read_ahead import read_ahead
 from forstcore.cli._runner import Runner
 from forstcore.errors import RecordError
 from forstcore.wire import OnError
@@ -112,7 +111,7 @@ async def _run(
             yield piece
 
     async with (
-        aclosing(read_ahead(options.inputs.pieces)) as pieces,
+        aclosing(options.inputs.read()) as pieces,
         aclosing(counted(pieces)) as source,
         aclosing(runner.run(source, options.on_error, keep_rejected=reject is not None)) as results,
     ):

@@ -15,7 +15,6 @@ from forstcore.cli import _options
 from forstcore.cli._inputs import Inputs
 from forstcore.cli._path_checks import check_paths
 from forstcore.cli._progress import Progress, ProgressCounts
-from forstcore.cli._read_ahead import read_ahead
 from forstcore.cli.send import client_of
 from forstcore.client import ForstStreamingClient
 from forstcore.config import StreamingConfig
@@ -77,7 +76,7 @@ async def _publish(
         # aiohttp sends the headers with the first piece, even an empty one.
         yield b""
         try:
-            async with aclosing(read_ahead(inputs.pieces)) as pieces:
+            async with aclosing(inputs.read()) as pieces:
                 async for _, piece in pieces:
                     yield piece
                     counts.bytes_in += len(piece)

@@ -8,7 +8,7 @@ MAX_BATCH = 1 << 18
 """Bytes of the largest batch of a stream beside others, except for a single longer line."""
 
 FILE_BATCH = 1 << 19
-"""The same for a whole file: nobody waits for its first results. Two fit into a CPU's cache."""
+"""The same for a stream that has the machine for itself. Two fit into a CPU's cache."""
 
 _TARGET_SECONDS = 0.003  # Thirty times the cost of handing a batch to a thread.
 _HANDOVER_SECONDS = 0.0001  # Approximately; two threads also wait for each other's GIL.
@@ -24,21 +24,26 @@ class BatchSizer:
 
     Args:
         max_size: bytes of the largest batch, except for a single longer line.
+        spreads: whether to hand over large batches even where processing them in the event loop
+            takes less CPU time in total, so that several cores share the work.
 
     Attributes:
         size: bytes of the next batch.
     """
 
-    def __init__(self, max_size: int = MAX_BATCH) -> None:
+    def __init__(self, max_size: int = MAX_BATCH, *, spreads: bool = False) -> None:
         self.size = 1
         self._max_size = max_size
+        self._spreads = spreads
         # Decaying sums over recent batches.
         self._seconds = 0.0
         self._bytes = 0.0
 
     def is_short(self, size: int) -> bool:
         """Return whether processing that many bytes costs less than handing them over."""
-        return min(size, _SHORT_BATCH) * self._seconds <= _HANDOVER_SECONDS * self._bytes
+        if not self._spreads:
+            size = min(size, _SHORT_BATCH)
+        return size * self._seconds <= _HANDOVER_SECONDS * self._bytes
 
     def add(self, size: int, seconds: float) -> None:
         """Record that a batch of `size` bytes took `seconds`."""

@@ -15,7 +15,7 @@ from forstcore._proc import Batcher
 from forstcore.config import WORKER_KINDS, StreamLimits, WorkerKind
 from forstcore.engine.async_pool import AsyncPool
 from forstcore.engine.backlog import Backlog
-from forstcore.engine.batch_sizer import MAX_BATCH, BatchSizer
+from forstcore.engine.batch_sizer import FILE_BATCH, MAX_BATCH, BatchSizer
 from forstcore.engine.line_options import LineOptions
 from forstcore.engine.runner_choice import runner_of
 from forstcore.engine.runners import PythonRunner
@@ -73,8 +73,9 @@ class Engine:
         order: ``input``, or ``completion`` for results as they come.
         filter: only matching records are processed; the others are counted. Python processors
             never see them.
-        max_batch: bytes of the largest batch, except for a single longer line. Larger ones cost
-            less for each line, and more memory.
+        alone: whether the stream has the machine for itself, as that of a command has. Its batches
+            are larger then, which costs less for each line and more memory, and several workers
+            share the work even where that takes a little more CPU time.
         keep_rejected: whether `take_rejected` returns lines that gave an error.
         is_cancelled: whether the results are no longer needed; checked before each record of
             a processor that is not async. What is yielded afterwards is incomplete, and ends
@@ -108,7 +109,7 @@ class Engine:
         buffer_size: int = StreamLimits.buffer_size,
         order: ResultOrder = "input",
         filter: Filter | None = None,
-        max_batch: int = MAX_BATCH,
+        alone: bool = False,
         keep_rejected: bool = False,
         is_cancelled: Callable[[], bool] | None = None,
     ) -> None:
@@ -127,14 +128,14 @@ class Engine:
         self._rejected: RejectedLines | None = None
         self._has_error_lines = on_error != "skip"
         self._errors: Counter[str] = Counter()
-        self._max_batch = max_batch
+        self._max_batch = FILE_BATCH if alone else MAX_BATCH
         self._batcher = Batcher(max_line_size=max_line_size)
         # One batch more than there are workers waits for the first that is free.
         self._backlog = Backlog(
             first_line,
             workers,
             buffer_size if processor.is_async else workers + 1,
-            max_batch,
+            self._max_batch,
             as_completed=order == "completion",
         )
         options = LineOptions(on_error, max_line_size, keep_rejected, filter)
@@ -154,7 +155,7 @@ class Engine:
                 runner_of(processor, options, worker_kind, may_have_processes=executor is not None),
                 self._backlog,
                 executor,
-                BatchSizer(max_batch),
+                BatchSizer(self._max_batch, spreads=alone and workers > 1),
                 self._wake,
                 self._break,
                 is_cancelled,

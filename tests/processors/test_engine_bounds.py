@@ -299,6 +299,16 @@ def test_what_is_short_follows_what_a_record_costs(cost: float, short: int) -> N
     assert sizer.is_short(2 * short) is (short == MAX_BATCH)
 
 
+def test_workers_that_have_the_machine_share_what_is_large() -> None:
+    sizer, spreading = BatchSizer(), BatchSizer(spreads=True)
+    for each in (sizer, spreading):
+        for _ in range(10):
+            each.add(100_000, 1e-9 * 100_000)
+    assert sizer.is_short(MAX_BATCH)
+    assert spreading.is_short(90_000)
+    assert not spreading.is_short(MAX_BATCH)
+
+
 def test_large_pieces_are_not_heaped() -> None:
     """However fast they come: a chunk of them all would not be bounded."""
     taken = 0
