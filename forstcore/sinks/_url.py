@@ -27,7 +27,9 @@ class SinkUrl(SourceUrl):
         Raises:
             SinkError: it is not a size above 0.
         """
-        text = self.take(option, str(default))
+        if option not in self._options:
+            return default
+        text = self.take(option)
         found = _SIZE.fullmatch(text)
         size = 0
         if found is not None:

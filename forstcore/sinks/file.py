@@ -1,0 +1,83 @@
+"""Files: `file:out/results.ndjson`, appended to, or rotated with `max_size=` and `max_age=`.
+
+A manifest beside the output has its confirmed size and the offset of the source. What lies beyond
+that size when a process was killed is cut off before the next one continues, so each result is
+there exactly once: see `forstcore.sinks._rotated_file`. Files whose names end with ``.gz`` or
+``.zst`` are compressed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import unquote_to_bytes
+
+from forstcore._io.compressed import zstd
+from forstcore.errors import SinkError
+from forstcore.sinks import SinkLimits, SinkUrl
+from forstcore.sinks._file_writer import FileWriter
+from forstcore.sinks._rotated_file import NEVER, RotatedFile
+from forstcore.sources import Notice, Reader
+from forstcore.sources._broker import BrokerLog
+
+__all__ = ["FileSink"]
+
+
+class FileSink:
+    """A file, or a series of them.
+
+    Args:
+        url: as above.
+        limits: the bytes that a writer holds.
+
+    Attributes:
+        name: its name, for people.
+    """
+
+    keeps_offsets = True
+
+    def __init__(self, url: SinkUrl, limits: SinkLimits) -> None:
+        self.name = url.name
+        # File names are bytes, which need not be UTF-8.
+        path = os.fsdecode(unquote_to_bytes(os.fsencode(url.raw_path)))
+        if url.address or not path or path.endswith("/") or "\0" in path:
+            raise SinkError(url.name, "names no file: file:/path/name or file:path/name")
+        if path.endswith(".zst") and zstd is None:
+            raise SinkError(url.name, "is compressed with zstd, which needs backports.zstd")
+        self._path = Path(path)
+        self._max_size = url.take_size("max_size", 0)
+        self._max_age = url.take_seconds("max_age", NEVER)
+        self._limits = limits
+        self._log = BrokerLog(url.name, "sink")
+        self._writer: FileWriter | None = None
+
+    async def offset(self) -> str:
+        try:
+            return await asyncio.to_thread(self._file().offset)
+        except (OSError, ValueError) as error:
+            raise SinkError(self.name, f"cannot be written: {error}") from None
+
+    def acknowledges(self, reader: Reader) -> bool:
+        return False
+
+    async def open(self, reader: Reader) -> FileWriter:
+        executor = ThreadPoolExecutor(1, f"forstcore-sink-{self.name}")
+        writer = FileWriter(self.name, self._log, self._limits, self._file(), executor)
+        try:
+            await writer.open()
+        except BaseException:
+            await writer.close()
+            raise
+        self._writer = writer
+        return writer
+
+    def trouble(self) -> Notice | None:
+        return self._writer.trouble if self._writer is not None else None
+
+    async def close(self) -> None:
+        """Do nothing: files belong to the writer."""
+
+    def _file(self) -> RotatedFile:
+        return RotatedFile(self._path, self._max_size, self._max_age)
