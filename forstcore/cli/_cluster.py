@@ -16,10 +16,12 @@ import click
 
 from forstcore._io.atomic_file import check_writable, written_whole
 from forstcore._io.destination import destination_of
+from forstcore.cli._formats import check_cluster_input, check_cluster_output
 from forstcore.cli._path_checks import check_paths
 from forstcore.cli._progress import Progress, ProgressCounts
 from forstcore.config import DEFAULT_BLOCKSIZE
 from forstcore.errors import ClusterError
+from forstcore.formats import Format
 from forstcore.wire import OnError
 
 if TYPE_CHECKING:
@@ -139,6 +141,8 @@ def process_on_cluster(
     inputs: Sequence[str],
     output: str,
     *,
+    input_format: Format | None,
+    output_format: Format | None,
     errors: str | None,
     on_error: OnError,
     filters: dict[str, Any],
@@ -153,6 +157,7 @@ def process_on_cluster(
 
     Raises:
         ClusterError: the cluster is unreachable, or a worker is unsuitable.
+        click.UsageError: a file has an unknown format, or one that a cluster does not support.
         Exception: as `process_dataset`.
     """
     try:
@@ -160,10 +165,13 @@ def process_on_cluster(
         from forstcore.cluster.files import DatasetFiles
     except ImportError as error:
         raise ClusterError(str(error)) from None
+    check_cluster_output(output, output_format)
     if "://" not in output:
         # Absolute, because the library expands a leading ~; here the shell does that.
         output = str(Path(output).absolute())
     files = DatasetFiles(inputs, output)
+    for name in files.names:
+        check_cluster_input(name, input_format)
     if errors is not None:
         _check_errors(errors, modules, files)
     stored = _StoredBytes(files.size)

@@ -12,8 +12,14 @@ from typing import IO
 
 from forstcore._core.lines import read_lines
 from forstcore._io.compressed import decompressed, is_compressed, read_some
+from forstcore._proc import count_lines
+from forstcore.cli._bad_rows import BadRows
+from forstcore.cli._formats import format_named
 from forstcore.cli._read_ahead import read_ahead
+from forstcore.config import StreamLimits
 from forstcore.engine.batch_sizer import FILE_BATCH
+from forstcore.formats import Format
+from forstcore.formats.csv_reader import CsvReader
 
 __all__ = ["Inputs", "Piece"]
 
@@ -27,20 +33,38 @@ Piece = tuple[str, bytes]
 class Inputs:
     """Read files as one stream of lines; ``-`` is standard input.
 
-    Files whose names end in ``.gz`` and ``.zst`` are decompressed.
+    Files whose names end in ``.gz`` and ``.zst`` are decompressed; other formats than NDJSON are
+    converted to it.
 
     Args:
         paths: the files; standard input if there are none.
+        given: the format of all files; None for that of their names.
+        longest: maximum size of a row of CSV in bytes.
 
     Attributes:
         size: total bytes on disk, None if unknown.
         taken: number of these bytes that have been read.
+        bad_rows: the invalid rows of CSV files.
+        is_converted: whether a file has another format than NDJSON.
+
+    Raises:
+        click.UsageError: the format of a file is unknown.
     """
 
-    def __init__(self, paths: Sequence[str]) -> None:
+    def __init__(
+        self,
+        paths: Sequence[str],
+        given: Format | None = None,
+        longest: int = StreamLimits.max_line_size,
+    ) -> None:
         self._paths = list(paths) or ["-"]
+        self._formats = [format_named(path, given, "--input-format") for path in self._paths]
+        self._longest = longest
+        self._lines_read = 0  # Counted only if a file is converted.
         self.size = _size_of(self._paths)
         self.taken = 0
+        self.bad_rows = BadRows()
+        self.is_converted = set(self._formats) != {"ndjson"}
 
     def read(self) -> AsyncGenerator[Piece, None]:
         """Yield what `pieces` yields, without blocking the event loop for long.
@@ -52,7 +76,7 @@ class Inputs:
             OSError: as `pieces`.
         """
         is_plain = self.size is not None and not any(map(is_compressed, self._paths))
-        return self._read_here() if is_plain else read_ahead(self.pieces)
+        return self._read_here() if is_plain and not self.is_converted else read_ahead(self.pieces)
 
     async def _read_here(self) -> AsyncGenerator[Piece, None]:
         for piece in self.pieces():
@@ -65,23 +89,47 @@ class Inputs:
             OSError: a file cannot be read or decompressed.
         """
         behind = 0
-        for place, path in enumerate(self._paths):
+        for place, (path, kind) in enumerate(zip(self._paths, self._formats, strict=True)):
             last = b"\n"
             name = path
             with ExitStack() as stack:
                 raw = stack.enter_context(_opened(path))
                 file = stack.enter_context(decompressed(raw, path))
-                for piece in _pieces(file, path, is_plain=file is raw):
+                for piece in self._ndjson(file, path, kind, is_plain=file is raw):
                     last = piece[-1:]
                     if name and place and piece.startswith(_BOM):
                         # The core skips a byte order mark only at the start of the stream.
                         piece = piece[len(_BOM) :]
                     yield name, piece
                     name = ""
-                    self.taken = behind + _position(raw, file, self.taken - behind + len(piece))
+                    is_plain = file is raw and kind == "ndjson"
+                    read = self.taken - behind + len(piece)
+                    self.taken = behind + _position(raw, read, is_plain=is_plain)
             behind = self.taken
             if last != b"\n" and place + 1 < len(self._paths):
+                self._lines_read += 1
                 yield "", b"\n"
+
+    def _ndjson(
+        self, file: IO[bytes], path: str, kind: Format, *, is_plain: bool
+    ) -> Iterator[bytes]:
+        """Yield the contents of a file, converted to NDJSON if it has another format."""
+        pieces = _pieces(file, path, is_plain=is_plain)
+        if kind == "ndjson":
+            for piece in pieces:
+                if self.is_converted:
+                    self._lines_read += count_lines(piece)
+                yield piece
+            return
+        behind = self._lines_read
+
+        def add_bad_row(line: int, why: str, raw: bytes, is_cut: bool) -> None:
+            self.bad_rows.add(behind + line, why, raw, is_cut)
+
+        reader = CsvReader(path, "\t" if kind == "tsv" else ",", self._longest, add_bad_row)
+        for piece in reader.convert(pieces):
+            self._lines_read += piece.count(b"\n")
+            yield piece
 
 
 def _pieces(file: IO[bytes], path: str, *, is_plain: bool) -> Iterator[bytes]:
@@ -128,7 +176,7 @@ def _opened(path: str) -> IO[bytes]:
     return Path(path).open("rb", buffering=0)
 
 
-def _position(raw: IO[bytes], file: IO[bytes], read: int) -> int:
-    if raw is file:
+def _position(raw: IO[bytes], read: int, *, is_plain: bool) -> int:
+    if is_plain:
         return read
     return raw.tell() if raw.seekable() else read

@@ -48,8 +48,8 @@ output = click.option(
     metavar="OUT",
     default="-",
     type=click.Path(dir_okay=False, allow_dash=True),
-    help="File for the results, whole or not at all; .gz and .zst compress. Default: standard "
-    "output.",
+    help="File for the results, whole or not at all; its name says the format, and .gz and .zst "
+    "compress. Default: standard output.",
 )
 errors = click.option(
     "--errors",

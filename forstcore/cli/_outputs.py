@@ -13,21 +13,43 @@ from typing import Any, BinaryIO
 
 from forstcore._io.atomic_file import written_whole
 from forstcore._io.compressed import zstd
+from forstcore.errors import RecordError
+from forstcore.formats import Format
+from forstcore.formats.writing import writer_of
 
 __all__ = ["opened_output"]
 
 
 @contextmanager
-def opened_output(path: str) -> Iterator[Callable[[bytes], object]]:
-    """Open an output for writing, compressed if its name ends in ``.gz`` or ``.zst``.
+def opened_output(
+    path: str, output_format: Format = "ndjson"
+) -> Iterator[Callable[[bytes], object]]:
+    """Open an output for results, compressed if its name ends in ``.gz`` or ``.zst``.
 
     Args:
         path: the file, which appears when the block ends without an exception; ``-`` for
             standard output. Standard output, pipes and devices are flushed after each write.
+        output_format: the format of the file.
 
     Yields:
-        A function that writes bytes.
+        A function that takes results as NDJSON.
     """
+    with _opened_bytes(path) as write:
+        if output_format == "ndjson":
+            yield write
+            return
+        writer = writer_of(output_format, write, path)
+        try:
+            yield writer.write
+        except RecordError:
+            # The results before the line that ended the stream are still wanted on a pipe.
+            writer.finish()
+            raise
+        writer.finish()
+
+
+@contextmanager
+def _opened_bytes(path: str) -> Iterator[Callable[[bytes], object]]:
     if path == "-":
         yield functools.partial(_write_at_once, sys.stdout.buffer)
         return

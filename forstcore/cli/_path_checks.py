@@ -13,6 +13,7 @@ from typing import IO
 import click
 
 from forstcore._io.destination import Destination, destination_of, same_file
+from forstcore.cli._formats import check_error_file
 
 __all__ = ["check_paths"]
 
@@ -57,9 +58,12 @@ def check_paths(
         uses_stdout: whether the command writes anything else to standard output.
 
     Raises:
-        click.UsageError: two of them are the same; the message names both.
+        click.UsageError: two of them are the same; the message names both. Or the name of
+            `errors` promises another format.
         OSError: an output cannot be reached.
     """
+    if errors:
+        check_error_file(errors)
     reads = list(_read(inputs, "the input"))
     fixed = list(_read([each for each in others if each], "the file"))
     stdout = _open_file(sys.stdout, "standard output")

@@ -8,6 +8,8 @@ from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
 from typing import BinaryIO
 
+import click
+
 from forstcore._core.rejected import RejectedLine
 from forstcore._heap import keep_freed
 from forstcore._io.atomic_file import written_late
@@ -18,6 +20,7 @@ from forstcore.cli._outputs import opened_output
 from forstcore.cli._progress import Progress, ProgressCounts
 from forstcore.cli._runner import Runner
 from forstcore.errors import RecordError
+from forstcore.formats import Format
 from forstcore.wire import OnError
 
 __all__ = ["TransformOptions", "transform"]
@@ -32,6 +35,7 @@ class TransformOptions:
     Attributes:
         inputs: the input.
         output: the file for the results, ``-`` for standard output, None for no results.
+        output_format: its format.
         on_error: as for `Engine`.
         errors: the file for rejected lines, None for none.
         progress: whether to show progress; None to show it on a terminal.
@@ -42,12 +46,18 @@ class TransformOptions:
 
     inputs: Inputs
     output: str | None
+    output_format: Format = "ndjson"
     on_error: OnError = "skip"
     errors: str | None = None
     progress: bool | None = None
     on_reject: Callable[[ErrorFileEntry], None] | None = None
     place: Callable[[str, int], tuple[str, int]] | None = None
     verb: str = "processed"
+
+    @property
+    def has_other_format(self) -> bool:
+        """Whether error lines among the results would be wrong, or could not be written."""
+        return self.inputs.is_converted or self.output_format != "ndjson"
 
 
 def transform(options: TransformOptions, runner: Runner) -> int:
@@ -57,24 +67,35 @@ def transform(options: TransformOptions, runner: Runner) -> int:
         The number of rejected lines.
 
     Raises:
+        click.UsageError: a format has no place for error lines among the results.
         OSError: a file cannot be read or written.
+        ResultFormatError: the format of the output cannot hold a result.
         RecordError: a line was rejected (``on_error="fail"``).
         ForstError: raised by `runner`.
     """
+    if options.on_error == "emit" and options.has_other_format:
+        raise click.UsageError(
+            "--on-error emit is for NDJSON only: write the lines that give an error to a file of "
+            "their own, with --errors"
+        )
     keep_freed(_KEPT_MEMORY)
-    counts = ProgressCounts(errors=runner.errors, given_back=runner.given_back)
+    bad_rows = options.inputs.bad_rows
+    counts = ProgressCounts(
+        errors=lambda: bad_rows.corrected(runner.errors()), given_back=runner.given_back
+    )
     progress = Progress(options.inputs, counts, options.progress)
     origins = LineOrigins()
     with ExitStack() as stack:
         write: Callable[[bytes], object] = len
         if options.output is not None:
-            write = stack.enter_context(opened_output(options.output))
+            write = stack.enter_context(opened_output(options.output, options.output_format))
         file = stack.enter_context(written_late(options.errors)) if options.errors else None
         if file is not None:
             write = _flushing(file, write)
 
         def reject(rejected: RejectedLine) -> None:
             entry = entry_of(*_place(rejected.line, origins, options), rejected)
+            entry = bad_rows.explain(rejected.line, entry)
             if file is not None:
                 file.write(format_entry(entry))
             if options.on_reject is not None:
@@ -82,6 +103,7 @@ def transform(options: TransformOptions, runner: Runner) -> int:
                 options.on_reject(entry)
 
         is_kept = bool(options.errors or options.on_reject)
+        bad_rows.is_kept = is_kept or options.on_error == "fail"
         try:
             asyncio.run(
                 _run(options, runner, origins, reject if is_kept else None, counts, progress, write)
@@ -101,6 +123,9 @@ async def _run(
     progress: Progress,
     write: Callable[[bytes], object],
 ) -> None:
+    # The error line is the last one before the error that ends the stream.
+    drops_error_line = options.on_error == "fail" and options.has_other_format
+    held = b""
     needs_origins = reject is not None or options.on_error == "fail"
 
     async def counted(pieces: AsyncIterable[Piece]) -> AsyncGenerator[bytes, None]:
@@ -121,9 +146,14 @@ async def _run(
                     for rejected in runner.rejected:
                         reject(rejected)
                 counts.results += runner.results_in(chunk)
+                if drops_error_line and chunk:
+                    chunk, held = held, chunk
                 write(chunk)
                 progress.tick()
-        except RecordError as error:
+            write(held)
+        except RecordError as found:
+            write(held[: held.rfind(b"\n", 0, -1) + 1])
+            error = options.inputs.bad_rows.explain_error(found)
             file, line = _place(error.line, origins, options)
             message = f"{file}: {error.message}"
             raise RecordError(error.code, message, line, error.offset) from None

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from forstcore._core.filter import Filter
-from forstcore.cli import _options
+from forstcore.cli import _formats, _options
 from forstcore.cli._cluster import InputPath, cluster_of, cluster_options, process_on_cluster
 from forstcore.cli._expressions import (
     expression_options,
@@ -21,6 +21,7 @@ from forstcore.cli._path_checks import check_paths
 from forstcore.cli._runner import EngineRunner
 from forstcore.cli._transform import TransformOptions, transform
 from forstcore.config import WORKER_KINDS, StreamLimits, WorkerKind
+from forstcore.formats import Format
 from forstcore.loading import Loader
 from forstcore.processors import Processor, as_processor
 from forstcore.wire import OnError
@@ -111,14 +112,16 @@ the input, and manifest.json when all of it is there. A file given with
     nargs=-1,
     type=InputPath(exists=True, dir_okay=False, readable=True, allow_dash=True),
 )
+@_formats.input_format
 @click.option(
     "-o",
     "--output",
     metavar="OUT",
     default="-",
-    help="File for the results, whole or not at all; .gz and .zst compress. On a cluster, a "
-    "directory or its URL. Default: standard output.",
+    help="File for the results, whole or not at all; its name says the format, and .gz and .zst "
+    "compress. On a cluster, a directory or its URL. Default: standard output.",
 )
+@_formats.output_format
 @_options.errors
 @_options.on_error
 @filter_option("Process")
@@ -129,7 +132,9 @@ the input, and manifest.json when all of it is there. A file given with
 @cluster_options
 def command(
     inputs: tuple[str, ...],
+    input_format: Format | None,
     output: str,
+    output_format: Format | None,
     errors: str | None,
     on_error: OnError,
     filters: dict[str, Any],
@@ -167,6 +172,8 @@ def command(
             cluster,
             inputs,
             output,
+            input_format=input_format,
+            output_format=output_format,
             errors=errors,
             on_error=on_error,
             filters=filters,
@@ -178,12 +185,14 @@ def command(
             progress=progress,
         )
         return
+    kind = _formats.format_named(output, output_format, "--format")
     check_paths(inputs or "-", output=output, errors=errors, others=processors)
-    read = Inputs(inputs)
+    read = Inputs(inputs, input_format, max_line_size)
     transform(
         TransformOptions(
             read,
             output,
+            kind,
             on_error=on_error,
             errors=errors,
             progress=progress,

@@ -11,7 +11,7 @@ import aiohttp
 import click
 
 from forstcore import wire
-from forstcore.cli import _options
+from forstcore.cli import _formats, _options
 from forstcore.cli._inputs import Inputs
 from forstcore.cli._path_checks import check_paths
 from forstcore.cli._progress import Progress, ProgressCounts
@@ -19,6 +19,7 @@ from forstcore.cli.send import client_of
 from forstcore.client import ForstStreamingClient
 from forstcore.config import StreamingConfig
 from forstcore.errors import RequestRefusedError, StreamFailedError
+from forstcore.formats import Format
 
 __all__ = ["command"]
 
@@ -32,6 +33,7 @@ Examples:
 @click.command(epilog=_EPILOG)
 @_options.source
 @_options.input_files
+@_formats.input_format
 @_options.server_url
 @_options.server
 @click.option(
@@ -45,6 +47,7 @@ Examples:
 def command(
     source: str,
     inputs: tuple[str, ...],
+    input_format: Format | None,
     server: str,
     token: str | None,
     ca: str | None,
@@ -54,7 +57,11 @@ def command(
 ) -> None:
     """Publish NDJSON files, or standard input, to SOURCE, which the server has in memory."""
     check_paths(inputs or "-", others=[ca])
-    asyncio.run(_publish(source, Inputs(inputs), server, token, ca, timeout, on_error, progress))
+    asyncio.run(
+        _publish(
+            source, Inputs(inputs, input_format), server, token, ca, timeout, on_error, progress
+        )
+    )
 
 
 async def _publish(

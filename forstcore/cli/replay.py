@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from forstcore._io.error_file import ErrorFileEntry, parse_entry
-from forstcore.cli import _options
+from forstcore.cli import _formats, _options
 from forstcore.cli._inputs import Inputs, Piece
 from forstcore.cli._main import BAD_LINES
 from forstcore.cli._path_checks import check_paths
@@ -23,6 +23,7 @@ from forstcore.cli._transform import TransformOptions, transform
 from forstcore.cli.process import processor_of, processor_options
 from forstcore.cli.send import ServerRunner
 from forstcore.config import RetryConfig, StreamingConfig, WorkerKind
+from forstcore.formats import Format
 
 __all__ = ["command"]
 
@@ -141,6 +142,7 @@ Examples:
 @click.argument("error_file", metavar="ERRORS", type=click.Path(exists=True, dir_okay=False))
 @click.option("--to", metavar="URL", help="The server to send them to. Default: process here.")
 @_options.output
+@_formats.output_format
 @_options.errors
 @_options.server
 @processor_options
@@ -150,6 +152,7 @@ def command(
     error_file: str,
     to: str | None,
     output: str,
+    output_format: Format | None,
     errors: str | None,
     token: str | None,
     ca: str | None,
@@ -169,6 +172,8 @@ def command(
     """
     if to and (processor or processors):
         raise click.UsageError("--to has the server choose; give the endpoint in its URL")
+    kind = _formats.format_named(output, output_format, "--format")
+    _formats.check_error_file(error_file)
     check_paths([error_file], output=output, errors=errors, others=[ca, *processors])
     inputs = ErrorFileReader(error_file)
     runner: Runner
@@ -187,6 +192,7 @@ def command(
         TransformOptions(
             inputs,
             output,
+            kind,
             errors=errors,
             progress=progress,
             place=inputs.place,

@@ -11,13 +11,14 @@ from contextlib import aclosing
 import click
 
 from forstcore._core.rejected import RejectedLine
-from forstcore.cli import _options
+from forstcore.cli import _formats, _options
 from forstcore.cli._inputs import Inputs
 from forstcore.cli._path_checks import check_paths
 from forstcore.cli._sent_lines import SentLines
 from forstcore.cli._transform import TransformOptions, transform
 from forstcore.client import ErrorLine, ForstStreamingClient, StreamOptions
 from forstcore.config import RetryConfig, StreamingConfig, StreamLimits
+from forstcore.formats import Format
 from forstcore.wire import OnError
 
 __all__ = ["ServerRunner", "client_of", "command", "split_url"]
@@ -35,6 +36,7 @@ class ServerRunner:
         config: sizes and timeouts.
         max_line_size: most bytes to keep of a rejected line.
         resume: whether to resume over a new connection when one is lost.
+        has_error_lines: whether error lines may be among the results.
     """
 
     def __init__(
@@ -46,11 +48,13 @@ class ServerRunner:
         *,
         max_line_size: int = StreamLimits.max_line_size,
         resume: bool,
+        has_error_lines: bool = True,
     ) -> None:
         base, self._endpoint = split_url(url)
         self._client = functools.partial(client_of, base, token, ca, config)
         self._max_line_size = max_line_size
         self._resume = resume
+        self._has_error_lines = has_error_lines
         self._codes: Counter[str] = Counter()
         self._given_back = 0
         self.rejected: Iterable[RejectedLine] = ()
@@ -79,7 +83,7 @@ class ServerRunner:
                     self.rejected = ()
                     if isinstance(chunk, ErrorLine):
                         self._reject(chunk, sent)
-                        if on_error == "skip":
+                        if on_error == "skip" or not self._has_error_lines:
                             chunk = b""
                     yield chunk
                     # Delayed by one iteration: the results of a line may arrive in several pieces.
@@ -145,7 +149,9 @@ Examples:
 @click.command(epilog=_EPILOG)
 @_options.url
 @_options.input_files
+@_formats.input_format
 @_options.output
+@_formats.output_format
 @_options.errors
 @_options.on_error
 @_options.server
@@ -168,7 +174,9 @@ Examples:
 def command(
     url: str,
     inputs: tuple[str, ...],
+    input_format: Format | None,
     output: str,
+    output_format: Format | None,
     errors: str | None,
     on_error: OnError,
     token: str | None,
@@ -183,15 +191,25 @@ def command(
 
     The path of URL is the endpoint, /streaming-process if there is none.
     """
+    kind = _formats.format_named(output, output_format, "--format")
     check_paths(inputs or "-", output=output, errors=errors, others=[ca])
     config = StreamingConfig(
         timeout=timeout, compression=compress, retry=RetryConfig(attempts=attempts)
     )
-    runner = ServerRunner(url, token, ca, config, resume=resume)
+    read = Inputs(inputs, input_format)
+    runner = ServerRunner(
+        url,
+        token,
+        ca,
+        config,
+        resume=resume,
+        has_error_lines=kind == "ndjson" and not read.is_converted,
+    )
     transform(
         TransformOptions(
-            Inputs(inputs),
+            read,
             output,
+            kind,
             on_error=on_error,
             errors=errors,
             progress=progress,

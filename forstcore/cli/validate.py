@@ -8,7 +8,7 @@ import click
 
 from forstcore._io.error_file import ErrorFileEntry
 from forstcore._proc import PASS_ON
-from forstcore.cli import _options
+from forstcore.cli import _formats, _options
 from forstcore.cli._excerpt import excerpt
 from forstcore.cli._inputs import Inputs
 from forstcore.cli._main import BAD_LINES
@@ -17,6 +17,7 @@ from forstcore.cli._runner import EngineRunner
 from forstcore.cli._transform import TransformOptions, transform
 from forstcore.cli.process import processor_of, processor_options
 from forstcore.config import WorkerKind
+from forstcore.formats import Format
 from forstcore.processors import as_processor
 
 __all__ = ["command"]
@@ -30,6 +31,7 @@ Examples:
 
 @click.command(epilog=_EPILOG)
 @_options.input_files
+@_formats.input_format
 @_options.errors
 @click.option(
     "--any-object",
@@ -49,6 +51,7 @@ Examples:
 @_options.progress
 def command(
     inputs: tuple[str, ...],
+    input_format: Format | None,
     errors: str | None,
     any_object: bool,
     limit: int,
@@ -78,7 +81,7 @@ def command(
             print("…")
         sys.stdout.flush()
 
-    read = Inputs(inputs)
+    read = Inputs(inputs, input_format, max_line_size)
     bad = transform(
         TransformOptions(
             read,

@@ -22,6 +22,7 @@ class DatasetFiles:
         urlpath, destination: as for `process_dataset`.
 
     Attributes:
+        names: paths or URLs of the input files.
         size: bytes of the input, as stored.
         local_inputs: paths of the input files, if they are on this machine.
         local_destination: path of the destination if it is on this machine, else None.
@@ -34,6 +35,7 @@ class DatasetFiles:
     def __init__(self, urlpath: Sequence[str], destination: str) -> None:
         system, files = files_at(urlpath, {})
         self._output = output_directory_at(destination, {})
+        self.names = [file.name for file in files]
         self.size = sum(file.size for file in files)
         self.local_inputs = [file.path for file in files] if is_local(system) else []
         self.local_destination: Path | None = None

@@ -29,6 +29,7 @@ LAYERS = (
     ("forstcore._core",),
     ("forstcore._proc",),
     ("forstcore._io", "forstcore.config", "forstcore.records", "forstcore._cancelling"),
+    ("forstcore.formats",),
     ("forstcore.compiled",),
     ("forstcore.compilation",),
     ("forstcore.processors", "forstcore.retry"),

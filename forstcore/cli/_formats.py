@@ -1,0 +1,88 @@
+"""The formats of files that commands read and write: options, and checks of names."""
+
+from __future__ import annotations
+
+import click
+
+from forstcore._io.compressed import is_compressed
+from forstcore.formats import FORMATS, Format, UnknownFormatError, format_of
+
+__all__ = [
+    "check_cluster_input",
+    "check_cluster_output",
+    "check_error_file",
+    "format_named",
+    "input_format",
+    "output_format",
+]
+
+input_format = click.option(
+    "--input-format",
+    type=click.Choice(FORMATS),
+    help="Format of the input. Default: by the names of the files; NDJSON without a suffix.",
+)
+output_format = click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(FORMATS),
+    help="Format of the results. Default: by the name of OUT; NDJSON without a suffix.",
+)
+
+
+def format_named(name: str, given: Format | None, option: str) -> Format:
+    """Return the format of a file.
+
+    Args:
+        name: its name, ``-`` for a standard stream.
+        given: the format that an option says, None for none.
+        option: that option, for messages.
+
+    Raises:
+        click.UsageError: no option says it, and the name has a suffix that is not known.
+    """
+    if given is not None:
+        return given
+    try:
+        return format_of(name)
+    except UnknownFormatError as error:
+        raise click.UsageError(f"{error}. Give {option} {'|'.join(FORMATS)}") from None
+
+
+def check_cluster_input(name: str, given: Format | None) -> None:
+    """Check that an input of a cluster, a path or URL, is NDJSON.
+
+    Raises:
+        click.UsageError: it is not, or its format is unknown.
+    """
+    file, _, _ = name.partition("::")
+    if "://" in file:
+        file, _, _ = file.partition("?")
+    if format_named(file, given, "--input-format") != "ndjson":
+        raise click.UsageError(f"{name}: a cluster reads NDJSON only")
+
+
+def check_cluster_output(name: str, given: Format | None) -> None:
+    """Check that the name of a cluster's output does not promise another format.
+
+    Raises:
+        click.UsageError: it does.
+    """
+    directory = name.rstrip("/")
+    if format_named(directory, given, "--format") != "ndjson":
+        raise click.UsageError(f"{name}: a cluster writes NDJSON only")
+    if given is None and is_compressed(directory):
+        raise click.UsageError(f"{name}: the parts that a cluster writes are not compressed")
+
+
+def check_error_file(name: str) -> None:
+    """Check that the name of an error file does not promise another format.
+
+    Raises:
+        click.UsageError: it does.
+    """
+    try:
+        found = format_of(name)
+    except UnknownFormatError as error:
+        raise click.UsageError(f"{error}. An error file is NDJSON") from None
+    if found != "ndjson" or is_compressed(name):
+        raise click.UsageError(f"{name}: an error file is NDJSON that is not compressed")

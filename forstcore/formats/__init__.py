@@ -1,0 +1,93 @@
+"""File formats of records and results: NDJSON, CSV and TSV, told apart by file names."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, Protocol, get_args
+
+from forstcore._io.compressed import is_compressed
+from forstcore.errors import ForstError
+
+__all__ = [
+    "FORMATS",
+    "FileWriter",
+    "Format",
+    "ResultFormatError",
+    "UnknownFormatError",
+    "format_of",
+]
+
+Format = Literal["ndjson", "csv", "tsv"]
+FORMATS: Final[tuple[Format, ...]] = get_args(Format)
+
+_SUFFIXES: Final[dict[str, Format]] = {
+    ".ndjson": "ndjson",
+    ".jsonl": "ndjson",
+    ".json": "ndjson",
+    ".csv": "csv",
+    ".tsv": "tsv",
+}
+
+
+class UnknownFormatError(ForstError, ValueError):
+    """A file name that does not say the format of the file; the message lists those that do."""
+
+
+class ResultFormatError(ForstError, ValueError):
+    """A result that a file's format cannot hold.
+
+    Attributes:
+        number: the number of the result, counted from 1.
+        reason: what cannot be written, and why.
+    """
+
+    def __init__(self, name: str, number: int, reason: str) -> None:
+        super().__init__(name, number, reason)
+        self.name = name
+        self.number = number
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.name}: result {self.number:,}: {self.reason}"
+
+
+class FileWriter(Protocol):
+    """Writes results, which arrive as NDJSON, to a file of another format."""
+
+    def write(self, lines: bytes) -> None:
+        """Add results: whole lines, each with its LF.
+
+        Raises:
+            OSError: the file cannot be written.
+            ResultFormatError: the format cannot hold a result.
+        """
+        ...
+
+    def finish(self) -> None:
+        """Write what is held back, and the end of the file, without closing it.
+
+        Raises:
+            OSError, ResultFormatError: as `write`.
+        """
+        ...
+
+
+def format_of(name: str) -> Format:
+    """Return the format of a file by its name, such as ``x.csv.gz``.
+
+    A name without a suffix, and ``-``, is NDJSON.
+
+    Raises:
+        UnknownFormatError: its suffix is not known.
+    """
+    plain = name.rpartition(".")[0] if is_compressed(name) else name
+    base = plain.replace("\\", "/").rpartition("/")[2].lstrip(".")
+    stem, dot, suffix = base.rpartition(".")
+    if not dot:
+        return "ndjson"
+    found = _SUFFIXES.get(f".{suffix.lower()}") if stem else None
+    if found is None:
+        raise UnknownFormatError(
+            f"{name}: the format of a name with the suffix .{suffix} is not known; known are "
+            f"{', '.join(_SUFFIXES)}, and these with .gz or .zst"
+        )
+    return found

@@ -1,0 +1,203 @@
+"""Reading CSV or TSV as NDJSON: each row is an object of strings."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final
+
+from forstcore._io.json_lines import dump_line, dump_lines
+from forstcore._plural import plural
+
+__all__ = ["REJECTED_LINE", "CsvReader"]
+
+_BOM: Final = b"\xef\xbb\xbf"
+_MOST_BYTES: Final = 4  # Of a character.
+_UNFINISHED: Final = "unexpected end of data"  # The csv module's words for a quote that is open.
+
+REJECTED_LINE: Final = b"!\n"
+"""Stands for a row that is invalid: no processor accepts this line."""
+
+BadRow = Callable[[int, str, bytes, bool], object]
+"""Called with the line of an invalid row, the reason, its bytes, and whether there are more."""
+
+
+class CsvReader:
+    r"""Convert CSV to NDJSON that has as many lines, so that line numbers are those of the file.
+
+    The first row has the names of the members. The line of NDJSON is where the row starts; blank
+    lines stand for the names, and for the other lines of a row that has several. A row whose quotes
+    are wrong ends with its first line, so that a stray quote costs no other row.
+
+    Args:
+        name: the name of the file, for messages.
+        delimiter: a comma or a tab.
+        longest: maximum size of a row in bytes.
+        on_bad_row: called with each invalid row.
+    """
+
+    def __init__(self, name: str, delimiter: str, longest: int, on_bad_row: BadRow) -> None:
+        self._name = name
+        self._delimiter = delimiter
+        self._longest = longest
+        self._on_bad_row = on_bad_row
+        self._names: Sequence[str] = ()
+        self._too_long = f"longer than {longest:,} bytes, or a quote is not closed"
+        self._lines = 0  # Lines of the file that have been converted.
+        # The module's own limit, which cannot be set for one reader.
+        csv.field_size_limit(max(csv.field_size_limit(), longest))
+
+    def convert(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield whole lines of NDJSON.
+
+        Args:
+            pieces: the file, cut anywhere.
+
+        Raises:
+            ValueError: the names are invalid.
+        """
+        tail = b""
+        is_start, is_skipping = True, False
+        for piece in pieces:
+            tail += piece
+            if is_start:
+                if len(tail) < len(_BOM):
+                    continue
+                tail = tail.removeprefix(_BOM)
+                is_start = False
+            end = tail.rfind(b"\n") + 1
+            if is_skipping and end:
+                # The rest of a line that was too long.
+                start = tail.index(b"\n") + 1
+                tail, end, is_skipping = tail[start:], end - start, False
+            if end:
+                made, rest = self._converted(tail[:end], is_last=False)
+                tail = rest + tail[end:]
+                if made:
+                    yield made
+            elif is_skipping:
+                tail = b""
+            elif len(tail) > self._longest:
+                yield self._reject(tail, self._too_long, True)
+                tail, is_skipping = b"", True
+        if tail and not is_skipping:
+            made, _ = self._converted(tail, is_last=True)
+            yield made
+
+    def _converted(self, data: bytes, *, is_last: bool) -> tuple[bytes, bytes]:
+        """Convert lines; return the NDJSON, and the start of a row that goes on behind them."""
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            text = data.decode(errors="surrogateescape")
+        lines = list(io.StringIO(text, newline="\n"))
+        is_short = max(map(len, lines)) * _MOST_BYTES <= self._longest
+        if self._names and is_short and (made := self._plain(lines)) is not None:
+            return made, b""
+        return self._one_by_one(lines, is_last=is_last)
+
+    def _plain(self, lines: list[str]) -> bytes | None:
+        """Convert lines if each of them is a valid row; otherwise return None."""
+        try:
+            rows = list(self._rows(iter(lines)))
+            if len(rows) != len(lines) or set(map(len, rows)) != {len(self._names)}:
+                return None
+            made = io.BytesIO()
+            dump_lines([dict(zip(self._names, row, strict=True)) for row in rows], made)
+        except (csv.Error, ValueError):
+            return None
+        self._lines += len(lines)
+        return made.getvalue()
+
+    def _one_by_one(self, lines: list[str], *, is_last: bool) -> tuple[bytes, bytes]:
+        made: list[bytes] = []
+        at = 0
+
+        def rest() -> Iterator[str]:
+            nonlocal at
+            while at < len(lines):
+                at += 1
+                yield lines[at - 1]
+
+        rows = self._rows(rest())
+        while at < len(lines):
+            start = at
+            row: list[str] = []
+            why = ""
+            try:
+                row = next(rows)
+            except csv.Error as error:
+                why = str(error)
+            size = sum(map(len, map(_bytes_of, lines[start:at])))
+            if why == _UNFINISHED and size <= self._longest and not is_last:
+                return b"".join(made), _bytes_of("".join(lines[start:]))
+            if size > self._longest:
+                why = self._too_long
+            if not why:
+                made.append(self._converted_row(row, lines[start:at]))
+                continue
+            made.append(self._reject(_bytes_of(lines[start]), _in_words(why), at > start + 1))
+            at = start + 1
+            rows = self._rows(rest())
+        return b"".join(made), b""
+
+    def _converted_row(self, row: list[str], lines: list[str]) -> bytes:
+        blank = b"\n" * len(lines)
+        if not row:
+            self._lines += len(lines)
+            return blank
+        if not self._names:
+            self._names = self._checked_names(row)
+            self._lines += len(lines)
+            return blank
+        if len(row) != len(self._names):
+            why = f"{len(row)} {plural(len(row), 'field')}, but {len(self._names)} columns"
+        else:
+            try:
+                made = dump_line(dict(zip(self._names, row, strict=True)))
+                self._lines += len(lines)
+                return made + blank[1:]
+            except ValueError:
+                why = "not UTF-8"
+        made = self._reject(_bytes_of(lines[0]), why, len(lines) > 1)
+        self._lines += len(lines) - 1
+        return made + blank[1:]
+
+    def _checked_names(self, row: list[str]) -> list[str]:
+        place = f"{self._name}, line {self._lines + 1}"
+        if len(names := dict.fromkeys(row)) < len(row):
+            twice = next(name for name, times in Counter(row).items() if times > 1)
+            raise ValueError(f"{place}: the name {twice!r} is there twice")
+        try:
+            dump_line(names)
+        except ValueError:
+            raise ValueError(f"{place}: the names are not UTF-8") from None
+        return row
+
+    def _reject(self, raw: bytes, why: str, is_cut: bool) -> bytes:
+        self._lines += 1
+        if not self._names:
+            raise ValueError(f"{self._name}, line {self._lines}: no names can be read: {why}")
+        raw = raw.removesuffix(b"\n").removesuffix(b"\r")
+        is_cut = is_cut or why == self._too_long
+        self._on_bad_row(self._lines, why, raw[: self._longest], is_cut)
+        return REJECTED_LINE
+
+    def _rows(self, lines: Iterable[str]) -> Iterator[list[str]]:
+        return iter(csv.reader(lines, delimiter=self._delimiter, strict=True))
+
+
+def _bytes_of(text: str) -> bytes:
+    return text.encode(errors="surrogateescape")
+
+
+def _in_words(why: str) -> str:
+    if why == _UNFINISHED:
+        return "a quote is not closed"
+    if "expected after" in why:
+        return "text after a closing quote"
+    if why.startswith("new-line"):
+        return "a carriage return that ends no line"
+    return why

@@ -1,0 +1,1 @@
+"""File formats: their names, CSV, Parquet."""

@@ -1,0 +1,39 @@
+"""The format of a file by its name."""
+
+from __future__ import annotations
+
+import pytest
+
+from forstcore.formats import UnknownFormatError, format_of
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("-", "ndjson"),
+        ("out", "ndjson"),
+        ("/dev/stdout", "ndjson"),
+        ("/proc/self/fd/1", "ndjson"),
+        ("dir.d/out", "ndjson"),
+        (".hidden", "ndjson"),
+        ("..", "ndjson"),
+        ("x.ndjson", "ndjson"),
+        ("x.jsonl.gz", "ndjson"),
+        ("x.json.zst", "ndjson"),
+        ("x.gz", "ndjson"),
+        ("a.b.NDJSON", "ndjson"),
+        ("x.csv", "csv"),
+        ("dir/x.CSV.gz", "csv"),
+        ("x.tsv.zst", "tsv"),
+    ],
+)
+def test_known(name: str, found: str) -> None:
+    assert format_of(name) == found
+
+
+@pytest.mark.parametrize(
+    "name", ["x.xls", "x.csv.bz2", "x.GZ", "x.txt.gz", "app.log.1", "x.", "x.csv.", "x.gz.gz"]
+)
+def test_unknown(name: str) -> None:
+    with pytest.raises(UnknownFormatError, match=r"known are \.ndjson, \.jsonl"):
+        format_of(name)
