@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from forstcore._plural import plural
 
 __all__ = [
@@ -10,6 +12,7 @@ __all__ = [
     "ForstError",
     "LoadError",
     "OffsetError",
+    "PipelineConfigError",
     "RecordError",
     "RequestRefusedError",
     "SinkError",
@@ -103,6 +106,21 @@ class SinkError(ForstError, ValueError):
 
 class OffsetError(SourceError):
     """An offset from which a source cannot be read."""
+
+
+class PipelineConfigError(ForstError, ValueError):
+    """A file with pipelines that cannot run.
+
+    Attributes:
+        problems: everything that is wrong with it, each with its place.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__(problems)
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        return "\n".join(self.problems)
 
 
 class ClusterError(ForstError):

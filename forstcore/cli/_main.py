@@ -28,6 +28,7 @@ FAILED = 3
 _COMMANDS = (
     "serve",
     "process",
+    "run",
     "send",
     "publish",
     "watch",

@@ -1,0 +1,83 @@
+"""Progress of pipelines: a line for each on the terminal, redrawn in place, and summaries."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+
+from forstcore._plural import plural
+from forstcore.pipelines import Pipeline
+
+__all__ = ["PipelineProgress"]
+
+_EVERY = 0.2  # Seconds between updates.
+
+
+class PipelineProgress:
+    """Show what pipelines do.
+
+    Args:
+        pipelines: the pipelines.
+        shown: whether to show it; None to show it if standard error is a terminal.
+    """
+
+    def __init__(self, pipelines: Sequence[Pipeline], shown: bool | None) -> None:
+        self._running = list(pipelines)
+        self._is_shown = sys.stderr.isatty() if shown is None else shown
+        self._started = time.monotonic()
+        self._last = self._started
+        self._results: dict[str, int] = {}
+        self._drawn = 0
+
+    def draw(self) -> None:
+        """Redraw the lines if they are due."""
+        now = time.monotonic()
+        if not self._is_shown or now - self._last < _EVERY:
+            return
+        seconds, self._last = now - self._last, now
+        width = shutil.get_terminal_size().columns - 1
+        self._clear()
+        for pipeline in self._running:
+            sys.stderr.write(self._line(pipeline, seconds)[:width] + "\n")
+        self._drawn = len(self._running)
+        sys.stderr.flush()
+
+    def end(self, pipeline: Pipeline) -> None:
+        """Write the summary of a pipeline that has ended."""
+        self._clear()
+        self._running.remove(pipeline)
+        counts = pipeline.counts
+        seconds = time.monotonic() - self._started
+        name = pipeline.config.name
+        if self._is_shown:
+            sys.stderr.write(
+                f"{name}: {counts.results:,} {plural(counts.results, 'result')} of "
+                f"{counts.bytes_in / 1e6:,.1f} MB written in {seconds:,.1f} s\n"
+            )
+        if counts.errors:
+            rejected = sum(counts.errors.values())
+            codes = ", ".join(f"{code} {count:,}" for code, count in sorted(counts.errors.items()))
+            lines = plural(rejected, "line was", "lines were")
+            sys.stderr.write(f"forstcore: {name}: {rejected:,} {lines} rejected: {codes}\n")
+        sys.stderr.flush()
+
+    def _line(self, pipeline: Pipeline, seconds: float) -> str:
+        name, counts = pipeline.config.name, pipeline.counts
+        more = counts.results - self._results.get(name, 0)
+        self._results[name] = counts.results
+        errors = sum(counts.errors.values())
+        line = (
+            f"{name}  {counts.results:,} {plural(counts.results, 'result')}  "
+            f"{more / seconds:,.0f}/s  {errors:,} {plural(errors, 'error')}"
+        )
+        if (trouble := pipeline.trouble()) is not None:
+            what, notice = trouble
+            line += f"  {what} is down: {notice.detail}"
+        return line
+
+    def _clear(self) -> None:
+        if self._drawn:
+            sys.stderr.write(f"\x1b[{self._drawn}F\x1b[J")
+            self._drawn = 0

@@ -1,0 +1,98 @@
+"""`forstcore run`: run the pipelines of a TOML file."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Sequence
+
+import click
+
+from forstcore.cli import _options
+from forstcore.cli._main import FAILED, Ended
+from forstcore.cli._pipeline_progress import PipelineProgress
+from forstcore.errors import ForstError
+from forstcore.pipelines import Pipeline, load_pipelines
+from forstcore.sources import without_password
+
+__all__ = ["command"]
+
+_EPILOG = """\b
+Examples:
+  forstcore run pipelines.toml --check
+  forstcore run pipelines.toml orders
+"""
+_INTERVAL = 0.2  # Seconds between two looks at the progress.
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("file", metavar="FILE", type=click.Path(exists=True, dir_okay=False))
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.option("--check", is_flag=True, help="Check the file, show its pipelines, and exit.")
+@_options.progress
+def command(file: str, names: tuple[str, ...], check: bool, progress: bool | None) -> None:
+    """Run the pipelines that a TOML file declares, or those with these names.
+
+    Ends when all sources have ended. After Ctrl-C or SIGTERM, the results of what was read are
+    written first; a second one ends at once, and what is not confirmed is read again next time.
+    """
+    pipelines = load_pipelines(file, names)
+    if check:
+        for pipeline in pipelines:
+            print(_described(pipeline))
+        return
+    failed, number = asyncio.run(_run(pipelines, progress))
+    if number is not None:
+        raise Ended(number)
+    if failed:
+        click.get_current_context().exit(FAILED)
+
+
+def _described(pipeline: Pipeline) -> str:
+    config = pipeline.config
+    steps = [config.source, config.processor, config.sink]
+    text = " -> ".join(without_password(each) for each in steps if each)
+    times = "exactly once" if pipeline.is_exactly_once else "at least once"
+    errors = without_password(config.errors) if config.errors else "counted only"
+    return f"{config.name}: {text}; {times}; errors: {errors}"
+
+
+async def _run(pipelines: Sequence[Pipeline], shown: bool | None) -> tuple[bool, int | None]:
+    """Run them; return whether one has failed, and the signal that ended them."""
+    progress = PipelineProgress(pipelines, shown)
+    received: list[int] = []
+    loop = asyncio.get_running_loop()
+
+    def drain(number: int) -> None:
+        received.append(number)
+        # A second one ends the process at once.
+        for each in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(each)
+            signal.signal(each, signal.SIG_DFL)
+        for pipeline in pipelines:
+            pipeline.drain()
+
+    with contextlib.suppress(NotImplementedError):  # Windows
+        for each in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(each, drain, each)
+    running = {asyncio.create_task(_until_end(each, progress)) for each in pipelines}
+    results = set()
+    while running:
+        done, running = await asyncio.wait(running, timeout=_INTERVAL)
+        results |= {task.result() for task in done}
+        progress.draw()
+    return False in results, received[0] if received else None
+
+
+async def _until_end(pipeline: Pipeline, progress: PipelineProgress) -> bool:
+    """Run a pipeline, and report how it ended; return whether it did so without an error."""
+    try:
+        await pipeline.run()
+    except (ForstError, OSError) as error:
+        progress.end(pipeline)
+        print(f"forstcore: pipeline {pipeline.config.name}: {error}", file=sys.stderr)
+        return False
+    progress.end(pipeline)
+    return True

@@ -1,0 +1,13 @@
+"""Pipelines: from a source through a filter and a processor to a sink, until the source ends.
+
+An input is acknowledged, or its offset saved, only after its results are confirmed by the sink and
+its rejected lines by the sink for dead letters.
+"""
+
+from __future__ import annotations
+
+from forstcore.pipelines.config import PipelineConfig, PipelineFile
+from forstcore.pipelines.loading import load_pipelines
+from forstcore.pipelines.pipeline import Pipeline
+
+__all__ = ["Pipeline", "PipelineConfig", "PipelineFile", "load_pipelines"]

@@ -1,0 +1,87 @@
+"""Acknowledging inputs, or saving their offset, once their results are confirmed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+from forstcore._cancelling import check_cancelled
+from forstcore.pipelines.dead_letters import DeadLetters
+from forstcore.sinks import Output, OutputRefusedError
+from forstcore.sources import Reader
+
+__all__ = ["Confirmations"]
+
+
+class Confirmations:
+    """Wait for the confirmations of outputs, in order, and acknowledge the inputs behind them.
+
+    Args:
+        reader: gets the acknowledgements; None if the sink acknowledges.
+        dead_letters: gets what the sink refuses.
+        save_offset: saves an offset in a thread; None if the sink keeps offsets.
+
+    Attributes:
+        results: results that were confirmed.
+    """
+
+    def __init__(
+        self,
+        reader: Reader | None,
+        dead_letters: DeadLetters,
+        save_offset: Callable[[str], None] | None,
+    ) -> None:
+        self.results = 0
+        self._reader = reader
+        self._dead_letters = dead_letters
+        self._save_offset = save_offset
+        self._waiting: deque[tuple[Output, asyncio.Future[None]]] = deque()
+        self._has_changed = asyncio.Event()
+        self._ended = False
+
+    def add(self, output: Output, confirmed: Awaitable[None]) -> None:
+        """Add an output that was written."""
+        self._waiting.append((output, asyncio.ensure_future(confirmed)))
+        self._has_changed.set()
+
+    def end(self) -> None:
+        """Have `run` return once all outputs are confirmed."""
+        self._ended = True
+        self._has_changed.set()
+
+    async def run(self) -> None:
+        """Acknowledge until `end` is called.
+
+        Raises:
+            SinkError: the sink, or that for dead letters, cannot go on.
+            SourceError: the source cannot acknowledge.
+            OSError: the offset cannot be saved.
+        """
+        while self._waiting or not self._ended:
+            if not self._waiting:
+                self._has_changed.clear()
+                await self._has_changed.wait()
+                check_cancelled()
+                continue
+            await self._confirm(*self._waiting[0])
+            check_cancelled()
+
+    async def _confirm(self, output: Output, confirmed: asyncio.Future[None]) -> None:
+        refused = 0
+        try:
+            await confirmed
+        except OutputRefusedError as error:
+            refused = len(error.lines)
+            await self._dead_letters.write_refused(output.results, error.lines)
+        self._waiting.popleft()
+        self.results += output.results.count(b"\n") - refused
+        if self._reader is not None:
+            for receipt in output.receipts:
+                await self._reader.acknowledge(receipt)
+        if self._save_offset is not None and output.offset and not self._next_is_confirmed():
+            await asyncio.to_thread(self._save_offset, output.offset)
+
+    def _next_is_confirmed(self) -> bool:
+        """Return whether a later offset can be saved at once instead."""
+        return bool(self._waiting and self._waiting[0][0].offset and self._waiting[0][1].done())

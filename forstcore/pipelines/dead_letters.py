@@ -1,0 +1,74 @@
+"""Lines that gave an error, and results that the sink refused, in the format of an error file."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from forstcore._core.rejected import RejectedLine
+from forstcore._io.error_file import ErrorFileEntry, entry_of, format_entry
+from forstcore.errors import SinkError
+from forstcore.sinks import Output, OutputRefusedError, Writer
+
+__all__ = ["DeadLetters"]
+
+
+class DeadLetters:
+    """Write dead letters.
+
+    Args:
+        pipeline: name of the pipeline.
+        origin: what entries name as the file of their lines.
+        writer: writes them; None to drop them.
+
+    Attributes:
+        refused: results that the sink refused.
+    """
+
+    def __init__(self, pipeline: str, origin: str, writer: Writer | None) -> None:
+        self.refused = 0
+        self._pipeline = pipeline
+        self._origin = origin
+        self._writer = writer
+        self._lock = asyncio.Lock()
+
+    async def write_rejected(self, rejected: Iterable[RejectedLine]) -> None:
+        """Write input lines that gave an error, and wait until they are confirmed.
+
+        Raises:
+            SinkError: they cannot be written.
+        """
+        await self._write(entry_of(self._origin, each.line, each) for each in rejected)
+
+    async def write_refused(self, results: bytes, refused: dict[int, str]) -> None:
+        """Write results that the sink refused, and wait until they are confirmed.
+
+        Args:
+            results: whole lines.
+            refused: the numbers of some of them, counted from 0, and why.
+
+        Raises:
+            SinkError: they cannot be written.
+        """
+        self.refused += len(refused)
+        lines = results.split(b"\n")
+        await self._write(
+            ErrorFileEntry(self._origin, 0, 0, "sink_refused", why, lines[number])
+            for number, why in sorted(refused.items())
+        )
+
+    async def _write(self, entries: Iterable[ErrorFileEntry]) -> None:
+        if self._writer is None:
+            return
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        more = {"time": now, "pipeline": self._pipeline}
+        output = Output(b"".join([format_entry(entry, **more) for entry in entries]))
+        async with self._lock:
+            written = await self._writer.write(output)
+            await self._writer.flush()
+        try:
+            await written
+        except OutputRefusedError as error:
+            why = next(iter(error.lines.values()))
+            raise SinkError(self._pipeline, f"refuses dead letters: {why}") from None

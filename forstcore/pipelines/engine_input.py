@@ -1,0 +1,90 @@
+"""Feeding an engine from a source, and finding the batches whose results are complete."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, replace
+
+from forstcore._plural import plural
+from forstcore.engine import Engine
+from forstcore.sources import Batch, Notice, Reader
+
+__all__ = ["EngineInput"]
+
+_LOGGER = logging.getLogger("forstcore")
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """The end of a batch."""
+
+    batch: Batch  # Without its lines.
+    end: int  # Number of its last line, counted from the first that was read.
+
+
+class EngineInput:
+    """The lines of a source, and its batches after they were processed.
+
+    An engine returns results up to any line, so those returned with the end of a batch may go
+    beyond it. Where they must not, because the offset of the batch is kept with them, reading
+    pauses after some batches until the engine has returned all results.
+
+    Args:
+        reader: reads the source.
+        engine: the engine.
+        exact_size: bytes to read before such a pause; None for no pauses.
+
+    Attributes:
+        trouble: why the source cannot be read now, None if it can.
+        is_exact: whether batches are returned only with the last of their results, and no more.
+    """
+
+    def __init__(self, reader: Reader, engine: Engine, exact_size: int | None) -> None:
+        self.trouble: Notice | None = None
+        self.is_exact = exact_size is not None
+        self._reader = reader
+        self._engine = engine
+        self._exact_size = exact_size
+        self._lines = 0
+        self._finished: list[_Mark] = []
+        self._all_finished = asyncio.Event()
+
+    async def lines(self) -> AsyncGenerator[bytes, None]:
+        """Read the source, and yield its lines."""
+        size = 0
+        while (item := await self._reader.read()) is not None:
+            if isinstance(item, Notice):
+                self.trouble = item if item.state == "down" else None
+                continue
+            self._note_missed(item.missed)
+            lines = item.lines
+            self._lines += (count := lines.count(b"\n"))
+            size += len(lines)
+            # Do not keep the lines in memory until they are processed.
+            mark = _Mark(replace(item, lines=b""), self._lines)
+            self._all_finished.clear()
+            self._engine.mark(mark, count)
+            del item
+            yield lines
+            if self._exact_size is not None and size >= self._exact_size:
+                size = 0
+                await self._all_finished.wait()
+
+    def take_finished(self) -> list[Batch]:
+        """Return the batches that end with, or in, the results that the engine returned."""
+        self._finished += self._engine.take_marks()
+        if not self._finished:
+            return []
+        if self._engine.lines == self._lines:
+            self._all_finished.set()
+        elif self.is_exact and self._engine.lines != self._finished[-1].end:
+            return []
+        finished, self._finished = self._finished, []
+        return [each.batch for each in finished]
+
+    def _note_missed(self, missed: int | None) -> None:
+        if missed != 0:
+            count = "an unknown number of" if missed is None else f"{missed:,}"
+            _LOGGER.warning("the source has lost %s %s", count, plural(missed or 2, "record"))

@@ -1,0 +1,106 @@
+"""Making the pipelines that a TOML file declares."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from forstcore._core.filter import Filter
+from forstcore._proc import PASS_ON
+from forstcore.errors import FilterError, LoadError, SinkError, SourceError
+from forstcore.loading import Loader
+from forstcore.pipelines.config import PipelineConfig, PipelineFile, Problems, read_pipelines
+from forstcore.pipelines.pipeline import Pipeline
+from forstcore.processors import BUILT_IN, Processor
+from forstcore.sinks import Sink, SinkLimits, open_sink
+from forstcore.sources import Source, SourceLimits, open_source
+
+__all__ = ["load_pipelines"]
+
+_PASS = Processor("pass", "native", PASS_ON, takes="object", gives="object")
+
+
+def load_pipelines(path: str, names: Collection[str] = ()) -> list[Pipeline]:
+    """Read a TOML file and make its pipelines; nothing is connected or written.
+
+    All pipelines are checked, also those that are not asked for.
+
+    Args:
+        path: the file.
+        names: the pipelines to return; empty for all.
+
+    Raises:
+        OSError: the file cannot be read.
+        PipelineConfigError: something is wrong with it; the message has a line for each problem.
+        LookupError: there is no pipeline of that name.
+    """
+    problems = Problems(path)
+    file = read_pipelines(path, problems)
+    loader = Loader(file.processors)
+    try:
+        loader.load(reserved=(BUILT_IN.name, _PASS.name))
+    except LoadError as error:
+        problems.add(str(error), key="processors")
+    known = {**loader.processors, BUILT_IN.name: BUILT_IN, "": _PASS, _PASS.name: _PASS}
+    made = [_made(config, file, known, problems) for config in file.pipelines]
+    problems.check()
+    found = {each.config.name: each for each in made if each is not None}
+    for name in names:
+        if name not in found:
+            raise LookupError(f"{path} has no pipeline {name!r}; it has {', '.join(found)}")
+    return [found[name] for name in dict.fromkeys(names or found)]
+
+
+def _made(
+    config: PipelineConfig, file: PipelineFile, known: dict[str, Processor], problems: Problems
+) -> Pipeline | None:
+    table = f"pipelines.{config.name}"
+    processor = known.get(config.processor)
+    if processor is None:
+        declared = ", ".join(sorted(filter(None, known)))
+        problems.add(
+            f"there is no processor {config.processor!r}; there are: {declared}", table, "processor"
+        )
+    record_filter = None
+    try:
+        record_filter = Filter(config.filter) if config.filter else None
+    except FilterError as error:
+        problems.add(str(error), table, "filter")
+    source = _source(config, problems, table)
+    sink = _sink(config, config.sink, problems, table, "sink")
+    errors = None
+    if config.errors:
+        errors = _sink(config, config.errors, problems, table, "errors")
+    if source is None or sink is None or processor is None:
+        return None
+    state = Path(file.state, f"{config.name}.json")
+    return Pipeline(config, source, processor, record_filter, sink, errors, state)
+
+
+def _source(config: PipelineConfig, problems: Problems, table: str) -> Source | None:
+    if config.source.startswith("memory:"):
+        problems.add("memory: has records only within a server", table, "source")
+        return None
+    try:
+        source = open_source(
+            config.name, config.source, SourceLimits(max_line_size=config.max_line_size)
+        )
+        if config.start:
+            source.check(config.start)
+    except SourceError as error:
+        problems.add(error.reason, table, "source")
+        return None
+    return source
+
+
+def _sink(
+    config: PipelineConfig, url: str, problems: Problems, table: str, key: str
+) -> Sink | None:
+    try:
+        limits = SinkLimits(buffer_size=config.max_unconfirmed, tries=config.tries)
+        return open_sink(config.name, url, limits)
+    except SinkError as error:
+        problems.add(error.reason, table, key)
+    except ModuleNotFoundError as error:
+        problems.add(f"cannot be written: {error}", table, key)
+    return None

@@ -1,0 +1,245 @@
+"""One pipeline: reads, processes and writes until its source ends or it is drained."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from forstcore._core.filter import Filter
+from forstcore.engine import Engine
+from forstcore.pipelines.config import PipelineConfig
+from forstcore.pipelines.confirmations import Confirmations
+from forstcore.pipelines.dead_letters import DeadLetters
+from forstcore.pipelines.engine_input import EngineInput
+from forstcore.pipelines.saved_offset import SavedOffset
+from forstcore.processors import Processor
+from forstcore.sinks import Output, Sink, Writer
+from forstcore.sources import NOW, START, Notice, Reader, Source, without_password
+
+__all__ = ["Pipeline", "PipelineCounts"]
+
+_LOGGER = logging.getLogger("forstcore")
+
+_MAX_PART = 1 << 20  # Bytes of results that are written before the end of their input is reached.
+
+
+class _DrainedError(Exception):
+    """Reading was stopped on purpose."""
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineCounts:
+    """What a pipeline has done since it was started.
+
+    Attributes:
+        bytes_in: bytes that were read.
+        results: results that the sink has confirmed.
+        filtered: records that did not match the filter.
+        given_back: records that a compiled processor gave back to its Python function.
+        errors: lines that gave an error, and results that the sink refused, by their code.
+    """
+
+    bytes_in: int = 0
+    results: int = 0
+    filtered: int = 0
+    given_back: int = 0
+    errors: dict[str, int] = field(default_factory=dict)
+
+
+class Pipeline:
+    """Read a source, filter and process its records, and write the results to a sink.
+
+    Args:
+        config: its options.
+        source: where records come from.
+        processor: makes results of them.
+        record_filter: the records to process; None for all.
+        sink: where results go.
+        errors: where dead letters go; None to count them only.
+        state: the file for the source's offset, if the sink does not keep it.
+
+    Attributes:
+        config: as above.
+
+    Thread-safety: belongs to the event loop in which it runs; it runs once.
+    """
+
+    def __init__(
+        self,
+        config: PipelineConfig,
+        source: Source,
+        processor: Processor,
+        record_filter: Filter | None,
+        sink: Sink,
+        errors: Sink | None,
+        state: Path,
+    ) -> None:
+        self.config = config
+        self._source = source
+        self._processor = processor
+        self._filter = record_filter
+        self._sink = sink
+        self._errors = errors
+        self._saved_offset = SavedOffset(state, config.name, config.source)
+        self._input: EngineInput | None = None
+        self._engine: Engine | None = None
+        self._confirmations: Confirmations | None = None
+        self._dead_letters: DeadLetters | None = None
+        self._is_draining = False
+
+    @property
+    def is_exactly_once(self) -> bool:
+        """Whether the sink keeps the offsets of the source, and so each result is there once."""
+        return self._sink.keeps_offsets and self._source.keeps == "offsets"
+
+    @property
+    def counts(self) -> PipelineCounts:
+        """What it has done so far."""
+        engine, confirmations = self._engine, self._confirmations
+        if engine is None or confirmations is None or self._dead_letters is None:
+            return PipelineCounts()
+        errors = engine.errors_by_code()
+        if refused := self._dead_letters.refused:
+            errors["sink_refused"] = refused
+        return PipelineCounts(
+            engine.bytes_in, confirmations.results, engine.filtered, engine.given_back, errors
+        )
+
+    def trouble(self) -> tuple[str, Notice] | None:
+        """Return what cannot be reached now, and why; None if all can."""
+        found = [
+            ("source", self._input.trouble if self._input is not None else None),
+            ("sink", self._sink.trouble()),
+            ("errors", self._errors.trouble() if self._errors is not None else None),
+        ]
+        return next(((what, notice) for what, notice in found if notice is not None), None)
+
+    def drain(self) -> None:
+        """Read nothing more; `run` returns once the results of what was read are confirmed."""
+        self._is_draining = True
+        if self._engine is not None:
+            self._engine.end_input(_DrainedError())
+
+    async def run(self) -> None:
+        """Run until the source ends, or `drain` is called.
+
+        Raises:
+            SourceError: the source cannot be read.
+            SinkError: the sink, or that for dead letters, cannot be written.
+            OSError: the offset cannot be saved.
+        """
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._source.close)
+            stack.push_async_callback(self._sink.close)
+            if self._errors is not None:
+                stack.push_async_callback(self._errors.close)
+            start = await self._start()
+            self._source.check(start)
+            reader = self._source.open(start, self.config.name)
+            stack.push_async_callback(reader.close)
+            writer = await self._sink.open(reader)
+            stack.push_async_callback(writer.close)
+            dead_writer = None
+            if self._errors is not None:
+                dead_writer = await self._errors.open(reader)
+                stack.push_async_callback(dead_writer.close)
+            origin = without_password(self.config.source)
+            self._dead_letters = DeadLetters(self.config.name, origin, dead_writer)
+            await self._run(reader, writer, self._dead_letters)
+
+    async def _start(self) -> str:
+        """Return where to start to read."""
+        if self._source.keeps != "offsets":
+            return self.config.start or NOW
+        if self._sink.keeps_offsets:
+            offset = await self._sink.offset()
+        else:
+            offset = await asyncio.to_thread(self._saved_offset.load)
+        return offset or self.config.start or START
+
+    async def _run(self, reader: Reader, writer: Writer, dead_letters: DeadLetters) -> None:
+        sink_acknowledges = self._sink.acknowledges(reader)
+        saves_offset = self._source.keeps == "offsets" and not self._sink.keeps_offsets
+        self._confirmations = Confirmations(
+            None if sink_acknowledges else reader,
+            dead_letters,
+            self._saved_offset.save if saves_offset else None,
+        )
+        executor = ThreadPoolExecutor(self.config.workers, "forstcore-worker")
+        try:
+            self._engine = Engine(
+                self._processor,
+                executor,
+                max_line_size=self.config.max_line_size,
+                workers=self.config.workers,
+                worker_kind=self.config.worker_kind,
+                filter=self._filter,
+                keep_rejected=self._errors is not None,
+            )
+            is_exact = self.is_exactly_once or sink_acknowledges
+            self._input = EngineInput(
+                reader, self._engine, self.config.max_unconfirmed if is_exact else None
+            )
+            if self._is_draining:
+                self._engine.end_input(_DrainedError())
+            await _both(
+                self._process(self._engine, self._input, writer, dead_letters, self._confirmations),
+                self._confirmations.run(),
+            )
+        finally:
+            # Do not wait for a function that is still processing its last record.
+            executor.shutdown(wait=False, cancel_futures=True)
+
+    async def _process(
+        self,
+        engine: Engine,
+        source: EngineInput,
+        writer: Writer,
+        dead_letters: DeadLetters,
+        confirmations: Confirmations,
+    ) -> None:
+        parts: list[bytes] = []
+        size = 0
+
+        async def write(offset: str, receipts: tuple[object, ...]) -> None:
+            nonlocal size
+            output = Output(b"".join(parts), offset, receipts)
+            parts.clear()
+            size = 0
+            confirmations.add(output, await writer.write(output))
+
+        try:
+            async with aclosing(source.lines()) as lines, aclosing(engine.run(lines)) as results:
+                async for part in results:
+                    if rejected := engine.take_rejected():
+                        await dead_letters.write_rejected(rejected)
+                    parts.append(part)
+                    size += len(part)
+                    if batches := source.take_finished():
+                        receipts = [each.receipt for each in batches if each.receipt is not None]
+                        await write(batches[-1].offset, tuple(receipts))
+                        if batches[-1].is_last:
+                            await writer.flush()
+                    elif size >= _MAX_PART and not source.is_exact:
+                        await write("", ())
+        except _DrainedError:
+            _LOGGER.debug("pipeline %s: what was read is processed", self.config.name)
+        await writer.flush()
+        confirmations.end()
+
+
+async def _both(*steps: Coroutine[Any, Any, None]) -> None:
+    """Run until all have returned, or one has failed, which ends the others."""
+    tasks = [asyncio.ensure_future(each) for each in steps]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)

@@ -1,0 +1,142 @@
+"""What is wrong with a file of pipelines is said at once, with its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from forstcore.errors import PipelineConfigError
+from forstcore.pipelines import load_pipelines
+from tests.standing_pipelines.workspace import PROCESSORS, Workspace
+
+BASE = '[pipelines.a]\nsource = "file:in"\nsink = "file:out"\n'
+
+
+def problems_of(tmp_path: Path, text: str) -> list[str]:
+    path = tmp_path / "p.toml"
+    path.write_text(text)
+    with pytest.raises(PipelineConfigError) as caught:
+        load_pipelines(str(path))
+    assert str(caught.value) == "\n".join(caught.value.problems)
+    return [each.removeprefix(str(path)) for each in caught.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", ": there are no pipelines: declare each as a table [pipelines.NAME]"),
+        ("pipelines = 5", ": there are no pipelines: declare each as a table [pipelines.NAME]"),
+        ("[pipelines]\na = 5", ", [pipelines.a]: must be a table [pipelines.NAME]"),
+        ("port = 1\n" + BASE, ", port: there is no such key: known are processors, state and"),
+        ("processors = 'x'\n" + BASE, ", processors: must be a list of names of modules or"),
+        ("processors = ['no.py']\n" + BASE, ", processors: cannot load processors from no.py: "),
+        ("state = ''\n" + BASE, ", state: must be the path of a directory"),
+        ("[pipelines.A]\n", ", [pipelines.A]: the name must be up to 64 lower case letters"),
+        (
+            BASE + "size = 1",
+            ", [pipelines.a], size: there is no such key: known are errors, filter",
+        ),
+        (BASE + "workers = 0", ", [pipelines.a], workers: must be from 1 to 10,000 workers, not 0"),
+        (BASE + "workers = true", ", [pipelines.a], workers: must be a whole number, not True"),
+        (BASE + "workers = '1'", ", [pipelines.a], workers: must be a whole number, not '1'"),
+        (BASE + "errors = 1", ", [pipelines.a], errors: must be text, not 1"),
+        (BASE + "errors = ''", ", [pipelines.a], errors: must be text that is not empty"),
+        (BASE + "worker_kind = 'x'", ", [pipelines.a], worker_kind: must be one of threads, "),
+        (BASE + "filter = 'x'", ", [pipelines.a], filter: must be a table of conditions"),
+        (BASE + "filter = {a = {b = 1}}", ", [pipelines.a], filter: filters.a"),
+        (BASE + "processor = 'x'", ", [pipelines.a], processor: there is no processor 'x'; there "),
+        (BASE + "errors = 'x:y'", ", [pipelines.a], errors: has a URL that starts with none of"),
+        (BASE + "start = 'x'", ", [pipelines.a], source: has no offset 'x'"),
+    ],
+)
+def test_each_problem_names_its_place(tmp_path: Path, text: str, problem: str) -> None:
+    (found,) = problems_of(tmp_path, text)
+    assert found.startswith(problem)
+
+
+def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
+    found = problems_of(
+        tmp_path,
+        """
+        oops = 1
+        [pipelines.a]
+        source = "memory:"
+        sink = "file:x?colour=red"
+        processor = "double"
+        [pipelines.b]
+        source = "redis://user:hidden@127.0.0.1:1/0?stream=x&strem=y"
+        [pipelines.c]
+        sink = "nothing://user:hidden@host"
+        source = "file:in?follow=maybe"
+        """,
+    )
+    assert [each.split(": ")[0] for each in found] == [
+        ", oops",
+        ", [pipelines.b], sink",
+        ", [pipelines.a], processor",
+        ", [pipelines.a], source",
+        ", [pipelines.a], sink",
+        ", [pipelines.c], source",
+        ", [pipelines.c], sink",
+    ]
+    assert "hidden" not in "".join(found)
+
+
+def test_what_is_no_toml_is_an_error(tmp_path: Path) -> None:
+    (found,) = problems_of(tmp_path, "[pipelines.a\n")
+    assert found.startswith(": is not TOML: ")
+    path = tmp_path / "latin.toml"
+    path.write_bytes(b"\xe9 = 1\n")
+    with pytest.raises(PipelineConfigError, match="is not TOML"):
+        load_pipelines(str(path))
+
+
+def test_a_file_is_checked_without_running(workspace: Workspace) -> None:
+    workspace.declare(
+        first={
+            "source": "file:in.ndjson",
+            "sink": "file:out.ndjson",
+            "processor": "double",
+            "errors": "file:errors.ndjson",
+        },
+        second={
+            "source": "redis://user:hidden@127.0.0.1:1/0?stream=x&group=g",
+            "sink": "file:second.ndjson",
+        },
+    )
+    done = workspace.run("--check")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.decode().splitlines() == [
+        "first: file:in.ndjson -> double -> file:out.ndjson; exactly once; "
+        "errors: file:errors.ndjson",
+        "second: redis://user:…@127.0.0.1:1/0?stream=x&group=g -> file:second.ndjson; "
+        "at least once; errors: counted only",
+    ]
+    assert sorted(path.name for path in workspace.path.iterdir() if path.is_file()) == [
+        "pipelines.toml",
+        "processors.py",
+    ]
+    assert (workspace.path / "processors.py").read_text() == PROCESSORS
+
+
+def test_a_file_with_problems_is_not_run(workspace: Workspace) -> None:
+    workspace.declare(
+        good={"source": "file:in.ndjson?follow=no", "sink": "file:out"},
+        bad={"source": "file:in.ndjson?follow=no", "sink": "file:out", "workers": 0},
+    )
+    for arguments in ((), ("--check",), ("good",)):
+        done = workspace.run(*arguments)
+        assert done.returncode == 3
+        assert done.stderr == (
+            b"forstcore: pipelines.toml, [pipelines.bad], workers: must be from 1 to 10,000 "
+            b"workers, not 0\n"
+        )
+    assert not (workspace.path / "out").exists()
+
+
+def test_an_unknown_pipeline_is_an_error(workspace: Workspace) -> None:
+    workspace.declare(copy={"source": "file:in.ndjson?follow=no", "sink": "file:out"})
+    done = workspace.run("cpoy")
+    assert done.returncode == 3
+    assert done.stderr == b"forstcore: pipelines.toml has no pipeline 'cpoy'; it has copy\n"

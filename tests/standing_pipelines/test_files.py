@@ -1,0 +1,179 @@
+"""Pipelines from files to files."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from tests.standing_pipelines.workspace import Workspace, records, results
+
+
+@pytest.mark.parametrize("processor", ["double", "python", "async"])
+def test_results_of_a_whole_file_are_written(workspace: Workspace, processor: str) -> None:
+    (workspace.path / "in.ndjson").write_bytes(records(0, 20_000))
+    workspace.declare(
+        copy={"source": "file:in.ndjson?follow=no", "sink": "file:out", "processor": processor}
+    )
+    done = workspace.run("--progress")
+    assert done.returncode == 0, done.stderr
+    assert b"copy: 20,000 results of 0.5 MB written in " in done.stderr
+    assert workspace.read("out") == results(0, 20_000)
+
+
+def test_records_pass_unchanged_without_a_processor(workspace: Workspace) -> None:
+    (workspace.path / "in.ndjson").write_bytes(records(0, 100) + b" \n" + b'{ "b" : 1 }')
+    workspace.declare(copy={"source": "file:in.ndjson?follow=no", "sink": "file:out"})
+    assert workspace.run().returncode == 0
+    assert workspace.read("out") == records(0, 100) + b'{ "b" : 1 }\n'
+
+
+def test_the_built_in_processor_has_a_name(workspace: Workspace) -> None:
+    (workspace.path / "in.ndjson").write_bytes(b'{"id":"1","data":"x"}\n')
+    workspace.declare(
+        copy={
+            "source": "file:in.ndjson?follow=no",
+            "sink": "file:out",
+            "processor": "built-in",
+        }
+    )
+    assert workspace.run().returncode == 0
+    assert b'"processed_x"' in workspace.read("out")
+
+
+def test_what_is_written_while_none_runs_is_read_later(workspace: Workspace) -> None:
+    source = workspace.path / "in.ndjson"
+    source.write_bytes(records(0, 1000))
+    workspace.declare(
+        copy={"source": "file:in.ndjson?follow=no", "sink": "file:out", "processor": "double"}
+    )
+    for end in (1000, 3001):
+        source.write_bytes(records(0, end))
+        assert workspace.run().returncode == 0
+        assert workspace.read("out") == results(0, end)
+
+
+def test_a_filter_selects_records(workspace: Workspace) -> None:
+    (workspace.path / "in.ndjson").write_bytes(records(0, 1000))
+    workspace.declare(copy={"source": "file:in.ndjson?follow=no", "sink": "file:out"})
+    with (workspace.path / "pipelines.toml").open("a") as file:
+        file.write("filter = {n = {gte = 990}}\n")
+    assert workspace.run().returncode == 0
+    assert workspace.read("out") == records(990, 1000)
+
+
+def test_rejected_lines_are_dead_letters_that_replay_reads(workspace: Workspace) -> None:
+    bad = [b"broken", b'{"id":"7"}', b'\xff{"id":"8"}']
+    lines = records(0, 5000).splitlines()
+    for place, line in zip((0, 2500, 4999), bad, strict=True):
+        lines[place] = line
+    (workspace.path / "in.ndjson").write_bytes(b"\n".join(lines) + b"\n")
+    workspace.declare(
+        copy={
+            "source": "file:in.ndjson?follow=no",
+            "sink": "file:out",
+            "processor": "double",
+            "errors": "file:errors.ndjson",
+        }
+    )
+    done = workspace.run()
+    assert done.returncode == 0
+    assert b"forstcore: copy: 3 lines were rejected: " in done.stderr
+    assert workspace.read("out").count(b"\n") == 4997
+    entries = [json.loads(line) for line in workspace.read("errors.ndjson").splitlines()]
+    assert [entry["line"] for entry in entries] == [1, 2501, 5000]
+    assert {entry["pipeline"] for entry in entries} == {"copy"}
+    assert {entry["file"] for entry in entries} == {"file:in.ndjson?follow=no"}
+    assert [entry["code"] for entry in entries] == [
+        "invalid_json",
+        "processor_failed",
+        "invalid_json",
+    ]
+    # The built-in processor takes one of them.
+    again = workspace.command("replay", "errors.ndjson", "--errors", "still.ndjson")
+    assert again.returncode == 0
+    assert again.stdout.count(b"\n") == 1
+    assert workspace.read("still.ndjson").count(b"\n") == 2
+
+
+def test_several_pipelines_run_at_once(workspace: Workspace) -> None:
+    (workspace.path / "in.ndjson").write_bytes(records(0, 1000))
+    workspace.declare(
+        **{
+            name: {"source": "file:in.ndjson?follow=no", "sink": f"file:{name}"}
+            for name in ("first", "second", "third")
+        }
+    )
+    assert workspace.run("third", "first").returncode == 0
+    assert workspace.read("first") == workspace.read("third") == records(0, 1000)
+    assert workspace.read("second") == b""
+    assert workspace.run().returncode == 0
+    assert workspace.read("first") == workspace.read("second") == records(0, 1000)
+
+
+def test_a_pipeline_that_fails_does_not_end_the_others(workspace: Workspace) -> None:
+    (workspace.path / "in.ndjson").write_bytes(records(0, 1000))
+    workspace.declare(
+        good={"source": "file:in.ndjson?follow=no", "sink": "file:out"},
+        bad={"source": "file:in.ndjson?follow=no", "sink": "file:missing/out"},
+    )
+    done = workspace.run()
+    assert done.returncode == 3
+    assert b"forstcore: pipeline bad: sink 'bad' cannot be written: " in done.stderr
+    assert workspace.read("out") == records(0, 1000)
+
+
+def test_an_offset_of_another_source_is_an_error(workspace: Workspace) -> None:
+    (workspace.path / "in.ndjson").write_bytes(records(0, 10))
+    workspace.declare(copy={"source": "file:in.ndjson?follow=no", "sink": "file:out"})
+    assert workspace.run().returncode == 0
+    workspace.declare(copy={"source": "redis://127.0.0.1:1/0?stream=x", "sink": "file:out"})
+    done = workspace.run()
+    assert done.returncode == 3
+    assert b"pipeline copy: source 'copy' has ids such as " in done.stderr
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.long)]
+)
+def test_a_signal_drains(workspace: Workspace, number: int) -> None:
+    (workspace.path / "in.ndjson").write_bytes(records(0, 100_000))
+    workspace.declare(copy={"source": "file:in.ndjson", "sink": "file:out.ndjson?max_size=1GB"})
+    process = workspace.start("--progress")
+    part = workspace.path / ".out-000001.ndjson.part"
+    workspace.wait_until(lambda: part.exists() and part.stat().st_size > 0, process)
+    errors = workspace.stop(process, number)
+    assert process.returncode == -number
+    assert b"results of" in errors
+    # The rotated file ends with the process, with whole lines.
+    written = workspace.read("out-000001.ndjson")
+    assert written
+    assert records(0, 100_000).startswith(written)
+    process = workspace.start()
+
+    def total() -> bytes:
+        return b"".join(
+            path.read_bytes() for path in sorted(workspace.path.glob("out-*.ndjson"))
+        ) + b"".join(path.read_bytes() for path in workspace.path.glob(".out-*.part"))
+
+    workspace.wait_until(lambda: total().count(b"\n") >= 100_000, process)
+    workspace.stop(process)
+    assert total() == records(0, 100_000)
+
+
+def test_lines_that_come_are_written_soon(workspace: Workspace) -> None:
+    source = workspace.path / "in.ndjson"
+    source.write_bytes(b"")
+    workspace.declare(copy={"source": "file:in.ndjson", "sink": "file:out", "processor": "double"})
+    process = workspace.start()
+
+    def has(count: int) -> Callable[[], bool]:
+        return lambda: workspace.read("out") == results(0, count)
+
+    for before, count in ((0, 1), (1, 10), (10, 1000)):
+        with source.open("ab") as file:
+            file.write(records(before, count))
+        workspace.wait_until(has(count), process)
+    workspace.stop(process)
