@@ -17,7 +17,7 @@ from forstcore._io.line_reader import object_group_reader, object_of
 from forstcore._proc import RecordStream, parse_record
 from forstcore.compilation import Compilation, CompilationReport
 from forstcore.config import WORKER_KINDS, WorkerKind
-from forstcore.records import StreamingRecord
+from forstcore.records import ProcessedRecord, StreamingRecord
 
 if TYPE_CHECKING:
     from forstcore._core.program import Program
@@ -87,6 +87,15 @@ class Processor:
     def program(self) -> Program | None:
         """The compiled function, None if there is none."""
         return self.compilation.program if self.compilation is not None else None
+
+    @property
+    def result_type(self) -> Any:
+        """The annotation of what it returns, None if there is none."""
+        if self is BUILT_IN:
+            return ProcessedRecord
+        if self.kind == "native":
+            return None
+        return typing.get_type_hints(self.function).get("return")
 
     @property
     def compilation_report(self) -> CompilationReport:

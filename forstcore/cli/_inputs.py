@@ -18,8 +18,9 @@ from forstcore.cli._formats import format_named
 from forstcore.cli._read_ahead import read_ahead
 from forstcore.config import StreamLimits
 from forstcore.engine.batch_sizer import FILE_BATCH
-from forstcore.formats import Format
+from forstcore.formats import Format, FormatMissingError
 from forstcore.formats.csv_reader import CsvReader
+from forstcore.formats.writing import NEEDS_PYARROW
 
 __all__ = ["Inputs", "Piece"]
 
@@ -114,6 +115,11 @@ class Inputs:
         self, file: IO[bytes], path: str, kind: Format, *, is_plain: bool
     ) -> Iterator[bytes]:
         """Yield the contents of a file, converted to NDJSON if it has another format."""
+        if kind == "parquet":
+            for piece in _rows_of_parquet(file, path):
+                self._lines_read += piece.count(b"\n")
+                yield piece
+            return
         pieces = _pieces(file, path, is_plain=is_plain)
         if kind == "ndjson":
             for piece in pieces:
@@ -151,6 +157,14 @@ def _pieces(file: IO[bytes], path: str, *, is_plain: bool) -> Iterator[bytes]:
         if not piece:
             return
         yield piece
+
+
+def _rows_of_parquet(file: IO[bytes], path: str) -> Iterator[bytes]:
+    try:
+        from forstcore.formats.parquet_reader import read_parquet
+    except ImportError:
+        raise FormatMissingError(f"{path}: {NEEDS_PYARROW}") from None
+    return read_parquet(file, path)
 
 
 def _size_of(paths: list[str]) -> int | None:

@@ -22,7 +22,7 @@ __all__ = ["opened_output"]
 
 @contextmanager
 def opened_output(
-    path: str, output_format: Format = "ndjson"
+    path: str, output_format: Format = "ndjson", result_type: object = None
 ) -> Iterator[Callable[[bytes], object]]:
     """Open an output for results, compressed if its name ends in ``.gz`` or ``.zst``.
 
@@ -30,6 +30,7 @@ def opened_output(
         path: the file, which appears when the block ends without an exception; ``-`` for
             standard output. Standard output, pipes and devices are flushed after each write.
         output_format: the format of the file.
+        result_type: the annotation of what the processor returns, None if there is none.
 
     Yields:
         A function that takes results as NDJSON.
@@ -38,14 +39,16 @@ def opened_output(
         if output_format == "ndjson":
             yield write
             return
-        writer = writer_of(output_format, write, path)
+        writer = writer_of(output_format, write, path, result_type)
         try:
             yield writer.write
+            writer.finish()
         except RecordError:
             # The results before the line that ended the stream are still wanted on a pipe.
             writer.finish()
             raise
-        writer.finish()
+        finally:
+            writer.close()
 
 
 @contextmanager

@@ -36,6 +36,7 @@ class TransformOptions:
         inputs: the input.
         output: the file for the results, ``-`` for standard output, None for no results.
         output_format: its format.
+        result_type: the annotation of what the processor returns, None if there is none.
         on_error: as for `Engine`.
         errors: the file for rejected lines, None for none.
         progress: whether to show progress; None to show it on a terminal.
@@ -47,6 +48,7 @@ class TransformOptions:
     inputs: Inputs
     output: str | None
     output_format: Format = "ndjson"
+    result_type: object = None
     on_error: OnError = "skip"
     errors: str | None = None
     progress: bool | None = None
@@ -88,7 +90,9 @@ def transform(options: TransformOptions, runner: Runner) -> int:
     with ExitStack() as stack:
         write: Callable[[bytes], object] = len
         if options.output is not None:
-            write = stack.enter_context(opened_output(options.output, options.output_format))
+            write = stack.enter_context(
+                opened_output(options.output, options.output_format, options.result_type)
+            )
         file = stack.enter_context(written_late(options.errors)) if options.errors else None
         if file is not None:
             write = _flushing(file, write)

@@ -187,18 +187,20 @@ def command(
         return
     kind = _formats.format_named(output, output_format, "--format")
     check_paths(inputs or "-", output=output, errors=errors, others=processors)
+    chosen = expressions or processor_of(processor, processors)
     read = Inputs(inputs, input_format, max_line_size)
     transform(
         TransformOptions(
             read,
             output,
             kind,
+            chosen.result_type,
             on_error=on_error,
             errors=errors,
             progress=progress,
         ),
         EngineRunner(
-            expressions or processor_of(processor, processors),
+            chosen,
             workers=workers,
             worker_kind=worker_kind,
             buffer_size=buffer_size,

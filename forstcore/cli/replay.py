@@ -177,12 +177,15 @@ def command(
     check_paths([error_file], output=output, errors=errors, others=[ca, *processors])
     inputs = ErrorFileReader(error_file)
     runner: Runner
+    result_type: object = None
     if to:
         config = StreamingConfig(timeout=timeout, retry=RetryConfig(attempts=10))
         runner = ServerRunner(to, token, ca, config, max_line_size=max_line_size, resume=True)
     else:
+        chosen = processor_of(processor, processors)
+        result_type = chosen.result_type
         runner = EngineRunner(
-            processor_of(processor, processors),
+            chosen,
             workers=workers,
             worker_kind=worker_kind,
             buffer_size=buffer_size,
@@ -193,6 +196,7 @@ def command(
             inputs,
             output,
             kind,
+            result_type,
             errors=errors,
             progress=progress,
             place=inputs.place,

@@ -1,4 +1,4 @@
-"""File formats of records and results: NDJSON, CSV and TSV, told apart by file names."""
+"""File formats of records and results: NDJSON, CSV, TSV and Parquet, told apart by file names."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ __all__ = [
     "FORMATS",
     "FileWriter",
     "Format",
+    "FormatMissingError",
     "ResultFormatError",
     "UnknownFormatError",
     "format_of",
 ]
 
-Format = Literal["ndjson", "csv", "tsv"]
+Format = Literal["ndjson", "csv", "tsv", "parquet"]
 FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 
 _SUFFIXES: Final[dict[str, Format]] = {
@@ -25,6 +26,7 @@ _SUFFIXES: Final[dict[str, Format]] = {
     ".json": "ndjson",
     ".csv": "csv",
     ".tsv": "tsv",
+    ".parquet": "parquet",
 }
 
 
@@ -32,11 +34,15 @@ class UnknownFormatError(ForstError, ValueError):
     """A file name that does not say the format of the file; the message lists those that do."""
 
 
+class FormatMissingError(ForstError, ImportError):
+    """A format that needs a package which is not installed; the message says how to install it."""
+
+
 class ResultFormatError(ForstError, ValueError):
     """A result that a file's format cannot hold.
 
     Attributes:
-        number: the number of the result, counted from 1.
+        number: the number of the result, counted from 1; 0 if it is about several.
         reason: what cannot be written, and why.
     """
 
@@ -47,7 +53,8 @@ class ResultFormatError(ForstError, ValueError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"{self.name}: result {self.number:,}: {self.reason}"
+        place = f"result {self.number:,}: " if self.number else ""
+        return f"{self.name}: {place}{self.reason}"
 
 
 class FileWriter(Protocol):
@@ -70,6 +77,10 @@ class FileWriter(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """Free all resources; nothing is written."""
+        ...
+
 
 def format_of(name: str) -> Format:
     """Return the format of a file by its name, such as ``x.csv.gz``.
@@ -88,6 +99,8 @@ def format_of(name: str) -> Format:
     if found is None:
         raise UnknownFormatError(
             f"{name}: the format of a name with the suffix .{suffix} is not known; known are "
-            f"{', '.join(_SUFFIXES)}, and these with .gz or .zst"
+            f"{', '.join(_SUFFIXES)} and, but for .parquet, these with .gz or .zst"
         )
+    if found == "parquet" and plain != name:
+        raise UnknownFormatError(f"{name}: Parquet files are compressed inside, not as a whole")
     return found

@@ -13,6 +13,7 @@ from forstcore.formats._results import loaded
 __all__ = ["CsvWriter"]
 
 _SAMPLE: Final = 1 << 20  # Bytes of results whose members become the columns.
+_FROM: Final = "the type of the results, or the first MiB of them"
 _needs_quotes = re.compile(r'["\r\n\t,]|\A\s|\s\Z|\A\ufeff').search
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
@@ -63,6 +64,9 @@ class CsvWriter:
         if self._held:
             self._write_held()
 
+    def close(self) -> None:
+        pass
+
     def _write_held(self) -> None:
         lines = b"".join(self._held)
         self._held.clear()
@@ -85,7 +89,7 @@ class CsvWriter:
             fields = [""] * len(places)
             for name, value in result.items():
                 if (place := places.get(name)) is None:
-                    why = f"member {name!r} has no column, since no result in the first MiB has it"
+                    why = f"member {name!r} has no column (by {_FROM})"
                     raise ResultFormatError(self._name, self._results, why)
                 fields[place] = _field(value)
             rows.append(self._row(fields))
@@ -98,9 +102,12 @@ class CsvWriter:
 
 
 def _field(value: Any) -> str:
+    kind = type(value)
     if value is None:
         return ""
-    text = value if isinstance(value, str) else _encode(value)
+    if kind is int or kind is float:
+        return repr(value)
+    text = value if kind is str else _encode(value)
     if text and _needs_quotes(text) is None:
-        return text
+        return str(text)
     return '"' + text.replace('"', '""') + '"'

@@ -5,13 +5,17 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import os
+import signal
 from pathlib import Path
+from typing import Any
 
+import pyarrow.parquet
 import pytest
 
-from tests.cli.conftest import RECORDS, RESULTS, Run
+from tests.cli.conftest import RECORDS, RESULTS, Run, Start
 from tests.cli.files import drafts
-from tests.servers import Server
+from tests.servers import ROOT, Server
 
 ROWS = [json.loads(line) for line in RESULTS.splitlines()]
 TABLE = b"id,data\n" + b"".join(b"%d,reading %d\n" % (n, n) for n in range(1000))
@@ -69,6 +73,7 @@ def test_an_option_outweighs_a_name(run: Run, tmp_path: Path) -> None:
         (["send", "http://127.0.0.1:9", "in.log"], b"--input-format"),
         (["process", "in", "-o", "out.xls", "--local-cluster", "1"], b"--format"),
         (["process", "in.log", "-o", "out", "--local-cluster", "1"], b"--input-format"),
+        (["process", "in", "-o", "out.parquet.xz"], b"--format"),
         (["process", "in", "--errors", "bad.log"], b"An error file is NDJSON"),
         (["replay", "in.log"], b"An error file is NDJSON"),
     ],
@@ -92,6 +97,8 @@ def test_an_unknown_name_is_wrong_usage(
         ["process", "in", "--errors", "bad.csv"],
         ["process", "in", "--errors", "bad.ndjson.gz"],
         ["process", "in", "-o", "out.csv", "--on-error", "emit"],
+        ["process", "in", "-o", "out.parquet", "--on-error", "emit"],
+        ["process", "in", "-o", "out.parquet.gz"],
         ["process", "in.csv", "--on-error", "emit"],
         ["process", "in", "-o", "out.csv", "--local-cluster", "1"],
         ["process", "in", "-o", "out.gz", "--local-cluster", "1"],
@@ -163,6 +170,119 @@ def test_names_that_are_wrong_are_no_records(run: Run, tmp_path: Path) -> None:
     done = run("process", "in.csv")
     assert done.returncode == 3
     assert done.stderr == b"forstcore: in.csv, line 1: the name 'a' is there twice\n"
+
+
+def read_parquet(path: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = pyarrow.parquet.read_table(path).to_pylist()
+    return rows
+
+
+def test_results_as_parquet(run: Run, tmp_path: Path) -> None:
+    done = run("process", "-o", "out.parquet", stdin=RECORDS)
+    assert done.returncode == 0, done.stderr
+    assert read_parquet(tmp_path / "out.parquet") == ROWS
+    done = run("process", "out.parquet", "--map", "r")
+    assert done.stdout == RESULTS
+
+
+def test_parquet_to_standard_output(run: Run, tmp_path: Path) -> None:
+    done = run("process", "--format", "parquet", stdin=RECORDS)
+    (tmp_path / "out").write_bytes(done.stdout)
+    assert read_parquet(tmp_path / "out") == ROWS
+    done = run("process", "out", "--input-format", "parquet", "--map", "r")
+    assert done.stdout == RESULTS
+
+
+def test_rows_of_parquet_have_numbers(run: Run, tmp_path: Path) -> None:
+    table = pyarrow.table({"id": ["1", None, "3"], "data": ["a", None, "b"], "n": [1, 2, 3]})
+    pyarrow.parquet.write_table(table, tmp_path / "in.parquet")
+    done = run("process", "in.parquet", "in.parquet", "--where", "r['id'] > '1'", "--errors", "bad")
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert found == [{"id": "3", "data": "b", "n": 3}] * 2
+    errors = [json.loads(line) for line in (tmp_path / "bad").read_bytes().splitlines()]
+    assert [(error["file"], error["line"]) for error in errors] == [("in.parquet", 2)] * 2
+
+
+def test_the_type_of_the_results(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "typed.py").write_text(
+        "from typing import TypedDict\n"
+        "import forstcore\n"
+        "class Row(TypedDict):\n"
+        "    id: str\n"
+        "    size: float\n"
+        "    note: str | None\n"
+        "@forstcore.processor('rows')\n"
+        "def rows(record: dict) -> Row:\n"
+        "    return {'size': len(record['data']), 'id': record['id']}\n"
+    )
+    done = run(
+        *("process", "--processors", "typed.py", "--processor", "rows", "-o", "out.parquet"),
+        stdin=RECORDS,
+    )
+    assert done.returncode == 0, done.stderr
+    table = pyarrow.parquet.read_table(tmp_path / "out.parquet")
+    assert [(each.name, str(each.type)) for each in table.schema] == [
+        ("id", "string"),
+        ("size", "double"),
+        ("note", "string"),
+    ]
+    done = run(
+        *("process", "--processors", "typed.py", "--processor", "rows", "--format", "csv"),
+        stdin=RECORDS[: RECORDS.index(b"\n") + 1],
+    )
+    assert done.stdout == b"id,size,note\n0,9,\n"
+
+
+def test_a_row_without_a_place_leaves_the_old_file(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "out.parquet").write_bytes(b"old")
+    done = run("process", "--map", "r", "-o", "out.parquet", stdin=b'{"a":1}\n{"a":"x"}\n')
+    assert done.returncode == 3
+    assert b"forstcore: out.parquet: result 2: member 'a' is a string" in done.stderr
+    assert (tmp_path / "out.parquet").read_bytes() == b"old"
+    assert drafts(tmp_path) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_the_old_file_outlives_a_command_that_is_killed(
+    start: Start, tmp_path: Path, number: int
+) -> None:
+    (tmp_path / "out.parquet").write_bytes(b"old")
+    process = start("process", "-o", "out.parquet")
+    assert process.stdin is not None
+    # More than is held back before the file begins, and than fits into a pipe.
+    process.stdin.write(b'{"id":"1","data":"%s"}\n' % (b"x" * 1000) * 20_000)
+    process.send_signal(number)
+    assert process.wait(60) == -number
+    assert (tmp_path / "out.parquet").read_bytes() == b"old"
+    assert number == signal.SIGKILL or drafts(tmp_path) == []
+
+
+def test_parquet_needs_a_package(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "pyarrow.py").write_text("raise ImportError('none')")
+    (tmp_path / "in.parquet").write_bytes(b"")
+    for arguments in (["-o", "out.parquet"], ["in.parquet"]):
+        done = run("process", *arguments, env={"PYTHONPATH": f"{tmp_path}:{ROOT}"})
+        assert done.returncode == 3
+        assert b"Parquet needs pyarrow: pip install 'forstcore[parquet]'" in done.stderr
+    assert not (tmp_path / "out.parquet").exists()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("name", "sizes"), [("out.parquet", (100, 400)), ("out.csv", (20, 80))])
+def test_memory_does_not_grow_with_the_output(
+    start: Start, tmp_path: Path, name: str, sizes: tuple[int, int]
+) -> None:
+    line = b'{"id":"1","data":"%s","n":{"a":[1,2.5,null]}}\n' % (b"x" * 200)
+    peaks = []
+    for megabytes in sizes:
+        with (tmp_path / "in").open("wb") as file:
+            for _ in range(megabytes):
+                file.write(line * ((1 << 20) // len(line)))
+        process = start("process", "in", "--map", "r", "-o", name)
+        _, _, usage = os.wait4(process.pid, 0)
+        process.returncode = 0
+        peaks.append(usage.ru_maxrss >> 10)
+    assert peaks[1] < peaks[0] + 80, peaks
 
 
 def test_through_a_server(run: Run, server: Server, tmp_path: Path) -> None:

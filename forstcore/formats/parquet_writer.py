@@ -1,0 +1,205 @@
+"""Writing results as Parquet, with pyarrow."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.json
+import pyarrow.parquet
+
+from forstcore._io.json_lines import dump_lines
+from forstcore.formats import ResultFormatError
+from forstcore.formats._results import loaded
+from forstcore.formats.columns import SAMPLE, Column, ColumnError
+
+__all__ = ["ParquetWriter"]
+
+_BLOCK: Final = 4 << 20  # Bytes of results that are converted at once.
+_PARSED: Final = 1 << 20  # Bytes of results that are Python objects at once.
+_GROUP: Final = 32 << 20  # Bytes of columns in a row group.
+_MOST_DEPTH: Final = 30  # Readers refuse schemas of more than 100 levels; an array has up to three.
+
+
+class ParquetWriter:
+    """Write results as Parquet, in row groups, with a bounded amount of memory.
+
+    The columns are those of the results in the first 16 MiB, in the order in which they first
+    appear, unless they are given. A column of nulls only is one of strings. A later result that
+    has another member, or a value of another type, is an error.
+
+    Args:
+        write: writes bytes to the file.
+        name: the name of the file, for messages.
+        columns: the type of the results, None if it is unknown.
+    """
+
+    def __init__(
+        self, write: Callable[[bytes], object], name: str, columns: Column | None = None
+    ) -> None:
+        self._sink = _Sink(write)
+        self._name = name
+        self._columns = columns or Column("object")
+        self._schema: Any = None
+        self._file: Any = None
+        self._results = 0
+        self._held: list[bytes] = []
+        self._held_size = 0
+        self._group: list[Any] = []
+        self._group_size = 0
+
+    def write(self, lines: bytes) -> None:
+        if lines:
+            self._held.append(lines)
+            self._held_size += len(lines)
+            if self._held_size >= (SAMPLE if self._file is None else _BLOCK):
+                self._convert_held()
+
+    def finish(self) -> None:
+        self._convert_held()
+        self._write_group()
+        self._file.close()
+
+    def close(self) -> None:
+        # pyarrow would write the end of a file whenever it frees one that is not finished.
+        self._sink.is_abandoned = True
+        if self._file is not None:
+            self._file.close()
+
+    def _convert_held(self) -> None:
+        lines = b"".join(self._held)
+        self._held, self._held_size = [], 0
+        if self._file is None:
+            self._begin(lines)
+        for block in _blocks_of(lines, _BLOCK):
+            table = self._table_of(block)
+            self._results += table.num_rows
+            self._group.append(table)
+            self._group_size += table.nbytes
+            if self._group_size >= _GROUP:
+                self._write_group()
+
+    def _begin(self, lines: bytes) -> None:
+        """Decide on the columns, and start the file."""
+        # Cut at a line rather than at a chunk, so that the columns do not depend on the chunks.
+        end = lines.find(b"\n", SAMPLE - 1) + 1 or len(lines)
+        behind = 0
+        for block in _blocks_of(lines[:end], _PARSED):
+            behind += len(self._checked(block, behind))
+        try:
+            self._columns.fix()
+            self._schema = pa.schema(
+                [(name, _type_of(each, name)) for name, each in self._columns.members.items()]
+            )
+        except ColumnError as error:
+            raise ResultFormatError(self._name, 0, str(error)) from None
+        if lines and not self._columns.members:
+            raise ResultFormatError(self._name, 0, "no result has members, so there are no columns")
+        sink = pa.PythonFile(self._sink, "w")
+        self._file = pyarrow.parquet.ParquetWriter(sink, self._schema, compression="zstd")
+
+    def _checked(self, lines: bytes, behind: int) -> list[dict[str, Any]]:
+        """Parse results, and check that their columns can hold them."""
+        results = loaded(lines, self._name, behind)
+        for number, result in enumerate(results, behind + 1):
+            try:
+                self._columns.take(result)
+            except ColumnError as error:
+                raise ResultFormatError(self._name, number, str(error)) from None
+        return results
+
+    def _table_of(self, lines: bytes) -> Any:
+        try:
+            return self._read(lines)
+        except pa.ArrowInvalid as error:
+            # It does not say where. Or a member is there twice, which is no error here.
+            results = self._checked(lines, self._results)
+            again = io.BytesIO()
+            dump_lines(results, again)
+            try:
+                return self._read(again.getvalue())
+            except pa.ArrowInvalid:
+                raise ResultFormatError(self._name, self._results + 1, str(error)) from None
+
+    def _read(self, lines: bytes) -> Any:
+        table = pyarrow.json.read_json(
+            pa.BufferReader(lines),
+            # A record must not be longer than a block, and blocks of one file may differ in
+            # chunks only.
+            pyarrow.json.ReadOptions(use_threads=False, block_size=len(lines) + 1),
+            pyarrow.json.ParseOptions(
+                explicit_schema=self._schema, unexpected_field_behavior="error"
+            ),
+        )
+        if table.num_rows != lines.count(b"\n"):
+            raise pa.ArrowInvalid("a line is not one object")
+        return table
+
+    def _write_group(self) -> None:
+        if self._group:
+            table = pa.concat_tables(self._group)
+            self._group, self._group_size = [], 0
+            self._file.write_table(table, row_group_size=table.num_rows)
+
+
+class _Sink:
+    """What pyarrow takes for a file that is written from its start to its end."""
+
+    closed = False
+
+    def __init__(self, write: Callable[[bytes], object]) -> None:
+        self._write = write
+        self._size = 0
+        self.is_abandoned = False
+
+    def write(self, data: Any) -> int:
+        if not self.is_abandoned:
+            self._write(bytes(data))
+        self._size += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        return self._size
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def _type_of(column: Column, *path: str) -> Any:
+    """Return the type of Arrow for a column."""
+    reason = ""
+    if len(path) > _MOST_DEPTH:
+        reason = f"has more than {_MOST_DEPTH} containers inside each other"
+    elif column.kind == "object" and not column.members:
+        reason = "has only empty objects, which Parquet cannot store: leave it out"
+    if reason:
+        error = ColumnError(reason)
+        error.path = list(path)
+        raise error
+    if column.kind == "object":
+        return pa.struct(
+            [(name, _type_of(each, *path, name)) for name, each in column.members.items()]
+        )
+    if column.kind == "array":
+        return pa.list_(_type_of(column.item or Column(), *path, "[]"))
+    types = {
+        "boolean": pa.bool_(),
+        "integer": pa.int64(),
+        "number": pa.float64(),
+        "string": pa.string(),
+    }
+    return types[column.kind or "string"]
+
+
+def _blocks_of(lines: bytes, size: int) -> Iterator[bytes]:
+    """Cut lines into blocks of whole lines; a block is longer than `size` by less than a line."""
+    at = 0
+    while at < len(lines):
+        end = lines.find(b"\n", at + size - 1) + 1 or len(lines)
+        yield lines[at:end]
+        at = end
