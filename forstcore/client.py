@@ -163,10 +163,10 @@ class ForstStreamingClient:
         or duplicated while the source still has the records. A source without offsets resumes
         with new records. Missed records are logged.
 
-        Redis groups and MQTT sources with a client redeliver records until they are acknowledged.
-        Results are acknowledged when the caller asks for the next one; results that arrived
-        together are acknowledged together. If the process dies or the iteration ends early, the
-        results that were being processed are redelivered.
+        Redis groups, MQTT sources with a client and durable NATS consumers redeliver records until
+        they are acknowledged. Results are acknowledged when the caller asks for the next one;
+        results that arrived together are acknowledged together. If the process dies or the
+        iteration ends early, the results that were being processed are redelivered.
 
         Args:
             endpoint: path, such as ``/real-time-process``.

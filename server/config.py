@@ -56,7 +56,7 @@ class ServerConfig(StreamLimits):
     )
     source: tuple[str, ...] = option(
         (),
-        "source for real-time streams, NAME=URL with memory:, file:, redis: or mqtt: "
+        "source for real-time streams, NAME=URL with memory:, file:, redis:, mqtt: or nats: "
         "(repeatable; default: events=memory:)",
     )
     ring_size: int = option(
@@ -198,7 +198,7 @@ class ServerConfig(StreamLimits):
             if self.processes > 1 and url.startswith("memory:"):
                 raise ValueError(
                     f"source {name!r} is in the memory of one process, and there are "
-                    f"{self.processes}: set processes to 1, or use redis or mqtt"
+                    f"{self.processes}: set processes to 1, or use redis, mqtt or nats"
                 )
             if self.processes > 1 and _has_one_reader(name, url):
                 raise ValueError(

@@ -1,4 +1,4 @@
-"""Sources: records that no request carries, from memory, files, Redis or MQTT.
+"""Sources: records that no request carries, from memory, files, Redis, MQTT or NATS.
 
 A source is opened at an offset and yields batches of whole lines. Its URL defines its kind and
 options; optional dependencies are imported on demand.
@@ -46,6 +46,8 @@ _MODULES = {
     "rediss": ("redis", "RedisSource", "redis"),
     "mqtt": ("mqtt", "MqttSource", ""),
     "mqtts": ("mqtt", "MqttSource", ""),
+    "nats": ("nats", "NatsSource", "nats"),
+    "natss": ("nats", "NatsSource", "nats"),
 }
 
 
@@ -173,8 +175,8 @@ def open_source(name: str, url: str, limits: SourceLimits | None = None) -> Sour
 
     Args:
         name: its name for clients.
-        url: ``memory:``, ``file:…``, ``redis://…`` or ``mqtt://…``, each with its options as
-            a query.
+        url: ``memory:``, ``file:…``, ``redis://…``, ``mqtt://…`` or ``nats://…``, each with its
+            options as a query.
         limits: how much memory it may use.
 
     Raises:

@@ -119,6 +119,8 @@ def run(*options: str, **variables: str) -> str:
         f"redis://:{SECRET}@h/0?nonsense=1",
         f"mqtt://u:{SECRET}@h:port/t",
         f"redis://h/0?password={SECRET}",
+        f"nats://u:{SECRET}@h?stream=a",
+        f"nats://h?stream=a&token={SECRET}",
     ],
 )
 def test_passwords_of_sources_are_not_shown(url: str, tmp_path: Path) -> None:

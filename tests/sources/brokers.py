@@ -19,7 +19,7 @@ from redis import Redis
 from tests import children
 from tests.servers import free_port
 
-__all__ = ["Broker", "Flapping", "Mosquitto", "RedisServer", "redis_client"]
+__all__ = ["Broker", "Flapping", "Mosquitto", "NatsServer", "RedisServer", "redis_client"]
 
 
 class Broker:
@@ -41,7 +41,7 @@ class Broker:
         self.port = free_port()
         self._program = found
         self._directory = directory
-        self._process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | None = None
         self.start()
 
     def arguments(self) -> list[str]:
@@ -51,7 +51,7 @@ class Broker:
     def start(self) -> None:
         """Start it, and wait until it listens."""
         with (self._directory / "log").open("ab") as log:
-            self._process = children.start(
+            self.process = children.start(
                 [self._program, *self.arguments()],
                 cwd=self._directory,
                 stdout=log,
@@ -62,7 +62,7 @@ class Broker:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
                     return
-            assert self._process.poll() is None, (self._directory / "log").read_text()
+            assert self.process.poll() is None, (self._directory / "log").read_text()
             assert time.monotonic() < deadline, f"{self.program} does not listen"
             time.sleep(0.02)
 
@@ -72,10 +72,10 @@ class Broker:
 
     def stop(self, number: int = signal.SIGKILL) -> None:
         """End it, by default without a chance to do anything more."""
-        if self._process is not None:
-            self._process.send_signal(number)
-            self._process.wait(timeout=60)
-            self._process = None
+        if self.process is not None:
+            self.process.send_signal(number)
+            self.process.wait(timeout=60)
+            self.process = None
 
 
 class RedisServer(Broker):
@@ -107,6 +107,23 @@ class Mosquitto(Broker):
             "max_queued_messages 0\n" + ("user root\n" if os.geteuid() == 0 else "")
         )
         return ["-c", str(config)]
+
+
+class NatsServer(Broker):
+    """NATS with JetStream, which writes to files what it has said yes to."""
+
+    program = "nats-server"
+
+    def arguments(self) -> list[str]:
+        config = self._directory / "nats.conf"
+        config.write_text(
+            f"listen: 127.0.0.1:{self.port}\n"
+            f"jetstream {{ store_dir: {self._directory}, max_file: 4G }}\n" + self.more
+        )
+        return ["-c", str(config)]
+
+    more = ""
+    """More lines of its configuration."""
 
 
 def silent(_: bytes) -> bytes:

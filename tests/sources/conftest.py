@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers import Server, StartServer
-from tests.sources.brokers import Mosquitto, RedisServer
+from tests.sources.brokers import Mosquitto, NatsServer, RedisServer
 
 
 @pytest.fixture
@@ -27,6 +27,16 @@ def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
     directory = tmp_path / "mosquitto"
     directory.mkdir()
     broker = Mosquitto(directory)
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture
+def nats_server(tmp_path: Path) -> Iterator[NatsServer]:
+    """A separate NATS server with JetStream."""
+    directory = tmp_path / "nats"
+    directory.mkdir()
+    broker = NatsServer(directory)
     yield broker
     broker.stop()
 

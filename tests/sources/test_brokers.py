@@ -20,7 +20,13 @@ from tests import children
 from tests.servers import ROOT, StartServer
 from tests.sources.live import Subscription
 
-URLS = ["redis://127.0.0.1:{}/0", "redis://127.0.0.1:{}/0?group=a", "mqtt://127.0.0.1:{}/topic"]
+URLS = [
+    "redis://127.0.0.1:{}/0",
+    "redis://127.0.0.1:{}/0?group=a",
+    "mqtt://127.0.0.1:{}/topic",
+    "nats://127.0.0.1:{}?stream=a",
+    "nats://127.0.0.1:{}?stream=a&durable=b",
+]
 
 
 @pytest.fixture
@@ -37,7 +43,7 @@ def test_a_broker_that_never_answers_costs_nothing(
     fds = Path("/proc/self/fd")
     if not fds.exists():
         pytest.skip("needs /proc")
-    for name in ("redis", "mqtt"):
+    for name in ("redis", "mqtt", "_nats_connection"):
         module = importlib.import_module(f"forstcore.sources.{name}")
         monkeypatch.setattr(module, "_TIMEOUT", 0.1)
 
@@ -79,7 +85,7 @@ def test_a_server_ends_well_although_its_broker_never_answers(
     assert "never retrieved" not in errors
 
 
-@pytest.mark.parametrize(("scheme", "library"), [("redis", "redis")])
+@pytest.mark.parametrize(("scheme", "library"), [("redis", "redis"), ("nats", "nats")])
 def test_a_library_that_is_missing_is_named(scheme: str, library: str) -> None:
     code = (
         f"import sys; sys.modules[{library!r}] = None; from server.cli import main; "
@@ -99,7 +105,7 @@ def test_a_library_that_is_missing_is_named(scheme: str, library: str) -> None:
 def test_only_what_is_read_is_imported() -> None:
     code = (
         "import sys; from forstcore.sources import open_source; open_source('a', 'memory:'); "
-        "sys.exit(bool({'redis', 'aiohttp'} & set(sys.modules)))"
+        "sys.exit(bool({'redis', 'nats', 'aiohttp'} & set(sys.modules)))"
     )
     assert children.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 

@@ -20,7 +20,13 @@ CONNACK = b"\x20\x03\x00\x00\x00"
 CONNACK_NOT_AUTHORIZED = b"\x20\x03\x00\x87\x00"
 SUBACK = b"\x90\x04\x00\x01\x00\x01"
 
-URLS = ["redis://127.0.0.1:{}/0", "redis://127.0.0.1:{}/0?group=a", "mqtt://127.0.0.1:{}/topic"]
+URLS = [
+    "redis://127.0.0.1:{}/0",
+    "redis://127.0.0.1:{}/0?group=a",
+    "mqtt://127.0.0.1:{}/topic",
+    "nats://127.0.0.1:{}?stream=a",
+    "nats://127.0.0.1:{}?stream=a&durable=b",
+]
 
 
 def refusing_mqtt(_: bytes) -> bytes:
@@ -96,7 +102,9 @@ def test_a_broker_that_refuses_the_client() -> None:
     assert broker.connections <= 8
 
 
-@pytest.mark.parametrize("url", ["redis://nowhere.invalid/0", "mqtt://nowhere.invalid/topic"])
+@pytest.mark.parametrize(
+    "url", ["redis://nowhere.invalid/0", "mqtt://nowhere.invalid/topic", "nats://nowhere.invalid"]
+)
 def test_a_name_that_nobody_knows(url: str, log: pytest.LogCaptureFixture) -> None:
     found = asyncio.run(notices(url, 2))
     assert [each.state for each in found] == ["down"]
