@@ -16,7 +16,7 @@ import click
 
 from forstcore._io.atomic_file import check_writable, written_whole
 from forstcore._io.destination import destination_of
-from forstcore.cli._formats import check_cluster_input, check_cluster_output
+from forstcore.cli._formats import EMIT_NEEDS_NDJSON, check_cluster_input, cluster_output_format
 from forstcore.cli._path_checks import check_paths
 from forstcore.cli._progress import Progress, ProgressCounts
 from forstcore.config import DEFAULT_BLOCKSIZE
@@ -165,7 +165,9 @@ def process_on_cluster(
         from forstcore.cluster.files import DatasetFiles
     except ImportError as error:
         raise ClusterError(str(error)) from None
-    check_cluster_output(output, output_format)
+    part_format = cluster_output_format(output, output_format)
+    if part_format != "ndjson" and on_error == "emit":
+        raise click.UsageError(EMIT_NEEDS_NDJSON)
     if "://" not in output:
         # Absolute, because the library expands a leading ~; here the shell does that.
         output = str(Path(output).absolute())
@@ -205,6 +207,7 @@ def process_on_cluster(
                 on_error=on_error,
                 filters=filters,
                 collect_errors=errors is not None,
+                part_format=part_format,
                 max_line_size=max_line_size,
                 workers=workers,
                 buffer_size=buffer_size,

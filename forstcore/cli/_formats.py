@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import click
 
 from forstcore._io.compressed import is_compressed
 from forstcore.formats import FORMATS, Format, UnknownFormatError, format_of
 
 __all__ = [
+    "EMIT_NEEDS_NDJSON",
     "check_cluster_input",
-    "check_cluster_output",
     "check_error_file",
+    "cluster_output_format",
     "format_named",
     "input_format",
     "output_format",
 ]
+
+EMIT_NEEDS_NDJSON = (
+    "--on-error emit is for NDJSON only: write the lines that give an error to a file of their "
+    "own, with --errors"
+)
 
 input_format = click.option(
     "--input-format",
@@ -61,17 +69,19 @@ def check_cluster_input(name: str, given: Format | None) -> None:
         raise click.UsageError(f"{name}: a cluster reads NDJSON only")
 
 
-def check_cluster_output(name: str, given: Format | None) -> None:
-    """Check that the name of a cluster's output does not promise another format.
+def cluster_output_format(name: str, given: Format | None) -> Literal["ndjson", "parquet"]:
+    """Return the format of the parts that a cluster writes to a directory.
 
     Raises:
-        click.UsageError: it does.
+        click.UsageError: the name of the directory promises another format.
     """
     directory = name.rstrip("/")
-    if format_named(directory, given, "--format") != "ndjson":
-        raise click.UsageError(f"{name}: a cluster writes NDJSON only")
+    found = format_named(directory, given, "--format")
+    if found not in ("ndjson", "parquet"):
+        raise click.UsageError(f"{name}: a cluster writes NDJSON or Parquet")
     if given is None and is_compressed(directory):
         raise click.UsageError(f"{name}: the parts that a cluster writes are not compressed")
+    return found
 
 
 def check_error_file(name: str) -> None:

@@ -15,6 +15,7 @@ from forstcore._io.atomic_file import written_whole
 from forstcore._io.compressed import zstd
 from forstcore.errors import RecordError
 from forstcore.formats import Format
+from forstcore.formats.result_types import columns_of_results
 from forstcore.formats.writing import writer_of
 
 __all__ = ["opened_output"]
@@ -39,7 +40,7 @@ def opened_output(
         if output_format == "ndjson":
             yield write
             return
-        writer = writer_of(output_format, write, path, result_type)
+        writer = writer_of(output_format, write, path, columns_of_results(result_type))
         try:
             yield writer.write
             writer.finish()

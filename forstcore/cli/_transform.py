@@ -14,6 +14,7 @@ from forstcore._core.rejected import RejectedLine
 from forstcore._heap import keep_freed
 from forstcore._io.atomic_file import written_late
 from forstcore._io.error_file import ErrorFileEntry, entry_of, format_entry
+from forstcore.cli._formats import EMIT_NEEDS_NDJSON
 from forstcore.cli._inputs import Inputs, Piece
 from forstcore.cli._line_origins import LineOrigins
 from forstcore.cli._outputs import opened_output
@@ -76,10 +77,7 @@ def transform(options: TransformOptions, runner: Runner) -> int:
         ForstError: raised by `runner`.
     """
     if options.on_error == "emit" and options.has_other_format:
-        raise click.UsageError(
-            "--on-error emit is for NDJSON only: write the lines that give an error to a file of "
-            "their own, with --errors"
-        )
+        raise click.UsageError(EMIT_NEEDS_NDJSON)
     keep_freed(_KEPT_MEMORY)
     bad_rows = options.inputs.bad_rows
     counts = ProgressCounts(

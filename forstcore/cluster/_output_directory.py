@@ -23,7 +23,9 @@ OLD_MANIFEST = ".old-manifest.json"
 
 # Some file systems ignore case.
 OURS = re.compile(
-    r"(part|errors)-\d{5,}\.ndjson|(\.old-)?manifest\.json|\.part-\d{5,}\.json", re.IGNORECASE
+    r"(part|errors)-\d{5,}\.ndjson|part-\d{5,}\.parquet|(\.old-)?manifest\.json|"
+    r"\.part-\d{5,}\.json",
+    re.IGNORECASE,
 )
 """The names of the files that a run may write."""
 REPORT = re.compile(r"\.part-\d{5,}\.json")

@@ -6,6 +6,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Final, cast
 
 from distributed import Client, as_completed
@@ -14,13 +15,14 @@ from forstcore._version import VERSION
 from forstcore.cluster._blocks import Block, numbered
 from forstcore.cluster._manifest import FailedLine, Part
 from forstcore.cluster._packed_processor import PackedProcessor
-from forstcore.cluster._part import RunConfig, count_block, make_part
+from forstcore.cluster._part import RunConfig, count_block, make_part, sample_block
 from forstcore.cluster._running_tasks import end_tasks
 from forstcore.errors import ClusterError, ForstError, RecordError
 
-__all__ = ["check_workers", "end_run", "run", "with_numbers"]
+__all__ = ["check_workers", "end_run", "run", "with_columns", "with_numbers"]
 
 _END_TIMEOUT_S: Final = 10.0
+_MOST_SAMPLED: Final = 4  # Blocks that are read for the columns once there are results.
 
 
 def check_workers(client: Client, packed: PackedProcessor) -> None:
@@ -71,6 +73,30 @@ def with_numbers(
         for block, counted in results:
             lines[block.number] = counted
     return numbered(blocks, lines)
+
+
+def with_columns(
+    client: Client, config: RunConfig, blocks: Sequence[Block], retries: int
+) -> RunConfig:
+    """Find the columns of Parquet parts on the cluster, and return the settings with them.
+
+    All parts have the same columns: those of the type of the results, or of the first results.
+
+    Raises:
+        ClusterError: a block could not be processed, or its results do not fit into columns.
+        ResultFormatError: an integer in the first results is too large for a column.
+    """
+    for number, block in enumerate(blocks, 1):
+        with _Tasks(client, sample_block, [block], config, retries) as results:
+            for _, sample in results:
+                config = replace(config, sample=sample)
+        assert config.sample is not None
+        is_enough = config.sample.results and number >= _MOST_SAMPLED
+        if is_enough or config.sample.is_full:
+            break
+    if config.sample is not None:
+        config.sample.fix()
+    return config
 
 
 def run(

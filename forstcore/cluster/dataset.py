@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, get_args
 
 from dask.utils import parse_bytes
 from distributed import Client, default_client
@@ -21,8 +21,8 @@ from forstcore.cluster._existing_files import ExistingFiles, check_inputs, find_
 from forstcore.cluster._manifest import Manifest, ManifestInput, Part, manifest_of
 from forstcore.cluster._output_directory import MANIFEST, OutputDirectory, output_directory_at
 from forstcore.cluster._packed_processor import PackedProcessor, pack_processor
-from forstcore.cluster._part import RunConfig, report_of
-from forstcore.cluster._run import check_workers, end_run, run, with_numbers
+from forstcore.cluster._part import PartFormat, RunConfig, report_of
+from forstcore.cluster._run import check_workers, end_run, run, with_columns, with_numbers
 from forstcore.cluster.local import local_cluster
 from forstcore.config import DEFAULT_BLOCKSIZE, StreamLimits
 from forstcore.errors import ClusterError
@@ -42,6 +42,7 @@ def process_dataset(
     on_error: OnError = "skip",
     filters: Mapping[str, Any] | None = None,
     collect_errors: bool = False,
+    part_format: PartFormat = "ndjson",
     max_line_size: int = StreamLimits.max_line_size,
     workers: int = StreamLimits.workers,
     buffer_size: int = StreamLimits.buffer_size,
@@ -78,6 +79,9 @@ def process_dataset(
         filters: conditions as for `Filter`; only records that meet them are processed.
         collect_errors: write rejected lines to ``errors-00000.ndjson`` next to their part.
             Files of several blocks are then read twice, for the same reason.
+        part_format: ``ndjson``, or ``parquet``, which needs pyarrow on the workers. All Parquet
+            parts have the same columns: those of the type that the processor returns, or of
+            the first 16 MiB of results, for which the first blocks are processed twice.
         max_line_size: maximum size of a line in bytes; a longer one is an error.
         workers, buffer_size: concurrent calls of an async processor and records in progress,
             for each task.
@@ -100,6 +104,7 @@ def process_dataset(
         OSError: an input does not exist, or the destination cannot be written.
         RecordError: the first invalid line (``on_error="fail"``). Parts may exist, but no
             manifest.
+        ResultFormatError: an integer in the first results is too large for a column.
 
     Thread-safety: may be called from many threads at once, for different destinations.
     Ctrl-C cancels its tasks on the cluster.
@@ -111,6 +116,10 @@ def process_dataset(
         )
     if overwrite and resume:
         raise ValueError("overwrite and resume exclude each other")
+    if part_format not in get_args(PartFormat):
+        raise ValueError(f"part_format must be ndjson or parquet, not {part_format!r}")
+    if part_format == "parquet" and on_error == "emit":
+        raise ValueError("error lines are no rows of Parquet: use collect_errors, not emit")
     wanted = dict(filters or {})
     RecordStream(on_error=on_error, max_line_size=max_line_size, filter=Filter(wanted))
     options = dict(storage_options or {})
@@ -119,7 +128,7 @@ def process_dataset(
     output = output_directory_at(destination, options)
     blocks = blocks_of(files, size)
     width = max(5, len(str(len(blocks))))
-    plan = _plan(files, packed, size, on_error, wanted, collect_errors, max_line_size)
+    plan = _plan(files, packed, size, on_error, wanted, collect_errors, max_line_size, part_format)
     config = RunConfig(
         system,
         output,
@@ -132,6 +141,7 @@ def process_dataset(
         buffer_size,
         collect_errors,
         width,
+        part_format,
     )
     existing = find_existing(output)
     check_inputs(system, files, output, existing)
@@ -144,6 +154,8 @@ def process_dataset(
         try:
             if on_error == "emit" or collect_errors:
                 blocks = with_numbers(cluster, config, blocks, retries)
+            if part_format == "parquet":
+                config = with_columns(cluster, config, blocks, retries)
             # As late as possible: a run that cannot start must keep the old dataset.
             if overwrite:
                 remove(output, existing)
@@ -170,7 +182,7 @@ def _plan(files: Sequence[InputFile], packed: PackedProcessor, *options: object)
 
 def _done(config: RunConfig, blocks: Sequence[Block], existing: ExistingFiles) -> dict[int, Part]:
     """Return the parts that are complete, with their reports."""
-    names = {report_of(config.file_of("part", block)): block.number for block in blocks}
+    names = {report_of(config.part_of(block)): block.number for block in blocks}
     return {
         names[name]: report["part"]
         for name, report in existing.reports.items()

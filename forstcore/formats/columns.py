@@ -63,6 +63,11 @@ class Column:
         self.members: dict[str, Column] = {}
         self._too_large: ColumnError | None = None
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether the column and all columns in it are fixed."""
+        return self.is_fixed and all(column.is_complete for _, column in self._inner())
+
     def take(self, value: Any) -> None:
         """Check that the column can hold a value; widen it for that unless it is fixed.
 

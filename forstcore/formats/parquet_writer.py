@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final
 
 import pyarrow as pa
@@ -14,11 +14,11 @@ from forstcore._io.json_lines import dump_lines
 from forstcore.formats import ResultFormatError
 from forstcore.formats._results import loaded
 from forstcore.formats.columns import SAMPLE, Column, ColumnError
+from forstcore.formats.sample import Sample, blocks_of
 
 __all__ = ["ParquetWriter"]
 
 _BLOCK: Final = 4 << 20  # Bytes of results that are converted at once.
-_PARSED: Final = 1 << 20  # Bytes of results that are Python objects at once.
 _GROUP: Final = 32 << 20  # Bytes of columns in a row group.
 _MOST_DEPTH: Final = 30  # Readers refuse schemas of more than 100 levels; an array has up to three.
 
@@ -41,7 +41,7 @@ class ParquetWriter:
     ) -> None:
         self._sink = _Sink(write)
         self._name = name
-        self._columns = columns or Column("object")
+        self._sample = Sample(name, columns)
         self._schema: Any = None
         self._file: Any = None
         self._results = 0
@@ -54,7 +54,8 @@ class ParquetWriter:
         if lines:
             self._held.append(lines)
             self._held_size += len(lines)
-            if self._held_size >= (SAMPLE if self._file is None else _BLOCK):
+            needs_sample = self._file is None and not self._sample.is_full
+            if self._held_size >= (SAMPLE if needs_sample else _BLOCK):
                 self._convert_held()
 
     def finish(self) -> None:
@@ -73,7 +74,7 @@ class ParquetWriter:
         self._held, self._held_size = [], 0
         if self._file is None:
             self._begin(lines)
-        for block in _blocks_of(lines, _BLOCK):
+        for block in blocks_of(lines, _BLOCK):
             table = self._table_of(block)
             self._results += table.num_rows
             self._group.append(table)
@@ -83,39 +84,30 @@ class ParquetWriter:
 
     def _begin(self, lines: bytes) -> None:
         """Decide on the columns, and start the file."""
-        # Cut at a line rather than at a chunk, so that the columns do not depend on the chunks.
-        end = lines.find(b"\n", SAMPLE - 1) + 1 or len(lines)
-        behind = 0
-        for block in _blocks_of(lines[:end], _PARSED):
-            behind += len(self._checked(block, behind))
+        self._sample.take(lines)
+        columns = self._sample.fix()
         try:
-            self._columns.fix()
             self._schema = pa.schema(
-                [(name, _type_of(each, name)) for name, each in self._columns.members.items()]
+                [(name, _type_of(each, name)) for name, each in columns.members.items()]
             )
         except ColumnError as error:
             raise ResultFormatError(self._name, 0, str(error)) from None
-        if lines and not self._columns.members:
+        if lines and not columns.members:
             raise ResultFormatError(self._name, 0, "no result has members, so there are no columns")
         sink = pa.PythonFile(self._sink, "w")
         self._file = pyarrow.parquet.ParquetWriter(sink, self._schema, compression="zstd")
-
-    def _checked(self, lines: bytes, behind: int) -> list[dict[str, Any]]:
-        """Parse results, and check that their columns can hold them."""
-        results = loaded(lines, self._name, behind)
-        for number, result in enumerate(results, behind + 1):
-            try:
-                self._columns.take(result)
-            except ColumnError as error:
-                raise ResultFormatError(self._name, number, str(error)) from None
-        return results
 
     def _table_of(self, lines: bytes) -> Any:
         try:
             return self._read(lines)
         except pa.ArrowInvalid as error:
             # It does not say where. Or a member is there twice, which is no error here.
-            results = self._checked(lines, self._results)
+            results = loaded(lines, self._name, self._results)
+            for number, result in enumerate(results, self._results + 1):
+                try:
+                    self._sample.columns.take(result)
+                except ColumnError as found:
+                    raise ResultFormatError(self._name, number, str(found)) from None
             again = io.BytesIO()
             dump_lines(results, again)
             try:
@@ -194,12 +186,3 @@ def _type_of(column: Column, *path: str) -> Any:
         "string": pa.string(),
     }
     return types[column.kind or "string"]
-
-
-def _blocks_of(lines: bytes, size: int) -> Iterator[bytes]:
-    """Cut lines into blocks of whole lines; a block is longer than `size` by less than a line."""
-    at = 0
-    while at < len(lines):
-        end = lines.find(b"\n", at + size - 1) + 1 or len(lines)
-        yield lines[at:end]
-        at = end

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Literal
 
 from forstcore.formats import FileWriter, FormatMissingError
+from forstcore.formats.columns import Column
 from forstcore.formats.csv_writer import CsvWriter
-from forstcore.formats.result_types import columns_of_results
 
 __all__ = ["NEEDS_PYARROW", "writer_of"]
 
@@ -18,7 +18,7 @@ def writer_of(
     file_format: Literal["csv", "tsv", "parquet"],
     write: Callable[[bytes], object],
     name: str,
-    result_type: object = None,
+    columns: Column | None = None,
 ) -> FileWriter:
     """Return a writer of results.
 
@@ -26,12 +26,11 @@ def writer_of(
         file_format: the format of the file.
         write: writes bytes to the file.
         name: the name of the file, for messages.
-        result_type: the annotation of what the processor returns, None if there is none.
+        columns: the type of the results, None if it is unknown.
 
     Raises:
         FormatMissingError: a package is missing that the format needs.
     """
-    columns = columns_of_results(result_type)
     if file_format == "parquet":
         try:
             from forstcore.formats.parquet_writer import ParquetWriter
