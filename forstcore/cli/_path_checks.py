@@ -62,8 +62,6 @@ def check_paths(
             `errors` promises another format.
         OSError: an output cannot be reached.
     """
-    if errors:
-        check_error_file(errors)
     reads = list(_read(inputs, "the input"))
     fixed = list(_read([each for each in others if each], "the file"))
     stdout = _open_file(sys.stdout, "standard output")
@@ -88,6 +86,8 @@ def check_paths(
             has_other = sys.stdout is not None and not any(_same(stdout, each) for each in reads)
             os.dup2(1 if has_other else os.open(os.devnull, os.O_WRONLY), 2)
             _refuse(stderr, read)
+    if errors:
+        check_error_file(errors)
 
 
 def _read(paths: Iterable[str], kind: str) -> Iterator[_Named]:
