@@ -3,7 +3,7 @@
 A manifest beside the output has its confirmed size and the offset of the source. What lies beyond
 that size when a process was killed is cut off before the next one continues, so each result is
 there exactly once: see `forstcore.sinks._rotated_file`. Files whose names end with ``.gz`` or
-``.zst`` are compressed.
+``.zst`` are compressed. The format is NDJSON; `format=ndjson` allows names that do not say so.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from urllib.parse import unquote_to_bytes
 
 from forstcore._io.compressed import zstd
 from forstcore.errors import SinkError
+from forstcore.formats import UnknownFormatError, format_of
 from forstcore.sinks import SinkLimits, SinkUrl
 from forstcore.sinks._file_writer import FileWriter
 from forstcore.sinks._rotated_file import NEVER, RotatedFile
@@ -44,6 +45,7 @@ class FileSink:
         path = os.fsdecode(unquote_to_bytes(os.fsencode(url.raw_path)))
         if url.address or not path or path.endswith("/") or "\0" in path:
             raise SinkError(url.name, "names no file: file:/path/name or file:path/name")
+        _check_format(url, path)
         if path.endswith(".zst") and zstd is None:
             raise SinkError(url.name, "is compressed with zstd, which needs backports.zstd")
         self._path = Path(path)
@@ -81,3 +83,15 @@ class FileSink:
 
     def _file(self) -> RotatedFile:
         return RotatedFile(self._path, self._max_size, self._max_age)
+
+
+def _check_format(url: SinkUrl, path: str) -> None:
+    """Raise SinkError if the name of a file promises another format than NDJSON."""
+    if url.take_one_of("format", ("", "ndjson"), ""):
+        return
+    try:
+        is_ndjson = format_of(path) == "ndjson"
+    except UnknownFormatError as error:
+        raise SinkError(url.name, f"writes NDJSON: {error}; or add format=ndjson") from None
+    if not is_ndjson:
+        raise SinkError(url.name, f"writes NDJSON, not the format of {path}")

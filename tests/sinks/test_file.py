@@ -249,6 +249,10 @@ def test_two_writers_of_one_file_are_an_error(tmp_path: Path) -> None:
         ("file:", "names no file"),
         ("file:out/", "names no file"),
         ("file://host/out", "names no file"),
+        ("file:out.parquet", "writes NDJSON, not the format of out.parquet"),
+        ("file:out.csv.gz", "writes NDJSON, not the format of out.csv.gz"),
+        ("file:out.log", r"writes NDJSON: out.log: the format .* or add format=ndjson"),
+        ("file:out?format=csv", "has format=csv, which must be one of"),
         ("file:out?max_size=0", "has max_size=0, which must be a size"),
         ("file:out?max_age=-1", "has max_age=-1, which must be seconds above 0"),
         ("file:out?follow=no", "has options that file: does not know: follow"),
@@ -257,6 +261,11 @@ def test_two_writers_of_one_file_are_an_error(tmp_path: Path) -> None:
 def test_urls_are_checked(url: str, reason: str) -> None:
     with pytest.raises(SinkError, match=reason):
         open_sink("out", url)
+
+
+def test_a_format_that_the_name_does_not_say(tmp_path: Path) -> None:
+    writing(sink_of(tmp_path / "out.log", format="ndjson"), outputs((b"1\n", "a")))
+    assert (tmp_path / "out.log").read_bytes() == b"1\n"
 
 
 def test_a_directory_that_is_missing_is_an_error(tmp_path: Path) -> None:
