@@ -35,7 +35,8 @@ def cell(text: str) -> str:
 
 def http_page() -> str:
     """Write the page of the HTTP API."""
-    document = openapi_document(ServerConfig(source=("events=memory:",)), _ANY_PROCESSOR)
+    config = ServerConfig(source=("events=memory:",), pipeline_file="server.toml")
+    document = openapi_document(config, _ANY_PROCESSOR)
     parts = [_HEAD, document["info"]["description"]]
     for tag in document["tags"]:
         parts.append(f"\n## {tag['name'].capitalize()}\n\n{tag['description']}\n")

@@ -13,6 +13,7 @@ import forstcore
 from forstcore import _proc
 from forstcore.loading import Loader
 from server.api.openapi import describe
+from server.api.pipelines import control_pipeline, list_pipelines
 from server.api.process import (
     ProcessorResource,
     large_dataset_stream,
@@ -32,6 +33,7 @@ from server.http.connections import Connection
 from server.http.forwarded import Forwarded
 from server.live.feed_registry import FEEDS, FeedRegistry
 from server.observe.metrics import CONTENT_TYPE
+from server.pipelines.registry import PIPELINES, PipelineRegistry
 from server.process.memory import return_freed_memory
 from server.process.reload_processors import reload_changed_processors
 from server.streams.registry import REGISTRY, StreamRegistry
@@ -51,6 +53,7 @@ def build_app(config: ServerConfig) -> web.Application:
     Raises:
         LoadError: the processors cannot be loaded, or one has a path of the server.
         SourceError: the configuration of a source is invalid.
+        PipelineConfigError: the configuration of a pipeline is invalid.
     """
     policy = AccessPolicy(config)
     forwarded = Forwarded(config.trusted_proxy)
@@ -112,9 +115,15 @@ def build_app(config: ServerConfig) -> web.Application:
     app.router.add_get("/version", _version)
     app.router.add_get("/metrics", _metrics)
     app.router.add_get("/openapi.json", describe)
+    if config.pipeline_file:
+        app.router.add_get("/pipelines", list_pipelines)
+        app.router.add_post("/pipelines/{name}/{action}", control_pipeline, expect_handler=expect)
+        app.cleanup_ctx.append(_run_pipelines)
     if config.dashboard:
         add_dashboard(app)
     loader.load({resource.canonical.removeprefix("/") for resource in app.router.resources()})
+    # Now that the processors are loaded.
+    app[PIPELINES] = PipelineRegistry(config)
     resource = ProcessorResource(registry)
     app.router.register_resource(resource)
     resource.add_route("POST", run_processor, expect_handler=expect)
@@ -134,9 +143,16 @@ async def _keep_metrics_fresh(app: web.Application) -> AsyncIterator[None]:
         while True:
             await asyncio.sleep(_METRICS_INTERVAL)
             registry.update_metrics()
+            app[PIPELINES].update_metrics(registry.metrics)
 
     async with keep_running("keeping metrics fresh", refresh, registry.metrics.failed):
         yield
+
+
+async def _run_pipelines(app: web.Application) -> AsyncIterator[None]:
+    app[PIPELINES].start()
+    yield
+    await app[PIPELINES].close()
 
 
 async def _close_sources(app: web.Application) -> AsyncIterator[None]:
@@ -184,4 +200,5 @@ async def _version(_request: web.Request) -> web.Response:
 async def _metrics(request: web.Request) -> web.Response:
     registry = request.app[REGISTRY]
     registry.update_metrics()
+    request.app[PIPELINES].update_metrics(registry.metrics)
     return web.Response(body=registry.metrics.render(), headers={"Content-Type": CONTENT_TYPE})

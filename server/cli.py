@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from forstcore._importing import without_collecting
 
         with without_collecting():
-            from forstcore.errors import LoadError, SourceError
+            from forstcore.errors import LoadError, PipelineConfigError, SourceError
             from server.app import build_app
             from server.config import config_file, load_config, show_config
             from server.http import internals
@@ -91,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             build_app(config)
             return supervise(config, listener, arguments)
         ended = run(serve(config, listener, worker=False))
-    except (LoadError, SourceError) as error:
+    except (LoadError, PipelineConfigError, SourceError) as error:
         return _fail(str(error), 2)
     except KeyboardInterrupt:
         pass

@@ -28,6 +28,8 @@ __all__ = [
 
 PREFIX = "FORSTCORE_"
 
+_PIPELINE_KEYS = ("pipelines", "state")
+
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _NEXT_SOURCE = re.compile(r",(?=\s*[^\s=:/@,]+=)|,\s*$")
@@ -176,6 +178,9 @@ class ServerConfig(StreamLimits):
     token_is_in_file: bool = False
     """Whether the token was read from `token_file` and can be reloaded."""
 
+    pipeline_file: str | None = None
+    """The TOML file, if it declares pipelines."""
+
     @property
     def sources(self) -> dict[str, str]:
         """The URLs of the sources by name.
@@ -250,6 +255,11 @@ def load_config(argv: Sequence[str] | None, environ: Mapping[str, str]) -> Serve
         raise ValueError("tls_cert and tls_key go together: set both or neither")
     if config.tls_client_ca and not config.tls_cert:
         raise ValueError("tls_client_ca needs tls_cert and tls_key")
+    if config.pipeline_file and config.processes > 1:
+        raise ValueError(
+            f"{config.pipeline_file} has pipelines, which run in one process, and there are "
+            f"{config.processes}: set processes to 1, or use forstcore run"
+        )
     # Validate: these raise ValueError.
     _ = config.sources
     networks_of(config.trusted_proxy)
@@ -420,6 +430,10 @@ def _from_file(path: str) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key, value in table.items():
         name = key.replace("-", "_")
+        if name in _PIPELINE_KEYS:
+            # `load_pipelines` reads and checks them.
+            values["pipeline_file"] = path
+            continue
         if name == "sources" and isinstance(value, dict):
             name, value = "source", [f"{each}={url}" for each, url in value.items()]
         if name not in known:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -108,12 +108,13 @@ class Problems:
             raise PipelineConfigError(self._found)
 
 
-def read_pipelines(path: str, problems: Problems) -> PipelineFile:
+def read_pipelines(path: str, problems: Problems, other_keys: Collection[str] = ()) -> PipelineFile:
     """Read the file; pipelines with problems are left out.
 
     Args:
         path: the file.
         problems: what is wrong with it is added to them.
+        other_keys: keys outside of the tables that are checked elsewhere.
 
     Raises:
         OSError: it cannot be read.
@@ -133,7 +134,7 @@ def read_pipelines(path: str, problems: Problems) -> PipelineFile:
     if not isinstance(state, str) or not state:
         problems.add("must be the path of a directory", key="state")
     pipelines = table.pop("pipelines", {})
-    for key in table:
+    for key in filter(lambda key: key not in other_keys, table):
         problems.add("there is no such key: known are processors, state and pipelines", key=key)
     if not isinstance(pipelines, dict) or not pipelines:
         problems.add("there are no pipelines: declare each as a table [pipelines.NAME]")

@@ -35,18 +35,22 @@ class EngineInput:
         reader: reads the source.
         engine: the engine.
         exact_size: bytes to read before such a pause; None for no pauses.
+        may_go_on: nothing is yielded while it is not set.
 
     Attributes:
         trouble: why the source cannot be read now, None if it can.
         is_exact: whether batches are returned only with the last of their results, and no more.
     """
 
-    def __init__(self, reader: Reader, engine: Engine, exact_size: int | None) -> None:
+    def __init__(
+        self, reader: Reader, engine: Engine, exact_size: int | None, may_go_on: asyncio.Event
+    ) -> None:
         self.trouble: Notice | None = None
         self.is_exact = exact_size is not None
         self._reader = reader
         self._engine = engine
         self._exact_size = exact_size
+        self._may_go_on = may_go_on
         self._lines = 0
         self._finished: list[_Mark] = []
         self._all_finished = asyncio.Event()
@@ -54,7 +58,10 @@ class EngineInput:
     async def lines(self) -> AsyncGenerator[bytes, None]:
         """Read the source, and yield its lines."""
         size = 0
-        while (item := await self._reader.read()) is not None:
+        while True:
+            if (item := await self._reader.read()) is None:
+                return
+            await self._may_go_on.wait()
             if isinstance(item, Notice):
                 self.trouble = item if item.state == "down" else None
                 continue

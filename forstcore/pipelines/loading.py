@@ -20,7 +20,9 @@ __all__ = ["load_pipelines"]
 _PASS = Processor("pass", "native", PASS_ON, takes="object", gives="object")
 
 
-def load_pipelines(path: str, names: Collection[str] = ()) -> list[Pipeline]:
+def load_pipelines(
+    path: str, names: Collection[str] = (), other_keys: Collection[str] = ()
+) -> list[Pipeline]:
     """Read a TOML file and make its pipelines; nothing is connected or written.
 
     All pipelines are checked, also those that are not asked for.
@@ -28,6 +30,7 @@ def load_pipelines(path: str, names: Collection[str] = ()) -> list[Pipeline]:
     Args:
         path: the file.
         names: the pipelines to return; empty for all.
+        other_keys: keys outside of the tables that are checked elsewhere.
 
     Raises:
         OSError: the file cannot be read.
@@ -35,7 +38,7 @@ def load_pipelines(path: str, names: Collection[str] = ()) -> list[Pipeline]:
         LookupError: there is no pipeline of that name.
     """
     problems = Problems(path)
-    file = read_pipelines(path, problems)
+    file = read_pipelines(path, problems, other_keys)
     loader = Loader(file.processors)
     try:
         loader.load(reserved=(BUILT_IN.name, _PASS.name))
@@ -79,7 +82,7 @@ def _made(
 
 def _source(config: PipelineConfig, problems: Problems, table: str) -> Source | None:
     if config.source.startswith("memory:"):
-        problems.add("memory: has records only within a server", table, "source")
+        problems.add("memory: is for subscribers, not for pipelines", table, "source")
         return None
     try:
         source = open_source(

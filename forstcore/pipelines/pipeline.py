@@ -92,6 +92,13 @@ class Pipeline:
         self._confirmations: Confirmations | None = None
         self._dead_letters: DeadLetters | None = None
         self._is_draining = False
+        self._may_go_on = asyncio.Event()
+        self._may_go_on.set()
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether `pause` was called, and `resume` was not."""
+        return not self._may_go_on.is_set()
 
     @property
     def is_exactly_once(self) -> bool:
@@ -119,6 +126,14 @@ class Pipeline:
             ("errors", self._errors.trouble() if self._errors is not None else None),
         ]
         return next(((what, notice) for what, notice in found if notice is not None), None)
+
+    def pause(self) -> None:
+        """Process nothing more until `resume` is called."""
+        self._may_go_on.clear()
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        self._may_go_on.set()
 
     def drain(self) -> None:
         """Read nothing more; `run` returns once the results of what was read are confirmed."""
@@ -184,7 +199,10 @@ class Pipeline:
             )
             is_exact = self.is_exactly_once or sink_acknowledges
             self._input = EngineInput(
-                reader, self._engine, self.config.max_unconfirmed if is_exact else None
+                reader,
+                self._engine,
+                self.config.max_unconfirmed if is_exact else None,
+                self._may_go_on,
             )
             if self._is_draining:
                 self._engine.end_input(_DrainedError())

@@ -11,6 +11,7 @@ from forstcore import wire
 from forstcore.processors import BUILT_IN, Processor
 from server.api.schemas import COMPONENTS, Json, header, one_of, ref, refused, result_content
 from server.config import ServerConfig
+from server.pipelines.managed_pipeline import ACTIONS
 from server.streams.registry import REGISTRY
 
 __all__ = ["describe", "openapi_document"]
@@ -56,6 +57,7 @@ def openapi_document(config: ServerConfig, processors: Mapping[str, Processor]) 
         **_streams(),
         **{f"/{name}": _of_processor(each) for name, each in sorted(processors.items())},
         **_live(config, processors),
+        **(_pipelines() if config.pipeline_file else {}),
         **_operation(config),
         **(_dashboard(config) if config.dashboard else {}),
     }
@@ -266,6 +268,48 @@ def _live(config: ServerConfig, processors: Mapping[str, Processor]) -> Json:
         },
     }
     return {"/real-time-process": {"post": live}, "/sources/{name}": {"post": publication}}
+
+
+def _pipelines() -> Json:
+    text: Json = {"type": "string"}
+    count: Json = {"type": "integer", "minimum": 0}
+    unknown: Json = {"type": ["string", "null"]}
+    pipeline: Json = {
+        "type": "object",
+        "properties": {
+            **dict.fromkeys(("name", "source", "processor", "sink"), text),
+            "state": {"enum": ["running", "paused", "stopping", "stopped", "ended", "failed"]},
+            **dict.fromkeys(("bytes_in", "results", "filtered", "errors"), count),
+            **dict.fromkeys(("errors_sink", "trouble", "last_error"), unknown),
+        },
+    }
+    all_of_them: Json = {
+        "type": "object",
+        "required": ["pipelines"],
+        "properties": {"pipelines": {"type": "array", "items": pipeline}},
+    }
+    listed = {
+        "description": "All pipelines.",
+        "content": {"application/json": {"schema": all_of_them}},
+    }
+    one = {"description": "The pipeline.", "content": {"application/json": {"schema": pipeline}}}
+    control = {
+        "operationId": "controlPipeline",
+        "tags": ["operation"],
+        "summary": "Start, pause or stop a pipeline",
+        "description": "`start` lets a paused pipeline go on, and reads the file with pipelines "
+        "again for one that has ended. `stop` has it write what it has read. A pipeline that is in "
+        "that state already stays in it.",
+        "parameters": [
+            {"name": "name", "in": "path", "required": True, "schema": text},
+            {"name": "action", "in": "path", "required": True, "schema": {"enum": [*ACTIONS]}},
+        ],
+        "responses": {"200": one, **refused(404, 409, 413, 415, 417, 503)},
+    }
+    return {
+        "/pipelines": _get("pipelines", "List the pipelines", listed),
+        "/pipelines/{name}/{action}": {"post": control},
+    }
 
 
 def _json(description: str, schema: str) -> Json:

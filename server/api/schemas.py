@@ -279,7 +279,7 @@ _PROBLEMS = {
     404: "The resource does not exist; the detail lists the existing ones.",
     405: "The endpoint does not support the method; `Allow` lists the supported ones.",
     408: "The request did not end in time.",
-    409: "The source is not in memory: publish to its broker instead.",
+    409: "The source is not in memory, or the file with pipelines has become invalid.",
     413: "The body exceeds the size limits.",
     415: "The body is `multipart/form-data`, or its content coding is not supported.",
     417: "`Expect` has a value other than `100-continue`.",

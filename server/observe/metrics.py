@@ -51,6 +51,14 @@ _METRICS = {
     "processor_seconds": _Metric(
         Counter, "Processing time of workers in seconds, by processor.", "processor"
     ),
+    "pipeline_running": _Metric(
+        Gauge, "1 if a pipeline runs, or is paused; 0 if it has ended.", "pipeline"
+    ),
+    "pipeline_results": _Metric(Counter, "Results that sinks confirmed, by pipeline.", "pipeline"),
+    "pipeline_errors": _Metric(
+        Counter, "Rejected lines and results that sinks refused, by pipeline.", "pipeline"
+    ),
+    "pipeline_bytes_in": _Metric(Counter, "Bytes read from sources, by pipeline.", "pipeline"),
     "spooled_bytes": _Metric(Counter, "Bytes spooled for half-duplex clients."),
     "missed_records": _Metric(Counter, "Records dropped for slow real-time subscribers."),
     "queue_bytes": _Metric(Gauge, "Bytes of results queued in memory."),

@@ -46,7 +46,7 @@ LAYERS = (
     ("server.observe",),
     ("server.http",),
     ("server.streams",),
-    ("server.live",),
+    ("server.live", "server.pipelines"),
     ("server.api", "server.dashboard"),
     ("server.process",),
     ("server.app",),

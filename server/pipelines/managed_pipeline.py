@@ -1,0 +1,139 @@
+"""A pipeline that is started, paused and stopped while the server runs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, Literal
+
+from forstcore.errors import ForstError
+from forstcore.pipelines import Pipeline
+from forstcore.sources import without_password
+
+__all__ = ["ACTIONS", "Action", "ManagedPipeline"]
+
+_LOGGER = logging.getLogger("forstcore")
+
+Action = Literal["start", "pause", "stop"]
+ACTIONS: tuple[Action, ...] = ("start", "pause", "stop")
+
+
+class ManagedPipeline:
+    """A pipeline, which can be started again after it has ended.
+
+    Args:
+        pipeline: the pipeline, which has not run yet.
+        load: returns it anew, from its file, with the current processors.
+    """
+
+    def __init__(self, pipeline: Pipeline, load: Callable[[], Pipeline]) -> None:
+        self._pipeline = pipeline
+        self._load = load
+        self._is_new = True
+        self._task: asyncio.Task[None] | None = None
+        self._is_stopping = False
+        self._error = ""
+        self._totals: Counter[str] = Counter()  # Of runs that have ended.
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it runs, or is paused."""
+        return self._task is not None and not self._task.done()
+
+    @property
+    def state(self) -> str:
+        """What it does now."""
+        if self.is_running:
+            if self._is_stopping:
+                return "stopping"
+            return "paused" if self._pipeline.is_paused else "running"
+        if self._error:
+            return "failed"
+        return "stopped" if self._is_stopping else "ended"
+
+    def start(self) -> None:
+        """Start it, or let it go on if it is paused; nothing if it runs.
+
+        Raises:
+            PipelineConfigError, LookupError, OSError: it cannot be read from its file any more.
+        """
+        if self.is_running:
+            self._pipeline.resume()
+            return
+        if not self._is_new:
+            self._pipeline = self._load()
+        self._is_new = self._is_stopping = False
+        self._error = ""
+        self._task = asyncio.create_task(self._run(self._pipeline))
+
+    def pause(self) -> None:
+        """Process nothing more until it is started again."""
+        if self.is_running:
+            self._pipeline.pause()
+
+    def stop(self) -> None:
+        """Read nothing more, and end once what was read is confirmed."""
+        if self.is_running:
+            self._is_stopping = True
+            self._pipeline.drain()
+
+    async def close(self, seconds: float) -> None:
+        """Stop it, and cancel what has not ended after so many seconds."""
+        self.stop()
+        if self._task is None:
+            return
+        _, running = await asyncio.wait([self._task], timeout=seconds)
+        if running:
+            # What is not confirmed is read again by the next process.
+            _LOGGER.warning("pipeline %s: its sink did not confirm in time", self._name)
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    def totals(self) -> Counter[str]:
+        """Return the counters of all its runs: bytes_in, results, filtered and errors."""
+        return self._totals + self._counts() if self.is_running else self._totals
+
+    def document(self) -> dict[str, Any]:
+        """Describe it, without passwords."""
+        config = self._pipeline.config
+        totals = self.totals()
+        trouble = self._pipeline.trouble() if self.is_running else None
+        detail = f"the {trouble[0]} is down: {trouble[1].detail}" if trouble else None
+        return {
+            "name": config.name,
+            "state": self.state,
+            "source": without_password(config.source),
+            "processor": config.processor or "pass",
+            "sink": without_password(config.sink),
+            "errors_sink": without_password(config.errors) if config.errors else None,
+            **{name: totals[name] for name in ("bytes_in", "results", "filtered", "errors")},
+            "trouble": detail,
+            "last_error": self._error or None,
+        }
+
+    @property
+    def _name(self) -> str:
+        return self._pipeline.config.name
+
+    def _counts(self) -> Counter[str]:
+        counts = self._pipeline.counts
+        return Counter(
+            bytes_in=counts.bytes_in,
+            results=counts.results,
+            filtered=counts.filtered,
+            errors=sum(counts.errors.values()),
+        )
+
+    async def _run(self, pipeline: Pipeline) -> None:
+        try:
+            await pipeline.run()
+        except (ForstError, OSError) as error:
+            self._error = str(error)
+            _LOGGER.error("pipeline %s has failed: %s", self._name, error)
+        except Exception as error:
+            self._error = f"{type(error).__name__}: {error}"
+            _LOGGER.exception("pipeline %s ended by an error of the server", self._name)
+        finally:
+            self._totals += self._counts()

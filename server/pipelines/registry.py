@@ -1,0 +1,75 @@
+"""The pipelines of a server, which run from its start to its end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from functools import partial
+
+from aiohttp import web
+
+from forstcore.config import options_of
+from forstcore.pipelines import Pipeline, load_pipelines
+from server.config import ServerConfig
+from server.observe.metrics import Metrics
+from server.pipelines.managed_pipeline import ManagedPipeline
+
+__all__ = ["PIPELINES", "PipelineRegistry"]
+
+_SERVER_KEYS = frozenset(
+    name
+    for declared, _, _ in options_of(ServerConfig)
+    for name in (declared.name, declared.name.replace("_", "-"))
+) | {"sources"}
+
+
+class PipelineRegistry:
+    """The pipelines that the server's TOML file declares.
+
+    Args:
+        config: names the file, and the time for pipelines to end at shutdown.
+
+    Attributes:
+        pipelines: the pipelines by name; empty if there are none.
+
+    Raises:
+        PipelineConfigError: something is wrong with them.
+        OSError: the file cannot be read.
+    """
+
+    def __init__(self, config: ServerConfig) -> None:
+        self._config = config
+        self.pipelines: Mapping[str, ManagedPipeline] = {}
+        if config.pipeline_file is not None:
+            self.pipelines = {
+                pipeline.config.name: ManagedPipeline(
+                    pipeline, partial(_load, config.pipeline_file, pipeline.config.name)
+                )
+                for pipeline in load_pipelines(config.pipeline_file, (), _SERVER_KEYS)
+            }
+
+    def start(self) -> None:
+        """Start all pipelines."""
+        for pipeline in self.pipelines.values():
+            pipeline.start()
+
+    async def close(self) -> None:
+        """Stop all pipelines, within `drain_timeout`."""
+        seconds = self._config.drain_timeout
+        await asyncio.gather(*(each.close(seconds) for each in self.pipelines.values()))
+
+    def update_metrics(self, metrics: Metrics) -> None:
+        """Set the metrics of the pipelines."""
+        for name, pipeline in self.pipelines.items():
+            totals = pipeline.totals()
+            metrics.set("pipeline_running", pipeline.is_running, name)
+            for counter in ("results", "errors", "bytes_in"):
+                metrics.set(f"pipeline_{counter}", totals[counter], name)
+
+
+def _load(path: str, name: str) -> Pipeline:
+    (pipeline,) = load_pipelines(path, (name,), _SERVER_KEYS)
+    return pipeline
+
+
+PIPELINES = web.AppKey("PIPELINES", PipelineRegistry)

@@ -1,0 +1,185 @@
+"""Pipelines that run in the server, and are controlled through its API."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import children
+from tests.servers import ROOT, Server, launch
+from tests.standing_pipelines.workspace import PROCESSORS, records, results
+
+CONFIG = """
+processors = ["{directory}/processors.py"]
+access_log = false
+state = "{directory}/state"
+
+[pipelines.double]
+source = "file:{directory}/in.ndjson"
+processor = "double"
+sink = "file:{directory}/out.ndjson"
+
+[pipelines.bad]
+source = "file:{directory}/in.ndjson"
+sink = "file:{directory}/missing/out.ndjson"
+
+[pipelines.rotated]
+source = "file:{directory}/in.ndjson"
+sink = "file:{directory}/rotated.ndjson?max_size=1GB"
+"""
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """A server with pipelines."""
+    (tmp_path / "processors.py").write_text(PROCESSORS)
+    (tmp_path / "in.ndjson").write_bytes(records(0, 1000))
+    (tmp_path / "server.toml").write_text(CONFIG.format(directory=tmp_path))
+    started = launch("--config", str(tmp_path / "server.toml"))
+    yield started
+    started.stop()
+    started.process.communicate()
+
+
+def ask(server: Server, method: str, path: str) -> tuple[int, Any]:
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
+    try:
+        connection.request(method, path, headers={"Connection": "close"})
+        response = connection.getresponse()
+        return response.status, json.loads(response.read())
+    finally:
+        connection.close()
+
+
+def pipeline(server: Server, name: str) -> dict[str, Any]:
+    status, answer = ask(server, "GET", "/pipelines")
+    assert status == 200
+    found: dict[str, Any] = next(each for each in answer["pipelines"] if each["name"] == name)
+    return found
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + children.LIMIT
+    while not is_so():
+        assert time.monotonic() < deadline, "it takes too long"
+        time.sleep(0.02)
+
+
+def read(path: Path) -> bytes:
+    return path.read_bytes() if path.exists() else b""
+
+
+def append(directory: Path, first: int, end: int) -> None:
+    with (directory / "in.ndjson").open("ab") as file:
+        file.write(records(first, end))
+
+
+def test_pipelines_are_listed_with_their_counters(server: Server, tmp_path: Path) -> None:
+    out = tmp_path / "out.ndjson"
+    wait_until(lambda: read(out) == results(0, 1000))
+    wait_until(lambda: pipeline(server, "double")["results"] == 1000)
+    found = pipeline(server, "double")
+    assert found == {
+        "name": "double",
+        "state": "running",
+        "source": f"file:{tmp_path}/in.ndjson",
+        "processor": "double",
+        "sink": f"file:{out}",
+        "errors_sink": None,
+        "bytes_in": len(records(0, 1000)),
+        "results": 1000,
+        "filtered": 0,
+        "errors": 0,
+        "trouble": None,
+        "last_error": None,
+    }
+    wait_until(lambda: pipeline(server, "bad")["state"] == "failed")
+    assert "sink 'bad' cannot be written: " in pipeline(server, "bad")["last_error"]
+    assert server.figure("pipeline_results_total", pipeline="double") == 1000
+    assert server.figure("pipeline_running", pipeline="double") == 1
+    assert server.figure("pipeline_running", pipeline="bad") == 0
+
+
+def test_pipelines_are_paused_stopped_and_started(server: Server, tmp_path: Path) -> None:
+    out = tmp_path / "out.ndjson"
+    wait_until(lambda: read(out) == results(0, 1000))
+    assert ask(server, "POST", "/pipelines/double/pause")[1]["state"] == "paused"
+    append(tmp_path, 1000, 2000)
+    rotated = tmp_path / ".rotated-000001.ndjson.part"
+    wait_until(lambda: read(rotated) == records(0, 2000))
+    assert read(out) == results(0, 1000)
+    assert ask(server, "POST", "/pipelines/double/start")[1]["state"] == "running"
+    wait_until(lambda: read(out) == results(0, 2000))
+    assert ask(server, "POST", "/pipelines/double/stop")[0] == 200
+    wait_until(lambda: pipeline(server, "double")["state"] == "stopped")
+    # Again does nothing.
+    assert ask(server, "POST", "/pipelines/double/stop")[1]["state"] == "stopped"
+    assert ask(server, "POST", "/pipelines/double/pause")[1]["state"] == "stopped"
+    append(tmp_path, 2000, 3000)
+    # The file is read again.
+    config = tmp_path / "server.toml"
+    config.write_text(config.read_text().replace('processor = "double"', 'processor = "python"'))
+    assert ask(server, "POST", "/pipelines/double/start")[1]["processor"] == "python"
+    wait_until(lambda: read(out) == results(0, 3000))
+    wait_until(lambda: pipeline(server, "double")["results"] == 3000)
+    assert server.figure("pipeline_results_total", pipeline="double") == 3000
+
+
+def test_wrong_requests_are_refused(server: Server, tmp_path: Path) -> None:
+    status, problem = ask(server, "POST", "/pipelines/none/start")
+    assert (status, problem["detail"]) == (
+        404,
+        "there is no pipeline 'none'; there are: bad, double, rotated",
+    )
+    status, problem = ask(server, "POST", "/pipelines/double/explode")
+    assert (status, problem["detail"]) == (
+        404,
+        "there is no action 'explode'; there are: start, pause, stop",
+    )
+    wait_until(lambda: pipeline(server, "bad")["state"] == "failed")
+    (tmp_path / "server.toml").write_text("[pipelines.bad]\nsink = 5\n")
+    status, problem = ask(server, "POST", "/pipelines/bad/start")
+    assert status == 409
+    assert "[pipelines.bad], sink: must be text, not 5" in problem["detail"]
+    assert ask(server, "GET", "/pipelines/double/start")[0] == 405
+
+
+def test_a_server_that_stops_drains_its_pipelines(server: Server, tmp_path: Path) -> None:
+    part = tmp_path / ".rotated-000001.ndjson.part"
+    wait_until(lambda: read(part) == records(0, 1000))
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(timeout=children.LIMIT) == 0
+    assert read(tmp_path / "rotated-000001.ndjson") == records(0, 1000)
+
+
+def test_the_document_describes_them(server: Server) -> None:
+    paths = ask(server, "GET", "/openapi.json")[1]["paths"]
+    listed = ask(server, "GET", "/nowhere")[1]["detail"]
+    for method, path in (("get", "/pipelines"), ("post", "/pipelines/{name}/{action}")):
+        assert "200" in paths[path][method]["responses"]
+        assert f"{method.upper()} {path}" in listed
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[pipelines.a]\nsink = 'file:x'\n", "server.toml, [pipelines.a], source: is missing"),
+        ("processes = 2\n[pipelines.a]\n", "has pipelines, which run in one process, and there"),
+        ("state = 'x'\n", "there are no pipelines: declare each as a table [pipelines.NAME]"),
+    ],
+)
+def test_a_file_with_problems_is_an_error_at_start(tmp_path: Path, text: str, reason: str) -> None:
+    (tmp_path / "server.toml").write_text("port = 0\n" + text)
+    done = children.run(
+        [sys.executable, "-m", "server", "--config", tmp_path / "server.toml"], cwd=ROOT, text=True
+    )
+    assert done.returncode == 2
+    assert reason in done.stderr
