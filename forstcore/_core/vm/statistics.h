@@ -129,19 +129,36 @@ fst_divide_exactly(const fst_exact *sum, uint32_t divisor, double *result, int *
     return FST_DONE;
 }
 
+/* What a sum, or a mean, comes to. */
+typedef struct fst_quotient {
+    double number;              /* rounded once */
+    uint32_t count;             /* of the numbers that were added */
+    int is_integer;             /* whether they all were integers, and `number` is exact */
+} fst_quotient;
+
+/* The sum of the numbers of an argument, divided by how many there are if `is_mean`. */
+FST_COLD fst_status
+fst_add_exactly(fst_machine *machine, fst_cell *from, int is_mean, fst_quotient *quotient)
+{
+    fst_exact sum;
+    fst_list *list;
+    int integers, is_whole;
+    FST_TRY(fst_collect_doubles(machine, from, &list, &integers, &sum));
+    quotient->count = list->count;
+    FST_TRY(fst_divide_exactly(&sum, is_mean ? list->count : 1, &quotient->number, &is_whole));
+    quotient->is_integer = integers && is_whole;
+    return FST_DONE;
+}
+
 /* statistics.mean(data): of integers it is one if it can be. */
 FST_COLD fst_status
 fst_mean(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
-    fst_exact sum;
-    fst_list *list;
-    double mean;
-    int integers, is_whole;
-    FST_TRY(fst_collect_doubles(machine, &arguments[0], &list, &integers, &sum));
-    if (list->count == 0)
+    fst_quotient mean;
+    FST_TRY(fst_add_exactly(machine, &arguments[0], 1, &mean));
+    if (mean.count == 0)
         return FST_GIVE_BACK;
-    FST_TRY(fst_divide_exactly(&sum, list->count, &mean, &is_whole));
-    *to = integers && is_whole ? fst_int((int64_t)mean) : fst_float(mean);
+    *to = mean.is_integer ? fst_int((int64_t)mean.number) : fst_float(mean.number);
     return FST_DONE;
 }
 
@@ -149,29 +166,21 @@ fst_mean(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 FST_COLD fst_status
 fst_fsum(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
-    fst_exact sum;
-    fst_list *list;
-    double result;
-    int integers, is_whole;
-    FST_TRY(fst_collect_doubles(machine, &arguments[0], &list, &integers, &sum));
-    FST_TRY(fst_divide_exactly(&sum, 1, &result, &is_whole));
-    *to = fst_float(result);
+    fst_quotient sum;
+    FST_TRY(fst_add_exactly(machine, &arguments[0], 0, &sum));
+    *to = fst_float(sum.number);
     return FST_DONE;
 }
 
-/* statistics.fmean(data) */
+/* statistics.fmean(data): it rounds the sum, and then the mean. */
 FST_COLD fst_status
 fst_fmean(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
-    fst_exact sum;
-    fst_list *list;
-    double result;
-    int integers, is_whole;
-    FST_TRY(fst_collect_doubles(machine, &arguments[0], &list, &integers, &sum));
-    if (list->count == 0)
+    fst_quotient sum;
+    FST_TRY(fst_add_exactly(machine, &arguments[0], 0, &sum));
+    if (sum.count == 0)
         return FST_GIVE_BACK;
-    FST_TRY(fst_divide_exactly(&sum, 1, &result, &is_whole));
-    *to = fst_float(result / list->count);
+    *to = fst_float(sum.number / sum.count);
     return FST_DONE;
 }
 
