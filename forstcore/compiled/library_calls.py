@@ -9,6 +9,7 @@ import hmac
 import itertools
 import json
 import uuid
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from forstcore._core.program import FUNCTIONS
@@ -22,6 +23,7 @@ _T = TypeVar("_T")
 
 _DIGESTS = {getattr(hashlib, name): name for name in ("md5", "sha1", "sha224", "sha256", "sha384")}
 _DIGESTS[hashlib.sha512] = "sha512"
+_DIGEST_NAMES = (*_DIGESTS.values(), "blake2b")
 
 # The numbers of fst_missing, by the function that makes it, and by the body of a lambda.
 _COUNT, _DICT = 1, 7
@@ -70,7 +72,11 @@ class LibraryCalls(PatternCalls):
             known = ast.copy_location(ast.Constant(number), node)
             self.call_native(node, "<defaultdict>", [known, *node.args[1:]], {}, to)
         elif _entry_of(callee, _DIGESTS) is not None:
-            _require_digest(node, callee)
+            _require_digests(node, lambda digest: digest(b""), [callee])
+            return False
+        elif callee is hashlib.new and (node.args or "name" in keywords):
+            name = node.args[0] if node.args else keywords["name"]
+            _require_digests(name, hashlib.new, _digest_names(name))
             return False
         else:
             return False
@@ -103,6 +109,7 @@ class LibraryCalls(PatternCalls):
         namespace = self.static(node.args[0])
         if not isinstance(namespace, uuid.UUID):
             raise Unsupported(node.args[0], f"the namespace {ast.unparse(node.args[0])}")
+        _require_digests(node, lambda name: uuid.uuid5(namespace, name), [""])
         known = ast.copy_location(ast.Constant(namespace.bytes), node.args[0])
         self.call_native(node, "<text of uuid5>", [known, node.args[1]], {}, to)
         return True
@@ -137,8 +144,9 @@ class LibraryCalls(PatternCalls):
         algorithm = arguments["digestmod"]
         callee = self.static(algorithm)
         name = _entry_of(callee, _DIGESTS)
+        algorithms = _digest_names(algorithm) if name is None else [callee]
+        _require_digests(algorithm, lambda each: hmac.new(b"", None, each), algorithms)
         if name is not None:
-            _require_digest(algorithm, callee)
             arguments["digestmod"] = ast.copy_location(ast.Constant(name), algorithm)
         self.call_native(node, "hmac.new", [], arguments, to)
 
@@ -163,9 +171,19 @@ def _is_false(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is False
 
 
-def _require_digest(node: ast.expr, digest: Any) -> None:
-    """Check that an algorithm may be used: some systems refuse old ones."""
-    try:
-        digest(b"")
-    except ValueError as error:
-        raise Unsupported(node, f"a digest that is refused here ({error})") from None
+def _digest_names(algorithm: ast.expr) -> Iterable[str]:
+    """Return the names that an expression for an algorithm may have as its value."""
+    if isinstance(algorithm, ast.Constant):
+        return [each for each in _DIGEST_NAMES if each == algorithm.value]
+    return _DIGEST_NAMES
+
+
+def _require_digests(
+    node: ast.expr, compute: Callable[[Any], object], algorithms: Iterable[Any]
+) -> None:
+    """Check that Python computes digests with these algorithms: FIPS mode refuses some."""
+    for algorithm in algorithms:
+        try:
+            compute(algorithm)
+        except ValueError as error:
+            raise Unsupported(node, f"a digest that is refused here ({error})") from None

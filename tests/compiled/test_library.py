@@ -8,9 +8,13 @@ import hashlib
 import hmac
 import html
 import json
+import os
+import subprocess
+import sys
 import uuid
 import zlib
 from datetime import date, datetime
+from pathlib import Path
 from random import Random
 from typing import Any
 from urllib.parse import (
@@ -111,6 +115,38 @@ def test_keyed_digests() -> None:
     check("hashlib.blake2b(a.encode(), key=b'secret', digest_size=9).hexdigest()", keys, 0)
     check("hmac.new(b'key', a, 'sha1').hexdigest()", ["a", *WRONG])
     check("hmac.new(b'key', a.encode(), 'nothing').hexdigest()", ["a"])
+
+
+_REFUSED_DIGESTS = """
+import hashlib, hmac, uuid
+from forstcore.compiled import Compiled
+from tests.compiled.oracle import compile_any, same
+from tests.compiled.snippets import function_of
+
+for expression in (
+    "hashlib.md5(a.encode()).hexdigest()",
+    "hashlib.new('md5', a.encode()).hexdigest()",
+    "hashlib.new(name='md5', data=a.encode()).hexdigest()",
+    "hashlib.new(a).hexdigest()",
+    "hmac.new(b'key', a.encode(), hashlib.md5).hexdigest()",
+    "hmac.new(b'key', a.encode(), 'md5').hexdigest()",
+    "hmac.new(b'key', b'message', a).hexdigest()",
+    "str(uuid.uuid5(uuid.NAMESPACE_DNS, a))",
+):
+    function = function_of(expression, "a", hashlib=hashlib, hmac=hmac, uuid=uuid)
+    if isinstance(compile_any(function), Compiled):
+        same(function, [{"a": "md5"}, {"a": "sha256"}])
+"""
+
+
+def test_digests_that_openssl_refuses(tmp_path: Path) -> None:
+    configuration = tmp_path / "openssl.cnf"
+    configuration.write_text(
+        "openssl_conf = init\n[init]\nalg_section = algorithms\n"
+        "[algorithms]\ndefault_properties = fips=yes\n"
+    )
+    environment = {**os.environ, "OPENSSL_CONF": str(configuration)}
+    subprocess.run([sys.executable, "-c", _REFUSED_DIGESTS], check=True, env=environment)
 
 
 def test_checksums_and_uuids() -> None:
