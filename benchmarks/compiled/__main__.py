@@ -12,7 +12,6 @@ import importlib.util
 import json
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -26,13 +25,13 @@ import forstcore
 from benchmarks import records
 from benchmarks.building import BUILD, BenchmarkError, compile_program
 from benchmarks.compiled.routes import COUNTRIES
+from benchmarks.compiled.tables import COMPILED, table
 from benchmarks.results import machine
 
 HERE: Final = Path(__file__).parent
 _EXAMPLE: Final = HERE.parent.parent / "examples" / "weblog"
 _FEW: Final = 1000
 THRESHOLDS: Final = (500, 0)
-COMPILED: Final = "forstcore, compiled"
 
 
 @dataclass(frozen=True)
@@ -145,15 +144,8 @@ def measure(lowest: int, options: argparse.Namespace, directory: Path, notes: se
             samples[way.name].append(seconds / (options.records - _FEW) * 1e6)
             expected = expected or target.read_bytes()
             check(way, target, expected)
-    base = statistics.median(samples[COMPILED])
     kept = 100 * expected.count(b"\n") / options.records
-    title = f"{kept:.0f} % kept"
-    lines = [f"{title:28}{'µs a record':>12}{'low-high':>14}{'× compiled':>12}"]
-    for name, each in samples.items():
-        median = statistics.median(each)
-        spread = f"{min(each):.2f}-{max(each):.2f}"
-        lines.append(f"{name:28}{median:12.2f}{spread:>14}{median / base:12.1f}")
-    return "\n".join(lines)
+    return table(kept, "CPU µs a record", samples)
 
 
 def main() -> None:

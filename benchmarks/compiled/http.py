@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -19,7 +18,8 @@ from typing import Any, Final
 
 from benchmarks import records
 from benchmarks.building import BenchmarkError
-from benchmarks.compiled.__main__ import COMPILED, HERE, THRESHOLDS, go_program
+from benchmarks.compiled.__main__ import HERE, THRESHOLDS, go_program
+from benchmarks.compiled.tables import COMPILED, table
 from benchmarks.network import unpaced_network
 from benchmarks.programs import Running, Server, build, running, versions
 from benchmarks.results import machine
@@ -86,15 +86,7 @@ def measure(lowest: int, options: argparse.Namespace, directory: Path, notes: se
             if report["client_cpu_seconds"] > 0.9 * report["seconds"]:
                 notes.add(f"{server.name}: the client was the limit of records/s")
     assert expected is not None
-    base = statistics.median(costs[COMPILED])
-    title = f"{100 * len(expected) / _DISTINCT:.0f} % kept"
-    columns = f"{'CPU µs a record':>16}{'low-high':>14}{'× compiled':>12}{'records/s':>12}"
-    lines = [f"{title:28}{columns}"]
-    for name, each in costs.items():
-        median, rate = statistics.median(each), statistics.median(rates[name])
-        spread = f"{min(each):.2f}-{max(each):.2f}"
-        lines.append(f"{name:28}{median:16.2f}{spread:>14}{median / base:12.1f}{rate:12,.0f}")
-    return "\n".join(lines)
+    return table(100 * len(expected) / _DISTINCT, "CPU µs a record", costs, rates)
 
 
 def main() -> None:

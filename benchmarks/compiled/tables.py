@@ -1,0 +1,37 @@
+"""The tables of costs: medians, with the lowest and the highest figure, beside the compiled way."""
+
+from __future__ import annotations
+
+import statistics
+from typing import Final
+
+__all__ = ["COMPILED", "table"]
+
+COMPILED: Final = "forstcore, compiled"
+
+
+def table(
+    kept: float,
+    unit: str,
+    costs: dict[str, list[float]],
+    rates: dict[str, list[float]] | None = None,
+) -> str:
+    """Return a table with a row for each way.
+
+    Args:
+        kept: percentage of the records that are results.
+        unit: of the costs.
+        costs: by way; that of `COMPILED` is what the others are compared with.
+        rates: records per second, by way; None for no such column.
+    """
+    base = statistics.median(costs[COMPILED])
+    title = f"{kept:.0f} % kept"
+    head = f"{title:28}{unit:>16}{'low-high':>14}{'× compiled':>12}"
+    lines = [head if rates is None else f"{head}{'records/s':>12}"]
+    for name, each in costs.items():
+        median = statistics.median(each)
+        spread = f"{min(each):.2f}-{max(each):.2f}"
+        row = f"{name:28}{median:16.2f}{spread:>14}{median / base:12.1f}"
+        rate = "" if rates is None else f"{statistics.median(rates[name]):12,.0f}"
+        lines.append(row + rate)
+    return "\n".join(lines)
