@@ -21,15 +21,15 @@ from typing import Final
 
 from benchmarks.building import BenchmarkError
 from benchmarks.results import machine
+from benchmarks.startup.routes import write_routes
 
-_ROUTES: Final = str(Path(__file__).with_name("routes.py"))
 _FORSTCORE: Final = (sys.executable, "-m", "forstcore")
-_COMPILE: Final = f"""
+_COMPILE: Final = """
 import time
 from forstcore.loading import Loader
-processors = Loader([{_ROUTES!r}]).load().values()
+processors = Loader([{routes!r}]).load().values()
 started = time.process_time()
-{{import_compiler}}
+{import_compiler}
 for each in processors:
     assert each.compilation_report.compiled
 print(time.process_time() - started)
@@ -51,11 +51,11 @@ def reported(command: tuple[str, ...], environment: dict[str, str]) -> float:
     return float(done.stdout)
 
 
-def server_seconds(environment: dict[str, str]) -> float:
+def server_seconds(routes: str, environment: dict[str, str]) -> float:
     """Return the CPU time of a server until it accepts connections, its end included."""
     with tempfile.TemporaryDirectory() as directory:
         path = str(Path(directory, "socket"))
-        command = (sys.executable, "-m", "server", "--unix-socket", path, "--processors", _ROUTES)
+        command = (sys.executable, "-m", "server", "--unix-socket", path, "--processors", routes)
         process = subprocess.Popen(
             command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
@@ -86,25 +86,28 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=15, help="runs of each (default: 15)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
+        routes = str(Path(directory, "routes.py"))
+        write_routes(Path(routes))
         record = Path(directory, "record.ndjson")
         record.write_text('{"id":"1","data":"x","fahrenheit":70,"sensor":"s","at":1}\n')
         # Modules are compiled by the first run only, as those of an installed package are.
         environment = {**os.environ, "PYTHONPYCACHEPREFIX": directory}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         process = (*_FORSTCORE, "process", str(record))
-        compiled = (*process, "--processors", _ROUTES, "--processor", "to-celsius")
+        compiled = (*process, "--processors", routes, "--processor", "to-celsius")
         python = (sys.executable, "-c")
-        without = _COMPILE.format(import_compiler="")
+        without = _COMPILE.format(routes=routes, import_compiler="")
         apart = _COMPILE.format(
-            import_compiler="import forstcore.compiled\nstarted = time.process_time()"
+            routes=routes,
+            import_compiler="import forstcore.compiled\nstarted = time.process_time()",
         )
         rows: dict[str, Callable[[], float]] = {
             "python": partial(cpu_seconds, (*python, "pass"), environment),
             "import forstcore": partial(cpu_seconds, (*python, "import forstcore"), environment),
             "forstcore process": partial(cpu_seconds, process, environment),
             "the same, compiled": partial(cpu_seconds, compiled, environment),
-            "forstcore check": partial(cpu_seconds, (*_FORSTCORE, "check", _ROUTES), environment),
-            "server": partial(server_seconds, environment),
+            "forstcore check": partial(cpu_seconds, (*_FORSTCORE, "check", routes), environment),
+            "server": partial(server_seconds, routes, environment),
             "compile 20 functions": partial(reported, (*python, apart), environment),
             "the same, first use": partial(reported, (*python, without), environment),
         }
