@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal
 
-__all__ = ["SAMPLE", "Column", "ColumnError"]
+__all__ = ["KINDS", "MOST_DEPTH", "SAMPLE", "Column", "ColumnError", "Kind"]
 
 SAMPLE: Final = 16 << 20
 """Bytes of results whose values decide the types of columns."""
 
 Kind = Literal["boolean", "integer", "number", "string", "array", "object"]
-_KINDS: Final[dict[type, Kind]] = {
+MOST_DEPTH: Final = 30
+"""Containers inside each other: readers of Parquet refuse schemas of more than 100 levels, and an
+array has up to three."""
+
+KINDS: Final[dict[type, Kind]] = {
     bool: "boolean",
     int: "integer",
     float: "number",
@@ -78,7 +82,7 @@ class Column:
         """
         if value is None:
             return
-        kind = _KINDS[type(value)]
+        kind = KINDS[type(value)]
         if kind != self.kind and not (kind == "integer" and self.kind == "number"):
             self._widen(kind)
         if kind == "object":

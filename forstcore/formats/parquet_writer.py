@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import pyarrow as pa
@@ -13,14 +13,13 @@ import pyarrow.parquet
 from forstcore._io.json_lines import dump_lines
 from forstcore.formats import ResultFormatError
 from forstcore.formats._results import loaded
-from forstcore.formats.columns import SAMPLE, Column, ColumnError
+from forstcore.formats.columns import MOST_DEPTH, SAMPLE, Column, ColumnError
 from forstcore.formats.sample import Sample, blocks_of
 
 __all__ = ["ParquetWriter"]
 
 _BLOCK: Final = 4 << 20  # Bytes of results that are converted at once.
 _GROUP: Final = 32 << 20  # Bytes of columns in a row group.
-_MOST_DEPTH: Final = 30  # Readers refuse schemas of more than 100 levels; an array has up to three.
 
 
 class ParquetWriter:
@@ -58,9 +57,12 @@ class ParquetWriter:
             if self._held_size >= (SAMPLE if needs_sample else _BLOCK):
                 self._convert_held()
 
-    def finish(self) -> None:
+    def finish(self, metadata: Mapping[bytes, str] | None = None) -> None:
+        """Write the end of the file, as `FileWriter.finish` says, with metadata of the caller."""
         self._convert_held()
         self._write_group()
+        if metadata:
+            self._file.add_key_value_metadata(metadata)
         self._file.close()
 
     def close(self) -> None:
@@ -165,8 +167,8 @@ class _Sink:
 def _type_of(column: Column, *path: str) -> Any:
     """Return the type of Arrow for a column."""
     reason = ""
-    if len(path) > _MOST_DEPTH:
-        reason = f"has more than {_MOST_DEPTH} containers inside each other"
+    if len(path) > MOST_DEPTH:
+        reason = f"has more than {MOST_DEPTH} containers inside each other"
     elif column.kind == "object" and not column.members:
         reason = "has only empty objects, which Parquet cannot store: leave it out"
     if reason:

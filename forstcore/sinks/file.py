@@ -3,20 +3,23 @@
 A manifest beside the output has its confirmed size and the offset of the source. What lies beyond
 that size when a process was killed is cut off before the next one continues, so each result is
 there exactly once: see `forstcore.sinks._rotated_file`. Files whose names end with ``.gz`` or
-``.zst`` are compressed. The format is NDJSON; `format=ndjson` allows names that do not say so.
+``.zst`` are compressed. A series whose name ends with ``.parquet`` is Parquet, any other NDJSON;
+`format=` says it for names that do not.
 """
 
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
-from forstcore._io.compressed import zstd
+from forstcore._io.compressed import is_compressed, zstd
 from forstcore.errors import SinkError
-from forstcore.formats import UnknownFormatError, format_of
+from forstcore.formats import Format, UnknownFormatError, format_of
+from forstcore.formats.writing import NEEDS_PYARROW
 from forstcore.sinks import SinkLimits, SinkUrl
 from forstcore.sinks._file_writer import FileWriter
 from forstcore.sinks._rotated_file import NEVER, RotatedFile
@@ -45,12 +48,16 @@ class FileSink:
         path = os.fsdecode(unquote_to_bytes(os.fsencode(url.raw_path)))
         if url.address or not path or path.endswith("/") or "\0" in path:
             raise SinkError(url.name, "names no file: file:/path/name or file:path/name")
-        _check_format(url, path)
+        self._format = _format_of(url, path)
         if path.endswith(".zst") and zstd is None:
             raise SinkError(url.name, "is compressed with zstd, which needs backports.zstd")
         self._path = Path(path)
         self._max_size = url.take_size("max_size", 0)
         self._max_age = url.take_seconds("max_age", NEVER)
+        if self._format == "parquet" and not self._max_size and self._max_age == NEVER:
+            raise SinkError(
+                url.name, "writes Parquet, which cannot be appended to: give max_size= or max_age="
+            )
         self._limits = limits
         self._log = BrokerLog(url.name, "sink")
         self._writer: FileWriter | None = None
@@ -82,16 +89,29 @@ class FileSink:
         """Do nothing: files belong to the writer."""
 
     def _file(self) -> RotatedFile:
+        if self._format == "parquet":
+            from forstcore.sinks._parquet_file import ParquetFile
+
+            return ParquetFile(self._path, self._max_size, self._max_age)
         return RotatedFile(self._path, self._max_size, self._max_age)
 
 
-def _check_format(url: SinkUrl, path: str) -> None:
-    """Raise SinkError if the name of a file promises another format than NDJSON."""
-    if url.take_one_of("format", ("", "ndjson"), ""):
-        return
+def _format_of(url: SinkUrl, path: str) -> Format:
+    """Return the format of a file.
+
+    Raises:
+        SinkError: it is not known, or cannot be written.
+    """
+    given = url.take_one_of("format", ("", "ndjson", "parquet"), "")
     try:
-        is_ndjson = format_of(path) == "ndjson"
+        found: Format = format_of(path) if not given else "ndjson"
+        found = "parquet" if given == "parquet" else found
     except UnknownFormatError as error:
-        raise SinkError(url.name, f"writes NDJSON: {error}; or add format=ndjson") from None
-    if not is_ndjson:
-        raise SinkError(url.name, f"writes NDJSON, not the format of {path}")
+        raise SinkError(url.name, f"has no known format: {error}; or add format=ndjson") from None
+    if found not in ("ndjson", "parquet"):
+        raise SinkError(url.name, f"writes NDJSON or Parquet, not the format of {path}")
+    if found == "parquet" and is_compressed(path):
+        raise SinkError(url.name, "writes Parquet, which is compressed inside")
+    if found == "parquet" and importlib.util.find_spec("pyarrow") is None:
+        raise SinkError(url.name, f"cannot be written: {NEEDS_PYARROW}")
+    return found

@@ -1,0 +1,92 @@
+"""A series of Parquet files, each of which is NDJSON until it ends.
+
+A Parquet file cannot be appended to, so results are collected in the hidden file as NDJSON, where
+they are confirmed at once. When the file ends, it is converted, and appears as a whole.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.parquet
+
+from forstcore._io.json_lines import dump_lines, load_lines
+from forstcore.formats import ResultFormatError
+from forstcore.formats.json_columns import JsonColumn, row_of
+from forstcore.formats.parquet_writer import ParquetWriter
+from forstcore.sinks._rotated_file import ForeignFileError, RotatedFile
+
+__all__ = ["ParquetFile"]
+
+_PIECE: Final = 1 << 20  # Bytes of results that are in memory at once.
+_PART: Final = b"forstcore.part"
+_OFFSET: Final = b"forstcore.offset"
+
+
+class ParquetFile(RotatedFile):
+    """The output of a file sink that writes Parquet; its methods block."""
+
+    def _rename(self) -> None:
+        number = self._manifest.number
+        part, final = self._part(number), self._final(number)
+        if final.exists():
+            if not self._is_made_of_part(final):
+                raise FileExistsError(None, "exists already, and is not replaced", str(final))
+            # A process was killed before it could remove the part.
+            part.unlink()
+            return
+        draft = final.with_name(f".{final.name}.draft")
+        try:
+            self._convert(part, draft)
+        except (ResultFormatError, ValueError) as error:
+            raise ForeignFileError(f"{part} cannot be converted: {error}") from None
+        draft.rename(final)
+        part.unlink()
+
+    def _convert(self, part: Path, draft: Path) -> None:
+        columns = JsonColumn(is_row=True)
+        are_rows = True
+        for lines in _pieces_of(part):
+            for result in load_lines(lines):
+                are_rows = are_rows and isinstance(result, dict)
+                columns.take(row_of(result))
+        columns.settle()
+        is_plain = are_rows and not columns.has_json
+        with draft.open("wb") as file:
+            writer = ParquetWriter(file.write, str(draft), columns.column())
+            try:
+                for lines in _pieces_of(part):
+                    writer.write(lines if is_plain else _converted(lines, columns))
+                writer.finish({_PART: self._identity(), _OFFSET: self._manifest.offset})
+            finally:
+                writer.close()
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _is_made_of_part(self, final: Path) -> bool:
+        try:
+            found = pyarrow.parquet.read_metadata(final).metadata or {}
+        except (OSError, pa.ArrowException):
+            return False
+        return bool(found.get(_PART) == self._identity().encode())
+
+    def _identity(self) -> str:
+        manifest = self._manifest
+        return f"{manifest.number} {manifest.size} {manifest.since}"
+
+
+def _pieces_of(part: Path) -> Iterator[bytes]:
+    with part.open("rb") as file:
+        while lines := b"".join(file.readlines(_PIECE)):
+            yield lines
+
+
+def _converted(lines: bytes, columns: JsonColumn) -> bytes:
+    converted = io.BytesIO()
+    dump_lines([columns.converted(row_of(each)) for each in load_lines(lines)], converted)
+    return converted.getvalue()
