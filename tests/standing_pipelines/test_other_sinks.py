@@ -63,7 +63,7 @@ def test_the_offset_is_saved_after_the_confirmation(tmp_path: Path) -> None:
 
 
 def test_what_was_not_confirmed_is_read_again(tmp_path: Path) -> None:
-    (tmp_path / "in.ndjson").write_bytes(records(0, 100_000))
+    (tmp_path / "in.ndjson").write_bytes(records(0, 50_000))
     calls = 0
     running: asyncio.Future[None]
     received: list[bytes] = []
@@ -88,7 +88,7 @@ def test_what_was_not_confirmed_is_read_again(tmp_path: Path) -> None:
                 break
 
     run(scenario())
-    expected = records(0, 100_000).splitlines()
+    expected = records(0, 50_000).splitlines()
     assert set(received) == set(expected)
     # In order, apart from what begins again.
     numbers = [json.loads(line)["n"] for line in received]
