@@ -30,6 +30,7 @@ _LIBRARIES = {
     "orjson": "orjson",
     "msgspec": "typed",
     "redis": "redis",
+    "confluent-kafka": "kafka",
     "dask": "dask",
     "distributed": "dask",
     "fsspec": "dask",

@@ -1,4 +1,4 @@
-"""Sources: records that no request carries, from memory, files, Redis, MQTT or NATS.
+"""Sources: records that no request carries, from memory, files, Redis, MQTT, NATS or Kafka.
 
 A source is opened at an offset and yields batches of whole lines. Its URL defines its kind and
 options; optional dependencies are imported on demand.
@@ -39,6 +39,7 @@ START = "start"
 
 Keeps: TypeAlias = Literal["offsets", "unacknowledged", "nothing"]
 
+# For each scheme the module, its class, and the package that it needs.
 _MODULES = {
     "memory": ("memory", "MemorySource", ""),
     "file": ("file", "FileSource", ""),
@@ -48,7 +49,9 @@ _MODULES = {
     "mqtts": ("mqtt", "MqttSource", ""),
     "nats": ("nats", "NatsSource", "nats"),
     "natss": ("nats", "NatsSource", "nats"),
+    "kafka": ("kafka", "KafkaSource", "confluent_kafka"),
 }
+_EXTRAS = {"confluent_kafka": "kafka"}  # Of packages whose extra has another name.
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +178,8 @@ def open_source(name: str, url: str, limits: SourceLimits | None = None) -> Sour
 
     Args:
         name: its name for clients.
-        url: ``memory:``, ``file:…``, ``redis://…``, ``mqtt://…`` or ``nats://…``, each with its
-            options as a query.
+        url: ``memory:``, ``file:…``, ``redis://…``, ``mqtt://…``, ``nats://…`` or ``kafka://…``,
+            each with its options as a query.
         limits: how much memory it may use.
 
     Raises:
@@ -194,7 +197,8 @@ def open_source(name: str, url: str, limits: SourceLimits | None = None) -> Sour
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] != needed:
             raise
-        raise SourceError(name, f"needs {needed}: pip install 'forstcore[{needed}]'") from None
+        extra = _EXTRAS.get(needed, needed)
+        raise SourceError(name, f"needs {needed}: pip install 'forstcore[{extra}]'") from None
     except ImportError as error:
         raise SourceError(name, f"cannot be read: {error}") from error
     source: Source = make(parsed, limits or SourceLimits())

@@ -122,7 +122,7 @@ class BrokerReader(ABC):
         """Connect, and continue after the last record read."""
 
     @abstractmethod
-    async def _receive(self) -> Batch:
+    async def _receive(self) -> Batch | Notice:
         """Wait for records."""
 
     @abstractmethod

@@ -10,8 +10,11 @@ from forstcore.errors import SinkError, SourceError
 __all__ = ["SourceUrl", "without_password"]
 
 _SECRET_OPTION = re.compile(
-    r"([?&](?:pass\w*|pwd|token|secret|api_?key|auth\w*)=)[^&]*", re.IGNORECASE
+    r"([?&](?:[\w.]*\.)?"
+    r"(?:pass\w*|pwd|token|secret|api_?key|auth\w*|key\.pem|oauthbearer\.config)=)[^&]*",
+    re.IGNORECASE,
 )
+_CLUSTERS = ("kafka",)  # Schemes whose URL may name several hosts.
 
 
 class SourceUrl:
@@ -26,7 +29,7 @@ class SourceUrl:
         scheme: the part before the first colon.
         address: user, password, host and port as in the URL.
         host: host name or address, ``localhost`` if there is none.
-        port: the port, None if there is none.
+        port: the port, None if there is none, or several hosts.
         username, password: decoded, None if there are none.
         path: decoded; ``#``, which MQTT uses, is part of it.
         raw_path: as in the URL, with any ``#`` encoded.
@@ -42,7 +45,8 @@ class SourceUrl:
         self.name = name
         try:
             parts = urlsplit(url.replace("#", "%23"))
-            self.port = parts.port
+            is_one = parts.scheme not in _CLUSTERS or "," not in parts.netloc
+            self.port = parts.port if is_one else None
             pairs = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
         except ValueError:
             raise self.error(name, "has a URL that cannot be read") from None
@@ -60,6 +64,11 @@ class SourceUrl:
     def take(self, option: str, default: str = "") -> str:
         """Return the value of an option, and mark it as used."""
         return self._options.pop(option, default)
+
+    def take_prefixed(self, prefix: str) -> dict[str, str]:
+        """Return all options whose names have a prefix, without it, and mark them as used."""
+        names = [name for name in self._options if name.startswith(prefix)]
+        return {name.removeprefix(prefix): self._options.pop(name) for name in names}
 
     def take_seconds(self, option: str, default: float) -> float:
         """Return the value of an option in seconds.
@@ -99,6 +108,6 @@ def without_password(url: str) -> str:
         return f"{scheme}://{name}:…@{rest}" if colon else url
     address, slash, path = user.partition("/")
     host, colon, port = address.rpartition(":")
-    if not colon or port.isdecimal() or address.endswith("]"):
+    if not colon or port.partition("?")[0].isdecimal() or address.endswith("]"):
         return url
     return f"{scheme}://{host}:…{slash}{path}"

@@ -20,6 +20,7 @@ from tests.servers import ROOT
 
 HOMES = {
     "server/http/internals.py",  # of aiohttp and asyncio
+    "forstcore/sources/_kafka_client.py",  # of confluent-kafka
     "forstcore/sources/_nats_connection.py",  # of nats-py
     "forstcore/sources/_resp.py",  # of redis
     "forstcore/cluster/_filesystems.py",  # of fsspec

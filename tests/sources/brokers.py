@@ -33,6 +33,7 @@ class Broker:
     """
 
     program = ""
+    patience = 10.0  # Seconds that it may take to start.
 
     def __init__(self, directory: Path) -> None:
         found = shutil.which(self.program, path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
@@ -57,7 +58,7 @@ class Broker:
                 stdout=log,
                 stderr=log,
             )
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + self.patience
         while True:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:

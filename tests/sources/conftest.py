@@ -9,6 +9,7 @@ import pytest
 
 from tests.servers import Server, StartServer
 from tests.sources.brokers import Mosquitto, NatsServer, RedisServer
+from tests.sources.kafka_server import KafkaServer
 
 
 @pytest.fixture
@@ -27,6 +28,14 @@ def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
     directory = tmp_path / "mosquitto"
     directory.mkdir()
     broker = Mosquitto(directory)
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture(scope="module")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
+    """A Kafka for all tests of a module, each of which has a topic of its own."""
+    broker = KafkaServer(tmp_path_factory.mktemp("kafka"))
     yield broker
     broker.stop()
 

@@ -26,6 +26,8 @@ URLS = [
     "mqtt://127.0.0.1:{}/topic",
     "nats://127.0.0.1:{}?stream=a",
     "nats://127.0.0.1:{}?stream=a&durable=b",
+    "kafka://127.0.0.1:{}?topic=a",
+    "kafka://127.0.0.1:{}?topic=a&group=b",
 ]
 
 
@@ -43,9 +45,10 @@ def test_a_broker_that_never_answers_costs_nothing(
     fds = Path("/proc/self/fd")
     if not fds.exists():
         pytest.skip("needs /proc")
-    for name in ("redis", "mqtt", "_nats_connection"):
+    constants = dict.fromkeys(("redis", "mqtt", "_nats_connection"), "_TIMEOUT")
+    for name, constant in {**constants, "_kafka_poller": "TIMEOUT"}.items():
         module = importlib.import_module(f"forstcore.sources.{name}")
-        monkeypatch.setattr(module, "_TIMEOUT", 0.1)
+        monkeypatch.setattr(module, constant, 0.1)
 
     def count() -> int:
         return len(list(fds.iterdir()))
@@ -85,7 +88,9 @@ def test_a_server_ends_well_although_its_broker_never_answers(
     assert "never retrieved" not in errors
 
 
-@pytest.mark.parametrize(("scheme", "library"), [("redis", "redis"), ("nats", "nats")])
+@pytest.mark.parametrize(
+    ("scheme", "library"), [("redis", "redis"), ("nats", "nats"), ("kafka", "confluent_kafka")]
+)
 def test_a_library_that_is_missing_is_named(scheme: str, library: str) -> None:
     code = (
         f"import sys; sys.modules[{library!r}] = None; from server.cli import main; "
@@ -105,7 +110,7 @@ def test_a_library_that_is_missing_is_named(scheme: str, library: str) -> None:
 def test_only_what_is_read_is_imported() -> None:
     code = (
         "import sys; from forstcore.sources import open_source; open_source('a', 'memory:'); "
-        "sys.exit(bool({'redis', 'nats', 'aiohttp'} & set(sys.modules)))"
+        "sys.exit(bool({'redis', 'nats', 'aiohttp', 'confluent_kafka'} & set(sys.modules)))"
     )
     assert children.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 

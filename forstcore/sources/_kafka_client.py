@@ -1,0 +1,113 @@
+"""What sources and sinks of Kafka have in common: the options of their clients, and errors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from confluent_kafka import KafkaError, KafkaException
+
+from forstcore.sources._url import SourceUrl
+
+__all__ = ["KafkaUnavailableError", "Local", "client_options", "invalid_options", "is_final"]
+
+_REQUEST_TIMEOUT = 10.0  # Seconds in which a broker has to reply.
+
+# What forstcore sets itself, or what would change how it works.
+_RESERVED = {
+    "bootstrap.servers",
+    "enable.auto.commit",
+    "enable.auto.offset.store",
+    "enable.partition.eof",
+    "auto.offset.reset",
+    "group.id",
+    "transactional.id",
+    "dr_cb",
+    "error_cb",
+    "on_commit",
+    "logger",
+}
+
+_FINAL = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.GROUP_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+    KafkaError.TOPIC_EXCEPTION,
+    KafkaError.INVALID_GROUP_ID,
+    KafkaError.INVALID_SESSION_TIMEOUT,
+    KafkaError.INCONSISTENT_GROUP_PROTOCOL,
+    KafkaError.UNSUPPORTED_VERSION,
+    KafkaError.FENCED_INSTANCE_ID,
+}
+
+
+class Local:
+    """The codes of librdkafka's own errors, which have an underscore in front there."""
+
+    ALL_BROKERS_DOWN = KafkaError._ALL_BROKERS_DOWN
+    AUTHENTICATION = KafkaError._AUTHENTICATION
+    PARTITION_EOF = KafkaError._PARTITION_EOF
+    TIMED_OUT = KafkaError._TIMED_OUT
+    TRANSPORT = KafkaError._TRANSPORT
+    UNKNOWN_PARTITION = KafkaError._UNKNOWN_PARTITION
+    UNKNOWN_TOPIC = KafkaError._UNKNOWN_TOPIC
+
+
+class KafkaUnavailableError(Exception):
+    """The brokers, or the topic, are not available now."""
+
+
+def is_final(error: KafkaError) -> bool:
+    """Return whether a retry would not help."""
+    return error.fatal() or error.code() in _FINAL
+
+
+def client_options(url: SourceUrl) -> dict[str, object]:
+    """Take the options of a client of librdkafka from a URL, and from the file that it names.
+
+    Raises:
+        SourceError, SinkError: there are none that can be used.
+    """
+    user, _, hosts = url.address.rpartition("@")
+    if not hosts:
+        raise url.error(url.name, "has a URL without a host")
+    given: dict[str, str] = {}
+    if user:
+        given["sasl.username"] = url.username or ""
+        given["sasl.password"] = url.password or ""
+        given["security.protocol"] = "SASL_SSL"
+        given["sasl.mechanism"] = "PLAIN"
+    if path := url.take("config"):
+        given.update(_read_properties(url, Path(path)))
+    given.update(url.take_prefixed("kafka."))
+    if reserved := sorted(_RESERVED & set(given)):
+        raise url.error(url.name, f"has options that forstcore sets itself: {', '.join(reserved)}")
+    return {
+        "socket.timeout.ms": int(_REQUEST_TIMEOUT * 1000),
+        "socket.keepalive.enable": True,
+        "reconnect.backoff.max.ms": 2000,
+        "log_level": 2,  # Errors are reported by a callback; the library would log them, too.
+        **given,
+        "bootstrap.servers": hosts,
+    }
+
+
+def _read_properties(url: SourceUrl, path: Path) -> dict[str, str]:
+    """Read a file with a ``name=value`` on each line, as Kafka's own tools do."""
+    try:
+        lines = path.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise url.error(url.name, f"has a config that cannot be read: {error}") from None
+    found: dict[str, str] = {}
+    for number, line in enumerate(lines, 1):
+        name, equals, value = line.partition("=")
+        if line.strip() and not line.lstrip().startswith("#"):
+            if not equals:
+                raise url.error(url.name, f"has a config without NAME=VALUE on line {number}")
+            found[name.strip()] = value.strip()
+    return found
+
+
+def invalid_options(url: SourceUrl, error: KafkaException) -> Exception:
+    """Return the error to raise for options that librdkafka does not accept."""
+    return url.error(url.name, f"has options that are not valid for Kafka: {error.args[0].str()}")

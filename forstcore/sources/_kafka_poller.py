@@ -1,0 +1,337 @@
+"""The thread of a reader of Kafka, which polls librdkafka's consumer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from forstcore.errors import SourceError
+from forstcore.sources import Notice
+from forstcore.sources._broker import BrokerLog
+from forstcore.sources._kafka_client import KafkaUnavailableError, Local, is_final
+from forstcore.sources._kafka_pending import Chunk, Pending
+
+__all__ = ["POLL", "TIMEOUT", "Poller", "Topic"]
+
+TIMEOUT = 10.0
+"""Seconds in which brokers have to reply."""
+
+POLL = 0.2
+"""Seconds that a poll waits, and after which the thread notices that it is to end."""
+_SLICE = 1.0  # Seconds of a first request, after which the thread notices that it is to end.
+_PATIENCE = 1.0  # Seconds that records wait to be taken before partitions are paused.
+_PROBE_INTERVAL = 1.0  # Seconds between two attempts to reach brokers that are down.
+_REFRESH_INTERVAL = 30.0  # Seconds between two looks for new partitions.
+
+_FIRST_COUNT = 16  # Messages that are taken from librdkafka at first.
+_MAX_COUNT = 4000  # Maximum number of messages that are taken at once.
+_TARGET_SIZE = 1 << 20  # Bytes that these should have.
+
+_DOWN = {
+    Local.ALL_BROKERS_DOWN,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    Local.UNKNOWN_TOPIC,
+    Local.UNKNOWN_PARTITION,
+    Local.AUTHENTICATION,
+}
+
+
+class Topic:
+    """A topic, as this process reads it.
+
+    Args:
+        name: name of the source.
+        topic: the topic.
+        options: those of librdkafka's consumer.
+        log: the log of the source.
+        max_line_size: maximum bytes of a line.
+    """
+
+    def __init__(
+        self, name: str, topic: str, options: dict[str, object], log: BrokerLog, max_line_size: int
+    ) -> None:
+        self.name = name
+        self.topic = topic
+        self.options = options
+        self.log = log
+        self.max_line_size = max_line_size
+
+
+class Poller(ABC):
+    """Polls a consumer in a thread of its own, and hands on what it reads.
+
+    The thread polls even while nobody takes records, so that the consumer stays a member of its
+    group and takes part in rebalances; it then pauses the partitions. librdkafka reconnects by
+    itself: the thread reports when all brokers are down, and when one is up again.
+
+    Args:
+        topic: what is read.
+        pending: where records go.
+        callbacks: more of the consumer's options.
+
+    Attributes:
+        topic, pending: as above.
+        loop: the event loop.
+        is_stopping: set when the thread is to end.
+        is_down: whether all brokers are down, or the topic is gone.
+        positions: for each partition that is assigned now the offset of the next message.
+
+    Thread-safety: `start` and `stop` belong to the event loop, everything else to the thread.
+    """
+
+    def __init__(
+        self,
+        topic: Topic,
+        pending: Pending,
+        callbacks: dict[str, Callable[..., None]] | None = None,
+    ) -> None:
+        self.topic = topic
+        self.pending = pending
+        self.is_stopping = threading.Event()
+        self.is_down = False
+        self.positions: dict[int, int] = {}
+        self._callbacks = {"error_cb": self._note_error, **(callbacks or {})}
+        self.loop = asyncio.get_running_loop()
+        self._started: asyncio.Future[None] = self.loop.create_future()
+        self._ended = asyncio.Event()
+        self._last_error = ""
+        self._probe_at = 0.0
+        self._refresh_at = time.monotonic() + _REFRESH_INTERVAL
+        self._is_paused = False
+        self._count = _FIRST_COUNT
+        self._at_end: set[int] = set()  # Partitions that have nothing more now.
+
+    async def start(self) -> None:
+        """Start the thread, and wait until it reads.
+
+        Raises:
+            KafkaUnavailableError: the brokers, or the topic, are not available now.
+            SourceError: the topic cannot be read, and a retry would not help.
+        """
+        threading.Thread(target=self._run, name=f"kafka-{self.topic.name}", daemon=True).start()
+        await self._started
+
+    async def stop(self) -> None:
+        """End the thread."""
+        self.is_stopping.set()
+        await self._ended.wait()
+
+    @abstractmethod
+    def begin(self, consumer: Consumer, partitions: list[int]) -> None:
+        """Start to read a topic that has these partitions."""
+
+    def serve(self, consumer: Consumer) -> float:
+        """Do what is to be done between two polls; return the seconds that the next may wait."""
+        return POLL
+
+    def refresh(self, consumer: Consumer, partitions: list[int]) -> None:  # noqa: B027 (optional)
+        """Read new partitions as well, if there are any."""
+
+    def add_partitions(self, positions: dict[int, int]) -> None:
+        """Note that these partitions are read, too, from these offsets on."""
+        self.positions.update(positions)
+        self._at_end -= positions.keys()
+        # New partitions are not paused.
+        self._is_paused = False
+
+    def remove_partitions(self, partitions: Iterable[int]) -> None:
+        """Note that these partitions are not read any more, and discard what was read of them."""
+        self.pending.discard(partitions)
+        for partition in partitions:
+            self.positions.pop(partition, None)
+            self._at_end.discard(partition)
+
+    def watermarks(self, consumer: Consumer, partition: int) -> tuple[int, int]:
+        """Return the offset of a partition's first message, and that after its last one."""
+        return consumer.get_watermark_offsets(TopicPartition(self.topic.topic, partition), TIMEOUT)
+
+    def _run(self) -> None:
+        try:
+            consumer = Consumer({**self.topic.options, **self._callbacks})
+            try:
+                self.begin(consumer, self._wait_for_partitions(consumer))
+                self._call(self._note_started)
+                while not self.is_stopping.is_set():
+                    self._step(consumer)
+            finally:
+                # Also where nobody stops it: callbacks of `close` do not wait for the loop then.
+                self.is_stopping.set()
+                consumer.close()
+        except KafkaException as error:
+            self._fail(self._translate(error.args[0]))
+        except Exception as error:
+            self._fail(error)
+        finally:
+            self._call(self._ended.set)
+
+    def _fail(self, error: Exception) -> None:
+        self.pending.fail(error)
+        self._call(self._note_started, error)
+
+    def _call(self, function: Callable[..., object], *arguments: object) -> None:
+        """Have the event loop call a function, unless it is closed already."""
+        with contextlib.suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(function, *arguments)
+
+    def _note_started(self, error: Exception | None = None) -> None:
+        if self._started.done():
+            return
+        if error is None:
+            self._started.set_result(None)
+        else:
+            self._started.set_exception(error)
+            # Mark it as seen, in case that nobody waits any more.
+            self._started.exception()
+
+    def _translate(self, error: KafkaError) -> Exception:
+        if is_final(error):
+            return SourceError(self.topic.name, f"cannot be read: {error.str()}")
+        return KafkaUnavailableError(self._last_error or error.str())
+
+    def _note_error(self, error: KafkaError) -> None:
+        """Note an error of the connections; called by librdkafka while the thread polls."""
+        if error.code() == Local.ALL_BROKERS_DOWN:
+            self._report_down(error)
+        else:
+            self._last_error = error.str()
+
+    def _wait_for_partitions(self, consumer: Consumer) -> list[int]:
+        """Return the numbers of the topic's partitions, once a broker is connected."""
+        deadline = time.monotonic() + TIMEOUT
+        while True:
+            try:
+                return self._list_partitions(consumer, min(TIMEOUT, _SLICE))
+            except KafkaException as error:
+                is_known = error.args[0].code() not in (
+                    Local.TRANSPORT,
+                    Local.TIMED_OUT,
+                )
+                consumer.poll(0)  # Calls `_note_error`.
+                is_late = time.monotonic() >= deadline or self.is_stopping.is_set()
+                if is_known or self.is_down or is_late:
+                    raise
+
+    def _list_partitions(self, consumer: Consumer, seconds: float) -> list[int]:
+        """Return the numbers of the topic's partitions."""
+        found = consumer.list_topics(self.topic.topic, seconds).topics[self.topic.topic]
+        if found.error is not None:
+            raise KafkaException(found.error)
+        return sorted(found.partitions)
+
+    def _step(self, consumer: Consumer) -> None:
+        if self.pending.wait_for_room(0.0 if self._is_paused else _PATIENCE):
+            self._resume(consumer)
+        else:
+            self._pause(consumer)
+        first = consumer.poll(self.serve(consumer))
+        if first is not None:
+            self._hand_on(consumer, [first, *consumer.consume(self._count, 0)])
+        now = time.monotonic()
+        if self.is_down and now >= self._probe_at:
+            self._probe(consumer)
+        elif not self.is_down and now >= self._refresh_at:
+            self._refresh_at = now + _REFRESH_INTERVAL
+            with contextlib.suppress(KafkaException):
+                self.refresh(consumer, self._list_partitions(consumer, POLL))
+
+    def _pause(self, consumer: Consumer) -> None:
+        if not self._is_paused:
+            consumer.pause(consumer.assignment())
+            self._is_paused = True
+
+    def _resume(self, consumer: Consumer) -> None:
+        if self._is_paused:
+            consumer.resume(consumer.assignment())
+            self._is_paused = False
+
+    def _hand_on(self, consumer: Consumer, messages: list[Message]) -> None:
+        chunks: dict[int, Chunk] = {}
+        gaps: dict[int, int] = {}
+        largest = 0
+        for message in messages:
+            partition, offset, error = message.partition(), message.offset(), message.error()
+            if error is not None and error.code() != Local.PARTITION_EOF:
+                self._handle(error)
+                continue
+            assert partition is not None
+            assert offset is not None
+            expected = self.positions.get(partition)
+            if expected is None:
+                continue  # Revoked after it was fetched.
+            if offset != expected:
+                gaps.setdefault(partition, expected)
+            chunk = chunks.get(partition)
+            if chunk is None:
+                chunk = chunks[partition] = Chunk()
+            if error is not None:
+                # The end is beyond markers of transactions, which are no messages.
+                chunk.position = self.positions[partition] = offset
+                self._at_end.add(partition)
+                continue
+            chunk.position = self.positions[partition] = offset + 1
+            self._at_end.discard(partition)
+            value = message.value()
+            # Without a value it is a tombstone, which says that a key is gone.
+            if value is not None:
+                size = len(value)
+                largest = max(largest, size)
+                if size > self.topic.max_line_size:
+                    value = self._shortened(value, partition, offset)
+                chunk.values.append(value)
+        self._count = max(1, min(_MAX_COUNT, 2 * self._count, _TARGET_SIZE // max(1, largest)))
+        if chunks:
+            if any(self._is_gone(consumer, *gap, chunks) for gap in gaps.items()):
+                self.pending.add_missed()
+            self.pending.add(chunks, self._at_end == self.positions.keys())
+
+    def _is_gone(
+        self, consumer: Consumer, partition: int, expected: int, chunks: dict[int, Chunk]
+    ) -> bool:
+        """Return whether messages from an offset on are gone, other than by compaction.
+
+        Markers of transactions have offsets, too, so most gaps are none.
+        """
+        is_new = chunks[partition].position <= expected  # The topic was created again.
+        return is_new or self.watermarks(consumer, partition)[0] > expected
+
+    def _shortened(self, value: bytes, partition: int, offset: int) -> bytes:
+        limit = self.topic.max_line_size
+        self.topic.log.write(
+            logging.WARNING,
+            f"message {partition}:{offset} is longer than {limit} bytes (max_line_size): it is "
+            "reported as line_too_long",
+        )
+        return value[: limit + 1]
+
+    def _handle(self, error: KafkaError) -> None:
+        if is_final(error):
+            raise KafkaException(error)
+        if error.code() in _DOWN:
+            self._report_down(error)
+        else:
+            self.topic.log.write(logging.WARNING, error.str())
+
+    def _report_down(self, error: KafkaError) -> None:
+        if not self.is_down:
+            self.is_down = True
+            self._probe_at = time.monotonic() + _PROBE_INTERVAL
+            is_general = error.code() == Local.ALL_BROKERS_DOWN
+            detail = self._last_error or "it cannot be reached" if is_general else error.str()
+            self.pending.notify(Notice("down", detail[:300]))
+
+    def _probe(self, consumer: Consumer) -> None:
+        """Report that the topic is available again, if it is."""
+        self._probe_at = time.monotonic() + _PROBE_INTERVAL
+        # The thread should not stop polling for long.
+        with contextlib.suppress(KafkaException):
+            self._list_partitions(consumer, _PROBE_INTERVAL)
+            self.is_down = False
+            self._last_error = ""
+            self.pending.notify(Notice("up"))

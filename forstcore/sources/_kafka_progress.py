@@ -1,0 +1,151 @@
+"""How far the records of a consumer group are processed."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+__all__ = ["Progress", "Receipt"]
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a batch is acknowledged with.
+
+    Attributes:
+        deliveries: for each partition the number of its assignment, and the offset after the batch.
+    """
+
+    deliveries: dict[int, tuple[int, int]]
+
+
+@dataclass(slots=True)
+class _Partition:
+    """A partition that is assigned.
+
+    Attributes:
+        assignment: distinguishes this assignment of the partition from earlier ones.
+        delivered: offsets after the batches that are not acknowledged, or not all before them.
+        finished: those of them that are acknowledged.
+        done: the offset up to which everything is acknowledged; None if nothing is.
+        committed: the offset that the broker was told last.
+    """
+
+    assignment: int
+    delivered: deque[int] = field(default_factory=deque)
+    finished: set[int] = field(default_factory=set)
+    done: int | None = None
+    committed: int | None = None
+
+
+class Progress:
+    """What was delivered, acknowledged and committed, for each assigned partition.
+
+    An acknowledgement counts only for the assignment in which its records were delivered: after a
+    partition was lost, its records belong to another consumer, even if it comes back later.
+
+    Thread-safety: all methods may be called from any thread.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._partitions: dict[int, _Partition] = {}
+        self._assignments = 0
+
+    def assign(self, partitions: Iterable[int]) -> None:
+        """Add partitions."""
+        with self._changed:
+            self._assignments += 1
+            for partition in partitions:
+                self._partitions[partition] = _Partition(self._assignments)
+
+    def remove(self, partitions: Iterable[int]) -> None:
+        """Remove partitions."""
+        with self._changed:
+            for partition in partitions:
+                self._partitions.pop(partition, None)
+
+    def deliver(self, positions: Mapping[int, int]) -> Receipt:
+        """Note that records up to these offsets were delivered."""
+        with self._changed:
+            deliveries = {}
+            for number, position in positions.items():
+                if (partition := self._partitions.get(number)) is not None:
+                    partition.delivered.append(position)
+                    deliveries[number] = (partition.assignment, position)
+            return Receipt(deliveries)
+
+    def finish(self, receipt: Receipt) -> None:
+        """Note that the records of a batch are acknowledged."""
+        with self._changed:
+            for number, (assignment, position) in receipt.deliveries.items():
+                partition = self._partitions.get(number)
+                if partition is None or partition.assignment != assignment:
+                    continue
+                partition.finished.add(position)
+                while partition.delivered and partition.delivered[0] in partition.finished:
+                    partition.done = partition.delivered.popleft()
+                    partition.finished.discard(partition.done)
+            self._changed.notify_all()
+
+    def is_current(self, receipt: Receipt) -> bool:
+        """Return whether all partitions of a batch are still those in which it was delivered."""
+        with self._changed:
+            return all(
+                number in self._partitions and self._partitions[number].assignment == assignment
+                for number, (assignment, _) in receipt.deliveries.items()
+            )
+
+    def is_uncommitted(self, receipt: Receipt) -> bool:
+        """Return whether some of a batch is to be committed, and is not yet."""
+        with self._changed:
+            for number, (assignment, position) in receipt.deliveries.items():
+                partition = self._partitions.get(number)
+                if partition is None or partition.assignment != assignment:
+                    continue
+                is_done = partition.done is not None and partition.done >= position
+                if is_done and (partition.committed is None or partition.committed < position):
+                    return True
+            return False
+
+    def is_busy(self) -> bool:
+        """Return whether something is not acknowledged, or not committed."""
+        with self._changed:
+            return any(
+                each.delivered or each.done != each.committed for each in self._partitions.values()
+            )
+
+    def uncommitted(self, partitions: Iterable[int] | None = None) -> dict[int, int]:
+        """Return what is to be committed, of some partitions or of all."""
+        with self._changed:
+            numbers = list(self._partitions) if partitions is None else partitions
+            found = {}
+            for number in numbers:
+                partition = self._partitions.get(number)
+                if partition and partition.done not in (None, partition.committed):
+                    found[number] = partition.done
+            return found
+
+    def committed(self, positions: Mapping[int, int]) -> None:
+        """Note what the broker has committed."""
+        with self._changed:
+            for number, position in positions.items():
+                if (partition := self._partitions.get(number)) is not None:
+                    partition.committed = position
+
+    def wait_until_finished(self, partitions: Iterable[int], seconds: float) -> bool:
+        """Wait until all that was delivered of some partitions is acknowledged; return whether."""
+        numbers = tuple(partitions)
+        with self._changed:
+            return self._changed.wait_for(
+                lambda: (
+                    not any(
+                        self._partitions[number].delivered
+                        for number in numbers
+                        if number in self._partitions
+                    )
+                ),
+                seconds,
+            )
