@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
+from forstcore._io.json_lines import dump_line
 from forstcore.formats import ResultFormatError
 from forstcore.formats._results import loaded
 
@@ -15,7 +15,6 @@ __all__ = ["CsvWriter"]
 _SAMPLE: Final = 1 << 20  # Bytes of results whose members become the columns.
 _FROM: Final = "the type of the results, or the first MiB of them"
 _needs_quotes = re.compile(r'["\r\n\t,]|\A\s|\s\Z|\A\ufeff').search
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 class CsvWriter:
@@ -107,7 +106,7 @@ def _field(value: Any) -> str:
         return ""
     if kind is int or kind is float:
         return repr(value)
-    text = value if kind is str else _encode(value)
+    text = value if kind is str else dump_line(value)[:-1].decode()
     if text and _needs_quotes(text) is None:
         return str(text)
     return '"' + text.replace('"', '""') + '"'
