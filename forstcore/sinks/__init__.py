@@ -37,6 +37,7 @@ _MODULES = {
     "https": ("http", "HttpSink", ""),
     "kafka": ("kafka", "KafkaSink", "confluent_kafka"),
     "nats": ("nats", "NatsSink", "nats"),
+    "natss": ("nats", "NatsSink", "nats"),
 }
 _EXTRAS = {"confluent_kafka": "kafka"}
 

@@ -21,6 +21,11 @@ class SinkUrl(SourceUrl):
 
     error = SinkError
 
+    def take_rest(self) -> dict[str, str]:
+        """Return all options that are not used yet, and mark them as used."""
+        rest, self._options = self._options, {}
+        return rest
+
     def take_size(self, option: str, default: int) -> int:
         """Return the value of an option in bytes, such as ``65536``, ``100MB`` or ``64MiB``.
 

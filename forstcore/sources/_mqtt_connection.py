@@ -1,4 +1,4 @@
-"""An MQTT 5 connection for a client that only subscribes.
+"""An MQTT 5 connection, to subscribe or to publish.
 
 Data is read from the connection on demand, so that TCP slows down the broker when nobody takes its
 messages. Only the start of a message that is too long is kept.
@@ -16,6 +16,7 @@ __all__ = ["Message", "MqttConnection", "MqttError", "Session"]
 
 _READ_SIZE = 1 << 16  # Bytes per read.
 _MAX_HEAD = 1 << 17  # Bytes of a message before its payload: topic and properties.
+_MAX_PACKET = (1 << 28) - 1  # Bytes of a packet's body, by its encoding.
 _MAX_UNSENT = 1 << 16  # Bytes that may wait to be sent to the broker.
 _KEEP_ALIVE = 60  # Seconds in which each side has to send something.
 _CLOSE_TIMEOUT = 2.0  # Seconds in which a connection may end gracefully.
@@ -41,7 +42,7 @@ _PROPERTY_STRINGS = {
     0x1F: 1,
     0x26: 2,
 }
-_SERVER_KEEP_ALIVE = 0x13
+_SERVER_KEEP_ALIVE, _SERVER_RECEIVE_MAXIMUM, _MAXIMUM_PACKET_SIZE = 0x13, 0x21, 0x27
 
 TAKEN_OVER = 0x8E
 _REASONS = {
@@ -123,17 +124,22 @@ class MqttConnection:
 
     Attributes:
         resumed: whether the broker has resumed the session of an earlier connection.
+        window: maximum number of messages that the broker takes before it has confirmed them.
+        longest_packet: maximum bytes of a packet that the broker takes.
     """
 
     def __init__(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, longest: int
     ) -> None:
         self.resumed = False
+        self.window = 0xFFFF
+        self.longest_packet = _MAX_PACKET
         self._reader = reader
         self._writer = writer
         self._parser = _PacketParser(_MAX_HEAD + longest)
         self._longest = longest
         self._messages: list[Message] = []
+        self._confirmed: list[tuple[int, int]] = []
         self._waiting_since: float | None = None
         self._pinging: asyncio.Task[None] | None = None
         self._failed_by: MqttError | None = None
@@ -176,7 +182,10 @@ class MqttConnection:
         if body[1]:
             raise MqttError(f"refused: {_reason(body[1])}", body[1])
         self.resumed = bool(body[0] & 1)
-        keep_alive = _keep_alive(body)
+        properties_of = _numbers(body)
+        self.window = properties_of.get(_SERVER_RECEIVE_MAXIMUM, self.window)
+        self.longest_packet = properties_of.get(_MAXIMUM_PACKET_SIZE, self.longest_packet)
+        keep_alive = properties_of.get(_SERVER_KEEP_ALIVE, _KEEP_ALIVE)
         if keep_alive:
             self._pinging = asyncio.create_task(self._ping(keep_alive))
 
@@ -210,6 +219,29 @@ class MqttConnection:
             self._failed_by = error
         messages, self._messages = self._messages, []
         return messages
+
+    def publish(self, topic: str, payload: bytes, number: int) -> None:
+        """Publish a message with QoS 1.
+
+        Args:
+            topic: its topic.
+            payload: its payload.
+            number: the packet identifier, from 1 to 65535.
+        """
+        self._write(_PUBLISH | 0x02, _text(topic) + struct.pack(">HB", number, 0) + payload)
+
+    async def confirmations(self) -> list[tuple[int, int]]:
+        """Wait until messages are confirmed; return their packet identifiers and reason codes.
+
+        Raises:
+            MqttError: the connection is lost, or the broker has ended it.
+            OSError: the connection is lost.
+        """
+        await self._writer.drain()
+        while not self._confirmed:
+            self._handle(*await self._next())
+        confirmed, self._confirmed = self._confirmed, []
+        return confirmed
 
     def acknowledge(self, number: int) -> bool:
         """Acknowledge a message; return whether the connection was still open."""
@@ -245,6 +277,8 @@ class MqttConnection:
         elif kind == _DISCONNECT:
             code = body[0] if body else 0
             raise MqttError(f"the broker has ended the connection: {_reason(code)}", code)
+        elif kind == _PUBACK and len(body) >= 2:
+            self._confirmed.append((int.from_bytes(body[:2]), body[2] if len(body) > 2 else 0))
         elif kind != _PINGRESP:
             raise MqttError(f"the broker has sent an unexpected packet of type {kind >> 4}")
 
@@ -336,22 +370,23 @@ class _PacketParser:
         return self._kind, body
 
 
-def _keep_alive(body: bytes) -> int:
-    """Return the keep-alive time in a CONNACK, in seconds."""
+def _numbers(body: bytes) -> dict[int, int]:
+    """Return the properties of a CONNACK that are numbers, by their identifier."""
+    found: dict[int, int] = {}
     try:
         size, place = _read_varint(body, 2)
         end = place + size
         while place < end:
             kind = body[place]
             place += 1
-            if kind == _SERVER_KEEP_ALIVE:
-                return int(struct.unpack_from(">H", body, place)[0])
-            place += _PROPERTY_SIZES.get(kind, 0)
+            if length := _PROPERTY_SIZES.get(kind, 0):
+                found[kind] = int.from_bytes(body[place : place + length])
+                place += length
             for _ in range(_PROPERTY_STRINGS.get(kind, 0)):
                 place += 2 + int(struct.unpack_from(">H", body, place)[0])
     except (IndexError, struct.error):
         pass
-    return _KEEP_ALIVE
+    return found
 
 
 def _reason(code: int) -> str:

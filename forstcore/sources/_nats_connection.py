@@ -17,10 +17,10 @@ from nats.aio.client import Client, __version__
 from nats.aio.msg import Msg
 from nats.errors import ConnectionClosedError, Error, NoServersError
 
-from forstcore.errors import SourceError
+from forstcore.errors import ForstError, SourceError
 from forstcore.sources._url import SourceUrl
 
-__all__ = ["NatsConnection", "NatsServer"]
+__all__ = ["NatsConnection", "NatsServer", "check_name"]
 
 T = TypeVar("T")
 
@@ -123,7 +123,7 @@ class NatsServer:
         url: `nats://` or, with TLS, `natss://`; with user and password, or the option `token`.
 
     Raises:
-        SourceError: the URL has a user without a password.
+        SourceError, SinkError: the URL has a user without a password.
     """
 
     def __init__(self, url: SourceUrl) -> None:
@@ -132,7 +132,7 @@ class NatsServer:
         self._user, self._password = url.username, url.password
         self._token = url.take("token") or None
         if self._user and self._password is None:
-            raise SourceError(
+            raise url.error(
                 url.name, "has a user without a password; give a token as the option token="
             )
         self._tls = ssl.create_default_context() if url.scheme == "natss" else None
@@ -169,13 +169,14 @@ class NatsServer:
         return connection
 
 
-def check_name(source: str, kind: str, name: str) -> None:
+def check_name(owner: str, kind: str, name: str, error: type[ForstError] = SourceError) -> None:
     """Check the name of a stream or consumer.
 
-    Raises:
-        SourceError: it has characters that such a name cannot have.
+    Args:
+        owner: name of the source or sink.
+        kind: the option.
+        name: its value.
+        error: what to raise: `SourceError` or `SinkError`.
     """
     if not _NAME.fullmatch(name):
-        raise SourceError(
-            source, f"has {kind}={name}, which has no letters or spaces, dots, *, > or slashes"
-        )
+        raise error(owner, f"has {kind}={name}, which must have no spaces, dots, *, > or slashes")

@@ -11,7 +11,8 @@ __all__ = ["SourceUrl", "without_password"]
 
 _SECRET_OPTION = re.compile(
     r"([?&](?:[\w.]*\.)?"
-    r"(?:pass\w*|pwd|token|secret|api_?key|auth\w*|key\.pem|oauthbearer\.config)=)[^&]*",
+    r"(?:pass\w*|pwd|token|secret|api_?key|auth\w*|key\.pem|oauthbearer\.config)=|[?&]header\.[^=&]*=)"
+    r"[^&]*",
     re.IGNORECASE,
 )
 _CLUSTERS = ("kafka",)  # Schemes whose URL may name several hosts.

@@ -30,10 +30,13 @@ class Broker:
 
     Attributes:
         port: where it listens on 127.0.0.1.
+        process: its process, None if it does not run.
+        more: more lines of its configuration, from the next start on.
     """
 
     program = ""
     patience = 10.0  # Seconds that it may take to start.
+    more = ""
 
     def __init__(self, directory: Path) -> None:
         found = shutil.which(self.program, path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
@@ -105,7 +108,7 @@ class Mosquitto(Broker):
             f"persistence_location {self._directory}/\n"
             "autosave_on_changes true\n"
             "autosave_interval 1\n"
-            "max_queued_messages 0\n" + ("user root\n" if os.geteuid() == 0 else "")
+            "max_queued_messages 0\n" + ("user root\n" if os.geteuid() == 0 else "") + self.more
         )
         return ["-c", str(config)]
 
@@ -122,9 +125,6 @@ class NatsServer(Broker):
             f"jetstream {{ store_dir: {self._directory}, max_file: 4G }}\n" + self.more
         )
         return ["-c", str(config)]
-
-    more = ""
-    """More lines of its configuration."""
 
 
 def silent(_: bytes) -> bytes:

@@ -1,0 +1,208 @@
+"""HTTP: `https://host/path`, a POST request with NDJSON for each batch of results.
+
+Any 2xx confirms a batch. A server that is overloaded, fails or cannot be reached is tried again;
+one that refuses a batch gets smaller ones, until the lines that it refuses are known.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import email.utils
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from urllib.parse import urlencode
+
+import aiohttp
+from yarl import URL
+
+from forstcore.errors import SinkError
+from forstcore.sinks import Output, SinkLimits, SinkUrl
+from forstcore.sinks._broker_sink import BrokerSink, lines_of
+from forstcore.sinks._broker_writer import BrokerWriter
+
+__all__ = ["HttpSink", "HttpWriter"]
+
+_MAX_REQUEST = 1 << 20  # Bytes, except for a single line.
+_MAX_WAIT = 300.0  # Seconds that Retry-After may ask for.
+_MAX_ANSWER = 1 << 16  # Bytes of an answer that are read, so that the connection can be used again.
+_EXCERPT = 200  # Characters of it in errors.
+
+_AGAIN = {408, 425, 429}
+# They are about the request as a whole, so other lines would have the same answer.
+_HOPELESS = {401, 402, 403, 404, 405, 406, 407, 410, 411, 415, 426, 431, 451}
+
+
+class _AgainError(Exception):
+    """The server asks to try again."""
+
+
+class _RefusedError(Exception):
+    """The server refuses a batch."""
+
+
+class HttpSink(BrokerSink):
+    """A URL that takes POST requests.
+
+    Args:
+        url: as above. `token`, `timeout`, `batch` and `header.NAME` are options; the server gets
+            everything else.
+        limits: the bytes that its writer holds.
+
+    Attributes:
+        url: where to send requests, without user and password.
+        headers: their headers.
+        timeout: seconds that the server has for an answer.
+        batch: maximum bytes of a request, except for a single line.
+    """
+
+    def __init__(self, url: SinkUrl, limits: SinkLimits) -> None:
+        super().__init__(url.name, limits)
+        self.headers = {"Content-Type": "application/x-ndjson", "User-Agent": "forstcore"}
+        token = url.take("token")
+        if token:
+            self.headers["Authorization"] = f"Bearer {token}"
+        if url.username is not None:
+            if token:
+                raise SinkError(url.name, "has a token, and a user: only one can be sent")
+            login = f"{url.username}:{url.password or ''}".encode()
+            self.headers["Authorization"] = f"Basic {base64.b64encode(login).decode()}"
+        self.timeout = url.take_seconds("timeout", 30.0)
+        self.batch = url.take_size("batch", _MAX_REQUEST)
+        rest = url.take_rest()
+        for name, value in rest.items():
+            if name.startswith("header."):
+                self.headers[name.removeprefix("header.")] = value
+        query = {name: value for name, value in rest.items() if not name.startswith("header.")}
+        if any(ord(each) < 32 for pair in self.headers.items() for each in "".join(pair)):
+            raise SinkError(url.name, "has a header with a control character")
+        host = f"[{url.host}]" if ":" in url.host else url.host
+        address = f"{host}:{url.port}" if url.port else host
+        search = f"?{urlencode(query)}" if query else ""
+        self.url = URL(f"{url.scheme}://{address}{url.raw_path or '/'}{search}", encoded=True)
+
+    def make_writer(self) -> HttpWriter:
+        return HttpWriter(self)
+
+
+class HttpWriter(BrokerWriter):
+    """Sends results in POST requests, one at a time.
+
+    Args:
+        sink: where to.
+    """
+
+    transient_errors = (aiohttp.ClientError, OSError, _AgainError)
+
+    def __init__(self, sink: HttpSink) -> None:
+        super().__init__(sink.name, sink.log, sink.limits)
+        self._sink = sink
+        self._session: aiohttp.ClientSession | None = None
+        self._was_used = False  # Whether the session may have an idle connection.
+        self._not_before = 0.0  # When the server may be asked again, in the time of the loop.
+
+    async def _connect(self) -> None:
+        pause = self._not_before - asyncio.get_running_loop().time()
+        if pause > 0:
+            await asyncio.sleep(pause)
+        self._session = aiohttp.ClientSession(
+            headers=self._sink.headers,
+            timeout=aiohttp.ClientTimeout(total=self._sink.timeout),
+            connector=aiohttp.TCPConnector(limit=1),
+            auto_decompress=False,
+        )
+        self._was_used = False
+        if self.trouble is not None and self._unconfirmed:
+            # It is up again only when it takes something.
+            await self._send([self._unconfirmed[0][0]])
+
+    async def _disconnect(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def _send(self, outputs: Sequence[Output]) -> None:
+        lines: list[bytes] = []
+        ends: list[int] = []
+        for output in outputs:
+            lines += lines_of(output)
+            ends.append(len(lines))
+        refused: dict[int, str] = {}
+        position = start = 0
+        for end in ends:
+            while position < end:
+                following = self._batch_end(lines, position)
+                await self._post_or_split(lines, position, following, refused)
+                position = following
+            self._confirm({each - start: refused[each] for each in refused if start <= each < end})
+            start = end
+
+    def _batch_end(self, lines: list[bytes], first: int) -> int:
+        """Return the end of the batch that begins with a line."""
+        end, size = first + 1, len(lines[first])
+        while end < len(lines) and size + len(lines[end]) < self._sink.batch:
+            size += len(lines[end]) + 1
+            end += 1
+        return end
+
+    async def _post_or_split(
+        self, lines: list[bytes], first: int, end: int, refused: dict[int, str]
+    ) -> None:
+        """Send lines; note those that the server refuses, and why."""
+        body = b"\n".join(lines[first:end]) + b"\n"
+        tries = 1 if end - first > 1 else self._limits.tries
+        for number in range(1, tries + 1):
+            try:
+                await self._post(body)
+            except _RefusedError as error:
+                if number == tries and end - first == 1:
+                    refused[first] = str(error)
+            else:
+                return
+        if end - first > 1:
+            middle = (first + end) // 2
+            await self._post_or_split(lines, first, middle, refused)
+            await self._post_or_split(lines, middle, end, refused)
+
+    async def _post(self, body: bytes) -> None:
+        assert self._session is not None
+        try:
+            await self._post_once(self._session, body)
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+            if not self._was_used:
+                raise
+            # The server may have closed an idle connection just now.
+            self._was_used = False
+            await self._post_once(self._session, body)
+        self._was_used = True
+
+    async def _post_once(self, session: aiohttp.ClientSession, body: bytes) -> None:
+        # The session has one connection, so requests arrive in order. A body is not sent again to
+        # where a redirect leads.
+        async with session.post(self._sink.url, data=body, allow_redirects=False) as response:
+            answer = await response.content.read(_MAX_ANSWER)
+            status = response.status
+            if 200 <= status < 300:
+                return
+            text = " ".join(answer.decode(errors="replace").split())[:_EXCERPT]
+            said = f"HTTP {status} {response.reason or ''}".rstrip() + (f": {text}" if text else "")
+            if status in _AGAIN or status >= 500:
+                wait = _seconds(response.headers.get("Retry-After", ""))
+                self._not_before = asyncio.get_running_loop().time() + wait
+                raise _AgainError(said)
+            if status < 400 or status in _HOPELESS:
+                raise SinkError(self._name, f"cannot be written: {said}")
+            raise _RefusedError(said)
+
+
+def _seconds(retry_after: str) -> float:
+    """Return the seconds of a Retry-After, 0 if it is not understood."""
+    seconds = 0.0
+    if retry_after.isdecimal():
+        seconds = float(retry_after[:9])
+    elif retry_after:
+        with suppress(ValueError):
+            date = email.utils.parsedate_to_datetime(retry_after)
+            seconds = (date - datetime.now(UTC)).total_seconds()
+    return min(max(seconds, 0.0), _MAX_WAIT)
