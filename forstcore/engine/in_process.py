@@ -14,8 +14,10 @@ from typing import Any, BinaryIO, TypeAlias, TypedDict, Unpack
 from forstcore._heap import retain_freed
 from forstcore._io.atomic_file import written_whole
 from forstcore._io.chunker import Grouper, ProducerError, check_unused, group
+from forstcore._io.compressed import decompressed, is_compressed
 from forstcore._io.sync_iterator import check_no_loop, steps
 from forstcore.engine import Engine, EngineOptions
+from forstcore.formats import UnknownFormatError, format_of
 from forstcore.processors import Processor, as_processor
 
 __all__ = ["Counts", "Source", "process", "process_file"]
@@ -24,8 +26,8 @@ _PIECE = 1 << 18  # Bytes per read.
 
 _Item: TypeAlias = bytes | str | Mapping[str, Any]
 Source: TypeAlias = bytes | str | os.PathLike[str] | BinaryIO | Iterable[_Item]
-"""An input: a path, a binary file, NDJSON as bytes, or an iterable of records or of NDJSON
-(bytes or text, split anywhere)."""
+"""An input: the path of NDJSON, ``.gz`` and ``.zst`` decompressed; a binary file, NDJSON as bytes,
+or an iterable of records or of NDJSON (bytes or text, split anywhere)."""
 
 
 class Counts(TypedDict):
@@ -93,8 +95,8 @@ def process_file(
 
     Args:
         source, processor, options: as for `process`.
-        target: path of the file. An existing file is replaced, even if it is the source; its
-            owner and mode are kept.
+        target: path of the file, which will be NDJSON. An existing file is replaced, even if it
+            is the source; its owner and mode are kept.
 
     Returns:
         Totals of the input.
@@ -123,6 +125,10 @@ def process_file(
             "errors_by_code": engine.errors_by_code(),
         }
 
+    name = os.fsdecode(target)
+    _check_ndjson(name)
+    if is_compressed(name):
+        raise ValueError(f"{name}: results are written as they are; `forstcore process` compresses")
     with _threads(options) as threads, written_whole(target) as file:
         return asyncio.run(copy())
 
@@ -166,13 +172,25 @@ async def _taken(grouper: Grouper) -> AsyncIterator[bytes]:
 @contextmanager
 def _opened(source: Source) -> Iterator[Any]:
     if isinstance(source, str | os.PathLike):
+        name = os.fsdecode(source)
+        _check_ndjson(name)
         with Path(source).open("rb") as file:
-            yield file
+            yield decompressed(file, name)
     elif hasattr(source, "read") or isinstance(source, bytes | bytearray | memoryview):
         yield source
     else:
         check_unused(source)
         yield _encoded(source)
+
+
+def _check_ndjson(name: str) -> None:
+    """Raise ValueError if the name of a file promises another format."""
+    try:
+        found = format_of(name)
+    except UnknownFormatError:
+        return
+    if found != "ndjson":
+        raise ValueError(f"{name}: is not NDJSON; `forstcore process` has CSV and Parquet")
 
 
 def _encoded(source: Iterable[Any]) -> Iterator[Any]:

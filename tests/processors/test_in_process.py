@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import io
 import os
 import signal
@@ -137,6 +138,29 @@ def test_in_an_event_loop_it_says_what_to_do(place: Path) -> None:
 
 
 # Files.
+
+
+def test_compressed_files_are_decompressed(place: Path) -> None:
+    (place / "in.ndjson.gz").write_bytes(gzip.compress(DATA))
+    assert whole(place / "in.ndjson.gz") == RESULTS
+    assert whole(str(place / "in.ndjson.gz")) == RESULTS
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.parquet", "x.tsv.gz"])
+def test_files_of_another_format_are_neither_read_nor_written(place: Path, name: str) -> None:
+    (place / name).write_bytes(DATA)
+    with pytest.raises(ValueError, match=f"{name}: is not NDJSON"):
+        whole(place / name)
+    with pytest.raises(ValueError, match=f"{name}: is not NDJSON"):
+        forstcore.process_file(DATA, place / name)
+    assert (place / name).read_bytes() == DATA
+
+
+@pytest.mark.parametrize("name", ["out.ndjson.gz", "out.zst"])
+def test_no_file_is_written_that_only_looks_compressed(place: Path, name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name}: results are written as they are"):
+        forstcore.process_file(DATA, place / name)
+    assert not (place / name).exists()
 
 
 def test_a_file_and_its_counts(place: Path) -> None:
