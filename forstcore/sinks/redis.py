@@ -32,6 +32,7 @@ from forstcore.errors import SinkError
 from forstcore.sinks import Output, SinkLimits, SinkUrl
 from forstcore.sinks._broker_sink import BrokerSink, lines_of
 from forstcore.sinks._broker_writer import BrokerWriter
+from forstcore.sources import Notice
 from forstcore.sources._reconnecting import ReconnectPauses
 
 __all__ = ["RedisSink", "RedisWriter"]
@@ -83,6 +84,7 @@ class RedisSink(BrokerSink):
         self.state = f"{self.stream}:forstcore:{url.name}"
         self.owner = secrets.token_hex(8)
         self.is_owner = False
+        self._trouble: Notice | None = None  # before there is a writer
         self.client = Redis.from_url(
             f"{url.scheme}://{url.address}{url.path}",
             protocol=2,
@@ -105,13 +107,19 @@ class RedisSink(BrokerSink):
                     found = (await pipe.execute())[-1]
                     self.is_owner = True
             except _TRANSIENT as error:
-                if not pauses.failures:
-                    self.log.write(logging.WARNING, f"it is down: {type(error).__name__}: {error}")
+                detail = f"{type(error).__name__}: {error}"[:300]
+                if self._trouble is None:
+                    self.log.write(logging.WARNING, f"it is down: {detail}")
+                self._trouble = Notice("down", detail)
                 pauses.failed()
             except RedisError as error:
                 raise SinkError(self.name, f"cannot be written: {error}") from None
             else:
+                self._trouble = None
                 return found.decode() if found else ""
+
+    def trouble(self) -> Notice | None:
+        return self._trouble or super().trouble()
 
     def make_writer(self) -> RedisWriter:
         return RedisWriter(self)

@@ -79,6 +79,22 @@ async def swallowing_proxy(port: int, count: int) -> AsyncIterator[int]:
     assert left == 0
 
 
+def test_a_redis_that_is_not_there_yet(redis_server: RedisServer) -> None:
+    redis_server.stop()
+
+    async def scenario() -> None:
+        async with opened(url(redis_server.port)) as (sink, writer):
+            asking = asyncio.create_task(sink.offset())
+            await until(sink.trouble)
+            await asyncio.to_thread(redis_server.start)
+            assert await asking == ""
+            assert sink.trouble() is None
+            await asyncio.gather(*await write(writer, *outputs(0, 20)))
+
+    run(scenario)
+    assert added(redis_server) == list(range(20))
+
+
 def test_a_transaction_whose_answer_is_lost_is_not_repeated(redis_server: RedisServer) -> None:
     async def scenario() -> None:
         async with (
