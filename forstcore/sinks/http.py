@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import email.utils
+import io
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -179,8 +180,9 @@ class HttpWriter(BrokerWriter):
 
     async def _post_once(self, session: aiohttp.ClientSession, body: bytes) -> None:
         # The session has one connection, so requests arrive in order. A body is not sent again to
-        # where a redirect leads.
-        async with session.post(self._sink.url, data=body, allow_redirects=False) as response:
+        # where a redirect leads. Large ones are sent in pieces.
+        data = io.BytesIO(body)
+        async with session.post(self._sink.url, data=data, allow_redirects=False) as response:
             answer = await response.content.read(_MAX_ANSWER)
             status = response.status
             if 200 <= status < 300:

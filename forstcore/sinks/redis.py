@@ -100,9 +100,8 @@ class RedisSink(BrokerSink):
             await pauses.wait()
             try:
                 async with self.client.pipeline(transaction=True) as pipe:
-                    if not self.is_owner:
-                        # From now on, an earlier writer of this pipeline cannot add anything.
-                        pipe.hset(self.state, mapping={"owner": self.owner, "outputs": 0})
+                    # From now on, an earlier writer of this pipeline cannot add anything.
+                    pipe.hset(self.state, "owner", self.owner)
                     pipe.hget(self.state, "offset")
                     found = (await pipe.execute())[-1]
                     self.is_owner = True
@@ -140,13 +139,14 @@ class RedisWriter(BrokerWriter):
     def __init__(self, sink: RedisSink) -> None:
         super().__init__(sink.name, sink.log, sink.limits)
         self._sink = sink
+        self._identity = secrets.token_hex(8)
         self._done = 0  # Outputs that are confirmed.
 
     async def _connect(self) -> None:
         sink = self._sink
-        state: Any = await sink.client.hmget(sink.state, ["owner", "outputs"])
-        owner, number = state
-        if owner == sink.owner.encode():
+        state: Any = await sink.client.hmget(sink.state, ["writer", "outputs"])
+        writer, number = state
+        if writer == self._identity.encode():
             # The connection may have been lost after a transaction had been executed.
             while self._done < int(number or 0) and self._unconfirmed:
                 self._done += 1
@@ -194,8 +194,9 @@ class RedisWriter(BrokerWriter):
                 for line in lines_of(output):
                     pipe.xadd(sink.stream, {sink.field: line}, maxlen=sink.maxlen)
             if offset:
-                count = self._done + len(outputs)
-                pipe.hset(sink.state, mapping={"offset": offset, "outputs": count})
+                count = str(self._done + len(outputs))
+                done = {"offset": offset, "writer": self._identity, "outputs": count}
+                pipe.hset(sink.state, mapping=done)  # type: ignore[arg-type]
             await pipe.execute()
 
     async def _disconnect(self) -> None:

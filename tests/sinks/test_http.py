@@ -225,6 +225,18 @@ def test_what_is_not_a_json_line_is_sent_as_it_is() -> None:
         assert json.loads(target.requests[0].body.splitlines()[0]) == {"a": "ä"}
 
 
+def test_a_line_that_is_larger_than_a_batch() -> None:
+    large = b'{"n":"%b"}\n' % (b"x" * 3_000_000)
+    with HttpTarget() as target:
+
+        async def scenario() -> None:
+            async with opened(url(target)) as (_, writer):
+                await asyncio.gather(*await write(writer, Output(b"{}\n" + large + b"{}\n")))
+
+        run(scenario)
+        assert [each.body for each in target.requests] == [b"{}\n", large, b"{}\n"]
+
+
 @pytest.mark.parametrize(
     ("rest", "reason"),
     [

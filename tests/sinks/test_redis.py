@@ -12,6 +12,7 @@ import pytest
 
 from forstcore.errors import SinkError
 from forstcore.sinks import Output, open_sink
+from forstcore.sources import open_source
 from tests.sinks.writing import opened, outputs, run, until, write
 from tests.sources.brokers import RedisServer, redis_client
 
@@ -124,6 +125,27 @@ def test_the_next_process_continues_at_the_offset(redis_server: RedisServer) -> 
 
     run(scenario)
     assert added(redis_server) == list(range(40))
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_a_second_writer_of_a_sink(redis_server: RedisServer, asks: bool) -> None:
+    async def scenario() -> None:
+        source = open_source("in", "memory:")
+        reader = source.open("now")
+        sink = open_sink("out", url(redis_server.port))
+        assert await sink.offset() == ""
+        for first in (0, 30):
+            if first and asks:
+                assert await sink.offset() == "30"
+            writer = await sink.open(reader)
+            await asyncio.gather(*await write(writer, *outputs(first, first + 30)))
+            await writer.close()
+        await sink.close()
+        await reader.close()
+        await source.close()
+
+    run(scenario)
+    assert added(redis_server) == list(range(60))
 
 
 def test_a_redis_whose_memory_is_full(redis_server: RedisServer) -> None:
