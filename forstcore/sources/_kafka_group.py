@@ -150,6 +150,8 @@ class _GroupPoller(Poller):
             consumer.incremental_assign(assigned)
         else:
             consumer.assign(assigned)
+        # They may still be paused from an earlier assignment.
+        consumer.resume(assigned)
         self._progress.assign(positions)
         self.add_partitions(positions)
         if is_new and self._start == NOW:

@@ -104,7 +104,7 @@ class Poller(ABC):
         self._last_error = ""
         self._probe_at = 0.0
         self._refresh_at = time.monotonic() + _REFRESH_INTERVAL
-        self._is_paused = False
+        self._paused: set[int] = set()
         self._count = _FIRST_COUNT
         self._at_end: set[int] = set()  # Partitions that have nothing more now.
 
@@ -138,8 +138,7 @@ class Poller(ABC):
         """Note that these partitions are read, too, from these offsets on."""
         self.positions.update(positions)
         self._at_end -= positions.keys()
-        # New partitions are not paused.
-        self._is_paused = False
+        self._paused -= positions.keys()
 
     def remove_partitions(self, partitions: Iterable[int]) -> None:
         """Note that these partitions are not read any more, and discard what was read of them."""
@@ -147,6 +146,7 @@ class Poller(ABC):
         for partition in partitions:
             self.positions.pop(partition, None)
             self._at_end.discard(partition)
+            self._paused.discard(partition)
 
     def watermarks(self, consumer: Consumer, partition: int) -> tuple[int, int]:
         """Return the offset of a partition's first message, and that after its last one."""
@@ -226,7 +226,7 @@ class Poller(ABC):
         return sorted(found.partitions)
 
     def _step(self, consumer: Consumer) -> None:
-        if self.pending.wait_for_room(0.0 if self._is_paused else _PATIENCE):
+        if self.pending.wait_for_room(0.0 if self._paused else _PATIENCE):
             self._resume(consumer)
         else:
             self._pause(consumer)
@@ -242,14 +242,14 @@ class Poller(ABC):
                 self.refresh(consumer, self._list_partitions(consumer, POLL))
 
     def _pause(self, consumer: Consumer) -> None:
-        if not self._is_paused:
-            consumer.pause(consumer.assignment())
-            self._is_paused = True
+        if running := self.positions.keys() - self._paused:
+            consumer.pause([TopicPartition(self.topic.topic, each) for each in running])
+            self._paused |= running
 
     def _resume(self, consumer: Consumer) -> None:
-        if self._is_paused:
-            consumer.resume(consumer.assignment())
-            self._is_paused = False
+        if self._paused:
+            consumer.resume([TopicPartition(self.topic.topic, each) for each in self._paused])
+            self._paused.clear()
 
     def _hand_on(self, consumer: Consumer, messages: list[Message]) -> None:
         chunks: dict[int, Chunk] = {}

@@ -97,7 +97,7 @@ class TopicReader(KafkaReader):
     async def _connect(self) -> None:
         await super()._connect()
         assert isinstance(self._poller, _TopicPoller)
-        self._positions = dict(self._poller.positions)
+        self._positions = dict(self._poller.first_positions)
         self._is_behind = self._poller.is_behind
 
     async def _receive(self) -> Batch | Notice:
@@ -127,6 +127,7 @@ class _TopicPoller(Poller):
         positions: where to start in each partition; None if `start` decides.
 
     Attributes:
+        first_positions: where it has started in each partition, once it has.
         is_behind: whether records after the positions were gone.
     """
 
@@ -134,6 +135,7 @@ class _TopicPoller(Poller):
         self, topic: Topic, pending: Pending, start: str, positions: dict[int, int] | None
     ) -> None:
         super().__init__(topic, pending)
+        self.first_positions: dict[int, int] = {}
         self.is_behind = False
         self._start = start
         self._wanted = positions
@@ -153,6 +155,7 @@ class _TopicPoller(Poller):
                     self.is_behind = True
                     position = low
             positions[partition] = position
+        self.first_positions = dict(positions)
         self.add_partitions(positions)
         consumer.assign(
             [

@@ -211,6 +211,31 @@ def test_a_reader_that_nobody_reads_stays_a_member(kafka: KafkaServer) -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("strategy", ["range", "cooperative-sticky"])
+def test_paused_partitions_go_on_after_a_rebalance(kafka: KafkaServer, strategy: str) -> None:
+    topic = f"rebalanced-{strategy}"
+    kafka.create(topic, 2)
+    for partition in range(2):
+        first = partition * 100
+        lines = [b'{"id":"%d","data":"%s"}' % (n, b"x" * 50_000) for n in range(first, first + 100)]
+        kafka.send(topic, lines, partition)
+
+    async def scenario() -> None:
+        options = f"&kafka.partition.assignment.strategy={strategy}"
+        found: set[str] = set()
+        async with consumer(kafka, topic, options) as first:
+            await next_batch(first)
+            # Nobody reads until all partitions are paused; then another consumer comes and goes.
+            poller = first._poller  # type: ignore[attr-defined]
+            await asyncio.to_thread(wait_until, lambda: len(poller._paused) == 2)
+            async with consumer(kafka, topic, options) as second:
+                await read_until(second, 1)
+            while len(found) < 200:
+                found |= set((await read_until(first, 1))[0])
+
+    asyncio.run(scenario())
+
+
 def test_subscribers_that_acknowledge(start_one: StartServer, kafka: KafkaServer) -> None:
     kafka.create("acks")
     kafka.add("acks", 0, 10)
