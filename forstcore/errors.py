@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from forstcore._plural import plural
 
@@ -70,7 +71,26 @@ class LoadError(ForstError, ImportError):
     """Processors that cannot be loaded; the message names the module and the cause."""
 
 
-class SourceError(ForstError, ValueError):
+class _PlaceError(ForstError, ValueError):
+    """Something that is wrong with a source or a sink.
+
+    Attributes:
+        name: its name.
+        reason: why it cannot be used.
+    """
+
+    _kind: ClassVar[str]
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(name, reason)
+        self.name = name
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self._kind} {self.name!r} {self.reason}"
+
+
+class SourceError(_PlaceError):
     """A source that cannot be read.
 
     Attributes:
@@ -78,16 +98,10 @@ class SourceError(ForstError, ValueError):
         reason: why it cannot be read.
     """
 
-    def __init__(self, name: str, reason: str) -> None:
-        super().__init__(name, reason)
-        self.name = name
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"source {self.name!r} {self.reason}"
+    _kind = "source"
 
 
-class SinkError(ForstError, ValueError):
+class SinkError(_PlaceError):
     """A sink that cannot be written.
 
     Attributes:
@@ -95,13 +109,7 @@ class SinkError(ForstError, ValueError):
         reason: why it cannot be written.
     """
 
-    def __init__(self, name: str, reason: str) -> None:
-        super().__init__(name, reason)
-        self.name = name
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"sink {self.name!r} {self.reason}"
+    _kind = "sink"
 
 
 class OffsetError(SourceError):

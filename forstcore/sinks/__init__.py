@@ -6,12 +6,10 @@ order; only then does the pipeline acknowledge the input behind it.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Protocol
 
-from forstcore.errors import SinkError
 from forstcore.sinks._url import SinkUrl
 from forstcore.sources import Notice, Reader
 
@@ -25,8 +23,7 @@ __all__ = [
     "open_sink",
 ]
 
-# For each scheme the module, its class, and the package that it needs. The packages of several
-# modules have the names of extras.
+# For each scheme the module, its class, and the package that it needs.
 _MODULES = {
     "file": ("file", "FileSink", ""),
     "redis": ("redis", "RedisSink", "redis"),
@@ -39,7 +36,6 @@ _MODULES = {
     "nats": ("nats", "NatsSink", "nats"),
     "natss": ("nats", "NatsSink", "nats"),
 }
-_EXTRAS = {"confluent_kafka": "kafka"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,20 +168,7 @@ def open_sink(name: str, url: str, limits: SinkLimits | None = None) -> Sink:
             release.
     """
     parsed = SinkUrl(name, url)
-    if parsed.scheme not in _MODULES:
-        raise SinkError(
-            name, f"has a URL that starts with none of {', '.join(f'{key}:' for key in _MODULES)}"
-        )
-    module, kind, needed = _MODULES[parsed.scheme]
-    try:
-        make = getattr(importlib.import_module(f"{__name__}.{module}"), kind)
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.split(".")[0] != needed:
-            raise
-        extra = _EXTRAS.get(needed, needed)
-        raise SinkError(name, f"needs {needed}: pip install 'forstcore[{extra}]'") from None
-    except ImportError as error:
-        raise SinkError(name, f"cannot be written: {error}") from error
+    make = parsed.maker(__name__, _MODULES, "written")
     sink: Sink = make(parsed, limits or SinkLimits())
     parsed.check_all_used()
     return sink

@@ -6,12 +6,10 @@ options; optional dependencies are imported on demand.
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
 from forstcore._proc import DEFAULT_MAX_LINE_SIZE
-from forstcore.errors import SourceError
 from forstcore.sources._url import SourceUrl, without_password
 
 __all__ = [
@@ -51,7 +49,6 @@ _MODULES = {
     "natss": ("nats", "NatsSource", "nats"),
     "kafka": ("kafka", "KafkaSource", "confluent_kafka"),
 }
-_EXTRAS = {"confluent_kafka": "kafka"}  # Of packages whose extra has another name.
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,20 +184,7 @@ def open_source(name: str, url: str, limits: SourceLimits | None = None) -> Sour
             release.
     """
     parsed = SourceUrl(name, url)
-    if parsed.scheme not in _MODULES:
-        raise SourceError(
-            name, f"has a URL that starts with none of {', '.join(f'{key}:' for key in _MODULES)}"
-        )
-    module, kind, needed = _MODULES[parsed.scheme]
-    try:
-        make = getattr(importlib.import_module(f"{__name__}.{module}"), kind)
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.split(".")[0] != needed:
-            raise
-        extra = _EXTRAS.get(needed, needed)
-        raise SourceError(name, f"needs {needed}: pip install 'forstcore[{extra}]'") from None
-    except ImportError as error:
-        raise SourceError(name, f"cannot be read: {error}") from error
+    make = parsed.maker(__name__, _MODULES, "read")
     source: Source = make(parsed, limits or SourceLimits())
     parsed.check_all_used()
     return source

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import re
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from forstcore.errors import SinkError, SourceError
@@ -15,6 +18,7 @@ _SECRET_OPTION = re.compile(
     r"[^&]*",
     re.IGNORECASE,
 )
+_EXTRAS = {"confluent_kafka": "kafka"}  # Of packages whose extra has another name.
 _CLUSTERS = ("kafka",)  # Schemes whose URL may name several hosts.
 
 
@@ -85,6 +89,34 @@ class SourceUrl:
         if not 0 < seconds < float("inf"):
             raise self.error(self.name, f"has {option}={text}, which must be seconds above 0")
         return seconds
+
+    def maker(self, package: str, modules: Mapping[str, tuple[str, str, str]], verb: str) -> Any:
+        """Import the module of the scheme, and return its class.
+
+        Args:
+            package: where the modules are.
+            modules: for each scheme the module, its class, and the package that it needs.
+            verb: what cannot be done without the module, in the past participle.
+
+        Raises:
+            SourceError: there is no such scheme, or the package is not installed in a supported
+                release.
+        """
+        if self.scheme not in modules:
+            known = ", ".join(f"{scheme}:" for scheme in modules)
+            raise self.error(self.name, f"has a URL that starts with none of {known}")
+        module, kind, needed = modules[self.scheme]
+        try:
+            return getattr(importlib.import_module(f"{package}.{module}"), kind)
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.split(".")[0] != needed:
+                raise
+            extra = _EXTRAS.get(needed, needed)
+            raise self.error(
+                self.name, f"needs {needed}: pip install 'forstcore[{extra}]'"
+            ) from None
+        except ImportError as error:
+            raise self.error(self.name, f"cannot be {verb}: {error}") from error
 
     def check_all_used(self) -> None:
         """Raise SourceError if there are unused options."""
