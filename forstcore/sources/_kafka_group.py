@@ -114,9 +114,9 @@ class _GroupPoller(Poller):
     def begin(self, consumer: Consumer, partitions: list[int]) -> None:
         consumer.subscribe(
             [self.topic.topic],
-            on_assign=self._assign,
-            on_revoke=self._revoke,
-            on_lost=self._lose,
+            on_assign=self.guarded(self._assign),
+            on_revoke=self.guarded(self._revoke),
+            on_lost=self.guarded(self._lose),
         )
 
     def serve(self, consumer: Consumer) -> float:

@@ -29,6 +29,7 @@ _SLICE = 1.0  # Seconds of a first request, after which the thread notices that 
 _PATIENCE = 1.0  # Seconds that records wait to be taken before partitions are paused.
 _PROBE_INTERVAL = 1.0  # Seconds between two attempts to reach brokers that are down.
 _REFRESH_INTERVAL = 30.0  # Seconds between two looks for new partitions.
+_LEADER_INTERVAL = 0.1  # Seconds between two questions to the leader of a partition.
 
 _FIRST_COUNT = 16  # Messages that are taken from librdkafka at first.
 _MAX_COUNT = 4000  # Maximum number of messages that are taken at once.
@@ -40,6 +41,14 @@ _DOWN = {
     Local.UNKNOWN_TOPIC,
     Local.UNKNOWN_PARTITION,
     Local.AUTHENTICATION,
+}
+
+
+# While a partition has a new leader, which librdkafka then looks for.
+_NO_LEADER = {
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
 }
 
 
@@ -97,7 +106,11 @@ class Poller(ABC):
         self.is_stopping = threading.Event()
         self.is_down = False
         self.positions: dict[int, int] = {}
-        self._callbacks = {"error_cb": self._note_error, **(callbacks or {})}
+        self._raised: Exception | None = None  # By a callback.
+        self._callbacks = {
+            name: self.guarded(function)
+            for name, function in {"error_cb": self._note_error, **(callbacks or {})}.items()
+        }
         self.loop = asyncio.get_running_loop()
         self._started: asyncio.Future[None] = self.loop.create_future()
         self._ended = asyncio.Event()
@@ -134,6 +147,20 @@ class Poller(ABC):
     def refresh(self, consumer: Consumer, partitions: list[int]) -> None:  # noqa: B027 (optional)
         """Read new partitions as well, if there are any."""
 
+    def guarded(self, callback: Callable[..., None]) -> Callable[..., None]:
+        """Return a callback that does not raise: what it would raise ends the thread later.
+
+        What librdkafka's binding makes of an exception of a callback is none that can be caught.
+        """
+
+        def call(*arguments: object) -> None:
+            try:
+                callback(*arguments)
+            except Exception as error:
+                self._raised = self._raised or error
+
+        return call
+
     def add_partitions(self, positions: dict[int, int]) -> None:
         """Note that these partitions are read, too, from these offsets on."""
         self.positions.update(positions)
@@ -149,8 +176,21 @@ class Poller(ABC):
             self._paused.discard(partition)
 
     def watermarks(self, consumer: Consumer, partition: int) -> tuple[int, int]:
-        """Return the offset of a partition's first message, and that after its last one."""
-        return consumer.get_watermark_offsets(TopicPartition(self.topic.topic, partition), TIMEOUT)
+        """Return the offset of a partition's first message, and that after its last one.
+
+        Raises:
+            KafkaException: no broker knows.
+        """
+        deadline = time.monotonic() + TIMEOUT
+        where = TopicPartition(self.topic.topic, partition)
+        while True:
+            try:
+                return consumer.get_watermark_offsets(where, TIMEOUT)
+            except KafkaException as error:
+                is_late = time.monotonic() >= deadline or self.is_stopping.is_set()
+                if error.args[0].code() not in _NO_LEADER or is_late:
+                    raise
+            time.sleep(_LEADER_INTERVAL)
 
     def _run(self) -> None:
         try:
@@ -231,6 +271,8 @@ class Poller(ABC):
         else:
             self._pause(consumer)
         first = consumer.poll(self.serve(consumer))
+        if self._raised is not None:
+            raise self._raised
         if first is not None:
             self._hand_on(consumer, [first, *consumer.consume(self._count, 0)])
         now = time.monotonic()

@@ -8,9 +8,11 @@ import json
 from collections.abc import AsyncIterator, Callable
 
 import pytest
+from confluent_kafka import Consumer, TopicPartition
 
 from forstcore.errors import OffsetError, SourceError
 from forstcore.sources import Batch, Reader, open_source
+from forstcore.sources._kafka_poller import Poller
 from forstcore.sources._kafka_progress import Progress
 from tests.servers import StartServer, wait_until
 from tests.sources.kafka_reading import next_batch, read_until, url
@@ -80,6 +82,30 @@ def test_a_group_can_start_with_new_records(kafka: KafkaServer) -> None:
             assert (await read_until(reader, 2))[0] == ["10", "11"]
 
     asyncio.run(scenario())
+
+
+def test_an_assignment_that_fails_is_tried_again(
+    kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kafka.create("again")
+    kafka.add("again", 0, 2)
+    watermarks = Poller.watermarks
+    unknown = [TopicPartition("again", 99)]
+
+    def fail_once(poller: Poller, consumer: Consumer, partition: int) -> tuple[int, int]:
+        if unknown:
+            # An exception that Python has not raised itself is lost in callbacks of the library.
+            return consumer.get_watermark_offsets(unknown.pop(), 30)
+        return watermarks(poller, consumer, partition)
+
+    monkeypatch.setattr(Poller, "watermarks", fail_once)
+
+    async def scenario() -> None:
+        async with consumer(kafka, "again") as reader:
+            assert (await read_until(reader, 2))[0] == ["0", "1"]
+
+    asyncio.run(scenario())
+    assert not unknown
 
 
 def test_tombstones_are_committed(kafka: KafkaServer) -> None:
