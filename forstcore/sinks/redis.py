@@ -17,14 +17,9 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
-    ClusterDownError,
-    ConnectionError,
-    MasterDownError,
     OutOfMemoryError,
-    ReadOnlyError,
     RedisError,
     ResponseError,
-    TimeoutError,
     WatchError,
 )
 
@@ -34,18 +29,14 @@ from forstcore.sinks._broker_sink import BrokerSink, lines_of
 from forstcore.sinks._broker_writer import BrokerWriter
 from forstcore.sources import Notice
 from forstcore.sources._reconnecting import ReconnectPauses
+from forstcore.sources._redis_reader import UNAVAILABLE
 
 __all__ = ["RedisSink", "RedisWriter"]
 
 _TIMEOUT = 10.0  # Seconds in which Redis has to reply.
 _MAX_TRANSACTION = 1 << 20  # Bytes, except for a single output: Redis serves nobody meanwhile.
 _TRANSIENT = (
-    ConnectionError,
-    TimeoutError,
-    OSError,
-    ReadOnlyError,
-    MasterDownError,
-    ClusterDownError,
+    *UNAVAILABLE,
     OutOfMemoryError,
     # Also raised for a connection that is lost while it watches a key. The owner is checked again.
     WatchError,

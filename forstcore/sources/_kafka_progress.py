@@ -90,14 +90,6 @@ class Progress:
                     partition.finished.discard(partition.done)
             self._changed.notify_all()
 
-    def is_current(self, receipt: Receipt) -> bool:
-        """Return whether all partitions of a batch are still those in which it was delivered."""
-        with self._changed:
-            return all(
-                number in self._partitions and self._partitions[number].assignment == assignment
-                for number, (assignment, _) in receipt.deliveries.items()
-            )
-
     def is_uncommitted(self, receipt: Receipt) -> bool:
         """Return whether some of a batch is to be committed, and is not yet."""
         with self._changed:

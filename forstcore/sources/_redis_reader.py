@@ -19,12 +19,22 @@ from forstcore.sources import Batch, Notice
 from forstcore.sources._broker import BrokerLog, BrokerReader, on_one_line
 from forstcore.sources._resp import Cut
 
-__all__ = ["BLOCK", "Entries", "RedisReader", "text_of"]
+__all__ = ["BLOCK", "UNAVAILABLE", "Entries", "RedisReader", "text_of"]
 
 Entries: TypeAlias = list[tuple[bytes | None, dict[bytes, bytes] | None]]
 
 BLOCK = 2.0
 """Seconds that Redis may wait for new entries before it replies."""
+
+UNAVAILABLE = (
+    ConnectionError,
+    TimeoutError,
+    OSError,
+    ReadOnlyError,
+    MasterDownError,
+    ClusterDownError,
+)
+"""Errors after which another connection may help."""
 
 _INITIAL_COUNT = 16  # Entries that are fetched at first.
 _MAX_COUNT = 500  # Maximum number of entries that are fetched at once.
@@ -68,14 +78,7 @@ class RedisReader(BrokerReader):
         max_count: maximum number of entries that are fetched at once.
     """
 
-    transient_errors = (
-        ConnectionError,
-        TimeoutError,
-        OSError,
-        ReadOnlyError,
-        MasterDownError,
-        ClusterDownError,
-    )
+    transient_errors = UNAVAILABLE
 
     def __init__(
         self, name: str, log: BrokerLog, max_line_size: int, max_count: int = _MAX_COUNT

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.sources.conftest import mosquitto, nats_server, redis_server
+from tests.sources.conftest import kafka, mosquitto, nats_server, redis_server
 
-__all__ = ["mosquitto", "nats_server", "redis_server"]
+__all__ = ["kafka", "mosquitto", "nats_server", "redis_server"]

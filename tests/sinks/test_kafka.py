@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from typing import Any
 
 import pytest
@@ -15,14 +15,6 @@ from forstcore.sinks import Output, OutputRefusedError, Writer, open_sink
 from forstcore.sources import Reader, open_source
 from tests.servers import free_port, wait_until
 from tests.sources.kafka_server import KafkaServer
-
-
-@pytest.fixture(scope="module")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
-    """A Kafka for all tests of a module, each of which has a topic of its own."""
-    broker = KafkaServer(tmp_path_factory.mktemp("kafka"))
-    yield broker
-    broker.stop()
 
 
 def run(scenario: Coroutine[Any, Any, None]) -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.sources.brokers import RedisServer
+from tests.sources.conftest import kafka, redis_server
 from tests.standing_pipelines.workspace import Workspace
+
+__all__ = ["kafka", "redis_server", "workspace"]
 
 
 @pytest.fixture
@@ -17,13 +19,3 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
     made = Workspace(tmp_path / "work")
     yield made
     made.end()
-
-
-@pytest.fixture
-def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
-    """A separate Redis server."""
-    directory = tmp_path / "redis"
-    directory.mkdir()
-    broker = RedisServer(directory)
-    yield broker
-    broker.stop()

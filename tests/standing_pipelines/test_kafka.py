@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import threading
-from collections.abc import Iterator
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
@@ -17,14 +16,6 @@ from tests.standing_pipelines.workspace import Workspace, records
 pytestmark = pytest.mark.long
 
 PARTITIONS = 4
-
-
-@pytest.fixture(scope="module")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
-    """A Kafka for all tests of this module."""
-    broker = KafkaServer(tmp_path_factory.mktemp("kafka"))
-    yield broker
-    broker.stop()
 
 
 class Results:
