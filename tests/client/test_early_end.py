@@ -182,7 +182,7 @@ def test_ctrl_c(server: Server, way: str) -> None:
         _, errors = process.communicate(timeout=60)
     finally:
         children.end(process)
-    assert process.returncode == -signal.SIGINT
+    assert process.returncode == -signal.SIGINT, errors
     assert "KeyboardInterrupt" in errors
     if way != "sync":
         # There it may come between two steps, when the next one is only made.
