@@ -101,6 +101,7 @@ def build_app(config: ServerConfig) -> web.Application:
     app[REGISTRY] = registry
     app[ACCESS_POLICY] = policy
     app[FEEDS] = FeedRegistry(config, registry.threads)
+    app[PIPELINES] = PipelineRegistry(config)
     app.on_response_prepare.append(allow_origin)
     app.cleanup_ctx.append(_keep_metrics_fresh)
     app.cleanup_ctx.append(_close_sources)
@@ -122,8 +123,7 @@ def build_app(config: ServerConfig) -> web.Application:
     if config.dashboard:
         add_dashboard(app)
     loader.load({resource.canonical.removeprefix("/") for resource in app.router.resources()})
-    # Now that the processors are loaded.
-    app[PIPELINES] = PipelineRegistry(config)
+    app[PIPELINES].load()
     resource = ProcessorResource(registry)
     app.router.register_resource(resource)
     resource.add_route("POST", run_processor, expect_handler=expect)
@@ -150,9 +150,12 @@ async def _keep_metrics_fresh(app: web.Application) -> AsyncIterator[None]:
 
 
 async def _run_pipelines(app: web.Application) -> AsyncIterator[None]:
-    app[PIPELINES].start()
-    yield
-    await app[PIPELINES].close()
+    pipelines = app[PIPELINES]
+    pipelines.start()
+    failed = app[REGISTRY].metrics.failed
+    async with keep_running("measuring pipelines", pipelines.measure, failed):
+        yield
+    await pipelines.close()
 
 
 async def _close_sources(app: web.Application) -> AsyncIterator[None]:

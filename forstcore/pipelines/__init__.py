@@ -7,7 +7,8 @@ its rejected lines by the sink for dead letters.
 from __future__ import annotations
 
 from forstcore.pipelines.config import PipelineConfig, PipelineFile
+from forstcore.pipelines.dead_letters import LastError
 from forstcore.pipelines.loading import load_pipelines
 from forstcore.pipelines.pipeline import Pipeline
 
-__all__ = ["Pipeline", "PipelineConfig", "PipelineFile", "load_pipelines"]
+__all__ = ["LastError", "Pipeline", "PipelineConfig", "PipelineFile", "load_pipelines"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from forstcore._core.rejected import RejectedLine
@@ -11,7 +13,20 @@ from forstcore._io.error_file import ErrorFileEntry, entry_of, format_entry
 from forstcore.errors import SinkError
 from forstcore.sinks import Output, OutputRefusedError, Writer
 
-__all__ = ["DeadLetters"]
+__all__ = ["DeadLetters", "LastError"]
+
+
+@dataclass(frozen=True, slots=True)
+class LastError:
+    """What went wrong last.
+
+    Attributes:
+        time: when, in seconds since 1970.
+        text: what happened, for people.
+    """
+
+    time: float
+    text: str
 
 
 class DeadLetters:
@@ -24,10 +39,13 @@ class DeadLetters:
 
     Attributes:
         refused: results that the sink refused.
+        last_error: the last line that gave an error, or result that was refused; None if there was
+            none. Lines are not known if there is no writer.
     """
 
     def __init__(self, pipeline: str, origin: str, writer: Writer | None) -> None:
         self.refused = 0
+        self.last_error: LastError | None = None
         self._pipeline = pipeline
         self._origin = origin
         self._writer = writer
@@ -39,7 +57,11 @@ class DeadLetters:
         Raises:
             SinkError: they cannot be written.
         """
-        await self._write(entry_of(self._origin, each.line, each) for each in rejected)
+        entries = [entry_of(self._origin, each.line, each) for each in rejected]
+        if entries:
+            last = entries[-1]
+            self._note(f"line {last.line:,}, byte {last.offset:,}: {last.message} ({last.code})")
+        await self._write(entries)
 
     async def write_refused(self, results: bytes, refused: dict[int, str]) -> None:
         """Write results that the sink refused, and wait until they are confirmed.
@@ -52,11 +74,15 @@ class DeadLetters:
             SinkError: they cannot be written.
         """
         self.refused += len(refused)
+        self._note(f"the sink refuses a result: {refused[max(refused)]} (sink_refused)")
         lines = results.split(b"\n")
         await self._write(
             ErrorFileEntry(self._origin, 0, 0, "sink_refused", why, lines[number])
             for number, why in sorted(refused.items())
         )
+
+    def _note(self, text: str) -> None:
+        self.last_error = LastError(time.time(), text)
 
     async def _write(self, entries: Iterable[ErrorFileEntry]) -> None:
         if self._writer is None:

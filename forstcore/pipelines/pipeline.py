@@ -15,7 +15,7 @@ from forstcore._core.filter import Filter
 from forstcore.engine import Engine
 from forstcore.pipelines.config import PipelineConfig
 from forstcore.pipelines.confirmations import Confirmations
-from forstcore.pipelines.dead_letters import DeadLetters
+from forstcore.pipelines.dead_letters import DeadLetters, LastError
 from forstcore.pipelines.engine_input import EngineInput
 from forstcore.pipelines.saved_offset import SavedOffset
 from forstcore.processors import Processor
@@ -117,6 +117,11 @@ class Pipeline:
         return PipelineCounts(
             engine.bytes_in, confirmations.results, engine.filtered, engine.given_back, errors
         )
+
+    @property
+    def last_error(self) -> LastError | None:
+        """The last line that gave an error, or result that the sink refused; None if unknown."""
+        return self._dead_letters.last_error if self._dead_letters is not None else None
 
     def trouble(self) -> tuple[str, Notice] | None:
         """Return what cannot be reached now, and why; None if all can."""

@@ -280,7 +280,9 @@ def _pipelines() -> Json:
             **dict.fromkeys(("name", "source", "processor", "sink"), text),
             "state": {"enum": ["running", "paused", "stopping", "stopped", "ended", "failed"]},
             **dict.fromkeys(("bytes_in", "results", "filtered", "errors"), count),
+            "results_per_second": {"type": "number", "minimum": 0},
             **dict.fromkeys(("errors_sink", "trouble", "last_error"), unknown),
+            "last_error_time": {"type": ["string", "null"], "format": "date-time"},
         },
     }
     all_of_them: Json = {

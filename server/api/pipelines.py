@@ -14,8 +14,7 @@ __all__ = ["control_pipeline", "list_pipelines"]
 
 async def list_pipelines(request: web.Request) -> web.Response:
     """Answer `GET /pipelines`."""
-    found = [each.document() for _, each in sorted(request.app[PIPELINES].pipelines.items())]
-    return web.json_response({"pipelines": found})
+    return web.json_response({"pipelines": request.app[PIPELINES].documents()})
 
 
 async def control_pipeline(request: web.Request) -> web.Response:

@@ -21,6 +21,7 @@ from server.dashboard.sources import Sources
 from server.dashboard.streams import Streams
 from server.errors import ProblemError
 from server.live.feed_registry import FeedRegistry
+from server.pipelines.registry import PipelineRegistry
 from server.streams.registry import StreamRegistry
 
 __all__ = ["News"]
@@ -40,14 +41,18 @@ class News:
     Args:
         registry: the open streams.
         feeds: the sources.
+        pipelines: the pipelines.
     """
 
-    def __init__(self, registry: StreamRegistry, feeds: FeedRegistry) -> None:
+    def __init__(
+        self, registry: StreamRegistry, feeds: FeedRegistry, pipelines: PipelineRegistry
+    ) -> None:
         self._registry = registry
         self._figures = Figures(registry)
         self._streams = Streams(registry)
         self._sources = Sources(registry, feeds)
         self._processors = Processors(registry)
+        self._pipelines = pipelines
         self._viewers = 0
         self._came = asyncio.Event()
         self._told = asyncio.Event()
@@ -113,6 +118,7 @@ class News:
                 "streams": self._streams.look(),
                 "sources": self._sources.look(),
                 "processors": self._processors.look(),
+                "pipelines": self._pipelines.documents(),
                 "errors": metrics.errors_by_code(),
                 "totals": {name: int(metrics.total(name)) for name in COUNTERS},
                 "draining": self._registry.draining,

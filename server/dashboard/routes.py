@@ -12,6 +12,7 @@ from server.dashboard.news import News
 from server.errors import ProblemError
 from server.http.request_handler import RequestHandler
 from server.live.feed_registry import FEEDS
+from server.pipelines.registry import PIPELINES
 from server.streams.registry import REGISTRY
 
 __all__ = ["add_dashboard"]
@@ -41,7 +42,7 @@ _GUARDS = {
 def add_dashboard(app: web.Application) -> None:
     """Add the dashboard to an application."""
     assets = Assets()
-    news = News(app[REGISTRY], app[FEEDS])
+    news = News(app[REGISTRY], app[FEEDS], app[PIPELINES])
 
     async def page(request: web.Request) -> web.Response:
         return _answer(request, assets.page, "no-cache")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from forstcore.errors import ForstError
-from forstcore.pipelines import Pipeline
+from forstcore.pipelines import LastError, Pipeline
 from forstcore.sources import without_password
+from server.pipelines.rate_meter import RateMeter
 
 __all__ = ["ACTIONS", "Action", "ManagedPipeline"]
 
@@ -34,7 +37,9 @@ class ManagedPipeline:
         self._is_new = True
         self._task: asyncio.Task[None] | None = None
         self._is_stopping = False
-        self._error = ""
+        self._failure: LastError | None = None
+        self._last_error: LastError | None = None  # Of runs that have ended.
+        self._rate = RateMeter()
         self._totals: Counter[str] = Counter()  # Of runs that have ended.
 
     @property
@@ -49,7 +54,7 @@ class ManagedPipeline:
             if self._is_stopping:
                 return "stopping"
             return "paused" if self._pipeline.is_paused else "running"
-        if self._error:
+        if self._failure is not None:
             return "failed"
         return "stopped" if self._is_stopping else "ended"
 
@@ -65,7 +70,7 @@ class ManagedPipeline:
         if not self._is_new:
             self._pipeline = self._load()
         self._is_new = self._is_stopping = False
-        self._error = ""
+        self._failure = None
         self._task = asyncio.create_task(self._run(self._pipeline))
 
     def pause(self) -> None:
@@ -91,6 +96,10 @@ class ManagedPipeline:
             self._task.cancel()
             await asyncio.wait([self._task])
 
+    def sample(self) -> None:
+        """Measure its rate; to be called about once a second."""
+        self._rate.sample(time.monotonic(), self.totals()["results"])
+
     def totals(self) -> Counter[str]:
         """Return the counters of all its runs: bytes_in, results, filtered and errors."""
         return self._totals + self._counts() if self.is_running else self._totals
@@ -101,6 +110,9 @@ class ManagedPipeline:
         totals = self.totals()
         trouble = self._pipeline.trouble() if self.is_running else None
         detail = f"the {trouble[0]} is down: {trouble[1].detail}" if trouble else None
+        last_error = self._pipeline.last_error or self._last_error
+        if self._failure is not None:
+            last_error = self._failure
         return {
             "name": config.name,
             "state": self.state,
@@ -109,8 +121,10 @@ class ManagedPipeline:
             "sink": without_password(config.sink),
             "errors_sink": without_password(config.errors) if config.errors else None,
             **{name: totals[name] for name in ("bytes_in", "results", "filtered", "errors")},
+            "results_per_second": round(self._rate.per_second, 1),
             "trouble": detail,
-            "last_error": self._error or None,
+            "last_error": last_error.text if last_error else None,
+            "last_error_time": _as_text(last_error.time) if last_error else None,
         }
 
     @property
@@ -130,10 +144,15 @@ class ManagedPipeline:
         try:
             await pipeline.run()
         except (ForstError, OSError) as error:
-            self._error = str(error)
+            self._failure = LastError(time.time(), str(error))
             _LOGGER.error("pipeline %s has failed: %s", self._name, error)
         except Exception as error:
-            self._error = f"{type(error).__name__}: {error}"
+            self._failure = LastError(time.time(), f"{type(error).__name__}: {error}")
             _LOGGER.exception("pipeline %s ended by an error of the server", self._name)
         finally:
             self._totals += self._counts()
+            self._last_error = self._failure or pipeline.last_error or self._last_error
+
+
+def _as_text(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

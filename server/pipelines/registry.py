@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 from aiohttp import web
 
@@ -15,6 +16,8 @@ from server.observe.metrics import Metrics
 from server.pipelines.managed_pipeline import ManagedPipeline
 
 __all__ = ["PIPELINES", "PipelineRegistry"]
+
+_INTERVAL = 1.0  # Seconds between measurements of rates.
 
 _SERVER_KEYS = frozenset(
     name
@@ -30,22 +33,27 @@ class PipelineRegistry:
         config: names the file, and the time for pipelines to end at shutdown.
 
     Attributes:
-        pipelines: the pipelines by name; empty if there are none.
-
-    Raises:
-        PipelineConfigError: something is wrong with them.
-        OSError: the file cannot be read.
+        pipelines: the pipelines by name; empty if there are none, or before `load`.
     """
 
     def __init__(self, config: ServerConfig) -> None:
         self._config = config
         self.pipelines: Mapping[str, ManagedPipeline] = {}
-        if config.pipeline_file is not None:
+
+    def load(self) -> None:
+        """Make the pipelines; the processors have to be loaded before.
+
+        Raises:
+            PipelineConfigError: something is wrong with them.
+            OSError: the file cannot be read.
+        """
+        path = self._config.pipeline_file
+        if path is not None:
             self.pipelines = {
                 pipeline.config.name: ManagedPipeline(
-                    pipeline, partial(_load, config.pipeline_file, pipeline.config.name)
+                    pipeline, partial(_load, path, pipeline.config.name)
                 )
-                for pipeline in load_pipelines(config.pipeline_file, (), _SERVER_KEYS)
+                for pipeline in load_pipelines(path, (), _SERVER_KEYS)
             }
 
     def start(self) -> None:
@@ -57,6 +65,17 @@ class PipelineRegistry:
         """Stop all pipelines, within `drain_timeout`."""
         seconds = self._config.drain_timeout
         await asyncio.gather(*(each.close(seconds) for each in self.pipelines.values()))
+
+    async def measure(self) -> None:
+        """Measure the rates of all pipelines, for ever."""
+        while True:
+            for pipeline in self.pipelines.values():
+                pipeline.sample()
+            await asyncio.sleep(_INTERVAL)
+
+    def documents(self) -> list[dict[str, Any]]:
+        """Describe all pipelines, by name."""
+        return [each.document() for _, each in sorted(self.pipelines.items())]
 
     def update_metrics(self, metrics: Metrics) -> None:
         """Set the metrics of the pipelines."""

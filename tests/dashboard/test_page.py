@@ -218,6 +218,10 @@ def test_an_empty_table_says_so_in_one_line(start_server: StartServer, open_page
     for name, text in (
         ("streams", "No stream is open."),
         ("processors", "No processor is declared; --processors names modules that declare some."),
+        (
+            "pipelines",
+            "No pipeline is declared; a TOML file declares each as a table [pipelines.NAME].",
+        ),
         ("errors", "Since the process started: none."),
     ):
         table = page.locator("table").filter(has=page.locator(f"#{name}"))
@@ -240,7 +244,7 @@ def test_each_table_scrolls_in_its_own_box_on_a_phone(
         " const right = box.getBoundingClientRect().right;"
         " return [table.offsetWidth, box.clientWidth, box.scrollWidth, right]; })"
     )
-    assert len(boxes) == 4
+    assert len(boxes) == 5
     for table, visible, reachable, right in boxes:
         assert right <= 360
         assert reachable >= table

@@ -37,6 +37,13 @@ export function age(value) {
   return `${Math.floor(value / 3600)} h ${Math.floor((value % 3600) / 60)} min`;
 }
 
+/** Write a time given in ISO 8601: only the time of day if it is today. */
+export function time(value) {
+  const date = new Date(value);
+  const isToday = date.toDateString() === new Date().toDateString();
+  return isToday ? date.toLocaleTimeString("en-GB") : date.toLocaleString("en-GB");
+}
+
 function significant(value) {
   if (value >= 99.95) return String(Math.round(value));
   return String(Number(value.toPrecision(3)));

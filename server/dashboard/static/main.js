@@ -4,6 +4,7 @@ import { Chart } from "./chart.js";
 import { follow } from "./news.js";
 import * as format from "./format.js";
 import { setUpPaste } from "./paste.js";
+import { showPipelines } from "./pipelines.js";
 import { fill } from "./tables.js";
 
 const SPAN = 300;
@@ -58,6 +59,7 @@ follow({
     if (!calm.matches || points.at(-1).time - drawn >= 5) draw();
     showStreams(news);
     showProcessors(news.processors);
+    showPipelines(news.pipelines);
     showErrors(news.errors);
     showSources(news.sources);
   },
@@ -107,7 +109,7 @@ function showProcessors(processors) {
       `${format.many(processors.length, "processor")} ${compiled === 1 ? "is" : "are"} compiled.`);
   fill(byId("processors"), processors.map((processor) => [
     { text: processor.name },
-    { text: "Try", label: `Try ${processor.name}`, onClick: () => choose(`/${processor.name}`) },
+    { buttons: [{ text: "Try", label: `Try ${processor.name}`, onClick: () => choose(`/${processor.name}`) }] },
     { text: compilationOf(processor), className: processor.reason ? "prose bad" : "" },
     { text: format.number(processor.records), className: "number" },
     { text: format.number(processor.errors), className: processor.errors ? "number bad" : "number" },

@@ -4,31 +4,41 @@
 /**
  * Update the rows of a table.
  * @param {HTMLTableSectionElement} body
- * @param {{text: string, className?: string, onClick?: () => void, label?: string}[][]} rows the first
- *   cell is the row's header; a cell with `onClick` is a button, whose name for screen readers is `label`.
+ * @param {{text?: string, className?: string, buttons?: Button[]}[][]} rows the first cell is the row's
+ *   header; a cell has text, or buttons.
+ * @typedef {{text: string, label: string, isDisabled?: boolean, onClick: () => void}} Button `label` is
+ *   its name for screen readers.
  */
 export function fill(body, rows) {
   body.parentElement.tHead.hidden = !rows.length;
   while (body.rows.length > rows.length) body.deleteRow(-1);
   rows.forEach((cells, place) => {
     const row = body.rows[place] ?? body.insertRow();
-    cells.forEach(({ text, className = "", onClick, label }, column) => {
+    cells.forEach(({ text, className = "", buttons }, column) => {
       let cell = row.cells[column];
       if (!cell) {
         cell = row.appendChild(document.createElement(column ? "td" : "th"));
         if (!column) cell.scope = "row";
       }
-      if (onClick) setButton(cell, text, label, onClick);
+      if (buttons) setButtons(cell, buttons);
       else if (cell.textContent !== text) cell.textContent = text;
       if (cell.className !== className) cell.className = className;
     });
   });
 }
 
-function setButton(cell, text, label, onClick) {
-  const button = cell.firstElementChild ?? cell.appendChild(document.createElement("button"));
-  button.type = "button";
-  if (button.textContent !== text) button.textContent = text;
-  if (button.getAttribute("aria-label") !== label) button.setAttribute("aria-label", label);
-  button.onclick = onClick;
+function setButtons(cell, buttons) {
+  buttons.forEach(({ text, label, isDisabled = false, onClick }, place) => {
+    const button = cell.children[place] ?? cell.appendChild(document.createElement("button"));
+    button.type = "button";
+    if (button.textContent !== text) button.textContent = text;
+    setAttribute(button, "aria-label", label);
+    // A button that is really disabled would lose the focus to the page.
+    setAttribute(button, "aria-disabled", String(isDisabled));
+    button.onclick = isDisabled ? null : onClick;
+  });
+}
+
+function setAttribute(element, name, value) {
+  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
 }
