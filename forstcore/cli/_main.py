@@ -29,6 +29,7 @@ _COMMANDS = (
     "serve",
     "process",
     "run",
+    "pipelines",
     "send",
     "publish",
     "watch",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -15,10 +14,11 @@ from forstcore.cli import _formats, _options
 from forstcore.cli._inputs import Inputs
 from forstcore.cli._path_checks import check_paths
 from forstcore.cli._progress import Progress, ProgressCounts
+from forstcore.cli._server_requests import request_json
 from forstcore.cli.send import client_of
 from forstcore.client import ForstStreamingClient
 from forstcore.config import StreamingConfig
-from forstcore.errors import RequestRefusedError, StreamFailedError
+from forstcore.errors import StreamFailedError
 from forstcore.formats import Format
 
 __all__ = ["command"]
@@ -112,27 +112,11 @@ async def _post(
     patience: float,
 ) -> dict[str, int]:
     headers = {"Content-Type": "application/x-ndjson", wire.FORST_ON_ERROR: on_error}
-    if token:
-        headers["Authorization"] = f"Bearer {token}"
+    limits = aiohttp.ClientTimeout(total=None, sock_connect=patience)
     try:
-        async with client.session().post(
-            client.target.url(endpoint),
-            data=body,
-            headers=headers,
-            allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=patience),
-        ) as response:
-            text = await response.read()
-            if response.status != 200:
-                raise RequestRefusedError(response.status, _detail(text))
-            found: dict[str, int] = json.loads(text)
-            return found
+        found: dict[str, int] = await request_json(
+            client, "POST", endpoint, token=token, limits=limits, headers=headers, body=body
+        )
+        return found
     except (aiohttp.ClientError, OSError) as error:
         raise StreamFailedError("unreachable", f"{client.target}: {error}") from error
-
-
-def _detail(text: bytes) -> str:
-    try:
-        return str(json.loads(text)["detail"])
-    except (ValueError, KeyError, TypeError):
-        return text[:200].decode(errors="replace")
