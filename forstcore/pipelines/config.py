@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Collection, Mapping
@@ -11,6 +12,7 @@ from typing import Any
 
 from forstcore.config import WORKER_KINDS, StreamLimits, WorkerKind, option, options_of
 from forstcore.errors import PipelineConfigError
+from forstcore.pipelines.environment import with_environment
 from forstcore.sinks import SinkLimits
 
 __all__ = ["PipelineConfig", "PipelineFile", "Problems", "read_pipelines"]
@@ -171,7 +173,12 @@ def _pipeline(name: str, members: Any, problems: Problems) -> PipelineConfig | N
         is_good = False
         problems.add(text, table, key)
 
-    for key, value in members.items():
+    for key, given in members.items():
+        try:
+            value = with_environment(given, os.environ)
+        except ValueError as error:
+            reject(key, str(error))
+            continue
         if key == "filter":
             if isinstance(value, dict):
                 values[key] = value

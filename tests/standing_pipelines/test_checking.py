@@ -83,6 +83,44 @@ def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
     assert "hidden" not in "".join(found)
 
 
+def test_options_have_values_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SET_FOR_TEST", 'a"b')
+    monkeypatch.setenv("EMPTY_FOR_TEST", "")
+    monkeypatch.delenv("UNSET_FOR_TEST", raising=False)
+    path = tmp_path / "p.toml"
+    path.write_text(
+        BASE.replace("file:in", "file:${SET_FOR_TEST}/${UNSET_FOR_TEST:-in}${EMPTY_FOR_TEST}")
+        + 'filter = {level = ["${EMPTY_FOR_TEST:-low}", "$${SET_FOR_TEST}", "$5"], n = {gt = 1}}\n'
+        + 'errors = "file:${UNSET_FOR_TEST:-}errors"\n'
+    )
+    (pipeline,) = load_pipelines(str(path))
+    assert pipeline.config.source == 'file:a"b/in'
+    assert pipeline.config.filter == {"level": ["low", "${SET_FOR_TEST}", "$5"], "n": {"gt": 1}}
+    assert pipeline.config.errors == "file:errors"
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("${UNSET_FOR_TEST}", "has ${UNSET_FOR_TEST}, but there is no such environment variable"),
+        ("a${", "has a ${ that is followed by no NAME}; write $${ for ${ itself"),
+        ("${1}", "has a ${ that is followed by no NAME}; write $${ for ${ itself"),
+        ("${A-b}", "has a ${ that is followed by no NAME}; write $${ for ${ itself"),
+    ],
+)
+def test_a_reference_without_a_value_is_a_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str, problem: str
+) -> None:
+    monkeypatch.delenv("UNSET_FOR_TEST", raising=False)
+    text = BASE + f"errors = 'file:{value}'\nfilter = {{level = ['{value}']}}\n"
+    assert problems_of(tmp_path, text) == [
+        f", [pipelines.a], errors: {problem}",
+        f", [pipelines.a], filter: {problem}",
+    ]
+
+
 def test_what_is_no_toml_is_an_error(tmp_path: Path) -> None:
     (found,) = problems_of(tmp_path, "[pipelines.a\n")
     assert found.startswith(": is not TOML: ")
