@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import sys
+import tomllib
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 from urllib.request import urlopen
 
+import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
 
 from server.config import load_config
 from tests import children
+from tests.deploy import compose_file
 from tests.deploy.proxies import DEPLOY
 from tests.servers import StartServer
 
@@ -22,8 +26,67 @@ VERSIONS = ["1.29", kubernetes_validate.latest_version()]
 PYTHON = "/opt/forstcore/bin/python"
 
 
+# What KEDA's definition of its resource says about the members that are used here.
+SCALED_OBJECT: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["scaleTargetRef", "triggers"],
+    "properties": {
+        "scaleTargetRef": {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["name"],
+            "properties": {"apiVersion": {"type": "string"}, "name": {"type": "string"}},
+        },
+        "minReplicaCount": {"type": "integer"},
+        "maxReplicaCount": {"type": "integer"},
+        "pollingInterval": {"type": "integer"},
+        "advanced": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {
+                "horizontalPodAutoscalerConfig": {
+                    "type": "object",
+                    "additionalProperties": False,
+                    # The schema of Kubernetes itself has the rest.
+                    "properties": {"behavior": {"type": "object"}},
+                }
+            },
+        },
+        "triggers": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["type", "metadata"],
+                "properties": {
+                    "type": {"const": "kafka"},
+                    "metadata": {
+                        "type": "object",
+                        "additionalProperties": False,
+                        "required": ["bootstrapServers", "consumerGroup", "topic"],
+                        "properties": {
+                            "bootstrapServers": {"type": "string"},
+                            "consumerGroup": {"type": "string"},
+                            "topic": {"type": "string"},
+                            "lagThreshold": {"type": "string", "pattern": "^[0-9]+$"},
+                            "offsetResetPolicy": {"enum": ["earliest", "latest"]},
+                            "allowIdleConsumers": {"enum": ["true", "false"]},
+                        },
+                    },
+                },
+            },
+        },
+    },
+}
+
+
 def objects() -> list[dict[str, Any]]:
     return [each for path in FILES for each in yaml.safe_load_all(path.read_text())]
+
+
+def of_kubernetes() -> list[dict[str, Any]]:
+    return [each for each in objects() if not each["apiVersion"].startswith("keda.sh/")]
 
 
 def of_kind(kind: str, name: str = "forstcore") -> dict[str, Any]:
@@ -49,12 +112,12 @@ def servers() -> list[tuple[dict[str, Any], dict[str, Any]]]:
         (each, pod)
         for pod in pods()
         for each in containers(pod)
-        if each["image"].startswith("forstcore:")
+        if each["image"].startswith("forstcore:") and "command" not in each
     ]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("each", objects(), ids=lambda each: str(each["kind"]))
+@pytest.mark.parametrize("each", of_kubernetes(), ids=lambda each: str(each["kind"]))
 def test_the_schema_takes_it(each: dict[str, Any], version: str) -> None:
     kubernetes_validate.validate(each, version, strict=True)
 
@@ -74,7 +137,7 @@ def test_pods_keep_to_the_restricted_policy() -> None:
         assert pod["spec"]["automountServiceAccountToken"] is False
         assert not {"hostNetwork", "hostPID", "hostIPC"} & pod["spec"].keys()
         assert {kind for each in pod["spec"]["volumes"] for kind in each} <= {
-            "name", "emptyDir", "secret"
+            "name", "emptyDir", "secret", "configMap"
         }  # fmt: skip
         for each in containers(pod):
             assert each["securityContext"] == {
@@ -105,6 +168,62 @@ def test_names_mean_each_other() -> None:
         volumes = {volume["name"] for volume in pod["spec"]["volumes"]}
         mounts = {m["name"] for each in containers(pod) for m in each.get("volumeMounts", [])}
         assert mounts == volumes
+
+
+def test_the_schema_takes_what_keda_scales() -> None:
+    scaled = of_kind("ScaledObject", "totals")
+    assert scaled.keys() == {"apiVersion", "kind", "metadata", "spec"}
+    assert scaled["apiVersion"] == "keda.sh/v1alpha1"
+    spec = scaled["spec"]
+    jsonschema.validate(spec, SCALED_OBJECT)
+    # KEDA makes an autoscaler with these values.
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", **spec["scaleTargetRef"]}
+    made = {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": scaled["metadata"],
+        "spec": {
+            "scaleTargetRef": target,
+            "minReplicas": spec["minReplicaCount"],
+            "maxReplicas": spec["maxReplicaCount"],
+            **spec["advanced"]["horizontalPodAutoscalerConfig"],
+        },
+    }
+    for version in VERSIONS:
+        kubernetes_validate.validate(made, version, strict=True)
+    assert of_kind(target["kind"], target["name"])
+
+
+def test_pods_run_the_pipeline_whose_lag_scales_them() -> None:
+    pod = of_kind("Deployment", "totals")["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    composed = compose_file.SERVICES["totals"]
+    assert container["image"] == composed["image"]
+    assert container["command"] == composed["entrypoint"]
+    assert container["args"] == composed["command"]
+    assert container["workingDir"] == composed["working_dir"]
+    (mount,) = container["volumeMounts"]
+    assert mount["mountPath"] == container["workingDir"]
+    (variable,) = container["env"]
+    assert {variable["name"]} == composed["environment"].keys()
+    (volume,) = pod["volumes"]
+    text = (DEPLOY / "kubernetes" / "pipelines.yaml").read_text()
+    files = " ".join(
+        f"--from-file={path.name}"
+        for path in sorted(compose_file.DIRECTORY.iterdir())
+        if path.suffix in (".toml", ".py")
+    )
+    assert f"kubectl create configmap {volume['configMap']['name']} {files}\n" in text
+    spec = of_kind("ScaledObject", "totals")["spec"]
+    (trigger,) = spec["triggers"]
+    assert spec["maxReplicaCount"] == compose_file.PARTITIONS
+    table = tomllib.loads((compose_file.DIRECTORY / "pipelines.toml").read_text())
+    source = urlsplit(table["pipelines"]["totals"]["source"])
+    options = dict(parse_qsl(source.query))
+    assert source.netloc == f"${{{variable['name']}}}"
+    assert trigger["metadata"]["bootstrapServers"] == variable["value"]
+    assert trigger["metadata"]["consumerGroup"] == options["group"]
+    assert trigger["metadata"]["topic"] == options["topic"]
 
 
 @pytest.mark.parametrize(("container", "pod"), servers(), ids=["sidecar", "service"])

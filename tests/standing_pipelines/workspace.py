@@ -48,14 +48,16 @@ class Workspace:
 
     Args:
         path: the directory, which is made.
+        variables: variables of the environment for the processes.
 
     Attributes:
         path: as above.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, variables: Mapping[str, str] | None = None) -> None:
         path.mkdir()
         self.path = path
+        self._environment = environment(dict(variables or {}))
         (path / "processors.py").write_text(PROCESSORS)
         self._running: list[subprocess.Popen[bytes]] = []
 
@@ -79,14 +81,14 @@ class Workspace:
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         """Run a command of `forstcore` in the directory."""
-        return children.run(command(*arguments), cwd=self.path, env=environment())
+        return children.run(command(*arguments), cwd=self.path, env=self._environment)
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start the pipelines."""
         process = children.start(
             command("run", "pipelines.toml", *arguments),
             cwd=self.path,
-            env=environment(),
+            env=self._environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
