@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import sys
 import time
@@ -9,10 +10,12 @@ from collections.abc import Sequence
 
 from forstcore._plural import plural
 from forstcore.pipelines import Pipeline
+from forstcore.sources import Lag
 
 __all__ = ["PipelineProgress"]
 
 _EVERY = 0.2  # Seconds between updates.
+_LAG_INTERVAL = 1.0  # Seconds between two questions to sources how much there is to read.
 
 
 class PipelineProgress:
@@ -29,7 +32,16 @@ class PipelineProgress:
         self._started = time.monotonic()
         self._last = self._started
         self._results: dict[str, int] = {}
+        self._lags: dict[str, Lag | None] = {}
         self._drawn = 0
+
+    async def measure(self) -> None:
+        """Ask the sources how much there is to read, for ever, if progress is shown."""
+        while self._is_shown:
+            running = tuple(self._running)
+            lags = await asyncio.gather(*(each.lag() for each in running))
+            self._lags = {each.config.name: lag for each, lag in zip(running, lags, strict=True)}
+            await asyncio.sleep(_LAG_INTERVAL)
 
     def draw(self) -> None:
         """Redraw the lines if they are due."""
@@ -72,6 +84,8 @@ class PipelineProgress:
             f"{name}  {counts.results:,} {plural(counts.results, 'result')}  "
             f"{more / seconds:,.0f}/s  {errors:,} {plural(errors, 'error')}"
         )
+        if (lag := self._lags.get(name)) is not None:
+            line += f"  {lag} not read"
         if (trouble := pipeline.trouble()) is not None:
             what, notice = trouble
             line += f"  {what} is down: {notice.detail}"

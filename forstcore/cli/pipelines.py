@@ -18,6 +18,7 @@ from forstcore.cli.send import client_of
 from forstcore.client import ForstStreamingClient
 from forstcore.config import StreamingConfig
 from forstcore.errors import ForstError, RequestRefusedError
+from forstcore.sources import Lag
 
 __all__ = ["command"]
 
@@ -34,7 +35,7 @@ The server runs the pipelines that its TOML file declares. `forstcore run` runs
 such a file without a server.
 """
 _ACTIONS = ("list", "start", "pause", "stop")
-_COLUMNS = ("name", "state", "results", "rate", "errors")
+_COLUMNS = ("name", "state", "results", "rate", "lag", "errors")
 _POLL = 0.2  # Seconds between two looks at pipelines that are stopping.
 
 
@@ -179,6 +180,7 @@ def _row(pipeline: Document) -> tuple[str, ...]:
         pipeline["state"],
         f"{pipeline['results']:,}",
         f"{pipeline['results_per_second']:,.0f}/s",
+        "" if pipeline["lag"] is None else str(Lag(pipeline["lag"], pipeline["lag_unit"])),
         f"{pipeline['errors']:,}",
     )
 

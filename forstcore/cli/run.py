@@ -78,11 +78,14 @@ async def _run(pipelines: Sequence[Pipeline], shown: bool | None) -> tuple[bool,
         for each in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(each, drain, each)
     running = {asyncio.create_task(_until_end(each, progress)) for each in pipelines}
+    measuring = asyncio.create_task(progress.measure())
     results = set()
     while running:
         done, running = await asyncio.wait(running, timeout=_INTERVAL)
         results |= {task.result() for task in done}
         progress.draw()
+    measuring.cancel()
+    await asyncio.wait([measuring])
     return False in results, received[0] if received else None
 
 

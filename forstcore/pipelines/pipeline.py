@@ -20,12 +20,13 @@ from forstcore.pipelines.engine_input import EngineInput
 from forstcore.pipelines.saved_offset import SavedOffset
 from forstcore.processors import Processor
 from forstcore.sinks import Output, Sink, Writer
-from forstcore.sources import NOW, START, Notice, Reader, Source, without_password
+from forstcore.sources import NOW, START, Lag, Notice, Reader, Source, without_password
 
 __all__ = ["Pipeline", "PipelineCounts"]
 
 _LOGGER = logging.getLogger("forstcore")
 
+_LAG_TIMEOUT = 2.0  # Seconds in which a source has to know how much there is to read.
 _MAX_PART = 1 << 20  # Bytes of results that are written before the end of their input is reached.
 
 
@@ -87,6 +88,8 @@ class Pipeline:
         self._sink = sink
         self._errors = errors
         self._saved_offset = SavedOffset(state, config.name, config.source)
+        self._reader: Reader | None = None
+        self._measuring = asyncio.Lock()
         self._input: EngineInput | None = None
         self._engine: Engine | None = None
         self._confirmations: Confirmations | None = None
@@ -132,6 +135,17 @@ class Pipeline:
         ]
         return next(((what, notice) for what, notice in found if notice is not None), None)
 
+    async def lag(self) -> Lag | None:
+        """Return how much of the source was not read; None if that is unknown now."""
+        async with self._measuring:
+            if self._reader is None:
+                return None
+            try:
+                async with asyncio.timeout(_LAG_TIMEOUT):
+                    return await self._reader.lag()
+            except TimeoutError:
+                return None
+
     def pause(self) -> None:
         """Process nothing more until `resume` is called."""
         self._may_go_on.clear()
@@ -162,7 +176,8 @@ class Pipeline:
             start = await self._start()
             self._source.check(start)
             reader = self._source.open(start, self.config.name)
-            stack.push_async_callback(reader.close)
+            stack.push_async_callback(self._close, reader)
+            self._reader = reader
             writer = await self._sink.open(reader)
             stack.push_async_callback(writer.close)
             dead_writer = None
@@ -172,6 +187,12 @@ class Pipeline:
             origin = without_password(self.config.source)
             self._dead_letters = DeadLetters(self.config.name, origin, dead_writer)
             await self._run(reader, writer, self._dead_letters)
+
+    async def _close(self, reader: Reader) -> None:
+        # The reader must not be closed while it is asked how much there is to read.
+        async with self._measuring:
+            self._reader = None
+        await reader.close()
 
     async def _start(self) -> str:
         """Return where to start to read."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
+from forstcore._plural import plural
 from forstcore._proc import DEFAULT_MAX_LINE_SIZE
 from forstcore.sources._url import SourceUrl, without_password
 
@@ -18,6 +19,7 @@ __all__ = [
     "START",
     "Batch",
     "Keeps",
+    "Lag",
     "Notice",
     "Reader",
     "Source",
@@ -83,11 +85,32 @@ class Notice:
     detail: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How much of a source was not read yet.
+
+    Attributes:
+        amount: how much that is.
+        unit: what `amount` counts.
+    """
+
+    amount: int
+    unit: Literal["bytes", "records"]
+
+    def __str__(self) -> str:
+        if self.unit == "records":
+            return f"{self.amount:,} {plural(self.amount, 'record')}"
+        for size, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+            if self.amount >= size:
+                return f"{self.amount / size:,.1f} {unit}"
+        return f"{self.amount} B"
+
+
 class Reader(Protocol):
     """Reads a source from one offset on.
 
     Thread-safety: belongs to the event loop in which it was opened; one call at a time, except
-    for `acknowledge`, which may be called while `read` waits.
+    for `acknowledge` and `lag`, which may be called while `read` waits.
     """
 
     async def read(self) -> Batch | Notice | None:
@@ -109,6 +132,10 @@ class Reader(Protocol):
         Raises:
             SourceError: the source cannot acknowledge, and a retry would not help.
         """
+        ...
+
+    async def lag(self) -> Lag | None:
+        """Return how much there is that `read` has not returned; None if that is unknown."""
         ...
 
     async def close(self) -> None:

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 
 from forstcore._cancelling import check_cancelled
 from forstcore._plural import plural
-from forstcore.sources import Batch, Notice
+from forstcore.sources import Batch, Lag, Notice
 from forstcore.sources._reconnecting import ReconnectPauses
 
 __all__ = ["BrokerLog", "BrokerReader", "on_one_line"]
@@ -106,6 +106,10 @@ class BrokerReader(ABC):
 
     async def acknowledge(self, receipt: object) -> None:  # noqa: B027 (optional)
         """Do nothing, unless the broker redelivers records."""
+
+    async def lag(self) -> Lag | None:
+        """Return None, unless the broker knows."""
+        return None
 
     @property
     def _failures(self) -> int:

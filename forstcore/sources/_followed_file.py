@@ -161,6 +161,14 @@ class FollowedFile:
         except OSError:
             return False
 
+    def unread(self) -> int:
+        """Return how many bytes were not read, those of an unfinished line included."""
+        try:
+            return max(0, os.fstat(self._file.fileno()).st_size - self.position)
+        except (OSError, ValueError):
+            # Another thread may have closed it.
+            return 0
+
     def is_at_end(self) -> bool:
         """Return whether there was no further whole line at the last check."""
         return self.size <= max(self.position, self._examined)

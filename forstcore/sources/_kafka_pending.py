@@ -51,7 +51,7 @@ class Pending:
         loop: where they are taken.
         on_take: called with the chunks that are taken, before the thread can discard others.
 
-    Thread-safety: `take` belongs to the event loop, everything else to the thread.
+    Thread-safety: `take` and `records` belong to the event loop, everything else to the thread.
     """
 
     def __init__(
@@ -93,6 +93,12 @@ class Pending:
     def has_records(self) -> bool:
         """Whether there is something to take."""
         return not self._is_empty
+
+    @property
+    def records(self) -> int:
+        """The number of records to take."""
+        with self._room:
+            return sum(len(chunk.values) for chunk in self._taken.chunks.values())
 
     def wait_for_room(self, seconds: float) -> bool:
         """Wait until there is room for more records; return whether there is."""

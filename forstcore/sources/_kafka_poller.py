@@ -29,6 +29,8 @@ _SLICE = 1.0  # Seconds of a first request, after which the thread notices that 
 _PATIENCE = 1.0  # Seconds that records wait to be taken before partitions are paused.
 _PROBE_INTERVAL = 1.0  # Seconds between two attempts to reach brokers that are down.
 _REFRESH_INTERVAL = 30.0  # Seconds between two looks for new partitions.
+_LAG_INTERVAL = 1.0  # Seconds between two measurements of what was not read.
+_PAUSED_LAG_INTERVAL = 5.0  # The same where brokers have to be asked.
 _LEADER_INTERVAL = 0.1  # Seconds between two questions to the leader of a partition.
 
 _FIRST_COUNT = 16  # Messages that are taken from librdkafka at first.
@@ -91,6 +93,7 @@ class Poller(ABC):
         is_stopping: set when the thread is to end.
         is_down: whether all brokers are down, or the topic is gone.
         positions: for each partition that is assigned now the offset of the next message.
+        lag: how many messages it has not taken from librdkafka; None before that is known.
 
     Thread-safety: `start` and `stop` belong to the event loop, everything else to the thread.
     """
@@ -106,6 +109,7 @@ class Poller(ABC):
         self.is_stopping = threading.Event()
         self.is_down = False
         self.positions: dict[int, int] = {}
+        self.lag: int | None = None
         self._raised: Exception | None = None  # By a callback.
         self._callbacks = {
             name: self.guarded(function)
@@ -117,6 +121,7 @@ class Poller(ABC):
         self._last_error = ""
         self._probe_at = 0.0
         self._refresh_at = time.monotonic() + _REFRESH_INTERVAL
+        self._measure_at = 0.0
         self._paused: set[int] = set()
         self._count = _FIRST_COUNT
         self._at_end: set[int] = set()  # Partitions that have nothing more now.
@@ -282,6 +287,25 @@ class Poller(ABC):
             self._refresh_at = now + _REFRESH_INTERVAL
             with contextlib.suppress(KafkaException):
                 self.refresh(consumer, self._list_partitions(consumer, POLL))
+        if now >= self._measure_at and not self.is_down:
+            self._measure_at = now + (_PAUSED_LAG_INTERVAL if self._paused else _LAG_INTERVAL)
+            with contextlib.suppress(KafkaException):
+                self.lag = sum(self._unread(consumer, *each) for each in self.positions.items())
+
+    def _unread(self, consumer: Consumer, partition: int, position: int) -> int:
+        """Return how many messages of a partition were not read.
+
+        Raises:
+            KafkaException: brokers do not answer at once.
+        """
+        where = TopicPartition(self.topic.topic, partition)
+        end = -1
+        if partition not in self._paused:
+            # The last fetch has told; partitions that are paused fetch nothing.
+            _, end = consumer.get_watermark_offsets(where, cached=True)
+        if end < 0:
+            _, end = consumer.get_watermark_offsets(where, POLL)
+        return max(0, end - position)
 
     def _pause(self, consumer: Consumer) -> None:
         if running := self.positions.keys() - self._paused:

@@ -8,7 +8,7 @@ from abc import abstractmethod
 
 from confluent_kafka import Consumer, TopicPartition
 
-from forstcore.sources import NOW, START, Batch, Notice
+from forstcore.sources import NOW, START, Batch, Lag, Notice
 from forstcore.sources._broker import BrokerReader, on_one_line
 from forstcore.sources._kafka_client import KafkaUnavailableError
 from forstcore.sources._kafka_pending import Chunk, Pending, Taken
@@ -41,6 +41,12 @@ class KafkaReader(BrokerReader):
         super().__init__(topic.name, topic.log, topic.max_line_size)
         self._topic = topic
         self._poller: Poller | None = None
+
+    async def lag(self) -> Lag | None:
+        poller = self._poller
+        if poller is None or poller.lag is None:
+            return None
+        return Lag(poller.lag + poller.pending.records, "records")
 
     async def close(self) -> None:
         await super().close()

@@ -76,6 +76,11 @@ class Pull:
         self._failed_by: Exception | None = None
         self._arrived = asyncio.Event()
 
+    @property
+    def waiting(self) -> int:
+        """The number of messages that have arrived, and were not taken."""
+        return len(self._messages)
+
     async def start(self) -> None:
         """Prepare to receive messages."""
         # The requests limit what waits here; nats-py would drop messages beyond its own limits.

@@ -10,6 +10,7 @@ from nats.js.api import ConsumerInfo
 from nats.js.errors import BadRequestError
 
 from forstcore.errors import SourceError
+from forstcore.sources import Lag
 from forstcore.sources._broker import BrokerLog, BrokerReader, on_one_line
 from forstcore.sources._nats_connection import NatsConnection, NatsServer
 from forstcore.sources._nats_pull import Pull
@@ -39,6 +40,20 @@ class NatsReader(BrokerReader):
         self._stream = stream
         self._connection: NatsConnection | None = None
         self._pull: Pull | None = None
+        self._consumer = ""  # Its name; empty before there was one.
+
+    async def lag(self) -> Lag | None:
+        connection = self._connection
+        if not self._is_connected or connection is None:
+            return None
+        try:
+            info = await connection.jetstream().consumer_info(self._stream, self._consumer)
+        except (Error, OSError):
+            # `read` notices and reports it.
+            return None
+        if info.num_pending is None or self._pull is None:
+            return None
+        return Lag(info.num_pending + self._pull.waiting, "records")
 
     async def _connect(self) -> None:
         connection = self._connection = await self._server.connect()
@@ -48,6 +63,7 @@ class NatsReader(BrokerReader):
             if error.err_code == _TOO_MANY_CONSUMERS:
                 raise
             raise SourceError(self._name, f"cannot be read: {error.description}") from None
+        self._consumer = consumer.name
         self._pull = Pull(connection, self._stream, consumer.name)
         await self._pull.start()
 

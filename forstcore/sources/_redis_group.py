@@ -21,7 +21,7 @@ from redis.exceptions import ConnectionError, RedisError, ResponseError
 
 from forstcore._cancelling import check_cancelled
 from forstcore.errors import SourceError
-from forstcore.sources import Batch
+from forstcore.sources import Batch, Lag
 from forstcore.sources._broker import BrokerLog
 from forstcore.sources._redis_reader import BLOCK, Entries, RedisReader, text_of
 
@@ -161,6 +161,14 @@ class ConsumerGroup:
             if not each["pending"] and each["idle"] >= dead and self._is_ours(name):
                 await self.remove(name)
 
+    async def lag(self) -> Lag | None:
+        """Return how many entries no consumer has got yet; None if Redis does not know."""
+        for each in await self.client.xinfo_groups(self.stream):
+            # Redis 7 and newer; null if entries were deleted in the middle of the stream.
+            if text_of(each["name"]) == self.name and each.get("lag") is not None:
+                return Lag(each["lag"], "records")
+        return None
+
 
 class GroupReader(RedisReader):
     """A consumer of a group.
@@ -198,6 +206,13 @@ class GroupReader(RedisReader):
             return
         except RedisError as error:
             raise SourceError(self._name, f"cannot be acknowledged: {error}") from None
+
+    async def lag(self) -> Lag | None:
+        try:
+            return await self._group.lag() if self._is_connected else None
+        except (RedisError, OSError):
+            # `read` notices and reports it.
+            return None
 
     async def close(self) -> None:
         self._touching.cancel()

@@ -16,7 +16,7 @@ import time
 from urllib.parse import unquote_to_bytes
 
 from forstcore.errors import OffsetError, SourceError
-from forstcore.sources import NOW, START, Batch, Keeps, SourceLimits
+from forstcore.sources import NOW, START, Batch, Keeps, Lag, SourceLimits
 from forstcore.sources._file_offset import format_offset, parse_offset
 from forstcore.sources._file_set import MAX_FILES, FileSet
 from forstcore.sources._followed_file import CompressedError, FollowedFile
@@ -124,6 +124,10 @@ class FileReader:
 
     async def acknowledge(self, receipt: object) -> None:
         """Do nothing: files stay as they are."""
+
+    async def lag(self) -> Lag:
+        files = tuple(self._files.files.values())
+        return Lag(await asyncio.to_thread(lambda: sum(each.unread() for each in files)), "bytes")
 
     async def close(self) -> None:
         if self._reading is not None:

@@ -8,7 +8,7 @@ import secrets
 from collections import deque
 
 from forstcore.errors import OffsetError
-from forstcore.sources import NOW, START, Batch, Keeps, SourceLimits
+from forstcore.sources import NOW, START, Batch, Keeps, Lag, SourceLimits
 from forstcore.sources._url import SourceUrl
 
 __all__ = ["MemoryReader", "MemorySource"]
@@ -205,6 +205,9 @@ class MemoryReader:
 
     async def acknowledge(self, receipt: object) -> None:
         """Do nothing: records are not redelivered."""
+
+    async def lag(self) -> Lag:
+        return Lag(self._source.count - self._number, "records")
 
     async def close(self) -> None:
         """Do nothing: there is nothing to free."""

@@ -108,7 +108,6 @@ class StreamReader(NatsReader):
         self._start = start
         self._sequence = -1  # of the last message; -1 before the stream is known
         self._created: datetime | None = None  # When the stream was created.
-        self._consumer = ""
         # What to report before the next messages: missed ones, or where reading starts.
         self._missed: int | None = 0
         self._is_new = True
@@ -116,7 +115,7 @@ class StreamReader(NatsReader):
     async def _open_consumer(self, connection: NatsConnection) -> ConsumerInfo:
         info = await connection.jetstream().stream_info(self._stream)
         self._find_place(info.state.first_seq, info.state.last_seq, info.created)
-        consumer = await connection.jetstream().add_consumer(
+        return await connection.jetstream().add_consumer(
             self._stream,
             ConsumerConfig(
                 deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
@@ -128,8 +127,6 @@ class StreamReader(NatsReader):
                 num_replicas=1,
             ),
         )
-        self._consumer = consumer.name
-        return consumer
 
     def _find_place(self, first: int, last: int, created: datetime | None) -> None:
         """Decide where to resume in a stream that has these sequence numbers."""

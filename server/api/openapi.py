@@ -280,6 +280,8 @@ def _pipelines() -> Json:
             **dict.fromkeys(("name", "source", "processor", "sink"), text),
             "state": {"enum": ["running", "paused", "stopping", "stopped", "ended", "failed"]},
             **dict.fromkeys(("bytes_in", "results", "filtered", "errors"), count),
+            "lag": {"type": ["integer", "null"], "minimum": 0},
+            "lag_unit": {"enum": ["bytes", "records", None]},
             "results_per_second": {"type": "number", "minimum": 0},
             **dict.fromkeys(("errors_sink", "trouble", "last_error"), unknown),
             "last_error_time": {"type": ["string", "null"], "format": "date-time"},

@@ -54,6 +54,11 @@ _METRICS = {
     "pipeline_running": _Metric(
         Gauge, "1 if a pipeline runs, or is paused; 0 if it has ended.", "pipeline"
     ),
+    "pipeline_lag": _Metric(
+        Gauge,
+        "What was not read yet, bytes of files or else records, by pipeline; 0 if unknown.",
+        "pipeline",
+    ),
     "pipeline_results": _Metric(Counter, "Results that sinks confirmed, by pipeline.", "pipeline"),
     "pipeline_errors": _Metric(
         Counter, "Rejected lines and results that sinks refused, by pipeline.", "pipeline"

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from forstcore.errors import ForstError
 from forstcore.pipelines import LastError, Pipeline
-from forstcore.sources import without_password
+from forstcore.sources import Lag, without_password
 from server.pipelines.rate_meter import RateMeter
 
 __all__ = ["ACTIONS", "Action", "ManagedPipeline"]
@@ -40,6 +40,7 @@ class ManagedPipeline:
         self._failure: LastError | None = None
         self._last_error: LastError | None = None  # Of runs that have ended.
         self._rate = RateMeter()
+        self._lag: Lag | None = None
         self._totals: Counter[str] = Counter()  # Of runs that have ended.
 
     @property
@@ -96,9 +97,15 @@ class ManagedPipeline:
             self._task.cancel()
             await asyncio.wait([self._task])
 
-    def sample(self) -> None:
-        """Measure its rate; to be called about once a second."""
+    @property
+    def lag(self) -> Lag | None:
+        """How much of its source was not read; None if that is unknown, or it does not run."""
+        return self._lag if self.is_running else None
+
+    async def measure(self) -> None:
+        """Measure its rate and its lag; to be called about once a second."""
         self._rate.sample(time.monotonic(), self.totals()["results"])
+        self._lag = await self._pipeline.lag() if self.is_running else None
 
     def totals(self) -> Counter[str]:
         """Return the counters of all its runs: bytes_in, results, filtered and errors."""
@@ -122,6 +129,8 @@ class ManagedPipeline:
             "errors_sink": without_password(config.errors) if config.errors else None,
             **{name: totals[name] for name in ("bytes_in", "results", "filtered", "errors")},
             "results_per_second": round(self._rate.per_second, 1),
+            "lag": self.lag.amount if self.lag else None,
+            "lag_unit": self.lag.unit if self.lag else None,
             "trouble": detail,
             "last_error": last_error.text if last_error else None,
             "last_error_time": _as_text(last_error.time) if last_error else None,

@@ -67,10 +67,9 @@ class PipelineRegistry:
         await asyncio.gather(*(each.close(seconds) for each in self.pipelines.values()))
 
     async def measure(self) -> None:
-        """Measure the rates of all pipelines, for ever."""
+        """Measure the rates and the lag of all pipelines, for ever."""
         while True:
-            for pipeline in self.pipelines.values():
-                pipeline.sample()
+            await asyncio.gather(*(each.measure() for each in self.pipelines.values()))
             await asyncio.sleep(_INTERVAL)
 
     def documents(self) -> list[dict[str, Any]]:
@@ -82,6 +81,7 @@ class PipelineRegistry:
         for name, pipeline in self.pipelines.items():
             totals = pipeline.totals()
             metrics.set("pipeline_running", pipeline.is_running, name)
+            metrics.set("pipeline_lag", pipeline.lag.amount if pipeline.lag else 0, name)
             for counter in ("results", "errors", "bytes_in"):
                 metrics.set(f"pipeline_{counter}", totals[counter], name)
 

@@ -53,8 +53,8 @@ def test_pipelines_are_shown(
     expect(page.locator("#pipelines tr")).to_have_text(
         [
             re.compile(
-                rf"^copy\s*running\s*Pause\s*Stop\s*2\s*[\d.]+/s\s*1\s*{day}: line 2, byte 0: "
-                r".* \(invalid_json\)$"
+                rf"^copy\s*running\s*Pause\s*Stop\s*2\s*[\d.]+/s\s*0 B\s*1\s*{day}: "
+                r"line 2, byte 0: .* \(invalid_json\)$"
             ),
             re.compile(
                 rf"^lost\s*failed\s*Start\s*Stop\s*0\s*0/s\s*0\s*{day}: sink 'lost' cannot be "

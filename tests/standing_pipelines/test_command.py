@@ -55,7 +55,7 @@ def run(server: Server, *arguments: str, token: str = TOKEN) -> tuple[int, str, 
 
 
 def test_pipelines_are_listed(server: Server) -> None:
-    wait_until(lambda: re.search("copy +running +2", run(server)[1]))
+    wait_until(lambda: re.search("copy +running +2 .* 0 B", run(server)[1]))
     wait_until(lambda: "lost  failed" in run(server)[1])
     status, text, errors = run(server)
     assert (status, errors) == (0, "")
@@ -63,10 +63,10 @@ def test_pipelines_are_listed(server: Server) -> None:
     for line, wanted in zip(
         text.splitlines(),
         (
-            r"NAME  STATE    RESULTS +RATE  ERRORS",
-            r"copy  running        2 +\d+/s       1",
+            r"NAME  STATE    RESULTS +RATE  LAG  ERRORS",
+            r"copy  running        2 +\d+/s  0 B       1",
             rf"  {time}: line 2, byte 0: expected a value \(invalid_json\)",
-            r"lost  failed         0 +0/s       0",
+            r"lost  failed         0 +0/s +0",
             rf"  {time}: sink 'lost' cannot be written: .*",
         ),
         strict=True,

@@ -88,6 +88,8 @@ def test_pipelines_are_listed_with_their_counters(server: Server, tmp_path: Path
     wait_until(lambda: pipeline(server, "double")["results"] == 1000)
     found = pipeline(server, "double")
     assert found.pop("results_per_second") >= 0
+    wait_until(lambda: pipeline(server, "double")["lag"] == 0)
+    assert (found.pop("lag") or 0, found.pop("lag_unit")) in ((0, "bytes"), (0, None))
     assert found == {
         "name": "double",
         "state": "running",
@@ -114,25 +116,29 @@ def test_pipelines_are_paused_stopped_and_started(server: Server, tmp_path: Path
     out = tmp_path / "out.ndjson"
     wait_until(lambda: read(out) == results(0, 1000))
     assert ask(server, "POST", "/pipelines/double/pause")[1]["state"] == "paused"
-    append(tmp_path, 1000, 2000)
+    append(tmp_path, 1000, 80_000)
     rotated = tmp_path / ".rotated-000001.ndjson.part"
-    wait_until(lambda: read(rotated) == records(0, 2000))
+    wait_until(lambda: read(rotated) == records(0, 80_000))
     assert read(out) == results(0, 1000)
+    # It has read 1 MiB of them at most.
+    wait_until(lambda: (pipeline(server, "double")["lag"] or 0) > 0)
+    assert pipeline(server, "double")["lag_unit"] == "bytes"
+    wait_until(lambda: server.figure("pipeline_lag", pipeline="double") > 0)
     assert ask(server, "POST", "/pipelines/double/start")[1]["state"] == "running"
-    wait_until(lambda: read(out) == results(0, 2000))
+    wait_until(lambda: read(out) == results(0, 80_000))
     assert ask(server, "POST", "/pipelines/double/stop")[0] == 200
     wait_until(lambda: pipeline(server, "double")["state"] == "stopped")
     # Again does nothing.
     assert ask(server, "POST", "/pipelines/double/stop")[1]["state"] == "stopped"
     assert ask(server, "POST", "/pipelines/double/pause")[1]["state"] == "stopped"
-    append(tmp_path, 2000, 3000)
+    append(tmp_path, 80_000, 81_000)
     # The file is read again.
     config = tmp_path / "server.toml"
     config.write_text(config.read_text().replace('processor = "double"', 'processor = "python"'))
     assert ask(server, "POST", "/pipelines/double/start")[1]["processor"] == "python"
-    wait_until(lambda: read(out) == results(0, 3000))
-    wait_until(lambda: pipeline(server, "double")["results"] == 3000)
-    assert server.figure("pipeline_results_total", pipeline="double") == 3000
+    wait_until(lambda: read(out) == results(0, 81_000))
+    wait_until(lambda: pipeline(server, "double")["results"] == 81_000)
+    assert server.figure("pipeline_results_total", pipeline="double") == 81_000
 
 
 def test_wrong_requests_are_refused(server: Server, tmp_path: Path) -> None:

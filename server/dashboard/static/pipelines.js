@@ -25,6 +25,7 @@ export function showPipelines(pipelines) {
     { buttons: [startOrPause(pipeline), button(pipeline, "stop", ["running", "paused"])] },
     { text: format.number(pipeline.results), className: "number" },
     { text: format.perSecond(pipeline.results_per_second), className: "number" },
+    { text: lag(pipeline), className: "number" },
     { text: format.number(pipeline.errors), className: pipeline.errors ? "number bad" : "number" },
     { text: lastError(pipeline), className: pipeline.last_error ? "prose bad" : "" },
   ]));
@@ -56,6 +57,11 @@ async function control(name, action) {
   } catch (error) {
     say(`Cannot ${action} ${name}: ${error.message}`);
   }
+}
+
+function lag({ lag, lag_unit: unit }) {
+  if (lag === null) return "";
+  return unit === "bytes" ? format.bytes(lag) : format.many(lag, "record");
 }
 
 function lastError(pipeline) {
