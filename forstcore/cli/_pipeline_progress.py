@@ -56,6 +56,12 @@ class PipelineProgress:
         self._drawn = len(self._running)
         sys.stderr.flush()
 
+    def report(self, text: str) -> None:
+        """Write what happened."""
+        self._clear()
+        sys.stderr.write(f"forstcore: {text}\n")
+        sys.stderr.flush()
+
     def end(self, pipeline: Pipeline) -> None:
         """Write the summary of a pipeline that has ended."""
         self._clear()

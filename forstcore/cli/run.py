@@ -14,7 +14,8 @@ from forstcore.cli import _options
 from forstcore.cli._main import FAILED, Ended
 from forstcore.cli._pipeline_progress import PipelineProgress
 from forstcore.errors import ForstError
-from forstcore.pipelines import Pipeline, load_pipelines
+from forstcore.loading import Loader
+from forstcore.pipelines import Pipeline, load_pipelines_and_modules, reload_processors
 from forstcore.sources import without_password
 
 __all__ = ["command"]
@@ -31,19 +32,27 @@ _INTERVAL = 0.2  # Seconds between two looks at the progress.
 @click.argument("file", metavar="FILE", type=click.Path(exists=True, dir_okay=False))
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option("--check", is_flag=True, help="Check the file, show its pipelines, and exit.")
+@click.option(
+    "--reload",
+    is_flag=True,
+    help="For development: reload modules with processors when their files change.",
+)
 @_options.progress
-def command(file: str, names: tuple[str, ...], check: bool, progress: bool | None) -> None:
+def command(
+    file: str, names: tuple[str, ...], check: bool, reload: bool, progress: bool | None
+) -> None:
     """Run the pipelines that a TOML file declares, or those with these names.
 
     Ends when all sources have ended. After Ctrl-C or SIGTERM, the results of what was read are
     written first; a second one ends at once, and what is not confirmed is read again next time.
     """
-    pipelines = load_pipelines(file, names)
+    loaded = load_pipelines_and_modules(file, names, again=reload)
+    pipelines = loaded.pipelines
     if check:
         for pipeline in pipelines:
             print(_described(pipeline))
         return
-    failed, number = asyncio.run(_run(pipelines, progress))
+    failed, number = asyncio.run(_run(pipelines, loaded.loader if reload else None, progress))
     if number is not None:
         raise Ended(number)
     if failed:
@@ -59,7 +68,9 @@ def _described(pipeline: Pipeline) -> str:
     return f"{config.name}: {text}; {times}; errors: {errors}"
 
 
-async def _run(pipelines: Sequence[Pipeline], shown: bool | None) -> tuple[bool, int | None]:
+async def _run(
+    pipelines: Sequence[Pipeline], reloaded: Loader | None, shown: bool | None
+) -> tuple[bool, int | None]:
     """Run them; return whether one has failed, and the signal that ended them."""
     progress = PipelineProgress(pipelines, shown)
     received: list[int] = []
@@ -78,14 +89,17 @@ async def _run(pipelines: Sequence[Pipeline], shown: bool | None) -> tuple[bool,
         for each in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(each, drain, each)
     running = {asyncio.create_task(_until_end(each, progress)) for each in pipelines}
-    measuring = asyncio.create_task(progress.measure())
+    beside = [asyncio.create_task(progress.measure())]
+    if reloaded is not None:
+        beside.append(asyncio.create_task(reload_processors(reloaded, pipelines, progress.report)))
     results = set()
     while running:
         done, running = await asyncio.wait(running, timeout=_INTERVAL)
         results |= {task.result() for task in done}
         progress.draw()
-    measuring.cancel()
-    await asyncio.wait([measuring])
+    for task in beside:
+        task.cancel()
+    await asyncio.wait(beside)
     return False in results, received[0] if received else None
 
 

@@ -52,6 +52,7 @@ class Backlog:
         self._split_count = 0  # Lines left in `_split`.
         self._jobs = Sequencer(as_completed=as_completed)
         self._marks: deque[tuple[int, Any]] = deque()
+        self._is_held = False
 
     @property
     def lines(self) -> int:
@@ -77,8 +78,9 @@ class Backlog:
     def has_work(self) -> bool:
         """Whether a job may start, and there are lines for it."""
         jobs = self._jobs
+        waits = self._waiting.size and not self._is_held
         return (
-            bool(self._split_count or self._waiting.size)
+            bool(self._split_count or waits)
             and jobs.open < self._max_jobs
             and jobs.held < self._max_held
         )
@@ -87,6 +89,24 @@ class Backlog:
     def is_empty(self) -> bool:
         """Whether the results of all lines have been handed out."""
         return not (self._split_count or self._waiting.size or self._jobs.open)
+
+    def hold(self) -> None:
+        """Start no more jobs until `release`, except for lines that were split already."""
+        self._is_held = True
+
+    def release(self, max_jobs: int) -> None:
+        """Start jobs again.
+
+        Args:
+            max_jobs: as for the class, from now on.
+        """
+        self._is_held = False
+        self._max_jobs = max_jobs
+
+    @property
+    def has_jobs(self) -> bool:
+        """Whether outcomes of jobs were not handed out, or lines were split for jobs."""
+        return bool(self._split_count or self._jobs.open)
 
     def put(self, lines: bytes, count: int) -> None:
         """Append `count` whole lines."""

@@ -130,36 +130,24 @@ class Engine:
         self._errors: Counter[str] = Counter()
         self._max_batch = FILE_BATCH if alone else MAX_BATCH
         self._batcher = Batcher(max_line_size=max_line_size)
-        # One batch more than there are workers waits for the first that is free.
+        self._executor = executor
+        self._workers = workers
+        self._worker_kind = worker_kind
+        self._buffer_size = buffer_size
+        self._spreads = alone and workers > 1
         self._backlog = Backlog(
             first_line,
             workers,
-            buffer_size if processor.is_async else workers + 1,
+            self._max_jobs(processor),
             self._max_batch,
             as_completed=order == "completion",
         )
-        options = LineOptions(on_error, max_line_size, keep_rejected, filter)
+        self._options = LineOptions(on_error, max_line_size, keep_rejected, filter)
         self._is_cancelled = is_cancelled
-        self._pool: _Pool
-        if processor.is_async:
-            self._pool = AsyncPool(
-                PythonRunner(processor, options),
-                processor.function,
-                self._backlog,
-                workers,
-                self._wake,
-                self._break,
-            )
-        else:
-            self._pool = ThreadPool(
-                runner_of(processor, options, worker_kind, may_have_processes=executor is not None),
-                self._backlog,
-                executor,
-                BatchSizer(self._max_batch, spreads=alone and workers > 1),
-                self._wake,
-                self._break,
-                is_cancelled,
-            )
+        self._pool = self._make_pool(processor)
+        self._next: Processor | None = None  # Replaces the processor when no batch is in work.
+        self._seconds = 0.0  # Of pools before this one.
+        self._ending: set[asyncio.Task[None]] = set()  # Pools before this one.
         self._loop = asyncio.get_running_loop()
         self._reader: asyncio.Task[None] | None = None
         self._input_ended = False
@@ -215,7 +203,7 @@ class Engine:
     @property
     def seconds(self) -> float:
         """Time that the workers have spent processing."""
-        return self._pool.seconds
+        return self._seconds + self._pool.seconds
 
     @property
     def has_room(self) -> bool:
@@ -240,6 +228,12 @@ class Engine:
             before = self._batcher.lines
             # What has to be copied is copied here, so no batch has to be cut out later.
             self._put(self._batcher.feed(each), before)
+
+    def replace_processor(self, processor: Processor) -> None:
+        """Process the next batches with another processor; those in work end with the old one."""
+        self._next = processor
+        self._backlog.hold()
+        self._replace_if_idle()
 
     def end_input(self, error: Exception) -> None:
         """Read nothing more; raise `error` once the results of what was read are yielded."""
@@ -300,6 +294,47 @@ class Engine:
             self._reader.cancel()
             await asyncio.wait([self._reader])
             await self._pool.join()
+            if self._ending:
+                await asyncio.wait(self._ending)
+
+    def _max_jobs(self, processor: Processor) -> int:
+        # One batch more than there are workers waits for the first that is free.
+        return self._buffer_size if processor.is_async else self._workers + 1
+
+    def _make_pool(self, processor: Processor) -> _Pool:
+        if processor.is_async:
+            return AsyncPool(
+                PythonRunner(processor, self._options),
+                processor.function,
+                self._backlog,
+                self._workers,
+                self._wake,
+                self._break,
+            )
+        has_threads = self._executor is not None
+        return ThreadPool(
+            runner_of(processor, self._options, self._worker_kind, may_have_processes=has_threads),
+            self._backlog,
+            self._executor,
+            BatchSizer(self._max_batch, spreads=self._spreads),
+            self._wake,
+            self._break,
+            self._is_cancelled,
+        )
+
+    def _replace_if_idle(self) -> None:
+        if self._next is None or self._backlog.has_jobs:
+            return
+        processor, self._next = self._next, None
+        before = self._pool
+        before.stop()
+        self._seconds += before.seconds
+        ending = self._loop.create_task(before.join())
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
+        self._pool = self._make_pool(processor)
+        self._backlog.release(self._max_jobs(processor))
+        self._pool.advance()
 
     async def _read(self, source: AsyncIterable[bytes]) -> None:
         try:
@@ -344,6 +379,7 @@ class Engine:
         if self.failed:
             self._pool.stop()
         else:
+            self._replace_if_idle()
             self._pool.advance()
             self._wake()
         return output

@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from forstcore.pipelines.config import PipelineConfig, PipelineFile
 from forstcore.pipelines.dead_letters import LastError
-from forstcore.pipelines.loading import load_pipelines
+from forstcore.pipelines.loading import load_pipelines, load_pipelines_and_modules
 from forstcore.pipelines.pipeline import Pipeline
+from forstcore.pipelines.reloading import reload_processors, take_processors
 
-__all__ = ["LastError", "Pipeline", "PipelineConfig", "PipelineFile", "load_pipelines"]
+__all__ = [
+    "LastError",
+    "Pipeline",
+    "PipelineConfig",
+    "PipelineFile",
+    "load_pipelines",
+    "load_pipelines_and_modules",
+    "reload_processors",
+    "take_processors",
+]

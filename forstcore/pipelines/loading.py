@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 from forstcore._core.filter import Filter
@@ -15,9 +16,22 @@ from forstcore.processors import BUILT_IN, Processor
 from forstcore.sinks import Sink, SinkLimits, open_sink
 from forstcore.sources import Source, SourceLimits, open_source
 
-__all__ = ["load_pipelines"]
+__all__ = ["PipelinesAndModules", "load_pipelines", "load_pipelines_and_modules"]
 
 _PASS = Processor("pass", "native", PASS_ON, takes="object", gives="object")
+
+
+@dataclass(frozen=True, slots=True)
+class PipelinesAndModules:
+    """Pipelines, and the modules with their processors.
+
+    Attributes:
+        pipelines: the pipelines.
+        loader: has loaded the modules.
+    """
+
+    pipelines: list[Pipeline]
+    loader: Loader
 
 
 def load_pipelines(
@@ -37,9 +51,28 @@ def load_pipelines(
         PipelineConfigError: something is wrong with it; the message has a line for each problem.
         LookupError: there is no pipeline of that name.
     """
+    return load_pipelines_and_modules(path, names, other_keys).pipelines
+
+
+def load_pipelines_and_modules(
+    path: str,
+    names: Collection[str] = (),
+    other_keys: Collection[str] = (),
+    *,
+    again: bool = False,
+) -> PipelinesAndModules:
+    """Do the same as `load_pipelines`, and return the loader of the modules, too.
+
+    Args:
+        path, names, other_keys: as for `load_pipelines`.
+        again: whether the modules may be reloaded.
+
+    Raises:
+        OSError, PipelineConfigError, LookupError: as `load_pipelines`.
+    """
     problems = Problems(path)
     file = read_pipelines(path, problems, other_keys)
-    loader = Loader(file.processors)
+    loader = Loader(file.processors, again=again)
     try:
         loader.load(reserved=(BUILT_IN.name, _PASS.name))
     except LoadError as error:
@@ -51,7 +84,8 @@ def load_pipelines(
     for name in names:
         if name not in found:
             raise LookupError(f"{path} has no pipeline {name!r}; it has {', '.join(found)}")
-    return [found[name] for name in dict.fromkeys(names or found)]
+    pipelines = [found[name] for name in dict.fromkeys(names or found)]
+    return PipelinesAndModules(pipelines, loader)
 
 
 def _made(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field
@@ -153,6 +153,28 @@ class Pipeline:
     def resume(self) -> None:
         """Go on after `pause`."""
         self._may_go_on.set()
+
+    def take_processor(self, known: Mapping[str, Processor]) -> None:
+        """Process what comes next with the processor of its name, after modules were reloaded.
+
+        What is in work ends with the old one, so no record is lost, or processed by both.
+
+        Args:
+            known: the processors by name. Built-in ones are not among them, and do not change.
+
+        Raises:
+            LookupError: there is no processor of its name any more.
+        """
+        if not self._processor.place:
+            return
+        if self._processor.name not in known:
+            raise LookupError(
+                f"pipeline {self.config.name}: there is no processor {self._processor.name!r} any "
+                "more; the previous one is kept"
+            )
+        self._processor = known[self._processor.name]
+        if self._engine is not None:
+            self._engine.replace_processor(self._processor)
 
     def drain(self) -> None:
         """Read nothing more; `run` returns once the results of what was read are confirmed."""

@@ -29,10 +29,13 @@ class ManagedPipeline:
     Args:
         pipeline: the pipeline, which has not run yet.
         load: returns it anew, from its file, with the current processors.
+
+    Attributes:
+        pipeline: the pipeline of the current or the last run.
     """
 
     def __init__(self, pipeline: Pipeline, load: Callable[[], Pipeline]) -> None:
-        self._pipeline = pipeline
+        self.pipeline = pipeline
         self._load = load
         self._is_new = True
         self._task: asyncio.Task[None] | None = None
@@ -54,7 +57,7 @@ class ManagedPipeline:
         if self.is_running:
             if self._is_stopping:
                 return "stopping"
-            return "paused" if self._pipeline.is_paused else "running"
+            return "paused" if self.pipeline.is_paused else "running"
         if self._failure is not None:
             return "failed"
         return "stopped" if self._is_stopping else "ended"
@@ -66,24 +69,24 @@ class ManagedPipeline:
             PipelineConfigError, LookupError, OSError: it cannot be read from its file any more.
         """
         if self.is_running:
-            self._pipeline.resume()
+            self.pipeline.resume()
             return
         if not self._is_new:
-            self._pipeline = self._load()
+            self.pipeline = self._load()
         self._is_new = self._is_stopping = False
         self._failure = None
-        self._task = asyncio.create_task(self._run(self._pipeline))
+        self._task = asyncio.create_task(self._run(self.pipeline))
 
     def pause(self) -> None:
         """Process nothing more until it is started again."""
         if self.is_running:
-            self._pipeline.pause()
+            self.pipeline.pause()
 
     def stop(self) -> None:
         """Read nothing more, and end once what was read is confirmed."""
         if self.is_running:
             self._is_stopping = True
-            self._pipeline.drain()
+            self.pipeline.drain()
 
     async def close(self, seconds: float) -> None:
         """Stop it, and cancel what has not ended after so many seconds."""
@@ -105,7 +108,7 @@ class ManagedPipeline:
     async def measure(self) -> None:
         """Measure its rate and its lag; to be called about once a second."""
         self._rate.sample(time.monotonic(), self.totals()["results"])
-        self._lag = await self._pipeline.lag() if self.is_running else None
+        self._lag = await self.pipeline.lag() if self.is_running else None
 
     def totals(self) -> Counter[str]:
         """Return the counters of all its runs: bytes_in, results, filtered and errors."""
@@ -113,11 +116,11 @@ class ManagedPipeline:
 
     def document(self) -> dict[str, Any]:
         """Describe it, without passwords."""
-        config = self._pipeline.config
+        config = self.pipeline.config
         totals = self.totals()
-        trouble = self._pipeline.trouble() if self.is_running else None
+        trouble = self.pipeline.trouble() if self.is_running else None
         detail = f"the {trouble[0]} is down: {trouble[1].detail}" if trouble else None
-        last_error = self._pipeline.last_error or self._last_error
+        last_error = self.pipeline.last_error or self._last_error
         if self._failure is not None:
             last_error = self._failure
         return {
@@ -138,10 +141,10 @@ class ManagedPipeline:
 
     @property
     def _name(self) -> str:
-        return self._pipeline.config.name
+        return self.pipeline.config.name
 
     def _counts(self) -> Counter[str]:
-        counts = self._pipeline.counts
+        counts = self.pipeline.counts
         return Counter(
             bytes_in=counts.bytes_in,
             results=counts.results,

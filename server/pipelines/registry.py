@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -10,12 +11,15 @@ from typing import Any
 from aiohttp import web
 
 from forstcore.config import options_of
-from forstcore.pipelines import Pipeline, load_pipelines
+from forstcore.loading import Loader
+from forstcore.pipelines import Pipeline, load_pipelines, take_processors
 from server.config import ServerConfig
 from server.observe.metrics import Metrics
 from server.pipelines.managed_pipeline import ManagedPipeline
 
 __all__ = ["PIPELINES", "PipelineRegistry"]
+
+_LOGGER = logging.getLogger("forstcore")
 
 _INTERVAL = 1.0  # Seconds between measurements of rates.
 
@@ -71,6 +75,11 @@ class PipelineRegistry:
         while True:
             await asyncio.gather(*(each.measure() for each in self.pipelines.values()))
             await asyncio.sleep(_INTERVAL)
+
+    def take_processors(self, loader: Loader) -> None:
+        """Have the pipelines process what comes next with processors that were reloaded."""
+        pipelines = (each.pipeline for each in self.pipelines.values())
+        take_processors(loader, pipelines, _LOGGER.error)
 
     def documents(self) -> list[dict[str, Any]]:
         """Describe all pipelines, by name."""

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from forstcore.errors import LoadError
 from server.background import keep_running
+from server.pipelines.registry import PIPELINES, PipelineRegistry
 from server.streams.registry import REGISTRY, StreamRegistry
 
 __all__ = ["reload_changed_processors", "report_compilation"]
@@ -20,9 +21,12 @@ _INTERVAL = 0.5  # Seconds between two checks of the files.
 
 
 async def reload_changed_processors(app: web.Application) -> AsyncIterator[None]:
-    """Reload the processors for new streams whenever one of their files has changed."""
+    """Reload the processors whenever one of their files has changed.
+
+    New streams use them, and pipelines for what comes next.
+    """
     registry = app[REGISTRY]
-    run = partial(_run, registry)
+    run = partial(_run, registry, app[PIPELINES])
     async with keep_running("reloading processors", run, registry.metrics.failed):
         yield
 
@@ -36,7 +40,7 @@ def report_compilation(registry: StreamRegistry, *, is_logged: bool = True) -> N
             _LOGGER.info("processor %r: %s", name, report)
 
 
-async def _run(registry: StreamRegistry) -> None:
+async def _run(registry: StreamRegistry, pipelines: PipelineRegistry) -> None:
     loader = registry.loader
     while True:
         await asyncio.sleep(_INTERVAL)
@@ -49,3 +53,4 @@ async def _run(registry: StreamRegistry) -> None:
         else:
             _LOGGER.info("reloaded processors: %s", ", ".join(sorted(loader.processors)))
             report_compilation(registry)
+            pipelines.take_processors(loader)

@@ -1,0 +1,54 @@
+"""Reloading the processors of running pipelines when their files change, for development."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from forstcore.errors import LoadError
+from forstcore.loading import Loader
+from forstcore.pipelines.pipeline import Pipeline
+
+__all__ = ["reload_processors", "take_processors"]
+
+_INTERVAL = 0.5  # Seconds between two checks of the files.
+
+
+async def reload_processors(
+    loader: Loader, pipelines: Iterable[Pipeline], report: Callable[[str], None]
+) -> None:
+    """Reload modules whenever one has changed, and give pipelines the new processors; for ever.
+
+    Args:
+        loader: has loaded the modules.
+        pipelines: get the new processors.
+        report: called with what happened, for people.
+    """
+    while True:
+        await asyncio.sleep(_INTERVAL)
+        if not loader.has_changed():
+            continue
+        try:
+            await asyncio.to_thread(_reload, loader)
+        except LoadError as error:
+            report(f"{error}; the previous processors are kept")
+        else:
+            report(f"reloaded processors: {', '.join(sorted(loader.processors))}")
+            take_processors(loader, pipelines, report)
+
+
+def take_processors(
+    loader: Loader, pipelines: Iterable[Pipeline], report: Callable[[str], None]
+) -> None:
+    """Give pipelines the processors that were reloaded; report which have none any more."""
+    for pipeline in pipelines:
+        try:
+            pipeline.take_processor(loader.processors)
+        except LookupError as error:
+            report(str(error.args[0]))
+
+
+def _reload(loader: Loader) -> None:
+    for processor in loader.reload().values():
+        # Compiles it, in this thread.
+        _ = processor.compilation_report
