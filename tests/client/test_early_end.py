@@ -191,6 +191,56 @@ def test_ctrl_c(server: Server, way: str) -> None:
         assert word not in errors
 
 
+ANY_MOMENT = """
+import itertools, os, random, signal, sys
+from forstcore import ForstStreamingClient, StreamOptions
+
+url, times, seed = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+random.seed(seed)
+
+def produce():
+    for number in itertools.count():
+        yield {"id": str(number), "data": "x"}
+
+def press(_signal, _frame):
+    os.kill(os.getpid(), signal.SIGINT)
+
+signal.signal(signal.SIGALRM, press)
+for _ in range(times):
+    client = ForstStreamingClient(url)
+    options = StreamOptions(resume=random.random() < 0.5)
+    stream = client.stream_to_forst("/streaming-process", produce(), options)
+    try:
+        try:
+            next(iter(stream))
+            # Again after a second: Python drops an exception that is raised in a finalizer.
+            signal.setitimer(signal.ITIMER_REAL, random.random() ** 2 * 0.02 + 0.00001, 1)
+            for _ in stream:
+                pass
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    except KeyboardInterrupt:
+        continue
+    sys.exit("the stream ended")
+print("interrupted", times)
+"""
+
+
+def test_ctrl_c_at_any_moment(server: Server) -> None:
+    seed = str(time.time_ns())
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-c", ANY_MOMENT, server.url, "60", seed],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.stdout == "interrupted 60\n", (seed, done.stderr)
+    assert done.returncode == 0
+    for word in ("destroyed", "unclosed", "Unclosed"):
+        assert word not in done.stderr, seed
+
+
 def test_a_closed_client_opens_nothing(server: Server) -> None:
     async def run() -> None:
         client = ForstStreamingClient(server.url)
