@@ -1,0 +1,54 @@
+"""Carry out chaos runs from the command line.
+
+    python -m tests.chaos --pair kafka-redis --records 1000000 --kills 20 --seed 1
+
+The same seed gives the same events; what they meet at which moment is never quite the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.chaos.run import PAIRS, Report, run
+
+
+def main() -> int:
+    """Carry out runs as the command line says; return 1 if something was violated."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.chaos", description=(__doc__ or "").split("\n\n")[0]
+    )
+    parser.add_argument(
+        "--pair", nargs="+", choices=PAIRS, default=PAIRS, metavar="SOURCE-SINK",
+        help=f"pairs, by default all of {', '.join(PAIRS)}",
+    )  # fmt: skip
+    parser.add_argument("--records", type=int, default=1_000_000, help="how many, of each pair")
+    parser.add_argument("--kills", type=int, default=20, help="how many things happen")
+    parser.add_argument("--seed", type=int, default=1, help="what happens follows from it")
+    parser.add_argument("--show", action="store_true", help="print all that happened")
+    options = parser.parse_args()
+    reports = [_run(pair, options) for pair in options.pair]
+    return 1 if any(report.wrong for report in reports) else 0
+
+
+def _run(pair: str, options: argparse.Namespace) -> Report:
+    directory = Path(tempfile.mkdtemp(prefix="forst-chaos-"))
+    report = None
+    try:
+        report = run(pair, options.records, options.kills, options.seed, directory)
+        print(report, flush=True)
+        if options.show or report.wrong:
+            print(*(f"  {event}" for event in report.events), sep="\n", flush=True)
+    finally:
+        if report is not None and report.wrong:
+            print(f"  its files are kept in {directory}", flush=True)
+        else:
+            shutil.rmtree(directory, ignore_errors=True)
+    return report
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""The brokers and servers that a pipeline is connected to, and what happens to them."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from tests.chaos.proxy import CuttingProxy
+from tests.servers import ROOT
+from tests.sources.brokers import Broker, Mosquitto, NatsServer, RedisServer
+from tests.sources.kafka_server import KafkaServer
+
+__all__ = ["MAKERS", "HttpReceiver", "Peer", "PeerAction"]
+
+PeerAction = Literal["kill", "end", "stop", "cut", "refuse"]
+
+
+class HttpReceiver(Broker):
+    """An HTTP server that takes results, and at times fails.
+
+    Attributes:
+        log_file: where its results are.
+    """
+
+    program = sys.executable
+    patience = 60.0
+
+    @property
+    def log_file(self) -> Path:
+        return self._directory / "received"
+
+    def arguments(self) -> list[str]:
+        receiver = ROOT / "tests" / "chaos" / "receiver.py"
+        return [str(receiver), str(self.port), str(self.log_file)]
+
+
+class _PatientMosquitto(Mosquitto):
+    """Mosquitto that writes to disk when it ends: it would do nothing else with a long queue."""
+
+    more = (
+        "autosave_on_changes false\n"
+        "autosave_interval 0\n"
+        "max_inflight_messages 2000\n"
+        "set_tcp_nodelay true\n"
+    )
+
+
+class Peer:
+    """A broker or server behind a proxy.
+
+    Args:
+        broker: the broker.
+        actions: what may happen to it.
+
+    Attributes:
+        broker, actions: as above.
+        port: the port of the proxy.
+    """
+
+    def __init__(self, broker: Broker, actions: tuple[PeerAction, ...]) -> None:
+        self.broker = broker
+        self.actions = actions
+        if isinstance(broker, KafkaServer):
+            # Its clients connect to what it says is its address.
+            self._proxy = CuttingProxy(broker.proxied_port, broker.proxy_port)
+        else:
+            self._proxy = CuttingProxy(broker.port)
+        self.port = self._proxy.port
+
+    def do(self, action: PeerAction, seconds: float) -> None:
+        """Have something happen to it, and be over after some seconds."""
+        if action == "cut":
+            self._proxy.refuse()
+            self._proxy.accept()
+        elif action == "refuse":
+            self._proxy.refuse()
+            time.sleep(seconds)
+            self._proxy.accept()
+        elif action == "stop":
+            assert self.broker.process is not None
+            self.broker.process.send_signal(signal.SIGSTOP)
+            time.sleep(seconds)
+            self.broker.process.send_signal(signal.SIGCONT)
+        else:
+            self.broker.stop(signal.SIGKILL if action == "kill" else signal.SIGTERM)
+            time.sleep(seconds)
+            self.broker.start()
+
+    def close(self) -> None:
+        """End it."""
+        self._proxy.close()
+        self.broker.stop()
+
+
+def _peer(make: Callable[[Path], Broker], *actions: PeerAction) -> Callable[[Path], Peer]:
+    return lambda directory: Peer(make(directory), actions)
+
+
+MAKERS: dict[str, Callable[[Path], Peer]] = {
+    "kafka": _peer(KafkaServer, "kill", "stop", "cut", "cut", "refuse"),
+    "redis": _peer(RedisServer, "kill", "end", "stop", "cut", "cut", "refuse"),
+    "nats": _peer(NatsServer, "kill", "end", "stop", "cut", "cut", "refuse"),
+    # When Mosquitto is killed, it forgets what it has acknowledged.
+    "mqtt": _peer(_PatientMosquitto, "end", "stop", "cut", "cut", "refuse"),
+    "http": _peer(HttpReceiver, "kill", "end", "stop", "cut", "cut", "refuse"),
+}
+"""Makes a peer of each kind, in a directory of its own."""
