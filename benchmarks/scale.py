@@ -3,7 +3,8 @@
     python -m benchmarks.streams > figures.json
     python -m benchmarks.scale figures.json
 
-prints the tables of docs/scale.md for your own figures; without a file, for those of the page.
+prints the tables of docs/scale.md for your own figures; without a file, for those of the page. For
+the last table, add the output of `python -m benchmarks.group` to the file.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ class Scale:
             self._petabyte(),
             self._streams(),
             self._limits(),
+            *([self._pipelines()] if "group" in self._figures else []),
         ]
 
     def _measured(self) -> str:
@@ -162,6 +164,19 @@ class Scale:
             ),
         ]
         return _table(("limit", "at"), rows)
+
+    def _pipelines(self) -> str:
+        group: dict[str, float] = self._figures["group"]
+        rows = []
+        for rate in (10_000, 100_000, 1_000_000, 10_000_000):
+            cores, broker_cores = (
+                math.ceil(rate * group[name] / 1e6 / self._assumed["load"])
+                for name in ("cpu_us_per_record", "broker_cpu_us_per_record")
+            )
+            gigabits = rate * group["record_bytes"] * 8 / 1e9
+            rows.append((f"{rate:,}", f"{gigabits:.2f}", f"{cores}", f"{cores}", f"{broker_cores}"))
+        titles = ("records/s", "Gbit/s in", "processes", "partitions, at least", "cores Kafka")
+        return _table(titles, rows)
 
     def _cores(self, way: str, rate: float) -> int:
         """Return the number of cores for an input rate in GB/s."""

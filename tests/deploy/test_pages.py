@@ -39,7 +39,7 @@ def test_every_option_in_the_files_is_one_of_the_server() -> None:
 
 def test_the_tables_are_what_the_script_prints() -> None:
     tables = Scale(json.loads(FIGURES.read_text())).tables()
-    assert len(tables) == 5
+    assert len(tables) == 6
     found = re.findall(r"(?:^\|.*\n)+", SCALE_PAGE, re.MULTILINE)
     assert [table.rstrip() for table in found] == tables
 
