@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import platform
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import aiohttp
 from aiohttp import HttpVersion11, hdrs, web
@@ -31,8 +33,9 @@ from server.http.access import ACCESS_POLICY, AccessPolicy
 from server.http.compression import CODINGS
 from server.http.connections import Connection
 from server.http.forwarded import Forwarded
-from server.live.feed_registry import FEEDS, FeedRegistry
+from server.live.feed_registry import FEEDS, WORKER_VARIABLE, FeedRegistry
 from server.observe.metrics import CONTENT_TYPE
+from server.observe.metrics_files import METRICS_VARIABLE
 from server.pipelines.registry import PIPELINES, PipelineRegistry
 from server.process.memory import return_freed_memory
 from server.process.reload_processors import reload_changed_processors
@@ -101,7 +104,7 @@ def build_app(config: ServerConfig) -> web.Application:
     app[REGISTRY] = registry
     app[ACCESS_POLICY] = policy
     app[FEEDS] = FeedRegistry(config, registry.threads)
-    app[PIPELINES] = PipelineRegistry(config)
+    app[PIPELINES] = PipelineRegistry(config, int(os.environ.get(WORKER_VARIABLE, "1")))
     app.on_response_prepare.append(allow_origin)
     app.cleanup_ctx.append(_keep_metrics_fresh)
     app.cleanup_ctx.append(_close_sources)
@@ -151,9 +154,14 @@ async def _keep_metrics_fresh(app: web.Application) -> AsyncIterator[None]:
 
 async def _run_pipelines(app: web.Application) -> AsyncIterator[None]:
     pipelines = app[PIPELINES]
-    pipelines.start()
+    shared = app[REGISTRY].config.processes > 1
+    # The metrics' directory is that of this server alone, and removed with its last process.
+    await pipelines.start(Path(os.environ[METRICS_VARIABLE], "pipelines") if shared else None)
     failed = app[REGISTRY].metrics.failed
-    async with keep_running("measuring pipelines", pipelines.measure, failed):
+    async with (
+        keep_running("measuring pipelines", pipelines.measure, failed),
+        keep_running("taking pipelines", pipelines.take, failed),
+    ):
         yield
     await pipelines.close()
 

@@ -255,11 +255,6 @@ def load_config(argv: Sequence[str] | None, environ: Mapping[str, str]) -> Serve
         raise ValueError("tls_cert and tls_key go together: set both or neither")
     if config.tls_client_ca and not config.tls_cert:
         raise ValueError("tls_client_ca needs tls_cert and tls_key")
-    if config.pipeline_file and config.processes > 1:
-        raise ValueError(
-            f"{config.pipeline_file} has pipelines, which run in one process, and there are "
-            f"{config.processes}: set processes to 1, or use forstcore run"
-        )
     # Validate: these raise ValueError.
     _ = config.sources
     networks_of(config.trusted_proxy)

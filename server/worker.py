@@ -27,6 +27,7 @@ from server.http.read_ahead import ReadAhead
 from server.http.request_handler import RequestHandler
 from server.live.feed_registry import WORKER_VARIABLE
 from server.observe.log_limit import limit_logging
+from server.pipelines.registry import PIPELINES
 from server.process.event_loop import set_idle_check
 from server.process.listen import tls_context
 from server.process.reload_credentials import reload_credentials
@@ -115,6 +116,7 @@ async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) 
     try:
         await stop.wait()
         app[REGISTRY].leaving = True
+        app[PIPELINES].leave()
         # Closing the socket resets the connections in its queue.
         await asyncio.sleep(config.drain_delay)
     finally:

@@ -278,7 +278,9 @@ def _pipelines() -> Json:
         "type": "object",
         "properties": {
             **dict.fromkeys(("name", "source", "processor", "sink"), text),
-            "state": {"enum": ["running", "paused", "stopping", "stopped", "ended", "failed"]},
+            "state": {
+                "enum": ["running", "paused", "stopping", "stopped", "ended", "failed", "waiting"]
+            },
             **dict.fromkeys(("bytes_in", "results", "filtered", "errors"), count),
             "lag": {"type": ["integer", "null"], "minimum": 0},
             "lag_unit": {"enum": ["bytes", "records", None]},

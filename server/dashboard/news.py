@@ -102,7 +102,7 @@ class News:
                 for _ in range(_TURNS):
                     await asyncio.sleep(_LIVE / _TURNS)
                     turn = max(turn, await _turn())
-                self._tell(self._figures.look(turn))
+                await self._tell(self._figures.look(turn))
                 continue
             self._came.clear()
             with contextlib.suppress(TimeoutError):
@@ -110,7 +110,7 @@ class News:
                     await self._came.wait()
             self._figures.look(await _turn())
 
-    def _tell(self, point: Point) -> None:
+    async def _tell(self, point: Point) -> None:
         metrics = self._registry.metrics
         self._line = _dumped(
             {
@@ -118,7 +118,7 @@ class News:
                 "streams": self._streams.look(),
                 "sources": self._sources.look(),
                 "processors": self._processors.look(),
-                "pipelines": self._pipelines.documents(),
+                "pipelines": await self._pipelines.documents(),
                 "errors": metrics.errors_by_code(),
                 "totals": {name: int(metrics.total(name)) for name in COUNTERS},
                 "draining": self._registry.draining,

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from forstcore.errors import ForstError
+from forstcore.errors import ForstError, PipelineConfigError
 from forstcore.pipelines import LastError, Pipeline
 from forstcore.sources import Lag, without_password
 from server.pipelines.rate_meter import RateMeter
@@ -61,6 +61,34 @@ class ManagedPipeline:
         if self._failure is not None:
             return "failed"
         return "stopped" if self._is_stopping else "ended"
+
+    def begin(self, wanted: str) -> None:
+        """Start it in this process, which may have taken it over from one that has died.
+
+        Args:
+            wanted: the last action before, empty if there was none.
+        """
+        if wanted:
+            # Its file may have been changed since this process has read it.
+            self._is_new = False
+        if wanted == "stop":
+            self._is_stopping = True
+            return
+        try:
+            self.start()
+        except (PipelineConfigError, LookupError, OSError) as error:
+            self._failure = LastError(time.time(), f"its file was changed: {error}")
+            return
+        if wanted == "pause":
+            self.pause()
+
+    def control(self, action: Action) -> None:
+        """Start, pause or stop it.
+
+        Raises:
+            PipelineConfigError, LookupError, OSError: as `start`.
+        """
+        {"start": self.start, "pause": self.pause, "stop": self.stop}[action]()
 
     def start(self) -> None:
         """Start it, or let it go on if it is paused; nothing if it runs.

@@ -101,6 +101,7 @@ def test_pipelines_are_controlled_with_the_token(
     assert [each for each in problems if "401" not in each] == []
 
 
+@pytest.mark.long
 def test_the_table_fits_a_phone(
     start_server: StartServer, open_page: OpenPage, directory: Path
 ) -> None:

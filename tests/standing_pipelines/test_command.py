@@ -107,6 +107,7 @@ def test_what_is_wrong_is_said(
     assert reason in errors
 
 
+@pytest.mark.long
 def test_a_server_without_pipelines_says_so() -> None:
     server = launch("--no-access-log")
     try:

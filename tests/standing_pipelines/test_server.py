@@ -180,7 +180,6 @@ def test_the_document_describes_them(server: Server) -> None:
     ("text", "reason"),
     [
         ("[pipelines.a]\nsink = 'file:x'\n", "server.toml, [pipelines.a], source: is missing"),
-        ("processes = 2\n[pipelines.a]\n", "has pipelines, which run in one process, and there"),
         ("state = 'x'\n", "there are no pipelines: declare each as a table [pipelines.NAME]"),
     ],
 )

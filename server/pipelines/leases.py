@@ -1,0 +1,82 @@
+"""Which of several processes runs each pipeline: the one that has locked its file.
+
+The system releases the locks of a process that was killed, so another one can take its pipelines
+over, and never while the first one may still write.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows, where there is one process.
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["Leases"]
+
+
+class Leases:
+    """The pipelines that this process runs, and what somebody wants them to do.
+
+    Args:
+        directory: is common to the processes, and lives as long as they do.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._locks: dict[str, int] = {}
+        self._free_since: dict[str, float] = {}
+
+    def try_take(self, name: str, patience: float) -> bool:
+        """Try to become the process that runs a pipeline.
+
+        Args:
+            name: of the pipeline, which this process does not have.
+            patience: seconds for which no other process must have had it.
+
+        Returns:
+            Whether this process has it now.
+
+        Raises:
+            OSError: its file cannot be opened.
+        """
+        lock = os.open(self._directory / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(lock)
+            self._free_since.pop(name, None)
+            return False
+        now = time.monotonic()
+        if now - self._free_since.setdefault(name, now) < patience:
+            os.close(lock)
+            return False
+        self._locks[name] = lock
+        return True
+
+    def release(self) -> None:
+        """Let other processes have all pipelines."""
+        for lock in self._locks.values():
+            os.close(lock)
+        self._locks.clear()
+
+    def wanted(self, name: str) -> str:
+        """Return the last action for a pipeline, by whatever process; empty if there was none."""
+        with contextlib.suppress(OSError):
+            return self._wanted(name).read_text()
+        return ""
+
+    def want(self, name: str, action: str) -> None:
+        """Note an action, for the process that may take the pipeline over.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        self._wanted(name).write_text(action)
+
+    def _wanted(self, name: str) -> Path:
+        return self._directory / f"{name}.wanted"

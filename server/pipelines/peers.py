@@ -1,0 +1,85 @@
+"""The other processes of a server, which are asked for what only they know."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+__all__ = ["Message", "Peers"]
+
+_LOGGER = logging.getLogger("forstcore")
+
+_TIMEOUT = 2.0  # Seconds in which another process has to answer.
+_MAX_MESSAGE = 16 << 20  # Bytes.
+
+Message: TypeAlias = dict[str, Any]
+
+
+class Peers:
+    """Ask the other processes, and answer them, over Unix sockets.
+
+    Args:
+        directory: has the sockets of all processes, and nobody else may look into it.
+        worker: the number of this process.
+        answer: answers a request of another process.
+    """
+
+    def __init__(
+        self, directory: Path, worker: int, answer: Callable[[Message], Awaitable[Message]]
+    ) -> None:
+        self._directory = directory
+        self._path = directory / f"{worker}.sock"
+        self._answer = answer
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        """Start to answer; if that is impossible, others do not see this process."""
+        # That of a process that was killed.
+        self._path.unlink(missing_ok=True)
+        try:
+            self._server = await asyncio.start_unix_server(
+                self._serve, self._path, limit=_MAX_MESSAGE
+            )
+        except OSError as error:
+            _LOGGER.error("processes cannot ask each other for their pipelines: %s", error)
+
+    async def close(self) -> None:
+        """Answer nothing more."""
+        if self._server is not None:
+            self._server.close()
+            self._path.unlink(missing_ok=True)
+
+    async def ask(self, request: Message) -> list[Message]:
+        """Ask all other processes; return the answers of those that answer in time."""
+        others = [path for path in self._directory.glob("*.sock") if path != self._path]
+        answers = await asyncio.gather(*(_ask(path, request) for path in others))
+        return [answer for answer in answers if answer is not None]
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, ValueError, TimeoutError):
+            async with asyncio.timeout(_TIMEOUT):
+                request = json.loads(await reader.readline())
+                writer.write(json.dumps(await self._answer(request)).encode() + b"\n")
+                await writer.drain()
+        writer.close()
+
+
+async def _ask(path: Path, request: Message) -> Message | None:
+    """Ask one process; return None if it is gone, or does not answer in time."""
+    writer: asyncio.StreamWriter | None = None
+    try:
+        async with asyncio.timeout(_TIMEOUT):
+            reader, writer = await asyncio.open_unix_connection(path, limit=_MAX_MESSAGE)
+            writer.write(json.dumps(request).encode() + b"\n")
+            answer: Message = json.loads(await reader.readline())
+            return answer
+    except (OSError, ValueError, TimeoutError):
+        return None
+    finally:
+        if writer is not None:
+            writer.close()
