@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,15 +11,6 @@ import pytest
 import forstcore
 from forstcore.processors import BUILT_IN, REGISTRY, as_processor
 from tests.processors import routes
-
-
-@pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
-    """Forget what a test declares."""
-    before = dict(REGISTRY)
-    yield
-    REGISTRY.clear()
-    REGISTRY.update(before)
 
 
 @pytest.mark.parametrize(

@@ -26,12 +26,7 @@ def {name}(record: dict) -> dict:
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:
     """Forget what a test loads, and start with nothing declared."""
-    modules, path, flag, declared = (
-        dict(sys.modules),
-        list(sys.path),
-        sys.dont_write_bytecode,
-        dict(REGISTRY),
-    )
+    modules, path, flag = dict(sys.modules), list(sys.path), sys.dont_write_bytecode
     REGISTRY.clear()
     yield
     for name in set(sys.modules) - set(modules):
@@ -39,8 +34,6 @@ def _as_before() -> Iterator[None]:
     sys.modules.update(modules)
     sys.path[:] = path
     sys.dont_write_bytecode = flag
-    REGISTRY.clear()
-    REGISTRY.update(declared)
 
 
 @pytest.fixture
