@@ -18,6 +18,7 @@ from forstcore.errors import SourceError
 from forstcore.sources import DEFAULT_RING_SIZE, SourceUrl, without_password
 
 __all__ = [
+    "TOML_KEYS",
     "ServerConfig",
     "build_parser",
     "load_config",
@@ -212,6 +213,14 @@ class ServerConfig(StreamLimits):
                 )
             found[name] = url
         return found
+
+
+TOML_KEYS = frozenset(
+    name
+    for declared, _, _ in options_of(ServerConfig)
+    for name in (declared.name, declared.name.replace("_", "-"))
+) | {"sources"}
+"""The keys of the server's own options in a TOML file."""
 
 
 def _has_one_reader(name: str, url: str) -> bool:

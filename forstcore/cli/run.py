@@ -15,8 +15,9 @@ from forstcore.cli._main import FAILED, Ended
 from forstcore.cli._pipeline_progress import PipelineProgress
 from forstcore.errors import ForstError
 from forstcore.loading import Loader
-from forstcore.pipelines import Pipeline, load_pipelines_and_modules, reload_processors
+from forstcore.pipelines import Pipeline, Problems, load_pipelines_and_modules, reload_processors
 from forstcore.sources import without_password
+from server.config import TOML_KEYS
 
 __all__ = ["command"]
 
@@ -46,9 +47,11 @@ def command(
     Ends when all sources have ended. After Ctrl-C or SIGTERM, the results of what was read are
     written first; a second one ends at once, and what is not confirmed is read again next time.
     """
-    loaded = load_pipelines_and_modules(file, names, again=reload)
+    # The server reads the same file. What it has for the server only is not checked here.
+    loaded = load_pipelines_and_modules(file, names, TOML_KEYS, again=reload)
     pipelines = loaded.pipelines
     if check:
+        _check_sinks(file, pipelines)
         for pipeline in pipelines:
             print(_described(pipeline))
         return
@@ -57,6 +60,15 @@ def command(
         raise Ended(number)
     if failed:
         click.get_current_context().exit(FAILED)
+
+
+def _check_sinks(file: str, pipelines: Sequence[Pipeline]) -> None:
+    """Raise PipelineConfigError if it is known already that a sink cannot be written."""
+    problems = Problems(file)
+    for pipeline in pipelines:
+        for key, reason in pipeline.problems():
+            problems.add(reason, f"pipelines.{pipeline.config.name}", key)
+    problems.check()
 
 
 def _described(pipeline: Pipeline) -> str:

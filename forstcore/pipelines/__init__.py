@@ -6,7 +6,7 @@ its rejected lines by the sink for dead letters.
 
 from __future__ import annotations
 
-from forstcore.pipelines.config import PipelineConfig, PipelineFile
+from forstcore.pipelines.config import PipelineConfig, PipelineFile, Problems
 from forstcore.pipelines.dead_letters import LastError
 from forstcore.pipelines.loading import load_pipelines, load_pipelines_and_modules
 from forstcore.pipelines.pipeline import Pipeline
@@ -17,6 +17,7 @@ __all__ = [
     "Pipeline",
     "PipelineConfig",
     "PipelineFile",
+    "Problems",
     "load_pipelines",
     "load_pipelines_and_modules",
     "reload_processors",

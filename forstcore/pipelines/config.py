@@ -137,7 +137,10 @@ def read_pipelines(path: str, problems: Problems, other_keys: Collection[str] = 
         problems.add("must be the path of a directory", key="state")
     pipelines = table.pop("pipelines", {})
     for key in filter(lambda key: key not in other_keys, table):
-        problems.add("there is no such key: known are processors, state and pipelines", key=key)
+        problems.add(
+            "there is no such key: known are processors, state, pipelines and the server's options",
+            key=key,
+        )
     if not isinstance(pipelines, dict) or not pipelines:
         problems.add("there are no pipelines: declare each as a table [pipelines.NAME]")
         pipelines = {}

@@ -14,7 +14,7 @@ from forstcore.pipelines.config import PipelineConfig, PipelineFile, Problems, r
 from forstcore.pipelines.pipeline import Pipeline
 from forstcore.processors import BUILT_IN, Processor
 from forstcore.sinks import Sink, SinkLimits, open_sink
-from forstcore.sources import Source, SourceLimits, open_source
+from forstcore.sources import Source, SourceLimits, open_source, place_of
 
 __all__ = ["PipelinesAndModules", "load_pipelines", "load_pipelines_and_modules"]
 
@@ -134,7 +134,9 @@ def _sink(
     config: PipelineConfig, url: str, problems: Problems, table: str, key: str
 ) -> Sink | None:
     try:
-        limits = SinkLimits(buffer_size=config.max_unconfirmed, tries=config.tries)
+        # Offsets are not kept with dead letters.
+        source = place_of(config.source) if key == "sink" else ""
+        limits = SinkLimits(buffer_size=config.max_unconfirmed, tries=config.tries, source=source)
         return open_sink(config.name, url, limits)
     except SinkError as error:
         problems.add(error.reason, table, key)

@@ -13,6 +13,7 @@ from typing import Any
 
 from forstcore._core.filter import Filter
 from forstcore.engine import Engine
+from forstcore.errors import SinkError
 from forstcore.pipelines.config import PipelineConfig
 from forstcore.pipelines.confirmations import Confirmations
 from forstcore.pipelines.dead_letters import DeadLetters, LastError
@@ -125,6 +126,17 @@ class Pipeline:
     def last_error(self) -> LastError | None:
         """The last line that gave an error, or result that the sink refused; None if unknown."""
         return self._dead_letters.last_error if self._dead_letters is not None else None
+
+    def problems(self) -> list[tuple[str, str]]:
+        """Return the keys of sinks that cannot be written, as far as that is known already."""
+        found = []
+        for key, sink in (("sink", self._sink), ("errors", self._errors)):
+            if sink is not None:
+                try:
+                    sink.check()
+                except SinkError as error:
+                    found.append((key, error.reason))
+        return found
 
     def trouble(self) -> tuple[str, Notice] | None:
         """Return what cannot be reached now, and why; None if all can."""

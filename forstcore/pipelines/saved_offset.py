@@ -7,7 +7,7 @@ from pathlib import Path
 
 from forstcore._io.durable_file import replace_durably
 from forstcore.errors import SourceError
-from forstcore.sources import without_password
+from forstcore.sources import place_of
 
 __all__ = ["SavedOffset"]
 
@@ -26,8 +26,7 @@ class SavedOffset:
     def __init__(self, path: Path, name: str, url: str) -> None:
         self._path = path
         self._name = name
-        # An option or a password may change, but not where the records are.
-        self._source = without_password(url)
+        self._source = place_of(url)
 
     def load(self) -> str:
         """Return the offset; empty if none was saved.
@@ -44,7 +43,7 @@ class SavedOffset:
             raise SourceError(
                 self._name, f"has a state file {self._path} that cannot be read: {error}"
             ) from None
-        if source != self._source:
+        if place_of(source) != self._source:
             raise SourceError(
                 self._name,
                 f"is {self._source}, but {self._path} has an offset of {source}: remove it to "

@@ -67,7 +67,7 @@ class OutputRefusedError(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SinkLimits:
-    """How much memory sinks may use, and how often they try.
+    """How much memory sinks may use, how often they try, and what they are used by.
 
     Attributes:
         buffer_size: bytes that a writer holds until they are confirmed; a single output may be
@@ -75,11 +75,13 @@ class SinkLimits:
         tries: how often results that the sink refuses are tried before `OutputRefusedError`. A
             sink that is down is tried for ever.
         worker: identifies this process among several of a server, empty if it is the only one.
+        source: where the records come from whose offsets a sink keeps, without passwords.
     """
 
     buffer_size: int = 4 << 20
     tries: int = 3
     worker: str = ""
+    source: str = ""
 
 
 class Writer(Protocol):
@@ -128,6 +130,10 @@ class Sink(Protocol):
 
     name: str
     keeps_offsets: bool
+
+    def check(self) -> None:
+        """Raise SinkError if it cannot be written, as far as that is known without connecting."""
+        ...
 
     async def offset(self) -> str:
         """Return the offset that is kept with the output; empty if there is none."""

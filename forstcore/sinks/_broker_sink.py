@@ -32,6 +32,9 @@ class BrokerSink(ABC):
         self.log = BrokerLog(name, "sink")
         self._writer: BrokerWriter | None = None
 
+    def check(self) -> None:  # noqa: B027 (optional)
+        """Do nothing: only the broker knows."""
+
     async def offset(self) -> str:
         """Return the offset that is kept with the output; empty if there is none."""
         return ""

@@ -24,6 +24,7 @@ class Manifest:
         since: when its first results were written, in seconds since 1970; 0 if it has none.
         offset: where the source resumes after them.
         is_complete: whether the current file ends there, and gets its final name next.
+        source: the source that the offset belongs to; empty if it is not known.
     """
 
     number: int = 0
@@ -31,6 +32,7 @@ class Manifest:
     since: float = 0.0
     offset: str = ""
     is_complete: bool = False
+    source: str = ""
 
     def with_more(self, size: int, now: float) -> Manifest:
         """Return it with results of that size after the others."""
@@ -50,7 +52,11 @@ class Manifest:
 
     def next_file(self) -> Manifest:
         """Return it for the next file, which is empty."""
-        return Manifest(self.number + 1, offset=self.offset)
+        return Manifest(self.number + 1, offset=self.offset, source=self.source)
+
+    def of_source(self, source: str) -> Manifest:
+        """Return it with another source."""
+        return dataclasses.replace(self, source=source)
 
 
 def read_manifest(path: Path) -> Manifest | None:
@@ -73,6 +79,7 @@ def read_manifest(path: Path) -> Manifest | None:
                 float(members["since"]),
                 str(members["offset"]),
                 bool(members["is_complete"]),
+                str(members.get("source", "")),
             )
     except (AttributeError, KeyError, TypeError, ValueError):
         pass

@@ -46,12 +46,14 @@ class RotatedFile:
         path: the file, or what rotated files are named after.
         max_size: bytes after which a file ends; 0 for no rotation by size.
         max_age: seconds after which a file with results ends; `NEVER` for no rotation by age.
+        source: the source whose offsets are kept; empty if it is not known.
 
     Thread-safety: one call at a time, in any thread.
     """
 
-    def __init__(self, path: Path, max_size: int, max_age: float) -> None:
+    def __init__(self, path: Path, max_size: int, max_age: float, source: str = "") -> None:
         self._path = path
+        self._source = source
         self._max_size = max_size
         self._max_age = max_age
         self._rotates = max_size > 0 or max_age < NEVER
@@ -74,9 +76,10 @@ class RotatedFile:
         """Return the offset that the manifest has; empty if there is none.
 
         Raises:
-            OSError, ValueError: it cannot be read.
+            OSError: it cannot be read.
+            ForeignFileError: it is no manifest, or its offset belongs to another source.
         """
-        manifest = read_manifest(self._manifest_path)
+        manifest = self._read_manifest()
         return manifest.offset if manifest is not None else ""
 
     def open(self) -> None:
@@ -163,23 +166,34 @@ class RotatedFile:
             os.close(descriptor)
 
     def _found_manifest(self) -> Manifest:
-        try:
-            manifest = read_manifest(self._manifest_path)
-        except ValueError as error:
-            raise ForeignFileError(str(error)) from None
+        manifest = self._read_manifest()
         if manifest is None:
             number = self._last_number() + 1 if self._rotates else 0
             size = 0
             if not self._rotates and self._path.exists():
                 size = self._path.stat().st_size
                 self._check_whole_lines(size)
-            return Manifest(number=number, size=size)
+            return Manifest(number=number, size=size, source=self._source)
         if bool(manifest.number) != self._rotates:
             was = "with" if manifest.number else "without"
             raise ForeignFileError(
                 f"{self._path} was written {was} rotation before: use another name, or remove "
                 f"{self._manifest_path}"
             )
+        return manifest.of_source(self._source)
+
+    def _read_manifest(self) -> Manifest | None:
+        try:
+            manifest = read_manifest(self._manifest_path)
+        except ValueError as error:
+            raise ForeignFileError(str(error)) from None
+        if manifest is not None and manifest.offset:
+            before = manifest.source
+            if before and self._source and before != self._source:
+                raise ForeignFileError(
+                    f"{self._manifest_path} has an offset of {before}, not of {self._source}: use "
+                    "another name, or remove it to begin anew"
+                )
         return manifest
 
     def _check_whole_lines(self, size: int) -> None:

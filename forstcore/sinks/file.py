@@ -22,7 +22,7 @@ from forstcore.formats import Format, UnknownFormatError, format_of
 from forstcore.formats.writing import NEEDS_PYARROW
 from forstcore.sinks import SinkLimits, SinkUrl
 from forstcore.sinks._file_writer import FileWriter
-from forstcore.sinks._rotated_file import NEVER, RotatedFile
+from forstcore.sinks._rotated_file import NEVER, ForeignFileError, RotatedFile
 from forstcore.sources import Notice, Reader
 from forstcore.sources._broker import BrokerLog
 
@@ -62,10 +62,17 @@ class FileSink:
         self._log = BrokerLog(url.name, "sink")
         self._writer: FileWriter | None = None
 
+    def check(self) -> None:
+        directory = self._path.parent
+        if not directory.is_dir():
+            raise SinkError(self.name, f"cannot be written: there is no directory {directory}")
+        if not os.access(directory, os.W_OK | os.X_OK):
+            raise SinkError(self.name, f"cannot be written: {directory} may not be written to")
+
     async def offset(self) -> str:
         try:
             return await asyncio.to_thread(self._file().offset)
-        except (OSError, ValueError) as error:
+        except (OSError, ForeignFileError) as error:
             raise SinkError(self.name, f"cannot be written: {error}") from None
 
     def acknowledges(self, reader: Reader) -> bool:
@@ -92,8 +99,8 @@ class FileSink:
         if self._format == "parquet":
             from forstcore.sinks._parquet_file import ParquetFile
 
-            return ParquetFile(self._path, self._max_size, self._max_age)
-        return RotatedFile(self._path, self._max_size, self._max_age)
+            return ParquetFile(self._path, self._max_size, self._max_age, self._limits.source)
+        return RotatedFile(self._path, self._max_size, self._max_age, self._limits.source)
 
 
 def _format_of(url: SinkUrl, path: str) -> Format:

@@ -11,7 +11,7 @@ from typing import Literal, Protocol, TypeAlias
 
 from forstcore._plural import plural
 from forstcore._proc import DEFAULT_MAX_LINE_SIZE
-from forstcore.sources._url import SourceUrl, without_password
+from forstcore.sources._url import SourceUrl, place_of, without_password
 
 __all__ = [
     "DEFAULT_RING_SIZE",
@@ -26,6 +26,7 @@ __all__ = [
     "SourceLimits",
     "SourceUrl",
     "open_source",
+    "place_of",
     "without_password",
 ]
 

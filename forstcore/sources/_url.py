@@ -10,7 +10,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from forstcore.errors import SinkError, SourceError
 
-__all__ = ["SourceUrl", "without_password"]
+__all__ = ["SourceUrl", "place_of", "without_password"]
+
+_PLACE_OPTIONS = ("stream", "subject", "topic")  # The others say how to read.
 
 _SECRET_OPTION = re.compile(
     r"([?&](?:[\w.]*\.)?"
@@ -123,6 +125,13 @@ class SourceUrl:
         if self._options:
             unknown = ", ".join(self._options)
             raise self.error(self.name, f"has options that {self.scheme}: does not know: {unknown}")
+
+
+def place_of(url: str) -> str:
+    """Return where the records of a source are: its URL without passwords and other options."""
+    place, mark, query = without_password(url).partition("?")
+    kept = [each for each in query.split("&") if each.partition("=")[0] in _PLACE_OPTIONS]
+    return place + mark * bool(kept) + "&".join(kept)
 
 
 def without_password(url: str) -> str:

@@ -11,11 +11,10 @@ from typing import Any
 
 from aiohttp import web
 
-from forstcore.config import options_of
 from forstcore.errors import PipelineConfigError
 from forstcore.loading import Loader
 from forstcore.pipelines import Pipeline, load_pipelines, take_processors
-from server.config import ServerConfig
+from server.config import TOML_KEYS, ServerConfig
 from server.errors import ProblemError
 from server.observe.metrics import Metrics
 from server.pipelines.managed_pipeline import Action, ManagedPipeline
@@ -27,12 +26,6 @@ __all__ = ["PIPELINES", "PipelineRegistry"]
 _LOGGER = logging.getLogger("forstcore")
 
 _INTERVAL = 1.0  # Seconds between measurements of rates.
-
-_SERVER_KEYS = frozenset(
-    name
-    for declared, _, _ in options_of(ServerConfig)
-    for name in (declared.name, declared.name.replace("_", "-"))
-) | {"sources"}
 
 
 class PipelineRegistry:
@@ -67,7 +60,7 @@ class PipelineRegistry:
                 pipeline.config.name: ManagedPipeline(
                     pipeline, partial(_load, path, pipeline.config.name)
                 )
-                for pipeline in load_pipelines(path, (), _SERVER_KEYS)
+                for pipeline in load_pipelines(path, (), TOML_KEYS)
             }
 
     async def start(self, directory: Path | None) -> None:
@@ -189,7 +182,7 @@ class PipelineRegistry:
 
 
 def _load(path: str, name: str) -> Pipeline:
-    (pipeline,) = load_pipelines(path, (name,), _SERVER_KEYS)
+    (pipeline,) = load_pipelines(path, (name,), TOML_KEYS)
     return pipeline
 
 

@@ -60,8 +60,10 @@ RANKS = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 KNOW_HTTP = {"forstcore.cli", "forstcore.client", "forstcore.integration", "forstcore.retry"}
 HTTP_MODULES = {"forstcore/sinks/http.py"}
 
-# A command runs the package of the server; workers of a cluster are asked for their version.
+# Commands run the package of the server, and know its options; workers of a cluster are asked for
+# their version.
 UPWARDS = {
+    "forstcore/cli/run.py": "server.config",
     "forstcore/cli/serve.py": "server",
     "forstcore/cluster/_run.py": "forstcore",
 }

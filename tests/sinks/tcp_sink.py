@@ -99,6 +99,9 @@ class TcpSink:
         self._limits = SinkLimits(buffer_size=buffer_size)
         self._writer: TcpWriter | None = None
 
+    def check(self) -> None:
+        """Do nothing: only connecting would show."""
+
     async def offset(self) -> str:
         return ""
 

@@ -9,7 +9,15 @@ from typing import TypeVar
 import pytest
 
 from forstcore.errors import OffsetError, SourceError
-from forstcore.sources import NOW, START, Batch, SourceLimits, open_source, without_password
+from forstcore.sources import (
+    NOW,
+    START,
+    Batch,
+    SourceLimits,
+    open_source,
+    place_of,
+    without_password,
+)
 from forstcore.sources.memory import MemoryReader, MemorySource
 
 T = TypeVar("T")
@@ -182,3 +190,17 @@ def test_what_is_no_source_is_refused(url: str, reason: str) -> None:
 )
 def test_a_password_is_not_shown(url: str, shown: str) -> None:
     assert without_password(url) == shown
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("file:in.ndjson", "file:in.ndjson"),
+        ("file:in.ndjson?follow=no", "file:in.ndjson"),
+        ("redis://u:p@h/0?group=g&stream=s&claim=3", "redis://u:…@h/0?stream=s"),
+        ("nats://h?stream=s&token=x&subject=a.>", "nats://h?stream=s&subject=a.>"),
+        ("kafka://h:1,i:2?config=x&topic=t", "kafka://h:1,i:2?topic=t"),
+    ],
+)
+def test_the_place_of_a_source_is_without_other_options(url: str, place: str) -> None:
+    assert place_of(url) == place

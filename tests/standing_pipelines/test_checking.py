@@ -8,7 +8,7 @@ import pytest
 
 from forstcore.errors import PipelineConfigError
 from forstcore.pipelines import load_pipelines
-from tests.standing_pipelines.workspace import PROCESSORS, Workspace
+from tests.standing_pipelines.workspace import PROCESSORS, Workspace, records
 
 BASE = '[pipelines.a]\nsource = "file:in"\nsink = "file:out"\n'
 
@@ -28,7 +28,7 @@ def problems_of(tmp_path: Path, text: str) -> list[str]:
         ("", ": there are no pipelines: declare each as a table [pipelines.NAME]"),
         ("pipelines = 5", ": there are no pipelines: declare each as a table [pipelines.NAME]"),
         ("[pipelines]\na = 5", ", [pipelines.a]: must be a table [pipelines.NAME]"),
-        ("port = 1\n" + BASE, ", port: there is no such key: known are processors, state and"),
+        ("prt = 1\n" + BASE, ", prt: there is no such key: known are processors, state, pipeli"),
         ("processors = 'x'\n" + BASE, ", processors: must be a list of names of modules or"),
         ("processors = ['no.py']\n" + BASE, ", processors: cannot load processors from no.py: "),
         ("state = ''\n" + BASE, ", state: must be the path of a directory"),
@@ -128,6 +128,36 @@ def test_what_is_no_toml_is_an_error(tmp_path: Path) -> None:
     path.write_bytes(b"\xe9 = 1\n")
     with pytest.raises(PipelineConfigError, match="is not TOML"):
         load_pipelines(str(path))
+
+
+def test_the_file_of_a_server_is_run(workspace: Workspace) -> None:
+    (workspace.path / "in.ndjson").write_bytes(records(0, 10))
+    workspace.declare(copy={"source": "file:in.ndjson?follow=no", "sink": "file:out"})
+    path = workspace.path / "pipelines.toml"
+    options = "port = 8080\nmax-streams = 5\nprocesses = 2\n"
+    path.write_text(options + path.read_text() + '[sources]\nevents = "memory:"\n')
+    done = workspace.run()
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert workspace.read("out") == records(0, 10)
+    path.write_text("prot = 8080\n" + path.read_text())
+    done = workspace.run("--check")
+    assert done.returncode == 3
+    assert b"prot: there is no such key: known are processors, state, pipelines and" in done.stderr
+
+
+def test_a_check_finds_directories_that_are_missing(workspace: Workspace) -> None:
+    workspace.declare(
+        copy={"source": "file:in", "sink": "file:missing/out", "errors": "file:/dev/null/errors"},
+        good={"source": "file:in", "sink": "file:out"},
+    )
+    done = workspace.run("--check")
+    assert (done.returncode, done.stdout) == (3, b"")
+    assert done.stderr.decode().splitlines() == [
+        "forstcore: pipelines.toml, [pipelines.copy], sink: cannot be written: there is no "
+        "directory missing",
+        "pipelines.toml, [pipelines.copy], errors: cannot be written: there is no directory "
+        "/dev/null",
+    ]
 
 
 def test_a_file_is_checked_without_running(workspace: Workspace) -> None:

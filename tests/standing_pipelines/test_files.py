@@ -132,7 +132,19 @@ def test_an_offset_of_another_source_is_an_error(workspace: Workspace) -> None:
     workspace.declare(copy={"source": "redis://127.0.0.1:1/0?stream=x", "sink": "file:out"})
     done = workspace.run()
     assert done.returncode == 3
-    assert b"pipeline copy: source 'copy' has ids such as " in done.stderr
+    assert b"pipeline copy: sink 'copy' cannot be written: .out.manifest has an offset of " in (
+        done.stderr
+    )
+    assert b"has an offset of file:in.ndjson, not of redis://127.0.0.1:1/0?stream=x: use " in (
+        done.stderr
+    )
+    assert workspace.read("out") == records(0, 10)
+    # Options say how to read, not where.
+    (workspace.path / "in.ndjson").write_bytes(records(0, 20))
+    workspace.declare(copy={"source": "file:in.ndjson", "sink": "file:out"})
+    process = workspace.start()
+    workspace.wait_until(lambda: workspace.read("out") == records(0, 20), process)
+    workspace.stop(process)
 
 
 @pytest.mark.parametrize(
