@@ -183,9 +183,9 @@ cdef inline bint is_met(
     return holds != (test.operator == NOT_EQUAL)
 
 
-cdef inline bint is_one_of(
+cdef inline int constant_of(
         const Condition *condition, const fst_value *value, const Number *number) noexcept nogil:
-    """Whether a value equals one of the sorted constants, by a binary search."""
+    """Return which of the sorted constants a value equals, by a binary search; -1 for none."""
     cdef const Test *test
     cdef int low = 0
     cdef int high = condition.count
@@ -200,24 +200,30 @@ cdef inline bint is_one_of(
         elif order == 0 and test.kind == FST_NUMBER:
             order = compare_number(number, test)
         if order == 0:
-            return True
+            return middle
         if order < 0:
             high = middle
         else:
             low = middle + 1
-    return False
+    return -1
+
+
+cdef inline bint is_fulfilled_by(
+        const Condition *condition, const fst_value *value, const Number *number) noexcept nogil:
+    """As `is_fulfilled`; `number` is the value as a number, NULL if it is none."""
+    cdef int i
+    if condition.any:
+        return constant_of(condition, value, number) >= 0
+    for i in range(condition.count):
+        if not is_met(&condition.tests[i], value, number):
+            return False
+    return True
 
 
 cdef inline bint is_fulfilled(const Condition *condition, const fst_value *value) noexcept nogil:
     cdef Number read
     cdef const Number *number = NULL
-    cdef int i
     if value.kind == FST_NUMBER:
         read_number(&read, value)
         number = &read
-    if condition.any:
-        return is_one_of(condition, value, number)
-    for i in range(condition.count):
-        if not is_met(&condition.tests[i], value, number):
-            return False
-    return True
+    return is_fulfilled_by(condition, value, number)

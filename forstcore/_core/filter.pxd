@@ -6,6 +6,10 @@ from forstcore._core.json cimport bytes_ptr
 from forstcore.native cimport fst_record, fst_span
 
 
+cdef enum:
+    MOST_LEVELS = 16         # of a path; a limit, as filters may come from untrusted clients
+
+
 cdef enum Operator:
     EQUAL
     NOT_EQUAL
@@ -68,16 +72,24 @@ cdef int child_named(
     const Program *program, int parent, const char *name, Py_ssize_t size) noexcept nogil
 
 
-cdef class Filter:
+cdef tuple rank_of(tuple test)
+
+
+cdef class ConditionTree:
     cdef Program program
     cdef Condition *conditions
     cdef Test *tests
     cdef Node *nodes
     cdef list kept           # the bytes that the spans are in
-    cdef readonly object source
 
     cdef int compile(self, dict root, int conditions, int tests, int nodes) except -1
     cdef int set_condition(
         self, Condition *condition, Test *test, list tests, bint any_of) except -1
     cdef fst_span keep(self, bytes text)
     cdef int set_constant(self, Test *test, object constant) except -1
+
+
+cdef class Filter(ConditionTree):
+    cdef readonly object source
+    cdef readonly int size
+    cdef dict tree           # names to their tests and the names below them, as compiled

@@ -8,11 +8,11 @@
 
 from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree
-from libc.string cimport memcmp
 
-from forstcore._core.compare cimport compare_text, is_fulfilled
+from forstcore._core.compare cimport is_fulfilled
 from forstcore._core.json cimport Fault, bytes_ptr, skip_space, value_end
 from forstcore._core.members cimport read_name, read_value
+from forstcore._core.node_names cimport child_of
 from forstcore.native cimport (
     FST_FALSE,
     FST_NULL,
@@ -33,10 +33,7 @@ from forstcore.errors import FilterError, StreamStateError
 cdef enum:
     # Limits, as a filter may come from an untrusted client.
     MOST_TESTS = 1000           # in all
-    MOST_LEVELS = 16            # of a path
     MOST_NAMES = 2000           # in all paths; the start that paths have in common counts once
-    # Up to so many names, comparing them one by one is faster than a binary search.
-    FEW = 4
 
 OPERATORS = {
     "gt": <int>GREATER,
@@ -61,58 +58,16 @@ cdef struct Evaluation:
     int path                 # an FST_ path number
 
 
-cdef inline int child_of(
-        const Evaluation *state, int parent, const fst_member *member) noexcept nogil:
-    """The child of a node that has the member's name, 0 for none."""
-    cdef const Node *node = &state.nodes[parent]
-    cdef const fst_span *name
-    cdef int child
-    if member.plain:
-        if not node.sizes >> (member.name.size & 63) & 1:
-            return 0
-        if node.count <= FEW:
-            for child in range(node.first, node.first + node.count):
-                name = &state.nodes[child].name
-                if name.size == member.name.size and memcmp(
-                        name.start, member.name.start, name.size) == 0:
-                    return child
-            return 0
-    return search(state, node, member)
-
-
-cdef int search(const Evaluation *state, const Node *node, const fst_member *member) noexcept nogil:
-    """As `child_of`, by a binary search."""
-    cdef fst_value name
-    cdef int low = node.first
-    cdef int high = low + node.count
-    cdef int middle
-    cdef int order
-    name.text = member.name
-    name.plain = member.plain
-    while low < high:
-        middle = (low + high) >> 1
-        order = compare_text(&name, &state.nodes[middle].name, False)
-        if order == 0:
-            return middle
-        if order < 0:
-            high = middle
-        else:
-            low = middle + 1
-    return 0
-
-
 cdef int child_named(
         const Program *program, int parent, const char *name, Py_ssize_t size) noexcept nogil:
     """Return the node below `parent` for members with a name, which is unescaped; -1 for none."""
-    cdef Evaluation state
     cdef fst_member member
     cdef int child
-    state.nodes = program.nodes
     member.name.start = name
     member.name.size = size
     # Text that is not ASCII is compared like ASCII, and there are no escapes.
     member.plain = True
-    child = child_of(&state, parent, &member)
+    child = child_of(program.nodes, parent, &member)
     return child if child else -1
 
 
@@ -178,7 +133,7 @@ cdef void scan_record(Evaluation *state, bytes_ptr p) noexcept nogil:
             p = read_name(p, state.limit, state.path, &member, &fault)
             if p == NULL:
                 return          # unreachable: it was valid
-            child = child_of(state, parents[depth], &member)
+            child = child_of(state.nodes, parents[depth], &member)
             if child and p[0] == c'{' and state.nodes[child].count:
                 value.kind = FST_OBJECT
                 visit(state, parents[depth], child, value)
@@ -267,67 +222,19 @@ def _constant(object value, str place):
         place, f"must be a string, a finite number, true, false or null, not {kind_name(value)}")
 
 
-cdef class Filter:
-    """Select the records whose named members all have the values wanted.
+cdef class ConditionTree:
+    """Names with conditions, in the form that the compiled loop evaluates.
 
-    Args:
-        wanted: a mapping from member names to what they must be: a string, number, bool or
-            None to be equal to; a list to be equal to one of; or a mapping with one or more
-            of ``gt``, ``gte``, ``lt``, ``lte`` (number or string), ``ne`` (also holds where
-            the member is absent), ``prefix`` (string) and ``exists`` (bool). A dot in a name
-            leads into an object: ``"place.room"``.
-
-    Attributes:
-        source: `wanted`, as it was given.
-
-    A value of another kind than the constant is neither equal to it nor less or greater.
-    Strings are compared by code points, numbers by value: integers exactly, however long
-    they are, others as the nearest double. Of members with the same name the last counts.
-    Limits: 1000 comparisons, 2000 names in all paths, 16 names in one path.
-
-    Raises:
-        FilterError: `wanted` is not like that; the error names the place.
-
-    Thread-safety: immutable.
+    Thread-safety: immutable once `compile` has returned.
     """
-
-    def __init__(self, wanted, /):
-        cdef dict root = {}
-        cdef int conditions = 0
-        cdef int total = 0
-        cdef int nodes = 0
-        if not isinstance(wanted, Mapping):
-            raise FilterError("filters", f"must be an object, not {kind_name(wanted)}")
-        for name, value in wanted.items():
-            if not isinstance(name, str):
-                raise FilterError("filters", f"has a name that is no string: {name!r}")
-            names = name.split(".")
-            place = f"filters.{name}"
-            if len(names) > MOST_LEVELS:
-                raise FilterError(place, f"goes deeper than {MOST_LEVELS} levels")
-            tests, any_of = _tests_of(value, place)
-            conditions += 1
-            total += len(tests)
-            if total > MOST_TESTS:
-                raise FilterError("filters", f"has more than {MOST_TESTS} comparisons")
-            nodes += _add_path(root, names, (tests, any_of))
-            if nodes > MOST_NAMES:
-                raise FilterError("filters", f"has more than {MOST_NAMES} names in its paths")
-        if self.kept is not None:
-            raise StreamStateError("__init__ has been called on this filter: make another one")
-        self.kept = []
-        self.source = wanted
-        self.compile(root, conditions, total, nodes + 1)
 
     def __dealloc__(self):
         PyMem_RawFree(self.conditions)
         PyMem_RawFree(self.tests)
         PyMem_RawFree(self.nodes)
 
-    def __repr__(self):
-        return f"Filter({self.source!r})"
-
     cdef int compile(self, dict root, int conditions, int tests, int nodes) except -1:
+        """Compile a tree of names, as `add_path` makes it, with the numbers of what it has."""
         cdef Condition *condition
         cdef Test *test
         cdef Node *node
@@ -369,7 +276,7 @@ cdef class Filter:
         condition.any = any_of
         condition.needed = any_of
         if any_of:
-            tests = sorted(tests, key=_rank_of)
+            tests = sorted(tests, key=rank_of)
         for operator, constant in tests:
             test.operator = operator
             self.set_constant(test, constant)
@@ -407,6 +314,65 @@ cdef class Filter:
         return 0
 
 
+cdef class Filter(ConditionTree):
+    """Select the records whose named members all have the values wanted.
+
+    Args:
+        wanted: a mapping from member names to what they must be: a string, number, bool or
+            None to be equal to; a list to be equal to one of; or a mapping with one or more
+            of ``gt``, ``gte``, ``lt``, ``lte`` (number or string), ``ne`` (also holds where
+            the member is absent), ``prefix`` (string) and ``exists`` (bool). A dot in a name
+            leads into an object: ``"place.room"``.
+
+    Attributes:
+        source: `wanted`, as it was given.
+        size: comparisons, and names in its paths: what an index of it costs.
+
+    A value of another kind than the constant is neither equal to it nor less or greater.
+    Strings are compared by code points, numbers by value: integers exactly, however long
+    they are, others as the nearest double. Of members with the same name the last counts.
+    Limits: 1000 comparisons, 2000 names in all paths, 16 names in one path.
+
+    Raises:
+        FilterError: `wanted` is not like that; the error names the place.
+
+    Thread-safety: immutable.
+    """
+
+    def __init__(self, wanted, /):
+        cdef dict root = {}
+        cdef int conditions = 0
+        cdef int total = 0
+        cdef int nodes = 0
+        if not isinstance(wanted, Mapping):
+            raise FilterError("filters", f"must be an object, not {kind_name(wanted)}")
+        for name, value in wanted.items():
+            if not isinstance(name, str):
+                raise FilterError("filters", f"has a name that is no string: {name!r}")
+            names = name.split(".")
+            place = f"filters.{name}"
+            if len(names) > MOST_LEVELS:
+                raise FilterError(place, f"goes deeper than {MOST_LEVELS} levels")
+            tests, any_of = _tests_of(value, place)
+            conditions += 1
+            total += len(tests)
+            if total > MOST_TESTS:
+                raise FilterError("filters", f"has more than {MOST_TESTS} comparisons")
+            nodes += _add_path(root, names, (tests, any_of))
+            if nodes > MOST_NAMES:
+                raise FilterError("filters", f"has more than {MOST_NAMES} names in its paths")
+        if self.kept is not None:
+            raise StreamStateError("__init__ has been called on this filter: make another one")
+        self.kept = []
+        self.source = wanted
+        self.tree = root
+        self.size = total + nodes
+        self.compile(root, conditions, total, nodes + 1)
+
+    def __repr__(self):
+        return f"Filter({self.source!r})"
+
+
 cdef bytes _encoded(str text):
     # A lone surrogate encodes to bytes that no valid record contains: it never matches.
     return text.encode(errors="surrogatepass")
@@ -420,7 +386,7 @@ cdef int _kind_of(object constant) except -1:
     return FST_STRING if isinstance(constant, str) else FST_NUMBER
 
 
-def _rank_of(test):
+cdef tuple rank_of(tuple test):
     """Return the sort key of a constant among those that a value may be equal to."""
     _, constant = test
     kind = _kind_of(constant)

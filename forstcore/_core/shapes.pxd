@@ -119,6 +119,8 @@ cdef uint64_t next_number() noexcept nogil
 cdef Shapes *take_shapes(
     uint64_t stream, const Program *filter, bint insists) noexcept nogil
 cdef void keep_shapes(Shapes *shapes) noexcept nogil
+cdef Shapes *new_shapes(const Program *filter) noexcept nogil
+cdef void free_shapes(Shapes *shapes) noexcept nogil
 cdef int find_node(
     const Shapes *shapes, int parent, const uint8_t *name, Py_ssize_t size) noexcept nogil
 
