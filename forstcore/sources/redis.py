@@ -110,6 +110,11 @@ class StreamReader(RedisReader):
         # Whether entries after the id may have been deleted.
         self._is_behind = start not in (NOW, START)
 
+    async def close(self) -> None:
+        await super().close()
+        # The pool would keep a connection for each reader that there was at the same time.
+        await self._source.client.connection_pool.disconnect(inuse_connections=False)
+
     async def _connect(self) -> None:
         if self._id == NOW:
             self._id = text_of((await self._state()).get("last-generated-id", "0-0"))

@@ -19,6 +19,7 @@ from forstcore.wire import OnError, StreamErrorCode
 from server.errors import StreamError
 from server.http._chunked import MOST_RESULTS
 from server.live.delivery import CounterChanges, Delivery
+from server.live.filtered_batch import FilteredBatch
 from server.observe.counters import Counted
 
 __all__ = ["PASS_THROUGH", "CoreFeedProcessor", "EngineFeedProcessor", "FeedProcessor"]
@@ -84,8 +85,12 @@ class CoreFeedProcessor:
             # Batches consist of complete lines, so the stream keeps no unfinished line.
             results = stream.feed_part(rest, MOST_RESULTS)
             rest = rest[stream.taken :]
-            counts = self._counters.changes(stream.lines - lines, stream.taken)
             ended = [] if rest and not stream.failed else [batch]
+            size, left_out = stream.taken, 0
+            if ended and isinstance(batch, FilteredBatch):
+                size += batch.size - len(batch.lines)
+                left_out = batch.left_out
+            counts = self._counters.changes(stream.lines - lines, size, left_out)
             delivery = Delivery(results, counts, ended, rejected=stream.take_rejected())
             delivery.missed, missed = missed, 0
             yield delivery
@@ -101,6 +106,7 @@ class _Mark:
     item: Batch | Notice
     lines: int
     size: int
+    left_out: int  # Records that a filter has left out before.
 
 
 class EngineFeedProcessor:
@@ -147,7 +153,8 @@ class EngineFeedProcessor:
                 marks: list[_Mark] = self._engine.take_marks()
                 batches = [mark.item for mark in marks if isinstance(mark.item, Batch)]
                 count, size = sum(mark.lines for mark in marks), sum(mark.size for mark in marks)
-                counts = self._counters.changes(count, size)
+                left_out = sum(mark.left_out for mark in marks)
+                counts = self._counters.changes(count, size, left_out)
                 yield Delivery(output, counts, batches, rejected=rejected)
                 for mark in marks:
                     if isinstance(mark.item, Notice):
@@ -157,12 +164,16 @@ class EngineFeedProcessor:
     async def _lines(self, reader: Reader) -> AsyncGenerator[bytes, None]:
         while (item := await reader.read()) is not None:
             lines = b""
+            size = left_out = 0
             if isinstance(item, Batch):
                 lines = item.lines
+                size = len(lines)
+                if isinstance(item, FilteredBatch):
+                    size, left_out = item.size, item.left_out
                 # Do not keep the lines in memory until the batch is delivered.
                 item = replace(item, lines=b"")
             count = lines.count(b"\n")
-            self._engine.mark(_Mark(item, count, len(lines)), count)
+            self._engine.mark(_Mark(item, count, size, left_out), count)
             yield lines
 
 
@@ -173,8 +184,13 @@ class _CounterReader:
         self._stream = stream
         self._last = CounterChanges()
 
-    def changes(self, lines: int, size: int) -> CounterChanges:
-        """Return the changes since the last call, for that many lines and bytes of a source."""
+    def changes(self, lines: int, size: int, left_out: int) -> CounterChanges:
+        """Return the changes since the last call.
+
+        Args:
+            lines, size: lines and bytes of the source.
+            left_out: records that a filter has left out before the stream.
+        """
         stream, last = self._stream, self._last
         now = self._last = CounterChanges(
             0,
@@ -187,9 +203,9 @@ class _CounterReader:
         )
         return CounterChanges(
             lines,
-            now.records - last.records,
+            now.records - last.records + left_out,
             now.results - last.results,
-            now.filtered - last.filtered,
+            now.filtered - last.filtered + left_out,
             now.given_back - last.given_back,
             size,
             {

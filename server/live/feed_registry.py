@@ -10,12 +10,13 @@ from concurrent.futures import Executor
 from aiohttp import web
 
 from forstcore import Filter
-from forstcore.sources import NOW, Keeps, Source, SourceLimits, open_source
+from forstcore.sources import NOW, Keeps, Reader, Source, SourceLimits, open_source
 from server.background import log_failure
 from server.config import ServerConfig
 from server.live.acknowledgements import Unacknowledged
 from server.live.feed import Feed
 from server.live.feed_processor import CoreFeedProcessor, EngineFeedProcessor, FeedProcessor
+from server.live.shared_source import SharedReader, SharedSource
 from server.live.subscriber import Subscriber
 from server.live.subscription_request import SubscriptionRequest
 
@@ -52,6 +53,11 @@ class FeedRegistry:
         )
         self.sources: dict[str, Source] = {
             name: open_source(name, url, limits) for name, url in config.sources.items()
+        }
+        self._shared = {
+            name: SharedSource(source, config.queue_size, config.max_line_size)
+            for name, source in self.sources.items()
+            if source.is_shared
         }
         self._config = config
         self._threads = threads
@@ -112,7 +118,7 @@ class FeedRegistry:
             if is_acknowledged:
                 return False
             live = self._live.get(key)
-            if live is None and source.is_shared:
+            if live is None and isinstance(reader, SharedReader) and reader.is_sharing:
                 self._live[key] = feed
                 feed.waits = False
             if live is None or live is feed or not feed.offset or live.offset != feed.offset:
@@ -127,14 +133,19 @@ class FeedRegistry:
         def closed(feed: Feed) -> None:
             del self._feeds[feed]
 
-        reader = source.open(request.start, request.session if is_acknowledged else "")
+        record_filter = Filter(request.filters) if request.filters else None
+        reader: Reader
+        if is_acknowledged or not source.is_shared:
+            reader = source.open(request.start, request.session if is_acknowledged else "")
+        else:
+            reader = self._shared[request.source].open(request.start, record_filter)
         unacknowledged = None
         if is_acknowledged:
             config = self._config
             unacknowledged = Unacknowledged(reader, config.buffer_size, config.queue_size)
         feed = Feed(
             reader,
-            self._processor(request),
+            self._processor(request, record_filter),
             waits=not is_live,
             unacknowledged=unacknowledged,
             on_caught_up=caught_up,
@@ -146,9 +157,10 @@ class FeedRegistry:
             self._live[key] = feed
         return feed
 
-    def _processor(self, request: SubscriptionRequest) -> FeedProcessor:
+    def _processor(
+        self, request: SubscriptionRequest, record_filter: Filter | None
+    ) -> FeedProcessor:
         config, processor = self._config, request.processor
-        record_filter = Filter(request.filters) if request.filters else None
         if processor.kind == "native":
             return CoreFeedProcessor(
                 processor, record_filter, request.on_error, config.max_line_size

@@ -1,0 +1,145 @@
+"""A source that is read once for all readers that are at the same place."""
+
+from __future__ import annotations
+
+from forstcore import Filter
+from forstcore.sources import NOW, Batch, Notice, Reader, Source
+from server.live.inbox import FellBehindError, Inbox
+from server.live.shared_reading import SharedReading
+
+__all__ = ["SharedReader", "SharedSource"]
+
+
+class SharedSource:
+    """Share one reading of a source among its readers.
+
+    A reader that starts at the end of the source joins the shared reading. One that starts
+    earlier, or falls behind, has a reader of the source of its own until it has caught up.
+
+    Args:
+        source: the source, of which every reader gets every record.
+        queue_size: bytes that wait for a reader before it falls behind; if the source has no
+            offsets, it misses the oldest records instead.
+        max_line_size: maximum bytes of a line.
+
+    Attributes:
+        source: as above.
+        reading: the shared reading, None if there is none now.
+
+    Thread-safety: belongs to one event loop.
+    """
+
+    def __init__(self, source: Source, queue_size: int, max_line_size: int) -> None:
+        self.source = source
+        self.reading: SharedReading | None = None
+        self._queue_size = queue_size
+        self._max_line_size = max_line_size
+
+    def open(self, start: str, record_filter: Filter | None = None) -> SharedReader:
+        """Start to read.
+
+        Args:
+            start: as for `Source.open`.
+            record_filter: the records that are wanted, None for all. It is only a help: the
+                reader may get others, too.
+        """
+        return SharedReader(self, start, record_filter)
+
+    def new_inbox(self, record_filter: Filter | None) -> Inbox:
+        """Return an inbox for the shared reading."""
+        return Inbox(record_filter, self._queue_size, resumes=self.source.keeps == "offsets")
+
+    def begin(self, reader: Reader, offset: str | None) -> SharedReading:
+        """Share a reader from now on.
+
+        Args:
+            reader: the reader.
+            offset: where it is, None if it has not begun.
+        """
+
+        def end(reading: SharedReading) -> None:
+            if self.reading is reading:
+                self.reading = None
+
+        self.reading = SharedReading(
+            reader,
+            offset,
+            max_line_size=self._max_line_size,
+            recent_size=self._queue_size // 2,
+            on_end=end,
+        )
+        return self.reading
+
+
+class SharedReader:
+    """Reads by the shared reading of a source if it can, and else by a reader of its own.
+
+    Args:
+        shared: the source.
+        start: where to start.
+        record_filter: as for `SharedSource.open`.
+
+    Attributes:
+        is_sharing: whether it reads by the shared reading.
+    """
+
+    def __init__(self, shared: SharedSource, start: str, record_filter: Filter | None) -> None:
+        self._shared = shared
+        self._filter = record_filter
+        self._offset = start
+        self._own: Reader | None = None
+        self._reading: SharedReading | None = None
+        self._inbox = shared.new_inbox(record_filter)
+        if start == NOW:
+            self._reading = shared.reading or shared.begin(shared.source.open(NOW), None)
+            self._reading.join(self._inbox)
+        else:
+            self._own = shared.source.open(start)
+
+    @property
+    def is_sharing(self) -> bool:
+        return self._own is None
+
+    async def read(self) -> Batch | Notice | None:
+        item: Batch | Notice | None = None
+        if self._own is None:
+            try:
+                item = await self._inbox.take()
+            except FellBehindError:
+                await self._leave()
+                self._own = self._shared.source.open(self._offset)
+        if self._own is not None:
+            item = await self._own.read()
+        if isinstance(item, Batch) and item.offset:
+            self._offset = item.offset
+            if self._own is not None:
+                await self._share(self._own, item)
+        return item
+
+    async def acknowledge(self, receipt: object) -> None:
+        assert isinstance(receipt, tuple)
+        if self._reading is not None:
+            await self._reading.acknowledge(receipt)
+
+    async def close(self) -> None:
+        await self._leave()
+        own, self._own = self._own, None
+        if own is not None:
+            await own.close()
+
+    async def _share(self, own: Reader, batch: Batch) -> None:
+        """Go on by the shared reading after a batch of the own reader, if that is possible."""
+        inbox = self._shared.new_inbox(self._filter)
+        reading = self._shared.reading
+        if reading is not None and reading.resume(inbox, batch.offset):
+            self._inbox, self._reading, self._own = inbox, reading, None
+            await own.close()
+        elif reading is None and batch.is_last:
+            reading = self._shared.begin(own, batch.offset)
+            reading.resume(inbox, batch.offset)
+            self._inbox, self._reading, self._own = inbox, reading, None
+
+    async def _leave(self) -> None:
+        reading, self._reading = self._reading, None
+        if reading is not None:
+            await reading.leave(self._inbox)
