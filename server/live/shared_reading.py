@@ -10,7 +10,7 @@ from functools import partial
 
 from forstcore._cancelling import check_cancelled
 from forstcore.errors import SourceError
-from forstcore.sources import Batch, Notice, Reader
+from forstcore.sources import Batch, Lag, Notice, Reader
 from server.background import log_failure
 from server.live.filter_group import FilterGroup
 from server.live.inbox import Inbox, SharedReceipt
@@ -108,6 +108,10 @@ class SharedReading:
             if not each.is_acknowledged:
                 each.is_acknowledged = True
                 await self._reader.acknowledge(each.receipt)
+
+    async def lag(self) -> Lag | None:
+        """Return how much of the source has not been read; None if that is unknown."""
+        return await self._reader.lag()
 
     def _add(self, inbox: Inbox) -> None:
         if self.trouble is not None:

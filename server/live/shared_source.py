@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from forstcore import Filter
-from forstcore.sources import NOW, Batch, Notice, Reader, Source
+from forstcore.sources import NOW, Batch, Lag, Notice, Reader, Source
 from server.live.inbox import FellBehindError, Inbox
 from server.live.shared_reading import SharedReading
 
@@ -65,7 +65,7 @@ class SharedSource:
             reader,
             offset,
             max_line_size=self._max_line_size,
-            recent_size=self._queue_size // 2,
+            recent_size=self._queue_size,
             on_end=end,
         )
         return self.reading
@@ -115,6 +115,11 @@ class SharedReader:
             if self._own is not None:
                 await self._share(self._own, item)
         return item
+
+    async def lag(self) -> Lag | None:
+        # What waits in the inbox is not counted: it is little.
+        reading = self._own or self._reading
+        return None if reading is None else await reading.lag()
 
     async def acknowledge(self, receipt: object) -> None:
         assert isinstance(receipt, tuple)
