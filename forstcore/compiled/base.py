@@ -117,7 +117,15 @@ class Base:
         """Return the register of a variable, with a check where it may have no value."""
         raise NotImplementedError
 
-    # See statements.py and calls.py.
+    # See statements.py, calls.py and dispatch.py.
+
+    def iterable(self, node: ast.expr) -> int:
+        """Return the register of what a loop iterates over."""
+        raise NotImplementedError
+
+    def is_function(self, node: ast.expr) -> bool:
+        """Return whether the value of a variable is a function that a table picks."""
+        raise NotImplementedError
 
     def assign(self, target: ast.expr, register: int, origin: Origin) -> None:
         """Emit what assigns the value of a register."""

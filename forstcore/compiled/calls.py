@@ -14,12 +14,12 @@ from typing import Any
 from forstcore._core.program import FUNCTIONS
 from forstcore.compiled.assembler import Label
 from forstcore.compiled.base import Changes, StartAgain
+from forstcore.compiled.dispatch import Dispatch
 from forstcore.compiled.formats import joined_format
-from forstcore.compiled.library_calls import LibraryCalls
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.scope import Origin
 from forstcore.compiled.source import MISSING, plain_function
-from forstcore.compiled.tables import MUTATORS
+from forstcore.compiled.tables import MUTATORS, is_scalar
 from forstcore.compiled.type_bits import BITS, ISINSTANCE_BITS
 
 __all__ = ["Calls"]
@@ -27,7 +27,7 @@ __all__ = ["Calls"]
 _ATTRIBUTE_ERROR = 5  # The number of this fst_status.
 
 
-class Calls(LibraryCalls):
+class Calls(Dispatch):
     """Compile calls."""
 
     def _into_Call(self, node: ast.Call, to: int) -> None:
@@ -43,7 +43,9 @@ class Calls(LibraryCalls):
         if local is not None:
             self.inline(node, local, list(node.args), dict(keywords), to)
         elif callee is not MISSING:
-            self._call_static(node, callee, keywords, to)
+            self.call_static(node, callee, keywords, to)
+        elif self.call_choice(node, keywords, to):
+            return
         elif isinstance(node.func, ast.Attribute):
             self._call_method(node, node.func, keywords, to)
         else:
@@ -51,7 +53,7 @@ class Calls(LibraryCalls):
 
     # Functions that are known.
 
-    def _call_static(
+    def call_static(
         self, node: ast.Call, callee: Any, keywords: dict[str, ast.expr], to: int
     ) -> None:
         if callee is isinstance and len(node.args) == 2 and not keywords:
@@ -64,6 +66,15 @@ class Calls(LibraryCalls):
             return
         if self.call_with_loop(node, callee, keywords, to):
             return
+        if isinstance(callee, functools.partial):
+            self._call_partial(node, callee, keywords, to)
+            return
+        if isinstance(callee, types.MethodDescriptorType) and node.args:
+            with self.temporaries():
+                owner = self.code.temporary()
+                self.into(node.args[0], owner)
+                self._call_descriptor(node, callee, owner, node.args, keywords, to)
+            return
         function = plain_function(callee)
         if function is not None:
             self.inline(node, self.global_function(node, function), node.args, keywords, to)
@@ -73,6 +84,44 @@ class Calls(LibraryCalls):
         if self.call_library(node, callee, keywords, to):
             return
         self.call_native(node, _name_of(callee), node.args, keywords, to)
+
+    def _call_descriptor(
+        self,
+        node: ast.expr,
+        method: types.MethodDescriptorType,
+        owner: int,
+        arguments: Sequence[ast.expr],
+        keywords: dict[str, ast.expr],
+        to: int,
+    ) -> None:
+        """Emit a call such as str.upper(text); unlike the method, it raises TypeError."""
+        kind = method.__objclass__
+        if kind not in BITS:
+            raise Unsupported(node, f"a call of {method.__qualname__}")
+        fine = Label()
+        with self.temporaries():
+            test = self.code.temporary()
+            self.code.emit("IS_A", test, owner, BITS[kind])
+            self.code.emit("JUMP_IF", test, fine)
+            self.code.emit("GIVE_BACK")
+            self.code.place(fine)
+        self.call_native(node, f".{method.__name__}", arguments, keywords, to, first=owner)
+
+    def _call_partial(
+        self, node: ast.Call, partial: Any, keywords: dict[str, ast.expr], to: int
+    ) -> None:
+        """Emit the call of a functools.partial, whose arguments come first."""
+        if not all(map(is_scalar, (*partial.args, *partial.keywords.values()))):
+            raise Unsupported(node, "a functools.partial with such arguments", "use a function")
+        first = [ast.copy_location(ast.Constant(each), node) for each in partial.args]
+        named = {
+            name: ast.copy_location(ast.Constant(value), node)
+            for name, value in partial.keywords.items()
+        }
+        call = ast.copy_location(ast.Call(node.func, [*first, *node.args], node.keywords), node)
+        if node in self.consumed:
+            self.consumed[call] = self.consumed[node]
+        self.call_static(call, partial.func, {**named, **keywords}, to)
 
     def _isinstance(self, node: ast.Call, to: int) -> None:
         bits = self._bits_of(node.args[1])
@@ -299,7 +348,7 @@ class Calls(LibraryCalls):
         elif isinstance(node, ast.Attribute) and callee is MISSING:
             self._apply_method(node, argument, to)
         elif isinstance(callee, types.MethodDescriptorType):
-            self.call_native(node, f".{callee.__name__}", [node], {}, to, first=argument)
+            self._call_descriptor(node, callee, argument, [node], {}, to)
         elif callee is not MISSING:
             self.call_native(node, _name_of(callee), [node], {}, to, first=argument)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -61,17 +62,20 @@ class Comprehensions(Expressions):
 
     def _loop(self, node: _Comprehension, body: Callable[[], None]) -> None:
         """Emit the loops of a comprehension, which run `body` in their innermost."""
-        names: set[str] = set()
+        names: Counter[str] = Counter()
         for each in node.generators:
             if each.is_async:
                 raise Unsupported(node, "async in a comprehension")
-            names |= set(assigned_names(each))
+            names += Counter(assigned_names(each))
+        once = frozenset(name for name, count in names.items() if count == 1)
         outer = self.scope
         # The first iterable belongs to the scope around.
         with self.temporaries():
-            first = self.value(node.generators[0].iter)
+            first = self.iterable(node.generators[0].iter)
             origin = self.origin_of(node.generators[0].iter)
-            self.scope = Scope(outer.source, outer, locals=frozenset(names), depth=outer.depth)
+            self.scope = Scope(
+                outer.source, outer, locals=frozenset(names), once=once, depth=outer.depth
+            )
             try:
                 self._generators(node.generators, 0, first, origin, body)
             finally:
@@ -87,7 +91,7 @@ class Comprehensions(Expressions):
     ) -> None:
         generator = generators[at]
         if iterable is None:
-            iterable = self.value(generator.iter)
+            iterable = self.iterable(generator.iter)
             origin = self.origin_of(generator.iter)
 
         def process(item: int) -> None:

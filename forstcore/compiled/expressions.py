@@ -228,6 +228,9 @@ class Expressions(Typed):
         with self.temporaries():
             if _is_with_none(node) and self.typed_value(node.left) is not None:
                 left = self.typed_object(node.left)
+            elif _is_with_none(node) and self.is_function(node.left):
+                assert isinstance(node.left, ast.Name)
+                left = self.variable(node.left)
             else:
                 left = self.operand(node.left)
             for i, (operator, right_node) in enumerate(
@@ -344,7 +347,10 @@ class Expressions(Typed):
                 self.code.place(skip)
             return
         with self.temporaries():
-            register = self.value(node)
+            if isinstance(node, ast.Name) and self.is_function(node):
+                register = self.variable(node)
+            else:
+                register = self.value(node)
             self.code.emit("JUMP_IF" if when else "JUMP_UNLESS", register, target)
 
     # Subscripts.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -385,6 +385,8 @@ def _is_apart(source: FunctionSource, definition: Definition, seen: set[Any]) ->
     """Whether neither a function nor those that it calls change what they are given."""
     if not changes_only_its_own(definition):
         return False
+    if not all(_is_named(each, definition) for each in called_functions(definition)):
+        return False
     for callee in map(source.static, called_functions(definition)):
         function = None if callee is MISSING else plain_function(callee)
         if function is None or function.__code__ in seen:
@@ -401,6 +403,14 @@ def _is_apart(source: FunctionSource, definition: Definition, seen: set[Any]) ->
     return True
 
 
+def _is_named(called: ast.expr, definition: Definition) -> bool:
+    """Whether what a function calls is found by its name, and not picked from a table."""
+    if isinstance(called, ast.Name):
+        stores = (each for each in ast.walk(definition) if isinstance(each, ast.Name))
+        return not any(each.id == called.id and isinstance(each.ctx, ast.Store) for each in stores)
+    return isinstance(called, ast.Attribute | ast.Lambda)
+
+
 def _names_called(nodes: list[ast.AST]) -> list[ast.expr]:
     return [node.func for top in nodes for node in ast.walk(top) if isinstance(node, ast.Call)]
 
@@ -413,16 +423,24 @@ def _given(
 ) -> dict[str, Argument]:
     """Return the argument for each parameter, in the order of their evaluation."""
     parameters = function.definition.args
-    if parameters.vararg or parameters.kwarg:
-        construct = f"a call of {function.name}, which takes * or **"
-        raise Unsupported(node, construct, "let it take a list or a dict")
-    names = [each.arg for each in (*parameters.posonlyargs, *parameters.args)]
-    named = [each.arg for each in parameters.kwonlyargs]
-    given: dict[str, Argument] = dict(zip(names, arguments, strict=False))
-    if len(arguments) > len(names) or set(keywords) - set(names) - set(named):
+    positional = [each.arg for each in (*parameters.posonlyargs, *parameters.args)]
+    by_name = {each.arg for each in (*parameters.args, *parameters.kwonlyargs)}
+    given: dict[str, Argument] = dict(zip(positional, arguments, strict=False))
+    further = arguments[len(positional) :]
+    others = {name: value for name, value in keywords.items() if name not in by_name}
+    is_odd = (further and not parameters.vararg) or (others and not parameters.kwarg)
+    if is_odd or any(name in given for name in keywords if name in by_name):
         raise Unsupported(node, f"a call of {function.name} with other arguments")
-    given |= keywords
-    for name in (*names, *named):
+    if parameters.vararg:
+        given[parameters.vararg.arg] = _packed(node, further)
+    given |= {name: value for name, value in keywords.items() if name in by_name}
+    if parameters.kwarg:
+        if not _are_last(keywords, others):
+            raise Unsupported(node, f"a call of {function.name} with ** before its parameters")
+        keys = [ast.Constant(name) for name in others]
+        given[parameters.kwarg.arg] = _packed_dict(node, keys, others.values())
+    names = [*positional, *(each.arg for each in parameters.kwonlyargs)]
+    for name in names:
         if name in given:
             continue
         if name not in function.defaults:
@@ -433,3 +451,29 @@ def _given(
             )
         given[name] = function.defaults[name]
     return given
+
+
+def _are_last(keywords: Mapping[str, Argument], others: Mapping[str, Argument]) -> bool:
+    """Whether arguments for ** may be computed after all others."""
+    after = False
+    for name, value in keywords.items():
+        if name not in others and after:
+            return False
+        after |= name in others and not isinstance(value, ast.Constant)
+    return True
+
+
+def _packed(node: ast.expr, arguments: Sequence[Argument]) -> ast.expr:
+    """Return the tuple that a parameter with * gets."""
+    items = [each for each in arguments if isinstance(each, ast.expr)]
+    if len(items) < len(arguments):
+        raise Unsupported(node, "a function with * that is handed over", "use a lambda")
+    return ast.copy_location(ast.Tuple(items, ast.Load()), node)
+
+
+def _packed_dict(
+    node: ast.expr, keys: Sequence[ast.expr], arguments: Iterable[Argument]
+) -> ast.expr:
+    """Return the dict that a parameter with ** gets."""
+    values = [each for each in arguments if isinstance(each, ast.expr)]
+    return ast.copy_location(ast.Dict([*keys], values), node)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -65,6 +66,7 @@ class Scope:
         registers: of variables.
         paths: variables that are no more than names for values of the record.
         bound: variables that certainly have a value here.
+        assigned: variables that have been assigned somewhere above, parameters excluded.
         origins: of the values of variables; those that are not in it are `Origin.OTHER`.
         types: declared types of the values of variables.
         once: names that are assigned once in the whole function.
@@ -74,6 +76,7 @@ class Scope:
         depth: how many functions are inlined around it.
         branches: how many conditional statements there are around the function.
         functions: that were defined in the function.
+        choices: variables whose values are functions that a table picks; see dispatch.py.
         imports: modules, and what is in them, that were imported in the function.
     """
 
@@ -82,6 +85,7 @@ class Scope:
     registers: dict[str, int] = field(default_factory=dict)
     paths: dict[str, Path] = field(default_factory=dict)
     bound: set[str] = field(default_factory=set)
+    assigned: set[str] = field(default_factory=set)
     origins: dict[str, Origin] = field(default_factory=dict)
     types: dict[str, Any] = field(default_factory=dict)
     once: frozenset[str] = frozenset()
@@ -93,6 +97,7 @@ class Scope:
     depth: int = 0
     branches: int = 0
     functions: dict[str, LocalFunction] = field(default_factory=dict)
+    choices: dict[str, tuple[Callable[..., Any], ...]] = field(default_factory=dict)
     imports: dict[str, Any] = field(default_factory=dict)
 
     def owner(self, name: str) -> Scope | None:
@@ -107,6 +112,7 @@ class Scope:
         self.paths.pop(name, None)
         self.types.pop(name, None)
         self.bound.add(name)
+        self.assigned.add(name)
         # Another assignment may have been made on another way here.
         self.origins[name] = max(origin, self.origins.get(name, Origin.OTHER))
 

@@ -57,6 +57,8 @@ class FunctionSource:
         if module is None or not module.has(code):
             raise Unsupported(None, "its file has changed since it was loaded", "load it again")
         found = module.functions.get((code.co_name, code.co_firstlineno), [])
+        if len(found) > 1:
+            found = [each for each in found if _is_body_of(each, code)]
         if len(found) != 1:
             raise Unsupported(None, "the function cannot be found in its source", "use def")
         return found[0]
@@ -152,6 +154,15 @@ class _ParsedModule:
 
 parsed_module = functools.lru_cache(maxsize=4)(_ParsedModule)
 """Parse the source of a module, once for all of its functions."""
+
+
+def _is_body_of(node: _Definition, code: types.CodeType) -> bool:
+    """Return whether code belongs to a lambda expression, of which there are some in its line."""
+    body = node.body
+    if not isinstance(body, ast.expr):
+        return False
+    place = (body.lineno, body.end_lineno, body.col_offset, body.end_col_offset)
+    return place in code.co_positions()
 
 
 def _are_alike(one: types.CodeType, other: types.CodeType) -> bool:

@@ -79,7 +79,7 @@ class Statements(Definitions):
         if not self.changes.early:
             if not self._changes_something(node):
                 return
-            if self.branches or self._has_copies():
+            if self.branches or self._has_copies() or not self._names_record():
                 raise StartAgain(Changes(deep=self.changes.deep, early=True))
         self.take_over_record()
 
@@ -90,6 +90,15 @@ class Statements(Definitions):
         return self.keeps_record or (
             self.changes.deep and any(each in (Origin.INSIDE, Origin.NEW) for each in origins)
         )
+
+    def _names_record(self) -> bool:
+        """Return whether the parameter, and no other variable, has the record as its value."""
+        scope, name = self.scope, self.record_name
+        if name not in scope.registers:
+            return True  # It is no variable, but a name for the record.
+        others = (origin for other, origin in scope.origins.items() if other != name)
+        is_parameter = name in scope.bound and name not in scope.assigned
+        return is_parameter and all(each is Origin.OTHER for each in others)
 
     def _changes_something(self, node: ast.stmt) -> bool:
         """Return whether a statement has what might change an object."""
@@ -114,6 +123,8 @@ class Statements(Definitions):
         assert self.changes is not None
         self.code.emit("THAW", register, int(self.changes.deep))
         paths, self.scope.paths = self.scope.paths, {}
+        if self.record_name in self.scope.registers:
+            self.code.emit("MOVE", self.scope.registers[self.record_name], register)
         for name, path in paths.items():
             origin = Origin.INSIDE if path else Origin.RECORD
             if not path:
@@ -178,6 +189,8 @@ class Statements(Definitions):
         assert owner is not None
         if makes_iterator(value):
             self.iterators.add(target.id)
+        if self.keep_choice(target, value):
+            return
         typed = self.typed_value(value)
         if typed is not None and typed[1] == () and target.id in owner.once:
             owner.registers[target.id] = self.code.variable()
@@ -366,7 +379,7 @@ class Statements(Definitions):
 
     def _do_For(self, node: ast.For) -> None:
         origin = self.origin_of(node.iter)
-        iterable = self.value(node.iter)
+        iterable = self.iterable(node.iter)
         iterator, item = self.code.variable(), self.code.temporary()
         self.code.emit("ITERATE", iterator, iterable)
 

@@ -19,6 +19,7 @@ from forstcore.compiled.source import MISSING, FunctionSource, parsed_module
 __all__ = [
     "MUTATORS",
     "check_constant",
+    "check_functions",
     "check_table",
     "check_value",
     "is_immutable",
@@ -118,6 +119,10 @@ def check_constant(source: FunctionSource, node: ast.Name, value: Any) -> None:
         raise Unsupported(node, f"{node.id!r} is a {type(value).__name__}")
     if not _has_values(value, [0]):
         raise Unsupported(node, f"{node.id!r} has values that are no JSON")
+    _check_only_read(source, node, value)
+
+
+def _check_only_read(source: FunctionSource, node: ast.Name, value: Any) -> None:
     if _is_final(source, node.id):
         return
     advice = f"declare it Final if nobody changes it: {node.id}: Final = …"
@@ -136,9 +141,37 @@ def check_table(
     Raises:
         Unsupported: it may change, or has values that programs have none of.
     """
-    shown = repr(ast.unparse(node))
     if not _has_values(value, [0]):
-        raise Unsupported(node, f"{shown} has values that are no JSON")
+        raise Unsupported(node, f"{ast.unparse(node)!r} has values that are no JSON")
+    _check_attribute_only_read(source, node, module, value)
+
+
+def check_functions(
+    source: FunctionSource, node: ast.Name | ast.Attribute, owner: Any, value: Any
+) -> None:
+    """Check that a container of functions can be a constant.
+
+    Args:
+        source: of the function that uses it.
+        node: the name of the container, or an attribute.
+        owner: that the attribute belongs to.
+        value: the container.
+
+    Raises:
+        Unsupported: it may change.
+    """
+    if isinstance(node, ast.Name):
+        _check_only_read(source, node, value)
+    elif isinstance(owner, types.ModuleType):
+        _check_attribute_only_read(source, node, owner, value)
+    else:
+        raise Unsupported(node, f"{ast.unparse(node)!r} may change", "make it a global")
+
+
+def _check_attribute_only_read(
+    source: FunctionSource, node: ast.Attribute, module: types.ModuleType, value: Any
+) -> None:
+    shown = repr(ast.unparse(node))
     if _is_final_in(vars(module), node.attr):
         return
     is_only_read = _uses_of(module).is_only_read(node.attr, value)

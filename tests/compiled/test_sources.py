@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -11,7 +13,9 @@ from typing import Any
 import pytest
 
 from forstcore.compiled import Compiled, NotCompiled, compile_processor
+from tests import children
 from tests.compiled.oracle import same
+from tests.servers import ROOT
 
 MODULE = '''\
 def same(function):
@@ -92,7 +96,17 @@ def reason(function: Any) -> NotCompiled:
 def test_two_on_one_line(tmp_path: Path) -> None:
     module = load(tmp_path / "module.py")
     for function in module.pair:
-        assert "cannot be found in its source" in str(reason(function))
+        same(function, [{"v": 0}])
+
+
+def test_two_on_one_line_whose_columns_are_unknown(tmp_path: Path) -> None:
+    load(tmp_path / "module.py")
+    program = "import sys, module; from forstcore.compiled import compile_processor as compiled; "
+    program += "print([str(compiled(each)) for each in module.pair])"
+    command = [sys.executable, "-X", "no_debug_ranges", "-c", program]
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
+    done = children.run(command, text=True, env=environment, check=True)
+    assert done.stdout.count("cannot be found in its source") == 2
 
 
 def test_where_a_construct_stands(tmp_path: Path) -> None:

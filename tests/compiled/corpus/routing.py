@@ -130,6 +130,72 @@ def pick_languages(user: dict) -> dict:
     return {"user": user["id"], "languages": [tag for _, tag in languages if tag]}
 
 
+def on_signup(event: dict) -> dict:
+    return {"user": event["user"], "mail": "welcome", "plan": event.get("plan", "free")}
+
+
+def on_payment(event: dict) -> dict | None:
+    if event["amount"] <= 0:
+        return None
+    return {"user": event["user"], "mail": "receipt", "amount": f"{event['amount']:.2f}"}
+
+
+def on_other(event: dict) -> dict:
+    return {"user": event["user"], "ignored": event["type"]}
+
+
+HANDLERS = {"signup": on_signup, "payment": on_payment, "deleted": lambda event: None}
+
+
+def dispatched(event: dict) -> dict | None:
+    return HANDLERS.get(event["type"], on_other)(event)
+
+
+def without_secrets(event: dict) -> dict:
+    event.pop("token", None)
+    return event
+
+
+def with_domain(event: dict) -> dict:
+    event["domain"] = event["user"].rpartition("@")[2]
+    return event
+
+
+STEPS = [without_secrets, with_domain]
+
+
+def through_steps(event: dict) -> dict:
+    for step in STEPS:
+        event = step(event)
+    return event
+
+
+CHECKS = {
+    "user": lambda event: "@" in event["user"],
+    "amount": lambda event: event["amount"] > 0,
+}
+
+
+def checked(event: dict) -> dict:
+    return {"user": event["user"], "failed": [n for n, check in CHECKS.items() if not check(event)]}
+
+
+def message(name: str, *labels: str, **fields: object) -> dict:
+    return {"message": name, "labels": labels, **fields}
+
+
+def messages(event: dict) -> dict:
+    return message("event", event["type"], "new", user=event["user"], amount=event["amount"])
+
+
+EVENT = {
+    "type": one_of("signup", "payment", "deleted", "other"),
+    "user": email,
+    "amount": number(-5, 50),
+    "plan": maybe(one_of("gold", "free")),
+    "token": maybe(hexadecimal(8)),
+}
+
 RECORDS = [
     (
         ticket_queue,
@@ -190,4 +256,8 @@ RECORDS = [
         pick_languages,
         {"id": 1, "accept_language": one_of("de-DE,de;q=0.9,en;q=0.8", "en", "*", "fr;q=x, it")},
     ),
+    (dispatched, EVENT),
+    (through_steps, EVENT),
+    (checked, EVENT),
+    (messages, EVENT),
 ]

@@ -57,6 +57,43 @@ class LocalFunctions:
         self.scope.add(result, kind)
         return [f"{result} = {call}"]
 
+    def pick(self) -> list[str]:
+        """Return a call of a function that stands in a table, or takes any number of arguments."""
+        one, two, result = self.scope.fresh(), self.scope.fresh(), self.scope.fresh()
+        value, text = self.expression("any"), self.expression("str")
+        lines, kind = self.chance.choice(
+            (
+                ([f"{result} = HANDLERS[{text}]({value})"], "any"),
+                ([f"{result} = HANDLERS.get({text}, total)({value})"], "any"),
+                (
+                    [
+                        f"{one} = HANDLERS.get({text})",
+                        f"{result} = {one}({value}) if {one} is not None else {text}",
+                    ],
+                    "any",
+                ),
+                (
+                    [f"{result} = [{one} for {one}, {two} in CHECKS.items() if {two}({value})]"],
+                    "any",
+                ),
+                (
+                    [
+                        f"{result} = 0",
+                        f"for {one}, {two}, {result}_by in PAIRS:",
+                        f"    if {two}({value}):",
+                        f"        {result} += {result}_by",
+                    ],
+                    "int",
+                ),
+                ([f"for {one} in STEPS:", f"    r = {one}(r)", f"{result} = len(r)"], "int"),
+                ([f"{result} = tagged({value}, {text}, sep={text}, by={value})"], "dict"),
+                ([f"{result} = tagged({value}, n={self.expression('int')})"], "dict"),
+                ([f"{result} = nearly({self.expression('num')})"], "any"),
+            )
+        )
+        self.scope.add(result, kind)
+        return lines
+
     def walk(self) -> list[str]:
         """Return a local function that calls itself and counts, and a call of it."""
         count, name, one = self.scope.fresh(), self.scope.fresh(), self.scope.fresh()

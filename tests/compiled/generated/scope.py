@@ -9,6 +9,7 @@ __all__ = ["FIELDS", "ITEM_FIELDS", "PRELUDE", "Scope"]
 
 PRELUDE: Final = """\
 import contextlib
+import functools
 import math
 import re
 from dataclasses import dataclass
@@ -97,6 +98,27 @@ def total(value):
         return 0
     finally:
         value = None
+
+
+def tagged(first, *parts, sep="-", **fields):
+    return {"first": first, "parts": parts, "sep": sep, **fields}
+
+
+def touched(record):
+    record["touched"] = True
+    return record
+
+
+def without_s(record):
+    record.pop("s", None)
+    return record
+
+
+HANDLERS = {"info": first_word, "warn": clean, "error": total, "": tagged, "a": str.upper}
+STEPS = [touched, without_s]
+CHECKS = {"text": lambda value: isinstance(value, str), "more": lambda value: value > 3}
+PAIRS = (("one", total, 1), ("two", clean, 2), ("three", len, 3))
+nearly = functools.partial(round, ndigits=1)
 
 
 """

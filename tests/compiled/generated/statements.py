@@ -134,7 +134,7 @@ class _Function(LocalFunctions):
 
     def statement(self, depth: int) -> list[str]:
         chance = self.chance
-        choice = chance.randrange(30)
+        choice = chance.randrange(31)
         if choice < 7 or (depth <= 0 and choice < 12):
             return self.assign()
         if choice < 11:
@@ -179,6 +179,8 @@ class _Function(LocalFunctions):
                 return self.walk()
             case 29 if depth > 1:
                 return self.named_lambda()
+            case 30 if not self.loops:
+                return self.pick()
         return self.assign()
 
     def leave(self) -> str:
