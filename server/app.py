@@ -104,7 +104,8 @@ def build_app(config: ServerConfig) -> web.Application:
     app[REGISTRY] = registry
     app[ACCESS_POLICY] = policy
     app[FEEDS] = FeedRegistry(config, registry.threads)
-    app[PIPELINES] = PipelineRegistry(config, int(os.environ.get(WORKER_VARIABLE, "1")))
+    worker = int(os.environ.get(WORKER_VARIABLE, "1"))
+    app[PIPELINES] = PipelineRegistry(config, worker, app[FEEDS].sources)
     app.on_response_prepare.append(allow_origin)
     app.cleanup_ctx.append(_keep_metrics_fresh)
     app.cleanup_ctx.append(_close_sources)

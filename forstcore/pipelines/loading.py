@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from forstcore._core.filter import Filter
 from forstcore._proc import PASS_ON
@@ -15,8 +16,15 @@ from forstcore.pipelines.pipeline import Pipeline
 from forstcore.processors import BUILT_IN, Processor
 from forstcore.sinks import Sink, SinkLimits, open_sink
 from forstcore.sources import Source, SourceLimits, open_source, place_of
+from forstcore.sources._published import PublishedSource
 
-__all__ = ["PipelinesAndModules", "load_pipelines", "load_pipelines_and_modules"]
+__all__ = ["OpenMemory", "PipelinesAndModules", "load_pipelines", "load_pipelines_and_modules"]
+
+OpenMemory: TypeAlias = Callable[[str, str], PublishedSource]
+"""Returns what a pipeline reads of a source in memory, by the names of both.
+
+Raises LookupError if there is no such source.
+"""
 
 _PASS = Processor("pass", "native", PASS_ON, takes="object", gives="object")
 
@@ -35,7 +43,10 @@ class PipelinesAndModules:
 
 
 def load_pipelines(
-    path: str, names: Collection[str] = (), other_keys: Collection[str] = ()
+    path: str,
+    names: Collection[str] = (),
+    other_keys: Collection[str] = (),
+    memory: OpenMemory | None = None,
 ) -> list[Pipeline]:
     """Read a TOML file and make its pipelines; nothing is connected or written.
 
@@ -45,26 +56,28 @@ def load_pipelines(
         path: the file.
         names: the pipelines to return; empty for all.
         other_keys: keys outside of the tables that are checked elsewhere.
+        memory: the sources in memory; None if there are none.
 
     Raises:
         OSError: the file cannot be read.
         PipelineConfigError: something is wrong with it; the message has a line for each problem.
         LookupError: there is no pipeline of that name.
     """
-    return load_pipelines_and_modules(path, names, other_keys).pipelines
+    return load_pipelines_and_modules(path, names, other_keys, memory).pipelines
 
 
 def load_pipelines_and_modules(
     path: str,
     names: Collection[str] = (),
     other_keys: Collection[str] = (),
+    memory: OpenMemory | None = None,
     *,
     again: bool = False,
 ) -> PipelinesAndModules:
     """Do the same as `load_pipelines`, and return the loader of the modules, too.
 
     Args:
-        path, names, other_keys: as for `load_pipelines`.
+        path, names, other_keys, memory: as for `load_pipelines`.
         again: whether the modules may be reloaded.
 
     Raises:
@@ -78,7 +91,7 @@ def load_pipelines_and_modules(
     except LoadError as error:
         problems.add(str(error), key="processors")
     known = {**loader.processors, BUILT_IN.name: BUILT_IN, "": _PASS, _PASS.name: _PASS}
-    made = [_made(config, file, known, problems) for config in file.pipelines]
+    made = [_made(config, file, known, memory, problems) for config in file.pipelines]
     problems.check()
     found = {each.config.name: each for each in made if each is not None}
     for name in names:
@@ -89,7 +102,11 @@ def load_pipelines_and_modules(
 
 
 def _made(
-    config: PipelineConfig, file: PipelineFile, known: dict[str, Processor], problems: Problems
+    config: PipelineConfig,
+    file: PipelineFile,
+    known: dict[str, Processor],
+    memory: OpenMemory | None,
+    problems: Problems,
 ) -> Pipeline | None:
     table = f"pipelines.{config.name}"
     processor = known.get(config.processor)
@@ -103,7 +120,7 @@ def _made(
         record_filter = Filter(config.filter) if config.filter else None
     except FilterError as error:
         problems.add(str(error), table, "filter")
-    source = _source(config, problems, table)
+    source = _source(config, memory, problems, table)
     sink = _sink(config, config.sink, problems, table, "sink")
     errors = None
     if config.errors:
@@ -114,18 +131,26 @@ def _made(
     return Pipeline(config, source, processor, record_filter, sink, errors, state)
 
 
-def _source(config: PipelineConfig, problems: Problems, table: str) -> Source | None:
-    if config.source.startswith("memory:"):
-        problems.add("memory: is for subscribers, not for pipelines", table, "source")
-        return None
+def _source(
+    config: PipelineConfig, memory: OpenMemory | None, problems: Problems, table: str
+) -> Source | None:
+    scheme, _, name = config.source.partition(":")
     try:
-        source = open_source(
-            config.name, config.source, SourceLimits(max_line_size=config.max_line_size)
-        )
+        source: Source
+        if scheme == "memory":
+            if memory is None:
+                raise LookupError("memory: is a source of pipelines in a server only")
+            source = memory(config.name, name)
+        else:
+            limits = SourceLimits(max_line_size=config.max_line_size)
+            source = open_source(config.name, config.source, limits)
         if config.start:
             source.check(config.start)
     except SourceError as error:
         problems.add(error.reason, table, "source")
+        return None
+    except LookupError as error:
+        problems.add(str(error.args[0]), table, "source")
         return None
     return source
 

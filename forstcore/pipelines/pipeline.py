@@ -22,6 +22,7 @@ from forstcore.pipelines.saved_offset import SavedOffset
 from forstcore.processors import Processor
 from forstcore.sinks import Output, Sink, Writer
 from forstcore.sources import NOW, START, Lag, Notice, Reader, Source, without_password
+from forstcore.sources._published import PublishedSource
 
 __all__ = ["Pipeline", "PipelineCounts"]
 
@@ -193,6 +194,13 @@ class Pipeline:
         self._is_draining = True
         if self._engine is not None:
             self._engine.end_input(_DrainedError())
+
+    def finish(self) -> None:
+        """Do as `drain`, but read what is in memory first, which would be lost with the process."""
+        if isinstance(self._source, PublishedSource) and not self.is_paused:
+            self._source.end()
+        else:
+            self.drain()
 
     async def run(self) -> None:
         """Run until the source ends, or `drain` is called.

@@ -87,11 +87,15 @@ class MemorySource:
                 end = end or lines.index(b"\n", start) + 1
             self._append(lines[start:end])
             start = end
+        self.wake()
+        return self.count - before
+
+    def wake(self) -> None:
+        """Have all that wait in `changed` look again."""
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
-        return self.count - before
 
     def _append(self, lines: bytes) -> None:
         count = lines.count(b"\n")

@@ -117,10 +117,12 @@ class ManagedPipeline:
             self.pipeline.drain()
 
     async def close(self, seconds: float) -> None:
-        """Stop it, and cancel what has not ended after so many seconds."""
-        self.stop()
+        """Stop it at shutdown, and cancel what has not ended after so many seconds."""
         if self._task is None:
             return
+        if self.is_running and not self._is_stopping:
+            self._is_stopping = True
+            self.pipeline.finish()
         _, running = await asyncio.wait([self._task], timeout=seconds)
         if running:
             # What is not confirmed is read again by the next process.

@@ -14,6 +14,9 @@ from aiohttp import web
 from forstcore.errors import PipelineConfigError
 from forstcore.loading import Loader
 from forstcore.pipelines import Pipeline, load_pipelines, take_processors
+from forstcore.sources import Source
+from forstcore.sources._published import PublishedSource
+from forstcore.sources.memory import MemorySource
 from server.config import TOML_KEYS, ServerConfig
 from server.errors import ProblemError
 from server.observe.metrics import Metrics
@@ -37,10 +40,13 @@ class PipelineRegistry:
     Args:
         config: names the file, and the time for pipelines to end at shutdown.
         worker: the number of this process, counted from 1, if there are several.
+        sources: the server's sources; pipelines may read those in memory.
     """
 
-    def __init__(self, config: ServerConfig, worker: int) -> None:
+    def __init__(self, config: ServerConfig, worker: int, sources: Mapping[str, Source]) -> None:
         self._config = config
+        self._sources = sources
+        self._published: dict[tuple[str, str], PublishedSource] = {}
         self._worker = worker
         self._pipelines: Mapping[str, ManagedPipeline] = {}
         self._own: dict[str, ManagedPipeline] = {}
@@ -58,9 +64,9 @@ class PipelineRegistry:
         if path is not None:
             self._pipelines = {
                 pipeline.config.name: ManagedPipeline(
-                    pipeline, partial(_load, path, pipeline.config.name)
+                    pipeline, partial(self._load_one, path, pipeline.config.name)
                 )
-                for pipeline in load_pipelines(path, (), TOML_KEYS)
+                for pipeline in load_pipelines(path, (), TOML_KEYS, self._memory)
             }
 
     async def start(self, directory: Path | None) -> None:
@@ -153,6 +159,22 @@ class PipelineRegistry:
             for counter in ("results", "errors", "bytes_in"):
                 metrics.set(f"pipeline_{counter}", totals[counter], name)
 
+    def _load_one(self, path: str, name: str) -> Pipeline:
+        (pipeline,) = load_pipelines(path, (name,), TOML_KEYS, self._memory)
+        return pipeline
+
+    def _memory(self, pipeline: str, source: str) -> PublishedSource:
+        """Return what a pipeline reads of a source in memory: the same when it is started again."""
+        memory = self._sources.get(source)
+        if not isinstance(memory, MemorySource):
+            names = sorted(n for n, each in self._sources.items() if isinstance(each, MemorySource))
+            known = ", ".join(f"memory:{name}" for name in names) or "none"
+            raise LookupError(f"there is no source memory:{source}; there are: {known}")
+        key = pipeline, source
+        if key not in self._published:
+            self._published[key] = PublishedSource(memory)
+        return self._published[key]
+
     def _begin(self, name: str, wanted: str) -> None:
         """Run a pipeline that this process has taken."""
         pipeline = self._own[name] = self._pipelines[name]
@@ -179,11 +201,6 @@ class PipelineRegistry:
             return {"pipelines": [self._control(request["name"], request["action"])]}
         except ProblemError as error:
             return {"problem": [error.status, error.detail]}
-
-
-def _load(path: str, name: str) -> Pipeline:
-    (pipeline,) = load_pipelines(path, (name,), TOML_KEYS)
-    return pipeline
 
 
 PIPELINES = web.AppKey("PIPELINES", PipelineRegistry)
