@@ -20,6 +20,7 @@ from tests.servers import ROOT
 PAGE = (ROOT / "docs/reference/wire.md").read_text(encoding="utf-8")
 SOURCES_PAGE = (ROOT / "docs/sources.md").read_text(encoding="utf-8")
 CLIENT = ROOT / "examples/node/forst-client.ts"
+PACKAGE = ROOT / "clients/typescript/src"
 DASHBOARD = ROOT / "server/dashboard/static/paste.js"
 
 HEADERS = {*wire.REQUEST_HEADERS, wire.FORST_DELIVERY, *wire.TRAILERS}
@@ -38,7 +39,7 @@ def documents() -> list[Path]:
     folders = ("docs", "examples", "deploy")
     found = [path for folder in folders for path in (ROOT / folder).rglob("*.md")]
     found = [path for path in found if "node_modules" not in path.parts]
-    return [ROOT / "README.md", *found, CLIENT, DASHBOARD]
+    return [ROOT / "README.md", *found, CLIENT, *PACKAGE.glob("*.ts"), DASHBOARD]
 
 
 @pytest.mark.parametrize("path", documents(), ids=lambda path: path.name)
@@ -119,6 +120,31 @@ def test_the_typescript_client_knows_modes_and_codes() -> None:
     assert modes.replace('"', "").split(" | ") == [*wire.ON_ERROR_MODES]
     compared = set(re.findall(r'code [!=]== "(\w+)"', text))
     assert compared <= {*wire.StreamErrorCode}
+
+
+def test_the_package_names_what_is_declared() -> None:
+    names = dict(
+        re.findall(
+            r'^export const (\w+) = "([^"]+)";', (PACKAGE / "wire.ts").read_text(), re.MULTILINE
+        )
+    )
+    headers = {name for name in names.values() if name.startswith(wire.FORST_PREFIX)}
+    assert headers <= HEADERS
+    kinds = {name for name in names.values() if name.startswith(":")}
+    assert {":end", ":error", ":rejected"} <= kinds <= CONTROL_LINES
+    assert names["HEADER_PREFIX"] == wire.FORST_PREFIX.lower()
+
+
+def test_the_package_knows_codes_modes_and_counters() -> None:
+    (codes,) = re.findall(
+        r"RETRIABLE_CODES.*new Set\(\[(.*)\]\)", (PACKAGE / "wire.ts").read_text()
+    )
+    assert {*re.findall(r'"(\w+)"', codes)} == wire.RETRIABLE_CODES
+    text = (PACKAGE / "records.ts").read_text()
+    (modes,) = re.findall(r"^export type OnError = (.*);", text, re.MULTILINE)
+    assert [mode.strip('"') for mode in modes.split(" | ")] == [*wire.ON_ERROR_MODES]
+    summary = text.partition("export interface Summary {")[2].partition("\n}")[0]
+    assert {*re.findall(r"^  (\w+)\??:", summary, re.MULTILINE)} == Summary.__annotations__.keys()
 
 
 def test_every_code_of_streams_is_used() -> None:

@@ -1,0 +1,119 @@
+/** Records as JSON lines, and chunks of NDJSON; errors name the item. */
+
+import { encoded, joined, type Bytes } from "./bytes.js";
+import { isBytes, kindOf } from "./input.js";
+
+/** Builds chunks from the items of one input. */
+export class Encoder {
+  /** Bytes, or about as many characters, that `take` would return. */
+  size = 0;
+  private readonly parts: Uint8Array[] = [];
+  private text = "";
+  private count = 0;
+  private first: "records" | "NDJSON" | undefined;
+  private half = ""; // Half of a character that is split between two chunks of text.
+
+  add(item: unknown): void {
+    this.count++;
+    const kind = typeof item === "string" || isBytes(item) ? "NDJSON" : "records";
+    this.first ??= kind;
+    if (kind !== this.first) {
+      const found = `${kindOf(item)} (item ${this.count})`;
+      throw new TypeError(`${this.first} cannot be followed by ${found}`);
+    }
+    if (isBytes(item)) {
+      this.finish();
+      this.flush();
+      // A copy, because the producer may reuse its buffer.
+      const part = new Uint8Array(item instanceof ArrayBuffer ? item.slice(0) : item);
+      this.parts.push(part);
+      this.size += part.length;
+      return;
+    }
+    const text = typeof item === "string" ? this.chunk(item) : this.record(item);
+    this.text += text;
+    this.size += text.length;
+  }
+
+  /** Throw a TypeError if the text ends within a character. */
+  finish(): void {
+    if (this.half) throw new TypeError(`item ${this.count}: half a character (lone surrogate)`);
+  }
+
+  /** Return what was added since the last call. */
+  take(): Bytes {
+    this.flush();
+    this.size = 0;
+    return joined(this.parts.splice(0));
+  }
+
+  private flush(): void {
+    if (!this.text) return;
+    this.parts.push(encoded(this.text));
+    this.text = "";
+  }
+
+  private chunk(item: string): string {
+    let text = this.half + item;
+    this.half = /[\ud800-\udbff]$/.exec(text.slice(-1))?.[0] ?? "";
+    if (this.half) text = text.slice(0, -1);
+    if (!isWellFormed(text)) {
+      throw new TypeError(`item ${this.count}: half a character (lone surrogate)`);
+    }
+    return text;
+  }
+
+  private record(item: unknown): string {
+    let line: string | undefined;
+    try {
+      line = JSON.stringify(item);
+    } catch (error) {
+      const wrong = new TypeError(
+        `record ${this.count} cannot be written as JSON: ${(error as Error).message}`,
+      );
+      throw Object.assign(wrong, { cause: error });
+    }
+    let wrong: string | undefined;
+    if (line === undefined || line[0] !== "{") wrong = `is ${kindOf(item)}, not an object`;
+    else if (line === "{}" && !isPlain(item)) wrong = `is ${kindOf(item)}, empty as JSON`;
+    // JSON.stringify writes null for values that JSON cannot express.
+    else if (line.includes("null")) wrong = notInJson(item, "");
+    if (wrong) throw new TypeError(`record ${this.count} ${wrong}`);
+    return `${line}\n`;
+  }
+}
+
+/** Return one record or document as JSON. */
+export function encodedRecord(record: object): Bytes {
+  const encoder = new Encoder();
+  encoder.add(record);
+  return encoder.take();
+}
+
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
+function isWellFormed(text: string): boolean {
+  return (text as { isWellFormed?(): boolean }).isWellFormed?.() ?? !LONE_SURROGATE.test(text);
+}
+
+/** Find a value that `JSON.stringify` turns into null, and say where it is. */
+function notInJson(value: unknown, path: string): string | undefined {
+  if (typeof value === "number") {
+    return Number.isFinite(value) ? undefined : `has ${value} at ${path}, which JSON cannot express`;
+  }
+  if (typeof value !== "object" || value === null || "toJSON" in value) return undefined;
+  for (const [name, inner] of Object.entries(value)) {
+    const place = path ? `${path}.${name}` : name;
+    if (Array.isArray(value) && ["undefined", "function", "symbol"].includes(typeof inner)) {
+      return `has ${kindOf(inner)} at ${place}, which JSON cannot express`;
+    }
+    const found = notInJson(inner, place);
+    if (found) return found;
+  }
+  return undefined;
+}
+
+function isPlain(value: unknown): boolean {
+  const prototype = Object.getPrototypeOf(value) as unknown;
+  return prototype === null || prototype === Object.prototype;
+}

@@ -1,0 +1,55 @@
+/** Iterators that can be left at any time. */
+
+import type { PlatformDisposable } from "./platform.js";
+
+/**
+ * An iterator over a generator, whose `return()` also ends a `next()` that is still waiting; that of
+ * a generator would wait for it.
+ */
+export class Leavable<T> implements AsyncIterableIterator<T> {
+  private readonly generator: AsyncGenerator<T, void, undefined>;
+  private readonly interrupt: () => void;
+  private waiting = 0;
+
+  /** @param interrupt makes the generator end while it waits. */
+  constructor(generator: AsyncGenerator<T, void, undefined>, interrupt: () => void) {
+    this.generator = generator;
+    this.interrupt = interrupt;
+    makeDisposable(this);
+  }
+
+  async next(): Promise<IteratorResult<T, undefined>> {
+    this.waiting++;
+    try {
+      return (await this.generator.next()) as IteratorResult<T, undefined>;
+    } finally {
+      this.waiting--;
+    }
+  }
+
+  async return(): Promise<IteratorReturnResult<undefined>> {
+    if (this.waiting > 0) this.interrupt();
+    await this.generator.return();
+    return { done: true, value: undefined };
+  }
+
+  async throw(error: unknown): Promise<IteratorResult<T, undefined>> {
+    await this.return();
+    throw error;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+}
+
+/** Make `await using` call `return()`, where the runtime has it. */
+export function makeDisposable(iterator: { return(): Promise<unknown> }): void {
+  const { asyncDispose } = Symbol as { asyncDispose?: symbol };
+  if (!asyncDispose) return;
+  const value = async (): Promise<void> => void (await iterator.return());
+  Object.defineProperty(iterator, asyncDispose, { value });
+}
+
+/** The batches of a stream's results. */
+export type BatchStream<T> = AsyncIterableIterator<T[]> & PlatformDisposable;

@@ -1,0 +1,154 @@
+/** Requests over node:http, with a connection for each stream, over TCP, TLS or a Unix socket. */
+
+import type * as Http from "node:http";
+import type * as Https from "node:https";
+import type { Writable } from "node:stream";
+import type * as Zlib from "node:zlib";
+
+import { builtin } from "./platform.js";
+import { lostConnection, NodeReader } from "./readable.js";
+import type { Exchange, Transport, TransportRequest, TransportResponse } from "./transport.js";
+
+/** TLS options, as in node:tls. */
+export interface TlsOptions {
+  ca?: string | Uint8Array | (string | Uint8Array)[];
+  cert?: string | Uint8Array;
+  key?: string | Uint8Array;
+  passphrase?: string;
+  servername?: string;
+  rejectUnauthorized?: boolean;
+}
+
+/** Return the transport over node:http, undefined in a runtime that has no such module. */
+export function nodeTransport(tls: TlsOptions = {}): Transport | undefined {
+  const http = builtin<typeof Http>("node:http");
+  const https = builtin<typeof Https>("node:https");
+  if (!http || !https) return undefined;
+  return {
+    sendsHeadFirst: true,
+    open(request) {
+      const { url, method, headers, socketPath } = request;
+      // Without an agent, each request has a connection of its own: none can be closed by what
+      // happened to an earlier stream.
+      const options = { method, headers, agent: false as const, ...(socketPath && { socketPath }) };
+      const sent = url.startsWith("https:")
+        ? https.request(url, { ...options, ...(tls as Https.RequestOptions) })
+        : http.request(url, options);
+      return new NodeExchange(sent, request);
+    },
+  };
+}
+
+class NodeExchange implements Exchange {
+  readonly response: Promise<TransportResponse>;
+  private readonly request: Http.ClientRequest;
+  private readonly gzip: Zlib.Gzip | undefined;
+  private error: Error | undefined;
+  private wake = (): void => {};
+
+  constructor(request: Http.ClientRequest, options: TransportRequest) {
+    this.request = request;
+    const failed = (error: Error): void => {
+      this.error ??= error;
+      this.wake();
+    };
+    this.response = new Promise((resolve, reject) => {
+      request.on("error", (error) => {
+        failed(error);
+        reject(error);
+      });
+      request.on("close", () => failed(lostConnection()));
+      request.on("response", (response) => {
+        resolve(new NodeResponse(response, options.decompress));
+      });
+    });
+    this.response.catch(() => {});
+    request.on("drain", () => this.wake());
+    if (options.compress) {
+      const { createGzip } = zlib();
+      this.gzip = createGzip({ level: 1 });
+      this.gzip.on("error", failed);
+      this.gzip.on("drain", () => this.wake());
+    }
+    if (options.body) request.end(options.body);
+    else request.flushHeaders();
+    this.gzip?.pipe(request);
+  }
+
+  async write(piece: Uint8Array): Promise<void> {
+    if (this.error) throw this.error;
+    const { gzip } = this;
+    const target: Writable = gzip ?? this.request;
+    const hasRoom = target.write(piece);
+    if (gzip) {
+      await new Promise<void>((resolve) => {
+        this.wake = resolve;
+        gzip.flush(zlib().constants.Z_SYNC_FLUSH, resolve);
+      });
+    }
+    if (hasRoom) return;
+    while (target.writableNeedDrain && !this.error) {
+      await new Promise<void>((resolve) => (this.wake = resolve));
+    }
+    if (this.error) throw this.error;
+  }
+
+  end(): void {
+    (this.gzip ?? this.request).end();
+  }
+
+  destroy(): void {
+    this.error ??= lostConnection();
+    this.request.destroy();
+    this.gzip?.destroy();
+    this.wake();
+  }
+}
+
+class NodeResponse implements TransportResponse {
+  readonly status: number;
+  readonly reason: string;
+  readonly headers: Record<string, string | undefined>;
+  private readonly response: Http.IncomingMessage;
+  private readonly reader: NodeReader;
+
+  constructor(response: Http.IncomingMessage, decompress: boolean) {
+    this.response = response;
+    this.status = response.statusCode ?? 0;
+    this.reason = response.statusMessage ?? "";
+    this.headers = texts(response.headers);
+    if (!decompress || this.headers["content-encoding"] !== "gzip") {
+      this.reader = new NodeReader(response);
+      return;
+    }
+    const { createGunzip, constants } = zlib();
+    const reader = new NodeReader(response.pipe(createGunzip({ flush: constants.Z_SYNC_FLUSH })));
+    response.on("error", (error) => reader.fail(error));
+    response.on("close", () => {
+      if (!response.complete) reader.fail(lostConnection());
+    });
+    this.reader = reader;
+  }
+
+  read(): Promise<Uint8Array | undefined> {
+    return this.reader.read();
+  }
+
+  trailers(): Record<string, string | undefined> {
+    return texts(this.response.trailers);
+  }
+}
+
+function texts(headers: Http.IncomingHttpHeaders): Record<string, string | undefined> {
+  const found: Record<string, string | undefined> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    found[name] = Array.isArray(value) ? value.join(", ") : value;
+  }
+  return found;
+}
+
+function zlib(): typeof Zlib {
+  const found = builtin<typeof Zlib>("node:zlib");
+  if (!found) throw new TypeError("compression needs node:zlib");
+  return found;
+}

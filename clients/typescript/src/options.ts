@@ -1,0 +1,98 @@
+/** The options of clients and streams, and their effect on requests. */
+
+import { checkConfig, defaultStreamingConfig, type StreamingConfig } from "./config.js";
+import type { TlsOptions } from "./node-transport.js";
+import type { PlatformSignal } from "./platform.js";
+import type { InvalidLine, OnError, Summary } from "./records.js";
+import type { RetryConfig } from "./config.js";
+import type { StreamStatus } from "./transfer.js";
+import type { Transport } from "./transport.js";
+import { ON_ERROR } from "./wire.js";
+
+/** Settings that a client has, and each of its streams can override. */
+export interface CommonOptions extends Partial<Omit<StreamingConfig, "retry">> {
+  /** More request headers. */
+  headers?: Record<string, string>;
+  /**
+   * Milliseconds without any data from the server after which a connection fails (30,000); 0 for
+   * never. Must be more than the server's `heartbeat`. Pauses of producers and consumers do not
+   * count.
+   */
+  timeoutMs?: number;
+  /** When to connect again. */
+  retry?: Partial<RetryConfig>;
+}
+
+/** Options of a client. */
+export interface ClientOptions extends CommonOptions {
+  /** Bearer token. */
+  token?: string;
+  /** TLS options, for custom certificate authorities or a client certificate. */
+  tls?: TlsOptions;
+  /** How requests are sent, instead of node:http, or fetch where there is no node:http. */
+  transport?: Transport;
+}
+
+/** Where a server is, and options. */
+export interface ClientConfig extends ClientOptions {
+  /** `http://…`, `https://…` or `http+unix:///path/of/the.sock`. */
+  baseUrl: string;
+}
+
+/** Options of one stream, which override those of the client. */
+export interface StreamOptions<Mode extends OnError = OnError> extends CommonOptions {
+  /**
+   * What to do with an invalid line; the default, "skip", counts it. A stream with only invalid
+   * lines fails in any case. If neither this nor `onEnd` nor `onDrop` is set, `console.warn` reports
+   * the number of invalid lines.
+   */
+  onError?: Mode;
+  /** Called with each line that "skip" leaves out. */
+  onDrop?: (line: InvalidLine) => void;
+  /**
+   * Whether to keep lines until they are acknowledged, and to send them again over a new connection
+   * when one is lost: each result comes once and in order. By default only `processLargeDataset`
+   * does so. Side effects of the server's processor may happen twice.
+   */
+  resume?: boolean;
+  /** Ends the stream; the caller gets its reason as the error. */
+  signal?: PlatformSignal;
+  /** Called with the counts at the successful end of a stream. */
+  onEnd?: (summary: Summary) => void;
+  /**
+   * Called when records of a live stream are missing at this place, with their number if that is
+   * known. Without it, `console.warn` reports them.
+   */
+  onMissed?: (count: number | undefined) => void;
+  /** Called when a connection is made or lost, and at the end. */
+  onStatus?: (status: StreamStatus) => void;
+}
+
+/** Return the settings of a stream. */
+export function configOf(...all: CommonOptions[]): StreamingConfig {
+  const config = { ...defaultStreamingConfig, retry: { ...defaultStreamingConfig.retry } };
+  for (const { chunkSize, timeout, timeoutMs, bufferSize, workers, compression, retry } of all) {
+    config.chunkSize = chunkSize ?? config.chunkSize;
+    config.timeout = timeoutMs ?? timeout ?? config.timeout;
+    config.bufferSize = bufferSize ?? config.bufferSize;
+    config.workers = workers ?? config.workers;
+    config.compression = compression ?? config.compression;
+    Object.assign(config.retry, retry);
+  }
+  checkConfig(config);
+  return config;
+}
+
+/** Return the headers that options ask for, with names in lower case; later ones count. */
+export function headersOf(...all: CommonOptions[]): Record<string, string> {
+  const found: Record<string, string> = {};
+  for (const { headers } of all) {
+    for (const [name, value] of Object.entries(headers ?? {})) found[name.toLowerCase()] = value;
+  }
+  return found;
+}
+
+/** Return the mode that a stream has, by its option or its header. */
+export function modeOf(options: StreamOptions, headers: Record<string, string>): OnError {
+  return options.onError ?? ((headers[ON_ERROR.toLowerCase()] as OnError | undefined) ?? "skip");
+}

@@ -1,0 +1,137 @@
+/** Handlers of web applications: for Node's request and response, and for those of the web. */
+
+import type { Bytes } from "./bytes.js";
+import type { ForstStreamingClient } from "./client.js";
+import { ForstError } from "./errors.js";
+import { forward, problem, type Forwarded } from "./forward.js";
+import { NodeReader, type NodeReadable } from "./readable.js";
+
+/** Node's `IncomingMessage`, or Express's request. */
+export interface NodeRequest extends NodeReadable {
+  method?: string | undefined;
+  headers: Record<string, string | string[] | undefined>;
+  readonly readableDidRead: boolean;
+  readonly readableEnded: boolean;
+  resume(): unknown;
+}
+
+/** Node's `ServerResponse`, or Express's response. */
+export interface NodeResponse {
+  statusCode: number;
+  readonly destroyed: boolean;
+  readonly writableNeedDrain: boolean;
+  setHeader(name: string, value: string): unknown;
+  flushHeaders(): void;
+  write(chunk: Uint8Array): boolean;
+  addTrailers(headers: Record<string, string>): void;
+  end(): unknown;
+  destroy(): unknown;
+  on(event: string, listener: () => void): unknown;
+}
+
+const CONSUMED = "the body was read before: put this handler in front of any body parser";
+
+/** Handle a request of Node; report a response that was cut to `onCut`. */
+export async function handleNode(
+  client: ForstStreamingClient,
+  endpoint: string,
+  request: NodeRequest,
+  response: NodeResponse,
+  onCut: (error: ForstError) => void,
+): Promise<void> {
+  if (typeof request?.read !== "function" || typeof response?.flushHeaders !== "function") {
+    const places = "request.raw and reply.raw of Fastify, ctx.req and ctx.res of Koa";
+    throw new TypeError(`this needs Node's own request and response: ${places}`);
+  }
+  let hasClosed = false;
+  let forwarded: Forwarded | undefined;
+  let wake = (): void => {};
+  response.on("drain", () => wake());
+  response.on("close", () => {
+    hasClosed = true;
+    forwarded?.close();
+    wake();
+  });
+  const hasRoom = async (): Promise<void> => {
+    while (response.writableNeedDrain && !hasClosed) {
+      await new Promise<void>((resolve) => (wake = resolve));
+    }
+  };
+  try {
+    forwarded = await answer(client, endpoint, request);
+    response.statusCode = forwarded.status;
+    for (const [name, value] of Object.entries(forwarded.headers)) response.setHeader(name, value);
+    response.flushHeaders();
+    for (let data = await forwarded.read(); data; data = await forwarded.read()) {
+      if (!response.write(data)) await hasRoom();
+      // The compression of Express keeps what is not flushed.
+      (response as { flush?(): void }).flush?.();
+    }
+    const trailers = forwarded.trailers();
+    if (Object.keys(trailers).length > 0) response.addTrailers(trailers as Record<string, string>);
+    response.end();
+  } catch (error) {
+    if (!(error instanceof ForstError)) throw error;
+    if (hasClosed) return; // The client has gone.
+    response.destroy();
+    onCut(error);
+  } finally {
+    forwarded?.close();
+    // Some clients send the whole request before they read the response.
+    request.resume();
+  }
+}
+
+/** Handle a request of the web; report a response that was cut to `onCut`. */
+export async function handleWeb(
+  client: ForstStreamingClient,
+  endpoint: string,
+  request: Request,
+  onCut: (error: ForstError) => void,
+): Promise<Response> {
+  const reader = request.bodyUsed ? undefined : request.body?.getReader();
+  const headers: Record<string, string> = {};
+  request.headers.forEach((value, name) => (headers[name] = value));
+  const forwarded = request.bodyUsed
+    ? problem(500, "body_consumed", CONSUMED)
+    : await forward(client, endpoint, {
+        method: request.method,
+        headers,
+        read: async () => (await reader?.read())?.value,
+      });
+  request.signal?.addEventListener("abort", () => forwarded.close());
+  const body = new ReadableStream<Bytes>(
+    {
+      async pull(controller) {
+        try {
+          const data = await forwarded.read();
+          if (data) controller.enqueue(data as Bytes);
+          else controller.close();
+        } catch (error) {
+          if (error instanceof ForstError && !request.signal?.aborted) onCut(error);
+          throw error;
+        }
+      },
+      cancel: () => forwarded.close(),
+    },
+    { highWaterMark: 0 },
+  );
+  return new Response(body, { status: forwarded.status, headers: forwarded.headers });
+}
+
+async function answer(
+  client: ForstStreamingClient,
+  endpoint: string,
+  request: NodeRequest,
+): Promise<Forwarded> {
+  if (request.readableDidRead || request.readableEnded) {
+    return problem(500, "body_consumed", CONSUMED);
+  }
+  const headers: Record<string, string | undefined> = {};
+  for (const [name, value] of Object.entries(request.headers)) {
+    headers[name] = Array.isArray(value) ? value.join(", ") : value;
+  }
+  const reader = new NodeReader(request);
+  const method = request.method ?? "POST";
+  return await forward(client, endpoint, { method, headers, read: () => reader.read() });
+}

@@ -1,0 +1,145 @@
+/** The results of one stream, one by one or in batches. */
+
+import { decoded } from "./bytes.js";
+import { broken, ForstError } from "./errors.js";
+import type { Piece } from "./frames.js";
+import { Leavable, makeDisposable, type BatchStream } from "./leavable.js";
+import type { PlatformDisposable } from "./platform.js";
+import type { InvalidLine, Summary } from "./records.js";
+import type { Transfer } from "./transfer.js";
+
+/** What becomes of invalid lines: results, or arguments of a callback. */
+export type InvalidLineHandler = ((line: InvalidLine) => void) | "results" | "nothing";
+
+/**
+ * The results of one stream as they arrive, for `for await`.
+ *
+ * Nothing is sent before the iteration starts. Leaving it early, by `break`, `return()` or the end
+ * of an `await using`, closes the connection and calls the producer's `return()`.
+ */
+class Results<T> implements AsyncIterableIterator<T> {
+  private readonly transfer: Transfer;
+  private readonly source: Leavable<T[]>;
+  private batch: T[] = [];
+  private at = 0;
+  private last: Promise<unknown> = Promise.resolve();
+  private waiting = 0;
+
+  constructor(transfer: Transfer, invalid: InvalidLineHandler) {
+    this.transfer = transfer;
+    this.source = new Leavable(parsed<T>(transfer, invalid), () => transfer.leave());
+    makeDisposable(this);
+  }
+
+  /** Input lines acknowledged so far. */
+  get lines(): number {
+    return this.transfer.lines;
+  }
+
+  /** Connections made so far: more than one only after a loss. */
+  get connections(): number {
+    return this.transfer.connections;
+  }
+
+  /** How many records a live stream left out so far, undefined if that is unknown. */
+  get missed(): number | undefined {
+    return this.transfer.missed;
+  }
+
+  /** The offset behind the batch of results that was delivered last, if the stream has offsets. */
+  get offset(): string | undefined {
+    return this.transfer.offset;
+  }
+
+  /**
+   * What the server counted, after the successful end. After a resume it covers the last connection
+   * only; it is undefined if that was lost after all results had arrived.
+   */
+  get summary(): Summary | undefined {
+    return this.transfer.summary;
+  }
+
+  next(): Promise<IteratorResult<T, undefined>> {
+    if (this.waiting === 0 && this.at < this.batch.length) {
+      return Promise.resolve({ done: false, value: this.batch[this.at++] as T });
+    }
+    this.waiting++;
+    const found = this.last.then(() => this.advance());
+    const done = (): void => void this.waiting--;
+    this.last = found.then(done, done);
+    return found;
+  }
+
+  async return(): Promise<IteratorReturnResult<undefined>> {
+    this.batch = [];
+    this.at = 0;
+    await this.source.return();
+    return { done: true, value: undefined };
+  }
+
+  async throw(error: unknown): Promise<IteratorResult<T, undefined>> {
+    await this.return();
+    throw error;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  /** Iterate over lists of the results that arrived together, which takes less time for each. */
+  batches(): BatchStream<T> {
+    return this.source as unknown as BatchStream<T>;
+  }
+
+  private async advance(): Promise<IteratorResult<T, undefined>> {
+    while (this.at >= this.batch.length) {
+      const { done, value } = await this.source.next();
+      if (done) return { done: true, value: undefined };
+      this.batch = value;
+      this.at = 0;
+    }
+    return { done: false, value: this.batch[this.at++] as T };
+  }
+}
+
+export type ResultStream<T> = Results<T> & PlatformDisposable;
+
+/** Make the results of a transfer. */
+export function resultsOf<T>(transfer: Transfer, invalid: InvalidLineHandler): ResultStream<T> {
+  return new Results<T>(transfer, invalid) as ResultStream<T>;
+}
+
+async function* parsed<T>(
+  transfer: Transfer,
+  invalid: InvalidLineHandler,
+): AsyncGenerator<T[], void, undefined> {
+  for await (const pieces of transfer.pieces()) {
+    const results: T[] = [];
+    for (const piece of pieces) {
+      if (!piece.invalid) parseInto(results, piece);
+      else if (invalid === "results") results.push(piece.invalid as T);
+      else if (invalid !== "nothing") invalid(piece.invalid);
+    }
+    if (results.length > 0) yield results;
+  }
+}
+
+function parseInto(results: unknown[], piece: Piece): void {
+  const lines = decodedLines(piece.bytes).split("\n");
+  lines.pop();
+  for (const line of lines) {
+    try {
+      results.push(JSON.parse(line));
+    } catch (cause) {
+      throw broken(`this is not a result: ${line.slice(0, 80)}`, cause);
+    }
+  }
+}
+
+function decodedLines(bytes: Uint8Array): string {
+  try {
+    return decoded(bytes);
+  } catch (cause) {
+    throw new ForstError("protocol", "the results are not UTF-8", { cause });
+  }
+}

@@ -1,0 +1,80 @@
+/** Retrying after transient errors, with exponential backoff. */
+
+import { defaultStreamingConfig, type RetryConfig } from "./config.js";
+import { ForstError } from "./errors.js";
+
+const TRANSIENT: ReadonlySet<string> = new Set([
+  "ECONNRESET",
+  "ECONNABORTED",
+  "ECONNREFUSED",
+  "ETIMEDOUT",
+  "EPIPE",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "ENOENT", // A Unix socket that the server has not created yet.
+  "ConnectionRefused", // Bun's names.
+  "ConnectionClosed",
+  "FailedToOpenSocket",
+  "UND_ERR_SOCKET",
+  "UND_ERR_CONNECT_TIMEOUT",
+]);
+
+const CODE = /\bE[A-Z_]{4,}\b/; // In the message of an error that has no code.
+
+/** Runs operations, and repeats those that fail with a transient error. */
+export class StreamingErrorHandler {
+  private readonly retry: RetryConfig;
+
+  constructor(config: { retry: RetryConfig } = defaultStreamingConfig) {
+    this.retry = config.retry;
+  }
+
+  /**
+   * Run an operation and return its result; repeat it after transient errors.
+   *
+   * Each attempt starts the operation from its beginning, so it must be safe to repeat.
+   *
+   * @param context describes the operation, in the message of the last error.
+   */
+  async handleStreamingError<T>(operation: () => Promise<T>, context: string): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await operation();
+      } catch (error) {
+        if (!isRetriable(error)) throw error;
+        if (attempt >= this.retry.attempts) {
+          if (error instanceof Error) {
+            error.message += ` [${context}: given up after ${attempt} attempts]`;
+          }
+          throw error;
+        }
+      }
+      const ms = pauseBefore(this.retry, attempt);
+      await new Promise((resolve) => setTimeout(resolve, ms));
+    }
+  }
+}
+
+/** Return whether an error is transient: reset, refused, timed out, name not found. */
+export function isRetriable(error: unknown): boolean {
+  if (error instanceof ForstError) return error.retriable;
+  for (let each = error, depth = 0; each instanceof Error && depth < 4; depth++) {
+    const { code, cause, errors } = each as Error & {
+      code?: unknown;
+      cause?: unknown;
+      errors?: unknown[];
+    };
+    if (TRANSIENT.has(typeof code === "string" ? code : (each.message.match(CODE)?.[0] ?? ""))) {
+      return true;
+    }
+    each = cause ?? errors?.[0];
+  }
+  return false;
+}
+
+/** Return the pause in milliseconds after some failures in a row. */
+export function pauseBefore(retry: RetryConfig, failures: number): number {
+  const doubled = retry.delay * 2 ** Math.min(Math.max(0, failures - 1), 60);
+  // At random, so that the clients of a restarted server do not all come at the same moment.
+  return Math.min(doubled, retry.maxDelay ?? 30_000) * (0.5 + Math.random() / 2);
+}

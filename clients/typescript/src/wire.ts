@@ -1,0 +1,21 @@
+/** Names and values of the wire contract; tests compare them with those of the server. */
+
+export const FRAMES = "Forst-Frames";
+export const FIRST_LINE = "Forst-First-Line";
+export const ON_ERROR = "Forst-On-Error";
+export const ACK_HEADER = "Forst-Ack";
+export const FILTER = "Forst-Filter";
+export const HEADER_PREFIX = "forst-";
+
+export const ACK = ":ack";
+export const END = ":end";
+export const ERROR = ":error";
+export const MISSED = ":missed";
+export const OFFSET = ":offset";
+export const REJECTED = ":rejected";
+
+/** Codes of an `:error` line after which another connection may succeed. */
+export const RETRIABLE_CODES: ReadonlySet<string> = new Set(["draining", "overloaded", "timeout"]);
+
+/** The status of a live stream whose source requires acknowledgements. */
+export const NEEDS_ACKS = 428;

@@ -1,0 +1,70 @@
+/** Requests to a web application that are forwarded to the server. */
+
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer, request, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { test } from "node:test";
+
+import { StreamingIntegration } from "forstcore";
+
+import { all, client, record } from "./support.js";
+
+const NDJSON = [1, 2, 3].map((id) => `${JSON.stringify(record(id))}\n`).join("");
+
+test("a request whose body was already read is refused", async () => {
+  const integration = new StreamingIntegration(client);
+  for (const [name, read] of Object.entries({
+    "to its end": async (request: IncomingMessage): Promise<unknown> => all(request),
+    "in part": async (request: IncomingMessage): Promise<unknown> => once(request, "data"),
+  })) {
+    const server = createServer((request, response) => {
+      void read(request).then(() => integration.handleStreamingRequest(request, response));
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    const response = await fetch(`http://127.0.0.1:${port}/`, { method: "POST", body: NDJSON });
+    assert.equal(response.status, 500, name);
+    const { code, detail } = (await response.json()) as { code: string; detail: string };
+    assert.equal(code, "body_consumed", name);
+    assert.match(detail, /body parser/);
+    server.close();
+    server.closeAllConnections();
+  }
+  const wrapped = { raw: {} } as unknown as IncomingMessage;
+  const run = integration.handleStreamingRequest(wrapped, {} as unknown as ServerResponse);
+  await assert.rejects(run, { name: "TypeError", message: /request\.raw/ });
+});
+
+test("the counts reach the client of a web application", async () => {
+  const integration = new StreamingIntegration(client);
+  const server = createServer((request, response) => {
+    void integration.handleStreamingRequest(request, response);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  async function post(body: string, headers = {}): Promise<[string, object]> {
+    const sent = request({ port, method: "POST", headers });
+    sent.end(body);
+    const [response] = (await once(sent, "response")) as [IncomingMessage];
+    const text = Buffer.concat(await all(response as AsyncIterable<Buffer>)).toString();
+    return [text, response.trailers];
+  }
+  const counts = (lines: number, records: number, errors: number) => ({
+    "forst-lines": `${lines}`,
+    "forst-records": `${records}`,
+    "forst-errors": `${errors}`,
+    "forst-results": `${records}`,
+  });
+  assert.deepEqual(await post("junk\n"), ["", counts(1, 0, 1)]);
+  const [text, trailers] = await post(`${NDJSON}junk\n`, { TE: "trailers" });
+  assert.equal(text.split("\n").length, 4);
+  assert.deepEqual(trailers, counts(4, 3, 1));
+  assert.deepEqual((await post(NDJSON))[1], {});
+  const [framed] = await post("junk\n", { "Forst-Frames": "1" });
+  assert.match(framed, /:end \{/);
+  server.close();
+  server.closeAllConnections();
+});

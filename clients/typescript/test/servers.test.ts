@@ -1,0 +1,87 @@
+/** Servers that refuse a stream, fail, or hang. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { ForstStreamingClient, StreamingIntegration, type StreamingRecord } from "forstcore";
+
+import {
+  all,
+  client,
+  Endless,
+  ENDPOINT,
+  failed,
+  Queue,
+  record,
+  result,
+  startServer,
+  until,
+} from "./support.js";
+
+test("a refused request", async () => {
+  const records = new Endless();
+  const [error] = await failed(client.streamToForst("/nowhere", records));
+  assert.deepEqual([error.code, error.status], ["refused", 404]);
+  assert.match(error.detail, /POST \/streaming-process/);
+  assert.equal(records.produced, 0);
+});
+
+test("a token", async () => {
+  const token = "a secret of this test";
+  const { url } = await startServer([], { FORSTCORE_TOKEN: token });
+  const stranger = new ForstStreamingClient(url);
+  const [error] = await failed(stranger.streamToForst(ENDPOINT, [record(1)]));
+  assert.equal(error.status, 401);
+  const trusted = new ForstStreamingClient({ baseUrl: url, token });
+  assert.deepEqual(await all(trusted.streamToForst(ENDPOINT, [record(1)])), [result(1)]);
+});
+
+test("a server that is not running", async () => {
+  const nobody = new ForstStreamingClient("http://127.0.0.1:1/", { retry: { delay: 1 } });
+  const records = new Endless();
+  const [error] = await failed(nobody.streamToForst(ENDPOINT, records));
+  assert.equal(error.code, "unreachable");
+  assert.equal(records.produced, 0);
+});
+
+test("a server that dies", async () => {
+  const server = await startServer();
+  const own = new ForstStreamingClient(server.url);
+  const records = new Queue<StreamingRecord>();
+  const results = own.streamToForst(ENDPOINT, records);
+  records.put(record(1));
+  assert.deepEqual((await results.next()).value, result(1));
+  // The acknowledgement follows the result, or comes with the next heartbeat.
+  const next = failed(results);
+  await until(() => results.lines === 1);
+  server.kill("SIGKILL");
+  const [error, rest] = await next;
+  assert.deepEqual([error.code, error.lines, rest], ["cut", 1, []]);
+  assert.equal(records.returned, 1);
+});
+
+test("a server that is shutting down", async () => {
+  const server = await startServer();
+  const records = new Endless(5);
+  const results = new ForstStreamingClient(server.url).streamToForst(ENDPOINT, records);
+  const first = (await results.next()).value;
+  assert.deepEqual(first, result(1));
+  server.kill("SIGTERM");
+  const [error, rest] = await failed(results);
+  assert.deepEqual([error.code, error.status], ["draining", 503]);
+  assert.equal(error.lines, rest.length + 1);
+});
+
+test("a live source that does not exist", async () => {
+  const integration = new StreamingIntegration(client);
+  const [error] = await failed(integration.processRealTimeData({ source: "nobody", filters: {} }));
+  assert.ok(error.status === 404, error.message);
+  assert.ok(error.detail);
+});
+
+test("a large data set", async () => {
+  const integration = new StreamingIntegration(client);
+  const records = Array.from({ length: 1_000 }, (_, id) => record(id));
+  const results = await all(integration.processLargeDataset(records));
+  assert.deepEqual(results, records.map((_, id) => result(id)));
+});

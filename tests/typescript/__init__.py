@@ -1,0 +1,1 @@
+"""Tests of the npm package: its own tests, and projects that install it."""

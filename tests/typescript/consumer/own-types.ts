@@ -1,0 +1,61 @@
+// Records and results with types of their own.
+
+import {
+  ForstStreamingClient,
+  StreamingIntegration,
+  isInvalidLine,
+  type InvalidLine,
+  type ProcessedRecord,
+} from "forstcore";
+
+interface Order {
+  orderId: number;
+  amount: number;
+}
+interface Priced {
+  orderId: number;
+  total: number;
+}
+
+const client = new ForstStreamingClient();
+const integration = new StreamingIntegration({ baseUrl: "http://127.0.0.1:1" });
+
+async function* orders(): AsyncGenerator<Order> {
+  yield { orderId: 1, amount: 2 };
+}
+
+export async function results(): Promise<void> {
+  for await (const priced of client.streamToForst("/price", orders())) {
+    const typed: Priced = priced;
+    console.log(typed.total);
+  }
+  for await (const priced of client.streamToForst<Order, Priced>("/price", orders())) {
+    console.log(priced.total satisfies number);
+  }
+  for await (const one of client.streamToForst("/streaming-process", [{ id: "1", data: "x" }])) {
+    console.log(one.result satisfies string);
+  }
+  for await (const one of client.streamToForst("/enrich", [{ id: 1, name: "x" }])) console.log(one);
+  const emit = { onError: "emit" } as const;
+  for await (const one of client.streamToForst<Order, Priced>("/price", orders(), emit)) {
+    const either: Priced | InvalidLine = one;
+    console.log(isInvalidLine(either) ? either.code : either.total);
+  }
+  const options = { onDrop: (line: InvalidLine) => console.log(line.offset) };
+  for await (const list of integration.processLargeDataset(["{}\n"], options).batches()) {
+    console.log(list satisfies ProcessedRecord[]);
+  }
+}
+
+export async function live(): Promise<string | undefined> {
+  const wanted = { source: "events", from: "start", processor: "pass", filters: { level: "high" } };
+  const results = integration.processRealTimeData<Priced>(wanted);
+  for await (const priced of results) console.log(priced.total);
+  return results.offset;
+}
+
+export const clients = [
+  new ForstStreamingClient("http://127.0.0.1:1", { timeout: 5 }),
+  new ForstStreamingClient({ baseUrl: "http://127.0.0.1:1", retry: { attempts: 3, delay: 10 } }),
+  new StreamingIntegration("http://127.0.0.1:1"),
+];

@@ -1,0 +1,112 @@
+"""The npm package: its own tests against a real server, and projects that install it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from forstcore._version import VERSION
+from tests import children
+from tests.certificates import Certificates
+from tests.servers import Server, launch
+from tests.typescript.conftest import SOURCE, run
+
+_TESTS = sorted(path.name.removesuffix(".test.ts") for path in SOURCE.glob("test/*.test.ts"))
+
+# A caller that does not read is backpressure here, not a half-duplex client.
+_OPTIONS = ("--heartbeat", "0.1", "--stall", "60", "--no-access-log")
+
+_STRICT = "--strict --exactOptionalPropertyTypes --noEmit --target ES2020"
+_LIBRARIES = {
+    "node": "--lib ES2020 --types node specification.ts own-types.ts node.ts node-only.ts",
+    "browsers": "--lib ES2020,DOM --typeRoots nowhere specification.ts own-types.ts web.ts",
+    "both": "--lib ES2023,DOM --types node specification.ts own-types.ts node.ts web.ts",
+}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    server = launch(*_OPTIONS)
+    yield server
+    server.kill()
+
+
+@pytest.mark.parametrize("name", _TESTS)
+def test_its_own_tests(
+    package: Path, server: Server, certificates: Certificates, name: str
+) -> None:
+    done = children.run(
+        ["node", "--test-reporter=tap", f"build/{name}.test.js"],
+        cwd=package,
+        env={
+            **os.environ,
+            "FORST_URL": server.url,
+            "FORST_PYTHON": sys.executable,
+            "FORST_CERTIFICATES": str(certificates.directory),
+        },
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "# fail 0\n" in done.stdout
+
+
+@pytest.mark.parametrize("libraries", _LIBRARIES)
+def test_a_project_compiles(package: Path, consumer: Path, libraries: str) -> None:
+    compiler = package / "node_modules/typescript/bin/tsc"
+    for module in ("--module NodeNext", "--module ESNext --moduleResolution Bundler"):
+        run(f"node {compiler} {_STRICT} {module} {_LIBRARIES[libraries]}", consumer)
+
+
+_CALL = """
+const {{ ForstStreamingClient }} = {load};
+(async () => {{
+  const client = new ForstStreamingClient(process.argv[2]);
+  const records = [{{ id: "1", data: "x" }}];
+  for await (const one of client.streamToForst("streaming-process", records)) {{
+    console.log(JSON.stringify(one));
+  }}
+}})();
+"""
+
+
+@pytest.mark.parametrize(
+    ("file", "load"),
+    [("call.mjs", 'await import("forstcore")'), ("call.cjs", 'require("forstcore")')],
+)
+def test_a_project_imports_it(consumer: Path, server: Server, file: str, load: str) -> None:
+    (consumer / file).write_text(_CALL.format(load=load))
+    printed = run(f"node {file} {server.url}", consumer)
+    assert json.loads(printed) == {"id": "1", "result": "processed_x", "status": "success"}
+
+
+def test_it_is_published_without_its_tests(package: Path, consumer: Path) -> None:
+    installed = consumer / "node_modules/forstcore"
+    found = {path.relative_to(installed).parts[0] for path in installed.rglob("*")}
+    assert found == {"CHANGELOG.md", "LICENSE", "README.md", "dist", "package.json"}
+    described = json.loads((installed / "package.json").read_text())
+    assert described["version"] == VERSION
+    assert not described.get("dependencies")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("version", ["5.0.4", "5.9.3"])
+def test_older_compilers_accept_it(consumer: Path, tmp_path: Path, version: str) -> None:
+    run(f"npm install --no-audit --no-fund --prefix {tmp_path} typescript@{version}", tmp_path)
+    compiler = tmp_path / "node_modules/typescript/bin/tsc"
+    for files in _LIBRARIES.values():
+        # Node's own declarations need a newer compiler than these.
+        options = "--skipLibCheck" if "--types node" in files else ""
+        options += " --module NodeNext --moduleResolution NodeNext"
+        run(f"node {compiler} {_STRICT} {options} {files}", consumer)
+
+
+def test_the_changelog_has_the_version() -> None:
+    text = (SOURCE / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.search(rf"^## \[?{re.escape(VERSION)}\]?", text, re.MULTILINE)
