@@ -57,7 +57,9 @@ def test_its_own_tests(
     assert "# fail 0\n" in done.stdout
 
 
-@pytest.mark.parametrize("libraries", _LIBRARIES)
+@pytest.mark.parametrize(
+    "libraries", ["node", "browsers", pytest.param("both", marks=pytest.mark.long)]
+)
 def test_a_project_compiles(package: Path, consumer: Path, libraries: str) -> None:
     compiler = package / "node_modules/typescript/bin/tsc"
     for module in ("--module NodeNext", "--module ESNext --moduleResolution Bundler"):
