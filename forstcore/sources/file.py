@@ -3,7 +3,8 @@
 An offset identifies each file, and has its position and a fingerprint of what was read (see
 `forstcore.sources._file_offset`). Clients may forge an offset, but it cannot select a file that
 does not match the pattern and did not match it before a rotation. With `follow=no` the source ends
-where the files end.
+where the files end. Files whose names end in ``.gz`` or ``.zst`` are read so only, see
+`forstcore.sources._compressed_files`.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ import threading
 import time
 from urllib.parse import unquote_to_bytes
 
+from forstcore._io.compressed import is_compressed
 from forstcore.errors import OffsetError, SourceError
 from forstcore.sources import NOW, START, Batch, Keeps, Lag, SourceLimits
+from forstcore.sources._compressed_files import CompressedReader, is_offset
 from forstcore.sources._file_offset import format_offset, parse_offset
 from forstcore.sources._file_set import MAX_FILES, FileSet
 from forstcore.sources._followed_file import CompressedError, FollowedFile
@@ -43,6 +46,7 @@ class FileSource:
         name: its name for clients.
         pattern: the path.
         follows: whether lines that are written later are read, too.
+        is_compressed: whether the files are compressed.
         max_line_size: as in the limits.
     """
 
@@ -64,18 +68,27 @@ class FileSource:
             raise SourceError(
                 url.name, "has a path with a zero byte, which file names cannot contain"
             )
+        self.is_compressed = is_compressed(self.pattern)
+        if self.is_compressed and self.follows:
+            raise SourceError(
+                url.name, "names compressed files, which do not grow: add follow=no to read them"
+            )
         self._logged: set[str] = set()
         self._lock = threading.Lock()
 
     def check(self, start: str) -> None:
-        if start in (NOW, START):
+        if start in (NOW, START) or (self.is_compressed and is_offset(start)):
             return
         try:
             parse_offset(start, MAX_FILES)
         except ValueError:
             raise OffsetError(self.name, f"has no offset {start!r}") from None
 
-    def open(self, start: str, session: str = "") -> FileReader:
+    def open(self, start: str, session: str = "") -> FileReader | CompressedReader:
+        if self.is_compressed:
+            return CompressedReader(
+                self.name, self.pattern, start, self.max_line_size, self.log_trouble
+            )
         return FileReader(self, start)
 
     async def close(self) -> None:

@@ -37,6 +37,7 @@ Scenario = Callable[[FileReader], Awaitable[str]]
 def following(source: FileSource, start: str, scenario: Scenario) -> str:
     async def run() -> str:
         reader = source.open(start)
+        assert isinstance(reader, FileReader)
         try:
             async with asyncio.timeout(60):
                 return await scenario(reader)

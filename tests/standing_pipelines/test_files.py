@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import signal
 from collections.abc import Callable
@@ -123,6 +124,21 @@ def test_a_pipeline_that_fails_does_not_end_the_others(workspace: Workspace) -> 
     assert done.returncode == 3
     assert b"forstcore: pipeline bad: sink 'bad' cannot be written: " in done.stderr
     assert workspace.read("out") == records(0, 1000)
+
+
+def test_compressed_files_are_read_once(workspace: Workspace) -> None:
+    for number, name in enumerate("ab"):
+        content = gzip.compress(records(number * 1000, number * 1000 + 1000))
+        (workspace.path / f"{name}.ndjson.gz").write_bytes(content)
+    workspace.declare(
+        double={"source": "file:*.ndjson.gz?follow=no", "processor": "double", "sink": "file:out"}
+    )
+    assert workspace.run().returncode == 0
+    assert workspace.read("out") == results(0, 2000)
+    content = gzip.compress(records(2000, 3000))
+    (workspace.path / "c.ndjson.gz").write_bytes(content)
+    assert workspace.run().returncode == 0
+    assert workspace.read("out") == results(0, 3000)
 
 
 def test_an_offset_of_another_source_is_an_error(workspace: Workspace) -> None:
