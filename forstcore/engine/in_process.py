@@ -12,12 +12,13 @@ from types import GeneratorType
 from typing import Any, BinaryIO, TypeAlias, TypedDict, Unpack
 
 from forstcore._heap import retain_freed
-from forstcore._io.atomic_file import written_whole
 from forstcore._io.chunker import Grouper, ProducerError, check_unused, group
-from forstcore._io.compressed import decompressed, is_compressed
+from forstcore._io.compressed import decompressed
 from forstcore._io.sync_iterator import check_no_loop, steps
 from forstcore.engine import Engine, EngineOptions
-from forstcore.formats import UnknownFormatError, format_of
+from forstcore.errors import RecordError
+from forstcore.formats import Format, UnknownFormatError, format_of
+from forstcore.formats.output_file import formatted, opened_file
 from forstcore.processors import Processor, as_processor
 
 __all__ = ["Counts", "Source", "process", "process_file"]
@@ -95,24 +96,42 @@ def process_file(
 
     Args:
         source, processor, options: as for `process`.
-        target: path of the file, which will be NDJSON. An existing file is replaced, even if it
-            is the source; its owner and mode are kept.
+        target: path of the file. Its name says the format, as on the command line: ``.csv``,
+            ``.tsv``, ``.parquet``, any other is NDJSON; ``.gz`` and ``.zst`` compress. An existing
+            file is replaced, even if it is the source; its owner and mode are kept.
 
     Returns:
-        Totals of the input.
+        Totals of the input. The bytes of results are those of NDJSON.
 
     Raises:
         OSError: the file cannot be written.
+        ValueError: ``on_error`` is ``emit``, and the format has no place for error lines.
+        ResultFormatError: the format cannot hold a result.
+        FormatMissingError: the format needs a package that is not installed.
         Exception: as `process`.
     """
     how = as_processor(processor)
     check_no_loop("call it in another")
+    name = os.fsdecode(target)
+    kind = _format_of(name)
+    if kind != "ndjson" and options.get("on_error") == "emit":
+        raise ValueError(f"{name}: error lines (on_error='emit') are for NDJSON only")
 
     async def copy() -> Counts:
         engine = Engine(how, threads, **options)
-        async with aclosing(_outputs(source, engine)) as outputs:
-            async for output in outputs:
-                file.write(output)
+        # The error line is the last one before the error that ends the stream.
+        drops_error_line = kind != "ndjson" and options.get("on_error") == "fail"
+        held = b""
+        try:
+            async with aclosing(_outputs(source, engine)) as outputs:
+                async for output in outputs:
+                    if drops_error_line:
+                        output, held = held, output
+                    write(output)
+        except RecordError:
+            write(held[: held.rfind(b"\n", 0, -1) + 1])
+            raise
+        write(held)
         return {
             "lines": engine.lines,
             "records": engine.records,
@@ -125,11 +144,11 @@ def process_file(
             "errors_by_code": engine.errors_by_code(),
         }
 
-    name = os.fsdecode(target)
-    _check_ndjson(name)
-    if is_compressed(name):
-        raise ValueError(f"{name}: results are written as they are; `forstcore process` compresses")
-    with _threads(options) as threads, written_whole(target) as file:
+    with (
+        _threads(options) as threads,
+        opened_file(target) as write_bytes,
+        formatted(write_bytes, name, kind, how.result_type) as write,
+    ):
         return asyncio.run(copy())
 
 
@@ -173,7 +192,8 @@ async def _taken(grouper: Grouper) -> AsyncIterator[bytes]:
 def _opened(source: Source) -> Iterator[Any]:
     if isinstance(source, str | os.PathLike):
         name = os.fsdecode(source)
-        _check_ndjson(name)
+        if _format_of(name) != "ndjson":
+            raise ValueError(f"{name}: is not NDJSON; `forstcore process` reads CSV and Parquet")
         with Path(source).open("rb") as file:
             yield decompressed(file, name)
     elif hasattr(source, "read") or isinstance(source, bytes | bytearray | memoryview):
@@ -183,14 +203,12 @@ def _opened(source: Source) -> Iterator[Any]:
         yield _encoded(source)
 
 
-def _check_ndjson(name: str) -> None:
-    """Raise ValueError if the name of a file promises another format."""
+def _format_of(name: str) -> Format:
+    """Return the format of a file by its name; NDJSON if that says none."""
     try:
-        found = format_of(name)
+        return format_of(name)
     except UnknownFormatError:
-        return
-    if found != "ndjson":
-        raise ValueError(f"{name}: is not NDJSON; `forstcore process` has CSV and Parquet")
+        return "ndjson"
 
 
 def _encoded(source: Iterable[Any]) -> Iterator[Any]:

@@ -147,20 +147,48 @@ def test_compressed_files_are_decompressed(place: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["x.csv", "x.parquet", "x.tsv.gz"])
-def test_files_of_another_format_are_neither_read_nor_written(place: Path, name: str) -> None:
+def test_files_of_another_format_are_not_read(place: Path, name: str) -> None:
     (place / name).write_bytes(DATA)
     with pytest.raises(ValueError, match=f"{name}: is not NDJSON"):
         whole(place / name)
-    with pytest.raises(ValueError, match=f"{name}: is not NDJSON"):
-        forstcore.process_file(DATA, place / name)
-    assert (place / name).read_bytes() == DATA
 
 
-@pytest.mark.parametrize("name", ["out.ndjson.gz", "out.zst"])
-def test_no_file_is_written_that_only_looks_compressed(place: Path, name: str) -> None:
-    with pytest.raises(ValueError, match=f"{name}: results are written as they are"):
-        forstcore.process_file(DATA, place / name)
-    assert not (place / name).exists()
+def test_the_name_of_a_file_says_its_format(place: Path) -> None:
+    rows = b'{"a":1,"b":"x"}\n{"a":null,"b":"y z"}\n'
+    for name, content in (
+        ("x.csv", b"a,b\n1,x\n,y z\n"),
+        ("x.tsv.gz", b"a\tb\n1\tx\n\ty z\n"),
+        ("x.ndjson.gz", rows),
+        ("x.other", rows),
+    ):
+        counts = forstcore.process_file(rows, place / name, "same")
+        assert (counts["results"], counts["bytes_out"]) == (2, len(rows))
+        written = (place / name).read_bytes()
+        assert (gzip.decompress(written) if name.endswith(".gz") else written) == content, name
+    pyarrow = pytest.importorskip("pyarrow.parquet")
+    forstcore.process_file(rows, str(place / "x.parquet"), "same")
+    assert pyarrow.read_table(place / "x.parquet").to_pylist() == [
+        {"a": 1, "b": "x"},
+        {"a": None, "b": "y z"},
+    ]
+
+
+def test_rows_have_no_error_lines(place: Path) -> None:
+    target = place / "x.csv"
+    with pytest.raises(ValueError, match=r"x\.csv: error lines .* are for NDJSON only"):
+        forstcore.process_file(b"{}", target, "same", on_error="emit")
+    with pytest.raises(forstcore.RecordError):
+        forstcore.process_file(b'{"a":1}\njunk', target, "same", on_error="fail")
+    assert not target.exists()
+    pipe = place / "pipe.csv"
+    os.mkfifo(pipe)
+    got: list[bytes] = []
+    reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()))
+    reader.start()
+    with pytest.raises(forstcore.RecordError):
+        forstcore.process_file(b'{"a":1}\njunk', pipe, "same", on_error="fail")
+    reader.join()
+    assert got == [b"a\n1\n"]
 
 
 def test_a_file_and_its_counts(place: Path) -> None:
