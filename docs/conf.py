@@ -21,7 +21,10 @@ ROOT = Path(__file__).parent.parent
 project = "forstcore"
 version = release = forstcore.__version__
 root_doc = "docs/index"
-include_patterns = ["*.md", "docs/**.md", "examples/**.md", "benchmarks/*.md", "fuzz/*.md"]
+include_patterns = [
+    *("*.md", "docs/**.md", "examples/**.md", "benchmarks/*.md", "fuzz/*.md"),
+    "clients/typescript/README.md",
+]
 # The README is the front page where the files are shown; here that is the index.
 exclude_patterns = ["README.md", "build", "dist", ".*", "**/node_modules", "**/.build"]
 

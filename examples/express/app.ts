@@ -1,7 +1,7 @@
 /**
  * An Express app whose `POST /process` streams its body through forstcore in both directions.
  *
- *     npm ci && npm run build
+ *     npm run setup && npm run build
  *     PORT=3000 FORST_URL=http://127.0.0.1:8080 node build/express/app.js
  *     curl -sN -X POST -T records.ndjson http://127.0.0.1:3000/process
  */
@@ -10,7 +10,7 @@ import type { AddressInfo } from "node:net";
 
 import express from "express";
 
-import { ForstStreamingClient, StreamingIntegration } from "../node/forst-client.js";
+import { ForstStreamingClient, StreamingIntegration } from "forstcore";
 
 const { PORT = "3000", FORST_URL, FORST_TOKEN } = process.env;
 const client = new ForstStreamingClient(FORST_URL, FORST_TOKEN ? { token: FORST_TOKEN } : {});

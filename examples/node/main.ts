@@ -1,11 +1,11 @@
 /**
  * Streams the records of an async generator through a forstcore server.
  *
- *     npm ci && npm run build
+ *     npm run setup && npm run build
  *     node build/node/main.js [number of records] [address of the server]
  */
 
-import { ForstStreamingClient, type StreamingRecord } from "./forst-client.js";
+import { ForstStreamingClient, type StreamingRecord } from "forstcore";
 
 async function* generated(count: number): AsyncGenerator<StreamingRecord> {
   for (let number = 1; number <= count; number++) {

@@ -20,14 +20,15 @@ _ADDRESS = re.compile(r"http://([^\s:]+):(\d+)|unix:\S+")
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the examples directory with its packages installed and its TypeScript compiled."""
+    """A copy of the examples with their packages, also ours, and their TypeScript compiled."""
     if shutil.which("node") is None or shutil.which("npm") is None:
         pytest.skip("needs node and npm")
-    place = tmp_path_factory.mktemp("examples") / "examples"
-    shutil.copytree(
-        ROOT / "examples", place, ignore=shutil.ignore_patterns("node_modules", "build")
-    )
-    for command in ("npm ci --no-audit --no-fund --prefer-offline", "npm run build"):
+    root = tmp_path_factory.mktemp("examples")
+    place = root / "examples"
+    ignored = shutil.ignore_patterns("node_modules", "build", "dist")
+    for folder in ("clients", "examples"):
+        shutil.copytree(ROOT / folder, root / folder, ignore=ignored)
+    for command in ("npm run setup", "npm run build"):
         done = children.run(command.split(), cwd=place, text=True, timeout=300)
         if "npm error network" in done.stderr:
             pytest.skip("needs a package registry that npm can reach")

@@ -1,46 +1,21 @@
-"""The TypeScript client: its own tests, one by one, and the example that uses it."""
+"""The examples that use the npm package: a program, a route handler, a consumer of a source."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from redis import Redis
 
 from tests import children
-from tests.servers import ROOT, Server, StartServer, launch, wait_until
+from tests.servers import Server, StartServer, wait_until
 from tests.sources.brokers import RedisServer
 
 # Nothing here depends on the way in which the server reads a body.
 _one_way = pytest.mark.parametrize("start_server", ["takeover"], indirect=True)
-
-_TESTS = re.findall(
-    r'^test\("([^"]+)"', (ROOT / "examples/node/forst-client.test.ts").read_text(), re.MULTILINE
-)
-_NEED_THEIR_OWN_SERVER = {
-    "a producer that throws while the server reads nothing",
-    "a server that dies",
-    "a server that hangs",
-    "a server that is shutting down",
-    "a token",
-    "abort before there is a response",
-}
-_TOKEN = {"FORSTCORE_TOKEN": "a secret of this test"}
-# A caller that does not read is backpressure here, not a half-duplex client.
-_OPTIONS = ("--heartbeat", "0.1", "--stall", "60", "--no-access-log")
-
-
-@pytest.fixture(scope="module")
-def shared_server() -> Iterator[Server]:
-    server = launch(*_OPTIONS)
-    yield server
-    server.stop()
-    server.process.communicate()
 
 
 def node(built: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -50,37 +25,6 @@ def node(built: Path, *arguments: str, **env: str) -> subprocess.CompletedProces
         env={**os.environ, **env},
         text=True,
     )
-
-
-def test_the_client_compiles_beside_the_types_of_browsers(built: Path) -> None:
-    done = node(built, "node_modules/typescript/bin/tsc", "--noEmit", "--lib", "ES2023,DOM")
-    assert done.returncode == 0, done.stdout
-
-
-def run_test(built: Path, server: Server, name: str, **env: str) -> None:
-    done = node(
-        built,
-        "--test-reporter=tap",
-        f"--test-name-pattern=^{re.escape(name)}$",
-        "build/node/forst-client.test.js",
-        FORST_URL=server.url,
-        FORST_PID=str(server.process.pid),
-        **env,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "# pass 1\n" in done.stdout
-
-
-@pytest.mark.parametrize("name", [name for name in _TESTS if name not in _NEED_THEIR_OWN_SERVER])
-def test_client(built: Path, shared_server: Server, name: str) -> None:
-    run_test(built, shared_server, name)
-
-
-@_one_way
-@pytest.mark.parametrize("name", sorted(_NEED_THEIR_OWN_SERVER))
-def test_client_with_a_server_of_its_own(built: Path, start_server: StartServer, name: str) -> None:
-    secret = _TOKEN if name == "a token" else {}
-    run_test(built, start_server(*_OPTIONS, env=secret), name, **secret)
 
 
 @_one_way
@@ -104,10 +48,26 @@ def test_main_says_what_is_wrong(built: Path, server: Server) -> None:
     assert done.stderr.count("\n") == 1
 
 
-_CONSUMER = """
-import { ForstStreamingClient, StreamingIntegration } from "./build/node/forst-client.js";
+_HANDLER = """
+import { POST } from "./build/next/route.js";
 
-const integration = new StreamingIntegration(new ForstStreamingClient(process.env.FORST_URL));
+const body = '{"id":"1","data":"x"}\\n';
+const response = await POST(new Request("http://app/process", { method: "POST", body }));
+console.log(response.status, await response.text());
+"""
+
+
+@_one_way
+def test_a_route_handler_returns_the_response(built: Path, server: Server) -> None:
+    (built / "handler.mjs").write_text(_HANDLER)
+    done = node(built, "handler.mjs", FORST_URL=server.url)
+    assert done.stdout.strip() == '200 {"id":"1","result":"processed_x","status":"success"}'
+
+
+_CONSUMER = """
+import { StreamingIntegration } from "forstcore";
+
+const integration = new StreamingIntegration(process.env.FORST_URL);
 for await (const result of integration.processRealTimeData({ source: "jobs" })) {
   console.log(result.id);
   if (process.argv[2] === result.id) await new Promise(() => setInterval(() => {}, 1000));

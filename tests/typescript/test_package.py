@@ -88,6 +88,13 @@ def test_a_project_imports_it(consumer: Path, server: Server, file: str, load: s
     assert json.loads(printed) == {"id": "1", "result": "processed_x", "status": "success"}
 
 
+def test_the_readme(consumer: Path, server: Server) -> None:
+    text = (SOURCE / "README.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```ts\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    (consumer / "readme.mjs").write_text(code.replace("http://127.0.0.1:8080", server.url))
+    assert run("node readme.mjs", consumer) == "processed_a record\n" * 3
+
+
 def test_it_is_published_without_its_tests(package: Path, consumer: Path) -> None:
     installed = consumer / "node_modules/forstcore"
     found = {path.relative_to(installed).parts[0] for path in installed.rglob("*")}
