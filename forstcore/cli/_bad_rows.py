@@ -26,26 +26,26 @@ class BadRows:
     def __init__(self) -> None:
         self.is_kept = False
         self._count = 0
-        self._rows: dict[int, tuple[str, bytes, bool]] = {}
+        self._rows: dict[int, tuple[str, int, bytes, bool]] = {}
 
-    def add(self, line: int, why: str, raw: bytes, is_cut: bool) -> None:
+    def add(self, line: int, why: str, offset: int, raw: bytes, is_cut: bool) -> None:
         """Add a row, before its line is processed."""
         self._count += 1
         if self.is_kept:
-            self._rows[line] = why, raw, is_cut
+            self._rows[line] = why, offset, raw, is_cut
 
     def explain(self, line: int, entry: ErrorFileEntry) -> ErrorFileEntry:
         """Return what to report of a rejected line."""
         if (row := self._rows.pop(line, None)) is None:
             return entry
-        why, raw, is_cut = row
-        return replace(entry, code=_CODE, message=why, offset=0, raw=raw, is_cut=is_cut)
+        why, offset, raw, is_cut = row
+        return replace(entry, code=_CODE, message=why, offset=offset, raw=raw, is_cut=is_cut)
 
     def explain_error(self, error: RecordError) -> RecordError:
         """Return the error to report for a rejected line that ends the stream."""
         if (row := self._rows.pop(error.line, None)) is None:
             return error
-        return RecordError(_CODE, row[0], error.line, 0)
+        return RecordError(_CODE, row[0], error.line, row[1])
 
     def corrected(self, errors: dict[str, int]) -> dict[str, int]:
         """Return numbers of errors by code, with those of rows under a code of their own."""

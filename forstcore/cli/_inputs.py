@@ -129,8 +129,8 @@ class Inputs:
             return
         behind = self._lines_read
 
-        def add_bad_row(line: int, why: str, raw: bytes, is_cut: bool) -> None:
-            self.bad_rows.add(behind + line, why, raw, is_cut)
+        def add_bad_row(line: int, why: str, offset: int, raw: bytes, is_cut: bool) -> None:
+            self.bad_rows.add(behind + line, why, offset, raw, is_cut)
 
         reader = CsvReader(path, "\t" if kind == "tsv" else ",", self._longest, add_bad_row)
         for piece in reader.convert(pieces):

@@ -10,18 +10,21 @@ from typing import Final
 
 from forstcore._io.json_lines import dump_line, dump_lines
 from forstcore._plural import plural
+from forstcore.formats.csv_places import place_after_field, place_of_quote, place_of_undecodable
 
 __all__ = ["REJECTED_LINE", "CsvReader"]
 
 _BOM: Final = b"\xef\xbb\xbf"
 _MOST_BYTES: Final = 4  # Of a character.
-_UNFINISHED: Final = "unexpected end of data"  # The csv module's words for a quote that is open.
+_UNFINISHED: Final = "a quote is not closed"
+_CARRIAGE_RETURN: Final = "a carriage return that ends no line"
 
 REJECTED_LINE: Final = b"!\n"
 """Stands for a row that is invalid: no processor accepts this line."""
 
-BadRow = Callable[[int, str, bytes, bool], object]
-"""Called with the line of an invalid row, the reason, its bytes, and whether there are more."""
+BadRow = Callable[[int, str, int, bytes, bool], object]
+"""Called with the line of an invalid row, the reason, the byte in that line where it is, the bytes
+of the line, and whether the row has more."""
 
 
 class CsvReader:
@@ -80,7 +83,7 @@ class CsvReader:
             elif is_skipping:
                 tail = b""
             elif len(tail) > self._longest:
-                yield self._reject(tail, self._too_long, True)
+                yield self._reject(tail, self._too_long, self._longest, True)
                 tail, is_skipping = b"", True
         if tail and not is_skipping:
             made, _ = self._converted(tail, is_last=True)
@@ -129,7 +132,7 @@ class CsvReader:
             try:
                 row = next(rows)
             except csv.Error as error:
-                why = str(error)
+                why = _in_words(str(error))
             size = sum(map(len, map(_bytes_of, lines[start:at])))
             if why == _UNFINISHED and size <= self._longest and not is_last:
                 return b"".join(made), _bytes_of("".join(lines[start:]))
@@ -138,7 +141,13 @@ class CsvReader:
             if not why:
                 made.append(self._converted_row(row, lines[start:at]))
                 continue
-            made.append(self._reject(_bytes_of(lines[start]), _in_words(why), at > start + 1))
+            row_bytes = _bytes_of("".join(lines[start:at]))
+            place = self._longest
+            if why == _CARRIAGE_RETURN:
+                place = row_bytes.find(b"\r")
+            elif why != self._too_long:
+                place = place_of_quote(row_bytes, self._delimiter.encode())
+            made.append(self._reject(_bytes_of(lines[start]), why, place, at > start + 1))
             at = start + 1
             rows = self._rows(rest())
         return b"".join(made), b""
@@ -154,6 +163,8 @@ class CsvReader:
             return blank
         if len(row) != len(self._names):
             why = f"{len(row)} {plural(len(row), 'field')}, but {len(self._names)} columns"
+            row_bytes = _bytes_of("".join(lines))
+            place = place_after_field(row_bytes, self._delimiter.encode(), len(self._names))
         else:
             try:
                 made = dump_line(dict(zip(self._names, row, strict=True)))
@@ -161,7 +172,8 @@ class CsvReader:
                 return made + blank[1:]
             except ValueError:
                 why = "not UTF-8"
-        made = self._reject(_bytes_of(lines[0]), why, len(lines) > 1)
+                place = place_of_undecodable(_bytes_of("".join(lines)))
+        made = self._reject(_bytes_of(lines[0]), why, place, len(lines) > 1)
         self._lines += len(lines) - 1
         return made + blank[1:]
 
@@ -176,13 +188,15 @@ class CsvReader:
             raise ValueError(f"{place}: the names are not UTF-8") from None
         return row
 
-    def _reject(self, raw: bytes, why: str, is_cut: bool) -> bytes:
+    def _reject(self, raw: bytes, why: str, place: int, is_cut: bool) -> bytes:
         self._lines += 1
         if not self._names:
             raise ValueError(f"{self._name}, line {self._lines}: no names can be read: {why}")
         raw = raw.removesuffix(b"\n").removesuffix(b"\r")
         is_cut = is_cut or why == self._too_long
-        self._on_bad_row(self._lines, why, raw[: self._longest], is_cut)
+        raw = raw[: self._longest]
+        # What is wrong may be in a later line of the row.
+        self._on_bad_row(self._lines, why, min(place, len(raw)), raw, is_cut)
         return REJECTED_LINE
 
     def _rows(self, lines: Iterable[str]) -> Iterator[list[str]]:
@@ -194,10 +208,10 @@ def _bytes_of(text: str) -> bytes:
 
 
 def _in_words(why: str) -> str:
-    if why == _UNFINISHED:
-        return "a quote is not closed"
+    if why == "unexpected end of data":
+        return _UNFINISHED
     if "expected after" in why:
         return "text after a closing quote"
     if why.startswith("new-line"):
-        return "a carriage return that ends no line"
+        return _CARRIAGE_RETURN
     return why

@@ -134,12 +134,12 @@ def test_validate_shows_rows(run: Run, tmp_path: Path) -> None:
     done = run("validate", "b.csv")
     assert done.returncode == 1
     assert done.stdout.decode().splitlines() == [
-        "b.csv:3:0: 1 field, but 2 columns (invalid_csv)",
+        "b.csv:3:1: 1 field, but 2 columns (invalid_csv)",
         "    2",
-        "    ^",
-        "b.csv:6:0: text after a closing quote (invalid_csv)",
+        "     ^",
+        "b.csv:6:5: text after a closing quote (invalid_csv)",
         '    4,"d"e',
-        "    ^",
+        "         ^",
     ]
 
 
@@ -152,7 +152,7 @@ def test_the_first_bad_row_can_end_it(run: Run, tmp_path: Path) -> None:
         done = run("process", "b.csv", "--on-error", "fail", *given)
         assert done.returncode == 1
         assert done.stdout == want
-        assert done.stderr.startswith(b"forstcore: line 3, byte 0: b.csv: 1 field, but 2 columns")
+        assert done.stderr.startswith(b"forstcore: line 3, byte 1: b.csv: 1 field, but 2 columns")
 
 
 def test_a_result_without_a_place_leaves_the_old_file(run: Run, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from forstcore.formats.csv_reader import REJECTED_LINE, CsvReader
 
-Bad = list[tuple[int, str, bytes, bool]]
+Bad = list[tuple[int, str, int, bytes, bool]]
 
 
 def converted(
@@ -50,28 +50,28 @@ def test_each_line_has_its_place(data: bytes, lines: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "line", "why", "raw", "is_cut"),
+    ("data", "line", "why", "place", "raw", "is_cut"),
     [
-        (b"a,b\n1\n2,3\n", 2, "1 field, but 2 columns", b"1", False),
-        (b"a,b\n1,2,3\r\n2,3\n", 2, "3 fields, but 2 columns", b"1,2,3", False),
-        (b'a,b\n1,"x\ny",z\n2,3\n', 2, "3 fields, but 2 columns", b'1,"x', True),
-        (b'a,b\n1,"x"y\n2,3\n', 2, "text after a closing quote", b'1,"x"y', False),
-        (b'a,b\n1,"x\n2,3\n', 2, "a quote is not closed", b'1,"x', True),
-        (b'a,b\n1,"x\n2,"3"\n', 2, "text after a closing quote", b'1,"x', True),
-        (b"a,b\n1,\xff\n2,3\n", 2, "not UTF-8", b"1,\xff", False),
-        (b"a,b\n1\r2,2\n2,3\n", 2, "a carriage return that ends no line", b"1\r2,2", False),
+        (b"a,b\n1\n2,3\n", 2, "1 field, but 2 columns", 1, b"1", False),
+        (b"a,b\n1,2,3\r\n2,3\n", 2, "3 fields, but 2 columns", 4, b"1,2,3", False),
+        (b'a,b\n1,"x\ny",z\n2,3\n', 2, "3 fields, but 2 columns", 4, b'1,"x', True),
+        (b'a,b\n1,"x"y\n2,3\n', 2, "text after a closing quote", 5, b'1,"x"y', False),
+        (b'a,b\n1,"x\n2,3\n', 2, "a quote is not closed", 2, b'1,"x', True),
+        (b'a,b\n1,"x\n2,"3"\n', 2, "text after a closing quote", 4, b'1,"x', True),
+        (b"a,b\n1,\xff\n2,3\n", 2, "not UTF-8", 2, b"1,\xff", False),
+        (b"a,b\n1\r2,2\n2,3\n", 2, "a carriage return that ends no line", 1, b"1\r2,2", False),
         (b"a,b\n1," + b"x" * 60 + b"\n2,3\n", 2, "longer than 50 bytes, or a quote is not closed",
-         b"1," + b"x" * 48, True),
+         50, b"1," + b"x" * 48, True),
         (b'a,b\n1,"x\n' + b"y,z\n" * 20 + b'"\n', 2,
-         "longer than 50 bytes, or a quote is not closed", b'1,"x', True),
+         "longer than 50 bytes, or a quote is not closed", 4, b'1,"x', True),
     ],
 )  # fmt: skip
 def test_an_invalid_row_costs_no_other(
-    data: bytes, line: int, why: str, raw: bytes, is_cut: bool
+    data: bytes, line: int, why: str, place: int, raw: bytes, is_cut: bool
 ) -> None:
     for cut in (1, 2, 3, 1000):
         lines, bad = converted(data, cut, longest=50)
-        assert bad[0] == (line, why, raw, is_cut)
+        assert bad[0] == (line, why, place, raw, is_cut)
         made = lines.split(b"\n")
         assert made[line - 1] == REJECTED_LINE[:-1]
         assert lines.count(b"\n") == data.count(b"\n")
