@@ -8,7 +8,10 @@ import logging
 import threading
 import time
 from abc import ABC, abstractmethod
+from bisect import bisect_right
 from collections.abc import Callable, Iterable
+from itertools import filterfalse
+from typing import cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -36,6 +39,10 @@ _LEADER_INTERVAL = 0.1  # Seconds between two questions to the leader of a parti
 _FIRST_COUNT = 16  # Messages that are taken from librdkafka at first.
 _MAX_COUNT = 4000  # Maximum number of messages that are taken at once.
 _TARGET_SIZE = 1 << 20  # Bytes that these should have.
+
+# Where messages are; only errors may have no place.
+_PARTITION = cast("Callable[[Message], int]", Message.partition)
+_OFFSET = cast("Callable[[Message], int]", Message.offset)
 
 _DOWN = {
     Local.ALL_BROKERS_DOWN,
@@ -321,41 +328,70 @@ class Poller(ABC):
         chunks: dict[int, Chunk] = {}
         gaps: dict[int, int] = {}
         largest = 0
-        for message in messages:
-            partition, offset, error = message.partition(), message.offset(), message.error()
-            if error is not None and error.code() != Local.PARTITION_EOF:
-                self._handle(error)
-                continue
-            assert partition is not None
-            assert offset is not None
-            expected = self.positions.get(partition)
-            if expected is None:
-                continue  # Revoked after it was fetched.
-            if offset != expected:
-                gaps.setdefault(partition, expected)
-            chunk = chunks.get(partition)
-            if chunk is None:
-                chunk = chunks[partition] = Chunk()
-            if error is not None:
-                # The end is beyond markers of transactions, which are no messages.
-                chunk.position = self.positions[partition] = offset
-                self._at_end.add(partition)
-                continue
-            chunk.position = self.positions[partition] = offset + 1
-            self._at_end.discard(partition)
-            value = message.value()
-            # Without a value it is a tombstone, which says that a key is gone.
-            if value is not None:
-                size = len(value)
-                largest = max(largest, size)
-                if size > self.topic.max_line_size:
-                    value = self._shortened(value, partition, offset)
-                chunk.values.append(value)
+        # No loop over single messages: it would cost more than all else that is done with them.
+        if failed := list(filter(Message.error, messages)):
+            messages = list(filterfalse(Message.error, messages))
+        messages.sort(key=_PARTITION)
+        partitions = list(map(_PARTITION, messages))
+        start = 0
+        while start < len(messages):
+            partition = partitions[start]
+            end = bisect_right(partitions, partition, start)
+            if partition in self.positions:  # Otherwise it was revoked after they were fetched.
+                run = messages[start:end]
+                gap = self._gap(partition, run)
+                if gap is not None:
+                    gaps[partition] = gap
+                values = self._values(run)
+                largest = max(largest, max(map(len, values), default=0))
+                position = _OFFSET(run[-1]) + 1
+                self.positions[partition] = position
+                self._at_end.discard(partition)
+                chunks[partition] = Chunk(values, position)
+            start = end
+        for message in failed:
+            self._note_failed(message, chunks)
         self._count = max(1, min(_MAX_COUNT, 2 * self._count, _TARGET_SIZE // max(1, largest)))
         if chunks:
             if any(self._is_gone(consumer, *gap, chunks) for gap in gaps.items()):
                 self.pending.add_missed()
             self.pending.add(chunks, self._at_end == self.positions.keys())
+
+    def _gap(self, partition: int, run: list[Message]) -> int | None:
+        """Return the first offset that is missing before or between messages, None if none is."""
+        expected = self.positions[partition]
+        if _OFFSET(run[0]) == expected and _OFFSET(run[-1]) == expected + len(run) - 1:
+            return None
+        offsets = map(_OFFSET, run)
+        return next(number for number, offset in enumerate(offsets, expected) if number != offset)
+
+    def _values(self, run: list[Message]) -> list[bytes]:
+        """Return the values of messages of one partition, shortened if they are too long."""
+        values: list[bytes | None] = list(map(Message.value, run))
+        limit = self.topic.max_line_size
+        if all(values) and max(map(len, values)) <= limit:  # type: ignore[arg-type]
+            return values  # type: ignore[return-value]
+        found = []
+        for message, value in zip(run, values, strict=True):
+            # Without a value it is a tombstone, which says that a key is gone.
+            if value is not None:
+                found.append(value if len(value) <= limit else self._shortened(value, message))
+        return found
+
+    def _note_failed(self, message: Message, chunks: dict[int, Chunk]) -> None:
+        """Note an error of a partition, or that there is nothing more in it now."""
+        error = message.error()
+        assert error is not None
+        if error.code() != Local.PARTITION_EOF:
+            self._handle(error)
+            return
+        partition, offset = _PARTITION(message), _OFFSET(message)
+        # Messages may have come since.
+        if partition in self.positions and offset >= self.positions[partition]:
+            # The end is beyond markers of transactions, which are no messages.
+            chunks.setdefault(partition, Chunk()).position = offset
+            self.positions[partition] = offset
+            self._at_end.add(partition)
 
     def _is_gone(
         self, consumer: Consumer, partition: int, expected: int, chunks: dict[int, Chunk]
@@ -367,11 +403,12 @@ class Poller(ABC):
         is_new = chunks[partition].position <= expected  # The topic was created again.
         return is_new or self.watermarks(consumer, partition)[0] > expected
 
-    def _shortened(self, value: bytes, partition: int, offset: int) -> bytes:
+    def _shortened(self, value: bytes, message: Message) -> bytes:
         limit = self.topic.max_line_size
+        place = f"{message.partition()}:{message.offset()}"
         self.topic.log.write(
             logging.WARNING,
-            f"message {partition}:{offset} is longer than {limit} bytes (max_line_size): it is "
+            f"message {place} is longer than {limit} bytes (max_line_size): it is "
             "reported as line_too_long",
         )
         return value[: limit + 1]

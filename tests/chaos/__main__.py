@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -30,6 +31,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="what happens follows from it")
     parser.add_argument("--show", action="store_true", help="print all that happened")
     options = parser.parse_args()
+    # As Ctrl-C does: what was started is ended.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     reports = [_run(pair, options) for pair in options.pair]
     return 1 if any(report.wrong for report in reports) else 0
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +26,8 @@ __all__ = ["PAIRS", "Report", "is_exactly_once", "run"]
 PAIRS = [f"{source}-{sink}" for source in SOURCES for sink in SINKS]
 """All pairs of a source and a sink."""
 
-_FIRST = 100  # Records that are fed before anything happens.
+_FIRST = 400  # Records that are fed before anything happens: some of each part.
+_MEANWHILE = 20_000  # Records that are fed while something happens to the process.
 _CHUNK = 2000  # Records that are fed at once, at most.
 _UNCONFIRMED = 256 << 10  # Bytes of results that may wait for their confirmation.
 _READ_AHEAD = 4 << 20  # Bytes of results that a process may lose besides when it is killed.
@@ -129,7 +131,7 @@ class _Chaos:
         self._declare()
         size = self._sink.size()
         self._start()
-        # Files that are rotated before a pipeline has begun are not read.
+        # Files that are rotated before the pipeline has found them are not read.
         fed = min(_FIRST, self.report.records)
         self._feed(0, fed)
         self._wait_for_progress(size, "anything happens")
@@ -141,8 +143,18 @@ class _Chaos:
                 self._feed(fed, event.at)
                 fed = event.at
                 self._wait_for_progress(size, str(event))
-            time.sleep(event.delay)
-            self._do(event)
+            if event.target == PROCESS:
+                # Meanwhile there is more to do for it.
+                end = min(fed + _MEANWHILE, self.report.records)
+                with ThreadPoolExecutor(1) as executor:
+                    feeding = executor.submit(self._feed, fed, end)
+                    time.sleep(event.delay)
+                    self._do(event)
+                    feeding.result()
+                fed = end
+            else:
+                time.sleep(event.delay)
+                self._do(event)
             size = self._sink.size()
         self._feed(fed, self.report.records)
         self._wait_until_processed()

@@ -1,0 +1,1 @@
+"""Pipelines beside loops in Python that do the same."""
