@@ -1,98 +1,89 @@
-"""Pipelines that read what is published to a server."""
+"""The memory of a pipeline while its sink stops does not depend on how much there is to read."""
 
 from __future__ import annotations
 
-import http.client
-import json
-import sys
-from collections.abc import Iterator
+import re
+import signal
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
 from tests import children
-from tests.servers import ROOT, Server, launch, wait_until
-from tests.standing_pipelines.test_server import ask, pipeline
-from tests.standing_pipelines.workspace import PROCESSORS, records, results
+from tests.chaos.peers import MAKERS
+from tests.chaos.sinks import SINKS
+from tests.servers import wait_until
+from tests.standing_pipelines.workspace import Workspace
 
-CONFIG = """
-processors = ["{directory}/processors.py"]
-access_log = false
-ring_size = 65536
+pytestmark = pytest.mark.long
 
-[sources]
-events = "memory:"
-logs = "file:{directory}/log"
+if not Path("/proc/self").exists():
+    pytest.skip("needs /proc", allow_module_level=True)
 
-[pipelines.{name}]
-source = "{source}"
-processor = "double"
-sink = "file:{directory}/out.ndjson"
-"""
+_RECORDS = 50_000
+_FEW = 100  # Records before the sink stops.
+_TEXT = b"x" * 4000
+_MAX_MEMORY = 150 << 20  # Bytes; the records have more, and a process that does nothing has 40 MB.
+_READ = 1 << 20  # Bytes that a process reads at least while its sink is stopped.
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    """A server with a pipeline that reads its memory."""
-    started = launch("--config", str(config_in(tmp_path, "memory:events")))
-    yield started
-    started.kill()
+def _bytes_read(process: subprocess.Popen[bytes]) -> int:
+    """Return how many bytes a process has read, from anywhere."""
+    return int(Path(f"/proc/{process.pid}/io").read_text().split()[1])
 
 
-def config_in(directory: Path, source: str) -> Path:
-    (directory / "processors.py").write_text(PROCESSORS)
-    path = directory / "server.toml"
-    path.write_text(CONFIG.format(directory=directory, name="published", source=source))
-    return path
+def _cpu_time(process: subprocess.Popen[bytes]) -> int:
+    """Return the ticks of CPU time that a process has used."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
 
 
-def publish(server: Server, first: int, end: int) -> None:
-    connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
+def _is_idle(process: subprocess.Popen[bytes]) -> bool:
+    """Return whether a process does next to nothing for half a second."""
+    before = _cpu_time(process)
+    time.sleep(0.5)
+    return _cpu_time(process) <= before + 5
+
+
+def _add(path: Path, first: int, end: int) -> None:
+    with path.open("ab") as file:
+        for number in range(first, end):
+            file.write(b'{"id":"%d","part":0,"text":"%b"}\n' % (number, _TEXT))
+
+
+@pytest.mark.parametrize("kind", ["redis", "kafka", "nats", "mqtt", "http"])
+def test_memory_is_bounded_while_a_sink_stops(
+    tmp_path: Path, workspace: Workspace, kind: str
+) -> None:
+    home = tmp_path / kind
+    home.mkdir()
+    peer = MAKERS[kind](home)
+    make_sink, _ = SINKS[kind]
+    sink = make_sink(workspace.path, peer, 0)
+    source = workspace.path / "in.ndjson"
     try:
-        connection.request("POST", "/sources/events", records(first, end))
-        response = connection.getresponse()
-        assert response.status == 200
-        assert json.loads(response.read())["records"] == end - first
+        _add(source, 0, _FEW)
+        url = sink.url.replace("batch=100kB", "batch=1MiB")
+        workspace.declare(copy={"source": "file:in.ndjson", "sink": url})
+        process = workspace.start()
+        workspace.wait_until(lambda: bool(sink.size()), process)
+        assert peer.broker.process is not None
+        peer.broker.process.send_signal(signal.SIGSTOP)
+        try:
+            before = _bytes_read(process)
+            _add(source, _FEW, _RECORDS)
+            wait_until(lambda: _bytes_read(process) > before + _READ, children.LIMIT)
+            wait_until(lambda: _is_idle(process), children.LIMIT)
+            assert _bytes_read(process) < before + _RECORDS * len(_TEXT) // 2
+        finally:
+            peer.broker.process.send_signal(signal.SIGCONT)
+        workspace.wait_until(lambda: len(set(sink.results())) == _RECORDS, process)
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        workspace.stop(process)
     finally:
-        connection.close()
-
-
-def read(directory: Path) -> bytes:
-    path = directory / "out.ndjson"
-    return path.read_bytes() if path.exists() else b""
-
-
-def test_what_is_published_is_processed_once(server: Server, tmp_path: Path) -> None:
-    publish(server, 0, 1000)
-    wait_until(lambda: read(tmp_path) == results(0, 1000))
-    assert ask(server, "POST", "/pipelines/published/stop")[0] == 200
-    wait_until(lambda: pipeline(server, "published")["state"] == "stopped")
-    # What is published meanwhile waits, as far as it has room.
-    publish(server, 1000, 2000)
-    assert ask(server, "POST", "/pipelines/published/start")[0] == 200
-    wait_until(lambda: read(tmp_path) == results(0, 2000))
-    wait_until(lambda: pipeline(server, "published")["lag"] == 0)
-    assert pipeline(server, "published")["lag_unit"] == "records"
-    # What was acknowledged is processed, even if the server ends at once.
-    publish(server, 2000, 4000)
-    assert server.stop() == 0
-    assert read(tmp_path) == results(0, 4000)
-
-
-@pytest.mark.parametrize(
-    ("source", "reason"),
-    [
-        ("memory:", "source: there is no source memory:; there are: memory:events"),
-        ("memory:logs", "source: there is no source memory:logs; there are: memory:events"),
-        (
-            'memory:events"\nstart = "start',
-            "source: is read from the start of the server on, or where it was stopped: omit start",
-        ),
-    ],
-)
-def test_only_what_is_in_memory_has_that_url(tmp_path: Path, source: str, reason: str) -> None:
-    path = config_in(tmp_path, source)
-    arguments = ["-m", "server", "--port", "0", "--config", str(path)]
-    done = children.run([sys.executable, *arguments], cwd=ROOT, text=True)
-    assert done.returncode == 2
-    assert reason in done.stderr
+        sink.close()
+        peer.close()
+    peak = re.search(r"VmHWM:\s+(\d+)", status)
+    assert peak is not None
+    assert int(peak[1]) << 10 < _MAX_MEMORY
