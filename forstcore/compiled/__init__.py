@@ -103,6 +103,15 @@ def _source_of(function: Callable[..., Any]) -> FunctionSource:
     return source
 
 
+def _first_value(body: list[ast.stmt]) -> ast.expr | None:
+    """Return the expression that the first statement assigns or returns, if it does."""
+    has_text = isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant)
+    match body[1:2] if has_text else body[:1]:
+        case [ast.Assign(value=value) | ast.AnnAssign(value=value) | ast.Return(value=value)]:
+            return value
+    return None
+
+
 class _Compiler(Statements):
     def compile(self) -> Program:
         """Return the program.
@@ -127,6 +136,7 @@ class _Compiler(Statements):
             self.is_generator = any(
                 isinstance(each, ast.Yield | ast.YieldFrom) for each in ast.walk(node)
             )
+            self.first_value = _first_value(node.body)
             self.block(node.body)
         return self.code.finish()
 

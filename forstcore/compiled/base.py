@@ -62,6 +62,7 @@ class Base:
         self.scope = Scope(source)
         self.remarks: list[Remark] = []
         self.record_name = ""
+        self.first_value: ast.expr | None = None  # that the first statement assigns or returns
         self.record_register: int | None = None  # once the record is an object of its own
         self.keeps_values = False  # whether the statement at this place may assign a variable
         self.keeps_record = False  # whether a variable may have the record as a whole in it

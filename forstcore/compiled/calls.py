@@ -44,7 +44,7 @@ class Calls(Dispatch):
             self.inline(node, local, list(node.args), dict(keywords), to)
         elif callee is not MISSING:
             self.call_static(node, callee, keywords, to)
-        elif self.call_choice(node, keywords, to):
+        elif self.call_choice(node, keywords, to) or self.call_own_method(node, keywords, to):
             return
         elif isinstance(node.func, ast.Attribute):
             self._call_method(node, node.func, keywords, to)

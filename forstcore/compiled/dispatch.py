@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from forstcore.compiled.assembler import Label
-from forstcore.compiled.library_calls import LibraryCalls
+from forstcore.compiled.methods import Methods
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.scope import Origin
 from forstcore.compiled.source import MISSING
@@ -72,7 +72,7 @@ class _Rows:
         return cls(rows if are_tuples else tuple(row[0] for row in rows), (*columns,), are_tuples)
 
 
-class Dispatch(LibraryCalls):
+class Dispatch(Methods):
     """Compile calls of functions that a table picks."""
 
     def choice_of(self, node: ast.expr) -> Choice | None:

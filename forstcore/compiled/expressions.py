@@ -228,6 +228,8 @@ class Expressions(Typed):
         with self.temporaries():
             if _is_with_none(node) and self.typed_value(node.left) is not None:
                 left = self.typed_object(node.left)
+            elif _is_with_none(node) and self.class_of(node.left) is not None:
+                left = self.object_or_none(node.left)
             elif _is_with_none(node) and self.is_function(node.left):
                 assert isinstance(node.left, ast.Name)
                 left = self.variable(node.left)

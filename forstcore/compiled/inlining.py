@@ -369,6 +369,11 @@ class Inlining(Comprehensions):
             scope.paths[name] = path
             return
         register = scope.registers[name] = self.code.variable()
+        typed = self.typed_value(argument)
+        if typed is not None and typed[1] == () and name in scope.once:
+            self.code.emit("MOVE", register, self.typed_object(argument))
+            scope.types[name] = typed[0]
+            return
         self.into(argument, register)
         scope.origins[name] = self.origin_of(argument)
 

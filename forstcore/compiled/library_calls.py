@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import collections
+import copy
 import hashlib
 import hmac
 import itertools
@@ -13,9 +14,11 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from forstcore._core.program import FUNCTIONS
+from forstcore.compiled.assembler import Label
 from forstcore.compiled.pattern_calls import PatternCalls
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.source import MISSING
+from forstcore.compiled.type_bits import DICT, LIST
 
 __all__ = ["LibraryCalls"]
 
@@ -65,6 +68,11 @@ class LibraryCalls(PatternCalls):
             self._groupby(node, keywords, to)
         elif callee is hmac.new:
             self._hmac(node, keywords, to)
+        elif callee in (copy.copy, copy.deepcopy) and len(node.args) == 1 and not keywords:
+            if callee is copy.copy:
+                self._copy(node.args[0], to)
+            else:
+                self._copy_deeply(node, node.args[0], to)
         elif callee is json.dumps:
             self._dumps(node, keywords, to)
         elif callee is collections.defaultdict and node.args and not keywords:
@@ -81,6 +89,42 @@ class LibraryCalls(PatternCalls):
         else:
             return False
         return True
+
+    def _copy(self, node: ast.expr, to: int) -> None:
+        with self.temporaries():
+            value, test, is_container = self.code.temporary(), self.code.temporary(), Label()
+            self.into(node, value)
+            self.code.emit("IS_A", test, value, DICT | LIST)
+            self.code.emit("JUMP_IF", test, is_container)
+            self.code.emit("GIVE_BACK")
+            self.code.place(is_container)
+            self.call_native(node, ".copy", [node], {}, to, first=value)
+
+    def _copy_deeply(self, node: ast.Call, value: ast.expr, to: int) -> None:
+        """Emit a deep copy of the record, or of a part, as it came: an object of its own.
+
+        Other objects may have a part twice, which a copy would have twice, too.
+        """
+        path = self.path_of(value)
+        if isinstance(value, ast.Name) and self._is_record_as_it_came(node, value.id):
+            path = ()
+        if path is None or self.types is not None:
+            raise Unsupported(node, "a deep copy of anything but the record as it came")
+        with self.temporaries():
+            copied = self.code.temporary()
+            if path:
+                self.code.emit("LOAD", copied, self.code.path(path))
+            else:
+                self.code.emit("RECORD", copied)
+            self.code.emit("THAW", copied, 1)
+            self.code.emit("MOVE", to, copied)
+
+    def _is_record_as_it_came(self, call: ast.Call, name: str) -> bool:
+        """Whether a variable is the parameter for the record, which has not changed before."""
+        owner = self.scope.owner(name)
+        if name != self.record_name or owner is None or owner.depth or name in owner.assigned:
+            return False
+        return call is self.first_value or (self.changes is None and name in owner.bound)
 
     def _missing_of(self, factory: ast.expr) -> int:
         """Return the number for what a defaultdict with this factory adds."""

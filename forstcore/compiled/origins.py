@@ -10,7 +10,9 @@ from forstcore.compiled.scope import Origin, Scope
 __all__ = ["origin_of"]
 
 _PARTS = frozenset(("get", "values", "items", "keys", "pop", "setdefault", "popitem"))
-_COPIES = frozenset(("list", "tuple", "dict", "sorted", "reversed", "enumerate", "zip", "filter"))
+_COPIES = frozenset(
+    ("list", "tuple", "dict", "sorted", "reversed", "enumerate", "zip", "filter", "copy")
+)
 _PICKS = frozenset(("next", "min", "max"))
 _TEXT_METHODS = frozenset(
     (
@@ -67,8 +69,8 @@ def origin_of(node: ast.expr, scope: Scope, record: str) -> Origin:
             return _origin_of_comprehension(node.value, node, container)
         case ast.Call(func=ast.Attribute(value=owner, attr=attr), args=args) if attr in _PARTS:
             return _highest(of(owner).of_parts, *map(of, args))
-        case ast.Call(func=ast.Attribute(value=owner, attr="copy")):
-            return container(owner)
+        case ast.Call(func=ast.Attribute(value=owner, attr="copy"), args=args):
+            return container(owner, *args)
         case ast.Call(func=ast.Attribute(attr="fromkeys"), args=args):
             return container(*args)
         case ast.Call(func=ast.Name(id=name), args=args) if name in _COPIES:

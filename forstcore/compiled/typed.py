@@ -31,7 +31,7 @@ class RecordTypes:
     Attributes:
         members: for each path to an object with declared members the path of each of these, by
             the name of its attribute or key.
-        has_attributes: paths to objects whose members are attributes.
+        has_attributes: paths to objects whose members are attributes, with their classes.
         checks: the types that the value at a path may have, in bits.
         items: the types that the items of a list or the values of a dict may have.
         elements: the types of the items of a list, or the values of a dict, that are objects.
@@ -42,7 +42,7 @@ class RecordTypes:
     """
 
     members: dict[Path, dict[str, Path]] = field(default_factory=dict)
-    has_attributes: set[Path] = field(default_factory=set)
+    has_attributes: dict[Path, type] = field(default_factory=dict)
     checks: dict[Path, int] = field(default_factory=dict)
     items: dict[Path, int] = field(default_factory=dict)
     elements: dict[Path, RecordTypes] = field(default_factory=dict)
@@ -147,7 +147,7 @@ class RecordTypes:
         if getattr(info, "forbid_unknown_fields", False) or hasattr(info.cls, "__post_init__"):
             raise Unsupported(None, f"a type with checks of its own {_at(path)}")
         if type(info).__name__ != "TypedDictType":
-            self.has_attributes.add(path)
+            self.has_attributes[path] = info.cls
         self.members[path] = {}
         for each in info.fields:
             below = (*path, each.encode_name)
@@ -319,6 +319,25 @@ class Typed(Base):
                 types = self.element_types(value)
                 return None if types is None else (types, ())
         return None
+
+    def class_of(self, node: ast.expr) -> type | None:
+        """Return the class of a typed record, or of an object in one; None if it is none."""
+        types, path = self.types, self.path_of(node)
+        if path is None:
+            typed = self.typed_value(node)
+            types, path = (None, None) if typed is None else typed
+        return None if types is None or path is None else types.has_attributes.get(path)
+
+    def object_or_none(self, node: ast.expr) -> int:
+        """Return the register of an object that is declared to be one, or None, at a path."""
+        path = self.path_of(node)
+        assert path is not None
+        register = self.code.temporary()
+        if path:
+            self.code.emit("LOAD_ANY", register, self.code.path(path), self.constant(None))
+        else:
+            self.code.emit("RECORD", register)
+        return register
 
     def element_types(self, node: ast.expr) -> RecordTypes | None:
         """Return the types of the items of an iterable."""

@@ -36,6 +36,17 @@ _HEADS: Final = {
 }
 
 
+_METHODS: Final = """\
+
+    @property
+    def p_{0}(self):
+        return self.{0}
+
+    def m_{0}(self, other=None):
+        return self.p_{0} if other is None else other
+"""
+
+
 def with_types(source: str, chance: Random) -> tuple[str, str]:
     """Return types for the record of a function, and the function with them.
 
@@ -52,14 +63,25 @@ def with_types(source: str, chance: Random) -> tuple[str, str]:
             lines = [line.partition(" = ")[0] for line in lines]
         # Those with defaults come last.
         lines.sort(key=lambda line: "=" in line)
-        types.append("\n".join([_HEADS[way].format(name), *(lines or ["    id: str"])]))
+        lines = lines or ["    id: str"]
+        if way != "dict":
+            plain = [line.split(":")[0].strip() for line in lines]
+            lines += [line for each in plain for line in _METHODS.format(each).splitlines()]
+        types.append("\n".join([_HEADS[way].format(name), *lines]))
     if way != "dict":
-        source = ast.unparse(_Attributes().visit(ast.parse(source))) + "\n"
+        source = ast.unparse(_Attributes(chance).visit(ast.parse(source))) + "\n"
     return "\n\n\n".join([*types, ""]) + "\n", source.replace("def f(r)", "def f(r: Record)", 1)
 
 
 class _Attributes(ast.NodeTransformer):
-    """Replaces the members that a dict has by attributes."""
+    """Replaces the members that a dict has by attributes, properties and methods.
+
+    Args:
+        chance: decides which.
+    """
+
+    def __init__(self, chance: Random) -> None:
+        self._chance = chance
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
         self.generic_visit(node)
@@ -76,7 +98,13 @@ class _Attributes(ast.NodeTransformer):
         if kind is None or not isinstance(name, ast.Constant) or name.value not in _TYPES[kind]:
             return node
         context = node.ctx if isinstance(node, ast.Subscript) else ast.Load()
-        return ast.Attribute(owner, str(name.value), context)
+        plain = ast.Attribute(owner, str(name.value), context)
+        way = self._chance.random()
+        if _kind_of(plain) is not None or not isinstance(context, ast.Load) or way > 0.2:
+            return plain
+        if way > 0.1:
+            return ast.Attribute(owner, f"p_{name.value}", context)
+        return ast.Call(ast.Attribute(owner, f"m_{name.value}", context), [], [])
 
 
 def _kind_of(node: ast.expr) -> str | None:
