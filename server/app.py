@@ -24,6 +24,7 @@ from server.api.process import (
     streaming_process,
 )
 from server.api.publish import publish
+from server.api.sources import list_sources
 from server.api.subscribe import real_time_process
 from server.background import keep_running
 from server.config import ServerConfig
@@ -113,6 +114,7 @@ def build_app(config: ServerConfig) -> web.Application:
     app.router.add_post("/streaming-process", streaming_process, expect_handler=expect)
     app.router.add_post("/large-dataset-stream", large_dataset_stream, expect_handler=expect)
     app.router.add_post("/real-time-process", real_time_process, expect_handler=expect)
+    app.router.add_get("/sources", list_sources)
     app.router.add_post("/sources/{name}", publish, expect_handler=expect)
     app.router.add_get("/processors", list_processors)
     app.router.add_get("/healthz", _healthz)

@@ -55,7 +55,7 @@ def command(
     on_error: str,
     progress: bool | None,
 ) -> None:
-    """Publish NDJSON files, or standard input, to SOURCE, which the server has in memory."""
+    """Publish NDJSON files, or standard input, to SOURCE of a server, in memory or at a broker."""
     check_paths(inputs or "-", others=[ca])
     asyncio.run(
         _publish(

@@ -198,7 +198,7 @@ def _of_processor(each: Processor) -> Json:
 
 def _live(config: ServerConfig, processors: Mapping[str, Processor]) -> Json:
     urls = config.sources
-    in_memory = [name for name, url in urls.items() if url.startswith("memory:")]
+    writable = [name for name, url in urls.items() if not url.startswith("file:")]
     subscription: Json = {
         "type": "object",
         "additionalProperties": False,
@@ -244,14 +244,13 @@ def _live(config: ServerConfig, processors: Mapping[str, Processor]) -> Json:
         },
     }
     live["responses"] |= refused(404, 408, 413, 415, 417, 428, 503)
-    name: Json = {"type": "string", **({"enum": in_memory} if in_memory else {})}
-    publication = _stream("publish", "Publish records to a source in memory", "", _OBJECT, {})[
-        "post"
-    ]
+    name: Json = {"type": "string", **({"enum": writable} if writable else {})}
+    publication = _stream("publish", "Publish records to a source", "", _OBJECT, {})["post"]
     publication |= {
         "tags": ["sources"],
-        "description": "Subscribers receive records as they arrive; the response contains the "
-        "counters. Records before an error remain published.",
+        "description": "Records are published as they arrive, in memory or to the broker of the "
+        "source, which has confirmed all of them when the response comes. The response contains "
+        "the counters. Records before an error remain published.",
         "parameters": [
             {"name": "name", "in": "path", "required": True, "schema": name},
             header(
@@ -264,10 +263,15 @@ def _live(config: ServerConfig, processors: Mapping[str, Processor]) -> Json:
         ],
         "responses": {
             "200": _json("The counters of the publication.", "Publication"),
-            **refused(404, 408, 409, 413, 415, 417, 422, 503),
+            **refused(404, 408, 409, 413, 415, 417, 422, 502, 503),
         },
     }
-    return {"/real-time-process": {"post": live}, "/sources/{name}": {"post": publication}}
+    listed = _json("All sources.", "Sources")
+    return {
+        "/real-time-process": {"post": live},
+        "/sources": _get("sources", "List the sources", listed, tag="sources"),
+        "/sources/{name}": {"post": publication},
+    }
 
 
 def _pipelines() -> Json:

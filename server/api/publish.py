@@ -10,11 +10,16 @@ from aiohttp import web
 from forstcore import RecordStream
 from forstcore._plural import plural
 from forstcore._proc import PASS_ON
+from forstcore.errors import SinkError
+from forstcore.sinks import SinkLimits
+from forstcore.sinks.publishing import open_sink_of_source
 from forstcore.sources.memory import MemorySource
 from forstcore.wire import StreamErrorCode
+from server.background import log_failure
 from server.errors import ProblemError, StreamError
 from server.http.request_headers import publish_on_error
 from server.live.feed_registry import FEEDS, FeedRegistry
+from server.live.publisher import BrokerPublisher, MemoryPublisher, Publisher
 from server.observe.counters import counters_of
 from server.streams.handler import StreamHandler
 from server.streams.registry import REGISTRY, StreamRegistry
@@ -25,15 +30,15 @@ __all__ = ["publish"]
 
 async def publish(request: web.Request) -> web.StreamResponse:
     """Answer `POST /sources/{name}`: publish NDJSON, and say how much that was."""
-    source = _source(request.app[FEEDS], request.match_info["name"])
     registry = request.app[REGISTRY]
+    publisher = _publisher(request.app[FEEDS], registry, request.match_info["name"])
     stream = RecordStream(
         on_error=publish_on_error(request),
         max_line_size=registry.config.max_line_size,
         processor=PASS_ON,
         keep_rejected=registry.error_file is not None,
     )
-    return await PublishHandler(request, registry, stream, source).run()
+    return await PublishHandler(request, registry, stream, publisher).run()
 
 
 class PublishHandler(StreamHandler):
@@ -42,7 +47,7 @@ class PublishHandler(StreamHandler):
     Args:
         request, registry: as for `StreamHandler`.
         stream: checks the lines.
-        source: where they go.
+        publisher: publishes them.
     """
 
     stream: RecordStream
@@ -53,11 +58,11 @@ class PublishHandler(StreamHandler):
         request: web.Request,
         registry: StreamRegistry,
         stream: RecordStream,
-        source: MemorySource,
+        publisher: Publisher,
     ) -> None:
         super().__init__(request, registry, stream)
-        self._source = source
-        self._count = 0
+        self._publisher = publisher
+        self._waits_for_broker = False
 
     async def run(self) -> web.StreamResponse:
         with self._registry.admit(self):
@@ -68,16 +73,21 @@ class PublishHandler(StreamHandler):
             except StreamError as error:
                 self.outcome, self.detail = error.code, error.detail
                 await self._rejected_written()
+                count = self._publisher.count
                 raise ProblemError(
                     error.status,
-                    f"{error.detail}; {self._count} "
-                    f"{plural(self._count, 'record was', 'records were')} published before that",
+                    f"{error.detail}; {count} "
+                    f"{plural(count, 'record was', 'records were')} published before that",
                 ) from None
+            finally:
+                await log_failure("closing a publisher", self._publisher.close())
             await self._rejected_written()
             self.outcome = "ok"
-            document = counters_of(self.stream)
+            document: dict[str, object] = {**counters_of(self.stream)}
             del document["bytes_out"]
-            return web.json_response({**document, "offset": self._source.offset})
+            if self._publisher.offset is not None:
+                document["offset"] = self._publisher.offset
+            return web.json_response(document)
 
     async def _process(self, writer: ResponseWriter | None) -> None:
         seconds = self._config.timeout
@@ -85,16 +95,18 @@ class PublishHandler(StreamHandler):
         try:
             async with asyncio.timeout(seconds) as limit:
                 async for piece in self.body.pieces():
-                    self._publish(self.stream.feed(piece))
+                    limit.reschedule(clock() + seconds)
+                    await self._publish(self.stream.feed(piece))
                     self._check()
                     limit.reschedule(clock() + seconds)
-            if not self.stream.failed:
-                self._publish(self.stream.finish())
-            self._check()
+                if not self.stream.failed:
+                    await self._publish(self.stream.finish())
+                self._check()
+                limit.reschedule(clock() + seconds)
+                self._waits_for_broker = True
+                await self._publisher.finish()
         except TimeoutError:
-            raise StreamError(
-                StreamErrorCode.TIMEOUT, f"no input came for {seconds:g} seconds (timeout)"
-            ) from None
+            raise self._timeout(seconds) from None
         except asyncio.CancelledError:
             if self._ended_by is None:
                 self.outcome = "cancelled"
@@ -104,24 +116,42 @@ class PublishHandler(StreamHandler):
         finally:
             self.body.stop()
 
-    def _publish(self, lines: bytes) -> None:
+    def _timeout(self, seconds: float) -> StreamError:
+        if self._waits_for_broker:
+            return StreamError(
+                StreamErrorCode.SOURCE,
+                f"the broker has not confirmed all records for {seconds:g} seconds (timeout)",
+            )
+        return StreamError(
+            StreamErrorCode.TIMEOUT, f"no input came for {seconds:g} seconds (timeout)"
+        )
+
+    async def _publish(self, lines: bytes) -> None:
         self._take_rejected()
         refused = ""
         if self.stream.failed:
             lines, error = _last_apart(lines)
             refused = f"line {error['line']}, byte {error['offset']}: {error['message']}"
-        self._count += self._source.publish(lines)
+        self._waits_for_broker = True
+        await self._publisher.publish(lines)
+        self._waits_for_broker = False
         if refused:
+            await self._publisher.finish()
             raise StreamError(StreamErrorCode.BAD_RECORD, refused)
 
 
-def _source(feeds: FeedRegistry, name: str) -> MemorySource:
+def _publisher(feeds: FeedRegistry, registry: StreamRegistry, name: str) -> Publisher:
     source = feeds.sources.get(name)
     if source is None:
         raise ProblemError(404, f"there is no source {name!r}; {feeds.names()}")
-    if not isinstance(source, MemorySource):
-        raise ProblemError(409, f"source {name!r} is not in memory: publish to its broker instead")
-    return source
+    if isinstance(source, MemorySource):
+        return MemoryPublisher(source)
+    config = registry.config
+    try:
+        limits = SinkLimits(buffer_size=config.queue_size)
+        return BrokerPublisher(open_sink_of_source(name, config.sources[name], limits))
+    except SinkError as error:
+        raise ProblemError(409, f"nothing can be published to source {name!r}: {error}") from None
 
 
 def _last_apart(lines: bytes) -> tuple[bytes, dict[str, object]]:

@@ -161,7 +161,34 @@ _SCHEMAS: Json = {
     },
     "Publication": _object(
         "The counters of a publication.",
-        {**_PUBLISHED, "offset": {**_TEXT, "description": "The offset after the last record."}},
+        {
+            **_PUBLISHED,
+            "offset": {
+                **_TEXT,
+                "description": "The offset after the last record; only of sources in memory.",
+            },
+        },
+        "offset",
+    ),
+    "Sources": _object(
+        "All sources.", {"sources": {"type": "array", "items": ref("schemas", "Source")}}
+    ),
+    "Source": _object(
+        "A source of live records, as this process reads it.",
+        {
+            "name": _TEXT,
+            "url": {**_TEXT, "description": "Where the records are, without passwords."},
+            "state": {"enum": ["up", "down"], "description": "`down` if it cannot be read now."},
+            "trouble": {"type": ["string", "null"], "description": "Why it cannot be read now."},
+            "offset": {
+                "type": ["string", "null"],
+                "description": "Where the reader is that subscribers share; null if there is none, "
+                "or the source has no offsets.",
+            },
+            "subscribers": _COUNT,
+            "readers": {**_COUNT, "description": "Readers, each with a connection of its own."},
+            "missed": {**_COUNT, "description": "Records that open subscriptions have missed."},
+        },
     ),
     "Processor": _object(
         "A processor, served at `POST /<name>`.",
@@ -279,14 +306,16 @@ _PROBLEMS = {
     404: "The resource does not exist; the detail lists the existing ones.",
     405: "The endpoint does not support the method; `Allow` lists the supported ones.",
     408: "The request did not end in time.",
-    409: "The source is not in memory, or the file with pipelines has become invalid.",
+    409: "Nothing can be published to the source, or the file with pipelines has become invalid.",
     413: "The body exceeds the size limits.",
     415: "The body is `multipart/form-data`, or its content coding is not supported.",
     417: "`Expect` has a value other than `100-continue`.",
-    422: "A line is invalid, with `Forst-On-Error: fail`; the lines before it were published.",
+    422: "A line is invalid, with `Forst-On-Error: fail`, or the broker refuses it; the lines "
+    "before it were published.",
     428: "The source redelivers unacknowledged records, with `Forst-Ack: if-needed`.",
     431: "The request line or a header field is too long.",
     500: "An internal error; the server's log has the traceback.",
+    502: "The broker has not confirmed all records in time, or it cannot be written.",
     503: "The server is at its limit of streams, or shutting down.",
 }
 _PROBLEM_HEADERS: dict[int, Json] = {

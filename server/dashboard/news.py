@@ -7,7 +7,7 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 
 from aiohttp import web
 
@@ -17,10 +17,10 @@ from forstcore.wire import COUNTERS
 from server.background import keep_running
 from server.dashboard.figures import Figures, Point
 from server.dashboard.processors import Processors
-from server.dashboard.sources import Sources
 from server.dashboard.streams import Streams
 from server.errors import ProblemError
 from server.live.feed_registry import FeedRegistry
+from server.live.source_list import SourceList
 from server.pipelines.registry import PipelineRegistry
 from server.streams.registry import StreamRegistry
 
@@ -50,7 +50,7 @@ class News:
         self._registry = registry
         self._figures = Figures(registry)
         self._streams = Streams(registry)
-        self._sources = Sources(registry, feeds)
+        self._sources = SourceList(registry, feeds)
         self._processors = Processors(registry)
         self._pipelines = pipelines
         self._viewers = 0
@@ -116,7 +116,7 @@ class News:
             {
                 "point": point,
                 "streams": self._streams.look(),
-                "sources": self._sources.look(),
+                "sources": [_source_row(each) for each in self._sources.documents()],
                 "processors": self._processors.look(),
                 "pipelines": await self._pipelines.documents(),
                 "errors": metrics.errors_by_code(),
@@ -153,6 +153,17 @@ async def _turn() -> float:
     started = time.perf_counter()
     await asyncio.sleep(0)
     return time.perf_counter() - started
+
+
+def _source_row(source: Mapping[str, object]) -> dict[str, object]:
+    """Return what the dashboard shows of a source."""
+    return {
+        "name": source["name"],
+        "kind": str(source["url"]).partition(":")[0],
+        "state": source["trouble"] or source["state"],
+        "subscribers": source["subscribers"],
+        "missed": source["missed"],
+    }
 
 
 def _dumped(value: object) -> bytes:

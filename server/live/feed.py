@@ -15,6 +15,7 @@ from server.errors import StreamError
 from server.live.acknowledgements import Unacknowledged
 from server.live.delivery import Delivery
 from server.live.feed_processor import FeedProcessor
+from server.live.shared_source import SharedReader
 from server.live.subscriber import Subscriber
 
 __all__ = ["Feed"]
@@ -71,6 +72,11 @@ class Feed:
         self._is_stopped = False
         self._task = asyncio.create_task(self._run())
         self._task.add_done_callback(lambda _: on_closed(self))
+
+    @property
+    def is_sharing(self) -> bool:
+        """Whether its reader is one of those that share the reading of a source."""
+        return isinstance(self._reader, SharedReader)
 
     def add(self, subscriber: Subscriber) -> None:
         """Add a new subscriber, which gets all further deliveries."""

@@ -76,6 +76,17 @@ class FeedRegistry:
             if feed.trouble is not None
         }
 
+    def offset(self, name: str) -> str | None:
+        """Return the offset of the reading that subscribers of a source share, None if unknown."""
+        shared = self._shared.get(name)
+        return shared.reading.offset or None if shared is not None and shared.reading else None
+
+    def reader_count(self, name: str) -> int:
+        """Return how many readers of a source there are, each with a connection if it needs one."""
+        shared = self._shared.get(name)
+        others = sum(source == name and not feed.is_sharing for feed, source in self._feeds.items())
+        return others + (shared.reader_count if shared is not None else 0)
+
     def check(self, request: SubscriptionRequest) -> None:
         """Raise OffsetError if the source cannot be read from the requested offset."""
         self.sources[request.source].check(request.start)

@@ -32,8 +32,14 @@ class SharedSource:
     def __init__(self, source: Source, queue_size: int, max_line_size: int) -> None:
         self.source = source
         self.reading: SharedReading | None = None
+        self._own_readers: set[Reader] = set()
         self._queue_size = queue_size
         self._max_line_size = max_line_size
+
+    @property
+    def reader_count(self) -> int:
+        """How many readers of the source there are."""
+        return len(self._own_readers) + (self.reading is not None)
 
     def open(self, start: str, record_filter: Filter | None = None) -> SharedReader:
         """Start to read.
@@ -44,6 +50,17 @@ class SharedSource:
                 reader may get others, too.
         """
         return SharedReader(self, start, record_filter)
+
+    def open_own(self, start: str) -> Reader:
+        """Return a reader of the source that is not shared."""
+        reader = self.source.open(start)
+        self._own_readers.add(reader)
+        return reader
+
+    async def close_own(self, reader: Reader) -> None:
+        """Close a reader that `open_own` has returned."""
+        self._own_readers.discard(reader)
+        await reader.close()
 
     def new_inbox(self, record_filter: Filter | None) -> Inbox:
         """Return an inbox for the shared reading."""
@@ -61,6 +78,7 @@ class SharedSource:
             if self.reading is reading:
                 self.reading = None
 
+        self._own_readers.discard(reader)
         self.reading = SharedReading(
             reader,
             offset,
@@ -94,7 +112,7 @@ class SharedReader:
             self._reading = shared.reading or shared.begin(shared.source.open(NOW), None)
             self._reading.join(self._inbox)
         else:
-            self._own = shared.source.open(start)
+            self._own = shared.open_own(start)
 
     @property
     def is_sharing(self) -> bool:
@@ -107,7 +125,7 @@ class SharedReader:
                 item = await self._inbox.take()
             except FellBehindError:
                 await self._leave()
-                self._own = self._shared.source.open(self._offset)
+                self._own = self._shared.open_own(self._offset)
         if self._own is not None:
             item = await self._own.read()
         if isinstance(item, Batch) and item.offset:
@@ -130,7 +148,7 @@ class SharedReader:
         await self._leave()
         own, self._own = self._own, None
         if own is not None:
-            await own.close()
+            await self._shared.close_own(own)
 
     async def _share(self, own: Reader, batch: Batch) -> None:
         """Go on by the shared reading after a batch of the own reader, if that is possible."""
@@ -138,7 +156,7 @@ class SharedReader:
         reading = self._shared.reading
         if reading is not None and reading.resume(inbox, batch.offset):
             self._inbox, self._reading, self._own = inbox, reading, None
-            await own.close()
+            await self._shared.close_own(own)
         elif reading is None and batch.is_last:
             reading = self._shared.begin(own, batch.offset)
             reading.resume(inbox, batch.offset)

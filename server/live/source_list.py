@@ -1,16 +1,17 @@
-"""The sources and their subscriptions, as rows of a table."""
+"""What the sources of a server do now."""
 
 from __future__ import annotations
 
 from collections import Counter
 
+from forstcore.sources import without_password
 from server.live.feed_registry import FeedRegistry
 from server.streams.registry import StreamRegistry
 
-__all__ = ["Sources"]
+__all__ = ["SourceList"]
 
 
-class Sources:
+class SourceList:
     """Summarize the state of the sources of this process.
 
     Args:
@@ -22,8 +23,8 @@ class Sources:
         self._registry = registry
         self._feeds = feeds
 
-    def look(self) -> list[dict[str, object]]:
-        """Return a row for each source; missed records are counted for open subscriptions only."""
+    def documents(self) -> list[dict[str, object]]:
+        """Describe each source; missed records are counted for open subscriptions only."""
         subscribers: Counter[str] = Counter()
         missed: Counter[str] = Counter()
         for stream in self._registry.streams:
@@ -36,9 +37,12 @@ class Sources:
         return [
             {
                 "name": name,
-                "kind": urls[name].partition(":")[0],
-                "state": troubles.get(name, "up"),
+                "url": without_password(urls[name]),
+                "state": "down" if name in troubles else "up",
+                "trouble": troubles.get(name),
+                "offset": self._feeds.offset(name),
                 "subscribers": subscribers[name],
+                "readers": self._feeds.reader_count(name),
                 "missed": missed[name],
             }
             for name in sorted(self._feeds.sources)

@@ -1,0 +1,139 @@
+"""Where published records go: to a source in memory, or to the broker of a source."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Protocol
+
+from forstcore._plural import plural
+from forstcore.errors import SinkError
+from forstcore.sinks import Output, OutputRefusedError, Sink, Writer
+from forstcore.sources import NOW, SourceLimits, open_source
+from forstcore.sources.memory import MemorySource
+from forstcore.wire import StreamErrorCode
+from server.errors import StreamError
+
+__all__ = ["BrokerPublisher", "MemoryPublisher", "Publisher"]
+
+
+class Publisher(Protocol):
+    """Publishes the records of one request.
+
+    Attributes:
+        count: how many are published for sure.
+        offset: the offset after the last one, None if it is not known.
+    """
+
+    count: int
+
+    @property
+    def offset(self) -> str | None: ...
+
+    async def publish(self, lines: bytes) -> None:
+        """Publish records; wait until there is room for them.
+
+        Args:
+            lines: whole lines, each with its LF; may be empty.
+
+        Raises:
+            StreamError: it is not possible.
+        """
+        ...
+
+    async def finish(self) -> None:
+        """Wait until all records are published for sure.
+
+        Raises:
+            StreamError: it is not possible.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Free all resources."""
+        ...
+
+
+class MemoryPublisher:
+    """Publishes to a source in memory.
+
+    Args:
+        source: the source.
+    """
+
+    def __init__(self, source: MemorySource) -> None:
+        self.count = 0
+        self._source = source
+
+    @property
+    def offset(self) -> str | None:
+        return self._source.offset
+
+    async def publish(self, lines: bytes) -> None:
+        self.count += self._source.publish(lines)
+
+    async def finish(self) -> None:
+        """Do nothing: there is nothing to wait for."""
+
+    async def close(self) -> None:
+        """Do nothing: there is nothing to free."""
+
+
+class BrokerPublisher:
+    """Publishes to a broker, which confirms records.
+
+    Args:
+        sink: the place in the broker.
+    """
+
+    offset = None
+
+    def __init__(self, sink: Sink) -> None:
+        self.count = 0
+        self._sink = sink
+        self._writer: Writer | None = None
+        self._unconfirmed: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    async def publish(self, lines: bytes) -> None:
+        if not lines:
+            return
+        try:
+            if self._writer is None:
+                # Nothing has to be acknowledged, and no offset is kept.
+                nothing = open_source("nothing", "memory:", SourceLimits()).open(NOW)
+                self._writer = await self._sink.open(nothing)
+            confirmed = await self._writer.write(Output(lines))
+        except SinkError as error:
+            raise StreamError(StreamErrorCode.SOURCE, str(error)) from None
+        self._unconfirmed.append((lines.count(b"\n"), asyncio.ensure_future(confirmed)))
+        while self._unconfirmed and self._unconfirmed[0][1].done():
+            await self._confirm()
+
+    async def finish(self) -> None:
+        if self._writer is not None:
+            await self._writer.flush()
+        while self._unconfirmed:
+            await self._confirm()
+
+    async def close(self) -> None:
+        if self._writer is not None:
+            await self._writer.close()
+        await self._sink.close()
+
+    async def _confirm(self) -> None:
+        """Wait until the broker has confirmed the first records that it has not."""
+        count, confirmed = self._unconfirmed[0]
+        try:
+            await asyncio.shield(confirmed)
+        except OutputRefusedError as error:
+            self.count += count - len(error.lines)
+            refused = plural(len(error.lines), "record")
+            reason = next(iter(error.lines.values()))
+            raise StreamError(
+                StreamErrorCode.BAD_RECORD,
+                f"the broker refuses {len(error.lines)} {refused}: {reason}",
+            ) from None
+        except SinkError as error:
+            raise StreamError(StreamErrorCode.SOURCE, str(error)) from None
+        self.count += count
+        self._unconfirmed.popleft()
