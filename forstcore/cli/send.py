@@ -18,8 +18,9 @@ from forstcore.cli._sent_lines import SentLines
 from forstcore.cli._transform import TransformOptions, transform
 from forstcore.client import ErrorLine, ForstStreamingClient, StreamOptions
 from forstcore.config import RetryConfig, StreamingConfig, StreamLimits
+from forstcore.errors import RecordError, StreamFailedError
 from forstcore.formats import Format
-from forstcore.wire import OnError
+from forstcore.wire import OnError, StreamErrorCode
 
 __all__ = ["ServerRunner", "client_of", "command", "split_url"]
 
@@ -36,7 +37,6 @@ class ServerRunner:
         config: sizes and timeouts.
         max_line_size: most bytes to keep of a rejected line.
         resume: whether to resume over a new connection when one is lost.
-        has_error_lines: whether error lines may be among the results.
     """
 
     def __init__(
@@ -48,13 +48,11 @@ class ServerRunner:
         *,
         max_line_size: int = StreamLimits.max_line_size,
         resume: bool,
-        has_error_lines: bool = True,
     ) -> None:
         base, self._endpoint = split_url(url)
         self._client = functools.partial(client_of, base, token, ca, config)
         self._max_line_size = max_line_size
         self._resume = resume
-        self._has_error_lines = has_error_lines
         self._codes: Counter[str] = Counter()
         self._given_back = 0
         self.rejected: Iterable[RejectedLine] = ()
@@ -76,31 +74,39 @@ class ServerRunner:
         mode: OnError = "emit" if on_error == "skip" else on_error
         options = StreamOptions(on_error=mode, resume=self._resume)
         settled = 0
+        last: RecordError | None = None
         async with self._client() as client, aclosing(_kept(source, sent)) as pieces:
             stream = client.process_streaming_data(self._endpoint, pieces, options)
-            async with stream as results:
-                async for chunk in results:
-                    self.rejected = ()
-                    if isinstance(chunk, ErrorLine):
-                        self._reject(chunk, sent)
-                        if on_error == "skip" or not self._has_error_lines:
-                            chunk = b""
-                    yield chunk
-                    # Delayed by one iteration: the results of a line may arrive in several pieces.
-                    if sent is not None and settled != stream.lines:
-                        sent.forget(settled)
-                        settled = stream.lines
-                # A summary covers only its own connection.
-                if stream.summary is not None and stream.connections == 1:
-                    self._given_back = stream.summary.get("given_back", 0)
+            try:
+                async with stream as results:
+                    async for chunk in results:
+                        self.rejected = ()
+                        if isinstance(chunk, ErrorLine):
+                            last = self._reject(chunk, sent)
+                            if on_error == "skip":
+                                chunk = b""
+                        yield chunk
+                        # Delayed by one iteration: results of a line may arrive in several pieces.
+                        if sent is not None and settled != stream.lines:
+                            sent.forget(settled)
+                            settled = stream.lines
+                    # A summary covers only its own connection.
+                    if stream.summary is not None and stream.connections == 1:
+                        self._given_back = stream.summary.get("given_back", 0)
+            except StreamFailedError as error:
+                if error.code == StreamErrorCode.BAD_RECORD.value and last is not None:
+                    # The server only says that it was the last line.
+                    raise last from None
+                raise
 
-    def _reject(self, line: ErrorLine, sent: SentLines | None) -> None:
+    def _reject(self, line: ErrorLine, sent: SentLines | None) -> RecordError:
         error = line.members()
         self._codes[error["code"]] += 1
         if sent is not None:
             raw = sent.line(error["line"])
             at = error["line"], error["offset"]
             self.rejected = [RejectedLine(*at, error["code"], error["message"], raw)]
+        return RecordError(error["code"], error["message"], error["line"], error["offset"])
 
 
 async def _kept(
@@ -197,14 +203,7 @@ def command(
         timeout=timeout, compression=compress, retry=RetryConfig(attempts=attempts)
     )
     read = Inputs(inputs, input_format)
-    runner = ServerRunner(
-        url,
-        token,
-        ca,
-        config,
-        resume=resume,
-        has_error_lines=kind == "ndjson" and not read.is_converted,
-    )
+    runner = ServerRunner(url, token, ca, config, resume=resume)
     transform(
         TransformOptions(
             read,

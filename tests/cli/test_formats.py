@@ -155,6 +155,19 @@ def test_the_first_bad_row_can_end_it(run: Run, tmp_path: Path) -> None:
         assert done.stderr.startswith(b"forstcore: line 3, byte 1: b.csv: 1 field, but 2 columns")
 
 
+def test_the_first_bad_row_that_is_sent_can_end_it(
+    run: Run, server: Server, tmp_path: Path
+) -> None:
+    (tmp_path / "a.csv").write_bytes(b"id,data\n1,a\n")
+    (tmp_path / "b.csv").write_bytes(DAMAGED)
+    done = run("send", server.url, "a.csv", "b.csv", "--on-error", "fail", "--format", "csv")
+    assert done.returncode == 1
+    assert done.stdout == b"id,result,status\n1,processed_a,success\n1,processed_a,success\n"
+    assert done.stderr == (
+        b"forstcore: line 3, byte 1: b.csv: 1 field, but 2 columns (invalid_csv)\n"
+    )
+
+
 def test_a_result_without_a_place_leaves_the_old_file(run: Run, tmp_path: Path) -> None:
     (tmp_path / "out.csv").write_bytes(b"old")
     (tmp_path / "in").write_bytes(b'{"a":1}\n' * 200_000 + b'{"b":1}\n')

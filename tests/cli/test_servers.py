@@ -40,7 +40,9 @@ def test_send_options(run: Run, server: Server) -> None:
     assert [json.loads(line)["status"] for line in done.stdout.splitlines()] == ["success", "error"]
     done = run("send", server.url, "--on-error", "fail", stdin=BAD)
     assert done.returncode == 1
-    assert b"(bad_record)" in done.stderr
+    assert done.stderr == (
+        b"forstcore: line 2, byte 6: -: member 'id' must be a string or null (wrong_type)\n"
+    )
 
 
 def test_send_survives_a_server_that_dies(start: Start, tmp_path: Path) -> None:
