@@ -148,6 +148,9 @@ class _Compiler(Statements):
         self.record_name = names[0]
         if names[0] in self.scope.once:
             self.scope.paths[names[0]] = ()
+        elif self.types is not None:
+            construct = f"another value of {names[0]!r}, which has a declared type"
+            raise Unsupported(None, construct, "use another name")
         else:
             register = self.scope.registers[names[0]] = self.code.variable()
             self.code.emit("RECORD", register)

@@ -241,6 +241,18 @@ def whole(record: Log) -> Any:
     return record
 
 
+def assigned(record: Log) -> Any:
+    if not record.tags:
+        record = 1  # type: ignore[assignment]
+    return record
+
+
+def assigned_dict(record: Event) -> Any:
+    record["ratio"]
+    record = {"id": record["id"], "ratio": record["ratio"]}  # type: ignore[typeddict-item]
+    return record
+
+
 def changed(record: Event) -> Any:
     record.pop("name", None)
     return record
@@ -253,6 +265,8 @@ def changed(record: Event) -> Any:
         (nested, "a container of List of rows"),
         (whole, "as a whole"),
         (whole_item, "as a whole"),
+        (assigned, "another value of 'record', which has a declared type; use another name"),
+        (assigned_dict, "another value of 'record'"),
         (changed, "a change of a record of a declared type"),
     ],
 )
