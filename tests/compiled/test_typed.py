@@ -249,7 +249,7 @@ def assigned(record: Log) -> Any:
 
 def assigned_dict(record: Event) -> Any:
     record["ratio"]
-    record = {"id": record["id"], "ratio": record["ratio"]}  # type: ignore[typeddict-item]
+    record = {"id": record["id"], "ratio": record["ratio"]}
     return record
 
 
