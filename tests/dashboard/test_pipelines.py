@@ -116,12 +116,3 @@ def test_the_table_fits_a_phone(
     assert page.evaluate("() => document.documentElement.scrollWidth") == 360
     stop.tap()
     expect(row_of(page, "copy")).to_contain_text("stopped")
-
-
-def test_a_server_without_pipelines_says_so(start_server: StartServer, open_page: OpenPage) -> None:
-    page = open_page(start_server()).page
-    expect(page.locator("#pipelines-caption")).to_have_text(
-        "No pipeline is declared; a TOML file declares each as a table [pipelines.NAME]."
-    )
-    table = page.locator("table").filter(has=page.locator("#pipelines"))
-    expect(table.locator("thead")).to_be_hidden()

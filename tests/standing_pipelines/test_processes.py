@@ -96,7 +96,7 @@ def test_pipelines_of_a_killed_process_go_on_in_another(server: Server, tmp_path
     control(server, "d", "pause")
     count = 0
     deadline = time.monotonic() + children.LIMIT
-    for turn in range(4):
+    for turn in range(2):
         before = count
         while not all(read(tmp_path, name).count(b"\n") > before for name in ("a", "b")):
             assert time.monotonic() < deadline, "they do not go on"
