@@ -43,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 remove_unix,
                 tls_context,
             )
+            from server.process.parent import end_with_parent
             from server.supervisor import LISTENER_VARIABLE, supervise
             from server.worker import serve
 
@@ -78,6 +79,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail("processes must be 1 on this system", 2)
     if config.worker_kind == "processes" and os.name != "posix":
         return _fail("worker_kind must be threads on this system", 2)
+    if config.end_with_parent:
+        if os.name != "posix":
+            return _fail("end_with_parent must be false on this system", 2)
+        end_with_parent()
     try:
         listener = open_socket(config)
     except OSError as error:

@@ -46,6 +46,16 @@ class ServerConfig(StreamLimits):
     unix_socket: str | None = option(
         None, "path of a Unix socket (mode 0600) to listen on instead of a port"
     )
+    ready_line: str = option(
+        "text",
+        "format of the line on standard output that says where the server listens",
+        choices=("text", "json"),
+    )
+    end_with_parent: bool = option(
+        False,
+        "shut down when standard input ends or the parent process dies: for a program that "
+        "starts the server through a pipe",
+    )
     processes: int = option(
         1, "worker processes that share the port", lowest=1, highest=1024, unit="processes"
     )

@@ -22,8 +22,9 @@ from server.observe.metrics_files import (
     make_metrics_directory,
     release_metrics,
 )
+from server.process.ready import announce
 from server.process.supervisor_pipe import RELOAD
-from server.worker import EXIT_TIMEOUT, address_of
+from server.worker import EXIT_TIMEOUT
 
 __all__ = ["LISTENER_VARIABLE", "supervise"]
 
@@ -82,7 +83,7 @@ def supervise(config: ServerConfig, listener: socket.socket, argv: Sequence[str]
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGHUP, reload)
     # Only now: whoever waits for this line may send a signal immediately.
-    print(f"forstcore listens on {address_of(config, listener)}", flush=True)
+    announce(config, listener)
     try:
         workers.extend(start(index) for index in range(config.processes))
         while not is_stopping:

@@ -30,12 +30,13 @@ from server.observe.log_limit import limit_logging
 from server.pipelines.registry import PIPELINES
 from server.process.event_loop import set_idle_check
 from server.process.listen import tls_context
+from server.process.ready import announce
 from server.process.reload_credentials import reload_credentials
 from server.process.reload_processors import report_compilation
 from server.process.supervisor_pipe import listen_to_supervisor
 from server.streams.registry import REGISTRY
 
-__all__ = ["EXIT_TIMEOUT", "address_of", "serve"]
+__all__ = ["EXIT_TIMEOUT", "serve"]
 
 _LOGGER = logging.getLogger("forstcore")
 _KEPT = 4 << 20  # Bytes of freed memory to keep, enough for a batch.
@@ -112,7 +113,7 @@ async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) 
     else:
         if hasattr(signal, "SIGHUP"):
             loop.add_signal_handler(signal.SIGHUP, reload)
-        print(f"forstcore listens on {address_of(config, listener)}", flush=True)
+        announce(config, listener)
     try:
         await stop.wait()
         app[REGISTRY].leaving = True
@@ -128,15 +129,6 @@ async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) 
             has_ended = app[REGISTRY].close()
             log_limit.report()
     return has_ended
-
-
-def address_of(config: ServerConfig, listener: socket.socket) -> str:
-    """Return the address of a listening socket as a URL."""
-    if config.unix_socket:
-        return f"unix:{config.unix_socket}"
-    host, port = listener.getsockname()[:2]
-    scheme = "https" if config.tls_cert else "http"
-    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _stop_on_signals() -> asyncio.Event:

@@ -38,6 +38,8 @@ SAMPLES = {
     "max_ratio": Sample("5", "5", 5),
     "host": Sample("localhost", '"localhost"', "localhost"),
     "port": Sample("8181", "8181", 8181),
+    "ready_line": Sample("json", '"json"', "json"),
+    "end_with_parent": Sample("yes", "true", True),
     "unix_socket": Sample("forst.sock", '"forst.sock"', "forst.sock"),
     "processes": Sample("3", "3", 3),
     "processors": Sample("a.b,c.py", '["a.b", "c.py"]', ("a.b", "c.py")),

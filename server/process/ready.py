@@ -1,0 +1,31 @@
+"""The line on standard output that says where the server listens."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+
+from forstcore._version import VERSION
+from server.config import ServerConfig
+
+__all__ = ["announce"]
+
+
+def announce(config: ServerConfig, listener: socket.socket) -> None:
+    """Print where the server listens, in the format that the configuration names."""
+    address = _address_of(config, listener)
+    line = f"forstcore listens on {address}"
+    if config.ready_line == "json":
+        line = json.dumps(
+            {"event": "ready", "address": address, "pid": os.getpid(), "version": VERSION}
+        )
+    print(line, flush=True)
+
+
+def _address_of(config: ServerConfig, listener: socket.socket) -> str:
+    if config.unix_socket:
+        return f"unix:{config.unix_socket}"
+    host, port = listener.getsockname()[:2]
+    scheme = "https" if config.tls_cert else "http"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
