@@ -17,7 +17,11 @@ from tests.certificates import Certificates
 from tests.servers import Server, launch
 from tests.typescript.conftest import SOURCE, run
 
-_TESTS = sorted(path.name.removesuffix(".test.ts") for path in SOURCE.glob("test/*.test.ts"))
+_LONG = {"sidecar", "transports"}  # They start many servers.
+_TESTS = [
+    pytest.param(name, marks=[pytest.mark.long] if name in _LONG else [])
+    for name in sorted(path.name.removesuffix(".test.ts") for path in SOURCE.glob("test/*.test.ts"))
+]
 
 # A caller that does not read is backpressure here, not a half-duplex client.
 _OPTIONS = ("--heartbeat", "0.1", "--stall", "60", "--no-access-log")
@@ -93,6 +97,11 @@ def test_the_readme(consumer: Path, server: Server) -> None:
     (code,) = re.findall(r"^```ts\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     (consumer / "readme.mjs").write_text(code.replace("http://127.0.0.1:8080", server.url))
     assert run("node readme.mjs", consumer) == "processed_a record\n" * 3
+    (code,) = re.findall(r"^```js\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    (consumer / "sidecar.mjs").write_text(
+        f"process.env.PYTHON = {json.dumps(sys.executable)};\n{code}"
+    )
+    assert run("node sidecar.mjs", consumer) == "processed_x\n"
 
 
 def test_it_is_published_without_its_tests(package: Path, consumer: Path) -> None:

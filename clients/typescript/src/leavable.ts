@@ -15,7 +15,7 @@ export class Leavable<T> implements AsyncIterableIterator<T> {
   constructor(generator: AsyncGenerator<T, void, undefined>, interrupt: () => void) {
     this.generator = generator;
     this.interrupt = interrupt;
-    makeDisposable(this);
+    makeDisposable(this, () => this.return());
   }
 
   async next(): Promise<IteratorResult<T, undefined>> {
@@ -43,12 +43,12 @@ export class Leavable<T> implements AsyncIterableIterator<T> {
   }
 }
 
-/** Make `await using` call `return()`, where the runtime has it. */
-export function makeDisposable(iterator: { return(): Promise<unknown> }): void {
+/** Make `await using` call `dispose`, where the runtime has it. */
+export function makeDisposable(object: object, dispose: () => Promise<unknown>): void {
   const { asyncDispose } = Symbol as { asyncDispose?: symbol };
   if (!asyncDispose) return;
-  const value = async (): Promise<void> => void (await iterator.return());
-  Object.defineProperty(iterator, asyncDispose, { value });
+  const value = async (): Promise<void> => void (await dispose());
+  Object.defineProperty(object, asyncDispose, { value });
 }
 
 /** The batches of a stream's results. */

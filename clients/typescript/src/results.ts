@@ -28,7 +28,7 @@ class Results<T> implements AsyncIterableIterator<T> {
   constructor(transfer: Transfer, invalid: InvalidLineHandler) {
     this.transfer = transfer;
     this.source = new Leavable(parsed<T>(transfer, invalid), () => transfer.leave());
-    makeDisposable(this);
+    makeDisposable(this, () => this.return());
   }
 
   /** Input lines acknowledged so far. */

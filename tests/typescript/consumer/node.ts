@@ -6,6 +6,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 
 import { ForstStreamingClient, StreamingIntegration } from "forstcore";
+import { startSidecar, type Sidecar } from "forstcore/sidecar";
 
 const client = new ForstStreamingClient();
 const integration = new StreamingIntegration(client);
@@ -26,6 +27,12 @@ export async function streams(): Promise<void> {
   );
   const { signal } = new AbortController();
   client.streamToForst("/streaming-process", web, { signal });
+}
+
+export async function sidecar(): Promise<void> {
+  const started: Sidecar = await startSidecar({ processors: "prices.py", onLog: console.log });
+  for await (const one of started.client.streamToForst("/price", [{}])) console.log(one);
+  await started.stop();
 }
 
 export const server = createServer((request, response) => {

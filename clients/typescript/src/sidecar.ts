@@ -1,0 +1,187 @@
+/** Runs a forstcore server beside an application of Node, and restarts it after a crash. */
+
+import { spawn, type ChildProcess } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+
+import { ForstStreamingClient } from "./client.js";
+import type { ClientOptions } from "./options.js";
+import { makeDisposable } from "./leavable.js";
+import type { PlatformDisposable } from "./platform.js";
+
+/** A line of the server's log: the JSON object that it is, or `text`. */
+export type LogEntry = Record<string, unknown>;
+
+/** What happens to the server. */
+export type SidecarStatus =
+  | { type: "ready"; pid: number }
+  | { type: "down"; reason: string; pauseMs: number };
+
+/** How the server is started. */
+export interface SidecarOptions {
+  /** Modules with processors: names, or paths of files. */
+  processors?: string | string[];
+  /** The Python in which forstcore is installed; `python3` by default. */
+  python?: string;
+  /** More options of the server, such as `["--workers", "4"]`. */
+  args?: string[];
+  /** The directory of the server. */
+  cwd?: string;
+  /** More environment variables. */
+  env?: Record<string, string>;
+  /** The TCP port to listen on, 0 for a free one; by default the server has a Unix socket. */
+  port?: number;
+  /** Options of the client. */
+  client?: ClientOptions;
+  /** Called with each line of the log. Without it, the log is read and dropped. */
+  onLog?: (entry: LogEntry) => void;
+  /** Called when the server is ready, and when it has crashed. */
+  onStatus?: (status: SidecarStatus) => void;
+  /** Milliseconds in which a server has to end before it is killed (15,000). */
+  stopTimeoutMs?: number;
+}
+
+const STABLE_MS = 10_000; // A server that ran for longer is restarted at once.
+const SHORTEST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 10_000;
+// A stream goes on over a restart of the server.
+const RETRY = { attempts: 100, delay: 50, maxDelay: 1_000 };
+
+class SidecarProcess {
+  /** The address of the server, which stays the same when it is restarted. */
+  baseUrl = "";
+  private readonly options: SidecarOptions;
+  private readonly folder: string | undefined;
+  private port: number;
+  private child: ChildProcess | undefined;
+  private exited: Promise<void> = Promise.resolve();
+  private failures = 0;
+  private restart: NodeJS.Timeout | undefined;
+  private isStopping = false;
+  private lastClient: ForstStreamingClient | undefined;
+
+  constructor(options: SidecarOptions) {
+    this.options = options;
+    this.port = options.port ?? 0;
+    if (options.port === undefined) this.folder = mkdtempSync(join(tmpdir(), "forstcore-"));
+    makeDisposable(this, () => this.stop());
+  }
+
+  /** A client of the server, whose streams with `resume` go on after a restart. */
+  get client(): ForstStreamingClient {
+    this.lastClient ??= new ForstStreamingClient(this.baseUrl, {
+      retry: RETRY,
+      ...this.options.client,
+    });
+    return this.lastClient;
+  }
+
+  /** The process of the server, undefined while there is none. */
+  get pid(): number | undefined {
+    return this.child?.pid;
+  }
+
+  /** Start the server and wait until it is ready. */
+  async start(): Promise<void> {
+    const { processors = [], python = "python3", args = [], cwd, env } = this.options;
+    const listen = this.folder
+      ? ["--unix-socket", join(this.folder, "s.sock")]
+      : ["--port", `${this.port}`];
+    const modules = [processors].flat().flatMap((one) => ["--processors", one]);
+    const ours = ["--end-with-parent", "--ready-line", "json"];
+    const child = spawn(python, ["-m", "server", ...listen, ...ours, ...modules, ...args], {
+      cwd,
+      env: { ...process.env, ...env },
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+    this.child = child;
+    const started = performance.now();
+    let lastText = "";
+    const log = (line: string): LogEntry => {
+      const entry = logEntry(line);
+      if (typeof entry["text"] === "string") lastText = entry["text"];
+      this.options.onLog?.(entry);
+      return entry;
+    };
+    this.exited = new Promise((resolve) => child.once("close", () => resolve()));
+    createInterface({ input: child.stderr as Readable }).on("line", log);
+    const address = await new Promise<string>((resolve, reject) => {
+      createInterface({ input: child.stdout as Readable }).on("line", (line) => {
+        const { event, address } = log(line);
+        if (event === "ready" && typeof address === "string") resolve(address);
+      });
+      child.once("error", reject);
+      child.once("close", (code, signal) => {
+        const reason = lastText || `it ended with ${signal ?? `status ${code}`}`;
+        reject(new Error(`the server did not start: ${reason}`));
+      });
+    });
+    child.once("close", (code, signal) => {
+      this.crashed(signal ?? `status ${code}`, performance.now() - started);
+    });
+    // It ends with this process, and must not keep it running.
+    child.unref();
+    for (const pipe of [child.stdin, child.stdout, child.stderr]) {
+      (pipe as unknown as { unref(): void }).unref();
+    }
+    const path = /^unix:(.*)$/.exec(address)?.[1];
+    this.baseUrl = path ? `http+unix://${encodeURIComponent(path)}/` : address;
+    this.port = path ? 0 : Number(new URL(address).port);
+    this.options.onStatus?.({ type: "ready", pid: child.pid as number });
+  }
+
+  /** End the server after the streams that are open, and wait for that. */
+  async stop(): Promise<void> {
+    this.isStopping = true;
+    clearTimeout(this.restart);
+    const { child } = this;
+    child?.stdin?.end();
+    const timer = setTimeout(() => child?.kill("SIGKILL"), this.options.stopTimeoutMs ?? 15_000);
+    child?.ref();
+    await this.exited;
+    clearTimeout(timer);
+    if (this.folder) rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  private crashed(reason: string, lived: number): void {
+    this.child = undefined;
+    if (this.isStopping) return;
+    this.failures = lived > STABLE_MS ? 0 : this.failures + 1;
+    const pauseMs = Math.min(SHORTEST_PAUSE_MS * 2 ** this.failures, LONGEST_PAUSE_MS);
+    this.options.onStatus?.({ type: "down", reason, pauseMs });
+    this.restart = setTimeout(() => {
+      this.start().catch((error: Error) => this.crashed(error.message, 0));
+    }, pauseMs);
+  }
+}
+
+export type Sidecar = SidecarProcess & PlatformDisposable;
+
+/**
+ * Start a server, and wait until it is ready.
+ *
+ * It is restarted after a crash, with growing pauses, and ends with this process, however that ends.
+ */
+export async function startSidecar(options: SidecarOptions = {}): Promise<Sidecar> {
+  const sidecar = new SidecarProcess(options);
+  try {
+    await sidecar.start();
+  } catch (error) {
+    await sidecar.stop();
+    throw error;
+  }
+  return sidecar as Sidecar;
+}
+
+function logEntry(line: string): LogEntry {
+  try {
+    const entry: unknown = JSON.parse(line);
+    if (typeof entry === "object" && entry !== null) return entry as LogEntry;
+  } catch {
+    // It is text.
+  }
+  return { text: line };
+}

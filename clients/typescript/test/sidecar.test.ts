@@ -1,0 +1,92 @@
+/** A server that an application starts, and that is restarted after a crash. */
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+import { StreamingIntegration, type StreamingRecord } from "forstcore";
+import { startSidecar, type LogEntry, type SidecarStatus } from "forstcore/sidecar";
+
+import { all, Queue, record, result, until } from "./support.js";
+
+const { FORST_PYTHON: python = "python3" } = process.env;
+const APP = fileURLToPath(new URL("sidecar-app.js", import.meta.url));
+
+function lives(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+test("a stream goes on when the server is killed", async () => {
+  const statuses: SidecarStatus["type"][] = [];
+  const log: LogEntry[] = [];
+  const sidecar = await startSidecar({
+    python,
+    onStatus: (status) => statuses.push(status.type),
+    onLog: (entry) => log.push(entry),
+  });
+  const queue = new Queue<StreamingRecord>();
+  const results = new StreamingIntegration(sidecar.client).processLargeDataset(queue);
+  for (let id = 1; id <= 3; id++) {
+    const before = sidecar.pid;
+    const next = results.next();
+    queue.put(record(id));
+    assert.deepEqual((await next).value, result(id));
+    process.kill(before as number, "SIGKILL");
+    await until(() => sidecar.pid !== undefined && sidecar.pid !== before);
+  }
+  await results.return();
+  await until(() => statuses.filter((type) => type === "ready").length === 4);
+  assert.deepEqual(statuses.slice(0, 3), ["ready", "down", "ready"]);
+  const { pid } = sidecar;
+  await sidecar.stop();
+  assert.ok(!lives(pid as number));
+  assert.ok(log.some(({ event }) => event === "ready"));
+});
+
+test("processors, a port, and a client with a token", async () => {
+  const file = join(mkdtempSync(join(tmpdir(), "forst-")), "price.py");
+  writeFileSync(
+    file,
+    'from forstcore import processor\n\n\n@processor("price")\ndef price(record: dict) -> dict:\n    return {"total": record["amount"] * 2}\n',
+  );
+  const sidecar = await startSidecar({
+    ...{ python, port: 0, processors: file },
+    env: { FORSTCORE_TOKEN: "secret" },
+    client: { token: "secret" },
+  });
+  assert.match(sidecar.baseUrl, /^http:\/\/127\.0\.0\.1:\d+$/);
+  const results = sidecar.client.streamToForst<{ amount: number }, { total: number }>("/price", [
+    { amount: 2 },
+  ]);
+  assert.deepEqual(await all(results), [{ total: 4 }]);
+  await sidecar.stop();
+});
+
+test("a server that cannot start says why", async () => {
+  const wrong = startSidecar({ python, processors: "/nowhere.py" });
+  await assert.rejects(wrong, /^Error: the server did not start: .*nowhere/);
+  await assert.rejects(startSidecar({ python: "/nowhere/python" }), /ENOENT/);
+});
+
+test("the server ends with its application, even if that is killed", async () => {
+  for (const signal of ["SIGKILL", "none"] as const) {
+    const app = spawn(process.execPath, [APP, signal], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const [line] = (await once(createInterface({ input: app.stdout }), "line")) as [string];
+    const pid = Number(line);
+    if (signal === "SIGKILL") app.kill("SIGKILL");
+    await once(app, "exit");
+    await until(() => !lives(pid));
+  }
+});
