@@ -1,19 +1,25 @@
 """A parser for replies of Redis that keeps a limited number of bytes of each.
 
 Commands limit a reply by its number of entries, but writers choose their size. This parser reads
-and drops everything beyond a number of bytes.
+and drops everything beyond a number of bytes. Where hiredis is installed, it parses replies that
+are short; what has arrived of a longer one is parsed again here.
 
 redis-py has no public base class for parsers. This is the only module that uses its private names.
 """
 
 from __future__ import annotations
 
+import importlib
 from asyncio import IncompleteReadError, StreamReader
-from typing import Any
+from typing import Any, Protocol
 
 import redis
 from redis.exceptions import ConnectionError, InvalidResponse
 
+try:
+    hiredis: Any = importlib.import_module("hiredis")
+except ImportError:
+    hiredis = None  # All replies are parsed here, which is slower.
 try:
     from redis._parsers import _AsyncRESP2Parser
 except ImportError as error:
@@ -26,7 +32,9 @@ __all__ = ["BoundedParser", "Cut"]
 _OVERHEAD = (
     8  # Bytes added to the size of each string, so that many tiny ones reach the limit, too.
 )
-_PIECE = 1 << 16  # Bytes dropped per read.
+_PIECE = 1 << 16  # Bytes read or dropped at once.
+_SHORT = 1 << 20  # Bytes of replies that hiredis may keep, besides what it makes of them.
+_INCOMPLETE = object()
 
 
 class Cut(bytes):
@@ -34,6 +42,55 @@ class Cut(bytes):
 
 
 _NOTHING = Cut()
+
+
+class _Input(Protocol):
+    """What has arrived, or is going to."""
+
+    async def readline(self) -> bytes: ...
+
+    async def readexactly(self, n: int) -> bytes: ...
+
+    async def read(self, n: int) -> bytes: ...
+
+
+class _Ahead:
+    """Bytes that were read already, and the stream behind them.
+
+    Args:
+        data: the bytes.
+        stream: the stream.
+    """
+
+    def __init__(self, data: bytes, stream: StreamReader) -> None:
+        self._data = data
+        self._at = 0
+        self._stream = stream
+
+    @property
+    def rest(self) -> bytes:
+        """The bytes that were not read again."""
+        return self._data[self._at :]
+
+    async def readline(self) -> bytes:
+        end = self._data.find(b"\n", self._at) + 1
+        if end:
+            return self._take(end - self._at)
+        return self._take(len(self._data)) + await self._stream.readline()
+
+    async def readexactly(self, n: int) -> bytes:
+        found = self._take(n)
+        if len(found) == n:
+            return found
+        return found + await self._stream.readexactly(n - len(found))
+
+    async def read(self, n: int) -> bytes:
+        return self._take(n) or await self._stream.read(n)
+
+    def _take(self, n: int) -> bytes:
+        found = self._data[self._at : self._at + n]
+        self._at += len(found)
+        return found
 
 
 class BoundedParser(_AsyncRESP2Parser):
@@ -50,14 +107,74 @@ class BoundedParser(_AsyncRESP2Parser):
         super().__init__(socket_read_size)
         self._limit = limit
         self._left = limit
+        self._begin(b"")
+
+    def on_connect(self, connection: Any) -> None:
+        super().on_connect(connection)  # type: ignore[no-untyped-call]
+        self._begin(b"")
 
     async def read_response(self, disable_decoding: bool = True) -> Any:
         """Read a reply; strings always remain bytes."""
-        self._left = self._limit
-        assert self._stream is not None
-        return await self._reply(self._stream)
+        stream = self._stream
+        assert stream is not None
+        if self._hiredis is None:
+            return await self._bounded_reply(stream)
+        while (reply := self._hiredis.gets()) is _INCOMPLETE:
+            if self._size >= self._most_kept:
+                return await self._read_again(stream)
+            data = await stream.read(min(_PIECE, self._most_kept - self._size))
+            if not data:
+                raise _closed()
+            self._kept.append(data)
+            self._size += len(data)
+            self._hiredis.feed(data)
+        self._replies += 1
+        if not self._hiredis.has_data():
+            self._forget()
+        if isinstance(reply, ConnectionError):
+            raise reply
+        return reply
 
-    async def _reply(self, stream: StreamReader) -> Any:
+    def _begin(self, data: bytes) -> None:
+        """Have hiredis parse replies from now on, if it is installed.
+
+        Args:
+            data: what has been read of them.
+        """
+        self._hiredis: Any = None
+        if hiredis is not None:
+            self._hiredis = hiredis.Reader(
+                protocolError=InvalidResponse,
+                replyError=self.parse_error,
+                notEnoughData=_INCOMPLETE,
+            )
+            self._hiredis.feed(data)
+        self._most_kept = min(_SHORT, self._limit)
+        self._forget()
+        self._kept.append(data)
+        self._size = len(data)
+
+    def _forget(self) -> None:
+        """Forget what was read: hiredis has parsed all of it."""
+        self._kept: list[bytes] = []
+        self._size = 0
+        self._replies = 0  # Among what is kept, and returned already.
+
+    async def _read_again(self, stream: StreamReader) -> Any:
+        """Read a reply again that is too long for hiredis."""
+        ahead = _Ahead(b"".join(self._kept), stream)
+        for _ in range(self._replies):
+            await self._bounded_reply(ahead)
+        self._forget()
+        reply = await self._bounded_reply(ahead)
+        self._begin(ahead.rest)
+        return reply
+
+    async def _bounded_reply(self, stream: _Input) -> Any:
+        self._left = self._limit
+        return await self._reply(stream)
+
+    async def _reply(self, stream: _Input) -> Any:
         line = await stream.readline()
         if not line.endswith(b"\r\n"):
             raise _closed()
@@ -77,7 +194,7 @@ class BoundedParser(_AsyncRESP2Parser):
             return error
         raise InvalidResponse(f"Protocol Error: {line[:100]!r}")
 
-    async def _array(self, stream: StreamReader, count: int) -> list[Any]:
+    async def _array(self, stream: _Input, count: int) -> list[Any]:
         items: list[Any] = []
         for _ in range(count):
             item = await self._reply(stream)
@@ -87,7 +204,7 @@ class BoundedParser(_AsyncRESP2Parser):
             items.append(item)
         return items
 
-    async def _string(self, stream: StreamReader, length: int) -> bytes:
+    async def _string(self, stream: _Input, length: int) -> bytes:
         is_whole = length <= self._left
         kept = length if is_whole else max(0, self._left)
         self._left -= kept + _OVERHEAD
