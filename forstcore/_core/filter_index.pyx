@@ -15,14 +15,7 @@ from libc.string cimport memcpy, memset
 
 from forstcore._core.checks cimport check_first_init, check_initialized, checked_line_size
 from forstcore._core.compare cimport Number, constant_of, is_fulfilled_by, read_number
-from forstcore._core.filter cimport (
-    EQUAL,
-    MOST_LEVELS,
-    Condition,
-    ConditionTree,
-    Filter,
-    rank_of,
-)
+from forstcore._core.filter cimport MOST_LEVELS, Condition, ConditionTree, Filter
 from forstcore._core.json cimport BLANK, LF, NO_FAULT, Fault, bytes_ptr, skip_space, value_end
 from forstcore._core.loop cimport read_record
 from forstcore._core.members cimport read_name, read_value
@@ -48,6 +41,8 @@ from forstcore.native cimport (
     fst_member,
     fst_value,
 )
+
+from forstcore._core.merged_filters import as_tree, merged
 
 cdef enum:
     # Lines of a batch for one filter. One that lets more through gets all lines of the batch.
@@ -93,10 +88,7 @@ cdef class FilterIndex(ConditionTree):
         self.filters = list(filters)
         self.count = len(self.filters)
         self.lines = self.records = 0
-        root = _Member()
-        for number, each in enumerate(self.filters):
-            check_initialized(each.program.count)
-            _merge(root, each.tree, each, 0, number)
+        root = merged(self.filters)
         # Breadth first, as `compile` does it.
         level = [root]
         for member in level:
@@ -107,7 +99,7 @@ cdef class FilterIndex(ConditionTree):
             posted += sum(len(wanting) for _, wanting in member.equal.values())
             others += len(member.others)
             conditions += member.is_tested
-        self.compile(_as_tree(root.children), conditions, constants, nodes)
+        self.compile(as_tree(root.children), conditions, constants, nodes)
         self.allocate(nodes, constants, posted, others)
         constants = posted = others = 0
         for place, member in enumerate(level):
@@ -475,61 +467,3 @@ cdef class FilterIndex(ConditionTree):
             i = hit.next
         memset(out, LF, self.lines - line)
         return lines
-
-
-class _Member:
-    """What all filters want of a member, and of those of its object."""
-
-    def __init__(self):
-        self.children = {}
-        self.equal = {}         # Constants by `_key_of`, each with the filters that want it.
-        self.others = []        # Filters with other conditions, and the nodes of those.
-
-    @property
-    def is_tested(self):
-        return bool(self.equal or self.others)
-
-
-cdef int _merge(object member, dict tree, Filter source, int node, int number) except -1:
-    """Add what a filter wants below one of its nodes.
-
-    Recursive: one call for each level of a path, of which there are few.
-    """
-    cdef int child = source.nodes[node].first
-    for name in sorted(tree):       # As the nodes are.
-        wanted, below = tree[name]
-        into = member.children.get(name)
-        if into is None:
-            into = member.children[name] = _Member()
-        if wanted is not None:
-            tests, any_of = wanted
-            if any_of or tests[0][0] == <int>EQUAL:
-                for key, test in {_key_of(test): test for test in tests}.items():
-                    into.equal.setdefault(key, (test, []))[1].append(number)
-            else:
-                into.others.append((number, child))
-        _merge(into, below, source, child, number)
-        child += 1
-    return 0
-
-
-cdef tuple _key_of(tuple test):
-    """Return the same for constants that a value equals together, in the order of `rank_of`."""
-    kind, constant = rank_of(test)
-    if kind == FST_NUMBER:
-        try:
-            float(constant)
-        except OverflowError:
-            constant = float("inf") if constant > 0 else float("-inf")
-    return kind, constant
-
-
-cdef dict _as_tree(dict children):
-    """Return members in the form that `ConditionTree.compile` takes."""
-    return {
-        name: [
-            ([test for test, _ in member.equal.values()], True) if member.is_tested else None,
-            _as_tree(member.children),
-        ]
-        for name, member in children.items()
-    }
