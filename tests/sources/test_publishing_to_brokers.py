@@ -77,7 +77,7 @@ def test_where_nothing_can_be_published(
 
 
 def test_a_broker_that_is_down(start_one: StartServer) -> None:
-    server = start_one("--source", f"sensors=redis://127.0.0.1:{free_port()}/0", "--timeout", "0.5")
+    server = start_one("--source", f"sensors=redis://127.0.0.1:{free_port()}/0", "--timeout", "3")
     status, answer = publish(server, lines(0, 3), "sensors")
     assert status == 502
     assert "the broker has not confirmed all records" in answer["detail"]
@@ -106,11 +106,12 @@ def test_sources_are_listed(start_one: StartServer, redis_server: RedisServer) -
     )
     with (
         Subscription(server, "sensors") as live,
-        Subscription(server, "orders", filters={"a": 1}),
+        Subscription(server, "orders", filters={"a": 1}) as one,
         Subscription(server, "orders", filters={"a": 2}) as other,
     ):
         live.until_state("down")
-        start = other.start()
+        start = one.start()
+        other.start()
         listed = sources(server)
         assert list(listed) == ["events", "orders", "sensors"]
         assert "secret" not in json.dumps(listed)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +155,29 @@ def test_random_readers(seed: int) -> None:
         ]
         assert listener.records + listener._stream.records == len(between)
         assert listener.size == sum(map(len, lines[first:end]))
-    assert any(listener.records for listener in listeners)
+
+
+def test_readers_get_what_their_filters_let_through() -> None:
+    async def main() -> None:
+        memory = MemorySource(SourceUrl("events", "memory:"), SourceLimits())
+        shared = SharedSource(memory, QUEUE, 1 << 20)
+        readers = [shared.open(NOW, Filter({"a": number})) for number in range(3)]
+        for reader in readers:
+            await reader.read()
+        memory.publish(b'{"a":0}\n{"a":1}\n{"a":2}\n{"a":1}\n[]\n')
+        expected = [
+            (b'{"a":0}\n\n\n\n[]\n', 3),
+            (b'\n{"a":1}\n\n{"a":1}\n[]\n', 2),
+            (b'\n\n{"a":2}\n\n[]\n', 3),
+        ]
+        for reader, (lines, left_out) in zip(readers, expected, strict=True):
+            batch = await reader.read()
+            assert isinstance(batch, FilteredBatch)
+            assert (batch.lines, batch.left_out, batch.size) == (lines, left_out, 35)
+            assert batch.offset == memory.offset
+            await reader.close()
+
+    asyncio.run(main())
 
 
 def test_falling_behind_and_catching_up() -> None:
@@ -164,12 +187,12 @@ def test_falling_behind_and_catching_up() -> None:
         slow, fast = (shared.open(NOW) for _ in range(2))
         for reader in (slow, fast):
             assert (await reader.read()).offset == memory.offset  # type: ignore[union-attr]
-        count = 0
-        while count < 300:
-            memory.publish(b'{"number":%d}\n' % count)
+        done = 0
+        while done < 300:
+            memory.publish(b'{"number":%d}\n' % done)
             batch = await fast.read()
             assert isinstance(batch, Batch)
-            count += batch.lines.count(b"\n")
+            done += batch.lines.count(b"\n")
         assert slow.is_sharing
         found = b""
         has_read_itself = False
@@ -255,7 +278,15 @@ def test_one_connection_for_all_filters(
         assert late.ids(50) == ids_of({"kind": 3}, 1000)
         add(redis, 1000, 1020)
         assert late.ids(1) == ["1003"]
-        wait_until(lambda: connections(redis) == 1)
+        following = count(1020)
+
+        def has_joined() -> bool:
+            # It joins behind a record at which both readers are at the end at the same time.
+            number = next(following)
+            add(redis, number, number + 1)
+            return connections(redis) == 1
+
+        wait_until(has_joined)
 
 
 def test_filters_that_drop_everything_still_show_progress(
