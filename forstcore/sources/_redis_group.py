@@ -13,6 +13,7 @@ import os
 import re
 import socket
 import time
+from collections import defaultdict
 from itertools import islice
 from typing import Any
 
@@ -31,6 +32,10 @@ _MAX_COUNT = 100  # Entries that are fetched at once, and that a client acknowle
 _CLAIM_INTERVAL = 1.0  # Seconds between two attempts to claim entries of dead consumers.
 _MAX_IDS = 500  # Entry ids in one command.
 _CLOSE_TIMEOUT = 2.0  # Seconds in which a closing reader may give back its pending entries.
+
+# Numbers of the consumers of this process, by the start of their names, stream and group: several
+# sources may use one group.
+_TAKEN: defaultdict[tuple[str, str, str], set[int]] = defaultdict(set)
 
 # Default names of consumers, of this and other processes.
 _UNNAMED = r".+-[0-9]+-[0-9]+"
@@ -71,7 +76,7 @@ class ConsumerGroup:
         if consumer and worker:
             consumer = f"{consumer}-{worker}"
         self._prefix = consumer or f"{socket.gethostname()}-{os.getpid()}"
-        self._taken: set[int] = set()  # Numbers of the consumers of this process.
+        self._taken = _TAKEN[self._prefix, stream, name]
         self._done: dict[bytes, None] = {}  # Acknowledged by clients, but not to Redis yet.
         self._acknowledging = asyncio.Lock()
         self._swept_at = 0.0

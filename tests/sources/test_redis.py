@@ -363,3 +363,32 @@ def test_in_process(redis_server: RedisServer) -> None:
     with client(redis_server) as redis:
         add(redis, 0, 3)
     assert asyncio.run(scenario()) == numbers(0, 3)
+
+
+def test_two_sources_of_one_group_in_a_process(redis_server: RedisServer) -> None:
+    """Such as those of two pipelines: neither is given what the other one is processing."""
+
+    async def scenario(redis: Redis) -> list[list[str]]:
+        sources = [open_source(name, url(redis_server, GROUP)) for name in ("a", "b")]
+        readers = [source.open("start") for source in sources]
+        found: list[list[str]] = []
+        try:
+            async with asyncio.timeout(60):
+                for number, reader in enumerate(readers):
+                    add(redis, number, number + 1)
+                    lines = b""
+                    while not lines:
+                        batch = await reader.read()
+                        assert batch is not None
+                        assert not isinstance(batch, Notice)
+                        lines = batch.lines
+                    found.append([json.loads(line)["id"] for line in lines.splitlines()])
+        finally:
+            for reader, source in zip(readers, sources, strict=True):
+                await reader.close()
+                await source.close()
+        return found
+
+    with client(redis_server) as redis:
+        redis.xgroup_create(KEY, "workers", mkstream=True)
+        assert asyncio.run(scenario(redis)) == [["0"], ["1"]]
