@@ -87,7 +87,7 @@ class Subscription(RawStream):
         """Read a line: a result, or None for a control line, which is remembered."""
         if self._ahead:
             return self._ahead.pop()
-        assert time.monotonic() < self._deadline, "it does not come"
+        assert time.monotonic() < self._deadline, f"it does not come; states: {self.states}"
         line = self.read_line()
         if not line.startswith(b":"):
             assert line, "the stream has ended"
