@@ -228,13 +228,16 @@ class FileSet:
 
     def _open_since(self, path: str, before: FoundFile, rotated: RotatedFiles) -> None:
         files = rotated.of(path)
-        naming_styles = [
-            naming_style(found, path) for found in files if found.file_id == before.file_id
-        ]
+        own = [found for found in files if found.file_id == before.file_id]
+        naming_styles = [naming_style(found, path) for found in own] or [""]
         for found in files:
-            if found.status.st_mtime_ns >= before.status.st_mtime_ns and naming_style(
-                found, path
-            ) in (naming_styles or [""]):
+            if own:
+                # By name if the times are equal: what was rotated before it may have been read by
+                # an earlier process.
+                is_since = found in own or is_newer(found, own[0])
+            else:
+                is_since = found.status.st_mtime_ns >= before.status.st_mtime_ns
+            if is_since and naming_style(found, path) in naming_styles:
                 self._open_rotated(found, path)
 
     def _open_rotated(self, found: FoundFile, base: str) -> None:

@@ -121,6 +121,24 @@ def test_files_that_were_rotated_before_are_not_read(log: Path) -> None:
         assert followed.settle() == wanted(100, 200)
 
 
+def test_files_rotated_before_an_offset_are_not_read_again(log: Path) -> None:
+    """File systems update times a few hundred times a second: those of two files may be equal."""
+    older = log.with_name("app.log.1")
+    older.write_bytes(b"old\n")
+    time_of_both = log.stat().st_mtime_ns
+    os.utime(older, ns=(0, time_of_both))
+    with Followed(log) as followed:
+        assert followed.until(100) == wanted(0, 100)
+        offset = followed.offset
+    with Followed(log, offset) as followed:
+        assert followed.settle() == []
+        rotate(log, NUMBERED)
+        os.utime(log.with_name("app.log.1"), ns=(0, time_of_both))
+        append(log, lines(100, 200))
+        assert followed.settle() == wanted(100, 200)
+        assert not followed.gaps
+
+
 @pytest.mark.usefixtures("short_grace")
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_a_last_line_without_lf_is_complete_when_the_file_is(log: Path, pattern: str) -> None:
