@@ -16,7 +16,6 @@ import shutil
 import socket
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -25,11 +24,11 @@ from contextlib import contextmanager
 
 from redis import Redis
 
+from benchmarks.live_server import running_server
 from benchmarks.usage import usage
 
 _STREAM = "sensors"
 _TIME = re.compile(rb'"processed_(\d+)"')
-_LISTENS = re.compile(r"listens on http://([^\s:]+):(\d+)")
 _LAST_WAIT = 60.0  # Seconds to wait for the last records.
 
 
@@ -120,28 +119,6 @@ def running_redis(directory: str) -> Iterator[int]:
         process.wait()
 
 
-@contextmanager
-def running_server(redis_port: int, subscribers: int) -> Iterator[tuple[int, tuple[str, int]]]:
-    """Run the server; yield its process id and its address."""
-    source = f"{_STREAM}=redis://127.0.0.1:{redis_port}/0"
-    server = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "server", "--port", "0", "--source", source),
-            *("--no-access-log", "--max-streams", str(subscribers + 10)),
-        ],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert server.stdout is not None
-        match = _LISTENS.search(server.stdout.readline())
-        assert match is not None, "the server did not start"
-        yield server.pid, (match[1], int(match[2]))
-    finally:
-        server.terminate()
-        server.wait()
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--subscribers", type=int, default=200)
@@ -158,7 +135,10 @@ def main() -> int:
     with (
         tempfile.TemporaryDirectory() as directory,
         running_redis(directory) as port,
-        running_server(port, devices) as (pid, address),
+        running_server(devices, "--source", f"{_STREAM}=redis://127.0.0.1:{port}/0") as (
+            pid,
+            address,
+        ),
     ):
         subscribers = [Subscriber(address, each) for each in wanted]
         connections = len(Redis(port=port).client_list()) - 1

@@ -15,13 +15,12 @@ import re
 import selectors
 import socket
 import statistics
-import subprocess
-import sys
 import time
 from pathlib import Path
 
+from benchmarks.live_server import running_server
+
 _TIME = re.compile(rb'"processed_(\d+)"')
-_LISTENS = re.compile(r"listens on http://([^\s:]+):(\d+)")
 _TIMED = 50  # Subscribers whose timestamps are evaluated; for the others, records are counted.
 _LAST_WAIT = 5.0  # Seconds to wait for the last records.
 
@@ -102,25 +101,12 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=10)
     options = parser.parse_args()
 
-    most = str(options.subscribers + options.stopped + 10)
-    server = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "server", "--port", "0"),
-            *("--no-access-log", "--max-streams", most),
-        ],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert server.stdout is not None
-        match = _LISTENS.search(server.stdout.readline())
-        assert match is not None, "the server did not start"
-        address = match[1], int(match[2])
+    with running_server(options.subscribers + options.stopped) as (pid, address):
         everybody = [Subscriber(address) for _ in range(options.subscribers + options.stopped)]
         subscribers = everybody[: options.subscribers]
         for subscriber in everybody:
             subscriber.read()  # the head of the response
-        before = resident(server.pid)
+        before = resident(pid)
         publisher = multiprocessing.Process(
             target=publish, args=(address, options.rate, options.seconds)
         )
@@ -129,10 +115,7 @@ def main() -> int:
         times = receive(subscribers, total, options.seconds)
         publisher.join()
         whole = sum(subscriber.received == total for subscriber in subscribers)
-        after = resident(server.pid)
-    finally:
-        server.terminate()
-        server.wait()
+        after = resident(pid)
     print(f"{whole} of {len(subscribers)} subscribers got all {total} records")
     cuts = statistics.quantiles(times, n=100)
     print(
