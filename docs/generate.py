@@ -32,7 +32,7 @@ _SERVER = """\
 Each option can be set by a flag (`--max-line-size`), an environment variable
 (`FORSTCORE_MAX_LINE_SIZE`) and a key (`max_line_size`) of the TOML file named by `--config` or
 `FORSTCORE_CONFIG`. Flags override the environment, and the environment overrides the file.
-`python -m server --print-config` shows the effective configuration.
+`forstcore serve --print-config` shows the effective configuration.
 
 In environment variables, separate the values of repeatable options by commas, and set switches to
 `true` or `false`. On the command line, a switch is `--reload` or `--no-reload`.

@@ -1,4 +1,4 @@
-"""Processors of each kind, for `python -m server --processors examples/processors.py`."""
+"""Processors of each kind, for `forstcore serve --processors examples/processors.py`."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import sys
@@ -14,7 +15,7 @@ from types import ModuleType
 from forstcore.errors import LoadError
 from forstcore.processors import REGISTRY, Processor
 
-__all__ = ["ENTRY_POINTS", "Loader", "import_module"]
+__all__ = ["ENTRY_POINTS", "Loader", "add_working_directory", "import_module"]
 
 ENTRY_POINTS = "forstcore.processors"
 """The entry point group in which packages register their modules with processors."""
@@ -126,9 +127,12 @@ class Loader:
 def import_module(name: str) -> str:
     """Import the module that a name refers to, as for `Loader`; return the module's name.
 
+    Modules in the working directory can be imported, but they hide no others.
+
     Raises:
         LoadError: it cannot be imported.
     """
+    add_working_directory()
     try:
         if name.endswith(".py") or "/" in name or "\\" in name:
             return _import_file(Path(name))
@@ -142,13 +146,20 @@ def import_module(name: str) -> str:
         raise LoadError(f"cannot load processors from {name}: {_cause(error)}") from error
 
 
+def add_working_directory() -> None:
+    """Let modules in the working directory be imported, unless Python was told not to."""
+    if not sys.flags.safe_path:
+        # An editable installation has no directory in the path, and a file could hide this package.
+        _append_to_path(str(Path(_OURS).parent))
+        with contextlib.suppress(OSError):  # It may have been removed.
+            _append_to_path(str(Path.cwd()))
+
+
 def _import_file(path: Path) -> str:
     if not path.is_file():
         raise FileNotFoundError("there is no such file")
     path = path.resolve()
-    # Modules in its directory can be imported, but at the end of the path they shadow nothing.
-    if str(path.parent) not in sys.path:
-        sys.path.append(str(path.parent))
+    _append_to_path(str(path.parent))
     # The file's stem could collide with another module.
     name = str(path)
     if name in sys.modules:
@@ -163,6 +174,12 @@ def _import_file(path: Path) -> str:
         del sys.modules[name]
         raise
     return name
+
+
+def _append_to_path(directory: str) -> None:
+    """Let modules in a directory be imported; at the end of the path they hide no others."""
+    if directory not in sys.path:
+        sys.path.append(directory)
 
 
 def _file_of(name: str) -> str | None:

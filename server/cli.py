@@ -1,4 +1,4 @@
-"""The command line of the server, `python -m server`."""
+"""The command line of the server, `forstcore serve`."""
 
 from __future__ import annotations
 

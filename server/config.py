@@ -348,7 +348,7 @@ def _parsed_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def build_parser() -> argparse.ArgumentParser:
     """Build the argument parser, with a flag for each field that is not secret."""
     parser = argparse.ArgumentParser(
-        prog="python -m server",
+        prog="forstcore serve",
         description="Stream NDJSON records through forstcore over HTTP.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,

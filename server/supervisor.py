@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 
 from prometheus_client import multiprocess
@@ -31,6 +32,7 @@ __all__ = ["LISTENER_VARIABLE", "supervise"]
 LISTENER_VARIABLE = "FORSTCORE_LISTENER_FD"
 """Environment variable with the file descriptor of a worker's listening socket."""
 
+_MAIN = str(Path(__file__).with_name("__main__.py"))
 _INTERVAL = 0.2  # Seconds between two checks; limits the rate of restarts.
 
 
@@ -67,7 +69,8 @@ def supervise(config: ServerConfig, listener: socket.socket, argv: Sequence[str]
 
     def start(index: int) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [sys.executable, "-m", "server", *argv],
+            # With `-m`, a module of this name in the working directory would be run instead.
+            [sys.executable, _MAIN, *argv],
             pass_fds=[listener.fileno()],
             # A worker stops when this pipe is closed. Unlike a signal, that cannot be too early,
             # and it also happens if this process is killed.

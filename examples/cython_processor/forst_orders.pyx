@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""Orders: `POST /orders` with `python -m server --processors orders`.
+"""Orders: `POST /orders` with `forstcore serve --processors orders`.
 
 {"id": "o-1", "items": [{"price": 2.5, "count": 3}, {"price": 4}]}  ->  {"id":"o-1","total":11.5}
 

@@ -15,6 +15,7 @@ import click
 
 import forstcore
 from forstcore._importing import without_collecting
+from forstcore.cli._server_package import import_server_package
 from forstcore.cli._signals import Interrupted, interrupt
 from forstcore.errors import ForstError, RecordError, StreamFailedError
 
@@ -39,6 +40,9 @@ _COMMANDS = (
     "bench",
     "info",
 )
+
+_WITH_SERVER = ("serve", "run")
+"""The commands that import modules of the server."""
 
 _EPILOG = """\b
 Exit status: 0 done, 1 bad lines (validate, or --on-error fail), 2 wrong usage,
@@ -89,6 +93,8 @@ class _Commands(click.Group):
         if name not in _COMMANDS:
             return None
         with without_collecting():
+            if name in _WITH_SERVER:
+                import_server_package()
             found: Any = importlib.import_module(f"forstcore.cli.{name}").command
         return found if isinstance(found, click.Command) else None
 

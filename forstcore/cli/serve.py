@@ -1,14 +1,13 @@
-"""`forstcore serve`: run the server, like `python -m server`."""
+"""`forstcore serve`: run the server."""
 
 from __future__ import annotations
 
-import runpy
 import signal
-import sys
 
 import click
 
 from forstcore.cli._signals import end_at_once
+from server.cli import main
 
 __all__ = ["command"]
 
@@ -18,10 +17,9 @@ __all__ = ["command"]
     add_help_option=False,
 )
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
-def command(options: tuple[str, ...]) -> None:
+def command(options: tuple[str, ...]) -> int:
     """Run the server; `forstcore serve --help` lists its options."""
     # The server installs its own signal handlers.
     end_at_once()
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.argv[1:] = options
-    runpy.run_module("server", run_name="__main__", alter_sys=True)
+    return main(options)

@@ -12,6 +12,8 @@ from multiprocessing import resource_tracker
 import dask
 from distributed import Client, LocalCluster
 
+from forstcore.loading import add_working_directory
+
 __all__ = ["local_cluster"]
 
 # By default Dask makes glibc return freed memory immediately, which doubles the run time of the
@@ -36,6 +38,7 @@ def local_cluster(processes: int | None = None) -> Iterator[Client]:
     several = processes or os.cpu_count() or 1
     # Errors of workers are also raised as errors of tasks, so their logs are silenced.
     with (
+        _safe_path(),
         LocalCluster(
             n_workers=0,
             threads_per_worker=1,
@@ -51,6 +54,24 @@ def local_cluster(processes: int | None = None) -> Iterator[Client]:
             cluster.scale(several)
             client.wait_for_workers(several)
         yield client
+
+
+@contextmanager
+def _safe_path() -> Iterator[None]:
+    """Let no file in the working directory hide a module from the processes that are started.
+
+    They inherit the search path, so modules with processors are still found there.
+    """
+    add_working_directory()
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONSAFEPATH"]
+        else:
+            os.environ["PYTHONSAFEPATH"] = before
 
 
 def _leave_interrupts_to_others() -> None:

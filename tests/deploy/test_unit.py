@@ -17,7 +17,7 @@ from tests import children
 from tests.deploy.proxies import DEPLOY, replaced
 from tests.servers import ROOT, await_server
 
-PYTHON = "/opt/forstcore/bin/python"
+PROGRAM = "/opt/forstcore/bin/forstcore"
 # The highest exposure allowed in `systemd-analyze security`; 100 means no protection.
 MOST_EXPOSURE = 15
 
@@ -34,10 +34,11 @@ def settings(unit: str) -> dict[str, list[str]]:
 
 @pytest.fixture
 def unit(tmp_path: Path) -> Path:
-    """The unit, with the path of an existing Python."""
+    """The unit, with the path of an existing program."""
     text = (DEPLOY / "forstcore.service").read_text()
     path = tmp_path / "forstcore.service"
-    path.write_text(replaced(text, (f"ExecStart={PYTHON}", f"ExecStart={sys.executable}")))
+    program = Path(sys.executable).with_name("forstcore")
+    path.write_text(replaced(text, (f"ExecStart={PROGRAM}", f"ExecStart={program}")))
     return path
 
 

@@ -19,7 +19,7 @@ from tests.packaging.conftest import Installed
 from tests.servers import ROOT, await_server
 
 FILE = ROOT / "deploy" / "Dockerfile"
-PYTHON = "/opt/forstcore/bin/python"
+PROGRAMS = "/opt/forstcore/bin/"
 
 
 def instructions() -> list[tuple[str, str]]:
@@ -38,10 +38,15 @@ def the(name: str) -> str:
 
 
 def command_of(text: str, python: Path | str) -> list[str]:
-    """Read the exec form of a command, which has no shell in it."""
-    command = json.loads(text[text.index("[") :])
-    assert command[0] == PYTHON
-    return [str(python), *command[1:]]
+    """Read the exec form of a command, which has no shell in it.
+
+    Args:
+        text: the instruction.
+        python: the interpreter beside which the programs are.
+    """
+    program, *arguments = json.loads(text[text.index("[") :])
+    assert program.startswith(PROGRAMS)
+    return [str(Path(python).with_name(program.removeprefix(PROGRAMS))), *arguments]
 
 
 def is_sent(path: str) -> bool:

@@ -42,6 +42,7 @@ LAYERS = (
     ("forstcore",),
     ("forstcore.cli",),
     ("forstcore.__main__",),
+    ("server",),
     ("server.errors", "server.config", "server.background"),
     ("server.observe",),
     ("server.http",),
@@ -53,7 +54,7 @@ LAYERS = (
     ("server.worker",),
     ("server.supervisor",),
     ("server.cli",),
-    ("server.__main__", "server"),
+    ("server.__main__",),
 )
 RANKS = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 
@@ -64,7 +65,7 @@ HTTP_MODULES = {"forstcore/sinks/http.py"}
 # their version.
 UPWARDS = {
     "forstcore/cli/run.py": "server.config",
-    "forstcore/cli/serve.py": "server",
+    "forstcore/cli/serve.py": "server.cli",
     "forstcore/cluster/_run.py": "forstcore",
 }
 

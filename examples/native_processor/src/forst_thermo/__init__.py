@@ -1,4 +1,4 @@
-"""Temperatures: `POST /thermo` with `python -m server --processors thermo`."""
+"""Temperatures: `POST /thermo` with `forstcore serve --processors thermo`."""
 
 import forstcore
 from forst_thermo._thermo import capsule
