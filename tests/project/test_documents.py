@@ -116,6 +116,7 @@ def test_shell(document: Path, code: str, start_server: StartServer) -> None:
             assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
             continue
         line = re.sub(r"^python ", f"{sys.executable} ", line)
+        line = re.sub(r"^forstcore ", f"{sys.executable} -m forstcore ", line)
         if "127.0.0.1:8080" in line:
             server = server or start_server()
             line = line.replace("http://127.0.0.1:8080", server.url)
