@@ -34,8 +34,8 @@ from server.http.access import ACCESS_POLICY, AccessPolicy
 from server.http.compression import CODINGS
 from server.http.connections import Connection
 from server.http.forwarded import Forwarded
+from server.http.preferences import prefers_openmetrics
 from server.live.feed_registry import FEEDS, WORKER_VARIABLE, FeedRegistry
-from server.observe.metrics import CONTENT_TYPE
 from server.observe.metrics_files import METRICS_VARIABLE
 from server.pipelines.registry import PIPELINES, PipelineRegistry
 from server.process.memory import return_freed_memory
@@ -90,7 +90,7 @@ def build_app(config: ServerConfig) -> web.Application:
             registry.check_room()
             check_body(request, config)
         except ProblemError as error:
-            return problem_response(error.status, error.detail, error.headers)
+            return error.response()
         if request.headers[hdrs.EXPECT].lower() != "100-continue":
             return problem_response(417, "the only supported expectation is 100-continue")
         if request.version < HttpVersion11:
@@ -143,16 +143,20 @@ def build_app(config: ServerConfig) -> web.Application:
 
 
 async def _keep_metrics_fresh(app: web.Application) -> AsyncIterator[None]:
-    registry = app[REGISTRY]
-
     async def refresh() -> None:
         while True:
             await asyncio.sleep(_METRICS_INTERVAL)
-            registry.update_metrics()
-            app[PIPELINES].update_metrics(registry.metrics)
+            _update_metrics(app)
 
-    async with keep_running("keeping metrics fresh", refresh, registry.metrics.failed):
+    async with keep_running("keeping metrics fresh", refresh, app[REGISTRY].metrics.failed):
         yield
+
+
+def _update_metrics(app: web.Application) -> None:
+    registry = app[REGISTRY]
+    registry.update_metrics()
+    registry.metrics.update_process()
+    app[PIPELINES].update_metrics(registry.metrics)
 
 
 async def _run_pipelines(app: web.Application) -> AsyncIterator[None]:
@@ -213,6 +217,9 @@ async def _version(_request: web.Request) -> web.Response:
 
 async def _metrics(request: web.Request) -> web.Response:
     registry = request.app[REGISTRY]
-    registry.update_metrics()
-    request.app[PIPELINES].update_metrics(registry.metrics)
-    return web.Response(body=registry.metrics.render(), headers={"Content-Type": CONTENT_TYPE})
+    _update_metrics(request.app)
+    accept = ",".join(request.headers.getall(hdrs.ACCEPT, []))
+    body, content_type = registry.metrics.render(is_openmetrics=prefers_openmetrics(accept))
+    return web.Response(
+        body=body, headers={hdrs.CONTENT_TYPE: content_type, hdrs.VARY: hdrs.ACCEPT}
+    )

@@ -184,7 +184,9 @@ class ServerConfig(StreamLimits):
         1 << 30, "maximum size of the --errors file; further lines are dropped", unit="bytes"
     )
     dashboard: bool = option(True, "serve a dashboard for browsers at GET /")
-    access_log: bool = option(True, "write a JSON line for each stream to standard error")
+    access_log: bool = option(
+        True, "write a JSON line for each stream and each refused request to standard error"
+    )
 
     token_is_in_file: bool = False
     """Whether the token was read from `token_file` and can be reloaded."""

@@ -13,6 +13,7 @@ from forstcore.wire import StreamErrorCode
 __all__ = [
     "SERVER_NAME",
     "ProblemError",
+    "ProblemResponse",
     "StreamError",
     "problem",
     "problem_middleware",
@@ -27,6 +28,23 @@ SERVER_NAME = "forstcore"
 """Value of the header `Server`; which versions it runs on is nobody's business."""
 
 
+_REASONS = {
+    401: "token",
+    403: "forbidden",
+    404: "not_found",
+    405: "method",
+    408: "timeout",
+    409: "conflict",
+    413: "too_large",
+    415: "media_type",
+    417: "expectation",
+    428: "acknowledgements",
+    431: "header_too_large",
+    503: "unavailable",
+}
+"""The reason of each status, as metrics count it, unless the error has one of its own."""
+
+
 class ProblemError(Exception):
     """A request that cannot be answered as asked.
 
@@ -34,15 +52,38 @@ class ProblemError(Exception):
         status: the HTTP status code, 400 or more.
         detail: what is wrong and what would help, for the person who reads it.
         headers: response headers to add.
+        reason: what metrics and logs count it as; by default that of the status.
     """
 
     def __init__(
-        self, status: int, detail: str, *, headers: Mapping[str, str] | None = None
+        self,
+        status: int,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        reason: str | None = None,
     ) -> None:
         super().__init__(status, detail)
         self.status = status
         self.detail = detail
         self.headers = headers
+        self.reason = reason
+
+    def response(self) -> ProblemResponse:
+        """Build the response."""
+        return problem_response(self.status, self.detail, self.headers, self.reason)
+
+
+class ProblemResponse(web.Response):
+    """The response to a request that is refused.
+
+    Attributes:
+        detail: what is wrong.
+        reason_code: what metrics and logs count it as; empty if they do not.
+    """
+
+    detail = ""
+    reason_code = ""
 
 
 class StreamError(Exception):
@@ -76,15 +117,21 @@ def problem(status: int, detail: str, **members: object) -> bytes:
 
 
 def problem_response(
-    status: int, detail: str, headers: Mapping[str, str] | None = None
-) -> web.Response:
+    status: int,
+    detail: str,
+    headers: Mapping[str, str] | None = None,
+    reason: str | None = None,
+) -> ProblemResponse:
     """Build the response of a problem; its connection ends, as the body is not read."""
-    response = web.Response(
+    response = ProblemResponse(
         status=status,
         body=problem(status, detail) + b"\n",
         content_type="application/problem+json",
         headers=headers,
     )
+    response.detail = detail
+    default = "bad_request" if status < 500 else "server_error"
+    response.reason_code = _REASONS.get(status, default) if reason is None else reason
     response.headers["Server"] = SERVER_NAME
     response.force_close()
     return response
@@ -96,7 +143,7 @@ async def problem_middleware(request: web.Request, handler: Handler) -> web.Stre
     try:
         return await handler(request)
     except ProblemError as error:
-        return problem_response(error.status, error.detail, error.headers)
+        return error.response()
     except web.HTTPNotFound:
         endpoints = sorted(
             f"{route.method} {path}"

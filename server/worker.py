@@ -88,6 +88,7 @@ async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) 
     def make_connection(slot: Slot) -> Connection:
         return Connection(
             connections,
+            app[REGISTRY].refusals,
             slot,
             manager,
             read_ahead,

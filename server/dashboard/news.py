@@ -77,6 +77,7 @@ class News:
                 503,
                 f"{_MOST_VIEWERS} dashboard pages are already open",
                 headers={"Retry-After": "10"},
+                reason="too_many_viewers",
             )
 
     async def lines(self) -> AsyncGenerator[bytes, None]:

@@ -56,7 +56,9 @@ def add_dashboard(app: web.Application) -> None:
     async def watch(request: web.Request) -> web.StreamResponse:
         # A cross-origin page could not read the response, but would occupy a viewer slot.
         if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
-            raise ProblemError(403, "the live updates are for the server's own page")
+            raise ProblemError(
+                403, "the live updates are for the server's own page", reason="origin"
+            )
         news.check_room()
         response = web.StreamResponse(
             headers={

@@ -15,6 +15,7 @@ from aiohttp import HttpVersion10, HttpVersion11, hdrs, web
 
 from server.config import ServerConfig
 from server.errors import ProblemError
+from server.http.forwarded import is_address
 
 __all__ = ["ACCESS_POLICY", "AccessPolicy", "is_loopback"]
 
@@ -42,6 +43,7 @@ class AccessPolicy:
         self._origins = {origin.lower().rstrip("/") for origin in config.allow_origin}
         self._has_pages = config.dashboard
         self._any_host = config.unix_socket is not None
+        self._any_address = not is_loopback(config.host)
         self.use_token(config.token)
 
     def use_token(self, token: str | None) -> None:
@@ -62,7 +64,9 @@ class AccessPolicy:
         origin = request.headers.get(hdrs.ORIGIN)
         is_allowed = origin is None or self._is_allowed(origin) or self._is_same(origin, host)
         if not is_allowed:
-            raise ProblemError(403, f"Origin {origin!r} may not use this server (allow_origin)")
+            raise ProblemError(
+                403, f"Origin {origin!r} may not use this server (allow_origin)", reason="origin"
+            )
         if self._token is not None and not self._is_page(request):
             scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
             # Digests have the same length, so the comparison does not reveal that of the token.
@@ -100,12 +104,21 @@ class AccessPolicy:
     def _check_host(self, request: web.BaseRequest) -> str:
         """Return the host of a request, or raise ProblemError 400 or 403."""
         host = _host(request)
-        if not self._any_host and _hostname(host) not in self._hosts:
+        if not (self._any_host or self._is_known(_hostname(host))):
             raise ProblemError(
                 403,
                 f"Host {host!r} is not a name of this server (allow_host)",
+                reason="host",
             )
         return host
+
+    def _is_known(self, name: str) -> bool:
+        """Return whether a host is one of this server.
+
+        Beyond loopback that is any IP address: which ones lead here, only the network knows, and
+        DNS rebinding needs a name.
+        """
+        return name in self._hosts or (self._any_address and is_address(name))
 
     def _is_allowed(self, origin: str) -> bool:
         # Some letters outside ASCII have a lower case in ASCII.

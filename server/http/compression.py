@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from forstcore.wire import StreamErrorCode
 from server.errors import ProblemError, StreamError
+from server.http.preferences import weights
 
 if TYPE_CHECKING:
     from backports import zstd
@@ -153,23 +154,13 @@ def negotiate(accept_encoding: str) -> str | None:
     Returns:
         One of `CODINGS`, or None for no coding.
     """
-    weights: dict[str, float] = {}
-    for item in accept_encoding.split(","):
-        name, *parameters = (part.strip().lower() for part in item.split(";"))
-        weight = 1.0
-        for parameter in parameters:
-            key, _, value = parameter.partition("=")
-            if key.strip() == "q":
-                try:
-                    weight = float(value)
-                except ValueError:
-                    weight = 0.0
-        if name:
-            weights["gzip" if name == "x-gzip" else name] = weight
-    anything = weights.get("*", 0.0)
-    best = max(CODINGS, key=lambda name: weights.get(name, anything))
-    weight = weights.get(best, anything)
-    return best if weight > 0 and weight >= weights.get("identity", 0.0) else None
+    given = weights(accept_encoding)
+    if "x-gzip" in given:
+        given["gzip"] = max(given.pop("x-gzip"), given.get("gzip", 0.0))
+    anything = given.get("*", 0.0)
+    best = max(CODINGS, key=lambda name: given.get(name, anything))
+    weight = given.get(best, anything)
+    return best if weight > 0 and weight >= given.get("identity", 0.0) else None
 
 
 def encoder_for(coding: str) -> Encoder:

@@ -17,6 +17,8 @@ from typing import Any
 from aiohttp import web
 
 from forstcore._plural import plural
+from server.errors import ProblemResponse
+from server.http.refusals import Refusals
 from server.http.request_handler import RequestHandler
 
 __all__ = ["Connection", "Connections", "Slot"]
@@ -141,16 +143,23 @@ class Connection(RequestHandler):
 
     Args:
         connections: the open connections.
+        refusals: the refused requests.
         slot: the entry of this one.
         arguments, options: as for `RequestHandler`.
     """
 
     def __init__(
-        self, connections: Connections, slot: Slot, *arguments: Any, **options: Any
+        self,
+        connections: Connections,
+        refusals: Refusals,
+        slot: Slot,
+        *arguments: Any,
+        **options: Any,
     ) -> None:
         super().__init__(*arguments, **options)
         self.slot = slot
         self._connections = connections
+        self._refusals = refusals
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -170,6 +179,8 @@ class Connection(RequestHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
+        if isinstance(resp, ProblemResponse):
+            self._refusals.add(request, resp)
         try:
             return await super().finish_response(request, resp, start_time)
         finally:

@@ -9,7 +9,7 @@ from aiohttp import hdrs, web
 
 from server.config import networks_of
 
-__all__ = ["Forwarded"]
+__all__ = ["Forwarded", "is_address"]
 
 
 class Forwarded:
@@ -34,19 +34,20 @@ class Forwarded:
         addresses = ",".join(request.headers.getall(hdrs.X_FORWARDED_FOR, [])).split(",")
         while addresses and self._is_proxy(client):
             address = addresses.pop().strip()
-            if not _is_address(address):
+            if not is_address(address):
                 break
             client = address
         return request if client == request.remote else request.clone(remote=client)
 
     def _is_proxy(self, text: str) -> bool:
-        if not _is_address(text):
+        if not is_address(text):
             return False
         address = ipaddress.ip_address(text)
         return any(address in network for network in self._trusted)
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
+    """Return whether a text is an IP address."""
     try:
         ipaddress.ip_address(text)
     except ValueError:

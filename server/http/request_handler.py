@@ -418,6 +418,6 @@ class RequestHandler(ParsingHandler):
         is_gone = self.transport is None or self.transport.is_closing()
         if is_gone and isinstance(exc, ConnectionError):
             # Not an error of the server: any client could fill the log with these.
-            return problem_response(400, "the client went away")
+            return problem_response(400, "the client went away", reason="")
         super().handle_error(request, status, exc, message)
         return problem_response(status, "an error of the server, not of the request; see its log")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import re
-import time
 
+from forstcore._json_log import now
 from server.observe.snapshot import Snapshot
 
 __all__ = ["log_stream"]
@@ -22,7 +22,7 @@ _TRACEPARENT = re.compile(
 def log_stream(stream: Snapshot) -> None:
     """Log a stream that has ended."""
     entry: dict[str, object] = {
-        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "time": now(),
         "event": "stream",
         "path": stream.path,
         "client": stream.client,
@@ -43,4 +43,4 @@ def log_stream(stream: Snapshot) -> None:
         entry["detail"] = stream.detail
     if trace := _TRACEPARENT.fullmatch(stream.traceparent):
         entry["trace_id"], entry["parent_id"] = trace[1], trace[2]
-    _LOGGER.info(json.dumps(entry))
+    _LOGGER.info(json.dumps(entry), extra={"is_json": True})

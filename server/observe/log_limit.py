@@ -7,10 +7,12 @@ log with anything else that they can cause, such as the traceback of an error of
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import threading
 import time
 
+from forstcore._json_log import now
 from forstcore._plural import plural
 
 __all__ = ["LogLimit", "limit_logging"]
@@ -43,11 +45,16 @@ class LogLimit(logging.Filter):
     def report(self) -> None:
         """Log how many records were suppressed since the last call."""
         with self._lock:
-            suppressed = [(each.suppressed, each.example) for each in self._buckets.values()]
+            suppressed = [
+                (each.suppressed, each.example, each.is_json) for each in self._buckets.values()
+            ]
             for each in self._buckets.values():
                 each.suppressed = 0
-        for count, example in suppressed:
-            if count:
+        for count, example, is_json in suppressed:
+            if is_json and count:
+                entry = {"time": now(), "event": "suppressed", "count": count, "example": example}
+                _LOGGER.warning(json.dumps(entry), extra={"is_json": True})
+            elif count:
                 entries = plural(
                     count, "log entry like this one was", "log entries like this one were"
                 )
@@ -60,6 +67,7 @@ class _TokenBucket:
     def __init__(self) -> None:
         self.suppressed = 0
         self.example = ""
+        self.is_json = False
         self._tokens = float(_BURST)
         self._updated_at = time.monotonic()
 
@@ -72,6 +80,7 @@ class _TokenBucket:
             return True
         if not self.suppressed:
             self.example = record.getMessage().partition("\n")[0][:200]
+            self.is_json = getattr(record, "is_json", False)
         self.suppressed += 1
         return False
 

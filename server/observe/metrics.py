@@ -6,21 +6,18 @@ import os
 from collections.abc import Hashable
 from typing import Literal, NamedTuple, TypeAlias
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    generate_latest,
-    multiprocess,
-)
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, multiprocess
+from prometheus_client.exposition import generate_latest
+from prometheus_client.openmetrics import exposition as openmetrics
 
 from forstcore.wire import COUNTERS, OPTIONAL_COUNTERS
+from server.observe.build import BUILD
+from server.observe.process_values import PROCESS_VALUES, process_values
 from server.observe.snapshot import Snapshot
 
-__all__ = ["CONTENT_TYPE", "Metrics"]
+__all__ = ["Metrics"]
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 # A metric and the value of its label, empty if it has none.
 Series: TypeAlias = tuple[str, str]
@@ -30,12 +27,15 @@ class _Metric(NamedTuple):
     kind: type[Counter] | type[Gauge]
     help: str
     label: str = ""
-    mode: Literal["livesum", "livemax"] = "livesum"  # How a gauge combines several processes.
+    # How a gauge combines several processes.
+    mode: Literal["livesum", "livemax", "livemin"] = "livesum"
 
 
 _METRICS = {
     "streams": _Metric(Counter, "Streams that have ended.", "outcome"),
     "streams_open": _Metric(Gauge, "Running streams."),
+    "streams_limit": _Metric(Gauge, "Streams that can run at the same time (max_streams)."),
+    "refused_requests": _Metric(Counter, "Requests refused before they started.", "reason"),
     **{name: _Metric(Counter, text) for name, text in (COUNTERS | OPTIONAL_COUNTERS).items()},
     "record_errors": _Metric(Counter, "Rejected lines, by error code.", "code"),
     "core_seconds": _Metric(Counter, "Seconds spent processing."),
@@ -76,7 +76,14 @@ _METRICS = {
     "background_failures": _Metric(Counter, "Failures of background tasks, by task.", "task"),
     "tasks": _Metric(Gauge, "Tasks of the event loop."),
     "connections_open": _Metric(Gauge, "Open connections."),
+    "connections_limit": _Metric(Gauge, "Connections that can be open (max_connections)."),
     "connections_evicted": _Metric(Counter, "Connections closed to make room for new ones."),
+    **{
+        name: _Metric(
+            kind, text, mode="livemin" if name == "process_start_time_seconds" else "livesum"
+        )
+        for name, (kind, text) in PROCESS_VALUES.items()
+    },
 }
 _DURATION_BUCKETS = (0.001, 0.01, 0.1, 1, 10, 60, 600, 3600, 86400)
 
@@ -102,15 +109,24 @@ class Metrics:
             buckets=_DURATION_BUCKETS,
             registry=self._registry,
         )
+        build = Gauge(
+            "forstcore_build_info",
+            "1, with the versions as labels.",
+            list(BUILD),
+            registry=self._registry,
+            multiprocess_mode="livemax",
+        )
+        build.labels(**BUILD).set(1)
         self.totals: dict[Series, float] = {}
         self._seen: dict[Hashable, dict[Series, float]] = {}
 
     def _made(self, name: str, metric: _Metric) -> Counter | Gauge:
         labels = [metric.label] if metric.label else []
+        full_name = name if name in PROCESS_VALUES else f"forstcore_{name}"
         if metric.kind is Counter:
-            return Counter(f"forstcore_{name}", metric.help, labels, registry=self._registry)
+            return Counter(full_name, metric.help, labels, registry=self._registry)
         return Gauge(
-            f"forstcore_{name}",
+            full_name,
             metric.help,
             labels,
             registry=self._registry,
@@ -171,13 +187,25 @@ class Metrics:
         if amount:
             series.inc(amount)
 
-    def render(self) -> bytes:
-        """Return the metrics of all processes in the Prometheus text format."""
-        if not self._shared:
-            return generate_latest(self._registry)
-        registry = CollectorRegistry()
-        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-        return generate_latest(registry)
+    def update_process(self) -> None:
+        """Set the metrics of this process: memory, CPU time and file descriptors."""
+        for name, value in process_values().items():
+            self.set(name, value)
+
+    def render(self, *, is_openmetrics: bool) -> tuple[bytes, str]:
+        """Return the metrics of all processes, and their content type.
+
+        Args:
+            is_openmetrics: whether to use the OpenMetrics format, not that of Prometheus.
+        """
+        registry = self._registry
+        if self._shared:
+            registry = CollectorRegistry()
+            multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        if is_openmetrics:
+            text: bytes = openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]
+            return text, openmetrics.CONTENT_TYPE_LATEST
+        return generate_latest(registry), _TEXT
 
 
 def _series_of(stream: Snapshot) -> dict[Series, float]:

@@ -20,6 +20,7 @@ from server.config import ServerConfig
 from server.errors import ProblemError, StreamError
 from server.http.connections import Connections
 from server.http.descriptor_limit import allowance
+from server.http.refusals import Refusals
 from server.observe.access_log import log_stream
 from server.observe.metrics import Metrics
 from server.observe.snapshot import Snapshot
@@ -66,6 +67,7 @@ class StreamRegistry:
         leaving: whether /readyz fails before the shutdown; new streams are still accepted.
         draining: whether the process is shutting down and refuses new streams.
         connections: the open connections.
+        refusals: the refused requests.
         ended: number of streams that have ended.
     """
 
@@ -80,6 +82,7 @@ class StreamRegistry:
         self.ended = 0
         allowed = allowance(config.max_connections, config.max_streams)
         self.connections = Connections(allowed.connections)
+        self.refusals = Refusals(config.trusted_proxy, is_logged=config.access_log)
         self._most_streams = allowed.streams
         self._streams: set[OpenStream] = set()
         # The streams that count for max_streams. A stream whose client has sent nothing does not.
@@ -108,7 +111,9 @@ class StreamRegistry:
         if self.draining:
             raise _going_down()
         if len(self._counted) >= self._most_streams:
-            raise ProblemError(503, self._too_many(), headers={"Retry-After": "1"})
+            raise ProblemError(
+                503, self._too_many(), headers={"Retry-After": "1"}, reason="too_many_streams"
+            )
 
     def count_in(self, stream: OpenStream) -> None:
         """Count a stream for `max_streams`, once its client has begun to send records.
@@ -157,6 +162,10 @@ class StreamRegistry:
         self.metrics.set("tasks", len(asyncio.all_tasks()))
         self.metrics.set("connections_open", len(self.connections))
         self.metrics.set("connections_evicted", self.connections.evicted)
+        self.metrics.set("connections_limit", self.connections.limit)
+        self.metrics.set("streams_limit", self._most_streams)
+        for reason, count in self.refusals.counts.items():
+            self.metrics.set("refused_requests", count, reason)
         if (file := self.error_file) is not None:
             self.metrics.set("rejected_lines", file.written, "written")
             self.metrics.set("rejected_lines", file.dropped, "dropped")
@@ -216,7 +225,9 @@ class StreamRegistry:
 
 
 def _going_down() -> ProblemError:
-    return ProblemError(503, "the server is going down", headers={"Retry-After": "5"})
+    return ProblemError(
+        503, "the server is going down", headers={"Retry-After": "5"}, reason="draining"
+    )
 
 
 REGISTRY = web.AppKey("REGISTRY", StreamRegistry)

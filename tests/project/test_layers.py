@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 # From the bottom to the top. A folder or module imports from lower layers, and within itself.
 LAYERS = (
-    ("forstcore._plural",),
+    ("forstcore._plural", "forstcore._json_log"),
     (
         "forstcore.errors",
         "forstcore.wire",

@@ -259,12 +259,15 @@ def test_a_reset_is_a_disconnect(server: Server) -> None:
     assert [entry["outcome"] for entry in log_of(server)] == ["disconnected"]
 
 
-def test_only_streams_are_logged(server: Server) -> None:
+def test_only_streams_and_refusals_are_logged(server: Server) -> None:
     for path in ("/healthz", "/readyz", "/version", "/metrics", "/nowhere"):
         fetch(server, path)
     with stream(server, {"Forst-On-Error": "explode"}) as refused:
         refused.read_head()
-    assert log_of(server) == []
+    assert [(each["event"], each["path"]) for each in log_of(server)] == [
+        ("refused", "/nowhere"),
+        ("refused", "/streaming-process"),
+    ]
 
 
 def test_the_log_can_be_turned_off(start_server: StartServer) -> None:
@@ -366,6 +369,7 @@ def test_control_characters_break_no_line(watched: Server, line: bytes) -> None:
         connection.sendall(head % line + b"Content-Length: 1\r\n\r\n\n")
         got = connection.recv(65536)
     assert got.split()[1] == b"400"
+    assert next_entry(watched)["reason"] == "bad_request"
 
 
 def test_a_malformed_body_is_one_line(watched: Server) -> None:

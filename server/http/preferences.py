@@ -1,0 +1,40 @@
+"""Content negotiation: the weights in headers such as `Accept` (RFC 9110, section 12.4.2)."""
+
+from __future__ import annotations
+
+__all__ = ["prefers_openmetrics", "weights"]
+
+
+def weights(header: str) -> dict[str, float]:
+    """Parse a list of preferences.
+
+    Args:
+        header: the header, empty if there is none.
+
+    Returns:
+        The highest weight of each name, in lower case. A malformed weight is 0.
+    """
+    found: dict[str, float] = {}
+    for item in header.split(","):
+        name, *parameters = (part.strip().lower() for part in item.split(";"))
+        weight = 1.0
+        for parameter in parameters:
+            key, _, value = parameter.partition("=")
+            if key.strip() == "q":
+                try:
+                    weight = float(value)
+                except ValueError:
+                    weight = 0.0
+        if name:
+            found[name] = max(weight, found.get(name, 0.0))
+    return found
+
+
+def prefers_openmetrics(accept: str) -> bool:
+    """Return whether a client would rather have OpenMetrics than the Prometheus text format.
+
+    Only if it names it: the text format is for everybody else.
+    """
+    given = weights(accept)
+    weight = given.get("application/openmetrics-text", 0.0)
+    return weight > 0 and weight >= given.get("text/plain", 0.0)

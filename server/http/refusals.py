@@ -1,0 +1,60 @@
+"""The requests that are refused: counted by reason, and logged."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable
+
+from aiohttp import web
+
+from forstcore._json_log import now
+from server.errors import ProblemResponse
+from server.http.forwarded import Forwarded
+
+__all__ = ["Refusals"]
+
+_MOST = 300  # Characters of what a client has sent, in a log line.
+_PROBE = "/readyz"
+
+
+class Refusals:
+    """Count and log each request that is answered with a problem document.
+
+    Args:
+        trusted_proxy: as in the configuration.
+        is_logged: whether to log them.
+
+    Attributes:
+        counts: the number of refused requests, by reason.
+    """
+
+    def __init__(self, trusted_proxy: Iterable[str], *, is_logged: bool) -> None:
+        self.counts: dict[str, int] = {}
+        self._forwarded = Forwarded(trusted_proxy)
+        self._is_logged = is_logged
+
+    def add(self, request: web.BaseRequest, response: ProblemResponse) -> None:
+        """Count a refused request. A failing readiness check is none: it is an answer."""
+        reason = response.reason_code
+        if not reason or request.path == _PROBE:
+            return
+        self.counts[reason] = self.counts.get(reason, 0) + 1
+        if not self._is_logged:
+            return
+        if isinstance(request, web.Request):
+            request = self._forwarded.resolve(request)
+        entry = {
+            "time": now(),
+            "event": "refused",
+            "method": request.method[:_MOST],
+            "path": request.path[:_MOST],
+            "client": request.remote,
+            "status": response.status,
+            "reason": reason,
+            "detail": response.detail[:_MOST],
+        }
+        # The log is limited by logger: many refusals of one kind must not hide another kind.
+        logging.getLogger(f"forstcore.refused.{reason}").warning(
+            json.dumps(entry), extra={"is_json": True}
+        )
