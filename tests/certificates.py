@@ -11,7 +11,9 @@ import pytest
 
 from tests import children
 
-__all__ = ["Certificates", "make_certificates", "tls_options"]
+__all__ = ["Authority", "Certificates", "make_authority", "make_certificates", "tls_options"]
+
+_NEW_KEY = ["-newkey", "ec", "-nodes", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
 
 
 @dataclass
@@ -37,8 +39,7 @@ def make_certificates(directory: Path) -> Certificates:
     made = Certificates(directory)
 
     def issue(name: str, *more: str) -> None:
-        command = ["openssl", "req", "-x509", "-newkey", "ec", "-nodes", "-days", "2"]
-        command += ["-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj", f"/CN={name}"]
+        command = ["openssl", "req", "-x509", *_NEW_KEY, "-days", "2", "-subj", f"/CN={name}"]
         command += ["-keyout", made.path(f"{name}.key"), "-out", made.path(f"{name}.pem"), *more]
         children.run(command, check=True)
 
@@ -52,3 +53,52 @@ def tls_options(certificates: Certificates) -> list[str]:
     """Return the options of a server with its certificate."""
     files = (certificates.path("server.pem"), certificates.path("server.key"))
     return ["--tls-cert", files[0], "--tls-key", files[1]]
+
+
+@dataclass
+class Authority:
+    """A throwaway authority that others do not know.
+
+    Attributes:
+        directory: where its files are.
+        ca: file with its own certificate.
+    """
+
+    directory: Path
+
+    @property
+    def ca(self) -> str:
+        return str(self.directory / "ca.pem")
+
+    def issue(self, name: str, *hosts: str, days: int = 2) -> tuple[str, str]:
+        """Issue a certificate for hosts; return its file, and that of its key.
+
+        Args:
+            name: its common name, and that of the files.
+            hosts: names of hosts; none for a client.
+            days: how long it is valid; it has expired if that is negative.
+        """
+        cert, key, request = (
+            str(self.directory / f"{name}.{end}") for end in ("pem", "key", "csr")
+        )
+        command = ["openssl", "req", *_NEW_KEY, "-subj", f"/CN={name}"]
+        command += ["-addext", "basicConstraints=critical,CA:FALSE"]
+        if hosts:
+            names = ",".join(f"DNS:{host}" for host in hosts)
+            command += ["-addext", f"subjectAltName={names}"]
+        children.run([*command, "-keyout", key, "-out", request], check=True)
+        command = ["openssl", "x509", "-req", "-in", request, "-copy_extensions", "copy"]
+        command += ["-CA", self.ca, "-CAkey", str(self.directory / "ca.key"), "-CAcreateserial"]
+        children.run([*command, "-days", str(days), "-out", cert], check=True)
+        return cert, key
+
+
+def make_authority(directory: Path) -> Authority:
+    """Make an authority with a key of its own."""
+    if shutil.which("openssl") is None:
+        pytest.skip("needs openssl")
+    directory.mkdir(exist_ok=True)
+    made = Authority(directory)
+    command = ["openssl", "req", "-x509", *_NEW_KEY, "-days", "2", "-subj", "/CN=authority"]
+    children.run([*command, "-keyout", str(directory / "ca.key"), "-out", made.ca], check=True)
+    return made

@@ -22,6 +22,7 @@ from forstcore.errors import SinkError
 from forstcore.sinks import Output, SinkLimits, SinkUrl
 from forstcore.sinks._broker_sink import BrokerSink, lines_of
 from forstcore.sinks._broker_writer import BrokerWriter
+from forstcore.sources._tls import ClientTls
 
 __all__ = ["HttpSink", "HttpWriter"]
 
@@ -47,8 +48,8 @@ class HttpSink(BrokerSink):
     """A URL that takes POST requests.
 
     Args:
-        url: as above. `token`, `timeout`, `batch` and `header.NAME` are options; the server gets
-            everything else.
+        url: as above. `token`, `timeout`, `batch`, `header.NAME` and those of `ClientTls` are
+            options; the server gets everything else.
         limits: the bytes that its writer holds.
 
     Attributes:
@@ -56,6 +57,7 @@ class HttpSink(BrokerSink):
         headers: their headers.
         timeout: seconds that the server has for an answer.
         batch: maximum bytes of a request, except for a single line.
+        tls: its TLS, None for none.
     """
 
     def __init__(self, url: SinkUrl, limits: SinkLimits) -> None:
@@ -71,6 +73,7 @@ class HttpSink(BrokerSink):
             self.headers["Authorization"] = f"Basic {base64.b64encode(login).decode()}"
         self.timeout = url.take_seconds("timeout", 30.0)
         self.batch = url.take_size("batch", _MAX_REQUEST)
+        self.tls = ClientTls(url) if url.scheme == "https" else None
         rest = url.take_rest()
         for name, value in rest.items():
             if name.startswith("header."):
@@ -107,10 +110,11 @@ class HttpWriter(BrokerWriter):
         pause = self._not_before - asyncio.get_running_loop().time()
         if pause > 0:
             await asyncio.sleep(pause)
+        tls = self._sink.tls.context() if self._sink.tls is not None else True
         self._session = aiohttp.ClientSession(
             headers=self._sink.headers,
             timeout=aiohttp.ClientTimeout(total=self._sink.timeout),
-            connector=aiohttp.TCPConnector(limit=1),
+            connector=aiohttp.TCPConnector(limit=1, ssl=tls),
             auto_decompress=False,
         )
         self._was_used = False

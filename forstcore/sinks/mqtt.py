@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import ssl
 from collections.abc import Sequence
 
 from forstcore.errors import SinkError
@@ -15,6 +14,7 @@ from forstcore.sinks import Output, SinkLimits, SinkUrl
 from forstcore.sinks._broker_sink import BrokerSink, lines_of
 from forstcore.sinks._broker_writer import BrokerWriter
 from forstcore.sources._mqtt_connection import MqttConnection, MqttError, Session
+from forstcore.sources._tls import ClientTls
 
 __all__ = ["MqttSink", "MqttWriter"]
 
@@ -39,7 +39,7 @@ class MqttSink(BrokerSink):
     Attributes:
         url: as above.
         topic: the topic.
-        tls: the TLS context, None for none.
+        tls: its TLS, None for none.
     """
 
     def __init__(self, url: SinkUrl, limits: SinkLimits) -> None:
@@ -52,7 +52,7 @@ class MqttSink(BrokerSink):
             raise SinkError(url.name, "names no topic: mqtt://host:1883?topic=NAME")
         if any(each in self.topic for each in "+#\0") or len(self.topic.encode()) > 0xFFFF:
             raise SinkError(url.name, f"has topic={self.topic}, which is not a single topic")
-        self.tls = ssl.create_default_context() if url.scheme == "mqtts" else None
+        self.tls = ClientTls(url) if url.scheme == "mqtts" else None
 
     def make_writer(self) -> MqttWriter:
         return MqttWriter(self)
@@ -74,7 +74,8 @@ class MqttWriter(BrokerWriter):
         self._number = 0  # The last packet identifier.
 
     async def _connect(self) -> None:
-        url, tls = self._sink.url, self._sink.tls
+        url = self._sink.url
+        tls = self._sink.tls.context() if self._sink.tls is not None else None
         # A session of its own, which ends with the connection: what is not confirmed is sent again
         # as new messages.
         name = f"forstcore-{secrets.token_hex(8)}"

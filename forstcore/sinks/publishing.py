@@ -9,15 +9,17 @@ from forstcore.sinks import Sink, SinkLimits, open_sink
 
 __all__ = ["open_sink_of_source"]
 
+_TLS = ("tls_ca", "tls_cert", "tls_key")
+_NATS = ("stream", "subject", "token", "nkey", "creds")
 # Options of a source that say where the records are, and how to connect.
 _KEPT = {
     "redis": ("stream",),
-    "rediss": ("stream",),
-    "nats": ("stream", "subject", "token"),
-    "natss": ("stream", "subject", "token"),
+    "rediss": ("stream", *_TLS),
+    "nats": _NATS,
+    "natss": (*_NATS, *_TLS),
     "kafka": ("topic", "config"),
     "mqtt": (),
-    "mqtts": (),
+    "mqtts": _TLS,
 }
 
 

@@ -13,9 +13,6 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import (
     OutOfMemoryError,
     RedisError,
@@ -29,11 +26,11 @@ from forstcore.sinks._broker_sink import BrokerSink, lines_of
 from forstcore.sinks._broker_writer import BrokerWriter
 from forstcore.sources import Notice
 from forstcore.sources._reconnecting import ReconnectPauses
+from forstcore.sources._redis_client import redis_client
 from forstcore.sources._redis_reader import UNAVAILABLE
 
 __all__ = ["RedisSink", "RedisWriter"]
 
-_TIMEOUT = 10.0  # Seconds in which Redis has to reply.
 _MAX_TRANSACTION = 1 << 20  # Bytes, except for a single output: Redis serves nobody meanwhile.
 _TRANSIENT = (
     *UNAVAILABLE,
@@ -76,14 +73,7 @@ class RedisSink(BrokerSink):
         self.owner = secrets.token_hex(8)
         self.is_owner = False
         self._trouble: Notice | None = None  # before there is a writer
-        self.client = Redis.from_url(
-            f"{url.scheme}://{url.address}{url.path}",
-            protocol=2,
-            socket_timeout=_TIMEOUT,
-            socket_connect_timeout=_TIMEOUT,
-            # The writer reconnects itself, and knows what was executed.
-            retry=Retry(NoBackoff(), 0),
-        )
+        self.client = redis_client(url)
 
     async def offset(self) -> str:
         pauses = ReconnectPauses()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import ssl
 from collections.abc import Awaitable
 from typing import Any, TypeVar
 
@@ -18,6 +17,8 @@ from nats.aio.msg import Msg
 from nats.errors import ConnectionClosedError, Error, NoServersError
 
 from forstcore.errors import ForstError, SourceError
+from forstcore.sources._nats_login import NatsLogin
+from forstcore.sources._tls import ClientTls
 from forstcore.sources._url import SourceUrl
 
 __all__ = ["NatsConnection", "NatsServer", "check_name"]
@@ -113,6 +114,10 @@ class NatsConnection(Client):
         writer = getattr(self._transport, "_io_writer", None)
         if writer is not None:
             writer.transport.abort()
+            if self.is_connecting:
+                # nats-py would wait for the end of it, which is never noted after a TLS handshake
+                # that has failed.
+                self._transport = None
         await super()._close(status, do_cbs)
 
 
@@ -120,22 +125,17 @@ class NatsServer:
     """Where a NATS server is, and how to log in.
 
     Args:
-        url: `nats://` or, with TLS, `natss://`; with user and password, or the option `token`.
+        url: `nats://` or, with TLS, `natss://`; with what `NatsLogin` and `ClientTls` take.
 
     Raises:
-        SourceError, SinkError: the URL has a user without a password.
+        SourceError, SinkError: it is not possible to log in with them.
     """
 
     def __init__(self, url: SourceUrl) -> None:
         host = f"[{url.host}]" if ":" in url.host else url.host
         self._url = f"nats://{host}:{url.port or 4222}"
-        self._user, self._password = url.username, url.password
-        self._token = url.take("token") or None
-        if self._user and self._password is None:
-            raise url.error(
-                url.name, "has a user without a password; give a token as the option token="
-            )
-        self._tls = ssl.create_default_context() if url.scheme == "natss" else None
+        self._login = NatsLogin(url)
+        self._tls = ClientTls(url) if url.scheme == "natss" else None
 
     async def connect(self) -> NatsConnection:
         """Connect and log in.
@@ -156,10 +156,8 @@ class NatsServer:
                     reconnect_time_wait=0,
                     connect_timeout=int(_TIMEOUT) + 1,
                     ping_interval=_PING_INTERVAL,
-                    user=self._user,
-                    password=self._password,
-                    token=self._token,
-                    tls=self._tls,
+                    tls=self._tls.context() if self._tls is not None else None,
+                    **self._login.options(),
                 )
         except NoServersError as error:
             raise connection.trouble or error from None

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-import ssl
 from itertools import count
 
 from forstcore.errors import OffsetError, SourceError
@@ -23,6 +22,7 @@ from forstcore.sources._mqtt_connection import (
     MqttError,
     Session,
 )
+from forstcore.sources._tls import ClientTls
 from forstcore.sources._url import SourceUrl
 
 __all__ = ["MqttReader", "MqttSource"]
@@ -56,7 +56,7 @@ class MqttSource:
         client: the client identifier without its number, empty for none.
         max_line_size: as in the limits.
         log: its log lines.
-        tls: the TLS context, None for none.
+        tls: its TLS, None for none.
     """
 
     def __init__(self, url: SourceUrl, limits: SourceLimits) -> None:
@@ -76,7 +76,7 @@ class MqttSource:
         # The broker sends each message of a shared subscription to only one client.
         self.is_shared = not self.topic.startswith("$share/")
         self.keeps: Keeps = "unacknowledged" if self.client and self.qos else "nothing"
-        self.tls = ssl.create_default_context() if url.scheme == "mqtts" else None
+        self.tls = ClientTls(url) if url.scheme == "mqtts" else None
         self._taken: set[str] = set()  # Names of the sessions in use.
 
     def check(self, start: str) -> None:
@@ -159,10 +159,11 @@ class MqttReader(BrokerReader):
             url.username,
             url.password,
         )
-        port = url.port or (8883 if url.scheme == "mqtts" else 1883)
+        tls = source.tls.context() if source.tls is not None else None
+        port = url.port or (8883 if tls else 1883)
         async with asyncio.timeout(_TIMEOUT):
             connection = await MqttConnection.open(
-                url.host, port, source.tls, session, source.max_line_size + 1
+                url.host, port, tls, session, source.max_line_size + 1
             )
             self._connection = connection
             if not connection.resumed:

@@ -10,15 +10,13 @@ import functools
 import re
 from typing import Any
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 
 from forstcore._cancelling import check_cancelled
-from forstcore.errors import OffsetError, SourceError
+from forstcore.errors import OffsetError
 from forstcore.sources import NOW, START, Batch, Keeps, SourceLimits
 from forstcore.sources._broker import BrokerLog
+from forstcore.sources._redis_client import redis_client
 from forstcore.sources._redis_group import ConsumerGroup, GroupReader
 from forstcore.sources._redis_reader import BLOCK, RedisReader, text_of
 from forstcore.sources._resp import BoundedParser
@@ -26,7 +24,6 @@ from forstcore.sources._url import SourceUrl
 
 __all__ = ["RedisSource", "StreamReader"]
 
-_TIMEOUT = 10.0  # Seconds in which Redis has to reply.
 _ID = re.compile(r"[0-9]{1,20}-[0-9]{1,20}")
 _ROOM = 1 << 16  # Bytes of a reply beyond what the longest record may need.
 
@@ -54,18 +51,7 @@ class RedisSource:
         self.log = BrokerLog(url.name)
         # JSON escapes only lengthen a field, so an entry that is cut here is too long for a line.
         parser = functools.partial(BoundedParser, limit=4 * limits.max_line_size + _ROOM)
-        try:
-            self.client = Redis.from_url(
-                f"{url.scheme}://{url.address}{url.path}",
-                protocol=2,
-                parser_class=parser,
-                socket_timeout=_TIMEOUT,
-                socket_connect_timeout=_TIMEOUT,
-                # Readers reconnect themselves, and report it.
-                retry=Retry(NoBackoff(), 0),
-            )
-        except ValueError as error:
-            raise SourceError(url.name, f"has a URL that is not valid for Redis: {error}") from None
+        self.client = redis_client(url, parser_class=parser)
         self.group: ConsumerGroup | None = None
         if group := url.take("group"):
             prefix = url.take("consumer")

@@ -45,7 +45,7 @@ def test_a_broker_that_never_answers_costs_nothing(
     fds = Path("/proc/self/fd")
     if not fds.exists():
         pytest.skip("needs /proc")
-    constants = dict.fromkeys(("redis", "mqtt", "_nats_connection"), "_TIMEOUT")
+    constants = dict.fromkeys(("_redis_client", "mqtt", "_nats_connection"), "_TIMEOUT")
     for name, constant in {**constants, "_kafka_poller": "TIMEOUT"}.items():
         module = importlib.import_module(f"forstcore.sources.{name}")
         monkeypatch.setattr(module, constant, 0.1)

@@ -1,0 +1,49 @@
+"""Connections to Redis, as sources and sinks make them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from forstcore.sources._tls import ClientTls
+from forstcore.sources._url import SourceUrl
+
+__all__ = ["redis_client"]
+
+_TIMEOUT = 10.0  # Seconds in which Redis has to reply.
+
+
+def redis_client(url: SourceUrl, **options: Any) -> Redis:
+    """Return a client for a URL. It connects on demand, and never tries again by itself.
+
+    Args:
+        url: `redis://` or, with TLS, `rediss://`.
+        options: more of the client's options.
+
+    Raises:
+        SourceError, SinkError: the URL is not valid for Redis.
+    """
+    if url.scheme == "rediss":
+        tls = ClientTls(url)
+        options.update(
+            ssl_ca_certs=tls.ca,
+            ssl_certfile=tls.cert,
+            ssl_keyfile=tls.key,
+            # redis-py before 6 does not check it by default.
+            ssl_check_hostname=True,
+        )
+    try:
+        return Redis.from_url(
+            f"{url.scheme}://{url.address}{url.path}",
+            protocol=2,
+            socket_timeout=_TIMEOUT,
+            socket_connect_timeout=_TIMEOUT,
+            # Readers and writers reconnect themselves, and report it.
+            retry=Retry(NoBackoff(), 0),
+            **options,
+        )
+    except ValueError as error:
+        raise url.error(url.name, f"has a URL that is not valid for Redis: {error}") from None
