@@ -25,7 +25,8 @@ from server.api.process import (
 )
 from server.api.publish import publish
 from server.api.sources import list_sources
-from server.api.subscribe import real_time_process
+from server.api.subscribe import real_time_process, watch_events
+from server.api.tickets import issue_ticket
 from server.background import keep_running
 from server.config import ServerConfig
 from server.dashboard import add_dashboard
@@ -44,6 +45,9 @@ from server.streams.registry import REGISTRY, StreamRegistry
 from server.streams.request_body import check_body
 
 __all__ = ["build_app"]
+
+# Browsers send these requests without headers of the page's own, so without the token.
+_FOR_PAGES = frozenset([watch_events])
 
 _METRICS_INTERVAL = 5.0  # Seconds between updates of the metrics that processes share.
 
@@ -71,7 +75,7 @@ def build_app(config: ServerConfig) -> web.Application:
         preflight = policy.preflight(request)
         if preflight is not None:
             return preflight
-        policy.check(request)
+        policy.check(request, takes_ticket=request.match_info.handler in _FOR_PAGES)
         try:
             return await handler(forwarded.resolve(request))
         except web.HTTPNotFound:
@@ -114,6 +118,8 @@ def build_app(config: ServerConfig) -> web.Application:
     app.router.add_post("/streaming-process", streaming_process, expect_handler=expect)
     app.router.add_post("/large-dataset-stream", large_dataset_stream, expect_handler=expect)
     app.router.add_post("/real-time-process", real_time_process, expect_handler=expect)
+    app.router.add_get("/real-time-process", watch_events, allow_head=False)
+    app.router.add_post("/tickets", issue_ticket, expect_handler=expect)
     app.router.add_get("/sources", list_sources)
     app.router.add_post("/sources/{name}", publish, expect_handler=expect)
     app.router.add_get("/processors", list_processors)

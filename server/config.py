@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 from forstcore.config import Option, StreamLimits, option, options_of
 from forstcore.errors import SourceError
 from forstcore.sources import DEFAULT_RING_SIZE, SourceUrl, without_password
+from server.origins import origins_of
 
 __all__ = [
     "TOML_KEYS",
@@ -279,6 +280,7 @@ def load_config(argv: Sequence[str] | None, environ: Mapping[str, str]) -> Serve
     # Validate: these raise ValueError.
     _ = config.sources
     networks_of(config.trusted_proxy)
+    origins_of(config.allow_origin)
     return config
 
 

@@ -11,6 +11,7 @@ from forstcore import wire
 from forstcore.processors import BUILT_IN, Processor
 from server.api.schemas import COMPONENTS, Json, header, one_of, ref, refused, result_content
 from server.config import ServerConfig
+from server.live.event_stream import EVENTS_TYPE
 from server.pipelines.managed_pipeline import ACTIONS
 from server.streams.registry import REGISTRY
 
@@ -267,11 +268,58 @@ def _live(config: ServerConfig, processors: Mapping[str, Processor]) -> Json:
         },
     }
     listed = _json("All sources.", "Sources")
+    issued = _json("The ticket.", "Ticket")
     return {
-        "/real-time-process": {"post": live},
+        "/real-time-process": {"get": _events(subscription["properties"]), "post": live},
+        "/tickets": {
+            "post": {
+                "operationId": "issueTicket",
+                "tags": ["sources"],
+                "summary": "Issue a ticket for a page",
+                "description": "For some minutes, a ticket in the query of a request replaces the "
+                "bearer token, for EventSource, which cannot send headers.",
+                "responses": {"200": issued, **refused(413, 415, 417)},
+            }
+        },
         "/sources": _get("sources", "List the sources", listed, tag="sources"),
         "/sources/{name}": {"post": publication},
     }
+
+
+def _events(members: Json) -> Json:
+    """Describe `GET /real-time-process`."""
+    modes = {f"{each['name'].lower()}": each["schema"] for each in _query_headers()}
+    parameters: list[Json] = [
+        {"name": name, "in": "query", "required": name == "source", "schema": schema}
+        for name, schema in {**members, **modes, "ticket": {"type": "string"}}.items()
+        if name != "filters"
+    ]
+    filters = {"content": {"application/json": {"schema": ref("schemas", "Filters")}}}
+    parameters.append({"name": "filters", "in": "query", **filters})
+    parameters.append(header("Last-Event-ID", "Resumes after the event with this id."))
+    events = {
+        "description": "Events without a name are results. Others are `invalid` (a rejected "
+        "line), `missed` (the number of records that are missing, null if unknown), `source` "
+        "(Notice), `failure` (StreamProblem) and `end` (End).",
+        "content": {EVENTS_TYPE: {"schema": {"type": "string"}}},
+    }
+    return {
+        "operationId": "watchEvents",
+        "tags": ["sources"],
+        "summary": "Stream the results of a source to an EventSource",
+        "description": "As `POST`, which gives the same with `Accept: text/event-stream`.",
+        "parameters": parameters,
+        "responses": {
+            "200": events,
+            "204": {"description": "The stream has ended: do not connect again."},
+            **refused(404, 428, 503),
+        },
+    }
+
+
+def _query_headers() -> list[Json]:
+    """Describe the headers that may stand in a query instead."""
+    return [header(wire.FORST_ON_ERROR, "", one_of(wire.ON_ERROR_MODES))]
 
 
 def _pipelines() -> Json:

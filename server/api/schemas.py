@@ -190,6 +190,10 @@ _SCHEMAS: Json = {
             "missed": {**_COUNT, "description": "Records that open subscriptions have missed."},
         },
     ),
+    "Ticket": _object(
+        "A ticket, which replaces the token in the query of some requests.",
+        {"ticket": _TEXT, "expires_in": {**_COUNT, "description": "In seconds."}},
+    ),
     "Processor": _object(
         "A processor, served at `POST /<name>`.",
         {

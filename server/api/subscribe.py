@@ -1,4 +1,4 @@
-"""`POST /real-time-process`: the results of a source, for as long as the client wants them."""
+"""`/real-time-process`: the results of a source, for as long as the client wants them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from forstcore.processors import BUILT_IN, Processor
 from forstcore.sources import NOW
 from forstcore.wire import StreamErrorCode
 from server.errors import ProblemError, StreamError
-from server.http.request_headers import ack_mode, on_error
+from server.http.access import is_from_elsewhere
+from server.http.request_headers import accepts, ack_mode, on_error, with_query_headers
 from server.live.acknowledgements import acknowledgements
+from server.live.event_stream import END_ID, EVENTS_TYPE, EventId, EventStream
 from server.live.feed_processor import PASS_THROUGH
 from server.live.feed_registry import FEEDS, FeedRegistry
 from server.live.live_control_lines import LiveControlLines
@@ -29,10 +31,12 @@ from server.streams.handler import StreamHandler
 from server.streams.registry import REGISTRY, StreamRegistry
 from server.streams.response_writer import ResponseWriter, StreamingResponse
 
-__all__ = ["real_time_process"]
+__all__ = ["real_time_process", "watch_events"]
 
 _LOGGER = logging.getLogger("forstcore")
 
+_LAST_EVENT_ID = "Last-Event-ID"
+_QUERY_HEADERS = {name.lower() for name in wire.REQUEST_HEADERS}
 _MOST = 1 << 16  # Bytes of a request: reading much JSON would hold up everybody else.
 _MEMBERS: dict[str, tuple[type, str]] = {
     "source": (str, "the name of a source"),
@@ -59,12 +63,28 @@ async def real_time_process(request: web.Request) -> web.StreamResponse:
     return await subscription.run()
 
 
+async def watch_events(request: web.Request) -> web.StreamResponse:
+    """Answer `GET /real-time-process`, which is for the EventSource of a browser."""
+    if is_from_elsewhere(request):
+        raise ProblemError(403, "pages of other sites must use EventSource or fetch")
+    request = with_query_headers(request)
+    subscription = SubscriptionHandler(
+        request, request.app[REGISTRY], request.app[FEEDS], as_events=True
+    )
+    if request.headers.get(_LAST_EVENT_ID) == END_ID:
+        # EventSource connects again whatever the reason was; only this status stops it.
+        return web.Response(status=204)
+    subscription.use_query()
+    return await subscription.run()
+
+
 class SubscriptionHandler(StreamHandler):
     """A stream of results of the records of a source.
 
     Args:
         request, registry: as for `StreamHandler`.
         feeds: has the sources.
+        as_events: whether to answer with Server-Sent Events, whatever `Accept` has.
     """
 
     stream: SubscriptionCounters
@@ -74,7 +94,14 @@ class SubscriptionHandler(StreamHandler):
     def missed(self) -> int:
         return self._counters.missed
 
-    def __init__(self, request: web.Request, registry: StreamRegistry, feeds: FeedRegistry) -> None:
+    def __init__(
+        self,
+        request: web.Request,
+        registry: StreamRegistry,
+        feeds: FeedRegistry,
+        *,
+        as_events: bool = False,
+    ) -> None:
         counters = SubscriptionCounters()
         super().__init__(request, registry, counters)
         self._counters = counters
@@ -84,6 +111,11 @@ class SubscriptionHandler(StreamHandler):
         self._pieces = self.body.pieces()
         self._behind_request = b""
         self._live = LiveControlLines(counters) if self._control_lines else None
+        self._as_events = as_events or accepts(request, EVENTS_TYPE)
+        if self._as_events and self._ack_mode == "1":
+            raise ProblemError(
+                400, "Server-Sent Events cannot be acknowledged: leave out Forst-Ack"
+            )
         self._delivery = ""
         self._subscriber: Subscriber | None = None
 
@@ -107,11 +139,26 @@ class SubscriptionHandler(StreamHandler):
         if self._ack_mode != "1":
             self.body.stop()
 
+    def use_query(self) -> None:
+        """Take what the client wants from the query of a GET request.
+
+        Raises:
+            ProblemError: it cannot be had.
+        """
+        self._registry.check_room()
+        self._wanted = self._parse_request(_object_of_query(self.request))
+        self.body.stop()
+
     def _parse_request(self, wanted: Mapping[str, Any]) -> SubscriptionRequest:
+        start = wanted.get("from", NOW)
+        if self._as_events:
+            place = EventId.parse(self.request.headers.get(_LAST_EVENT_ID, start))
+            start = place.offset
+            self._live = EventStream(self._counters, place)
         subscription = SubscriptionRequest(
             self._source(wanted),
             _filters(wanted),
-            wanted.get("from", NOW),
+            start,
             self._processor(wanted.get("processor")),
             on_error(self.request),
             self._ack_mode == "1",
@@ -168,6 +215,9 @@ class SubscriptionHandler(StreamHandler):
     def _more_headers(self) -> Mapping[str, str]:
         return {wire.FORST_DELIVERY: self._delivery} if self._delivery else {}
 
+    def _media_type(self) -> str:
+        return EVENTS_TYPE if self._as_events else super()._media_type()
+
     def _source(self, wanted: Mapping[str, Any]) -> str:
         if "source" not in wanted:
             raise ProblemError(400, "source is missing: the name of a source")
@@ -205,6 +255,8 @@ class SubscriptionHandler(StreamHandler):
         assert self._wanted is not None
         # The request was the first line and the last.
         self.begin()
+        if isinstance(self._live, EventStream):
+            subscriber.start_events(self._live)
         reading: asyncio.Task[None] | None = None
         if self._ack_mode == "1":
             reading = asyncio.create_task(self._read_acknowledgements(subscriber))
@@ -262,6 +314,26 @@ def _object(body: bytes) -> dict[str, Any]:
         kind, text = _MEMBERS[name]
         if not isinstance(value, kind):
             raise ProblemError(400, f"{name} must be {text}")
+    return wanted
+
+
+def _object_of_query(request: web.Request) -> dict[str, Any]:
+    wanted: dict[str, Any] = {}
+    for name, value in request.query.items():
+        if name.lower() in _QUERY_HEADERS or name == "ticket":
+            continue
+        if name not in _MEMBERS:
+            raise ProblemError(
+                400, f"{name}: there is no such parameter; {', '.join(_MEMBERS)} are"
+            )
+        wanted[name] = value
+    if "filters" in wanted:
+        try:
+            wanted["filters"] = json.loads(wanted["filters"])
+        except (ValueError, RecursionError) as error:
+            raise ProblemError(400, f"filters is not JSON: {error}") from None
+        if not isinstance(wanted["filters"], dict):
+            raise ProblemError(400, "filters must be an object")
     return wanted
 
 

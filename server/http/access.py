@@ -10,20 +10,28 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+import time
 
 from aiohttp import HttpVersion10, HttpVersion11, hdrs, web
 
 from server.config import ServerConfig
 from server.errors import ProblemError
 from server.http.forwarded import is_address
+from server.origins import origins_of
 
-__all__ = ["ACCESS_POLICY", "AccessPolicy", "is_loopback"]
+__all__ = ["ACCESS_POLICY", "TICKET_SECONDS", "AccessPolicy", "is_from_elsewhere", "is_loopback"]
+
+TICKET_SECONDS = 300
+"""For how long a ticket is valid."""
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:@/?#\[\]\\\s]+)(:[0-9]*)?", re.IGNORECASE)
 _NAMES = re.compile(r"[\w!#$%&'*+.^`|~-]+([ \t]*,[ \t]*[\w!#$%&'*+.^`|~-]+)*", re.ASCII)
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _PROBES = ("/healthz", "/readyz")
 _STATIC = "/dashboard/static/"
+_PREFLIGHT_SECONDS = "600"  # For which browsers remember the answer to a preflight request.
+_EXPOSED = "Forst-Delivery, Retry-After"  # Response headers that pages of other origins may read.
+_TICKET = re.compile(r"([0-9]{1,15})\.([0-9a-f]{64})")
 
 
 def is_loopback(host: str) -> bool:
@@ -40,7 +48,7 @@ class AccessPolicy:
 
     def __init__(self, config: ServerConfig) -> None:
         self._hosts = {*_LOOPBACK, config.host.lower(), *map(str.lower, config.allow_host)}
-        self._origins = {origin.lower().rstrip("/") for origin in config.allow_origin}
+        self._origins = origins_of(config.allow_origin)
         self._has_pages = config.dashboard
         self._any_host = config.unix_socket is not None
         self._any_address = not is_loopback(config.host)
@@ -50,12 +58,21 @@ class AccessPolicy:
         """Require this token from now on, or none."""
         self._token = _digest(token) if token else None
 
-    def check(self, request: web.BaseRequest) -> None:
+    def ticket(self) -> str:
+        """Return a ticket: proof, for a limited time, that its owner once had the token."""
+        expires = str(int(time.time()) + TICKET_SECONDS)
+        return f"{expires}.{self._signature(expires)}"
+
+    def check(self, request: web.BaseRequest, *, takes_ticket: bool = False) -> None:
         """Raise ProblemError 400, 401, 403, 501 or 505 unless a request is allowed.
 
         Health checks are always allowed: they reveal nothing, and their senders do not know the
         name of the server. The page of the dashboard needs no token: it contains no data, and
         asks the user for the token.
+
+        Args:
+            request: the request.
+            takes_ticket: whether a ticket in its query may replace the token.
         """
         _check_framing(request)
         if request.path in _PROBES:
@@ -71,7 +88,8 @@ class AccessPolicy:
             scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
             # Digests have the same length, so the comparison does not reveal that of the token.
             given = _digest(token.strip())
-            if scheme.lower() != "bearer" or not hmac.compare_digest(given, self._token):
+            has_token = scheme.lower() == "bearer" and hmac.compare_digest(given, self._token)
+            if not (has_token or (takes_ticket and self._has_ticket(request))):
                 raise ProblemError(
                     401,
                     "the Authorization header must contain the bearer token of this server",
@@ -81,10 +99,17 @@ class AccessPolicy:
     def preflight(self, request: web.BaseRequest) -> web.Response | None:
         """Answer the preflight request of an allowed origin; None for any other request."""
         wanted = request.headers.get(hdrs.ACCESS_CONTROL_REQUEST_METHOD)
-        if request.method != "OPTIONS" or wanted is None or not self.cors(request):
+        origin = request.headers.get(hdrs.ORIGIN, "")
+        if request.method != "OPTIONS" or wanted is None or not self._is_allowed(origin):
             return None
         self._check_host(request)
-        headers = {hdrs.ACCESS_CONTROL_ALLOW_METHODS: "GET, POST"}
+        headers: dict[str, str] = {
+            hdrs.ACCESS_CONTROL_ALLOW_METHODS: "GET, POST",
+            hdrs.ACCESS_CONTROL_MAX_AGE: _PREFLIGHT_SECONDS,
+        }
+        if request.headers.get("Access-Control-Request-Private-Network") == "true":
+            # A public page asks for a server in a private network. This one has listed its origin.
+            headers["Access-Control-Allow-Private-Network"] = "true"
         asked = request.headers.get(hdrs.ACCESS_CONTROL_REQUEST_HEADERS, "")
         if _NAMES.fullmatch(asked):
             headers[hdrs.ACCESS_CONTROL_ALLOW_HEADERS] = asked
@@ -92,14 +117,29 @@ class AccessPolicy:
 
     def cors(self, request: web.BaseRequest) -> dict[str, str]:
         """Return the headers with which pages of an allowed origin may read a response."""
-        origin = request.headers.get(hdrs.ORIGIN, "")
-        if not self._is_allowed(origin):
+        if not self._origins:
             return {}
-        return {hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: origin, hdrs.VARY: "Origin, Accept-Encoding"}
+        # Caches must not give the response for one origin, or for none, to another.
+        headers: dict[str, str] = {hdrs.VARY: "Origin, Accept-Encoding"}
+        origin = request.headers.get(hdrs.ORIGIN, "")
+        if self._is_allowed(origin):
+            headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
+            headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _EXPOSED
+        return headers
 
     def is_authorized(self, request: web.BaseRequest) -> bool:
         """Return whether an allowed request presented the token, or none is required."""
         return self._token is None or not (request.path in _PROBES or self._is_page(request))
+
+    def _has_ticket(self, request: web.BaseRequest) -> bool:
+        match = _TICKET.fullmatch(request.query.get("ticket", ""))
+        if match is None or int(match[1]) < time.time():
+            return False
+        return hmac.compare_digest(self._signature(match[1]), match[2])
+
+    def _signature(self, expires: str) -> str:
+        # Without a token, tickets are not checked.
+        return hmac.new(self._token or b"", f"ticket {expires}".encode(), "sha256").hexdigest()
 
     def _check_host(self, request: web.BaseRequest) -> str:
         """Return the host of a request, or raise ProblemError 400 or 403."""
@@ -136,6 +176,15 @@ class AccessPolicy:
         scheme, _, name = origin.lower().partition("://")
         can_be_same = self._has_pages and not self._any_host and scheme in ("http", "https")
         return can_be_same and name == host.lower()
+
+
+def is_from_elsewhere(request: web.BaseRequest) -> bool:
+    """Return whether a page of another site makes a request that has no `Origin`.
+
+    Such are requests for images, scripts and frames, whose responses the page cannot read.
+    """
+    site = request.headers.get("Sec-Fetch-Site", "none")
+    return hdrs.ORIGIN not in request.headers and site not in ("same-origin", "none")
 
 
 def _digest(token: str) -> bytes:

@@ -17,6 +17,7 @@ from forstcore import Filter, FilterError, wire
 from server.errors import ProblemError
 
 __all__ = [
+    "accepts",
     "ack_mode",
     "first_line",
     "has_frames",
@@ -25,6 +26,7 @@ __all__ = [
     "record_filter",
     "result_order",
     "result_type",
+    "with_query_headers",
 ]
 
 _LINE_NUMBER = re.compile(r"[1-9][0-9]*")
@@ -128,11 +130,38 @@ def ack_mode(request: web.Request) -> wire.AckMode:
     return value
 
 
+def with_query_headers(request: web.Request) -> web.Request:
+    """Return a request with headers of this protocol that its query has, such as `forst-frames`.
+
+    Pages cannot set the headers of an EventSource or a WebSocket.
+    """
+    given = {
+        name: request.query[name.lower()]
+        for name in wire.REQUEST_HEADERS
+        if name.lower() in request.query
+    }
+    if not given:
+        return request
+    headers = request.headers.copy()
+    headers.update(given)
+    return request.clone(headers=headers)
+
+
 def result_type(request: web.Request) -> str:
     """Parse `Accept`: the media type of the results; one that is not known is ignored."""
-    accepted = request.headers.get(hdrs.ACCEPT, "").split(",")
-    names = (part.split(";")[0].strip() for part in accepted)
-    return next((name for name in names if name in wire.NDJSON_TYPES), wire.RESULT_TYPE)
+    return next(
+        (name for name in _accepted(request) if name in wire.NDJSON_TYPES), wire.RESULT_TYPE
+    )
+
+
+def accepts(request: web.Request, media_type: str) -> bool:
+    """Return whether `Accept` names a media type."""
+    return media_type in _accepted(request)
+
+
+def _accepted(request: web.Request) -> list[str]:
+    parts = request.headers.get(hdrs.ACCEPT, "").split(",")
+    return [part.split(";")[0].strip().lower() for part in parts]
 
 
 def _checked(name: str, value: str, allowed: Sequence[Value]) -> Value:

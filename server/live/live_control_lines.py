@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 
 from forstcore import wire
+from forstcore.sources import Notice
 from server.http.control_lines import ControlLines
 from server.live.delivery import Delivery
 from server.live.subscription_counters import SubscriptionCounters
 
-__all__ = ["LiveControlLines"]
+__all__ = ["LiveControlLines", "notice_text"]
 
 
 class LiveControlLines(ControlLines):
@@ -46,10 +47,7 @@ class LiveControlLines(ControlLines):
         if missed != 0:
             lines += wire.control_line(wire.MISSED, b"?" if missed is None else b"%d" % missed)
         if delivery.notice is not None:
-            notice: dict[str, str] = {"state": delivery.notice.state}
-            if delivery.notice.detail:
-                notice["detail"] = delivery.notice.detail
-            lines += wire.control_line(wire.SOURCE, json.dumps(notice).encode())
+            lines += wire.control_line(wire.SOURCE, notice_text(delivery.notice))
         return lines + delivery.rejected_line
 
     def after(self, delivery: Delivery) -> bytes:
@@ -60,3 +58,11 @@ class LiveControlLines(ControlLines):
         # If filters drop everything, heartbeats report the progress.
         is_due = self.acks_all and delivery.counts.lines
         return self.ack() if delivery.results or delivery.is_start or is_due else b""
+
+
+def notice_text(notice: Notice) -> bytes:
+    """Return a notice as JSON."""
+    members: dict[str, str] = {"state": notice.state}
+    if notice.detail:
+        members["detail"] = notice.detail
+    return json.dumps(members).encode()

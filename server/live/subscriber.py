@@ -11,6 +11,7 @@ from server.config import ServerConfig
 from server.errors import StreamError
 from server.http.request_handler import RequestHandler
 from server.live.delivery import Delivery, add_missed
+from server.live.event_stream import EventStream
 from server.live.live_control_lines import LiveControlLines
 from server.live.subscription_counters import SubscriptionCounters
 from server.streams.response_writer import ResponseWriter, StreamingResponse
@@ -97,6 +98,10 @@ class Subscriber(ResponseWriter):
             self._flush = asyncio.get_running_loop().create_future()
             await self._flush
 
+    def start_events(self, events: EventStream) -> None:
+        """Write what precedes all events."""
+        self.send_now(self._encoded(events.start()))
+
     async def taken(self) -> None:
         """Wait until the client's host has received everything that was delivered."""
         pause = _FIRST_LOOK
@@ -120,6 +125,8 @@ class Subscriber(ResponseWriter):
         try:
             if self._live is None:
                 self._write(delivery)
+            elif isinstance(self._live, EventStream):
+                self.send_now(self._encoded(self._live.events(delivery, missed)))
             else:
                 before = self._live.before(delivery, missed)
                 self._write(delivery, before, self._live.after(delivery))

@@ -108,7 +108,7 @@ class StreamHandler(ABC):
             coding = None
             if self._config.compression:
                 coding = negotiate(self.request.headers.get("Accept-Encoding", ""))
-            response = _response(self.request, coding)
+            response = _response(self._media_type(), coding)
             response.headers.update(self._more_headers())
             trailers = Trailers(
                 self.request, self.stream, has_frames=self._control_lines is not None
@@ -198,6 +198,10 @@ class StreamHandler(ABC):
         if self.source is not None:
             return "source"
         return "sender" if self.body.waiting and not self.is_processing() else "server"
+
+    def _media_type(self) -> str:
+        """Return the media type of the response."""
+        return result_type(self.request)
 
     def _more_headers(self) -> Mapping[str, str]:
         """Return additional response headers of the endpoint."""
@@ -294,10 +298,10 @@ def keep_rejected(request: web.Request, registry: StreamRegistry) -> bool:
     return registry.error_file is not None or (has_frames(request) and on_error(request) != "skip")
 
 
-def _response(request: web.Request, coding: str | None) -> StreamingResponse:
+def _response(media_type: str, coding: str | None) -> StreamingResponse:
     response = StreamingResponse(
         headers={
-            "Content-Type": result_type(request),
+            "Content-Type": media_type,
             "Cache-Control": "no-cache",
             "X-Accel-Buffering": "no",
         }

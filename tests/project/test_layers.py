@@ -43,6 +43,7 @@ LAYERS = (
     ("forstcore.cli",),
     ("forstcore.__main__",),
     ("server",),
+    ("server.origins",),
     ("server.errors", "server.config", "server.background"),
     ("server.observe",),
     ("server.http",),

@@ -98,6 +98,11 @@ OUT_OF_RANGE = [
     ("stall", "0", "from 0.05 to 3,600 seconds"),
     ("drain_timeout", "-1", "from 0 to 3,600 seconds"),
 ]
+NO_ORIGIN = [
+    *("*", "null", "app.test", "https://", "https://app.test/path", "https://app.test//"),
+    *("https://me@app.test", "https://app.test:port", "https://app.test:65536", "https://a b"),
+    *("https://*.app.test", "https://app.test?x", "https://\u00e4pp.test", "//app.test"),
+]
 NO_NUMBER = [
     ("port", "http", "a whole number"),
     ("port", "80.5", "a whole number"),
@@ -326,6 +331,13 @@ def test_a_bad_variable_is_refused(name: str, text: str, allowed: str) -> None:
     with pytest.raises(ValueError, match=allowed) as refused:
         load_config([], {variable(name): text})
     assert name in str(refused.value).lower()
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("text", NO_ORIGIN)
+def test_what_is_no_origin_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^allow_origin must ") as refused:
+        load_config(["--allow-origin", text], {})
     assert "\n" not in str(refused.value)
 
 

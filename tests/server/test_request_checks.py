@@ -122,6 +122,45 @@ def test_origins_can_be_allowed(start_server: StartServer) -> None:
         assert ask(server, head + origin).status == 403
 
 
+def test_pages_of_allowed_origins_may_read_responses(start_server: StartServer) -> None:
+    server = start_server(
+        "--allow-origin", "https://app.test:443", "--allow-origin", "http://[::1]"
+    )
+    for origin, allowed in (
+        ("https://app.test", True),
+        ("http://[::1]", True),
+        ("https://app.test:443", False),  # Browsers leave the default port out.
+        (None, None),
+    ):
+        more = f"\nOrigin: {origin}" if origin else ""
+        answer = ask(server, f"GET /version HTTP/1.1\nHost: localhost{more}")
+        assert answer.status == (403 if allowed is False else 200)
+        # Caches must keep the responses for different origins apart, also that for none.
+        assert answer.headers["vary"] == "Origin, Accept-Encoding"
+        assert answer.headers.get("access-control-allow-origin") == (origin if allowed else None)
+        assert ("access-control-expose-headers" in answer.headers) == bool(allowed)
+        assert "access-control-allow-credentials" not in answer.headers
+
+
+def test_preflight_requests(start_server: StartServer) -> None:
+    server = start_server("--allow-origin", "https://app.test")
+    head = "OPTIONS /streaming-process HTTP/1.1\nHost: localhost\nOrigin: "
+    asked = "\nAccess-Control-Request-Method: POST\nAccess-Control-Request-Headers: forst-frames"
+    answer = ask(server, f"{head}https://app.test{asked}")
+    assert answer.status == 204
+    assert answer.headers["access-control-allow-origin"] == "https://app.test"
+    assert answer.headers["access-control-allow-headers"] == "forst-frames"
+    assert answer.headers["access-control-max-age"] == "600"
+    assert "access-control-allow-private-network" not in answer.headers
+    private = "\nAccess-Control-Request-Private-Network: true"
+    answer = ask(server, f"{head}https://app.test{asked}{private}")
+    assert answer.headers["access-control-allow-private-network"] == "true"
+    for origin in ("https://other.test", "null"):
+        answer = ask(server, f"{head}{origin}{asked}{private}")
+        assert answer.status == 403
+        assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
 def test_a_refused_body_is_not_processed(shared: Server) -> None:
     body = (RECORD % 1).decode()
     head = f"POST /streaming-process HTTP/1.1\nHost: x.test\nContent-Length: {len(body)}"
