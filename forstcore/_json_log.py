@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import atexit
 import io
 import json
 import logging
+import os
 import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, TextIO
 
-__all__ = ["FORMATS", "VARIABLE", "JsonErrors", "JsonFormatter", "log_json", "now", "wants_json"]
+__all__ = [
+    "FORMATS",
+    "VARIABLE",
+    "JsonErrors",
+    "JsonFormatter",
+    "error_stream",
+    "json_line",
+    "log_json",
+    "now",
+    "print_json",
+    "wants_json",
+]
 
 FORMATS = ("text", "json")
 """The formats of a log."""
@@ -28,10 +42,15 @@ def now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
+def json_line(event: str, message: str) -> str:
+    """Return a log entry that consists of a message, without LF."""
+    return json.dumps({"time": now(), "event": event, "message": message})
+
+
 def wants_json(arguments: Sequence[str], environ: Mapping[str, str]) -> bool:
     """Return whether arguments or environment ask for JSON, even if they are otherwise invalid."""
     given = environ.get(VARIABLE, "")
-    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for argument, following in pairwise([*arguments, ""]):
         if argument == _FLAG:
             given = following
         elif argument.startswith(f"{_FLAG}="):
@@ -113,8 +132,19 @@ class JsonErrors(io.TextIOBase):
 
     def _put(self, line: str) -> None:
         if line.strip():
-            entry = {"time": now(), "event": "output", "message": line}
-            self.stream.write(json.dumps(entry) + "\n")
+            self.stream.write(json_line("output", line) + "\n")
+
+
+def print_json() -> None:
+    """Write what is printed to `sys.stderr` as JSON from now on."""
+    if sys.stderr is not None and not isinstance(sys.stderr, JsonErrors):
+        sys.stderr = JsonErrors(sys.stderr)
+        atexit.register(sys.stderr.end)
+
+
+def error_stream() -> TextIO:
+    """Return the stream that `sys.stderr` writes to in the end."""
+    return sys.stderr.stream if isinstance(sys.stderr, JsonErrors) else sys.stderr
 
 
 def log_json(handler: logging.StreamHandler[Any]) -> None:
@@ -126,6 +156,8 @@ def log_json(handler: logging.StreamHandler[Any]) -> None:
     Args:
         handler: writes to the real standard error.
     """
+    print_json()
+    os.environ[VARIABLE] = "json"
     handler.setFormatter(JsonFormatter())
     logging.getLogger().addHandler(handler)
     logging.captureWarnings(True)

@@ -26,7 +26,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else list(argv)
     try:
         from forstcore._importing import without_collecting
+        from forstcore._json_log import print_json, wants_json
 
+        if wants_json(arguments, os.environ):
+            print_json()
         with without_collecting():
             from forstcore.errors import LoadError, PipelineConfigError, SourceError
             from server.app import build_app
@@ -54,6 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         config = load_config(arguments, os.environ)
         if "--print-config" in arguments:
             return _print(show_config(config))
+        if config.log_format == "json":
+            print_json()
         check_exposure(config)
         tls_context(config)
         check_error_file(config, config_file(arguments, os.environ))
@@ -63,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         action = f"read {error.filename}" if error.filename else "use the TLS files"
         return _fail(f"cannot {action}: {error.strerror or error}", 2)
 
-    start_logging()
+    start_logging(is_json=config.log_format == "json")
     if LISTENER_VARIABLE in os.environ:
         listener = socket.socket(fileno=int(os.environ[LISTENER_VARIABLE]))
         metrics = os.environ[METRICS_VARIABLE]

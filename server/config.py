@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from forstcore._json_log import FORMATS
 from forstcore.config import Option, StreamLimits, option, options_of
 from forstcore.errors import SourceError
 from forstcore.sources import DEFAULT_RING_SIZE, SourceUrl, without_password
@@ -185,6 +186,11 @@ class ServerConfig(StreamLimits):
         1 << 30, "maximum size of the --errors file; further lines are dropped", unit="bytes"
     )
     dashboard: bool = option(True, "serve a dashboard for browsers at GET /")
+    log_format: str = option(
+        "text",
+        "format of the log, except for the access log, which is always JSON",
+        choices=FORMATS,
+    )
     access_log: bool = option(
         True, "write a JSON line for each stream and each refused request to standard error"
     )

@@ -15,6 +15,7 @@ import click
 
 import forstcore
 from forstcore._importing import without_collecting
+from forstcore._json_log import print_json, wants_json
 from forstcore.cli._server_package import import_server_package
 from forstcore.cli._signals import Interrupted, interrupt
 from forstcore.errors import ForstError, RecordError, StreamFailedError
@@ -110,6 +111,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run a command; see `forstcore.cli.main`."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     _open_closed()
+    if "run" in given and wants_json(given, os.environ):
+        # Before anything can fail.
+        print_json()
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         # File names may not be valid UTF-8.
         sys.stdout.reconfigure(errors="surrogateescape")

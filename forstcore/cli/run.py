@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import sys
 from collections.abc import Sequence
 
 import click
 
+from forstcore._json_log import FORMATS, VARIABLE, error_stream, log_json
 from forstcore.cli import _options
 from forstcore.cli._main import FAILED, Ended
 from forstcore.cli._pipeline_progress import PipelineProgress
@@ -38,15 +40,32 @@ _INTERVAL = 0.2  # Seconds between two looks at the progress.
     is_flag=True,
     help="For development: reload modules with processors when their files change.",
 )
+@click.option(
+    "--log-format",
+    type=click.Choice(FORMATS),
+    default=FORMATS[0],
+    envvar=VARIABLE,
+    show_default=True,
+    help="What is written to standard error.",
+)
 @_options.progress
 def command(
-    file: str, names: tuple[str, ...], check: bool, reload: bool, progress: bool | None
+    file: str,
+    names: tuple[str, ...],
+    check: bool,
+    reload: bool,
+    log_format: str,
+    progress: bool | None,
 ) -> None:
     """Run the pipelines that a TOML file declares, or those with these names.
 
     Ends when all sources have ended. After Ctrl-C or SIGTERM, the results of what was read are
     written first; a second one ends at once, and what is not confirmed is read again next time.
     """
+    if log_format == "json":
+        log_json(logging.StreamHandler(error_stream()))
+        # There is nothing to redraw in a log.
+        progress = False
     # The server reads the same file. What it has for the server only is not checked here.
     loaded = load_pipelines_and_modules(file, names, TOML_KEYS, again=reload)
     pipelines = loaded.pipelines

@@ -14,6 +14,7 @@ import traceback
 from typing import Any, NoReturn
 
 from forstcore._core.filter import Filter
+from forstcore._json_log import VARIABLE, print_json
 from forstcore.engine.failure_log import CollectedFailures
 from forstcore.engine.function_reference import FunctionReference
 from forstcore.engine.line_options import LineOptions
@@ -36,6 +37,8 @@ def main() -> NoReturn:
     for number in (signal.SIGINT, signal.SIGTERM):
         # Not SIG_IGN, which programs that the processor starts would inherit.
         signal.signal(number, lambda *_: None)
+    if os.environ.get(VARIABLE) == "json":
+        print_json()
     connection, *memories = map(int, sys.argv[1:5])
     sys.argv = sys.argv[5:]
     threading.Thread(target=_end_with_parent, args=(_take_input(),), daemon=True).start()

@@ -22,6 +22,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
+from forstcore._json_log import JsonErrors, error_stream, json_line, log_json
 from forstcore._plural import plural
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class NonblockingOutput(io.RawIOBase):
     Args:
         descriptor: an open file descriptor; it is not closed.
         name: the name of the descriptor in reports about dropped lines.
+        is_json: whether these reports are JSON.
 
     Attributes:
         name: as above.
@@ -58,8 +60,9 @@ class NonblockingOutput(io.RawIOBase):
     Thread-safety: any thread may write. A forked child starts with an empty queue.
     """
 
-    def __init__(self, descriptor: int, name: str) -> None:
+    def __init__(self, descriptor: int, name: str, *, is_json: bool = False) -> None:
         super().__init__()
+        self._is_json = is_json
         self._descriptor = descriptor
         self.name = name
         self._send, self._is_direct, self.own_descriptor = _channel_to(descriptor)
@@ -139,8 +142,9 @@ class NonblockingOutput(io.RawIOBase):
         """Return a line that reports dropped lines, and their number."""
         missing, self._unreported = self._unreported, 0
         lines = plural(missing, "line is", "lines are")
-        text = f"forstcore: {missing} {lines} missing here: {self.name} was not writable\n"
-        return text.encode(), missing
+        text = f"{missing} {lines} missing here: {self.name} was not writable"
+        line = json_line("output", text) if self._is_json else f"forstcore: {text}"
+        return f"{line}\n".encode(), missing
 
     def _try(self, data: bytes) -> int:
         try:
@@ -240,19 +244,24 @@ def _channel_to(descriptor: int) -> tuple[_Channel, bool, int]:
 _outputs: list[NonblockingOutput] = []
 
 
-def start_logging() -> None:
+def start_logging(*, is_json: bool = False) -> None:
     """Replace standard output and standard error, and log to standard error.
+
+    Args:
+        is_json: whether everything on standard error is to be JSON.
 
     Nothing in this process then blocks when it prints, including processors and libraries, except
     C code that writes to the descriptors itself.
     """
     for name, text in (("stdout", "standard output"), ("stderr", "standard error")):
         stream = getattr(sys, name)
+        if isinstance(stream, JsonErrors):
+            stream = stream.stream
         if stream is None or stream is not getattr(sys, f"__{name}__"):
             # Closed, or redirected by an embedding program.
             continue
         stream.flush()
-        output = NonblockingOutput(stream.fileno(), text)
+        output = NonblockingOutput(stream.fileno(), text, is_json=is_json and name == "stderr")
         _outputs.append(output)
         if name == "stderr" and faulthandler.is_enabled():
             # Otherwise the traceback of a crash could block, and the process would not exit.
@@ -261,8 +270,12 @@ def start_logging() -> None:
     logger = logging.getLogger("forstcore")
     logger.setLevel(logging.INFO)
     logger.propagate = False
-    logger.addHandler(logging.StreamHandler(sys.stderr))
+    handler = logging.StreamHandler(error_stream())
+    logger.addHandler(handler)
+    # Registered first to run last: what is written at exit is flushed, too.
     atexit.register(flush_output)
+    if is_json:
+        log_json(handler)
 
 
 def flush_output() -> None:

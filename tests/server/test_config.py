@@ -73,6 +73,7 @@ SAMPLES = {
     "errors": Sample("bad.ndjson", '"bad.ndjson"', "bad.ndjson"),
     "max_errors_size": Sample("5", "5", 5),
     "dashboard": Sample("off", "false", False),
+    "log_format": Sample("json", '"json"', "json"),
     "access_log": Sample("off", "false", False),
 }
 EXPECTED = {name: sample.value for name, sample in SAMPLES.items()}
