@@ -66,13 +66,20 @@ class KafkaServer(Broker):
     def arguments(self) -> list[str]:
         config = self._directory / "server.properties"
         if not config.exists():
-            config.write_text(self._properties())
+            lines = (f"{name}={value}\n" for name, value in self.settings().items())
+            config.write_text("".join(lines))
             tool = ["kafka.tools.StorageTool", "format", "-t", "AAAAAAAAAAAAAAAAAAAAAQ", "-c"]
-            children.run([self._program, *self._java, *tool, config], check=True)
+            more = self.format_options()
+            children.run([self._program, *self._java, *tool, config, *more], check=True)
         return [*self._java, "kafka.Kafka", str(config)]
 
-    def _properties(self) -> str:
-        settings = {
+    def format_options(self) -> list[str]:
+        """Return more options of the tool that prepares the directory of its data."""
+        return []
+
+    def settings(self) -> dict[str, object]:
+        """Return its settings."""
+        return {
             "process.roles": "broker,controller",
             "node.id": 1,
             "controller.quorum.voters": f"1@127.0.0.1:{self._controller}",
@@ -93,7 +100,6 @@ class KafkaServer(Broker):
             "transaction.state.log.min.isr": 1,
             "transaction.state.log.num.partitions": 1,
         }
-        return "".join(f"{name}={value}\n" for name, value in settings.items())
 
     def create(self, topic: str, partitions: int = 1, **config: str) -> None:
         """Create a topic; underscores in names of its settings stand for dots."""

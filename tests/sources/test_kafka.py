@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewPartitions
 
 from forstcore.errors import OffsetError, SourceError
 from forstcore.sources import (
@@ -304,3 +305,40 @@ def test_publishing_to_a_topic(start_one: StartServer, kafka: KafkaServer) -> No
     assert (status, answer["records"]) == (200, 900)
     with Subscription(server, "sensors") as live:
         assert live.ids(900) == numbers(0, 900)
+
+
+@pytest.mark.parametrize(
+    "options", ["", "&group=growing&kafka.topic.metadata.refresh.interval.ms=300"]
+)
+def test_partitions_that_are_added_are_read_from_their_start(
+    kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch, options: str
+) -> None:
+    topic = f"growing{len(options)}"
+    kafka.create(topic)
+    kafka.add(topic, 0, 5)
+    monkeypatch.setattr("forstcore.sources._kafka_poller._REFRESH_INTERVAL", 0.2)
+
+    async def scenario() -> None:
+        reader = open_source("a", url(kafka, topic, options)).open("now" if options else "start")
+        ids, batches = await read_until(reader, 5)
+        assert ids == numbers(0, 5)
+        for batch in batches:
+            if batch.receipt is not None:
+                await reader.acknowledge(batch.receipt)
+        await asyncio.to_thread(grow)
+        ids, more = await read_until(reader, 20)
+        assert sorted(ids, key=int) == numbers(5, 25)
+        if not options:
+            # Those that have gone on reading resume in all partitions.
+            assert more[-1].offset == "0:5,1:10,2:10"
+            assert {batch.missed for batch in (*batches, *more)} == {0}
+        await reader.close()
+
+    def grow() -> None:
+        admin = AdminClient({"bootstrap.servers": kafka.address, "log_level": 2})
+        admin.create_partitions([NewPartitions(topic, 3)])[topic].result(60)
+        # There before anybody looks.
+        kafka.add(topic, 5, 15, partition=1)
+        kafka.add(topic, 15, 25, partition=2)
+
+    asyncio.run(scenario())
