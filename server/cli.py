@@ -31,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if wants_json(arguments, os.environ):
             print_json()
         with without_collecting():
+            from forstcore._tracing import check_tracing
             from forstcore.errors import LoadError, PipelineConfigError, SourceError
             from server.app import build_app
             from server.config import config_file, load_config, show_config
@@ -61,6 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             print_json()
         check_exposure(config)
         tls_context(config)
+        if config.tracing:
+            check_tracing()
         check_error_file(config, config_file(arguments, os.environ))
     except ValueError as error:
         return _fail(str(error), 2)

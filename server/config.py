@@ -191,6 +191,11 @@ class ServerConfig(StreamLimits):
         "format of the log, except for the access log, which is always JSON",
         choices=FORMATS,
     )
+    tracing: bool = option(
+        False,
+        "export a span for each stream, each refused request and each batch of a pipeline, by "
+        "OpenTelemetry's OTLP over HTTP; OTEL_ environment variables say where to",
+    )
     access_log: bool = option(
         True, "write a JSON line for each stream and each refused request to standard error"
     )

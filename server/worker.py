@@ -14,6 +14,7 @@ from functools import partial
 from aiohttp import web
 
 from forstcore._heap import keep_freed
+from forstcore._tracing import start_tracing, stop_tracing
 from server.app import build_app
 from server.background import log_failure
 from server.config import ServerConfig
@@ -69,6 +70,8 @@ async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) 
     keep_freed(_KEPT)
     loop = asyncio.get_running_loop()
     log_limit = limit_logging(loop)
+    if config.tracing:
+        start_tracing()
     for limitation in missing(loop):
         _LOGGER.warning(limitation)
     app = build_app(config)
@@ -128,6 +131,7 @@ async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) 
             await log_failure("closing the application", runner.cleanup())
         finally:
             has_ended = app[REGISTRY].close()
+            stop_tracing()
             log_limit.report()
     return has_ended
 

@@ -17,6 +17,7 @@ from multidict import CIMultiDict
 from forstcore import wire
 from forstcore._client.connection import NETWORK_ERRORS, abort, read_some, reason
 from forstcore._client.server_address import ServerAddress
+from forstcore._tracing import inject_context
 
 __all__ = ["ForwardedRequest", "ForwardedResponse", "forward"]
 
@@ -123,6 +124,7 @@ async def forward(
             raise
 
     headers = _allowed(request.headers, _REQUEST_HEADERS)
+    inject_context(headers)
     headers.setdefault(hdrs.ACCEPT_ENCODING, "identity")
     if server.token:
         headers[hdrs.AUTHORIZATION] = f"Bearer {server.token}"

@@ -16,6 +16,7 @@ from forstcore._client.frame_reader import FrameReader, Summary
 from forstcore._client.server_address import ServerAddress
 from forstcore._client.stream_request import StreamRequest
 from forstcore._io.chunker import ProducerError
+from forstcore._tracing import inject_context
 from forstcore.config import StreamingConfig
 from forstcore.errors import RequestRefusedError, StreamFailedError
 from forstcore.retry import pause_before
@@ -144,6 +145,8 @@ class Transfer:
         if self._stopped_by:
             raise self._stopped_by
         headers = self._headers.copy()
+        if "traceparent" not in headers:
+            inject_context(headers)
         headers[wire.FORST_FRAMES] = "1"
         if self._server.token:
             headers.setdefault(hdrs.AUTHORIZATION, f"Bearer {self._server.token}")

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import click
 
 from forstcore._json_log import FORMATS, VARIABLE, error_stream, log_json
+from forstcore._tracing import start_tracing, stop_tracing
 from forstcore.cli import _options
 from forstcore.cli._main import FAILED, Ended
 from forstcore.cli._pipeline_progress import PipelineProgress
@@ -48,6 +49,11 @@ _INTERVAL = 0.2  # Seconds between two looks at the progress.
     show_default=True,
     help="What is written to standard error.",
 )
+@click.option(
+    "--tracing",
+    is_flag=True,
+    help="Export a span for each batch of results, by OpenTelemetry's OTLP over HTTP.",
+)
 @_options.progress
 def command(
     file: str,
@@ -55,6 +61,7 @@ def command(
     check: bool,
     reload: bool,
     log_format: str,
+    tracing: bool,
     progress: bool | None,
 ) -> None:
     """Run the pipelines that a TOML file declares, or those with these names.
@@ -74,7 +81,12 @@ def command(
         for pipeline in pipelines:
             print(_described(pipeline))
         return
-    failed, number = asyncio.run(_run(pipelines, loaded.loader if reload else None, progress))
+    if tracing:
+        start_tracing()
+    try:
+        failed, number = asyncio.run(_run(pipelines, loaded.loader if reload else None, progress))
+    finally:
+        stop_tracing()
     if number is not None:
         raise Ended(number)
     if failed:

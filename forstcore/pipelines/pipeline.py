@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, aclosing
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from forstcore._core.filter import Filter
+from forstcore._tracing import add_span, is_tracing
 from forstcore.engine import Engine
 from forstcore.errors import SinkError
 from forstcore.pipelines.config import PipelineConfig
@@ -292,6 +294,7 @@ class Pipeline:
     ) -> None:
         parts: list[bytes] = []
         size = 0
+        began_at = 0.0
 
         async def write(offset: str, receipts: tuple[object, ...]) -> None:
             nonlocal size
@@ -299,12 +302,16 @@ class Pipeline:
             parts.clear()
             size = 0
             confirmations.add(output, await writer.write(output))
+            if output.results and is_tracing():
+                self._trace(output, began_at)
 
         try:
             async with aclosing(source.lines()) as lines, aclosing(engine.run(lines)) as results:
                 async for part in results:
                     if rejected := engine.take_rejected():
                         await dead_letters.write_rejected(rejected)
+                    if not parts:
+                        began_at = time.monotonic()
                     parts.append(part)
                     size += len(part)
                     if batches := source.take_finished():
@@ -318,6 +325,16 @@ class Pipeline:
             _LOGGER.debug("pipeline %s: what was read is processed", self.config.name)
         await writer.flush()
         confirmations.end()
+
+    def _trace(self, output: Output, began_at: float) -> None:
+        """Export the span of a batch: from its first results until they are passed to the sink."""
+        attributes: dict[str, str | int | float] = {
+            "forstcore.pipeline": self.config.name,
+            "forstcore.results": output.results.count(b"\n"),
+            "forstcore.bytes_out": len(output.results),
+            "forstcore.offset": output.offset,
+        }
+        add_span("pipeline batch", began_at, attributes)
 
 
 async def _both(*steps: Coroutine[Any, Any, None]) -> None:

@@ -300,7 +300,9 @@ _NAMED_PARAMETERS: Json = {
         "Selects the compression of the response, according to weights. It is flushed with each "
         "batch of results.",
     ),
-    "Traceparent": header("traceparent", "Copied to the access log (W3C Trace Context)."),
+    "Traceparent": header(
+        "traceparent", "The trace of the client (W3C Trace Context), for the access log and spans."
+    ),
 }
 
 _PROBLEMS = {

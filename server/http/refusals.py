@@ -11,6 +11,7 @@ from aiohttp import web
 from forstcore._json_log import now
 from server.errors import ProblemResponse
 from server.http.forwarded import Forwarded
+from server.observe.spans import trace_refusal
 
 __all__ = ["Refusals"]
 
@@ -19,7 +20,7 @@ _PROBE = "/readyz"
 
 
 class Refusals:
-    """Count and log each request that is answered with a problem document.
+    """Count, log and trace each request that is answered with a problem document.
 
     Args:
         trusted_proxy: as in the configuration.
@@ -35,13 +36,14 @@ class Refusals:
         self._is_logged = is_logged
 
     def add(self, request: web.BaseRequest, response: ProblemResponse) -> None:
-        """Count a refused request. A failing readiness check is none: it is an answer."""
+        """Count, log and trace a refused request.
+
+        A failing readiness check is none: it is an answer.
+        """
         reason = response.reason_code
         if not reason or request.path == _PROBE:
             return
         self.counts[reason] = self.counts.get(reason, 0) + 1
-        if not self._is_logged:
-            return
         if isinstance(request, web.Request):
             request = self._forwarded.resolve(request)
         entry = {
@@ -54,6 +56,9 @@ class Refusals:
             "reason": reason,
             "detail": response.detail[:_MOST],
         }
+        trace_refusal(entry, request.headers)
+        if not self._is_logged:
+            return
         # The log is limited by logger: many refusals of one kind must not hide another kind.
         logging.getLogger(f"forstcore.refused.{reason}").warning(
             json.dumps(entry), extra={"is_json": True}

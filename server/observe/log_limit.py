@@ -97,7 +97,7 @@ def limit_logging(loop: asyncio.AbstractEventLoop) -> LogLimit:
     limit = LogLimit()
     for handler in logging.getLogger("forstcore").handlers:
         handler.addFilter(limit)
-        for name in ("aiohttp", "asyncio"):
+        for name in ("aiohttp", "asyncio", "opentelemetry"):
             logger = logging.getLogger(name)
             logger.addHandler(handler)
             logger.propagate = False

@@ -17,7 +17,7 @@ class Snapshot:
         client: address of its client, None if unknown.
         processor: name of its processor, None for the core.
         source: name of the source that it subscribes to, if any.
-        traceparent: the request header of that name, empty without one.
+        traceparent, tracestate: the request headers of that name, empty without one.
         outcome: ``ok`` or the code of its error; empty while it runs.
         detail: the reason if it failed, else empty.
         started_at: the time when it started, in seconds of the monotonic clock.
@@ -39,6 +39,7 @@ class Snapshot:
     processor: str | None
     source: str | None
     traceparent: str
+    tracestate: str
     outcome: str
     detail: str
     started_at: float

@@ -175,6 +175,7 @@ class StreamHandler(ABC):
             processor=self.processor,
             source=self.source,
             traceparent=self.request.headers.get("traceparent", ""),
+            tracestate=self.request.headers.get("tracestate", ""),
             outcome=self.outcome,
             detail=self.detail,
             started_at=self.started_at,

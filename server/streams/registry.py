@@ -24,6 +24,7 @@ from server.http.refusals import Refusals
 from server.observe.access_log import log_stream
 from server.observe.metrics import Metrics
 from server.observe.snapshot import Snapshot
+from server.observe.spans import trace_stream
 from server.streams.error_file import ErrorFile
 
 __all__ = ["REGISTRY", "OpenStream", "StreamRegistry"]
@@ -154,6 +155,7 @@ class StreamRegistry:
             self.ended += 1
             snapshot = stream.snapshot()
             self.metrics.ended(stream, snapshot)
+            trace_stream(snapshot)
             if self.config.access_log:
                 log_stream(snapshot)
 

@@ -25,6 +25,7 @@ LAYERS = (
         "forstcore._heap",
         "forstcore._importing",
     ),
+    ("forstcore._tracing",),
     ("forstcore.native",),
     ("forstcore._core",),
     ("forstcore._proc",),

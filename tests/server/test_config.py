@@ -74,6 +74,7 @@ SAMPLES = {
     "max_errors_size": Sample("5", "5", 5),
     "dashboard": Sample("off", "false", False),
     "log_format": Sample("json", '"json"', "json"),
+    "tracing": Sample("on", "true", True),
     "access_log": Sample("off", "false", False),
 }
 EXPECTED = {name: sample.value for name, sample in SAMPLES.items()}
