@@ -92,14 +92,19 @@ class Loader:
         self._stamps |= stamps
         return bool(changed)
 
-    def reload(self) -> Mapping[str, Processor]:
+    def reload(self, names: Sequence[str] | None = None) -> Mapping[str, Processor]:
         """Reload the modules; after an error the previous processors stay in place.
 
         References to the old functions remain valid, and running calls are not interrupted.
 
+        Args:
+            names: the modules from now on; None for the same ones.
+
         Raises:
             LoadError: as `load`.
         """
+        previous = self._names
+        self._names = previous if names is None else names
         modules = {name: sys.modules.pop(name) for name in self._modules if name in sys.modules}
         declared = dict(REGISTRY)
         REGISTRY.drop(modules)
@@ -107,6 +112,7 @@ class Loader:
         try:
             return self.load(self._reserved)
         except LoadError:
+            self._names = previous
             for name in self._modules:
                 sys.modules.pop(name, None)
             sys.modules.update(modules)

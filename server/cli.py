@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import NoReturn
 
 __all__ = ["main"]
@@ -47,7 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
                 remove_unix,
                 tls_context,
             )
+            from server.process.notify import ServiceManager
             from server.process.parent import end_with_parent
+            from server.process.temporary_files import check_spool_directory
             from server.supervisor import LISTENER_VARIABLE, supervise
             from server.worker import serve
 
@@ -64,6 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         tls_context(config)
         if config.tracing:
             check_tracing()
+        if LISTENER_VARIABLE not in os.environ:
+            check_spool_directory(config)
         check_error_file(config, config_file(arguments, os.environ))
     except ValueError as error:
         return _fail(str(error), 2)
@@ -72,12 +77,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(f"cannot {action}: {error.strerror or error}", 2)
 
     start_logging(is_json=config.log_format == "json")
+    read = partial(load_config, arguments, os.environ.copy())
+    service = ServiceManager(os.environ)
     if LISTENER_VARIABLE in os.environ:
         listener = socket.socket(fileno=int(os.environ[LISTENER_VARIABLE]))
         metrics = os.environ[METRICS_VARIABLE]
         lock = hold_metrics(metrics)
         try:
-            ended = run(serve(config, listener, worker=True))
+            ended = run(serve(config, listener, worker=True, read=read, service=service))
         finally:
             release_metrics(metrics, lock)
         if not ended:
@@ -102,8 +109,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if config.processes > 1:
             # Each worker loads the processors. Here, errors are reported once.
             build_app(config)
-            return supervise(config, listener, arguments)
-        ended = run(serve(config, listener, worker=False))
+            try:
+                return supervise(config, listener, arguments, service)
+            except OSError as error:
+                return _fail(f"cannot start worker processes: {error}")
+        ended = run(serve(config, listener, worker=False, read=read, service=service))
     except (LoadError, PipelineConfigError, SourceError) as error:
         return _fail(str(error), 2)
     except KeyboardInterrupt:

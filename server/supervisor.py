@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from types import FrameType
 
 from prometheus_client import multiprocess
 
+from forstcore.engine.worker_channel import new_memory
 from server.config import ServerConfig
+from server.http.worker_loads import LOADS_VARIABLE, WorkerLoads, size_of_loads
 from server.live.feed_registry import WORKER_VARIABLE
 from server.observe.metrics_files import (
     METRICS_VARIABLE,
@@ -23,8 +23,10 @@ from server.observe.metrics_files import (
     make_metrics_directory,
     release_metrics,
 )
-from server.process.ready import announce
-from server.process.supervisor_pipe import RELOAD
+from server.process.notify import ServiceManager
+from server.process.ready import address_of, announce
+from server.process.signals import SupervisorSignals
+from server.process.worker_slot import Worker, WorkerSlot
 from server.worker import EXIT_TIMEOUT
 
 __all__ = ["LISTENER_VARIABLE", "supervise"]
@@ -33,10 +35,14 @@ LISTENER_VARIABLE = "FORSTCORE_LISTENER_FD"
 """Environment variable with the file descriptor of a worker's listening socket."""
 
 _MAIN = str(Path(__file__).with_name("__main__.py"))
-_INTERVAL = 0.2  # Seconds between two checks; limits the rate of restarts.
+_INTERVAL = 0.05  # Seconds between two checks of workers that start or reload.
+_MAX_FAILURES = 5  # Replacements of a worker while none serves, before the server exits.
+_RELOAD_TIMEOUT = 60.0  # Seconds for the workers to reload, as far as systemd is told.
 
 
-def supervise(config: ServerConfig, listener: socket.socket, argv: Sequence[str]) -> int:
+def supervise(
+    config: ServerConfig, listener: socket.socket, argv: Sequence[str], service: ServiceManager
+) -> int:
     """Run `processes` workers until SIGINT or SIGTERM.
 
     All workers accept from one queue, so a waiting connection is not lost if a worker dies.
@@ -45,33 +51,33 @@ def supervise(config: ServerConfig, listener: socket.socket, argv: Sequence[str]
         config: the configuration.
         listener: the listening socket.
         argv: the arguments of the workers.
+        service: the service manager.
 
     Returns:
-        The exit status: 0 if every worker exited with 0 after the signal.
+        The exit status: 0 if every worker exited with 0 after the signal, 1 if no worker serves.
+
+    Raises:
+        OSError: there is no directory for the metrics, or no worker can be started.
     """
     metrics = make_metrics_directory()
     lock = hold_metrics(metrics)
+    memory = new_memory("forstcore-loads")
+    os.truncate(memory, size_of_loads(config.processes))
     environment = {
         **os.environ,
         LISTENER_VARIABLE: str(listener.fileno()),
+        LOADS_VARIABLE: str(memory),
         METRICS_VARIABLE: metrics,
     }
-    is_stopping = False
-    is_reload_due = False
+    loads = WorkerLoads(memory, config.processes)
+    signals = SupervisorSignals()
 
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        nonlocal is_stopping
-        is_stopping = True
-
-    def reload(_number: int, _frame: FrameType | None) -> None:
-        nonlocal is_reload_due
-        is_reload_due = True
-
-    def start(index: int) -> subprocess.Popen[bytes]:
+    def start(index: int) -> Worker:
+        loads.withdraw(index)
         return subprocess.Popen(
             # With `-m`, a module of this name in the working directory would be run instead.
             [sys.executable, _MAIN, *argv],
-            pass_fds=[listener.fileno()],
+            pass_fds=[listener.fileno(), memory],
             # A worker stops when this pipe is closed. Unlike a signal, that cannot be too early,
             # and it also happens if this process is killed.
             stdin=subprocess.PIPE,
@@ -80,69 +86,110 @@ def supervise(config: ServerConfig, listener: socket.socket, argv: Sequence[str]
             start_new_session=True,
         )
 
-    workers: list[subprocess.Popen[bytes]] = []
-    logged: set[int] = set()
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGHUP, reload)
-    # Only now: whoever waits for this line may send a signal immediately.
-    announce(config, listener)
+    def clean_up(index: int, worker: Worker) -> None:
+        loads.withdraw(index)
+        # The gauges of a dead worker; its counters remain.
+        multiprocess.mark_process_dead(worker.pid, metrics)  # type: ignore[no-untyped-call]
+
+    slots: list[WorkerSlot] = []
     try:
-        workers.extend(start(index) for index in range(config.processes))
-        while not is_stopping:
-            time.sleep(_INTERVAL)
-            if is_reload_due:
-                is_reload_due = False
-                for worker in workers:
-                    _send_reload(worker)
-            for index, worker in enumerate(workers):
-                if worker.poll() is None or is_stopping:
-                    continue
-                _clean_up(worker, metrics)
-                try:
-                    workers[index] = start(index)
-                except OSError as error:
-                    # There may be enough memory or file descriptors at the next check.
-                    if worker.pid not in logged:
-                        _log(worker, f"cannot replace it yet: {error}")
-                    logged.add(worker.pid)
-                    continue
-                _log(worker, "another one replaces it")
+        for index in range(config.processes):
+            slots.append(WorkerSlot(partial(start, index), partial(clean_up, index)))
+        supervisor = _Supervisor(config, listener, slots, loads, signals, service)
+        if not supervisor.start() or not supervisor.run():
+            return 1
+        service.is_stopping()
         listener.close()
-        for worker in workers:
-            _close_input(worker)
+        for slot in slots:
+            slot.stop()
         timeout = config.drain_delay + config.drain_timeout + EXIT_TIMEOUT
-        return max(abs(worker.wait(timeout)) for worker in workers)
+        return max(slot.wait(timeout) for slot in slots)
     finally:
-        for worker in workers:
-            if worker.poll() is None:
-                worker.kill()
-                worker.wait()
-            _close_input(worker)
+        for slot in slots:
+            slot.kill()
         release_metrics(metrics, lock)
 
 
-def _send_reload(worker: subprocess.Popen[bytes]) -> None:
-    """Tell a worker to reload certificates and token; a signal could be too early."""
-    if worker.stdin is not None:
-        with contextlib.suppress(OSError):
-            os.write(worker.stdin.fileno(), RELOAD)
+class _Supervisor:
+    """The states of a supervisor; see `supervise`."""
+
+    def __init__(
+        self,
+        config: ServerConfig,
+        listener: socket.socket,
+        slots: Sequence[WorkerSlot],
+        loads: WorkerLoads,
+        signals: SupervisorSignals,
+        service: ServiceManager,
+    ) -> None:
+        self._config = config
+        self._listener = listener
+        self._slots = slots
+        self._loads = loads
+        self._signals = signals
+        self._service = service
+        self._reload_until: float | None = None
+
+    def start(self) -> bool:
+        """Wait until all workers serve; return False if one ends before that."""
+        while not self._signals.is_stopping:
+            if all(map(self._loads.is_accepting, range(len(self._slots)))):
+                self._service.is_ready(address_of(self._config, self._listener))
+                # Only now: whoever waits for this line may send a signal immediately.
+                announce(self._config, self._listener)
+                break
+            if ended := next(filter(None, (slot.ended for slot in self._slots)), ""):
+                _log(f"{ended} before it served")
+                return False
+            self._signals.wait(_INTERVAL)
+        return True
+
+    def run(self) -> bool:
+        """Replace workers until a signal ends the server; return False if none serves."""
+        while not self._signals.is_stopping:
+            self._service.is_alive()
+            if self._signals.is_reload_due:
+                self._signals.is_reload_due = False
+                self._reload()
+            self._check_reload()
+            for slot in self._slots:
+                slot.check()
+            if self._has_failed():
+                _log(f"{self._config.processes} workers end again and again, and none serves")
+                return False
+            self._signals.wait(self._timeout())
+        return True
+
+    def _has_failed(self) -> bool:
+        if any(map(self._loads.is_accepting, range(len(self._slots)))):
+            return False
+        return all(slot.failures > _MAX_FAILURES for slot in self._slots)
+
+    def _reload(self) -> None:
+        self._service.is_reloading()
+        self._loads.begin_reload()
+        self._reload_until = time.monotonic() + _RELOAD_TIMEOUT
+        for slot in self._slots:
+            slot.reload()
+
+    def _check_reload(self) -> None:
+        """Tell the service manager when all workers have reloaded."""
+        if self._reload_until is None:
+            return
+        if self._loads.have_reloaded() or time.monotonic() > self._reload_until:
+            self._reload_until = None
+            self._service.is_ready(address_of(self._config, self._listener))
+
+    def _timeout(self) -> float | None:
+        """Return the seconds until there is something to do other than on a signal."""
+        now = time.monotonic()
+        waits = [max(0.0, slot.due - now) for slot in self._slots if slot.due is not None]
+        if self._service.watchdog_interval is not None:
+            waits.append(self._service.watchdog_interval)
+        if self._reload_until is not None:
+            waits.append(_INTERVAL)
+        return min(waits, default=None)
 
 
-def _close_input(worker: subprocess.Popen[bytes]) -> None:
-    if worker.stdin is not None:
-        worker.stdin.close()
-
-
-def _clean_up(worker: subprocess.Popen[bytes], metrics: str) -> None:
-    """Remove the gauges of a dead worker from the metrics; its counters remain."""
-    _close_input(worker)
-    multiprocess.mark_process_dead(worker.pid, metrics)  # type: ignore[no-untyped-call]
-
-
-def _log(worker: subprocess.Popen[bytes], consequence: str) -> None:
-    print(
-        f"forstcore: worker {worker.pid} ended with {worker.returncode}; {consequence}",
-        file=sys.stderr,
-        flush=True,
-    )
+def _log(text: str) -> None:
+    print(f"forstcore: {text}", file=sys.stderr, flush=True)

@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import socket
-import tempfile
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 
 from aiohttp import web
@@ -19,23 +19,24 @@ from server.app import build_app
 from server.background import log_failure
 from server.config import ServerConfig
 from server.http.acceptor import Acceptor
-from server.http.access import ACCESS_POLICY
 from server.http.body_protocol import is_supported
 from server.http.connections import Connection, Slot
 from server.http.descriptor_limit import raise_descriptor_limit
 from server.http.internals import missing
 from server.http.read_ahead import ReadAhead
 from server.http.request_handler import RequestHandler
+from server.http.worker_loads import LOADS_VARIABLE, WorkerLoads
 from server.live.feed_registry import WORKER_VARIABLE
 from server.observe.log_limit import limit_logging
 from server.pipelines.registry import PIPELINES
 from server.process.event_loop import set_idle_check
 from server.process.listen import tls_context
-from server.process.ready import announce
-from server.process.reload_credentials import reload_credentials
+from server.process.notify import ServiceManager
+from server.process.ready import address_of, announce
+from server.process.reload import Reloader
 from server.process.reload_processors import report_compilation
 from server.process.supervisor_pipe import listen_to_supervisor
-from server.streams.registry import REGISTRY
+from server.streams.registry import REGISTRY, StreamRegistry
 
 __all__ = ["EXIT_TIMEOUT", "serve"]
 
@@ -47,7 +48,14 @@ EXIT_TIMEOUT = 10.0
 _LINGER = 5.0  # Seconds for a client that is still sending to receive an error response.
 
 
-async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) -> bool:
+async def serve(
+    config: ServerConfig,
+    listener: socket.socket,
+    *,
+    worker: bool,
+    read: Callable[[], ServerConfig],
+    service: ServiceManager,
+) -> bool:
     """Serve until SIGINT or SIGTERM and `drain_delay` longer, then end every stream.
 
     Args:
@@ -55,6 +63,8 @@ async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) 
         listener: the socket to accept on.
         worker: whether this is one of several processes: it prints nothing, and takes messages of
             the supervisor from standard input.
+        read: reads the configuration again.
+        service: the service manager; of the supervisor, if this is a worker.
 
     Returns:
         Whether all threads have ended. A processor that still runs would block the exit.
@@ -64,9 +74,6 @@ async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) 
         OSError: the TLS files cannot be used.
     """
     raise_descriptor_limit()
-    with contextlib.suppress(OSError):
-        # Python determines this directory once, by writing a file, which could fail later.
-        tempfile.gettempdir()
     keep_freed(_KEPT)
     loop = asyncio.get_running_loop()
     log_limit = limit_logging(loop)
@@ -106,26 +113,34 @@ async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) 
 
     is_first = os.environ.get(WORKER_VARIABLE, "1") == "1"
     report_compilation(app[REGISTRY], is_logged=is_first)
+    loads = _shared_loads(config, app[REGISTRY]) if worker else None
     acceptor = Acceptor(
-        listener, connections, make_connection, tls_context(config), config.header_timeout
+        listener, connections, make_connection, tls_context(config), config.header_timeout, loads
     )
     stop = _stop_on_signals()
-    reload = partial(reload_credentials, config, app[ACCESS_POLICY], acceptor)
-    if worker:
+    if loads is not None:
+        reloader = Reloader(app, acceptor, read, lambda: None, loads.reloaded)
         timeout = config.drain_delay + config.drain_timeout + EXIT_TIMEOUT
-        listen_to_supervisor(reload, stop.set, timeout)
+        listen_to_supervisor(reloader.request, stop.set, timeout)
     else:
+        is_ready = partial(service.is_ready, address_of(config, listener))
+        reloader = Reloader(app, acceptor, read, service.is_reloading, is_ready)
         if hasattr(signal, "SIGHUP"):
-            loop.add_signal_handler(signal.SIGHUP, reload)
+            loop.add_signal_handler(signal.SIGHUP, reloader.request)
         announce(config, listener)
+        is_ready()
     try:
-        await stop.wait()
+        async with _watched(service):
+            await stop.wait()
+        service.is_stopping()
         app[REGISTRY].leaving = True
         app[PIPELINES].leave()
         # Closing the socket resets the connections in its queue.
         await asyncio.sleep(config.drain_delay)
     finally:
         await acceptor.close()
+        if loads is not None:
+            loads.withdraw()
         try:
             await app[REGISTRY].drain(config.drain_timeout)
             await log_failure("closing the application", runner.cleanup())
@@ -134,6 +149,38 @@ async def serve(config: ServerConfig, listener: socket.socket, *, worker: bool) 
             stop_tracing()
             log_limit.report()
     return has_ended
+
+
+@contextlib.asynccontextmanager
+async def _watched(service: ServiceManager) -> AsyncIterator[None]:
+    """Reset the watchdog of the service manager, if it has one, while the event loop runs."""
+    if (interval := service.watchdog_interval) is None:
+        yield
+        return
+
+    async def reset() -> None:
+        while True:
+            service.is_alive()
+            await asyncio.sleep(interval)
+
+    task = asyncio.create_task(reset())
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+def _shared_loads(config: ServerConfig, registry: StreamRegistry) -> WorkerLoads:
+    """Publish the load of this worker whenever it changes."""
+    own = int(os.environ[WORKER_VARIABLE]) - 1
+    loads = WorkerLoads(int(os.environ[LOADS_VARIABLE]), config.processes, own)
+
+    def publish() -> None:
+        loads.publish(registry.load)
+
+    registry.connections.on_change = publish
+    publish()
+    return loads
 
 
 def _stop_on_signals() -> asyncio.Event:

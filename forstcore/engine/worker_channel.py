@@ -70,13 +70,16 @@ class Channel:
         return bytes(data)
 
 
-def new_memory() -> int:
+def new_memory(label: str = "forstcore") -> int:
     """Return the descriptor of new memory that processes can share.
 
-    It has no name, so it is freed when the last of them closes it or is killed.
+    It has no path, so it is freed when the last of them closes it or is killed.
+
+    Args:
+        label: what tools show for it.
     """
     if hasattr(os, "memfd_create"):
-        return os.memfd_create("forstcore")
+        return os.memfd_create(label)
     import tempfile
 
     with tempfile.TemporaryFile() as file:

@@ -22,6 +22,7 @@ from server.http.tls_handshakes import (
     TlsHandshakes,
     wait_for_client_hello,
 )
+from server.http.worker_loads import WorkerLoads
 
 __all__ = ["Acceptor"]
 
@@ -30,6 +31,8 @@ _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _LOG_INTERVAL = 10.0  # Seconds between two log lines about a shortage.
 _RETRY_INTERVAL = 0.1  # Seconds between two attempts during a shortage.
 _TLS_BUFFER = 1 << 15  # Bytes per read of a TLS connection: two records of maximum length.
+_LEAVE_INTERVAL = 0.001  # Seconds to leave a connection to a process with a lower load,
+_PATIENCE = 50  # and how often, until this process accepts it.
 _PER_ITERATION = 16  # Maximum number of connections accepted in one iteration of the event loop.
 
 MakeConnection = Callable[[Slot], Connection]
@@ -44,6 +47,7 @@ class Acceptor:
         make_connection: makes the protocol of a connection.
         tls: the TLS context for new connections, None without TLS; may be replaced.
         timeout: time limit in seconds for a TLS handshake, including the wait for its first byte.
+        loads: the loads of all processes that accept on the socket; None for a single one.
     """
 
     def __init__(
@@ -53,8 +57,10 @@ class Acceptor:
         make_connection: MakeConnection,
         tls: ssl.SSLContext | None,
         timeout: float,
+        loads: WorkerLoads | None = None,
     ) -> None:
         self.tls = tls
+        self._loads = loads
         self._listener = listener
         self._connections = connections
         self._make_connection = make_connection
@@ -80,7 +86,10 @@ class Acceptor:
         left = self._max_accepted()
         while True:
             try:
-                connection, _ = await self._loop.sock_accept(self._listener)
+                if self._loads is not None:
+                    connection = await self._accept_in_turn(self._loads)
+                else:
+                    connection, _ = await self._loop.sock_accept(self._listener)
             except OSError as error:
                 if error.errno in _EXHAUSTED:
                     self._log(error)
@@ -97,6 +106,36 @@ class Acceptor:
             if left <= 0:
                 await asyncio.sleep(0)
                 left = self._max_accepted()
+
+    async def _accept_in_turn(self, loads: WorkerLoads) -> socket.socket:
+        """Accept a connection that no other process with a lower load accepts."""
+        left = _PATIENCE
+        while True:
+            if loads.is_low():
+                with contextlib.suppress(BlockingIOError):
+                    connection, _ = self._listener.accept()
+                    connection.setblocking(False)
+                    return connection
+                left = _PATIENCE
+                await self._is_readable()
+                continue
+            await self._is_readable()
+            await asyncio.sleep(_LEAVE_INTERVAL)
+            left -= 1
+            if left == 0:
+                # They are stopped, or busy with a processor.
+                loads.ignore_others()
+                left = _PATIENCE
+
+    async def _is_readable(self) -> None:
+        """Wait until a connection is in the queue."""
+        future: asyncio.Future[None] = self._loop.create_future()
+        descriptor = self._listener.fileno()
+        self._loop.add_reader(descriptor, _wake, future)
+        try:
+            await future
+        finally:
+            self._loop.remove_reader(descriptor)
 
     def _max_accepted(self) -> int:
         """Return how many connections to accept in one iteration of the event loop."""
@@ -156,3 +195,8 @@ class Acceptor:
                 os.strerror(error.errno or 0),
                 _RETRY_INTERVAL,
             )
+
+
+def _wake(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

@@ -47,16 +47,16 @@ class AccessPolicy:
     """
 
     def __init__(self, config: ServerConfig) -> None:
+        self.use(config)
+
+    def use(self, config: ServerConfig) -> None:
+        """Decide by another configuration from now on."""
         self._hosts = {*_LOOPBACK, config.host.lower(), *map(str.lower, config.allow_host)}
         self._origins = origins_of(config.allow_origin)
         self._has_pages = config.dashboard
         self._any_host = config.unix_socket is not None
         self._any_address = not is_loopback(config.host)
-        self.use_token(config.token)
-
-    def use_token(self, token: str | None) -> None:
-        """Require this token from now on, or none."""
-        self._token = _digest(token) if token else None
+        self._token = _digest(config.token) if config.token else None
 
     def ticket(self) -> str:
         """Return a ticket: proof, for a limited time, that its owner once had the token."""

@@ -53,12 +53,14 @@ class Connections:
 
     Attributes:
         limit: as above.
+        on_change: called when there are more or fewer connections.
         closed: number of closed connections.
         evicted: number of those that were evicted.
     """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
+        self.on_change: Callable[[], object] = lambda: None
         self.closed = 0
         self.evicted = 0
         self._open: set[Slot] = set()
@@ -77,6 +79,7 @@ class Connections:
         if len(self._open) > self.limit:
             self.evict()
             self._log()
+        self.on_change()
         return slot
 
     def remove(self, slot: Slot) -> None:
@@ -86,6 +89,7 @@ class Connections:
             if self._is_waiting(slot):
                 del self._waiting[slot.descriptor]
             self.closed += 1
+            self.on_change()
 
     def renew(self, slot: Slot) -> None:
         """Make a connection the last to be evicted: its ClientHello or request is complete."""

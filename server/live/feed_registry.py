@@ -39,6 +39,7 @@ class FeedRegistry:
         threads: returns the thread pool of a processor, by its name.
 
     Attributes:
+        config: as above; may be replaced.
         sources: the sources by name.
 
     Raises:
@@ -59,7 +60,7 @@ class FeedRegistry:
             for name, source in self.sources.items()
             if source.is_shared
         }
-        self._config = config
+        self.config = config
         self._threads = threads
         self._live: dict[object, Feed] = {}
         self._feeds: dict[Feed, str] = {}  # Source names by feed.
@@ -152,7 +153,7 @@ class FeedRegistry:
             reader = self._shared[request.source].open(request.start, record_filter)
         unacknowledged = None
         if is_acknowledged:
-            config = self._config
+            config = self.config
             unacknowledged = Unacknowledged(reader, config.buffer_size, config.queue_size)
         feed = Feed(
             reader,
@@ -171,7 +172,7 @@ class FeedRegistry:
     def _processor(
         self, request: SubscriptionRequest, record_filter: Filter | None
     ) -> FeedProcessor:
-        config, processor = self._config, request.processor
+        config, processor = self.config, request.processor
         if processor.kind == "native":
             return CoreFeedProcessor(
                 processor, record_filter, request.on_error, config.max_line_size

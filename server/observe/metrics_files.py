@@ -24,17 +24,33 @@ METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """Environment variable with the directory, for prometheus_client."""
 
 _PREFIX = "forstcore-metrics-"
+_SHARED_MEMORY = "/dev/shm"
 _LOCKED_AFTER = 60.0  # Seconds until a new directory is certainly locked.
 
 
 def make_metrics_directory() -> str:
-    """Create the directory, and remove unused ones of earlier servers."""
-    for found in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+    """Create the directory, and remove unused ones of earlier servers.
+
+    Raises:
+        OSError: no directory is writable.
+    """
+    parent = _parent_directory()
+    for found in Path(parent).glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):
             status = found.lstat()
             if status.st_uid == os.getuid() and time.time() - status.st_mtime > _LOCKED_AFTER:
                 _remove_if_unused(str(found))
-    return tempfile.mkdtemp(prefix=_PREFIX)
+    return tempfile.mkdtemp(prefix=_PREFIX, dir=parent)
+
+
+def _parent_directory() -> str:
+    try:
+        return tempfile.gettempdir()
+    except FileNotFoundError:
+        # Containers with a read-only root still have this one.
+        if os.access(_SHARED_MEMORY, os.W_OK):
+            return _SHARED_MEMORY
+        raise
 
 
 def hold_metrics(directory: str) -> int:

@@ -9,12 +9,12 @@ import socket
 from forstcore._version import VERSION
 from server.config import ServerConfig
 
-__all__ = ["announce"]
+__all__ = ["address_of", "announce"]
 
 
 def announce(config: ServerConfig, listener: socket.socket) -> None:
     """Print where the server listens, in the format that the configuration names."""
-    address = _address_of(config, listener)
+    address = address_of(config, listener)
     line = f"forstcore listens on {address}"
     if config.ready_line == "json":
         line = json.dumps(
@@ -23,7 +23,8 @@ def announce(config: ServerConfig, listener: socket.socket) -> None:
     print(line, flush=True)
 
 
-def _address_of(config: ServerConfig, listener: socket.socket) -> str:
+def address_of(config: ServerConfig, listener: socket.socket) -> str:
+    """Return where the server listens, as a URL or the path of a Unix socket."""
     if config.unix_socket:
         return f"unix:{config.unix_socket}"
     host, port = listener.getsockname()[:2]

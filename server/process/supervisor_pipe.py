@@ -13,7 +13,7 @@ from collections.abc import Callable
 __all__ = ["RELOAD", "listen_to_supervisor"]
 
 RELOAD = b"r"
-"""The message to reload certificates and token."""
+"""The message to reload the configuration."""
 
 
 def listen_to_supervisor(

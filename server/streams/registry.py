@@ -21,6 +21,7 @@ from server.errors import ProblemError, StreamError
 from server.http.connections import Connections
 from server.http.descriptor_limit import allowance
 from server.http.refusals import Refusals
+from server.http.worker_loads import FULL
 from server.observe.access_log import log_stream
 from server.observe.metrics import Metrics
 from server.observe.snapshot import Snapshot
@@ -73,7 +74,6 @@ class StreamRegistry:
     """
 
     def __init__(self, config: ServerConfig, loader: Loader) -> None:
-        self.config = config
         self.loader = loader
         self._threads: dict[str, ThreadPoolExecutor] = {}
         self.error_file = ErrorFile(config) if config.errors else None
@@ -81,15 +81,21 @@ class StreamRegistry:
         self.leaving = False
         self.draining = False
         self.ended = 0
-        allowed = allowance(config.max_connections, config.max_streams)
-        self.connections = Connections(allowed.connections)
+        self.connections = Connections(config.max_connections)
         self.refusals = Refusals(config.trusted_proxy, is_logged=config.access_log)
-        self._most_streams = allowed.streams
+        self.use(config)
         self._streams: set[OpenStream] = set()
         # The streams that count for max_streams. A stream whose client has sent nothing does not.
         self._counted: set[OpenStream] = set()
         self._idle = asyncio.Event()
         self._idle.set()
+
+    def use(self, config: ServerConfig) -> None:
+        """Use another configuration for new streams."""
+        allowed = allowance(config.max_connections, config.max_streams)
+        self.config = config
+        self.connections.limit = allowed.connections
+        self._most_streams = allowed.streams
 
     @property
     def processors(self) -> Mapping[str, Processor]:
@@ -101,6 +107,11 @@ class StreamRegistry:
         """A view of the open streams."""
         return self._streams
 
+    @property
+    def load(self) -> int:
+        """How much this process has to do, to compare it with others: its connections."""
+        return FULL if self._is_full else len(self.connections)
+
     def check_ready(self) -> None:
         """Raise ProblemError 503 if load balancers should send new streams elsewhere."""
         if self.leaving:
@@ -111,7 +122,7 @@ class StreamRegistry:
         """Raise ProblemError 503 if new streams are refused now."""
         if self.draining:
             raise _going_down()
-        if len(self._counted) >= self._most_streams:
+        if self._is_full:
             raise ProblemError(
                 503, self._too_many(), headers={"Retry-After": "1"}, reason="too_many_streams"
             )
@@ -124,10 +135,15 @@ class StreamRegistry:
         """
         if stream in self._counted or stream not in self._streams:
             return
-        if len(self._counted) >= self._most_streams:
+        if self._is_full:
             raise StreamError(StreamErrorCode.OVERLOADED, self._too_many())
         self._counted.add(stream)
         self.connections.keep(stream.request)
+        self.connections.on_change()
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._counted) >= self._most_streams
 
     def _too_many(self) -> str:
         streams = plural(self._most_streams, "stream is", "streams are")
@@ -150,6 +166,7 @@ class StreamRegistry:
             self._streams.discard(stream)
             self._counted.discard(stream)
             self.connections.release(stream.request)
+            self.connections.on_change()
             if not self._streams:
                 self._idle.set()
             self.ended += 1

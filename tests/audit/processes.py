@@ -200,7 +200,10 @@ class Child:
                 for each in Path(f"/proc/{pid}/fd").iterdir():
                     with contextlib.suppress(OSError):
                         target = str(each.readlink())
-                        count += target in connections or target.endswith("(deleted)")
+                        is_nameless = (
+                            target.endswith("(deleted)") and "forstcore-loads" not in target
+                        )
+                        count += target in connections or is_nameless
         return count
 
 

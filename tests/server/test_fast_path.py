@@ -21,6 +21,7 @@ from server.config import ServerConfig
 from server.http._chunked import ChunkedDecoder, ChunkedError
 from server.http.control_lines import ControlLines
 from server.process import event_loop
+from server.process.notify import ServiceManager
 from server.streams import core as streaming
 from server.streams import fast_path
 from server.streams._fast_path import AVAILABLE, FastPath
@@ -285,7 +286,10 @@ def test_a_lone_stream_takes_the_fast_path(monkeypatch: pytest.MonkeyPatch) -> N
     async def main() -> list[bytes]:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             config = ServerConfig(port=0, access_log=False)
-            task = asyncio.create_task(serve(config, listener, worker=False))
+            service = ServiceManager({})
+            task = asyncio.create_task(
+                serve(config, listener, worker=False, read=lambda: config, service=service)
+            )
             lines = await asyncio.to_thread(talk, listener.getsockname())
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):

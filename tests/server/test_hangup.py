@@ -1,4 +1,4 @@
-"""SIGHUP: certificates and the token are reloaded, streams continue."""
+"""SIGHUP: configuration, certificates, token and processors are reloaded, streams continue."""
 
 from __future__ import annotations
 
@@ -130,5 +130,78 @@ def test_certificates_are_read_again(
     assert server.stop() == 0
     assert server.process.stderr is not None
     log = server.process.stderr.read()
-    assert "certificates and token are unchanged" in log
+    assert "the configuration is unchanged" in log
     assert "Traceback" not in log
+
+
+PROCESSOR = """
+from forstcore import processor
+
+@processor({name!r})
+def {name}(record: dict) -> dict:
+    return {{"version": {version!r}}}
+"""
+
+
+def result_of(server: Server, path: str) -> bytes:
+    """Return the response to one record."""
+    with RawStream((server.host, server.port), path) as stream:
+        stream.send_and_end(b"{}\n")
+        return stream.read_rest() if stream.read_head() == 200 else b""
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_processors_and_limits_are_read_again(
+    start_one: StartServer, tmp_path: Path, processes: str
+) -> None:
+    module, other, toml = (tmp_path / name for name in ("module.py", "other.py", "server.toml"))
+    module.write_text(PROCESSOR.format(name="one", version="old"))
+    other.write_text(PROCESSOR.format(name="two", version="new"))
+    toml.write_text(f"processors = [{str(module)!r}]\n")
+    server = start_one("--config", str(toml), "--processes", processes, "--no-access-log")
+    with RawStream((server.host, server.port), "/one") as running:
+        running.send(b"{}\n")
+        assert running.read_line() == b'{"version":"old"}\n'
+        module.write_text(PROCESSOR.format(name="one", version="newer"))
+        both = f"processors = [{str(module)!r}, {str(other)!r}]\n"
+        toml.write_text(f"{both}max_line_size = 64\nhost = 'localhost'\n")
+        server.process.send_signal(signal.SIGHUP)
+        becomes(b'{"version":"newer"}\n', lambda: result_of(server, "/one"))
+        becomes(b'{"version":"new"}\n', lambda: result_of(server, "/two"))
+        # A running stream keeps its limits and its processor.
+        running.send(b"{%s}\n" % (100 * b" "))
+        assert running.read_line() == b'{"version":"old"}\n'
+        module.write_text("raise RuntimeError('broken')")
+        toml.write_text(f"processors = [{str(module)!r}]\n")
+        server.process.send_signal(signal.SIGHUP)
+        time.sleep(0.5)
+        becomes(b'{"version":"newer"}\n', lambda: result_of(server, "/one"))
+        toml.write_text("max_line_size = 'long'\n")
+        server.process.send_signal(signal.SIGHUP)
+        becomes(b'{"version":"new"}\n', lambda: result_of(server, "/two"))
+        running.end()
+        assert running.read_rest() == b""
+    assert server.stop() == 0
+    assert server.process.stderr is not None
+    log = server.process.stderr.read()
+    assert "a change of these options needs a restart: host" in log
+    assert "max_line_size, processors" in log
+    assert "broken" in log
+    assert "max_line_size must be of type int" in log
+    assert "Traceback" not in log
+
+
+def test_the_number_of_streams_is_read_again(start_one: StartServer, tmp_path: Path) -> None:
+    toml = tmp_path / "server.toml"
+    toml.write_text("max_streams = 1\n")
+    server = start_one("--config", str(toml), "--no-access-log")
+    with RawStream((server.host, server.port)) as first:
+        first.send(RECORD % 1)
+        assert first.read_line() == RESULT % 1
+        assert result_of(server, "/streaming-process") == b""
+        toml.write_text("max_streams = 2\n")
+        server.process.send_signal(signal.SIGHUP)
+        expected = b'{"id":"","result":"processed_","status":"success"}\n'
+        becomes(expected, lambda: result_of(server, "/streaming-process"))
+        first.send(RECORD % 2)
+        assert first.read_line() == RESULT % 2

@@ -1,0 +1,138 @@
+"""Reloading the configuration on SIGHUP, without interrupting streams."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+from collections.abc import Callable
+
+from aiohttp import web
+
+from forstcore.config import options_of
+from forstcore.errors import LoadError
+from server.config import ServerConfig
+from server.http.acceptor import Acceptor
+from server.http.access import ACCESS_POLICY
+from server.live.feed_registry import FEEDS
+from server.pipelines.registry import PIPELINES
+from server.process.listen import check_exposure, tls_context
+from server.process.reload_processors import report_compilation
+from server.process.temporary_files import check_spool_directory
+from server.streams.registry import REGISTRY
+
+__all__ = ["RELOADABLE", "Reloader"]
+
+_LOGGER = logging.getLogger("forstcore")
+
+RELOADABLE = frozenset(
+    {
+        "allow_host",
+        "allow_origin",
+        "buffer_size",
+        "compression",
+        "heartbeat",
+        "max_chunk_rate",
+        "max_connections",
+        "max_line_size",
+        "max_ratio",
+        "max_spool_size",
+        "max_stream_bytes",
+        "max_stream_records",
+        "max_streams",
+        "processors",
+        "spool_dir",
+        "stall",
+        "timeout",
+        "tls_cert",
+        "tls_client_ca",
+        "tls_key",
+        "token",
+        "token_file",
+        "worker_kind",
+        "workers",
+    }
+)
+"""Options that take effect for new streams; all others need a restart."""
+
+
+class Reloader:
+    """Read the configuration, certificates, the token and processors again.
+
+    If any of them is invalid, all previous ones stay in effect.
+
+    Args:
+        app: the application.
+        acceptor: receives the certificates.
+        read: reads the configuration.
+        before, after: called before and after each time.
+
+    Thread-safety: the event loop.
+    """
+
+    def __init__(
+        self,
+        app: web.Application,
+        acceptor: Acceptor,
+        read: Callable[[], ServerConfig],
+        before: Callable[[], object],
+        after: Callable[[], object],
+    ) -> None:
+        self._app = app
+        self._acceptor = acceptor
+        self._read = read
+        self._before = before
+        self._after = after
+        self._is_due = False
+        self._task: asyncio.Task[None] | None = None
+
+    def request(self) -> None:
+        """Reload now, or again if that is happening already."""
+        self._is_due = True
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        while self._is_due:
+            self._is_due = False
+            self._before()
+            try:
+                await self._reload()
+            except (OSError, ValueError, LoadError) as error:
+                name = getattr(error, "filename", None)
+                reason = f"cannot read {name}: {error}" if name else str(error)
+                _LOGGER.error("the configuration is unchanged: %s", reason)
+            finally:
+                self._after()
+
+    async def _reload(self) -> None:
+        registry = self._app[REGISTRY]
+        old = registry.config
+        read = self._read()
+        check_exposure(read)
+        differing = [
+            declared.name
+            for declared, _, _ in options_of(ServerConfig)
+            if getattr(read, declared.name) != getattr(old, declared.name)
+        ]
+        fixed = {name for name in differing if name not in RELOADABLE}
+        if bool(read.tls_cert) != bool(old.tls_cert):
+            fixed |= {name for name in differing if name.startswith("tls_")}
+        changed = {name: getattr(read, name) for name in differing if name not in fixed}
+        new = dataclasses.replace(old, **changed, token_is_in_file=read.token_is_in_file)
+        check_spool_directory(new)
+        tls = tls_context(new)
+        # Importing modules may take any time.
+        await asyncio.to_thread(registry.loader.reload, new.processors)
+        registry.use(new)
+        self._app[FEEDS].config = new
+        self._app[ACCESS_POLICY].use(new)
+        self._acceptor.tls = tls
+        report_compilation(registry)
+        self._app[PIPELINES].take_processors(registry.loader)
+        named = ", ".join(sorted(changed.keys() - {"token"})) or "no option has changed"
+        _LOGGER.info("reloaded the configuration, certificates, token and processors: %s", named)
+        if fixed:
+            _LOGGER.warning(
+                "a change of these options needs a restart: %s", ", ".join(sorted(fixed))
+            )
