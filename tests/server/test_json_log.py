@@ -122,7 +122,7 @@ def test_workers_and_the_supervisor(start_one: StartServer, module: str, tmp_pat
     assert server.stop() == 0
     said = messages(parsed(log.read_text()))
     assert "shouted by" in said
-    assert f"worker {workers[0]} ended with -9" in said
+    assert f"worker {workers[0]} was ended by SIGKILL; another one replaces it" in said
 
 
 @pytest.mark.parametrize(
