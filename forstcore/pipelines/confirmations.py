@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from forstcore._cancelling import check_cancelled
 from forstcore.pipelines.dead_letters import DeadLetters
-from forstcore.sinks import Output, OutputRefusedError
+from forstcore.sinks import Output, OutputDroppedError, OutputRefusedError
 from forstcore.sources import Reader
 
 __all__ = ["Confirmations"]
@@ -70,10 +70,15 @@ class Confirmations:
     async def _confirm(self, output: Output, confirmed: asyncio.Future[None]) -> None:
         refused = 0
         try:
-            await confirmed
-        except OutputRefusedError as error:
-            refused = len(error.lines)
-            await self._dead_letters.write_refused(output.results, error.lines)
+            try:
+                await confirmed
+            except OutputRefusedError as error:
+                refused = len(error.lines)
+                await self._dead_letters.write_refused(output.results, error.lines)
+                await error.confirm_rest()
+        except OutputDroppedError:
+            self._waiting.popleft()
+            return
         self._waiting.popleft()
         self.results += output.results.count(b"\n") - refused
         if self._reader is not None:

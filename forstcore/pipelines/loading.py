@@ -127,6 +127,10 @@ def _made(
         errors = _sink(config, config.errors, problems, table, "errors")
     if source is None or sink is None or processor is None:
         return None
+    try:
+        sink.acknowledges(source)
+    except SinkError as error:
+        problems.add(error.reason, table, "sink")
     state = Path(file.state, f"{config.name}.json")
     return Pipeline(config, source, processor, record_filter, sink, errors, state)
 

@@ -109,8 +109,9 @@ class Pipeline:
 
     @property
     def is_exactly_once(self) -> bool:
-        """Whether the sink keeps the offsets of the source, and so each result is there once."""
-        return self._sink.keeps_offsets and self._source.keeps == "offsets"
+        """Whether the sink keeps, or commits, the offsets of the source with the results."""
+        keeps_offsets = self._sink.keeps_offsets and self._source.keeps == "offsets"
+        return keeps_offsets or self._sink.acknowledges(self._source)
 
     @property
     def counts(self) -> PipelineCounts:
@@ -222,11 +223,12 @@ class Pipeline:
             reader = self._source.open(start, self.config.name)
             stack.push_async_callback(self._close, reader)
             self._reader = reader
-            writer = await self._sink.open(reader)
+            acknowledges = self._sink.acknowledges(self._source)
+            writer = await self._sink.open(reader if acknowledges else None)
             stack.push_async_callback(writer.close)
             dead_writer = None
             if self._errors is not None:
-                dead_writer = await self._errors.open(reader)
+                dead_writer = await self._errors.open(None)
                 stack.push_async_callback(dead_writer.close)
             origin = without_password(self.config.source)
             self._dead_letters = DeadLetters(self.config.name, origin, dead_writer)
@@ -249,7 +251,7 @@ class Pipeline:
         return offset or self.config.start or START
 
     async def _run(self, reader: Reader, writer: Writer, dead_letters: DeadLetters) -> None:
-        sink_acknowledges = self._sink.acknowledges(reader)
+        sink_acknowledges = self._sink.acknowledges(self._source)
         saves_offset = self._source.keeps == "offsets" and not self._sink.keeps_offsets
         self._confirmations = Confirmations(
             None if sink_acknowledges else reader,
@@ -267,11 +269,10 @@ class Pipeline:
                 filter=self._filter,
                 keep_rejected=self._errors is not None,
             )
-            is_exact = self.is_exactly_once or sink_acknowledges
             self._input = EngineInput(
                 reader,
                 self._engine,
-                self.config.max_unconfirmed if is_exact else None,
+                self.config.max_unconfirmed if self.is_exactly_once else None,
                 self._may_go_on,
             )
             if self._is_draining:

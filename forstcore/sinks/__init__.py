@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from forstcore.sinks._url import SinkUrl
-from forstcore.sources import Notice, Reader
+from forstcore.sources import Notice, Reader, Source
 
 __all__ = [
     "Output",
+    "OutputDroppedError",
     "OutputRefusedError",
     "Sink",
     "SinkLimits",
@@ -64,6 +65,13 @@ class OutputRefusedError(Exception):
         super().__init__(f"{len(lines)} results were refused")
         self.lines = lines
 
+    async def confirm_rest(self) -> None:
+        """Wait until the other lines are confirmed, after these were written elsewhere."""
+
+
+class OutputDroppedError(Exception):
+    """Results were not written: their input belongs to another reader, or is read again."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SinkLimits:
@@ -98,7 +106,9 @@ class Writer(Protocol):
         Returns:
             To be awaited until the sink has confirmed them: they survive the death of this
             process. Outputs are confirmed in order. Raises `OutputRefusedError` if some lines were
-            refused and the others confirmed, `SinkError` if the sink cannot go on.
+            refused and the others confirmed, `SinkError` if the sink cannot go on. Where outputs
+            acknowledge their input, the others are confirmed only by `confirm_rest`, and it raises
+            `OutputDroppedError` if the input is not to be acknowledged by this reader any more.
 
         Raises:
             SinkError: the sink cannot be written, and a retry would not help.
@@ -139,12 +149,19 @@ class Sink(Protocol):
         """Return the offset that is kept with the output; empty if there is none."""
         ...
 
-    def acknowledges(self, reader: Reader) -> bool:
-        """Return whether outputs acknowledge the input of this reader in the same transaction."""
+    def acknowledges(self, source: Source) -> bool:
+        """Return whether outputs can acknowledge the input of this source in one transaction.
+
+        Raises:
+            SinkError: they cannot, and were to.
+        """
         ...
 
-    async def open(self, reader: Reader) -> Writer:
-        """Start to write results of what this reader reads.
+    async def open(self, reader: Reader | None) -> Writer:
+        """Start to write.
+
+        Args:
+            reader: whose input outputs acknowledge, by their receipts; None if they do not.
 
         Raises:
             SinkError: the sink cannot be written, and a retry would not help.

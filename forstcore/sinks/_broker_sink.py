@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 
 from forstcore.sinks import Output, SinkLimits
 from forstcore.sinks._broker_writer import BrokerWriter
-from forstcore.sources import Notice, Reader
+from forstcore.sources import Notice, Reader, Source
 from forstcore.sources._broker import BrokerLog
 
 __all__ = ["BrokerSink", "lines_of"]
@@ -39,11 +39,11 @@ class BrokerSink(ABC):
         """Return the offset that is kept with the output; empty if there is none."""
         return ""
 
-    def acknowledges(self, reader: Reader) -> bool:
+    def acknowledges(self, source: Source) -> bool:
         """Return False: the pipeline acknowledges the input."""
         return False
 
-    async def open(self, reader: Reader) -> BrokerWriter:
+    async def open(self, reader: Reader | None) -> BrokerWriter:
         """Return a writer, which connects at its first output."""
         self._writer = self.make_writer()
         return self._writer

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Sequence
 
 from forstcore._cancelling import check_cancelled
 from forstcore.errors import SinkError
-from forstcore.sinks import Output, OutputRefusedError, SinkLimits
+from forstcore.sinks import Output, OutputDroppedError, OutputRefusedError, SinkLimits
 from forstcore.sources import Notice
 from forstcore.sources._broker import BrokerLog
 from forstcore.sources._reconnecting import ReconnectPauses
@@ -112,11 +112,18 @@ class BrokerWriter(ABC):
         Args:
             refused: its lines that the sink will never take, counted from 0, and why.
         """
+        self._answer(OutputRefusedError(refused) if refused else None)
+
+    def _drop(self) -> None:
+        """Give up the first output that is not confirmed yet."""
+        self._answer(OutputDroppedError())
+
+    def _answer(self, error: Exception | None) -> None:
         output, confirmed = self._unconfirmed.popleft()
         self._size -= len(output.results) + _OVERHEAD
         if not confirmed.done():
-            if refused:
-                confirmed.set_exception(OutputRefusedError(refused))
+            if error is not None:
+                confirmed.set_exception(error)
                 # Mark it as seen, in case that nobody waits any more.
                 confirmed.exception()
             else:

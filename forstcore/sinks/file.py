@@ -23,7 +23,7 @@ from forstcore.formats.writing import NEEDS_PYARROW
 from forstcore.sinks import SinkLimits, SinkUrl
 from forstcore.sinks._file_writer import FileWriter
 from forstcore.sinks._rotated_file import NEVER, ForeignFileError, RotatedFile
-from forstcore.sources import Notice, Reader
+from forstcore.sources import Notice, Reader, Source
 from forstcore.sources._broker import BrokerLog
 
 __all__ = ["FileSink"]
@@ -75,10 +75,10 @@ class FileSink:
         except (OSError, ForeignFileError) as error:
             raise SinkError(self.name, f"cannot be written: {error}") from None
 
-    def acknowledges(self, reader: Reader) -> bool:
+    def acknowledges(self, source: Source) -> bool:
         return False
 
-    async def open(self, reader: Reader) -> FileWriter:
+    async def open(self, reader: Reader | None) -> FileWriter:
         executor = ThreadPoolExecutor(1, f"forstcore-sink-{self.name}")
         writer = FileWriter(self.name, self._log, self._limits, self._file(), executor)
         try:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from confluent_kafka import KafkaError, KafkaException
 
 from forstcore.sources._url import SourceUrl
 
-__all__ = ["KafkaUnavailableError", "Local", "client_options", "invalid_options", "is_final"]
+__all__ = [
+    "KafkaUnavailableError",
+    "Local",
+    "brokers_of",
+    "client_options",
+    "invalid_options",
+    "is_final",
+]
 
 _REQUEST_TIMEOUT = 10.0  # Seconds in which a broker has to reply.
 
@@ -47,6 +55,7 @@ class Local:
     ALL_BROKERS_DOWN = KafkaError._ALL_BROKERS_DOWN
     AUTHENTICATION = KafkaError._AUTHENTICATION
     PARTITION_EOF = KafkaError._PARTITION_EOF
+    PURGED = KafkaError._PURGE_QUEUE
     TIMED_OUT = KafkaError._TIMED_OUT
     TRANSPORT = KafkaError._TRANSPORT
     UNKNOWN_PARTITION = KafkaError._UNKNOWN_PARTITION
@@ -90,6 +99,11 @@ def client_options(url: SourceUrl) -> dict[str, object]:
         **given,
         "bootstrap.servers": hosts,
     }
+
+
+def brokers_of(options: Mapping[str, object]) -> frozenset[str]:
+    """Return the hosts that the options of a client name."""
+    return frozenset(str(options["bootstrap.servers"]).split(","))
 
 
 def _read_properties(url: SourceUrl, path: Path) -> dict[str, str]:

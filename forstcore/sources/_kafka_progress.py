@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 __all__ = ["Progress", "Receipt"]
@@ -27,6 +27,7 @@ class _Partition:
 
     Attributes:
         assignment: distinguishes this assignment of the partition from earlier ones.
+        last: the offset up to which it was delivered, at first that where reading starts.
         delivered: offsets after the batches that are not acknowledged, or not all before them.
         finished: those of them that are acknowledged.
         done: the offset up to which everything is acknowledged; None if nothing is.
@@ -34,6 +35,7 @@ class _Partition:
     """
 
     assignment: int
+    last: int
     delivered: deque[int] = field(default_factory=deque)
     finished: set[int] = field(default_factory=set)
     done: int | None = None
@@ -54,12 +56,12 @@ class Progress:
         self._partitions: dict[int, _Partition] = {}
         self._assignments = 0
 
-    def assign(self, partitions: Iterable[int]) -> None:
-        """Add partitions."""
+    def assign(self, positions: Mapping[int, int]) -> None:
+        """Add partitions, which are read from these offsets on."""
         with self._changed:
             self._assignments += 1
-            for partition in partitions:
-                self._partitions[partition] = _Partition(self._assignments)
+            for partition, position in positions.items():
+                self._partitions[partition] = _Partition(self._assignments, position)
 
     def remove(self, partitions: Iterable[int]) -> None:
         """Remove partitions."""
@@ -67,18 +69,27 @@ class Progress:
             for partition in partitions:
                 self._partitions.pop(partition, None)
 
-    def deliver(self, positions: Mapping[int, int]) -> Receipt:
-        """Note that records up to these offsets were delivered."""
+    def deliver(self, positions: Mapping[int, int], skipped: Collection[int] = ()) -> Receipt:
+        """Note that records up to these offsets were delivered.
+
+        Args:
+            positions: the offsets, by partition.
+            skipped: partitions of which no record is among them. They are part of the receipt only
+                if their offset has moved on.
+        """
         with self._changed:
             deliveries = {}
             for number, position in positions.items():
                 if (partition := self._partitions.get(number)) is not None:
+                    if number in skipped and position <= partition.last:
+                        continue
+                    partition.last = position
                     partition.delivered.append(position)
                     deliveries[number] = (partition.assignment, position)
             return Receipt(deliveries)
 
-    def finish(self, receipt: Receipt) -> None:
-        """Note that the records of a batch are acknowledged."""
+    def finish(self, receipt: Receipt, *, is_committed: bool = False) -> None:
+        """Note that the records of a batch are acknowledged, and maybe committed already."""
         with self._changed:
             for number, (assignment, position) in receipt.deliveries.items():
                 partition = self._partitions.get(number)
@@ -88,7 +99,23 @@ class Progress:
                 while partition.delivered and partition.delivered[0] in partition.finished:
                     partition.done = partition.delivered.popleft()
                     partition.finished.discard(partition.done)
+                if is_committed:
+                    partition.committed = partition.done
             self._changed.notify_all()
+
+    def current(self, receipts: Iterable[Receipt]) -> tuple[dict[int, int], bool]:
+        """Return the offsets after batches, and whether all of that is still assigned."""
+        with self._changed:
+            found: dict[int, int] = {}
+            is_complete = True
+            for receipt in receipts:
+                for number, (assignment, position) in receipt.deliveries.items():
+                    partition = self._partitions.get(number)
+                    if partition is None or partition.assignment != assignment:
+                        is_complete = False
+                    else:
+                        found[number] = position
+            return found, is_complete
 
     def is_uncommitted(self, receipt: Receipt) -> bool:
         """Return whether some of a batch is to be committed, and is not yet."""

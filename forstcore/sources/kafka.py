@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, KafkaException
 from forstcore.errors import OffsetError
 from forstcore.sources import NOW, START, Keeps, SourceLimits
 from forstcore.sources._broker import BrokerLog
-from forstcore.sources._kafka_client import client_options, invalid_options
+from forstcore.sources._kafka_client import brokers_of, client_options, invalid_options
 from forstcore.sources._kafka_group import GroupReader
 from forstcore.sources._kafka_poller import Topic
 from forstcore.sources._kafka_reader import TopicReader
@@ -44,6 +44,7 @@ class KafkaSource:
         name: its name for clients.
         topic: the topic.
         group: the consumer group, empty if there is none.
+        reads_uncommitted: whether it reads messages of transactions that are not committed.
     """
 
     def __init__(self, url: SourceUrl, limits: SourceLimits) -> None:
@@ -69,8 +70,14 @@ class KafkaSource:
         except KafkaException as error:
             raise invalid_options(url, error) from None
         self.topic = Topic(url.name, topic, options, BrokerLog(url.name), limits.max_line_size)
+        self.reads_uncommitted = str(options.get("isolation.level")) == "read_uncommitted"
         self.is_shared = not self.group
         self.keeps: Keeps = "unacknowledged" if self.group else "offsets"
+
+    @property
+    def brokers(self) -> frozenset[str]:
+        """The hosts of its URL."""
+        return brokers_of(self.topic.options)
 
     def check(self, start: str) -> None:
         if self.group and start != NOW:

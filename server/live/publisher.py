@@ -9,7 +9,6 @@ from typing import Protocol
 from forstcore._plural import plural
 from forstcore.errors import SinkError
 from forstcore.sinks import Output, OutputRefusedError, Sink, Writer
-from forstcore.sources import NOW, SourceLimits, open_source
 from forstcore.sources.memory import MemorySource
 from forstcore.wire import StreamErrorCode
 from server.errors import StreamError
@@ -99,9 +98,7 @@ class BrokerPublisher:
             return
         try:
             if self._writer is None:
-                # Nothing has to be acknowledged, and no offset is kept.
-                nothing = open_source("nothing", "memory:", SourceLimits()).open(NOW)
-                self._writer = await self._sink.open(nothing)
+                self._writer = await self._sink.open(None)
             confirmed = await self._writer.write(Output(lines))
         except SinkError as error:
             raise StreamError(StreamErrorCode.SOURCE, str(error)) from None

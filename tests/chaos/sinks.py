@@ -26,7 +26,7 @@ from tests.chaos.peers import HttpReceiver, Peer
 from tests.chaos.records import PARTS
 from tests.sources.kafka_server import KafkaServer
 
-__all__ = ["SINKS", "CollectedSink"]
+__all__ = ["SINKS", "CollectedSink", "KafkaSink"]
 
 _TIMEOUT = 60.0
 _PAGE = 50_000  # Results that are read at once.

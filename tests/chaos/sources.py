@@ -19,7 +19,7 @@ from tests.chaos.peers import Peer
 from tests.chaos.records import PARTS, part_of, parts, record
 from tests.sources.kafka_server import KafkaServer
 
-__all__ = ["SOURCES", "FedSource"]
+__all__ = ["SOURCES", "FedSource", "KafkaGroup"]
 
 _TIMEOUT = 60.0
 _MOST_ROTATIONS = 80  # A pipeline that was down for long can follow 100 files.

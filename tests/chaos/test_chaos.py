@@ -19,6 +19,7 @@ _QUICK = ["file-zst", "redis-group-http"]
 _LONG = [
     "file-redis",
     "kafka-file",
+    "kafka-group-kafka",
     "kafka-group-nats",
     "mqtt-parquet",
     "nats-redis",

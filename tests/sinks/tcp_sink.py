@@ -10,7 +10,7 @@ from typing import Self
 from forstcore.errors import SinkError
 from forstcore.sinks import Output, SinkLimits
 from forstcore.sinks._broker_writer import BrokerWriter
-from forstcore.sources import Notice, Reader
+from forstcore.sources import Notice, Reader, Source
 from forstcore.sources._broker import BrokerLog
 
 __all__ = ["TcpServer", "TcpSink", "TcpWriter"]
@@ -105,10 +105,10 @@ class TcpSink:
     async def offset(self) -> str:
         return ""
 
-    def acknowledges(self, reader: Reader) -> bool:
+    def acknowledges(self, source: Source) -> bool:
         return False
 
-    async def open(self, reader: Reader) -> TcpWriter:
+    async def open(self, reader: Reader | None) -> TcpWriter:
         self._writer = TcpWriter(self._port, self._limits)
         return self._writer
 

@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, Message, TopicPartition
 
 from forstcore.errors import SinkError
 from forstcore.sinks import Output, OutputRefusedError, Writer, open_sink
-from forstcore.sources import Reader, open_source
+from forstcore.sources import open_source
 from tests.servers import free_port, wait_until
 from tests.sources.kafka_server import KafkaServer
 
@@ -23,10 +23,6 @@ def run(scenario: Coroutine[Any, Any, None]) -> None:
             await scenario
 
     asyncio.run(limited())
-
-
-def no_reader() -> Reader:
-    return open_source("a", "memory:").open("now")
 
 
 def lines(first: int, end: int) -> bytes:
@@ -68,9 +64,8 @@ def test_results_become_messages_in_order(kafka: KafkaServer) -> None:
         sink = open_sink("out", url(kafka, "results", options))
         assert not sink.keeps_offsets
         assert await sink.offset() == ""
-        reader = no_reader()
-        assert not sink.acknowledges(reader)
-        writer = await sink.open(reader)
+        assert not sink.acknowledges(open_source("a", "memory:"))
+        writer = await sink.open(None)
         await write(writer, *(lines(each, each + 10) for each in range(0, 1000, 10)), b"")
         assert sink.trouble() is None
         await writer.close()
@@ -96,7 +91,7 @@ def test_a_member_can_be_the_key(kafka: KafkaServer) -> None:
 
     async def scenario() -> None:
         sink = open_sink("out", url(kafka, "keys", "&key=user.id"))
-        writer = await sink.open(no_reader())
+        writer = await sink.open(None)
         await write(writer, b"".join(json.dumps(each).encode() + b"\n" for each in records * 3))
         await writer.close()
 
@@ -120,7 +115,7 @@ def test_a_result_that_is_too_large_is_refused_alone(kafka: KafkaServer, limit: 
     large = b'{"id":"%s"}\n' % (b"x" * size)
 
     async def scenario() -> None:
-        writer = await open_sink("out", url(kafka, topic)).open(no_reader())
+        writer = await open_sink("out", url(kafka, topic)).open(None)
         first = await writer.write(Output(lines(0, 3)))
         second = await writer.write(Output(lines(3, 5) + large + lines(5, 6)))
         third = await writer.write(Output(lines(6, 8)))
@@ -140,7 +135,7 @@ def test_a_result_that_is_too_large_is_refused_alone(kafka: KafkaServer, limit: 
 def test_a_sink_that_is_down_is_awaited_and_can_be_closed() -> None:
     async def scenario() -> None:
         sink = open_sink("out", f"kafka://127.0.0.1:{free_port()}?topic=t")
-        writer = await sink.open(no_reader())
+        writer = await sink.open(None)
         confirmed = asyncio.ensure_future(await writer.write(Output(lines(0, 1))))
         await asyncio.to_thread(wait_until, sink.trouble)
         trouble = sink.trouble()
@@ -160,7 +155,7 @@ def test_a_kafka_that_is_killed_gets_everything_once_and_in_order(kafka: KafkaSe
 
     async def scenario() -> None:
         sink = open_sink("out", url(kafka, "killed"))
-        writer = await sink.open(no_reader())
+        writer = await sink.open(None)
         await write(writer, lines(0, 500))
         kafka.stop()
         waiting = [

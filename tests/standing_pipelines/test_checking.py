@@ -172,6 +172,7 @@ def test_a_file_is_checked_without_running(workspace: Workspace) -> None:
             "source": "redis://user:hidden@127.0.0.1:1/0?stream=x&group=g",
             "sink": "file:second.ndjson",
         },
+        third={"source": "kafka://b:1?topic=x&group=g", "sink": "kafka://b:1?topic=y"},
     )
     done = workspace.run("--check")
     assert (done.returncode, done.stderr) == (0, b"")
@@ -180,6 +181,8 @@ def test_a_file_is_checked_without_running(workspace: Workspace) -> None:
         "errors: file:errors.ndjson",
         "second: redis://user:…@127.0.0.1:1/0?stream=x&group=g -> file:second.ndjson; "
         "at least once; errors: counted only",
+        "third: kafka://b:1?topic=x&group=g -> kafka://b:1?topic=y; exactly once; "
+        "errors: counted only",
     ]
     assert sorted(path.name for path in workspace.path.iterdir() if path.is_file()) == [
         "pipelines.toml",
