@@ -40,6 +40,7 @@ __all__ = [
     "RESULT_ORDERS",
     "RESULT_TYPE",
     "RETRIABLE_CODES",
+    "ROOM",
     "SOURCE",
     "TRAILERS",
     "AckMode",
@@ -124,6 +125,10 @@ SOURCE: Final = b":source"
 
 CONTROL_LINES: Final = (ACK, REJECTED, END, ERROR, OFFSET, MISSED, SOURCE, DELIVERY)
 """The names of the control lines; the last four are for live streams only."""
+
+
+ROOM: Final = b":room"
+"""A message for flow control over a WebSocket, from either side; not a control line."""
 
 
 def control_line(kind: bytes, content: bytes) -> bytes:

@@ -20,6 +20,7 @@ from server.api.process import (
     ProcessorResource,
     large_dataset_stream,
     list_processors,
+    over_web_socket,
     run_processor,
     streaming_process,
 )
@@ -47,7 +48,12 @@ from server.streams.request_body import check_body
 __all__ = ["build_app"]
 
 # Browsers send these requests without headers of the page's own, so without the token.
-_FOR_PAGES = frozenset([watch_events])
+_SOCKETS = {
+    "/streaming-process": over_web_socket(streaming_process),
+    "/large-dataset-stream": over_web_socket(large_dataset_stream),
+}
+_RUN_OVER_SOCKET = over_web_socket(run_processor)
+_FOR_PAGES = frozenset([watch_events, _RUN_OVER_SOCKET, *_SOCKETS.values()])
 
 _METRICS_INTERVAL = 5.0  # Seconds between updates of the metrics that processes share.
 
@@ -118,6 +124,8 @@ def build_app(config: ServerConfig) -> web.Application:
     app.router.add_post("/streaming-process", streaming_process, expect_handler=expect)
     app.router.add_post("/large-dataset-stream", large_dataset_stream, expect_handler=expect)
     app.router.add_post("/real-time-process", real_time_process, expect_handler=expect)
+    for path, answer in _SOCKETS.items():
+        app.router.add_get(path, answer, allow_head=False)
     app.router.add_get("/real-time-process", watch_events, allow_head=False)
     app.router.add_post("/tickets", issue_ticket, expect_handler=expect)
     app.router.add_get("/sources", list_sources)
@@ -139,6 +147,7 @@ def build_app(config: ServerConfig) -> web.Application:
     resource = ProcessorResource(registry)
     app.router.register_resource(resource)
     resource.add_route("POST", run_processor, expect_handler=expect)
+    resource.add_route("GET", _RUN_OVER_SOCKET)
     # Added last. Without it, aiohttp's own answer to "Expect" would reveal which paths exist.
     nowhere = _Nowhere("/{path:.*}")
     app.router.register_resource(nowhere)

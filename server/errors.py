@@ -12,6 +12,7 @@ from forstcore.wire import StreamErrorCode
 
 __all__ = [
     "SERVER_NAME",
+    "Handler",
     "ProblemError",
     "ProblemResponse",
     "StreamError",

@@ -9,7 +9,16 @@ from aiohttp import web
 import forstcore
 from forstcore import wire
 from forstcore.processors import BUILT_IN, Processor
-from server.api.schemas import COMPONENTS, Json, header, one_of, ref, refused, result_content
+from server.api.schemas import (
+    COMPONENTS,
+    NAMED_PARAMETERS,
+    Json,
+    header,
+    one_of,
+    ref,
+    refused,
+    result_content,
+)
 from server.config import ServerConfig
 from server.live.event_stream import EVENTS_TYPE
 from server.pipelines.managed_pipeline import ACTIONS
@@ -41,6 +50,21 @@ _STREAM_RESPONSE = (
     "`Accept` contains one of the others."
 )
 _STREAM_PARAMETERS = ("OnError", "Frames", "FirstLine", "ContentEncoding", "AcceptEncoding")
+_SOCKET_PARAMETERS: list[Json] = [
+    {
+        "name": "ticket",
+        "in": "query",
+        "description": "From `POST /tickets`; replaces the token.",
+        "schema": {"type": "string"},
+    },
+    {
+        "name": "room",
+        "in": "query",
+        "description": "Of a WebSocket: results are bytes, and the server sends at most so many "
+        "before the text message `:room N`, with a higher total.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+]
 _RECORD = ref("schemas", "Record")
 _RESULT = ref("schemas", "Result")
 _OBJECT: Json = {"type": "object"}
@@ -108,6 +132,7 @@ def _stream(
 ) -> Json:
     parameters = [*(ref("parameters", each) for each in _STREAM_PARAMETERS), *more]
     return {
+        "get": _socket(f"{name}OverWebSocket", summary, *more),
         "post": {
             "operationId": name,
             "tags": ["streams"],
@@ -140,8 +165,35 @@ def _stream(
                 },
                 **refused(413, 415, 417, 503),
             },
-        }
+        },
     }
+
+
+def _socket(name: str, summary: str, *more: Json) -> Json:
+    """Describe the WebSocket of a stream."""
+    return {
+        "operationId": name,
+        "tags": ["streams"],
+        "summary": f"{summary}, over a WebSocket",
+        "description": "A text message contains whole lines, binary messages are the body cut "
+        "anywhere, and the text message `:end` is its end.",
+        "parameters": [*_query_headers(*more), *_SOCKET_PARAMETERS],
+        "responses": {
+            "101": {"description": "The connection is a WebSocket now."},
+            **refused(413, 415, 426, 503),
+        },
+    }
+
+
+def _query_headers(*more: Json) -> list[Json]:
+    """Describe the headers that may stand in the query instead."""
+    names = {"OnError": wire.FORST_ON_ERROR, "Frames": wire.FORST_FRAMES}
+    known = [{**NAMED_PARAMETERS[name], "name": text} for name, text in names.items()]
+    return [
+        {**each, "name": each["name"].lower(), "in": "query"}
+        for each in (*known, *more)
+        if "name" in each
+    ]
 
 
 def _filter_parameters() -> list[Json]:
@@ -288,14 +340,14 @@ def _live(config: ServerConfig, processors: Mapping[str, Processor]) -> Json:
 
 def _events(members: Json) -> Json:
     """Describe `GET /real-time-process`."""
-    modes = {f"{each['name'].lower()}": each["schema"] for each in _query_headers()}
     parameters: list[Json] = [
         {"name": name, "in": "query", "required": name == "source", "schema": schema}
-        for name, schema in {**members, **modes, "ticket": {"type": "string"}}.items()
+        for name, schema in members.items()
         if name != "filters"
     ]
     filters = {"content": {"application/json": {"schema": ref("schemas", "Filters")}}}
     parameters.append({"name": "filters", "in": "query", **filters})
+    parameters += [*_query_headers(), *_SOCKET_PARAMETERS]
     parameters.append(header("Last-Event-ID", "Resumes after the event with this id."))
     events = {
         "description": "Events without a name are results. Others are `invalid` (a rejected "
@@ -306,20 +358,16 @@ def _events(members: Json) -> Json:
     return {
         "operationId": "watchEvents",
         "tags": ["sources"],
-        "summary": "Stream the results of a source to an EventSource",
-        "description": "As `POST`, which gives the same with `Accept: text/event-stream`.",
+        "summary": "Stream the results of a source to an EventSource, or over a WebSocket",
+        "description": "Events are what `POST` gives with `Accept: text/event-stream`, too.",
         "parameters": parameters,
         "responses": {
+            "101": {"description": "The connection is a WebSocket now."},
             "200": events,
             "204": {"description": "The stream has ended: do not connect again."},
             **refused(404, 428, 503),
         },
     }
-
-
-def _query_headers() -> list[Json]:
-    """Describe the headers that may stand in a query instead."""
-    return [header(wire.FORST_ON_ERROR, "", one_of(wire.ON_ERROR_MODES))]
 
 
 def _pipelines() -> Json:

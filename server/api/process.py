@@ -9,16 +9,19 @@ from aiohttp import web
 from forstcore import RecordStream
 from forstcore.engine import Engine
 from forstcore.processors import BUILT_IN, Processor
+from server.errors import Handler
 from server.http.request_headers import first_line, on_error, record_filter, result_order
 from server.streams.core import CoreStreamHandler
 from server.streams.engine import EngineStreamHandler
 from server.streams.handler import keep_rejected
 from server.streams.registry import REGISTRY, StreamRegistry
+from server.streams.web_socket import web_socket_request
 
 __all__ = [
     "ProcessorResource",
     "large_dataset_stream",
     "list_processors",
+    "over_web_socket",
     "run_engine",
     "run_processor",
     "streaming_process",
@@ -49,6 +52,15 @@ async def run_processor(request: web.Request) -> web.StreamResponse:
     """Answer `POST /<name>` for the processor of that name."""
     processors = request.app[REGISTRY].processors
     return await run_engine(request, processors[request.match_info["name"]])
+
+
+def over_web_socket(answer: Handler) -> Handler:
+    """Return what answers `GET` like a function that answers `POST`, over a WebSocket."""
+
+    async def answer_socket(request: web.Request) -> web.StreamResponse:
+        return await answer(web_socket_request(request))
+
+    return answer_socket
 
 
 async def list_processors(request: web.Request) -> web.Response:

@@ -10,7 +10,16 @@ from forstcore._io.digest import DIGEST_PATTERN
 from forstcore._proc import ERROR_CODES
 from server.http.compression import CODINGS
 
-__all__ = ["COMPONENTS", "Json", "header", "one_of", "ref", "refused", "result_content"]
+__all__ = [
+    "COMPONENTS",
+    "NAMED_PARAMETERS",
+    "Json",
+    "header",
+    "one_of",
+    "ref",
+    "refused",
+    "result_content",
+]
 
 Json: TypeAlias = dict[str, Any]
 
@@ -261,7 +270,7 @@ _SCHEMAS: Json = {
     },
 }
 
-_NAMED_PARAMETERS: Json = {
+NAMED_PARAMETERS: Json = {
     "OnError": header(
         wire.FORST_ON_ERROR,
         "How invalid lines are handled: `skip` drops and counts them, `emit` replaces them by "
@@ -318,6 +327,7 @@ _PROBLEMS = {
     417: "`Expect` has a value other than `100-continue`.",
     422: "A line is invalid, with `Forst-On-Error: fail`, or the broker refuses it; the lines "
     "before it were published.",
+    426: "The request does not become a WebSocket, which `GET` is for here.",
     428: "The source redelivers unacknowledged records, with `Forst-Ack: if-needed`.",
     431: "The request line or a header field is too long.",
     500: "An internal error; the server's log has the traceback.",
@@ -326,6 +336,7 @@ _PROBLEMS = {
 }
 _PROBLEM_HEADERS: dict[int, Json] = {
     401: {"WWW-Authenticate": {"schema": _TEXT}},
+    426: {"Upgrade": {"schema": {"const": "websocket"}}},
     405: {"Allow": {"schema": _TEXT}},
     415: {"Accept-Encoding": {"description": "The supported codings.", "schema": _TEXT}},
     503: {"Retry-After": {"description": "In seconds.", "schema": _COUNT}},
@@ -365,7 +376,7 @@ def result_content(results: list[Json]) -> Json:
 
 COMPONENTS: Json = {
     "schemas": _SCHEMAS,
-    "parameters": _NAMED_PARAMETERS,
+    "parameters": NAMED_PARAMETERS,
     "responses": _RESPONSES,
     "securitySchemes": {
         "bearer": {

@@ -27,16 +27,19 @@ from server.live.live_control_lines import LiveControlLines
 from server.live.subscriber import Subscriber
 from server.live.subscription_counters import SubscriptionCounters
 from server.live.subscription_request import SubscriptionRequest
+from server.observe.metrics import Carrier
 from server.streams.handler import StreamHandler
 from server.streams.registry import REGISTRY, StreamRegistry
 from server.streams.response_writer import ResponseWriter, StreamingResponse
+from server.streams.web_socket import is_web_socket, web_socket_request
+from server.streams.web_socket_stream import WebSocketWriter
 
 __all__ = ["real_time_process", "watch_events"]
 
 _LOGGER = logging.getLogger("forstcore")
 
 _LAST_EVENT_ID = "Last-Event-ID"
-_QUERY_HEADERS = {name.lower() for name in wire.REQUEST_HEADERS}
+_QUERY = {"ticket", "room", *(name.lower() for name in wire.REQUEST_HEADERS)}
 _MOST = 1 << 16  # Bytes of a request: reading much JSON would hold up everybody else.
 _MEMBERS: dict[str, tuple[type, str]] = {
     "source": (str, "the name of a source"),
@@ -64,7 +67,12 @@ async def real_time_process(request: web.Request) -> web.StreamResponse:
 
 
 async def watch_events(request: web.Request) -> web.StreamResponse:
-    """Answer `GET /real-time-process`, which is for the EventSource of a browser."""
+    """Answer `GET /real-time-process`, which is for EventSource and WebSockets."""
+    if is_web_socket(request):
+        request = web_socket_request(request)
+        subscription = SubscriptionHandler(request, request.app[REGISTRY], request.app[FEEDS])
+        subscription.use_query()
+        return await subscription.run()
     if is_from_elsewhere(request):
         raise ProblemError(403, "pages of other sites must use EventSource or fetch")
     request = with_query_headers(request)
@@ -76,6 +84,10 @@ async def watch_events(request: web.Request) -> web.StreamResponse:
         return web.Response(status=204)
     subscription.use_query()
     return await subscription.run()
+
+
+class _SocketSubscriber(WebSocketWriter, Subscriber):
+    """A subscriber over a WebSocket."""
 
 
 class SubscriptionHandler(StreamHandler):
@@ -147,7 +159,8 @@ class SubscriptionHandler(StreamHandler):
         """
         self._registry.check_room()
         self._wanted = self._parse_request(_object_of_query(self.request))
-        self.body.stop()
+        if self._ack_mode != "1":
+            self.body.stop()
 
     def _parse_request(self, wanted: Mapping[str, Any]) -> SubscriptionRequest:
         start = wanted.get("from", NOW)
@@ -215,6 +228,9 @@ class SubscriptionHandler(StreamHandler):
     def _more_headers(self) -> Mapping[str, str]:
         return {wire.FORST_DELIVERY: self._delivery} if self._delivery else {}
 
+    def _carrier(self) -> Carrier:
+        return "events" if self._as_events else super()._carrier()
+
     def _media_type(self) -> str:
         return EVENTS_TYPE if self._as_events else super()._media_type()
 
@@ -238,7 +254,8 @@ class SubscriptionHandler(StreamHandler):
         raise ProblemError(400, f"processor: there is no {name!r}; there are {names}")
 
     def _writer_for(self, response: StreamingResponse, coding: str | None) -> ResponseWriter:
-        self._subscriber = Subscriber(
+        kind = Subscriber if self.socket is None else _SocketSubscriber
+        self._subscriber = kind(
             self._counters,
             self._config.queue_size,
             self._protocol,
@@ -320,7 +337,7 @@ def _object(body: bytes) -> dict[str, Any]:
 def _object_of_query(request: web.Request) -> dict[str, Any]:
     wanted: dict[str, Any] = {}
     for name, value in request.query.items():
-        if name.lower() in _QUERY_HEADERS or name == "ticket":
+        if name in _QUERY:
             continue
         if name not in _MEMBERS:
             raise ProblemError(

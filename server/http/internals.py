@@ -64,6 +64,9 @@ class ParsingHandler(web.RequestHandler):
             self._waiter.set_result(None)
 
     def pause_reading(self) -> None:
+        if self._upgraded:
+            super().pause_reading()
+            return
         # aiohttp would also pause its parser, which would remain paused for the next body if this
         # one ended first. Instead, the parser receives nothing until reading is resumed.
         self.is_reading_paused = True

@@ -34,6 +34,7 @@ from server.http.read_ahead import GUARANTEED, ReadAhead
 from server.http.request_errors import TooMuchReadAhead, UnknownExpectation, response_to
 from server.http.request_head import HeadSplitter
 from server.http.slow_reader_timer import SlowReaderTimer
+from server.http.web_socket_frames import CLOSE, MaskCheck, frame
 
 __all__ = ["RequestHandler"]
 
@@ -83,6 +84,8 @@ class RequestHandler(ParsingHandler):
         self._has_body_protocol = False
         self._is_last = False  # Whether no request may follow.
         self._ends_with_client = False
+        self._may_upgrade = False  # Whether what follows the head may not be HTTP.
+        self._masks: MaskCheck | None = None  # Of frames, after an upgrade.
         self._slow_reader_timer = SlowReaderTimer(
             asyncio.get_running_loop(), self.keepalive_timeout, lambda: self.on_writable is not None
         )
@@ -103,6 +106,9 @@ class RequestHandler(ParsingHandler):
             return
         if self._lingering_close is not None:
             self._lingering_close.discard(len(data))
+            return
+        if self._masks is not None:
+            self._receive_frames(self._masks, data)
             return
         body = self._body
         if (
@@ -148,6 +154,8 @@ class RequestHandler(ParsingHandler):
             self._held.clear()
             self._held += data[self._feed(self._body, data) :]
             return True
+        if self._may_upgrade and not self._is_finished:
+            return False
         if self._is_last or self._is_closing:
             self._held.clear()
             return False
@@ -180,16 +188,17 @@ class RequestHandler(ParsingHandler):
 
     def _begin(self, message: Any, payload: Any) -> None:
         """Prepare for the body of a request whose head has been parsed."""
-        self._is_finished = self._ends_with_client = False
+        self._is_finished = self._ends_with_client = self._may_upgrade = False
         self._payload = payload
         self._chunked = None
         if isinstance(message, ParserError):
             self._is_last = True
             return
         if message.upgrade:
-            # The server does not switch protocols. A client that wants to sends no further request.
+            # Whether or not the protocol is switched, no further request follows.
             message = without_keep_alive(message)
             self.parsed[-1] = message, payload
+            self._may_upgrade = True
         self._is_last = message.should_close
         expectation = message.headers.get(hdrs.EXPECT, "100-continue").lower()
         if expectation != "100-continue" and message.version >= HttpVersion11:
@@ -281,6 +290,28 @@ class RequestHandler(ParsingHandler):
         body_protocol = BodyProtocol(self.transport, self, sink)
         body_protocol.start(held)
         return body_protocol
+
+    def upgrade(self) -> None:
+        """Pass everything that follows the request to aiohttp, as frames of its WebSocket."""
+        held = bytes(self._held)
+        self._held.clear()
+        self._masks = MaskCheck()
+        # A client that closes its side cannot confirm that the WebSocket is closed.
+        self._ends_with_client = True
+        self._update_reading()
+        if held:
+            self._receive_frames(self._masks, held)
+        if self._has_eof and self.transport is not None:
+            self.transport.close()
+
+    def _receive_frames(self, masks: MaskCheck, data: bytes) -> None:
+        if masks.has_unmasked(data):
+            # RFC 6455, section 5.1: close with status 1002. Nothing more that comes is a frame.
+            if self.transport is not None:
+                self.transport.write(frame(CLOSE, (1002).to_bytes(2) + b"a frame is not masked"))
+                self.transport.close()
+        else:
+            self._parse(data)
 
     def body_ended(self, rest: bytes) -> None:
         """Continue after a body that a `BodyProtocol` has read; see `BodyConnection`."""

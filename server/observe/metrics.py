@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from typing import Literal, NamedTuple, TypeAlias
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, multiprocess
@@ -15,9 +16,12 @@ from server.observe.build import BUILD
 from server.observe.process_values import PROCESS_VALUES, process_values
 from server.observe.snapshot import Snapshot
 
-__all__ = ["Metrics"]
+__all__ = ["Carrier", "Metrics"]
 
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
+
+Carrier: TypeAlias = Literal["http", "web_socket", "events"]
+"""How the results of a stream get to its client."""
 
 # A metric and the value of its label, empty if it has none.
 Series: TypeAlias = tuple[str, str]
@@ -34,6 +38,9 @@ class _Metric(NamedTuple):
 _METRICS = {
     "streams": _Metric(Counter, "Streams that have ended.", "outcome"),
     "streams_open": _Metric(Gauge, "Running streams."),
+    "page_streams_open": _Metric(
+        Gauge, "Running streams over WebSockets (web_socket) and as events (events).", "carrier"
+    ),
     "streams_limit": _Metric(Gauge, "Streams that can run at the same time (max_streams)."),
     "refused_requests": _Metric(Counter, "Requests refused before they started.", "reason"),
     **{name: _Metric(Counter, text) for name, text in (COUNTERS | OPTIONAL_COUNTERS).items()},
@@ -156,6 +163,18 @@ class Metrics:
     def started(self) -> None:
         """Count a stream that starts."""
         self._add("streams_open", "", 1)
+
+    @contextmanager
+    def carried(self, carrier: Carrier) -> Iterator[None]:
+        """Count a stream by its carrier while it runs."""
+        if carrier == "http":
+            yield
+            return
+        self._add("page_streams_open", carrier, 1)
+        try:
+            yield
+        finally:
+            self._add("page_streams_open", carrier, -1)
 
     def progressed(self, stream: Hashable, snapshot: Snapshot) -> None:
         """Add the progress of a stream since the last call.

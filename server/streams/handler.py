@@ -28,11 +28,14 @@ from server.observe.counters import (
     counters_of,
     optional_counters_of,
 )
+from server.observe.metrics import Carrier
 from server.observe.snapshot import Snapshot
 from server.streams.registry import StreamRegistry
 from server.streams.request_body import RequestBody, check_body
 from server.streams.response_writer import ResponseWriter, StreamingResponse
 from server.streams.watchdog import Watchdog
+from server.streams.web_socket import StreamSocket, is_web_socket
+from server.streams.web_socket_stream import WebSocketBody, WebSocketWriter
 
 __all__ = ["StreamHandler", "drained", "keep_rejected"]
 
@@ -72,7 +75,12 @@ class StreamHandler(ABC):
         protocol = request.protocol
         if not isinstance(protocol, RequestHandler):
             raise RuntimeError(f"the protocol must be a RequestHandler, not {protocol!r}")
-        self.body = RequestBody(request, protocol, config, self)
+        self.socket: StreamSocket | None = None
+        if request.method == "GET" and is_web_socket(request):
+            self.socket = StreamSocket(request, protocol, config, self.interrupt)
+            self.body: RequestBody = WebSocketBody(self.socket, request, protocol, config, self)
+        else:
+            self.body = RequestBody(request, protocol, config, self)
         self.writer: ResponseWriter | None = None
         self.outcome = ""
         self.detail = ""
@@ -104,18 +112,12 @@ class StreamHandler(ABC):
 
     async def run(self) -> web.StreamResponse:
         """Process the body, send the results, and return the response."""
-        with self._registry.admit(self):
+        carrier = self._carrier()
+        with self._registry.admit(self), self._registry.metrics.carried(carrier):
             coding = None
-            if self._config.compression:
+            if self._config.compression and self.socket is None:
                 coding = negotiate(self.request.headers.get("Accept-Encoding", ""))
-            response = _response(self._media_type(), coding)
-            response.headers.update(self._more_headers())
-            trailers = Trailers(
-                self.request, self.stream, has_frames=self._control_lines is not None
-            )
-            if trailers.announced:
-                response.headers[hdrs.TRAILER] = trailers.announced
-            response.trailers = trailers
+            response = self.socket.response if self.socket else self._response(coding)
             try:
                 await response.prepare(self.request)
             except ConnectionError:
@@ -123,6 +125,9 @@ class StreamHandler(ABC):
                 response.cut = True
                 return response
             self.writer = writer = self._writer_for(response, coding)
+            if isinstance(writer, WebSocketWriter) and self.socket is not None:
+                writer.socket = self.socket
+                self.socket.start()
             self._watch = watch = Watchdog(
                 self.body,
                 writer,
@@ -152,7 +157,22 @@ class StreamHandler(ABC):
                 self._watch = None
                 writer.close()
                 self.body.stop()
+                if self.socket is not None:
+                    self.socket.stop()
         return response
+
+    def _response(self, coding: str | None) -> StreamingResponse:
+        response = _response(self._media_type(), coding)
+        response.headers.update(self._more_headers())
+        trailers = Trailers(self.request, self.stream, has_frames=self._control_lines is not None)
+        if trailers.announced:
+            response.headers[hdrs.TRAILER] = trailers.announced
+        response.trailers = trailers
+        return response
+
+    def _carrier(self) -> Carrier:
+        """Return how the results get to the client."""
+        return "http" if self.socket is None else "web_socket"
 
     def interrupt(self, error: StreamError) -> None:
         """End the stream with an error, whatever it is waiting for."""
@@ -210,7 +230,8 @@ class StreamHandler(ABC):
 
     def _writer_for(self, response: StreamingResponse, coding: str | None) -> ResponseWriter:
         """Create the response writer."""
-        return ResponseWriter(self._protocol, response, self._config, self._control_lines, coding)
+        kind = ResponseWriter if self.socket is None else WebSocketWriter
+        return kind(self._protocol, response, self._config, self._control_lines, coding)
 
     def _start_body(self) -> None:
         """Start reading the body."""

@@ -176,10 +176,7 @@ class RequestBody:
     async def _read(self) -> bytes:
         self.waiting = True
         try:
-            if self.protocol is None and not self._connection.connected:
-                # aiohttp reports a read from a lost connection as an internal error.
-                raise ConnectionResetError
-            data = await (self.protocol or self._content).readany()
+            data = await self._receive()
             delay = self._throttle.delay(self._chunks())
             if delay > 0:
                 await asyncio.sleep(delay)
@@ -193,6 +190,12 @@ class RequestBody:
             self.waiting = False
         self._read_bytes += len(data)
         return data
+
+    async def _receive(self) -> bytes:
+        if self.protocol is None and not self._connection.connected:
+            # aiohttp reports a read from a lost connection as an internal error.
+            raise ConnectionResetError
+        return await (self.protocol or self._content).readany()
 
     def _chunks(self) -> int:
         if self.protocol is not None:

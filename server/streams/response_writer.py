@@ -89,9 +89,14 @@ class ResponseWriter:
         return self._wake is not None
 
     @property
+    def paused(self) -> bool:
+        """Whether the client reads too slowly, so that nothing more should be written now."""
+        return self._protocol.writing_paused
+
+    @property
     def ready(self) -> bool:
         """Whether `send_now` may be used: writing is not paused and nothing is spooled."""
-        return self._pump is None and not self._protocol.writing_paused
+        return self._pump is None and not self.paused
 
     @property
     def empty(self) -> bool:
@@ -142,7 +147,7 @@ class ResponseWriter:
         self.send_now(wrapped)
         # The transport buffers unsent bytes: do not hold a second copy.
         del wrapped
-        while self._protocol.writing_paused and self._pump is None:
+        while self.paused and self._pump is None:
             await self._room()
 
     def send_now(self, wrapped: bytes) -> None:
@@ -173,10 +178,7 @@ class ResponseWriter:
         await self.send(
             self._encoded(self._control_lines.end() if self._control_lines else b"", last=True)
         )
-        while self._pump is not None:
-            await asyncio.wait([self._pump])
-        if self._lost:
-            raise self._lost
+        await self._spool_sent()
         trailers = self._response.trailers
         section = trailers.section() if trailers and self._chunked else b""
         if section:
@@ -246,7 +248,7 @@ class ResponseWriter:
 
     async def _put_ack(self, control_lines: ControlLines) -> None:
         # Do not await between encoding and writing: results must not come between them.
-        if not (self._protocol.writing_paused or self._pump or self._response.cut):
+        if self.ready and not self._response.cut:
             with contextlib.suppress(StreamError):
                 before = self.sent
                 self.send_now(self._encoded(control_lines.ack()))
@@ -259,6 +261,12 @@ class ResponseWriter:
             # The message of Python, unlike that of the system, may contain paths of the server.
             reason = os.strerror(error.errno or 0)
             raise StreamError(StreamErrorCode.SPOOL, f"cannot spool: {reason}") from error
+
+    async def _spool_sent(self) -> None:
+        while self._pump is not None:
+            await asyncio.wait([self._pump])
+        if self._lost:
+            raise self._lost
 
     async def _send_spool(self) -> None:
         try:
