@@ -59,7 +59,7 @@ class Base:
     def __init__(self, source: FunctionSource, changes: Changes | None) -> None:
         self.code = Assembler()
         self.changes = changes
-        self.scope = Scope(source)
+        self.scope = Scope(source, source.node)
         self.remarks: list[Remark] = []
         self.record_name = ""
         self.first_value: ast.expr | None = None  # that the first statement assigns or returns

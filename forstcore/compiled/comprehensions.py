@@ -74,7 +74,11 @@ class Comprehensions(Expressions):
             first = self.iterable(node.generators[0].iter)
             origin = self.origin_of(node.generators[0].iter)
             self.scope = Scope(
-                outer.source, outer, locals=frozenset(names), once=once, depth=outer.depth
+                outer.source,
+                outer=outer,
+                locals=frozenset(names),
+                once=once,
+                depth=outer.depth,
             )
             try:
                 self._generators(node.generators, 0, first, origin, body)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from forstcore.compiled.assembler import Label
-from forstcore.compiled.methods import Methods
+from forstcore.compiled.enumerations import Enumerations
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.scope import Origin
 from forstcore.compiled.source import MISSING
@@ -72,7 +72,7 @@ class _Rows:
         return cls(rows if are_tuples else tuple(row[0] for row in rows), (*columns,), are_tuples)
 
 
-class Dispatch(Methods):
+class Dispatch(Enumerations):
     """Compile calls of functions that a table picks."""
 
     def choice_of(self, node: ast.expr) -> Choice | None:
@@ -159,7 +159,7 @@ class Dispatch(Methods):
             return False
         owner = self.scope.owner(name.id)
         assert owner is not None
-        if name.id not in owner.once:
+        if name.id not in owner.once or not owner.may_be_special(name.id):
             raise Unsupported(value, f"{name.id!r}, which is a function and something else")
         register = owner.registers[name.id] = self.code.variable()
         self.into(choice.number, register)

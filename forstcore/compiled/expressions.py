@@ -121,6 +121,8 @@ class Expressions(Typed):
             owner.registers[node.id] = self.code.variable()
         register = owner.registers[node.id]
         if node.id not in owner.bound:
+            if node.id not in owner.assigned:
+                owner.read_early.add(node.id)
             self.code.emit("CHECK", register)
         return register
 

@@ -18,7 +18,14 @@ from forstcore.compiled.generators import (
     yields,
 )
 from forstcore.compiled.remarks import Unsupported
-from forstcore.compiled.scope import Definition, Origin, Scope, assigned_names, defaults_of
+from forstcore.compiled.scope import (
+    Definition,
+    Kind,
+    Origin,
+    Scope,
+    assigned_names,
+    defaults_of,
+)
 from forstcore.compiled.source import MISSING, FunctionSource, plain_function
 from forstcore.compiled.tables import is_immutable
 
@@ -126,6 +133,8 @@ class Inlining(Comprehensions):
         arguments: Sequence[Argument],
         keywords: Mapping[str, Argument],
         to: int,
+        *,
+        returns: Kind | None = None,
     ) -> None:
         """Compile the body of a function in the place of its call.
 
@@ -134,12 +143,13 @@ class Inlining(Comprehensions):
             function: that is called.
             arguments, keywords: of the call.
             to: register of the result.
+            returns: the enumeration that the function returns members of, whose numbers are wanted.
         """
         if not self.code.is_temporary(to):
             # The function may read the variable that its result is for.
             with self.temporaries():
                 result = self.code.temporary()
-                self.inline(node, function, arguments, keywords, result)
+                self.inline(node, function, arguments, keywords, result, returns=returns)
                 self.code.emit("MOVE", to, result)
             return
         definition = function.definition
@@ -152,13 +162,18 @@ class Inlining(Comprehensions):
         if body is not None:
             self._enter(body, given, to)
         else:
-            self._begin(node, function, given, to)
+            self._begin(node, function, given, to, returns)
         if generates and self.tries:
             # What was yielded before an exception is lost.
             self.give_back_exceptions(start)
 
     def _begin(
-        self, node: ast.expr, function: Function, given: dict[str, Argument], to: int
+        self,
+        node: ast.expr,
+        function: Function,
+        given: dict[str, Argument],
+        to: int,
+        returns: Kind | None,
     ) -> None:
         """Compile the body of a function that is not around this place."""
         definition = function.definition
@@ -170,6 +185,7 @@ class Inlining(Comprehensions):
         counts = assigned_names(definition)
         scope = Scope(
             function.source,
+            definition,
             function.outer,
             locals=frozenset(counts),
             once=frozenset(name for name, count in counts.items() if count == 1),
@@ -177,8 +193,11 @@ class Inlining(Comprehensions):
             end=Label(),
             depth=self.scope.depth + 1,
             branches=self.branches,
+            returns=returns,
         )
         if function.key in self.recursive:
+            if returns is not None:
+                raise Unsupported(node, f"a call of {function.name}, which calls itself")
             self._inline_recursive(node, function, given, scope, to)
         else:
             for name, argument in given.items():
@@ -368,6 +387,8 @@ class Inlining(Comprehensions):
                 self.code.emit("REQUIRE", self.code.path(path))
             scope.paths[name] = path
             return
+        if self.pass_member(argument, name, scope):
+            return
         register = scope.registers[name] = self.code.variable()
         typed = self.typed_value(argument)
         if typed is not None and typed[1] == () and name in scope.once:
@@ -376,6 +397,10 @@ class Inlining(Comprehensions):
             return
         self.into(argument, register)
         scope.origins[name] = self.origin_of(argument)
+
+    def pass_member(self, argument: ast.expr, name: str, scope: Scope) -> bool:
+        """Emit an argument that is a member of an enumeration; see enumerations.py."""
+        raise NotImplementedError
 
     def block(self, statements: list[ast.stmt]) -> None:
         """Emit statements, one after the other; see statements.py."""

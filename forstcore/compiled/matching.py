@@ -21,7 +21,15 @@ class Matching(Results):
 
     def _do_Match(self, node: ast.Match) -> None:
         subject = self.code.variable()
-        self.into(node.subject, subject)
+        kind = self.kind_of(node.subject)
+        if kind is None:
+            self.into(node.subject, subject)
+        else:
+            node = self.match_members(node, kind)
+            with self.temporaries():
+                number = self.code.temporary()
+                self.number_of(node.subject, kind, number)
+                self.code.emit("MOVE", subject, number)
         origin = self.origin_of(node.subject)
         part = origin.of_parts
         end = Label()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import IntEnum
+from enum import Enum, IntEnum
 from typing import Any
 
 from forstcore.compiled.assembler import Label
@@ -13,6 +13,7 @@ from forstcore.compiled.source import FunctionSource
 
 __all__ = [
     "Definition",
+    "Kind",
     "LocalFunction",
     "Origin",
     "Path",
@@ -22,6 +23,9 @@ __all__ = [
 ]
 
 Path = tuple[str, ...]
+
+Kind = type[Enum]
+"""An enumeration."""
 
 
 class Origin(IntEnum):
@@ -62,6 +66,7 @@ class Scope:
 
     Attributes:
         source: the function it belongs to.
+        definition: of the function, None for a comprehension.
         outer: the scope around it, None for a function.
         registers: of variables.
         paths: variables that are no more than names for values of the record.
@@ -77,10 +82,15 @@ class Scope:
         branches: how many conditional statements there are around the function.
         functions: that were defined in the function.
         choices: variables whose values are functions that a table picks; see dispatch.py.
+        members: variables whose values are members of an enumeration, or None; see
+            enumerations.py.
+        returns: the enumeration that an inlined function returns members of.
+        read_early: variables that are read before the first assignment to them.
         imports: modules, and what is in them, that were imported in the function.
     """
 
     source: FunctionSource
+    definition: Definition | ast.AsyncFunctionDef | None = None
     outer: Scope | None = None
     registers: dict[str, int] = field(default_factory=dict)
     paths: dict[str, Path] = field(default_factory=dict)
@@ -98,6 +108,9 @@ class Scope:
     branches: int = 0
     functions: dict[str, LocalFunction] = field(default_factory=dict)
     choices: dict[str, tuple[Callable[..., Any], ...]] = field(default_factory=dict)
+    members: dict[str, Kind] = field(default_factory=dict)
+    returns: Kind | None = None
+    read_early: set[str] = field(default_factory=set)
     imports: dict[str, Any] = field(default_factory=dict)
 
     def owner(self, name: str) -> Scope | None:
@@ -106,6 +119,15 @@ class Scope:
         while scope is not None and name not in scope.locals:
             scope = scope.outer
         return scope
+
+    def may_be_special(self, name: str) -> bool:
+        """Whether a variable may get a value that is no value of programs, such as a function.
+
+        It must have had no other value, and nothing may have read it, as the beginning of a loop
+        can do before the assignment further down.
+        """
+        had_one = name in self.assigned or name in self.bound or name in self.paths
+        return not had_one and name not in self.read_early
 
     def bind(self, name: str, origin: Origin) -> None:
         """Take note that a variable has got a value in its register."""

@@ -86,7 +86,7 @@ class FunctionSource:
         return scope.get(name, getattr(builtins, name, MISSING))
 
     def static(self, node: ast.expr) -> Any:
-        """Return what a name, or an attribute of a module, refers to outside of the function.
+        """Return what a name, or an attribute of a module or class, refers to outside of it.
 
         Returns:
             MISSING if there is nothing, or it is neither.
@@ -94,9 +94,9 @@ class FunctionSource:
         match node:
             case ast.Name(id=name):
                 return self.value_of(name)
-            case ast.Attribute(value=ast.Name(id=name), attr=attr):
-                owner = self.value_of(name)
-                if isinstance(owner, types.ModuleType):
+            case ast.Attribute(value=value, attr=attr):
+                owner = self.static(value)
+                if isinstance(owner, types.ModuleType | type):
                     return getattr(owner, attr, MISSING)
         return MISSING
 

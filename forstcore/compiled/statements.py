@@ -189,7 +189,7 @@ class Statements(Definitions):
         assert owner is not None
         if makes_iterator(value):
             self.iterators.add(target.id)
-        if self.keep_choice(target, value):
+        if self.keep_member(target, value) or self.keep_choice(target, value):
             return
         typed = self.typed_value(value)
         if typed is not None and typed[1] == () and target.id in owner.once:
@@ -225,6 +225,8 @@ class Statements(Definitions):
                 owner = self.scope.owner(target.id)
                 if owner is None:
                     raise Unsupported(target, f"an assignment to the global {target.id!r}")
+                if target.id in owner.members:
+                    raise Unsupported(target, f"{target.id!r}, which is a member of an enumeration")
                 if target.id not in owner.registers:
                     owner.registers[target.id] = self.code.variable()
                 self.code.emit("MOVE", owner.registers[target.id], register)
@@ -432,7 +434,9 @@ class Statements(Definitions):
             with self.temporaries():
                 # What runs before it returns may call the function again.
                 result = self.code.temporary() if self.finals else scope.result
-                if value is not None:
+                if value is not None and scope.returns is not None:
+                    self.number_of(value, scope.returns, result)
+                elif value is not None:
                     self.into(value, result)
                 elif scope.is_recursive or self.finals:
                     self.constant(None, result)

@@ -279,8 +279,4 @@ RECORDS = [
     ),
 ]
 
-INTERPRETED = (
-    level_number,
-    classify_ip,
-    alert_route,
-)
+INTERPRETED = (classify_ip,)
