@@ -16,12 +16,12 @@ from typing import Any
 from forstcore._core.program import Program
 from forstcore.compiled.base import Changes, StartAgain
 from forstcore.compiled.places import Place
+from forstcore.compiled.record_types import RecordTypes
 from forstcore.compiled.remarks import NotCompiled, Remark, Unsupported
 from forstcore.compiled.scope import Origin, assigned_names
 from forstcore.compiled.source import FunctionSource
 from forstcore.compiled.statements import Statements
 from forstcore.compiled.tables import is_scalar
-from forstcore.compiled.typed import RecordTypes
 
 __all__ = ["Compiled", "NotCompiled", "Place", "Remark", "compile_processor"]
 

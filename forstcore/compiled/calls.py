@@ -59,6 +59,8 @@ class Calls(Dispatch):
         if callee is isinstance and len(node.args) == 2 and not keywords:
             self._isinstance(node, to)
             return
+        if callee in (len, bool) and len(node.args) == 1:
+            self.open(node.args[0])
         if callee is dict and keywords and len(node.args) <= 1:
             self._dict_with(node, keywords, to)
             return
@@ -314,6 +316,8 @@ class Calls(Dispatch):
         if self.types is not None and path[:-1] in self.types.members:
             self.get_declared(node, path, to)
             return
+        if self.types is not None and path[:-1] in self.types.elements:
+            raise Unsupported(node, "an object with declared types as a whole")
         with self.temporaries():
             if len(node.args) < 2:
                 otherwise = self.constant(None)

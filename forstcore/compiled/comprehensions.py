@@ -122,6 +122,8 @@ class Comprehensions(Expressions):
             self._call_with_key(node, callee, keywords, to)
             return True
         if callee in (map, filter) and len(node.args) == 2 and not keywords:
+            if callee is map:
+                self.open(node.args[1])
             self._map_or_filter(node, callee is map, to)
             return True
         generator = node.args[0] if node.args else None
@@ -185,7 +187,7 @@ class Comprehensions(Expressions):
             def add(item: int) -> None:
                 skip = Label()
                 if is_map:
-                    self.apply(function, item, result)
+                    self._apply_to_item(function, item, iterable, result)
                     self.code.emit("APPEND", items, result)
                     return
                 if isinstance(function, ast.Constant) and function.value is None:
@@ -211,7 +213,7 @@ class Comprehensions(Expressions):
             items = self.code.temporary()
             if callee is sorted:
                 self._copy_list(self.value(node.args[0]), items)
-                self._sort(node, items, keywords)
+                self._sort(node.args[0], items, keywords)
                 self.code.emit("MOVE", to, items)
             else:
                 self._best(node, callee is max, keywords, to)
@@ -221,15 +223,43 @@ class Comprehensions(Expressions):
         self.code.emit("MOVE", block, iterable)
         self.code.emit("CALL", to, FUNCTIONS["list"][0], block)
 
-    def _sort(self, node: ast.Call, items: int, keywords: dict[str, ast.expr]) -> None:
-        """Emit what sorts a list in place by a key."""
+    def best_item(self, node: ast.Call, to: int) -> None:
+        """Emit a call of min or max with a key, whose result is an object with declared types."""
+        keywords = {each.arg: each.value for each in node.keywords if each.arg is not None}
+        with self.temporaries():
+            best = self.code.temporary()
+            self._call_with_key(node, self.static(node.func), keywords, best)
+            self.code.emit("MOVE", to, best)
+
+    def _apply_to_item(self, function: ast.expr, item: int, iterable: ast.expr, to: int) -> None:
+        """Emit the call of a function with an item of an iterable, which may have a type."""
+        types = self.element_types(iterable)
+        if types is not None:
+            if self.local_function(function) is None and self.function_of(function) is None:
+                raise Unsupported(function, "objects with declared types", "use a lambda")
+            self.item_types[item] = types
+        try:
+            self.apply(function, item, to)
+        finally:
+            self.item_types.pop(item, None)
+
+    def local_function(self, node: ast.expr) -> Any:
+        """Return the function that an expression refers to; see inlining.py."""
+        raise NotImplementedError
+
+    def function_of(self, node: ast.expr) -> Any:
+        """Return the function of the user that an expression refers to; see inlining.py."""
+        raise NotImplementedError
+
+    def _sort(self, iterable: ast.expr, items: int, keywords: dict[str, ast.expr]) -> None:
+        """Emit what sorts the items of an iterable, in a list of their own, by a key."""
         with self.temporaries():
             block = self.code.temporary(3)
             self.code.emit("LIST", block + 1, block, 0)
 
             def add(item: int) -> None:
                 key = self.code.temporary()
-                self.apply(keywords["key"], item, key)
+                self._apply_to_item(keywords["key"], item, iterable, key)
                 self.code.emit("APPEND", block + 1, key)
 
             self.code.each(items, add)
@@ -249,7 +279,7 @@ class Comprehensions(Expressions):
             raise Unsupported(node, "a call of sort with other arguments")
         self.change(owner)
         with self.temporaries():
-            self._sort(node, self.value(owner), keywords)
+            self._sort(owner, self.value(owner), keywords)
         self.constant(None, to)
 
     def _best(self, node: ast.Call, is_max: bool, keywords: dict[str, ast.expr], to: int) -> None:
@@ -262,7 +292,7 @@ class Comprehensions(Expressions):
 
             def compare(item: int) -> None:
                 better, skip = Label(), Label()
-                self.apply(keywords["key"], item, key)
+                self._apply_to_item(keywords["key"], item, node.args[0], key)
                 self.code.emit("JUMP_UNLESS", has_one, better)
                 self.code.emit("GREATER" if is_max else "LESS", test, key, best_key)
                 self.code.emit("JUMP_UNLESS", test, skip)

@@ -171,7 +171,10 @@ class Dispatch(Enumerations):
 
     def iterable(self, node: ast.expr) -> int:
         rows = self._rows(node)
-        return self.value(node) if rows is None else self.constant(rows.numbers)
+        if rows is not None:
+            return self.constant(rows.numbers)
+        self.open(node)
+        return self.value(node)
 
     def note_types(self, target: ast.expr, iterable: ast.expr) -> None:
         super().note_types(target, iterable)

@@ -202,6 +202,8 @@ class Expressions(Typed):
         return plain_value(member)
 
     def _into_UnaryOp(self, node: ast.UnaryOp, to: int) -> None:
+        if isinstance(node.op, ast.Not):
+            self.open(node.operand)
         with self.temporaries():
             self.code.emit(_UNARY[type(node.op)], to, self.value(node.operand))
 
@@ -236,6 +238,8 @@ class Expressions(Typed):
                 assert isinstance(node.left, ast.Name)
                 left = self.variable(node.left)
             else:
+                if _is_with_none(node):
+                    self.open(node.left)
                 left = self.operand(node.left)
             for i, (operator, right_node) in enumerate(
                 zip(node.ops, node.comparators, strict=True)
@@ -354,12 +358,15 @@ class Expressions(Typed):
             if isinstance(node, ast.Name) and self.is_function(node):
                 register = self.variable(node)
             else:
+                self.open(node)
                 register = self.value(node)
             self.code.emit("JUMP_IF" if when else "JUMP_UNLESS", register, target)
 
     # Subscripts.
 
     def _into_Subscript(self, node: ast.Subscript, to: int) -> None:
+        if self.types is not None and self.load_member(node, to):
+            return
         with self.temporaries():
             container = self.value(node.value)
             if isinstance(node.slice, ast.Slice):

@@ -196,7 +196,7 @@ class Inlining(Comprehensions):
             returns=returns,
         )
         if function.key in self.recursive:
-            if returns is not None:
+            if returns is not None or self.item_types:
                 raise Unsupported(node, f"a call of {function.name}, which calls itself")
             self._inline_recursive(node, function, given, scope, to)
         else:
@@ -380,6 +380,10 @@ class Inlining(Comprehensions):
         if isinstance(argument, int):
             register = scope.registers[name] = self.code.variable()
             self.code.emit("MOVE", register, argument)
+            if argument in self.item_types:
+                if name not in scope.once:
+                    raise Unsupported(None, f"{name!r}, which is assigned once more")
+                scope.types[name] = self.item_types[argument]
             return
         path = self.path_of(self._checked(argument))
         if path is not None and name in scope.once:

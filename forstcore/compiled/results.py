@@ -9,10 +9,10 @@ from typing import NamedTuple
 from forstcore._io.json_lines import dump_line
 from forstcore.compiled.assembler import Label
 from forstcore.compiled.calls import Calls
+from forstcore.compiled.record_types import field_names
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.scope import Path
 from forstcore.compiled.tables import is_scalar
-from forstcore.compiled.typed import field_names
 
 __all__ = ["Results"]
 

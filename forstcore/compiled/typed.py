@@ -3,231 +3,39 @@
 msgspec validates the records of typed processors. A program makes the same checks, but gives back
 what does not pass; the function then gets msgspec's error. Declared types are known beforehand, so
 an attribute of the record is a path, as a subscript is.
+
+Python has instances where a program has only the text of the record, which may also have members
+that are not declared. So an object with declared members is no value, and neither is a list or
+dict of such objects: their members and items are read one by one.
 """
 
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
 from typing import Any
 
 from forstcore.compiled.assembler import Label
 from forstcore.compiled.base import Base
+from forstcore.compiled.record_types import RecordTypes
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.scope import Path
-from forstcore.compiled.tables import is_scalar
-from forstcore.compiled.type_bits import ABSENT, ANY, BOOL, DICT, FLOAT, INT, LIST, NONE, STR
+from forstcore.compiled.type_bits import ABSENT, ANY, DICT, LIST
 
-__all__ = ["RecordTypes", "Typed", "field_names"]
+__all__ = ["Typed"]
 
-_MOST_DEPTH = 16
-_SCALARS = {"NoneType": NONE, "BoolType": BOOL, "IntType": INT, "StrType": STR}
-
-
-@dataclass
-class RecordTypes:
-    """The types of the values at paths in a record.
-
-    Attributes:
-        members: for each path to an object with declared members the path of each of these, by
-            the name of its attribute or key.
-        has_attributes: paths to objects whose members are attributes, with their classes.
-        checks: the types that the value at a path may have, in bits.
-        items: the types that the items of a list or the values of a dict may have.
-        elements: the types of the items of a list, or the values of a dict, that are objects.
-        literals: the values that the value at a path may have.
-        floats: paths to values that become floats.
-        float_items: paths to lists whose items, or dicts whose values, become floats.
-        defaults: of values that may be absent.
-    """
-
-    members: dict[Path, dict[str, Path]] = field(default_factory=dict)
-    has_attributes: dict[Path, type] = field(default_factory=dict)
-    checks: dict[Path, int] = field(default_factory=dict)
-    items: dict[Path, int] = field(default_factory=dict)
-    elements: dict[Path, RecordTypes] = field(default_factory=dict)
-    literals: dict[Path, tuple[Any, ...]] = field(default_factory=dict)
-    floats: set[Path] = field(default_factory=set)
-    float_items: set[Path] = field(default_factory=set)
-    defaults: dict[Path, Any] = field(default_factory=dict)
-
-    def is_plain(self, path: Path) -> bool:
-        """Whether the value at a path is written as it came."""
-        return not (path in self.floats or path in self.members) and self.has_plain_parts(path)
-
-    def has_plain_parts(self, path: Path) -> bool:
-        """Whether the parts of the value at a path are where it is, and as they came."""
-        return path not in self.defaults and path not in self.float_items
-
-    @classmethod
-    def of(cls, takes: Any) -> RecordTypes:
-        """Return the types of a record that an annotation declares.
-
-        Raises:
-            Unsupported: programs cannot check them.
-        """
-        import msgspec
-
-        types = cls()
-        types._add((), msgspec.inspect.type_info(takes))
-        return types
-
-    @classmethod
-    def of_streaming_record(cls) -> RecordTypes:
-        """Return the types of a `StreamingRecord`, whose members are empty where there are none."""
-        types = cls()
-        types.members[()] = {"id": ("id",), "data": ("data",)}
-        types.checks = {("id",): STR | ABSENT, ("data",): STR | ABSENT}
-        types.defaults = {("id",): "", ("data",): ""}
-        return types
-
-    def _add(self, path: Path, info: Any) -> int:
-        """Add the value at a path; return the bits of the types that it may have."""
-        name = type(info).__name__
-        if len(path) > _MOST_DEPTH:
-            raise Unsupported(None, "a type that is nested too deeply")
-        _refuse_constraints(info, path)
-        match name:
-            case "AnyType":
-                return ANY
-            case "FloatType":
-                self.floats.add(path)
-                return FLOAT | INT
-            case "UnionType":
-                return self._add_union(path, info.types)
-            case "ListType" | "DictType":
-                return self._add_items(path, info)
-            case "LiteralType":
-                if not all(isinstance(each, str) for each in info.values):
-                    raise Unsupported(None, f"a Literal of anything but str {_at(path)}")
-                self.literals[path] = tuple(info.values)
-                return ANY
-            case "StructType" | "DataclassType" | "TypedDictType":
-                self._add_members(path, info)
-                return DICT
-        if name in _SCALARS:
-            return _SCALARS[name]
-        raise Unsupported(None, f"the type {name.removesuffix('Type')} {_at(path)}")
-
-    def _add_union(self, path: Path, types: tuple[Any, ...]) -> int:
-        bits = 0
-        for each in types:
-            bits |= self._add(path, each)
-        if path in self.floats and any(type(each).__name__ == "IntType" for each in types):
-            self.floats.discard(path)
-        if path in self.literals and len(types) > 1:
-            self.literals[path] += (None,) if bits & NONE else ()
-            if any(type(each).__name__ not in ("LiteralType", "NoneType") for each in types):
-                raise Unsupported(None, f"a union with Literal {_at(path)}")
-        return bits
-
-    def _add_items(self, path: Path, info: Any) -> int:
-        is_list = type(info).__name__ == "ListType"
-        item = info.item_type if is_list else info.value_type
-        if not is_list and type(info.key_type).__name__ not in ("StrType", "AnyType"):
-            raise Unsupported(None, f"a dict whose keys are no str {_at(path)}")
-        element = RecordTypes()
-        bits = element._add((), item)
-        if element.members:
-            self.elements[path] = element
-        elif element.floats and not element.items:
-            self.float_items.add(path)
-        elif element.items or element.literals:
-            kind = type(item).__name__.removesuffix("Type")
-            raise Unsupported(None, f"a container of {kind} {_at(path)}")
-        if bits != ANY:
-            self.items[path] = bits
-        return LIST if is_list else DICT
-
-    def _add_members(self, path: Path, info: Any) -> None:
-        if path in self.members:
-            raise Unsupported(None, f"a union of objects {_at(path)}")
-        if getattr(info, "tag", None) is not None or getattr(info, "array_like", False):
-            raise Unsupported(None, f"a Struct with tag or array_like {_at(path)}")
-        if getattr(info, "forbid_unknown_fields", False) or hasattr(info.cls, "__post_init__"):
-            raise Unsupported(None, f"a type with checks of its own {_at(path)}")
-        if type(info).__name__ != "TypedDictType":
-            self.has_attributes[path] = info.cls
-        self.members[path] = {}
-        for each in info.fields:
-            below = (*path, each.encode_name)
-            self.members[path][each.name] = below
-            bits = self._add(below, each.type)
-            if not each.required:
-                bits |= ABSENT
-                if path in self.has_attributes:
-                    self.defaults[below] = _default_of(each, below)
-            self.checks[below] = bits
-
-
-def _refuse_constraints(info: Any, path: Path) -> None:
-    for name in ("gt", "ge", "lt", "le", "multiple_of", "min_length", "max_length", "pattern"):
-        if getattr(info, name, None) is not None:
-            raise Unsupported(None, f"the constraint {name} {_at(path)}")
-
-
-def _default_of(declared: Any, path: Path) -> Any:
-    import msgspec
-
-    value = declared.default
-    if declared.default_factory is not msgspec.NODEFAULT:
-        if declared.default_factory not in (list, dict):
-            raise Unsupported(None, f"the default {_at(path)}")
-        value = declared.default_factory()
-    if not (is_scalar(value) or value in ([], {})):
-        raise Unsupported(None, f"the default {_at(path)}")
-    return value
-
-
-def _at(path: Path) -> str:
-    return f"of {'.'.join(path)}" if path else "of the record"
-
-
-def field_names(kind: type) -> dict[str, tuple[str, Any]] | None:
-    """Return how an instance of a class is written as JSON.
-
-    Returns:
-        For each parameter its name in the JSON and its default, which is MISSING if there is none;
-        None if it is no class that programs can write.
-    """
-    import dataclasses
-
-    from forstcore.compiled.source import MISSING
-
-    if dataclasses.is_dataclass(kind):
-        names: dict[str, tuple[str, Any]] = {}
-        if hasattr(kind, "__post_init__") or "__init__" not in kind.__dict__:
-            return None
-        for each in dataclasses.fields(kind):
-            if not each.init or each.kw_only or each.name.startswith("_"):
-                return None
-            if each.default_factory is not dataclasses.MISSING:
-                return None
-            default = MISSING if each.default is dataclasses.MISSING else each.default
-            names[each.name] = (each.name, default)
-        return names
-    if not hasattr(kind, "__struct_fields__"):
-        return None
-    import msgspec
-
-    config = kind.__struct_config__  # type: ignore[attr-defined]
-    if config.tag is not None or config.array_like or config.omit_defaults:
-        return None
-    if hasattr(kind, "__post_init__"):
-        return None
-    names = {}
-    for member in msgspec.structs.fields(kind):
-        if member.default_factory is not msgspec.NODEFAULT:
-            return None
-        default = MISSING if member.default is msgspec.NODEFAULT else member.default
-        names[member.name] = (member.encode_name, default)
-    return names
+_WRAPPERS = (sorted, list, tuple, reversed)
+"""Functions whose result has the items of their first argument."""
 
 
 class Typed(Base):
     """Compile what concerns declared types."""
 
     types: RecordTypes | None = None
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._opened: set[ast.expr] = set()  # containers of which only the items are used
+        self.item_types: dict[int, RecordTypes] = {}  # of registers that functions are applied to
 
     def check_types(self) -> None:
         """Emit the checks of the record."""
@@ -315,7 +123,22 @@ class Typed(Base):
                 if above is not None and above[1] in above[0].has_attributes:
                     path = above[0].members[above[1]].get(attr)
                     return None if path is None else (above[0], path)
-            case ast.Subscript(value=value) if not isinstance(node.slice, ast.Slice):
+            case ast.Subscript(value=value, slice=key) if not isinstance(key, ast.Slice):
+                types = self.element_types(value)
+                if types is not None:
+                    return types, ()
+                above = self.typed_value(value)
+                if above is None or above[1] in above[0].has_attributes:
+                    return None
+                members = above[0].members.get(above[1], {})
+                if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                    path = members.get(key.value)
+                    return None if path is None else (above[0], path)
+            case ast.Call(func=ast.Name() as function, args=[value]) if (
+                self.static(function) in (min, max)
+                and any(each.arg == "key" for each in node.keywords)
+                and all(each.arg == "key" or _is_none(each.value) for each in node.keywords)
+            ):
                 types = self.element_types(value)
                 return None if types is None else (types, ())
         return None
@@ -340,65 +163,134 @@ class Typed(Base):
         return register
 
     def element_types(self, node: ast.expr) -> RecordTypes | None:
-        """Return the types of the items of an iterable."""
+        """Return the types of the items of a container with objects of declared types."""
         match node:
             case ast.Subscript(value=value, slice=ast.Slice()):
                 return self.element_types(value)
-            case ast.Call(func=ast.Name(id="sorted" | "list" | "reversed"), args=[value, *_]):
+            case ast.BoolOp(op=ast.Or(), values=[value, other]) if _is_empty(other):
+                return self.element_types(value)
+            case ast.Call(func=ast.Name() as function, args=[value, *_]) if (
+                self.static(function) in _WRAPPERS
+            ):
+                return self.element_types(value)
+            case ast.Call(func=ast.Attribute(value=value, attr="values"), args=[], keywords=[]):
                 return self.element_types(value)
         inner = self.typed_value(node)
         if inner is not None:
             return inner[0].elements.get(inner[1])
-        path = self.path_of(node)
+        path = self._path_got(node)
         return None if path is None or self.types is None else self.types.elements.get(path)
+
+    def _path_got(self, node: ast.expr) -> Path | None:
+        """As `path_of`, also for the method `get` of a TypedDict, whose default is empty."""
+        match node:
+            case ast.Call(
+                func=ast.Attribute(value=owner, attr="get"), args=[ast.Constant(value=key), *rest]
+            ) if not node.keywords and len(rest) < 2:
+                above = self.path_of(owner)
+                is_known = above is not None and self.types is not None
+                if is_known and isinstance(key, str) and all(map(_is_empty, rest)):
+                    assert above is not None
+                    return (*above, key)
+                return None
+        return self.path_of(node)
+
+    def open(self, node: ast.expr) -> None:
+        """Take note that only the items of a container are used here, or whether it has some."""
+        self._opened.add(node)
+        match node:
+            case ast.Subscript(value=value, slice=ast.Slice()):
+                self.open(value)
+            case ast.BoolOp(op=ast.Or(), values=[value, other]) if _is_empty(other):
+                self.open(value)
+            case ast.Call(func=ast.Name() as function, args=[value, *_]) if self.static(
+                function
+            ) in (*_WRAPPERS, enumerate):
+                self.open(value)
+            case ast.Call(func=ast.Attribute(value=value, attr="values" | "items"), args=[]):
+                self.open(value)
+
+    def _refuse_container(self, node: ast.AST | None, path: Path, types: RecordTypes) -> None:
+        if path in types.elements and node not in self._opened:
+            kind = "a dict" if types.checks.get(path, LIST) & DICT else "a list"
+            raise Unsupported(node, f"{kind} of objects with declared types as a whole")
 
     def note_types(self, target: ast.expr, iterable: ast.expr) -> None:
         """Remember the types of the variables that a loop assigns."""
-        match iterable:
-            case ast.Call(func=ast.Name(id="enumerate"), args=[inner, *_]):
-                if isinstance(target, ast.Tuple) and len(target.elts) == 2:
-                    self.note_types(target.elts[1], inner)
+        match iterable, target:
+            case ast.Call(func=ast.Name() as function, args=[inner, *_]), ast.Tuple(elts=[_, item]):
+                if self.static(function) is enumerate:
+                    self.note_types(item, inner)
+                    return
+            case (
+                ast.Call(func=ast.Attribute(value=inner, attr="items"), args=[], keywords=[]),
+                ast.Tuple(elts=[_, item]),
+            ):
+                self.note_types(item, inner)
                 return
-        types = self.element_types(iterable)
-        if types is not None and isinstance(target, ast.Name):
-            owner = self.scope.owner(target.id)
-            if owner is not None:
-                owner.types[target.id] = types
+        types = self._items_of(iterable)
+        if types is None:
+            return
+        owner = self.scope.owner(target.id) if isinstance(target, ast.Name) else None
+        if owner is None or not isinstance(target, ast.Name):
+            raise Unsupported(target, "an object with declared types as a whole")
+        owner.types[target.id] = types
+
+    def _items_of(self, node: ast.expr) -> RecordTypes | None:
+        """Return the types of what an iterable yields, also as parts of tuples."""
+        match node:
+            case ast.Call(func=ast.Name() as function, args=[inner, *_]) if (
+                self.static(function) is enumerate
+            ):
+                return self._items_of(inner)
+            case ast.Call(func=ast.Attribute(value=inner, attr="items"), args=[], keywords=[]):
+                return self.element_types(inner)
+        return self.element_types(node)
 
     def refuse_whole(self, node: ast.expr) -> None:
-        """Refuse an object with declared members that is used as a value.
-
-        Python has an instance of a class there, and the program only the text of the record.
-        """
+        """Refuse an object with declared members that is used as a value."""
         found = self.typed_value(node)
         if found is not None and found[1] in found[0].members:
             raise Unsupported(node, "an object with declared types as a whole")
 
     def typed_object(self, node: ast.expr) -> int:
         """Return the register of an object with declared members, to read one of them."""
+        register = self.code.temporary()
         match node:
             case ast.Name():
                 return self.variable(node)
             case ast.Attribute():
-                register = self.code.temporary()
+                self.load_member(node, register)
+                return register
+            case ast.Subscript() if self.element_types(node.value) is None:
                 self.load_member(node, register)
                 return register
             case ast.Subscript():
-                register = self.code.temporary()
+                self.open(node.value)
                 items = self.value(node.value)
                 self.code.emit("GET_ITEM", register, items, self.value(node.slice))
                 return register
+            case ast.Call():
+                self.open(node.args[0])
+                self.best_item(node, register)
+                return register
         raise Unsupported(node, "this object with declared types")
 
-    def load_member(self, node: ast.Attribute, to: int) -> bool:
-        """Emit what reads an attribute of an item; return whether it is one with a type."""
+    def best_item(self, node: ast.Call, to: int) -> None:
+        """Emit a call of min or max; see comprehensions.py."""
+        raise NotImplementedError
+
+    def load_member(self, node: ast.Attribute | ast.Subscript, to: int) -> bool:
+        """Emit what reads a member of an item; return whether it is one with a type."""
         found = self.typed_value(node)
         above = self.typed_value(node.value)
-        if above is not None and above[1] in above[0].has_attributes and found is None:
+        has_attributes = above is not None and above[1] in above[0].has_attributes
+        if isinstance(node, ast.Attribute) and has_attributes and found is None:
             raise Unsupported(node, f"the attribute {node.attr}")
-        if found is None:
+        if found is None or above is None:
             return False
         types, path = found
+        self._refuse_container(node, path, types)
         with self.temporaries():
             owner = self.typed_object(node.value)
             self.code.emit("MEMBER", to, owner, self.constant(path[-1]))
@@ -433,7 +325,7 @@ class Typed(Base):
         if path is None or not isinstance(node, ast.Subscript):
             return path
         above = path[:-1]
-        if not types.has_plain_parts(above):
+        if not types.has_plain_parts(above) or above in types.elements:
             return None
         if above in types.has_attributes:
             raise Unsupported(node, "a subscript of an object")
@@ -450,6 +342,9 @@ class Typed(Base):
         assert self.types is not None
         if path[-1] not in self.types.members[path[:-1]] or path in self.types.floats:
             raise Unsupported(node, f"get of {path[-1]!r}", "use a subscript")
+        if path in self.types.members:
+            raise Unsupported(node, "an object with declared types as a whole")
+        self._refuse_container(node, path, self.types)
         if path in self.types.defaults:
             self.load(node, path, to)
             return
@@ -462,6 +357,8 @@ class Typed(Base):
         types = self.types
         if types is not None and path in types.members:
             raise Unsupported(node, "an object with declared types as a whole")
+        if types is not None:
+            self._refuse_container(node, path, types)
         if types is not None and path in types.defaults:
             with self.temporaries():
                 default = self.constant(types.defaults[path])
@@ -480,3 +377,12 @@ class Typed(Base):
             return self.code.constant_register(value)
         self.code.emit("CONSTANT", to, self.code.constant(value))
         return to
+
+
+def _is_empty(node: ast.expr) -> bool:
+    """Whether an expression is a display without items."""
+    return ast.unparse(node) in ("[]", "()", "{}")
+
+
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None

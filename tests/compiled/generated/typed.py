@@ -20,12 +20,13 @@ _TYPES: Final[dict[str, dict[str, str]]] = {
         "opt": "str | None = None",
         "flag": "bool",
         "nums": "list[Any]",
-        "items": "list[dict[str, Any]]",
+        "items": "list[Item]",
         "counts": "dict[str, int]",
         "meta": "Meta",
     },
     "Meta": {"a": "int", "b": "str", "on": "bool", "c": "Part"},
     "Part": {"d": "float", "e": "list[int]"},
+    "Item": {"name": "str", "price": "float", "qty": "int", "tags": "list[str]"},
 }
 _PARTS: Final = {("Record", "meta"): "Meta", ("Meta", "c"): "Part"}
 _HEADS: Final = {
@@ -55,10 +56,16 @@ def with_types(source: str, chance: Random) -> tuple[str, str]:
         chance: decides which kind of types.
     """
     way = chance.choice(tuple(_HEADS))
+    # Only what reads a TypedDict is spelled as for a dict.
+    item = "Item" if way == "dict" and chance.random() < 0.7 else "dict[str, Any]"
     read = set(re.findall(r"'(\w+)'", source))
     types = []
     for name, fields in reversed(_TYPES.items()):
-        lines = [f"    {each}: {kind}" for each, kind in fields.items() if each in read]
+        lines = [
+            f"    {each}: {kind.replace('Item', item)}"
+            for each, kind in fields.items()
+            if each in read
+        ]
         if way == "dict":
             lines = [line.partition(" = ")[0] for line in lines]
         # Those with defaults come last.
