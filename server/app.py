@@ -118,7 +118,9 @@ def build_app(config: ServerConfig) -> web.Application:
     worker = int(os.environ.get(WORKER_VARIABLE, "1"))
     app[PIPELINES] = PipelineRegistry(config, worker, app[FEEDS].sources)
     app.on_response_prepare.append(allow_origin)
-    app.cleanup_ctx.append(_keep_metrics_fresh)
+    if config.processes > 1:
+        # A single process updates its metrics when it is asked for them.
+        app.cleanup_ctx.append(_keep_metrics_fresh)
     app.cleanup_ctx.append(_close_sources)
     app.cleanup_ctx.append(return_freed_memory)
     app.router.add_post("/streaming-process", streaming_process, expect_handler=expect)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+from collections.abc import Callable
 
 from aiohttp import hdrs, web
 
@@ -59,6 +60,7 @@ class ResponseWriter:
     Attributes:
         sent: bytes written to the connection, without heartbeats.
         spool: results waiting in a file.
+        on_wait: called when a write begins to wait for the client.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class ResponseWriter:
         self._lost: StreamError | None = None
         self.spool = Spool(config.spool_dir, config.max_spool_size)
         self.sent = 0
+        self.on_wait: Callable[[], None] | None = None
 
     @property
     def waiting(self) -> bool:
@@ -223,6 +226,11 @@ class ResponseWriter:
         else:
             transport.close()
 
+    @property
+    def has_heartbeats(self) -> bool:
+        """Whether the client wants heartbeats."""
+        return self._control_lines is not None
+
     def heartbeat(self) -> None:
         """Send an `:ack` line as a heartbeat, if the client wants control lines and reads."""
         if self._control_lines:
@@ -294,6 +302,8 @@ class ResponseWriter:
     async def _room(self) -> None:
         """Wait until the connection is writable, or `_stop_waiting` is called."""
         wake = self._wake = asyncio.get_running_loop().create_future()
+        if self.on_wait is not None:
+            self.on_wait()
         try:
             await wake
         finally:

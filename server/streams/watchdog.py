@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 
 from forstcore.wire import StreamErrorCode
@@ -13,12 +14,16 @@ from server.streams.response_writer import ResponseWriter
 
 __all__ = ["Watchdog"]
 
+_GRID = 0.5  # Seconds; checks of streams at rest are at multiples of it.
+
 
 class Watchdog:
-    """Check the progress of a stream, a few times a second once its client has sent records.
+    """Check the progress of a stream, a few times a second while it has work.
 
     Reads and writes have no time limits of their own. Progress is measured in bytes read from
-    the connection and bytes that the client's host has received.
+    the connection and bytes that the client's host has received. A stream at rest is checked only
+    when its next heartbeat is due, or a quarter of its timeout later; a write that has to wait for
+    the client ends the rest.
 
     Args:
         body, writer: the input and the output side.
@@ -55,6 +60,7 @@ class Watchdog:
         self._output_at = now
         self._written_at = now
         self._timer = self._loop.call_later(self._interval, self._tick)
+        writer.on_wait = self._end_rest
 
     def begin(self) -> None:
         """Check more often: the client has begun to send records."""
@@ -66,11 +72,23 @@ class Watchdog:
     def stop(self) -> None:
         """Stop the timer."""
         self._timer.cancel()
+        self._writer.on_wait = None
+
+    def _end_rest(self) -> None:
+        """Check more often again: a write waits for the client."""
+        if self._is_resting:
+            self._is_resting = False
+            # The last check may have been long ago.
+            self._output_at = self._loop.time()
+            self._timer.cancel()
+            self._timer = self._loop.call_later(self._interval, self._tick)
 
     def _tick(self) -> None:
-        self._timer = self._loop.call_later(self._interval, self._tick)
         now = self._loop.time()
-        waiting, accepted = self._writer.waiting, self._writer.accepted()
+        waiting, accepted = self._writer.waiting, self._accepted
+        if waiting or accepted < self._writer.sent:
+            # This asks the system.
+            accepted = self._writer.accepted()
         is_processing = self._is_processing() and not waiting
         if self._body.received != self._received or is_processing:
             self._received = self._body.received
@@ -85,6 +103,7 @@ class Watchdog:
         if self._writer.sent != self._sent:
             self._sent = self._writer.sent
             self._written_at = now
+        self._timer = self._loop.call_at(self._next_check(now, waiting), self._tick)
 
         config = self._config
         if now - max(self._input_at, self._output_at) > config.timeout:
@@ -100,3 +119,17 @@ class Watchdog:
         elif (self._body.waiting or is_processing) and now - self._written_at >= config.heartbeat:
             self._writer.heartbeat()
             self._written_at = now
+
+    def _next_check(self, now: float, waiting: bool) -> float:
+        """Return when to check again."""
+        if waiting or not self._is_resting or self._accepted < self._sent:
+            return now + self._interval
+        due = now + self._config.timeout / 4
+        if self._writer.has_heartbeats:
+            beat = self._written_at + self._config.heartbeat
+            due = min(due, beat if beat > now else now + self._config.heartbeat)
+        due = max(due, now + self._interval)
+        if due - now < 2 * _GRID:
+            return due
+        # Checks of many streams at the same time wake the process once.
+        return math.ceil(due / _GRID) * _GRID

@@ -137,7 +137,10 @@ def test_spool_files_have_no_name(start_server: StartServer, tmp_path: Path) -> 
 def test_a_spool_that_cannot_be_written_ends_the_stream(
     start_server: StartServer, tmp_path: Path
 ) -> None:
-    server = start_server("--stall", "0.2", "--spool-dir", str(tmp_path / "missing"))
+    directory = tmp_path / "spool"
+    directory.mkdir()
+    server = start_server("--stall", "0.2", "--spool-dir", str(directory))
+    directory.rmdir()
     with RawStream((server.host, server.port), receive_buffer=1 << 16) as request:
         request.socket.settimeout(5)
         with pytest.raises((TimeoutError, ConnectionError)):
