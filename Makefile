@@ -4,11 +4,12 @@ PORT   ?= 8080
 BIN    := .venv/bin
 # Tests spend half of their time waiting, so run more processes than there are cores.
 JOBS   ?= $(shell expr 2 \* $$(nproc 2>/dev/null || sysctl -n hw.ncpu))
-PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
+# In CI, .ci/install has installed all programs, so none may be missing.
+PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(if $(CI),--fail-missing)
 CORE   := setup.py pyproject.toml $(shell find forstcore server -name '*.pyx' -o -name '*.pxd' -o -name '*.h')
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long lint bench bench-peers soak audit docs annotate asan fuzz fuzz-python dist clean
+.PHONY: help run test test-long lint bench bench-peers soak audit docs annotate asan fuzz fuzz-python dist release ci-local clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +46,7 @@ lint: .venv/dev ## check style and types, and that the core compiles without Cyt
 	$(BIN)/mypy
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint forstcore server examples
 	$(BIN)/python tests/cython_is_quiet.py
+	$(BIN)/zizmor --quiet --offline .github
 
 bench: .venv/dev ## run short versions of all benchmarks, with the peers that are installed
 	$(BIN)/python -m benchmarks.core
@@ -100,12 +102,19 @@ fuzz-python: .venv/dev ## compare random functions with what they are compiled t
 dist: .venv/pip ## build sdist and wheel in dist/, and test them in a fresh environment
 	rm -rf dist build/dist
 	$(BIN)/pip install --quiet --group dist
-	$(BIN)/python -m build --outdir dist .
+	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || date +%s)} \
+	  $(BIN)/python -m build --outdir dist .
 	$(BIN)/python -m twine check --strict dist/*
 	$(BIN)/check-wheel-contents dist
 	$(PYTHON) -m venv build/dist
 	build/dist/bin/pip install --quiet --disable-pip-version-check dist/*.whl
 	cd build/dist && PATH=/nowhere ./bin/python ../../tests/packaging/prove.py
+
+release: .venv/pip ## set the version to VERSION, and give the changelog's unreleased part its heading
+	$(BIN)/python .ci/release.py cut "$(VERSION)"
+
+ci-local: .venv/dev ## run the jobs of the workflows here; some with ARGS="--python 3.14 ci.tests", see ARGS=--help
+	$(BIN)/python .ci/local.py $(ARGS)
 
 clean: ## remove everything that was built
 	rm -rf .venv build dist wheelhouse benchmarks/.build *.egg-info

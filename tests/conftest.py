@@ -30,6 +30,15 @@ _WAYS = {"takeover": {"FORSTCORE_TAKEOVER": "on"}, "aiohttp": {"FORSTCORE_TAKEOV
 _BUILDING = {"built", "installed", "site"}  # Fixtures that build packages or pages.
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the option of the full check, for which `.ci/install` has installed everything."""
+    parser.addoption(
+        "--fail-missing",
+        action="store_true",
+        help="fail where a test needs a program that is missing",
+    )
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Move what repeats other tests, and what builds packages, to the long run.
@@ -62,9 +71,13 @@ def scan_path(request: pytest.FixtureRequest) -> Iterator[str]:
     _proc.use_scan_path(before)
 
 
-def _fail_if_it_could_not_run(report: pytest.TestReport | pytest.CollectReport) -> None:
-    """Turn a skip because of a missing program into a failure."""
-    if not (IN_CI and report.skipped and isinstance(report.longrepr, tuple)):
+def _fail_if_it_could_not_run(
+    report: pytest.TestReport | pytest.CollectReport, config: pytest.Config
+) -> None:
+    """Turn a skip because of a missing program into a failure, with `--fail-missing`."""
+    if not (report.skipped and isinstance(report.longrepr, tuple)):
+        return
+    if not config.getoption("--fail-missing"):
         return
     reason = str(report.longrepr[2]).removeprefix("Skipped: ")
     if reason.startswith("needs "):
@@ -74,10 +87,12 @@ def _fail_if_it_could_not_run(report: pytest.TestReport | pytest.CollectReport) 
 
 # A machine that lacks a tool would otherwise stay green and test nothing.
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Check the skips of tests, and make their reports serializable."""
     report = yield
-    _fail_if_it_could_not_run(report)
+    _fail_if_it_could_not_run(report, item.config)
     # pytest-xdist cannot send surrogates, which some tests log.
     report.sections = [
         (name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections
@@ -86,10 +101,12 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     """Check the skips of whole modules."""
     report = yield
-    _fail_if_it_could_not_run(report)
+    _fail_if_it_could_not_run(report, collector.config)
     return report
 
 

@@ -19,7 +19,7 @@ from tests.servers import ROOT
 
 _SDIST = "import sys; from setuptools import build_meta; build_meta.build_sdist(sys.argv[1])"
 
-_BUILT = shutil.ignore_patterns(
+BUILT = shutil.ignore_patterns(
     ".*_cache",
     ".build",
     ".git",
@@ -64,7 +64,7 @@ class Installed:
     def install_example(self, name: str, directory: Path) -> None:
         """Install a copy of an example, which goes to a directory, as its README says."""
         source = directory / name
-        shutil.copytree(ROOT / "examples" / name, source, ignore=_BUILT)
+        shutil.copytree(ROOT / "examples" / name, source, ignore=BUILT)
         readme = (source / "README.md").read_text(encoding="utf-8")
         for block in re.findall(r"^```sh\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL):
             for command in block.splitlines():
@@ -90,7 +90,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     directory = tmp_path_factory.mktemp("installed")
     # A copy, because building creates files in the source tree.
     source = directory / "source"
-    shutil.copytree(ROOT, source, ignore=_BUILT)
+    shutil.copytree(ROOT, source, ignore=BUILT)
     children.run(
         [sys.executable, "-c", _SDIST, directory],
         cwd=source, env=outside(), check=True, timeout=600,

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import sys
+import sysconfig
 import tarfile
 import zipfile
+from email import message_from_string
 
 import pytest
 
@@ -67,3 +72,38 @@ def test_it_processes_records(installed: Installed) -> None:
 
 def test_the_server_starts(installed: Installed) -> None:
     assert "streaming" in installed.run("-m", "server", "--help")
+
+
+def test_it_brings_orjson_where_that_has_wheels(installed: Installed) -> None:
+    archive = zipfile.ZipFile(installed.wheel)
+    (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+    metadata = message_from_string(archive.read(name).decode())
+    needed = [each for each in metadata.get_all("Requires-Dist", []) if "extra ==" not in each]
+    is_free_threaded = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+    assert any(each.startswith("orjson") for each in needed) == (not is_free_threaded)
+    assert any(each.startswith("aiohttp") for each in needed)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="about ELF files")
+def test_it_has_no_symbols_and_runs_with_an_old_c_library(installed: Installed) -> None:
+    archive = zipfile.ZipFile(installed.wheel)
+    for name in archive.namelist():
+        if name.endswith(".so"):
+            sections = archive.read(name)
+            assert b".symtab" not in sections, name
+            assert b".debug_info" not in sections, name
+    auditwheel = shutil.which("auditwheel", path=sysconfig.get_path("scripts"))
+    if auditwheel is None:
+        pytest.skip("needs auditwheel")
+    done = children.run([auditwheel, "show", installed.wheel], text=True, check=True)
+    text = " ".join(done.stdout.split())
+    found = re.findall(r"(lib\w+\.so\.\d+) with versions {(.*?)}", text)
+    # exp, log and pow of glibc 2.29 are another version. Wheels are built with an older glibc.
+    newer = {
+        (library, version)
+        for library, versions in found
+        for version in re.findall(r"GLIBC_([\d.]+)", versions)
+        if [*map(int, version.split("."))] > [2, 17]
+    }
+    assert "libc.so.6" in dict(found)
+    assert newer <= {("libm.so.6", "2.29")}

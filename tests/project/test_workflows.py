@@ -1,0 +1,100 @@
+"""`make ci-local` can run what the workflows have, and the workflows have what they should."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.servers import ROOT
+
+yaml = pytest.importorskip("yaml", reason="needs pyyaml")
+sys.path.insert(0, str(ROOT / ".ci"))
+try:
+    local: Any = importlib.import_module("local")
+    interpreters: Any = importlib.import_module("interpreters")
+    workflow: Any = importlib.import_module("workflow")
+finally:
+    sys.path.remove(str(ROOT / ".ci"))
+
+JOBS = workflow.read(ROOT / ".github/workflows")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("job", JOBS, ids=lambda job: str(job.title))
+def test_every_step_is_known(job: Any) -> None:
+    known = {"checkout", "setup-python", "setup-node", "upload-artifact", "download-artifact"}
+    for step in job.steps:
+        action = step.get("uses", "").partition("@")[0]
+        assert (
+            "run" in step or action in local.ELSEWHERE or action.removeprefix("actions/") in known
+        )
+        assert "${{ matrix" not in str(step)
+
+
+def test_tests_and_wheels_are_for_the_same_versions() -> None:
+    tested = {
+        (job.values["runner"], job.values["python"]) for job in JOBS if job.name == "ci.tests"
+    }
+    built = PROJECT["tool"]["cibuildwheel"]["build"]
+    versions = {f"{each[2]}.{each[3:].removesuffix('-*')}" for each in built}
+    assert versions == {"3.11", "3.12", "3.13", "3.14", "3.14t", "3.15"}
+    assert tested == {
+        (runner, version)
+        for runner in ("ubuntu-latest", "macos-15", "windows-latest")
+        for version in versions
+    }
+    classified = {each.rpartition(" ")[2] for each in PROJECT["project"]["classifiers"]}
+    assert {each.removesuffix("t") for each in versions} <= classified
+
+
+def test_a_release_needs_all_tests() -> None:
+    jobs = yaml.safe_load((ROOT / ".github/workflows/wheels.yml").read_text())["jobs"]
+    assert {"version", "tests", "wheels"} <= {*jobs["publish"]["needs"]}
+    assert jobs["tests"]["uses"] == "./.github/workflows/ci.yml"
+    assert "release.py check" in str(jobs["version"])
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Any:
+    if shutil.which("bash") is None:
+        pytest.skip("needs bash")
+    (tmp_path / "job").mkdir()
+    python = interpreters.Interpreter(sys.executable, "3")
+    return local.Run("job", tmp_path / "job", tmp_path / "artifacts", python, tmp_path / "log")
+
+
+def test_steps_share_variables_and_artifacts(run: Any) -> None:
+    run.step({"run": 'mkdir out; echo "COLOR=blue" >> "$GITHUB_ENV"'})
+    run.step({"run": 'echo "$COLOR $SHAPE" > out/a.txt', "env": {"SHAPE": "round"}})
+    run.step({"uses": "actions/upload-artifact@1", "with": {"name": "one", "path": "out/*.txt"}})
+    run.step({"uses": "actions/download-artifact@1", "with": {"pattern": "{o*,x}", "path": "in"}})
+    assert (run.directory / "in" / "a.txt").read_text() == "blue round\n"
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"run": "false; true"},
+        {"run": "false | true", "shell": "bash"},
+        {"uses": "actions/download-artifact@1", "with": {"name": "none"}},
+        {
+            "uses": "actions/upload-artifact@1",
+            "with": {"name": "none", "path": "none/*", "if-no-files-found": "error"},
+        },
+        {"uses": "somebody/something@1"},
+    ],
+)
+def test_a_step_fails_as_on_github(run: Any, step: dict[str, Any]) -> None:
+    with pytest.raises(local.Failed):
+        run.step(step)
+
+
+def test_what_debian_lacks_is_not_to_be_had(tmp_path: Path) -> None:
+    with pytest.raises(interpreters.NotToBeHad, match="Debian does not have it"):
+        interpreters.find("3.99t", tmp_path)
