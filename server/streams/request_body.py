@@ -181,10 +181,12 @@ class RequestBody:
             if delay > 0:
                 await asyncio.sleep(delay)
         except web.RequestPayloadError as error:
+            _break_cycle(error)
             raise StreamError(
                 StreamErrorCode.MALFORMED_BODY, f"the body is malformed: {error}"
             ) from None
         except ConnectionError as error:
+            _break_cycle(error)
             raise StreamError(StreamErrorCode.DISCONNECTED) from error
         finally:
             self.waiting = False
@@ -201,6 +203,15 @@ class RequestBody:
         if self.protocol is not None:
             return self.protocol.decoder.chunks
         return self._connection.chunks
+
+
+def _break_cycle(error: Exception) -> None:
+    """Let go of the frames of an error that aiohttp has raised in a read.
+
+    From Python 3.12 on, the future that the read has waited for keeps the error, and a frame of the
+    read has the future.
+    """
+    error.__traceback__ = None
 
 
 class _Throttle:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
+import struct
 import urllib.request
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from server.streams.core import CoreStreamHandler
 from server.streams.engine import EngineStreamHandler
 from server.streams.response_writer import ResponseWriter
 from tests.server.raw import Cut, RawStream
-from tests.servers import Server, StartServer
+from tests.servers import Server, StartServer, wait_until
 
 pytestmark = pytest.mark.both_ways
 
@@ -60,6 +62,15 @@ def stream(server: Server, *pieces: bytes, path: str = "/streaming-process") -> 
             request.read_rest()
 
 
+def abandon(server: Server) -> None:
+    """Have a stream whose client closes the connection in the middle of a chunk."""
+    with RawStream((server.host, server.port), "/streaming-process") as request:
+        request.send(RECORD)
+        assert request.read_line()
+        request.socket.sendall(b"5\r\nab")
+        request.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
 def test_streams_leave_nothing_to_the_garbage_collector(
     start_server: StartServer, tmp_path: Path
 ) -> None:
@@ -71,6 +82,8 @@ def test_streams_leave_nothing_to_the_garbage_collector(
         stream(server, b"0\r\n\r\n")
         stream(server, b"5\r\nnever\r\n0\r\n\r\n", path="/large-dataset-stream")
         stream(server, b"malformed\r\n")
+        abandon(server)
+    wait_until(lambda: not server.open_streams())
     left = garbage(server)
     kept = (CoreStreamHandler, EngineStreamHandler, BodyProtocol, ResponseWriter, memoryview)
     assert {each.__name__ for each in kept} & left.keys() == set()
