@@ -6,14 +6,22 @@ import shutil
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests import children
 from tests.packaging.conftest import BUILT, outside
 from tests.servers import ROOT
 
-_BUILD = (
-    "import sys; from setuptools import build_meta;"
-    "build_meta.build_sdist(sys.argv[1]); build_meta.build_wheel(sys.argv[1])"
-)
+pytestmark = pytest.mark.long
+
+_BUILD = """
+import sys
+from setuptools import build_meta
+
+target = sys.argv[1]  # setuptools changes it.
+build_meta.build_sdist(target)
+build_meta.build_wheel(target)
+"""
 _MODULES = 3  # That many are as good as all, and take seconds.
 
 
