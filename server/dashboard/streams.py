@@ -17,14 +17,12 @@ _MOST = 50  # Maximum rows, so that the size of updates is bounded.
 
 @dataclass
 class _Seen:
-    number: int
     at: float
     bytes_in: int = 0
     bytes_out: int = 0
 
 
 class _Moving(NamedTuple):
-    number: int
     snapshot: Snapshot
     incoming: float
     outgoing: float
@@ -40,7 +38,6 @@ class Streams:
     def __init__(self, registry: StreamRegistry) -> None:
         self._registry = registry
         self._seen: dict[OpenStream, _Seen] = {}
-        self._count = 0
 
     def look(self) -> list[dict[str, object]]:
         """Return the rows of the busiest streams, with rates since the last call."""
@@ -49,29 +46,24 @@ class Streams:
         moving: list[_Moving] = []
         for stream in self._registry.streams:
             snapshot = stream.snapshot()
-            before = self._seen.get(stream) or self._first(snapshot)
+            before = self._seen.get(stream) or _Seen(snapshot.started_at)
             seconds = max(now - before.at, 1e-3)
             bytes_in, bytes_out = snapshot.counters["bytes_in"], snapshot.counters["bytes_out"]
             moving.append(
                 _Moving(
-                    before.number,
                     snapshot,
                     (bytes_in - before.bytes_in) / seconds,
                     (bytes_out - before.bytes_out) / seconds,
                 )
             )
-            seen[stream] = _Seen(before.number, now, bytes_in, bytes_out)
+            seen[stream] = _Seen(now, bytes_in, bytes_out)
         self._seen = seen
         most = heapq.nlargest(_MOST, moving, key=lambda each: each.incoming + each.outgoing)
-        return [self._row(each) for each in sorted(most, key=lambda each: each.number)]
+        return [self._row(each) for each in sorted(most, key=lambda each: each.snapshot.number)]
 
     def forget(self) -> None:
         """Discard the recorded counters, when the last viewer has disconnected."""
         self._seen.clear()
-
-    def _first(self, snapshot: Snapshot) -> _Seen:
-        self._count += 1
-        return _Seen(self._count, snapshot.started_at)
 
     def _row(self, stream: _Moving) -> dict[str, object]:
         snapshot = stream.snapshot
@@ -82,7 +74,7 @@ class Streams:
         else:
             doing = "flowing" if stream.incoming or stream.outgoing else "idle"
         return {
-            "number": stream.number,
+            "number": snapshot.number,
             "path": snapshot.path,
             "source": snapshot.source,
             "client": snapshot.client or "",

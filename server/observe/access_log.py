@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 
 from forstcore._json_log import now
@@ -24,6 +25,8 @@ def log_stream(stream: Snapshot) -> None:
     entry: dict[str, object] = {
         "time": now(),
         "event": "stream",
+        "stream": stream.number,
+        "process": os.getpid(),
         "path": stream.path,
         "client": stream.client,
         "outcome": stream.outcome,

@@ -13,6 +13,7 @@ class Snapshot:
     """The state of one stream at a point in time.
 
     Attributes:
+        number: its number in this process.
         path: path of its request.
         client: address of its client, None if unknown.
         processor: name of its processor, None for the core.
@@ -34,6 +35,7 @@ class Snapshot:
         waits_for: what limits it now: ``reader``, ``sender``, ``source`` or ``server``.
     """
 
+    number: int
     path: str
     client: str | None
     processor: str | None

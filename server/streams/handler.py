@@ -54,6 +54,7 @@ class StreamHandler(ABC):
         request: the request.
         stream: as above.
         processor: name of the processor, None for `/streaming-process`.
+        number: its number in this process.
         outcome: ``ok``, or the code of the error; empty while the stream runs.
 
     Raises:
@@ -85,6 +86,7 @@ class StreamHandler(ABC):
         self.outcome = ""
         self.detail = ""
         self.started_at = time.monotonic()
+        self.number = next(registry.numbers)
         self._protocol = protocol
         self._registry = registry
         self._config = config
@@ -190,6 +192,7 @@ class StreamHandler(ABC):
         """Return the current state of this stream."""
         writer, stream = self.writer, self.stream
         return Snapshot(
+            number=self.number,
             path=self.request.path,
             client=self.request.remote,
             processor=self.processor,

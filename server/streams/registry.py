@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import threading
 from collections.abc import Collection, Iterator, Mapping
@@ -70,6 +71,7 @@ class StreamRegistry:
         draining: whether the process is shutting down and refuses new streams.
         connections: the open connections.
         refusals: the refused requests.
+        numbers: the numbers of new streams, as logs and the dashboard show them.
         ended: number of streams that have ended.
     """
 
@@ -81,6 +83,7 @@ class StreamRegistry:
         self.leaving = False
         self.draining = False
         self.ended = 0
+        self.numbers = itertools.count(1)
         self.connections = Connections(config.max_connections)
         self.refusals = Refusals(config.trusted_proxy, is_logged=config.access_log)
         self.use(config)

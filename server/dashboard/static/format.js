@@ -44,6 +44,9 @@ export function time(value) {
   return isToday ? date.toLocaleTimeString("en-GB") : date.toLocaleString("en-GB");
 }
 
+/** Write a time given in seconds since 1970: the time of day. */
+export const timeOfDay = (value) => new Date(value * 1000).toLocaleTimeString("en-GB");
+
 function significant(value) {
   if (value >= 99.95) return String(Math.round(value));
   return String(Number(value.toPrecision(3)));

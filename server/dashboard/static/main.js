@@ -15,8 +15,10 @@ const CHARTS = [
     series: [{ key: "records", label: "in" }, { key: "results", label: "results" }] },
   { title: "Error lines", format: format.perSecond, series: [{ key: "errors", label: "" }] },
   { title: "Open streams", format: format.number, series: [{ key: "streams", label: "" }] },
-  { title: "Processing time of a record", format: format.seconds, series: [{ key: "core", label: "" }] },
-  { title: "Wait for the event loop", format: format.seconds, series: [{ key: "turn", label: "at most" }] },
+  { title: "Processing time of a record", format: format.seconds, hasPercentiles: true,
+    series: [{ key: "core", label: "" }] },
+  { title: "Wait for the event loop", format: format.seconds, hasPercentiles: true,
+    series: [{ key: "turn", label: "at most" }] },
   { title: "Unread results", format: format.bytes,
     series: [{ key: "queued", label: "memory" }, { key: "spooled", label: "spool" }] },
   { title: "CPU", format: format.percent, series: [{ key: "cpu", label: "of a core" }] },
@@ -25,12 +27,19 @@ const CHARTS = [
 
 const byId = (id) => document.getElementById(id);
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
+const narrow = matchMedia("(max-width: 40rem)");
 let columns = [];
 let points = [];
 let isPaused = false;
 let drawn = 0;
 
 byId("charts").append(...CHARTS.map((chart) => chart.element));
+// On a phone nobody scrolls past nine charts. The order changes in the document, not just on screen.
+const order = () => (narrow.matches
+  ? byId("figures").before(byId("streams-section"))
+  : byId("figures").after(byId("streams-section")));
+narrow.addEventListener("change", order);
+order();
 const { setEndpoints, choose } = setUpPaste();
 let builtIn = [];
 
@@ -66,7 +75,10 @@ follow({
   state(state, text) {
     const status = byId("status");
     status.className = state;
-    if (status.textContent !== text) status.textContent = text;
+    const isStale = state === "lost" && points.length > 0;
+    document.body.classList.toggle("stale", isStale);
+    const last = isStale ? `; the figures are those of ${format.timeOfDay(points.at(-1).time)}` : "";
+    if (status.textContent !== text + last) status.textContent = text + last;
   },
 });
 
