@@ -10,7 +10,7 @@ from forstcore.compiled.scope import Path
 from forstcore.compiled.tables import is_scalar
 from forstcore.compiled.type_bits import ABSENT, ANY, BOOL, DICT, FLOAT, INT, LIST, NONE, STR
 
-__all__ = ["RecordTypes", "field_names"]
+__all__ = ["RecordTypes", "field_names", "written_names"]
 
 _MOST_DEPTH = 16
 _SCALARS = {"NoneType": NONE, "BoolType": BOOL, "IntType": INT, "StrType": STR}
@@ -181,37 +181,48 @@ def field_names(kind: type) -> dict[str, tuple[str, Any]] | None:
 
     Returns:
         For each parameter its name in the JSON and its default, which is MISSING if there is none;
-        None if it is no class that programs can write.
+        None if it is no class that programs can make instances of.
     """
     import dataclasses
 
     from forstcore.compiled.source import MISSING
 
+    if written_names(kind) is None:
+        return None
+    names: dict[str, tuple[str, Any]] = {}
     if dataclasses.is_dataclass(kind):
-        names: dict[str, tuple[str, Any]] = {}
-        if hasattr(kind, "__post_init__") or "__init__" not in kind.__dict__:
+        if "__init__" not in kind.__dict__:
             return None
         for each in dataclasses.fields(kind):
-            if not each.init or each.kw_only or each.name.startswith("_"):
+            if not each.init or each.kw_only:
                 return None
             if each.default_factory is not dataclasses.MISSING:
                 return None
             default = MISSING if each.default is dataclasses.MISSING else each.default
             names[each.name] = (each.name, default)
         return names
-    if not hasattr(kind, "__struct_fields__"):
-        return None
     import msgspec
 
-    config = kind.__struct_config__  # type: ignore[attr-defined]
-    if config.tag is not None or config.array_like or config.omit_defaults:
-        return None
-    if hasattr(kind, "__post_init__"):
-        return None
-    names = {}
     for member in msgspec.structs.fields(kind):
         if member.default_factory is not msgspec.NODEFAULT:
             return None
         default = MISSING if member.default is msgspec.NODEFAULT else member.default
         names[member.name] = (member.encode_name, default)
     return names
+
+
+def written_names(kind: type) -> dict[str, str] | None:
+    """Return the name in the JSON of each field of a class; None if programs cannot write it."""
+    import dataclasses
+
+    if hasattr(kind, "__post_init__"):
+        return None
+    if dataclasses.is_dataclass(kind):
+        names = [each.name for each in dataclasses.fields(kind)]
+        return None if any(name.startswith("_") for name in names) else {n: n for n in names}
+    config = getattr(kind, "__struct_config__", None)
+    if config is None or config.tag is not None or config.array_like or config.omit_defaults:
+        return None
+    import msgspec
+
+    return {each.name: each.encode_name for each in msgspec.structs.fields(kind)}

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import enum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from forstcore._io.json_lines import dump_line
 from forstcore.compiled.assembler import Label
 from forstcore.compiled.calls import Calls
-from forstcore.compiled.record_types import field_names
+from forstcore.compiled.record_types import field_names, written_names
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.scope import Path
 from forstcore.compiled.tables import is_scalar
+from forstcore.compiled.type_bits import DICT
 
 __all__ = ["Results"]
 
@@ -51,8 +53,10 @@ class Results(Calls):
             self.do_return(value.body)
             self.code.place(otherwise)
             self.do_return(value.orelse)
-        elif isinstance(value, ast.Dict) or (
-            isinstance(value, ast.Call) and self._is_instance(value)
+        elif (
+            isinstance(value, ast.Dict)
+            or (isinstance(value, ast.Call) and self._is_instance(value))
+            or self._fields_of(value) is not None
         ):
             self._write(value)
             self.code.emit("FINISH")
@@ -138,6 +142,9 @@ class Results(Calls):
             instance = self._instance(node)
             if instance is not None:
                 return instance
+        fields = self._fields_of(node)
+        if fields is not None:
+            return self._object(fields)
         path = self.path_of(node)
         if path and not self.tries and (self.types is None or self.types.is_plain(path)):
             return [_Copied(path, node)]
@@ -159,19 +166,68 @@ class Results(Calls):
         given = dict(zip(names, node.args, strict=False)) | keywords
         if len(node.args) > len(names) or set(given) - set(names):
             raise Unsupported(node, f"a call of {ast.unparse(node.func)} with other arguments")
-        self.code.emit("REFUSE_DATES")
-        parts: list[_Part] = [b"{"]
+        fields: dict[str, ast.expr] = {}
         for name, (shown, default) in names.items():
-            parts += [b"" if len(parts) == 1 else b",", _text_of(shown), b":"]
             if name in given:
                 value = given[name]
                 assert value is not None
-                parts += self._parts(value)
+                fields[shown] = value
             elif is_scalar(default):
-                parts.append(_text_of(default))
+                fields[shown] = ast.copy_location(ast.Constant(default), node)
             else:
                 raise Unsupported(node, f"the default of {name!r}")
+        return self._object(fields)
+
+    def _object(self, fields: dict[str, ast.expr]) -> list[_Part]:
+        """As `_parts`, for an instance of a class, from its names in the JSON and their values."""
+        self.code.emit("REFUSE_DATES")
+        parts: list[_Part] = [b"{"]
+        for shown, value in fields.items():
+            parts += [b"" if len(parts) == 1 else b",", _text_of(shown), b":"]
+            parts += self._parts(value)
         return [*parts, b"}"]
+
+    def _fields_of(self, node: ast.expr) -> dict[str, ast.expr] | None:
+        """Return what is written of an object of a declared class, by the names in the JSON.
+
+        Returns:
+            None if it is no such object, or may be None. It may also be a changed copy.
+        """
+        changed: dict[str, ast.expr] = {}
+        owner = node
+        if isinstance(node, ast.Call) and len(node.args) == 1:
+            function = self.static(node.func)
+            owner = node.args[0]
+            is_dict = function is dataclasses.asdict and not node.keywords
+            if not (is_dict or _replaces(function, self.class_of(owner))):
+                return None
+            changed = {each.arg: each.value for each in node.keywords if each.arg is not None}
+            if len(changed) < len(node.keywords):
+                raise Unsupported(node, "** in a call", "name the arguments")
+        kind = self.class_of(owner)
+        path = self.path_of(owner)
+        if kind is None or path is None or self.types is None:
+            return None
+        names = written_names(kind)
+        if names is None or (path and self.types.checks.get(path) != DICT):
+            return None
+        if set(changed) - set(names):
+            raise Unsupported(node, f"a call of {ast.unparse(node)} with other arguments")
+        return {
+            shown: changed.get(name)
+            or ast.copy_location(ast.Attribute(owner, name, ast.Load()), node)
+            for name, shown in names.items()
+        }
+
+
+def _replaces(function: Any, kind: type | None) -> bool:
+    """Whether a function makes changed copies of instances of a class."""
+    if kind is not None and dataclasses.is_dataclass(kind):
+        is_usual = "__init__" in vars(kind) and all(each.init for each in dataclasses.fields(kind))
+        return function is dataclasses.replace and is_usual
+    import msgspec
+
+    return kind is not None and function is msgspec.structs.replace
 
 
 def _text_of(value: object) -> bytes:

@@ -19,7 +19,7 @@ from forstcore.compiled.base import Base
 from forstcore.compiled.record_types import RecordTypes
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.scope import Path
-from forstcore.compiled.type_bits import ABSENT, ANY, DICT, LIST
+from forstcore.compiled.type_bits import ABSENT, ANY, DICT, LIST, STR
 
 __all__ = ["Typed"]
 
@@ -294,15 +294,19 @@ class Typed(Base):
         with self.temporaries():
             owner = self.typed_object(node.value)
             self.code.emit("MEMBER", to, owner, self.constant(path[-1]))
+            end = Label()
             if path in types.defaults:
                 present, test = Label(), self.code.temporary()
                 self.code.emit("IS_A", test, to, ABSENT)
                 self.code.emit("JUMP_UNLESS", test, present)
+                # A default stays what it is, also an integer where a float is declared.
                 self.constant(types.defaults[path], to)
+                self.code.emit("JUMP", end)
                 self.code.place(present)
             else:
                 self.code.emit("CHECK", to)
             self._to_floats(types, path, to)
+            self.code.place(end)
         return True
 
     def _to_floats(self, types: RecordTypes, path: Path, register: int) -> None:
@@ -360,9 +364,12 @@ class Typed(Base):
         if types is not None:
             self._refuse_container(node, path, types)
         if types is not None and path in types.defaults:
+            default = types.defaults[path]
             with self.temporaries():
-                default = self.constant(types.defaults[path])
-                self.code.emit("LOAD_OR", to, self.code.path(path), default)
+                if path in types.floats and type(default) is int:
+                    self._load_float_or(path, default, to)
+                    return
+                self.code.emit("LOAD_OR", to, self.code.path(path), self.constant(default))
         elif path:
             self.code.emit("LOAD", to, self.code.path(path))
         else:
@@ -370,6 +377,19 @@ class Typed(Base):
             self.keeps_record |= self.keeps_values
         if types is not None:
             self._to_floats(types, path, to)
+
+    def _load_float_or(self, path: Path, default: int, to: int) -> None:
+        """Emit what loads a float, or its default, which stays an integer."""
+        test, is_absent, end = self.code.temporary(), Label(), Label()
+        # A float that is there has been checked to be no string.
+        self.code.emit("LOAD_OR", to, self.code.path(path), self.constant(""))
+        self.code.emit("IS_A", test, to, STR)
+        self.code.emit("JUMP_IF", test, is_absent)
+        self.code.emit("TO_FLOAT", to)
+        self.code.emit("JUMP", end)
+        self.code.place(is_absent)
+        self.constant(default, to)
+        self.code.place(end)
 
     def constant(self, value: Any, to: int | None = None) -> int:
         """Return the register of a constant, or emit what puts it into another one."""

@@ -237,10 +237,6 @@ def whole_item(record: Order) -> Any:
     return {"items": [row for row in record.rows if row.count > 1]}
 
 
-def whole(record: Log) -> Any:
-    return record
-
-
 def assigned(record: Log) -> Any:
     if not record.tags:
         record = 1  # type: ignore[assignment]
@@ -263,7 +259,6 @@ def changed(record: Event) -> Any:
     [
         (checked, "checks of its own"),
         (nested, "a container of List of rows"),
-        (whole, "as a whole"),
         (whole_item, "as a whole"),
         (assigned, "another value of 'record', which has a declared type; use another name"),
         (assigned_dict, "another value of 'record'"),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NotRequired, TypedDict
 
+import msgspec
 import pytest
 
 from forstcore.compiled import NotCompiled
@@ -228,3 +229,137 @@ def test_what_has_undeclared_members_is_no_value(function: Any) -> None:
     result = compile_any(function)
     assert isinstance(result, NotCompiled)
     assert "declared types" in str(result)
+
+
+class Place(msgspec.Struct, rename="camel"):
+    post_code: str
+    lat: float = 0
+
+
+@dataclass
+class Visit:
+    id: int
+    score: float
+    place: Place
+    tags: list[str] = field(default_factory=list)
+    note: str | None = None
+    extra: Any = None
+    other: Place | None = None
+
+    @property
+    def half(self) -> float:
+        return self.score / 2
+
+
+@dataclass
+class Hidden:
+    id: int
+    _secret: str = "x"
+
+
+def written(visit: Visit) -> Any:
+    return visit.place
+
+
+def in_a_result(visit: Visit) -> Any:
+    if visit.id % 2:
+        return [{"place": visit.place}, visit.place]
+    return {"place": visit.place, "half": visit.half}
+
+
+def replaced(visit: Visit) -> Any:
+    yield msgspec.structs.replace(visit.place, lat=visit.score)
+    place = visit.place
+    yield {"was": place, "is": msgspec.structs.replace(place, post_code=f"{visit.id}")}
+
+
+@dataclass
+class Flat:
+    id: int
+    score: float = 2
+    tags: list[str] = field(default_factory=list)
+    extra: Any = None
+
+
+def flat(record: Flat) -> Any:
+    return record
+
+
+def flat_as_dict(record: Flat) -> Any:
+    return {"record": asdict(record), "n": record.id}
+
+
+def flat_replaced(record: Flat) -> Any:
+    if record.id < 0:
+        return None
+    return replace(record, score=record.score * 2, extra=[record.extra])
+
+
+VISIT: dict[str, Any] = {
+    "id": 1,
+    "score": 3,
+    "place": {"lat": 4, "postCode": "a", "unknown": 1},
+    "unknown": [1],
+    "tags": ["x"],
+}
+VISITS: list[Any] = [
+    VISIT,
+    {**VISIT, "id": 2, "place": {"postCode": "é\n"}, "note": "n"},
+    {**VISIT, "other": VISIT["place"]},
+    {**VISIT, "place": {}},
+    {**VISIT, "place": None},
+    {**VISIT, "place": {"postCode": 1}},
+]
+FLATS: list[Any] = [
+    {"id": 1},
+    {"extra": {"b": [1, 2.0], "a": "é"}, "tags": ["x", "y"], "id": 2, "score": 1, "more": {}},
+    {"id": 3, "extra": [1e300, None]},
+    {"id": -1},
+]
+
+
+@pytest.mark.parametrize(
+    ("function", "records", "given_back"),
+    [
+        (written, VISITS, 3),
+        (in_a_result, VISITS, 3),
+        (replaced, VISITS, 3),
+        (flat, FLATS, 0),
+        (flat_as_dict, FLATS, 0),
+        (flat_replaced, FLATS, 0),
+    ],
+    ids=lambda each: getattr(each, "__name__", None),
+)
+def test_objects_are_written_field_by_field(
+    function: Any, records: list[Any], given_back: int
+) -> None:
+    assert same(function, records) == given_back
+    same(function, records + ODD)
+
+
+def maybe_none(visit: Visit) -> Any:
+    return {"other": visit.other}
+
+
+def with_private_fields(record: Hidden) -> Any:
+    return record
+
+
+def with_typed_list(table: Table) -> Any:
+    return table
+
+
+def unknown_field(record: Flat) -> Any:
+    return replace(record, unknown=1)  # type: ignore[call-arg]
+
+
+def of_another_kind(visit: Visit) -> Any:
+    return replace(visit.place, lat=1)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [maybe_none, with_private_fields, with_typed_list, unknown_field, of_another_kind],
+)
+def test_other_objects_stand_in_the_way(function: Any) -> None:
+    assert isinstance(compile_any(function), NotCompiled)

@@ -13,7 +13,8 @@ _TYPES: Final[dict[str, dict[str, str]]] = {
     "Record": {
         **dict.fromkeys(("id", "s", "text", "path", "email", "code", "when", "csv"), "str"),
         **dict.fromkeys(("n", "m", "big", "at", "status"), "int"),
-        **dict.fromkeys(("x", "y", "start"), "float"),
+        **dict.fromkeys(("x", "start"), "float"),
+        "y": "float = 2",
         **dict.fromkeys(("none", "mixed", "either"), "Any"),
         **dict.fromkeys(("tags", "words"), "list[str]"),
         "level": "str = 'info'",
