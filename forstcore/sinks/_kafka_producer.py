@@ -111,15 +111,14 @@ class TopicProducer:
         if (missing := found.topics[self._topic.topic].error) is not None:
             raise self.translate(missing)
 
-    def produce(self, lines: Sequence[bytes], note: Note, *, reports: bool = True) -> None:
+    def produce(self, lines: Sequence[bytes], note: Note) -> None:
         """Hand messages to librdkafka.
 
         Args:
             lines: the messages.
             note: called, until `flush` returns, for those that are not delivered.
-            reports: whether that is to be known, besides for those that librdkafka itself refuses.
         """
-        report = _reported(note) if reports else None
+        report = _reported(note)
         if self._topic.headers:
             for line in lines:
                 self._produce_one(line, note, report)
@@ -168,7 +167,7 @@ class TopicProducer:
         )
 
     def _produce_one(
-        self, line: bytes, note: Note, report: Callable[[KafkaError | None, Message], None] | None
+        self, line: bytes, note: Note, report: Callable[[KafkaError | None, Message], None]
     ) -> None:
         key = _key_of(line, self._topic.key) if self._topic.key else None
         try:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from confluent_kafka import KafkaError, KafkaException
 
 from forstcore.errors import SinkError
-from forstcore.sinks._kafka_producer import REFUSED, Topic, TopicProducer
+from forstcore.sinks._kafka_producer import REFUSED, Note, Topic, TopicProducer
 from forstcore.sources._kafka_client import KafkaUnavailableError, Local
 from forstcore.sources._kafka_group_offsets import GroupOffsets, StaleReceiptError
 from forstcore.sources._kafka_progress import Receipt
@@ -69,11 +69,11 @@ class TransactionalProducer(TopicProducer):
             SinkError: it cannot be written, and a retry would not help.
         """
         self._offsets.to_commit(receipts)
-        refused: list[KafkaError] = []
+        failed: list[KafkaError] = []
         try:
-            self._begin(lines, lambda _, error: refused.append(error), reports=False)
-            if refused:
-                raise AbortedError(refused[0].str())
+            self._begin(lines, lambda _, error: failed.append(error))
+            if failed:
+                raise AbortedError(failed[0].str())
             offsets, proof = self._offsets.to_commit(receipts)
             self.client.send_offsets_to_transaction(offsets, proof, _TIMEOUT)
         except KafkaException as raised:
@@ -135,16 +135,10 @@ class TransactionalProducer(TopicProducer):
                 self.client.abort_transaction(_ABORT_TIMEOUT)
         super().discard()
 
-    def _begin(
-        self,
-        lines: Sequence[bytes],
-        note: Callable[[bytes, KafkaError], None],
-        *,
-        reports: bool = True,
-    ) -> None:
+    def _begin(self, lines: Sequence[bytes], note: Note) -> None:
         self.client.begin_transaction()
         self._is_open = True
-        self.produce(lines, note, reports=reports)
+        self.produce(lines, note)
         self.flush()
 
     def _hinted(self, error: Exception) -> Exception:

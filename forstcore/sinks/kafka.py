@@ -44,7 +44,7 @@ class KafkaSink:
         self.name = url.name
         topic, key = url.take("topic", url.name), url.take("key")
         headers: list[tuple[str, str | bytes | None]] = [*url.take_prefixed("header.").items()]
-        self._transactions = url.take_one_of("transactions", ("", "yes", "no"), "")
+        self._transactions = url.take_one_of("transactions", ("auto", "yes", "no"), "auto")
         common = {
             "linger.ms": 5,
             # As clients in Java do it, so that they all send a key to the same partition.
@@ -54,21 +54,23 @@ class KafkaSink:
         given = client_options(url)
         fixed = {
             "enable.idempotence": True,
+            "delivery.report.only.error": True,
             # What may wait is bounded by what is not confirmed.
             "queue.buffering.max.messages": 0,
             "queue.buffering.max.kbytes": (1 << 31) - 1,
         }
-        # A sink that is down is tried for ever, by librdkafka itself; but not in a transaction.
-        unlimited = {"message.timeout.ms": 0, "delivery.report.only.error": True}
-        plain = {**common, **given, **fixed, **unlimited}
+        given.pop("message.timeout.ms", None)
         transactional = {**common, **TRANSACTION_OPTIONS, **given, **fixed}
+        # A sink that is down is tried for ever, by librdkafka itself; but not in a transaction.
+        plain = {**common, **given, **fixed, "message.timeout.ms": 0}
         self.topic = Topic(url.name, topic, key, headers, plain, BrokerLog(url.name, "sink"))
         self._transactional = self.topic.with_options(transactional)
         self._limits = limits
         self._writers: list[KafkaWriter | TransactionWriter] = []
         try:
-            for options in (plain, {**transactional, "transactional.id": url.name}):
-                Producer(options)  # It does not connect.
+            Producer(plain)  # It does not connect.
+            if self._transactions != "no":
+                Producer({**transactional, "transactional.id": url.name})
         except KafkaException as error:
             raise invalid_options(url, error) from None
 

@@ -177,6 +177,8 @@ def test_options_that_are_refused() -> None:
     for options, reason in [
         ("&kafka.nonsense=1", 'No such configuration property: "nonsense"'),
         ("&kafka.transactional.id=a", "options that forstcore sets itself: transactional.id"),
+        ("&transactions=maybe", "transactions=maybe, which must be one of auto, yes, no"),
+        ("&kafka.transaction.timeout.ms=a", 'Invalid value for configuration property "transac'),
         ("&compression=zip", "compression=zip, which must be one of none, gzip"),
         ("&nonsense=1", "options that kafka: does not know: nonsense"),
     ]:

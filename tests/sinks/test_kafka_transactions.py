@@ -329,7 +329,7 @@ def test_where_transactions_are_used(source: str, sink: str, reason: str) -> Non
     reads = open_source("a", source)
     assert open_sink("a", sink).acknowledges(reads) == (not reason)
     assert not open_sink("a", f"{sink}&transactions=no").acknowledges(reads)
-    wanted = open_sink("a", f"{sink}&transactions=yes")
+    wanted = open_sink("a", f"{sink}&transactions=yes&kafka.message.timeout.ms=60000")
     if reason:
         with pytest.raises(SinkError, match=f"has transactions=yes, but .*{reason}"):
             wanted.acknowledges(reads)
