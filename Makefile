@@ -59,6 +59,7 @@ bench: .venv/dev ## run short versions of all benchmarks, with the peers that ar
 	$(BIN)/python -m benchmarks.native --repeat 2 --size 200000000
 	$(BIN)/python -m benchmarks.subscribers
 	$(BIN)/python -m benchmarks.client --repeat 2
+	$(BIN)/python -m benchmarks.typescript --repeat 2 --records 200000
 	$(BIN)/python -m benchmarks.cli --runs 2
 	$(BIN)/python -m benchmarks.dashboard --streams 10 --seconds 5
 

@@ -15,13 +15,14 @@ export class Encoder {
 
   add(item: unknown): void {
     this.count++;
-    const kind = typeof item === "string" || isBytes(item) ? "NDJSON" : "records";
+    const inBytes = isBytes(item);
+    const kind = inBytes || typeof item === "string" ? "NDJSON" : "records";
     this.first ??= kind;
     if (kind !== this.first) {
       const found = `${kindOf(item)} (item ${this.count})`;
       throw new TypeError(`${this.first} cannot be followed by ${found}`);
     }
-    if (isBytes(item)) {
+    if (inBytes) {
       this.finish();
       this.flush();
       // A copy, because the producer may reuse its buffer.

@@ -83,9 +83,10 @@ export class Producer {
           this.encoder.finish();
           break;
         }
+        const wasEmpty = this.encoder.size === 0;
         // As in `for await`: promises in a list are awaited.
         this.encoder.add(item.value instanceof Promise ? await item.value : item.value);
-        this.wake();
+        if (wasEmpty) this.wake();
         if (count % 8 === 0 && performance.now() - start > LONGEST_RUN_MS) break;
       }
     } catch (error) {

@@ -1,6 +1,6 @@
 /** The results of one stream, one by one or in batches. */
 
-import { decoded } from "./bytes.js";
+import { decoded, LF } from "./bytes.js";
 import { broken, ForstError } from "./errors.js";
 import type { Piece } from "./frames.js";
 import { Leavable, makeDisposable, type BatchStream } from "./leavable.js";
@@ -125,6 +125,11 @@ async function* parsed<T>(
 }
 
 function parseInto(results: unknown[], piece: Piece): void {
+  const values = parsedTogether(piece.bytes);
+  if (values) {
+    for (const value of values) results.push(value);
+    return;
+  }
   const lines = decodedLines(piece.bytes).split("\n");
   lines.pop();
   for (const line of lines) {
@@ -133,6 +138,32 @@ function parseInto(results: unknown[], piece: Piece): void {
     } catch (cause) {
       throw broken(`this is not a result: ${line.slice(0, 80)}`, cause);
     }
+  }
+}
+
+const COMMA = 44;
+const OPENING = 91;
+const CLOSING = 93;
+
+/**
+ * Parse lines as the elements of one array, which takes less time than one by one; return undefined
+ * if not every line is a value.
+ */
+function parsedTogether(lines: Uint8Array): unknown[] | undefined {
+  const text = new Uint8Array(lines.length + 1);
+  text[0] = OPENING;
+  text.set(lines, 1);
+  let count = 0;
+  for (let at = text.indexOf(LF); at > 0; at = text.indexOf(LF, at + 1)) {
+    text[at] = COMMA;
+    count++;
+  }
+  text[lines.length] = CLOSING;
+  try {
+    const values = JSON.parse(decoded(text)) as unknown[];
+    return values.length === count ? values : undefined;
+  } catch {
+    return undefined;
   }
 }
 

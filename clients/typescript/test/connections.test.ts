@@ -115,6 +115,9 @@ test("an incomplete response is an error", async () => {
 test("a response that violates the wire contract is reported", async () => {
   const responses: Record<string, string[]> = {
     "this is not a result: <!doctype html>": ["<!doctype html>", "<title>"],
+    "this is not a result: {},{}": ["{},{}", ":ack 1"],
+    "this is not a result: [1": ["[1", "2]", ":ack 2"],
+    "this is not a result: ": ["", ":ack 1"],
     "a control line is malformed: :ack many": [ONE[0]!, ":ack many"],
     "1 lines are acknowledged after 2": [":ack 2", ":ack 1"],
     "results follow the end of the stream": [...ONE, END, ONE[0]!],

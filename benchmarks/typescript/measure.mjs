@@ -1,0 +1,35 @@
+// node measure.mjs PACKAGE URL WAY RECORDS: measure one way, and print the figures as JSON.
+
+import { monitorEventLoopDelay, performance } from "node:perf_hooks";
+
+import { job, record } from "./records.mjs";
+import { waysOf } from "./ways.mjs";
+
+const [location, url, name, text] = process.argv.slice(2);
+const records = Number(text);
+const way = waysOf(await import(location), url)[name];
+
+await way(Math.ceil(records / 10))(); // Until it is compiled.
+const run = way(records);
+await new Promise((resolve) => setTimeout(resolve, 100));
+const delay = monitorEventLoopDelay({ resolution: 1 });
+delay.enable();
+const loop = performance.eventLoopUtilization();
+const before = process.cpuUsage();
+const started = performance.now();
+const { count, bytes } = await run();
+const milliseconds = performance.now() - started;
+const { user, system } = process.cpuUsage(before);
+const { active } = performance.eventLoopUtilization(loop);
+delay.disable();
+const size = JSON.stringify(job(record(0))).length + 1;
+if ((count ?? bytes / size) !== records) throw new Error(`${count ?? bytes / size} results`);
+console.log(
+  JSON.stringify({
+    rate: (records / milliseconds) * 1000,
+    cpu: (user + system) / records,
+    loop: (active * 1000) / records,
+    delay: delay.percentile(99) / 1e6,
+  }),
+);
+process.exit();
