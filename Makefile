@@ -30,6 +30,7 @@ help: ## list the targets
 	@touch $@
 
 run: .venv/run ## build and start the server on PORT (8080)
+	@echo "If port $(PORT) is in use, choose another: make run PORT=$$(($(PORT) + 1))"
 	@echo "Paste this in another terminal:"
 	@echo "  curl -sN -X POST -T examples/records.ndjson http://127.0.0.1:$(PORT)/streaming-process"
 	@exec $(BIN)/python -m server --port $(PORT)

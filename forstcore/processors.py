@@ -184,13 +184,18 @@ def processor(
             True, it is compiled now, so what it uses has to be declared before it.
 
     Raises:
-        TypeError: the function cannot be a processor, or `compiled` is True and it cannot be
-            compiled; the message gives the place and the reason.
+        TypeError: there is no name, the function cannot be a processor, or `compiled` is True and
+            it cannot be compiled; the message gives the place and the reason.
         ValueError: the name is invalid or already in use, or `worker_kind` is invalid.
     """
     if worker_kind is not None and worker_kind not in WORKER_KINDS:
         raise ValueError(
             f"worker_kind must be one of {', '.join(WORKER_KINDS)}, not {worker_kind!r}"
+        )
+    if callable(name):
+        raise TypeError(
+            "@processor needs the name under which the server serves the function: "
+            f'@processor("{getattr(name, "__name__", "name").lower()}")'
         )
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError(

@@ -388,6 +388,8 @@ def build_parser() -> argparse.ArgumentParser:
             metavar = {int: "N", float: "SECONDS", str: "TEXT"}[kind]
             if limits.unit == "bytes":
                 metavar = "BYTES"
+            if limits.choices:
+                metavar = f"{{{','.join(limits.choices)}}}"
             reader = _reader(declared.name, kind, limits)
             parser.add_argument(flag, type=reader, metavar=metavar, help=text)
     return parser

@@ -30,14 +30,19 @@ __all__ = ["command", "processor_of", "processor_options"]
 
 
 def processor_of(name: str | None, modules: tuple[str, ...]) -> Processor:
-    """Return the processor named by an option.
+    """Return the processor named by an option, or the only one of the modules.
 
     Raises:
         LoadError: a module cannot be loaded.
-        click.UsageError: no processor has that name.
+        click.UsageError: no processor has that name, or there are several and none was named.
     """
     if modules:
-        Loader(modules).load()
+        declared = sorted(Loader(modules).load())
+        if name is None and len(declared) > 1:
+            raise click.UsageError(
+                f"--processor NAME says which of these is meant: {', '.join(declared)}"
+            )
+        name = name or declared[0]
     try:
         return as_processor(name)
     except LookupError as error:
@@ -76,7 +81,9 @@ def processor_options(command: Any) -> Any:
             "May be repeated.",
         ),
         click.option(
-            "--processor", metavar="NAME", help="What is done to records. Default: the built-in."
+            "--processor",
+            metavar="NAME",
+            help="What is done to records. Default: the only one of --processors, or the built-in.",
         ),
     ):
         command = option(command)
@@ -168,6 +175,8 @@ def command(
     if cluster is not None:
         if worker_kind != StreamLimits.worker_kind:
             raise click.UsageError("--worker-kind is not for clusters, whose workers are processes")
+        if processors and not processor:
+            raise click.UsageError("on a cluster, --processors needs --processor NAME")
         process_on_cluster(
             cluster,
             inputs,

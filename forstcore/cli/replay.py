@@ -167,6 +167,8 @@ def command(
 ) -> None:
     """Process the lines of an error file again: those that --errors wrote.
 
+    To mend a line, edit its "raw" in the error file; the original input is not read again.
+
     Lines that fail again keep the file and the number that they had in the first place. Lines
     that a crash or a full disk has damaged are reported and left out; the exit status is 1 then.
     """

@@ -5,14 +5,36 @@ from __future__ import annotations
 import signal
 
 import click
+from click.shell_completion import CompletionItem
 
 from forstcore.cli._signals import end_at_once
+from forstcore.config import options_of
 from server.cli import main
+from server.config import ServerConfig
 
 __all__ = ["command"]
 
 
+class _Serve(click.Command):
+    """The server's options, which click does not parse, for completion."""
+
+    def shell_complete(self, context: click.Context, incomplete: str) -> list[CompletionItem]:
+        options = {"--config": "TOML file with these settings", "--print-config": "", "--help": ""}
+        for declared, kind, limits in options_of(ServerConfig):
+            if not limits.secret:
+                name = declared.name.replace("_", "-")
+                options[f"--{name}"] = limits.help
+                if kind is bool:
+                    options[f"--no-{name}"] = limits.help
+        return [
+            CompletionItem(option, help=text)
+            for option, text in options.items()
+            if option.startswith(incomplete)
+        ]
+
+
 @click.command(
+    cls=_Serve,
     context_settings={"ignore_unknown_options": True, "help_option_names": []},
     add_help_option=False,
 )

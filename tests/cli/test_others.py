@@ -48,6 +48,15 @@ def test_completion(run: Run, shell: str) -> None:
     words = {"COMP_WORDS": "forstcore va", "COMP_CWORD": "1"}
     done = run(env={"_FORSTCORE_COMPLETE": "bash_complete", **words})
     assert done.stdout == b"plain,validate\n"
+    words = {"COMP_WORDS": "forstcore serve --tls-c", "COMP_CWORD": "2"}
+    done = run(env={"_FORSTCORE_COMPLETE": "bash_complete", **words})
+    assert {"plain,--tls-cert", "plain,--tls-client-ca"} <= {*done.stdout.decode().splitlines()}
+
+
+def test_help_is_complete(run: Run) -> None:
+    shown = " ".join(run("--help").stdout.decode().split())
+    assert "..." not in shown.replace("[ARGS]...", "")
+    assert "--takeover {auto,on,off}" in run("serve", "--help").stdout.decode()
 
 
 def test_validate_finds_nothing(run: Run, tmp_path: Path) -> None:

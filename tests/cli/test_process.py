@@ -170,6 +170,21 @@ def test_a_processor_of_ones_own(run: Run, tmp_path: Path) -> None:
     assert b"nowhere.py" in done.stderr
 
 
+def test_the_only_processor_of_a_module_is_used_and_several_are_named(
+    run: Run, tmp_path: Path
+) -> None:
+    source = "import forstcore\n\n@forstcore.processor('one')\ndef one(record):\n    return 1\n"
+    (tmp_path / "routes.py").write_text(source)
+    done = run("process", "--processors", "routes.py", stdin=b"{}\n")
+    assert (done.returncode, done.stdout) == (0, b"1\n")
+    done = run("process", "--processors", "routes.py", "--local-cluster", "1", "-o", "out", "in")
+    assert done.returncode == 2
+    (tmp_path / "routes.py").write_text(source + source.replace("one", "two"))
+    done = run("process", "--processors", "routes.py", stdin=b"{}\n")
+    assert done.returncode == 2
+    assert b"--processor NAME says which of these is meant: one, two" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -157,3 +157,11 @@ def test_what_stands_for_a_processor() -> None:
     assert as_processor(None) is BUILT_IN
     assert as_processor("same") is REGISTRY["same"]
     assert as_processor(BUILT_IN) is BUILT_IN
+
+
+def test_a_decorator_without_a_name_says_so() -> None:
+    def count(record: dict[str, object]) -> dict[str, object]:
+        return record
+
+    with pytest.raises(TypeError, match=r'needs the name .*: @processor\("count"\)'):
+        forstcore.processor(count)  # type: ignore[arg-type]
