@@ -27,13 +27,14 @@ class Refusals:
         is_logged: whether to log them.
 
     Attributes:
+        is_logged: as above; may be changed.
         counts: the number of refused requests, by reason.
     """
 
     def __init__(self, trusted_proxy: Iterable[str], *, is_logged: bool) -> None:
         self.counts: dict[str, int] = {}
         self._forwarded = Forwarded(trusted_proxy)
-        self._is_logged = is_logged
+        self.is_logged = is_logged
 
     def add(self, request: web.BaseRequest, response: ProblemResponse) -> None:
         """Count, log and trace a refused request.
@@ -57,7 +58,7 @@ class Refusals:
             "detail": response.detail[:_MOST],
         }
         trace_refusal(entry, request.headers)
-        if not self._is_logged:
+        if not self.is_logged:
             return
         # The log is limited by logger: many refusals of one kind must not hide another kind.
         logging.getLogger(f"forstcore.refused.{reason}").warning(

@@ -98,6 +98,7 @@ class StreamRegistry:
         allowed = allowance(config.max_connections, config.max_streams)
         self.config = config
         self.connections.limit = allowed.connections
+        self.refusals.is_logged = config.access_log
         self._most_streams = allowed.streams
 
     @property
