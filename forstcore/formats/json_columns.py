@@ -89,7 +89,7 @@ class JsonColumn:
 
     def column(self) -> Column:
         """Return the column for what `converted` returns."""
-        kind: Kind = "string" if self.kind is None or self.kind == "json" else self.kind
+        kind: Kind | None = "string" if self.kind == "json" else self.kind
         found = Column(kind, is_fixed=True)
         if kind == "array":
             found.item = (self._item or JsonColumn()).column()

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import pyarrow as pa
-import pyarrow.json
 import pyarrow.parquet
 
 from forstcore._io.json_lines import dump_lines
 from forstcore.formats import ResultFormatError
 from forstcore.formats._results import loaded
-from forstcore.formats.columns import MOST_DEPTH, SAMPLE, Column, ColumnError
+from forstcore.formats.arrow_rows import fits, read_rows, schema_of
+from forstcore.formats.columns import SAMPLE, Column, ColumnError
 from forstcore.formats.sample import Sample, blocks_of
 
 __all__ = ["ParquetWriter"]
@@ -40,7 +40,7 @@ class ParquetWriter:
     ) -> None:
         self._sink = _Sink(write)
         self._name = name
-        self._sample = Sample(name, columns)
+        self._sample = Sample(name, columns, fits)
         self._schema: Any = None
         self._file: Any = None
         self._results = 0
@@ -89,9 +89,7 @@ class ParquetWriter:
         self._sample.take(lines)
         columns = self._sample.fix()
         try:
-            self._schema = pa.schema(
-                [(name, _type_of(each, name)) for name, each in columns.members.items()]
-            )
+            self._schema = schema_of(columns)
         except ColumnError as error:
             raise ResultFormatError(self._name, 0, str(error)) from None
         if lines and not columns.members:
@@ -101,7 +99,7 @@ class ParquetWriter:
 
     def _table_of(self, lines: bytes) -> Any:
         try:
-            return self._read(lines)
+            return read_rows(lines, self._schema)
         except pa.ArrowInvalid as error:
             # It does not say where. Or a member is there twice, which is no error here.
             results = loaded(lines, self._name, self._results)
@@ -113,23 +111,9 @@ class ParquetWriter:
             again = io.BytesIO()
             dump_lines(results, again)
             try:
-                return self._read(again.getvalue())
+                return read_rows(again.getvalue(), self._schema)
             except pa.ArrowInvalid:
                 raise ResultFormatError(self._name, self._results + 1, str(error)) from None
-
-    def _read(self, lines: bytes) -> Any:
-        table = pyarrow.json.read_json(
-            pa.BufferReader(lines),
-            # A record must not be longer than a block, and blocks of one file may differ in
-            # chunks only.
-            pyarrow.json.ReadOptions(use_threads=False, block_size=len(lines) + 1),
-            pyarrow.json.ParseOptions(
-                explicit_schema=self._schema, unexpected_field_behavior="error"
-            ),
-        )
-        if table.num_rows != lines.count(b"\n"):
-            raise pa.ArrowInvalid("a line is not one object")
-        return table
 
     def _write_group(self) -> None:
         if self._group:
@@ -162,29 +146,3 @@ class _Sink:
 
     def close(self) -> None:
         pass
-
-
-def _type_of(column: Column, *path: str) -> Any:
-    """Return the type of Arrow for a column."""
-    reason = ""
-    if len(path) > MOST_DEPTH:
-        reason = f"has more than {MOST_DEPTH} containers inside each other"
-    elif column.kind == "object" and not column.members:
-        reason = "has only empty objects, which Parquet cannot store: leave it out"
-    if reason:
-        error = ColumnError(reason)
-        error.path = list(path)
-        raise error
-    if column.kind == "object":
-        return pa.struct(
-            [(name, _type_of(each, *path, name)) for name, each in column.members.items()]
-        )
-    if column.kind == "array":
-        return pa.list_(_type_of(column.item or Column(), *path, "[]"))
-    types = {
-        "boolean": pa.bool_(),
-        "integer": pa.int64(),
-        "number": pa.float64(),
-        "string": pa.string(),
-    }
-    return types[column.kind or "string"]

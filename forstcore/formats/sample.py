@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from forstcore.formats import ResultFormatError
@@ -20,16 +20,24 @@ class Sample:
     Args:
         name: the name of the file, for messages.
         columns: the type of the results, None if it is unknown.
+        fits: returns whether results would leave columns as they are, in less time than it takes
+            to look at each of them; None if nothing does.
 
     Attributes:
         columns: as given, widened.
         results: the number of results so far.
     """
 
-    def __init__(self, name: str, columns: Column | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        columns: Column | None = None,
+        fits: Callable[[bytes, Column], bool] | None = None,
+    ) -> None:
         self.columns = columns or Column("object")
         self.results = 0
         self._name = name
+        self._fits = fits
         self._size = 0
 
     @property
@@ -48,6 +56,9 @@ class Sample:
         # Cut at a line rather than at a chunk, so that the columns do not depend on the chunks.
         end = lines.find(b"\n", SAMPLE - self._size - 1) + 1 or len(lines)
         for block in blocks_of(lines[:end], _PARSED):
+            if self._fits is not None and self.results and self._fits(block, self.columns):
+                self.results += block.count(b"\n")
+                continue
             for result in loaded(block, self._name, self.results):
                 self.results += 1
                 try:

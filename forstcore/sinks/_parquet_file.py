@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,8 @@ import pyarrow.parquet
 
 from forstcore._io.json_lines import dump_lines, load_lines
 from forstcore.formats import ResultFormatError
+from forstcore.formats.arrow_rows import fits
+from forstcore.formats.columns import Column
 from forstcore.formats.json_columns import JsonColumn, row_of
 from forstcore.formats.parquet_writer import ParquetWriter
 from forstcore.sinks._rotated_file import ForeignFileError, RotatedFile
@@ -49,19 +52,31 @@ class ParquetFile(RotatedFile):
         part.unlink()
 
     def _convert(self, part: Path, draft: Path) -> None:
-        columns = JsonColumn(is_row=True)
-        are_rows = True
+        # Most files have results of one type, so the columns of the first ones are tried at once.
+        # Only if others do not fit, the columns of all are found first.
+        first = _Columns()
+        for lines in islice(_pieces_of(part), 1):
+            first.take(lines)
+        first.settle()
+        if first.are_plain:
+            try:
+                self._write_rows(part, draft, first)
+            except ResultFormatError:
+                pass
+            else:
+                return
+        columns = _Columns()
         for lines in _pieces_of(part):
-            for result in load_lines(lines):
-                are_rows = are_rows and isinstance(result, dict)
-                columns.take(row_of(result))
+            columns.take(lines)
         columns.settle()
-        is_plain = are_rows and not columns.has_json
+        self._write_rows(part, draft, columns)
+
+    def _write_rows(self, part: Path, draft: Path, columns: _Columns) -> None:
         with draft.open("wb") as file:
-            writer = ParquetWriter(file.write, str(draft), columns.column())
+            writer = ParquetWriter(file.write, str(draft), columns.rows.column())
             try:
                 for lines in _pieces_of(part):
-                    writer.write(lines if is_plain else _converted(lines, columns))
+                    writer.write(lines if columns.are_plain else columns.converted(lines))
                 writer.finish({_PART: self._identity(), _OFFSET: self._manifest.offset})
             finally:
                 writer.close()
@@ -86,7 +101,35 @@ def _pieces_of(part: Path) -> Iterator[bytes]:
             yield lines
 
 
-def _converted(lines: bytes, columns: JsonColumn) -> bytes:
-    converted = io.BytesIO()
-    dump_lines([columns.converted(row_of(each)) for each in load_lines(lines)], converted)
-    return converted.getvalue()
+class _Columns:
+    """The columns of results.
+
+    Attributes:
+        rows: the columns.
+        are_plain: whether results are rows as they are. Valid once they are settled.
+    """
+
+    def __init__(self) -> None:
+        self.rows = JsonColumn(is_row=True)
+        self.are_plain = True
+        self._known: Column | None = None  # None once they have changed.
+
+    def take(self, lines: bytes) -> None:
+        """Widen the columns so that they hold results."""
+        if self._known is not None and fits(lines, self._known):
+            return
+        for result in load_lines(lines):
+            self.are_plain = self.are_plain and isinstance(result, dict)
+            self.rows.take(row_of(result))
+        self._known = self.rows.column()
+
+    def settle(self) -> None:
+        """Note that they have taken all results."""
+        self.rows.settle()
+        self.are_plain = self.are_plain and not self.rows.has_json
+
+    def converted(self, lines: bytes) -> bytes:
+        """Return results as rows."""
+        converted = io.BytesIO()
+        dump_lines([self.rows.converted(row_of(each)) for each in load_lines(lines)], converted)
+        return converted.getvalue()

@@ -6,6 +6,7 @@ import io
 import math
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import pyarrow as pa
 import pyarrow.parquet
@@ -127,6 +128,7 @@ TIMES = SAMPLE // len(LONG) + 1
         (b'{"a":9223372036854775808}', "member 'a' is 9223372036854775808, which does not fit"),
         (b'{"n":{}}', "member 'n' is an object, where its column has strings"),
         (b'{"t":0}', "member 't' is an integer, where its column has strings"),
+        (b"null", "is not an object"),
     ],
 )
 def test_what_comes_late_is_named(late: bytes, said: str) -> None:
@@ -202,12 +204,13 @@ def filled(value: Any, like: Any) -> Any:
     return value
 
 
-@given(tables, st.integers(1, 9))
-def test_random_results_come_back(results: list[dict[str, Any]], size: int) -> None:
+@given(tables, st.integers(1, 9), st.sampled_from([1, 1 << 20]))
+def test_random_results_come_back(results: list[dict[str, Any]], size: int, parsed: int) -> None:
     lines = list(map(dump_line, results))
     chunks = [b"".join(lines[at : at + size]) for at in range(0, len(lines), size)]
     try:
-        data = written(chunks)
+        with mock.patch("forstcore.formats.sample._PARSED", parsed):
+            data = written(chunks)
     except ResultFormatError as error:
         # Nothing but empty objects.
         if "empty objects" in error.reason or "no result has members" in error.reason:

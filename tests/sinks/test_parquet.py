@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pyarrow.parquet
 import pytest
@@ -126,8 +127,15 @@ def is_held(value: Any, found: Any) -> bool:
 @given(st.lists(values, min_size=1, max_size=8))
 def test_any_results(tmp_path_factory: pytest.TempPathFactory, results: list[Any]) -> None:
     directory = tmp_path_factory.mktemp("any")
-    rows = written(directory, b"".join(map(dump_line, results))).to_pylist()
+    lines = b"".join(map(dump_line, results))
+    table = written(directory, lines)
     shutil.rmtree(directory)
+    # Columns are the same if results fit into those of earlier ones, or not.
+    directory.mkdir()
+    with mock.patch("forstcore.sinks._parquet_file._PIECE", 1):
+        assert written(directory, lines) == table
+    shutil.rmtree(directory)
+    rows = table.to_pylist()
     assert len(rows) == len(results)
     for result, row in zip(results, rows, strict=True):
         expected = result if isinstance(result, dict) else {"value": result}
