@@ -38,6 +38,7 @@ from server.http.connections import Connection
 from server.http.forwarded import Forwarded
 from server.http.preferences import prefers_openmetrics
 from server.live.feed_registry import FEEDS, WORKER_VARIABLE, FeedRegistry
+from server.live.kept_writers import WRITERS, KeptWriters
 from server.observe.metrics_files import METRICS_VARIABLE
 from server.pipelines.registry import PIPELINES, PipelineRegistry
 from server.process.memory import return_freed_memory
@@ -115,6 +116,7 @@ def build_app(config: ServerConfig) -> web.Application:
     app[REGISTRY] = registry
     app[ACCESS_POLICY] = policy
     app[FEEDS] = FeedRegistry(config, registry.threads)
+    app[WRITERS] = KeptWriters(config)
     worker = int(os.environ.get(WORKER_VARIABLE, "1"))
     app[PIPELINES] = PipelineRegistry(config, worker, app[FEEDS].sources)
     app.on_response_prepare.append(allow_origin)
@@ -192,6 +194,7 @@ async def _run_pipelines(app: web.Application) -> AsyncIterator[None]:
 
 async def _close_sources(app: web.Application) -> AsyncIterator[None]:
     yield
+    await app[WRITERS].close()
     await app[FEEDS].close()
 
 

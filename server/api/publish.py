@@ -11,14 +11,13 @@ from forstcore import RecordStream
 from forstcore._plural import plural
 from forstcore._proc import PASS_ON
 from forstcore.errors import SinkError
-from forstcore.sinks import SinkLimits
-from forstcore.sinks.publishing import open_sink_of_source
 from forstcore.sources.memory import MemorySource
 from forstcore.wire import StreamErrorCode
 from server.background import log_failure
 from server.errors import ProblemError, StreamError
 from server.http.request_headers import publish_on_error
-from server.live.feed_registry import FEEDS, FeedRegistry
+from server.live.feed_registry import FEEDS
+from server.live.kept_writers import WRITERS
 from server.live.publisher import BrokerPublisher, MemoryPublisher, Publisher
 from server.observe.counters import counters_of
 from server.streams.handler import StreamHandler
@@ -31,7 +30,7 @@ __all__ = ["publish"]
 async def publish(request: web.Request) -> web.StreamResponse:
     """Answer `POST /sources/{name}`: publish NDJSON, and say how much that was."""
     registry = request.app[REGISTRY]
-    publisher = _publisher(request.app[FEEDS], registry, request.match_info["name"])
+    publisher = _publisher(request)
     stream = RecordStream(
         on_error=publish_on_error(request),
         max_line_size=registry.config.max_line_size,
@@ -140,16 +139,15 @@ class PublishHandler(StreamHandler):
             raise StreamError(StreamErrorCode.BAD_RECORD, refused)
 
 
-def _publisher(feeds: FeedRegistry, registry: StreamRegistry, name: str) -> Publisher:
+def _publisher(request: web.Request) -> Publisher:
+    feeds, name = request.app[FEEDS], request.match_info["name"]
     source = feeds.sources.get(name)
     if source is None:
         raise ProblemError(404, f"there is no source {name!r}; {feeds.names()}")
     if isinstance(source, MemorySource):
         return MemoryPublisher(source)
-    config = registry.config
     try:
-        limits = SinkLimits(buffer_size=config.queue_size)
-        return BrokerPublisher(open_sink_of_source(name, config.sources[name], limits))
+        return BrokerPublisher(request.app[WRITERS], name)
     except SinkError as error:
         raise ProblemError(409, f"nothing can be published to source {name!r}: {error}") from None
 

@@ -8,10 +8,11 @@ from typing import Protocol
 
 from forstcore._plural import plural
 from forstcore.errors import SinkError
-from forstcore.sinks import Output, OutputRefusedError, Sink, Writer
+from forstcore.sinks import Output, OutputRefusedError
 from forstcore.sources.memory import MemorySource
 from forstcore.wire import StreamErrorCode
 from server.errors import StreamError
+from server.live.kept_writers import KeptWriters
 
 __all__ = ["BrokerPublisher", "MemoryPublisher", "Publisher"]
 
@@ -82,24 +83,28 @@ class BrokerPublisher:
     """Publishes to a broker, which confirms records.
 
     Args:
-        sink: the place in the broker.
+        writers: where the writer is from, and goes back if all records are confirmed.
+        name: name of the source.
+
+    Raises:
+        SinkError: nothing can be published to the source.
     """
 
     offset = None
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, writers: KeptWriters, name: str) -> None:
         self.count = 0
-        self._sink = sink
-        self._writer: Writer | None = None
+        self._writers = writers
+        self._kept = writers.take(name)
+        self._is_finished = False
         self._unconfirmed: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     async def publish(self, lines: bytes) -> None:
         if not lines:
             return
         try:
-            if self._writer is None:
-                self._writer = await self._sink.open(None)
-            confirmed = await self._writer.write(Output(lines))
+            writer = await self._kept.open()
+            confirmed = await writer.write(Output(lines))
         except SinkError as error:
             raise StreamError(StreamErrorCode.SOURCE, str(error)) from None
         self._unconfirmed.append((lines.count(b"\n"), asyncio.ensure_future(confirmed)))
@@ -107,15 +112,17 @@ class BrokerPublisher:
             await self._confirm()
 
     async def finish(self) -> None:
-        if self._writer is not None:
-            await self._writer.flush()
+        if self._kept.writer is not None:
+            await self._kept.writer.flush()
         while self._unconfirmed:
             await self._confirm()
+        self._is_finished = True
 
     async def close(self) -> None:
-        if self._writer is not None:
-            await self._writer.close()
-        await self._sink.close()
+        if self._is_finished:
+            await self._writers.give_back(self._kept)
+        else:
+            await self._kept.close()
 
     async def _confirm(self) -> None:
         """Wait until the broker has confirmed the first records that it has not."""

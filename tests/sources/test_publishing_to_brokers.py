@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -9,8 +10,13 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from server.config import ServerConfig
+from server.live.kept_writers import KeptWriters
+from server.live.publisher import BrokerPublisher
 from tests import children
-from tests.servers import ROOT, Server, StartServer, free_port
+from tests.servers import ROOT, Server, StartServer, free_port, wait_until
 from tests.sources import jetstream, topics
 from tests.sources.brokers import Mosquitto, NatsServer, RedisServer, redis_client
 from tests.sources.live import Subscription, numbers, publish
@@ -44,6 +50,64 @@ def test_redis(start_one: StartServer, redis_server: RedisServer) -> None:
         # All of it was there before the answer.
         publish(server, lines(900, 901), "sensors")
         assert redis.xlen("sensors") == 901
+
+
+def test_requests_use_the_same_connection(
+    start_one: StartServer, redis_server: RedisServer
+) -> None:
+    server = start_one("--source", f"sensors=redis://127.0.0.1:{redis_server.port}/0")
+
+    def publish_some(first: int, end: int) -> None:
+        for number in range(first, end):
+            status, answer = publish(server, lines(number, number + 1), "sensors")
+            assert (status, answer["records"]) == (200, 1)
+
+    def connections() -> Any:
+        with redis_client(redis_server) as redis:
+            return redis.info("stats")["total_connections_received"]
+
+    publish_some(0, 2)
+    before = connections()
+    publish_some(2, 20)
+    # And the one that asks.
+    assert connections() == before + 1
+    # A broker that has ended meanwhile has lost nothing that was confirmed.
+    redis_server.stop()
+    redis_server.start()
+    publish_some(20, 30)
+    with redis_client(redis_server) as redis:
+        assert redis.xlen("sensors") == 30
+
+
+def test_connections_that_are_not_used_are_few_and_end(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.live.kept_writers._IDLE", 1.0)
+    config = ServerConfig(source=(f"sensors=redis://127.0.0.1:{redis_server.port}/0",))
+
+    def connected() -> int:
+        with redis_client(redis_server) as redis:
+            return len(redis.client_list()) - 1
+
+    async def scenario() -> None:
+        writers = KeptWriters(config)
+        publishers = [BrokerPublisher(writers, "sensors") for _ in range(20)]
+        for each in publishers:
+            await each.publish(lines(0, 1))
+            await each.finish()
+        assert await asyncio.to_thread(connected) == 20
+        for each in publishers:
+            await each.close()
+        await asyncio.to_thread(wait_until, lambda: connected() <= 8)
+        await asyncio.to_thread(wait_until, lambda: connected() == 0)
+        last = BrokerPublisher(writers, "sensors")
+        await last.publish(lines(1, 2))
+        await last.finish()
+        await last.close()
+        await writers.close()
+        assert await asyncio.to_thread(connected) == 0
+
+    asyncio.run(scenario())
 
 
 def test_mqtt(start_one: StartServer, mosquitto: Mosquitto) -> None:
