@@ -39,6 +39,7 @@ _REASONS = {
     413: "too_large",
     415: "media_type",
     417: "expectation",
+    426: "upgrade",
     428: "acknowledgements",
     431: "header_too_large",
     503: "unavailable",

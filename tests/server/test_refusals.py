@@ -70,6 +70,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, P
         ),
         ("GET /version HTTP/1.1\nHost: localhost\nExpect: magic", 417, "expectation"),
         (f"GET /version HTTP/1.1\nHost: localhost\nX: {'x' * 9000}", 431, "header_too_large"),
+        ("GET /streaming-process HTTP/1.1\nHost: localhost", 426, "upgrade"),
         ("GET /version HTTP/9.9\nHost: localhost", 400, "bad_request"),
     ],
 )
