@@ -73,8 +73,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ValueError as error:
         return _fail(str(error), 2)
     except OSError as error:
-        action = f"read {error.filename}" if error.filename else "use the TLS files"
-        return _fail(f"cannot {action}: {error.strerror or error}", 2)
+        text = f"cannot read {error.filename}: {error.strerror}" if error.filename else str(error)
+        return _fail(text, 2)
 
     start_logging(is_json=config.log_format == "json")
     read = partial(load_config, arguments, os.environ.copy())
@@ -102,7 +102,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         listener = open_socket(config)
     except OSError as error:
         address = config.unix_socket or f"{config.host}:{config.port}"
-        return _fail(f"cannot listen on {address}: {os.strerror(error.errno or 0)}")
+        if error.errno is None or isinstance(error, socket.gaierror):
+            # The path of a socket is too long, or a name has no address.
+            return _fail(f"cannot listen on {address}: {error.strerror or error}", 2)
+        return _fail(f"cannot listen on {address}: {os.strerror(error.errno)}")
     created = identity(config.unix_socket) if config.unix_socket else (0, 0)
     ended = True
     try:

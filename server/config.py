@@ -17,6 +17,8 @@ from forstcore._json_log import FORMATS
 from forstcore.config import Option, StreamLimits, option, options_of
 from forstcore.errors import SourceError
 from forstcore.sources import DEFAULT_RING_SIZE, SourceUrl, without_password
+from server.arguments import EPILOG, Parser
+from server.config_checks import check_environment, check_hosts, check_listening, suggestion
 from server.origins import origins_of
 
 __all__ = [
@@ -247,6 +249,9 @@ TOML_KEYS = frozenset(
 """The keys of the server's own options in a TOML file."""
 
 
+_OPTIONS = frozenset(declared.name for declared, _, _ in options_of(ServerConfig))
+
+
 def _has_one_reader(name: str, url: str) -> bool:
     """Return whether a source is an MQTT session, which only one process can hold."""
     if not url.startswith(("mqtt:", "mqtts:")):
@@ -271,11 +276,15 @@ def load_config(argv: Sequence[str] | None, environ: Mapping[str, str]) -> Serve
         SystemExit: the arguments are invalid, or request help.
     """
     arguments = vars(_parsed_arguments(argv))
+    check_environment(environ, PREFIX, _OPTIONS)
     path = config_file(argv, environ)
     arguments.pop("config", None)
-    values = _from_file(path) if path else {}
-    values |= _from_environment(environ)
     arguments.pop("print_config", None)
+    from_file = _from_file(path) if path else {}
+    from_environment = _from_environment(environ)
+    address = {"host": ServerConfig.host, "port": ServerConfig.port}
+    check_listening(address, from_file, from_environment, arguments)
+    values = from_file | from_environment
     values |= {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in arguments.items()
@@ -292,6 +301,7 @@ def load_config(argv: Sequence[str] | None, environ: Mapping[str, str]) -> Serve
     _ = config.sources
     networks_of(config.trusted_proxy)
     origins_of(config.allow_origin)
+    check_hosts(config.host, config.allow_host)
     return config
 
 
@@ -356,16 +366,19 @@ def _parsed_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     if unknown:
         # Do not show values: one could be a token.
         names = [text.partition("=")[0] for text in unknown if text.startswith("-")]
-        parser.error(f"unrecognized arguments: {' '.join(names) or 'values without an option'}")
+        known = ["--" + name.replace("_", "-") for name in sorted(_OPTIONS)]
+        hint = suggestion(names[0], known) if names else ""
+        listed = " ".join(names) or "values without an option"
+        parser.error(f"unrecognized arguments: {listed}{hint}")
     return arguments
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Build the argument parser, with a flag for each field that is not secret."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="forstcore serve",
         description="Stream NDJSON records through forstcore over HTTP.",
-        epilog=_EPILOG,
+        epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,
         # `--token X` must not abbreviate `--token-file`, which would show X in an error.
@@ -393,16 +406,6 @@ def build_parser() -> argparse.ArgumentParser:
             reader = _reader(declared.name, kind, limits)
             parser.add_argument(flag, type=reader, metavar=metavar, help=text)
     return parser
-
-
-_EPILOG = """\
-Each option can also be set by an environment variable (FORSTCORE_MAX_LINE_SIZE for
---max-line-size) or in the TOML file (max_line_size = 65536). Flags override the environment,
-which overrides the file.
-
-example, in another terminal:
-  printf '{"id":"1","data":"hello"}\\n' | curl -sN -X POST -T . http://127.0.0.1:8080/streaming-process
-"""
 
 
 def _default_text(default: object) -> str:
@@ -468,7 +471,7 @@ def _from_file(path: str) -> dict[str, Any]:
         if name == "sources" and isinstance(value, dict):
             name, value = "source", [f"{each}={url}" for each, url in value.items()]
         if name not in known:
-            raise ValueError(f"{path}: there is no option {key!r}")
+            raise ValueError(f"{path}: there is no option {key!r}{suggestion(name, known)}")
         kind = known[name]
         if kind is float and type(value) is int:
             value = float(value)

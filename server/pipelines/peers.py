@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -16,6 +17,7 @@ _LOGGER = logging.getLogger("forstcore")
 
 _TIMEOUT = 2.0  # Seconds in which another process has to answer.
 _MAX_MESSAGE = 16 << 20  # Bytes.
+_MAX_PATH = 80  # Bytes of a directory; the system allows little more than 100 for a socket.
 
 Message: TypeAlias = dict[str, Any]
 
@@ -32,8 +34,8 @@ class Peers:
     def __init__(
         self, directory: Path, worker: int, answer: Callable[[Message], Awaitable[Message]]
     ) -> None:
-        self._directory = directory
-        self._path = directory / f"{worker}.sock"
+        self._directory = _short(directory)
+        self._path = self._directory / f"{worker}.sock"
         self._answer = answer
         self._server: asyncio.Server | None = None
 
@@ -67,6 +69,14 @@ class Peers:
                 writer.write(json.dumps(await self._answer(request)).encode() + b"\n")
                 await writer.drain()
         writer.close()
+
+
+def _short(directory: Path) -> Path:
+    """Return a path of a directory that is short enough for the sockets in it."""
+    if len(os.fsencode(directory)) <= _MAX_PATH or not Path("/proc/self/fd").exists():
+        return directory
+    # Open until the process ends.
+    return Path("/proc/self/fd", str(os.open(directory, os.O_RDONLY | os.O_DIRECTORY)))
 
 
 async def _ask(path: Path, request: Message) -> Message | None:

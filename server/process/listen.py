@@ -131,13 +131,33 @@ def tls_context(config: ServerConfig) -> ssl.SSLContext | None:
     """
     if not config.tls_cert:
         return None
+    for name in ("tls_cert", "tls_key", "tls_client_ca"):
+        if path := getattr(config, name):
+            # The library does not name the file.
+            _check_readable(name, path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(config.tls_cert, config.tls_key, _no_password)
+    try:
+        context.load_cert_chain(config.tls_cert, config.tls_key, _no_password)
+    except ssl.SSLError as error:
+        is_malformed = "PEM" in (error.reason or "PEM")
+        reason = "no PEM files" if is_malformed else "they do not match"
+        raise OSError(f"tls_cert {config.tls_cert}, tls_key {config.tls_key}: {reason}") from None
     if config.tls_client_ca:
-        context.load_verify_locations(config.tls_client_ca)
+        try:
+            context.load_verify_locations(config.tls_client_ca)
+        except ssl.SSLError:
+            raise OSError(f"tls_client_ca {config.tls_client_ca}: no PEM file") from None
         context.verify_mode = ssl.CERT_REQUIRED
     return context
+
+
+def _check_readable(name: str, path: str) -> None:
+    try:
+        with Path(path).open("rb"):
+            pass
+    except OSError as error:
+        raise OSError(f"{name}: cannot read {path}: {error.strerror}") from None
 
 
 def _no_password() -> str:

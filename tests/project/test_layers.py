@@ -45,6 +45,7 @@ LAYERS = (
     ("forstcore.__main__",),
     ("server",),
     ("server.origins",),
+    ("server.arguments", "server.config_checks"),
     ("server.errors", "server.config", "server.background"),
     ("server.observe",),
     ("server.http",),

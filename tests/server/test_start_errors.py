@@ -1,0 +1,208 @@
+"""What is wrong with a configuration is said in one line, with exit status 2."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from server.cli import main
+from tests import children
+from tests.certificates import make_certificates
+from tests.servers import ROOT
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="Unix sockets and file modes")
+
+
+class Case(NamedTuple):
+    """Options, variables or a TOML file, and what the line says."""
+
+    said: str
+    flags: str = ""
+    env: str = ""
+    toml: str = ""
+
+
+TLS = "--tls-cert {tls}/server.pem --tls-key {tls}/server.key"
+LONG = "/tmp/" + 120 * "x"
+
+CASES = [
+    # Names.
+    Case("there is no variable FORSTCORE_PROT; did you mean FORSTCORE_PORT?", env="PROT=1"),
+    Case("there is no variable FORSTCORE_MAX_STREAM", env="MAX_STREAM=1"),
+    Case("did you mean FORSTCORE_MAX_STREAMS?", env="MAX_STREAM=1"),
+    Case("there is no variable FORSTCORE_XYZZY", env="XYZZY=1"),
+    Case("did you mean FORSTCORE_TOKEN_FILE?", env="TOKENFILE=x"),
+    Case("there is no variable FORSTCORE_token", env="token=x"),
+    Case("unrecognized arguments: --prot; did you mean --port?", "--prot 1"),
+    Case("unrecognized arguments: --token", "--token x"),
+    Case("unrecognized arguments: --xyzzy", "--xyzzy"),
+    Case("unrecognized arguments: values without an option", "8080"),
+    Case("there is no option 'prot'; did you mean port?", toml="prot = 1"),
+    Case("there is no option 'server'", toml="[server]\nport = 1"),
+    # Numbers and choices.
+    Case("--port: port must be a whole number, not 'http'", "--port http"),
+    Case("--port: port must be from 0 to 65,535, not 65536", "--port 65536"),
+    Case("--port: expected one argument", "--port"),
+    Case("FORSTCORE_PORT must be a whole number", env="PORT=http"),
+    Case("set enableServiceLinks: false", env="PORT=tcp://10.0.0.1:80"),
+    Case("port must be from 0 to 65,535", env="PORT=-1"),
+    Case("port must be of type int, not str", toml="port = '80'"),
+    Case("port must be from 0 to 65,535", toml="port = 65536"),
+    Case("--timeout: timeout must be a number, not 'soon'", "--timeout soon"),
+    Case("timeout must be from 0.1 to 86,400 seconds", env="TIMEOUT=0"),
+    Case("--processes: processes must be from 1 to 1,024 processes", "--processes 0"),
+    Case("--workers: workers must be from 1", "--workers 0"),
+    Case("must be one of auto, on, off, not 'maybe'", "--takeover maybe"),
+    Case("must be one of text, json, not 'xml'", env="READY_LINE=xml"),
+    Case("FORSTCORE_COMPRESSION must be true or false, not 'maybe'", env="COMPRESSION=maybe"),
+    Case("compression must be of type bool", toml="compression = 1"),
+    Case("max_line_size must be from 1 to", toml="max_line_size = 0"),
+    # Hosts and origins.
+    Case("host must be a name or an IP address, without a port", "--host localhost:80"),
+    Case("host must be a name or an IP address", "--host http://localhost"),
+    Case("host must be a name or an IP address", "--host 127.0.0.256"),
+    Case("host must be a name or an IP address", "--host 127.0.1"),
+    Case("host must be text that is not empty", env="HOST="),
+    Case("allow_host must be a name or an IP address", "--allow-host https://a.test"),
+    Case("allow_host must be a name or an IP address", "--allow-host a.test:80"),
+    Case("allow_host must be a name or an IP address", "--allow-host *"),
+    Case("allow_host must be a name or an IP address", env="ALLOW_HOST=a.test,b/c"),
+    Case("allow_origin must", "--allow-origin a.test"),
+    Case("allow_origin must", "--allow-origin https://a.test/page"),
+    Case("allow_origin must", "--allow-origin *"),
+    Case("allow_origin must", env="ALLOW_ORIGIN=https://a.test:99999"),
+    Case("trusted_proxy must be an address or a network", "--trusted-proxy proxy.test"),
+    Case(
+        "cannot listen on no-such-host.invalid:0: ",
+        "--port 0 --host no-such-host.invalid --insecure",
+    ),
+    # Addresses and exposure.
+    Case("other machines can reach host 0.0.0.0", "--host 0.0.0.0"),
+    Case("other machines can reach host ::", "--host ::"),
+    Case("unix_socket and port exclude each other", "--unix-socket s --port 1"),
+    Case("unix_socket and host exclude each other", "--unix-socket s --host localhost"),
+    Case("unix_socket and port exclude each other", toml="unix_socket = 's'\nport = 1"),
+    Case(f"cannot listen on {LONG}: AF_UNIX path too long", f"--unix-socket {LONG}"),
+    # Files.
+    Case("cannot read {tmp}/none.toml: No such file or directory", "--config {tmp}/none.toml"),
+    Case("cannot read {tmp}: Is a directory", env="CONFIG={tmp}"),
+    Case("(at line 1, column 8)", toml="port = "),
+    Case("cannot read {tmp}/none: No such file or directory", "--token-file {tmp}/none"),
+    Case("token_file {tmp}/empty is empty", "--token-file {tmp}/empty"),
+    Case("tls_cert and tls_key go together", "--tls-cert a"),
+    Case("tls_client_ca needs tls_cert and tls_key", "--tls-client-ca a"),
+    Case(
+        "tls_cert: cannot read {tmp}/none: No such file or directory",
+        "--tls-cert {tmp}/none --tls-key {tls}/server.key",
+    ),
+    Case(
+        "tls_key: cannot read {tmp}/none: No such file or directory",
+        "--tls-cert {tls}/server.pem --tls-key {tmp}/none",
+    ),
+    Case("tls_client_ca: cannot read {tmp}/none: No such", f"{TLS} --tls-client-ca {{tmp}}/none"),
+    Case("tls_client_ca {tmp}/empty: no PEM file", f"{TLS} --tls-client-ca {{tmp}}/empty"),
+    Case("server.key: no PEM files", "--tls-cert {tmp}/empty --tls-key {tls}/server.key"),
+    Case("they do not match", "--tls-cert {tls}/server.pem --tls-key {tmp}/other"),
+    Case("the key in tls_key is encrypted", "--tls-cert {tls}/server.pem --tls-key {tmp}/locked"),
+    Case("spool_dir: cannot create files in {tmp}/none", "--spool-dir {tmp}/none"),
+    Case("errors: cannot write {tmp}/none/e", "--errors {tmp}/none/e"),
+    # Processors and sources.
+    Case("cannot load processors from no_such_module", "--port 0 --processors no_such_module"),
+    Case("cannot load processors from {tmp}/none.py", "--port 0 --processors {tmp}/none.py"),
+    Case("source must be NAME=URL", "--source orders"),
+    Case("source 'a' is given twice", "--source a=memory: --source a=memory:"),
+    Case("set processes to 1", "--processes 2 --source a=memory:"),
+]
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Directories with the files that the cases name."""
+    tls, tmp = tmp_path_factory.mktemp("tls"), tmp_path_factory.mktemp("tmp")
+    make_certificates(tls)
+    (tmp / "empty").touch()
+    children.run(f"openssl genrsa -out {tmp}/other 2048".split(), check=True)
+    children.run(
+        f"openssl ec -aes256 -passout pass:secret -in {tls}/server.key -out {tmp}/locked".split(),
+        check=True,
+    )
+    return {"tls": str(tls), "tmp": str(tmp)}
+
+
+def filled(text: str, files: dict[str, str]) -> str:
+    for name, path in files.items():
+        text = text.replace(f"{{{name}}}", path)
+    return text
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.said[:50])
+def test_one_line_and_status_2(
+    case: Case,
+    files: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = filled(case.flags, files).split()
+    if case.toml:
+        path = tmp_path / "server.toml"
+        path.write_text(case.toml + "\n")
+        arguments += ["--config", str(path)]
+    if case.env:
+        name, _, value = filled(case.env, files).partition("=")
+        monkeypatch.setenv(f"FORSTCORE_{name}", value)
+    try:
+        status = main(arguments)
+    except SystemExit as ended:
+        status = int(str(ended.code))
+    out, err = capfd.readouterr()
+    assert (status, out) == (2, "")
+    assert err.startswith("forstcore: ")
+    assert err.count("\n") == 1
+    assert filled(case.said, files) in err
+    assert "Unknown error" not in err
+    assert "Success" not in err
+
+
+def test_there_are_sixty_cases() -> None:
+    assert len(CASES) >= 60
+
+
+@pytest.mark.parametrize("case", [CASES[0], CASES[6], CASES[12], CASES[49]], ids=str)
+def test_processes_end_so(case: Case, files: dict[str, str], tmp_path: Path) -> None:
+    name, _, value = case.env.partition("=")
+    done = children.run(
+        [sys.executable, "-m", "server", *filled(case.flags, files).split()],
+        cwd=ROOT,
+        env={**os.environ, **({f"FORSTCORE_{name}": value} if name else {})},
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("forstcore: ")
+    assert done.stderr.count("\n") == 1
+    assert case.said in done.stderr
+
+
+def test_variables_that_kubernetes_sets_for_a_service_are_no_error(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT_8080_TCP"):
+        monkeypatch.setenv(f"FORSTCORE_{name}", "x")
+    for name in ("PORT_8080_TCP_ADDR", "PORT_8080_TCP_PORT", "PORT_8080_TCP_PROTO"):
+        monkeypatch.setenv(f"FORSTCORE_{name}", "x")
+    assert main(["--print-config"]) == 0
+    assert capfd.readouterr().err == ""
+
+
+def test_a_port_in_use_is_no_error_of_the_configuration(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        assert main(["--port", str(other.getsockname()[1])]) == 1
+    assert "Address already in use" in capfd.readouterr().err
