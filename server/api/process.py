@@ -58,6 +58,8 @@ def over_web_socket(answer: Handler) -> Handler:
     """Return what answers `GET` like a function that answers `POST`, over a WebSocket."""
 
     async def answer_socket(request: web.Request) -> web.StreamResponse:
+        # Pages see no reason why a WebSocket is refused: they ask again without an upgrade.
+        request.app[REGISTRY].check_room()
         return await answer(web_socket_request(request))
 
     return answer_socket

@@ -21,6 +21,7 @@ import { Subscription } from "./subscription.js";
 import { Transfer } from "./transfer.js";
 import type { Transport } from "./transport.js";
 import { Upload } from "./upload.js";
+import { pageTransport } from "./web-socket-transport.js";
 import { ON_ERROR } from "./wire.js";
 
 /** The endpoints of the built-in processor, whose records and results have known types. */
@@ -48,7 +49,10 @@ export class ForstStreamingClient {
     this.options = { ...rest, ...options };
     this.address = new ServerAddress(baseUrl, this.options.token);
     this.transport =
-      this.options.transport ?? nodeTransport(this.options.tls) ?? fetchTransport();
+      this.options.transport ??
+      nodeTransport(this.options.tls) ??
+      pageTransport() ??
+      fetchTransport();
     configOf(this.options);
   }
 

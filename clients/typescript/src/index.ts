@@ -27,6 +27,7 @@ export type { ResultStream } from "./results.js";
 export { StreamingErrorHandler, isRetriable } from "./retry.js";
 export type { LiveRequest } from "./subscription.js";
 export type { StreamStatus } from "./transfer.js";
+export { webSocketTransport, type WebSocketOptions } from "./web-socket-transport.js";
 export type { Exchange, Transport, TransportRequest, TransportResponse } from "./transport.js";
 export {
   StreamingIntegration,

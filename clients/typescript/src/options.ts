@@ -29,7 +29,7 @@ export interface ClientOptions extends CommonOptions {
   token?: string;
   /** TLS options, for custom certificate authorities or a client certificate. */
   tls?: TlsOptions;
-  /** How requests are sent, instead of node:http, or fetch where there is no node:http. */
+  /** How requests are sent, instead of by node:http, by WebSockets in pages, and by fetch elsewhere. */
   transport?: Transport;
 }
 

@@ -14,6 +14,9 @@ export const MISSED = ":missed";
 export const OFFSET = ":offset";
 export const REJECTED = ":rejected";
 
+/** A message for flow control over a WebSocket. */
+export const ROOM = ":room";
+
 /** Codes of an `:error` line after which another connection may succeed. */
 export const RETRIABLE_CODES: ReadonlySet<string> = new Set(["draining", "overloaded", "timeout"]);
 

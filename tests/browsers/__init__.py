@@ -1,0 +1,1 @@
+"""Pages of another origin in a real browser: the npm package, EventSource, WebSocket."""
