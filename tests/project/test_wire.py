@@ -121,7 +121,7 @@ def test_the_package_names_what_is_declared() -> None:
     headers = {name for name in names.values() if name.startswith(wire.FORST_PREFIX)}
     assert headers <= HEADERS
     kinds = {name for name in names.values() if name.startswith(":")}
-    assert {":end", ":error", ":rejected"} <= kinds <= CONTROL_LINES
+    assert {":end", ":error", ":rejected"} <= kinds <= CONTROL_LINES | {wire.ROOM.decode()}
     assert names["HEADER_PREFIX"] == wire.FORST_PREFIX.lower()
 
 
