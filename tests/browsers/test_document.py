@@ -15,7 +15,8 @@ _BLOCKS = re.findall(r"^```js\n(.*?)^```\n(?:\nprints\n\n```text\n(.*?)^```)?", 
 
 @pytest.mark.parametrize("number", range(len(_BLOCKS)))
 def test_code(page: Page, server: Server, number: int) -> None:
-    code, wanted = _BLOCKS[number]
+    code: str = _BLOCKS[number][0]
+    wanted: str = _BLOCKS[number][1]
     printed: list[str] = []
     page.on("console", lambda message: printed.append(f"{message.text}\n"))
     code = code.replace("127.0.0.1:8080", f"{server.host}:{server.port}")
