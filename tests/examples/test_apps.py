@@ -29,12 +29,15 @@ def server(start_server: StartServer) -> Server:
     return start_server("--stall", "60")
 
 
-@pytest.fixture(params=[pytest.param("express", marks=pytest.mark.long), "fastapi"])
+_NODE = [pytest.param(name, marks=pytest.mark.long) for name in ("express", "fastify", "nest")]
+
+
+@pytest.fixture(params=[*_NODE, "fastapi"])
 def run_app(request: pytest.FixtureRequest, start_app: StartApp) -> Callable[[Server], Server]:
     """Run each of the applications on top of a server."""
-    if request.param == "express":
+    if request.param != "fastapi":
         place = request.getfixturevalue("built")
-        command = ["node", "build/express/app.js"]
+        command = ["node", f"build/{request.param}/app.js"]
     else:
         place = ROOT / "examples/fastapi"
         command = [sys.executable, "-m", "uvicorn", "app:app", "--port", "0"]

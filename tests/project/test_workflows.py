@@ -60,6 +60,17 @@ def test_a_release_needs_all_tests() -> None:
     assert "release.py check" in str(jobs["version"])
 
 
+def test_the_npm_package_is_published_from_what_was_tested(run: Any) -> None:
+    jobs = yaml.safe_load((ROOT / ".github/workflows/npm.yml").read_text())["jobs"]
+    assert {"version", "package"} <= {*jobs["publish"]["needs"]}
+    assert jobs["publish"]["permissions"] == {"id-token": "write"}
+    assert "tests/typescript" in str(jobs["package"])
+    *_, publish = jobs["publish"]["steps"]
+    assert publish["run"].startswith("npm publish")
+    # On this machine it must not run.
+    assert run.step(publish) == "without npm publish"
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> Any:
     if shutil.which("bash") is None:
