@@ -33,6 +33,7 @@ __all__ = ["REGISTRY", "OpenStream", "StreamRegistry"]
 
 _LOGGER = logging.getLogger("forstcore")
 
+_DRAIN_LOG_INTERVAL = 2.0  # Seconds between two log lines about streams that have not ended.
 _LAST_STREAMS = 5.0  # Time limit in seconds for interrupted streams to end.
 _LAST_WAIT = 1.0  # Time limit in seconds for threads to end after all streams.
 
@@ -210,12 +211,26 @@ class StreamRegistry:
                 _LOGGER.error("streams that do not end are left behind: %d", len(self._streams))
 
     async def _have_ended(self, seconds: float) -> bool:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._idle.wait()
-        except TimeoutError:
-            return False
-        return True
+        deadline = asyncio.get_running_loop().time() + seconds
+        while (left := deadline - asyncio.get_running_loop().time()) > 0:
+            try:
+                async with asyncio.timeout(min(left, _DRAIN_LOG_INTERVAL)):
+                    await self._idle.wait()
+                return True
+            except TimeoutError:
+                self._log_remaining()
+        return not self._streams
+
+    def _log_remaining(self) -> None:
+        count = len(self._streams)
+        snapshots = [stream.snapshot() for stream in self._streams]
+        unsent = sum(snapshot.queued + snapshot.spooled for snapshot in snapshots)
+        _LOGGER.info(
+            "shutting down: waiting for %d %s, with %d bytes of results to send",
+            count,
+            plural(count, "stream", "streams"),
+            unsent,
+        )
 
     def threads(self, processor: str) -> ThreadPoolExecutor:
         """Return the thread pool of a processor.

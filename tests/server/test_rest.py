@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -82,3 +83,20 @@ def test_a_client_that_sends_after_a_rest_and_reads_nothing(start_one: StartServ
         stream.end()
         assert stream.read_rest().count(b"\n") == 30_001
         wait_until(lambda: server.open_streams() == 0)
+
+
+def test_a_shutdown_says_what_it_waits_for(start_one: StartServer) -> None:
+    server = start_one("--no-access-log", "--drain-timeout", "5", "--stall", "60")
+    address = (server.host, server.port)
+    with RawStream(address, receive_buffer=1 << 14) as stream:
+        # It reads nothing, so that results remain.
+        stream.socket.settimeout(2)
+        with contextlib.suppress(TimeoutError):
+            for _ in range(200):
+                stream.send(b'{"id":"1","data":"%s"}\n' % (1_000_000 * b"x"))
+        server.stop()
+    assert server.process.stderr is not None
+    log = server.process.stderr.read()
+    found = re.search(r"shutting down: waiting for 1 stream, with (\d+) bytes of results", log)
+    assert found is not None
+    assert int(found[1]) > 0
