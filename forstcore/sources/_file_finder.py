@@ -8,7 +8,7 @@ import stat
 from collections.abc import Callable, Iterator
 from itertools import chain, islice
 
-from forstcore.sources._rotation import MAX_NAMES, FoundFile
+from forstcore.sources._rotation import MAX_NAMES, FoundFile, snapshot
 
 __all__ = ["FileFinder"]
 
@@ -25,8 +25,15 @@ class FileFinder:
         self._pattern = pattern
         self._on_trouble = on_trouble
 
-    def find(self) -> dict[str, FoundFile]:
-        """Return the files that match the pattern, by each of their paths."""
+    def find(self, before: dict[str, FoundFile] | None = None) -> dict[str, FoundFile]:
+        """Return the files that match the pattern, by each of their paths.
+
+        Args:
+            before: what was returned last, which saves a second look if nothing has changed.
+        """
+        return snapshot(self._look, before)
+
+    def _look(self) -> dict[str, FoundFile]:
         names: Iterator[str] = glob.iglob(self._pattern, recursive=True)
         if glob.has_magic(self._pattern) and os.path.lexists(self._pattern):
             # A file name may contain the special characters of a pattern.

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import fnmatch
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 
 from forstcore.sources._file_finder import FileFinder
@@ -15,9 +14,12 @@ from forstcore.sources._followed_file import FollowedFile, can_open
 from forstcore.sources._rotation import (
     FoundFile,
     RotatedFiles,
-    base_names,
+    base_path,
+    base_paths,
     is_newer,
     naming_style,
+    newest,
+    oldest_first,
     rotated_candidates,
 )
 
@@ -27,7 +29,7 @@ MAX_FILES = 100
 """Maximum number of files followed at once."""
 
 _GRACE = 10.0  # Seconds without a write after which a rotated file counts as complete.
-_MAX_COPIES = 100  # Maximum number of rotated files compared with a truncated one.
+_MAX_TRIES = 10  # Maximum number of attempts to open files that are being renamed.
 _MAX_CLOSED = 1000  # Maximum number of closed files whose positions are remembered.
 
 
@@ -50,6 +52,7 @@ class FileSet:
         self.files: dict[FileId, FollowedFile] = {}
         self.has_gap = False
         self._is_full = False
+        self._has_moved = False  # A file was renamed between a look and its opening.
         self._pattern = os.path.join(os.getcwd(), pattern)
         self._finder = FileFinder(self._pattern, on_trouble)
         self._max_line_size = max_line_size
@@ -77,7 +80,8 @@ class FileSet:
         for file in self.files.values():
             groups.setdefault(file.base, []).append(file)
         for group in groups.values():
-            group.sort(key=lambda file: (not file.is_rotated, file.modified_at))
+            if len(group) > 1:
+                group.sort(key=lambda file: (not file.is_rotated, file.written_at()))
         return list(groups.values())
 
     def is_full(self) -> bool:
@@ -113,31 +117,16 @@ class FileSet:
         lost = [position for position, found in current if found is None]
         known = {position.file_id for position, _ in current}
         if lost:
-            beside = list(rotated_candidates(self._pattern, listed))
-            rotated = [(position, self._resume(position, beside)) for position in lost]
-            # Copies last: a file with the right inode takes precedence.
-            rotated = [
-                (position, found or self._resume_copy(position, beside))
-                for position, found in rotated
-            ]
-            lost = [position for position, found in rotated if found is None]
-            files = {found.file_id: found for found in beside}
-            for position in lost:
-                # A rotated file that was rewritten, or a later one that reused the inode.
-                found = files.get(position.file_id) if position.file_id is not None else None
-                if found is not None and (base := self._base(found)) is not None:
-                    self._open_rotated(found, base)
-                    self._open_newer(found, beside)
-            for _, found in rotated:
-                if found is not None:
-                    self._open_newer(found, beside)
+            lost = self._resume_rotated(lost, listed)
         for position, found in current:
             if found is not None and (since := position.emptied_at) is not None:
                 # An empty file looks like another that reused its inode. Files that were rotated
                 # after it was empty show that; they have not been read.
-                for other in RotatedFiles().of(found.path):
-                    is_since = other.status.st_mtime_ns > since
-                    if is_since and other.file_id not in known:
+                rotated = RotatedFiles().of(found.path)
+                if any(other.file_id == found.file_id for other in rotated):
+                    continue  # It has been rotated since it was found: see `_find_between`.
+                for other in rotated:
+                    if other.status.st_mtime_ns > since and other.file_id not in known:
                         self.has_gap = True
                         self._open_rotated(other, found.path)
         for position in lost:
@@ -149,12 +138,19 @@ class FileSet:
     def scan(self) -> None:
         """Open new files, and close rotated ones that have been read."""
         now = time.monotonic()
-        listed = self._finder.find()
+        listed = self._finder.find(self._listed)
         by_id: dict[FileId, FoundFile] = {}
         for found in listed.values():
             by_id.setdefault(found.file_id, found)
         for file in tuple(self.files.values()):
             self._locate(file, listed, by_id, now)
+        for group in self.rotation_groups():
+            # Files that are newer than one of an offset count as unread if they are not in it.
+            for file in _unlisted(group):
+                if not (file.is_complete and self._may_leave(file, listed)):
+                    break
+                self.has_gap = self.has_gap or file.is_broken
+                self._leave(file)
         self._find_between(listed)
         self._take(listed)
 
@@ -187,7 +183,7 @@ class FileSet:
         by_id: Mapping[FileId, FoundFile],
         now: float,
     ) -> None:
-        """Update where a file is now; close it when it is complete and has been read."""
+        """Update where a file is now, and whether it is complete."""
         found = listed.get(file.path)
         if found is None or found.file_id != file.file_id:
             found = by_id.get(file.file_id)
@@ -199,46 +195,58 @@ class FileSet:
         if not file.is_rotated:
             file.active_at = now
             file.is_complete = False
-            return
-        if now - file.active_at < _GRACE:
-            return
-        file.is_complete = True
-        if file.is_listed:
-            return
-        # Until the new file has content, the writer may still use the old one.
-        has_successor = successor is not None and successor.status.st_size > 0
-        if file.is_broken or (file.is_read() and (has_successor or file.is_deleted())):
-            self.has_gap = self.has_gap or file.is_broken
-            self._leave(file)
+        elif now - file.active_at >= _GRACE:
+            file.is_complete = True
+
+    def _may_leave(self, file: FollowedFile, listed: Mapping[str, FoundFile]) -> bool:
+        """Return whether a file that is complete need not be followed any more."""
+        if file.is_broken or not file.is_read():
+            return file.is_broken
+        # Until the new file has content, the writer may still use the old one. The entry of an
+        # empty file in an offset does not tell which file it was.
+        found = listed.get(file.base)
+        successor = self.files.get(found.file_id) if found is not None else None
+        return file.is_deleted() or (successor is not None and successor.has_start())
 
     def _find_between(self, listed: Mapping[str, FoundFile]) -> None:
         """Open files that were created and rotated since the last scan."""
-        rotated = RotatedFiles()
+        for path in list(self._missing):
+            if path in listed:
+                self._open_since(path, self._missing.pop(path))
         for path, before in self._listed.items():
             now = listed.get(path)
             if now is None:
-                self._missing[path] = before
+                self._missing.setdefault(path, before)
             if now is None or now.file_id != before.file_id:
-                self._open_since(path, before, rotated)
-        for path in list(self._missing):
-            if path in listed:
-                self._open_since(path, self._missing.pop(path), rotated)
+                self._open_since(path, before)
         while len(self._missing) > _MAX_CLOSED:
             del self._missing[next(iter(self._missing))]
 
-    def _open_since(self, path: str, before: FoundFile, rotated: RotatedFiles) -> None:
-        files = rotated.of(path)
-        own = [found for found in files if found.file_id == before.file_id]
-        naming_styles = [naming_style(found, path) for found in own] or [""]
-        for found in files:
-            if own:
-                # By name if the times are equal: what was rotated before it may have been read by
-                # an earlier process.
-                is_since = found in own or is_newer(found, own[0])
-            else:
-                is_since = found.status.st_mtime_ns >= before.status.st_mtime_ns
-            if is_since and naming_style(found, path) in naming_styles:
-                self._open_rotated(found, path)
+    def _open_since(self, path: str, before: FoundFile) -> None:
+        for _ in range(_MAX_TRIES):
+            files = RotatedFiles().of(path)
+            own = [found for found in files if found.file_id == before.file_id]
+            naming_styles = [naming_style(found, path) for found in own] or [""]
+            self._has_moved = False
+            for found in files:
+                if own:
+                    # By name if the times are equal: what was rotated before it may have been read
+                    # by an earlier process.
+                    is_since = found in own or is_newer(found, own[0])
+                else:
+                    is_since = found.status.st_mtime_ns >= before.status.st_mtime_ns
+                if is_since and naming_style(found, path) in naming_styles:
+                    self._open_rotated(found, path)
+            self._sort(files)
+            if not self._has_moved:
+                return
+        self._missing.setdefault(path, before)
+
+    def _sort(self, rotated: list[FoundFile]) -> None:
+        """Sort the open files as these, for those whose modification times are equal."""
+        order = {found.file_id: number for number, found in enumerate(rotated)}
+        items = sorted(self.files.items(), key=lambda item: order.get(item[0], len(order)))
+        self.files = dict(items)
 
     def _open_rotated(self, found: FoundFile, base: str) -> None:
         """Open a file that may have been rotated before it was ever followed."""
@@ -258,7 +266,7 @@ class FileSet:
         ):
             self.ignore(file)
             return
-        _set_rotated(file, base)
+        file.set_rotated(base)
 
     def _go_on_in_copy(self, file: FollowedFile) -> None:
         """Read the rest of a truncated file from a copy of it, if there is one."""
@@ -268,14 +276,49 @@ class FileSet:
             if found.file_id not in self.files
             and (found.status.st_mtime_ns >= file.modified_at or found.file_id in self._ignored)
         ]
-        for found in _newest(copies):
+        for found in newest(copies):
             copy = self._open(found) if self._has_room() else None
             if copy is None:
                 continue
             if copy.continue_from(file):
-                _set_rotated(copy, file.base)
+                copy.set_rotated(file.base)
                 return
             self._close(copy)
+
+    def _resume_rotated(
+        self, lost: list[FilePosition], listed: Mapping[str, FoundFile]
+    ) -> list[FilePosition]:
+        """Resume in files that were rotated, and open newer ones; return what was not found."""
+        resumed: set[FileId] = set()
+        for _ in range(_MAX_TRIES):
+            self._has_moved = False
+            beside = rotated_candidates(self._pattern, listed)
+            tried = [(position, self._resume(position, beside)) for position in lost]
+            lost = [position for position, found in tried if found is None]
+            resumed.update(found.file_id for _, found in tried if found is not None)
+            if not self._has_moved:
+                break
+        # Copies last: a file with the right inode takes precedence.
+        copies = [(position, self._resume_copy(position, beside)) for position in lost]
+        lost = [position for position, copy in copies if copy is None]
+        resumed.update(copy.file_id for _, copy in copies if copy is not None)
+        files = {found.file_id: found for found in beside}
+        for position in lost:
+            # A rotated file that was rewritten, or a later one that reused the inode.
+            found = files.get(position.file_id) if position.file_id is not None else None
+            if found is not None and (base := base_path(found.path, self._pattern)):
+                self._open_rotated(found, base)
+                resumed.add(found.file_id)
+        for _ in range(_MAX_TRIES):
+            self._has_moved = False
+            for found in beside:
+                if found.file_id in resumed:
+                    self._open_newer(found, beside)
+            if not self._has_moved:
+                break
+            beside = rotated_candidates(self._pattern, listed)
+        self._sort(beside)
+        return lost
 
     def _resume(self, position: FilePosition, files: Iterable[FoundFile]) -> FoundFile | None:
         """Resume from a position in one of some files; return that file, or None."""
@@ -295,8 +338,7 @@ class FileSet:
         """Resume in a copy of a file that was truncated; return it, or None."""
         if not (position.position and position.fingerprint):
             return None
-        copies = [found for found in beside if self._base(found)]
-        for found in _newest(copies):
+        for found in newest([each for each in beside if base_path(each.path, self._pattern)]):
             if self._open_at(found, position):
                 # Lines may be lost, as in `rewritten`.
                 self.has_gap = True
@@ -305,16 +347,16 @@ class FileSet:
 
     def _open_newer(self, found: FoundFile, beside: list[FoundFile]) -> None:
         """Open files that were rotated after `found`."""
-        base = self._base(found)
+        base = base_path(found.path, self._pattern)
         if base is None:
             return
         if file := self.files.get(found.file_id):
-            _set_rotated(file, base)
+            file.set_rotated(base)
         if base not in self._missing or is_newer(found, self._missing[base]):
             self._missing[base] = found
         for other in beside:
             if (
-                self._base(other) == base
+                base_path(other.path, self._pattern) == base
                 and naming_style(other, base) == naming_style(found, base)
                 and is_newer(other, found)
             ):
@@ -333,15 +375,6 @@ class FileSet:
         self._close(file)
         return False
 
-    def _base(self, found: FoundFile) -> str | None:
-        """Return the path, matching the pattern, that a file had before its rotation."""
-        directory, name = os.path.split(found.path)
-        pattern = os.path.basename(self._pattern)
-        for base in base_names(name):
-            if base == pattern or fnmatch.fnmatchcase(base, pattern):
-                return os.path.join(directory, base)
-        return None
-
     def _take(self, listed: dict[str, FoundFile]) -> None:
         """Open the files that are not open yet, as far as there is room."""
         ids = {found.file_id for found in listed.values()}
@@ -351,7 +384,10 @@ class FileSet:
         for found in listed.values():
             if found.file_id not in self.files and not self._is_ignored(found):
                 new.setdefault(found.file_id, found)
-        order = list(new.values())
+        order = sorted(
+            oldest_first(new.values()),
+            key=lambda found: next(filter(listed.__contains__, base_paths(found.path)), found.path),
+        )
         if len(order) + len(self.files) > MAX_FILES:
             # Recently written files come first.
             order.sort(key=lambda found: -found.status.st_mtime_ns)
@@ -378,9 +414,9 @@ class FileSet:
             self.has_gap = True
         for file in self.files.values():
             if file.base == file.path:
-                for base in _bases(file.path):
+                for base in base_paths(file.path):
                     if base in listed:
-                        _set_rotated(file, base)
+                        file.set_rotated(base)
         self._listed = listed
 
     def _admit(self, found: FoundFile) -> None:
@@ -388,7 +424,7 @@ class FileSet:
         file = self._open(found)
         if file is None:
             return
-        bases = _bases(file.path)
+        bases = base_paths(file.path)
         original = next((each for each in self.files.values() if each.path in bases), None)
         size = self._sizes.pop(file.file_id, 0)
         if pending := self._pending.pop(file.file_id, None):
@@ -414,8 +450,8 @@ class FileSet:
     def _has_room(self) -> bool:
         """Return whether one more file may be opened."""
         if len(self.files) >= MAX_FILES:
-            gone = [each for each in self.files.values() if each.is_rotated and not each.is_listed]
-            for file in sorted(gone, key=lambda each: each.active_at):
+            gone = [next(_unlisted(group), None) for group in self.rotation_groups()]
+            for file in sorted(filter(None, gone), key=lambda each: each.active_at):
                 if file.is_read():
                     self._leave(file)
                     break
@@ -427,13 +463,15 @@ class FileSet:
         try:
             file = FollowedFile(found.path, self._max_line_size)
         except (FileNotFoundError, NotADirectoryError):
+            self._has_moved = True
             return None
         except OSError as error:
             self._block(found, error)
             return None
-        if file.file_id in self.files:
-            # The path leads to another file since the scan.
+        if file.file_id != found.file_id or file.file_id in self.files:
+            # The path leads to another file since the look.
             file.close()
+            self._has_moved = True
             return None
         self.files[file.file_id] = file
         return file
@@ -457,17 +495,6 @@ class FileSet:
         del self.files[file.file_id]
 
 
-def _bases(path: str) -> list[str]:
-    """Return the paths that a file may have had before its rotation."""
-    directory, name = os.path.split(path)
-    return [os.path.join(directory, base) for base in base_names(name)]
-
-
-def _newest(copies: list[FoundFile]) -> list[FoundFile]:
-    """Return the copies worth comparing, the newest first."""
-    return sorted(copies, key=lambda found: -found.status.st_mtime_ns)[:_MAX_COPIES]
-
-
-def _set_rotated(file: FollowedFile, base: str) -> None:
-    file.base = base
-    file.is_rotated = True
+def _unlisted(group: list[FollowedFile]) -> Iterator[FollowedFile]:
+    """Yield the files of a group whose names do not match the pattern any more, in order."""
+    return (file for file in group if file.is_rotated and not file.is_listed)

@@ -130,6 +130,11 @@ class FollowedFile:
         self.size = status.st_size
         self._idle = None
 
+    def set_rotated(self, base: str) -> None:
+        """Note that the file was written at `base`, and was renamed since."""
+        self.base = base
+        self.is_rotated = True
+
     def file_position(self) -> FilePosition:
         """Return the current position, with its fingerprint."""
         if self.position:
@@ -147,12 +152,25 @@ class FollowedFile:
             self._entry = str(self.file_position())
         return self._entry
 
+    def has_start(self) -> bool:
+        """Return whether the entry identifies the file by its content: it is not empty."""
+        if not self.position and self.unread():
+            self._entry = ""  # That of the empty file.
+        return self.position > 0 or self.unread() > 0
+
     def is_deleted(self) -> bool:
         """Return whether the file has no name any more."""
         try:
             return os.fstat(self._file.fileno()).st_nlink == 0
         except OSError:
             return True
+
+    def written_at(self) -> int:
+        """Return when the file was last modified, in nanoseconds."""
+        try:
+            return os.fstat(self._file.fileno()).st_mtime_ns
+        except OSError:
+            return self.modified_at
 
     def is_read(self) -> bool:
         """Return whether the whole file has been read, including an unfinished line."""

@@ -7,7 +7,8 @@ import glob
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cmp_to_key
 from itertools import chain, islice
 from pathlib import PurePath
 from typing import NamedTuple
@@ -19,13 +20,21 @@ __all__ = [
     "FoundFile",
     "RotatedFiles",
     "base_names",
+    "base_path",
+    "base_paths",
     "is_newer",
     "naming_style",
+    "newest",
+    "oldest_first",
     "rotated_candidates",
+    "snapshot",
 ]
 
 MAX_NAMES = 10_000
 """Maximum number of names considered, of those that match a pattern or are in a directory."""
+
+_MAX_COPIES = 100  # Maximum number of rotated files compared with a truncated one.
+_MAX_LOOKS = 30  # Looks at a directory whose files are being renamed.
 
 # app.log.1, app.log-20261128, app.log.2026-11-28_13-05, app.log.old
 _AT_END = re.compile(r"(.+?)[-._](?:\d[\dTZ:_.+-]*|old|bak)")
@@ -60,6 +69,22 @@ def base_names(name: str) -> Iterator[str]:
         names = before
 
 
+def base_paths(path: str) -> list[str]:
+    """Return the paths that a file may have had before its rotation."""
+    directory, name = os.path.split(path)
+    return [os.path.join(directory, base) for base in base_names(name)]
+
+
+def base_path(path: str, pattern: str) -> str | None:
+    """Return the path, matching a pattern, that a file had before its rotation."""
+    wanted = os.path.basename(pattern)
+    for base in base_paths(path):
+        name = os.path.basename(base)
+        if name == wanted or fnmatch.fnmatchcase(name, wanted):
+            return base
+    return None
+
+
 def naming_style(found: FoundFile, base: str) -> str:
     """Return how a rotated name was derived from `base`.
 
@@ -70,24 +95,45 @@ def naming_style(found: FoundFile, base: str) -> str:
     return "" if name.startswith(os.path.basename(base)) else re.sub(r"\d+", "0", name)
 
 
+def snapshot(
+    look: Callable[[], dict[str, FoundFile]], before: dict[str, FoundFile] | None = None
+) -> dict[str, FoundFile]:
+    """Return which files have which names, although they may be renamed meanwhile.
+
+    A single look misses a file that is renamed from a name that was not looked at yet to one that
+    was. If two looks in a row find the same, these files had these names between them.
+
+    Args:
+        look: finds the files, by their paths.
+        before: what was found by an earlier look.
+    """
+    found = look() if before is None else before
+    for _ in range(_MAX_LOOKS):
+        before, found = found, look()
+        if len(found) == len(before) and all(
+            path in before and before[path].file_id == each.file_id for path, each in found.items()
+        ):
+            break
+    return found
+
+
 class RotatedFiles:
     """Finds the rotated files next to others, and reads each directory once."""
 
     def __init__(self) -> None:
-        self._names: dict[str, dict[str, list[str]]] = {}
+        self._found: dict[str, dict[str, list[FoundFile]]] = {}
 
     def of(self, path: str) -> list[FoundFile]:
-        """Return the files whose names may come from the rotation of a path."""
+        """Return the files whose names may come from the rotation of a path, the oldest first."""
         directory, base = os.path.split(path)
         directory = directory or "."
-        if directory not in self._names:
-            names: dict[str, list[str]] = {}
-            for each in islice(_listdir(directory), MAX_NAMES):
-                for before in base_names(os.path.basename(each)):
-                    names.setdefault(before, []).append(each)
-            self._names[directory] = names
-        found = map(_regular, self._names[directory].get(base, ()))
-        return [each for each in found if each is not None]
+        if directory not in self._found:
+            files: dict[str, list[FoundFile]] = {}
+            for each in snapshot(lambda: _rotated_in(directory)).values():
+                for before in base_names(os.path.basename(each.path)):
+                    files.setdefault(before, []).append(each)
+            self._found[directory] = files
+        return oldest_first(self._found[directory].get(base, ()))
 
 
 def is_newer(found: FoundFile, than: FoundFile) -> bool:
@@ -102,8 +148,22 @@ def is_newer(found: FoundFile, than: FoundFile) -> bool:
     return found.path > than.path
 
 
-def rotated_candidates(pattern: str, paths: Iterable[str]) -> Iterator[FoundFile]:
-    """Yield files that may have matched a pattern before their rotation.
+def oldest_first(files: Iterable[FoundFile]) -> list[FoundFile]:
+    """Return rotated files in the order in which they were written."""
+
+    def compare(one: FoundFile, other: FoundFile) -> int:
+        return 1 if is_newer(one, other) else -1
+
+    return sorted(files, key=cmp_to_key(compare))
+
+
+def newest(copies: list[FoundFile]) -> list[FoundFile]:
+    """Return the copies worth comparing with a truncated file, the newest first."""
+    return oldest_first(copies)[: -_MAX_COPIES - 1 : -1]
+
+
+def rotated_candidates(pattern: str, paths: Iterable[str]) -> list[FoundFile]:
+    """Return files that may have matched a pattern before their rotation, the oldest first.
 
     Args:
         pattern: the pattern, or a plain path.
@@ -116,22 +176,36 @@ def rotated_candidates(pattern: str, paths: Iterable[str]) -> Iterator[FoundFile
     directories = {os.path.dirname(path) or "." for path in paths}
     around = os.path.dirname(pattern)
     directories.update(islice(glob.iglob(around, recursive=True), MAX_NAMES) if around else ["."])
-    names = chain.from_iterable(map(_listdir, sorted(directories)))
-    for path in islice(names, MAX_NAMES):
-        last = os.path.basename(path)
-        if not (fnmatch.fnmatchcase(last, wanted) or fnmatch.fnmatchcase(last, literal)):
+
+    def look() -> dict[str, FoundFile]:
+        names = chain.from_iterable(map(_listdir, sorted(directories)))
+        last = ((path, os.path.basename(path)) for path in islice(names, MAX_NAMES))
+        return _regular(
+            path
+            for path, name in last
+            if fnmatch.fnmatchcase(name, wanted) or fnmatch.fnmatchcase(name, literal)
+        )
+
+    return oldest_first(snapshot(look).values())
+
+
+def _rotated_in(directory: str) -> dict[str, FoundFile]:
+    """Return the files of a directory whose names may come from a rotation."""
+    names = islice(_listdir(directory), MAX_NAMES)
+    return _regular(path for path in names if any(base_names(os.path.basename(path))))
+
+
+def _regular(paths: Iterable[str]) -> dict[str, FoundFile]:
+    found = {}
+    for path in paths:
+        try:
+            status = os.lstat(path)
+        except OSError:
             continue
-        if found := _regular(path):
-            yield found
-
-
-def _regular(path: str) -> FoundFile | None:
-    try:
-        status = os.lstat(path)
-    except OSError:
-        return None
-    # No symbolic links, whose targets may be anywhere, and nothing that could block.
-    return FoundFile(path, status) if stat.S_ISREG(status.st_mode) else None
+        # No symbolic links, whose targets may be anywhere, and nothing that could block.
+        if stat.S_ISREG(status.st_mode):
+            found[path] = FoundFile(path, status)
+    return found
 
 
 def _listdir(directory: str) -> list[str]:
