@@ -45,7 +45,7 @@ def test_compose_takes_the_file(tmp_path: Path) -> None:
 class ComposedKafka(KafkaServer):
     """Kafka with the settings of the compose file, but for names of hosts and directories."""
 
-    def _properties(self) -> str:
+    def settings(self) -> dict[str, object]:
         settings = {
             name.removeprefix("KAFKA_").lower().replace("_", "."): str(value)
             for name, value in SERVICES["kafka"]["environment"].items()
@@ -62,7 +62,7 @@ class ComposedKafka(KafkaServer):
                 value = value.replace(host, "//127.0.0.1:")
             settings[name] = value.replace("@kafka:", "@127.0.0.1:")
         settings["log.dirs"] = str(self._directory / "data")
-        return "".join(f"{name}={value}\n" for name, value in settings.items())
+        return dict(settings)
 
 
 @pytest.fixture
