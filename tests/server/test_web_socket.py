@@ -292,6 +292,8 @@ def test_a_client_that_closes_early_has_disconnected(server: Server) -> None:
 
 
 def test_sockets_are_counted(server: Server) -> None:
+    # Those of the tests before may still be closing.
+    wait_until(lambda: server.open_streams() == 0)
     with RawSocket(server) as stream:
         stream.send(TEXT, RECORD % 1)
         stream.message()
