@@ -11,9 +11,18 @@ from redis.backoff import NoBackoff
 from forstcore.sources._tls import ClientTls
 from forstcore.sources._url import SourceUrl
 
-__all__ = ["redis_client"]
+__all__ = ["Database", "database_of", "redis_client"]
 
 _TIMEOUT = 10.0  # Seconds in which Redis has to reply.
+
+
+Database = tuple[str, int, str]
+"""Host, port and number of a database."""
+
+
+def database_of(url: SourceUrl) -> Database:
+    """Return which database a URL names, however it logs in."""
+    return url.host, url.port or 6379, url.path.strip("/") or "0"
 
 
 def redis_client(url: SourceUrl, **options: Any) -> Redis:

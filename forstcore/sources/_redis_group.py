@@ -26,7 +26,7 @@ from forstcore.sources import Batch, Lag
 from forstcore.sources._broker import BrokerLog
 from forstcore.sources._redis_reader import BLOCK, Entries, RedisReader, text_of
 
-__all__ = ["ConsumerGroup", "GroupReader"]
+__all__ = ["ConsumerGroup", "GroupReader", "PendingEntries"]
 
 _MAX_COUNT = 100  # Entries that are fetched at once, and that a client acknowledges together.
 _CLAIM_INTERVAL = 1.0  # Seconds between two attempts to claim entries of dead consumers.
@@ -195,10 +195,24 @@ class GroupReader(RedisReader):
         self._own_after: str | None = (
             "0-0"  # The last of its own pending entries that was read; None after all.
         )
+        self._reads_again = False  # Whether to begin with its own pending entries once more.
         self._cursor = "0-0"
         self._claim_at = 0.0
         self._held: set[bytes] = set()  # Delivered, and not acknowledged.
         self._touching = asyncio.create_task(self._touch())
+
+    def acknowledge_elsewhere(self) -> PendingEntries:
+        """Return what a sink in the same database needs to acknowledge entries with results."""
+        return PendingEntries(self._group.stream, self._group.name, self._consumer, self)
+
+    def forget(self, ids: list[bytes]) -> None:
+        """Note that entries are acknowledged, or belong to another consumer."""
+        self._held.difference_update(ids)
+
+    def read_again(self, ids: list[bytes]) -> None:
+        """Return entries, which are still pending, once more."""
+        self._held.difference_update(ids)
+        self._reads_again |= bool(ids)
 
     async def acknowledge(self, receipt: object) -> None:
         assert isinstance(receipt, list)
@@ -281,6 +295,8 @@ class GroupReader(RedisReader):
         group = self._group
         names = (group.name, self._consumer)
         answer: Any
+        if self._reads_again:
+            self._reads_again, self._own_after = False, "0-0"
         if self._own_after is not None:
             answer = await group.client.xreadgroup(
                 *names, {group.stream: self._own_after}, count=self._fetch_size.count
@@ -320,3 +336,26 @@ class GroupReader(RedisReader):
         if len(entries) < len(found):
             self._own_after = text_of(entries[-1][0])
         return entries
+
+
+class PendingEntries:
+    """The entries that were delivered to a consumer, for a sink that acknowledges them.
+
+    Args:
+        stream, group, consumer: the names in Redis.
+        reader: the consumer.
+    """
+
+    def __init__(self, stream: str, group: str, consumer: str, reader: GroupReader) -> None:
+        self.stream = stream
+        self.group = group
+        self.consumer = consumer
+        self._reader = reader
+
+    def finish(self, ids: list[bytes]) -> None:
+        """Note that entries were acknowledged together with their results."""
+        self._reader.forget(ids)
+
+    def read_again(self, ids: list[bytes]) -> None:
+        """Note that the results of entries were not written, though the entries are pending."""
+        self._reader.read_again(ids)

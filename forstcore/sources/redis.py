@@ -16,7 +16,7 @@ from forstcore._cancelling import check_cancelled
 from forstcore.errors import OffsetError
 from forstcore.sources import NOW, START, Batch, Keeps, SourceLimits
 from forstcore.sources._broker import BrokerLog
-from forstcore.sources._redis_client import redis_client
+from forstcore.sources._redis_client import database_of, redis_client
 from forstcore.sources._redis_group import ConsumerGroup, GroupReader
 from forstcore.sources._redis_reader import BLOCK, RedisReader, text_of
 from forstcore.sources._resp import BoundedParser
@@ -40,6 +40,7 @@ class RedisSource:
         stream: key of the stream.
         group: the consumer group, None if there is none.
         max_line_size: as in the limits.
+        database: where the stream is.
         client: the connections, which are made on demand.
         log: its log lines.
     """
@@ -50,6 +51,7 @@ class RedisSource:
         self.max_line_size = limits.max_line_size
         self.log = BrokerLog(url.name)
         # JSON escapes only lengthen a field, so an entry that is cut here is too long for a line.
+        self.database = database_of(url)
         parser = functools.partial(BoundedParser, limit=4 * limits.max_line_size + _ROOM)
         self.client = redis_client(url, parser_class=parser)
         self.group: ConsumerGroup | None = None

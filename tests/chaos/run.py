@@ -17,8 +17,8 @@ from tests.chaos.ledger import Ledger, check_dead_letters, check_results, has_al
 from tests.chaos.peers import MAKERS, Peer
 from tests.chaos.plan import PROCESS, Event, draw
 from tests.chaos.records import PROCESSORS, broken
-from tests.chaos.sinks import SINKS, CollectedSink, KafkaSink
-from tests.chaos.sources import SOURCES, FedSource, KafkaGroup
+from tests.chaos.sinks import SINKS, CollectedSink, KafkaSink, RedisSink
+from tests.chaos.sources import SOURCES, FedSource, KafkaGroup, RedisGroup
 from tests.cli.conftest import command, environment
 
 __all__ = ["PAIRS", "Report", "is_exactly_once", "run"]
@@ -38,9 +38,11 @@ _DRAIN = 60.0  # Seconds in which a process has to end after SIGTERM.
 
 def is_exactly_once(source: type[FedSource], sink: type[CollectedSink]) -> bool:
     """Return whether the delivery table says that each result is there once."""
-    # Brokers of Kafka commit the offsets of a group together with results.
-    in_transactions = issubclass(source, KafkaGroup) and issubclass(sink, KafkaSink)
-    return in_transactions or (sink.keeps_offsets and source.keeps_offsets)
+    # Kafka and Redis acknowledge the input of a group together with adding its results.
+    both = ((KafkaGroup, KafkaSink), (RedisGroup, RedisSink))
+    if any(issubclass(source, one) and issubclass(sink, other) for one, other in both):
+        return True
+    return sink.keeps_offsets and source.keeps_offsets
 
 
 @dataclass

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from forstcore.errors import SinkError
-from forstcore.sinks import Output, open_sink
+from forstcore.sinks import Output, SinkLimits, open_sink
 from forstcore.sources import open_source
 from tests.sinks.writing import opened, outputs, run, until, write
 from tests.sources.brokers import RedisServer, redis_client
@@ -66,7 +66,7 @@ async def swallowing_proxy(port: int, count: int) -> AsyncIterator[int]:
         answering = asyncio.create_task(answer())
         with contextlib.suppress(OSError):
             while data := await reader.read(1 << 20):
-                if b"EXEC\r\n" in data and b"XADD" in data and left:
+                if b"EVALSHA\r\n" in data and left:
                     left -= 1
                     swallows.set()
                 there_writer.write(data)
@@ -218,3 +218,17 @@ def test_bad_urls(rest: str, reason: str) -> None:
     with pytest.raises(SinkError, match=reason) as raised:
         open_sink("out", f"redis://{rest}")
     assert "secret" not in str(raised.value)
+
+
+def test_the_hash_belongs_to_a_source(redis_server: RedisServer) -> None:
+    async def scenario() -> None:
+        for source, reason in (("file:a", ""), ("file:b", "an offset of file:a, not of file:b")):
+            sink = open_sink("out", url(redis_server.port), SinkLimits(source=source))
+            if reason:
+                with pytest.raises(SinkError, match=reason):
+                    await sink.offset()
+            else:
+                assert await sink.offset() == ""
+            await sink.close()
+
+    run(scenario)
