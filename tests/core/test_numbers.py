@@ -252,7 +252,7 @@ class TestNormalizing:
 @pytest.mark.parametrize("language", ["-std=c11", "-std=c++11"])
 def test_the_headers_compile_without_warnings(tmp_path: Path, compiler: str, language: str) -> None:
     if shutil.which(compiler) is None:
-        pytest.skip(f"needs {compiler}")
+        pytest.skip(f"{compiler} is not here; one compiler is enough")
     source = tmp_path / "processor.c"
     source.write_text('#include "forstcore.h"\nint main(void) { return 0; }\n')
     kind = "c++" if "++" in language else "c"

@@ -49,15 +49,18 @@ def test_each_result_comes_before_the_next_record_is_sent(
 def test_section(section: str, tmp_path: Path, start_app: StartApp) -> None:
     need_curl()
     (tmp_path / "examples").symlink_to(ROOT / "examples")
-    server = [sys.executable, "-m", "server", "--port", "0"]
-    app = None if "python -m server" in section else start_app(*server, cwd=tmp_path)
+    server = [sys.executable, "-m", "server"]
+    starts_itself = "forstcore serve --" in section
+    app = None if starts_itself else start_app(*server, "--port", "0", cwd=tmp_path)
     blocks = _BLOCK.findall(section)
     assert len(blocks) == section.count("```sh")
     for script, expected in blocks:
-        script, starts, options = script.partition("python -m server")
+        script, starts, options = script.partition("forstcore serve")
         if app:
             script = script.replace("http://127.0.0.1:8080", app.url)
         assert shell(script, tmp_path) == expected
         if starts:
-            app = start_app(*server, *shlex.split(options), cwd=tmp_path)
+            given = shlex.split(options)
+            port = [] if "--unix-socket" in given else ["--port", "0"]
+            app = start_app(*server, *port, *given, cwd=tmp_path)
     assert expected, "the section shows nothing"

@@ -276,7 +276,8 @@ def test_what_there_is_is_listed(served: Server) -> None:
     status, body = get(served, "/nowhere", "POST")
     assert status == 404
     assert "POST /order, POST /picky, " in json.loads(body)["detail"]
-    assert get(served, "/same")[0] == 405
+    assert get(served, "/same")[0] == 426
+    assert get(served, "/same", "PUT")[0] == 405
     assert get(served, "/healthz", "POST")[0] == 405
     assert get(served, "/same/more", "POST")[0] == 404
 

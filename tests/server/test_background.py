@@ -75,8 +75,8 @@ class Stuck:
     request = SimpleNamespace(protocol=None)
     asked = 0
 
-    def snapshot(self) -> None:
-        pass
+    def snapshot(self) -> SimpleNamespace:
+        return SimpleNamespace(queued=0, spooled=0)
 
     def drain(self) -> None:
         self.asked += 1

@@ -395,7 +395,6 @@ def test_an_unknown_path_names_the_endpoints(shared: Server) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("GET", "/streaming-process", "POST"),
         ("PUT", "/streaming-process", "POST"),
         ("DELETE", "/version", "GET"),
         ("POST", "/healthz", "GET"),

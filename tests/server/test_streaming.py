@@ -227,7 +227,8 @@ def test_a_client_that_goes_away_harms_nobody(server: Server) -> None:
     ("method", "path", "headers", "status", "hint"),
     [
         ("GET", "/nowhere", {}, 404, "POST /streaming-process"),
-        ("GET", "/streaming-process", {}, 405, "POST"),
+        ("GET", "/streaming-process", {}, 426, "WebSocket"),
+        ("PUT", "/streaming-process", {}, 405, "POST"),
         ("POST", "/streaming-process", {"Forst-On-Error": "explode"}, 400, "skip, emit or fail"),
         (
             "POST",

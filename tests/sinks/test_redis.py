@@ -137,7 +137,7 @@ def test_a_second_writer_of_a_sink(redis_server: RedisServer, asks: bool) -> Non
         for first in (0, 30):
             if first and asks:
                 assert await sink.offset() == "30"
-            writer = await sink.open(reader)
+            writer = await sink.open(None)
             await asyncio.gather(*await write(writer, *outputs(first, first + 30)))
             await writer.close()
         await sink.close()

@@ -32,7 +32,7 @@ async def opened(url: str, limits: SinkLimits | None = None) -> AsyncIterator[tu
     sink = open_sink("out", url, limits)
     source = open_source("in", "memory:")
     reader = source.open("now")
-    writer = await sink.open(reader)
+    writer = await sink.open(None)
     try:
         yield sink, writer
     finally:

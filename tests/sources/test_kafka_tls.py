@@ -36,7 +36,7 @@ def write_and_read(url: str) -> None:
         reader = source.open("now")
         await next_batch(reader)
         sink = open_sink_of_source("in", url, SinkLimits())
-        writer = await sink.open(reader)
+        writer = await sink.open(None)
         await asyncio.gather(*await write(writer, *outputs(0, 50)))
         count = 0
         while count < 50:

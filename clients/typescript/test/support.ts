@@ -175,7 +175,8 @@ after(() => servers.forEach((server) => server.kill("SIGKILL")));
 /** Start a forstcore server; it is killed after the tests. */
 export async function startServer(options: string[] = [], env = {}): Promise<OwnServer> {
   const always = ["--heartbeat", "0.1", "--stall", "60", "--no-access-log"];
-  const server = spawn(FORST_PYTHON, ["-m", "server", "--port", "0", ...always, ...options], {
+  const port = options.includes("--unix-socket") ? [] : ["--port", "0"];
+  const server = spawn(FORST_PYTHON, ["-m", "server", ...port, ...always, ...options], {
     stdio: ["ignore", "pipe", "inherit"],
     env: { ...process.env, ...env },
   });
