@@ -156,7 +156,9 @@ async def problem_middleware(request: web.Request, handler: Handler) -> web.Stre
         detail = f"there is no {request.path!r} here; endpoints: {', '.join(endpoints)}"
         return problem_response(404, detail)
     except web.HTTPMethodNotAllowed as error:
-        allowed = ", ".join(sorted(error.allowed_methods))
+        allowed = ", ".join(sorted({*error.allowed_methods, "OPTIONS"}))
+        if request.method == "OPTIONS":
+            return web.Response(status=204, headers={"Allow": allowed})
         detail = f"{request.path} takes {allowed}, not {request.method}"
         return problem_response(405, detail, {"Allow": allowed})
     except web.HTTPException as error:

@@ -408,3 +408,14 @@ def test_a_wrong_method_names_the_right_one(
     assert allowed in answer.headers["allow"].split(", ")
     assert method in answer.problem()["detail"]
     assert allowed in answer.problem()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [("/streaming-process", "GET, OPTIONS, POST"), ("/version", "GET, HEAD, OPTIONS")],
+)
+def test_options_tell_the_methods(shared: Server, path: str, allowed: str) -> None:
+    answer = ask(shared, f"OPTIONS {path} HTTP/1.1\nHost: localhost\nContent-Length: 0")
+    assert answer.status == 204
+    assert answer.headers["allow"] == allowed
+    assert ask(shared, "OPTIONS /nowhere HTTP/1.1\nHost: localhost").status == 404
