@@ -12,7 +12,6 @@ export interface NodeRequest extends NodeReadable {
   headers: Record<string, string | string[] | undefined>;
   readonly readableDidRead: boolean;
   readonly readableEnded: boolean;
-  resume(): unknown;
 }
 
 /** Node's `ServerResponse`, or Express's response. */
@@ -77,9 +76,18 @@ export async function handleNode(
     onCut(error);
   } finally {
     forwarded?.close();
-    // Some clients send the whole request before they read the response.
-    request.resume();
+    dropRest(request);
   }
+}
+
+/** Drop the rest of a body: some clients send all of it before they read the response. */
+function dropRest(request: NodeRequest): void {
+  const drop = (): void => {
+    while (request.read() !== null);
+  };
+  // Where somebody listens for "readable", `resume` would have no effect.
+  request.on("readable", drop);
+  drop();
 }
 
 /** Handle a request of the web; report a response that was cut to `onCut`. */
