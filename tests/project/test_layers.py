@@ -57,6 +57,7 @@ LAYERS = (
     ("server.worker",),
     ("server.supervisor",),
     ("server.cli",),
+    ("server.healthcheck",),
     ("server.__main__",),
 )
 RANKS = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families as text_fami
 
 import forstcore
 from tests.server.requests import Answer, ask
-from tests.servers import Server, StartServer
+from tests.servers import Server, StartServer, wait_until
 
 OPENMETRICS = "application/openmetrics-text"
 # As Prometheus asks for it.
@@ -48,6 +48,8 @@ def test_openmetrics(start_one: StartServer, processes: str) -> None:
     server = start_one("--processes", processes)
     head = "POST /streaming-process HTTP/1.1\nHost: localhost\nContent-Length: 3"
     assert ask(server, f"{head}\n\nbad").status == 200
+    # A stream is counted when it has ended, which is after its answer.
+    wait_until(lambda: b"forstcore_streams_total" in scrape(server, PROMETHEUS).body)
     answer = scrape(server, PROMETHEUS)
     assert answer.headers["content-type"].startswith(f"{OPENMETRICS}; version=1.0.0")
     assert answer.headers["vary"] == "Accept"
