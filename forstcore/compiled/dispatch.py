@@ -18,6 +18,7 @@ from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.scope import Origin
 from forstcore.compiled.source import MISSING
 from forstcore.compiled.tables import check_functions, is_immutable, plain_value
+from forstcore.compiled.typed import is_none
 
 __all__ = ["Dispatch"]
 
@@ -107,7 +108,7 @@ class Dispatch(Enumerations):
             picked: ast.expr = ast.Subscript(constant, key, ast.Load())
         else:
             arguments = [key]
-            if default is not None and not _is_none(default):
+            if default is not None and not is_none(default):
                 functions.append(self._default(default))
                 arguments.append(ast.Constant(len(functions)))
             picked = ast.Call(ast.Attribute(constant, "get", ast.Load()), arguments, [])
@@ -283,7 +284,3 @@ class Dispatch(Enumerations):
 
 def _is_function(value: Any) -> bool:
     return callable(value) and not is_immutable(value)
-
-
-def _is_none(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value is None

@@ -22,6 +22,7 @@ from forstcore.compiled.source import plain_function
 from forstcore.compiled.statuses import RAISED
 from forstcore.compiled.tables import check_functions, is_immutable
 from forstcore.compiled.type_bits import BITS, INT
+from forstcore.compiled.typed import is_none
 
 __all__ = ["Enumerations"]
 
@@ -41,7 +42,7 @@ class Enumerations(Methods):
                 owner = self.scope.owner(name)
                 return None if owner is None else owner.members.get(name)
             case ast.IfExp(body=body, orelse=orelse):
-                return _only(self.kind_of(each) for each in (body, orelse) if not _is_none(each))
+                return _only(self.kind_of(each) for each in (body, orelse) if not is_none(each))
         kind = _kind_in(node, self.static)
         if kind is None and isinstance(node, ast.Call):
             kind = self._returned_by(node)
@@ -62,7 +63,7 @@ class Enumerations(Methods):
             return None if is_own else function.source.static(each)
 
         returned = [each.value for each in _returns(function.definition.body)]
-        values = [each for each in returned if each is not None and not _is_none(each)]
+        values = [each for each in returned if each is not None and not is_none(each)]
         return _only(_kind_in(each, static) for each in values)
 
     def _helper(self, node: ast.Call) -> Function | None:
@@ -102,7 +103,7 @@ class Enumerations(Methods):
         Raises:
             Unsupported: the expression is no member of it.
         """
-        if _is_none(node):
+        if is_none(node):
             self.constant(None, to)
             return
         if self.kind_of(node) is not kind:
@@ -203,7 +204,7 @@ class Enumerations(Methods):
         assert owner is not None
         kind = owner.members.get(name.id)
         if kind is None:
-            kind = self._kind_assigned(name.id, owner, set()) if _is_none(value) else None
+            kind = self._kind_assigned(name.id, owner, set()) if is_none(value) else None
             kind = kind or self.kind_of(value)
             if kind is None:
                 return False
@@ -232,7 +233,7 @@ class Enumerations(Methods):
                     if isinstance(value, ast.Name) and self.scope.owner(value.id) is owner:
                         if value.id not in seen:
                             kinds.add(self._kind_assigned(value.id, owner, seen))
-                    elif not _is_none(value):
+                    elif not is_none(value):
                         kinds.add(self.kind_of(value))
         return _only(kinds)
 
@@ -284,7 +285,7 @@ class Enumerations(Methods):
         elif is_in or not isinstance(operator, ast.Is | ast.IsNot | ast.Eq | ast.NotEq):
             return False
         sides = [node.left, *others]
-        kind = _only(self.kind_of(each) for each in sides if not _is_none(each))
+        kind = _only(self.kind_of(each) for each in sides if not is_none(each))
         if kind is None:
             return False
         is_not = isinstance(operator, ast.NotIn | ast.IsNot | ast.NotEq)
@@ -339,7 +340,7 @@ def _kind_in(node: ast.expr, static: Callable[[ast.expr], Any]) -> Kind | None:
         case ast.Subscript(value=owner, slice=key) if not isinstance(key, ast.Slice):
             return _as_kind(static(owner))
         case ast.IfExp(body=body, orelse=orelse):
-            sides = (each for each in (body, orelse) if not _is_none(each))
+            sides = (each for each in (body, orelse) if not is_none(each))
             return _only(_kind_in(each, static) for each in sides)
     return None
 
@@ -371,10 +372,6 @@ def _only(kinds: Any) -> Kind | None:
     """Return the kind that all are; None if they differ, or there is none."""
     found = set(kinds)
     return found.pop() if len(found) == 1 else None
-
-
-def _is_none(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value is None
 
 
 def _returns(statements: list[ast.stmt]) -> list[ast.Return]:

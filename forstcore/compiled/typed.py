@@ -21,7 +21,7 @@ from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.scope import Path
 from forstcore.compiled.type_bits import ABSENT, ANY, DICT, LIST, STR
 
-__all__ = ["Typed"]
+__all__ = ["Typed", "is_none"]
 
 _WRAPPERS = (sorted, list, tuple, reversed)
 """Functions whose result has the items of their first argument."""
@@ -137,7 +137,7 @@ class Typed(Base):
             case ast.Call(func=ast.Name() as function, args=[value]) if (
                 self.static(function) in (min, max)
                 and any(each.arg == "key" for each in node.keywords)
-                and all(each.arg == "key" or _is_none(each.value) for each in node.keywords)
+                and all(each.arg == "key" or is_none(each.value) for each in node.keywords)
             ):
                 types = self.element_types(value)
                 return None if types is None else (types, ())
@@ -404,5 +404,6 @@ def _is_empty(node: ast.expr) -> bool:
     return ast.unparse(node) in ("[]", "()", "{}")
 
 
-def _is_none(node: ast.expr) -> bool:
+def is_none(node: ast.expr) -> bool:
+    """Whether an expression is None."""
     return isinstance(node, ast.Constant) and node.value is None
