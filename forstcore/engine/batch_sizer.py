@@ -24,23 +24,30 @@ class BatchSizer:
 
     Args:
         max_size: bytes of the largest batch, except for a single longer line.
-        spreads: whether to hand over large batches even where processing them in the event loop
-            takes less CPU time in total, so that several cores share the work.
+        alone: whether the stream has the event loop for itself. A single worker then is handed
+            nothing, because that takes CPU time and gains little; several workers are handed large
+            batches, even where that takes more CPU time in total, so that they share the work.
+        workers: number of workers.
 
     Attributes:
         size: bytes of the next batch.
     """
 
-    def __init__(self, max_size: int = MAX_BATCH, *, spreads: bool = False) -> None:
+    def __init__(
+        self, max_size: int = MAX_BATCH, *, alone: bool = False, workers: int = 1
+    ) -> None:
         self.size = 1
         self._max_size = max_size
-        self._spreads = spreads
+        self._spreads = alone and workers > 1
+        self._keeps = alone and workers == 1
         # Decaying sums over recent batches.
         self._seconds = 0.0
         self._bytes = 0.0
 
     def is_short(self, size: int) -> bool:
-        """Return whether processing that many bytes costs less than handing them over."""
+        """Return whether to process that many bytes in the event loop."""
+        if self._keeps:
+            return True
         if not self._spreads:
             size = min(size, _SHORT_BATCH)
         return size * self._seconds <= _HANDOVER_SECONDS * self._bytes

@@ -74,8 +74,9 @@ class Engine:
         filter: only matching records are processed; the others are counted. Python processors
             never see them.
         alone: whether the stream has the machine for itself, as that of a command has. Its batches
-            are larger then, which costs less for each line and more memory, and several workers
-            share the work even where that takes a little more CPU time.
+            are larger then, which costs less for each line and more memory. Several workers share
+            the work even where that takes a little more CPU time; of a single one, compiled code
+            runs in the event loop.
         keep_rejected: whether `take_rejected` returns lines that gave an error.
         is_cancelled: whether the results are no longer needed; checked before each record of
             a processor that is not async. What is yielded afterwards is incomplete, and ends
@@ -134,7 +135,7 @@ class Engine:
         self._workers = workers
         self._worker_kind = worker_kind
         self._buffer_size = buffer_size
-        self._spreads = alone and workers > 1
+        self._alone = alone
         self._backlog = Backlog(
             first_line,
             workers,
@@ -316,7 +317,7 @@ class Engine:
             runner_of(processor, self._options, self._worker_kind, may_have_processes=has_threads),
             self._backlog,
             self._executor,
-            BatchSizer(self._max_batch, spreads=self._spreads),
+            BatchSizer(self._max_batch, alone=self._alone, workers=self._workers),
             self._wake,
             self._break,
             self._is_cancelled,

@@ -300,13 +300,15 @@ def test_what_is_short_follows_what_a_record_costs(cost: float, short: int) -> N
 
 
 def test_workers_that_have_the_machine_share_what_is_large() -> None:
-    sizer, spreading = BatchSizer(), BatchSizer(spreads=True)
-    for each in (sizer, spreading):
+    sizer, spreading = BatchSizer(), BatchSizer(alone=True, workers=2)
+    keeping = BatchSizer(alone=True, workers=1)
+    for each in (sizer, spreading, keeping):
         for _ in range(10):
             each.add(100_000, 1e-9 * 100_000)
     assert sizer.is_short(MAX_BATCH)
     assert spreading.is_short(90_000)
     assert not spreading.is_short(MAX_BATCH)
+    assert keeping.is_short(2 * MAX_BATCH)
 
 
 def test_large_pieces_are_not_heaped() -> None:
