@@ -33,9 +33,7 @@ class BatchSizer:
         size: bytes of the next batch.
     """
 
-    def __init__(
-        self, max_size: int = MAX_BATCH, *, alone: bool = False, workers: int = 1
-    ) -> None:
+    def __init__(self, max_size: int = MAX_BATCH, *, alone: bool = False, workers: int = 1) -> None:
         self.size = 1
         self._max_size = max_size
         self._spreads = alone and workers > 1
