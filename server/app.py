@@ -36,7 +36,7 @@ from server.http.access import ACCESS_POLICY, AccessPolicy
 from server.http.compression import CODINGS
 from server.http.connections import Connection
 from server.http.forwarded import Forwarded
-from server.http.preferences import prefers_openmetrics
+from server.http.preferences import prefers_openmetrics, vary
 from server.live.feed_registry import FEEDS, WORKER_VARIABLE, FeedRegistry
 from server.live.kept_writers import WRITERS, KeptWriters
 from server.observe.metrics_files import METRICS_VARIABLE
@@ -92,7 +92,7 @@ def build_app(config: ServerConfig) -> web.Application:
 
     async def allow_origin(request: web.Request, response: web.StreamResponse) -> None:
         response.headers[hdrs.SERVER] = SERVER_NAME
-        response.headers.update(policy.cors(request))
+        policy.add_cors(request, response.headers)
 
     async def expect(request: web.Request) -> web.StreamResponse | None:
         # aiohttp answers "Expect" before middlewares run, so check the request here.
@@ -240,6 +240,6 @@ async def _metrics(request: web.Request) -> web.Response:
     _update_metrics(request.app)
     accept = ",".join(request.headers.getall(hdrs.ACCEPT, []))
     body, content_type = registry.metrics.render(is_openmetrics=prefers_openmetrics(accept))
-    return web.Response(
-        body=body, headers={hdrs.CONTENT_TYPE: content_type, hdrs.VARY: hdrs.ACCEPT}
-    )
+    response = web.Response(body=body, headers={hdrs.CONTENT_TYPE: content_type})
+    vary(response.headers, hdrs.ACCEPT)
+    return response

@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             from server.process.listen import (
                 check_exposure,
                 identity,
-                open_socket,
+                open_sockets,
                 remove_unix,
                 tls_context,
             )
@@ -80,11 +80,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     read = partial(load_config, arguments, os.environ.copy())
     service = ServiceManager(os.environ)
     if LISTENER_VARIABLE in os.environ:
-        listener = socket.socket(fileno=int(os.environ[LISTENER_VARIABLE]))
+        listeners = [
+            socket.socket(fileno=int(number)) for number in os.environ[LISTENER_VARIABLE].split(",")
+        ]
         metrics = os.environ[METRICS_VARIABLE]
         lock = hold_metrics(metrics)
         try:
-            ended = run(serve(config, listener, worker=True, read=read, service=service))
+            ended = run(serve(config, listeners, worker=True, read=read, service=service))
         finally:
             release_metrics(metrics, lock)
         if not ended:
@@ -99,7 +101,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _fail("end_with_parent must be false on this system", 2)
         end_with_parent()
     try:
-        listener = open_socket(config)
+        listeners = open_sockets(config)
     except OSError as error:
         address = config.unix_socket or f"{config.host}:{config.port}"
         if error.errno is None or isinstance(error, socket.gaierror):
@@ -113,10 +115,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             # Each worker loads the processors. Here, errors are reported once.
             build_app(config)
             try:
-                return supervise(config, listener, arguments, service)
+                return supervise(config, listeners, arguments, service)
             except OSError as error:
                 return _fail(f"cannot start worker processes: {error}")
-        ended = run(serve(config, listener, worker=False, read=read, service=service))
+        ended = run(serve(config, listeners, worker=False, read=read, service=service))
     except (LoadError, PipelineConfigError, SourceError) as error:
         return _fail(str(error), 2)
     except KeyboardInterrupt:

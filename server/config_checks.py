@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 __all__ = ["check_environment", "check_hosts", "check_listening", "suggestion"]
 
-_OTHERS = ("CONFIG", "SERVER", "SCAN_PATH", "WORKER", "LISTENER_FD", "LOADS_FD")
+_OTHERS = ("CONFIG", "SERVER", "SCAN_PATH", "WORKER", "LISTENER_FDS", "LOADS_FD")
 """Variables that are no options of the server: for the file, for commands, for its processes."""
 
 _BUILD = ("SANITIZE", "ANNOTATE", "BENCHMARK_NAMESPACE")

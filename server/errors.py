@@ -124,7 +124,10 @@ def problem_response(
     headers: Mapping[str, str] | None = None,
     reason: str | None = None,
 ) -> ProblemResponse:
-    """Build the response of a problem; its connection ends, as the body is not read."""
+    """Build the response of a problem.
+
+    The connection ends if the server is the reason: another attempt may reach another process.
+    """
     response = ProblemResponse(
         status=status,
         body=problem(status, detail) + b"\n",
@@ -135,7 +138,8 @@ def problem_response(
     default = "bad_request" if status < 500 else "server_error"
     response.reason_code = _REASONS.get(status, default) if reason is None else reason
     response.headers["Server"] = SERVER_NAME
-    response.force_close()
+    if status >= 500 or status == 408:
+        response.force_close()
     return response
 
 

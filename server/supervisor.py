@@ -1,4 +1,4 @@
-"""Several worker processes that share a listening socket; one that dies is replaced."""
+"""Several worker processes that share the listening sockets; one that dies is replaced."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from server.worker import EXIT_TIMEOUT
 
 __all__ = ["LISTENER_VARIABLE", "supervise"]
 
-LISTENER_VARIABLE = "FORSTCORE_LISTENER_FD"
-"""Environment variable with the file descriptor of a worker's listening socket."""
+LISTENER_VARIABLE = "FORSTCORE_LISTENER_FDS"
+"""Environment variable with the file descriptors of a worker's listening sockets, with commas."""
 
 _MAIN = str(Path(__file__).with_name("__main__.py"))
 _INTERVAL = 0.05  # Seconds between two checks of workers that start or reload.
@@ -41,15 +41,18 @@ _RELOAD_TIMEOUT = 60.0  # Seconds for the workers to reload, as far as systemd i
 
 
 def supervise(
-    config: ServerConfig, listener: socket.socket, argv: Sequence[str], service: ServiceManager
+    config: ServerConfig,
+    listeners: Sequence[socket.socket],
+    argv: Sequence[str],
+    service: ServiceManager,
 ) -> int:
     """Run `processes` workers until SIGINT or SIGTERM.
 
-    All workers accept from one queue, so a waiting connection is not lost if a worker dies.
+    All workers accept from the same queues, so a waiting connection is not lost if a worker dies.
 
     Args:
         config: the configuration.
-        listener: the listening socket.
+        listeners: the listening sockets.
         argv: the arguments of the workers.
         service: the service manager.
 
@@ -63,9 +66,10 @@ def supervise(
     lock = hold_metrics(metrics)
     memory = new_memory("forstcore-loads")
     os.truncate(memory, size_of_loads(config.processes))
+    descriptors = [listener.fileno() for listener in listeners]
     environment = {
         **os.environ,
-        LISTENER_VARIABLE: str(listener.fileno()),
+        LISTENER_VARIABLE: ",".join(map(str, descriptors)),
         LOADS_VARIABLE: str(memory),
         METRICS_VARIABLE: metrics,
     }
@@ -77,7 +81,7 @@ def supervise(
         return subprocess.Popen(
             # With `-m`, a module of this name in the working directory would be run instead.
             [sys.executable, _MAIN, *argv],
-            pass_fds=[listener.fileno(), memory],
+            pass_fds=[*descriptors, memory],
             # A worker stops when this pipe is closed. Unlike a signal, that cannot be too early,
             # and it also happens if this process is killed.
             stdin=subprocess.PIPE,
@@ -95,11 +99,14 @@ def supervise(
     try:
         for index in range(config.processes):
             slots.append(WorkerSlot(partial(start, index), partial(clean_up, index)))
-        supervisor = _Supervisor(config, listener, slots, loads, signals, service)
+        supervisor = _Supervisor(
+            config, address_of(config, listeners[0]), slots, loads, signals, service
+        )
         if not supervisor.start() or not supervisor.run():
             return 1
         service.is_stopping()
-        listener.close()
+        for listener in listeners:
+            listener.close()
         for slot in slots:
             slot.stop()
         timeout = config.drain_delay + config.drain_timeout + EXIT_TIMEOUT
@@ -116,14 +123,14 @@ class _Supervisor:
     def __init__(
         self,
         config: ServerConfig,
-        listener: socket.socket,
+        address: str,
         slots: Sequence[WorkerSlot],
         loads: WorkerLoads,
         signals: SupervisorSignals,
         service: ServiceManager,
     ) -> None:
         self._config = config
-        self._listener = listener
+        self._address = address
         self._slots = slots
         self._loads = loads
         self._signals = signals
@@ -134,9 +141,9 @@ class _Supervisor:
         """Wait until all workers serve; return False if one ends before that."""
         while not self._signals.is_stopping:
             if all(map(self._loads.is_accepting, range(len(self._slots)))):
-                self._service.is_ready(address_of(self._config, self._listener))
+                self._service.is_ready(self._address)
                 # Only now: whoever waits for this line may send a signal immediately.
-                announce(self._config, self._listener)
+                announce(self._config, self._address)
                 break
             if ended := next(filter(None, (slot.ended for slot in self._slots)), ""):
                 _log(f"{ended} before it served")
@@ -178,7 +185,7 @@ class _Supervisor:
             return
         if self._loads.have_reloaded() or time.monotonic() > self._reload_until:
             self._reload_until = None
-            self._service.is_ready(address_of(self._config, self._listener))
+            self._service.is_ready(self._address)
 
     def _timeout(self) -> float | None:
         """Return the seconds until there is something to do other than on a signal."""

@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 
 from aiohttp import web
@@ -50,7 +50,7 @@ _LINGER = 5.0  # Seconds for a client that is still sending to receive an error 
 
 async def serve(
     config: ServerConfig,
-    listener: socket.socket,
+    listeners: Sequence[socket.socket],
     *,
     worker: bool,
     read: Callable[[], ServerConfig],
@@ -60,7 +60,7 @@ async def serve(
 
     Args:
         config: the configuration.
-        listener: the socket to accept on.
+        listeners: the sockets to accept on.
         worker: whether this is one of several processes: it prints nothing, and takes messages of
             the supervisor from standard input.
         read: reads the configuration again.
@@ -115,7 +115,7 @@ async def serve(
     report_compilation(app[REGISTRY], is_logged=is_first)
     loads = _shared_loads(config, app[REGISTRY]) if worker else None
     acceptor = Acceptor(
-        listener, connections, make_connection, tls_context(config), config.header_timeout, loads
+        listeners, connections, make_connection, tls_context(config), config.header_timeout, loads
     )
     stop = _stop_on_signals()
     if loads is not None:
@@ -123,11 +123,12 @@ async def serve(
         timeout = config.drain_delay + config.drain_timeout + EXIT_TIMEOUT
         listen_to_supervisor(reloader.request, stop.set, timeout)
     else:
-        is_ready = partial(service.is_ready, address_of(config, listener))
+        address = address_of(config, listeners[0])
+        is_ready = partial(service.is_ready, address)
         reloader = Reloader(app, acceptor, read, service.is_reloading, is_ready)
         if hasattr(signal, "SIGHUP"):
             loop.add_signal_handler(signal.SIGHUP, reloader.request)
-        announce(config, listener)
+        announce(config, address)
         is_ready()
     try:
         async with _watched(service):
@@ -135,7 +136,7 @@ async def serve(
         service.is_stopping()
         app[REGISTRY].leaving = True
         app[PIPELINES].leave()
-        # Closing the socket resets the connections in its queue.
+        # Closing the sockets resets the connections in their queues.
         await asyncio.sleep(config.drain_delay)
     finally:
         await acceptor.close()

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import aclosing
 from typing import Any
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from forstcore import Filter, FilterError, wire
 from forstcore.errors import OffsetError
@@ -226,7 +226,10 @@ class SubscriptionHandler(StreamHandler):
         pass
 
     def _more_headers(self) -> Mapping[str, str]:
-        return {wire.FORST_DELIVERY: self._delivery} if self._delivery else {}
+        headers = {hdrs.VARY: hdrs.ACCEPT}
+        if self._delivery:
+            headers[wire.FORST_DELIVERY] = self._delivery
+        return headers
 
     def _carrier(self) -> Carrier:
         return "events" if self._as_events else super()._carrier()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from server.dashboard.assets import Asset, Assets
 from server.dashboard.news import News
@@ -97,6 +97,7 @@ def add_dashboard(app: web.Application) -> None:
 
 def _answer(request: web.Request, asset: Asset, caching: str) -> web.Response:
     headers = {**_GUARDS, "Cache-Control": caching, "ETag": asset.etag}
-    if asset.etag in request.headers.get(hdrs.IF_NONE_MATCH, ""):
+    known = {tag.value for tag in request.if_none_match or ()}
+    if not known.isdisjoint((asset.etag.strip('"'), "*")):
         return web.Response(status=304, headers=headers)
     return web.Response(body=asset.body, headers={**headers, "Content-Type": asset.content_type})

@@ -13,7 +13,7 @@ import logging
 import os
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from server.http.connections import Connection, Connections, Slot
 from server.http.internals import bound_tls_buffers
@@ -39,20 +39,20 @@ MakeConnection = Callable[[Slot], Connection]
 
 
 class Acceptor:
-    """Accept connections on a socket.
+    """Accept connections on listening sockets.
 
     Args:
-        listener: the socket; closed at the end.
+        listeners: the sockets; closed at the end.
         connections: the open connections.
         make_connection: makes the protocol of a connection.
         tls: the TLS context for new connections, None without TLS; may be replaced.
         timeout: time limit in seconds for a TLS handshake, including the wait for its first byte.
-        loads: the loads of all processes that accept on the socket; None for a single one.
+        loads: the loads of all processes that accept on the sockets; None for a single one.
     """
 
     def __init__(
         self,
-        listener: socket.socket,
+        listeners: Sequence[socket.socket],
         connections: Connections,
         make_connection: MakeConnection,
         tls: ssl.SSLContext | None,
@@ -61,7 +61,7 @@ class Acceptor:
     ) -> None:
         self.tls = tls
         self._loads = loads
-        self._listener = listener
+        self._listeners = listeners
         self._connections = connections
         self._make_connection = make_connection
         self._timeout = timeout
@@ -70,26 +70,28 @@ class Acceptor:
         # A connection has some iterations to send its request before others can replace it.
         self._per_iteration = max(1, min(_PER_ITERATION, connections.limit // 16))
         self._logged_at = -_LOG_INTERVAL
-        listener.setblocking(False)
+        for listener in listeners:
+            listener.setblocking(False)
         if tls is not None:
             bound_tls_buffers(_TLS_BUFFER)
-        self._task = self._loop.create_task(self._accept())
+        self._tasks = [self._loop.create_task(self._accept(listener)) for listener in listeners]
 
     async def close(self) -> None:
-        """Stop accepting, and close the socket."""
-        self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
-        self._listener.close()
+        """Stop accepting, and close the sockets."""
+        for task, listener in zip(self._tasks, self._listeners, strict=True):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            listener.close()
 
-    async def _accept(self) -> None:
+    async def _accept(self, listener: socket.socket) -> None:
         left = self._max_accepted()
         while True:
             try:
                 if self._loads is not None:
-                    connection = await self._accept_in_turn(self._loads)
+                    connection = await self._accept_in_turn(listener, self._loads)
                 else:
-                    connection, _ = await self._loop.sock_accept(self._listener)
+                    connection, _ = await self._loop.sock_accept(listener)
             except OSError as error:
                 if error.errno in _EXHAUSTED:
                     self._log(error)
@@ -107,19 +109,19 @@ class Acceptor:
                 await asyncio.sleep(0)
                 left = self._max_accepted()
 
-    async def _accept_in_turn(self, loads: WorkerLoads) -> socket.socket:
+    async def _accept_in_turn(self, listener: socket.socket, loads: WorkerLoads) -> socket.socket:
         """Accept a connection that no other process with a lower load accepts."""
         left = _PATIENCE
         while True:
             if loads.is_low():
                 with contextlib.suppress(BlockingIOError):
-                    connection, _ = self._listener.accept()
+                    connection, _ = listener.accept()
                     connection.setblocking(False)
                     return connection
                 left = _PATIENCE
-                await self._is_readable()
+                await self._is_readable(listener)
                 continue
-            await self._is_readable()
+            await self._is_readable(listener)
             await asyncio.sleep(_LEAVE_INTERVAL)
             left -= 1
             if left == 0:
@@ -127,10 +129,10 @@ class Acceptor:
                 loads.ignore_others()
                 left = _PATIENCE
 
-    async def _is_readable(self) -> None:
+    async def _is_readable(self, listener: socket.socket) -> None:
         """Wait until a connection is in the queue."""
         future: asyncio.Future[None] = self._loop.create_future()
-        descriptor = self._listener.fileno()
+        descriptor = listener.fileno()
         self._loop.add_reader(descriptor, _wake, future)
         try:
             await future

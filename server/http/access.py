@@ -11,12 +11,14 @@ import hashlib
 import hmac
 import re
 import time
+from collections.abc import MutableMapping
 
 from aiohttp import HttpVersion10, HttpVersion11, hdrs, web
 
 from server.config import ServerConfig
 from server.errors import ProblemError
 from server.http.forwarded import is_address
+from server.http.preferences import vary
 from server.origins import origins_of
 
 __all__ = ["ACCESS_POLICY", "TICKET_SECONDS", "AccessPolicy", "is_from_elsewhere", "is_loopback"]
@@ -115,17 +117,16 @@ class AccessPolicy:
             headers[hdrs.ACCESS_CONTROL_ALLOW_HEADERS] = asked
         return web.Response(status=204, headers=headers)
 
-    def cors(self, request: web.BaseRequest) -> dict[str, str]:
-        """Return the headers with which pages of an allowed origin may read a response."""
+    def add_cors(self, request: web.BaseRequest, headers: MutableMapping[str, str]) -> None:
+        """Add the headers with which pages of an allowed origin may read a response."""
         if not self._origins:
-            return {}
+            return
         # Caches must not give the response for one origin, or for none, to another.
-        headers: dict[str, str] = {hdrs.VARY: "Origin, Accept-Encoding"}
+        vary(headers, hdrs.ORIGIN)
         origin = request.headers.get(hdrs.ORIGIN, "")
         if self._is_allowed(origin):
             headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
             headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _EXPOSED
-        return headers
 
     def is_authorized(self, request: web.BaseRequest) -> bool:
         """Return whether an allowed request presented the token, or none is required."""

@@ -1,8 +1,24 @@
-"""Content negotiation: the weights in headers such as `Accept` (RFC 9110, section 12.4.2)."""
+"""Content negotiation: weights in headers such as `Accept` (RFC 9110, section 12.4.2), `Vary`."""
 
 from __future__ import annotations
 
-__all__ = ["prefers_openmetrics", "weights"]
+from collections.abc import MutableMapping
+
+from aiohttp import hdrs
+
+__all__ = ["prefers_openmetrics", "vary", "weights"]
+
+
+def vary(headers: MutableMapping[str, str], *names: str) -> None:
+    """Tell caches which headers of the request a response depends on (RFC 9110, section 12.5.5).
+
+    Args:
+        headers: the headers of the response; names that `Vary` has already are kept.
+        names: the headers of the request.
+    """
+    listed = filter(None, headers.get(hdrs.VARY, "").split(", "))
+    if every := ", ".join(dict.fromkeys((*listed, *names))):
+        headers[hdrs.VARY] = every
 
 
 def weights(header: str) -> dict[str, float]:

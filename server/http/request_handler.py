@@ -18,7 +18,7 @@ from typing import Any
 
 from aiohttp import EMPTY_PAYLOAD, HttpVersion11, StreamReader, hdrs, web
 
-from server.errors import problem_response
+from server.errors import ProblemResponse, problem_response
 from server.http._chunked import ChunkedError
 from server.http.body_framing import ChunkedBody, SizedBody
 from server.http.body_protocol import END_OF_BODY, BodyProtocol, BodySink
@@ -332,7 +332,8 @@ class RequestHandler(ParsingHandler):
     ) -> tuple[web.StreamResponse, bool]:
         self.release()
         transport = self.transport
-        if self.framing_lost and not resp.prepared:
+        is_rest_expected = isinstance(resp, ProblemResponse) and not self._is_rest_small(request)
+        if not resp.prepared and (self.framing_lost or is_rest_expected):
             resp.force_close()
         try:
             return await super().finish_response(request, resp, start_time)
@@ -341,6 +342,14 @@ class RequestHandler(ParsingHandler):
             self._slow_reader_timer.stop()
             self._slow_reader_timer.start(transport)
             self._finished(resp)
+
+    def _is_rest_small(self, request: web.BaseRequest) -> bool:
+        """Return whether to receive the rest of a body that is refused, for the next request."""
+        if self._payload.is_eof():
+            return True
+        # With "Expect", a client that is refused need not send the body.
+        is_sent = isinstance(self._body, SizedBody) and hdrs.EXPECT not in request.headers
+        return is_sent and self._body.left <= _MAX_HELD
 
     def _finished(self, response: web.StreamResponse) -> None:
         """Continue after a response."""

@@ -8,7 +8,7 @@ import os
 import socket
 import ssl
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from server.config import ServerConfig
@@ -19,9 +19,13 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["check_exposure", "identity", "open_socket", "remove_unix", "tls_context"]
+__all__ = ["check_exposure", "identity", "open_sockets", "remove_unix", "tls_context"]
 
 _BACKLOG = 1024  # Connections in the queue of the socket.
+_ATTEMPTS = 10  # To find a port that is free on each address.
+_ABSENT = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+
+Address = tuple[socket.AddressFamily, tuple[object, ...]]
 
 
 def check_exposure(config: ServerConfig) -> None:
@@ -38,18 +42,59 @@ def check_exposure(config: ServerConfig) -> None:
     )
 
 
-def open_socket(config: ServerConfig) -> socket.socket:
-    """Listen on the configured address.
+def open_sockets(config: ServerConfig) -> list[socket.socket]:
+    """Listen on the configured address: on each that a name has, such as 127.0.0.1 and ::1.
+
+    All have the same port. Addresses that the machine lacks are left out if it has another.
 
     Raises:
-        OSError: the address cannot be used.
+        OSError: an address cannot be used.
     """
     if config.unix_socket:
-        return _open_unix(config.unix_socket)
-    family, kind, protocol, _, address = socket.getaddrinfo(
-        config.host, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
-    listener = socket.socket(family, kind, protocol)
+        return [_open_unix(config.unix_socket)]
+    # Browsers do not look up this name (RFC 6761, section 6.3), whatever the hosts file says.
+    names = ("127.0.0.1", "::1") if config.host == "localhost" else (config.host,)
+    # A name that is listed twice has its address twice.
+    addresses = list(dict.fromkeys(address for name in names for address in _addresses(name)))
+    attempts = _ATTEMPTS
+    while True:
+        try:
+            return _open_all(addresses, config.port)
+        except OSError as error:
+            attempts -= 1
+            # The port that was free on the first address may be in use on another.
+            is_other_port_possible = config.port == 0 and error.errno == errno.EADDRINUSE
+            if not (attempts and is_other_port_possible):
+                raise
+
+
+def _addresses(name: str) -> Iterator[Address]:
+    for family, _, _, _, address in socket.getaddrinfo(
+        name, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    ):
+        yield family, address
+
+
+def _open_all(addresses: Sequence[Address], port: int) -> list[socket.socket]:
+    listeners: list[socket.socket] = []
+    with contextlib.ExitStack() as closing:
+        for number, (family, (host, _, *rest)) in enumerate(addresses, 1):
+            try:
+                listener = _open_tcp(family, (host, port, *rest))
+            except OSError as error:
+                is_any_left = bool(listeners) or number < len(addresses)
+                if not is_any_left or error.errno not in _ABSENT:
+                    raise
+            else:
+                closing.callback(listener.close)
+                listeners.append(listener)
+                port = listener.getsockname()[1]
+        closing.pop_all()
+    return listeners
+
+
+def _open_tcp(family: socket.AddressFamily, address: tuple[object, ...]) -> socket.socket:
+    listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         if os.name == "posix":
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

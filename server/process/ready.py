@@ -12,9 +12,8 @@ from server.config import ServerConfig
 __all__ = ["address_of", "announce"]
 
 
-def announce(config: ServerConfig, listener: socket.socket) -> None:
+def announce(config: ServerConfig, address: str) -> None:
     """Print where the server listens, in the format that the configuration names."""
-    address = address_of(config, listener)
     line = f"forstcore listens on {address}"
     if config.ready_line == "json":
         line = json.dumps(

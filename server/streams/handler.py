@@ -19,6 +19,7 @@ from server.errors import StreamError
 from server.http.body_protocol import BodyProtocol
 from server.http.compression import negotiate
 from server.http.control_lines import ControlLines
+from server.http.preferences import vary
 from server.http.request_handler import RequestHandler
 from server.http.request_headers import has_frames, on_error, result_type
 from server.http.trailers import Trailers
@@ -118,7 +119,7 @@ class StreamHandler(ABC):
         with self._registry.admit(self), self._registry.metrics.carried(carrier):
             coding = None
             if self._config.compression and self.socket is None:
-                coding = negotiate(self.request.headers.get("Accept-Encoding", ""))
+                coding = negotiate(",".join(self.request.headers.getall(hdrs.ACCEPT_ENCODING, [])))
             response = self.socket.response if self.socket else self._response(coding)
             try:
                 await response.prepare(self.request)
@@ -166,6 +167,8 @@ class StreamHandler(ABC):
     def _response(self, coding: str | None) -> StreamingResponse:
         response = _response(self._media_type(), coding)
         response.headers.update(self._more_headers())
+        if self._config.compression:
+            vary(response.headers, hdrs.ACCEPT_ENCODING)
         trailers = Trailers(self.request, self.stream, has_frames=self._control_lines is not None)
         if trailers.announced:
             response.headers[hdrs.TRAILER] = trailers.announced
@@ -333,7 +336,6 @@ def _response(media_type: str, coding: str | None) -> StreamingResponse:
     )
     if coding:
         response.headers["Content-Encoding"] = coding
-        response.headers["Vary"] = "Accept-Encoding"
     return response
 
 

@@ -79,7 +79,12 @@ def test_files_may_be_kept(start_server: StartServer) -> None:
         assert (again[0], again[2]) == (304, b"")
     page = ask(server, "/")[1]
     assert page["cache-control"] == "no-cache"
-    assert ask(server, "/", {"If-None-Match": page["etag"]})[0] == 304
+    etag = page["etag"]
+    # RFC 9110, section 13.1.2: a list, compared weakly; `*` stands for anything.
+    for known in (etag, f"W/{etag}", f'"other", {etag}', "*"):
+        assert ask(server, "/", {"If-None-Match": known})[0] == 304
+    for unknown in ('"other"', etag.strip('"'), f'"{etag}"'):
+        assert ask(server, "/", {"If-None-Match": unknown})[0] == 200
 
 
 def test_only_files_of_the_page_can_be_had(start_server: StartServer) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from server.process.listen import _open_all as open_all
 from tests import children
 from tests.certificates import Certificates, tls_options
 from tests.server.requests import RECORD, RESULT, ask, connect
@@ -75,6 +76,37 @@ def test_an_open_address_can_be_meant(start_server: StartServer, token_file: str
     head = "GET /version HTTP/1.1\nHost: localhost"
     assert ask(server, head).status == (200 if way == "insecure" else 401)
     assert ask(server, "GET /version HTTP/1.1\nHost: example.test").status == 403
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_localhost_has_both_addresses(start_server: StartServer, processes: str) -> None:
+    """Some programs try only the first that the name has for them, which may be either."""
+    server = start_server("--host", "localhost", "--processes", processes)
+    for host in ("127.0.0.1", "::1"):
+        server.host = host
+        for _ in range(20):
+            with connect(server) as connection:
+                assert process_one(connection) == RESULT % 1
+    assert server.stop() == 0
+    for host in ("127.0.0.1", "::1"):
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((host, server.port))
+
+
+def test_the_port_must_be_free_on_both_addresses_of_localhost() -> None:
+    """Otherwise, another program would receive some of the requests."""
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as other:
+        done = run("--host", "localhost", "--port", str(other.getsockname()[1]))
+    assert done.returncode == 1
+    assert "Address already in use" in done.stderr
+
+
+def test_addresses_that_the_machine_lacks_are_left_out() -> None:
+    lacking, loopback = ((socket.AF_INET, (host, 0)) for host in ("192.0.2.1", "127.0.0.1"))
+    (listener,) = open_all([lacking, loopback], 0)
+    listener.close()
+    with pytest.raises(OSError, match="Cannot assign requested address"):
+        open_all([lacking, lacking], 0)
 
 
 # TLS.

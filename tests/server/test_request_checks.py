@@ -136,10 +136,27 @@ def test_pages_of_allowed_origins_may_read_responses(start_server: StartServer) 
         answer = ask(server, f"GET /version HTTP/1.1\nHost: localhost{more}")
         assert answer.status == (403 if allowed is False else 200)
         # Caches must keep the responses for different origins apart, also that for none.
-        assert answer.headers["vary"] == "Origin, Accept-Encoding"
+        assert answer.headers["vary"] == "Origin"
         assert answer.headers.get("access-control-allow-origin") == (origin if allowed else None)
         assert ("access-control-expose-headers" in answer.headers) == bool(allowed)
         assert "access-control-allow-credentials" not in answer.headers
+
+
+def test_caches_are_told_what_a_response_depends_on(start_server: StartServer) -> None:
+    server = start_server("--allow-origin", "https://app.test", "--source", "feed=memory:")
+    tail = "HTTP/1.1\nHost: localhost\nContent-Length: 0"
+    for request, depends_on in (
+        ("POST /streaming-process", "Accept-Encoding, Origin"),
+        ("GET /real-time-process?source=feed", "Accept, Accept-Encoding, Origin"),
+        ("GET /metrics", "Accept, Origin"),
+        ("GET /nowhere", "Origin"),
+    ):
+        with connect(server) as connection:
+            connection.sendall(f"{request} {tail}\n\n".replace("\n", "\r\n").encode())
+            head = connection.recv(1 << 16).decode().lower()
+        assert f"\r\nvary: {depends_on}\r\n".lower() in head
+    plain = start_server("--no-compression")
+    assert "vary" not in ask(plain, f"POST /streaming-process {tail}").headers
 
 
 def test_preflight_requests(start_server: StartServer) -> None:
