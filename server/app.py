@@ -82,7 +82,13 @@ def build_app(config: ServerConfig) -> web.Application:
         preflight = policy.preflight(request)
         if preflight is not None:
             return preflight
-        policy.check(request, takes_ticket=request.match_info.handler in _FOR_PAGES)
+        try:
+            policy.check(request, takes_ticket=request.match_info.handler in _FOR_PAGES)
+        except ProblemError as error:
+            # Its framing or its sender is in doubt, and so is what follows it.
+            response = error.response()
+            response.force_close()
+            return response
         try:
             return await handler(forwarded.resolve(request))
         except web.HTTPNotFound:
@@ -101,7 +107,9 @@ def build_app(config: ServerConfig) -> web.Application:
             registry.check_room()
             check_body(request, config)
         except ProblemError as error:
-            return error.response()
+            response = error.response()
+            response.force_close()
+            return response
         if request.headers[hdrs.EXPECT].lower() != "100-continue":
             return problem_response(417, "the only supported expectation is 100-continue")
         if request.version < HttpVersion11:

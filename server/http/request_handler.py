@@ -332,8 +332,8 @@ class RequestHandler(ParsingHandler):
     ) -> tuple[web.StreamResponse, bool]:
         self.release()
         transport = self.transport
-        is_rest_expected = isinstance(resp, ProblemResponse) and not self._is_rest_small(request)
-        if not resp.prepared and (self.framing_lost or is_rest_expected):
+        is_refused = isinstance(resp, ProblemResponse)
+        if not resp.prepared and (self.framing_lost or (is_refused and _may_be_long(request))):
             resp.force_close()
         try:
             return await super().finish_response(request, resp, start_time)
@@ -342,14 +342,6 @@ class RequestHandler(ParsingHandler):
             self._slow_reader_timer.stop()
             self._slow_reader_timer.start(transport)
             self._finished(resp)
-
-    def _is_rest_small(self, request: web.BaseRequest) -> bool:
-        """Return whether to receive the rest of a body that is refused, for the next request."""
-        if self._payload.is_eof():
-            return True
-        # With "Expect", a client that is refused need not send the body.
-        is_sent = isinstance(self._body, SizedBody) and hdrs.EXPECT not in request.headers
-        return is_sent and self._body.left <= _MAX_HELD
 
     def _finished(self, response: web.StreamResponse) -> None:
         """Continue after a response."""
@@ -461,3 +453,15 @@ class RequestHandler(ParsingHandler):
             return problem_response(400, "the client went away", reason="")
         super().handle_error(request, status, exc, message)
         return problem_response(status, "an error of the server, not of the request; see its log")
+
+
+def _may_be_long(request: web.BaseRequest) -> bool:
+    """Return whether to close the connection rather than receive the body of a refused request.
+
+    It does not matter how much has arrived, so that equal requests have equal responses.
+    """
+    if hdrs.TRANSFER_ENCODING in request.headers:
+        return True
+    # With "Expect", a client that is refused need not send the body.
+    size = request.content_length or 0
+    return size > (0 if hdrs.EXPECT in request.headers else _MAX_HELD)

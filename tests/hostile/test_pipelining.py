@@ -84,7 +84,7 @@ def test_requests_behind_a_failed_one_are_not_run(target: Target) -> None:
         "sized": head("Content-Length: 5", "Forst-On-Error: fail") + b"junk\n",
         "chunks": head("Transfer-Encoding: chunked") + b"zz\r\n",
         "coding": head("Content-Length: 5", "Content-Encoding: gzip") + b"junk\n",
-        "problem": head("Content-Length: 5", "Forst-On-Error: maybe") + b"junk\n",
+        "origin": head("Content-Length: 5", "Origin: https://other.test") + b"junk\n",
         "head": b"junk\r\n\r\n",
     }
     attacks = {name: first + publish * 3 for name, first in failing.items()}

@@ -160,7 +160,7 @@ def test_the_reader(wire: bytes, bodies: list[bytes], rest: bytes) -> None:
 
 
 LAST = {
-    "refused": (b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
+    "refused": (b"GET /version HTTP/1.1\r\nHost: other.test\r\n\r\n", 403),
     # The response starts before the body turns out to be malformed.
     "malformed": (b"GET /version HTTP/1.1\r\nHost: a\r\n\r\n".replace(
         b"Host: a", b"Host: localhost\r\nTransfer-Encoding: chunked"
