@@ -226,7 +226,7 @@ class SubscriptionHandler(StreamHandler):
         pass
 
     def _more_headers(self) -> Mapping[str, str]:
-        headers = {hdrs.VARY: hdrs.ACCEPT}
+        headers: dict[str, str] = {hdrs.VARY: hdrs.ACCEPT}
         if self._delivery:
             headers[wire.FORST_DELIVERY] = self._delivery
         return headers
