@@ -6,6 +6,8 @@ BIN    := .venv/bin
 JOBS   ?= $(shell expr 2 \* $$(nproc 2>/dev/null || sysctl -n hw.ncpu))
 # In CI, .ci/install has installed all programs, so none may be missing.
 PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(if $(CI),--fail-missing)
+# Tests start thousands of processes, which are not to compile the same modules again.
+test test-long: export PYTHONDONTWRITEBYTECODE =
 CORE   := setup.py pyproject.toml $(shell find forstcore server -name '*.pyx' -o -name '*.pxd' -o -name '*.h')
 
 .DEFAULT_GOAL := help
