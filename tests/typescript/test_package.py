@@ -17,7 +17,7 @@ from tests.certificates import Certificates
 from tests.servers import Server, launch
 from tests.typescript.conftest import SOURCE, run
 
-_LONG = {"sidecar", "transports"}  # They start many servers.
+_LONG = {"endurance", "sidecar", "transports"}  # They start many servers.
 _TESTS = [
     pytest.param(name, marks=[pytest.mark.long] if name in _LONG else [])
     for name in sorted(path.name.removesuffix(".test.ts") for path in SOURCE.glob("test/*.test.ts"))

@@ -9,8 +9,15 @@ export const COLON = 58;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
+const hasBuffer = typeof Buffer === "function"; // Its methods take a fifth of the time.
+
 export function encoded(text: string): Bytes {
-  return encoder.encode(text);
+  return hasBuffer ? Buffer.from(text) : encoder.encode(text);
+}
+
+export function copied(bytes: Uint8Array | ArrayBuffer): Bytes {
+  const view = bytes instanceof ArrayBuffer ? new Uint8Array(bytes) : bytes;
+  return hasBuffer ? Buffer.from(view) : new Uint8Array(view);
 }
 
 /** Decode whole characters; throw a TypeError if they are not UTF-8. */
@@ -20,7 +27,8 @@ export function decoded(bytes: Uint8Array): string {
 
 export function joined(parts: readonly Uint8Array[]): Bytes {
   if (parts.length === 1) return parts[0] as Bytes;
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  const size = parts.reduce((sum, part) => sum + part.length, 0);
+  const whole = hasBuffer ? Buffer.allocUnsafeSlow(size) : new Uint8Array(size);
   let at = 0;
   for (const part of parts) {
     whole.set(part, at);
@@ -38,7 +46,7 @@ export function countLines(bytes: Uint8Array): number {
 /** Return where an LF with a colon behind it is, -1 if there is none from `start` to `end`. */
 export function findControl(bytes: Uint8Array, start: number, end: number): number {
   let at = start;
-  if (typeof Buffer === "function" && bytes instanceof Buffer) {
+  if (hasBuffer && bytes instanceof Buffer) {
     at = bytes.indexOf("\n:", start, "latin1");
     return at >= 0 && at + 1 < end ? at : -1;
   }

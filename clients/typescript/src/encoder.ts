@@ -1,6 +1,6 @@
 /** Records as JSON lines, and chunks of NDJSON; errors name the item. */
 
-import { encoded, joined, type Bytes } from "./bytes.js";
+import { copied, encoded, joined, type Bytes } from "./bytes.js";
 import { isBytes, kindOf } from "./input.js";
 
 /** Builds chunks from the items of one input. */
@@ -26,7 +26,7 @@ export class Encoder {
       this.finish();
       this.flush();
       // A copy, because the producer may reuse its buffer.
-      const part = new Uint8Array(item instanceof ArrayBuffer ? item.slice(0) : item);
+      const part = copied(item);
       this.parts.push(part);
       this.size += part.length;
       return;

@@ -1,12 +1,14 @@
 /** The results of one stream, one by one or in batches. */
 
-import { decoded, LF } from "./bytes.js";
+import { countLines, decoded, LF } from "./bytes.js";
 import { broken, ForstError } from "./errors.js";
-import type { Piece } from "./frames.js";
 import { Leavable, makeDisposable, type BatchStream } from "./leavable.js";
 import type { PlatformDisposable } from "./platform.js";
 import type { InvalidLine, Summary } from "./records.js";
 import type { Transfer } from "./transfer.js";
+
+const LARGEST_SLICE = 1 << 15; // Bytes, unless one line has more.
+const EACH_LF = /\n/g;
 
 /** What becomes of invalid lines: results, or arguments of a callback. */
 export type InvalidLineHandler = ((line: InvalidLine) => void) | "results" | "nothing";
@@ -114,53 +116,65 @@ async function* parsed<T>(
   invalid: InvalidLineHandler,
 ): AsyncGenerator<T[], void, undefined> {
   for await (const pieces of transfer.pieces()) {
-    const results: T[] = [];
+    let batch: T[] = [];
+    let size = 0;
     for (const piece of pieces) {
-      if (!piece.invalid) parseInto(results, piece);
-      else if (invalid === "results") results.push(piece.invalid as T);
-      else if (invalid !== "nothing") invalid(piece.invalid);
+      if (piece.invalid) {
+        if (invalid === "results") batch.push(piece.invalid as T);
+        else if (invalid !== "nothing") invalid(piece.invalid);
+        continue;
+      }
+      for (const lines of slices(piece.bytes)) {
+        const results = parseLines(lines) as T[];
+        if (batch.length === 0) batch = results;
+        else for (const one of results) batch.push(one);
+        size += lines.length;
+        if (size < LARGEST_SLICE / 2) continue;
+        yield batch;
+        batch = [];
+        size = 0;
+      }
     }
-    if (results.length > 0) yield results;
+    if (batch.length > 0) yield batch;
   }
 }
 
-function parseInto(results: unknown[], piece: Piece): void {
-  const values = parsedTogether(piece.bytes);
-  if (values) {
-    for (const value of values) results.push(value);
-    return;
-  }
-  const lines = decodedLines(piece.bytes).split("\n");
-  lines.pop();
-  for (const line of lines) {
-    try {
-      results.push(JSON.parse(line));
-    } catch (cause) {
-      throw broken(`this is not a result: ${line.slice(0, 80)}`, cause);
+/** Cut lines into slices so small that most results are gone before the garbage collector runs. */
+function* slices(lines: Uint8Array): Generator<Uint8Array> {
+  for (let start = 0; start < lines.length; ) {
+    let end = lines.length;
+    if (end - start > LARGEST_SLICE) {
+      end = lines.lastIndexOf(LF, start + LARGEST_SLICE) + 1;
+      if (end <= start) end = lines.indexOf(LF, start) + 1;
     }
+    yield lines.subarray(start, end);
+    start = end;
   }
 }
 
-const COMMA = 44;
-const OPENING = 91;
-const CLOSING = 93;
+function parseLines(bytes: Uint8Array): unknown[] {
+  const text = decodedLines(bytes);
+  const values = parsedTogether(text, countLines(bytes));
+  if (values) return values;
+  return text
+    .slice(0, -1)
+    .split("\n")
+    .map((line) => {
+      try {
+        return JSON.parse(line) as unknown;
+      } catch (cause) {
+        throw broken(`this is not a result: ${line.slice(0, 80)}`, cause);
+      }
+    });
+}
 
 /**
  * Parse lines as the elements of one array, which takes less time than one by one; return undefined
  * if not every line is a value.
  */
-function parsedTogether(lines: Uint8Array): unknown[] | undefined {
-  const text = new Uint8Array(lines.length + 1);
-  text[0] = OPENING;
-  text.set(lines, 1);
-  let count = 0;
-  for (let at = text.indexOf(LF); at > 0; at = text.indexOf(LF, at + 1)) {
-    text[at] = COMMA;
-    count++;
-  }
-  text[lines.length] = CLOSING;
+function parsedTogether(lines: string, count: number): unknown[] | undefined {
   try {
-    const values = JSON.parse(decoded(text)) as unknown[];
+    const values = JSON.parse(`[${lines.slice(0, -1).replace(EACH_LF, ",")}]`) as unknown[];
     return values.length === count ? values : undefined;
   } catch {
     return undefined;
