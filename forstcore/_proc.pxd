@@ -3,12 +3,11 @@
 # Structs only grow at their end, so that code compiled against an older version of
 # this file keeps working.
 
-from cpython.ref cimport PyObject
-
 from forstcore._core.built_in cimport Record, Span
 from forstcore._core.filter cimport Filter
 from forstcore._core.json cimport bytes_ptr
 from forstcore._core.lines cimport Batcher, LineSplitter, Tail
+from forstcore._core.output_bytes cimport OutputBytes
 from forstcore._core.rejected cimport Notes, RejectedLines
 from forstcore._core.run cimport Run
 
@@ -26,11 +25,7 @@ cdef class RecordStream:
     cdef readonly bint given_back
     cdef readonly long long bytes_in
     cdef readonly long long bytes_out
-    cdef PyObject *out       # the bytes object being filled, NULL outside of a call
-    cdef Py_ssize_t expected  # output bytes per 256 input bytes, to size the next output
-    # Bytes left free around results that are not empty, for the caller to fill; at most 64 each.
-    cdef Py_ssize_t before
-    cdef Py_ssize_t after
+    cdef OutputBytes output
 
     cdef bytes take_from(self, object buffer, Py_ssize_t most, bint last)
     cdef bytes take(
@@ -42,7 +37,3 @@ cdef class RecordStream:
     cdef int drive(self, bytes_ptr start, bytes_ptr end, bytes_ptr limit) except -1
     cdef int use_filter(self, Filter wanted) except -1
     cdef int use_processor(self, object capsule) except -1
-    cdef int open_output(self, Py_ssize_t size_in) except -1
-    cdef int reserve(self, Py_ssize_t size) except -1
-    cdef bint has_enough(self) noexcept
-    cdef bytes close_output(self, Py_ssize_t size_in)

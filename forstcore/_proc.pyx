@@ -44,16 +44,21 @@ from forstcore._core.json cimport DEPTH_LIMIT, LF, NO_FAULT, bytes_ptr
 from forstcore._core.lines cimport PADDING, Batcher, LineSplitter, Tail, tail_append
 from forstcore._core.loop cimport run_lines
 from forstcore._core.native_processors cimport processor_of
+from forstcore._core.output_bytes cimport (
+    output_close,
+    output_has_enough,
+    output_open,
+    output_reserve,
+    output_size,
+)
 from forstcore._core.program cimport COMPILED, Program
 from forstcore._core.rejected cimport RejectedLines, drop_notes
 from forstcore._core.run cimport (
-    RESERVE,
     RUN_FULL,
     RUN_GIVEN_BACK,
     RUN_NO_MEMORY,
     SKIP,
     Run,
-    has_many_notes,
 )
 from forstcore._core.scan cimport fst_last_lf
 from forstcore._core.scan_path cimport current_path
@@ -86,14 +91,9 @@ __all__ = [
 ]
 
 cdef extern from "Python.h":
-    PyObject *PyBytes_New "PyBytes_FromStringAndSize" (const char *, Py_ssize_t) except NULL
-    int _PyBytes_Resize(PyObject **, Py_ssize_t) except -1
-    char *PyBytes_AS_STRING(PyObject *) noexcept
     void Py_XDECREF(PyObject *)
 
 cdef enum:
-    # The most output bytes per 256 input bytes to allocate in advance.
-    GROWTH_HIGHEST = 1 << 14
     # Rejected lines that `feed_part` keeps: its caller handles each in Python.
     MOST_REJECTED = 500
     # Below this many bytes, giving up the GIL costs more than the work.
@@ -121,7 +121,7 @@ cdef int grow_output(RecordStream stream, fst_output *output, Py_ssize_t size) n
     cdef Py_ssize_t first = output.at - output.first
     stream.run.out = <unsigned char *>output.at
     try:
-        stream.reserve(size)
+        output_reserve(&stream.output, &stream.run, size)
     except MemoryError:
         output.failed = 1
         output.end = output.at
@@ -192,8 +192,8 @@ cdef class RecordStream:
         cdef Py_ssize_t guess = checked_growth(growth)
         cdef bint keeps = keep_rejected
         # After this point, no user code runs that could call `__init__` again.
-        check_first_init(self.expected)
-        self.expected = guess
+        check_first_init(self.output.expected)
+        self.output.expected = guess
         self.run.stream = next_number()
         self.run.on_error = mode
         self.run.max_line_size = line_size
@@ -208,7 +208,7 @@ cdef class RecordStream:
         PyMem_RawFree(self.tail.start)
         PyMem_RawFree(self.run.visits)
         drop_notes(&self.notes)
-        Py_XDECREF(self.out)
+        Py_XDECREF(self.output.filled)
         if self.run.state != NULL and self.run.processor.destroy != NULL:
             self.run.processor.destroy(self.run.state)
 
@@ -308,7 +308,7 @@ cdef class RecordStream:
 
     @property
     def growth(self):
-        return self.expected / 256.0
+        return self.output.expected / 256.0
 
     def take_rejected(self):
         """Return the lines that the last call rejected, as `RejectedLines`, once.
@@ -366,7 +366,7 @@ cdef class RecordStream:
         if not entered:
             raise_busy()
         try:
-            check_initialized(self.expected)
+            check_initialized(self.output.expected)
             if self.run.failed_reason != NO_FAULT:
                 raise self.failure()
             if self.finished:
@@ -380,17 +380,18 @@ cdef class RecordStream:
             self.run.most = most
             self.run.most_notes = most_rejected
             self.given_back = False
-            self.open_output(size)
+            output_open(&self.output, &self.run, size, self.tail.size)
             self.consume(start, start + size, last)
             self.bytes_in += self.taken
-            results = self.close_output(self.taken)
+            self.bytes_out += output_size(&self.output, &self.run)
+            results = output_close(&self.output, &self.run, self.taken)
             if self.notes.count:
                 self.kept = RejectedLines.__new__(RejectedLines)
                 self.kept.take_over(&self.notes)
             return results
         finally:
-            Py_XDECREF(self.out)
-            self.out = NULL
+            Py_XDECREF(self.output.filled)
+            self.output.filled = NULL
             drop_notes(&self.notes)
             self.busy = False
 
@@ -431,7 +432,7 @@ cdef class RecordStream:
         cdef Tail *tail = &self.tail
         if tail.size + (stop - start) - ended > self.run.max_line_size:
             tail.discarding = not ended
-            self.reserve(0)
+            output_reserve(&self.output, &self.run, 0)
             reject_long_line(&self.run, tail.start, tail.size, start)
             if self.notes.failed:
                 raise MemoryError()
@@ -453,9 +454,9 @@ cdef class RecordStream:
         run.limit = limit
         run.path = current_path
         while status == RUN_FULL:
-            if run.pos > start and self.has_enough():
+            if run.pos > start and output_has_enough(&self.output, &self.run):
                 return 0
-            self.reserve(end - run.pos)
+            output_reserve(&self.output, &self.run, end - run.pos)
             if end - run.pos < NOGIL_SIZE:
                 status = run_lines(run)
             else:
@@ -465,49 +466,6 @@ cdef class RecordStream:
             raise MemoryError()
         self.given_back = status == RUN_GIVEN_BACK
         return 0
-
-    cdef int open_output(self, Py_ssize_t size_in) except -1:
-        """Allocate the output of a call, with its estimated size."""
-        cdef Py_ssize_t size = (size_in >> 8) * self.expected + self.tail.size + 2 * RESERVE
-        if self.run.most > 0:
-            size = min(size, self.run.most + size_in + self.tail.size + 2 * RESERVE)
-        self.out = PyBytes_New(NULL, size)
-        self.run.out = <unsigned char *>PyBytes_AS_STRING(self.out) + self.before
-        self.run.out_end = self.run.out + size - self.before
-        return 0
-
-    cdef int reserve(self, Py_ssize_t size) except -1:
-        """Make room for `size` input bytes and RESERVE. Doubling keeps copies cheap."""
-        cdef Py_ssize_t used, room
-        if self.run.out_end - self.run.out >= size + RESERVE:
-            return 0
-        used = self.run.out - <unsigned char *>PyBytes_AS_STRING(self.out)
-        room = max(2 * (self.run.out_end - self.run.out + used), used + 2 * size + RESERVE)
-        if self.run.most > 0:
-            room = min(room, max(used, self.run.most) + size + RESERVE)
-        _PyBytes_Resize(&self.out, room)
-        self.run.out = <unsigned char *>PyBytes_AS_STRING(self.out) + used
-        self.run.out_end = self.run.out + room - used
-        return 0
-
-    cdef bint has_enough(self) noexcept:
-        """Return whether a call with bounded output has reached its bound."""
-        cdef unsigned char *start = <unsigned char *>PyBytes_AS_STRING(self.out) + self.before
-        return self.run.most > 0 and (
-            self.run.out - start >= self.run.most or has_many_notes(&self.run))
-
-    cdef bytes close_output(self, Py_ssize_t size_in):
-        cdef unsigned char *start = <unsigned char *>PyBytes_AS_STRING(self.out) + self.before
-        cdef Py_ssize_t used = self.run.out - start
-        self.bytes_out += used
-        if size_in >= NOGIL_SIZE:
-            # 1/16 more than the last chunk needed.
-            self.expected = min(max(used * 272 // size_in, 272), <Py_ssize_t>GROWTH_HIGHEST)
-        if used == 0:
-            return b""
-        # The last line left at least `after` of the RESERVE bytes free.
-        _PyBytes_Resize(&self.out, self.before + used + self.after)
-        return <bytes>self.out
 
 
 def process_block(buffer, /, *, on_error="skip", max_line_size=LINE_LIMIT_DEFAULT):

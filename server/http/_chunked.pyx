@@ -286,15 +286,15 @@ cdef bytes chunk_of_results(
     cdef char *out
     # The bytes object may be modified: there is no other reference to it yet.
     cdef PyObject *whole
-    stream.before = FRAME_BEFORE
-    stream.after = FRAME_AFTER if frames is None else ACK_SIZE + FRAME_AFTER
+    stream.output.before = FRAME_BEFORE
+    stream.output.after = FRAME_AFTER if frames is None else ACK_SIZE + FRAME_AFTER
     try:
         # The memory of rejected lines is bounded. Their number need not be: no Python code handles
         # each of them before the next call.
         chunk = stream.take(start, size, PART, PY_SSIZE_T_MAX, False)
-        size = max(len(chunk) - stream.before - stream.after, 0)
+        size = max(len(chunk) - stream.output.before - stream.output.after, 0)
     finally:
-        stream.before = stream.after = 0
+        stream.output.before = stream.output.after = 0
     if frames is not None:
         if size > 0:
             frames.digest.update(memoryview(chunk)[FRAME_BEFORE:FRAME_BEFORE + size])
