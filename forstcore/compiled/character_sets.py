@@ -1,15 +1,16 @@
 """Sets of characters in regular expressions, as Python's re has them.
 
-What a set has of ASCII is found out by asking re itself, so case and flags are what they are there.
-Beyond ASCII a set is told as ranges and categories.
+For ASCII, re itself is asked what a set contains, so case and flags mean the same as there. Beyond
+ASCII, a set consists of ranges and categories.
 """
 
 from __future__ import annotations
 
 import functools
-import importlib
 import re
 from typing import Any, NamedTuple
+
+from forstcore.compiled.re_internals import compiled, operations
 
 __all__ = [
     "ANY_BYTE",
@@ -19,10 +20,6 @@ __all__ = [
     "first_byte",
     "first_bytes",
 ]
-
-_constants: Any = importlib.import_module("re._constants")
-_parser: Any = importlib.import_module("re._parser")
-_compiler: Any = importlib.import_module("re._compiler")
 
 NO_BYTE = 1 << 256
 """The bit that stands for the end of the text in sets of bytes."""
@@ -110,16 +107,16 @@ def first_bytes(characters: CharacterSet) -> int:
 @functools.lru_cache(maxsize=1024)
 def _character_set(op: Any, value: Any, flags: int) -> CharacterSet:
     mask = sum(1 << ord(each) for each in _ask(op, value, flags).findall(_ASCII))
-    if op is _constants.ANY:
+    if op is operations.ANY:
         return CharacterSet(mask, negated=True)
-    items = list(value) if op is _constants.IN else [(_constants.LITERAL, value)]
-    negated = op is _constants.NOT_LITERAL or items[0][0] is _constants.NEGATE
-    items = [item for item in items if item[0] is not _constants.NEGATE]
-    listed = [item for item in items if item[0] is not _constants.CATEGORY]
+    items = list(value) if op is operations.IN else [(operations.LITERAL, value)]
+    negated = op is operations.NOT_LITERAL or items[0][0] is operations.NEGATE
+    items = [item for item in items if item[0] is not operations.NEGATE]
+    listed = [item for item in items if item[0] is not operations.CATEGORY]
     ranges = _ranges(listed, flags)
     categories = 0
     for kind, category in items:
-        if kind is _constants.CATEGORY:
+        if kind is operations.CATEGORY:
             bit = _CATEGORIES[str(category)]
             if not flags & re.ASCII:
                 categories |= bit
@@ -133,19 +130,18 @@ def _character_set(op: Any, value: Any, flags: int) -> CharacterSet:
 def _ask(op: Any, value: Any, flags: int) -> re.Pattern[str]:
     """Return a pattern that consists of one item."""
     item = (op, list(value) if isinstance(value, tuple) else value)
-    pattern: re.Pattern[str] = _compiler.compile(_parser.SubPattern(_parser.State(), [item]), flags)
-    return pattern
+    return compiled([item], flags)
 
 
 def _ranges(items: list[Any], flags: int) -> list[tuple[int, int]]:
     """Return what literals and ranges match beyond ASCII."""
     if not items:
         return []
-    bounds = [(av, av) if op is _constants.LITERAL else av for op, av in items]
+    bounds = [(av, av) if op is operations.LITERAL else av for op, av in items]
     wide = sorted((max(low, 0x80), high) for low, high in bounds if high >= 0x80)
     if not flags & re.IGNORECASE or flags & re.ASCII:
         return _merged(wide)
-    pattern = _ask(_constants.IN, tuple(items), flags)
+    pattern = _ask(operations.IN, tuple(items), flags)
     candidates = _perhaps_cased() if _has_case(wide) else _FOLDED_TO_ASCII
     found = [(ord(each), ord(each)) for each in pattern.findall(candidates)]
     if candidates != _FOLDED_TO_ASCII:

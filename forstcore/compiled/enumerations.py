@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from forstcore.compiled.assembler import Label
-from forstcore.compiled.inlining import Function
+from forstcore.compiled.function_arguments import Function
 from forstcore.compiled.methods import Methods
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.scope import Kind, Origin, Scope, assigned_names

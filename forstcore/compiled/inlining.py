@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import ast
 import types
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from forstcore.compiled.assembler import FunctionCode, Label
 from forstcore.compiled.base import StartAgain
 from forstcore.compiled.comprehensions import Comprehensions
+from forstcore.compiled.function_arguments import (
+    Argument,
+    Function,
+    FunctionKey,
+    given_arguments,
+)
 from forstcore.compiled.generators import (
     called_functions,
     changes_only_its_own,
@@ -29,39 +35,9 @@ from forstcore.compiled.scope import (
 from forstcore.compiled.source import MISSING, FunctionSource, plain_function
 from forstcore.compiled.tables import is_immutable
 
-__all__ = ["Argument", "Function", "Inlining"]
+__all__ = ["Inlining"]
 
 _MOST_DEPTH = 8  # Functions that are inlined in each other.
-
-Argument = ast.expr | int
-"""An argument of a call: an expression, or the register of its value."""
-
-
-_Key = tuple[types.CodeType, int, int]
-
-
-@dataclass
-class Function:
-    """A function to inline.
-
-    Attributes:
-        name: for messages.
-        definition: in the syntax tree.
-        source: that it belongs to.
-        outer: the scope that it was defined in, None for a function of a module.
-        defaults: arguments for parameters that are not given.
-    """
-
-    name: str
-    definition: Definition
-    source: FunctionSource
-    outer: Scope | None = None
-    defaults: dict[str, Argument] = field(default_factory=dict)
-
-    @property
-    def key(self) -> _Key:
-        """What tells it apart; its syntax tree is another one each time its source is read."""
-        return self.source.function.__code__, self.definition.lineno, self.definition.col_offset
 
 
 @dataclass
@@ -89,11 +65,11 @@ class Inlining(Comprehensions):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._inlined: list[_Key] = []
+        self._inlined: list[FunctionKey] = []
         self.consumed: dict[ast.expr, list[ast.AST]] = {}  # see generators.py
         self.iterators: set[str] = set()  # variables that have been assigned one
-        self._bodies: dict[_Key, Body] = {}  # of recursive functions around this place
-        self.recursive: dict[_Key, set[str]] = {}
+        self._bodies: dict[FunctionKey, Body] = {}  # of recursive functions around this place
+        self.recursive: dict[FunctionKey, set[str]] = {}
 
     def local_function(self, node: ast.expr) -> Function | None:
         """Return the function that an expression refers to, if it was defined in this one."""
@@ -153,7 +129,7 @@ class Inlining(Comprehensions):
                 self.code.emit("MOVE", to, result)
             return
         definition = function.definition
-        given = _given(node, function, arguments, keywords)
+        given = given_arguments(node, function, arguments, keywords)
         start = self.code.here()
         generates = yields(definition)
         if generates:
@@ -447,67 +423,3 @@ def _is_named(called: ast.expr, definition: Definition) -> bool:
 
 def _names_called(nodes: list[ast.AST]) -> list[ast.expr]:
     return [node.func for top in nodes for node in ast.walk(top) if isinstance(node, ast.Call)]
-
-
-def _given(
-    node: ast.expr,
-    function: Function,
-    arguments: Sequence[Argument],
-    keywords: Mapping[str, Argument],
-) -> dict[str, Argument]:
-    """Return the argument for each parameter, in the order of their evaluation."""
-    parameters = function.definition.args
-    positional = [each.arg for each in (*parameters.posonlyargs, *parameters.args)]
-    by_name = {each.arg for each in (*parameters.args, *parameters.kwonlyargs)}
-    given: dict[str, Argument] = dict(zip(positional, arguments, strict=False))
-    further = arguments[len(positional) :]
-    others = {name: value for name, value in keywords.items() if name not in by_name}
-    is_odd = (further and not parameters.vararg) or (others and not parameters.kwarg)
-    if is_odd or any(name in given for name in keywords if name in by_name):
-        raise Unsupported(node, f"a call of {function.name} with other arguments")
-    if parameters.vararg:
-        given[parameters.vararg.arg] = _packed(node, further)
-    given |= {name: value for name, value in keywords.items() if name in by_name}
-    if parameters.kwarg:
-        if not _are_last(keywords, others):
-            raise Unsupported(node, f"a call of {function.name} with ** before its parameters")
-        keys = [ast.Constant(name) for name in others]
-        given[parameters.kwarg.arg] = _packed_dict(node, keys, others.values())
-    names = [*positional, *(each.arg for each in parameters.kwonlyargs)]
-    for name in names:
-        if name in given:
-            continue
-        if name not in function.defaults:
-            raise Unsupported(
-                node,
-                f"a call of {function.name} without {name!r}",
-                "give it, if its default is no constant",
-            )
-        given[name] = function.defaults[name]
-    return given
-
-
-def _are_last(keywords: Mapping[str, Argument], others: Mapping[str, Argument]) -> bool:
-    """Whether arguments for ** may be computed after all others."""
-    after = False
-    for name, value in keywords.items():
-        if name not in others and after:
-            return False
-        after |= name in others and not isinstance(value, ast.Constant)
-    return True
-
-
-def _packed(node: ast.expr, arguments: Sequence[Argument]) -> ast.expr:
-    """Return the tuple that a parameter with * gets."""
-    items = [each for each in arguments if isinstance(each, ast.expr)]
-    if len(items) < len(arguments):
-        raise Unsupported(node, "a function with * that is handed over", "use a lambda")
-    return ast.copy_location(ast.Tuple(items, ast.Load()), node)
-
-
-def _packed_dict(
-    node: ast.expr, keys: Sequence[ast.expr], arguments: Iterable[Argument]
-) -> ast.expr:
-    """Return the dict that a parameter with ** gets."""
-    values = [each for each in arguments if isinstance(each, ast.expr)]
-    return ast.copy_location(ast.Dict([*keys], values), node)

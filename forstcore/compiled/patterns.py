@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import re
 import warnings
 from array import array
@@ -19,11 +18,9 @@ from forstcore.compiled.character_sets import (
     first_byte,
     first_bytes,
 )
+from forstcore.compiled.re_internals import missing, operations, parsed
 
 __all__ = ["UnsupportedPattern", "pattern_integers"]
-
-_constants: Any = importlib.import_module("re._constants")
-_parser: Any = importlib.import_module("re._parser")
 
 _NO_LIMIT = 0xFFFFFFFF
 _MOST_GROUPS = 99
@@ -33,11 +30,11 @@ _MOST_DEPTH = 100
 _MOST_UNROLLED = 64  # Instructions, of a part that comes several times.
 
 _REPEATED = {
-    _constants.MAX_REPEAT: "GREEDY",
-    _constants.MIN_REPEAT: "LAZY",
-    _constants.POSSESSIVE_REPEAT: "POSSESSIVE",
+    operations.MAX_REPEAT: "GREEDY",
+    operations.MIN_REPEAT: "LAZY",
+    operations.POSSESSIVE_REPEAT: "POSSESSIVE",
 }
-_UNITS = {_constants.LITERAL, _constants.NOT_LITERAL, _constants.ANY, _constants.IN}
+_UNITS = {operations.LITERAL, operations.NOT_LITERAL, operations.ANY, operations.IN}
 _BACKREFS = {"BACKREF", "BACKREF_FOLDED", "BACKREF_FOLDED_ASCII", "IF_GROUP"}
 
 
@@ -56,12 +53,14 @@ def pattern_integers(pattern: re.Pattern[str]) -> array[int]:
         raise UnsupportedPattern("a regular expression of bytes")
     if pattern.groups > _MOST_GROUPS:
         raise UnsupportedPattern("a regular expression with so many groups")
+    if missing():
+        raise UnsupportedPattern(f"a regular expression, as {missing()}")
     flags = pattern.flags & ~re.DEBUG
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # They came when it was compiled by re.
-        parsed = _parser.parse(pattern.pattern, flags)
+        parts = parsed(pattern.pattern, flags)
     try:
-        return _PatternCompiler(parsed, pattern).integers()
+        return _PatternCompiler(parts, pattern).integers()
     except UnicodeEncodeError:
         raise UnsupportedPattern("a regular expression with a surrogate") from None
 
@@ -73,9 +72,9 @@ class _PatternCompiler:
     behind it, NO_BYTE among them for the end of the text.
     """
 
-    def __init__(self, parsed: Any, pattern: re.Pattern[str]) -> None:
-        self._parsed = parsed
-        self._items = list(parsed)
+    def __init__(self, parts: Any, pattern: re.Pattern[str]) -> None:
+        self._parsed = parts
+        self._items = list(parts)
         self._pattern = pattern
         self._ops: list[list[int | str]] = []
         self._sets: dict[CharacterSet, int] = {}
@@ -166,33 +165,33 @@ class _PatternCompiler:
         return self._firsts[key]
 
     def _first_of(self, op: Any, value: Any, flags: int, follow: int) -> int:
-        if op is _constants.LITERAL and not flags & re.IGNORECASE:
+        if op is operations.LITERAL and not flags & re.IGNORECASE:
             return 1 << first_byte(value)
         if op in _UNITS:
             return first_bytes(character_set(op, value, flags))
-        if op is _constants.SUBPATTERN:
+        if op is operations.SUBPATTERN:
             _, added, removed, items = value
             return self._first(items, _combined(flags, added, removed), follow)
-        if op is _constants.BRANCH:
+        if op is operations.BRANCH:
             return _union(self._first(items, flags, follow) for items in value[1])
         if op in _REPEATED:
             least, _, items = value
             again = self._first(items, flags, follow) | follow
             first = self._first(items, flags, again)
             return first if least > 0 else first | follow
-        if op is _constants.ATOMIC_GROUP:
+        if op is operations.ATOMIC_GROUP:
             return self._first(value, flags, follow)
-        if op is _constants.ASSERT and value[0] > 0:
+        if op is operations.ASSERT and value[0] > 0:
             return self._first(value[1], flags, ANY_BYTE) & follow
-        if op is _constants.AT:
+        if op is operations.AT:
             return follow & _after_place(value, flags)
-        if op is _constants.GROUPREF:
+        if op is operations.GROUPREF:
             return ANY_BYTE
-        if op is _constants.GROUPREF_EXISTS:
+        if op is operations.GROUPREF_EXISTS:
             _, yes, no = value
             first = self._first(yes, flags, follow)
             return first | (self._first(no, flags, follow) if no else follow)
-        if op is _constants.FAILURE:
+        if op is operations.FAILURE:
             return 0
         return follow
 
@@ -208,7 +207,7 @@ class _PatternCompiler:
         literal = b""
         for op, value in items:
             behind = follows.pop()
-            if op is _constants.LITERAL and _is_itself(value, flags):
+            if op is operations.LITERAL and _is_itself(value, flags):
                 literal += chr(value).encode()
                 continue
             self._literal(literal)
@@ -228,38 +227,38 @@ class _PatternCompiler:
     def _item(self, op: Any, value: Any, flags: int, follow: int) -> None:
         if op in _UNITS:
             self._emit("SET", set=self._set(character_set(op, value, flags)))
-        elif op is _constants.SUBPATTERN:
+        elif op is operations.SUBPATTERN:
             group, added, removed, items = value
             if group is not None:
                 self._emit("MARK", 2 * group)
             self._sequence(items, _combined(flags, added, removed), follow)
             if group is not None:
                 self._emit("MARK", 2 * group + 1)
-        elif op is _constants.BRANCH:
+        elif op is operations.BRANCH:
             self._branch(value[1], flags, follow)
         elif op in _REPEATED:
             least, most, repeated = value
             self._repeat(op, least, most, repeated, flags, follow)
-        elif op is _constants.ATOMIC_GROUP:
+        elif op is operations.ATOMIC_GROUP:
             start = self._emit("ATOMIC")
             self._sequence(value, flags, ANY_BYTE)
             self._emit("ATOMIC_END")
             self._patch(start, "a", self._here())
-        elif op in (_constants.ASSERT, _constants.ASSERT_NOT):
+        elif op in (operations.ASSERT, operations.ASSERT_NOT):
             direction, looked_for = value
-            name = "LOOK" if op is _constants.ASSERT else "LOOK_NOT"
+            name = "LOOK" if op is operations.ASSERT else "LOOK_NOT"
             self._look(name, direction, looked_for, flags)
-        elif op is _constants.AT:
+        elif op is operations.AT:
             self._emit(_place(value, flags))
-        elif op is _constants.GROUPREF:
+        elif op is operations.GROUPREF:
             name = "BACKREF"
             if flags & re.IGNORECASE:
                 name = "BACKREF_FOLDED_ASCII" if flags & re.ASCII else "BACKREF_FOLDED"
             self._emit(name, value)
-        elif op is _constants.GROUPREF_EXISTS:
+        elif op is operations.GROUPREF_EXISTS:
             group, yes, no = value
             self._condition(group, yes, no, flags, follow)
-        elif op is _constants.FAILURE:
+        elif op is operations.FAILURE:
             self._emit("FAIL")
         else:
             raise UnsupportedPattern(f"{str(op).lower()} in a regular expression")
@@ -300,20 +299,20 @@ class _PatternCompiler:
     # Repetition.
 
     def _repeat(self, op: Any, least: int, most: Any, items: Any, flags: int, follow: int) -> None:
-        limit = _NO_LIMIT if most == _constants.MAXREPEAT else int(most)
+        limit = _NO_LIMIT if most == operations.MAXREPEAT else int(most)
         unit = _unit(items, flags)
         if unit is not None:
             self._repeat_unit(_REPEATED[op], unit, least, limit, follow)
-        elif op is _constants.POSSESSIVE_REPEAT:
+        elif op is operations.POSSESSIVE_REPEAT:
             raise UnsupportedPattern("a possessive quantifier behind a group")
         elif least == limit and self._unroll(items, flags, least, follow):
             pass
         elif (least, limit) == (0, 1):
-            self._maybe(op is _constants.MIN_REPEAT, items, flags, follow)
+            self._maybe(op is operations.MIN_REPEAT, items, flags, follow)
         elif limit == _NO_LIMIT and least <= 1 and items.getwidth()[0] > 0:
-            self._repeat_any(op is _constants.MIN_REPEAT, least, items, flags, follow)
+            self._repeat_any(op is operations.MIN_REPEAT, least, items, flags, follow)
         else:
-            self._count(op is _constants.MIN_REPEAT, least, limit, items, flags, follow)
+            self._count(op is operations.MIN_REPEAT, least, limit, items, flags, follow)
 
     def _repeat_unit(
         self, name: str, unit: tuple[Any, Any, int], least: int, limit: int, follow: int
@@ -410,7 +409,7 @@ class _PatternCompiler:
         """Return what is behind the literal text at the start."""
         count = 0
         for op, value in self._items:
-            if op is not _constants.LITERAL or not _is_itself(value, flags):
+            if op is not operations.LITERAL or not _is_itself(value, flags):
                 break
             count += 1
         return self._items[count:]
@@ -451,7 +450,7 @@ def _is_itself(character: int, flags: int) -> bool:
     """Whether a literal character matches nothing else."""
     if not flags & re.IGNORECASE:
         return True
-    characters = character_set(_constants.LITERAL, character, flags)
+    characters = character_set(operations.LITERAL, character, flags)
     if character < 0x80:
         return characters.bytes == 1 << character and not characters.wide
     return not characters.bytes and characters.ranges == ((character, character),)
@@ -462,7 +461,7 @@ def _unit(items: Any, flags: int) -> tuple[Any, Any, int] | None:
     if len(items) != 1:
         return None
     op, value = items[0]
-    if op is _constants.SUBPATTERN and value[0] is None:
+    if op is operations.SUBPATTERN and value[0] is None:
         return _unit(value[3], _combined(flags, value[1], value[2]))
     return (op, value, flags) if op in _UNITS else None
 

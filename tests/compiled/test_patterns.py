@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from forstcore.compiled import NotCompiled, compile_processor
+from forstcore.compiled import NotCompiled, compile_processor, re_internals
 from forstcore.compiled.patterns import UnsupportedPattern, pattern_integers
 from tests.compiled.oracle import same
 from tests.compiled.patterns import HARD_PATTERNS, PATTERNS, TEXTS, random_pattern, random_text
@@ -299,3 +299,16 @@ def test_sets_of_all_characters(text: str, flags: int) -> None:
     everything = "".join(code_points())
     records = [{"text": everything[at : at + 4096]} for at in range(0, len(everything), 4096)]
     assert same(every, records) == 0
+
+
+def test_patterns_stay_with_python_where_its_re_is_another_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert re_internals.missing() == ""
+    monkeypatch.delattr("re._constants.POSSESSIVE_REPEAT")
+    re_internals.missing.cache_clear()
+    try:
+        with pytest.raises(UnsupportedPattern, match="has no POSSESSIVE_REPEAT"):
+            pattern_integers(re.compile("a pattern that is not in the cache"))
+    finally:
+        re_internals.missing.cache_clear()

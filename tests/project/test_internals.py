@@ -24,6 +24,7 @@ HOMES = {
     "forstcore/sources/_nats_connection.py",  # of nats-py
     "forstcore/sources/_resp.py",  # of redis
     "forstcore/cluster/_filesystems.py",  # of fsspec
+    "forstcore/compiled/re_internals.py",  # of re
 }
 # These are documented.
 DOCUMENTED = {"_exit", "_fields", "_replace", "_typeshed"}
@@ -84,6 +85,12 @@ def used(tree: ast.AST) -> Iterator[str]:
             case ast.ImportFrom(module=str(module), names=aliases):
                 for alias in aliases:
                     yield from private_in(module, alias.name)
+            case ast.Call(func=function, args=[ast.Constant(value=str(module)), *_]) if ast.unparse(
+                function
+            ).endswith("import_module"):
+                package, *parts = module.split(".")
+                if package not in FOLDERS and any(map(is_private, parts)):
+                    yield module
             case ast.Attribute(value=ast.Name(id=module), attr=name) if module in PUBLIC:
                 yield from private_in(module, name)
             case (
