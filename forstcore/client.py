@@ -8,7 +8,7 @@ import weakref
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import Any, BinaryIO, Protocol, Self, TypeAlias, TypeVar
+from typing import Any, BinaryIO, Literal, Protocol, Self, TypeAlias, TypeVar, get_args
 
 import aiohttp
 
@@ -26,7 +26,15 @@ from forstcore.config import StreamingConfig
 from forstcore.errors import StreamFailedError
 from forstcore.records import MarkedError, ProcessedRecord
 
-__all__ = ["ErrorLine", "ForstStreamingClient", "Input", "ResultStream", "StreamOptions", "Summary"]
+__all__ = [
+    "ErrorLine",
+    "ForstStreamingClient",
+    "Frames",
+    "Input",
+    "ResultStream",
+    "StreamOptions",
+    "Summary",
+]
 
 T = TypeVar("T")
 
@@ -40,6 +48,8 @@ Item: TypeAlias = Mapping[str, Any] | Bytes
 Input: TypeAlias = Iterable[Item] | AsyncIterable[Item] | Bytes | BinaryIO | _AsyncReader
 """What can be streamed: records, or chunks of NDJSON, from an iterable or an async iterable; or
 NDJSON as bytes, from a file, or from a stream."""
+Frames: TypeAlias = Literal["required", "auto"]
+"""Whether a server has to send control lines."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +67,13 @@ class StreamOptions:
             new connection when one is lost: each result comes once and in order. If None, only
             `StreamingIntegration.process_large_dataset` does so. Side effects of the server's
             processor may happen twice.
+        frames: ``required`` for a forstcore server, whose control lines prove that nothing is
+            missing. ``auto`` for any server that answers NDJSON with NDJSON: its response is
+            complete if HTTP says so. Such a server acknowledges nothing, so a lost connection
+            fails the stream: nobody knows which records were processed.
+
+    Raises:
+        ValueError: `frames` is neither, or ``auto`` together with `resume`.
 
     Thread-safety: immutable.
     """
@@ -66,6 +83,16 @@ class StreamOptions:
     chunk_size: int | None = None
     on_error: wire.OnError = "skip"
     resume: bool | None = None
+    frames: Frames = "required"
+
+    def __post_init__(self) -> None:
+        if self.frames not in get_args(Frames):
+            raise ValueError(f"frames must be 'required' or 'auto', not {self.frames!r}")
+        if self.resume and self.frames == "auto":
+            raise ValueError(
+                "resume needs the acknowledgements of frames='required': without them nobody "
+                "knows where to resume"
+            )
 
 
 class ForstStreamingClient:
@@ -175,12 +202,16 @@ class ForstStreamingClient:
 
         Raises:
             TypeError: the request cannot be written as JSON.
+            ValueError: the options do not require frames; `stream_from_forst` is the way to
+                receive a live stream of another server.
 
         While iterating:
             RequestRefusedError: the server refused the request; the error has the reason.
             StreamFailedError: the last attempt failed.
         """
         options = options or _DEFAULT
+        if options.frames != "required":
+            raise ValueError("a live stream resumes by frames; without, use stream_from_forst")
         config = self._config_for(options)
         return self._open(endpoint, Subscription(wanted), config, options, _parsed)
 
@@ -237,7 +268,14 @@ class ForstStreamingClient:
         decode: Callable[[bytes], Iterable[T]],
     ) -> ResultStream[T]:
         headers = {**options.headers, wire.FORST_ON_ERROR: options.on_error}
-        transfer = Transfer(self.target, endpoint, request, config, headers)
+        transfer = Transfer(
+            self.target,
+            endpoint,
+            request,
+            config,
+            headers,
+            needs_frames=options.frames == "required",
+        )
         self._transfers.add(transfer)
         return ResultStream(transfer, decode, self.session, self.target)
 

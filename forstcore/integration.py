@@ -57,7 +57,8 @@ class StreamingIntegration:
 
         Args:
             records: as for `ForstStreamingClient.stream_to_forst`.
-            options: options for this stream; `resume` is on unless it is False.
+            options: options for this stream; `resume` is on unless it is False or `frames` is
+                ``auto``.
 
         While iterating:
             StreamFailedError: the last attempt failed; `lines` tells how far it got.
@@ -67,7 +68,7 @@ class StreamingIntegration:
         """
         options = options or StreamOptions()
         if options.resume is None:
-            options = replace(options, resume=True)
+            options = replace(options, resume=options.frames == "required")
         return self._client.stream_to_forst(self._dataset_endpoint, records, options)
 
     def process_real_time_data(

@@ -17,6 +17,7 @@ import aiohttp
 from aiohttp import hdrs
 from yarl import URL
 
+from forstcore import wire
 from forstcore.errors import RequestRefusedError, StreamFailedError
 from forstcore.retry import is_retriable
 
@@ -52,10 +53,14 @@ class Connection:
         headers: its headers; with ``Content-Encoding: gzip`` the body is compressed.
         body: its body.
         timeout: seconds without any traffic after which the connection fails.
+        eager: whether to send the body before the server has answered, and not to count the time
+            in which the body has nothing to send: for servers that answer with the first result
+            or after the whole request, and send no heartbeats.
 
     Attributes:
         accepted: whether the server has accepted the stream.
         sent: bytes of the body sent so far, before compression and without its head.
+        has_sent_all: whether the whole body was sent.
     """
 
     def __init__(
@@ -65,14 +70,19 @@ class Connection:
         headers: Mapping[str, str],
         body: Body,
         timeout: float,
+        *,
+        eager: bool = False,
     ) -> None:
         self.sent = 0
+        self.has_sent_all = isinstance(body.content, bytes)
         self._session = session
         self._url = url
         self._headers = headers
         self._body = body
         self._timeout = timeout
+        self._eager = eager
         self._accepted = asyncio.Event()
+        self._opening: asyncio.Timeout | None = None
         self._response: aiohttp.ClientResponse | None = None
         self._stopped_by: Exception | None = None
         self._idle_timer: _IdleTimer | None = None
@@ -81,18 +91,27 @@ class Connection:
     def accepted(self) -> bool:
         return self._accepted.is_set()
 
+    @property
+    def has_frames(self) -> bool:
+        """Whether the server has announced control lines."""
+        response = self._response
+        return response is not None and wire.FORST_FRAMES in response.headers
+
     async def open(self) -> None:
         """Connect, send the headers and the body's head; wait until the server accepts the stream.
 
-        The body's content is not read before that.
+        Unless the connection is eager, the body's content is not read before that.
 
         Raises:
             RequestRefusedError: the server refuses the stream.
             StreamFailedError: the server cannot be reached, or does not answer in time.
+            Exception: whatever the body's content raised.
         """
         content = self._body.content
+        if self._eager:
+            self._start_idle_timer()
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(None if self._eager else self._timeout) as self._opening:
                 self._response = await self._session.post(
                     self._url,
                     data=content if isinstance(content, bytes) else self._upload(content),
@@ -102,21 +121,29 @@ class Connection:
                     read_bufsize=_READ_BUFFER,
                 )
         except TimeoutError as error:
+            if self._stopped_by is not None:
+                raise self._stopped_by from None
             raise StreamFailedError(
                 "timeout",
                 f"{self._url} did not accept the stream within {self._timeout:g} seconds; does "
-                "a proxy buffer the request until its end?",
+                "a proxy buffer the request until its end, or is this a server of another kind "
+                "(frames='auto')?",
                 retriable=True,
             ) from error
         except NETWORK_ERRORS as error:
+            if self._stopped_by is not None:
+                raise self._stopped_by from None
             raise StreamFailedError(
                 "unreachable",
                 f"{self._url} cannot be reached: {reason(error)}",
                 retriable=is_retriable(error),
             ) from error
+        finally:
+            self._opening = None
         if self._response.status != 200:
             raise await _refusal(self._response)
-        self._idle_timer = _IdleTimer(self._timeout, self._tick)
+        if not self._eager:
+            self._start_idle_timer()
         self._accepted.set()
 
     async def read(self) -> bytes:
@@ -153,6 +180,8 @@ class Connection:
         """Close the connection, and make `read` raise the error."""
         if self._stopped_by is None:
             self._stopped_by = error
+            if self._opening is not None:
+                self._opening.reschedule(asyncio.get_running_loop().time())
             self.close()
 
     def close(self) -> None:
@@ -161,6 +190,10 @@ class Connection:
             self._idle_timer.stop()
         if self._response is not None:
             abort(self._response)
+
+    def _start_idle_timer(self) -> None:
+        self._idle_timer = _IdleTimer(self._timeout, self._tick)
+        self._idle_timer.is_waiting = True
 
     async def _upload(self, next_piece: Callable[[], Awaitable[bytes]]) -> AsyncIterator[bytes]:
         gzip = None
@@ -171,10 +204,16 @@ class Connection:
         task.add_done_callback(self._end_of_upload)
         # aiohttp sends the headers with the first chunk, so there must be one before the response.
         yield self._body.head
-        await self._accepted.wait()
+        if not self._eager:
+            await self._accepted.wait()
         assert self._idle_timer is not None
         try:
-            while piece := await next_piece():
+            while True:
+                self._idle_timer.is_excused = self._eager
+                piece = await next_piece()
+                self._idle_timer.is_excused = False
+                if not piece:
+                    break
                 self.sent += len(piece)
                 self._idle_timer.has_moved = True
                 if gzip is not None:
@@ -185,6 +224,7 @@ class Connection:
             raise
         if gzip is not None:
             yield gzip.flush()
+        self.has_sent_all = True
 
     def _end_of_upload(self, task: asyncio.Task[object]) -> None:
         # aiohttp does not tell the reader when the end of the body cannot be written.
@@ -193,7 +233,6 @@ class Connection:
 
     def _tick(self, is_idle: bool) -> None:
         """Stop if the connection is idle, or already closed."""
-        assert self._response is not None
         if is_idle:
             error = StreamFailedError(
                 "timeout",
@@ -202,7 +241,9 @@ class Connection:
                 retriable=True,
             )
             self.stop(error)
-        elif self._response.connection is not None and self._response.connection.closed:
+            return
+        connection = None if self._response is None else self._response.connection
+        if connection is not None and connection.closed:
             # aiohttp closes it when a response is malformed, without telling the reader.
             self.stop(self.lost("its response is malformed"))
 
@@ -219,6 +260,7 @@ class _IdleTimer:
 
     Attributes:
         is_waiting: whether somebody waits.
+        is_excused: whether nothing has to move at present.
         has_moved: set when something moves.
     """
 
@@ -226,6 +268,7 @@ class _IdleTimer:
 
     def __init__(self, seconds: float, tick: Callable[[bool], None]) -> None:
         self.is_waiting = False
+        self.is_excused = False
         self.has_moved = False
         self._interval = seconds / self._TICKS
         self._on_tick = tick
@@ -238,7 +281,8 @@ class _IdleTimer:
 
     def _tick(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(self._interval, self._tick)
-        self._idle_ticks = self._idle_ticks + 1 if self.is_waiting and not self.has_moved else 0
+        is_idle = self.is_waiting and not self.is_excused and not self.has_moved
+        self._idle_ticks = self._idle_ticks + 1 if is_idle else 0
         self.has_moved = False
         if self.is_waiting:
             self._on_tick(self._idle_ticks > self._TICKS)

@@ -13,7 +13,7 @@ from forstcore._io.digest import digest_text, new_digest
 from forstcore._plural import plural
 from forstcore.errors import StreamFailedError
 
-__all__ = ["ErrorLine", "FrameReader", "Summary"]
+__all__ = ["ErrorLine", "FrameReader", "Summary", "without_blank_lines"]
 
 # The fastest way to search for two bytes; others take twice as long.
 _find_control = re.compile(rb"\n[:]").search
@@ -76,6 +76,7 @@ class FrameReader:
         acked: input lines of this connection that are acknowledged.
         summary: the content of `:end`, None before it.
         error: the content of `:error`, None without it.
+        has_frames: whether there was a control line so far.
         missed: the content of each `:missed` so far.
         marks: after each `feed` with `hold`, for each acknowledgement: how many of the returned
             pieces it covers, the lines acknowledged so far, and the offset after them, empty if
@@ -86,6 +87,7 @@ class FrameReader:
         self.acked = 0
         self.summary: Summary | None = None
         self.error: StreamFailedError | None = None
+        self.has_frames = False
         self.missed: list[str] = []
         self.marks: list[tuple[int, int, str]] = []
         self._offset = ""
@@ -126,6 +128,10 @@ class FrameReader:
             self._release()
         ready, self._ready = self._ready, []
         return ready
+
+    def rest(self) -> bytes:
+        """Return the last line of a response without frames that does not end with an LF."""
+        return b"".join(self._tail)
 
     def _split(self, data: bytes, start: int, end: int) -> None:
         """Split whole lines into results and control lines."""
@@ -172,6 +178,7 @@ class FrameReader:
         end = data.index(b"\n", start)
         line = data[start:end]
         kind, _, text = line.partition(b" ")
+        self.has_frames = self.has_frames or kind in wire.CONTROL_LINES
         try:
             if kind == wire.ACK:
                 self._ack(int(text))
@@ -224,6 +231,15 @@ class FrameReader:
     def _release(self) -> None:
         self._ready += self._held
         self._held.clear()
+
+
+def without_blank_lines(results: bytes) -> bytes:
+    """Remove blank lines from whole lines: some servers send them as heartbeats."""
+    lines = results.split(b"\n")
+    lines.pop()
+    if all(map(bytes.strip, lines)):
+        return results
+    return b"".join(line + b"\n" for line in lines if line.strip())
 
 
 def _broken(detail: str) -> StreamFailedError:

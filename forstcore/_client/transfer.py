@@ -12,7 +12,7 @@ from multidict import CIMultiDict
 
 from forstcore import wire
 from forstcore._client.connection import Connection
-from forstcore._client.frame_reader import FrameReader, Summary
+from forstcore._client.frame_reader import FrameReader, Summary, without_blank_lines
 from forstcore._client.server_address import ServerAddress
 from forstcore._client.stream_request import StreamRequest
 from forstcore._io.chunker import ProducerError
@@ -44,6 +44,8 @@ class Transfer:
         request: what is sent, and how it resumes.
         config: timeout, retries, and whether to accept compressed results.
         headers: more request headers; those that concern HTTP framing are ignored.
+        needs_frames: whether the response must have control lines; if not, only that of a server
+            that sends some.
 
     Attributes:
         connections: how many connections were made so far.
@@ -58,6 +60,8 @@ class Transfer:
         request: StreamRequest,
         config: StreamingConfig,
         headers: Mapping[str, str],
+        *,
+        needs_frames: bool = True,
     ) -> None:
         self.connections = 0
         self.summary: Summary | None = None
@@ -66,6 +70,7 @@ class Transfer:
         self._url = server.url(endpoint)
         self._request = request
         self._config = config
+        self._needs_frames = needs_frames
         self._headers = CIMultiDict(headers)
         for name in _IGNORED_HEADERS:
             self._headers.popall(name, None)
@@ -98,6 +103,8 @@ class Transfer:
                         self._failures = 0
                     while data := await connection.read():
                         pieces = frames.feed(data)
+                        if not self._has_frames(frames, connection):
+                            pieces = list(filter(None, map(without_blank_lines, pieces)))
                         if frames.missed:
                             self._count_missed(frames)
                         lines = request.lines
@@ -109,8 +116,14 @@ class Transfer:
                             self._failures = 0
                         if frames.error is not None:
                             raise frames.error
+                    if not self._has_frames(frames, connection):
+                        if not connection.has_sent_all:
+                            raise connection.lost("the response ended before the request")
+                        if rest := frames.rest().strip():
+                            yield [rest + b"\n"]
+                        return
                     if frames.summary is None:
-                        raise connection.lost("the response ended before its :end line")
+                        raise connection.lost(_without_end(frames, connection))
                     self.summary = frames.summary
                     request.check(frames.summary, connection)
                     return
@@ -154,8 +167,18 @@ class Transfer:
             headers[hdrs.ACCEPT_ENCODING] = "identity"
         body = self._request.begin(headers)
         self.connections += 1
-        self._connection = Connection(session, self._url, headers, body, self._config.timeout)
+        self._connection = Connection(
+            session,
+            self._url,
+            headers,
+            body,
+            self._config.timeout,
+            eager=not self._needs_frames,
+        )
         return self._connection
+
+    def _has_frames(self, frames: FrameReader, connection: Connection) -> bool:
+        return self._needs_frames or frames.has_frames or connection.has_frames
 
     def _count_missed(self, frames: FrameReader) -> None:
         for missed in frames.missed:
@@ -186,3 +209,11 @@ class Transfer:
             pause = max(pause, error.retry_after)
         _LOGGER.info("%s; reconnecting in %.1f seconds", error, pause)
         return pause
+
+
+def _without_end(frames: FrameReader, connection: Connection) -> str:
+    """Return what is wrong with a response that ended without `:end`."""
+    why = "the response ended before its :end line"
+    if frames.has_frames or connection.has_frames:
+        return why
+    return f"{why}, and had no control lines; other servers than forstcore need frames='auto'"

@@ -155,6 +155,10 @@ def _stream(
                         "Content-Encoding": {"schema": {"type": "string"}},
                         "Cache-Control": {"schema": {"const": "no-cache"}},
                         "X-Accel-Buffering": {"schema": {"const": "no"}},
+                        wire.FORST_FRAMES: {
+                            "description": "Present if the response has control lines.",
+                            "schema": {"const": wire.FRAMES_VERSION},
+                        },
                         "Trailer": {
                             "description": "The counters of the stream, sent as trailers with "
                             "`TE: trailers`. If every line was rejected, they are always sent.",

@@ -12,7 +12,7 @@ from typing import Literal, cast
 
 from aiohttp import hdrs, web
 
-from forstcore import RejectedLines
+from forstcore import RejectedLines, wire
 from forstcore._plural import plural
 from forstcore.wire import StreamErrorCode
 from server.errors import StreamError
@@ -169,6 +169,8 @@ class StreamHandler(ABC):
         response.headers.update(self._more_headers())
         if self._config.compression:
             vary(response.headers, hdrs.ACCEPT_ENCODING)
+        if self._control_lines is not None and self._carrier() == "http":
+            response.headers[wire.FORST_FRAMES] = wire.FRAMES_VERSION
         trailers = Trailers(self.request, self.stream, has_frames=self._control_lines is not None)
         if trailers.announced:
             response.headers[hdrs.TRAILER] = trailers.announced
