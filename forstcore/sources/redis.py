@@ -93,6 +93,9 @@ class StreamReader(RedisReader):
     def __init__(self, source: RedisSource, start: str) -> None:
         super().__init__(source.name, source.log, source.max_line_size)
         self._source = source
+        # Of its own: to close the idle connections of the pool would close one that another
+        # reader takes at this moment.
+        self._client = source.client.client()
         self._id = "0-0" if start == START else start
         self._is_new = True
         # Whether entries after the id may have been deleted.
@@ -100,8 +103,10 @@ class StreamReader(RedisReader):
 
     async def close(self) -> None:
         await super().close()
-        # The pool would keep a connection for each reader that there was at the same time.
-        await self._source.client.connection_pool.disconnect(inuse_connections=False)
+        if self._client.connection is not None:
+            # The pool would keep it open, one for each reader that there was at the same time.
+            await self._client.connection.disconnect()
+        await self._client.aclose(close_connection_pool=False)
 
     async def _connect(self) -> None:
         if self._id == NOW:
@@ -120,7 +125,7 @@ class StreamReader(RedisReader):
             return Batch(b"", self._id, missed)
         while True:
             check_cancelled()
-            answer: Any = await self._source.client.xread(
+            answer: Any = await self._client.xread(
                 {self._source.stream: self._id},
                 count=self._fetch_size.count,
                 block=int(BLOCK * 1000),
@@ -150,7 +155,7 @@ class StreamReader(RedisReader):
         try:
             # Not by `xinfo_stream`, which needs the whole reply: the two entries at its end may be
             # too large to be kept.
-            flat: Any = await self._source.client.execute_command(  # type: ignore[no-untyped-call]
+            flat: Any = await self._client.execute_command(  # type: ignore[no-untyped-call]
                 "XINFO", "STREAM", self._source.stream
             )
         except ResponseError as error:

@@ -14,7 +14,7 @@ import pytest
 from redis import Redis
 
 from forstcore.errors import OffsetError, SourceError
-from forstcore.sources import Notice, open_source
+from forstcore.sources import Notice, Source, open_source
 from tests.server.raw import Cut
 from tests.servers import Server, StartServer, wait_until
 from tests.sources.brokers import RedisServer
@@ -392,3 +392,29 @@ def test_two_sources_of_one_group_in_a_process(redis_server: RedisServer) -> Non
     with client(redis_server) as redis:
         redis.xgroup_create(KEY, "workers", mkstream=True)
         assert asyncio.run(scenario(redis)) == [["0"], ["1"]]
+
+
+def test_a_reader_that_closes_disturbs_no_other(redis_server: RedisServer) -> None:
+    """Each has a connection of its own, although they come from one pool."""
+
+    async def read(source: Source, end: str) -> list[Notice]:
+        notices: list[Notice] = []
+        for _ in range(30):
+            reader = source.open("start")
+            while True:
+                batch = await reader.read()
+                if isinstance(batch, Notice):
+                    notices.append(batch)
+                elif batch is None or batch.offset == end:
+                    break
+            await reader.close()
+        return notices
+
+    async def run(end: str) -> None:
+        source = open_source("sensors", url(redis_server))
+        assert await asyncio.gather(*(read(source, end) for _ in range(10))) == [[]] * 10
+        await source.close()
+
+    with client(redis_server) as redis:
+        asyncio.run(run(add(redis, 0, 300)[-1]))
+        wait_until(lambda: redis.info("clients")["connected_clients"] == 1)
