@@ -100,6 +100,13 @@ def build_app(config: ServerConfig) -> web.Application:
         response.headers[hdrs.SERVER] = SERVER_NAME
         policy.add_cors(request, response.headers)
 
+    async def close_before_shutdown(request: web.Request, response: web.StreamResponse) -> None:
+        # Kept alive, the connection would be reset at the end of the shutdown, perhaps just when
+        # the client sends its next request.
+        if registry.leaving and response.status != 101:
+            response.headers[hdrs.CONNECTION] = "close"
+            response.force_close()
+
     async def expect(request: web.Request) -> web.StreamResponse | None:
         # aiohttp answers "Expect" before middlewares run, so check the request here.
         try:
@@ -128,6 +135,7 @@ def build_app(config: ServerConfig) -> web.Application:
     worker = int(os.environ.get(WORKER_VARIABLE, "1"))
     app[PIPELINES] = PipelineRegistry(config, worker, app[FEEDS].sources)
     app.on_response_prepare.append(allow_origin)
+    app.on_response_prepare.append(close_before_shutdown)
     if config.processes > 1:
         # A single process updates its metrics when it is asked for them.
         app.cleanup_ctx.append(_keep_metrics_fresh)

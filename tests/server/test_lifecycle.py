@@ -145,6 +145,28 @@ def test_readiness_fails_before_streams_are_refused(
     ended_well(server)
 
 
+def test_connections_are_not_kept_alive_any_more(start_server: StartServer) -> None:
+    """A client with a pool would send its next request over one that is being reset."""
+    server = start_server("--drain-delay", "4")
+    kept = http.client.HTTPConnection(server.host, server.port, timeout=60)
+
+    def ask(method: str, path: str, body: bytes | None = None) -> str | None:
+        kept.request(method, path, body)
+        with kept.getresponse() as response:
+            response.read()
+            return response.getheader("Connection")
+
+    with contextlib.closing(kept):
+        assert ask("GET", "/version") is None
+        server.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: status_of(server, "/readyz") == 503)
+        assert ask("GET", "/version") == "close"
+        # The library connects again, as it is told to.
+        assert ask("POST", "/streaming-process", RECORD % 1) == "close"
+        assert ask("GET", "/nothing") == "close"
+    ended_well(server)
+
+
 def status_of(server: Server, path: str) -> int:
     connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
     connection.request("GET", path)
