@@ -1,0 +1,1 @@
+"""Servers that are restarted one after the other, behind load balancers, under mixed load."""
