@@ -92,7 +92,9 @@ class SidecarProcess {
       : ["--port", `${this.port}`];
     const modules = [processors].flat().flatMap((one) => ["--processors", one]);
     const ours = ["--end-with-parent", "--ready-line", "json"];
-    const child = spawn(python, ["-m", "server", ...listen, ...ours, ...modules, ...args], {
+    // Unlike `server`, which a file of the application may be called, too.
+    const command = ["-m", "forstcore", "serve"];
+    const child = spawn(python, [...command, ...listen, ...ours, ...modules, ...args], {
       cwd,
       env: { ...process.env, ...env },
       stdio: ["pipe", "pipe", "pipe"],

@@ -53,14 +53,17 @@ test("a stream goes on when the server is killed", async () => {
   assert.ok(log.some(({ event }) => event === "ready"));
 });
 
-test("processors, a port, and a client with a token", async () => {
-  const file = join(mkdtempSync(join(tmpdir(), "forst-")), "price.py");
+test("processors, a port, and a client with a token, whatever files are beside them", async () => {
+  const cwd = mkdtempSync(join(tmpdir(), "forst-"));
   writeFileSync(
-    file,
+    join(cwd, "price.py"),
     'from forstcore import processor\n\n\n@processor("price")\ndef price(record: dict) -> dict:\n    return {"total": record["amount"] * 2}\n',
   );
+  for (const name of ["server.py", "aiohttp.py"]) {
+    writeFileSync(join(cwd, name), "raise SystemExit(__file__)\n");
+  }
   const sidecar = await startSidecar({
-    ...{ python, port: 0, processors: file },
+    ...{ python, cwd, port: 0, processors: "price" },
     env: { FORSTCORE_TOKEN: "secret" },
     client: { token: "secret" },
   });

@@ -176,7 +176,8 @@ after(() => servers.forEach((server) => server.kill("SIGKILL")));
 export async function startServer(options: string[] = [], env = {}): Promise<OwnServer> {
   const always = ["--heartbeat", "0.1", "--stall", "60", "--no-access-log"];
   const port = options.includes("--unix-socket") ? [] : ["--port", "0"];
-  const server = spawn(FORST_PYTHON, ["-m", "server", ...port, ...always, ...options], {
+  const command = ["-m", "forstcore", "serve", ...port, ...always, ...options];
+  const server = spawn(FORST_PYTHON, command, {
     stdio: ["ignore", "pipe", "inherit"],
     env: { ...process.env, ...env },
   });
