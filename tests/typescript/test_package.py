@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,6 +71,33 @@ def test_a_project_compiles(package: Path, consumer: Path, libraries: str) -> No
         run(f"node {compiler} {_STRICT} {module} {_LIBRARIES[libraries]}", consumer)
 
 
+def test_the_examples_of_the_specification_run(package: Path, consumer: Path) -> None:
+    sources = [
+        option for name in ("sensor-data", "x") for option in ("--source", f"{name}=memory:")
+    ]
+    server = launch(*_OPTIONS, *sources)
+    try:
+        code = (consumer / "specification.ts").read_text(encoding="utf-8")
+        assert code.count("http://localhost:8080") == 3
+        url = f"http://localhost:{server.port}"
+        place = consumer / "specification"
+        place.mkdir()
+        (place / "specification.ts").write_text(code.replace("http://localhost:8080", url))
+        compiler = package / "node_modules/typescript/bin/tsc"
+        options = f"{_STRICT} --module NodeNext --types node".replace("--noEmit", "--noEmitOnError")
+        run(f"node {compiler} {options} specification.ts", place)
+        shutil.copy(consumer / "run-specification.mjs", place)
+        assert run(f"node run-specification.mjs {url}", place).splitlines() == [
+            "Processed: { id: '1', result: 'processed_a', status: 'success' }",
+            "Dashboard: hot processed_x",
+            "done 4",
+            "processed_b",
+            '{"id":"3","result":"processed_c","status":"success"}',
+        ]
+    finally:
+        server.kill()
+
+
 _CALL = """
 const {{ ForstStreamingClient }} = {load};
 (async () => {{
@@ -109,7 +137,7 @@ def test_it_is_published_without_its_tests(package: Path, consumer: Path) -> Non
     found = {path.relative_to(installed).parts[0] for path in installed.rglob("*")}
     assert found == {"CHANGELOG.md", "LICENSE", "README.md", "dist", "package.json"}
     described = json.loads((installed / "package.json").read_text())
-    assert described["version"] == VERSION
+    assert re.sub(r"-([a-z]+)\.", r"\1", described["version"]) == VERSION
     assert not described.get("dependencies")
 
 
@@ -123,8 +151,3 @@ def test_older_compilers_accept_it(consumer: Path, tmp_path: Path, version: str)
         options = "--skipLibCheck" if "--types node" in files else ""
         options += " --module NodeNext --moduleResolution NodeNext"
         run(f"node {compiler} {_STRICT} {options} {files}", consumer)
-
-
-def test_the_changelog_has_the_version() -> None:
-    text = (SOURCE / "CHANGELOG.md").read_text(encoding="utf-8")
-    assert re.search(rf"^## \[?{re.escape(VERSION)}\]?", text, re.MULTILINE)

@@ -65,6 +65,7 @@ export async function signatures(stream: AsyncIterable<DatasetRecord>) {
   const client = new ForstStreamingClient({ baseUrl: "http://localhost:8080" });
   const options = { headers: { "X-Request": "1" }, chunkSize: 1024, timeout: 5_000 };
   const results = await client.streamToForst("streaming-process", stream, options);
-  const bytes = await client.processStreamingData("real-time-process", { source: "x" }, options);
+  const wanted = { source: "x", from: "start" };
+  const bytes = await client.processStreamingData("real-time-process", wanted, options);
   return [results, bytes];
 }
