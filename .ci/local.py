@@ -70,6 +70,8 @@ class Run:
             "LANG": "C.UTF-8",
             "CI": "true",
             "GITHUB_ENV": f"{inside}.variables",
+            "GITHUB_SERVER_URL": "https://github.com",
+            "GITHUB_REPOSITORY": "nobody/forstcore",
             **self.environment,
             **variables,
         }

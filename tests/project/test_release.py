@@ -1,7 +1,8 @@
-"""A release is published only if its tag, its version and the changelog agree."""
+"""A release is published only if its tag, its versions and the changelogs agree."""
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -13,13 +14,17 @@ import forstcore
 from tests import children
 from tests.servers import ROOT
 
+_NPM = [
+    f"clients/typescript/{each}" for each in ("package.json", "package-lock.json", "CHANGELOG.md")
+]
+
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """A copy of the files that have the version, with a change that was not released."""
-    for name in ("CHANGELOG.md", "forstcore/_version.py", "deploy"):
+    for name in ("CHANGELOG.md", "forstcore/_version.py", "deploy", *_NPM):
         target = tmp_path / name
-        target.parent.mkdir(exist_ok=True)
+        target.parent.mkdir(exist_ok=True, parents=True)
         (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, target)
     changelog = tmp_path / "CHANGELOG.md"
     text = changelog.read_text(encoding="utf-8")
@@ -43,6 +48,41 @@ def test_a_release_is_cut_in_one_step(tree: Path) -> None:
     assert "forstcore:97.0.1" in (tree / "deploy/kubernetes/service.yaml").read_text()
     again = release(tree, "cut", "97.0.2")
     assert (again.returncode, again.stderr) == (1, "CHANGELOG.md has no unreleased changes\n")
+
+
+def test_the_npm_package_has_the_version_of_its_release(tree: Path) -> None:
+    before = [(ROOT / name).read_text(encoding="utf-8") for name in _NPM[:2]]
+    release(tree, "cut", "97.0.1rc2")
+    after = [(tree / name).read_text(encoding="utf-8") for name in _NPM[:2]]
+    for old, new in zip(before, after, strict=True):
+        # Nothing else changes, the format included, and what it depends on keeps its versions.
+        changed = [
+            pair
+            for pair in zip(old.splitlines(), new.splitlines(), strict=True)
+            if len({*pair}) > 1
+        ]
+        assert {line.strip() for _, line in changed} == {'"version": "97.0.1-rc.2",'}
+        assert len(changed) == (2 if "lockfileVersion" in old else 1)
+    changelog = (tree / _NPM[2]).read_text(encoding="utf-8")
+    assert changelog.index("## [Unreleased]") < changelog.index("## [97.0.1rc2] - ")
+    changelog_path = tree / "CHANGELOG.md"
+    text = changelog_path.read_text(encoding="utf-8")
+    changelog_path.write_text(text.replace("[Unreleased]\n", "[Unreleased]\n\n- A change.\n"))
+    assert release(tree, "cut", "97.0.2").returncode == 0
+    changelog = (tree / _NPM[2]).read_text(encoding="utf-8")
+    assert changelog.count("- No changes of the package.") == 1
+    assert release(tree, "check", "v97.0.2").returncode == 0
+
+
+def test_a_version_of_the_npm_package_that_differs_is_refused(tree: Path) -> None:
+    release(tree, "cut", "97.0.1")
+    for name in _NPM[:2]:
+        described = json.loads((tree / name).read_text(encoding="utf-8"))
+        described["version"] = "97.0.0"
+        (tree / name).write_text(json.dumps(described))
+    done = release(tree, "check", "v97.0.1")
+    assert done.returncode == 1
+    assert done.stderr.startswith("clients/typescript/package.json has 97.0.0, not 97.0.1\n")
 
 
 def test_another_tag_is_refused(tree: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import os
 import shutil
 import sys
 import tomllib
@@ -11,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests import children
 from tests.servers import ROOT
 
 yaml = pytest.importorskip("yaml", reason="needs pyyaml")
@@ -109,3 +112,24 @@ def test_a_step_fails_as_on_github(run: Any, step: dict[str, Any]) -> None:
 def test_what_debian_lacks_is_not_to_be_had(tmp_path: Path) -> None:
     with pytest.raises(interpreters.NotToBeHad, match="Debian does not have it"):
         interpreters.find("3.99t", tmp_path)
+
+
+def test_the_published_npm_package_names_its_repository(tmp_path: Path) -> None:
+    if shutil.which("npm") is None:
+        pytest.skip("needs npm")
+    shutil.copy(ROOT / "clients/typescript/package.json", tmp_path)
+    jobs = yaml.safe_load((ROOT / ".github/workflows/npm.yml").read_text())["jobs"]
+    commands = [step.get("run", "") for step in jobs["package"]["steps"]]
+    (named,) = [index for index, each in enumerate(commands) if "npm pkg set" in each]
+    assert named < commands.index("npm pack")
+    url = "https://github.com/someone/forstcore"
+    environment = {"GITHUB_SERVER_URL": "https://github.com", "GITHUB_REPOSITORY": url[19:]}
+    done = children.run(
+        ["bash", "-ec", commands[named]], cwd=tmp_path, env={**os.environ, **environment}, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    described = json.loads((tmp_path / "package.json").read_text(encoding="utf-8"))
+    assert described["repository"]["url"] == f"git+{url}.git"
+    assert (ROOT / described["repository"]["directory"] / "package.json").exists()
+    assert described["homepage"] == f"{url}#readme"
+    assert described["bugs"] == {"url": f"{url}/issues"}
