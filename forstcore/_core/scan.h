@@ -32,6 +32,8 @@
 #define FST_TARGET_AVX2
 #define FST_TARGET_AVX512
 #define FST_LIKELY(x) (x)
+#define FST_UNLIKELY(x) (x)
+#define FST_UNREACHABLE() __assume(0)
 #define FST_KEEP(x)
 #define FST_KEEP_VECTOR(x)
 #define FST_ALIGNED
@@ -42,6 +44,8 @@
 #define FST_TARGET_AVX512 \
     __attribute__((target("avx2,bmi,bmi2,popcnt,pclmul,avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2")))
 #define FST_LIKELY(x) __builtin_expect(!!(x), 1)
+#define FST_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define FST_UNREACHABLE() __builtin_unreachable()
 /* For loops whose speed depends on where their code starts: not to change with other code. */
 #define FST_ALIGNED __attribute__((aligned(64)))
 /* Keeps the compiler from computing a value again, or otherwise, where it is used. */

@@ -244,12 +244,30 @@ class Statements(Definitions):
             case ast.Subscript():
                 self.change(target.value)
                 if isinstance(target.slice, ast.Slice):
-                    raise Unsupported(target, "an assignment to a slice", "make a new list")
+                    self._set_slice(target.value, target.slice, register)
+                    return
                 with self.temporaries():
                     container = self.value(target.value)
                     self.code.emit("SET_ITEM", container, self.value(target.slice), register)
             case _:
                 raise Unsupported(target, f"an assignment to {ast.unparse(target)}")
+
+    def _set_slice(self, owner: ast.expr, part: ast.Slice, items: int | None) -> None:
+        """Emit the assignment of items to a slice; its deletion if there are none."""
+        number, _ = FUNCTIONS["<set slice>"]
+        with self.temporaries():
+            block = self.code.temporary(5)
+            self.into(owner, block)
+            for i, bound in enumerate((part.lower, part.upper, part.step), 1):
+                if bound is None:
+                    self.code.emit("UNSET", block + i)
+                else:
+                    self.into(bound, block + i)
+            if items is None:
+                self.code.emit("UNSET", block + 4)
+            else:
+                self.code.emit("MOVE", block + 4, items)
+            self.code.emit("CALL", self.code.temporary(), number, block)
 
     def _unpack_starred(self, target: ast.Tuple | ast.List, register: int) -> None:
         """Emit the assignment of a sequence to targets of which one takes what is left."""
@@ -322,7 +340,10 @@ class Statements(Definitions):
     def _do_Delete(self, node: ast.Delete) -> None:
         for target in node.targets:
             match target:
-                case ast.Subscript() if not isinstance(target.slice, ast.Slice):
+                case ast.Subscript(value=owner, slice=ast.Slice() as part):
+                    self.change(owner)
+                    self._set_slice(owner, part, None)
+                case ast.Subscript():
                     self.change(target.value)
                     container = self.value(target.value)
                     self.code.emit("DELETE_ITEM", container, self.value(target.slice))

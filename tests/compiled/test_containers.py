@@ -87,6 +87,31 @@ def list_methods(r: Record) -> Any:
     return {"x": x, "y": y, "popped": popped, "first": first, "n": len(x)}
 
 
+def slice_targets(r: Record) -> Any:
+    x, y, z = list(r["numbers"]), list(r["plain"]), [0, 1, 2, 3]
+    x[1:2] = r["tags"]
+    x[:0] = (7, 8)
+    x[99:] = r["address"]
+    x[-1:-3] = "at"
+    y[2:-2] = ""
+    y[r["n"] :] = y
+    z[3:1] = z
+    del z[1:3], y[:1], y[-2:]
+    z[::] = z[::-1]
+    r["tags"][1:] = [z]
+    del r["mixed"][:2]
+    caught = []
+    try:
+        x[1:2] = r["n"]
+    except TypeError:
+        caught.append("items")
+    try:
+        x[r["plain"] :] = []
+    except TypeError:
+        caught.append("bounds")
+    return {"x": x, "y": y, "z": z, "tags": r["tags"], "mixed": r["mixed"], "caught": caught}
+
+
 def list_operators(r: Record) -> Any:
     x = r["tags"] + ["z"]
     x += r["numbers"]
@@ -377,6 +402,7 @@ FUNCTIONS: list[Callable[[Record], Any]] = [
     indices,
     slices,
     list_methods,
+    slice_targets,
     list_operators,
     counting,
     grouping,
@@ -398,6 +424,27 @@ FUNCTIONS: list[Callable[[Record], Any]] = [
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_usual_records_are_not_given_back(function: Callable[[Record], Any]) -> None:
     assert same(function, USUAL * 3) == 0
+
+
+def steps(r: Record) -> Any:
+    x = list(range(8))
+    x[::2] = r["four"]
+    del x[1::3]
+    return {"x": x}
+
+
+def test_slice_targets_with_steps_are_given_back() -> None:
+    assert same(steps, [{"four": [1, 2, 3, 4]}, {"four": [1]}, {"four": None}]) == 3
+
+
+def tuples(r: Record) -> Any:
+    x: Any = tuple(r["tags"]) if r["n"] else r["text"]
+    x[1:] = []
+    return {"x": x}
+
+
+def test_slice_targets_of_what_is_no_list_are_given_back() -> None:
+    assert same(tuples, USUAL) == 2
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

@@ -316,6 +316,7 @@ fst_bool_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     X(".extend", "self,iterable/", fst_list_extend) \
     X(".insert", "self,index/,object/", fst_list_insert) \
     X(".reverse", "self", fst_list_reverse) \
+    X("<set slice>", "list,start?,stop?,step?,items?", fst_set_slice) \
     X(".sort", "self,*,reverse?", fst_list_sort) \
     X(".pop", "self,key/?,default/?", fst_pop) \
     X(".remove", "self,value/", fst_remove) \

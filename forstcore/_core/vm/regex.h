@@ -75,7 +75,7 @@ fst_match_at(fst_regex *regex, uint32_t first, fst_bytes at, int *matched)
                 goto fail;
             next = fst_match_run(
                 set, least, end, op->b == FST_REGEX_NONE ? op->b : op->b - op->a);
-            fuel -= (next - at) / FST_REGEX_STEP;
+            fuel -= (int64_t)((size_t)(next - at) / FST_REGEX_STEP);
             if (op->code == FST_REGEX_GREEDY && next > least)
                 FST_REGEX_PUSH(FST_TRY_SHORTER, op - ops, next - text, least - text, 0);
             at = next;

@@ -4,14 +4,16 @@
 
 #include "regex.h"
 
-/* Returns where the pattern's prefix begins at or behind a place; NULL if it does not. */
+/* Returns where the pattern's prefix begins at or behind a place, with room for a match; NULL if it
+ * does not. */
 FST_INLINE fst_bytes
 fst_find_prefix(const fst_pattern *pattern, fst_bytes at, fst_bytes end)
 {
     const char *prefix = pattern->text + pattern->prefix;
     const size_t size = pattern->prefix_size;
-    while ((size_t)(end - at) >= size) {
-        at = (fst_bytes)memchr(at, prefix[0], (size_t)(end - at) - size + 1);
+    const size_t least = size > pattern->least ? size : pattern->least;
+    while ((size_t)(end - at) >= least) {
+        at = (fst_bytes)memchr(at, prefix[0], (size_t)(end - at) - least + 1);
         if (at == NULL)
             return NULL;
         if ((size == 1 || memcmp(at, prefix, size) == 0)

@@ -84,7 +84,7 @@ fst_put_expanded(
 }
 
 /* Whether a replacement can be read, which it must be even if nothing matches. */
-FST_INLINE int
+FST_COLD int
 fst_is_replacement(const fst_pattern *pattern, const fst_cell *replacement)
 {
     const char *at = replacement->text, *end = at + replacement->size;
@@ -110,13 +110,14 @@ fst_replace_matches(fst_machine *machine, fst_cell *to, fst_cell *arguments, int
     int matched, is_literal;
     FST_TRY(fst_settle_subject(machine, &arguments[0], subject));
     FST_TRY(fst_settle(machine, replacement));
-    if (replacement->type != FST_STR
-        || !fst_is_replacement((const fst_pattern *)arguments[0].object, replacement))
+    if (replacement->type != FST_STR)
+        return FST_GIVE_BACK;
+    is_literal = memchr(replacement->text, '\\', replacement->size) == NULL;
+    if (!is_literal && !fst_is_replacement((const fst_pattern *)arguments[0].object, replacement))
         return FST_GIVE_BACK;
     FST_TRY(fst_settle_count(machine, &arguments[3], 0, &most));
     fst_start_regex(
         &regex, machine, (const fst_pattern *)arguments[0].object, subject->text, subject->size);
-    is_literal = memchr(replacement->text, '\\', replacement->size) == NULL;
     for (*count = 0; most == 0 || *count < most; ++*count) {
         FST_TRY(fst_find_next(&regex, &from, &matched));
         if (!matched)

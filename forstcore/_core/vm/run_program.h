@@ -81,85 +81,84 @@ static fst_status
 fst_run_program(fst_machine *machine)
 {
     const fst_program *program = machine->program;
-    const fst_instruction *code = program->code;
+    const fst_instruction *const code = program->code, *op, *next;
     fst_cell *r = machine->registers;
     fst_status status;
-    int at = 0, next, result = 0;
+    int target, result = 0;
 
     memset(r, 0, (size_t)program->variables * sizeof *r);   /* FST_UNSET */
     machine->fuel = FST_FUEL;
     machine->refuses_dates = 0;
     machine->frame = machine->unused_frames = NULL;
-    for (;; at = next) {
-        const fst_instruction op = code[at];
-        next = at + 1;
+    for (op = code;; op = next) {
+        next = op + 1;
         status = FST_DONE;
-        switch (op.code) {
+        switch (op->code) {
         case FST_OP_CONSTANT:
-            r[op.a] = program->constants[op.b];
+            r[op->a] = program->constants[op->b];
             break;
         case FST_OP_MOVE:
-            r[op.a] = r[op.b];
+            r[op->a] = r[op->b];
             break;
         case FST_OP_CHECK:
-            if (r[op.a].type == FST_UNSET)
+            if (r[op->a].type == FST_UNSET)
                 status = FST_GIVE_BACK;
             break;
         case FST_OP_UNSET:
-            r[op.a].type = FST_UNSET;
+            r[op->a].type = FST_UNSET;
             break;
 
         case FST_OP_RECORD:
-            r[op.a] = fst_str(machine->record->text.start, (size_t)machine->record->text.size, 0);
-            r[op.a].type = FST_OBJECT_TEXT;
+            r[op->a] = fst_str(machine->record->text.start, (size_t)machine->record->text.size, 0);
+            r[op->a].type = FST_OBJECT_TEXT;
             break;
         case FST_OP_THAW:
-            status = fst_thaw(machine, &r[op.a], op.b);
+            status = fst_thaw(machine, &r[op->a], op->b);
             break;
         case FST_OP_LOAD:
-            status = fst_load_path(machine, &r[op.a], op.b);
+            status = fst_load_path(machine, &r[op->a], op->b);
             break;
         case FST_OP_LOAD_OR:
-            status = fst_load_path_or(machine, &r[op.a], op.b, &r[op.c]);
+            status = fst_load_path_or(machine, &r[op->a], op->b, &r[op->c]);
             break;
         case FST_OP_LOAD_ANY:
-            if (fst_value_at(machine, op.b).kind == FST_ABSENT)
-                r[op.a] = r[op.c];
+            if (fst_value_at(machine, op->b).kind == FST_ABSENT)
+                r[op->a] = r[op->c];
             else
-                status = fst_load_path(machine, &r[op.a], op.b);
+                status = fst_load_path(machine, &r[op->a], op->b);
             break;
         case FST_OP_EXPECT:
-            if (!fst_is_expected(machine, op.a, op.b))
+            if (!fst_is_expected(machine, op->a, op->b))
                 status = FST_GIVE_BACK;
             break;
         case FST_OP_EXPECT_VALUE:
-            if (!fst_is_expected_value(&r[op.a], op.b))
+            if (!fst_is_expected_value(&r[op->a], op->b))
                 status = FST_GIVE_BACK;
             break;
         case FST_OP_MEMBER:
-            status = fst_get_member(machine, &r[op.a], &r[op.b], &r[op.c]);
+            status = fst_get_member(machine, &r[op->a], &r[op->b], &r[op->c]);
             break;
         case FST_OP_TO_FLOAT:
-            fst_make_float(&r[op.a]);
+            fst_make_float(&r[op->a]);
             break;
         case FST_OP_ITEMS_TO_FLOAT:
-            status = fst_make_floats(machine, &r[op.a]);
+            status = fst_make_floats(machine, &r[op->a]);
             break;
         case FST_OP_VALUES:
-            status = fst_shallow(machine, &r[op.b]);
-            r[op.a] = r[op.b];
-            r[op.a].type = FST_VIEW;
-            r[op.a].flags = FST_VALUES;
+            status = fst_shallow(machine, &r[op->b]);
+            r[op->a] = r[op->b];
+            r[op->a].type = FST_VIEW;
+            r[op->a].flags = FST_VALUES;
             break;
         case FST_OP_REFUSE_DATES:
             machine->refuses_dates = 1;
             break;
         case FST_OP_REQUIRE:
-            if (fst_kind_at(machine, op.a) == FST_ABSENT)
-                status = fst_why_absent(machine, op.a, 0);
+            if (fst_kind_at(machine, op->a) == FST_ABSENT)
+                status = fst_why_absent(machine, op->a, 0);
             break;
         case FST_OP_HAS:
-            status = fst_has(machine, &r[op.a], op.b, op.c);
+            status = fst_has(machine, &r[op->a], op->b, op->c);
             break;
 
         case FST_OP_ADD:
@@ -174,188 +173,194 @@ fst_run_program(fst_machine *machine)
         case FST_OP_XOR:
         case FST_OP_SHIFT_LEFT:
         case FST_OP_SHIFT_RIGHT:
-            status = fst_operate(machine, op.code, &r[op.a], &r[op.b], &r[op.c]);
+            status = fst_operate(machine, op->code, &r[op->a], &r[op->b], &r[op->c]);
             break;
         case FST_OP_ADD_IN_PLACE:
-            status = fst_add_in_place(machine, &r[op.a], &r[op.b], &r[op.c]);
+            status = fst_add_in_place(machine, &r[op->a], &r[op->b], &r[op->c]);
             break;
         case FST_OP_OR_IN_PLACE:
-            status = fst_or_in_place(machine, &r[op.a], &r[op.b], &r[op.c]);
+            status = fst_or_in_place(machine, &r[op->a], &r[op->b], &r[op->c]);
             break;
         case FST_OP_REFUSE_CONTAINER:
-            if (fst_is_container(&r[op.a]))
+            if (fst_is_container(&r[op->a]))
                 status = FST_GIVE_BACK;
             break;
         case FST_OP_NEGATE:
         case FST_OP_POSITIVE:
         case FST_OP_INVERT:
-            status = fst_operate_on_one(machine, op.code, &r[op.a], &r[op.b]);
+            status = fst_operate_on_one(machine, op->code, &r[op->a], &r[op->b]);
             break;
         case FST_OP_NOT:
-            status = fst_truth(machine, &r[op.b], &result);
-            r[op.a] = fst_bool(!result);
+            status = fst_truth(machine, &r[op->b], &result);
+            r[op->a] = fst_bool(!result);
             break;
         case FST_OP_EQUAL:
-            status = fst_is_equal(machine, &result, &r[op.b], &r[op.c]);
-            r[op.a] = fst_bool(result);
+            status = fst_is_equal(machine, &result, &r[op->b], &r[op->c]);
+            r[op->a] = fst_bool(result);
             break;
         case FST_OP_NOT_EQUAL:
-            status = fst_is_equal(machine, &result, &r[op.b], &r[op.c]);
-            r[op.a] = fst_bool(!result);
+            status = fst_is_equal(machine, &result, &r[op->b], &r[op->c]);
+            r[op->a] = fst_bool(!result);
             break;
         case FST_OP_LESS:
         case FST_OP_LESS_EQUAL:
         case FST_OP_GREATER:
         case FST_OP_GREATER_EQUAL:
-            status = fst_is_ordered(machine, op.code, &result, &r[op.b], &r[op.c]);
-            r[op.a] = fst_bool(result);
+            status = fst_is_ordered(machine, op->code, &result, &r[op->b], &r[op->c]);
+            r[op->a] = fst_bool(result);
             break;
         case FST_OP_IN:
-            status = fst_contains(machine, &r[op.c], &r[op.b], &result);
-            r[op.a] = fst_bool(result);
+            status = fst_contains(machine, &r[op->c], &r[op->b], &result);
+            r[op->a] = fst_bool(result);
             break;
         case FST_OP_NOT_IN:
-            status = fst_contains(machine, &r[op.c], &r[op.b], &result);
-            r[op.a] = fst_bool(!result);
+            status = fst_contains(machine, &r[op->c], &r[op->b], &result);
+            r[op->a] = fst_bool(!result);
             break;
         case FST_OP_IS:
-            r[op.a] = fst_bool(fst_is_same(&r[op.b], &r[op.c]));
+            r[op->a] = fst_bool(fst_is_same(&r[op->b], &r[op->c]));
             break;
         case FST_OP_IS_NOT:
-            r[op.a] = fst_bool(!fst_is_same(&r[op.b], &r[op.c]));
+            r[op->a] = fst_bool(!fst_is_same(&r[op->b], &r[op->c]));
             break;
         case FST_OP_IS_A:
-            status = fst_is_a(machine, &result, &r[op.b], op.c);
-            r[op.a] = fst_bool(result);
+            status = fst_is_a(machine, &result, &r[op->b], op->c);
+            r[op->a] = fst_bool(result);
             break;
 
         case FST_OP_JUMP:
-            next = op.a;
-            if (next <= at && (machine->fuel -= at - next + 1) < 0)
+            next = code + op->a;
+            if (next <= op && (machine->fuel -= op - next + 1) < 0)
                 status = FST_GIVE_BACK;
             break;
         case FST_OP_JUMP_IF:
-            status = fst_truth(machine, &r[op.a], &result);
+            status = fst_truth(machine, &r[op->a], &result);
             if (result)
-                next = op.b;
+                next = code + op->b;
             break;
         case FST_OP_JUMP_UNLESS:
-            status = fst_truth(machine, &r[op.a], &result);
+            status = fst_truth(machine, &r[op->a], &result);
             if (!result)
-                next = op.b;
+                next = code + op->b;
             break;
         case FST_OP_ITERATE:
-            status = fst_iterate_cell(machine, &r[op.a], &r[op.b]);
+            status = fst_iterate_cell(machine, &r[op->a], &r[op->b]);
             break;
         case FST_OP_NEXT:
-            status = fst_next_item(machine, &r[op.b], &r[op.a], &result);
+            status = fst_next_item(machine, &r[op->b], &r[op->a], &result);
             if (!result)
-                next = op.c;
+                next = code + op->c;
             break;
         case FST_OP_UNPACK:
-            status = fst_unpack(machine, &r[op.a], &r[op.b], op.c);
+            status = fst_unpack(machine, &r[op->a], &r[op->b], op->c);
             break;
         case FST_OP_RAISE:
-            status = (fst_status)op.a;
+            status = (fst_status)op->a;
             break;
         case FST_OP_ENTER:
-            status = fst_enter(machine, op.a, op.b);
+            status = fst_enter(machine, op->a, op->b);
             break;
         case FST_OP_LEAVE:
             if (machine->frame == NULL)
                 status = FST_GIVE_BACK;
             else
-                next = fst_leave(machine);
+                next = code + fst_leave(machine);
             break;
         case FST_OP_GIVE_BACK:
             status = FST_GIVE_BACK;
             break;
 
         case FST_OP_LIST:
-            status = fst_make_list(machine, &r[op.a], FST_LIST, &r[op.b], op.c);
+            status = fst_make_list(machine, &r[op->a], FST_LIST, &r[op->b], op->c);
             break;
         case FST_OP_TUPLE:
-            status = fst_make_list(machine, &r[op.a], FST_TUPLE, &r[op.b], op.c);
+            status = fst_make_list(machine, &r[op->a], FST_TUPLE, &r[op->b], op->c);
             break;
         case FST_OP_SET:
-            status = fst_make_set(machine, &r[op.a], &r[op.b], op.c);
+            status = fst_make_set(machine, &r[op->a], &r[op->b], op->c);
             break;
         case FST_OP_DICT:
-            status = fst_make_dict(machine, &r[op.a], &r[op.b], op.c);
+            status = fst_make_dict(machine, &r[op->a], &r[op->b], op->c);
             break;
         case FST_OP_APPEND:
-            status = fst_append(machine, (fst_list *)r[op.a].object, r[op.b]);
+            status = fst_append(machine, (fst_list *)r[op->a].object, r[op->b]);
             break;
         case FST_OP_ADD_TO_SET:
-            status = fst_dict_set(machine, (fst_dict *)r[op.a].object, &r[op.b], NULL);
+            status = fst_dict_set(machine, (fst_dict *)r[op->a].object, &r[op->b], NULL);
             break;
         case FST_OP_EXTEND:
-            status = fst_extend(machine, (fst_list *)r[op.a].object, &r[op.b]);
+            status = fst_extend(machine, (fst_list *)r[op->a].object, &r[op->b]);
             break;
         case FST_OP_MERGE:
-            status = fst_merge(machine, (fst_dict *)r[op.a].object, &r[op.b]);
+            status = fst_merge(machine, (fst_dict *)r[op->a].object, &r[op->b]);
             break;
         case FST_OP_GET_ITEM:
-            status = fst_get_item(machine, &r[op.a], &r[op.b], &r[op.c]);
+            status = fst_get_item(machine, &r[op->a], &r[op->b], &r[op->c]);
             break;
         case FST_OP_SET_ITEM:
-            status = fst_set_item(machine, &r[op.a], &r[op.b], &r[op.c]);
+            status = fst_set_item(machine, &r[op->a], &r[op->b], &r[op->c]);
             break;
         case FST_OP_DELETE_ITEM:
-            status = fst_delete_item(machine, &r[op.a], &r[op.b]);
+            status = fst_delete_item(machine, &r[op->a], &r[op->b]);
             break;
         case FST_OP_SLICE:
-            status = fst_get_slice(machine, &r[op.a], &r[op.b], &r[op.c]);
+            status = fst_get_slice(machine, &r[op->a], &r[op->b], &r[op->c]);
             break;
 
         case FST_OP_CALL:
             /* Most functions of a text look at all of it. */
-            if (r[op.c].type == FST_STR || r[op.c].type == FST_STRING_TEXT)
-                machine->fuel -= r[op.c].size / FST_SCANNED_BYTES;
+            if (r[op->c].type == FST_STR || r[op->c].type == FST_STRING_TEXT)
+                machine->fuel -= r[op->c].size / FST_SCANNED_BYTES;
             if (machine->fuel < 0) {
                 status = FST_GIVE_BACK;
                 break;
             }
-            status = program->functions[op.b].call(machine, &r[op.a], &r[op.c]);
+            status = program->functions[op->b].call(machine, &r[op->a], &r[op->c]);
             break;
         case FST_OP_FORMAT:
-            status = fst_format(machine, &r[op.a], &r[op.b], op.c);
+            status = fst_format(machine, &r[op->a], &r[op->b], op->c);
             break;
         case FST_OP_JOIN:
-            status = fst_join(machine, &r[op.a], &r[op.b], op.c);
+            status = fst_join(machine, &r[op->a], &r[op->b], op->c);
             break;
 
         case FST_OP_PUT_VALUE:
-            status = fst_put_piece(machine, &program->pieces[op.a]);
+            status = fst_put_piece(machine, &program->pieces[op->a]);
             if (status == FST_DONE)
-                status = fst_write_value(machine, &r[op.b], op.c);
+                status = fst_write_value(machine, &r[op->b], op->c);
             break;
         case FST_OP_PUT_PATH:
-            status = fst_put_path(machine, &program->pieces[op.a], op.b, op.c);
+            status = fst_put_path(machine, &program->pieces[op->a], op->b, op->c);
             break;
         case FST_OP_END:
-            status = fst_put_piece(machine, &program->pieces[op.a]);
+            status = fst_put_piece(machine, &program->pieces[op->a]);
             fst_end(machine->output);
             if (status == FST_DONE && fst_is_too_long(machine->output))
                 status = FST_GIVE_BACK;
             break;
         case FST_OP_EMIT:
-            status = fst_emit(machine, &r[op.a]);
+            status = fst_emit(machine, &r[op->a]);
             break;
         case FST_OP_RETURN:
-            status = fst_return(machine, &r[op.a]);
+            status = fst_return(machine, &r[op->a]);
             if (status == FST_DONE)
                 return status;
             break;
-        default:
+        case FST_OP_FUNCTION:
+        case FST_OP_TEMPORARIES:
+        case FST_OP_FINISH:
             return FST_DONE;
+        default:
+            FST_UNREACHABLE();      /* The loader has checked it. */
         }
-        if (status != FST_DONE) {
-            if (status < 0 || (next = fst_find_handler(machine, at, status)) == 0) {
+        if (FST_UNLIKELY(status != FST_DONE)) {
+            const int at = (int)(op - code);
+            if (status < 0 || (target = fst_find_handler(machine, at, status)) == 0) {
                 machine->stopped_at = at;
                 machine->stopped_with = status;
                 return status;
             }
+            next = code + target;
         }
     }
 }

@@ -425,4 +425,42 @@ fst_collect(fst_machine *machine, fst_cell *to, fst_type type, fst_cell *from, i
     return FST_DONE;
 }
 
+/* list[start:stop] = items, or del list[start:stop] without items; with another step than 1 it is
+ * given back. */
+FST_COLD fst_status
+fst_set_slice(fst_machine *machine, fst_cell *to, fst_cell *arguments)
+{
+    fst_list *list = NULL;
+    const fst_list *added;
+    fst_cell items, *all;
+    fst_slice slice;
+    size_t start, rest, count;
+    if (arguments[0].type != FST_LIST)
+        return FST_GIVE_BACK;
+    FST_TRY(fst_list_to_change(machine, &arguments[0], &list));
+    FST_TRY(fst_read_slice(machine, &arguments[1], list->count, &slice));
+    if (slice.step != 1)
+        return FST_GIVE_BACK;
+    FST_TRY(fst_collect(machine, &items, FST_LIST, &arguments[4], 0));
+    added = (const fst_list *)items.object;
+    start = (size_t)slice.start;
+    rest = list->count - start - (size_t)slice.count;
+    count = start + added->count + rest;
+    FST_TRY(fst_charge_items(machine, added->count + rest));
+    all = list->items;
+    if (count > list->room) {
+        if (count > FST_LIST_MOST
+            || (all = (fst_cell *)fst_take(machine, count * sizeof *all)) == NULL)
+            return FST_NO_MEMORY;
+        memcpy(all, list->items, start * sizeof *all);
+        list->room = (uint32_t)count;
+    }
+    memmove(&all[start + added->count], &list->items[list->count - rest], rest * sizeof *all);
+    memcpy(&all[start], added->items, added->count * sizeof *all);
+    list->items = all;
+    list->count = (uint32_t)count;
+    *to = fst_none();
+    return FST_DONE;
+}
+
 #endif

@@ -9,6 +9,7 @@ from tests.compiled.making import (
     maybe,
     number,
     one_of,
+    path,
     seconds,
     several,
     text,
@@ -162,7 +163,27 @@ def retry_backoff(task: dict) -> dict:
     return {"task": task["id"], "attempts": attempts, "waited": waited}
 
 
+def bounded_history(session: dict) -> dict:
+    """Keep the last events; a marker stands for what was left out."""
+    events = session["events"]
+    left_out = len(events) - session["keep"]
+    if left_out > 0:
+        events[:left_out] = [{"kind": "left-out", "count": left_out}]
+    path = session["path"].split("/")
+    del path[:1], path[3:]
+    return {**session, "events": events, "path": path}
+
+
 RECORDS = [
+    (
+        bounded_history,
+        {
+            "id": hexadecimal(8),
+            "keep": integer(1, 4),
+            "events": several({"kind": word, "at": seconds}, 0, 6),
+            "path": path,
+        },
+    ),
     (
         prometheus_lines,
         {

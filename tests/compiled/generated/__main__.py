@@ -47,7 +47,7 @@ def main() -> int:
     parser.add_argument("--seed", default="1", help="reproduces a run (default: 1)")
     parser.add_argument("--first", type=int, default=0, help="number of the first function")
     parser.add_argument("--functions", type=int, default=500, help="of a child (default: 500)")
-    parser.add_argument("--records", type=int, default=200, help="of a function (default: 200)")
+    parser.add_argument("--records", type=int, default=600, help="of a function (default: 600)")
     parser.add_argument("--seconds", type=float, default=0, help="0: one child, in this process")
     parser.add_argument("--memory", type=int, default=4 << 30, help="most bytes; 0: any number")
     parser.add_argument("--whole", action="store_true", help="do not make differences smaller")
