@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import sys
@@ -107,7 +108,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if error.errno is None or isinstance(error, socket.gaierror):
             # The path of a socket is too long, or a name has no address.
             return _fail(f"cannot listen on {address}: {error.strerror or error}", 2)
-        return _fail(f"cannot listen on {address}: {os.strerror(error.errno)}")
+        remedy = ""
+        if error.errno == errno.EADDRINUSE and not config.unix_socket:
+            remedy = "; choose another port with --port or FORSTCORE_PORT"
+        return _fail(f"cannot listen on {address}: {os.strerror(error.errno)}{remedy}")
     created = identity(config.unix_socket) if config.unix_socket else (0, 0)
     ended = True
     try:

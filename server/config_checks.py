@@ -22,7 +22,7 @@ _NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(\.(?!-)[a-z0-9_-]{1,63}(?<!-))*
 
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Return the end of a message about an unknown name: the one that may be meant, if any."""
-    found = difflib.get_close_matches(name, list(known), 1)
+    found = difflib.get_close_matches(name, list(known), 1, cutoff=0.7)
     return f"; did you mean {found[0]}?" if found else ""
 
 

@@ -41,6 +41,7 @@ CASES = [
     Case("unrecognized arguments: --prot; did you mean --port?", "--prot 1"),
     Case("unrecognized arguments: --token", "--token x"),
     Case("unrecognized arguments: --xyzzy", "--xyzzy"),
+    Case("unrecognized arguments: --pipelines; --help", "--pipelines a.toml"),
     Case("unrecognized arguments: values without an option", "8080"),
     Case("there is no option 'prot'; did you mean port?", toml="prot = 1"),
     Case("there is no option 'server'", toml="[server]\nport = 1"),
@@ -174,7 +175,7 @@ def test_there_are_sixty_cases() -> None:
     assert len(CASES) >= 60
 
 
-@pytest.mark.parametrize("case", [CASES[0], CASES[6], CASES[12], CASES[49]], ids=str)
+@pytest.mark.parametrize("case", [CASES[0], CASES[6], CASES[13], CASES[50]], ids=str)
 def test_processes_end_so(case: Case, files: dict[str, str], tmp_path: Path) -> None:
     name, _, value = case.env.partition("=")
     done = children.run(
@@ -205,4 +206,4 @@ def test_a_port_in_use_is_no_error_of_the_configuration(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         assert main(["--port", str(other.getsockname()[1])]) == 1
-    assert "Address already in use" in capfd.readouterr().err
+    assert "Address already in use; choose another port with --port" in capfd.readouterr().err
