@@ -82,8 +82,9 @@ def lives(pid: int) -> bool:
 
 
 def is_stopped(pid: int) -> bool:
-    """Return whether a signal has stopped a process."""
-    return _state(pid) == "T"
+    """Return whether a signal has stopped a process, with all of its threads."""
+    threads = [*Path(f"/proc/{pid}/task").glob("*")]
+    return bool(threads) and all(_state(int(thread.name)) == "T" for thread in threads)
 
 
 def _state(pid: int) -> str | None:

@@ -8,6 +8,7 @@ import signal
 import pytest
 
 from forstcore.sinks import Output, SinkLimits
+from tests import children
 from tests.sinks.writing import opened, run, until
 from tests.sources.brokers import Broker
 from tests.sources.jetstream import add_stream
@@ -44,6 +45,9 @@ def test_a_broker_that_stops_answering(
 
             assert broker.process is not None
             broker.process.send_signal(signal.SIGSTOP)
+            # Until all of its threads stand still, it confirms what it gets, which makes room.
+            pid = broker.process.pid
+            await until(lambda: children.is_stopped(pid))
             writing = asyncio.create_task(write_all())
             await until(lambda: len(taken) == 4)
             await asyncio.sleep(0.2)
