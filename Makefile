@@ -5,7 +5,7 @@ BIN    := .venv/bin
 # Tests spend half of their time waiting, so run more processes than there are cores.
 JOBS   ?= $(shell expr 2 \* $$(nproc 2>/dev/null || sysctl -n hw.ncpu))
 # In CI, .ci/install has installed all programs, so none may be missing.
-PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(if $(CI),--fail-missing)
+PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) $(if $(CI),--fail-missing)
 # Tests start thousands of processes, which are not to compile the same modules again.
 test test-long: export PYTHONDONTWRITEBYTECODE =
 CORE   := setup.py pyproject.toml $(shell find forstcore server -name '*.pyx' -o -name '*.pxd' -o -name '*.h')
@@ -38,10 +38,10 @@ run: .venv/run ## build and start the server on PORT (8080)
 	@exec $(BIN)/python -m server --port $(PORT)
 
 test: .venv/dev ## build and run the tests (a few minutes); select some with ARGS="tests/core -x"
-	$(PYTEST) --timeout 300 -m 'not long' $(ARGS)
+	$(PYTEST) --dist worksteal --timeout 300 -m 'not long' $(ARGS)
 
 test-long: .venv/dev ## build and run the long tests: randomized ones and package builds
-	$(PYTEST) --timeout 1800 -m long $(ARGS)
+	$(PYTEST) --dist loadfile --timeout 1800 -m long $(ARGS)
 
 lint: .venv/dev ## check style and types, and that the core compiles without Cython warnings
 	$(BIN)/ruff check .

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+from collections import Counter
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -16,7 +17,7 @@ from forstcore import _proc
 from tests import children
 from tests.certificates import Certificates, make_certificates
 from tests.native import build
-from tests.servers import Server, StartServer, launch
+from tests.servers import WAYS, Server, StartServer, launch
 
 IN_CI = bool(os.environ.get("CI"))
 
@@ -28,7 +29,6 @@ settings.load_profile("ci" if IN_CI else "default")
 children.default_signals()
 
 
-_WAYS = {"takeover": {"FORSTCORE_TAKEOVER": "on"}, "aiohttp": {"FORSTCORE_TAKEOVER": "off"}}
 _BUILDING = {"built", "installed", "site"}  # Fixtures that build packages or pages.
 
 
@@ -60,17 +60,25 @@ def pytest_collection() -> Generator[None, object, object]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Move what repeats other tests, and what builds packages, to the long run.
 
-    That is the second way to read bodies, and scan paths but for the fastest and the portable one.
+    That is the second way to read bodies, scan paths but for the fastest and the portable one, and
+    of a test that is marked `one_in` all cases but the first of each so many.
     """
     paths = set(_proc.scan_paths()[1:-1])
+    cases: Counter[str] = Counter()
     for item in items:
         assert isinstance(item, pytest.Function)
         parameters = item.callspec.params if hasattr(item, "callspec") else {}
-        ways = [parameters.get(name) for name in ("start_server", "shared_server", "attacked")]
+        names = ("start_server", "shared_server", "served", "attacked")
+        ways = [parameters.get(name) for name in names]
         is_second = "aiohttp" in ways and item.get_closest_marker("both_ways") is None
         is_between = parameters.get("scan_path") in paths
         if is_second or is_between or _BUILDING & {*item.fixturenames}:
             item.add_marker(pytest.mark.long)
+        elif sample := item.get_closest_marker("one_in"):
+            name = item.nodeid.partition("[")[0]
+            if cases[name] % sample.args[0]:
+                item.add_marker(pytest.mark.long)
+            cases[name] += 1
 
 
 @pytest.fixture(autouse=True)
@@ -157,7 +165,7 @@ def start_server(request: pytest.FixtureRequest, start_one: StartServer) -> Star
 
     The other way belongs to the long run, unless the test is marked `both_ways`.
     """
-    way = _WAYS[request.param]
+    way = WAYS[request.param]
 
     def start(*options: str, env: dict[str, str] | None = None, log: Path | None = None) -> Server:
         return start_one(*options, env={**way, **(env or {})}, log=log)
@@ -174,7 +182,7 @@ def server(start_server: StartServer) -> Server:
 @pytest.fixture(scope="module", params=["takeover", "aiohttp"])
 def shared_server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """A server without a log, for all tests of a module, which leave it as it was."""
-    server = launch("--no-access-log", env=_WAYS[request.param])
+    server = launch("--no-access-log", env=WAYS[request.param])
     yield server
     server.kill()
 

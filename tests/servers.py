@@ -22,6 +22,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests import children
 
 ROOT = Path(__file__).parent.parent
+WAYS = {"takeover": {"FORSTCORE_TAKEOVER": "on"}, "aiohttp": {"FORSTCORE_TAKEOVER": "off"}}
+"""The environment of a server for each way to read bodies."""
 _LISTENS = re.compile(r"listens on (https?)://([^\s:]+):(\d+)")
 
 

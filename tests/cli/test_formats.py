@@ -60,6 +60,7 @@ def test_an_option_outweighs_a_name(run: Run, tmp_path: Path) -> None:
     assert (tmp_path / "x.data").read_bytes() == RESULTS
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize(
     ("arguments", "option"),
     [
@@ -91,6 +92,7 @@ def test_an_unknown_name_is_wrong_usage(
     assert {path.name for path in tmp_path.iterdir()} == {"in", "in.log"}
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     "arguments",
     [

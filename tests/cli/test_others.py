@@ -17,6 +17,7 @@ from tests.servers import ROOT
 COMMANDS = [path.stem for path in Path(cli.__file__).parent.glob("[a-z]*.py")]
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help(run: Run, name: str) -> None:
     done = run(name, "--help")

@@ -34,6 +34,7 @@ def lay_names(directory: Path) -> None:
     os.link(directory / "in", directory / "hard")
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize(
     "line",
     [
@@ -88,6 +89,7 @@ def test_no_output_is_an_input(tmp_path: Path, line: str) -> None:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     "line",
     [
@@ -140,6 +142,7 @@ def test_the_message_names_both(run: Run, tmp_path: Path) -> None:
     assert "--errors hard and the input in are the same file; nothing has been written" in said
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize(
     ("line", "written"),
     [
@@ -199,6 +202,7 @@ FAILING: list[tuple[str, Callable[[Path], object]]] = [
 ]
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(("line", "prepare"), FAILING)
 def test_a_run_that_fails_leaves_the_errors_of_the_one_before(
     run: Run, tmp_path: Path, line: str, prepare: Callable[[Path], object]
@@ -258,6 +262,7 @@ def test_signals_leave_no_draft(start: Start, tmp_path: Path, number: int) -> No
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     "name",
     [

@@ -35,6 +35,7 @@ def as_nobody(directory: Path, *arguments: str) -> subprocess.CompletedProcess[b
     )
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o755, 0o4711, 0o2770])
 def test_a_file_keeps_its_mode(run: Run, tmp_path: Path, mode: int) -> None:
     (tmp_path / "in").write_bytes(INPUT)

@@ -268,6 +268,7 @@ def test_watch_shows_a_table_on_a_terminal(run: Run, start: Start, server: Serve
     assert b"\x7f" not in screen
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
@@ -324,6 +325,7 @@ ALIKE = [
 ]
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", ["echo", "later"])
 @pytest.mark.parametrize("mode", ["skip", "emit"])
 @pytest.mark.parametrize("way", ["process", "stdin", "send", "replay"])

@@ -42,6 +42,7 @@ async def ids(stream: Any) -> list[int]:
     return [int(each["id"]) async for each in stream]
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("place", range(150, 450, 7))
 def test_a_cut_at_each_byte_of_the_first_results(server: Server, place: int) -> None:
     async def run() -> None:

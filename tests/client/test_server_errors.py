@@ -207,6 +207,7 @@ def test_responses_that_no_server_of_ours_gives(response: bytes, code: str, resu
     asyncio.run(run())
 
 
+@pytest.mark.long
 def test_they_are_refused_without_the_compiled_parser_too() -> None:
     tests = f"{__file__}::{test_responses_that_no_server_of_ours_gives.__name__}"
     subprocess.run(

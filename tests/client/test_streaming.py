@@ -82,6 +82,7 @@ INPUTS: dict[str, Callable[[], Input]] = {
 }
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("resume", [False, True])
 @pytest.mark.parametrize("chunk_size", [1, 100, 1 << 20])
 @pytest.mark.parametrize("kind", INPUTS)

@@ -129,6 +129,7 @@ def test_ctrl_c_leaves_nothing_half(tmp_path: Path) -> None:
     assert [path.name for path in out.iterdir() if not path.name.startswith("part-")] == []
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -131,6 +131,7 @@ HOW: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.one_in(7)
 @pytest.mark.parametrize("how", HOW, ids=str)
 @pytest.mark.parametrize("names", [PARTS, ["errors-00000.ndjson"], ["manifest.json"], PARTS[2:]])
 @pytest.mark.parametrize("spelling", ["plain", "dots", "link", "link to file", "pattern"])
@@ -392,6 +393,7 @@ def test_parts_of_another_run_are_not_taken(process: Process, tmp_path: Path) ->
     assert contents(out) == before
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("errors", "said"),
     [
@@ -423,10 +425,17 @@ def test_errors_of_a_cluster_replace_nothing(tmp_path: Path, errors: str, said: 
     assert not (tmp_path / "out").exists()
 
 
-def test_errors_may_lie_in_the_dataset(tmp_path: Path) -> None:
-    pytest.importorskip("distributed", reason="needs dask")
+def test_errors_may_lie_in_the_dataset(client: Client, tmp_path: Path) -> None:
     (tmp_path / "in[1]").write_bytes(b'{"id":1}\n')
-    options = ("--local-cluster", "1", "-o", "~out", "--errors", "~out/errors.ndjson")
+    assert client.scheduler is not None
+    options = (
+        "--scheduler",
+        str(client.scheduler.address),
+        "-o",
+        "~out",
+        "--errors",
+        "~out/errors.ndjson",
+    )
     assert run(tmp_path, "in[1]", *options).returncode == 0
     (line,) = (tmp_path / "~out/errors.ndjson").read_text().splitlines()
     assert json.loads(line)["file"] == str(tmp_path / "in[1]")

@@ -79,6 +79,7 @@ KEYS = [
 ]
 
 
+@pytest.mark.long
 def test_keys_are_no_patterns(client: Client, options: dict[str, Any]) -> None:
     import fsspec
 
@@ -102,6 +103,7 @@ def test_keys_are_no_patterns(client: Client, options: dict[str, Any]) -> None:
     assert [each["file"] for each in one["inputs"]] == ["s3://keys/in/data1.ndjson"]
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("name", ["out[1]", "o*t", "q?", "a::b", "simplecache::x"])
 def test_a_destination_is_no_pattern(client: Client, options: dict[str, Any], name: str) -> None:
     import fsspec
@@ -132,6 +134,7 @@ def test_a_destination_is_no_pattern(client: Client, options: dict[str, Any], na
     assert {each: system.cat(system.find(f"places/{each}")) for each in neighbours} == before
 
 
+@pytest.mark.long
 def test_no_input_lies_where_parts_go(client: Client, options: dict[str, Any]) -> None:
     import fsspec
 
@@ -160,6 +163,7 @@ def test_no_input_lies_where_parts_go(client: Client, options: dict[str, Any]) -
     assert system.cat_file(key) == RECORDS
 
 
+@pytest.mark.long
 def test_a_changed_object_is_another_input(client: Client, options: dict[str, Any]) -> None:
     import fsspec
 

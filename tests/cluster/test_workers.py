@@ -48,6 +48,7 @@ def test_a_worker_that_is_killed_changes_nothing(process: Process, file: Path) -
     assert len(list(made.directory.iterdir())) == len(made.manifest["parts"]) + 1
 
 
+@pytest.mark.long
 def test_a_block_that_kills_every_worker_is_named(
     process: Process, client: Client, file: Path
 ) -> None:

@@ -447,6 +447,7 @@ def test_slice_targets_of_what_is_no_list_are_given_back() -> None:
     assert same(tuples, USUAL) == 2
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_random_records(function: Callable[[Record], Any]) -> None:
     rng = random.Random(function.__name__)

@@ -43,6 +43,7 @@ def everything(pattern: re.Pattern[str]) -> Callable[[dict[str, Any]], Any]:
     return process
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("flags", [0, re.IGNORECASE, re.MULTILINE])
 def test_patterns_as_people_write_them(flags: int) -> None:
     records = [{"text": each} for each in TEXTS]
@@ -288,6 +289,7 @@ def test_where_case_ends() -> None:
     )
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("text", [r"[\w!]", r"[^\df]", r"[\sk-é]", r"[\W]", r"[А-я]", r"[^ß]"])
 @pytest.mark.parametrize("flags", [0, re.IGNORECASE, re.ASCII])
 def test_sets_of_all_characters(text: str, flags: int) -> None:

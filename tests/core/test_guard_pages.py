@@ -58,6 +58,7 @@ def check(guarded: memoryview, data: bytes, options: dict[str, Any]) -> None:
     assert streams[2].feed(guarded[size - len(data) :]) == expected
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("last", LAST)
 def test_lines_near_the_end(
     guarded: memoryview, scan_path: str, options: dict[str, Any], last: bytes

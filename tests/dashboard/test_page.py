@@ -291,6 +291,7 @@ def test_it_finds_the_server_again(start_server: StartServer, open_page: OpenPag
     expect(status).to_have_text("Live", timeout=15_000)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [(1280, 900), (360, 740)], ids=["desk", "phone"])
 def test_axe_has_nothing_serious_to_say(

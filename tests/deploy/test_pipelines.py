@@ -144,6 +144,7 @@ def send(broker: KafkaServer, first: int, end: int) -> None:
         broker.send("orders", [*lines, b'{"status":"open"}'], partition)
 
 
+@pytest.mark.long
 def test_processes_share_the_partitions(
     workspace: Workspace, composed_kafka: ComposedKafka
 ) -> None:

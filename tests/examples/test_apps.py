@@ -72,6 +72,7 @@ def test_each_result_comes_before_the_next_record_is_sent(app: Server) -> None:
         assert request.headers["content-type"] == "application/octet-stream"
 
 
+@pytest.mark.long
 def test_100_megabytes_in_flat_memory(app: Server, server: Server) -> None:
     total = 100_000
     with stream(app) as request:
@@ -104,6 +105,7 @@ def test_100_megabytes_in_flat_memory(app: Server, server: Server) -> None:
     assert highest[1] - warm[1] < 10 << 20
 
 
+@pytest.mark.long
 def test_a_reader_that_stops_holds_the_sender_up(app: Server) -> None:
     with stream(app) as request:
         request.socket.settimeout(1)
@@ -154,6 +156,7 @@ def test_a_refused_request_is_reported_while_it_is_sent(app: Server, server: Ser
     wait_until(lambda: server.open_streams() == 0)
 
 
+@pytest.mark.long
 def test_a_refused_request_is_reported_after_it_was_sent(app: Server) -> None:
     # This client reads nothing before it has sent everything.
     done = requests.post(
@@ -165,6 +168,7 @@ def test_a_refused_request_is_reported_after_it_was_sent(app: Server) -> None:
     assert done.status_code == 400
 
 
+@pytest.mark.long
 def test_a_client_that_sends_everything_before_it_reads(
     start_server: StartServer, run_app: Callable[[Server], Server]
 ) -> None:

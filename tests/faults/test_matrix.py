@@ -121,6 +121,7 @@ def test_with_resume_every_result_comes_once(
     asyncio.run(run())
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(("kind", "direction", "way", "compressed"), list(cases()))
 def test_without_resume_a_loss_is_reported(
     servers: dict[str, Server], kind: Kind, direction: Direction, way: str, compressed: bool
@@ -159,6 +160,7 @@ def plain_http(port: int, patience: float) -> bytes:
         return request.read_rest()
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("direction", ["up", "down"])
 @pytest.mark.parametrize("way", ["takeover", "aiohttp"])
 @pytest.mark.parametrize("kind", KINDS)
@@ -184,6 +186,7 @@ def test_any_http_client_notices(
     asyncio.run(run())
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("seed", range(6))
 def test_many_faults_in_a_row(servers: dict[str, Server], seed: int) -> None:
     compressed = seed % 2 == 1

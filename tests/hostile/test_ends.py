@@ -52,6 +52,7 @@ STAGES: dict[str, bytes] = {
 }
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("how", ["close", "reset"])
 @pytest.mark.parametrize("pause", [0.0, 0.05])
 def test_ends_at_every_stage(target: Target, how: str, pause: float) -> None:

@@ -160,6 +160,7 @@ def check_log(server: Server) -> None:
     assert len(lines) <= 10
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_one_that_waited_longest_makes_room(start_one: StartServer, kind: str) -> None:
     server = start_one("--no-access-log", "--max-connections", str(LIMIT), "--max-streams", "20")
@@ -185,6 +186,7 @@ def hello() -> bytes:
     return outgoing.read()
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("kind", TLS_KINDS)
 def test_the_same_with_tls(start_one: StartServer, certificates: Certificates, kind: str) -> None:
     server = start_one(

@@ -7,6 +7,7 @@ import io
 import os
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
@@ -16,7 +17,7 @@ from server.cli import main
 from tests import children
 from tests.hostile.replies import Reply, replies_in
 from tests.hostile.target import head
-from tests.servers import ROOT, Server, StartServer
+from tests.servers import ROOT, Server, launch
 
 SECRET = "s3cr3t-value"
 MODULE = "import forstcore\n@forstcore.processor('sesame')\ndef sesame(r: dict) -> dict: return r\n"
@@ -34,12 +35,14 @@ def talk(server: Server, request: bytes) -> list[Reply]:
         return replies_in(got)
 
 
-@pytest.fixture
-def guarded(start_one: StartServer, tmp_path: Path) -> Server:
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with a token and a custom processor."""
-    module = tmp_path / "module.py"
+    module = tmp_path_factory.mktemp("guarded") / "module.py"
     module.write_text(MODULE)
-    return start_one("--processors", str(module), env={"FORSTCORE_TOKEN": SECRET})
+    server = launch("--no-access-log", "--processors", str(module), env={"FORSTCORE_TOKEN": SECRET})
+    yield server
+    server.kill()
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "HEAD", "OPTIONS", "DELETE", "TRACE", "X"])

@@ -63,6 +63,7 @@ def test_random_pipelines(server: Server, seed: str) -> None:
     assert tally.answers > 200
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("edge", EDGES)
 def test_a_stream_behind_a_stream_that_ended_is_read_to_its_end(server: Server, edge: int) -> None:
     """Whatever is held behind a body that has ended is of the next requests, in its order."""
@@ -112,6 +113,7 @@ def test_half_closed_pipelines_are_answered_to_the_end(server: Server) -> None:
     assert all(reply.is_whole for reply in replies)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("way", [b"Content-Length: 100", b"Transfer-Encoding: chunked"])
 def test_a_half_closed_body_without_its_end_is_not_waited_for(server: Server, way: bytes) -> None:
     """Nor if the request before it is still being answered when the client half-closes."""

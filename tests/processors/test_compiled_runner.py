@@ -114,6 +114,7 @@ def totals(parts: list[Outcome]) -> dict[str, Any]:
     }
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("pattern", PATTERNS)
 @pytest.mark.parametrize("on_error", ["emit", "fail"])
 @pytest.mark.parametrize("function", [above, several])

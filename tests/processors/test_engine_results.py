@@ -35,6 +35,7 @@ NAMES = [None, *sorted(REGISTRY)]
 # Same bytes for any split and any number of workers.
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", NAMES)
 @settings(max_examples=30)
 @given(pieces=chunked(inputs()), workers=st.integers(1, 3), data=st.data())
@@ -47,6 +48,7 @@ def test_neither_cuts_nor_workers_change_the_bytes(
     assert b"".join(cut) == whole
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_flood_comes_back_in_order(name: str | None) -> None:
     data = b"".join(b'{"id":"%d","n":2,"sensor":"s","value":1}\n' % n for n in range(20_000))

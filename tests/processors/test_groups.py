@@ -159,6 +159,7 @@ USUAL = [
 ]
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("function", FUNCTIONS)
 @pytest.mark.parametrize("unusual", [*UNUSUAL, b'{"n":1}'], ids=lambda line: repr(line[:30]))
 def test_one_unusual_line_among_usual_ones(function: Callable[..., Any], unusual: bytes) -> None:

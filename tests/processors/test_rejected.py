@@ -57,6 +57,7 @@ def run(
         return out, found, asyncio.run(collect())
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", [None, *sorted(REGISTRY)])
 @settings(max_examples=20)
 @given(pieces=chunked(inputs()), workers=st.integers(1, 3), data=st.data())

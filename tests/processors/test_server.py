@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from forstcore.processors import REGISTRY
 from tests import children
 from tests.processors import routes as _routes  # noqa: F401 (declares them)
 from tests.server.raw import RawStream
-from tests.servers import ROOT, Server, StartServer, wait_until
+from tests.servers import ROOT, WAYS, Server, StartServer, launch, wait_until
 
 FRAMES = {"Forst-Frames": "1"}
 EMIT = {"Forst-On-Error": "emit"}
@@ -46,9 +47,20 @@ INPUT = b"\n".join(
 )
 
 
+OPTIONS = (*ROUTES, "--max-line-size", "200", "--workers", "3")
+
+
+@pytest.fixture(scope="module", params=["takeover", "aiohttp"])
+def served(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """A server for all tests that do not look at its counts or its log."""
+    server = launch("--no-access-log", *OPTIONS, env=WAYS[request.param])
+    yield server
+    server.kill()
+
+
 @pytest.fixture
-def served(start_server: StartServer) -> Server:
-    return start_server(*ROUTES, "--max-line-size", "200", "--workers", "3")
+def fresh(start_server: StartServer) -> Server:
+    return start_server(*OPTIONS)
 
 
 def stream(server: Server, name: str, headers: dict[str, str] | None = None) -> RawStream:
@@ -224,20 +236,20 @@ def test_no_work_is_silence(start_server: StartServer) -> None:
 
 
 @pytest.mark.parametrize("name", ["picky", "picky-async"])
-def test_fail_ends_the_stream(served: Server, name: str) -> None:
+def test_fail_ends_the_stream(fresh: Server, name: str) -> None:
     headers = {"Forst-On-Error": "fail"}
     body = b'{"id":1}\n{"refuse":"no"}\n' + b'{"id":2}\n' * 1000
-    with stream(served, name, headers) as request:
+    with stream(fresh, name, headers) as request:
         request.send(body)
         lines = request.read_until_cut().splitlines()
     assert lines[0] == b'{"id":1}'
     assert json.loads(lines[1])["code"] == "processor_failed"
     assert len(lines) == 2
-    with stream(served, name, headers | FRAMES) as request:
+    with stream(fresh, name, headers | FRAMES) as request:
         request.send(body)
         last = request.read_rest().splitlines()[-1]
     assert json.loads(last.removeprefix(b":error "))["code"] == "bad_record"
-    assert "Traceback" in errors_of(served)
+    assert "Traceback" in errors_of(fresh)
 
 
 def test_too_many_records(start_server: StartServer) -> None:
@@ -248,9 +260,9 @@ def test_too_many_records(start_server: StartServer) -> None:
             assert b'"too_many_records"' in request.read_rest()
 
 
-def test_a_failure_is_logged_with_its_traceback(served: Server) -> None:
-    send(served, "picky", b'{"refuse":"no"}\n' * 100)
-    errors = errors_of(served)
+def test_a_failure_is_logged_with_its_traceback(fresh: Server) -> None:
+    send(fresh, "picky", b'{"refuse":"no"}\n' * 100)
+    errors = errors_of(fresh)
     assert 5 <= errors.count("Traceback") < 50
     assert 'raise ValueError(record["refuse"])' in errors
     assert "were not logged" in errors
@@ -282,17 +294,17 @@ def test_what_there_is_is_listed(served: Server) -> None:
     assert get(served, "/same/more", "POST")[0] == 404
 
 
-def test_figures_by_processor(served: Server) -> None:
-    send(served, "times", b'{"id":1,"n":3}\n{"id":2,"n":0}\njunk\n')
-    send(served, "large-dataset-stream", b'{"id":"1"}\n')
-    send(served, "streaming-process", b'{"id":"1"}\n')
-    wait_until(lambda: served.figure("stream_seconds_count") == 3)
-    assert served.figure("processor_records_total", processor="times") == 2
-    assert served.figure("processor_results_total", processor="times") == 3
-    assert served.figure("processor_errors_total", processor="times") == 1
-    assert served.figure("processor_seconds_total", processor="times") > 0
-    assert served.figure("processor_records_total", processor="built-in") == 1
-    assert served.figure("records_total") == 4
+def test_figures_by_processor(fresh: Server) -> None:
+    send(fresh, "times", b'{"id":1,"n":3}\n{"id":2,"n":0}\njunk\n')
+    send(fresh, "large-dataset-stream", b'{"id":"1"}\n')
+    send(fresh, "streaming-process", b'{"id":"1"}\n')
+    wait_until(lambda: fresh.figure("stream_seconds_count") == 3)
+    assert fresh.figure("processor_records_total", processor="times") == 2
+    assert fresh.figure("processor_results_total", processor="times") == 3
+    assert fresh.figure("processor_errors_total", processor="times") == 1
+    assert fresh.figure("processor_seconds_total", processor="times") > 0
+    assert fresh.figure("processor_records_total", processor="built-in") == 1
+    assert fresh.figure("records_total") == 4
 
 
 def test_places_that_give_records_back_are_listed(start_server: StartServer) -> None:
@@ -491,9 +503,10 @@ def test_the_example(start_server: StartServer, name: str, first: Any) -> None:
     assert json.loads(bad)["message"] == "Expected `float`, got `str` - at `$.celsius`"
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", ["same", "same-async", "twin", "large-dataset-stream"])
 @pytest.mark.parametrize("place", ["header", "query"])
-def test_filters_are_for_every_processor(served: Server, name: str, place: str) -> None:
+def test_filters_are_for_every_processor(fresh: Server, name: str, place: str) -> None:
     body = b'{"id":"1","data":"a"}\njunk\n{"id":"2","data":"b"}\n{"id":"3","data":"a"}\n'
     headers = FRAMES | EMIT
     path = name
@@ -501,13 +514,13 @@ def test_filters_are_for_every_processor(served: Server, name: str, place: str) 
         headers |= {"Forst-Filter": '{"data":"a"}'}
     else:
         path += "?filter=%7B%22data%22:%22a%22%7D"
-    *output, end = send(served, path, body, headers).splitlines()
+    *output, end = send(fresh, path, body, headers).splitlines()
     results = [line for line in output if not line.startswith(b":")]
     assert [json.loads(line).get("id") for line in results] == ["1", None, "3"]
     assert json.loads(results[1])["line"] == 2
     summary = json.loads(end.removeprefix(b":end "))
     assert (summary["records"], summary["results"], summary["filtered"]) == (3, 2, 1)
-    metrics = requests.get(f"{served.url}/metrics", timeout=5).text
+    metrics = requests.get(f"{fresh.url}/metrics", timeout=5).text
     assert "\nforstcore_filtered_total 1.0\n" in metrics
 
 

@@ -11,11 +11,13 @@ import pytest
 
 from forstcore import RecordStream
 from tests import children, native
-from tests.servers import ROOT, Server, StartServer
+from tests.servers import ROOT, Server
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # The blocks of the tutorial build on each other, and others need clusters: tests/packaging.
 _ELSEWHERE = ("tutorial.md", "ray-and-spark.md")
+# These start clusters, and the tests of a file.
+_LONG = ("cluster.md", "CONTRIBUTING.md")
 DOCUMENTS = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
@@ -25,7 +27,12 @@ DOCUMENTS = [
 
 def blocks(language: str) -> list[object]:
     return [
-        pytest.param(document, block, id=f"{document.name}-{number}")
+        pytest.param(
+            document,
+            block,
+            id=f"{document.name}-{number}",
+            marks=[pytest.mark.long] if document.name in _LONG else [],
+        )
         for document in DOCUMENTS
         for number, (found, block) in enumerate(_BLOCK.findall(document.read_text()))
         # tests/browsers runs the programs for pages.
@@ -50,22 +57,20 @@ def test_files_and_targets_that_are_named_are_there(document: Path) -> None:
 
 
 @pytest.mark.parametrize(("document", "code"), blocks("python"))
-def test_python(document: Path, code: str, start_server: StartServer) -> None:
-    run(document, code, [sys.executable, "-c"], start_server)
+def test_python(document: Path, code: str, shared_server: Server) -> None:
+    run(document, code, [sys.executable, "-c"], shared_server)
 
 
 @pytest.mark.parametrize(("document", "code"), blocks("js"))
-def test_javascript(document: Path, code: str, start_server: StartServer) -> None:
+def test_javascript(document: Path, code: str, shared_server: Server) -> None:
     if shutil.which("node") is None:
         pytest.skip("needs node")
-    run(document, code, ["node", "--input-type=module", "-e"], start_server)
+    run(document, code, ["node", "--input-type=module", "-e"], shared_server)
 
 
-def run(document: Path, code: str, command: list[str], start_server: StartServer) -> None:
+def run(document: Path, code: str, command: list[str], server: Server) -> None:
     """Run a program, and compare what it prints with what stands below it."""
-    program = code
-    if "http://127.0.0.1:8080" in code:
-        program = code.replace("http://127.0.0.1:8080", start_server().url)
+    program = code.replace("http://127.0.0.1:8080", server.url)
     done = children.run(
         [*command, program],
         cwd=ROOT,
@@ -108,9 +113,8 @@ def test_c(document: Path, code: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("document", "code"), blocks("sh"))
-def test_shell(document: Path, code: str, start_server: StartServer) -> None:
+def test_shell(document: Path, code: str, shared_server: Server) -> None:
     """Run what can be run inside a test; `make` targets have to exist."""
-    server: Server | None = None
     for line in code.splitlines():
         if line.startswith("make "):
             target = line.split()[1]
@@ -118,9 +122,7 @@ def test_shell(document: Path, code: str, start_server: StartServer) -> None:
             continue
         line = re.sub(r"^python ", f"{sys.executable} ", line)
         line = re.sub(r"^forstcore ", f"{sys.executable} -m forstcore ", line)
-        if "127.0.0.1:8080" in line:
-            server = server or start_server()
-            line = line.replace("http://127.0.0.1:8080", server.url)
+        line = line.replace("http://127.0.0.1:8080", shared_server.url)
         done = children.run(line, shell=True, cwd=ROOT, text=True)
         assert done.returncode == 0, done.stderr
         assert done.stdout

@@ -119,6 +119,7 @@ def test_private_names_are_used_in_one_module_for_each_library() -> None:
     assert all(map(found.get, HOMES))
 
 
+@functools.cache
 def inherited(cls: type) -> set[str]:
     """Return the private names of the classes of libraries that a class is derived from."""
     names: set[str] = set()

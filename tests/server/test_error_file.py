@@ -112,6 +112,7 @@ LOOKS = [
 ]
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("path", ["/echo", "/later"])
 @pytest.mark.parametrize("mode", ["skip", "emit", "fail"])
 def test_results_that_look_like_errors_are_results(
@@ -189,6 +190,7 @@ def test_a_file_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     assert "errors: cannot write" in done.stderr
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("errors", "options", "said"),
     [

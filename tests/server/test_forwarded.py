@@ -14,6 +14,7 @@ from tests.servers import ROOT, StartServer
 PROXIES = ("--trusted-proxy", "127.0.0.0/8", "--trusted-proxy", "10.1.2.3")
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("options", "said", "client"),
     [

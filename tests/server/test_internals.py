@@ -52,6 +52,7 @@ def start(before: str, *options: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("processes", ["1", "2"])
 @pytest.mark.parametrize(
     ("before", "reason"),

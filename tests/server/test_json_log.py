@@ -125,6 +125,7 @@ def test_workers_and_the_supervisor(start_one: StartServer, module: str, tmp_pat
     assert f"worker {workers[0]} was ended by SIGKILL; another one replaces it" in said
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("options", "status", "text"),
     [

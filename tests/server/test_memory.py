@@ -72,6 +72,7 @@ def test_large_blocks_come_from_what_was_freed() -> None:
     assert faults(4 << 20) < 1000 < 10_000 < faults(1 << 16)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="others give pages back later")
 @pytest.mark.parametrize("path", ["/streaming-process", "/large-dataset-stream"])
 def test_streams_that_idle_hold_little(start_server: StartServer, path: str) -> None:

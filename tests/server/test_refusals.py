@@ -157,6 +157,7 @@ def test_the_log_names_the_client_behind_a_proxy(start_one: StartServer, tmp_pat
     assert [entry["client"] for entry in entries(log.read_text())] == ["192.0.2.7"]
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("host", ["192.0.2.1", "10.1.2.3:9000", "[2001:db8::1]:80", "127.0.0.2"])
 def test_an_open_server_is_scraped_by_any_address(
     start_one: StartServer, token_file: str, host: str

@@ -47,6 +47,7 @@ def receive(manager: socket.socket) -> dict[str, str]:
             return dict(line.split("=", 1) for line in message.splitlines())
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("processes", ["1", "2"])
 def test_it_tells_when_it_serves_reloads_and_stops(
     start_one: StartServer, manager: socket.socket, processes: str
@@ -70,6 +71,7 @@ def test_it_tells_when_it_serves_reloads_and_stops(
         manager.recv(1)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("processes", ["1", "2"])
 def test_it_resets_the_watchdog(
     start_one: StartServer, manager: socket.socket, processes: str

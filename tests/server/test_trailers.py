@@ -51,10 +51,7 @@ def trailers_of(server: Server, body: bytes, path: str, headers: dict[str, str])
 
 @pytest.mark.parametrize("path", ["/streaming-process", "/large-dataset-stream"])
 @pytest.mark.parametrize("coding", [{}, {"Accept-Encoding": "gzip"}])
-def test_who_asks_gets_the_counts(
-    start_server: StartServer, path: str, coding: dict[str, str]
-) -> None:
-    server = start_server()
+def test_who_asks_gets_the_counts(shared_server: Server, path: str, coding: dict[str, str]) -> None:
     for body, expected in (
         (RECORD * 3, counts(3, 3, 0, 3)),
         (RECORD + b"junk\n\n", counts(3, 1, 1, 1)),
@@ -62,13 +59,11 @@ def test_who_asks_gets_the_counts(
         (b"\n", counts(1, 0, 0, 0)),
     ):
         for asked in ("trailers", "gzip;q=0.5, Trailers"):
-            assert trailers_of(server, body, path, {"TE": asked, **coding}) == expected
+            assert trailers_of(shared_server, body, path, {"TE": asked, **coding}) == expected
 
 
-def test_trailers_say_unasked_that_nothing_was_a_record(
-    start_server: StartServer,
-) -> None:
-    server = start_server()
+def test_trailers_say_unasked_that_nothing_was_a_record(shared_server: Server) -> None:
+    server = shared_server
     path = "/streaming-process"
     assert trailers_of(server, RECORD, path, {}) == {}
     assert trailers_of(server, RECORD + b"junk\n", path, {}) == {}
@@ -81,8 +76,8 @@ def test_trailers_say_unasked_that_nothing_was_a_record(
     assert trailers_of(server, RECORD, path, wanted) == {}
 
 
-def test_a_cut_response_has_none(start_server: StartServer) -> None:
-    server = start_server()
+def test_a_cut_response_has_none(shared_server: Server) -> None:
+    server = shared_server
     headers = {"Forst-On-Error": "fail", **TE}
     with RawStream((server.host, server.port), headers=headers) as request:
         request.send(b"junk\n")
@@ -90,8 +85,8 @@ def test_a_cut_response_has_none(start_server: StartServer) -> None:
         assert request.trailers == {}
 
 
-def test_http_1_0_knows_none(start_server: StartServer) -> None:
-    server = start_server()
+def test_http_1_0_knows_none(shared_server: Server) -> None:
+    server = shared_server
     with socket.create_connection((server.host, server.port), timeout=60) as connection:
         connection.sendall(
             b"POST /streaming-process HTTP/1.0\r\nHost: 127.0.0.1\r\nTE: trailers\r\n"
@@ -150,9 +145,9 @@ def by_node(server: Server) -> None:
 
 @pytest.mark.parametrize("ask", [by_http_client, by_requests, by_curl, by_node])
 def test_clients_take_them_or_leave_them(
-    start_server: StartServer, ask: Callable[[Server], None]
+    shared_server: Server, ask: Callable[[Server], None]
 ) -> None:
-    ask(start_server())
+    ask(shared_server)
 
 
 def test_the_access_log_warns(start_server: StartServer) -> None:

@@ -124,6 +124,7 @@ def is_held(value: Any, found: Any) -> bool:
     return bool(value == found or float(value) == found)
 
 
+@pytest.mark.long
 @given(st.lists(values, min_size=1, max_size=8))
 def test_any_results(tmp_path_factory: pytest.TempPathFactory, results: list[Any]) -> None:
     directory = tmp_path_factory.mktemp("any")

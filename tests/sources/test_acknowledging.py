@@ -153,9 +153,9 @@ def test_a_request_that_ends_ends_the_subscription(
         assert pending(redis) == 0
 
 
-@pytest.mark.parametrize(
-    ("line", "reason"),
-    [
+def test_what_is_no_acknowledgement(start_one: StartServer, redis_server: RedisServer) -> None:
+    server = start(start_one, redis_server)
+    for line, reason in (
         (b":ack 1\n", ":ack 1 came when 0 lines had been sent"),
         (b"ack 1\n", "not b'ack 1'"),
         (b":ack -1\n", "not b':ack -1'"),
@@ -164,18 +164,13 @@ def test_a_request_that_ends_ends_the_subscription(
         (b":ack " + b"9" * 30 + b"\n", "expected a line such as"),
         (b"x" * 100, "expected a line such as"),
         (b"\n", "expected a line such as"),
-    ],
-)
-def test_what_is_no_acknowledgement(
-    start_one: StartServer, redis_server: RedisServer, line: bytes, reason: str
-) -> None:
-    server = start(start_one, redis_server)
-    with Subscription(server, "jobs", acks=True) as live:
-        live.began()
-        live.send(line)
-        error = json.loads(live.read_rest().splitlines()[-1].removeprefix(b":error "))
-        assert error["code"] == "bad_ack"
-        assert reason in error["detail"]
+    ):
+        with Subscription(server, "jobs", acks=True) as live:
+            live.began()
+            live.send(line)
+            error = json.loads(live.read_rest().splitlines()[-1].removeprefix(b":error "))
+            assert error["code"] == "bad_ack", line
+            assert reason in error["detail"]
 
 
 def ask(server: Server, headers: dict[str, str], body: bytes) -> tuple[int, str]:

@@ -73,6 +73,7 @@ def test_a_broker_that_never_answers_costs_nothing(
     asyncio.run(scenario())
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("url", URLS)
 def test_a_server_ends_well_although_its_broker_never_answers(
     silent: int, url: str, start_one: StartServer

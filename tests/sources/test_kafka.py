@@ -307,6 +307,7 @@ def test_publishing_to_a_topic(start_one: StartServer, kafka: KafkaServer) -> No
         assert live.ids(900) == numbers(0, 900)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     "options", ["", "&group=growing&kafka.topic.metadata.refresh.interval.ms=300"]
 )

@@ -387,14 +387,14 @@ def test_an_unknown_source_names_those_there_are(start_one: StartServer) -> None
         (b'{"source":"events","processor":"none"}', "processor: there is no 'none'; there are"),
     ],
 )
-def test_a_bad_request_names_the_place(server: Server, body: bytes, place: str) -> None:
-    status, detail = refusal(server, body)
+def test_a_bad_request_names_the_place(shared_server: Server, body: bytes, place: str) -> None:
+    status, detail = refusal(shared_server, body)
     assert status == 400
     assert place in detail
 
 
-def test_a_request_that_is_too_long(server: Server) -> None:
-    assert refusal(server, b'"' + b"x" * (1 << 20) + b'"')[0] == 413
+def test_a_request_that_is_too_long(shared_server: Server) -> None:
+    assert refusal(shared_server, b'"' + b"x" * (1 << 20) + b'"')[0] == 413
 
 
 def test_subscriptions_count_as_streams(start_one: StartServer) -> None:
@@ -404,8 +404,10 @@ def test_subscriptions_count_as_streams(start_one: StartServer) -> None:
         assert refusal(server, b'{"source":"events"}')[0] == 503
 
 
-def test_strangers_are_refused(server: Server) -> None:
-    status, detail = refusal(server, b'{"source":"events"}', {"Origin": "http://evil.example"})
+def test_strangers_are_refused(shared_server: Server) -> None:
+    status, detail = refusal(
+        shared_server, b'{"source":"events"}', {"Origin": "http://evil.example"}
+    )
     assert status == 403
     assert "evil.example" in detail
 
@@ -423,6 +425,7 @@ def fails_to_start(*options: str) -> str:
     return done.stderr
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("options", "reason"),
     [

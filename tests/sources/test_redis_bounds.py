@@ -124,6 +124,7 @@ def test_a_large_entry_of_a_consumer_that_died(
         assert most[0] < 60 << 20
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("options", ["", "&group=workers&claim=1"])
 def test_nothing_but_large_entries(
     start_one: StartServer, redis_server: RedisServer, options: str
