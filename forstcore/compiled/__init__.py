@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from forstcore._core.program import Program
+from forstcore.compiled.assigned_fields import assigned_fields, with_variables
 from forstcore.compiled.base import Changes, StartAgain
 from forstcore.compiled.places import Place
 from forstcore.compiled.record_types import RecordTypes
@@ -66,23 +67,35 @@ def compile_processor(
         file = code.co_filename if code else repr(function)
         line = code.co_firstlineno if code else 1
         return NotCompiled(file, line, 1, error.construct, error.advice)
+    try:
+        assigned = assigned_fields(source.node, types)
+    except Unsupported as error:
+        return _not_compiled(source, error)
+    if assigned:
+        assert isinstance(source.node, ast.FunctionDef)
+        source.node = with_variables(source.node, assigned)
     changes: Changes | None = None
     recursive: dict[Any, set[str]] = {}
     for _ in range(_MOST_STARTS):
         compiler = _Compiler(source, changes)
         compiler.types = types
         compiler.recursive = recursive
+        compiler.assigned = assigned
         try:
             return Compiled(compiler.compile(), tuple(compiler.remarks))
         except StartAgain as again:
             changes = again.changes
         except Unsupported as error:
-            remark = source.remark(error, NotCompiled)
-            assert isinstance(remark, NotCompiled)
-            return remark
+            return _not_compiled(source, error)
         except (ValueError, UnicodeEncodeError, RecursionError) as error:
             return NotCompiled(source.file, source.first_line, 1, str(error))
     return NotCompiled(source.file, source.first_line, 1, "what it changes is unclear")
+
+
+def _not_compiled(source: FunctionSource, error: Unsupported) -> NotCompiled:
+    remark = source.remark(error, NotCompiled)
+    assert isinstance(remark, NotCompiled)
+    return remark
 
 
 def _types_of(kind: str, takes: Any) -> RecordTypes | None:

@@ -39,6 +39,10 @@ class Results(Calls):
 
     is_generator = False
 
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.assigned: dict[str, str] = {}  # fields of the record that are variables, with these
+
     def do_return(self, value: ast.expr | None) -> None:
         """Emit what ends the function with a value."""
         if value is None or self.is_generator:
@@ -214,10 +218,16 @@ class Results(Calls):
         if set(changed) - set(names):
             raise Unsupported(node, f"a call of {ast.unparse(node)} with other arguments")
         return {
-            shown: changed.get(name)
-            or ast.copy_location(ast.Attribute(owner, name, ast.Load()), node)
+            shown: changed.get(name) or self._field(node, owner, name, path)
             for name, shown in names.items()
         }
+
+    def _field(self, node: ast.expr, owner: ast.expr, name: str, path: Path) -> ast.expr:
+        """Return the expression for a field of an object at a path, for a place in the source."""
+        value: ast.expr = ast.Attribute(owner, name, ast.Load())
+        if not path and name in self.assigned:
+            value = ast.Name(self.assigned[name], ast.Load())
+        return ast.copy_location(value, node)
 
 
 def _replaces(function: Any, kind: type | None) -> bool:

@@ -95,6 +95,26 @@ def typed_result(hit: Hit) -> Client:
     return Client(hit.client.country.lower(), hit.client.city.strip())
 
 
+@dataclass
+class Payment:
+    id: str
+    amount: float
+    currency: str = "EUR"
+    fee: float = 0.0
+    status: str | None = None
+
+
+def typed_payment(payment: Payment) -> Payment | None:
+    if payment.amount <= 0:
+        return None
+    payment.currency = payment.currency.upper()
+    payment.fee = round(payment.amount * 0.029 + 0.3, 2)
+    if payment.currency != "EUR":
+        payment.fee += 1
+    payment.status = "review" if payment.amount > 500 else payment.status or "ok"
+    return payment
+
+
 def streaming_record(record: StreamingRecord) -> dict:
     words = WORD.findall(record["data"])
     return {"id": record["id"], "words": len(words), "longest": max(words, key=len, default="")}
@@ -126,5 +146,14 @@ RECORDS = [
         },
     ),
     (typed_result, {"id": "1", "status": 200, "client": {"country": "DE", "city": maybe(" Ulm ")}}),
+    (
+        typed_payment,
+        {
+            "id": hexadecimal(8),
+            "amount": one_of(number(-9, 999), integer(0, 999)),
+            "currency": maybe(one_of("eur", "EUR", "usd")),
+            "status": maybe(one_of(None, "open")),
+        },
+    ),
     (streaming_record, {"id": hexadecimal(4), "data": one_of(text(0, 6), "größer, été!", "")}),
 ]
