@@ -226,6 +226,7 @@ print("interrupted", times)
 """
 
 
+@pytest.mark.long
 def test_ctrl_c_at_any_moment(server: Server) -> None:
     seed = str(time.time_ns())
     done = subprocess.run(

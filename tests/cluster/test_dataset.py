@@ -57,6 +57,7 @@ def files(tmp_path: Path) -> list[Path]:
     return paths
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("on_error", ["skip", "emit"])
 @pytest.mark.parametrize("blocksize", [20_000, 100_000, "1 GiB"])
 def test_the_parts_are_what_one_process_makes(

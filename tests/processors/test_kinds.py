@@ -94,6 +94,7 @@ def test_errors_and_their_places_are_the_core_s(data: bytes) -> None:
 # StreamingRecords.
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("mode", ["skip", "emit", "fail"])
 @pytest.mark.parametrize("way", ASYNC)
 @given(data=inputs())

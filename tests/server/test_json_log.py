@@ -133,7 +133,7 @@ def test_workers_and_the_supervisor(start_one: StartServer, module: str, tmp_pat
         (["--no-such-option"], 2, "--no-such-option"),
         (["--host", "0.0.0.0"], 2, "token"),
         (["--host", "192.0.2.1", "--insecure"], 1, "cannot listen"),
-        (["--processors", "no_such_module"], 2, "no_such_module"),
+        (["--port", "0", "--processors", "no_such_module"], 2, "no_such_module"),
     ],
 )
 @pytest.mark.parametrize("way", ["flag", "environment"])
