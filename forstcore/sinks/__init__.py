@@ -191,7 +191,7 @@ def open_sink(name: str, url: str, limits: SinkLimits | None = None) -> Sink:
             release.
     """
     parsed = SinkUrl(name, url)
-    make = parsed.maker(__name__, _MODULES, "written")
-    sink: Sink = make(parsed, limits or SinkLimits())
+    kind = parsed.class_of_scheme(__name__, _MODULES, "written")
+    sink: Sink = kind(parsed, limits or SinkLimits())
     parsed.check_all_used()
     return sink

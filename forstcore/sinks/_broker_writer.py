@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Awaitable, Sequence
 
 from forstcore._cancelling import check_cancelled
 from forstcore.errors import SinkError
 from forstcore.sinks import Output, OutputDroppedError, OutputRefusedError, SinkLimits
-from forstcore.sources import Notice
-from forstcore.sources._broker import BrokerLog
-from forstcore.sources._reconnecting import ReconnectPauses
+from forstcore.sources._broker_log import BrokerLog
+from forstcore.sources._reconnecting import Reconnecting
 
 __all__ = ["BrokerWriter"]
 
 _OVERHEAD = 500  # Bytes of memory of an output besides its results, approximately.
 
 
-class BrokerWriter(ABC):
+class BrokerWriter(Reconnecting):
     """Write to a sink in order, and reconnect and send again whenever the connection is lost.
 
     Outputs that arrive while others are being sent are sent together afterwards. A subclass
@@ -31,22 +29,12 @@ class BrokerWriter(ABC):
         log: the log of the sink.
         limits: the bytes that are held until they are confirmed.
 
-    Attributes:
-        trouble: why the sink cannot be written now, None if it can.
-
     Thread-safety: belongs to the event loop in which it is made.
     """
 
-    transient_errors: tuple[type[Exception], ...]
-    """Errors after which the writer reconnects."""
-
     def __init__(self, name: str, log: BrokerLog, limits: SinkLimits) -> None:
-        self.trouble: Notice | None = None
-        self._name = name
-        self._log = log
+        super().__init__(name, log)
         self._limits = limits
-        self._is_connected = False
-        self._pauses = ReconnectPauses()
         self._unconfirmed: deque[tuple[Output, asyncio.Future[None]]] = deque()
         self._size = 0
         self._failure: SinkError | None = None
@@ -66,7 +54,7 @@ class BrokerWriter(ABC):
         self._has_changed.set()
         return confirmed
 
-    async def flush(self) -> None:  # noqa: B027 (optional)
+    async def flush(self) -> None:
         """Do nothing: outputs are sent at once."""
 
     async def close(self) -> None:
@@ -77,11 +65,8 @@ class BrokerWriter(ABC):
         for _, confirmed in self._unconfirmed:
             confirmed.cancel()
         self._unconfirmed.clear()
-        await self._drop_connection()
-
-    @abstractmethod
-    async def _connect(self) -> None:
-        """Connect."""
+        self._is_connected = False
+        await self._disconnect()
 
     @abstractmethod
     async def _send(self, outputs: Sequence[Output]) -> None:
@@ -96,10 +81,6 @@ class BrokerWriter(ABC):
         Raises:
             SinkError: the sink cannot be written, and a retry would not help.
         """
-
-    @abstractmethod
-    async def _disconnect(self) -> None:
-        """Drop the connection, which may be broken."""
 
     def _start(self) -> None:
         """Connect and send from now on; called by the first `write` if not earlier."""
@@ -145,31 +126,16 @@ class BrokerWriter(ABC):
 
     async def _attempt(self) -> None:
         try:
-            if not self._is_connected:
-                await self._pauses.wait()
-                await self._connect()
-                check_cancelled()
-                self._is_connected = True
-                self._pauses.connected()
-                if self.trouble is not None:
-                    self.trouble = None
-                    self._log.write(logging.INFO, "it is up again")
+            if await self._ensure_connected():
+                if self.trouble is not None and self._unconfirmed:
+                    # It is up again only when it takes something.
+                    await self._send([self._unconfirmed[0][0]])
+                self._report_up()
             if self._unconfirmed:
                 await self._send([output for output, _ in self._unconfirmed])
                 check_cancelled()
         except self.transient_errors as error:
-            self._pauses.failed()
-            await self._drop_connection()
-            check_cancelled()
-            detail = f"{type(error).__name__}: {error}"[:300]
-            if self.trouble is None:
-                self._log.write(logging.WARNING, f"it is down: {detail}")
-            self.trouble = Notice("down", detail)
-
-    async def _drop_connection(self) -> None:
-        # Also after an attempt to connect that failed half way.
-        self._is_connected = False
-        await self._disconnect()
+            await self._drop_connection(error)
 
     async def _changed(self) -> None:
         self._has_changed.clear()

@@ -12,7 +12,7 @@ from forstcore.errors import SinkError
 from forstcore.sinks import Output, SinkLimits
 from forstcore.sinks._broker_writer import BrokerWriter
 from forstcore.sinks._rotated_file import ForeignFileError, RotatedFile
-from forstcore.sources._broker import BrokerLog
+from forstcore.sources._broker_log import BrokerLog
 
 __all__ = ["FileWriter"]
 

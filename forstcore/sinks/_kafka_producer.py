@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from forstcore.errors import SinkError
-from forstcore.sources._broker import BrokerLog
+from forstcore.sources._broker_log import BrokerLog
 from forstcore.sources._kafka_client import KafkaUnavailableError, Local, brokers_of, is_final
 
 __all__ = ["REFUSED", "Note", "Topic", "TopicProducer"]

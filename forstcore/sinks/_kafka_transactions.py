@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -33,7 +32,6 @@ from forstcore.sinks._broker_sink import lines_of
 from forstcore.sinks._broker_writer import BrokerWriter
 from forstcore.sinks._kafka_producer import Topic
 from forstcore.sinks._kafka_transactional import AbortedError, TransactionalProducer
-from forstcore.sources import Notice
 from forstcore.sources._kafka_client import KafkaUnavailableError
 from forstcore.sources._kafka_group_offsets import GroupOffsets, StaleReceiptError
 from forstcore.sources._kafka_progress import Receipt
@@ -91,7 +89,10 @@ class TransactionWriter(BrokerWriter):
         self._in_doubt: list[Output] = []  # Whose commit was begun, and maybe done.
 
     async def _connect(self) -> None:
-        self._producer = TransactionalProducer(self._topic, self._note_down, self._offsets)
+        def note_down(detail: str) -> None:
+            self._loop.call_soon_threadsafe(self._report_down, detail)
+
+        self._producer = TransactionalProducer(self._topic, note_down, self._offsets)
         await self._call(self._producer.connect)
         if not self._in_doubt:
             return
@@ -187,9 +188,7 @@ class TransactionWriter(BrokerWriter):
             return False
         self._confirm_all(outputs)
         self._in_doubt = []
-        if self.trouble is not None:
-            self.trouble = None
-            self._log.write(logging.INFO, "it is up again")
+        self._report_up()
         return True
 
     def _confirm_all(self, outputs: Iterable[Output]) -> None:
@@ -252,14 +251,6 @@ class TransactionWriter(BrokerWriter):
         if not returned.done():
             raise KafkaUnavailableError(f"no answer for {_LONGEST:.0f} seconds")
         return returned.result()
-
-    def _note_down(self, detail: str) -> None:
-        self._loop.call_soon_threadsafe(self._report_down, detail)
-
-    def _report_down(self, detail: str) -> None:
-        if self.trouble is None:
-            self.trouble = Notice("down", detail[:300])
-            self._log.write(logging.WARNING, f"it is down: {detail}")
 
 
 def _receipts(outputs: Iterable[Output]) -> list[Receipt]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -14,7 +13,6 @@ from forstcore.sinks import Output, SinkLimits
 from forstcore.sinks._broker_sink import lines_of
 from forstcore.sinks._broker_writer import BrokerWriter
 from forstcore.sinks._kafka_producer import REFUSED, Topic, TopicProducer
-from forstcore.sources import Notice
 from forstcore.sources._kafka_client import KafkaUnavailableError
 
 __all__ = ["KafkaWriter"]
@@ -48,16 +46,17 @@ class KafkaWriter(BrokerWriter):
         self._thread.shutdown(wait=False)
 
     async def _connect(self) -> None:
-        self._producer = TopicProducer(self._topic, self._note_down)
+        def note_down(detail: str) -> None:
+            self._loop.call_soon_threadsafe(self._report_down, detail)
+
+        self._producer = TopicProducer(self._topic, note_down)
         await self._in_thread(self._producer.connect)
 
     async def _send(self, outputs: Sequence[Output]) -> None:
         assert self._producer is not None
         lines = [lines_of(output) for output in outputs]
         refused = await self._in_thread(_deliver, self._producer, lines)
-        if self.trouble is not None:
-            self.trouble = None
-            self._log.write(logging.INFO, "it is up again")
+        self._report_up()
         for each in refused:
             self._confirm(each)
 
@@ -77,14 +76,6 @@ class KafkaWriter(BrokerWriter):
         running = self._loop.run_in_executor(self._thread, function, *arguments)
         self._running = running
         return await asyncio.shield(running)
-
-    def _note_down(self, detail: str) -> None:
-        self._loop.call_soon_threadsafe(self._report_down, detail)
-
-    def _report_down(self, detail: str) -> None:
-        if self.trouble is None:
-            self.trouble = Notice("down", detail[:300])
-            self._log.write(logging.WARNING, f"it is down: {detail}")
 
 
 def _deliver(producer: TopicProducer, outputs: list[list[bytes]]) -> list[dict[int, str]]:

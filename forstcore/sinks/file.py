@@ -24,7 +24,7 @@ from forstcore.sinks import SinkLimits, SinkUrl
 from forstcore.sinks._file_writer import FileWriter
 from forstcore.sinks._rotated_file import NEVER, ForeignFileError, RotatedFile
 from forstcore.sources import Notice, Reader, Source
-from forstcore.sources._broker import BrokerLog
+from forstcore.sources._broker_log import BrokerLog
 
 __all__ = ["FileSink"]
 

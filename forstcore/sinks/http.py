@@ -118,9 +118,6 @@ class HttpWriter(BrokerWriter):
             auto_decompress=False,
         )
         self._was_used = False
-        if self.trouble is not None and self._unconfirmed:
-            # It is up again only when it takes something.
-            await self._send([self._unconfirmed[0][0]])
 
     async def _disconnect(self) -> None:
         session, self._session = self._session, None

@@ -16,7 +16,7 @@ from forstcore.sinks._kafka_producer import Topic
 from forstcore.sinks._kafka_transactions import TRANSACTION_OPTIONS, TransactionWriter
 from forstcore.sinks._kafka_writer import KafkaWriter
 from forstcore.sources import Notice, Reader, Source
-from forstcore.sources._broker import BrokerLog
+from forstcore.sources._broker_log import BrokerLog
 from forstcore.sources._kafka_client import client_options, invalid_options
 from forstcore.sources._kafka_group import GroupReader
 from forstcore.sources.kafka import KafkaSource

@@ -83,9 +83,6 @@ class MqttWriter(BrokerWriter):
         port = url.port or (8883 if tls else 1883)
         async with asyncio.timeout(_TIMEOUT):
             self._connection = await MqttConnection.open(url.host, port, tls, session, 0)
-        if self.trouble is not None and self._unconfirmed:
-            # It is up again only when it takes something.
-            await self._send([self._unconfirmed[0][0]])
 
     async def _disconnect(self) -> None:
         connection, self._connection = self._connection, None

@@ -86,9 +86,6 @@ class NatsWriter(BrokerWriter):
         await connection.subscribe(
             f"{self._inbox}.*", cb=self._take, pending_msgs_limit=0, pending_bytes_limit=0
         )
-        if self.trouble is not None and self._unconfirmed:
-            # It is up again only when a stream takes something.
-            await self._send([self._unconfirmed[0][0]])
 
     async def _disconnect(self) -> None:
         connection, self._connection = self._connection, None

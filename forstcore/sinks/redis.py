@@ -168,9 +168,6 @@ class RedisWriter(BrokerWriter):
             while self._done < int(number or 0) and self._unconfirmed:
                 self._done += 1
                 self._confirm()
-        if self.trouble is not None and self._unconfirmed:
-            # It is up again only when it takes something: its memory may be full.
-            await self._send([self._unconfirmed[0][0]])
 
     async def _send(self, outputs: Sequence[Output]) -> None:
         first = 0

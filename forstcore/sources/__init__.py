@@ -212,7 +212,7 @@ def open_source(name: str, url: str, limits: SourceLimits | None = None) -> Sour
             release.
     """
     parsed = SourceUrl(name, url)
-    make = parsed.maker(__name__, _MODULES, "read")
-    source: Source = make(parsed, limits or SourceLimits())
+    kind = parsed.class_of_scheme(__name__, _MODULES, "read")
+    source: Source = kind(parsed, limits or SourceLimits())
     parsed.check_all_used()
     return source

@@ -17,7 +17,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from forstcore.errors import SourceError
 from forstcore.sources import Notice
-from forstcore.sources._broker import BrokerLog
+from forstcore.sources._broker_log import BrokerLog
 from forstcore.sources._kafka_client import KafkaUnavailableError, Local, is_final
 from forstcore.sources._kafka_pending import Chunk, Pending
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from abc import abstractmethod
 
 from confluent_kafka import Consumer, TopicPartition
@@ -70,11 +69,10 @@ class KafkaReader(BrokerReader):
         assert self._poller is not None
         taken = await self._poller.pending.take()
         if isinstance(taken, Notice):
-            self._is_down = taken.state == "down"
-            if self._is_down:
-                self._log.write(logging.WARNING, f"the broker is down: {taken.detail}")
+            if taken.state == "down":
+                self._report_down(taken.detail)
             else:
-                self._log.write(logging.INFO, "the broker is up again")
+                self._report_up()
         return taken
 
 

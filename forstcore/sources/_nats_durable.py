@@ -16,7 +16,7 @@ from nats.js.errors import NotFoundError
 from forstcore._cancelling import check_cancelled
 from forstcore.errors import SourceError
 from forstcore.sources import Batch
-from forstcore.sources._broker import BrokerLog
+from forstcore.sources._broker_log import BrokerLog
 from forstcore.sources._nats_connection import NatsConnection, NatsServer
 from forstcore.sources._nats_pull import Place
 from forstcore.sources._nats_reader import NatsReader

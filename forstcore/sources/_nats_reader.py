@@ -11,7 +11,8 @@ from nats.js.errors import BadRequestError
 
 from forstcore.errors import SourceError
 from forstcore.sources import Lag
-from forstcore.sources._broker import BrokerLog, BrokerReader, on_one_line
+from forstcore.sources._broker import BrokerReader, on_one_line
+from forstcore.sources._broker_log import BrokerLog
 from forstcore.sources._nats_connection import NatsConnection, NatsServer
 from forstcore.sources._nats_pull import Pull
 

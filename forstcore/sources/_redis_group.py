@@ -23,7 +23,7 @@ from redis.exceptions import ConnectionError, RedisError, ResponseError
 from forstcore._cancelling import check_cancelled
 from forstcore.errors import SourceError
 from forstcore.sources import Batch, Lag
-from forstcore.sources._broker import BrokerLog
+from forstcore.sources._broker_log import BrokerLog
 from forstcore.sources._redis_reader import BLOCK, Entries, RedisReader, text_of
 
 __all__ = ["ConsumerGroup", "GroupReader", "PendingEntries"]

@@ -16,7 +16,8 @@ from redis.exceptions import (
 
 from forstcore.errors import SourceError
 from forstcore.sources import Batch, Notice
-from forstcore.sources._broker import BrokerLog, BrokerReader, on_one_line
+from forstcore.sources._broker import BrokerReader, on_one_line
+from forstcore.sources._broker_log import BrokerLog
 from forstcore.sources._resp import Cut
 
 __all__ = ["BLOCK", "UNAVAILABLE", "Entries", "RedisReader", "text_of"]

@@ -92,7 +92,9 @@ class SourceUrl:
             raise self.error(self.name, f"has {option}={text}, which must be seconds above 0")
         return seconds
 
-    def maker(self, package: str, modules: Mapping[str, tuple[str, str, str]], verb: str) -> Any:
+    def class_of_scheme(
+        self, package: str, modules: Mapping[str, tuple[str, str, str]], verb: str
+    ) -> Any:
         """Import the module of the scheme, and return its class.
 
         Args:

@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, KafkaException
 
 from forstcore.errors import OffsetError
 from forstcore.sources import NOW, START, Keeps, SourceLimits
-from forstcore.sources._broker import BrokerLog
+from forstcore.sources._broker_log import BrokerLog
 from forstcore.sources._kafka_client import brokers_of, client_options, invalid_options
 from forstcore.sources._kafka_group import GroupReader
 from forstcore.sources._kafka_poller import Topic

@@ -14,7 +14,8 @@ from itertools import count
 
 from forstcore.errors import OffsetError, SourceError
 from forstcore.sources import NOW, Batch, Keeps, SourceLimits
-from forstcore.sources._broker import BrokerLog, BrokerReader, on_one_line
+from forstcore.sources._broker import BrokerReader, on_one_line
+from forstcore.sources._broker_log import BrokerLog
 from forstcore.sources._mqtt_connection import (
     TAKEN_OVER,
     Message,

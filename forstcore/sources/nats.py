@@ -16,7 +16,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, ConsumerInfo, DeliverPolicy
 
 from forstcore.errors import OffsetError, SourceError
 from forstcore.sources import NOW, START, Batch, Keeps, SourceLimits
-from forstcore.sources._broker import BrokerLog
+from forstcore.sources._broker_log import BrokerLog
 from forstcore.sources._nats_connection import NatsConnection, NatsServer, check_name
 from forstcore.sources._nats_durable import DurableReader
 from forstcore.sources._nats_pull import Place

@@ -15,7 +15,7 @@ from redis.exceptions import ResponseError
 from forstcore._cancelling import check_cancelled
 from forstcore.errors import OffsetError
 from forstcore.sources import NOW, START, Batch, Keeps, SourceLimits
-from forstcore.sources._broker import BrokerLog
+from forstcore.sources._broker_log import BrokerLog
 from forstcore.sources._redis_client import database_of, redis_client
 from forstcore.sources._redis_group import ConsumerGroup, GroupReader
 from forstcore.sources._redis_reader import BLOCK, RedisReader, text_of

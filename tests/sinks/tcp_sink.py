@@ -11,7 +11,7 @@ from forstcore.errors import SinkError
 from forstcore.sinks import Output, SinkLimits
 from forstcore.sinks._broker_writer import BrokerWriter
 from forstcore.sources import Notice, Reader, Source
-from forstcore.sources._broker import BrokerLog
+from forstcore.sources._broker_log import BrokerLog
 
 __all__ = ["TcpServer", "TcpSink", "TcpWriter"]
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from forstcore.sources import Notice, open_source
-from forstcore.sources._broker import BrokerLog
+from forstcore.sources._broker_log import BrokerLog
 from tests.servers import StartServer
 from tests.sources.brokers import Flapping
 from tests.sources.live import Subscription
