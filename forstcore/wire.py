@@ -19,6 +19,8 @@ __all__ = [
     "DELIVERY",
     "END",
     "ERROR",
+    "EVENTS_TYPE",
+    "EXPOSED_HEADERS",
     "FORST_ACK",
     "FORST_DELIVERY",
     "FORST_FILTER",
@@ -28,6 +30,7 @@ __all__ = [
     "FORST_ORDER",
     "FORST_PREFIX",
     "FRAMES_VERSION",
+    "LAST_EVENT_ID",
     "MAX_LINE_NUMBER",
     "MISSED",
     "NDJSON_TYPES",
@@ -35,16 +38,20 @@ __all__ = [
     "ON_ERROR_MODES",
     "OPTIONAL_COUNTERS",
     "PUBLISH_ON_ERROR_MODES",
+    "QUERY_PARAMETERS",
     "REJECTED",
     "REQUEST_HEADERS",
     "RESULT_ORDERS",
     "RESULT_TYPE",
     "RETRIABLE_CODES",
     "ROOM",
+    "ROOM_PARAMETER",
     "SOURCE",
+    "TICKET_PARAMETER",
     "TRAILERS",
     "AckMode",
     "Delivery",
+    "EventType",
     "OnError",
     "ResultOrder",
     "StreamErrorCode",
@@ -86,6 +93,22 @@ RESULT_TYPE: Final = "application/octet-stream"
 
 FORST_DELIVERY: Final = "Forst-Delivery"
 """A header of responses."""
+
+EXPOSED_HEADERS: Final = (FORST_DELIVERY, "Retry-After")
+"""Response headers that pages of other origins may read."""
+
+TICKET_PARAMETER: Final = "ticket"
+"""A parameter of queries: a ticket in place of the token."""
+
+ROOM_PARAMETER: Final = "room"
+"""A parameter of queries: bytes to send over a WebSocket before the first `ROOM` message."""
+
+QUERY_PARAMETERS: Final = (
+    TICKET_PARAMETER,
+    ROOM_PARAMETER,
+    *(name.lower() for name in REQUEST_HEADERS),
+)
+"""Parameters of any stream, for pages, which cannot set headers."""
 
 OnError: TypeAlias = Literal["skip", "emit", "fail"]
 """Values of `FORST_ON_ERROR`; the first is the default."""
@@ -139,6 +162,25 @@ def control_line(kind: bytes, content: bytes) -> bytes:
 def ack_line(lines: int) -> bytes:
     """Return the control line that acknowledges the first `lines` lines."""
     return b"%b %d\n" % (ACK, lines)
+
+
+# ---------------------------------------------------------------- Server-Sent Events
+
+EVENTS_TYPE: Final = "text/event-stream"
+"""The media type of Server-Sent Events."""
+
+LAST_EVENT_ID: Final = "Last-Event-ID"
+"""A request header: the id of the last event that an EventSource received."""
+
+
+class EventType(StrEnum):
+    """Events of a live stream, apart from results, whose events have no name."""
+
+    INVALID = "invalid"
+    MISSED = "missed"
+    SOURCE = "source"
+    FAILURE = "failure"
+    END = "end"
 
 
 # ---------------------------------------------------------------- error codes of streams

@@ -20,7 +20,6 @@ from server.api.schemas import (
     result_content,
 )
 from server.config import ServerConfig
-from server.live.event_stream import EVENTS_TYPE
 from server.pipelines.managed_pipeline import ACTIONS
 from server.streams.registry import REGISTRY
 
@@ -52,13 +51,13 @@ _STREAM_RESPONSE = (
 _STREAM_PARAMETERS = ("OnError", "Frames", "FirstLine", "ContentEncoding", "AcceptEncoding")
 _SOCKET_PARAMETERS: list[Json] = [
     {
-        "name": "ticket",
+        "name": wire.TICKET_PARAMETER,
         "in": "query",
         "description": "From `POST /tickets`; replaces the token.",
         "schema": {"type": "string"},
     },
     {
-        "name": "room",
+        "name": wire.ROOM_PARAMETER,
         "in": "query",
         "description": "Of a WebSocket: results are bytes, and the server sends at most so many "
         "before the text message `:room N`, with a higher total.",
@@ -352,12 +351,12 @@ def _events(members: Json) -> Json:
     filters = {"content": {"application/json": {"schema": ref("schemas", "Filters")}}}
     parameters.append({"name": "filters", "in": "query", **filters})
     parameters += [*_query_headers(), *_SOCKET_PARAMETERS]
-    parameters.append(header("Last-Event-ID", "Resumes after the event with this id."))
+    parameters.append(header(wire.LAST_EVENT_ID, "Resumes after the event with this id."))
     events = {
         "description": "Events without a name are results. Others are `invalid` (a rejected "
         "line), `missed` (the number of records that are missing, null if unknown), `source` "
         "(Notice), `failure` (StreamProblem) and `end` (End).",
-        "content": {EVENTS_TYPE: {"schema": {"type": "string"}}},
+        "content": {wire.EVENTS_TYPE: {"schema": {"type": "string"}}},
     }
     return {
         "operationId": "watchEvents",

@@ -20,7 +20,7 @@ from server.errors import ProblemError, StreamError
 from server.http.access import is_from_elsewhere
 from server.http.request_headers import accepts, ack_mode, on_error, with_query_headers
 from server.live.acknowledgements import acknowledgements
-from server.live.event_stream import END_ID, EVENTS_TYPE, EventId, EventStream
+from server.live.event_stream import END_ID, EventId, EventStream
 from server.live.feed_processor import PASS_THROUGH
 from server.live.feed_registry import FEEDS, FeedRegistry
 from server.live.live_control_lines import LiveControlLines
@@ -38,8 +38,6 @@ __all__ = ["real_time_process", "watch_events"]
 
 _LOGGER = logging.getLogger("forstcore")
 
-_LAST_EVENT_ID = "Last-Event-ID"
-_QUERY = {"ticket", "room", *(name.lower() for name in wire.REQUEST_HEADERS)}
 _MOST = 1 << 16  # Bytes of a request: reading much JSON would hold up everybody else.
 _MEMBERS: dict[str, tuple[type, str]] = {
     "source": (str, "the name of a source"),
@@ -50,12 +48,12 @@ _MEMBERS: dict[str, tuple[type, str]] = {
 
 
 _GOES_ON = (
-    "Forst-Ack: 1 takes a request that goes on: what is wanted as a line, then lines such as "
-    "':ack 12' for as long as the stream runs"
+    f"{wire.FORST_ACK}: 1 takes a request that goes on: what is wanted as a line, then lines "
+    "such as ':ack 12' for as long as the stream runs"
 )
 _ASK_AGAIN = (
-    "records of this source come again unless they are acknowledged: ask with Forst-Ack: 1 and "
-    "acknowledge in the request, or without Forst-Ack to have them at most once"
+    f"records of this source come again unless they are acknowledged: ask with {wire.FORST_ACK}: 1 "
+    f"and acknowledge in the request, or without {wire.FORST_ACK} to have them at most once"
 )
 
 
@@ -79,7 +77,7 @@ async def watch_events(request: web.Request) -> web.StreamResponse:
     subscription = SubscriptionHandler(
         request, request.app[REGISTRY], request.app[FEEDS], as_events=True
     )
-    if request.headers.get(_LAST_EVENT_ID) == END_ID:
+    if request.headers.get(wire.LAST_EVENT_ID) == END_ID:
         # EventSource connects again whatever the reason was; only this status stops it.
         return web.Response(status=204)
     subscription.use_query()
@@ -123,12 +121,12 @@ class SubscriptionHandler(StreamHandler):
         self._pieces = self.body.pieces()
         self._behind_request = b""
         self._live = LiveControlLines(counters) if self._control_lines else None
-        self._as_events = as_events or accepts(request, EVENTS_TYPE)
+        self._as_events = as_events or accepts(request, wire.EVENTS_TYPE)
         if self._as_events and self._ack_mode == "1":
             raise ProblemError(
-                400, "Server-Sent Events cannot be acknowledged: leave out Forst-Ack"
+                400, f"Server-Sent Events cannot be acknowledged: leave out {wire.FORST_ACK}"
             )
-        self._delivery = ""
+        self._delivery: wire.Delivery | None = None
         self._subscriber: Subscriber | None = None
 
     @property
@@ -165,7 +163,7 @@ class SubscriptionHandler(StreamHandler):
     def _parse_request(self, wanted: Mapping[str, Any]) -> SubscriptionRequest:
         start = wanted.get("from", NOW)
         if self._as_events:
-            place = EventId.parse(self.request.headers.get(_LAST_EVENT_ID, start))
+            place = EventId.parse(self.request.headers.get(wire.LAST_EVENT_ID, start))
             start = place.offset
             self._live = EventStream(self._counters, place)
         subscription = SubscriptionRequest(
@@ -235,7 +233,7 @@ class SubscriptionHandler(StreamHandler):
         return "events" if self._as_events else super()._carrier()
 
     def _media_type(self) -> str:
-        return EVENTS_TYPE if self._as_events else super()._media_type()
+        return wire.EVENTS_TYPE if self._as_events else super()._media_type()
 
     def _source(self, wanted: Mapping[str, Any]) -> str:
         if "source" not in wanted:
@@ -340,7 +338,7 @@ def _object(body: bytes) -> dict[str, Any]:
 def _object_of_query(request: web.Request) -> dict[str, Any]:
     wanted: dict[str, Any] = {}
     for name, value in request.query.items():
-        if name in _QUERY:
+        if name in wire.QUERY_PARAMETERS:
             continue
         if name not in _MEMBERS:
             raise ProblemError(

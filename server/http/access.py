@@ -15,6 +15,7 @@ from collections.abc import MutableMapping
 
 from aiohttp import HttpVersion10, HttpVersion11, hdrs, web
 
+from forstcore import wire
 from server.config import ServerConfig
 from server.errors import ProblemError
 from server.http.forwarded import is_address
@@ -32,7 +33,6 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _PROBES = ("/healthz", "/readyz")
 _STATIC = "/dashboard/static/"
 _PREFLIGHT_SECONDS = "600"  # For which browsers remember the answer to a preflight request.
-_EXPOSED = "Forst-Delivery, Retry-After"  # Response headers that pages of other origins may read.
 _TICKET = re.compile(r"([0-9]{1,15})\.([0-9a-f]{64})")
 
 
@@ -126,14 +126,14 @@ class AccessPolicy:
         origin = request.headers.get(hdrs.ORIGIN, "")
         if self._is_allowed(origin):
             headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
-            headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _EXPOSED
+            headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = ", ".join(wire.EXPOSED_HEADERS)
 
     def is_authorized(self, request: web.BaseRequest) -> bool:
         """Return whether an allowed request presented the token, or none is required."""
         return self._token is None or not (request.path in _PROBES or self._is_page(request))
 
     def _has_ticket(self, request: web.BaseRequest) -> bool:
-        match = _TICKET.fullmatch(request.query.get("ticket", ""))
+        match = _TICKET.fullmatch(request.query.get(wire.TICKET_PARAMETER, ""))
         if match is None or int(match[1]) < time.time():
             return False
         return hmac.compare_digest(self._signature(match[1]), match[2])

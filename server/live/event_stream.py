@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from forstcore import wire
+from forstcore.wire import EventType
 from server.errors import StreamError, problem
 from server.live.delivery import Delivery
 from server.live.live_control_lines import LiveControlLines, notice_text
 from server.live.subscription_counters import SubscriptionCounters
 
-__all__ = ["END_ID", "EVENTS_TYPE", "EventId", "EventStream"]
-
-EVENTS_TYPE = "text/event-stream"
-"""The media type of Server-Sent Events."""
+__all__ = ["END_ID", "EventId", "EventStream"]
 
 END_ID = ":end"
 """The id of the last event of a stream that has ended for good."""
@@ -89,9 +87,9 @@ class EventStream(LiveControlLines):
         if missed != 0:
             # What is missing can be among the results to be skipped.
             self._skip = 0
-            events.append(_event(b"missed", b"null" if missed is None else b"%d" % missed))
+            events.append(_event(EventType.MISSED, b"null" if missed is None else b"%d" % missed))
         if delivery.notice is not None:
-            events.append(_event(b"source", notice_text(delivery.notice)))
+            events.append(_event(EventType.SOURCE, notice_text(delivery.notice)))
         self.digest.update(delivery.results)
         events.append(self._result_events(delivery))
         if delivery.is_start:
@@ -99,13 +97,13 @@ class EventStream(LiveControlLines):
         return b"".join(events)
 
     def end(self) -> bytes:
-        return _event(b"end", _content(super().end()), END_ID.encode())
+        return _event(EventType.END, _content(super().end()), END_ID.encode())
 
     def error(self, error: StreamError) -> bytes:
         # EventSource calls its own events "error". It connects again where that can help.
         last_id = b"" if error.code in wire.RETRIABLE_CODES else END_ID.encode()
         content = problem(error.status, error.detail, code=error.code)
-        return _event(b"failure", content, last_id)
+        return _event(EventType.FAILURE, content, last_id)
 
     def _result_events(self, delivery: Delivery) -> bytes:
         # A line may have CR as white space, which would end a line of the event.
@@ -127,22 +125,22 @@ class EventStream(LiveControlLines):
         for number, line in enumerate(lines[skipped:], first + skipped):
             is_last = number - first + 1 == len(lines)
             place = last_id if is_last and last_id else before and b"%b;%d" % (before, number)
-            name = b"invalid" if number - first + 1 in invalid else b""
+            name = EventType.INVALID if number - first + 1 in invalid else None
             events.append(_event(name, line, place))
         if skipped and skipped == len(lines) and last_id:
             events.append(b"id: %b\n\n" % last_id)
         return b"".join(events)
 
 
-def _event(name: bytes, data: bytes, place: bytes = b"") -> bytes:
+def _event(name: EventType | None, data: bytes, place: bytes = b"") -> bytes:
     """Return an event.
 
     Args:
-        name: its type, empty for a message.
+        name: its type, None for a result.
         data: a line.
         place: its id, empty for that of the previous event.
     """
-    named = b"event: %b\n" % name if name else b""
+    named = b"event: %b\n" % name.encode() if name else b""
     placed = b"id: %b\n" % place if place else b""
     return b"%b%bdata: %b\n\n" % (placed, named, data)
 

@@ -20,14 +20,14 @@ class LiveControlLines(ControlLines):
         counters: its counters.
 
     Attributes:
-        delivery: the guarantee to announce first; empty if offsets allow to resume exactly.
+        delivery: the guarantee to announce first; None if offsets allow to resume exactly.
         acks_all: whether lines without results are acknowledged immediately, instead of by the
             next heartbeat.
     """
 
     def __init__(self, counters: SubscriptionCounters) -> None:
         super().__init__(counters)
-        self.delivery = ""
+        self.delivery: wire.Delivery | None = None
         self.acks_all = False
         self._offset = ""
 
@@ -43,7 +43,7 @@ class LiveControlLines(ControlLines):
         lines = b""
         if self.delivery:
             lines = wire.control_line(wire.DELIVERY, self.delivery.encode())
-            self.delivery = ""
+            self.delivery = None
         if missed != 0:
             lines += wire.control_line(wire.MISSED, b"?" if missed is None else b"%d" % missed)
         if delivery.notice is not None:

@@ -112,9 +112,11 @@ class StreamSocket:
         self.response = _Response(
             timeout=_CLOSING, autoping=False, compress=False, max_msg_size=self._most
         )
-        room = request.query.get("room")
+        room = request.query.get(wire.ROOM_PARAMETER)
         if room is not None and not _NUMBER.fullmatch(room):
-            raise ProblemError(400, f"room must be a number of bytes, not {room!r}")
+            raise ProblemError(
+                400, f"{wire.ROOM_PARAMETER} must be a number of bytes, not {room!r}"
+            )
         self.has_room = room is not None
         self._room = int(room or 0)  # Bytes that may be sent in total,
         self._sent = 0  # and that were.

@@ -18,6 +18,7 @@ from server.api.schemas import COMPONENTS
 from tests.servers import ROOT
 
 PAGE = (ROOT / "docs/reference/wire.md").read_text(encoding="utf-8")
+BROWSERS_PAGE = (ROOT / "docs/browsers.md").read_text(encoding="utf-8")
 SOURCES_PAGE = (ROOT / "docs/sources.md").read_text(encoding="utf-8")
 PACKAGE = ROOT / "clients/typescript/src"
 DASHBOARD = ROOT / "server/dashboard/static/paste.js"
@@ -125,6 +126,22 @@ def test_the_package_names_what_is_declared() -> None:
     assert names["HEADER_PREFIX"] == wire.FORST_PREFIX.lower()
 
 
+def test_the_package_and_the_page_about_browsers_know_the_parameters() -> None:
+    text = (PACKAGE / "wire.ts").read_text()
+    parameters = dict(re.findall(r'^export const (\w+)_PARAMETER = "(\w+)";', text, re.MULTILINE))
+    assert parameters == {"ROOM": wire.ROOM_PARAMETER, "TICKET": wire.TICKET_PARAMETER}
+    for name in parameters.values():
+        assert f"`{name}=" in BROWSERS_PAGE
+
+
+def test_documents_list_the_events() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|", BROWSERS_PAGE.partition("| event |")[2], re.MULTILINE)
+    assert {*rows} == {"message", *wire.EventType}
+    # This page is generated from the OpenAPI description.
+    page = (ROOT / "docs/reference/http.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"`(\w+)` \([^)]*\)", page)) >= {*wire.EventType}
+
+
 def test_the_package_knows_codes_modes_and_counters() -> None:
     (codes,) = re.findall(
         r"RETRIABLE_CODES.*new Set\(\[(.*)\]\)", (PACKAGE / "wire.ts").read_text()
@@ -165,7 +182,8 @@ def constants(path: Path) -> Iterator[object]:
 
 
 def test_names_are_spelled_in_one_module() -> None:
-    declared: set[object] = {*HEADERS, *wire.CONTROL_LINES}
+    declared: set[object] = {*HEADERS, *wire.CONTROL_LINES, wire.ROOM, wire.EVENTS_TYPE}
+    declared |= {wire.LAST_EVENT_ID, *wire.EXPOSED_HEADERS} - {"Retry-After"}
     paths = [path for folder in ("forstcore", "server") for path in (ROOT / folder).rglob("*.py")]
     spelled = {path.relative_to(ROOT).as_posix() for path in paths if {*constants(path)} & declared}
     assert spelled == {"forstcore/wire.py"}

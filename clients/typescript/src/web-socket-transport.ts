@@ -2,7 +2,7 @@
 
 import { encoded } from "./bytes.js";
 import type { Exchange, Transport, TransportRequest, TransportResponse } from "./transport.js";
-import { END, HEADER_PREFIX, ROOM } from "./wire.js";
+import { END, HEADER_PREFIX, ROOM, ROOM_PARAMETER, TICKET_PARAMETER } from "./wire.js";
 
 const ROOM_SIZE = 1 << 18; // Bytes of results that may wait to be read.
 const MESSAGE_SIZE = 1 << 16;
@@ -117,7 +117,7 @@ class SocketExchange implements Exchange {
         throw new TypeError(`a WebSocket cannot send the header ${name}`);
       }
     }
-    searchParams.set("room", `${ROOM_SIZE}`);
+    searchParams.set(ROOM_PARAMETER, `${ROOM_SIZE}`);
     return token;
   }
 
@@ -133,7 +133,7 @@ class SocketExchange implements Exchange {
   private async connect(body: Uint8Array | undefined): Promise<void> {
     try {
       const ticket = await this.ticket();
-      if (ticket) this.url.searchParams.set("ticket", ticket);
+      if (ticket) this.url.searchParams.set(TICKET_PARAMETER, ticket);
     } catch (error) {
       return this.fail(error as Error);
     }

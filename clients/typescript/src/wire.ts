@@ -17,6 +17,10 @@ export const REJECTED = ":rejected";
 /** A message for flow control over a WebSocket. */
 export const ROOM = ":room";
 
+/** Parameters of queries, for pages. */
+export const ROOM_PARAMETER = "room";
+export const TICKET_PARAMETER = "ticket";
+
 /** Codes of an `:error` line after which another connection may succeed. */
 export const RETRIABLE_CODES: ReadonlySet<string> = new Set(["draining", "overloaded", "timeout"]);
 
