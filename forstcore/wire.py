@@ -30,6 +30,7 @@ __all__ = [
     "FORST_ORDER",
     "FORST_PREFIX",
     "FRAMES_VERSION",
+    "IN_PLACE_MODES",
     "LAST_EVENT_ID",
     "MAX_LINE_NUMBER",
     "MISSED",
@@ -124,7 +125,10 @@ Delivery: TypeAlias = Literal["at-least-once", "at-most-once"]
 
 ON_ERROR_MODES: Final[tuple[OnError, ...]] = get_args(OnError)
 
-PUBLISH_ON_ERROR_MODES: Final = tuple(mode for mode in ON_ERROR_MODES if mode != "emit")
+IN_PLACE_MODES: Final[tuple[OnError, ...]] = ("emit",)
+"""Those that put a line into the results in place of each rejected line, and go on."""
+
+PUBLISH_ON_ERROR_MODES: Final = tuple(mode for mode in ON_ERROR_MODES if mode not in IN_PLACE_MODES)
 """Those of a request that publishes: it has no results, so no place for an error line."""
 
 RESULT_ORDERS: Final[tuple[ResultOrder, ...]] = get_args(ResultOrder)

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 from forstcore._json_log import FORMATS
 from forstcore.config import Option, StreamLimits, option, options_of
 from forstcore.errors import SourceError
-from forstcore.sources import DEFAULT_RING_SIZE, SourceUrl, without_password
+from forstcore.sources import DEFAULT_RING_SIZE, SCHEMES, SourceUrl, without_password
 from server.arguments import EPILOG, Parser
 from server.config_checks import check_environment, check_hosts, check_listening, suggestion
 from server.origins import origins_of
@@ -73,7 +73,7 @@ class ServerConfig(StreamLimits):
     )
     source: tuple[str, ...] = option(
         (),
-        "source for real-time streams, NAME=URL with memory:, file:, redis:, mqtt: or nats: "
+        f"source for real-time streams, NAME=URL with {':, '.join(SCHEMES)}: "
         "(repeatable; default: events=memory:)",
     )
     ring_size: int = option(
@@ -230,7 +230,7 @@ class ServerConfig(StreamLimits):
             if self.processes > 1 and url.startswith("memory:"):
                 raise ValueError(
                     f"source {name!r} is in the memory of one process, and there are "
-                    f"{self.processes}: set processes to 1, or use redis, mqtt or nats"
+                    f"{self.processes}: set processes to 1, or use a broker"
                 )
             if self.processes > 1 and _has_one_reader(name, url):
                 raise ValueError(

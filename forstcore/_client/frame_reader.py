@@ -46,7 +46,7 @@ class Summary(TypedDict):
         errors: lines that were neither blank nor a record.
         results: result lines.
         bytes_in, bytes_out: bytes before and after processing.
-        digest: ``xxh3:`` and 16 hexadecimal digits over all result lines.
+        digest: the digest of all result lines, as text.
         filtered: records that did not match the filter; present only if there were any.
         given_back: records that a compiled processor gave back to its Python function; present
             only if there were any.

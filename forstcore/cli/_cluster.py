@@ -22,7 +22,7 @@ from forstcore.cli._progress import Progress, ProgressCounts
 from forstcore.config import DEFAULT_BLOCKSIZE
 from forstcore.errors import ClusterError
 from forstcore.formats import Format
-from forstcore.wire import OnError
+from forstcore.wire import IN_PLACE_MODES, OnError
 
 if TYPE_CHECKING:
     from forstcore.cluster.files import DatasetFiles
@@ -166,7 +166,7 @@ def process_on_cluster(
     except ImportError as error:
         raise ClusterError(str(error)) from None
     part_format = cluster_output_format(output, output_format)
-    if part_format != "ndjson" and on_error == "emit":
+    if part_format != "ndjson" and on_error in IN_PLACE_MODES:
         raise click.UsageError(EMIT_NEEDS_NDJSON)
     if "://" not in output:
         # Absolute, because the library expands a leading ~; here the shell does that.

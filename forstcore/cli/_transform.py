@@ -22,7 +22,7 @@ from forstcore.cli._progress import Progress, ProgressCounts
 from forstcore.cli._runner import Runner
 from forstcore.errors import RecordError
 from forstcore.formats import Format
-from forstcore.wire import OnError
+from forstcore.wire import IN_PLACE_MODES, OnError
 
 __all__ = ["TransformOptions", "transform"]
 
@@ -76,7 +76,7 @@ def transform(options: TransformOptions, runner: Runner) -> int:
         RecordError: a line was rejected (``on_error="fail"``).
         ForstError: raised by `runner`.
     """
-    if options.on_error == "emit" and options.has_other_format:
+    if options.on_error in IN_PLACE_MODES and options.has_other_format:
         raise click.UsageError(EMIT_NEEDS_NDJSON)
     keep_freed(_KEPT_MEMORY)
     bad_rows = options.inputs.bad_rows

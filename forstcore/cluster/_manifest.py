@@ -44,7 +44,7 @@ class Part(TypedDict):
         errors_file: name of the file with the rejected lines, None if there is none.
         bytes_in: bytes of the lines, after decompression.
         bytes_out: bytes of the part, as stored.
-        digest: digest of the part: ``xxh3:`` and 16 hexadecimal digits.
+        digest: digest of the part, as text.
     """
 
     part: str

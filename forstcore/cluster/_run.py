@@ -18,6 +18,7 @@ from forstcore.cluster._packed_processor import PackedProcessor
 from forstcore.cluster._part import RunConfig, count_block, make_part, sample_block
 from forstcore.cluster._running_tasks import end_tasks
 from forstcore.errors import ClusterError, ForstError, RecordError
+from forstcore.wire import IN_PLACE_MODES
 
 __all__ = ["check_workers", "end_run", "run", "with_columns", "with_numbers"]
 
@@ -67,7 +68,9 @@ def with_numbers(
     """
     lines = [0] * len(blocks)
     wanted = [
-        block for block in blocks[:-1] if config.on_error == "emit" or block.end != block.file.size
+        block
+        for block in blocks[:-1]
+        if config.on_error in IN_PLACE_MODES or block.end != block.file.size
     ]
     with _Tasks(client, count_block, wanted, config, retries) as results:
         for block, counted in results:

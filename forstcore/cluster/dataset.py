@@ -26,7 +26,7 @@ from forstcore.cluster._run import check_workers, end_run, run, with_columns, wi
 from forstcore.cluster.local import local_cluster
 from forstcore.config import DEFAULT_BLOCKSIZE, StreamLimits
 from forstcore.errors import ClusterError
-from forstcore.wire import OnError
+from forstcore.wire import IN_PLACE_MODES, OnError
 
 __all__ = ["process_dataset"]
 
@@ -118,7 +118,7 @@ def process_dataset(
         raise ValueError("overwrite and resume exclude each other")
     if part_format not in get_args(PartFormat):
         raise ValueError(f"part_format must be ndjson or parquet, not {part_format!r}")
-    if part_format == "parquet" and on_error == "emit":
+    if part_format == "parquet" and on_error in IN_PLACE_MODES:
         raise ValueError("error lines are no rows of Parquet: use collect_errors, not emit")
     wanted = dict(filters or {})
     RecordStream(on_error=on_error, max_line_size=max_line_size, filter=Filter(wanted))
@@ -152,7 +152,7 @@ def process_dataset(
     with _cluster(client) as cluster:
         check_workers(cluster, packed)
         try:
-            if on_error == "emit" or collect_errors:
+            if on_error in IN_PLACE_MODES or collect_errors:
                 blocks = with_numbers(cluster, config, blocks, retries)
             if part_format == "parquet":
                 config = with_columns(cluster, config, blocks, retries)

@@ -20,6 +20,7 @@ from forstcore.errors import RecordError
 from forstcore.formats import Format, UnknownFormatError, format_of
 from forstcore.formats.output_file import formatted, opened_file
 from forstcore.processors import Processor, as_processor
+from forstcore.wire import IN_PLACE_MODES
 
 __all__ = ["Counts", "Source", "process", "process_file"]
 
@@ -114,7 +115,7 @@ def process_file(
     check_no_loop("call it in another")
     name = os.fsdecode(target)
     kind = _format_of(name)
-    if kind != "ndjson" and options.get("on_error") == "emit":
+    if kind != "ndjson" and options.get("on_error") in IN_PLACE_MODES:
         raise ValueError(f"{name}: error lines (on_error='emit') are for NDJSON only")
 
     async def copy() -> Counts:

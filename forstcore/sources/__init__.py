@@ -16,6 +16,7 @@ from forstcore.sources._url import SourceUrl, place_of, without_password
 __all__ = [
     "DEFAULT_RING_SIZE",
     "NOW",
+    "SCHEMES",
     "START",
     "Batch",
     "Keeps",
@@ -52,6 +53,9 @@ _MODULES = {
     "natss": ("nats", "NatsSource", "nats"),
     "kafka": ("kafka", "KafkaSource", "confluent_kafka"),
 }
+
+SCHEMES = tuple(_MODULES)
+"""The schemes of the URLs of sources."""
 
 
 @dataclass(frozen=True, slots=True)
