@@ -272,7 +272,7 @@ cdef class RecordStream:
         return self.take_from(chunk, most, False)
 
     def skip_line(self):
-        """Count the next line, which a compiled processor gave back and somebody else processes."""
+        """Count the next line, which was given back, and is processed in Python instead."""
         self.run.lines += 1
 
     def finish(self):

@@ -153,7 +153,7 @@ def import_module(name: str) -> str:
 
 
 def add_working_directory() -> None:
-    """Let modules in the working directory be imported, unless Python was told not to."""
+    """Let modules in the working directory be imported, unless an option of Python forbids it."""
     if not sys.flags.safe_path:
         # An editable installation has no directory in the path, and a file could hide this package.
         _append_to_path(str(Path(_OURS).parent))

@@ -26,7 +26,7 @@ _MOST = 4000  # Characters of a detail, which may repeat what a client has sent.
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 SERVER_NAME = "forstcore"
-"""Value of the header `Server`; which versions it runs on is nobody's business."""
+"""Value of the header `Server`; versions are not disclosed."""
 
 
 _REASONS = {

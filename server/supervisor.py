@@ -37,7 +37,7 @@ LISTENER_VARIABLE = "FORSTCORE_LISTENER_FDS"
 _MAIN = str(Path(__file__).with_name("__main__.py"))
 _INTERVAL = 0.05  # Seconds between two checks of workers that start or reload.
 _MAX_FAILURES = 5  # Replacements of a worker while none serves, before the server exits.
-_RELOAD_TIMEOUT = 60.0  # Seconds for the workers to reload, as far as systemd is told.
+_RELOAD_TIMEOUT = 60.0  # Seconds after which a reload is reported as done in any case.
 
 
 def supervise(
@@ -142,7 +142,7 @@ class _Supervisor:
         while not self._signals.is_stopping:
             if all(map(self._loads.is_accepting, range(len(self._slots)))):
                 self._service.is_ready(self._address)
-                # Only now: whoever waits for this line may send a signal immediately.
+                # Only now: the reader of this line may send a signal immediately.
                 announce(self._config, self._address)
                 break
             if ended := next(filter(None, (slot.ended for slot in self._slots)), ""):

@@ -249,17 +249,17 @@ class Connection:
 
 
 class _IdleTimer:
-    """Detects that nothing moves on a connection while somebody waits for it.
+    """Detects that a connection is idle while a caller waits for it.
 
     It counts ticks of the event loop's timer, not seconds: a loop that does not run, between two
     steps of a synchronous caller, must not look like a dead server.
 
     Args:
         seconds: how long nothing has to move for the connection to be idle.
-        tick: called at each tick while somebody waits, with whether the connection is idle.
+        tick: called at each tick while a caller waits, with whether the connection is idle.
 
     Attributes:
-        is_waiting: whether somebody waits.
+        is_waiting: whether a caller waits.
         is_excused: whether nothing has to move at present.
         has_moved: set when something moves.
     """
@@ -307,7 +307,7 @@ async def read_some(response: aiohttp.ClientResponse) -> bytes:
 
 def abort(response: aiohttp.ClientResponse) -> None:
     """Close the connection of a response at once; do nothing after the end of the response."""
-    # `close` alone would wait, maybe for ever, until the peer has taken what was written.
+    # `close` alone would wait, maybe forever, until the peer has taken what was written.
     if response.connection is not None and response.connection.transport is not None:
         response.connection.transport.abort()
     response.close()

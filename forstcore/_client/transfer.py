@@ -147,7 +147,7 @@ class Transfer:
             raise producer_error
 
     async def stop(self) -> None:
-        """End the stream with an error for whoever iterates over it."""
+        """End the stream; raise an error to the code that iterates over it."""
         self._stopped_by = StreamFailedError("closed", "the client was closed", self.lines)
         if self._connection is not None:
             self._connection.stop(self._stopped_by)

@@ -182,7 +182,7 @@ def read_lines(file, Py_ssize_t size, bytes tail not None, /):
         stop = fst_last_lf(start, start + end)
         stop = start + end if stop == NULL else stop + 1
         rest = PyBytes_FromStringAndSize(<char *>stop, start + end - stop)
-        # Nobody else has a reference to these bytes, so they may shrink without being copied.
+        # There is no other reference to these bytes, so they may shrink without being copied.
         shrink_bytes(&made, stop - start)
         return <object>made, rest
     finally:

@@ -46,7 +46,7 @@ def _run(loop: asyncio.AbstractEventLoop, make: Callable[[], Coroutine[None, Non
     """Run a coroutine; Ctrl-C cancels it, and raises KeyboardInterrupt when it has ended.
 
     Raised within the loop, KeyboardInterrupt would end whichever callback runs at that moment,
-    and what waits for this callback would wait for ever. `asyncio.Runner.run` costs three times
+    and what waits for this callback would wait forever. `asyncio.Runner.run` costs three times
     as much as a step, and still raises it there once the coroutine has ended.
     """
     task: asyncio.Task[T] | None = None

@@ -36,7 +36,7 @@ class PipelineProgress:
         self._drawn = 0
 
     async def measure(self) -> None:
-        """Ask the sources how much there is to read, for ever, if progress is shown."""
+        """Ask the sources how much there is to read, until cancelled, if progress is shown."""
         while self._is_shown:
             running = tuple(self._running)
             lags = await asyncio.gather(*(each.lag() for each in running))

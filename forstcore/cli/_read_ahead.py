@@ -61,7 +61,7 @@ async def read_ahead(produce: Callable[[], Iterable[T]]) -> AsyncGenerator[T, No
             # In a loop, because it may be woken for an item that it has already taken.
             while not items:
                 arrived.clear()
-                # An item that came before that has woken nobody.
+                # The waiter was not woken for items that arrived before.
                 if not items:
                     await arrived.wait()
             item = items.popleft()

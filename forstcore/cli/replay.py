@@ -55,7 +55,7 @@ class ErrorFileReader(Inputs):
         self._lines = array("q")
         self._starts: list[int] = []
         self._names: list[str] = []
-        self._untold: list[str] = []
+        self._unreported: list[str] = []
 
     def pieces(self) -> Iterator[Piece]:
         """Yield the lines in pieces.
@@ -79,8 +79,8 @@ class ErrorFileReader(Inputs):
                 if size >= _SIZE:
                     yield name, b"".join(raws)
                     name, raws, size = "", [], 0
-        if self._untold:
-            raise ValueError(self._untold[0])
+        if self._unreported:
+            raise ValueError(self._unreported[0])
         if raws:
             yield name, b"".join(raws)
 
@@ -112,13 +112,13 @@ class ErrorFileReader(Inputs):
     def _leave_out(self, number: int, why: str) -> None:
         self.damaged += 1
         if self.damaged <= _MOST_SHOWN:
-            self._untold.append(f"{self._path}, line {number}: {why}")
+            self._unreported.append(f"{self._path}, line {number}: {why}")
 
     def _tell(self) -> None:
         """Report skipped lines, once it is known that this is an error file."""
-        for each in self._untold:
+        for each in self._unreported:
             print(f"forstcore: left out: {each}", file=sys.stderr)
-        self._untold.clear()
+        self._unreported.clear()
 
 
 def _apart(line: bytes) -> Sequence[bytes]:

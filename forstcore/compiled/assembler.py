@@ -87,7 +87,7 @@ class Assembler:
         return self._constants[key]
 
     def constant_register(self, value: Any) -> int:
-        """Return the register of a constant, which nobody writes to."""
+        """Return the register of a constant, which is read-only."""
         return _CONSTANTS + self.constant(value)
 
     def path(self, names: tuple[str, ...]) -> int:

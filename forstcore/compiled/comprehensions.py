@@ -140,7 +140,7 @@ class Comprehensions(Expressions):
         return True
 
     def _into_GeneratorExp(self, node: ast.GeneratorExp, to: int) -> None:
-        # Whoever takes it from here iterates it at once.
+        # The caller iterates it at once.
         self._into_ListComp(node, to)
 
     def _any_or_all(self, node: ast.GeneratorExp, is_any: bool, to: int) -> None:
@@ -178,7 +178,7 @@ class Comprehensions(Expressions):
             self.code.emit("MOVE", to, result)
 
     def _map_or_filter(self, node: ast.Call, is_map: bool, to: int) -> None:
-        """Emit map or filter; whoever takes their result iterates it at once."""
+        """Emit map or filter; the caller iterates the result at once."""
         function, iterable = node.args
         with self.temporaries():
             items, result = self.code.temporary(), self.code.temporary()

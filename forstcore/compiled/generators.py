@@ -140,7 +140,7 @@ def _changed_root(node: ast.AST) -> str | None:
 
 
 def changes_only_its_own(definition: Definition) -> bool:
-    """Whether a function changes only objects that it has made, and that nobody else sees."""
+    """Whether a function changes only objects that it has made, and that other code cannot see."""
     fresh = _fresh_names(definition)
     changed = set()
     for node in _own(definition):

@@ -1,4 +1,4 @@
-"""Values of a module that may be taken as constants of the program: those that nobody changes."""
+"""Values of a module that may become constants of the program, because nothing changes them."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ class BatchProgress:
         outcome.output = self.writer.take()
         start = self.at
         if self._selected is not None:
-            # After a failure, what is left out behind the line that failed does not count.
+            # After a failure, filtered lines behind the failed one do not count.
             next_line = self._next - (outcome.failure is not None)
             outcome.filtered = self._selected.filtered_before(next_line)
             outcome.records += outcome.filtered

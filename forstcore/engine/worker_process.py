@@ -188,7 +188,7 @@ class WorkerProcess:
 
 
 def _log_levels() -> dict[str, int]:
-    """Return the levels of all loggers, so that no process makes records that nobody wants."""
+    """Return the levels of all loggers, so that worker processes create no unwanted log records."""
     loggers = {"": logging.getLogger(), **logging.Logger.manager.loggerDict}
     return {
         name: logger.level for name, logger in loggers.items() if isinstance(logger, logging.Logger)

@@ -1,4 +1,4 @@
-"""File formats of records and results: NDJSON, CSV, TSV and Parquet, told apart by file names."""
+"""File formats of records and results: NDJSON, CSV, TSV and Parquet, recognized by file names."""
 
 from __future__ import annotations
 

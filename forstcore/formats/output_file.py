@@ -80,6 +80,6 @@ def opened_file(path: str | os.PathLike[str]) -> Iterator[Write]:
 
 
 def write_at_once(file: BinaryIO, data: bytes) -> None:
-    """Write to a file that somebody may be reading."""
+    """Write to a file that another process may be reading."""
     file.write(data)
     file.flush()

@@ -17,7 +17,7 @@ _INTERVAL = 0.5  # Seconds between two checks of the files.
 async def reload_processors(
     loader: Loader, pipelines: Iterable[Pipeline], report: Callable[[str], None]
 ) -> None:
-    """Reload modules whenever one has changed, and give pipelines the new processors; for ever.
+    """Reload modules whenever one changes, and give pipelines the new processors, until cancelled.
 
     Args:
         loader: has loaded the modules.

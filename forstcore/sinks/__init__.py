@@ -81,7 +81,7 @@ class SinkLimits:
         buffer_size: bytes that a writer holds until they are confirmed; a single output may be
             larger.
         tries: how often results that the sink refuses are tried before `OutputRefusedError`. A
-            sink that is down is tried for ever.
+            sink that is down is retried indefinitely.
         worker: identifies this process among several of a server, empty if it is the only one.
         source: where the records come from whose offsets a sink keeps, without passwords.
     """
@@ -101,7 +101,7 @@ class Writer(Protocol):
     async def write(self, output: Output) -> Awaitable[None]:
         """Take some results; wait while the sink, or what is not confirmed yet, has no room.
 
-        A sink that is down is tried again with growing pauses, for ever.
+        A sink that is down is retried indefinitely, with growing pauses.
 
         Returns:
             To be awaited until the sink has confirmed them: they survive the death of this
@@ -122,7 +122,7 @@ class Writer(Protocol):
     async def close(self) -> None:
         """Stop, and free all resources.
 
-        Nobody waits for outputs that are not confirmed by now; they may be written or not.
+        Outputs that are not confirmed yet may have been written or not.
         """
         ...
 

@@ -105,7 +105,7 @@ class BrokerWriter(Reconnecting):
         if not confirmed.done():
             if error is not None:
                 confirmed.set_exception(error)
-                # Mark it as seen, in case that nobody waits any more.
+                # Mark it as retrieved, in case its waiter was cancelled.
                 confirmed.exception()
             else:
                 confirmed.set_result(None)
@@ -147,7 +147,7 @@ class BrokerWriter(Reconnecting):
         for _, confirmed in self._unconfirmed:
             if not confirmed.done():
                 confirmed.set_exception(error)
-                # Mark it as seen: whoever waits for the first may not wait for the others.
+                # Mark it as retrieved: the caller may wait for the first one only.
                 confirmed.exception()
         self._unconfirmed.clear()
         self._has_changed.set()

@@ -45,7 +45,7 @@ class FileWriter(BrokerWriter):
     ) -> None:
         super().__init__(name, log, limits)
         self._file = file
-        # One thread: its calls follow each other, even if whoever waits for one is cancelled.
+        # A single thread runs the calls one after the other, even if a caller is cancelled.
         self._executor = executor
         self._is_closing = False
         self._ageing: asyncio.Task[None] | None = None

@@ -65,7 +65,7 @@ class TransactionalProducer(TopicProducer):
             StaleReceiptError: not all records of the batches belong to this consumer; to be
                 followed by `abort`, as the next one.
             AbortedError: the transaction cannot be committed.
-            KafkaUnavailableError: it failed, or nobody knows whether it is committed.
+            KafkaUnavailableError: it failed, or its outcome is unknown.
             SinkError: it cannot be written, and a retry would not help.
         """
         self._offsets.to_commit(receipts)

@@ -1,18 +1,17 @@
 """Writing to a topic of Kafka in transactions that commit the offsets of a consumer group, too.
 
-Each transaction has what there is, so a lone result is committed at once, and while one transaction
-is being committed, results for the next one collect. Whatever fails, the producer is replaced by
-another with the same transactional id. Its first request ends the last transaction of its
-predecessor, one way or the other; whether the results are there is then seen from the group's
-offsets.
+A transaction contains all results that are waiting, so a lone result is committed at once, and
+while one transaction is being committed, results for the next one accumulate. After any error, the
+producer is replaced by another with the same transactional id. Its first request commits or aborts
+the last transaction of its predecessor; the offsets of the group then show which.
 
 Each writer has an id of its own: the generation of the group ensures that a process does not write
 results of partitions that it has lost. The transaction of a process that was killed is aborted by
 the brokers after `transaction.timeout.ms`.
 
-librdkafka may block for longer than it was told, in the worst case for ever
-(https://github.com/confluentinc/librdkafka/issues/5456). So each call has a thread that is left
-behind if it does not end in time, with its producer.
+librdkafka may block for longer than the timeout of a call, in the worst case forever
+(https://github.com/confluentinc/librdkafka/issues/5456). So each call runs in a thread of its own,
+which is abandoned together with its producer if it does not return in time.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ T = TypeVar("T")
 TRANSACTION_OPTIONS: dict[str, object] = {"transaction.timeout.ms": 10_000}
 """Options of the producer. Readers of the topic wait so long for a process that was killed."""
 
-_LONGEST = 40.0  # Seconds after which a thread is left behind.
+_LONGEST = 40.0  # Seconds after which a thread is abandoned.
 _PATIENCE = 5.0  # The same, where the writer is closed.
 _MAX_SIZE = 4 << 20  # Bytes of results in a transaction, except for a single output.
 _REJOIN_PAUSE = 0.05  # Seconds until it is tried again after the generation has changed.
@@ -86,7 +85,7 @@ class TransactionWriter(BrokerWriter):
         self._producer: TransactionalProducer | None = None
         self._running: asyncio.Future[Any] | None = None
         self._refusals: dict[int, _Refusal] = {}  # By the identity of their outputs.
-        self._in_doubt: list[Output] = []  # Whose commit was begun, and maybe done.
+        self._in_doubt: list[Output] = []  # Their commit was started and may have succeeded.
 
     async def _connect(self) -> None:
         def note_down(detail: str) -> None:
@@ -135,7 +134,7 @@ class TransactionWriter(BrokerWriter):
             if not running.done():
                 return
             running.exception()  # Mark it as seen.
-        # It ends before long, and nothing depends on it.
+        # It returns soon, and nothing depends on its result.
         with contextlib.suppress(KafkaUnavailableError):
             await self._call(producer.discard)
 
@@ -159,7 +158,7 @@ class TransactionWriter(BrokerWriter):
             self._unconfirmed[0] = (output, refusal.rest)
             if not confirmed.done():
                 confirmed.set_exception(refusal)
-                # Mark it as seen, in case that nobody waits any more.
+                # Mark it as retrieved, in case its waiter was cancelled.
                 confirmed.exception()
         await refusal.is_written.wait()
 

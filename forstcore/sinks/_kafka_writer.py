@@ -66,7 +66,7 @@ class KafkaWriter(BrokerWriter):
             return
         producer.stop()
         if self._running is not None:
-            # The thread ends soon, and whoever is cancelled meanwhile waits for it all the same.
+            # The thread ends soon, so wait for it even if this task is being cancelled.
             await asyncio.wait([self._running])
             self._running.exception()  # Mark it as seen.
             self._running = None
@@ -92,7 +92,7 @@ def _refused(
 ) -> dict[int, str]:
     refused: dict[int, str] = {}
     for index, line in enumerate(lines) if failed else ():
-        # Lines that are equal need not be told apart.
+        # Equal lines are interchangeable.
         if not (errors := failed.get(line)):
             continue
         error = errors.pop()

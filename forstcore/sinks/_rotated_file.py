@@ -87,7 +87,7 @@ class RotatedFile:
 
         Raises:
             OSError: the disk or file system has a problem.
-            ForeignFileError: somebody else has changed the file, or writes it.
+            ForeignFileError: another program has changed the file, or is writing to it.
         """
         self.close()
         manifest = self._found_manifest()

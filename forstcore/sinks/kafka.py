@@ -55,13 +55,13 @@ class KafkaSink:
         fixed = {
             "enable.idempotence": True,
             "delivery.report.only.error": True,
-            # What may wait is bounded by what is not confirmed.
+            # The writer bounds the number of unconfirmed messages.
             "queue.buffering.max.messages": 0,
             "queue.buffering.max.kbytes": (1 << 31) - 1,
         }
         given.pop("message.timeout.ms", None)
         transactional = {**common, **TRANSACTION_OPTIONS, **given, **fixed}
-        # A sink that is down is tried for ever, by librdkafka itself; but not in a transaction.
+        # librdkafka itself retries indefinitely, but not within a transaction.
         plain = {**common, **given, **fixed, "message.timeout.ms": 0}
         self.topic = Topic(url.name, topic, key, headers, plain, BrokerLog(url.name, "sink"))
         self._transactional = self.topic.with_options(transactional)

@@ -33,7 +33,7 @@ from forstcore.sources.redis import RedisSource
 
 __all__ = ["RedisSink", "RedisWriter"]
 
-_MAX_SIZE = 1 << 20  # Bytes in a script, except for a single output: Redis serves nobody meanwhile.
+_MAX_SIZE = 1 << 20  # Bytes in a script, except for a single output: a script blocks Redis.
 _TRANSIENT = (*UNAVAILABLE, OutOfMemoryError)
 
 

@@ -2,8 +2,9 @@
 
 Records are committed in the order of their offsets, once they and all before them in their
 partition are acknowledged. When a partition is revoked, its consumer waits a moment for the records
-that it has delivered, commits those that are acknowledged, and lets go of it; the next consumer
-continues there. Of a partition that was lost, which others may read already, nothing is committed.
+that it has delivered, commits those that are acknowledged, and gives the partition up; the next
+consumer continues there. For a partition that was lost nothing is committed, since others may read
+it already.
 
 Where a sink commits the offsets together with its results (see `_kafka_group_offsets`), this
 consumer commits nothing itself: an offset of its own that arrives late would undo a later one.
@@ -161,7 +162,7 @@ class _GroupPoller(Poller):
         raise StaleReceiptError
 
     def rewind(self, partitions: Iterable[int]) -> None:
-        """Have the thread deliver again, before long, what is not committed."""
+        """Have the thread deliver again soon what is not committed."""
         self._to_rewind.extend(partitions)
 
     async def wait_until_committed(self, receipt: Receipt) -> None:
@@ -229,7 +230,7 @@ class _GroupPoller(Poller):
     def _prove(self, consumer: Consumer) -> None:
         # Another thread would wait for the end of a poll, and of the next ones, for that.
         proof = consumer.consumer_group_metadata()
-        # Without a member id, brokers take it for somebody who does not use the group's protocol.
+        # Without a member id, brokers assume a client without the group's protocol.
         self.proof = proof if consumer.memberid() else None
 
     def _places(self, partitions: Iterable[int]) -> list[TopicPartition]:

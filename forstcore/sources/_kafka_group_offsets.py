@@ -6,8 +6,8 @@ older one than theirs. The consumer's generation has to be read before it is che
 records still belong to it. In the other order it might be a later one, with which brokers would
 take offsets that belong to others.
 
-Of a partition that is not lost, although other partitions of the same batch are, the records have
-to be read again: their results cannot be told apart.
+If only some partitions of a batch are lost, the records of the others are read again, because
+results are not known by partition.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ class Topic:
 class Poller(ABC):
     """Polls a consumer in a thread of its own, and hands on what it reads.
 
-    The thread polls even while nobody takes records, so that the consumer stays a member of its
+    The thread polls even while no records are taken, so that the consumer stays a member of its
     group and takes part in rebalances; it then pauses the partitions. librdkafka reconnects by
     itself: the thread reports when all brokers are down, and when one is up again.
 
@@ -213,7 +213,7 @@ class Poller(ABC):
                 while not self.is_stopping.is_set():
                     self._step(consumer)
             finally:
-                # Also where nobody stops it: callbacks of `close` do not wait for the loop then.
+                # Also if it was not stopped: then callbacks of `close` do not wait for the loop.
                 self.is_stopping.set()
                 consumer.close()
         except KafkaException as error:
@@ -239,7 +239,7 @@ class Poller(ABC):
             self._started.set_result(None)
         else:
             self._started.set_exception(error)
-            # Mark it as seen, in case that nobody waits any more.
+            # Mark it as retrieved, in case its waiter was cancelled.
             self._started.exception()
 
     def _translate(self, error: KafkaError) -> Exception:
@@ -308,7 +308,7 @@ class Poller(ABC):
         where = TopicPartition(self.topic.topic, partition)
         end = -1
         if partition not in self._paused:
-            # The last fetch has told; partitions that are paused fetch nothing.
+            # The last fetch returned it; paused partitions fetch nothing.
             _, end = consumer.get_watermark_offsets(where, cached=True)
         if end < 0:
             _, end = consumer.get_watermark_offsets(where, POLL)

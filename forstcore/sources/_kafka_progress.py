@@ -31,7 +31,7 @@ class _Partition:
         delivered: offsets after the batches that are not acknowledged, or not all before them.
         finished: those of them that are acknowledged.
         done: the offset up to which everything is acknowledged; None if nothing is.
-        committed: the offset that the broker was told last.
+        committed: the offset that was committed last.
     """
 
     assignment: int

@@ -1,6 +1,6 @@
 """An MQTT 5 connection, to subscribe or to publish.
 
-Data is read from the connection on demand, so that TCP slows down the broker when nobody takes its
+Data is read from the connection on demand, so that TCP slows down the broker when nothing takes its
 messages. Only the start of a message that is too long is kept.
 """
 

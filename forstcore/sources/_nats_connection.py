@@ -1,6 +1,6 @@
 """Connections to NATS servers.
 
-nats-py reconnects silently, and then waits for messages that nobody sends any more. Here a
+nats-py reconnects silently, and then waits for messages that are no longer sent. Here a
 connection ends when it is lost, as `BrokerReader` expects. nats-py has no public way to drop a
 broken connection without waiting for it; this is the only module that uses its private names.
 """

@@ -148,7 +148,7 @@ class DurableReader(NatsReader):
         return info
 
     def _check(self, config: ConsumerConfig) -> None:
-        """Raise SourceError if a consumer that somebody else has created does not fit."""
+        """Raise SourceError if the consumer exists with settings that do not fit."""
         wrong = ""
         if config.deliver_subject:
             wrong = "pushes its messages, and must be a pull consumer"

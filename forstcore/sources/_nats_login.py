@@ -75,7 +75,7 @@ def _seed_in(name: str) -> str:
 def _credentials_in(name: str) -> RawCredentials:
     text = Path(name).read_text(errors="replace").replace("\r\n", "\n")
     found = _CREDENTIALS.search(text)
-    # nats-py would look for the JWT for ever.
+    # nats-py would search for the JWT forever.
     if found is None or not _SEED.fullmatch(found[1]):
         raise Error(f"nats: {name} has no JWT and seed of a user")
     return RawCredentials(text)

@@ -109,7 +109,7 @@ class Pull:
         return messages
 
     async def stop(self) -> list[Msg]:
-        """End the request; return the messages that nobody has taken."""
+        """End the request; return the messages that were not taken."""
         if self._subscription is not None:
             await self._subscription.drain()  # type: ignore[no-untyped-call]
         messages, self._messages = self._messages, []

@@ -59,7 +59,7 @@ class PublishedReader(MemoryReader):
     """Reads what is published.
 
     Args:
-        published: says from where on, and is told what was acknowledged.
+        published: knows where to start, and keeps track of acknowledgements.
     """
 
     def __init__(self, published: PublishedSource) -> None:

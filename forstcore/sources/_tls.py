@@ -68,4 +68,4 @@ class ClientTls:
 
 def _no_password() -> str:
     """Refuse an encrypted key, instead of prompting for its password."""
-    raise OSError("the key is encrypted, and nobody can be asked for its password")
+    raise OSError("the key is encrypted: keys with a password are not supported")

@@ -143,7 +143,7 @@ class Acceptor:
         """Return how many connections to accept in one iteration of the event loop."""
         if self.tls is not None and len(self._connections) >= self._connections.limit:
             # The most recent handshake goes first. If more were accepted than can start, they
-            # would replace each other for ever.
+            # would replace each other forever.
             return min(self._per_iteration, STARTED_PER_ITERATION // 2)
         return self._per_iteration
 

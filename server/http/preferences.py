@@ -49,7 +49,7 @@ def weights(header: str) -> dict[str, float]:
 def prefers_openmetrics(accept: str) -> bool:
     """Return whether a client would rather have OpenMetrics than the Prometheus text format.
 
-    Only if it names it: the text format is for everybody else.
+    Only if the client names it; the default is the text format.
     """
     given = weights(accept)
     weight = given.get("application/openmetrics-text", 0.0)

@@ -86,8 +86,8 @@ class FilterGroup:
 
     def _catch_up(self, inbox: Inbox) -> None:
         if self._batch is not None and inbox.totals is not self._totals:
-            told = Batch(b"", self._batch.offset, 0, self._batch.is_last)
-            inbox.put_selected(b"", 0, told, self._totals, self._totals, None)
+            progress = Batch(b"", self._batch.offset, 0, self._batch.is_last)
+            inbox.put_selected(b"", 0, progress, self._totals, self._totals, None)
 
     def _make_index(self) -> None:
         """Make the index again, with the inboxes that are not in it."""

@@ -16,7 +16,7 @@ from server.config import ServerConfig
 
 __all__ = ["WRITERS", "KeptWriter", "KeptWriters"]
 
-_MOST: Final = 8  # Writers of a source that are kept while nobody uses them.
+_MOST: Final = 8  # Unused writers of a source that are kept.
 _IDLE: Final = 15.0  # Seconds after which one of them is closed.
 
 
@@ -54,7 +54,7 @@ class KeptWriter:
 
 
 class KeptWriters:
-    """The writers of this process that nobody uses now; one that is used belongs to its request.
+    """The unused writers of this process; one that is in use belongs to its request.
 
     Args:
         config: the sources and their limits.

@@ -1,6 +1,6 @@
 """Standard output and standard error that never block the event loop.
 
-A pipe that nobody reads, a paused terminal and a log daemon that hangs all block their writers. So
+An unread pipe, a paused terminal and a log daemon that hangs all block their writers. So
 the standard streams are replaced by streams that write as much as possible without blocking, and
 leave the rest to a thread. Output that cannot be written is dropped, counted and reported.
 """

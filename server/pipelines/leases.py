@@ -20,7 +20,7 @@ __all__ = ["Leases"]
 
 
 class Leases:
-    """The pipelines that this process runs, and what somebody wants them to do.
+    """The pipelines that this process runs, and the last action that was requested for each.
 
     Args:
         directory: is common to the processes, and lives as long as they do.

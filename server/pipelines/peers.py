@@ -26,7 +26,7 @@ class Peers:
     """Ask the other processes, and answer them, over Unix sockets.
 
     Args:
-        directory: has the sockets of all processes, and nobody else may look into it.
+        directory: has the sockets of all processes; only their user may access it.
         worker: the number of this process.
         answer: answers a request of another process.
     """

@@ -101,7 +101,7 @@ class PipelineRegistry:
             await self._shared.close()
 
     async def measure(self) -> None:
-        """Measure the rates and the lag of the pipelines that run here, for ever."""
+        """Measure the rates and the lag of the pipelines that run here, until cancelled."""
         while True:
             await asyncio.gather(*(each.measure() for each in self._own.values()))
             await asyncio.sleep(_INTERVAL)

@@ -66,7 +66,7 @@ class SharedPipelines:
 
         Args:
             on_taken: called with the name of a pipeline that this process has now, and with the
-                last action that somebody wanted, empty for none.
+                last action that was requested, empty for none.
             is_leaving: whether this process ends, and takes nothing more.
         """
         while not is_leaving():

@@ -21,7 +21,7 @@ def check_error_file(config: ServerConfig, config_file: str | None) -> None:
     """Check that the error file is writable, and not a file that the server reads or logs to.
 
     Files are compared by device and inode. The pattern of a source must not match the error file
-    either, or each rejected line would be read and rejected again, for ever.
+    either, or each rejected line would be read and rejected again, forever.
 
     Args:
         config: the configuration.

@@ -43,7 +43,7 @@ class ServiceManager:
         """The server reloads; `is_ready` has to follow."""
         self._send(
             "RELOADING=1",
-            # Of the clock that systemd uses, or `systemctl reload` would wait for ever.
+            # Must be the clock that systemd uses, or `systemctl reload` would wait forever.
             f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}",
             "STATUS=Reloading",
         )

@@ -282,13 +282,13 @@ class StreamSocket:
         return True
 
     async def _until_room(self) -> None:
-        """Wait until there is room for more, unless the client is told how much there is."""
+        """Wait until there is room for more, unless the client takes part in flow control."""
         while self._waiting >= _ROOM and not self.has_room:
             self._make_room = self._loop.create_future()
             await self._make_room
 
     def _grant(self) -> None:
-        """Tell the client how much it may send, if that has changed by much."""
+        """Send the client its new limit, if that has changed by much."""
         transport = self._connection.transport
         if not self.has_room or self._has_ended or transport is None or self._is_closing:
             return

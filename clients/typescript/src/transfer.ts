@@ -120,12 +120,12 @@ export class Transfer {
     }
   }
 
-  /** End the stream without an error while somebody waits for its results. */
+  /** End the stream without an error, also for code that waits for its results. */
   leave(): void {
     this.stop(LEFT);
   }
 
-  /** End the stream with an error for whoever iterates over it. */
+  /** End the stream; throw an error to the code that iterates over it. */
   stop(error: unknown): void {
     this.stoppedBy ??= { error };
     this.connection?.stop(this.stoppedBy.error);
