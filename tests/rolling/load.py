@@ -213,9 +213,11 @@ async def getter(load: Load, name: str, url: str) -> None:
 
 
 async def publisher(load: Load, name: str, url: str) -> None:
-    """Publish records, and go on behind those of which the server says that they are published."""
+    """Publish records over new connections, and go on behind those of which the server says that they are published."""
     number = 0
-    async with aiohttp.ClientSession(timeout=_TIMEOUT) as session:
+    # Over a connection that is being closed, nobody could tell whether a request was processed.
+    connector = aiohttp.TCPConnector(force_close=True)
+    async with aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT) as session:
         while not load.ending.is_set():
             ids = [f"{name} {each}" for each in range(number, number + _BATCH)]
             lines = (json.dumps({"id": each, "data": "x"}) for each in ids)
