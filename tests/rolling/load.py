@@ -213,7 +213,7 @@ async def getter(load: Load, name: str, url: str) -> None:
 
 
 async def publisher(load: Load, name: str, url: str) -> None:
-    """Publish records over new connections, and go on behind those of which the server says that they are published."""
+    """Publish records, and go on behind those of which the server says that they are there."""
     number = 0
     # Over a connection that is being closed, nobody could tell whether a request was processed.
     connector = aiohttp.TCPConnector(force_close=True)
