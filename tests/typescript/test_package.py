@@ -25,7 +25,7 @@ _TESTS = [
 ]
 
 # A caller that does not read is backpressure here, not a half-duplex client.
-_OPTIONS = ("--heartbeat", "0.1", "--stall", "60", "--no-access-log")
+OPTIONS = ("--heartbeat", "0.1", "--stall", "60", "--no-access-log")
 
 _STRICT = "--strict --exactOptionalPropertyTypes --noEmit --target ES2020"
 _LIBRARIES = {
@@ -37,7 +37,7 @@ _LIBRARIES = {
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    server = launch(*_OPTIONS)
+    server = launch(*OPTIONS)
     yield server
     server.kill()
 
@@ -75,7 +75,7 @@ def test_the_examples_of_the_specification_run(package: Path, consumer: Path) ->
     sources = [
         option for name in ("sensor-data", "x") for option in ("--source", f"{name}=memory:")
     ]
-    server = launch(*_OPTIONS, *sources)
+    server = launch(*OPTIONS, *sources)
     try:
         code = (consumer / "specification.ts").read_text(encoding="utf-8")
         assert code.count("http://localhost:8080") == 3

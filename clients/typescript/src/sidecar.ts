@@ -127,7 +127,7 @@ class SidecarProcess {
     // It ends with this process, and must not keep it running.
     child.unref();
     for (const pipe of [child.stdin, child.stdout, child.stderr]) {
-      (pipe as unknown as { unref(): void }).unref();
+      (pipe as { unref?(): void } | null)?.unref?.(); // In Bun, the process has no hold on them.
     }
     const path = /^unix:(.*)$/.exec(address)?.[1];
     this.baseUrl = path ? `http+unix://${encodeURIComponent(path)}/` : address;
@@ -140,11 +140,14 @@ class SidecarProcess {
     this.isStopping = true;
     clearTimeout(this.restart);
     const { child } = this;
-    child?.stdin?.end();
-    const timer = setTimeout(() => child?.kill("SIGKILL"), this.options.stopTimeoutMs ?? 15_000);
-    child?.ref();
-    await this.exited;
-    clearTimeout(timer);
+    // Without a process identifier, it could not be started.
+    if (child?.pid !== undefined) {
+      child.stdin?.end();
+      const timer = setTimeout(() => child.kill("SIGKILL"), this.options.stopTimeoutMs ?? 15_000);
+      child.ref();
+      await this.exited;
+      clearTimeout(timer);
+    }
     if (this.folder) rmSync(this.folder, { recursive: true, force: true });
   }
 

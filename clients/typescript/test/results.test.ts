@@ -75,8 +75,8 @@ test("the producer is read at the speed of the server", async () => {
     await sleep(200);
     return same;
   });
-  // The capacity of the buffers on both sides of the connection.
-  assert.ok(records.produced < 40_000, `${records.produced} records`);
+  // The capacity of the buffers on both sides of the connection; Bun has larger ones than Node.
+  assert.ok(records.produced < 60_000, `${records.produced} records`);
   await results.return();
   assert.equal(records.returned, 1);
 });

@@ -113,8 +113,14 @@ export async function figure(name: string): Promise<number> {
   return Number(line?.split(" ").at(-1) ?? 0);
 }
 
-setFlagsFromString("--expose-gc");
-export const collect = runInNewContext("gc") as () => void;
+export const collect = garbageCollector();
+
+function garbageCollector(): () => void {
+  const { Bun: bun } = globalThis as { Bun?: { gc(isFull: boolean): void } };
+  if (bun) return () => bun.gc(true);
+  setFlagsFromString("--expose-gc");
+  return runInNewContext("gc") as () => void;
+}
 
 export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
   for (let round = 0; !(await holds()); round++) {
