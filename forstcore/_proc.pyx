@@ -1,16 +1,16 @@
 # The Python interface of the core, and `RecordStream`: bytes of NDJSON in, bytes of results out.
 #
 #   chunk ── whole lines ─┬─> run_built_in ──> fast_line ──────────────────> output
-#     └ tail, kept         │       └ other members: read_marked ──────────┤
-#                          └─> run_records ───> read_marked ─> processor ─┘
+#     └ tail, kept         │       └ other members: read_line ────────────┤
+#                          └─> run_records ───> read_line ──> processor ──┘
 #                                   └ anything unusual: read_record ↗
 #
 # `RecordStream` cuts chunks into whole lines and keeps the rest, the tail; it owns the output and
 # the counters. The loops in _core/loop.pyx process the whole lines, without the GIL and without a
 # Python object. They call _core/built_in.pxd, the built-in processor, and _core/reader.pxd, which
-# reads records with any members: by their marks (_core/marks.h) and shapes (_core/shapes.h). What
-# is unusual or invalid goes to the parser, _core/json.pxd. _core/error_lines.pyx handles invalid
-# lines.
+# reads records with any members: by their marks (_core/marks.h) and shapes (_core/shapes.h), and
+# those of a few plain strings without marks (_core/flat.h). What is unusual or invalid goes to the
+# parser, _core/json.pxd. _core/error_lines.pyx handles invalid lines.
 #
 # Invariants
 # - Every line handed to the parser is followed by an LF in readable memory. No JSON

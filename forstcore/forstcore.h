@@ -260,7 +260,8 @@ fst_copy(char *to, const char *from, ptrdiff_t size)
     ptrdiff_t last = size - 16;
 #define FST_COPY(at) memcpy(to + (at), from + (at), 16)
 #define FST_COPY_UP_TO_LAST(at) FST_COPY((at) < last ? (at) : last)
-    if (size > 128 || size < 8) {
+#define FST_COPY_EIGHT(at) memcpy(to + (at), from + (at), 8)
+    if (size > 128) {
         memcpy(to, from, (size_t)size);
     } else if (size > 32) {
         FST_COPY(0);
@@ -271,13 +272,20 @@ fst_copy(char *to, const char *from, ptrdiff_t size)
         FST_COPY_UP_TO_LAST(80);
         FST_COPY_UP_TO_LAST(96);
         FST_COPY(last);
-    } else if (size > 16) {
-        FST_COPY(0);
-        FST_COPY(last);
+    } else if (size >= 8) {
+        last = size - 8;
+        FST_COPY_EIGHT(0);
+        FST_COPY_EIGHT(last < 8 ? last : 8);
+        FST_COPY_EIGHT(last < 8 ? 0 : last - 8);
+        FST_COPY_EIGHT(last);
+    } else if (size >= 4) {
+        memcpy(to, from, 4);
+        memcpy(to + size - 4, from + size - 4, 4);
     } else {
-        memcpy(to, from, 8);
-        memcpy(to + size - 8, from + size - 8, 8);
+        for (last = 0; last < size; last++)
+            to[last] = from[last];
     }
+#undef FST_COPY_EIGHT
 #undef FST_COPY_UP_TO_LAST
 #undef FST_COPY
 }

@@ -27,8 +27,7 @@ from forstcore._core.reader cimport (
     RecordReader,
     begin_records,
     go_on,
-    marked_end,
-    read_marked,
+    read_line,
 )
 from forstcore._core.scan cimport fst_count_lf, fst_next_lf
 from forstcore._core.scan_path cimport current_path
@@ -222,13 +221,10 @@ cdef class FilterIndex(ConditionTree):
                 reader.shapes = self.shapes
                 reader.resume = p + self.shapes.pause_left
         while p < end and done:
-            marked = False
             reason = NO_FAULT
-            lf = marked_end(&reader, p) if reader.shapes != NULL else NULL
+            lf = read_line(&reader, p, self.max_line_size, &marked)
             if lf == NULL:
                 lf = fst_next_lf(p, end, path)
-            elif lf - p <= self.max_line_size:
-                marked = read_marked(&reader, p, lf)
             self.begin_record()
             if marked:
                 self.records += 1
@@ -261,7 +257,7 @@ cdef class FilterIndex(ConditionTree):
         self.record += 1
 
     cdef void count_marked(self, Shapes *shapes) noexcept nogil:
-        """Evaluate all conditions on the record that `read_marked` has read."""
+        """Evaluate all conditions on the record that `read_line` has read."""
         cdef const fst_gap *gap
         cdef int count = 0
         cdef int i

@@ -2,7 +2,7 @@
 #
 # They run without the GIL and touch no Python object. `run_built_in` is for the built-in processor
 # alone, `run_records` for filters and native processors. Records that have the usual members of the
-# built-in processor and no others are copied as they are read; `read_marked` reads any other, and
+# built-in processor and no others are copied as they are read; `read_line` reads any other, and
 # `read_record` parses what both do not take.
 
 from forstcore._core.built_in cimport (
@@ -44,8 +44,7 @@ from forstcore._core.reader cimport (
     give_shape,
     go_on,
     list_members,
-    marked_end,
-    read_marked,
+    read_line,
 )
 from forstcore._core.run cimport (
     GIVEN_BACK,
@@ -88,6 +87,7 @@ cdef int read_record(
     """Parse the line [p, lf), which an LF follows; return why it is no record, or 0."""
     cdef bytes_ptr value
     reader.record.shape = 0
+    reader.record.members = reader.members
     fault.reason = NO_FAULT
     p = skip_space(p)
     if p == lf:
@@ -247,6 +247,7 @@ cdef int run_built_in(Run *run) noexcept nogil:
     cdef long long lines = run.lines
     cdef long long records = 0
     cdef fst_usual done
+    cdef bint marked
     cdef bint known             # whether its marks say why a line is refused
     cdef bint begun = False     # whether shapes have been asked for
     cdef bint marking = False   # whether lines are read by their marks
@@ -265,7 +266,9 @@ cdef int run_built_in(Run *run) noexcept nogil:
             if p == end:
                 run.unusual = 0
                 break
-            reader.lost = reader.lost or done.lines or not marking
+            if done.lines or not marking:
+                reader.lost = True
+                reader.indexed = False
             count_unusual(run, done.lines, p)
             # Without vectors, parsing is faster where two members are wanted.
             marking = run.unusual >= MANY_UNUSUAL and path != FST_PORTABLE
@@ -278,10 +281,10 @@ cdef int run_built_in(Run *run) noexcept nogil:
             break
         lines += 1
         known = False
-        lf = marked_end(&reader, p) if marking else NULL
+        lf = read_line(&reader, p, run.max_line_size, &marked) if marking else NULL
         if lf != NULL:
             line_out = NULL
-            if lf - p <= run.max_line_size and read_marked(&reader, p, lf):
+            if marked:
                 line_out = write_marked(reader.shapes, out)
                 known = line_out == NULL and refuse_wrong_type(reader.shapes, &fault)
             go_on(&reader)
@@ -339,12 +342,9 @@ cdef int run_records(Run *run) noexcept nogil:
         lines += 1
         start = p
         reason = NO_FAULT
-        marked = False
-        lf = marked_end(&reader, p) if reader.shapes != NULL else NULL
+        lf = read_line(&reader, p, run.max_line_size, &marked)
         if lf == NULL:
             lf = fst_next_lf(p, run.limit, run.path)
-        elif lf - p <= run.max_line_size:
-            marked = read_marked(&reader, p, lf)
         if not marked:
             if lf - p <= run.max_line_size:
                 start = skip_byte_order_mark(p, run.lines_before + lines)

@@ -17,7 +17,7 @@
 #ifndef FORSTCORE_MARKS_H
 #define FORSTCORE_MARKS_H
 
-#include "block_bytes.h"
+#include "stops.h"
 
 enum {
     FST_MOST_MARKS = 4096,
@@ -45,6 +45,7 @@ typedef struct fst_marks {
     const uint8_t *start;       /* positions are counted from here */
     fst_progress progress;
     const uint8_t *low_due;     /* the 'u' of a low surrogate that has been checked */
+    int plain;                  /* nothing is marked: strings are known to be plain */
     uint16_t at[FST_MOST_MARKS + 64];
     uint16_t ends[FST_MOST_MARKS + 64]; /* numbers of the marks that are LFs */
     /* A bit for each byte that is a backslash or not ASCII. */
@@ -59,6 +60,7 @@ FST_INLINE void fst_restart_marks(fst_marks *marks, const uint8_t *p)
     memset(marks->special_blocks, 0, sizeof marks->special_blocks);
     marks->start = marks->progress.end = p;
     marks->low_due = NULL;
+    marks->plain = 0;
 }
 
 /* Check the escape sequences whose second bytes are the bits of `seconds`, in the block that
@@ -95,8 +97,7 @@ FST_INLINE void fst_add_marks(
     fst_marks *marks, fst_counts *counts, const fst_masks *masks, unsigned position)
 {
     uint64_t lfs = masks->lfs, bits = masks->quotes | lfs;
-    uint16_t *to = marks->at + counts->marks;
-    unsigned i, count = fst_count_bits(bits);
+    unsigned count = fst_count_bits(bits);
     /* Most blocks have one LF or none: no branch that depends on which. */
     marks->ends[counts->lines] =
         (uint16_t)(counts->marks + (int)fst_count_bits(bits & ((lfs & (0 - lfs)) - 1)));
@@ -104,16 +105,8 @@ FST_INLINE void fst_add_marks(
     for (lfs &= lfs - 1; lfs; lfs &= lfs - 1)
         marks->ends[counts->lines++] =
             (uint16_t)(counts->marks + (int)fst_count_bits(bits & ((lfs & (0 - lfs)) - 1)));
+    fst_list_bits(marks->at + counts->marks, bits, count, position);
     counts->marks += (int)count;
-    /* Eight at once: how many there are is unpredictable, and there is room behind them. */
-    for (i = 0; i < count; i += 8, to += 8) {
-#define FST_ADD(n) \
-    to[n] = (uint16_t)(position + fst_ctz_or_any(bits)); \
-    bits &= bits - 1
-        FST_ADD(0); FST_ADD(1); FST_ADD(2); FST_ADD(3);
-        FST_ADD(4); FST_ADD(5); FST_ADD(6); FST_ADD(7);
-#undef FST_ADD
-    }
 }
 
 /* All bits if what has been marked ends inside a string, else none. */
@@ -154,7 +147,7 @@ fst_whole_block(uint8_t *copy, const uint8_t *p, const uint8_t *limit)
 
 #if defined(FST_X86) || defined(FST_NEON)
 #define FST_CLASSIFY fst_classify_base
-#define FST_IS_PLAIN fst_is_plain_base
+#define FST_IS_PLAIN(p) (!fst_find_stops_base(p))
 #define FST_MARK fst_mark_base
 #define FST_MARK_BLOCK fst_mark_block_base
 #define FST_TARGET
@@ -163,7 +156,7 @@ fst_whole_block(uint8_t *copy, const uint8_t *p, const uint8_t *limit)
 
 #if defined(FST_X86)
 #define FST_CLASSIFY fst_classify_avx2
-#define FST_IS_PLAIN fst_is_plain_avx2
+#define FST_IS_PLAIN(p) (!fst_find_stops_avx2(p))
 #define FST_MARK fst_mark_avx2
 #define FST_MARK_BLOCK fst_mark_block_avx2
 #define FST_TARGET FST_TARGET_AVX2
@@ -171,9 +164,9 @@ fst_whole_block(uint8_t *copy, const uint8_t *p, const uint8_t *limit)
 #define FST_PREFIX_XOR fst_prefix_xor_avx2
 #include "mark_blocks.h"
 
-/* Numbers the bits of a mask, from `first` on, at `to`. Writes at least 16. */
+/* As fst_list_bits, with up to fifteen more. */
 FST_INLINE FST_TARGET_AVX512 void
-fst_list_bits(uint16_t *to, uint64_t bits, unsigned count, unsigned first)
+fst_list_bits_avx512(uint16_t *to, uint64_t bits, unsigned count, unsigned first)
 {
     const __m512i places = _mm512_set_epi8(
         63, 62, 61, 60, 59, 58, 57, 56, 55, 54, 53, 52, 51, 50, 49, 48, 47, 46, 45, 44, 43, 42,
@@ -202,18 +195,18 @@ FST_INLINE FST_TARGET_AVX512 void fst_add_marks_avx512(
     uint64_t second = _blsr_u64(masks->lfs);
     FST_KEEP(second);
     counts->dense = counts->dense >> 4 | second;
-    fst_list_bits(marks->at + counts->marks, bits, count, position);
+    fst_list_bits_avx512(marks->at + counts->marks, bits, count, position);
     if (FST_LIKELY(counts->dense == 0))
         marks->ends[counts->lines] = (uint16_t)(
             counts->marks + (int)fst_count_bits(bits & (_blsmsk_u64(masks->lfs) >> 1)));
     else
-        fst_list_bits(marks->ends + counts->lines, _pext_u64(masks->lfs, bits), lines,
+        fst_list_bits_avx512(marks->ends + counts->lines, _pext_u64(masks->lfs, bits), lines,
                        (unsigned)counts->marks);
     counts->lines += (int)lines;
     counts->marks += (int)count;
 }
 #define FST_CLASSIFY fst_classify_avx512
-#define FST_IS_PLAIN fst_is_plain_avx512
+#define FST_IS_PLAIN(p) (!fst_find_stops_avx512(p))
 #define FST_MARK fst_mark_avx512
 #define FST_MARK_BLOCK fst_mark_block_avx512
 #define FST_TARGET FST_TARGET_AVX512
@@ -278,11 +271,13 @@ FST_COLD void fst_move_marks(fst_marks *marks, const uint8_t *p, int mark, int l
     }
 }
 
-/* Whether the string of `size` bytes at `p`, which is marked, is ASCII without escapes. */
+/* Whether the string of `size` bytes at `p`, which has been read, is ASCII without escapes. */
 FST_INLINE int fst_is_plain_text(const fst_marks *marks, const uint8_t *p, ptrdiff_t size)
 {
     const size_t at = (size_t)(p - marks->start);
     const uint64_t *words = marks->special + at / 64;
+    if (marks->plain)
+        return 1;
     for (; size >= 64; size -= 64, words++)
         if (fst_bits_at(words, at % 64))
             return 0;

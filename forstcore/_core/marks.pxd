@@ -11,6 +11,7 @@ cdef extern from "marks.h" nogil:
     ctypedef struct fst_marks:
         const unsigned char *start
         fst_progress progress
+        bint plain
         uint16_t *at
         uint16_t *ends
     void fst_restart_marks(fst_marks *, const unsigned char *) noexcept

@@ -1,8 +1,10 @@
 # Reading the records of a buffer, one after the other.
 #
-# `read_marked` reads a record in one pass over its gaps and values: the gaps are compared with
-# those of earlier records, and strings end where their marks are. It takes what it is sure of. All
-# else is for `read_record` in loop.pyx, which parses any line and locates errors.
+# `read_line` reads the record in a line by what is known of the records before. Usually it marks
+# the input and goes over gaps and values in one pass: the gaps are compared with those of earlier
+# records, and strings end where their marks are. Records of a few plain strings it reads without
+# marks, by an index of the bytes that are not plain. It takes what it is sure of. All else is for
+# `read_record` in loop.pyx, which parses any line and locates errors.
 #
 # Inline for the reason that json.pxd gives.
 
@@ -19,16 +21,24 @@ from forstcore._core.marks cimport (
 from forstcore._core.shapes cimport (
     FST_BEHIND,
     FST_CLOSES,
+    FST_FLAT_WINDOW,
     FST_OPENS,
     FST_RECORD,
     MOST_BALANCE,
+    SHORTEST_FLAT_PAUSE,
     SHORTEST_PAUSE,
     Shapes,
+    fst_begin_flat,
     fst_copy_value,
     fst_event,
+    fst_flat,
     fst_gap,
+    fst_index_flat,
+    fst_is_indexed,
+    fst_read_flat,
     fst_read_record,
     fst_reader,
+    fst_skip_line,
     is_plain,
     keep_shapes,
     take_shapes,
@@ -39,6 +49,7 @@ from forstcore.native cimport (
     fst_calls,
     fst_member,
     fst_record,
+    fst_span,
     fst_value,
 )
 
@@ -55,6 +66,11 @@ cdef enum:
     # Bytes that are parsed at most when the balance is negative, and the balance after them.
     LONGEST_PAUSE = 1 << 18
     BALANCE_AFTER_PAUSE = 1 << 11
+    # What it costs not to find the flat record that was expected, in records that were: parsing the
+    # line. Most of them are saved up. Then, so many records are read by their marks.
+    COST_OF_ANOTHER = 8
+    MOST_FLAT_BALANCE = 64
+    LONGEST_FLAT_PAUSE = 1 << 12
 
 
 cdef struct RecordReader:
@@ -62,8 +78,9 @@ cdef struct RecordReader:
     fst_member members[FST_MEMBERS]
     bytes_ptr limit             # end of readable memory
     int path                    # an FST_ path number
-    Shapes *shapes              # for `read_marked`; NULL for none
+    Shapes *shapes              # for `read_line`; NULL for none
     bint lost                   # the next line has no marks yet
+    bint indexed                # but stops in an index instead
     bytes_ptr resume            # lines before are parsed: marks have not been worth it
 
 
@@ -77,12 +94,13 @@ cdef inline void begin_records(
     reader.path = path
     reader.shapes = NULL
     reader.lost = True
+    reader.indexed = False
 
 
 cdef inline void begin_marks(
         RecordReader *reader, bytes_ptr p, uint64_t stream, const Program *filter,
         bint insists) noexcept nogil:
-    """Prepare for `read_marked` from `p` on; without shapes, `read_record` reads all."""
+    """Prepare for `read_line` from `p` on; without shapes, `read_record` reads all."""
     reader.shapes = take_shapes(stream, filter, insists)
     if reader.shapes != NULL:
         reader.resume = p + reader.shapes.pause_left
@@ -95,6 +113,84 @@ cdef inline void end_records(RecordReader *reader, bytes_ptr p) noexcept nogil:
         keep_shapes(reader.shapes)
 
 
+cdef inline bytes_ptr read_line(
+        RecordReader *reader, bytes_ptr p, Py_ssize_t most, bint *is_read) noexcept nogil:
+    """Read the record in the line at `p`, unless the line has more than `most` bytes.
+
+    Args:
+        is_read: receives whether it did; if not, the line may be anything.
+
+    Returns:
+        The LF of the line, NULL if it is not known.
+    """
+    cdef bytes_ptr lf
+    is_read[0] = False
+    if reader.shapes == NULL:
+        return NULL
+    if reader.shapes.reader.flat.count > 0 and is_indexed(reader, p):
+        if read_flat(reader, p, &lf):
+            is_read[0] = lf - p <= most
+        return lf
+    lf = marked_end(reader, p)
+    if lf != NULL and lf - p <= most:
+        is_read[0] = read_marked(reader, p, lf)
+    return lf
+
+
+cdef inline bint is_indexed(RecordReader *reader, bytes_ptr p) noexcept nogil:
+    """Whether there may be a flat record at `p`, and the index has its stops."""
+    cdef Shapes *shapes = reader.shapes
+    cdef fst_flat *flat = &shapes.reader.flat
+    if reader.indexed:
+        if fst_is_indexed(flat):
+            return True
+        count_flat(shapes)
+    reader.lost = reader.indexed = True
+    if fst_index_flat(&shapes.reader, p, reader.limit, reader.path):
+        return True
+    if reader.limit - p > 2 * FST_FLAT_WINDOW:
+        expect_flat_less(shapes)                # it is too long
+    return False
+
+
+cdef inline void count_flat(Shapes *shapes) noexcept nogil:
+    """Count the flat records that have been read since the last time."""
+    cdef fst_flat *flat = &shapes.reader.flat
+    shapes.flat_balance = min(
+        shapes.flat_balance + (flat.next - flat.counted) // flat.stops, <int>MOST_FLAT_BALANCE)
+    if shapes.flat_balance == MOST_FLAT_BALANCE:
+        shapes.flat_pause = SHORTEST_FLAT_PAUSE
+
+
+cdef inline void expect_flat_less(Shapes *shapes) noexcept nogil:
+    """Count a record that is not flat, and perhaps expect no more flat ones for a while."""
+    shapes.flat_balance -= COST_OF_ANOTHER
+    if shapes.flat_balance < 0:
+        shapes.reader.flat.count = 0
+        shapes.flat_pause_left = shapes.flat_pause
+        shapes.flat_pause = min(2 * shapes.flat_pause, <int>LONGEST_FLAT_PAUSE)
+
+
+cdef inline bint read_flat(RecordReader *reader, bytes_ptr p, bytes_ptr *lf) noexcept nogil:
+    """Read the line at `p`, which is indexed, as a flat record; return whether it is one.
+
+    Args:
+        lf: receives the LF of the line, NULL if it is not known.
+    """
+    cdef fst_flat *flat = &reader.shapes.reader.flat
+    cdef bytes_ptr start
+    lf[0] = fst_read_flat(&reader.shapes.reader, p)
+    if lf[0] == NULL:
+        count_flat(reader.shapes)
+        expect_flat_less(reader.shapes)
+        lf[0] = fst_skip_line(&reader.shapes.reader)
+        return False
+    start = p + flat.before
+    reader.record.text.start = <const char *>start
+    reader.record.text.size = lf[0] + 1 - flat.behind - start
+    return True
+
+
 cdef inline bytes_ptr marked_end(RecordReader *reader, bytes_ptr p) noexcept nogil:
     """Return the LF of the next line, which starts at `p`; NULL if it is not marked."""
     cdef fst_reader *state = &reader.shapes.reader
@@ -103,7 +199,8 @@ cdef inline bytes_ptr marked_end(RecordReader *reader, bytes_ptr p) noexcept nog
     if reader.lost:
         fst_restart_marks(&state.marks, p)
         state.mark = state.line = 0
-        reader.lost = False
+        reader.lost = reader.indexed = False
+        reader.record.members = reader.members
     while state.line >= state.marks.progress.counts.lines:
         if p - state.marks.start >= BEHIND_READER:
             fst_move_marks(&state.marks, p, state.mark, state.line)
@@ -137,6 +234,13 @@ cdef inline bint read_marked(RecordReader *reader, bytes_ptr p, bytes_ptr lf) no
         if shapes.balance > MOST_BALANCE:
             shapes.balance = MOST_BALANCE
             shapes.pause = SHORTEST_PAUSE
+    if shapes.flat_pause_left > 0:
+        shapes.flat_pause_left -= 1
+    elif fst_begin_flat(state):
+        shapes.flat_balance = COST_OF_ANOTHER
+    else:
+        shapes.flat_pause_left = shapes.flat_pause
+        shapes.flat_pause = min(2 * shapes.flat_pause, <int>LONGEST_FLAT_PAUSE)
     start = p + shapes.reader.gaps[0].events[0].at
     reader.record.text.start = <const char *>start
     reader.record.text.size = shapes.reader.record_end - start
@@ -169,13 +273,32 @@ cdef inline void go_on(RecordReader *reader) noexcept nogil:
 # ---------------------------------------------------------------- for processors
 
 cdef inline void give_shape(RecordReader *reader) noexcept nogil:
-    """Give access by paths to the record that `read_marked` has read."""
+    """Give access by paths to the record that `read_line` has read."""
     reader.record.shape = reader.shapes.number
     reader.record.values = reader.shapes.reader.values
 
 
 cdef inline void list_members(RecordReader *reader) noexcept nogil:
-    """Fill in the members of the record that `read_marked` has read."""
+    """Fill in the members of the record that `read_line` has read."""
+    cdef fst_flat *flat = &reader.shapes.reader.flat
+    cdef fst_span text
+    cdef int i
+    if not reader.shapes.reader.marks.plain:
+        list_marked(reader)
+        return
+    if reader.record.members != flat.members:
+        give_shape(reader)
+        reader.record.members = flat.members
+        reader.record.count = flat.count
+        reader.record.more = 0
+    for i in range(flat.count):
+        text = flat.pieces[i].value.text
+        flat.members[i].name.start = text.start + flat.pieces[i].name
+        flat.members[i].value.text = text
+
+
+cdef inline void list_marked(RecordReader *reader) noexcept nogil:
+    """As `list_members`, for a record that has been read by its marks."""
     cdef Shapes *shapes = reader.shapes
     cdef const fst_gap *gap
     cdef const fst_event *event
@@ -188,8 +311,8 @@ cdef inline void list_members(RecordReader *reader) noexcept nogil:
     cdef bint is_string
     cdef int count = 0
     cdef int i
-    reader.record.more = 0
     give_shape(reader)
+    reader.record.more = 0
     while True:
         gap = shapes.reader.gaps[count]
         count += 1

@@ -17,8 +17,7 @@ from forstcore._core.reader cimport (
     begin_records,
     end_records,
     go_on,
-    marked_end,
-    read_marked,
+    read_line,
 )
 from forstcore._core.scan cimport fst_next_lf
 from forstcore._core.scan_path cimport current_path
@@ -106,13 +105,10 @@ cdef class SelectedLines:
             self.places[self.count] = place
             if p == end:
                 break
-            marked = False
             reason = NO_FAULT
-            lf = marked_end(&reader, p) if reader.shapes != NULL else NULL
+            lf = read_line(&reader, p, selector.max_line_size, &marked)
             if lf == NULL:
                 lf = fst_next_lf(p, end, path)
-            elif lf - p <= selector.max_line_size:
-                marked = read_marked(&reader, p, lf)
             is_selected = True
             if marked:
                 is_selected = meets_filter(reader.shapes)

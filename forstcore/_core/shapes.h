@@ -23,7 +23,9 @@ enum {
     FST_MOST_NODES = 1024,
     FST_MOST_GAPS = 512,        /* of a record */
     FST_MOST_NESTED = 128,      /* containers inside each other, in a value */
-    FST_BEHIND = 64             /* bytes that must be readable behind a line, for vectors */
+    FST_BEHIND = 64,            /* bytes that must be readable behind a line, for vectors */
+    FST_FLAT_VALUES = 8,        /* of a flat record */
+    FST_PIECE_BYTES = 32
 };
 
 enum {
@@ -58,6 +60,27 @@ typedef struct fst_gap {
     fst_event events[FST_GAP_EVENTS];
 } fst_gap;
 
+/* What stands before a string of a flat record, or behind the last one, quotes included. */
+typedef struct fst_piece {
+    uint8_t text[FST_PIECE_BYTES];
+    uint32_t mask;              /* for fst_is_text */
+    int size;                   /* bytes */
+    int name;                   /* bytes from the string back to its name, negative */
+    int stop;                   /* number of the stop that ends the string, see stops.h */
+    fst_value *value;           /* the string; NULL behind the last one */
+} fst_piece;
+
+/* The flat record that is expected; see flat.h. */
+typedef struct fst_flat {
+    int count;                  /* strings; 0 if none is expected */
+    int stops;                  /* of a record */
+    int next, indexed;          /* number of the next stop in the index, and how many it has */
+    int counted;                /* stops before `next`, up to which records have been counted */
+    int before, behind;         /* bytes of the line around the braces */
+    fst_piece pieces[FST_FLAT_VALUES + 1];
+    fst_member members[FST_FLAT_VALUES];
+} fst_flat;
+
 struct fst_reader;
 
 /* Finds or learns the gap at `p` that follows the value of the one before; NULL if there can be
@@ -76,6 +99,7 @@ typedef struct fst_reader {
     int mark, line;             /* numbers of the first mark and of the end of the next line */
     const uint8_t *end;         /* of the line that has been read, its LF included */
     const uint8_t *record_end;  /* behind the brace that ends the record */
+    fst_flat flat;
     fst_gap start;              /* stands for the end of the line before */
     fst_gap none;               /* a gap that is nowhere */
     fst_gap *gaps[FST_MOST_GAPS];   /* up to the end of a line; then nothing is sure */
@@ -92,6 +116,7 @@ FST_INLINE void fst_begin_reader(fst_reader *reader, fst_find_gap find)
     reader->none.takes_object = 0;
     reader->start.then = reader->gaps[0] = &reader->none;
     reader->is_usual = 0;
+    reader->flat.count = 0;
 }
 
 /* Copy a value part by part: it has just been written so, and a vector would have to wait for all
@@ -297,6 +322,7 @@ fst_read_unexpected(fst_reader *reader, int count, fst_position here, const uint
     const uint8_t *start = reader->marks.start;
     fst_gap **gaps = reader->gaps, *gap;
     int i = count;
+    reader->flat.count = 0;
     /* The members that were expected from here on are not there. */
     while (reader->is_usual) {
         fst_forget_gap(reader, gaps[i]);

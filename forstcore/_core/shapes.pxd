@@ -4,7 +4,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from forstcore._core.filter cimport Condition, Program
 from forstcore._core.marks cimport fst_is_plain_text, fst_marks
-from forstcore.native cimport fst_span, fst_value
+from forstcore.native cimport fst_member, fst_span, fst_value
 
 cdef extern from "shapes.h" nogil:
     enum:
@@ -41,8 +41,23 @@ cdef extern from "shapes.h" nogil:
         uint8_t takes_object
         fst_event *events
 
+    ctypedef struct fst_piece:
+        int name
+        fst_value *value
+
+    ctypedef struct fst_flat:
+        int count
+        int stops
+        int next
+        int counted
+        int before
+        int behind
+        fst_piece *pieces
+        fst_member *members
+
     ctypedef struct fst_reader:
         bint is_usual
+        fst_flat flat
         int mark
         int line
         const uint8_t *end
@@ -62,6 +77,15 @@ cdef extern from "shapes.h" nogil:
     uint32_t fst_text_mask(int) noexcept
     bint fst_read_record(fst_reader *, const uint8_t *, const uint8_t *, int) noexcept
 
+cdef extern from "flat.h" nogil:
+    enum:
+        FST_FLAT_WINDOW
+    bint fst_begin_flat(fst_reader *) noexcept
+    bint fst_is_indexed(const fst_flat *) noexcept
+    bint fst_index_flat(fst_reader *, const uint8_t *, const uint8_t *, int) noexcept
+    const uint8_t *fst_read_flat(fst_reader *, const uint8_t *) noexcept
+    const uint8_t *fst_skip_line(fst_reader *) noexcept
+
 cdef enum:
     NAME_BYTES = 64             # of the longest name that a node can have
     TABLE_SIZE = 2048           # twice the nodes, a power of two
@@ -69,6 +93,7 @@ cdef enum:
     # Enough to learn MOST_CHILDREN names, each with a gap before and behind its value.
     MOST_BALANCE = 1 << 16
     SHORTEST_PAUSE = 1 << 11    # bytes
+    SHORTEST_FLAT_PAUSE = 8     # records
 
 
 cdef struct Node:
@@ -111,6 +136,9 @@ cdef struct Shapes:
     int balance
     int pause                   # bytes of the next pause
     Py_ssize_t pause_left       # bytes of the current one
+    int flat_balance            # below zero, records are not expected to be flat any more
+    int flat_pause              # records that are read by their marks after that
+    int flat_pause_left
     bint failed                 # nothing more can be learned
     uint16_t table[TABLE_SIZE]  # nodes by the hash of parent and name
 

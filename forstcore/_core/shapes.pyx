@@ -95,6 +95,8 @@ cdef Shapes *new_shapes(const Program *filter) noexcept nogil:
     shapes.balance = MOST_BALANCE
     shapes.pause = SHORTEST_PAUSE
     shapes.pause_left = 0
+    shapes.flat_pause = SHORTEST_FLAT_PAUSE
+    shapes.flat_pause_left = 0
     shapes.failed = False
     memset(shapes.table, 0, sizeof(shapes.table))
     if shapes.nodes == NULL:

@@ -3,7 +3,7 @@
  * In the usual shape a record has the two members alone, in order, with strings as values and
  * white space as JSON.stringify or json.dumps writes it. Lines are found in one of two ways:
  *
- * - Short lines, with AVX-512: an index of all stops of the next few KiB (see scan.h). A plain
+ * - Short lines, with AVX-512: an index of all stops of the next few KiB (see stops.h). A plain
  *   line has nine stops, its eight quotes and its LF, so the places of its strings are looked up,
  *   and the CPU works on several lines at once: none of them waits for the end of the one before.
  * - Long lines, and strings with escapes or UTF-8: copied while the end is being searched, by
@@ -12,7 +12,7 @@
 #ifndef FORSTCORE_USUAL_LINES_H
 #define FORSTCORE_USUAL_LINES_H
 
-#include "scan_strings.h"
+#include "stops.h"
 
 enum {
     FST_WORTH_IT = 2048,    /* bytes of input, below which line by line is as fast */
@@ -88,20 +88,6 @@ FST_INLINE uint8_t *fst_put_ending(uint8_t *out)
     return out + FST_RESULT_ENDING_SIZE;
 }
 
-/* As fst_stops, of 64 bytes: a stop is a zero in one of three differences. Most of the work is
- * not done with masks, which only two of four units of current CPUs handle. */
-FST_INLINE FST_TARGET_AVX512 __mmask64 fst_stops_avx512(__m512i v)
-{
-    FST_KEEP_VECTOR(v);
-    const __m512i control = _mm512_set1_epi8(0x1f);
-    __m512i quote = _mm512_xor_si512(v, _mm512_set1_epi8('"'));
-    __m512i slash = _mm512_xor_si512(v, _mm512_set1_epi8('\\'));
-    /* Compared as signed numbers, bytes from 0x80 on are below 0x20 too. */
-    __m512i low = _mm512_xor_si512(_mm512_max_epi8(v, control), control);
-    __m512i zero = _mm512_min_epu8(_mm512_min_epu8(quote, slash), low);
-    return _mm512_testn_epi8_mask(zero, zero);
-}
-
 /* Copy plain bytes; return the first stop, or NULL if `limit` is too near. */
 FST_INLINE FST_TARGET_AVX512 const uint8_t *
 fst_copy_long_avx512(uint8_t *dst, const uint8_t *p, const uint8_t *limit)
@@ -128,11 +114,6 @@ fst_copy_long_avx512(uint8_t *dst, const uint8_t *p, const uint8_t *limit)
     return NULL;
 }
 
-FST_INLINE FST_TARGET_AVX512 uint64_t fst_find_stops_avx512(const uint8_t *p)
-{
-    return fst_bits_of(fst_stops_avx512(_mm512_loadu_si512(p)));
-}
-
 FST_INLINE FST_TARGET_AVX512 void fst_put64_avx512(uint8_t *dst, const uint8_t *src)
 {
     _mm512_storeu_si512(dst, _mm512_loadu_si512(src));
@@ -146,12 +127,6 @@ FST_INLINE FST_TARGET_AVX2 const uint8_t *
 fst_copy_long_avx2(uint8_t *dst, const uint8_t *p, const uint8_t *limit)
 {
     return fst_copy_plain(dst, p, limit, FST_AVX2);
-}
-
-FST_INLINE FST_TARGET_AVX2 uint64_t fst_find_stops_avx2(const uint8_t *p)
-{
-    return fst_stops64_avx2(_mm256_loadu_si256((const __m256i *)p),
-                            _mm256_loadu_si256((const __m256i *)(p + 32)));
 }
 
 FST_INLINE FST_TARGET_AVX2 void fst_put64_avx2(uint8_t *dst, const uint8_t *src)
@@ -172,11 +147,6 @@ fst_copy_long_base(uint8_t *dst, const uint8_t *p, const uint8_t *limit)
     return fst_copy_plain(dst, p, limit, FST_BASE);
 }
 
-FST_INLINE uint64_t fst_find_stops_base(const uint8_t *p)
-{
-    return fst_step(NULL, p) | fst_step(NULL, p + 32) << 32;
-}
-
 FST_INLINE void fst_put64_base(uint8_t *dst, const uint8_t *src)
 {
     fst_step(dst, src);
@@ -192,38 +162,6 @@ fst_copy_string_base(uint8_t *dst, const uint8_t *p, const uint8_t *limit)
 #define FST_TARGET
 #define FST_FOR_PATH(name) name##_base
 #include "usual_line.h"
-
-FST_INLINE FST_TARGET_AVX512 void fst_put_places(uint16_t *index, __m256i start, __m128i found)
-{
-    _mm256_storeu_si256((__m256i *)index, _mm256_add_epi16(start, _mm256_cvtepu8_epi16(found)));
-}
-
-/* Write the places of the stops in [p, end) to `index`, counted from `p`, and return the end of
- * the index. */
-FST_INLINE FST_TARGET_AVX512 uint16_t *
-fst_index_stops(uint16_t *index, const uint8_t *p, const uint8_t *end)
-{
-    static const uint8_t numbers[64] = {
-        0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21,
-        22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43,
-        44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63};
-    const __m512i places = _mm512_loadu_si512(numbers);
-    __m256i start = _mm256_setzero_si256();
-    for (; end - p >= 64; p += 64) {
-        __mmask64 stops = fst_stops_avx512(_mm512_loadu_si512(p));
-        __m512i found = _mm512_maskz_compress_epi8(stops, places);
-        int count = (int)_mm_popcnt_u64(_cvtmask64_u64(stops));
-        fst_put_places(index, start, _mm512_castsi512_si128(found));
-        if (!FST_LIKELY(count <= 16)) {
-            fst_put_places(index + 16, start, _mm512_extracti32x4_epi32(found, 1));
-            fst_put_places(index + 32, start, _mm512_extracti32x4_epi32(found, 2));
-            fst_put_places(index + 48, start, _mm512_extracti32x4_epi32(found, 3));
-        }
-        index += count;
-        start = _mm256_add_epi16(start, _mm256_set1_epi16(64));
-    }
-    return index;
-}
 
 /* Process the line at `p` if it is plain and in the usual shape. `stops` has the places of its
  * stops, counted from `start`. Returns what follows the line, or NULL. */
@@ -261,7 +199,7 @@ fst_usual_lines_avx512(const uint8_t *p, const uint8_t *end, const uint8_t *limi
             const uint8_t *start = p;
             const uint16_t *stops = index;
             const uint16_t *last =
-                fst_index_stops(index, p, safe - p < size ? safe : p + size);
+                fst_index_stops_avx512(index, p, safe - p < size ? safe : p + size);
             while (last - stops >= 8 && out_end - dst >= end - p) {
                 next = fst_put_indexed(p, start, stops, &FST_COMPACT, &dst);
                 if (!next)

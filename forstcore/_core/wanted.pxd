@@ -1,4 +1,4 @@
-# Whether a record that `read_marked` has read meets the conditions of a filter.
+# Whether a record that `read_line` has read meets the conditions of a filter.
 #
 # Inline for the reason that json.pxd gives.
 
