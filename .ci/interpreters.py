@@ -19,7 +19,7 @@ SUITES = {"3.13": "trixie", "3.14": "sid", "3.15": "sid"}
 """Where Debian has them. It has no free-threaded ones, and none for musl."""
 
 _ARCHIVE = "http://deb.debian.org/debian"
-_PACKAGES = ("ca-certificates", "curl", "gcc", "git", "libc6-dev", "make", "openssl")
+_PACKAGES = ("ca-certificates", "curl", "g++", "git", "libc6-dev", "make", "openssl")
 _DEBIAN_NAMES = {"x86_64": "amd64", "aarch64": "arm64"}
 _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 _ABOUT = """
