@@ -14,6 +14,7 @@ DEPLOY_PAGE = (ROOT / "docs" / "deploy.md").read_text()
 OF_OTHER_PROGRAMS = {
     *("--file", "--tag", "--build", "--scale"),  # docker
     *("--bootstrap-server", "--from-beginning", "--topic"),  # Kafka
+    "--minutes",  # tests.rolling
 }
 SCALE_PAGE = (ROOT / "docs" / "scale.md").read_text()
 

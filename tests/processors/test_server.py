@@ -274,7 +274,7 @@ def test_what_there_is_is_listed(served: Server) -> None:
     assert status == 200
     listed = {each.pop("name"): each for each in json.loads(body)["processors"]}
     assert sorted(listed) == sorted(REGISTRY)
-    assert re.fullmatch(r"routes\.py:\d+:5: .+", listed["order"].pop("reason"))
+    assert re.fullmatch(r"routes\.py:\d+:\d+: .+", listed["order"].pop("reason"))
     assert listed["order"] == {
         "kind": "typed",
         "async": False,
