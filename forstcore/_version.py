@@ -1,3 +1,3 @@
 """The version, on its own so that the build can read it without the compiled core."""
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
