@@ -86,9 +86,7 @@ def build_app(config: ServerConfig) -> web.Application:
             policy.check(request, takes_ticket=request.match_info.handler in _FOR_PAGES)
         except ProblemError as error:
             # Its framing or its sender is in doubt, and so is what follows it.
-            response = error.response()
-            response.force_close()
-            return response
+            return error.response(is_last=True)
         try:
             return await handler(forwarded.resolve(request))
         except web.HTTPNotFound:
@@ -114,9 +112,7 @@ def build_app(config: ServerConfig) -> web.Application:
             registry.check_room()
             check_body(request, config)
         except ProblemError as error:
-            response = error.response()
-            response.force_close()
-            return response
+            return error.response(is_last=True)
         if request.headers[hdrs.EXPECT].lower() != "100-continue":
             return problem_response(417, "the only supported expectation is 100-continue")
         if request.version < HttpVersion11:

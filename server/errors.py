@@ -71,9 +71,12 @@ class ProblemError(Exception):
         self.headers = headers
         self.reason = reason
 
-    def response(self) -> ProblemResponse:
-        """Build the response."""
-        return problem_response(self.status, self.detail, self.headers, self.reason)
+    def response(self, *, is_last: bool = False) -> ProblemResponse:
+        """Build the response; if it is the last, the connection ends with it."""
+        response = problem_response(self.status, self.detail, self.headers, self.reason)
+        if is_last:
+            response.force_close()
+        return response
 
 
 class ProblemResponse(web.Response):

@@ -25,7 +25,7 @@ _BACKLOG = 1024  # Connections in the queue of the socket.
 _ATTEMPTS = 10  # To find a port that is free on each address.
 _ABSENT = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
-Address = tuple[socket.AddressFamily, tuple[object, ...]]
+_Address = tuple[socket.AddressFamily, tuple[object, ...]]
 
 
 def check_exposure(config: ServerConfig) -> None:
@@ -68,14 +68,14 @@ def open_sockets(config: ServerConfig) -> list[socket.socket]:
                 raise
 
 
-def _addresses(name: str) -> Iterator[Address]:
+def _addresses(name: str) -> Iterator[_Address]:
     for family, _, _, _, address in socket.getaddrinfo(
         name, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     ):
         yield family, address
 
 
-def _open_all(addresses: Sequence[Address], port: int) -> list[socket.socket]:
+def _open_all(addresses: Sequence[_Address], port: int) -> list[socket.socket]:
     listeners: list[socket.socket] = []
     with contextlib.ExitStack() as closing:
         for number, (family, (host, _, *rest)) in enumerate(addresses, 1):
