@@ -5,10 +5,10 @@ from __future__ import annotations
 __all__ = ["FILE_BATCH", "MAX_BATCH", "BatchSizer"]
 
 MAX_BATCH = 1 << 18
-"""Bytes of the largest batch of a stream beside others, except for a single longer line."""
+"""Bytes of the largest batch, except for a single longer line, of a stream that is one of many."""
 
 FILE_BATCH = 1 << 19
-"""The same for a stream that has the machine for itself. Two fit into a CPU's cache."""
+"""The same for the only stream of a process. Two of them fit into a CPU's cache."""
 
 _TARGET_SECONDS = 0.003  # Thirty times the cost of handing a batch to a thread.
 _HANDOVER_SECONDS = 0.0001  # Approximately; two threads also wait for each other's GIL.
@@ -24,9 +24,9 @@ class BatchSizer:
 
     Args:
         max_size: bytes of the largest batch, except for a single longer line.
-        alone: whether the stream has the event loop for itself. A single worker then is handed
-            nothing, because that takes CPU time and gains little; several workers are handed large
-            batches, even where that takes more CPU time in total, so that they share the work.
+        alone: whether this is the only stream of the event loop. A single worker then gets no
+            batches, because handing them over costs CPU time and gains little; several workers get
+            large batches, even if that costs more CPU time in total, so that they share the work.
         workers: number of workers.
 
     Attributes:

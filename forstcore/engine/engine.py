@@ -73,7 +73,7 @@ class Engine:
         order: ``input``, or ``completion`` for results as they come.
         filter: only matching records are processed; the others are counted. Python processors
             never see them.
-        alone: whether the stream has the machine for itself, as that of a command has. Its batches
+        alone: whether this is the only stream of the process, as in a command. Its batches
             are larger then, which costs less for each line and more memory. Several workers share
             the work even where that takes a little more CPU time; of a single one, compiled code
             runs in the event loop.
