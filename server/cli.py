@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import socket
 import sys
 from collections.abc import Sequence
@@ -101,6 +102,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if os.name != "posix":
             return _fail("end_with_parent must be false on this system", 2)
         end_with_parent()
+    # Until the server handles it: by default, it would end the process and leave the Unix socket.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         listeners = open_sockets(config)
     except OSError as error:
@@ -112,6 +115,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if error.errno == errno.EADDRINUSE and not config.unix_socket:
             remedy = "; choose another port with --port or FORSTCORE_PORT"
         return _fail(f"cannot listen on {address}: {os.strerror(error.errno)}{remedy}")
+    except KeyboardInterrupt:
+        return 0
     created = identity(config.unix_socket) if config.unix_socket else (0, 0)
     ended = True
     try:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests import children
-from tests.servers import ROOT, on_unix_socket
+from tests.servers import ROOT, on_unix_socket, wait_until
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="a kind of socket of POSIX")
 GET = b"GET /healthz HTTP/1.1\r\nHost: any\r\nConnection: close\r\n\r\n"
@@ -128,3 +128,18 @@ def test_what_is_no_path_is_refused(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert "unix_socket must be the path of a file" in done.stderr
+
+
+def test_sigterm_during_the_start_removes_the_socket(tmp_path: Path) -> None:
+    path, loading = tmp_path / "socket", tmp_path / "loading"
+    processors = tmp_path / "slow.py"
+    processors.write_text(
+        f"import pathlib, time\npathlib.Path({str(loading)!r}).touch()\ntime.sleep(60)\n"
+    )
+    command = ["-m", "server", "--unix-socket", str(path), "--processors", str(processors)]
+    with children.started([sys.executable, *command], cwd=ROOT) as server:
+        wait_until(loading.exists)
+        assert path.exists()
+        server.terminate()
+        assert server.wait(30) == 0
+    assert not path.exists()
