@@ -85,7 +85,7 @@ def build_app(config: ServerConfig) -> web.Application:
         try:
             policy.check(request, takes_ticket=request.match_info.handler in _FOR_PAGES)
         except ProblemError as error:
-            # Its framing or its sender is in doubt, and so is what follows it.
+            # Its framing or its sender cannot be trusted, and neither can the bytes after it.
             return error.response(is_last=True)
         try:
             return await handler(forwarded.resolve(request))
@@ -133,7 +133,7 @@ def build_app(config: ServerConfig) -> web.Application:
     app.on_response_prepare.append(allow_origin)
     app.on_response_prepare.append(close_before_shutdown)
     if config.processes > 1:
-        # A single process updates its metrics when it is asked for them.
+        # A single process updates its metrics on request.
         app.cleanup_ctx.append(_keep_metrics_fresh)
     app.cleanup_ctx.append(_close_sources)
     app.cleanup_ctx.append(return_freed_memory)

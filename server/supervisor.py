@@ -79,7 +79,7 @@ def supervise(
     def start(index: int) -> Worker:
         loads.withdraw(index)
         return subprocess.Popen(
-            # With `-m`, a module of this name in the working directory would be run instead.
+            # With `-m`, Python would prefer a module of this name in the working directory.
             [sys.executable, _MAIN, *argv],
             pass_fds=[*descriptors, memory],
             # A worker stops when this pipe is closed. Unlike a signal, that cannot be too early,
@@ -142,7 +142,7 @@ class _Supervisor:
         while not self._signals.is_stopping:
             if all(map(self._loads.is_accepting, range(len(self._slots)))):
                 self._service.is_ready(self._address)
-                # Only now: the reader of this line may send a signal immediately.
+                # Not earlier: the reader of this line may send a signal immediately.
                 announce(self._config, self._address)
                 break
             if ended := next(filter(None, (slot.ended for slot in self._slots)), ""):
@@ -162,7 +162,7 @@ class _Supervisor:
             for slot in self._slots:
                 slot.check()
             if self._has_failed():
-                _log(f"{self._config.processes} workers end again and again, and none serves")
+                _log(f"{self._config.processes} workers keep ending, and none serves")
                 return False
             self._signals.wait(self._timeout())
         return True

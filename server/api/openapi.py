@@ -59,7 +59,7 @@ _SOCKET_PARAMETERS: list[Json] = [
     {
         "name": wire.ROOM_PARAMETER,
         "in": "query",
-        "description": "Of a WebSocket: results are bytes, and the server sends at most so many "
+        "description": "For a WebSocket: results are bytes, and the server sends at most this many "
         "before the text message `:room N`, with a higher total.",
         "schema": {"type": "integer", "minimum": 0},
     },
@@ -117,8 +117,8 @@ def _guards(config: ServerConfig, *, token: bool) -> list[Json]:
     """Return the security requirements of a request.
 
     Args:
-        config: tells what the server wants.
-        token: whether its token is wanted for this request.
+        config: the configured authentication.
+        token: whether this request requires the token.
     """
     wanted = ["bearer"] if config.token and token else []
     if config.tls_client_ca:
@@ -189,7 +189,7 @@ def _socket(name: str, summary: str, *more: Json) -> Json:
 
 
 def _query_headers(*more: Json) -> list[Json]:
-    """Describe the headers that may stand in the query instead."""
+    """Describe the query parameters that replace headers."""
     names = {"OnError": wire.FORST_ON_ERROR, "Frames": wire.FORST_FRAMES}
     known = [{**NAMED_PARAMETERS[name], "name": text} for name, text in names.items()]
     return [
@@ -331,8 +331,8 @@ def _live(config: ServerConfig, processors: Mapping[str, Processor]) -> Json:
                 "operationId": "issueTicket",
                 "tags": ["sources"],
                 "summary": "Issue a ticket for a page",
-                "description": "For some minutes, a ticket in the query of a request replaces the "
-                "bearer token, for EventSource, which cannot send headers.",
+                "description": "For five minutes, a ticket in the query of a request replaces the "
+                "bearer token, because EventSource and WebSocket cannot send headers.",
                 "responses": {"200": issued, **refused(413, 415, 417)},
             }
         },
@@ -406,9 +406,9 @@ def _pipelines() -> Json:
         "operationId": "controlPipeline",
         "tags": ["operation"],
         "summary": "Start, pause or stop a pipeline",
-        "description": "`start` lets a paused pipeline go on, and reads the file with pipelines "
-        "again for one that has ended. `stop` has it write what it has read. A pipeline that is in "
-        "that state already stays in it.",
+        "description": "`start` resumes a paused pipeline, and restarts one that has ended from "
+        "its file, which is read again. `stop` ends it after it has written what it has read. A "
+        "pipeline that is already in the requested state stays in it.",
         "parameters": [
             {"name": "name", "in": "path", "required": True, "schema": text},
             {"name": "action", "in": "path", "required": True, "schema": {"enum": [*ACTIONS]}},

@@ -27,7 +27,7 @@ __all__ = [
     "streaming_process",
 ]
 
-_MOST_PLACES = 20  # Of a processor, that are listed with the records given back there.
+_MOST_PLACES = 20  # Places of a processor listed with the records given back there.
 
 
 async def streaming_process(request: web.Request) -> web.StreamResponse:
@@ -55,7 +55,7 @@ async def run_processor(request: web.Request) -> web.StreamResponse:
 
 
 def over_web_socket(answer: Handler) -> Handler:
-    """Return what answers `GET` like a function that answers `POST`, over a WebSocket."""
+    """Return a handler of `GET` that does the same over a WebSocket as a handler of `POST`."""
 
     async def answer_socket(request: web.Request) -> web.StreamResponse:
         # Pages see no reason why a WebSocket is refused: they ask again without an upgrade.
@@ -103,7 +103,7 @@ def _compilation_of(processor: Processor) -> dict[str, object]:
 
 
 class ProcessorResource(web.DynamicResource):
-    """The paths of all processors. Which there are may change while the server runs."""
+    """The paths of all processors, which may change while the server runs."""
 
     def __init__(self, registry: StreamRegistry) -> None:
         super().__init__("/{name}")
@@ -118,12 +118,12 @@ class ProcessorResource(web.DynamicResource):
 
     @property
     def paths(self) -> list[str]:
-        """The paths that there are now."""
+        """The current paths."""
         return [f"/{name}" for name in self._registry.processors]
 
 
 async def run_engine(request: web.Request, processor: Processor) -> web.StreamResponse:
-    """Answer a request with what a processor makes of it, over several workers."""
+    """Answer a request with the results of a processor, which runs in several workers."""
     registry = request.app[REGISTRY]
     config = registry.config
     engine = Engine(

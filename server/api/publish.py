@@ -1,4 +1,4 @@
-"""`POST /sources/{name}`: records for those who read that source."""
+"""`POST /sources/{name}`: publishing records to a source."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = ["publish"]
 
 
 async def publish(request: web.Request) -> web.StreamResponse:
-    """Answer `POST /sources/{name}`: publish NDJSON, and say how much that was."""
+    """Answer `POST /sources/{name}`: publish NDJSON, and return the counts."""
     registry = request.app[REGISTRY]
     publisher = _publisher(request)
     stream = RecordStream(
@@ -41,7 +41,7 @@ async def publish(request: web.Request) -> web.StreamResponse:
 
 
 class PublishHandler(StreamHandler):
-    """A request whose lines are published as they come.
+    """A request whose lines are published as they arrive.
 
     Args:
         request, registry: as for `StreamHandler`.
@@ -66,7 +66,7 @@ class PublishHandler(StreamHandler):
     async def run(self) -> web.StreamResponse:
         with self._registry.admit(self):
             try:
-                # The answer says how it went, so there is none to write to before the end.
+                # The response has the counts, so it starts only at the end.
                 self.body.start()
                 await self._process(None)
             except StreamError as error:

@@ -38,7 +38,7 @@ __all__ = ["real_time_process", "watch_events"]
 
 _LOGGER = logging.getLogger("forstcore")
 
-_MOST = 1 << 16  # Bytes of a request: reading much JSON would hold up everybody else.
+_MOST = 1 << 16  # Bytes of a request: parsing more JSON would block all other streams.
 _MEMBERS: dict[str, tuple[type, str]] = {
     "source": (str, "the name of a source"),
     "filters": (dict, "an object"),
@@ -78,7 +78,7 @@ async def watch_events(request: web.Request) -> web.StreamResponse:
         request, request.app[REGISTRY], request.app[FEEDS], as_events=True
     )
     if request.headers.get(wire.LAST_EVENT_ID) == END_ID:
-        # EventSource connects again whatever the reason was; only this status stops it.
+        # EventSource reconnects whatever the reason was; only this status stops it.
         return web.Response(status=204)
     subscription.use_query()
     return await subscription.run()
@@ -89,7 +89,7 @@ class _SocketSubscriber(WebSocketWriter, Subscriber):
 
 
 class SubscriptionHandler(StreamHandler):
-    """A stream of results of the records of a source.
+    """The results of a source as a stream.
 
     Args:
         request, registry: as for `StreamHandler`.
@@ -135,10 +135,10 @@ class SubscriptionHandler(StreamHandler):
         return self._wanted.source if self._wanted else None
 
     async def read_request(self) -> None:
-        """Read what the client wants.
+        """Read the subscription from the body.
 
         Raises:
-            ProblemError: it cannot be had.
+            ProblemError: it is not valid.
         """
         self._registry.check_room()
         try:
@@ -150,10 +150,10 @@ class SubscriptionHandler(StreamHandler):
             self.body.stop()
 
     def use_query(self) -> None:
-        """Take what the client wants from the query of a GET request.
+        """Read the subscription from the query of a GET request.
 
         Raises:
-            ProblemError: it cannot be had.
+            ProblemError: it is not valid.
         """
         self._registry.check_room()
         self._wanted = self._parse_request(_object_of_query(self.request))
@@ -190,7 +190,7 @@ class SubscriptionHandler(StreamHandler):
         return subscription
 
     async def _read_request(self) -> bytes:
-        """Read what is wanted: the whole body, or its first line where that goes on."""
+        """Read the whole body, or its first line if the client acknowledges records."""
         body = bytearray()
         self.body.start()
         try:
@@ -271,7 +271,7 @@ class SubscriptionHandler(StreamHandler):
         subscriber = self._subscriber
         assert subscriber is not None
         assert self._wanted is not None
-        # The request was the first line and the last.
+        # The request has only one line.
         self.begin()
         if isinstance(self._live, EventStream):
             subscriber.start_events(self._live)
@@ -279,7 +279,7 @@ class SubscriptionHandler(StreamHandler):
         if self._ack_mode == "1":
             reading = asyncio.create_task(self._read_acknowledgements(subscriber))
         else:
-            # Nothing but the end of the connection tells that the client has gone.
+            # Only the end of the connection shows that the client has disconnected.
             self._protocol.end_with_client()
         self._feeds.join(self._wanted, subscriber)
         try:
@@ -292,13 +292,13 @@ class SubscriptionHandler(StreamHandler):
         if error is not None:
             raise error
         if feed is not None and self._feeds.is_acknowledged(self._wanted):
-            # Its end says that the source has all acknowledgements.
+            # `:end` confirms that the source has all acknowledgements.
             await feed.close()
         await subscriber.flushed()
         await subscriber.end()
 
     async def _read_acknowledgements(self, subscriber: Subscriber) -> None:
-        """Read on in the request; its end is that of the subscription."""
+        """Read acknowledgements until the request ends, which ends the subscription."""
         error: StreamError | None = None
         try:
             async with (
@@ -315,7 +315,7 @@ class SubscriptionHandler(StreamHandler):
         subscriber.finish(error)
 
     def is_processing(self) -> bool:
-        # The source takes its time.
+        # The source is slow.
         return True
 
 

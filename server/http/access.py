@@ -25,14 +25,14 @@ from server.origins import origins_of
 __all__ = ["ACCESS_POLICY", "TICKET_SECONDS", "AccessPolicy", "is_from_elsewhere", "is_loopback"]
 
 TICKET_SECONDS = 300
-"""For how long a ticket is valid."""
+"""Seconds for which a ticket is valid."""
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:@/?#\[\]\\\s]+)(:[0-9]*)?", re.IGNORECASE)
 _NAMES = re.compile(r"[\w!#$%&'*+.^`|~-]+([ \t]*,[ \t]*[\w!#$%&'*+.^`|~-]+)*", re.ASCII)
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _PROBES = ("/healthz", "/readyz")
 _STATIC = "/dashboard/static/"
-_PREFLIGHT_SECONDS = "600"  # For which browsers remember the answer to a preflight request.
+_PREFLIGHT_SECONDS = "600"  # Seconds for which browsers cache the response to a preflight request.
 _TICKET = re.compile(r"([0-9]{1,15})\.([0-9a-f]{64})")
 
 
@@ -52,7 +52,7 @@ class AccessPolicy:
         self.use(config)
 
     def use(self, config: ServerConfig) -> None:
-        """Decide by another configuration from now on."""
+        """Replace the configuration."""
         self._hosts = {*_LOOPBACK, config.host.lower(), *map(str.lower, config.allow_host)}
         self._origins = origins_of(config.allow_origin)
         self._has_pages = config.dashboard
@@ -61,7 +61,7 @@ class AccessPolicy:
         self._token = _digest(config.token) if config.token else None
 
     def ticket(self) -> str:
-        """Return a ticket: proof, for a limited time, that its owner once had the token."""
+        """Return a ticket: proof, for a limited time, of having presented the token."""
         expires = str(int(time.time()) + TICKET_SECONDS)
         return f"{expires}.{self._signature(expires)}"
 
@@ -110,7 +110,7 @@ class AccessPolicy:
             hdrs.ACCESS_CONTROL_MAX_AGE: _PREFLIGHT_SECONDS,
         }
         if request.headers.get("Access-Control-Request-Private-Network") == "true":
-            # A public page asks for a server in a private network. This one has listed its origin.
+            # A public page requests a server in a private network, whose `allow_origin` lists it.
             headers["Access-Control-Allow-Private-Network"] = "true"
         asked = request.headers.get(hdrs.ACCESS_CONTROL_REQUEST_HEADERS, "")
         if _NAMES.fullmatch(asked):
@@ -121,7 +121,7 @@ class AccessPolicy:
         """Add the headers with which pages of an allowed origin may read a response."""
         if not self._origins:
             return
-        # Caches must not give the response for one origin, or for none, to another.
+        # Caches must not return the response for one origin, or for none, to another.
         vary(headers, hdrs.ORIGIN)
         origin = request.headers.get(hdrs.ORIGIN, "")
         if self._is_allowed(origin):
@@ -156,7 +156,7 @@ class AccessPolicy:
     def _is_known(self, name: str) -> bool:
         """Return whether a host is one of this server.
 
-        Beyond loopback that is any IP address: which ones lead here, only the network knows, and
+        Beyond loopback, any IP address is accepted: the server cannot know all of its own, and
         DNS rebinding needs a name.
         """
         return name in self._hosts or (self._any_address and is_address(name))
@@ -172,7 +172,7 @@ class AccessPolicy:
     def _is_same(self, origin: str, host: str) -> bool:
         """Return whether a request comes from a page of this server (same origin).
 
-        With a Unix socket any Host is accepted, so that it proves nothing.
+        With a Unix socket any Host is accepted, so it proves nothing.
         """
         scheme, _, name = origin.lower().partition("://")
         can_be_same = self._has_pages and not self._any_host and scheme in ("http", "https")
@@ -180,9 +180,9 @@ class AccessPolicy:
 
 
 def is_from_elsewhere(request: web.BaseRequest) -> bool:
-    """Return whether a page of another site makes a request that has no `Origin`.
+    """Return whether a page of another site makes a request without `Origin`.
 
-    Such are requests for images, scripts and frames, whose responses the page cannot read.
+    Requests for images, scripts and frames are of this kind; the page cannot read the response.
     """
     site = request.headers.get("Sec-Fetch-Site", "none")
     return hdrs.ORIGIN not in request.headers and site not in ("same-origin", "none")

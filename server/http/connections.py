@@ -53,7 +53,7 @@ class Connections:
 
     Attributes:
         limit: as above.
-        on_change: called when there are more or fewer connections.
+        on_change: called when the number of connections has changed.
         closed: number of closed connections.
         evicted: number of those that were evicted.
     """

@@ -1,4 +1,4 @@
-"""Everything that the server uses of aiohttp and asyncio beyond their public APIs.
+"""Every use of internals of aiohttp and asyncio.
 
 It is checked when the server starts: `check` raises an error if the installed release lacks
 something that the server needs; `missing` lists what it can do without.
@@ -162,7 +162,7 @@ def missing(loop: asyncio.AbstractEventLoop) -> list[str]:
 
 
 def is_idle(loop: asyncio.AbstractEventLoop) -> bool:
-    """Return whether no other callback is ready to run."""
+    """Return whether the event loop has no other callback that is ready to run."""
     return not getattr(loop, "_ready", True)
 
 

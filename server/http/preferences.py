@@ -10,10 +10,10 @@ __all__ = ["prefers_openmetrics", "vary", "weights"]
 
 
 def vary(headers: MutableMapping[str, str], *names: str) -> None:
-    """Tell caches which headers of the request a response depends on (RFC 9110, section 12.5.5).
+    """Add request headers that a response depends on to `Vary` (RFC 9110, section 12.5.5).
 
     Args:
-        headers: the headers of the response; names that `Vary` has already are kept.
+        headers: the headers of the response; names already in `Vary` are kept.
         names: the headers of the request.
     """
     listed = filter(None, headers.get(hdrs.VARY, "").split(", "))
@@ -47,10 +47,7 @@ def weights(header: str) -> dict[str, float]:
 
 
 def prefers_openmetrics(accept: str) -> bool:
-    """Return whether a client would rather have OpenMetrics than the Prometheus text format.
-
-    Only if the client names it; the default is the text format.
-    """
+    """Return whether a client prefers OpenMetrics to the Prometheus text format, the default."""
     given = weights(accept)
     weight = given.get("application/openmetrics-text", 0.0)
     return weight > 0 and weight >= given.get("text/plain", 0.0)

@@ -1,4 +1,4 @@
-"""The requests that are refused: counted by reason, and logged."""
+"""Refused requests: counted by reason, logged and traced."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Refusals:
     def add(self, request: web.BaseRequest, response: ProblemResponse) -> None:
         """Count, log and trace a refused request.
 
-        A failing readiness check is none: it is an answer.
+        A failing readiness check does not count: its 503 is the answer to the check.
         """
         reason = response.reason_code
         if not reason or request.path == _PROBE:
@@ -60,7 +60,7 @@ class Refusals:
         trace_refusal(entry, request.headers)
         if not self.is_logged:
             return
-        # The log is limited by logger: many refusals of one kind must not hide another kind.
+        # The log's rate is limited per logger: many refusals of one kind must not hide others.
         logging.getLogger(f"forstcore.refused.{reason}").warning(
             json.dumps(entry), extra={"is_json": True}
         )

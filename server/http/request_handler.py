@@ -84,7 +84,7 @@ class RequestHandler(ParsingHandler):
         self._has_body_protocol = False
         self._is_last = False  # Whether no request may follow.
         self._ends_with_client = False
-        self._may_upgrade = False  # Whether what follows the head may not be HTTP.
+        self._may_upgrade = False  # Whether the bytes after the head may not be HTTP.
         self._masks: MaskCheck | None = None  # Of frames, after an upgrade.
         self._slow_reader_timer = SlowReaderTimer(
             asyncio.get_running_loop(), self.keepalive_timeout, lambda: self.on_writable is not None
@@ -292,7 +292,7 @@ class RequestHandler(ParsingHandler):
         return body_protocol
 
     def upgrade(self) -> None:
-        """Pass everything that follows the request to aiohttp, as frames of its WebSocket."""
+        """Pass all bytes after the request to aiohttp, as frames of its WebSocket."""
         held = bytes(self._held)
         self._held.clear()
         self._masks = MaskCheck()
@@ -306,7 +306,7 @@ class RequestHandler(ParsingHandler):
 
     def _receive_frames(self, masks: MaskCheck, data: bytes) -> None:
         if masks.has_unmasked(data):
-            # RFC 6455, section 5.1: close with status 1002. Nothing more that comes is a frame.
+            # RFC 6455, section 5.1: close with status 1002, and process no further frame.
             if self.transport is not None:
                 self.transport.write(frame(CLOSE, (1002).to_bytes(2) + b"a frame is not masked"))
                 self.transport.close()

@@ -10,7 +10,7 @@ CLOSE = 0x88
 PING = 0x89
 
 _IS_MASKED = 0x80
-_SIZES = {126: 2, 127: 8}  # Bytes of a long size, by what stands in the place of a short one.
+_SIZES = {126: 2, 127: 8}  # Bytes of an extended length, by the 7-bit length before it.
 
 
 def frame(kind: int, data: bytes) -> bytes:
@@ -26,7 +26,7 @@ def frame(kind: int, data: bytes) -> bytes:
 class MaskCheck:
     """Check that a client masks its frames, which aiohttp does not.
 
-    A client that need not mask could have a proxy take its frames for requests of others
+    Without masks, a client could make a proxy interpret its frames as requests of others
     (RFC 6455, section 10.3).
     """
 

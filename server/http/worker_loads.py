@@ -1,7 +1,7 @@
-"""What the processes of a server know of each other: to spread connections evenly.
+"""The loads of the processes of a server, in shared memory, to spread connections evenly.
 
-All processes accept from one queue, and the kernel lets the same few take whole bursts. Streams are
-long, so that would last. Therefore each process publishes its load in shared memory, and leaves a
+All processes accept from one queue, and the kernel gives whole bursts to the same few. Streams are
+long, so that imbalance would last. Therefore each process publishes its load, and leaves a
 connection to a process with a lower one.
 """
 
@@ -18,9 +18,9 @@ FULL = 1 << 40
 """The load of a process that refuses new streams, but still answers other requests."""
 
 _ABSENT = -1  # The load of a process that does not accept connections.
-_SLOT = 3  # Numbers for each process: its load, how often it has published one, and reloads.
-_BYTES = 8  # Of a number.
-_TOLERANCE = 16  # The load may be higher than the lowest one by one part in so many, at least by 1.
+_SLOT = 3  # Numbers of each process: its load, how often it has published it, its due reloads.
+_BYTES = 8  # Bytes of a number.
+_TOLERANCE = 16  # A load may exceed the lowest one by this fraction of it, and by at least 1.
 
 
 def size_of_loads(processes: int) -> int:

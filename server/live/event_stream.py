@@ -16,13 +16,13 @@ __all__ = ["END_ID", "EventId", "EventStream"]
 END_ID = ":end"
 """The id of the last event of a stream that has ended for good."""
 
-_RETRY = 1000  # Milliseconds after which EventSource connects again.
+_RETRY = 1000  # Milliseconds after which EventSource reconnects.
 _DIGITS = 18
 
 
 @dataclass(frozen=True, slots=True)
 class EventId:
-    """The place of an event in a source.
+    """The position of an event in a source.
 
     Attributes:
         offset: an offset of the source, empty if there is none.
@@ -47,8 +47,8 @@ class EventId:
 class EventStream(LiveControlLines):
     """Write a subscription as Server-Sent Events.
 
-    Each result is an event without a name. Its id says where to resume after it: source offsets
-    stand between batches, so that the id of a result within one also has its number there.
+    Each result is an event without a name, whose id says where to resume after it. Sources have
+    offsets only between batches, so the id of a result within a batch also has its number there.
 
     Args:
         counters: the counters of the subscription.
@@ -57,7 +57,7 @@ class EventStream(LiveControlLines):
 
     def __init__(self, counters: SubscriptionCounters, start: EventId) -> None:
         super().__init__(counters)
-        self._skip = start.results  # Results that the client has already.
+        self._skip = start.results  # Results that the client already has.
         self._results = 0  # Results since the offset.
         self._written = ""  # The offset that the client knows.
         self._can_resume = False
@@ -70,7 +70,7 @@ class EventStream(LiveControlLines):
         return b"retry: %d\n\n" % _RETRY
 
     def ack(self) -> bytes:
-        """Return a heartbeat, which keeps the connection and tells a new offset."""
+        """Return a heartbeat, which keeps the connection open and reports a new offset."""
         if self._offset == self._written or self._results:
             return b":\n\n"
         self._written = self._offset
@@ -85,7 +85,7 @@ class EventStream(LiveControlLines):
         """
         events = []
         if missed != 0:
-            # What is missing can be among the results to be skipped.
+            # Missing records may be among the results to be skipped.
             self._skip = 0
             events.append(_event(EventType.MISSED, b"null" if missed is None else b"%d" % missed))
         if delivery.notice is not None:
@@ -100,13 +100,13 @@ class EventStream(LiveControlLines):
         return _event(EventType.END, _content(super().end()), END_ID.encode())
 
     def error(self, error: StreamError) -> bytes:
-        # EventSource calls its own events "error". It connects again where that can help.
+        # "error" is the name of EventSource's own events. It reconnects where that can help.
         last_id = b"" if error.code in wire.RETRIABLE_CODES else END_ID.encode()
         content = problem(error.status, error.detail, code=error.code)
         return _event(EventType.FAILURE, content, last_id)
 
     def _result_events(self, delivery: Delivery) -> bytes:
-        # A line may have CR as white space, which would end a line of the event.
+        # A CR is white space in JSON, but would end a line of the event.
         lines = delivery.results.replace(b"\r", b" ").split(b"\n")[:-1]
         invalid = {int(place) for place in delivery.rejected_line.split()[1:]}
         before = self._offset.encode() if self._can_resume else b""

@@ -75,7 +75,7 @@ class Feed:
 
     @property
     def is_sharing(self) -> bool:
-        """Whether its reader is one of those that share the reading of a source."""
+        """Whether its reader is part of the shared reading of a source."""
         return isinstance(self._reader, SharedReader)
 
     def add(self, subscriber: Subscriber) -> None:
@@ -132,7 +132,7 @@ class Feed:
         except SourceError as ending:
             error = StreamError(StreamErrorCode.SOURCE, str(ending))
         except Exception:
-            _LOGGER.exception("the reading of a source ended by an error of the server")
+            _LOGGER.exception("reading a source ended by an error of the server")
             error = StreamError(StreamErrorCode.INTERNAL)
         finally:
             self._on_end(self)
@@ -163,7 +163,7 @@ class Feed:
         except SourceError as ending:
             error = StreamError(StreamErrorCode.SOURCE, str(ending))
         except Exception:
-            _LOGGER.exception("acknowledging ended by an error of the server")
+            _LOGGER.exception("acknowledging to a source ended by an error of the server")
         for subscriber in self._subscribers:
             subscriber.finish(error)
 

@@ -29,7 +29,7 @@ PASS_THROUGH = Processor("pass", "native", PASS_ON, takes="object", gives="objec
 
 
 class FeedProcessor(Protocol):
-    """Makes deliveries from the records of a source."""
+    """Turns the records of a source into deliveries."""
 
     def run(self, reader: Reader) -> AsyncGenerator[Delivery, None]:
         """Process a source to its end, if it has one.
@@ -101,7 +101,7 @@ class CoreFeedProcessor:
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """What was read from a source, without its lines, only with their number and size."""
+    """A batch of a source without its lines: only their number and size."""
 
     item: Batch | Notice
     lines: int

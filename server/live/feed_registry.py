@@ -78,12 +78,12 @@ class FeedRegistry:
         }
 
     def offset(self, name: str) -> str | None:
-        """Return the offset of the reading that subscribers of a source share, None if unknown."""
+        """Return the offset of the shared reading of a source, None if unknown."""
         shared = self._shared.get(name)
         return shared.reading.offset or None if shared is not None and shared.reading else None
 
     def reader_count(self, name: str) -> int:
-        """Return how many readers of a source there are, each with a connection if it needs one."""
+        """Return the number of readers of a source, each with a connection if it needs one."""
         shared = self._shared.get(name)
         others = sum(source == name and not feed.is_sharing for feed, source in self._feeds.items())
         return others + (shared.reader_count if shared is not None else 0)
@@ -93,7 +93,7 @@ class FeedRegistry:
         self.sources[request.source].check(request.start)
 
     def keeps(self, request: SubscriptionRequest) -> Keeps:
-        """Return what the source keeps for a subscriber that reconnects."""
+        """Return what the source keeps for a subscriber that reconnects, as `Source.keeps`."""
         return self.sources[request.source].keeps
 
     def is_acknowledged(self, request: SubscriptionRequest) -> bool:

@@ -1,4 +1,4 @@
-"""The inboxes of readers with filters, of which an index selects those that want a record."""
+"""The inboxes of readers with filters, with an index that finds those that a record matches."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from server.live.inbox import Inbox, SharedReceipt, Totals
 
 __all__ = ["FilterGroup"]
 
-_LARGEST = 20_000  # Comparisons and names that an index may have: it takes some 30 ms to make.
-_SHARE = 20  # Making an index may take one of so many seconds.
+_LARGEST = 20_000  # Maximum comparisons and names in an index: building it takes some 30 ms.
+_SHARE = 20  # Building indexes may take this fraction of the time.
 
 
 class FilterGroup:
-    """Give each of many inboxes what its filter lets through, in one pass over the lines.
+    """Put the lines that match its filter into each of many inboxes, in one pass over the lines.
 
-    Inboxes that are not in the index, because there is only one, or the index would be too large,
-    or because it is not made again yet, get all lines: their readers apply the filter themselves.
+    Inboxes that are not in the index, because there is only one, or the index would be too large
+    or has not been rebuilt yet, get all lines; their readers apply the filter themselves.
 
     Args:
         max_line_size: maximum bytes of a line.
@@ -28,7 +28,7 @@ class FilterGroup:
         self._max_line_size = max_line_size
         self._totals = Totals()
         self._index: FilterIndex | None = None
-        self._indexed: list[Inbox | None] = []  # By their number in the index; None if removed.
+        self._indexed: list[Inbox | None] = []  # By number in the index; None if removed.
         self._numbers: dict[Inbox, int] = {}
         self._others: dict[Inbox, None] = {}
         self._too_large: dict[Inbox, None] = {}
@@ -50,7 +50,7 @@ class FilterGroup:
                 self._index = None
 
     def put(self, batch: Batch, receipt: SharedReceipt | None) -> bool:
-        """Put a batch with lines; return whether there is an inbox that got some of it."""
+        """Put a batch with lines; return whether any inbox got some of it."""
         if self._others and len(self._others) + len(self._numbers) > 1:
             self._make_index()
         has_taken = bool(self._others or self._too_large)
@@ -74,13 +74,13 @@ class FilterGroup:
         return has_taken
 
     def put_to_all(self, batch: Batch, receipt: SharedReceipt | None) -> None:
-        """Put a batch that every inbox gets as a whole."""
+        """Put a batch into every inbox as a whole."""
         self.catch_up()
         for inbox in (*self._others, *self._too_large, *self._numbers):
             inbox.put(batch, receipt)
 
     def catch_up(self) -> None:
-        """Tell all inboxes how much was left out since they got something."""
+        """Tell all inboxes how much was left out since they last got something."""
         for inbox in tuple(self._numbers):
             self._catch_up(inbox)
 
@@ -90,7 +90,7 @@ class FilterGroup:
             inbox.put_selected(b"", 0, progress, self._totals, self._totals, None)
 
     def _make_index(self) -> None:
-        """Make the index again, with the inboxes that are not in it."""
+        """Rebuild the index with the inboxes that are not in it."""
         started = time.monotonic()
         if started < self._next_build:
             return

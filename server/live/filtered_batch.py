@@ -11,13 +11,13 @@ __all__ = ["FilteredBatch"]
 
 @dataclass(frozen=True, slots=True)
 class FilteredBatch(Batch):
-    """Some of a source's records, without those that the reader's filter does not let through.
+    """The records of a batch that match the reader's filter.
 
-    Empty lines take their places, so that all lines keep their numbers.
+    Empty lines replace the others, so that all lines keep their numbers.
 
     Attributes:
-        left_out: records that are not there.
-        size: bytes of the source, those of the records left out included.
+        left_out: number of records that do not match.
+        size: bytes of the source, including the records left out.
     """
 
     left_out: int = 0

@@ -1,4 +1,4 @@
-"""What a shared reading has for one of its readers."""
+"""The queue between a shared reading and one of its readers."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _MERGED = 1 << 18  # Bytes up to which batches are merged.
 
 
 class FellBehindError(Exception):
-    """The reader took too little; the rest has to be read from the source again."""
+    """The reader was too slow, and has to read the rest from the source again."""
 
 
 class SharedReceipt:
-    """A receipt of the source, for all readers that get its batch.
+    """A receipt of the source, shared by all readers that get its batch.
 
     Args:
         receipt: the receipt.
@@ -42,7 +42,7 @@ class SharedReceipt:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """How much of a source filters have been applied to, for several readers at once."""
+    """How much of a source has been filtered for several readers together."""
 
     lines: int = 0
     records: int = 0
@@ -66,14 +66,14 @@ class Inbox:
 
     Args:
         record_filter: the records that the reader wants, None for all.
-        limit: bytes; beyond, the reader falls behind, or misses batches.
-        resumes: whether the reader can resume by itself, because the source has offsets.
+        limit: maximum bytes; beyond them the reader falls behind, or misses batches.
+        resumes: whether the source has offsets, so that the reader can resume by itself.
 
     Attributes:
         filter: as above.
         on_change: called when the inbox gets full, has room again, or has ended because its reader
             fell behind.
-        totals: those of the reading up to which everything for the reader has been put.
+        totals: the totals of the reading when everything for the reader had last been put.
     """
 
     def __init__(self, record_filter: Filter | None, limit: int, *, resumes: bool) -> None:
@@ -93,12 +93,12 @@ class Inbox:
 
     @property
     def is_full(self) -> bool:
-        """Whether the reader falls behind, or misses a batch, with the next one."""
+        """Whether the next batch would make the reader fall behind, or miss a batch."""
         return self._size >= self._limit
 
     @property
     def has_ended(self) -> bool:
-        """Whether nothing more is added."""
+        """Whether nothing more will be added."""
         return self._has_ended
 
     def put(self, batch: Batch, receipt: SharedReceipt | None) -> None:
@@ -114,7 +114,7 @@ class Inbox:
         after: Totals,
         receipt: SharedReceipt | None,
     ) -> None:
-        """Add what a filter has selected of a batch.
+        """Add the lines of a batch that a filter has selected.
 
         Args:
             lines: the lines, with empty ones in place of those left out.
@@ -135,7 +135,7 @@ class Inbox:
         self._wake()
 
     def end(self, error: Exception | None) -> None:
-        """Add nothing more; the reader gets the error, if there is one, after everything else."""
+        """End the queue; the reader gets the error, if there is one, after everything else."""
         if not self._has_ended:
             self._has_ended = True
             self._error = error
@@ -185,7 +185,7 @@ class Inbox:
         self._wake()
 
     def _drop_oldest(self) -> bool:
-        """Drop the oldest batch, if there is one; its receipt goes to the next one."""
+        """Drop the oldest batch, if there is one, and add its receipt to the next one."""
         for place, item in enumerate(self._items):
             if isinstance(item, _Item):
                 del self._items[place]
@@ -205,10 +205,10 @@ class Inbox:
         return item
 
     def _merged(self, first: _Item) -> FilteredBatch:
-        """Return a batch with those that follow it, up to a size."""
+        """Merge a batch with those that follow it, up to a size."""
         items = [first]
         size = len(first.lines)
-        # A batch without lines says where reading starts.
+        # A batch without lines has the offset at which reading starts.
         while size and self._items and size < _MERGED:
             item = self._items[0]
             if isinstance(item, Notice) or item.batch.missed != 0:

@@ -1,4 +1,4 @@
-"""Writers to brokers that are kept for a while, so that not every request makes a connection."""
+"""Unused writers to brokers, kept for a while so that requests can reuse their connections."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from server.config import ServerConfig
 
 __all__ = ["WRITERS", "KeptWriter", "KeptWriters"]
 
-_MOST: Final = 8  # Unused writers of a source that are kept.
-_IDLE: Final = 15.0  # Seconds after which one of them is closed.
+_MOST: Final = 8  # Maximum unused writers per source.
+_IDLE: Final = 15.0  # Seconds after which an unused writer is closed.
 
 
 @dataclass(eq=False)
 class KeptWriter:
-    """A writer to where a source reads.
+    """A writer to the place that a source reads.
 
     Attributes:
         name: name of the source.
-        sink: the place.
+        sink: opens the writer.
         writer: the writer, None before it is needed.
-        timer: closes it, None while it is used.
+        timer: closes it, None while it is in use.
     """
 
     name: str
@@ -69,13 +69,13 @@ class KeptWriters:
         self._is_closed = False
 
     def take(self, name: str) -> KeptWriter:
-        """Return a writer for the caller alone, which gives it back or closes it.
+        """Return a writer for exclusive use by the caller, which gives it back or closes it.
 
         Raises:
             SinkError: nothing can be published to the source.
         """
         if idle := self._idle[name]:
-            # The last one, so that those that are not needed become old.
+            # Take the newest one, so that surplus ones become old and are closed.
             kept = idle.pop()
             if kept.timer is not None:
                 kept.timer.cancel()
@@ -94,7 +94,7 @@ class KeptWriters:
         kept.timer = asyncio.get_running_loop().call_later(_IDLE, self._expire, kept)
 
     async def close(self) -> None:
-        """Close all that are not used."""
+        """Close all unused writers."""
         self._is_closed = True
         for idle in self._idle.values():
             while idle:

@@ -20,7 +20,7 @@ class LiveControlLines(ControlLines):
         counters: its counters.
 
     Attributes:
-        delivery: the guarantee to announce first; None if offsets allow to resume exactly.
+        delivery: the guarantee to announce first; None if the source has offsets.
         acks_all: whether lines without results are acknowledged immediately, instead of by the
             next heartbeat.
     """
@@ -39,7 +39,7 @@ class LiveControlLines(ControlLines):
         return wire.control_line(wire.OFFSET, self._offset.encode()) + super().ack()
 
     def before(self, delivery: Delivery, missed: int | None) -> bytes:
-        """Return the control lines that precede the results of a delivery."""
+        """Return the control lines before the results of a delivery."""
         lines = b""
         if self.delivery:
             lines = wire.control_line(wire.DELIVERY, self.delivery.encode())
@@ -51,7 +51,7 @@ class LiveControlLines(ControlLines):
         return lines + delivery.rejected_line
 
     def after(self, delivery: Delivery) -> bytes:
-        """Return the control lines that follow the results of a delivery."""
+        """Return the control lines after the results of a delivery."""
         self.digest.update(delivery.results)
         if delivery.offset:
             self._offset = delivery.offset

@@ -1,4 +1,4 @@
-"""Where published records go: to a source in memory, or to the broker of a source."""
+"""Publishing records to a source in memory, or to the broker of a source."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Publisher(Protocol):
     """Publishes the records of one request.
 
     Attributes:
-        count: how many are published for sure.
-        offset: the offset after the last one, None if it is not known.
+        count: how many are confirmed.
+        offset: the offset after the last one, None if it is unknown.
     """
 
     count: int
@@ -42,7 +42,7 @@ class Publisher(Protocol):
         ...
 
     async def finish(self) -> None:
-        """Wait until all records are published for sure.
+        """Wait until all records are confirmed.
 
         Raises:
             StreamError: it is not possible.
@@ -83,7 +83,7 @@ class BrokerPublisher:
     """Publishes to a broker, which confirms records.
 
     Args:
-        writers: where the writer is from, and goes back if all records are confirmed.
+        writers: supplies the writer, and gets it back if all records are confirmed.
         name: name of the source.
 
     Raises:
@@ -125,7 +125,7 @@ class BrokerPublisher:
             await self._kept.close()
 
     async def _confirm(self) -> None:
-        """Wait until the broker has confirmed the first records that it has not."""
+        """Wait until the broker has confirmed the oldest unconfirmed records."""
         count, confirmed = self._unconfirmed[0]
         try:
             await asyncio.shield(confirmed)

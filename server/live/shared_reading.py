@@ -1,4 +1,4 @@
-"""One reading of a source, for all who read it at its end."""
+"""One reading of a source, shared by all readers that have caught up with it."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ __all__ = ["SharedReading"]
 
 _SHORT = 0.001  # Seconds that the readers may take for a batch without a pause after it.
 _LONGEST = 0.02  # Maximum seconds of that pause.
-_PATIENCE = 0.05  # Seconds for which a reader that has no room is waited for.
-_CATCH_UP = 0.5  # Seconds after which readers whose filters drop everything learn of the progress.
+_PATIENCE = 0.05  # Maximum seconds to wait for a reader whose inbox is full.
+_CATCH_UP = 0.5  # Seconds until readers whose filters drop everything are told of the progress.
 _OVERHEAD = 500  # Bytes of memory of a batch besides its lines, approximately.
 
 
 class SharedReading:
-    """Read a source, and put what comes into the inboxes of any number of readers.
+    """Read a source, and put its batches into the inboxes of any number of readers.
 
-    An inbox that is full is waited for shortly. Reading then goes on, so that one reader never
-    holds up the others for longer; only if all inboxes are full, it waits until one has room.
+    When an inbox is full, reading pauses for a short time and then continues, so that one reader
+    never delays the others for longer. Only if all inboxes are full, it waits until one has room.
 
     Args:
         reader: reads the source.
-        offset: where it is, if it has begun to read; else None.
+        offset: its offset if it has begun to read, else None.
         max_line_size: maximum bytes of a line.
         recent_size: bytes of recent batches to keep, for readers that catch up.
-        on_end: called when nothing more is read.
+        on_end: called when reading has ended.
 
     Attributes:
-        offset: the offset after what was read last; None if reading has not begun.
+        offset: the offset after the last batch; None if reading has not begun.
         trouble: why the source cannot be read now, None if it can.
     """
 
@@ -163,10 +163,10 @@ class SharedReading:
                     self._put_notice(item)
                 else:
                     await self._put(item)
-                # The readers that have been waiting for it take it.
+                # Let the readers that are waiting for it take it.
                 await asyncio.sleep(0)
                 if (took := clock() - started) > _SHORT:
-                    # Leave as much time to other tasks. More is read at once after that.
+                    # Leave as much time to other tasks; the next batch is larger then.
                     await asyncio.sleep(min(took, _LONGEST))
                 if self._full:
                     await self._wait_for_room()

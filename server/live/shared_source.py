@@ -1,4 +1,4 @@
-"""A source that is read once for all readers that are at the same place."""
+"""A source that is read once for all readers at its end."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class SharedSource:
     """Share one reading of a source among its readers.
 
     A reader that starts at the end of the source joins the shared reading. One that starts
-    earlier, or falls behind, has a reader of the source of its own until it has caught up.
+    earlier, or falls behind, has a separate reader of the source until it has caught up.
 
     Args:
         source: the source, of which every reader gets every record.
@@ -42,11 +42,11 @@ class SharedSource:
         return len(self._own_readers) + (self.reading is not None)
 
     def open(self, start: str, record_filter: Filter | None = None) -> SharedReader:
-        """Start to read.
+        """Start reading.
 
         Args:
             start: as for `Source.open`.
-            record_filter: the records that are wanted, None for all. It is only a help: the
+            record_filter: the records that are wanted, None for all. It is only a hint: the
                 reader may get others, too.
         """
         return SharedReader(self, start, record_filter)
@@ -71,7 +71,7 @@ class SharedSource:
 
         Args:
             reader: the reader.
-            offset: where it is, None if it has not begun.
+            offset: its offset, None if it has not begun to read.
         """
 
         def end(reading: SharedReading) -> None:
@@ -90,7 +90,7 @@ class SharedSource:
 
 
 class SharedReader:
-    """Reads by the shared reading of a source if it can, and else by a reader of its own.
+    """Read through the shared reading of a source if possible, otherwise with a separate reader.
 
     Args:
         shared: the source.
@@ -98,7 +98,7 @@ class SharedReader:
         record_filter: as for `SharedSource.open`.
 
     Attributes:
-        is_sharing: whether it reads by the shared reading.
+        is_sharing: whether it uses the shared reading.
     """
 
     def __init__(self, shared: SharedSource, start: str, record_filter: Filter | None) -> None:
@@ -135,7 +135,7 @@ class SharedReader:
         return item
 
     async def lag(self) -> Lag | None:
-        # What waits in the inbox is not counted: it is little.
+        # Records in the inbox are not counted: they are few.
         reading = self._own or self._reading
         return None if reading is None else await reading.lag()
 
@@ -151,7 +151,7 @@ class SharedReader:
             await self._shared.close_own(own)
 
     async def _share(self, own: Reader, batch: Batch) -> None:
-        """Go on by the shared reading after a batch of the own reader, if that is possible."""
+        """Continue with the shared reading after a batch of the separate reader, if possible."""
         inbox = self._shared.new_inbox(self._filter)
         reading = self._shared.reading
         if reading is not None and reading.resume(inbox, batch.offset):

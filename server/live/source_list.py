@@ -1,4 +1,4 @@
-"""What the sources of a server do now."""
+"""The current state of the sources of a server."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ class SubscriptionCounters:
     Attributes:
         lines: lines of the source that were delivered.
         records, results, filtered, given_back, bytes_in, bytes_out: as of a stream.
-        missed: records that were not delivered, as far as their number is known.
+        missed: records that were not delivered; those of unknown number are not counted.
     """
 
     failed = False

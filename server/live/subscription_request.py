@@ -1,4 +1,4 @@
-"""What a subscriber asks for."""
+"""The request of a subscriber."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["SubscriptionRequest"]
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionRequest:
-    """What a subscriber asks for.
+    """A subscription.
 
     Attributes:
         source: name of the source.

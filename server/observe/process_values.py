@@ -1,6 +1,6 @@
-"""Memory, CPU time and file descriptors of this process, by the names that Prometheus gives them.
+"""Memory, CPU time and file descriptors of this process, under Prometheus's standard names.
 
-prometheus_client reads them, but leaves them out when several processes share their metrics.
+prometheus_client has them, too, but omits them when several processes share their metrics.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Which of several processes runs each pipeline: the one that has locked its file.
+"""Which of several processes runs each pipeline: the one that holds the lock of its file.
 
-The system releases the locks of a process that was killed, so another one can take its pipelines
-over, and never while the first one may still write.
+The system releases the locks of a killed process, so that another one can take over its pipelines,
+but never while the first one may still write.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Leases:
     """The pipelines that this process runs, and the last action that was requested for each.
 
     Args:
-        directory: is common to the processes, and lives as long as they do.
+        directory: shared by the processes; exists as long as they do.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -35,11 +35,11 @@ class Leases:
         """Try to become the process that runs a pipeline.
 
         Args:
-            name: of the pipeline, which this process does not have.
-            patience: seconds for which no other process must have had it.
+            name: the name of a pipeline that this process does not run.
+            patience: seconds for which no other process must have run it.
 
         Returns:
-            Whether this process has it now.
+            Whether this process now runs it.
 
         Raises:
             OSError: its file cannot be opened.
@@ -59,19 +59,19 @@ class Leases:
         return True
 
     def release(self) -> None:
-        """Let other processes have all pipelines."""
+        """Release all pipelines to other processes."""
         for lock in self._locks.values():
             os.close(lock)
         self._locks.clear()
 
     def wanted(self, name: str) -> str:
-        """Return the last action for a pipeline, by whatever process; empty if there was none."""
+        """Return the last action for a pipeline in any process; empty if there was none."""
         with contextlib.suppress(OSError):
             return self._wanted(name).read_text()
         return ""
 
     def want(self, name: str, action: str) -> None:
-        """Note an action, for the process that may take the pipeline over.
+        """Record an action for the process that takes the pipeline over next.
 
         Raises:
             OSError: it cannot be written.

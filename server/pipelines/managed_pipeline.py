@@ -28,7 +28,7 @@ class ManagedPipeline:
 
     Args:
         pipeline: the pipeline, which has not run yet.
-        load: returns it anew, from its file, with the current processors.
+        load: loads it again from its file, with the current processors.
 
     Attributes:
         pipeline: the pipeline of the current or the last run.
@@ -53,7 +53,7 @@ class ManagedPipeline:
 
     @property
     def state(self) -> str:
-        """What it does now."""
+        """The current state."""
         if self.is_running:
             if self._is_stopping:
                 return "stopping"
@@ -66,10 +66,10 @@ class ManagedPipeline:
         """Start it in this process, which may have taken it over from one that has died.
 
         Args:
-            wanted: the last action before, empty if there was none.
+            wanted: the last requested action, empty if there was none.
         """
         if wanted:
-            # Its file may have been changed since this process has read it.
+            # Its file may have changed since this process read it.
             self._is_new = False
         if wanted == "stop":
             self._is_stopping = True
@@ -91,10 +91,10 @@ class ManagedPipeline:
         {"start": self.start, "pause": self.pause, "stop": self.stop}[action]()
 
     def start(self) -> None:
-        """Start it, or let it go on if it is paused; nothing if it runs.
+        """Start it, or resume it if it is paused; do nothing if it is running.
 
         Raises:
-            PipelineConfigError, LookupError, OSError: it cannot be read from its file any more.
+            PipelineConfigError, LookupError, OSError: it can no longer be read from its file.
         """
         if self.is_running:
             self.pipeline.resume()
@@ -106,18 +106,18 @@ class ManagedPipeline:
         self._task = asyncio.create_task(self._run(self.pipeline))
 
     def pause(self) -> None:
-        """Process nothing more until it is started again."""
+        """Stop processing until it is started again."""
         if self.is_running:
             self.pipeline.pause()
 
     def stop(self) -> None:
-        """Read nothing more, and end once what was read is confirmed."""
+        """Stop reading, and end once everything read is confirmed."""
         if self.is_running:
             self._is_stopping = True
             self.pipeline.drain()
 
     async def close(self, seconds: float) -> None:
-        """Stop it at shutdown, and cancel what has not ended after so many seconds."""
+        """Stop it at shutdown, and cancel it if it has not ended after `seconds`."""
         if self._task is None:
             return
         if self.is_running and not self._is_stopping:
@@ -125,18 +125,18 @@ class ManagedPipeline:
             self.pipeline.finish()
         _, running = await asyncio.wait([self._task], timeout=seconds)
         if running:
-            # What is not confirmed is read again by the next process.
+            # The next process reads unconfirmed records again.
             _LOGGER.warning("pipeline %s: its sink did not confirm in time", self._name)
             self._task.cancel()
             await asyncio.wait([self._task])
 
     @property
     def lag(self) -> Lag | None:
-        """How much of its source was not read; None if that is unknown, or it does not run."""
+        """How much of its source is unread; None if that is unknown, or it does not run."""
         return self._lag if self.is_running else None
 
     async def measure(self) -> None:
-        """Measure its rate and its lag; to be called about once a second."""
+        """Measure its rate and its lag; call this about once a second."""
         self._rate.sample(time.monotonic(), self.totals()["results"])
         self._lag = await self.pipeline.lag() if self.is_running else None
 

@@ -1,4 +1,4 @@
-"""The other processes of a server, which are asked for what only they know."""
+"""Requests between the processes of a server, for state that only one of them has."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Message", "Peers"]
 
 _LOGGER = logging.getLogger("forstcore")
 
-_TIMEOUT = 2.0  # Seconds in which another process has to answer.
+_TIMEOUT = 2.0  # Seconds for another process to answer.
 _MAX_MESSAGE = 16 << 20  # Bytes.
 _MAX_PATH = 80  # Bytes of a directory; the system allows little more than 100 for a socket.
 
@@ -23,10 +23,10 @@ Message: TypeAlias = dict[str, Any]
 
 
 class Peers:
-    """Ask the other processes, and answer them, over Unix sockets.
+    """Send requests to the other processes, and answer theirs, over Unix sockets.
 
     Args:
-        directory: has the sockets of all processes; only their user may access it.
+        directory: contains the sockets of all processes; only their user may access it.
         worker: the number of this process.
         answer: answers a request of another process.
     """
@@ -40,8 +40,8 @@ class Peers:
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
-        """Start to answer; if that is impossible, others do not see this process."""
-        # That of a process that was killed.
+        """Start answering; if that is impossible, others do not see this process."""
+        # The socket of a process that was killed.
         self._path.unlink(missing_ok=True)
         try:
             self._server = await asyncio.start_unix_server(
@@ -72,7 +72,7 @@ class Peers:
 
 
 def _short(directory: Path) -> Path:
-    """Return a path of a directory that is short enough for the sockets in it."""
+    """Return a path to a directory that is short enough for the sockets in it."""
     if len(os.fsencode(directory)) <= _MAX_PATH or not Path("/proc/self/fd").exists():
         return directory
     # Open until the process ends.

@@ -1,4 +1,4 @@
-"""How fast a counter grows, over the last seconds."""
+"""The rate of a counter over the last seconds."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections import deque
 
 __all__ = ["RateMeter"]
 
-_SPAN = 5.0  # Seconds that the rate is about.
+_SPAN = 5.0  # Seconds over which the rate is measured.
 
 
 class RateMeter:
-    """Measure the rate of a counter, of which samples are taken now and then."""
+    """Measure the rate of a counter from samples taken at any times."""
 
     def __init__(self) -> None:
         self._samples: deque[tuple[float, float]] = deque()
@@ -19,11 +19,11 @@ class RateMeter:
         """Take a sample.
 
         Args:
-            now: the time in seconds, by any clock that does not jump.
-            value: of the counter.
+            now: the time in seconds, from any monotonic clock.
+            value: the value of the counter.
         """
         self._samples.append((now, value))
-        # The oldest one is at least as old as the span, if there is one.
+        # Keep one sample that is at least as old as the span, if there is one.
         while len(self._samples) > 2 and self._samples[1][0] <= now - _SPAN:
             self._samples.popleft()
 

@@ -1,4 +1,4 @@
-"""The pipelines of a server, which run from its start to its end."""
+"""The pipelines of a server, which start and stop with it."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ _INTERVAL = 1.0  # Seconds between measurements of rates.
 class PipelineRegistry:
     """The pipelines that the server's TOML file declares, and those of them that run here.
 
-    With several processes each pipeline runs in one of them, and any of them describes and controls
-    all.
+    With several processes each pipeline runs in one of them, and each process describes and
+    controls all pipelines.
 
     Args:
-        config: names the file, and the time for pipelines to end at shutdown.
+        config: names the file, and the time limit for pipelines to end at shutdown.
         worker: the number of this process, counted from 1, if there are several.
         sources: the server's sources; pipelines may read those in memory.
     """
@@ -54,10 +54,10 @@ class PipelineRegistry:
         self._is_leaving = False
 
     def load(self) -> None:
-        """Make the pipelines; the processors have to be loaded before.
+        """Create the pipelines; the processors must be loaded first.
 
         Raises:
-            PipelineConfigError: something is wrong with them.
+            PipelineConfigError: a declaration is invalid.
             OSError: the file cannot be read.
         """
         path = self._config.pipeline_file
@@ -73,10 +73,10 @@ class PipelineRegistry:
         """Start the pipelines.
 
         Args:
-            directory: is common to several processes; None if there is one.
+            directory: shared by several processes; None if there is only one.
 
         Raises:
-            OSError: nothing can be written there.
+            OSError: the directory is not writable.
         """
         if directory is None:
             self._own = dict(self._pipelines)
@@ -89,7 +89,7 @@ class PipelineRegistry:
         await self._shared.start()
 
     def leave(self) -> None:
-        """Take no more pipelines of processes that end."""
+        """Stop taking over pipelines of processes that end."""
         self._is_leaving = True
 
     async def close(self) -> None:
@@ -107,12 +107,12 @@ class PipelineRegistry:
             await asyncio.sleep(_INTERVAL)
 
     async def take(self) -> None:
-        """Take pipelines that no process has, until this one ends."""
+        """Take over pipelines that no process runs, until this one ends."""
         if self._shared is not None:
             await self._shared.take(self._begin, lambda: self._is_leaving)
 
     def take_processors(self, loader: Loader) -> None:
-        """Have the pipelines process what comes next with processors that were reloaded."""
+        """Have the pipelines process further records with the reloaded processors."""
         pipelines = (each.pipeline for each in self._pipelines.values())
         take_processors(loader, pipelines, _LOGGER.error)
 
@@ -128,10 +128,10 @@ class PipelineRegistry:
         return [document for _, document in sorted(found.items())]
 
     async def control(self, name: str, action: Action) -> dict[str, Any]:
-        """Start, pause or stop a pipeline, in whatever process it runs; return its description.
+        """Start, pause or stop a pipeline in whichever process runs it; return its description.
 
         Raises:
-            ProblemError: there is none of that name, its file has problems, or no process answers.
+            ProblemError: there is none of that name, its file is invalid, or no process answers.
         """
         if name not in self._pipelines:
             known = ", ".join(sorted(self._pipelines))
@@ -164,7 +164,7 @@ class PipelineRegistry:
         return pipeline
 
     def _memory(self, pipeline: str, source: str) -> PublishedSource:
-        """Return what a pipeline reads of a source in memory: the same when it is started again."""
+        """Return a pipeline's reader of a source in memory: the same one when it is restarted."""
         memory = self._sources.get(source)
         if not isinstance(memory, MemorySource):
             names = sorted(n for n, each in self._sources.items() if isinstance(each, MemorySource))
@@ -176,7 +176,7 @@ class PipelineRegistry:
         return self._published[key]
 
     def _begin(self, name: str, wanted: str) -> None:
-        """Run a pipeline that this process has taken."""
+        """Run a pipeline that this process has taken over."""
         pipeline = self._own[name] = self._pipelines[name]
         _LOGGER.info("pipeline %s: runs in process %d", name, self._worker)
         pipeline.begin(wanted)

@@ -1,6 +1,7 @@
 """Pipelines of a server with several processes: each runs in one of them.
 
-Each pipeline has a process that takes it at once. If that one is gone for a while, any other does.
+Each pipeline has a process that takes it immediately. If that one is gone for a while, any other
+process takes it.
 """
 
 from __future__ import annotations
@@ -17,21 +18,19 @@ __all__ = ["SharedPipelines"]
 
 _LOGGER = logging.getLogger("forstcore")
 
-_INTERVAL = 0.5  # Seconds between two looks for pipelines that no process has.
-_PATIENCE = (
-    2.0  # Seconds for the process of a pipeline to be replaced, before another one takes it.
-)
+_INTERVAL = 0.5  # Seconds between two checks for pipelines that no process runs.
+_PATIENCE = 2.0  # Seconds for a dead process to be replaced before another one takes its pipelines.
 
 
 class SharedPipelines:
     """Decide which pipelines this process runs, and ask the other processes about theirs.
 
     Args:
-        directory: is common to the processes.
+        directory: shared by the processes.
         worker: the number of this process, counted from 1.
-        processes: how many there are.
+        processes: the number of processes.
         names: the pipelines.
-        answer: answers the request of another process.
+        answer: answers a request of another process.
     """
 
     def __init__(
@@ -51,23 +50,23 @@ class SharedPipelines:
         }
 
     async def start(self) -> None:
-        """Start to answer other processes."""
+        """Start answering other processes."""
         await self._peers.start()
 
     async def close(self) -> None:
-        """Let other processes have the pipelines."""
+        """Release the pipelines to other processes."""
         await self._peers.close()
         self._leases.release()
 
     async def take(
         self, on_taken: Callable[[str, str], None], is_leaving: Callable[[], bool]
     ) -> None:
-        """Take pipelines that no process has, until this one ends.
+        """Take over pipelines that no process runs, until this one ends.
 
         Args:
-            on_taken: called with the name of a pipeline that this process has now, and with the
-                last action that was requested, empty for none.
-            is_leaving: whether this process ends, and takes nothing more.
+            on_taken: called with the name of a pipeline that this process has taken over, and with
+                the last requested action, empty for none.
+            is_leaving: whether this process is ending, and takes over nothing more.
         """
         while not is_leaving():
             for name, patience in list(self._left.items()):
@@ -82,7 +81,7 @@ class SharedPipelines:
             await asyncio.sleep(_INTERVAL)
 
     def want(self, name: str, action: str) -> None:
-        """Note an action for a pipeline of this process, for one that may take it over."""
+        """Record an action for a pipeline of this process, for one that may take it over."""
         self._leases.want(name, action)
 
     async def ask(self, request: Message) -> list[Message]:

@@ -125,7 +125,7 @@ def run(main: Coroutine[object, object, T]) -> T:
 
 
 def set_idle_check(is_idle: Callable[[int], bool]) -> None:
-    """Set how the running event loop recognizes idle connections.
+    """Set how the running event loop recognises idle connections.
 
     Args:
         is_idle: called with the file descriptor of a socket.

@@ -14,15 +14,15 @@ _MICROSECONDS = 1_000_000
 
 
 class ServiceManager:
-    """Tell the service manager what the server does; without one, do nothing.
+    """Notify the service manager of the server's state; without one, do nothing.
 
-    The variables are removed from the environment, as other processes must not use them.
+    The variables are removed from the environment, since child processes must not use them.
 
     Args:
         environ: has `NOTIFY_SOCKET`, a path or `@` and an abstract name, and `WATCHDOG_USEC`.
 
     Attributes:
-        watchdog_interval: seconds between two calls of `is_alive`, None if none are wanted.
+        watchdog_interval: seconds between two calls of `is_alive`, None without a watchdog.
     """
 
     def __init__(self, environ: MutableMapping[str, str]) -> None:
@@ -36,11 +36,11 @@ class ServiceManager:
             self.watchdog_interval = int(watchdog) / _MICROSECONDS / 2
 
     def is_ready(self, address: str) -> None:
-        """The server serves, or has finished reloading."""
+        """Report that the server is serving, or has finished reloading."""
         self._send("READY=1", f"STATUS=Listening on {address}")
 
     def is_reloading(self) -> None:
-        """The server reloads; `is_ready` has to follow."""
+        """Report that the server is reloading; call `is_ready` afterwards."""
         self._send(
             "RELOADING=1",
             # Must be the clock that systemd uses, or `systemctl reload` would wait forever.
@@ -49,7 +49,7 @@ class ServiceManager:
         )
 
     def is_stopping(self) -> None:
-        """The server ends its streams, and exits."""
+        """Report that the server is ending its streams, and will exit."""
         self._send("STOPPING=1", "STATUS=Waiting for streams to end")
 
     def is_alive(self) -> None:
@@ -59,7 +59,7 @@ class ServiceManager:
     def _send(self, *lines: str) -> None:
         if not self._address:
             return
-        # The server works without it, and must not wait for it.
+        # The server works without a service manager, and must not wait for it.
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
             end.setblocking(False)
             end.connect(self._address)

@@ -15,10 +15,10 @@ _INTERVAL = 1.0  # Seconds between two checks of the parent.
 
 
 def end_with_parent() -> None:
-    """Start a thread that sends this process SIGTERM when its parent has gone.
+    """Start a thread that sends this process SIGTERM when its parent has ended.
 
-    That is when standard input, a pipe from the parent, ends; or when this process gets another
-    parent, in case a third process has inherited the other end of the pipe.
+    It detects that by the end of standard input, a pipe from the parent, or by a change of the
+    parent's process ID, in case a third process has inherited the other end of the pipe.
     """
     parent = os.getppid()
 

@@ -65,7 +65,7 @@ class Reloader:
         app: the application.
         acceptor: receives the certificates.
         read: reads the configuration.
-        before, after: called before and after each time.
+        before, after: called before and after each reload.
 
     Thread-safety: the event loop.
     """
@@ -87,7 +87,7 @@ class Reloader:
         self._task: asyncio.Task[None] | None = None
 
     def request(self) -> None:
-        """Reload now, or again if that is happening already."""
+        """Reload now, or once more after a reload that is in progress."""
         self._is_due = True
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run())

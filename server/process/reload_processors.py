@@ -23,7 +23,7 @@ _INTERVAL = 0.5  # Seconds between two checks of the files.
 async def reload_changed_processors(app: web.Application) -> AsyncIterator[None]:
     """Reload the processors whenever one of their files has changed.
 
-    New streams use them, and pipelines for what comes next.
+    New streams use the new ones, and pipelines switch to them between batches.
     """
     registry = app[REGISTRY]
     run = partial(_run, registry, app[PIPELINES])
@@ -32,7 +32,7 @@ async def reload_changed_processors(app: web.Application) -> AsyncIterator[None]
 
 
 def report_compilation(registry: StreamRegistry, *, is_logged: bool = True) -> None:
-    """Compile the processors; tell the metrics, and perhaps the log, for which it was possible."""
+    """Compile the processors; report to the metrics, and optionally the log, which compile."""
     for name, processor in sorted(registry.processors.items()):
         report = processor.compilation_report
         registry.metrics.set("processor_compiled", report.compiled, name)

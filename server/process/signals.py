@@ -24,7 +24,7 @@ class SupervisorSignals:
         self._reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._poll = select.poll()
         self._poll.register(self._reader, select.POLLIN)
-        # The system interrupts no wait that begins after the signal; a byte in a pipe ends it.
+        # A signal does not interrupt a wait that begins after it; a byte in a pipe does.
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
@@ -32,7 +32,7 @@ class SupervisorSignals:
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
 
     def wait(self, seconds: float | None) -> None:
-        """Wait for a signal, or until the time is over; None for no limit."""
+        """Wait for a signal, for at most `seconds`; None for no limit."""
         self._poll.poll(None if seconds is None else max(0, seconds * 1000))
         with contextlib.suppress(BlockingIOError):
             os.read(self._reader, 1 << 16)

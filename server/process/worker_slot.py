@@ -24,14 +24,14 @@ Worker = subprocess.Popen[bytes]
 class WorkerSlot:
     """A worker process, and those that replace it.
 
-    A worker that ends is replaced at once, but with growing pauses if the replacements do not last.
+    A worker that ends is replaced at once, or after growing pauses if the replacements end soon.
 
     Args:
         start: starts a worker.
-        clean_up: called with a worker that has ended by itself.
+        clean_up: called with a worker that has ended on its own.
 
     Attributes:
-        failures: number of workers that ended soon after their start, since one that did not.
+        failures: number of workers in a row that ended soon after their start.
         due: monotonic time of the next attempt to start a worker, None while one runs.
 
     Raises:

@@ -206,10 +206,10 @@ class RequestBody:
 
 
 def _break_cycle(error: Exception) -> None:
-    """Let go of the frames of an error that aiohttp has raised in a read.
+    """Break the reference cycle of an error that aiohttp has raised in a read.
 
-    From Python 3.12 on, the future that the read has waited for keeps the error, and a frame of the
-    read has the future.
+    From Python 3.12 on, the future that the read has waited for keeps the error, and a frame in its
+    traceback keeps the future.
     """
     error.__traceback__ = None
 

@@ -14,16 +14,16 @@ from server.streams.response_writer import ResponseWriter
 
 __all__ = ["Watchdog"]
 
-_GRID = 0.5  # Seconds; checks of streams at rest are at multiples of it.
+_GRID = 0.5  # Seconds; idle streams are checked at multiples of it.
 
 
 class Watchdog:
     """Check the progress of a stream, a few times a second while it has work.
 
     Reads and writes have no time limits of their own. Progress is measured in bytes read from
-    the connection and bytes that the client's host has received. A stream at rest is checked only
-    when its next heartbeat is due, or a quarter of its timeout later; a write that has to wait for
-    the client ends the rest.
+    the connection and bytes that the client's host has received. An idle stream is checked only
+    when its next heartbeat is due, or a quarter of its timeout later, until a write has to wait
+    for the client.
 
     Args:
         body, writer: the input and the output side.
@@ -75,7 +75,7 @@ class Watchdog:
         self._writer.on_wait = None
 
     def _end_rest(self) -> None:
-        """Check more often again: a write waits for the client."""
+        """Check more often again: a write is waiting for the client."""
         if self._is_resting:
             self._is_resting = False
             # The last check may have been long ago.
@@ -87,7 +87,7 @@ class Watchdog:
         now = self._loop.time()
         waiting, accepted = self._writer.waiting, self._accepted
         if waiting or accepted < self._writer.sent:
-            # This asks the system.
+            # This takes a system call.
             accepted = self._writer.accepted()
         is_processing = self._is_processing() and not waiting
         if self._body.received != self._received or is_processing:
@@ -131,5 +131,5 @@ class Watchdog:
         due = max(due, now + self._interval)
         if due - now < 2 * _GRID:
             return due
-        # Checks of many streams at the same time wake the process once.
+        # Checking many streams at the same time wakes the process only once.
         return math.ceil(due / _GRID) * _GRID

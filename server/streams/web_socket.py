@@ -1,12 +1,12 @@
 """A WebSocket as the connection of a stream, for full duplex from a page.
 
 A text message from the client contains whole lines, and needs no LF at its end. Binary messages
-are the body cut anywhere. `:end` as a text message is the end of the body, since a page that closes
-its WebSocket gets nothing more.
+are the bytes of the body, split anywhere. The text message `:end` ends the body, since a page that
+closes its WebSocket receives nothing more.
 
-The API of browsers reads without regard to whether the page takes what comes. So there is flow
-control of its own: each side says with `:room N`, as a text message, how many bytes of messages the
-other may have sent in total. What a side has no room for, it does not read from its stream.
+Browsers read a WebSocket even if the page does not consume the messages. So the protocol has its
+own flow control: each side says with the text message `:room N` how many bytes of messages the
+other may have sent in total. At that limit, a side stops reading from its stream.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def is_web_socket(request: web.BaseRequest) -> bool:
 
 
 def web_socket_request(request: web.Request) -> web.Request:
-    """Check the request of a WebSocket; return it with the headers that its query has.
+    """Check the request of a WebSocket; return it with headers from its query.
 
     Raises:
         ProblemError: 426, it is not one; 400, it is malformed.
@@ -76,7 +76,7 @@ def web_socket_request(request: web.Request) -> web.Request:
 
 
 class _Response(web.WebSocketResponse, StreamingResponse):  # type: ignore[misc]
-    """A WebSocket in the place of a response."""
+    """A WebSocket in place of a response."""
 
 
 class StreamSocket:
@@ -90,7 +90,7 @@ class StreamSocket:
 
     Attributes:
         response: takes the place of the response.
-        has_room: whether the client takes part in flow control, and reads results as bytes.
+        has_room: whether the client uses flow control, and reads results as binary messages.
         received: bytes of messages received.
         messages: number of messages received, pings included.
 
@@ -138,7 +138,7 @@ class StreamSocket:
 
     @property
     def is_full(self) -> bool:
-        """Whether the client wants no more results now."""
+        """Whether the client has no room for more results."""
         return self.has_room and self._sent >= self._room
 
     def start(self) -> None:
@@ -153,10 +153,10 @@ class StreamSocket:
         return frame(BINARY if self.has_room else TEXT, lines)
 
     async def take(self) -> bytes:
-        """Return what has come of the body, at least a byte; empty at its end.
+        """Return what has arrived of the body, at least a byte; empty at its end.
 
         Raises:
-            StreamError: the WebSocket ended before.
+            StreamError: the WebSocket ended before the body.
         """
         while not self._queue:
             if self._error is not None:
@@ -177,7 +177,7 @@ class StreamSocket:
         return data
 
     def drop_body(self) -> None:
-        """Drop the rest of the body."""
+        """Discard the rest of the body."""
         self._is_dropping = True
         self._queue.clear()
         self._taken += self._waiting
@@ -266,7 +266,7 @@ class StreamSocket:
         _finish(self._wake)
 
     def _control(self, line: bytes) -> bool:
-        """Process a control line; return whether it is for the WebSocket, and not for its body."""
+        """Process a control line; return whether it belongs to the WebSocket, not to the body."""
         name, _, content = line.partition(b" ")
         if name == wire.END:
             self._has_ended = True
@@ -282,13 +282,13 @@ class StreamSocket:
         return True
 
     async def _until_room(self) -> None:
-        """Wait until there is room for more, unless the client takes part in flow control."""
+        """Wait until there is room for more, unless the client uses flow control."""
         while self._waiting >= _ROOM and not self.has_room:
             self._make_room = self._loop.create_future()
             await self._make_room
 
     def _grant(self) -> None:
-        """Send the client its new limit, if that has changed by much."""
+        """Send the client its new limit, if that has changed considerably."""
         transport = self._connection.transport
         if not self.has_room or self._has_ended or transport is None or self._is_closing:
             return

@@ -39,7 +39,7 @@ class WebSocketBody(RequestBody):
         return self._socket.received
 
     def start(self) -> None:
-        """Do nothing: the messages are read since the handshake."""
+        """Do nothing: messages have been read since the handshake."""
 
     def stop(self) -> None:
         super().stop()
@@ -56,7 +56,7 @@ class WebSocketWriter(ResponseWriter):
     """Write results as messages of a WebSocket.
 
     Attributes:
-        socket: the WebSocket; it has to be set before the first result.
+        socket: the WebSocket; must be set before the first result.
     """
 
     socket: StreamSocket
@@ -89,7 +89,7 @@ class WebSocketWriter(ResponseWriter):
         self.socket.ping()
 
     def spool_from_now(self) -> None:
-        """Spool, unless the client itself says that it has no room."""
+        """Spool, unless the client uses flow control to say that it has no room."""
         if not self.socket.has_room:
             super().spool_from_now()
 

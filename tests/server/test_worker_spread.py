@@ -138,7 +138,7 @@ def test_workers_that_fail_again_and_again_are_replaced_ever_later(tmp_path: Pat
     # 0.5, 1, 2 and 4 seconds; the first replacement has no pause.
     assert time.monotonic() - started > 7.5
     lines = [line for line in err.splitlines() if line.startswith("forstcore:")]
-    assert lines[-1] == "forstcore: 2 workers end again and again, and none serves"
+    assert lines[-1] == "forstcore: 2 workers keep ending, and none serves"
     assert len(lines) < 16
     assert all(f"another one replaces it in {pause} seconds" in err for pause in ("0.5", "1", "4"))
     assert "was ended by SIGKILL; another one replaces it" in err

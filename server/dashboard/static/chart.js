@@ -17,7 +17,7 @@ export class Chart {
   constructor({ title, series, format, span, hasPercentiles = false }) {
     Object.assign(this, { title, series, format, span, hasPercentiles });
     this.points = [];
-    this.pointed = null; // The place of the pointer, from 0 to 1; null if it is elsewhere.
+    this.pointed = null; // The position of the pointer in the plot, from 0 to 1; null if it is elsewhere.
     this.element = document.createElement("figure");
     const caption = this.element.appendChild(document.createElement("figcaption"));
     caption.appendChild(span_("title", title));
@@ -83,7 +83,7 @@ export class Chart {
     this.showValues();
   }
 
-  /** Show the values at a place of the plot, or those of now if it is null. */
+  /** Show the values at a position of the plot, or the current ones if it is null. */
   point(place) {
     this.pointed = place;
     this.showValues();
@@ -110,7 +110,7 @@ export class Chart {
 
   showPercentiles(values) {
     values.sort((one, other) => one - other);
-    // The smallest value that this share of all does not exceed.
+    // The percentile: the smallest value that this share of all values does not exceed.
     const share = (part) => this.format(values[Math.max(0, Math.ceil(part * values.length) - 1)]);
     this.percentiles.textContent = values.length
       ? `p50 ${share(0.5)} · p95 ${share(0.95)} · p99 ${share(0.99)}`
