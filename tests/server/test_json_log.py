@@ -16,6 +16,8 @@ from tests.server.raw import RawStream
 from tests.server.requests import ask
 from tests.servers import ROOT, Server, StartServer, wait_until
 
+pytestmark = pytest.mark.real_start
+
 NOISE = '''
 import asyncio, gc, logging, os, sys, threading, warnings
 from forstcore import processor

@@ -18,6 +18,8 @@ from tests import children
 from tests.server.raw import Cut, RawStream
 from tests.servers import Server, StartServer, wait_until
 
+pytestmark = pytest.mark.real_start
+
 RECORD = b'{"id":"%d","data":"x"}\n'
 RESULT = b'{"id":"%d","result":"processed_x","status":"success"}\n'
 FRAMES = {"Forst-Frames": "1"}

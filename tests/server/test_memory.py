@@ -14,6 +14,8 @@ from tests import children
 from tests.server.raw import RawStream
 from tests.servers import StartServer
 
+pytestmark = pytest.mark.real_start
+
 FRAGMENTS = """
 import os
 from pathlib import Path

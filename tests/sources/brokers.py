@@ -77,8 +77,13 @@ class Broker:
     def stop(self, number: int = signal.SIGKILL) -> None:
         """End it, by default without a chance to do anything more."""
         if self.process is not None:
-            self.process.send_signal(number)
-            self.process.wait(timeout=60)
+            # Mosquitto forgets a signal that comes between its first connection and its loop.
+            for _ in range(60):
+                self.process.send_signal(number)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self.process.wait(timeout=1)
+                    break
+            self.process.wait(timeout=1)
             self.process = None
 
 
