@@ -3,7 +3,7 @@ PYTHON ?= python3
 PORT   ?= 8080
 BIN    := .venv/bin
 # Tests spend half of their time waiting, so run more processes than there are cores.
-JOBS   ?= $(shell expr 2 \* $$(nproc 2>/dev/null || sysctl -n hw.ncpu))
+JOBS   ?= $(shell expr 3 \* $$(nproc 2>/dev/null || sysctl -n hw.ncpu))
 # In CI, .ci/install has installed all programs, so none may be missing.
 PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) $(if $(CI),--fail-missing)
 # Tests start thousands of processes, which are not to compile the same modules again.

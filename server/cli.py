@@ -14,6 +14,8 @@ from typing import NoReturn
 __all__ = ["main"]
 
 _BROKEN_PIPE = 141  # The exit status of a process that SIGPIPE ended, in shells.
+# Errors of an address that are the same at the next attempt.
+_WRONG_ADDRESS = {errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -114,7 +116,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         remedy = ""
         if error.errno == errno.EADDRINUSE and not config.unix_socket:
             remedy = "; choose another port with --port or FORSTCORE_PORT"
-        return _fail(f"cannot listen on {address}: {os.strerror(error.errno)}{remedy}")
+        status = 2 if error.errno in _WRONG_ADDRESS else 1
+        return _fail(f"cannot listen on {address}: {os.strerror(error.errno)}{remedy}", status)
     except KeyboardInterrupt:
         return 0
     created = identity(config.unix_socket) if config.unix_socket else (0, 0)

@@ -366,6 +366,8 @@ def _parsed_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     if unknown:
         # Do not show values: one could be a token.
         names = [text.partition("=")[0] for text in unknown if text.startswith("-")]
+        if "--token" in names:
+            parser.error(f"--token would show it to other users; use --token-file or {PREFIX}TOKEN")
         known = ["--" + name.replace("_", "-") for name in sorted(_OPTIONS)]
         hint = suggestion(names[0], known) if names else ""
         listed = " ".join(names) or "values without an option"
