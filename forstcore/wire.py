@@ -95,7 +95,7 @@ RESULT_TYPE: Final = "application/octet-stream"
 FORST_DELIVERY: Final = "Forst-Delivery"
 """A header of responses."""
 
-EXPOSED_HEADERS: Final = (FORST_DELIVERY, "Retry-After")
+EXPOSED_HEADERS: Final = (FORST_DELIVERY, FORST_FRAMES, "Retry-After")
 """Response headers that pages of other origins may read."""
 
 TICKET_PARAMETER: Final = "ticket"
