@@ -154,7 +154,7 @@ class StreamLimits(_Checked):
     )
     worker_kind: WorkerKind = option(  # noqa: RUF009 (ruff does not see that it is a string)
         "threads",
-        "what the workers of a Python processor are that is not async: processes use several cores",
+        "kind of workers of a Python processor that is not async: processes use several cores",
         choices=WORKER_KINDS,
     )
     buffer_size: int = option(

@@ -31,18 +31,18 @@ _SUFFIXES: Final[dict[str, Format]] = {
 
 
 class UnknownFormatError(ForstError, ValueError):
-    """A file name that does not say the format of the file; the message lists those that do."""
+    """A file name whose suffix is unknown; the message lists the known ones."""
 
 
 class FormatMissingError(ForstError, ImportError):
-    """A format that needs a package which is not installed; the message says how to install it."""
+    """A format that needs a missing package; the message says how to install it."""
 
 
 class ResultFormatError(ForstError, ValueError):
     """A result that a file's format cannot hold.
 
     Attributes:
-        number: the number of the result, counted from 1; 0 if it is about several.
+        number: the number of the result, counted from 1; 0 if several are concerned.
         reason: what cannot be written, and why.
     """
 

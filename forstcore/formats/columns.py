@@ -1,4 +1,4 @@
-"""The types of columns, as values show them."""
+"""The types of columns, inferred from values."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Column:
     """The type of a value that may also be null.
 
     Args:
-        kind: what it is, None while only nulls have been seen.
+        kind: the type, None while only nulls have been seen.
         is_fixed: whether the kind, and the members of an object, stay as they are.
 
     Attributes:
@@ -97,7 +97,7 @@ class Column:
             self._too_large = self._too_large or error
 
     def fix(self) -> None:
-        """Fix the column and all columns in it; of nulls only, it becomes one of strings.
+        """Fix the column and all columns in it; a column of nulls only becomes one of strings.
 
         Not all readers of Parquet have a type for nulls.
 

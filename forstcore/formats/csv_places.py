@@ -1,4 +1,4 @@
-"""Where in a row of CSV something is wrong, which the csv module does not tell."""
+"""Locating errors in a row of CSV, which the csv module does not do."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ _QUOTE: Final = b'"'
 
 
 def place_of_quote(row: bytes, delimiter: bytes) -> int:
-    """Return the first byte after a closing quote that has no business there.
+    """Return the offset of the first byte after a closing quote that is not allowed there.
 
-    If there is none, that of the quote that is not closed; else the end of the row.
+    If there is none, return that of the unclosed quote; otherwise the end of the row.
     """
     _, wrong = _fields(row, delimiter)
     return len(row) if wrong is None else wrong
 
 
 def place_after_field(row: bytes, delimiter: bytes, count: int) -> int:
-    """Return where a field too many starts after `count` fields, or the end of a shorter row."""
+    """Return where the first field after `count` fields starts, or the end of a shorter row."""
     starts, _ = _fields(row, delimiter)
     return starts[count] if len(starts) > count else len(row)
 
 
 def place_of_undecodable(row: bytes) -> int:
-    """Return the first byte that is not UTF-8."""
+    """Return the offset of the first byte that is not UTF-8."""
     try:
         row.decode()
     except UnicodeDecodeError as error:

@@ -15,24 +15,24 @@ from forstcore.formats.csv_places import place_after_field, place_of_quote, plac
 __all__ = ["REJECTED_LINE", "CsvReader"]
 
 _BOM: Final = b"\xef\xbb\xbf"
-_MOST_BYTES: Final = 4  # Of a character.
+_MOST_BYTES: Final = 4  # Maximum bytes of a character.
 _UNFINISHED: Final = "a quote is not closed"
 _CARRIAGE_RETURN: Final = "a carriage return that ends no line"
 
 REJECTED_LINE: Final = b"!\n"
-"""Stands for a row that is invalid: no processor accepts this line."""
+"""Replaces an invalid row: no processor accepts this line."""
 
 BadRow = Callable[[int, str, int, bytes, bool], object]
-"""Called with the line of an invalid row, the reason, the byte in that line where it is, the bytes
-of the line, and whether the row has more."""
+"""Called with the line number of an invalid row, the reason, the offset of the error in that line,
+the bytes of the line, and whether the row continues after it."""
 
 
 class CsvReader:
-    r"""Convert CSV to NDJSON that has as many lines, so that line numbers are those of the file.
+    r"""Convert CSV to NDJSON with the same number of lines, so that line numbers remain correct.
 
-    The first row has the names of the members. The line of NDJSON is where the row starts; blank
-    lines stand for the names, and for the other lines of a row that has several. A row whose quotes
-    are wrong ends with its first line, so that a stray quote costs no other row.
+    The first row has the names of the members. Each other row becomes a line of NDJSON in place of
+    its first line; its other lines, and the names, become blank lines. A row whose quotes are wrong
+    ends with its first line, so that a stray quote affects no other row.
 
     Args:
         name: the name of the file, for messages.
@@ -90,7 +90,7 @@ class CsvReader:
             yield made
 
     def _converted(self, data: bytes, *, is_last: bool) -> tuple[bytes, bytes]:
-        """Convert lines; return the NDJSON, and the start of a row that goes on behind them."""
+        """Convert lines; return the NDJSON, and the start of a row that continues after them."""
         try:
             text = data.decode()
         except UnicodeDecodeError:
@@ -181,7 +181,7 @@ class CsvReader:
         place = f"{self._name}, line {self._lines + 1}"
         if len(names := dict.fromkeys(row)) < len(row):
             twice = next(name for name, times in Counter(row).items() if times > 1)
-            raise ValueError(f"{place}: the name {twice!r} is there twice")
+            raise ValueError(f"{place}: the name {twice!r} occurs twice")
         try:
             dump_line(names)
         except ValueError:
@@ -195,7 +195,7 @@ class CsvReader:
         raw = raw.removesuffix(b"\n").removesuffix(b"\r")
         is_cut = is_cut or why == self._too_long
         raw = raw[: self._longest]
-        # What is wrong may be in a later line of the row.
+        # The error may be in a later line of the row.
         self._on_bad_row(self._lines, why, min(place, len(raw)), raw, is_cut)
         return REJECTED_LINE
 

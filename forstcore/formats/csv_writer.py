@@ -95,7 +95,7 @@ class CsvWriter:
         self._write(b"".join(rows))
 
     def _row(self, fields: list[str]) -> bytes:
-        # An empty line would be no row to readers.
+        # Readers would skip an empty line.
         text = self._delimiter.join(fields) or '""'
         return f"{text}\n".encode()
 

@@ -1,4 +1,4 @@
-"""Columns that hold any results: a value that has no type in common with others is JSON text."""
+"""Columns that hold any results: where the values have no common type, they are JSON text."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from forstcore.formats.columns import KINDS, MOST_DEPTH, Column, Kind
 
 __all__ = ["JsonColumn", "row_of"]
 
-_MOST_MEMBERS: Final = 1000  # Of an object in a column: more are keys rather than names.
+_MOST_MEMBERS: Final = 1000  # Members of an object column; if there are more, they are data.
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 def row_of(result: Any) -> dict[str, Any]:
-    """Return a result as a row; one that is no object is the only member, ``value``."""
+    """Return a result as a row; one that is not an object becomes the member ``value``."""
     return result if isinstance(result, dict) else {"value": result}
 
 
 class JsonColumn:
-    """The type of the values of all results, found by taking each of them, and then settling.
+    """The type of the values of all results: `take` each of them, then `settle`.
 
     Args:
         is_row: whether the values are rows, which stay objects.
@@ -62,7 +62,7 @@ class JsonColumn:
                 self._item.take(element)
 
     def settle(self, depth: int = 0) -> None:
-        """Make JSON text of what Parquet does not have: empty objects, and deep nesting."""
+        """Make JSON text of types that Parquet does not have: empty objects, and deep nesting."""
         if self._is_row and not self._members:
             # Without a column there would be no rows.
             self._members["value"] = JsonColumn()

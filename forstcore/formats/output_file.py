@@ -25,13 +25,13 @@ Write = Callable[[bytes], object]
 def formatted(
     write: Write, path: str, output_format: Format, result_type: object
 ) -> Iterator[Write]:
-    """Convert results while they are written.
+    """Convert results to the format of a file while writing them.
 
     Args:
         write: writes bytes to the file.
         path: the file, for messages.
         output_format: its format.
-        result_type: the annotation of what the processor returns, None if there is none.
+        result_type: the return annotation of the processor, None if there is none.
 
     Yields:
         A function that takes results as NDJSON.

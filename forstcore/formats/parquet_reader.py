@@ -20,12 +20,12 @@ def read_parquet(file: IO[bytes], name: str) -> Iterator[bytes]:
     """Yield the rows of a file as lines of NDJSON.
 
     Args:
-        file: the file, which can be read from any place.
+        file: the file, which must be seekable.
         name: its name, for messages.
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is not Parquet, or a value in it has no form in JSON.
+        ValueError: it is not Parquet, or JSON cannot represent a value in it.
     """
     if not file.seekable():
         raise ValueError(f"{name}: Parquet can be read from a file only")

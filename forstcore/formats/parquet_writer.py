@@ -66,7 +66,7 @@ class ParquetWriter:
         self._file.close()
 
     def close(self) -> None:
-        # pyarrow would write the end of a file whenever it frees one that is not finished.
+        # pyarrow would complete an unfinished file when it frees the writer.
         self._sink.is_abandoned = True
         if self._file is not None:
             self._file.close()
@@ -101,7 +101,7 @@ class ParquetWriter:
         try:
             return read_rows(lines, self._schema)
         except pa.ArrowInvalid as error:
-            # It does not say where. Or a member is there twice, which is no error here.
+            # pyarrow does not say where. Or a member occurs twice, which is not an error here.
             results = loaded(lines, self._name, self._results)
             for number, result in enumerate(results, self._results + 1):
                 try:
@@ -123,7 +123,7 @@ class ParquetWriter:
 
 
 class _Sink:
-    """What pyarrow takes for a file that is written from its start to its end."""
+    """A file object for pyarrow that is written sequentially."""
 
     closed = False
 

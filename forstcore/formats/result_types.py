@@ -1,4 +1,4 @@
-"""Columns by the annotation of what a processor returns."""
+"""The columns of results, from the return annotation of a processor."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def columns_of_results(hint: Any) -> Column | None:
     """Return the columns of results.
 
     Args:
-        hint: the annotation of what a processor returns: the type of a result, of several, or
+        hint: the return annotation of a processor: the type of a result, of several, or
             None for none.
 
     Returns:
@@ -64,7 +64,7 @@ def column_of(hint: Any, around: tuple[Any, ...] = ()) -> Column:
 
     Args:
         hint: the type.
-        around: the types that it is a part of.
+        around: the types that contain it.
     """
     hint = _plain(hint)
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
@@ -88,7 +88,7 @@ def column_of(hint: Any, around: tuple[Any, ...] = ()) -> Column:
 
 
 def _plain(hint: Any) -> Any:
-    """Return a type without what does not matter to a column: names for it, notes, None."""
+    """Strip aliases, annotations and None from a type: they do not matter to a column."""
     while True:
         origin = typing.get_origin(hint)
         if origin in _WRAPPERS:

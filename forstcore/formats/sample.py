@@ -11,7 +11,7 @@ from forstcore.formats.columns import SAMPLE, Column, ColumnError
 
 __all__ = ["Sample", "blocks_of"]
 
-_PARSED: Final = 1 << 20  # Bytes of results that are Python objects at once.
+_PARSED: Final = 1 << 20  # Bytes of results that are parsed at once.
 
 
 class Sample:
@@ -20,8 +20,8 @@ class Sample:
     Args:
         name: the name of the file, for messages.
         columns: the type of the results, None if it is unknown.
-        fits: returns whether results would leave columns as they are, in less time than it takes
-            to look at each of them; None if nothing does.
+        fits: returns whether columns hold results unchanged, faster than looking at each of them;
+            None if there is no such function.
 
     Attributes:
         columns: as given, widened.
@@ -49,7 +49,7 @@ class Sample:
         """Take results into account, unless there have been enough of them.
 
         Raises:
-            ResultFormatError: a result has no place in a table with those before it.
+            ResultFormatError: a result does not fit into a table with those before it.
         """
         if self.is_full:
             return
@@ -71,7 +71,7 @@ class Sample:
         """Fix the columns, and return them.
 
         Raises:
-            ResultFormatError: a value has no place in its column.
+            ResultFormatError: a value does not fit into its column.
         """
         try:
             self.columns.fix()

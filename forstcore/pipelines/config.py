@@ -1,4 +1,4 @@
-"""Reading pipelines from a TOML file; all that is wrong with it is reported at once."""
+"""Reading pipelines from a TOML file, and reporting all its errors together."""
 
 from __future__ import annotations
 
@@ -52,19 +52,19 @@ class PipelineConfig:
     start: str = option("", "where to start the first time: start, now or an offset of the source")
     workers: int = _limit("workers")
     worker_kind: WorkerKind = option(  # noqa: RUF009 (ruff does not see that it is a string)
-        "threads", "what the workers of a Python processor are", choices=WORKER_KINDS
+        "threads", "kind of workers of a Python processor that is not async", choices=WORKER_KINDS
     )
     max_line_size: int = _limit("max_line_size")
     max_unconfirmed: int = option(
         SinkLimits().buffer_size,
-        "results that may wait for their confirmation; then the source waits",
+        "results that may await confirmation; at this limit reading pauses",
         lowest=1 << 10,
         highest=1 << 40,
         unit="bytes",
     )
     tries: int = option(
         SinkLimits().tries,
-        "how often results that the sink refuses are tried before they become dead letters",
+        "how many times a refused result is tried before it becomes a dead letter",
         lowest=1,
         highest=1000,
         unit="tries",
@@ -89,7 +89,7 @@ class PipelineFile:
 
 
 class Problems:
-    """Collect what is wrong with a file.
+    """Collect the errors in a file.
 
     Args:
         path: the file.
@@ -100,7 +100,7 @@ class Problems:
         self._found: list[str] = []
 
     def add(self, text: str, table: str = "", key: str = "") -> None:
-        """Add a problem, and its place."""
+        """Add a problem with its position."""
         place = [self._path, f"[{table}]" if table else "", key]
         self._found.append(f"{', '.join(filter(None, place))}: {text}")
 
@@ -115,8 +115,8 @@ def read_pipelines(path: str, problems: Problems, other_keys: Collection[str] = 
 
     Args:
         path: the file.
-        problems: what is wrong with it is added to them.
-        other_keys: keys outside of the tables that are checked elsewhere.
+        problems: collects the errors.
+        other_keys: top-level keys that are checked elsewhere.
 
     Raises:
         OSError: it cannot be read.

@@ -18,8 +18,8 @@ class Confirmations:
     """Wait for the confirmations of outputs, in order, and acknowledge the inputs behind them.
 
     Args:
-        reader: gets the acknowledgements; None if the sink acknowledges.
-        dead_letters: gets what the sink refuses.
+        reader: receives the acknowledgements; None if the sink acknowledges.
+        dead_letters: receives what the sink refuses.
         save_offset: saves an offset in a thread; None if the sink keeps offsets.
 
     Attributes:
@@ -46,7 +46,7 @@ class Confirmations:
         self._has_changed.set()
 
     def end(self) -> None:
-        """Have `run` return once all outputs are confirmed."""
+        """Make `run` return once all outputs are confirmed."""
         self._ended = True
         self._has_changed.set()
 
@@ -88,5 +88,5 @@ class Confirmations:
             await asyncio.to_thread(self._save_offset, output.offset)
 
     def _next_is_confirmed(self) -> bool:
-        """Return whether a later offset can be saved at once instead."""
+        """Return whether a later offset can be saved immediately instead."""
         return bool(self._waiting and self._waiting[0][0].offset and self._waiting[0][1].done())

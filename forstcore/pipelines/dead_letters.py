@@ -1,4 +1,4 @@
-"""Lines that gave an error, and results that the sink refused, in the format of an error file."""
+"""Rejected lines, and results that the sink refused, in the format of an error file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["DeadLetters", "LastError"]
 
 @dataclass(frozen=True, slots=True)
 class LastError:
-    """What went wrong last.
+    """The last error of a pipeline.
 
     Attributes:
         time: when, in seconds since 1970.
@@ -34,13 +34,13 @@ class DeadLetters:
 
     Args:
         pipeline: name of the pipeline.
-        origin: what entries name as the file of their lines.
+        origin: the name that entries give for the file of their lines.
         writer: writes them; None to drop them.
 
     Attributes:
         refused: results that the sink refused.
-        last_error: the last line that gave an error, or result that was refused; None if there was
-            none. Lines are not known if there is no writer.
+        last_error: that of the last rejected line or refused result; None if there was none.
+            Without a writer, rejected lines are not known.
     """
 
     def __init__(self, pipeline: str, origin: str, writer: Writer | None) -> None:
@@ -52,7 +52,7 @@ class DeadLetters:
         self._lock = asyncio.Lock()
 
     async def write_rejected(self, rejected: Iterable[RejectedLine]) -> None:
-        """Write input lines that gave an error, and wait until they are confirmed.
+        """Write rejected input lines, and wait until they are confirmed.
 
         Raises:
             SinkError: they cannot be written.

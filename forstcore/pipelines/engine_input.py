@@ -21,21 +21,21 @@ class _Mark:
     """The end of a batch."""
 
     batch: Batch  # Without its lines.
-    end: int  # Number of its last line, counted from the first that was read.
+    end: int  # Number of its last line, counted from the first line read.
 
 
 class EngineInput:
     """The lines of a source, and its batches after they were processed.
 
-    An engine returns results up to any line, so those returned with the end of a batch may go
-    beyond it. Where they must not, because the offset of the batch is kept with them, reading
+    An engine returns results up to any line, so those returned with the end of a batch may extend
+    beyond it. Where they must not, because the offset of the batch is stored with them, reading
     pauses after some batches until the engine has returned all results.
 
     Args:
         reader: reads the source.
         engine: the engine.
         exact_size: bytes to read before such a pause; None for no pauses.
-        may_go_on: nothing is yielded while it is not set.
+        may_go_on: yielding pauses while it is not set.
 
     Attributes:
         trouble: why the source cannot be read now, None if it can.
@@ -80,7 +80,7 @@ class EngineInput:
                 await self._all_finished.wait()
 
     def take_finished(self) -> list[Batch]:
-        """Return the batches that end with, or in, the results that the engine returned."""
+        """Return the batches whose ends are covered by the results that the engine returned."""
         self._finished += self._engine.take_marks()
         if not self._finished:
             return []

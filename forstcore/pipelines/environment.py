@@ -1,8 +1,8 @@
-"""Values from the environment in a file of pipelines, so that it is the same on every machine.
+"""Environment variables in a pipeline file, so that the same file works on every machine.
 
-``${NAME}`` is the value of an environment variable, ``${NAME:-TEXT}`` is TEXT if that is not set or
-empty, and ``$${`` stands for ``${``. They are replaced in the options of pipelines after the
-file was parsed, so a value can neither add keys nor end a string.
+``${NAME}`` is the value of an environment variable, ``${NAME:-TEXT}`` is TEXT if that is unset or
+empty, and ``$${`` is a literal ``${``. They are replaced in the options of pipelines after the
+file has been parsed, so a value can neither add keys nor end a string.
 """
 
 from __future__ import annotations

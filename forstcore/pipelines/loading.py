@@ -1,4 +1,4 @@
-"""Making the pipelines that a TOML file declares."""
+"""Creating the pipelines that a TOML file declares."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from forstcore.sources._published import PublishedSource
 __all__ = ["OpenMemory", "PipelinesAndModules", "load_pipelines", "load_pipelines_and_modules"]
 
 OpenMemory: TypeAlias = Callable[[str, str], PublishedSource]
-"""Returns what a pipeline reads of a source in memory, by the names of both.
+"""Returns a pipeline's reader of a source in memory, by the names of both.
 
 Raises LookupError if there is no such source.
 """
@@ -48,19 +48,19 @@ def load_pipelines(
     other_keys: Collection[str] = (),
     memory: OpenMemory | None = None,
 ) -> list[Pipeline]:
-    """Read a TOML file and make its pipelines; nothing is connected or written.
+    """Read a TOML file and create its pipelines, without connecting or writing anything.
 
-    All pipelines are checked, also those that are not asked for.
+    All pipelines are checked, including those that are not returned.
 
     Args:
         path: the file.
         names: the pipelines to return; empty for all.
-        other_keys: keys outside of the tables that are checked elsewhere.
+        other_keys: top-level keys that are checked elsewhere.
         memory: the sources in memory; None if there are none.
 
     Raises:
         OSError: the file cannot be read.
-        PipelineConfigError: something is wrong with it; the message has a line for each problem.
+        PipelineConfigError: the file is invalid; the message has a line for each problem.
         LookupError: there is no pipeline of that name.
     """
     return load_pipelines_and_modules(path, names, other_keys, memory).pipelines
@@ -163,7 +163,7 @@ def _sink(
     config: PipelineConfig, url: str, problems: Problems, table: str, key: str
 ) -> Sink | None:
     try:
-        # Offsets are not kept with dead letters.
+        # Offsets are not stored with dead letters.
         source = place_of(config.source) if key == "sink" else ""
         limits = SinkLimits(buffer_size=config.max_unconfirmed, tries=config.tries, source=source)
         return open_sink(config.name, url, limits)

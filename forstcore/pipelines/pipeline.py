@@ -30,7 +30,7 @@ __all__ = ["Pipeline", "PipelineCounts"]
 
 _LOGGER = logging.getLogger("forstcore")
 
-_LAG_TIMEOUT = 2.0  # Seconds in which a source has to know how much there is to read.
+_LAG_TIMEOUT = 2.0  # Seconds for a source to report how much is unread.
 _MAX_PART = 1 << 20  # Bytes of results that are written before the end of their input is reached.
 
 
@@ -40,14 +40,14 @@ class _DrainedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PipelineCounts:
-    """What a pipeline has done since it was started.
+    """The counters of a pipeline since it was started.
 
     Attributes:
-        bytes_in: bytes that were read.
+        bytes_in: bytes read from the source.
         results: results that the sink has confirmed.
         filtered: records that did not match the filter.
         given_back: records that a compiled processor gave back to its Python function.
-        errors: lines that gave an error, and results that the sink refused, by their code.
+        errors: rejected lines, and results that the sink refused, by error code.
     """
 
     bytes_in: int = 0
@@ -62,11 +62,11 @@ class Pipeline:
 
     Args:
         config: its options.
-        source: where records come from.
-        processor: makes results of them.
+        source: the source of records.
+        processor: turns them into results.
         record_filter: the records to process; None for all.
-        sink: where results go.
-        errors: where dead letters go; None to count them only.
+        sink: the destination of results.
+        errors: the destination of dead letters; None to count them only.
         state: the file for the source's offset, if the sink does not keep it.
 
     Attributes:
@@ -109,13 +109,13 @@ class Pipeline:
 
     @property
     def is_exactly_once(self) -> bool:
-        """Whether the sink keeps, or commits, the offsets of the source with the results."""
+        """Whether the sink stores, or commits, the offsets of the source with the results."""
         keeps_offsets = self._sink.keeps_offsets and self._source.keeps == "offsets"
         return keeps_offsets or self._sink.acknowledges(self._source)
 
     @property
     def counts(self) -> PipelineCounts:
-        """What it has done so far."""
+        """The counters so far."""
         engine, confirmations = self._engine, self._confirmations
         if engine is None or confirmations is None or self._dead_letters is None:
             return PipelineCounts()
@@ -128,11 +128,11 @@ class Pipeline:
 
     @property
     def last_error(self) -> LastError | None:
-        """The last line that gave an error, or result that the sink refused; None if unknown."""
+        """The error of the last rejected line or refused result; None if unknown."""
         return self._dead_letters.last_error if self._dead_letters is not None else None
 
     def problems(self) -> list[tuple[str, str]]:
-        """Return the keys of sinks that cannot be written, as far as that is known already."""
+        """Return the keys of sinks that are already known not to be writable."""
         found = []
         for key, sink in (("sink", self._sink), ("errors", self._errors)):
             if sink is not None:
@@ -143,7 +143,7 @@ class Pipeline:
         return found
 
     def trouble(self) -> tuple[str, Notice] | None:
-        """Return what cannot be reached now, and why; None if all can."""
+        """Return which end cannot be reached now, and why; None if both can."""
         found = [
             ("source", self._input.trouble if self._input is not None else None),
             ("sink", self._sink.trouble()),
@@ -152,7 +152,7 @@ class Pipeline:
         return next(((what, notice) for what, notice in found if notice is not None), None)
 
     async def lag(self) -> Lag | None:
-        """Return how much of the source was not read; None if that is unknown now."""
+        """Return how much of the source is unread; None if that is unknown."""
         async with self._measuring:
             if self._reader is None:
                 return None
@@ -163,23 +163,23 @@ class Pipeline:
                 return None
 
     def pause(self) -> None:
-        """Process nothing more until `resume` is called."""
+        """Stop processing until `resume` is called."""
         self._may_go_on.clear()
 
     def resume(self) -> None:
-        """Go on after `pause`."""
+        """Continue after `pause`."""
         self._may_go_on.set()
 
     def take_processor(self, known: Mapping[str, Processor]) -> None:
-        """Process what comes next with the processor of its name, after modules were reloaded.
+        """Switch to the processor of the same name after modules were reloaded.
 
-        What is in work ends with the old one, so no record is lost, or processed by both.
+        Records in progress are processed by the old one, so none is lost, or processed by both.
 
         Args:
-            known: the processors by name. Built-in ones are not among them, and do not change.
+            known: the processors by name, without built-in ones, which do not change.
 
         Raises:
-            LookupError: there is no processor of its name any more.
+            LookupError: there is no longer a processor of that name.
         """
         if not self._processor.place:
             return
@@ -193,13 +193,13 @@ class Pipeline:
             self._engine.replace_processor(self._processor)
 
     def drain(self) -> None:
-        """Read nothing more; `run` returns once the results of what was read are confirmed."""
+        """Stop reading; `run` returns once the results of everything read are confirmed."""
         self._is_draining = True
         if self._engine is not None:
             self._engine.end_input(_DrainedError())
 
     def finish(self) -> None:
-        """Do as `drain`, but read what is in memory first, which would be lost with the process."""
+        """Like `drain`, but first read what is in memory, which would be lost with the process."""
         if isinstance(self._source, PublishedSource) and not self.is_paused:
             self._source.end()
         else:
@@ -235,13 +235,13 @@ class Pipeline:
             await self._run(reader, writer, self._dead_letters)
 
     async def _close(self, reader: Reader) -> None:
-        # The reader must not be closed while it is asked how much there is to read.
+        # The reader must not be closed while it is being asked for the lag.
         async with self._measuring:
             self._reader = None
         await reader.close()
 
     async def _start(self) -> str:
-        """Return where to start to read."""
+        """Return where to start reading."""
         if self._source.keeps != "offsets":
             return self.config.start or NOW
         if self._sink.keeps_offsets:
@@ -328,7 +328,7 @@ class Pipeline:
         confirmations.end()
 
     def _trace(self, output: Output, began_at: float) -> None:
-        """Export the span of a batch: from its first results until they are passed to the sink."""
+        """Export the span of a batch, from its first results until all are passed to the sink."""
         attributes: dict[str, str | int | float] = {
             "forstcore.pipeline": self.config.name,
             "forstcore.results": output.results.count(b"\n"),

@@ -22,7 +22,7 @@ async def reload_processors(
     Args:
         loader: has loaded the modules.
         pipelines: get the new processors.
-        report: called with what happened, for people.
+        report: called with a message about each reload.
     """
     while True:
         await asyncio.sleep(_INTERVAL)
@@ -40,7 +40,7 @@ async def reload_processors(
 def take_processors(
     loader: Loader, pipelines: Iterable[Pipeline], report: Callable[[str], None]
 ) -> None:
-    """Give pipelines the processors that were reloaded; report which have none any more."""
+    """Give pipelines the reloaded processors; report which pipelines have lost theirs."""
     for pipeline in pipelines:
         try:
             pipeline.take_processor(loader.processors)

@@ -1,4 +1,4 @@
-"""The offset of a source, in a file, for sinks that do not keep it with their output."""
+"""The offset of a source, in a file, for sinks that do not store it with their output."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["SavedOffset"]
 
 
 class SavedOffset:
-    """Where a pipeline continues.
+    """The file with the offset at which a pipeline continues.
 
     Args:
-        path: the file; its directory is made if there is none.
+        path: the file; its directory is created if necessary.
         name: name of the pipeline, for errors.
         url: URL of the source that the offset belongs to.
 

@@ -1,7 +1,7 @@
 """Sinks: where the results of a pipeline go, such as files, brokers or another server.
 
-A sink is opened once for each pipeline that writes to it. What is written is confirmed later, in
-order; only then does the pipeline acknowledge the input behind it.
+A sink is opened once for each pipeline that writes to it. It confirms outputs later, in order; only
+then does the pipeline acknowledge their input.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class Output:
 
     Attributes:
         results: whole lines, each with its LF; may be empty if only the other attributes matter.
-        offset: where the source resumes after them; empty if it cannot, or not right there.
-        receipts: what the input behind them is acknowledged with.
+        offset: where the source resumes after them; empty if it cannot resume exactly there.
+        receipts: acknowledge their input.
     """
 
     results: bytes
@@ -55,10 +55,10 @@ class Output:
 
 
 class OutputRefusedError(Exception):
-    """The sink will never take some results, while it takes others.
+    """The sink permanently refuses some results, while it accepts others.
 
     Args:
-        lines: their numbers within the output, counted from 0, and why.
+        lines: the numbers of the refused lines within the output, counted from 0, and the reasons.
     """
 
     def __init__(self, lines: dict[int, str]) -> None:
@@ -70,12 +70,12 @@ class OutputRefusedError(Exception):
 
 
 class OutputDroppedError(Exception):
-    """Results were not written: their input belongs to another reader, or is read again."""
+    """Results were not written: another reader has their input now, or it is read again."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SinkLimits:
-    """How much memory sinks may use, how often they try, and what they are used by.
+    """How much memory sinks may use, how often they try, and who uses them.
 
     Attributes:
         buffer_size: bytes that a writer holds until they are confirmed; a single output may be
@@ -83,7 +83,7 @@ class SinkLimits:
         tries: how often results that the sink refuses are tried before `OutputRefusedError`. A
             sink that is down is retried indefinitely.
         worker: identifies this process among several of a server, empty if it is the only one.
-        source: where the records come from whose offsets a sink keeps, without passwords.
+        source: URL, without passwords, of the source whose offsets a sink keeps.
     """
 
     buffer_size: int = 4 << 20
@@ -99,12 +99,12 @@ class Writer(Protocol):
     """
 
     async def write(self, output: Output) -> Awaitable[None]:
-        """Take some results; wait while the sink, or what is not confirmed yet, has no room.
+        """Take some results; wait while too many bytes are unconfirmed.
 
         A sink that is down is retried indefinitely, with growing pauses.
 
         Returns:
-            To be awaited until the sink has confirmed them: they survive the death of this
+            An awaitable, done when the sink has confirmed them: they survive the death of this
             process. Outputs are confirmed in order. Raises `OutputRefusedError` if some lines were
             refused and the others confirmed, `SinkError` if the sink cannot go on. Where outputs
             acknowledge their input, the others are confirmed only by `confirm_rest`, and it raises
@@ -116,7 +116,7 @@ class Writer(Protocol):
         ...
 
     async def flush(self) -> None:
-        """Send, or finish, what is held back to be written together; called when input pauses."""
+        """Send results that are held back to be written together; called when input pauses."""
         ...
 
     async def close(self) -> None:
@@ -128,11 +128,11 @@ class Writer(Protocol):
 
 
 class Sink(Protocol):
-    """Where results are written to.
+    """A destination of results.
 
     Attributes:
         name: its name, for people.
-        keeps_offsets: whether it keeps the source's offset together with the output, so that each
+        keeps_offsets: whether it stores the source's offset together with the output, so that each
             result is written exactly once.
 
     Thread-safety: belongs to the event loop in which it is first used.
@@ -142,26 +142,26 @@ class Sink(Protocol):
     keeps_offsets: bool
 
     def check(self) -> None:
-        """Raise SinkError if it cannot be written, as far as that is known without connecting."""
+        """Raise SinkError if it cannot be written; detects only what needs no connection."""
         ...
 
     async def offset(self) -> str:
-        """Return the offset that is kept with the output; empty if there is none."""
+        """Return the offset that is stored with the output; empty if there is none."""
         ...
 
     def acknowledges(self, source: Source) -> bool:
         """Return whether outputs can acknowledge the input of this source in one transaction.
 
         Raises:
-            SinkError: they cannot, and were to.
+            SinkError: they cannot, but an option requires it.
         """
         ...
 
     async def open(self, reader: Reader | None) -> Writer:
-        """Start to write.
+        """Start writing.
 
         Args:
-            reader: whose input outputs acknowledge, by their receipts; None if they do not.
+            reader: the reader whose input outputs acknowledge; None if they do not.
 
         Raises:
             SinkError: the sink cannot be written, and a retry would not help.

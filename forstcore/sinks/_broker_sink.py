@@ -21,7 +21,7 @@ class BrokerSink(ABC):
 
     Attributes:
         name, limits: as above.
-        log: its log lines.
+        log: its log.
     """
 
     keeps_offsets = False
@@ -36,7 +36,7 @@ class BrokerSink(ABC):
         """Do nothing: only the broker knows."""
 
     async def offset(self) -> str:
-        """Return the offset that is kept with the output; empty if there is none."""
+        """Return the offset that is stored with the output; empty if there is none."""
         return ""
 
     def acknowledges(self, source: Source) -> bool:

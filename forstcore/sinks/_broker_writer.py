@@ -1,4 +1,4 @@
-"""Base of the writers, which survive the loss of their sink."""
+"""Base class of writers, which survive the loss of their connection."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _OVERHEAD = 500  # Bytes of memory of an output besides its results, approximate
 
 
 class BrokerWriter(Reconnecting):
-    """Write to a sink in order, and reconnect and send again whenever the connection is lost.
+    """Write to a sink in order; reconnect and resend whenever the connection is lost.
 
     Outputs that arrive while others are being sent are sent together afterwards. A subclass
     implements `_connect`, `_send` and `_disconnect`; it calls `_confirm` for each output.
@@ -72,11 +72,11 @@ class BrokerWriter(Reconnecting):
     async def _send(self, outputs: Sequence[Output]) -> None:
         """Send outputs, and wait until they are confirmed.
 
-        Those for which `_confirm` was not called are sent again, after a transient error at once
-        with those that came since.
+        Outputs for which `_confirm` was not called are resent; after a transient error, together
+        with those that have arrived since.
 
         Args:
-            outputs: those that are not confirmed, in order; at least one.
+            outputs: the unconfirmed outputs, in order; at least one.
 
         Raises:
             SinkError: the sink cannot be written, and a retry would not help.
@@ -91,7 +91,7 @@ class BrokerWriter(Reconnecting):
         """Confirm the first output that is not confirmed yet.
 
         Args:
-            refused: its lines that the sink will never take, counted from 0, and why.
+            refused: its lines that the sink permanently refuses, counted from 0, and the reasons.
         """
         self._answer(OutputRefusedError(refused) if refused else None)
 

@@ -1,4 +1,4 @@
-"""Writes to files, in a thread, because disks may be slow."""
+"""Writing to files in a thread, because disks may be slow."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ __all__ = ["FileWriter"]
 
 T = TypeVar("T")
 
-_MIN_WAIT = 0.05  # Seconds between two looks at the age of a file, at least.
+_MIN_WAIT = 0.05  # Minimum seconds between two checks of the age of a file.
 
 
 class FileWriter(BrokerWriter):
     """Append outputs to a file, several at once.
 
-    A disk that is full is waited for, as a broker that is down: the file is cut back to what is
-    confirmed, and the outputs are written again.
+    While the disk is full, the writer retries, as for a broker that is down: it truncates the file
+    to what is confirmed, and writes the outputs again.
 
     Args:
         name, log, limits: as for `BrokerWriter`.
@@ -95,7 +95,7 @@ class FileWriter(BrokerWriter):
             await self._call(lambda: file.append(results, offset))  # noqa: B023 (called now)
             for _ in together:
                 self._confirm()
-            # Only now: an error here must not have them written again.
+            # Not earlier: an error here must not cause them to be written again.
             await self._call(file.rotate_if_due)
             start = end
 
@@ -104,11 +104,11 @@ class FileWriter(BrokerWriter):
         try:
             await self._call(self._file.finish if finish else self._file.close)
         except OSError as error:
-            # What was confirmed is on the disk, and the next process continues there.
+            # Confirmed results are on the disk, and the next process continues after them.
             self._log.write(logging.WARNING, f"cannot be closed: {error}")
 
     async def _end_old_files(self) -> None:
-        """End a file that nothing is appended to, once it is old enough."""
+        """End a file that is old enough, even if nothing is appended."""
         while True:
             await asyncio.sleep(max(_MIN_WAIT, self._file.seconds_left()))
             try:

@@ -1,4 +1,4 @@
-"""librdkafka's producer, whose calls block: they are made in threads."""
+"""librdkafka's producer. Its calls block, so they are made in threads."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ REFUSED = {
     KafkaError.INVALID_RECORD,
     KafkaError.INVALID_TIMESTAMP,
 }
-"""Broker's answers that concern a message, and not the topic or the connection."""
+"""Errors of a broker that concern a message, not the topic or the connection."""
 
-_TIMEOUT = 5.0  # Seconds in which a broker has to reply when the producer connects.
+_TIMEOUT = 5.0  # Seconds for a broker to reply when the producer connects.
 _FIRST_SLICE = 1.0  # Seconds of a first request, after which the thread notices that it is to end.
 _SLICE = 0.2  # Seconds after which the thread notices that it is to end.
 _AT_ONCE = 1000  # Messages that librdkafka takes at once, while no other thread of Python runs.
@@ -38,7 +38,7 @@ _AT_ONCE = 1000  # Messages that librdkafka takes at once, while no other thread
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic, as it is written.
+    """A topic to write to.
 
     Attributes:
         name: name of the sink.
@@ -62,7 +62,7 @@ class Topic:
         return brokers_of(self.options)
 
     def with_options(self, options: dict[str, object]) -> Topic:
-        """Return it with other options."""
+        """Return a copy with other options."""
         return replace(self, options=options)
 
 
@@ -88,7 +88,7 @@ class TopicProducer:
         self.client = Producer({**topic.options, "error_cb": self._note_error})
 
     def stop(self) -> None:
-        """Have calls end soon."""
+        """Make blocking calls end soon."""
         self._is_stopping.set()
 
     def connect(self) -> None:
@@ -150,14 +150,14 @@ class TopicProducer:
 
     def discard(self) -> None:
         """Drop what was not delivered, and close the producer."""
-        # They may report the fatal error after which it is discarded; `close` of confluent-kafka
-        # 2.16 then both returns and raises.
+        # They may report the fatal error because of which it is discarded; `close` of
+        # confluent-kafka 2.16 then both returns and raises.
         for step in (self.client.purge, self.client.close):
             with contextlib.suppress(KafkaException, SystemError):
                 step()
 
     def translate(self, error: KafkaError) -> Exception:
-        """Return what to raise for an error."""
+        """Return the exception to raise for an error."""
         # After a fatal error of idempotence, another producer can go on.
         if is_final(error) and not error.fatal():
             return SinkError(self._topic.name, f"cannot be written: {error.str()}")

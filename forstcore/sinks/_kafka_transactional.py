@@ -1,4 +1,4 @@
-"""A producer whose transactions have results, and the offsets of the records behind them."""
+"""A producer whose transactions contain results and the offsets of their records."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from forstcore.sources._kafka_progress import Receipt
 __all__ = ["AbortedError", "TransactionalProducer"]
 
 _TIMEOUT = 15.0  # Seconds that a call of librdkafka may take.
-_ABORT_TIMEOUT = 3.0  # The same, where nothing depends on it.
+_ABORT_TIMEOUT = 3.0  # The same for a call whose result does not matter.
 _ATTEMPTS = 20
 _ATTEMPT_PAUSE = 0.1  # Seconds.
 
-# The consumer is not in the generation of its group that it was in.
+# The consumer is no longer in the same generation of its group.
 _OTHER_GENERATION = {
     KafkaError.ILLEGAL_GENERATION,
     KafkaError.UNKNOWN_MEMBER_ID,
@@ -32,7 +32,7 @@ _OTHER_GENERATION = {
 
 
 class AbortedError(Exception):
-    """A transaction cannot be committed, maybe because the broker refuses some of its messages."""
+    """A transaction cannot be committed, perhaps because the broker refuses some messages."""
 
 
 class TransactionalProducer(TopicProducer):
@@ -40,7 +40,7 @@ class TransactionalProducer(TopicProducer):
 
     Args:
         topic, note_down: as for `TopicProducer`.
-        offsets: what is committed with the results.
+        offsets: the offsets that are committed with the results.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class TransactionalProducer(TopicProducer):
     def connect(self) -> None:
         super().connect()
         try:
-            # The last transaction with the same id is aborted now, or was committed.
+            # By now, the last transaction with the same id is aborted or committed.
             self.client.init_transactions(_TIMEOUT)
         except KafkaException as error:
             raise self._hinted(self.translate(error.args[0])) from None
@@ -62,8 +62,8 @@ class TransactionalProducer(TopicProducer):
         """Commit messages, and the offsets after batches.
 
         Raises:
-            StaleReceiptError: not all records of the batches belong to this consumer; to be
-                followed by `abort`, as the next one.
+            StaleReceiptError: not all records of the batches belong to this consumer; call `abort`
+                afterwards, as for the next error.
             AbortedError: the transaction cannot be committed.
             KafkaUnavailableError: it failed, or its outcome is unknown.
             SinkError: it cannot be written, and a retry would not help.

@@ -40,12 +40,12 @@ __all__ = ["TRANSACTION_OPTIONS", "TransactionWriter"]
 T = TypeVar("T")
 
 TRANSACTION_OPTIONS: dict[str, object] = {"transaction.timeout.ms": 10_000}
-"""Options of the producer. Readers of the topic wait so long for a process that was killed."""
+"""Options of the producer. Readers of the topic wait this long for a process that was killed."""
 
 _LONGEST = 40.0  # Seconds after which a thread is abandoned.
 _PATIENCE = 5.0  # The same, where the writer is closed.
 _MAX_SIZE = 4 << 20  # Bytes of results in a transaction, except for a single output.
-_REJOIN_PAUSE = 0.05  # Seconds until it is tried again after the generation has changed.
+_REJOIN_PAUSE = 0.05  # Seconds until the next attempt after the generation has changed.
 
 
 class _Refusal(OutputRefusedError):
@@ -70,7 +70,7 @@ class TransactionWriter(BrokerWriter):
         offsets: those of the group that outputs come from.
 
     Attributes:
-        transactional_id: what brokers know its producers by.
+        transactional_id: identifies its producers to brokers.
     """
 
     transient_errors = (KafkaUnavailableError,)
@@ -98,7 +98,7 @@ class TransactionWriter(BrokerWriter):
         try:
             is_done = await self._call(self._offsets.were_committed, _receipts(self._in_doubt))
         except StaleReceiptError:
-            # If these records are read again, then from where the broker says.
+            # If these records are read again, then from the offset that the broker has.
             is_done = False
         except KafkaException as error:
             raise self._producer.translate(error.args[0]) from None
@@ -134,7 +134,7 @@ class TransactionWriter(BrokerWriter):
             if not running.done():
                 return
             running.exception()  # Mark it as seen.
-        # It returns soon, and nothing depends on its result.
+        # It returns soon, and its result does not matter.
         with contextlib.suppress(KafkaUnavailableError):
             await self._call(producer.discard)
 
@@ -196,13 +196,13 @@ class TransactionWriter(BrokerWriter):
             self._confirm()
 
     def _accepted(self, output: Output) -> list[tuple[int, bytes]]:
-        """Return the lines of an output that are not known to be refused, with their numbers."""
+        """Return the lines of an output, with their numbers, except known refused ones."""
         refusal = self._refusals.get(id(output))
         refused = refusal.lines if refusal is not None else {}
         return [pair for pair in enumerate(lines_of(output)) if pair[0] not in refused]
 
     async def _find_refused(self, producer: TransactionalProducer, output: Output) -> bool:
-        """Note which lines of an output are refused, each alone; return whether there are any."""
+        """Find the refused lines of an output, each alone; return whether there are any."""
         refused: dict[int, str] = {}
         parts = [self._accepted(output)]
         while parts:

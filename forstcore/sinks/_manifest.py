@@ -16,11 +16,11 @@ _VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What is confirmed.
+    """The confirmed state of the output.
 
     Attributes:
-        number: that of the current file, counted from 1; 0 without rotation.
-        size: bytes of the current file that are confirmed.
+        number: number of the current file, counted from 1; 0 without rotation.
+        size: confirmed bytes of the current file.
         since: when its first results were written, in seconds since 1970; 0 if it has none.
         offset: where the source resumes after them.
         is_complete: whether the current file ends there, and gets its final name next.
@@ -35,27 +35,27 @@ class Manifest:
     source: str = ""
 
     def with_more(self, size: int, now: float) -> Manifest:
-        """Return it with results of that size after the others."""
+        """Return the state after appending results of that size."""
         return dataclasses.replace(self, size=self.size + size, since=self.since or now)
 
     def with_offset(self, offset: str) -> Manifest:
-        """Return it with another offset."""
+        """Return the state with another offset."""
         return dataclasses.replace(self, offset=offset)
 
     def complete(self) -> Manifest:
-        """Return it for a file that ends here."""
+        """Return the state of a file that is complete."""
         return dataclasses.replace(self, is_complete=True)
 
     def without_size(self) -> Manifest:
-        """Return it for an empty file."""
+        """Return the state of an empty file."""
         return dataclasses.replace(self, size=0, since=0.0)
 
     def next_file(self) -> Manifest:
-        """Return it for the next file, which is empty."""
+        """Return the state of the next file, which is empty."""
         return Manifest(self.number + 1, offset=self.offset, source=self.source)
 
     def of_source(self, source: str) -> Manifest:
-        """Return it with another source."""
+        """Return the state with another source."""
         return dataclasses.replace(self, source=source)
 
 
@@ -87,7 +87,7 @@ def read_manifest(path: Path) -> Manifest | None:
 
 
 def write_manifest(path: Path, manifest: Manifest) -> None:
-    """Replace a manifest, so that it is the old or the new one, even after a power failure.
+    """Replace a manifest atomically, even in case of a power failure.
 
     Raises:
         OSError: it cannot be written.

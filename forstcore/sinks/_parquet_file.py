@@ -26,7 +26,7 @@ from forstcore.sinks._rotated_file import ForeignFileError, RotatedFile
 
 __all__ = ["ParquetFile"]
 
-_PIECE: Final = 1 << 20  # Bytes of results that are in memory at once.
+_PIECE: Final = 1 << 20  # Bytes of results in memory at the same time.
 _PART: Final = b"forstcore.part"
 _OFFSET: Final = b"forstcore.offset"
 
@@ -52,8 +52,8 @@ class ParquetFile(RotatedFile):
         part.unlink()
 
     def _convert(self, part: Path, draft: Path) -> None:
-        # Most files have results of one type, so the columns of the first ones are tried at once.
-        # Only if others do not fit, the columns of all are found first.
+        # Most files have results of one type, so try the columns of the first ones. Determine those
+        # of all results only if some do not fit.
         first = _Columns()
         for lines in islice(_pieces_of(part), 1):
             first.take(lines)
@@ -106,7 +106,7 @@ class _Columns:
 
     Attributes:
         rows: the columns.
-        are_plain: whether results are rows as they are. Valid once they are settled.
+        are_plain: whether results need no conversion to rows. Valid once they are settled.
     """
 
     def __init__(self) -> None:
@@ -124,7 +124,7 @@ class _Columns:
         self._known = self.rows.column()
 
     def settle(self) -> None:
-        """Note that they have taken all results."""
+        """Settle the columns: all results have been taken."""
         self.rows.settle()
         self.are_plain = self.are_plain and not self.rows.has_json
 

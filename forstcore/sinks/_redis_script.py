@@ -1,4 +1,4 @@
-"""The script by which Redis adds results, with what has to be there together with them."""
+"""The script that adds results to Redis, with their offset and acknowledgements, atomically."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""A file that is appended to and confirmed, so that a killed process leaves no trace beyond that.
+"""A file to append to, of which a killed process leaves nothing beyond what was confirmed.
 
 Without rotation, results are appended to the file itself. With rotation, they are appended to a
 hidden file, `.results-000001.ndjson.part`, which is renamed to `results-000001.ndjson` when it is
 large or old enough, so files appear whole.
 
-After each write, the file is synchronized and then the manifest is replaced. If a process is killed
-in between, the file is longer than the manifest says, and is cut back when it is opened again.
-Before a file is renamed, the manifest says that it is complete, so that this can be finished.
+After each write, the file is synced and then the manifest is replaced. If a process is killed in
+between, the file is longer than the manifest says, and is truncated when it is opened again. Before
+a file is renamed, the manifest marks it as complete, so that the next process can rename it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ except ImportError:  # Windows
 __all__ = ["NEVER", "ForeignFileError", "RotatedFile"]
 
 NEVER = 1e9
-"""Seconds that no file reaches."""
+"""An age in seconds that no file reaches."""
 
 _FLAGS = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _ZSTD_LEVEL = 3
@@ -36,14 +36,14 @@ _GZIP_LEVEL = 6
 
 
 class ForeignFileError(Exception):
-    """A file that others have changed, or write."""
+    """A file that another program has changed, or is writing."""
 
 
 class RotatedFile:
     """The output of a file sink; its methods block.
 
     Args:
-        path: the file, or what rotated files are named after.
+        path: the file, or the path from which the names of rotated files are derived.
         max_size: bytes after which a file ends; 0 for no rotation by size.
         max_age: seconds after which a file with results ends; `NEVER` for no rotation by age.
         source: the source whose offsets are kept; empty if it is not known.
@@ -60,7 +60,7 @@ class RotatedFile:
         self._manifest_path = path.with_name(f".{path.name}.manifest")
         self._manifest = Manifest()
         self._descriptor: int | None = None
-        self._is_confirmed = False  # Whether the file has nothing but what the manifest says.
+        self._is_confirmed = False  # Whether the file contains exactly what the manifest says.
 
     @property
     def rotates(self) -> bool:
@@ -69,11 +69,11 @@ class RotatedFile:
 
     @property
     def room(self) -> int:
-        """Bytes until the file is large enough to end, as far as that is known beforehand."""
+        """Approximate bytes until the file is large enough to end."""
         return self._max_size - self._manifest.size if self._max_size else 1 << 62
 
     def offset(self) -> str:
-        """Return the offset that the manifest has; empty if there is none.
+        """Return the offset in the manifest; empty if there is none.
 
         Raises:
             OSError: it cannot be read.
@@ -83,7 +83,7 @@ class RotatedFile:
         return manifest.offset if manifest is not None else ""
 
     def open(self) -> None:
-        """Open the file, and cut off what is not confirmed.
+        """Open the file, and truncate it to what is confirmed.
 
         Raises:
             OSError: the disk or file system has a problem.
@@ -208,7 +208,7 @@ class RotatedFile:
     def _open_file(self, manifest: Manifest) -> None:
         path = self._part(manifest.number) if manifest.number else self._path
         if not manifest.number and manifest.size and not path.exists():
-            # It was moved away, as log rotation does.
+            # It was moved away, for example by log rotation.
             manifest = manifest.without_size()
         try:
             descriptor = os.open(path, _FLAGS | os.O_CREAT, 0o666)
@@ -225,7 +225,7 @@ class RotatedFile:
                 )
             os.ftruncate(descriptor, manifest.size)
             os.lseek(descriptor, 0, os.SEEK_END)
-            # Also the first time: what is in the file now is kept, what comes is not confirmed.
+            # Also the first time: existing content is kept, and later content is not confirmed.
             self._confirm(manifest)
         except BaseException:
             os.close(descriptor)

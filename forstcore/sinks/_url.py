@@ -22,7 +22,7 @@ class SinkUrl(SourceUrl):
     error = SinkError
 
     def take_rest(self) -> dict[str, str]:
-        """Return all options that are not used yet, and mark them as used."""
+        """Return all unused options, and mark them as used."""
         rest, self._options = self._options, {}
         return rest
 
@@ -48,7 +48,7 @@ class SinkUrl(SourceUrl):
         return size
 
     def take_one_of(self, option: str, choices: tuple[T, ...], default: T) -> T:
-        """Return the value of an option that has few values.
+        """Return the value of an option that has a fixed set of values.
 
         Raises:
             SinkError: it has another value.

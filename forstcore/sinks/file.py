@@ -1,10 +1,11 @@
 """Files: `file:out/results.ndjson`, appended to, or rotated with `max_size=` and `max_age=`.
 
-A manifest beside the output has its confirmed size and the offset of the source. What lies beyond
-that size when a process was killed is cut off before the next one continues, so each result is
-there exactly once: see `forstcore.sinks._rotated_file`. Files whose names end with ``.gz`` or
-``.zst`` are compressed. A series whose name ends with ``.parquet`` is Parquet, any other NDJSON;
-`format=` says it for names that do not.
+A manifest next to the output has its confirmed size and the offset of the source. If a process was
+killed, the next one truncates the output to that size before it continues, so the output contains
+each result exactly once: see
+ `forstcore.sinks._rotated_file`. Files whose names end in ``.gz`` or
+``.zst`` are compressed. A series whose name ends in ``.parquet`` is Parquet, any other NDJSON;
+`format=` specifies it for other names.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """HTTP: `https://host/path`, a POST request with NDJSON for each batch of results.
 
-Any 2xx confirms a batch. A server that is overloaded, fails or cannot be reached is tried again;
-one that refuses a batch gets smaller ones, until the lines that it refuses are known.
+Any 2xx confirms a batch. If the server is overloaded, fails or cannot be reached, the sink retries;
+if it refuses a batch, the sink sends smaller ones until it knows which lines are refused.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _MAX_ANSWER = 1 << 16  # Bytes of an answer that are read, so that the connectio
 _EXCERPT = 200  # Characters of it in errors.
 
 _AGAIN = {408, 425, 429}
-# They are about the request as a whole, so other lines would have the same answer.
+# These concern the request as a whole, so other lines would get the same answer.
 _HOPELESS = {401, 402, 403, 404, 405, 406, 407, 410, 411, 415, 426, 431, 451}
 
 
@@ -55,7 +55,7 @@ class HttpSink(BrokerSink):
     Attributes:
         url: where to send requests, without user and password.
         headers: their headers.
-        timeout: seconds that the server has for an answer.
+        timeout: seconds for a response.
         batch: maximum bytes of a request, except for a single line.
         tls: its TLS, None for none.
     """
@@ -104,7 +104,7 @@ class HttpWriter(BrokerWriter):
         self._sink = sink
         self._session: aiohttp.ClientSession | None = None
         self._was_used = False  # Whether the session may have an idle connection.
-        self._not_before = 0.0  # When the server may be asked again, in the time of the loop.
+        self._not_before = 0.0  # Earliest time of the next request, by the event loop's clock.
 
     async def _connect(self) -> None:
         pause = self._not_before - asyncio.get_running_loop().time()
@@ -151,7 +151,7 @@ class HttpWriter(BrokerWriter):
     async def _post_or_split(
         self, lines: list[bytes], first: int, end: int, refused: dict[int, str]
     ) -> None:
-        """Send lines; note those that the server refuses, and why."""
+        """Send lines; record those that the server refuses, with the reasons."""
         body = b"\n".join(lines[first:end]) + b"\n"
         tries = 1 if end - first > 1 else self._limits.tries
         for number in range(1, tries + 1):
@@ -174,14 +174,14 @@ class HttpWriter(BrokerWriter):
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
             if not self._was_used:
                 raise
-            # The server may have closed an idle connection just now.
+            # The server may just have closed the idle connection.
             self._was_used = False
             await self._post_once(self._session, body)
         self._was_used = True
 
     async def _post_once(self, session: aiohttp.ClientSession, body: bytes) -> None:
-        # The session has one connection, so requests arrive in order. A body is not sent again to
-        # where a redirect leads. Large ones are sent in pieces.
+        # The session has one connection, so requests arrive in order. Redirects are not followed,
+        # since that would send the body again. Large bodies are sent in pieces.
         data = io.BytesIO(body)
         async with session.post(self._sink.url, data=data, allow_redirects=False) as response:
             answer = await response.content.read(_MAX_ANSWER)
@@ -200,7 +200,7 @@ class HttpWriter(BrokerWriter):
 
 
 def _seconds(retry_after: str) -> float:
-    """Return the seconds of a Retry-After, 0 if it is not understood."""
+    """Return the seconds of a Retry-After header, 0 if it is malformed."""
     seconds = 0.0
     if retry_after.isdecimal():
         seconds = float(retry_after[:9])

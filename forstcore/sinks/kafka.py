@@ -1,9 +1,10 @@
 """Topics of Kafka: each result is a message.
 
-`kafka://host:9092,other:9092?topic=NAME` is written by an idempotent producer: what it sends again
-after an error comes once, in order. What a process had not confirmed when it was killed may come
-twice, except where the source is a consumer group of the same brokers: then results and offsets are
-committed together, see `_kafka_transactions`.
+`kafka://host:9092,other:9092?topic=NAME` is written by an idempotent producer: messages that it
+resends after an error are stored once and in order. Results that were unconfirmed when a process
+was killed may be duplicated, unless the source is a consumer group of the same brokers: then
+results and offsets are committed together, see `_kafka_transactions`.
+
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class KafkaSink:
         self._transactions = url.take_one_of("transactions", ("auto", "yes", "no"), "auto")
         common = {
             "linger.ms": 5,
-            # As clients in Java do it, so that they all send a key to the same partition.
+            # As Kafka's Java clients do, so that all clients send a key to the same partition.
             "partitioner": "murmur2_random",
             "compression.type": url.take_one_of("compression", _COMPRESSIONS, "none"),
         }

@@ -18,7 +18,7 @@ from forstcore.sources._tls import ClientTls
 
 __all__ = ["MqttSink", "MqttWriter"]
 
-_TIMEOUT = 10.0  # Seconds in which a broker has to respond.
+_TIMEOUT = 10.0  # Seconds for a broker to respond.
 _RECEIVE_MAXIMUM = 1  # Messages are not subscribed to.
 _MAX_HEAD = 16  # Bytes of a packet besides topic and payload.
 _REFUSED = 0x80  # Reason codes from this one on are errors.
@@ -46,7 +46,7 @@ class MqttSink(BrokerSink):
         super().__init__(url.name, limits)
         self.url = url
         self.topic = url.take("topic")
-        # Without confirmations, as with 0, nothing would be known to have arrived.
+        # With QoS 0 there would be no confirmations.
         url.take_one_of("qos", ("1",), "1")
         if not self.topic or url.path not in ("", "/"):
             raise SinkError(url.name, "names no topic: mqtt://host:1883?topic=NAME")
@@ -76,8 +76,7 @@ class MqttWriter(BrokerWriter):
     async def _connect(self) -> None:
         url = self._sink.url
         tls = self._sink.tls.context() if self._sink.tls is not None else None
-        # A session of its own, which ends with the connection: what is not confirmed is sent again
-        # as new messages.
+        # The session ends with the connection: unconfirmed results are resent as new messages.
         name = f"forstcore-{secrets.token_hex(8)}"
         session = Session(name, 0, _RECEIVE_MAXIMUM, url.username, url.password)
         port = url.port or (8883 if tls else 1883)
@@ -96,7 +95,7 @@ class MqttWriter(BrokerWriter):
         for output in outputs:
             lines += lines_of(output)
             ends.append(len(lines))
-        # Where the lines that are not confirmed are, by their packet identifier.
+        # Positions of the unconfirmed lines, by packet identifier.
         waiting: dict[int, int] = {}
         refused: dict[int, str] = {}
         longest = self._connection.longest_packet - _MAX_HEAD - len(self._sink.topic.encode())

@@ -1,6 +1,6 @@
 """NATS JetStream: `nats://host:4222?subject=S`, a message for each result.
 
-A result is confirmed once a stream has stored it. Results that are sent again have the same
+A result is confirmed once a stream has stored it. Results that are resent have the same
 `Nats-Msg-Id`, by which the stream recognizes them within its duplicate window.
 """
 
@@ -22,13 +22,13 @@ from forstcore.sources._nats_connection import NatsConnection, NatsServer, check
 
 __all__ = ["NatsSink", "NatsWriter"]
 
-_TIMEOUT = 10.0  # Seconds in which a stream has to confirm a message.
+_TIMEOUT = 10.0  # Seconds for a stream to confirm a message.
 _TOO_LARGE = 10054  # Error code: larger than the stream's `max_msg_size`.
 _ANOTHER_STREAM = 10060  # Error code: the subject belongs to another stream.
 
 
 class NatsSink(BrokerSink):
-    """A subject that a stream of JetStream listens to.
+    """A subject that a JetStream stream captures.
 
     Args:
         url: as above; also `natss:`, and the option `stream` for the stream that has to store it.
@@ -37,7 +37,7 @@ class NatsSink(BrokerSink):
     Attributes:
         server: where to connect.
         subject: the subject.
-        stream: name of the stream, empty for whichever listens.
+        stream: name of the stream, empty for any that captures the subject.
     """
 
     def __init__(self, url: SinkUrl, limits: SinkLimits) -> None:
@@ -72,8 +72,8 @@ class NatsWriter(BrokerWriter):
         self._identity = secrets.token_hex(8)
         self._lines = 0  # Results of confirmed outputs.
         self._inbox = ""
-        # Results of the current call that are not confirmed, by their number, and those that the
-        # stream refuses.
+        # Unconfirmed results of the current call, by their number, and those that the stream
+        # refuses.
         self._waiting: dict[int, None] = {}
         self._refused: dict[int, str] = {}
         self._failed_by: Exception | None = None

@@ -1,4 +1,4 @@
-"""Sinks that write to where a source reads."""
+"""Sinks that write to the place that a source reads."""
 
 from __future__ import annotations
 

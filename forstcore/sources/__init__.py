@@ -1,4 +1,4 @@
-"""Sources: records that no request carries, from memory, files, Redis, MQTT, NATS or Kafka.
+"""Sources: live records from memory, files, Redis, MQTT, NATS or Kafka instead of a request.
 
 A source is opened at an offset and yields batches of whole lines. Its URL defines its kind and
 options; optional dependencies are imported on demand.
@@ -92,10 +92,10 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """How much of a source was not read yet.
+    """How much of a source is unread.
 
     Attributes:
-        amount: how much that is.
+        amount: how much, in `unit`.
         unit: what `amount` counts.
     """
 
@@ -140,7 +140,7 @@ class Reader(Protocol):
         ...
 
     async def lag(self) -> Lag | None:
-        """Return how much there is that `read` has not returned; None if that is unknown."""
+        """Return how much of the source `read` has not returned yet; None if that is unknown."""
         ...
 
     async def close(self) -> None:
@@ -173,10 +173,10 @@ class Source(Protocol):
         ...
 
     def open(self, start: str, session: str = "") -> Reader:
-        """Start to read.
+        """Start reading.
 
         Args:
-            start: the offset after which to start, `START` or `NOW`; checked.
+            start: the offset after which to start, `START` or `NOW`; already checked.
             session: identifies readers that may take over each other's unacknowledged records, if
                 not all of them may; empty for a reader that acknowledges at once.
         """

@@ -11,8 +11,8 @@ __all__ = ["BrokerLog"]
 
 _LOGGER = logging.getLogger("forstcore")
 
-_BURST = 10  # Log lines of a source that may be written at once.
-_REFILL = 30.0  # Seconds after which one more may be written.
+_BURST = 10  # Log lines of a source in a burst.
+_REFILL = 30.0  # Seconds per additional line.
 
 
 class BrokerLog:

@@ -58,10 +58,10 @@ class CompressedReader:
         self._raw: IO[bytes] | None = None
         self._file: IO[bytes] | None = None
         self._path = ""
-        self._position = 0  # Of the next line in the decompressed content.
+        self._position = 0  # Position of the next line in the decompressed content.
         self._has_ended = True  # Whether the file of the path has been read.
-        self._tail = b""  # The begun line.
-        self._dropped = 0  # Bytes of that line, or before it, that are not kept.
+        self._tail = b""  # The unfinished line.
+        self._dropped = 0  # Bytes of that line, or before it, that were dropped.
         self._reading: asyncio.Task[Batch | None] | None = None
 
     async def read(self) -> Batch | None:
@@ -91,7 +91,7 @@ class CompressedReader:
         return None
 
     def _begin(self) -> bool:
-        """Go to where reading starts; return whether a file with unread content is gone."""
+        """Seek to where reading starts; return whether a file with unread content is gone."""
         if self._start == START:
             return False
         if self._start == NOW:
@@ -113,7 +113,7 @@ class CompressedReader:
         return False
 
     def _left(self) -> list[str]:
-        """Return the files that were not begun."""
+        """Return the files that have not been started."""
         return [path for path in self._finder.find() if path > self._path]
 
     def _open_next(self) -> bool:
@@ -157,7 +157,7 @@ class CompressedReader:
             data = data[len(_BOM) :]
             self._dropped = len(_BOM)
         if len(self._tail) >= self._limit:
-            # Of a line that is too long, the rest is not needed.
+            # The rest of a line that is too long is not needed.
             end = data.find(b"\n")
             rest = len(data) if end < 0 else end
             self._dropped += rest
@@ -180,7 +180,7 @@ class CompressedReader:
         return f"{quote(os.fsencode(self._path))}:{place}"
 
     def _unread(self) -> int:
-        """Return the compressed bytes that were not read."""
+        """Return the number of unread compressed bytes."""
         total = sum(
             found.status.st_size for path, found in self._finder.find().items() if path > self._path
         )

@@ -29,7 +29,7 @@ class FileFinder:
         """Return the files that match the pattern, by each of their paths.
 
         Args:
-            before: what was returned last, which saves a second look if nothing has changed.
+            before: the last result, which saves a second look if nothing has changed.
         """
         return snapshot(self._look, before)
 

@@ -1,4 +1,4 @@
-"""What sources and sinks of Kafka have in common: the options of their clients, and errors."""
+"""What Kafka sources and sinks share: the options of their clients, and errors."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ __all__ = [
     "is_final",
 ]
 
-_REQUEST_TIMEOUT = 10.0  # Seconds in which a broker has to reply.
+_REQUEST_TIMEOUT = 10.0  # Seconds for a broker to reply.
 
-# What forstcore sets itself, or what would change how it works.
+# Options that forstcore sets itself, or that would change how it works.
 _RESERVED = {
     "bootstrap.servers",
     "enable.auto.commit",
@@ -50,7 +50,7 @@ _FINAL = {
 
 
 class Local:
-    """The codes of librdkafka's own errors, which have an underscore in front there."""
+    """The codes of librdkafka's own errors, whose names start with an underscore in C."""
 
     ALL_BROKERS_DOWN = KafkaError._ALL_BROKERS_DOWN
     AUTHENTICATION = KafkaError._AUTHENTICATION
@@ -75,7 +75,7 @@ def client_options(url: SourceUrl) -> dict[str, object]:
     """Take the options of a client of librdkafka from a URL, and from the file that it names.
 
     Raises:
-        SourceError, SinkError: there are none that can be used.
+        SourceError, SinkError: they are missing or invalid.
     """
     user, _, hosts = url.address.rpartition("@")
     if not hosts:
@@ -123,5 +123,5 @@ def _read_properties(url: SourceUrl, path: Path) -> dict[str, str]:
 
 
 def invalid_options(url: SourceUrl, error: KafkaException) -> Exception:
-    """Return the error to raise for options that librdkafka does not accept."""
+    """Return the error to raise for options that librdkafka rejects."""
     return url.error(url.name, f"has options that are not valid for Kafka: {error.args[0].str()}")

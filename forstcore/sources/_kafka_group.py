@@ -1,13 +1,13 @@
 """Consumer groups of Kafka: each partition goes to one of the consumers.
 
 Records are committed in the order of their offsets, once they and all before them in their
-partition are acknowledged. When a partition is revoked, its consumer waits a moment for the records
-that it has delivered, commits those that are acknowledged, and gives the partition up; the next
-consumer continues there. For a partition that was lost nothing is committed, since others may read
-it already.
+partition are acknowledged. When a partition is revoked, its consumer waits briefly for
+acknowledgements of the records that it has delivered, commits, and releases the partition; the next
+consumer continues there. For a lost partition nothing is committed, since others may already be
+reading it.
 
-Where a sink commits the offsets together with its results (see `_kafka_group_offsets`), this
-consumer commits nothing itself: an offset of its own that arrives late would undo a later one.
+If a sink commits the offsets together with its results (see `_kafka_group_offsets`), this
+consumer commits nothing itself: a late commit would undo a later one of the sink.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ _RETRY_INTERVAL = 1.0  # Seconds between two attempts to commit what could not b
 _BUSY_POLL = 0.01  # Seconds that a poll waits while records are in process.
 _COMMIT_PATIENCE = 5.0  # Seconds that an acknowledgement waits for the broker.
 
-# Seconds that a partition waits until a transaction of its last consumer has ended: such a
-# transaction, and the time until brokers look for those that are too old, take less.
+# Seconds that a partition waits for a transaction of its last consumer to end: longer than
+# such a transaction lasts, plus the interval at which brokers abort expired ones.
 _TRANSACTION_PATIENCE = 60.0
 
 _UNSTABLE = {KafkaError.UNSTABLE_OFFSET_COMMIT, Local.TIMED_OUT}
@@ -124,11 +124,11 @@ class _GroupPoller(Poller):
         topic, pending: as for `Poller`.
         progress: how far its records are processed.
         start: where a new group starts.
-        needs_proof: whether `proof` is asked for.
+        needs_proof: whether `proof` will be used.
 
     Attributes:
-        proof: what proves to brokers that the consumer has the partitions that are assigned to it
-            afterwards; None if it is no member of its group.
+        proof: the group metadata that proves to brokers which partitions the consumer has. Read it
+            before the assignment is checked. None if it is not a member of its group.
     """
 
     def __init__(
@@ -147,7 +147,7 @@ class _GroupPoller(Poller):
         self._to_rewind: deque[int] = deque()
 
     def committed(self, partitions: Iterable[int]) -> dict[int, int]:
-        """Ask the broker for offsets that are committed, once no transaction is open for them.
+        """Ask the broker for committed offsets, once no transaction for them is open.
 
         Raises:
             StaleReceiptError: the consumer ends.
@@ -155,14 +155,14 @@ class _GroupPoller(Poller):
         """
         question = _Question(tuple(partitions))
         self._questions.append(question)
-        # While this thread adds one, the other one may find that nothing more is to be answered.
+        # While this thread adds a question, the other one may stop answering.
         while not self.is_stopping.is_set():
             with contextlib.suppress(TimeoutError):
                 return question.answer.result(POLL)
         raise StaleReceiptError
 
     def rewind(self, partitions: Iterable[int]) -> None:
-        """Have the thread deliver again soon what is not committed."""
+        """Make the thread redeliver uncommitted records soon."""
         self._to_rewind.extend(partitions)
 
     async def wait_until_committed(self, receipt: Receipt) -> None:
@@ -171,7 +171,7 @@ class _GroupPoller(Poller):
         Raises:
             SourceError: it cannot be committed, and a retry would not help.
         """
-        # The thread goes on trying.
+        # The thread keeps trying.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_COMMIT_PATIENCE):
                 while self._progress.is_uncommitted(receipt) and not self.is_down:
@@ -200,7 +200,7 @@ class _GroupPoller(Poller):
                 consumer.commit(offsets=self._offsets(positions))
             except KafkaException as error:
                 self._note_commit(error.args[0], [])
-        # Records in process are soon acknowledged, and nothing else ends a poll then.
+        # Records in process will soon be acknowledged, and nothing else ends a poll.
         is_busy = self.pending.has_records or self._progress.is_busy()
         if is_busy and self._needs_proof:
             self._prove(consumer)
@@ -228,7 +228,7 @@ class _GroupPoller(Poller):
             question.answer.set_result(found)
 
     def _prove(self, consumer: Consumer) -> None:
-        # Another thread would wait for the end of a poll, and of the next ones, for that.
+        # Not from another thread, which would wait for this poll and perhaps further ones to end.
         proof = consumer.consumer_group_metadata()
         # Without a member id, brokers assume a client without the group's protocol.
         self.proof = proof if consumer.memberid() else None
@@ -253,7 +253,7 @@ class _GroupPoller(Poller):
         self._progress.assign(positions)
         self.add_partitions(positions)
         if is_new and self._start == NOW:
-            # Otherwise the next consumer would start later if this one gets no records.
+            # Otherwise the next consumer would start at a later offset if this one gets no records.
             with contextlib.suppress(KafkaException):
                 consumer.commit(offsets=self._offsets(is_new), asynchronous=False)
 
@@ -281,7 +281,7 @@ class _GroupPoller(Poller):
             try:
                 return _committed(consumer, partitions)
             except KafkaException as error:
-                # So the broker answers while a transaction is open, if it answers at all.
+                # With this time limit, a broker answers while a transaction is open, if at all.
                 is_late = time.monotonic() >= deadline or self.is_stopping.is_set()
                 if error.args[0].code() not in _UNSTABLE or self.is_down or is_late:
                     raise

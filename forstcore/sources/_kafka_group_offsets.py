@@ -1,13 +1,13 @@
-"""The offsets of a consumer group, as a producer commits them in its transactions.
+"""The offsets of a consumer group that a producer commits in its transactions.
 
-A transaction has results and the offsets after their records, so both are there or neither. It also
-has the generation of the group in which the consumer was given its partitions: brokers refuse an
-older one than theirs. The consumer's generation has to be read before it is checked whether the
-records still belong to it. In the other order it might be a later one, with which brokers would
-take offsets that belong to others.
+A transaction contains results and the offsets after their records, so both are committed or
+neither. It also contains the generation of the group in which the consumer got its partitions:
+brokers refuse an older generation than theirs. The generation must be read before checking that the
+records still belong to this consumer. In the other order it could be a later one, with which
+brokers would accept offsets for partitions of other consumers.
 
-If only some partitions of a batch are lost, the records of the others are read again, because
-results are not known by partition.
+If only some partitions of a batch are lost, the records of the others are read again, because it is
+unknown which results belong to which partition.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from forstcore.sources._kafka_progress import Progress, Receipt
 
 __all__ = ["GroupOffsets", "Membership", "StaleReceiptError"]
 
-_INTERVAL = 0.01  # Seconds between two looks whether a partition is read again.
+_INTERVAL = 0.01  # Seconds between two checks whether a partition is being read again.
 
 
 class StaleReceiptError(Exception):
-    """Records of a batch do not belong to this consumer any more."""
+    """Records of a batch no longer belong to this consumer."""
 
 
 class Membership(Protocol):
-    """What a consumer is asked for by other threads.
+    """What other threads use of a consumer.
 
     Attributes:
-        proof: what proves to brokers that it has the partitions that are assigned to it afterwards;
-            None if it is no member of its group.
+        proof: the group metadata that proves to brokers which partitions it has, to be read before
+            the assignment is checked; None if it is not a member of its group.
     """
 
     proof: object
@@ -44,7 +44,7 @@ class Membership(Protocol):
         ...
 
     def rewind(self, partitions: Iterable[int]) -> None:
-        """Have what is not committed delivered again."""
+        """Make the consumer redeliver uncommitted records."""
         ...
 
 
@@ -74,10 +74,10 @@ class GroupOffsets:
         """Return what to commit after the results of batches.
 
         Returns:
-            The offset of each partition, and what proves that the consumer has these partitions.
+            The offset of each partition, and the proof that the consumer has these partitions.
 
         Raises:
-            StaleReceiptError: it has not.
+            StaleReceiptError: it no longer has them.
         """
         member = self._member()
         if member is None or (proof := member.proof) is None:
@@ -88,15 +88,15 @@ class GroupOffsets:
         return [TopicPartition(self._topic, *each) for each in offsets.items()], proof
 
     def note_committed(self, receipts: Iterable[Receipt]) -> None:
-        """Note that a transaction has committed what comes after these batches."""
+        """Record that a transaction has committed the offsets after these batches."""
         for receipt in receipts:
             self._progress.finish(receipt, is_committed=True)
 
     def were_committed(self, receipts: Iterable[Receipt]) -> bool:
-        """Ask the broker whether it has committed what comes after batches; blocks for seconds.
+        """Ask the broker whether the offsets after batches are committed; may block for seconds.
 
         Raises:
-            StaleReceiptError: records of them do not belong to this consumer any more.
+            StaleReceiptError: some of their records no longer belong to this consumer.
             KafkaException: the broker does not answer in time.
         """
         offsets, is_complete = self._progress.current(receipts)

@@ -1,4 +1,4 @@
-"""Records that the thread of a consumer has read, until the event loop takes them."""
+"""Records on their way from the thread of a consumer to the event loop."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from forstcore.sources import Notice
 
 __all__ = ["Chunk", "Pending", "Taken"]
 
-_MAX_SIZE = 1 << 20  # Bytes of values, after which the thread stops to read.
+_MAX_SIZE = 1 << 20  # Bytes of values after which the thread stops reading.
 
 
 @dataclass(slots=True)
@@ -31,12 +31,12 @@ class Chunk:
 
 @dataclass(slots=True)
 class Taken:
-    """What the event loop takes at once.
+    """Everything that the event loop takes in one step.
 
     Attributes:
         chunks: the records, by partition.
         missed: 0, or None if an unknown number of records before them was lost.
-        is_last: whether there was nothing more after them.
+        is_last: whether there was nothing more when they were read.
     """
 
     chunks: dict[int, Chunk] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Pending:
 
     Args:
         loop: where they are taken.
-        on_take: called with the chunks that are taken, before the thread can discard others.
+        on_take: called with the chunks taken, before the thread can discard any.
 
     Thread-safety: `take` and `records` belong to the event loop, everything else to the thread.
     """
@@ -68,10 +68,10 @@ class Pending:
         self._error: Exception | None = None
 
     async def take(self) -> Taken | Notice:
-        """Wait for something, and take all of it.
+        """Wait until there is something, and take all of it.
 
         Raises:
-            Exception: that with which the thread has ended.
+            Exception: the error with which the thread has ended.
         """
         while True:
             with self._room:
@@ -117,7 +117,7 @@ class Pending:
             self._wake()
 
     def add_missed(self) -> None:
-        """Note that records were lost here."""
+        """Record that records were lost at this point."""
         with self._room:
             self._taken.missed = None
             self._wake()
@@ -136,7 +136,7 @@ class Pending:
             self._wake(has_records=False)
 
     def fail(self, error: Exception) -> None:
-        """Note that the thread ends with an error."""
+        """Record the error with which the thread ends."""
         with self._room:
             self._error = error
             self._wake(has_records=False)

@@ -24,23 +24,23 @@ from forstcore.sources._kafka_pending import Chunk, Pending
 __all__ = ["POLL", "TIMEOUT", "Poller", "Topic"]
 
 TIMEOUT = 10.0
-"""Seconds in which brokers have to reply."""
+"""Seconds for brokers to reply."""
 
 POLL = 0.2
 """Seconds that a poll waits, and after which the thread notices that it is to end."""
 _SLICE = 1.0  # Seconds of a first request, after which the thread notices that it is to end.
 _PATIENCE = 1.0  # Seconds that records wait to be taken before partitions are paused.
 _PROBE_INTERVAL = 1.0  # Seconds between two attempts to reach brokers that are down.
-_REFRESH_INTERVAL = 30.0  # Seconds between two looks for new partitions.
-_LAG_INTERVAL = 1.0  # Seconds between two measurements of what was not read.
+_REFRESH_INTERVAL = 30.0  # Seconds between two checks for new partitions.
+_LAG_INTERVAL = 1.0  # Seconds between two measurements of the lag.
 _PAUSED_LAG_INTERVAL = 5.0  # The same where brokers have to be asked.
 _LEADER_INTERVAL = 0.1  # Seconds between two questions to the leader of a partition.
 
 _FIRST_COUNT = 16  # Messages that are taken from librdkafka at first.
 _MAX_COUNT = 4000  # Maximum number of messages that are taken at once.
-_TARGET_SIZE = 1 << 20  # Bytes that these should have.
+_TARGET_SIZE = 1 << 20  # Bytes that these messages should have in total.
 
-# Where messages are; only errors may have no place.
+# The partition and offset of a message; only errors may lack them.
 _PARTITION = cast("Callable[[Message], int]", Message.partition)
 _OFFSET = cast("Callable[[Message], int]", Message.offset)
 
@@ -99,8 +99,8 @@ class Poller(ABC):
         loop: the event loop.
         is_stopping: set when the thread is to end.
         is_down: whether all brokers are down, or the topic is gone.
-        positions: for each partition that is assigned now the offset of the next message.
-        lag: how many messages it has not taken from librdkafka; None before that is known.
+        positions: the offset of the next message, for each assigned partition.
+        lag: the number of messages not taken from librdkafka yet; None before that is known.
 
     Thread-safety: `start` and `stop` belong to the event loop, everything else to the thread.
     """
@@ -131,7 +131,7 @@ class Poller(ABC):
         self._measure_at = 0.0
         self._paused: set[int] = set()
         self._count = _FIRST_COUNT
-        self._at_end: set[int] = set()  # Partitions that have nothing more now.
+        self._at_end: set[int] = set()  # Partitions that are read to their ends.
 
     async def start(self) -> None:
         """Start the thread, and wait until it reads.
@@ -150,19 +150,19 @@ class Poller(ABC):
 
     @abstractmethod
     def begin(self, consumer: Consumer, partitions: list[int]) -> None:
-        """Start to read a topic that has these partitions."""
+        """Start reading a topic that has these partitions."""
 
     def serve(self, consumer: Consumer) -> float:
-        """Do what is to be done between two polls; return the seconds that the next may wait."""
+        """Do the work between two polls; return the maximum seconds of the next one."""
         return POLL
 
     def refresh(self, consumer: Consumer, partitions: list[int]) -> None:  # noqa: B027 (optional)
         """Read new partitions as well, if there are any."""
 
     def guarded(self, callback: Callable[..., None]) -> Callable[..., None]:
-        """Return a callback that does not raise: what it would raise ends the thread later.
+        """Wrap a callback so that its exception ends the thread later, instead of being raised.
 
-        What librdkafka's binding makes of an exception of a callback is none that can be caught.
+        librdkafka's binding does not pass on exceptions of callbacks in a form that can be caught.
         """
 
         def call(*arguments: object) -> None:
@@ -174,13 +174,13 @@ class Poller(ABC):
         return call
 
     def add_partitions(self, positions: dict[int, int]) -> None:
-        """Note that these partitions are read, too, from these offsets on."""
+        """Add partitions that are read from these offsets on."""
         self.positions.update(positions)
         self._at_end -= positions.keys()
         self._paused -= positions.keys()
 
     def remove_partitions(self, partitions: Iterable[int]) -> None:
-        """Note that these partitions are not read any more, and discard what was read of them."""
+        """Remove partitions that are no longer read, and discard what was read of them."""
         self.pending.discard(partitions)
         for partition in partitions:
             self.positions.pop(partition, None)
@@ -213,7 +213,7 @@ class Poller(ABC):
                 while not self.is_stopping.is_set():
                     self._step(consumer)
             finally:
-                # Also if it was not stopped: then callbacks of `close` do not wait for the loop.
+                # Even if it was not stopped, so that callbacks of `close` do not wait for the loop.
                 self.is_stopping.set()
                 consumer.close()
         except KafkaException as error:
@@ -228,7 +228,7 @@ class Poller(ABC):
         self._call(self._note_started, error)
 
     def _call(self, function: Callable[..., object], *arguments: object) -> None:
-        """Have the event loop call a function, unless it is closed already."""
+        """Have the event loop call a function, unless it is already closed."""
         with contextlib.suppress(RuntimeError):
             self.loop.call_soon_threadsafe(function, *arguments)
 
@@ -300,10 +300,10 @@ class Poller(ABC):
                 self.lag = sum(self._unread(consumer, *each) for each in self.positions.items())
 
     def _unread(self, consumer: Consumer, partition: int, position: int) -> int:
-        """Return how many messages of a partition were not read.
+        """Return how many messages of a partition are unread.
 
         Raises:
-            KafkaException: brokers do not answer at once.
+            KafkaException: brokers do not answer soon.
         """
         where = TopicPartition(self.topic.topic, partition)
         end = -1
@@ -328,7 +328,7 @@ class Poller(ABC):
         chunks: dict[int, Chunk] = {}
         gaps: dict[int, int] = {}
         largest = 0
-        # No loop over single messages: it would cost more than all else that is done with them.
+        # No loop over single messages: it would cost more than everything else done with them.
         if failed := list(filter(Message.error, messages)):
             messages = list(filterfalse(Message.error, messages))
         messages.sort(key=_PARTITION)
@@ -358,7 +358,7 @@ class Poller(ABC):
             self.pending.add(chunks, self._at_end == self.positions.keys())
 
     def _gap(self, partition: int, run: list[Message]) -> int | None:
-        """Return the first offset that is missing before or between messages, None if none is."""
+        """Return the first missing offset before or between messages, None if there is none."""
         expected = self.positions[partition]
         if _OFFSET(run[0]) == expected and _OFFSET(run[-1]) == expected + len(run) - 1:
             return None
@@ -373,22 +373,22 @@ class Poller(ABC):
             return values  # type: ignore[return-value]
         found = []
         for message, value in zip(run, values, strict=True):
-            # Without a value it is a tombstone, which says that a key is gone.
+            # A message without a value is a tombstone, which marks its key as deleted.
             if value is not None:
                 found.append(value if len(value) <= limit else self._shortened(value, message))
         return found
 
     def _note_failed(self, message: Message, chunks: dict[int, Chunk]) -> None:
-        """Note an error of a partition, or that there is nothing more in it now."""
+        """Handle an error of a partition, or its end."""
         error = message.error()
         assert error is not None
         if error.code() != Local.PARTITION_EOF:
             self._handle(error)
             return
         partition, offset = _PARTITION(message), _OFFSET(message)
-        # Messages may have come since.
+        # Messages may have arrived since.
         if partition in self.positions and offset >= self.positions[partition]:
-            # The end is beyond markers of transactions, which are no messages.
+            # Transaction markers before the end have offsets, but are not messages.
             chunks.setdefault(partition, Chunk()).position = offset
             self.positions[partition] = offset
             self._at_end.add(partition)
@@ -398,9 +398,9 @@ class Poller(ABC):
     ) -> bool:
         """Return whether messages from an offset on are gone, other than by compaction.
 
-        Markers of transactions have offsets, too, so most gaps are none.
+        Transaction markers have offsets, too, so most gaps are harmless.
         """
-        is_new = chunks[partition].position <= expected  # The topic was created again.
+        is_new = chunks[partition].position <= expected  # The topic was deleted and created again.
         return is_new or self.watermarks(consumer, partition)[0] > expected
 
     def _shortened(self, value: bytes, message: Message) -> bytes:
@@ -432,7 +432,7 @@ class Poller(ABC):
     def _probe(self, consumer: Consumer) -> None:
         """Report that the topic is available again, if it is."""
         self._probe_at = time.monotonic() + _PROBE_INTERVAL
-        # The thread should not stop polling for long.
+        # The thread must not stop polling for long.
         with contextlib.suppress(KafkaException):
             self._list_partitions(consumer, _PROBE_INTERVAL)
             self.is_down = False

@@ -1,4 +1,4 @@
-"""How far the records of a consumer group are processed."""
+"""The progress of processing the records of a consumer group."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["Progress", "Receipt"]
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a batch is acknowledged with.
+    """The receipt of a batch.
 
     Attributes:
-        deliveries: for each partition the number of its assignment, and the offset after the batch.
+        deliveries: for each partition, the number of its assignment and the offset after the batch.
     """
 
     deliveries: dict[int, tuple[int, int]]
@@ -23,15 +23,16 @@ class Receipt:
 
 @dataclass(slots=True)
 class _Partition:
-    """A partition that is assigned.
+    """An assigned partition.
 
     Attributes:
         assignment: distinguishes this assignment of the partition from earlier ones.
-        last: the offset up to which it was delivered, at first that where reading starts.
-        delivered: offsets after the batches that are not acknowledged, or not all before them.
+        last: the offset up to which records were delivered, initially where reading starts.
+        delivered: offsets after the batches that are unacknowledged, or follow an unacknowledged
+            one.
         finished: those of them that are acknowledged.
         done: the offset up to which everything is acknowledged; None if nothing is.
-        committed: the offset that was committed last.
+        committed: the last committed offset.
     """
 
     assignment: int
@@ -43,7 +44,7 @@ class _Partition:
 
 
 class Progress:
-    """What was delivered, acknowledged and committed, for each assigned partition.
+    """Track what was delivered, acknowledged and committed, for each assigned partition.
 
     An acknowledgement counts only for the assignment in which its records were delivered: after a
     partition was lost, its records belong to another consumer, even if it comes back later.
@@ -70,7 +71,7 @@ class Progress:
                 self._partitions.pop(partition, None)
 
     def deliver(self, positions: Mapping[int, int], skipped: Collection[int] = ()) -> Receipt:
-        """Note that records up to these offsets were delivered.
+        """Record that records up to these offsets were delivered.
 
         Args:
             positions: the offsets, by partition.
@@ -89,7 +90,7 @@ class Progress:
             return Receipt(deliveries)
 
     def finish(self, receipt: Receipt, *, is_committed: bool = False) -> None:
-        """Note that the records of a batch are acknowledged, and maybe committed already."""
+        """Record that a batch is acknowledged, and perhaps already committed."""
         with self._changed:
             for number, (assignment, position) in receipt.deliveries.items():
                 partition = self._partitions.get(number)
@@ -104,7 +105,7 @@ class Progress:
             self._changed.notify_all()
 
     def current(self, receipts: Iterable[Receipt]) -> tuple[dict[int, int], bool]:
-        """Return the offsets after batches, and whether all of that is still assigned."""
+        """Return the offsets after batches, and whether all their partitions are still assigned."""
         with self._changed:
             found: dict[int, int] = {}
             is_complete = True
@@ -118,7 +119,7 @@ class Progress:
             return found, is_complete
 
     def is_uncommitted(self, receipt: Receipt) -> bool:
-        """Return whether some of a batch is to be committed, and is not yet."""
+        """Return whether some of a batch still has to be committed."""
         with self._changed:
             for number, (assignment, position) in receipt.deliveries.items():
                 partition = self._partitions.get(number)
@@ -137,7 +138,7 @@ class Progress:
             )
 
     def uncommitted(self, partitions: Iterable[int] | None = None) -> dict[int, int]:
-        """Return what is to be committed, of some partitions or of all."""
+        """Return the offsets to commit, of some partitions or of all."""
         with self._changed:
             numbers = list(self._partitions) if partitions is None else partitions
             found = {}
@@ -148,14 +149,14 @@ class Progress:
             return found
 
     def committed(self, positions: Mapping[int, int]) -> None:
-        """Note what the broker has committed."""
+        """Record what the broker has committed."""
         with self._changed:
             for number, position in positions.items():
                 if (partition := self._partitions.get(number)) is not None:
                     partition.committed = position
 
     def wait_until_finished(self, partitions: Iterable[int], seconds: float) -> bool:
-        """Wait until all that was delivered of some partitions is acknowledged; return whether."""
+        """Wait until all records delivered of some partitions are acknowledged; return whether."""
         numbers = tuple(partitions)
         with self._changed:
             return self._changed.wait_for(

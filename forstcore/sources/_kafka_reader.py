@@ -1,4 +1,4 @@
-"""Readers of Kafka's topics, and of all partitions of one from any offset on."""
+"""Readers of Kafka topics, and of all partitions of a topic from any offset on."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def lines_of(chunks: dict[int, Chunk]) -> bytes:
 
 
 class KafkaReader(BrokerReader):
-    """Reads by a consumer in a thread.
+    """Read with a consumer in a thread.
 
     Args:
         topic: what is read.
@@ -92,7 +92,7 @@ class TopicReader(KafkaReader):
             pairs = (pair.split(":") for pair in start.split(","))
             self._positions = {int(partition): int(offset) for partition, offset in pairs}
         self._has_begun = False
-        self._is_behind = False  # Whether records were gone, and this was not reported yet.
+        self._is_behind = False  # Whether records were gone and that has not been reported.
 
     def _make_poller(self) -> Poller:
         pending = Pending(asyncio.get_running_loop(), lambda chunks: None)
@@ -131,7 +131,7 @@ class _TopicPoller(Poller):
         positions: where to start in each partition; None if `start` decides.
 
     Attributes:
-        first_positions: where it has started in each partition, once it has.
+        first_positions: where it has started in each partition.
         is_behind: whether records after the positions were gone.
     """
 
@@ -153,7 +153,7 @@ class _TopicPoller(Poller):
             if self._wanted is None:
                 position = high if self._start == NOW else low
             else:
-                # A partition that it does not know is new.
+                # A partition without a position is new.
                 position = self._wanted.get(partition, low)
                 if not low <= position <= high:
                     self.is_behind = True

@@ -18,7 +18,7 @@ _READ_SIZE = 1 << 16  # Bytes per read.
 _MAX_HEAD = 1 << 17  # Bytes of a message before its payload: topic and properties.
 _MAX_PACKET = (1 << 28) - 1  # Bytes of a packet's body, by its encoding.
 _MAX_UNSENT = 1 << 16  # Bytes that may wait to be sent to the broker.
-_KEEP_ALIVE = 60  # Seconds in which each side has to send something.
+_KEEP_ALIVE = 60  # Seconds within which each side has to send something.
 _CLOSE_TIMEOUT = 2.0  # Seconds in which a connection may end gracefully.
 
 _CONNECT, _CONNACK, _PUBLISH, _PUBACK, _SUBSCRIBE, _SUBACK = 0x10, 0x20, 0x30, 0x40, 0x82, 0x90

@@ -25,7 +25,7 @@ __all__ = ["NatsConnection", "NatsServer", "check_name"]
 
 T = TypeVar("T")
 
-_TIMEOUT = 10.0  # Seconds in which a server has to answer.
+_TIMEOUT = 10.0  # Seconds for a server to answer.
 _PING_INTERVAL = 10  # Seconds. A server that leaves two pings unanswered counts as lost.
 _CLOSE_TIMEOUT = 2.0  # Seconds in which a connection may end gracefully.
 _PRIVATE = ("_close", "_process_info", "_pending", "_pending_data_size", "_transport")
@@ -54,7 +54,7 @@ class NatsConnection(Client):
         self._requires_tls = requires_tls
 
     async def note(self, error: Exception) -> None:
-        """Remember an error that the client has no caller to raise it to."""
+        """Remember an error that the client cannot raise to a caller."""
         self.trouble = error
 
     async def unless_lost(self, awaitable: Awaitable[T]) -> T:
@@ -102,13 +102,14 @@ class NatsConnection(Client):
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
         if self._requires_tls and not info.get("tls_required"):
             raise Error("nats: the server does not use TLS")
-        # Servers that are added to a cluster are not of interest: the next connection asks again.
+        # Servers that join the cluster do not matter: the next connection asks again.
         await super()._process_info({**info, "connect_urls": None}, initial_connection)
 
     async def _close(self, status: int, do_cbs: bool = True) -> None:
         if not self.lost.done():
             self.lost.set_result(None)
-        # A broken connection would not take what is left, and nats-py waits for that, or fails.
+        # A broken connection would not accept what is left to send, and nats-py waits for that, or
+        # fails.
         self._pending = []
         self._pending_data_size = 0
         writer = getattr(self._transport, "_io_writer", None)

@@ -1,4 +1,4 @@
-"""How to log in to a NATS server: by a password, a token, an nkey or a file of credentials."""
+"""Logging in to a NATS server: with a password, a token, an nkey or a credentials file."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class NatsLogin:
 
         Raises:
             OSError: a file cannot be read.
-            nats.errors.Error: it is not such a file.
+            nats.errors.Error: a file is malformed.
         """
         if self._nkey:
             return {"nkeys_seed_str": _seed_in(self._nkey)}

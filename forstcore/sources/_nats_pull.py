@@ -1,4 +1,4 @@
-"""Messages of a JetStream consumer, which are requested when they are needed."""
+"""Messages of a JetStream consumer, requested when they are needed."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ _SILENCE = 12.0  # Seconds without message or heartbeat after which the request 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a message is in its stream.
+    """The position of a message in its stream.
 
     Attributes:
         sequence: its number in the stream.
-        stored_at: when it was stored, in nanoseconds: two streams of one name have equal numbers.
+        stored_at: when it was stored, in nanoseconds; distinguishes messages with the same number
+            in streams of the same name.
         pending: how many messages the consumer has after it.
     """
 
@@ -37,13 +38,13 @@ class Place:
 
     @classmethod
     def of(cls, message: Msg) -> Place:
-        """Return the place of a message that a consumer has delivered.
+        """Return the position of a message that a consumer has delivered.
 
         Raises:
-            nats.errors.Error: it was delivered by something else.
+            nats.errors.Error: it is not from a consumer.
         """
         tokens = message.reply.split(".")
-        # With a domain and a hash of the account, if there are more.
+        # Longer subjects have a domain and a hash of the account.
         after = 5 if len(tokens) == 9 else 7
         try:
             sequence, _, stored_at, pending = map(int, tokens[after : after + 4])
@@ -78,7 +79,7 @@ class Pull:
 
     @property
     def waiting(self) -> int:
-        """The number of messages that have arrived, and were not taken."""
+        """The number of messages that have arrived and not been taken."""
         return len(self._messages)
 
     async def start(self) -> None:
@@ -109,7 +110,7 @@ class Pull:
         return messages
 
     async def stop(self) -> list[Msg]:
-        """End the request; return the messages that were not taken."""
+        """End the request; return the messages that have not been taken."""
         if self._subscription is not None:
             await self._subscription.drain()  # type: ignore[no-untyped-call]
         messages, self._messages = self._messages, []
@@ -132,7 +133,7 @@ class Pull:
         )
 
     async def _take(self, message: Msg) -> None:
-        """Take a message, or what the server says about the request."""
+        """Receive a message, or a status of the request."""
         if message.reply:
             self._messages.append(message)
             self._left = max(0, self._left - 1)

@@ -18,11 +18,11 @@ from forstcore.sources._nats_pull import Pull
 
 __all__ = ["NatsReader"]
 
-_TOO_MANY_CONSUMERS = 10026  # Error code: others may end.
+_TOO_MANY_CONSUMERS = 10026  # Fatal error code; others may be temporary.
 
 
 class NatsReader(BrokerReader):
-    """Reads a stream by way of a consumer.
+    """Read a stream through a consumer.
 
     Args:
         name, log, max_line_size: as for `BrokerReader`.
@@ -30,7 +30,7 @@ class NatsReader(BrokerReader):
         stream: name of the stream.
     """
 
-    # A time limit that is exceeded raises an OSError.
+    # A timeout is an OSError, too.
     transient_errors = (Error, OSError)
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What is published to a source in memory, for one pipeline in the same process."""
+"""The records published to a source in memory, for one pipeline in the same process."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ __all__ = ["PublishedSource"]
 
 
 class PublishedSource:
-    """All that is published from the start of the process on, each record once.
+    """All records published since the start of the process, each once.
 
-    A pipeline that is started again goes on after what was acknowledged, as far as the ring still
-    has it.
+    A restarted pipeline continues after the acknowledged records, as far as the ring still has
+    those that follow.
 
     Args:
-        memory: where it is published.
+        memory: the source to which they are published.
 
     Attributes:
-        name: that of the source.
-        done: number of records that were acknowledged.
+        name: name of the source.
+        done: number of acknowledged records.
         memory: as above.
         is_ended: whether nothing more will be published.
     """
@@ -50,16 +50,16 @@ class PublishedSource:
         """Do nothing: subscribers read the memory, too."""
 
     def end(self) -> None:
-        """Note that nothing more will be published: readers end after what there is."""
+        """Record that nothing more will be published: readers end after the last record."""
         self.is_ended = True
         self.memory.wake()
 
 
 class PublishedReader(MemoryReader):
-    """Reads what is published.
+    """Read published records.
 
     Args:
-        published: knows where to start, and keeps track of acknowledgements.
+        published: knows where to start, and tracks acknowledgements.
     """
 
     def __init__(self, published: PublishedSource) -> None:

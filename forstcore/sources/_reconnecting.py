@@ -1,4 +1,4 @@
-"""Connecting again after a connection to a broker was lost, with pauses in between."""
+"""Reconnecting to brokers, with growing pauses."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ __all__ = ["ReconnectPauses", "Reconnecting"]
 _FIRST_PAUSE = 0.1  # Seconds before the second attempt to connect; doubles with each failure.
 _MAX_PAUSE = 10.0  # Seconds. Each pause is shortened by random jitter of up to half of it.
 _MAX_DETAIL = 300  # Characters of an error.
-_STABLE = 30.0  # Seconds that a connection has to last for the pauses to start again.
+_STABLE = 30.0  # Seconds that a connection has to last to reset the pauses.
 
 
 class ReconnectPauses:
     """Wait before each attempt to connect, longer after each failure.
 
-    The pauses start again only after a connection that lasted for a while, so that a broker that
-    accepts and drops connections is not called all the time.
+    The pauses are reset only after a connection that lasted for a while, so that the client does
+    not constantly reconnect to a broker that accepts and drops connections.
 
     Attributes:
         failures: how often connecting has failed, or the connection was lost, in a row.
@@ -35,11 +35,11 @@ class ReconnectPauses:
         self._connected_at: float | None = None
 
     def connected(self) -> None:
-        """Note that the connection was made."""
+        """Record that the connection was made."""
         self._connected_at = time.monotonic()
 
     def failed(self) -> None:
-        """Note that connecting failed, or the connection was lost."""
+        """Record that connecting failed, or that the connection was lost."""
         if self._connected_at is not None and time.monotonic() - self._connected_at >= _STABLE:
             self.failures = 0
         self._connected_at = None
@@ -54,7 +54,7 @@ class ReconnectPauses:
 
 
 class Reconnecting(ABC):
-    """A connection to a source or sink that is made again whenever it is lost.
+    """A connection to a source or sink that is restored whenever it is lost.
 
     Args:
         name: name of the source or sink, for errors.
@@ -65,7 +65,7 @@ class Reconnecting(ABC):
     """
 
     transient_errors: tuple[type[Exception], ...]
-    """Errors after which another connection is made."""
+    """Errors after which to reconnect."""
 
     def __init__(self, name: str, log: BrokerLog) -> None:
         self.trouble: Notice | None = None
@@ -83,7 +83,7 @@ class Reconnecting(ABC):
         """Drop the connection, which may be broken."""
 
     async def _ensure_connected(self) -> bool:
-        """Connect, after a pause, unless it is connected; return whether that was needed."""
+        """Connect after a pause, unless connected; return whether that was needed."""
         if self._is_connected:
             return False
         await self._pauses.wait()
@@ -94,7 +94,7 @@ class Reconnecting(ABC):
         return True
 
     async def _drop_connection(self, error: Exception) -> Notice | None:
-        """Drop the connection after a transient error; return a notice if that is new."""
+        """Drop the connection after a transient error; return a notice if the state has changed."""
         self._pauses.failed()
         # Also after an attempt to connect that failed half way.
         self._is_connected = False
@@ -103,7 +103,7 @@ class Reconnecting(ABC):
         return self._report_down(f"{type(error).__name__}: {error}")
 
     def _report_up(self) -> Notice | None:
-        """Log and return a notice that it is up, unless that is known."""
+        """Log and return a notice that it is up, unless it was."""
         if self.trouble is None:
             return None
         self.trouble = None
@@ -111,7 +111,7 @@ class Reconnecting(ABC):
         return Notice("up")
 
     def _report_down(self, detail: str) -> Notice | None:
-        """Log and return a notice that it is down, unless that is known."""
+        """Log and return a notice that it is down, unless it was."""
         was_down = self.trouble is not None
         self.trouble = Notice("down", detail[:_MAX_DETAIL])
         if was_down:

@@ -1,4 +1,4 @@
-"""Connections to Redis, as sources and sinks make them."""
+"""Connections to Redis, for sources and sinks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from forstcore.sources._url import SourceUrl
 
 __all__ = ["Database", "database_of", "redis_client"]
 
-_TIMEOUT = 10.0  # Seconds in which Redis has to reply.
+_TIMEOUT = 10.0  # Seconds for Redis to reply.
 
 
 Database = tuple[str, int, str]
@@ -21,16 +21,16 @@ Database = tuple[str, int, str]
 
 
 def database_of(url: SourceUrl) -> Database:
-    """Return which database a URL names, however it logs in."""
+    """Return the database that a URL names, regardless of its login."""
     return url.host, url.port or 6379, url.path.strip("/") or "0"
 
 
 def redis_client(url: SourceUrl, **options: Any) -> Redis:
-    """Return a client for a URL. It connects on demand, and never tries again by itself.
+    """Return a client for a URL. It connects on demand, and never retries by itself.
 
     Args:
         url: `redis://` or, with TLS, `rediss://`.
-        options: more of the client's options.
+        options: additional options of the client.
 
     Raises:
         SourceError, SinkError: the URL is not valid for Redis.

@@ -33,8 +33,8 @@ _CLAIM_INTERVAL = 1.0  # Seconds between two attempts to claim entries of dead c
 _MAX_IDS = 500  # Entry ids in one command.
 _CLOSE_TIMEOUT = 2.0  # Seconds in which a closing reader may give back its pending entries.
 
-# Numbers of the consumers of this process, by the start of their names, stream and group: several
-# sources may use one group.
+# Numbers of the consumers of this process, by prefix of their names, stream and group: several
+# sources may use the same group.
 _TAKEN: defaultdict[tuple[str, str, str], set[int]] = defaultdict(set)
 
 # Default names of consumers, of this and other processes.
@@ -167,7 +167,7 @@ class ConsumerGroup:
                 await self.remove(name)
 
     async def lag(self) -> Lag | None:
-        """Return how many entries no consumer has got yet; None if Redis does not know."""
+        """Return how many entries no consumer has received; None if Redis does not know."""
         for each in await self.client.xinfo_groups(self.stream):
             # Redis 7 and newer; null if entries were deleted in the middle of the stream.
             if text_of(each["name"]) == self.name and each.get("lag") is not None:
@@ -195,22 +195,22 @@ class GroupReader(RedisReader):
         self._own_after: str | None = (
             "0-0"  # The last of its own pending entries that was read; None after all.
         )
-        self._reads_again = False  # Whether to begin with its own pending entries once more.
+        self._reads_again = False  # Whether to read its own pending entries again.
         self._cursor = "0-0"
         self._claim_at = 0.0
         self._held: set[bytes] = set()  # Delivered, and not acknowledged.
         self._touching = asyncio.create_task(self._touch())
 
     def acknowledge_elsewhere(self) -> PendingEntries:
-        """Return what a sink in the same database needs to acknowledge entries with results."""
+        """Return the names that a sink in the same database needs to acknowledge entries."""
         return PendingEntries(self._group.stream, self._group.name, self._consumer, self)
 
     def forget(self, ids: list[bytes]) -> None:
-        """Note that entries are acknowledged, or belong to another consumer."""
+        """Record that entries are acknowledged, or belong to another consumer."""
         self._held.difference_update(ids)
 
     def read_again(self, ids: list[bytes]) -> None:
-        """Return entries, which are still pending, once more."""
+        """Deliver entries, which are still pending, again."""
         self._held.difference_update(ids)
         self._reads_again |= bool(ids)
 
@@ -353,9 +353,9 @@ class PendingEntries:
         self._reader = reader
 
     def finish(self, ids: list[bytes]) -> None:
-        """Note that entries were acknowledged together with their results."""
+        """Record that entries were acknowledged together with their results."""
         self._reader.forget(ids)
 
     def read_again(self, ids: list[bytes]) -> None:
-        """Note that the results of entries were not written, though the entries are pending."""
+        """Record that the results of entries were not written; the entries are still pending."""
         self._reader.read_again(ids)

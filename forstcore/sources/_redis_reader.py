@@ -44,7 +44,7 @@ _DOCUMENT_FIELDS = (b"data", b"json")  # If one of these is the only field, its 
 
 
 class FetchSize:
-    """How many entries to fetch, judging by the size of the last ones.
+    """How many entries to fetch, based on the size of the last ones.
 
     Args:
         most: maximum number of entries.

@@ -1,8 +1,8 @@
 """A parser for replies of Redis that keeps a limited number of bytes of each.
 
-Commands limit a reply by its number of entries, but writers choose their size. This parser reads
-and drops everything beyond a number of bytes. Where hiredis is installed, it parses replies that
-are short; what has arrived of a longer one is parsed again here.
+Commands limit the number of entries in a reply, but writers choose their size. This parser drops
+everything beyond a number of bytes. If hiredis is installed, it parses short replies; a reply that
+turns out to be longer is parsed again here.
 
 redis-py has no public base class for parsers. This is the only module that uses its private names.
 """
@@ -19,7 +19,7 @@ from redis.exceptions import ConnectionError, InvalidResponse
 try:
     hiredis: Any = importlib.import_module("hiredis")
 except ImportError:
-    hiredis = None  # All replies are parsed here, which is slower.
+    hiredis = None  # Without hiredis all replies are parsed here, which is slower.
 try:
     from redis._parsers import _AsyncRESP2Parser
 except ImportError as error:
@@ -33,7 +33,7 @@ _OVERHEAD = (
     8  # Bytes added to the size of each string, so that many tiny ones reach the limit, too.
 )
 _PIECE = 1 << 16  # Bytes read or dropped at once.
-_SHORT = 1 << 20  # Bytes of replies that hiredis may keep, besides what it makes of them.
+_SHORT = 1 << 20  # Bytes of replies that hiredis may buffer, besides its objects.
 _INCOMPLETE = object()
 
 
@@ -45,7 +45,7 @@ _NOTHING = Cut()
 
 
 class _Input(Protocol):
-    """What has arrived, or is going to."""
+    """A stream of received bytes."""
 
     async def readline(self) -> bytes: ...
 
@@ -55,7 +55,7 @@ class _Input(Protocol):
 
 
 class _Ahead:
-    """Bytes that were read already, and the stream behind them.
+    """Bytes that were already read, followed by a stream.
 
     Args:
         data: the bytes.
@@ -69,7 +69,7 @@ class _Ahead:
 
     @property
     def rest(self) -> bytes:
-        """The bytes that were not read again."""
+        """The bytes that have not been read again."""
         return self._data[self._at :]
 
     async def readline(self) -> bytes:
@@ -139,7 +139,7 @@ class BoundedParser(_AsyncRESP2Parser):
         """Have hiredis parse replies from now on, if it is installed.
 
         Args:
-            data: what has been read of them.
+            data: the bytes already read of them.
         """
         self._hiredis: Any = None
         if hiredis is not None:
@@ -158,7 +158,7 @@ class BoundedParser(_AsyncRESP2Parser):
         """Forget what was read: hiredis has parsed all of it."""
         self._kept: list[bytes] = []
         self._size = 0
-        self._replies = 0  # Among what is kept, and returned already.
+        self._replies = 0  # Replies in `_kept` that have already been returned.
 
     async def _read_again(self, stream: StreamReader) -> Any:
         """Read a reply again that is too long for hiredis."""

@@ -34,7 +34,7 @@ MAX_NAMES = 10_000
 """Maximum number of names considered, of those that match a pattern or are in a directory."""
 
 _MAX_COPIES = 100  # Maximum number of rotated files compared with a truncated one.
-_MAX_LOOKS = 30  # Looks at a directory whose files are being renamed.
+_MAX_LOOKS = 30  # Maximum scans of a directory whose files are being renamed.
 
 # app.log.1, app.log-20261128, app.log.2026-11-28_13-05, app.log.old
 _AT_END = re.compile(r"(.+?)[-._](?:\d[\dTZ:_.+-]*|old|bak)")
@@ -44,7 +44,7 @@ _NUMBERED = re.compile(r".*[-._](\d{1,4})(?:\.[A-Za-z]\w*)?")
 
 
 class FoundFile(NamedTuple):
-    """A file, and a path that it has now."""
+    """A file and one of its current paths."""
 
     path: str
     status: os.stat_result
@@ -98,14 +98,14 @@ def naming_style(found: FoundFile, base: str) -> str:
 def snapshot(
     look: Callable[[], dict[str, FoundFile]], before: dict[str, FoundFile] | None = None
 ) -> dict[str, FoundFile]:
-    """Return which files have which names, although they may be renamed meanwhile.
+    """Return a consistent mapping from names to files, although files may be renamed meanwhile.
 
-    A single look misses a file that is renamed from a name that was not looked at yet to one that
-    was. If two looks in a row find the same, these files had these names between them.
+    A single scan misses a file that is renamed from a name not scanned yet to one already scanned.
+    If two scans in a row find the same, the files had these names between them.
 
     Args:
-        look: finds the files, by their paths.
-        before: what was found by an earlier look.
+        look: scans for the files; returns them by path.
+        before: the result of an earlier scan.
     """
     found = look() if before is None else before
     for _ in range(_MAX_LOOKS):

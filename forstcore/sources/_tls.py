@@ -11,7 +11,7 @@ __all__ = ["ClientTls"]
 
 
 class ClientTls:
-    """Whom a client trusts, and who it is.
+    """The TLS options of a client: trusted authorities, and its certificate.
 
     Args:
         url: the URL, whose options `tls_ca`, `tls_cert` and `tls_key` name files: the authorities
@@ -47,7 +47,7 @@ class ClientTls:
         """Return the context of a new connection. Files that have changed are read again.
 
         Raises:
-            OSError: a file cannot be used any more.
+            OSError: a file can no longer be used.
         """
         if self._current_stamps() != self._stamps:
             self._context = self._load()

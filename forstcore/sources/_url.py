@@ -12,7 +12,7 @@ from forstcore.errors import SinkError, SourceError
 
 __all__ = ["SourceUrl", "place_of", "without_password"]
 
-_PLACE_OPTIONS = ("stream", "subject", "topic")  # The others say how to read.
+_PLACE_OPTIONS = ("stream", "subject", "topic")  # Those that identify the records.
 
 _SECRET_OPTION = re.compile(
     r"([?&](?:[\w.]*\.)?"
@@ -20,7 +20,7 @@ _SECRET_OPTION = re.compile(
     r"[^&]*",
     re.IGNORECASE,
 )
-_EXTRAS = {"confluent_kafka": "kafka"}  # Of packages whose extra has another name.
+_EXTRAS = {"confluent_kafka": "kafka"}  # The extras of packages, where the name differs.
 _CLUSTERS = ("kafka",)  # Schemes whose URL may name several hosts.
 
 
@@ -46,7 +46,7 @@ class SourceUrl:
     """
 
     error: type[SourceError] | type[SinkError] = SourceError
-    """What is raised about it."""
+    """The exception class for errors in the URL."""
 
     def __init__(self, name: str, url: str) -> None:
         self.name = name
@@ -98,7 +98,7 @@ class SourceUrl:
         """Import the module of the scheme, and return its class.
 
         Args:
-            package: where the modules are.
+            package: the package of the modules.
             modules: for each scheme the module, its class, and the package that it needs.
             verb: what cannot be done without the module, in the past participle.
 
@@ -130,7 +130,7 @@ class SourceUrl:
 
 
 def place_of(url: str) -> str:
-    """Return where the records of a source are: its URL without passwords and other options."""
+    """Return the URL without passwords and options that do not identify the records."""
     place, mark, query = without_password(url).partition("?")
     kept = [each for each in query.split("&") if each.partition("=")[0] in _PLACE_OPTIONS]
     return place + mark * bool(kept) + "&".join(kept)

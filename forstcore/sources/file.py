@@ -3,7 +3,7 @@
 An offset identifies each file, and has its position and a fingerprint of what was read (see
 `forstcore.sources._file_offset`). Clients may forge an offset, but it cannot select a file that
 does not match the pattern and did not match it before a rotation. With `follow=no` the source ends
-where the files end. Files whose names end in ``.gz`` or ``.zst`` are read so only, see
+where the files end. Files whose names end in ``.gz`` or ``.zst`` can only be read in this way, see
 `forstcore.sources._compressed_files`.
 """
 
@@ -171,7 +171,7 @@ class FileReader:
         if not self._source.follows and self._files.is_blocked() and not self._is_incomplete:
             self._is_incomplete = self._files.has_gap = True
         batch = self._batch(b"")
-        # An offset that changes without a line matters, too: clients resume from it.
+        # A change of the offset without a line matters, too: clients resume from it.
         return batch if batch.missed is None or batch.offset != offset else None
 
     def _begin(self) -> None:
@@ -183,7 +183,7 @@ class FileReader:
 
     def _check_number(self) -> None:
         if self._files.is_full() and not self._source.follows:
-            # None of them would ever be closed to make room for the others.
+            # None of the files would ever be closed to make room for the others.
             raise SourceError(
                 self._source.name, f"has more than {MAX_FILES} files: {self._source.pattern!r}"
             )

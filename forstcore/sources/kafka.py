@@ -1,4 +1,4 @@
-"""Topics of Kafka: read by every reader, or shared out within a consumer group.
+"""Kafka topics: read by every reader, or distributed within a consumer group.
 
 `kafka://host:9092,other:9092?topic=NAME` can be read from any offset on. With `&group=NAME` each
 reader is a consumer of that group: see `_kafka_group`.
@@ -23,14 +23,15 @@ __all__ = ["KafkaSource"]
 
 _POSITIONS = re.compile(r"\d{1,9}:\d{1,18}(,\d{1,9}:\d{1,18})*")
 
-# Memory for what librdkafka reads ahead, instead of 64 MiB. A full queue is looked at more often
-# than once a second, because it is emptied that fast.
+# Memory for what librdkafka reads ahead, instead of 64 MiB. It must check a full queue more often
+# than once a second, because the queue is emptied that fast.
 _BOUNDS = {
     "queued.max.messages.kbytes": 4096,
     "fetch.max.bytes": 8 << 20,
     "fetch.queue.backoff.ms": 10,
 }
-_REFRESH = {"topic.metadata.refresh.interval.ms": 30_000}  # New partitions, instead of 5 minutes.
+# So that new partitions are found after at most 30 seconds instead of 5 minutes.
+_REFRESH = {"topic.metadata.refresh.interval.ms": 30_000}
 
 
 class KafkaSource:
@@ -93,4 +94,4 @@ class KafkaSource:
         return TopicReader(self.topic, start)
 
     async def close(self) -> None:
-        """Do nothing: each reader has connections of its own."""
+        """Do nothing: connections belong to readers."""

@@ -91,7 +91,7 @@ class MemorySource:
         return self.count - before
 
     def wake(self) -> None:
-        """Have all that wait in `changed` look again."""
+        """Wake everything that waits in `changed`."""
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             if not waiter.done():

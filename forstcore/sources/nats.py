@@ -1,4 +1,4 @@
-"""NATS JetStream: read by every reader, or shared out by a durable consumer.
+"""NATS JetStream: read by every reader, or distributed by a durable consumer.
 
 `nats://host:4222?stream=S` can be read after any sequence number; `&subject=…` selects messages.
 With `&durable=NAME` all readers share that consumer: see `_nats_durable`.
@@ -108,7 +108,7 @@ class StreamReader(NatsReader):
         self._start = start
         self._sequence = -1  # of the last message; -1 before the stream is known
         self._created: datetime | None = None  # When the stream was created.
-        # What to report before the next messages: missed ones, or where reading starts.
+        # A batch to report before the next messages: missed ones, or where reading starts.
         self._missed: int | None = 0
         self._is_new = True
 
@@ -129,7 +129,7 @@ class StreamReader(NatsReader):
         )
 
     def _find_place(self, first: int, last: int, created: datetime | None) -> None:
-        """Decide where to resume in a stream that has these sequence numbers."""
+        """Determine where to resume in a stream that has these sequence numbers."""
         is_another = self._created not in (None, created)
         self._created = created
         if self._sequence < 0:

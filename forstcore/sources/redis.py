@@ -1,4 +1,4 @@
-"""Redis Streams: read by every reader, or shared out within a consumer group.
+"""Redis Streams: read by every reader, or distributed within a consumer group.
 
 `redis://host:6379/0?stream=KEY` can be read from any entry id on. With `&group=NAME` each reader is
 a consumer of that group: see `_redis_group`.
@@ -93,8 +93,8 @@ class StreamReader(RedisReader):
     def __init__(self, source: RedisSource, start: str) -> None:
         super().__init__(source.name, source.log, source.max_line_size)
         self._source = source
-        # Of its own: to close the idle connections of the pool would close one that another
-        # reader takes at this moment.
+        # A dedicated connection: closing the idle connections of the pool could close one that
+        # another reader is just taking.
         self._client = source.client.client()
         self._id = "0-0" if start == START else start
         self._is_new = True

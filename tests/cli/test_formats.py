@@ -184,7 +184,7 @@ def test_names_that_are_wrong_are_no_records(run: Run, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_bytes(b"a,a\n1,2\n")
     done = run("process", "in.csv")
     assert done.returncode == 3
-    assert done.stderr == b"forstcore: in.csv, line 1: the name 'a' is there twice\n"
+    assert done.stderr == b"forstcore: in.csv, line 1: the name 'a' occurs twice\n"
 
 
 def read_parquet(path: Path) -> list[dict[str, Any]]:

@@ -84,7 +84,7 @@ def test_an_invalid_row_costs_no_other(
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (b"a,b,a\n", "line 1: the name 'a' is there twice"),
+        (b"a,b,a\n", "line 1: the name 'a' occurs twice"),
         (b"\n\n\xff\n", "line 3: the names are not UTF-8"),
         (b'a,"b\n1,2\n', "line 1: no names can be read: a quote is not closed"),
         (b"x" * 100, "line 1: no names can be read: longer than 50 bytes"),
