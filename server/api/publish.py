@@ -92,26 +92,21 @@ class PublishHandler(StreamHandler):
         seconds = self._config.timeout
         clock = asyncio.get_running_loop().time
         try:
-            async with asyncio.timeout(seconds) as limit:
-                async for piece in self.body.pieces():
-                    limit.reschedule(clock() + seconds)
-                    await self._publish(self.stream.feed(piece))
+            with self._interruptible():
+                async with asyncio.timeout(seconds) as limit:
+                    async for piece in self.body.pieces():
+                        limit.reschedule(clock() + seconds)
+                        await self._publish(self.stream.feed(piece))
+                        self._check()
+                        limit.reschedule(clock() + seconds)
+                    if not self.stream.failed:
+                        await self._publish(self.stream.finish())
                     self._check()
                     limit.reschedule(clock() + seconds)
-                if not self.stream.failed:
-                    await self._publish(self.stream.finish())
-                self._check()
-                limit.reschedule(clock() + seconds)
-                self._waits_for_broker = True
-                await self._publisher.finish()
+                    self._waits_for_broker = True
+                    await self._publisher.finish()
         except TimeoutError:
             raise self._timeout(seconds) from None
-        except asyncio.CancelledError:
-            if self._ended_by is None:
-                self.outcome = "cancelled"
-                raise
-            self._task.uncancel()
-            raise self._ended_by from None
         finally:
             self.body.stop()
 

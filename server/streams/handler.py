@@ -7,7 +7,7 @@ import contextlib
 import logging
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Literal, cast
 
 from aiohttp import hdrs, web
@@ -140,15 +140,9 @@ class StreamHandler(ABC):
                 self._config,
             )
             try:
-                try:
+                with self._interruptible():
                     self._start_body()
                     await self._process(writer)
-                except asyncio.CancelledError:
-                    if self._ended_by is None:
-                        self.outcome = "cancelled"
-                        raise
-                    self._task.uncancel()
-                    raise self._ended_by from None
                 self.outcome = "ok"
             except StreamError as error:
                 await self._fail(writer, error)
@@ -180,6 +174,18 @@ class StreamHandler(ABC):
     def _carrier(self) -> Carrier:
         """Return how the results get to the client."""
         return "http" if self.socket is None else "web_socket"
+
+    @contextlib.contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """Raise the error of `interrupt` in the block, in place of the cancellation."""
+        try:
+            yield
+        except asyncio.CancelledError:
+            if self._ended_by is None:
+                self.outcome = "cancelled"
+                raise
+            self._task.uncancel()
+            raise self._ended_by from None
 
     def interrupt(self, error: StreamError) -> None:
         """End the stream with an error, whatever it is waiting for."""

@@ -6,7 +6,6 @@ import asyncio
 import os
 import time
 from pathlib import Path
-from types import TracebackType
 
 from forstcore.sources import Batch, Notice, SourceLimits, open_source
 from forstcore.sources.file import FileSource
@@ -83,12 +82,7 @@ class Followed:
     def __enter__(self) -> Followed:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
