@@ -69,13 +69,14 @@ def build() -> None:
     """Compile the load client and the C servers."""
     compiler = os.environ.get("CC", "cc")
     echo = HERE / "servers" / "echo.c"
-    for name, source, options in (
-        ("loadclient", HERE / "loadclient.c", ("-O2",)),
-        ("echo", echo, ("-O2",)),
-        ("records", echo, ("-O3", "-march=native", "-DRECORDS")),
+    headers = sorted(HERE.glob("loadclient_*.h"))
+    for name, source, included, options in (
+        ("loadclient", HERE / "loadclient.c", headers, ("-O2",)),
+        ("echo", echo, [], ("-O2",)),
+        ("records", echo, [], ("-O3", "-march=native", "-DRECORDS")),
     ):
         command = [compiler, *options, "-o", str(BUILD / name), str(source)]
-        compile_program(command, [source], BUILD / name)
+        compile_program(command, [source, *included], BUILD / name)
 
 
 def contestants() -> tuple[list[Server], list[str]]:

@@ -13,17 +13,13 @@ from typing import Any
 import pytest
 
 from tests import children
+from tests.processors.requesting import EMIT, stream
 from tests.server.raw import RawStream
 from tests.servers import Server, StartServer, wait_until
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="worker processes need POSIX")
 
 ROUTES = ("--processors", "tests.processors.worker_routes")
-EMIT = {"Forst-On-Error": "emit"}
-
-
-def stream(server: Server, name: str, headers: dict[str, str] | None = None) -> RawStream:
-    return RawStream((server.host, server.port), f"/{name}", headers)
 
 
 def lines_of(*records: Any) -> bytes:
