@@ -5,11 +5,13 @@ import { monitorEventLoopDelay, performance } from "node:perf_hooks";
 import { job, record } from "./records.mjs";
 import { waysOf } from "./ways.mjs";
 
+const WARM_UP = 200_000; // Records after which V8 has compiled what it will.
+
 const [location, url, name, text] = process.argv.slice(2);
 const records = Number(text);
 const way = waysOf(await import(location), url)[name];
 
-await way(Math.ceil(records / 10))(); // Until it is compiled.
+await way(WARM_UP)();
 const run = way(records);
 await new Promise((resolve) => setTimeout(resolve, 100));
 const delay = monitorEventLoopDelay({ resolution: 1 });

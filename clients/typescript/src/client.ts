@@ -1,6 +1,7 @@
 /** The client: stream records to a server and receive results at the same time. */
 
 import { ServerAddress } from "./address.js";
+import type { StreamingConfig } from "./config.js";
 import { fetchTransport } from "./fetch-transport.js";
 import { isDocument, type Input } from "./input.js";
 import { nodeTransport } from "./node-transport.js";
@@ -92,7 +93,7 @@ export class ForstStreamingClient {
     options: StreamOptions = {},
   ): ResultStream<TOut> {
     const config = configOf(this.options, options);
-    const upload = new Upload(records, config, options.resume ?? false);
+    const upload = this.upload(records, config, options);
     return this.results(endpoint, upload, options);
   }
 
@@ -110,7 +111,7 @@ export class ForstStreamingClient {
     const config = configOf(this.options, options);
     const request = isDocument(input)
       ? new Document(input)
-      : new Upload(input, config, options.resume ?? false);
+      : this.upload(input, config, options);
     const [transfer, invalid] = this.transfer(endpoint, request, options);
     return byteStream(transfer, invalid);
   }
@@ -139,6 +140,11 @@ export class ForstStreamingClient {
     options: StreamOptions = {},
   ): ResultStream<TOut> {
     return this.results(endpoint, new Subscription(wanted), options);
+  }
+
+  private upload(input: unknown, config: StreamingConfig, options: StreamOptions): Upload {
+    const { isDoneAfterWrite } = this.transport;
+    return new Upload(input, config, options.resume ?? false, isDoneAfterWrite);
   }
 
   private results<T>(

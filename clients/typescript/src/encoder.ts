@@ -11,7 +11,13 @@ export class Encoder {
   private text = "";
   private count = 0;
   private first: "records" | "NDJSON" | undefined;
+  private readonly limit: number;
   private half = ""; // Half of a character that is split between two chunks of text.
+
+  /** @param limit the size from which on the next item follows only when these are not needed. */
+  constructor(limit: number = Infinity) {
+    this.limit = limit;
+  }
 
   add(item: unknown): void {
     this.count++;
@@ -25,8 +31,9 @@ export class Encoder {
     if (inBytes) {
       this.finish();
       this.flush();
-      // A copy, because the producer may reuse its buffer.
-      const part = copied(item);
+      // A copy, because the producer may reuse its buffer for the next item.
+      const isLast = this.size + item.byteLength >= this.limit;
+      const part = isLast && item instanceof Uint8Array ? item : copied(item);
       this.parts.push(part);
       this.size += part.length;
       return;

@@ -2,7 +2,6 @@
 
 import type * as Http from "node:http";
 import type * as Https from "node:https";
-import type { Writable } from "node:stream";
 import type * as Zlib from "node:zlib";
 
 import { builtin } from "./platform.js";
@@ -26,6 +25,7 @@ export function nodeTransport(tls: TlsOptions = {}): Transport | undefined {
   if (!http || !https) return undefined;
   return {
     sendsHeadFirst: true,
+    isDoneAfterWrite: true,
     open(request) {
       const { url, method, headers, socketPath } = request;
       // Without an agent, each request has a connection of its own: none can be closed by what
@@ -77,17 +77,16 @@ class NodeExchange implements Exchange {
 
   async write(piece: Uint8Array): Promise<void> {
     if (this.error) throw this.error;
-    const { gzip } = this;
-    const target: Writable = gzip ?? this.request;
-    const hasRoom = target.write(piece);
-    if (gzip) {
-      await new Promise<void>((resolve) => {
-        this.wake = resolve;
+    const { gzip, request } = this;
+    await new Promise<void>((resolve) => {
+      this.wake = resolve;
+      if (gzip) {
+        gzip.write(piece);
         gzip.flush(zlib().constants.Z_SYNC_FLUSH, resolve);
-      });
-    }
-    if (hasRoom) return;
-    while (target.writableNeedDrain && !this.error) {
+      } else request.write(piece, () => resolve());
+    });
+    // What is compressed may still have to be sent.
+    while (request.writableNeedDrain && !this.error) {
       await new Promise<void>((resolve) => (this.wake = resolve));
     }
     if (this.error) throw this.error;

@@ -17,7 +17,7 @@ const LONGEST_RUN_MS = 1;
 /** The chunks of one input. */
 export class Producer {
   private readonly iterator: AsyncIterator<unknown> | Iterator<unknown>;
-  private readonly encoder = new Encoder();
+  private readonly encoder: Encoder;
   private readonly limit: number;
   private failure: ProducerError | undefined;
   private isWanted = false; // Whether somebody waits for items.
@@ -26,9 +26,11 @@ export class Producer {
   private closing: Promise<void> | undefined;
   private wake = (): void => {};
 
-  constructor(input: unknown, chunkSize: number) {
+  /** @param borrows whether a chunk is no longer needed when the next one is asked for. */
+  constructor(input: unknown, chunkSize: number, borrows: boolean) {
     this.iterator = iteratorOf(input);
     this.limit = Math.min(chunkSize, LARGEST_TAKE);
+    this.encoder = new Encoder(borrows ? this.limit : Infinity);
   }
 
   /**

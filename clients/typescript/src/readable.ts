@@ -2,20 +2,35 @@
 
 /** The part of Node's `Readable` that is needed. */
 export interface NodeReadable {
-  read(): unknown;
+  pause(): unknown;
+  resume(): unknown;
   on(event: string, listener: (...values: any[]) => void): unknown;
 }
+
+const MOST_WAITING = 1 << 17; // Bytes that have arrived and were not read.
 
 /** Reads a stream of Node piece by piece. */
 export class NodeReader {
   private readonly stream: NodeReadable;
+  private chunks: Uint8Array[] = [];
+  private size = 0;
+  private isPaused = true;
   private error: Error | undefined;
+  private isDropping = false;
   private hasEnded = false;
   private wake = (): void => {};
 
   constructor(stream: NodeReadable) {
     this.stream = stream;
-    stream.on("readable", () => this.wake());
+    stream.pause();
+    // Its `read` would join what has arrived in several chunks.
+    stream.on("data", (chunk: Uint8Array) => {
+      if (this.isDropping) return;
+      this.chunks.push(chunk);
+      this.size += chunk.length;
+      if (this.size >= MOST_WAITING) this.pause();
+      this.wake();
+    });
     stream.on("error", (error: Error) => this.fail(error));
     stream.on("end", () => {
       this.hasEnded = true;
@@ -25,15 +40,35 @@ export class NodeReader {
     stream.on("close", () => this.fail(lostConnection()));
   }
 
-  /** Return what has arrived, waiting for at least one byte; undefined at the end. */
+  /** Return the next chunk, waiting for it; undefined at the end. */
   async read(): Promise<Uint8Array | undefined> {
     for (;;) {
-      const chunk = this.stream.read() as Uint8Array | null;
-      if (chunk) return chunk;
+      const chunk = this.chunks.shift();
+      if (chunk) {
+        this.size -= chunk.length;
+        return chunk;
+      }
       if (this.hasEnded) return undefined;
       if (this.error) throw this.error;
-      await new Promise<void>((resolve) => (this.wake = resolve));
+      const arrives = new Promise<void>((resolve) => (this.wake = resolve));
+      if (this.isPaused) {
+        this.isPaused = false;
+        this.stream.resume();
+      }
+      await arrives;
     }
+  }
+
+  /** Drop what nobody has read, and what is still to arrive. */
+  drop(): void {
+    this.isDropping = true;
+    this.chunks = [];
+    this.stream.resume();
+  }
+
+  private pause(): void {
+    this.isPaused = true;
+    this.stream.pause();
   }
 
   /** Make `read` reject once everything that has arrived is read. */

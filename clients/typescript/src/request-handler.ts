@@ -38,10 +38,11 @@ export async function handleNode(
   response: NodeResponse,
   onCut: (error: ForstError) => void,
 ): Promise<void> {
-  if (typeof request?.read !== "function" || typeof response?.flushHeaders !== "function") {
+  if (typeof request?.resume !== "function" || typeof response?.flushHeaders !== "function") {
     const places = "request.raw and reply.raw of Fastify, ctx.req and ctx.res of Koa";
     throw new TypeError(`this needs Node's own request and response: ${places}`);
   }
+  const reader = request.readableDidRead || request.readableEnded ? undefined : new NodeReader(request);
   let hasClosed = false;
   let forwarded: Forwarded | undefined;
   let wake = (): void => {};
@@ -57,7 +58,7 @@ export async function handleNode(
     }
   };
   try {
-    forwarded = await answer(client, endpoint, request);
+    forwarded = await answer(client, endpoint, request, reader);
     response.statusCode = forwarded.status;
     for (const [name, value] of Object.entries(forwarded.headers)) response.setHeader(name, value);
     response.flushHeaders();
@@ -76,18 +77,10 @@ export async function handleNode(
     onCut(error);
   } finally {
     forwarded?.close();
-    dropRest(request);
+    // Some clients send all of the body before they read the response.
+    if (reader) reader.drop();
+    else request.resume();
   }
-}
-
-/** Drop the rest of a body: some clients send all of it before they read the response. */
-function dropRest(request: NodeRequest): void {
-  const drop = (): void => {
-    while (request.read() !== null);
-  };
-  // Where somebody listens for "readable", `resume` would have no effect.
-  request.on("readable", drop);
-  drop();
 }
 
 /** Handle a request of the web; report a response that was cut to `onCut`. */
@@ -131,15 +124,13 @@ async function answer(
   client: ForstStreamingClient,
   endpoint: string,
   request: NodeRequest,
+  reader: NodeReader | undefined,
 ): Promise<Forwarded> {
-  if (request.readableDidRead || request.readableEnded) {
-    return problem(500, "body_consumed", CONSUMED);
-  }
+  if (!reader) return problem(500, "body_consumed", CONSUMED);
   const headers: Record<string, string | undefined> = {};
   for (const [name, value] of Object.entries(request.headers)) {
     headers[name] = Array.isArray(value) ? value.join(", ") : value;
   }
-  const reader = new NodeReader(request);
   const method = request.method ?? "POST";
   return await forward(client, endpoint, { method, headers, read: () => reader.read() });
 }

@@ -44,5 +44,7 @@ export interface Exchange {
 export interface Transport {
   /** Whether the head of a request is sent before the first piece of its body. */
   readonly sendsHeadFirst: boolean;
+  /** Whether the memory of a piece may be used again when `write` has resolved; by default not. */
+  readonly isDoneAfterWrite?: boolean;
   open(request: TransportRequest): Exchange;
 }

@@ -25,9 +25,15 @@ export class Upload implements StreamRequest {
   private hasEnded = false;
   private taking: Promise<void> | undefined;
 
-  constructor(input: unknown, config: StreamingConfig, resume: boolean) {
+  /** @param isDoneAfterWrite that of the transport. */
+  constructor(
+    input: unknown,
+    config: StreamingConfig,
+    resume: boolean,
+    isDoneAfterWrite: boolean | undefined,
+  ) {
     this.resume = resume;
-    this.producer = new Producer(input, config.chunkSize);
+    this.producer = new Producer(input, config.chunkSize, !resume && isDoneAfterWrite === true);
     this.outbox = resume
       ? new Window(config.bufferSize, config.chunkSize)
       : new PassThrough(config.chunkSize);

@@ -5,9 +5,26 @@ import { PassThrough, Readable } from "node:stream";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import type { Input, ProcessedRecord, StreamingRecord } from "forstcore";
+import {
+  fetchTransport,
+  ForstStreamingClient,
+  type Input,
+  type ProcessedRecord,
+  type StreamingRecord,
+} from "forstcore";
 
-import { all, client, ENDPOINT, Endless, failed, record, result, stream, warnings } from "./support.js";
+import {
+  all,
+  client,
+  ENDPOINT,
+  Endless,
+  failed,
+  record,
+  result,
+  stream,
+  url,
+  warnings,
+} from "./support.js";
 
 const INVALID = [record(1), { id: 7 } as unknown as StreamingRecord, record(3)];
 
@@ -137,6 +154,32 @@ test("a producer may reuse its buffer", async () => {
   }
   const found = await all(client.streamToForst(ENDPOINT, pieces()));
   assert.deepEqual(found, Array.from({ length: 100 }, (_, index) => result(100 + index)));
+});
+
+test("a producer may reuse a large buffer, also while the server does not read", async () => {
+  const size = 300_000;
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    const buffer = Buffer.alloc(size);
+    for (let id = 100; id < 160; id++) {
+      const line = JSON.stringify(record(id, "x".repeat(999)));
+      yield buffer.subarray(0, buffer.write(`${line}\n`.repeat(size / (line.length + 1))));
+      buffer.fill("#");
+    }
+  }
+  for (const transport of [undefined, fetchTransport()]) {
+    const own = new ForstStreamingClient(url, transport && { transport });
+    for (const resume of [false, true]) {
+      const seen: Record<string, number> = {};
+      const results = own.streamToForst(ENDPOINT, pieces(), { resume });
+      for await (const { id } of results) {
+        seen[id] = (seen[id] ?? 0) + 1;
+        if (id === "100" && seen[id] === 1) await sleep(300);
+      }
+      assert.deepEqual([...new Set(Object.values(seen))], [293]);
+      assert.equal(Object.keys(seen).length, 60);
+      assert.equal(results.summary?.errors, 0);
+    }
+  }
 });
 
 test("a rejected promise ends the producer", async () => {
