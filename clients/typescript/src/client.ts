@@ -9,6 +9,7 @@ import {
   configOf,
   headersOf,
   modeOf,
+  needsFrames,
   type ClientConfig,
   type ClientOptions,
   type StreamOptions,
@@ -170,7 +171,7 @@ export class ForstStreamingClient {
     const isSilent = options.onError !== undefined || mode !== "skip" || isDropping;
     const onEnd = options.onEnd ?? (isSilent ? () => {} : warnRejected);
     const transfer = new Transfer(
-      { address, transport, endpoint, headers },
+      { address, transport, endpoint, headers, needsFrames: needsFrames(options, request.resume) },
       request,
       configOf(this.options, options),
       { onStatus, onMissed, onEnd },

@@ -3,8 +3,10 @@
 import { ForstError } from "./errors.js";
 import { timer } from "./platform.js";
 import { isRetriable } from "./retry.js";
+import { FRAMES } from "./wire.js";
 import type { Exchange, Transport, TransportRequest, TransportResponse } from "./transport.js";
 
+const FRAMES_NAME = FRAMES.toLowerCase();
 const PROBLEM_TIMEOUT_MS = 5_000; // In which an error response has to arrive.
 const MAX_PROBLEM_SIZE = 1 << 16;
 
@@ -20,6 +22,8 @@ export interface Body {
 export class Connection {
   /** Whether the server has accepted the stream. */
   accepted = false;
+  /** Whether the body has been sent to its end. */
+  hasSentAll = false;
   /** Bytes of the body sent so far, before compression and without its head. */
   sent = 0;
   private readonly transport: Transport;
@@ -27,36 +31,53 @@ export class Connection {
   private readonly body: Body;
   private readonly place: string;
   private readonly timeoutMs: number;
+  private readonly isEager: boolean;
   private exchange: Exchange | undefined;
   private response: TransportResponse | undefined;
   private stoppedBy: { error: unknown } | undefined;
   private idleTimer: IdleTimer | undefined;
 
-  /** @param place names the server's endpoint in messages. */
+  /**
+   * @param place names the server's endpoint in messages.
+   * @param isEager whether to send the body before the server has accepted the stream: other servers
+   *   start their response late. They also send no heartbeats, so time in which there is nothing to
+   *   send does not count towards the timeout.
+   */
   constructor(
     transport: Transport,
     request: TransportRequest,
     body: Body,
     place: string,
     timeoutMs: number,
+    isEager: boolean,
   ) {
     this.transport = transport;
     this.request = request;
     this.body = body;
     this.place = place;
     this.timeoutMs = timeoutMs;
+    this.isEager = isEager;
+  }
+
+  /** Whether the server says that the response has control lines. */
+  get hasFrames(): boolean {
+    return this.response?.headers[FRAMES_NAME] !== undefined;
   }
 
   /** Send the head of the request; wait until the server accepts the stream. */
   async open(): Promise<void> {
     const { head, next } = this.body;
     const request = { ...this.request, body: next ? undefined : (head ?? new Uint8Array(0)) };
-    const cancelTimeout = timer(() => this.stop(this.notAccepted()), this.timeoutMs);
+    const isEager = this.isEager || !this.transport.sendsHeadFirst;
+    let cancelTimeout = (): void => {};
+    if (this.isEager) this.startIdleTimer();
+    else cancelTimeout = timer(() => this.stop(this.notAccepted()), this.timeoutMs);
     try {
       const exchange = this.transport.open(request);
       this.exchange = exchange;
       if (next && head) exchange.write(head).catch(() => {}); // The response tells what is wrong.
-      if (next && !this.transport.sendsHeadFirst) void this.upload(exchange);
+      if (!next) this.hasSentAll = true;
+      else if (isEager) void this.upload(exchange);
       this.response = await exchange.response;
     } catch (error) {
       if (this.stoppedBy) throw this.stoppedBy.error;
@@ -69,8 +90,8 @@ export class Connection {
     if (this.stoppedBy) throw this.stoppedBy.error;
     if (this.response.status !== 200) throw await this.refusal(this.response);
     this.accepted = true;
-    this.idleTimer = new IdleTimer(this.timeoutMs, () => this.stop(this.idle()));
-    if (next && this.transport.sendsHeadFirst) void this.upload(this.exchange);
+    if (!this.isEager) this.startIdleTimer();
+    if (next && !isEager) void this.upload(this.exchange);
   }
 
   /** Return the next part of the response, undefined at its end. */
@@ -110,19 +131,31 @@ export class Connection {
     this.exchange?.destroy();
   }
 
+  private startIdleTimer(): void {
+    this.idleTimer = new IdleTimer(this.timeoutMs, () => this.stop(this.idle()));
+    this.idleTimer.isWaiting = this.isEager; // For the response to start.
+  }
+
   private async upload(exchange: Exchange): Promise<void> {
     const { next } = this.body;
     if (!next) return;
     let isWriting = false;
     try {
-      for (let piece = await next(); piece; piece = await next()) {
+      for (;;) {
+        if (this.idleTimer) this.idleTimer.isSuspended = this.isEager;
+        const piece = await next();
+        if (this.idleTimer) {
+          this.idleTimer.isSuspended = false;
+          this.idleTimer.hasMoved = true;
+        }
+        if (!piece) break;
         this.sent += piece.length;
-        if (this.idleTimer) this.idleTimer.hasMoved = true;
         isWriting = true;
         await exchange.write(piece);
         isWriting = false;
       }
       exchange.end();
+      this.hasSentAll = true;
     } catch (error) {
       // The response says more about why nothing can be written.
       if (!isWriting) this.stop(error);
@@ -132,7 +165,7 @@ export class Connection {
   private notAccepted(): ForstError {
     const detail =
       `${this.place} did not accept the stream within ${this.timeoutMs} ms; does a proxy buffer ` +
-      "the request until its end?";
+      'the request until its end, or is this a server of another kind (frames: "auto")?';
     return new ForstError("timeout", detail, { retriable: true });
   }
 
@@ -202,6 +235,7 @@ export function reason(error: unknown): string {
  */
 class IdleTimer {
   isWaiting = false;
+  isSuspended = false;
   hasMoved = false;
   private static readonly ticks = 4;
   private idleTicks = 0;
@@ -224,7 +258,8 @@ class IdleTimer {
   }
 
   private tick(): void {
-    this.idleTicks = this.isWaiting && !this.hasMoved ? this.idleTicks + 1 : 0;
+    const isIdle = this.isWaiting && !this.isSuspended && !this.hasMoved;
+    this.idleTicks = isIdle ? this.idleTicks + 1 : 0;
     this.hasMoved = false;
     this.start();
     if (this.idleTicks > IdleTimer.ticks) this.onIdle();

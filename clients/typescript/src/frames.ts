@@ -1,10 +1,13 @@
 /** Splits a response with control lines into results and what the server says about them. */
 
-import { COLON, decoded, findControl, joined, LF } from "./bytes.js";
+import { COLON, decoded, encoded, findControl, joined, LF } from "./bytes.js";
 import { broken, ForstError } from "./errors.js";
 import type { InvalidLine, Summary } from "./records.js";
 import { invalidLine } from "./records.js";
 import { ACK, END, ERROR, MISSED, OFFSET, REJECTED, RETRIABLE_CODES } from "./wire.js";
+
+const CONTROL_LINES: ReadonlySet<string> = new Set([ACK, END, ERROR, MISSED, OFFSET, REJECTED]);
+const BLANK: ReadonlySet<number> = new Set([9, 10, 13, 32]);
 
 /** Whole result lines; or an error line, which is a piece of its own. */
 export interface Piece {
@@ -23,6 +26,8 @@ export interface Mark {
 export class FrameReader {
   /** Input lines of this connection that are acknowledged. */
   acked = 0;
+  /** Whether there was a control line so far. */
+  hasFrames = false;
   /** The content of `:end`. */
   summary: Summary | undefined;
   /** The content of `:error`. */
@@ -70,6 +75,12 @@ export class FrameReader {
     const ready = this.ready;
     this.ready = [];
     return ready;
+  }
+
+  /** Return the last line of a response without control lines, if it does not end with an LF. */
+  rest(): Piece[] {
+    const bytes = joined([...this.tail, encoded("\n")]);
+    return bytes[0] === COLON ? [] : [{ bytes }];
   }
 
   private split(data: Uint8Array, end: number): void {
@@ -135,6 +146,7 @@ export class FrameReader {
   }
 
   private handle(kind: string, text: string): void {
+    this.hasFrames ||= CONTROL_LINES.has(kind);
     if (kind === ACK) this.ack(wholeNumber(text));
     else if (kind === REJECTED) {
       this.rejected = text.split(" ").map(wholeNumber);
@@ -181,6 +193,24 @@ export class FrameReader {
     this.ready.push(...this.held);
     this.held = [];
   }
+}
+
+/** Return pieces without their blank lines, which other servers may send. */
+export function withoutBlankLines(pieces: Piece[]): Piece[] {
+  const found: Piece[] = [];
+  for (const { bytes } of pieces) {
+    let start = 0;
+    for (let at = 0; at < bytes.length; ) {
+      const end = bytes.indexOf(LF, at) + 1;
+      if (bytes.subarray(at, end).every((byte) => BLANK.has(byte))) {
+        if (start < at) found.push({ bytes: bytes.subarray(start, at) });
+        start = end;
+      }
+      at = end;
+    }
+    if (start < bytes.length) found.push({ bytes: bytes.subarray(start) });
+  }
+  return found;
 }
 
 interface Problem {

@@ -85,7 +85,7 @@ export class StreamingIntegration {
   ): ResultStream<TOut | InvalidLine> {
     const { datasetEndpoint } = this.options;
     return this.client.streamToForst<TIn, TOut>(datasetEndpoint as string, records, {
-      resume: true,
+      resume: options.frames !== "auto",
       ...options,
     });
   }

@@ -9,6 +9,9 @@ import type { StreamStatus } from "./transfer.js";
 import type { Transport } from "./transport.js";
 import { ON_ERROR } from "./wire.js";
 
+/** Whether a server has to send control lines. */
+export type Frames = "required" | "auto";
+
 /** Settings that a client has, and each of its streams can override. */
 export interface CommonOptions extends Partial<Omit<StreamingConfig, "retry">> {
   /** More request headers. */
@@ -55,6 +58,12 @@ export interface StreamOptions<Mode extends OnError = OnError> extends CommonOpt
    * does so. Side effects of the server's processor may happen twice.
    */
   resume?: boolean;
+  /**
+   * Whether the server has to send control lines, which prove that nothing is missing. "auto" is for
+   * any server that answers NDJSON with NDJSON: without control lines, a response is complete if
+   * HTTP says so, and a lost connection fails the stream. The default is "required".
+   */
+  frames?: Frames;
   /** Ends the stream; the caller gets its reason as the error. */
   signal?: PlatformSignal;
   /** Called with the counts at the successful end of a stream. */
@@ -95,4 +104,17 @@ export function headersOf(...all: CommonOptions[]): Record<string, string> {
 /** Return the mode that a stream has, by its option or its header. */
 export function modeOf(options: StreamOptions, headers: Record<string, string>): OnError {
   return options.onError ?? ((headers[ON_ERROR.toLowerCase()] as OnError | undefined) ?? "skip");
+}
+
+/** Return whether the server of a stream has to send control lines. */
+export function needsFrames({ frames = "required" }: StreamOptions, resume: boolean): boolean {
+  if (frames === "required") return true;
+  if (frames !== "auto") throw new RangeError(`frames must be "required" or "auto", not ${frames}`);
+  if (resume) {
+    throw new RangeError(
+      'a stream that resumes needs the acknowledgements of frames: "required": without them nobody ' +
+        "knows where to resume",
+    );
+  }
+  return false;
 }

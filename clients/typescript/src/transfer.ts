@@ -4,7 +4,7 @@ import type { ServerAddress } from "./address.js";
 import type { StreamingConfig } from "./config.js";
 import { Connection } from "./connection.js";
 import { ForstError, ProducerError } from "./errors.js";
-import { FrameReader, type Piece } from "./frames.js";
+import { FrameReader, withoutBlankLines, type Piece } from "./frames.js";
 import { pause } from "./platform.js";
 import type { Summary } from "./records.js";
 import { pauseBefore } from "./retry.js";
@@ -33,6 +33,8 @@ export interface Target {
   endpoint: string;
   /** Names are in lower case. */
   headers: Record<string, string>;
+  /** Whether the response must have control lines; if not, only that of a server that sends them. */
+  needsFrames: boolean;
 }
 
 // The transport does the framing, and the headers of a proxy's own request do not apply here.
@@ -141,7 +143,8 @@ export class Transfer {
     if (request.acceptIsProgress) this.failures = 0;
     listeners.onStatus({ type: "connected", connection: this.connections });
     for (let data = await connection.read(); data; data = await connection.read()) {
-      const pieces = frames.feed(data);
+      let pieces = frames.feed(data);
+      if (!this.hasFrames(frames, connection)) pieces = withoutBlankLines(pieces);
       if (frames.missed.length > 0) this.countMissed(frames.missed);
       const before = request.lines;
       for (const results of request.deliver(pieces, frames)) {
@@ -160,14 +163,24 @@ export class Transfer {
       if (request.lines > before) this.failures = 0;
       if (frames.error) throw frames.error;
     }
-    if (!frames.summary) throw connection.lost("the response ended before its :end line");
+    if (!this.hasFrames(frames, connection)) {
+      if (!connection.hasSentAll) throw connection.lost("the response ended before the request");
+      const rest = withoutBlankLines(frames.rest());
+      if (rest.length > 0) yield rest;
+      return;
+    }
+    if (!frames.summary) throw connection.lost(withoutEnd(frames, connection));
     this.summary = frames.summary;
     request.check(frames.summary, connection);
   }
 
+  private hasFrames(frames: FrameReader, connection: Connection): boolean {
+    return this.target.needsFrames || frames.hasFrames || connection.hasFrames;
+  }
+
   private connect(): Connection {
     if (this.stoppedBy) throw this.stoppedBy.error;
-    const { address, transport, endpoint } = this.target;
+    const { address, transport, endpoint, needsFrames } = this.target;
     const { compression, timeout } = this.config;
     const headers = { ...this.target.headers };
     for (const name of IGNORED_HEADERS) delete headers[name];
@@ -189,7 +202,7 @@ export class Transfer {
       decompress: compression,
     };
     const place = address.describe(endpoint);
-    this.connection = new Connection(transport, request, body, place, timeout);
+    this.connection = new Connection(transport, request, body, place, timeout, !needsFrames);
     return this.connection;
   }
 
@@ -227,4 +240,11 @@ export class Transfer {
       this.listeners.onMissed(count);
     }
   }
+}
+
+/** Return what is wrong with a response that ended without `:end`. */
+function withoutEnd(frames: FrameReader, connection: Connection): string {
+  const why = "the response ended before its :end line";
+  if (frames.hasFrames || connection.hasFrames) return why;
+  return `${why}, and had no control lines; other servers than forstcore need frames: "auto"`;
 }
