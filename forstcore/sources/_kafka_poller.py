@@ -21,17 +21,19 @@ from forstcore.sources._broker_log import BrokerLog
 from forstcore.sources._kafka_client import KafkaUnavailableError, Local, is_final
 from forstcore.sources._kafka_pending import Chunk, Pending
 
-__all__ = ["POLL", "TIMEOUT", "Poller", "Topic"]
+__all__ = ["POLL", "REFRESH_INTERVAL", "TIMEOUT", "Poller", "Topic"]
 
 TIMEOUT = 10.0
 """Seconds for brokers to reply."""
 
 POLL = 0.2
 """Seconds that a poll waits, and after which the thread notices that it is to end."""
+REFRESH_INTERVAL = 30.0
+"""Seconds between two checks for new partitions."""
+
 _SLICE = 1.0  # Seconds of a first request, after which the thread notices that it is to end.
 _PATIENCE = 1.0  # Seconds that records wait to be taken before partitions are paused.
 _PROBE_INTERVAL = 1.0  # Seconds between two attempts to reach brokers that are down.
-_REFRESH_INTERVAL = 30.0  # Seconds between two checks for new partitions.
 _LAG_INTERVAL = 1.0  # Seconds between two measurements of the lag.
 _PAUSED_LAG_INTERVAL = 5.0  # The same where brokers have to be asked.
 _LEADER_INTERVAL = 0.1  # Seconds between two questions to the leader of a partition.
@@ -127,7 +129,7 @@ class Poller(ABC):
         self._ended = asyncio.Event()
         self._last_error = ""
         self._probe_at = 0.0
-        self._refresh_at = time.monotonic() + _REFRESH_INTERVAL
+        self._refresh_at = time.monotonic() + REFRESH_INTERVAL
         self._measure_at = 0.0
         self._paused: set[int] = set()
         self._count = _FIRST_COUNT
@@ -291,7 +293,7 @@ class Poller(ABC):
         if self.is_down and now >= self._probe_at:
             self._probe(consumer)
         elif not self.is_down and now >= self._refresh_at:
-            self._refresh_at = now + _REFRESH_INTERVAL
+            self._refresh_at = now + REFRESH_INTERVAL
             with contextlib.suppress(KafkaException):
                 self.refresh(consumer, self._list_partitions(consumer, POLL))
         if now >= self._measure_at and not self.is_down:

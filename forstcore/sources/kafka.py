@@ -15,7 +15,7 @@ from forstcore.sources import NOW, START, Keeps, SourceLimits
 from forstcore.sources._broker_log import BrokerLog
 from forstcore.sources._kafka_client import brokers_of, client_options, invalid_options
 from forstcore.sources._kafka_group import GroupReader
-from forstcore.sources._kafka_poller import Topic
+from forstcore.sources._kafka_poller import REFRESH_INTERVAL, Topic
 from forstcore.sources._kafka_reader import TopicReader
 from forstcore.sources._url import SourceUrl
 
@@ -30,8 +30,8 @@ _BOUNDS = {
     "fetch.max.bytes": 8 << 20,
     "fetch.queue.backoff.ms": 10,
 }
-# So that new partitions are found after at most 30 seconds instead of 5 minutes.
-_REFRESH = {"topic.metadata.refresh.interval.ms": 30_000}
+# Consumers of a group learn of new partitions as soon as other readers, not after 5 minutes.
+_REFRESH = {"topic.metadata.refresh.interval.ms": int(REFRESH_INTERVAL * 1000)}
 
 
 class KafkaSource:

@@ -317,7 +317,7 @@ def test_partitions_that_are_added_are_read_from_their_start(
     topic = f"growing{len(options)}"
     kafka.create(topic)
     kafka.add(topic, 0, 5)
-    monkeypatch.setattr("forstcore.sources._kafka_poller._REFRESH_INTERVAL", 0.2)
+    monkeypatch.setattr("forstcore.sources._kafka_poller.REFRESH_INTERVAL", 0.2)
 
     async def scenario() -> None:
         reader = open_source("a", url(kafka, topic, options)).open("now" if options else "start")
