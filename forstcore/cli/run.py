@@ -54,6 +54,14 @@ _INTERVAL = 0.2  # Seconds between two looks at the progress.
     is_flag=True,
     help="Export a span for each batch of results, by OpenTelemetry's OTLP over HTTP.",
 )
+@click.option(
+    "--drain-timeout",
+    metavar="SECONDS",
+    type=click.FloatRange(0, 3600),
+    default=10.0,
+    show_default=True,
+    help="How long to wait, after a signal, for results to be confirmed.",
+)
 @_options.progress
 def command(
     file: str,
@@ -62,12 +70,14 @@ def command(
     reload: bool,
     log_format: str,
     tracing: bool,
+    drain_timeout: float,
     progress: bool | None,
 ) -> None:
     """Run the pipelines that a TOML file declares, or those with these names.
 
     Ends when all sources have ended. After Ctrl-C or SIGTERM, the results of what was read are
-    written first; a second one ends at once, and what is not confirmed is read again next time.
+    written first, within --drain-timeout; a second one ends at once. What is not confirmed then is
+    read again next time.
     """
     if log_format == "json":
         log_json(logging.StreamHandler(error_stream()))
@@ -84,7 +94,8 @@ def command(
     if tracing:
         start_tracing()
     try:
-        failed, number = asyncio.run(_run(pipelines, loaded.loader if reload else None, progress))
+        run = _run(pipelines, loaded.loader if reload else None, drain_timeout, progress)
+        failed, number = asyncio.run(run)
     finally:
         stop_tracing()
     if number is not None:
@@ -112,7 +123,10 @@ def _described(pipeline: Pipeline) -> str:
 
 
 async def _run(
-    pipelines: Sequence[Pipeline], reloaded: Loader | None, shown: bool | None
+    pipelines: Sequence[Pipeline],
+    reloaded: Loader | None,
+    drain_timeout: float,
+    shown: bool | None,
 ) -> tuple[bool, int | None]:
     """Run them; return whether one has failed, and the signal that ended them."""
     progress = PipelineProgress(pipelines, shown)
@@ -127,6 +141,11 @@ async def _run(
             signal.signal(each, signal.SIG_DFL)
         for pipeline in pipelines:
             pipeline.drain()
+        loop.call_later(drain_timeout, cancel)
+
+    def cancel() -> None:
+        for task in running:
+            task.cancel()
 
     with contextlib.suppress(NotImplementedError):  # Windows
         for each in (signal.SIGINT, signal.SIGTERM):
@@ -150,6 +169,13 @@ async def _until_end(pipeline: Pipeline, progress: PipelineProgress) -> bool:
     """Run a pipeline, and report how it ended; return whether it did so without an error."""
     try:
         await pipeline.run()
+    except asyncio.CancelledError:
+        progress.end(pipeline)
+        print(
+            f"forstcore: pipeline {pipeline.config.name}: its sink did not confirm in time",
+            file=sys.stderr,
+        )
+        return False
     except (ForstError, OSError) as error:
         progress.end(pipeline)
         print(f"forstcore: pipeline {pipeline.config.name}: {error}", file=sys.stderr)

@@ -111,8 +111,11 @@ class StreamReader(RedisReader):
     async def _connect(self) -> None:
         if self._id == NOW:
             self._id = text_of((await self._state()).get("last-generated-id", "0-0"))
-        elif self._failures:
-            self._is_behind = True
+        else:
+            # A client connects with its first command. Without one, this would succeed while
+            # Redis is down, and be reported as such.
+            await self._client.ping()
+            self._is_behind = self._is_behind or self._failures > 0
 
     async def _receive(self) -> Batch:
         missed: int | None = 0

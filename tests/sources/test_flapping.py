@@ -49,10 +49,10 @@ def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     return caplog
 
 
-async def notices(url: str, seconds: float) -> list[Notice]:
+async def notices(url: str, seconds: float, start: str = "now") -> list[Notice]:
     """Read a source for a while; return what it tells of its broker."""
     source = open_source("a", url)
-    reader = source.open("now")
+    reader = source.open(start)
     found: list[Notice] = []
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
@@ -65,10 +65,21 @@ async def notices(url: str, seconds: float) -> list[Notice]:
     return found
 
 
-@pytest.mark.parametrize("url", URLS)
-def test_a_broker_that_drops_every_connection(url: str, log: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    ("url", "start"),
+    [
+        *((url, "now") for url in URLS),
+        ("redis://127.0.0.1:{}/0", "start"),
+        ("redis://127.0.0.1:{}/0", "1-1"),
+        ("nats://127.0.0.1:{}?stream=a", "start"),
+        ("nats://127.0.0.1:{}?stream=a", "7"),
+    ],
+)
+def test_a_broker_that_drops_every_connection(
+    url: str, start: str, log: pytest.LogCaptureFixture
+) -> None:
     with Flapping() as broker:
-        found = asyncio.run(notices(url.format(broker.port), 3))
+        found = asyncio.run(notices(url.format(broker.port), 3, start))
     assert [each.state for each in found] == ["down"]
     # The pauses are half of 0.1, 0.2, 0.4 … seconds at least.
     assert 3 <= broker.connections <= 8

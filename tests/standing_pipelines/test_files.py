@@ -191,6 +191,17 @@ def test_a_signal_drains(workspace: Workspace, number: int) -> None:
     assert total() == records(0, 100_000)
 
 
+def test_a_sink_that_is_down_does_not_hold_up_the_end(workspace: Workspace) -> None:
+    (workspace.path / "in.ndjson").write_bytes(records(0, 10))
+    workspace.declare(copy={"source": "file:in.ndjson", "sink": "http://127.0.0.1:1/"})
+    process = workspace.start("--drain-timeout", "0.2")
+    assert process.stderr is not None
+    assert b"it is down" in process.stderr.readline()
+    errors = workspace.stop(process)
+    assert process.returncode == -signal.SIGTERM
+    assert b"forstcore: pipeline copy: its sink did not confirm in time\n" in errors
+
+
 def test_lines_that_come_are_written_soon(workspace: Workspace) -> None:
     source = workspace.path / "in.ndjson"
     source.write_bytes(b"")
