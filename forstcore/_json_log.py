@@ -1,4 +1,4 @@
-"""Logs as lines of JSON, and everything else that a process writes to standard error with them."""
+"""Logs, and everything else that a process writes to standard error, as lines of JSON."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ VARIABLE = "FORSTCORE_LOG_FORMAT"
 """Environment variable with the format, which the processes that this one starts inherit."""
 
 _FLAG = "--log-format"
-_MOST = 1 << 16  # Characters of an incomplete line that are held.
+_MOST = 1 << 16  # Maximum characters of an incomplete line.
 
 
 def now() -> str:
@@ -148,10 +148,10 @@ def error_stream() -> TextIO:
 
 
 def log_json(handler: logging.StreamHandler[Any]) -> None:
-    """Log everything as JSON that otherwise appears on standard error.
+    """Write everything that appears on standard error as JSON.
 
-    That is the log of all libraries, warnings, uncaught exceptions, and what anything else writes
-    to `sys.stderr`.
+    That includes the logs of all libraries, warnings, uncaught exceptions, and anything else
+    written to `sys.stderr`.
 
     Args:
         handler: writes to the real standard error.

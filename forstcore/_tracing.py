@@ -1,7 +1,8 @@
 """OpenTelemetry: spans of this process, exported by OTLP over HTTP, and the context of a client.
 
-A span is made when what it describes has ended. So a stream of days holds no span, no context is
-attached to a task that may end elsewhere, and nothing of OpenTelemetry is imported unless it is on.
+A span is created when the operation that it describes has ended. So a stream that runs for days
+holds no span, no context is attached to a task that may end elsewhere, and OpenTelemetry is
+imported only if tracing is on.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ __all__ = [
 
 Attributes = Mapping[str, str | int | float]
 
-_LAST_SPANS = 2.0  # Seconds for the collector to take the last spans when the process ends.
+_LAST_SPANS = 2.0  # Seconds for the collector to accept the last spans when the process exits.
 _CONTEXT = ("traceparent", "tracestate")
 
 _provider: TracerProvider | None = None
@@ -65,7 +66,7 @@ def start_tracing() -> None:
         "service.version": VERSION,
         "service.instance.id": f"{socket.gethostname()}:{os.getpid()}",
     }
-    # Its own handler at exit would wait for a collector that is not there.
+    # The SDK's own exit handler would wait for an unreachable collector.
     _provider = TracerProvider(resource=Resource.create(resource), shutdown_on_exit=False)
     _provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
 
@@ -75,7 +76,7 @@ def stop_tracing() -> None:
     global _provider
     provider, _provider = _provider, None
     if provider is not None:
-        # Its own timeout does not end an attempt to send that has begun.
+        # The SDK's timeout does not end an attempt that is in progress.
         last = threading.Thread(target=provider.force_flush, daemon=True)
         last.start()
         last.join(_LAST_SPANS)
@@ -97,11 +98,10 @@ def add_span(
     """Export a span that ends now; does nothing unless `start_tracing` was called.
 
     Args:
-        name: of what has happened, one of few.
+        name: name of the operation; there must be only a few different ones.
         started_at: when it began, in seconds of the monotonic clock.
-        attributes: what else is known about it.
-        headers: those of the request that was served, with the context of its client; None if it
-            was no request.
+        attributes: attributes of the span.
+        headers: headers of the request, with the client's context; None if it was not a request.
         error: why it failed, empty if it did not.
     """
     if _provider is None:
@@ -125,9 +125,9 @@ def add_span(
 
 
 def inject_context(headers: MutableMapping[str, str]) -> None:
-    """Add the caller's span, if there is one, to the headers of a request.
+    """Add the context of the caller's span, if there is one, to the headers of a request.
 
-    It costs a lookup unless the program uses OpenTelemetry.
+    Costs only a lookup unless the program uses OpenTelemetry.
     """
     if "opentelemetry.trace" not in sys.modules:
         return

@@ -57,7 +57,7 @@ class StreamOptions:
     """Options of one stream, which override the client's configuration.
 
     Attributes:
-        headers: more request headers.
+        headers: additional request headers.
         timeout: seconds; the configuration's if None.
         chunk_size: bytes; the configuration's if None.
         on_error: what to do with a line that is not a record: ``skip`` drops and counts it,
@@ -69,8 +69,8 @@ class StreamOptions:
             processor may happen twice.
         frames: ``required`` for a forstcore server, whose control lines prove that nothing is
             missing. ``auto`` for any server that answers NDJSON with NDJSON: its response is
-            complete if HTTP says so. Such a server acknowledges nothing, so a lost connection
-            fails the stream: nobody knows which records were processed.
+            complete if HTTP says so. Such a server sends no acknowledgements, so a lost connection
+            fails the stream: it is unknown which records were processed.
 
     Raises:
         ValueError: `frames` is neither, or ``auto`` together with `resume`.
@@ -90,8 +90,8 @@ class StreamOptions:
             raise ValueError(f"frames must be 'required' or 'auto', not {self.frames!r}")
         if self.resume and self.frames == "auto":
             raise ValueError(
-                "resume needs the acknowledgements of frames='required': without them nobody "
-                "knows where to resume"
+                "resume needs the acknowledgements of frames='required': without them the "
+                "client does not know where to resume"
             )
 
 

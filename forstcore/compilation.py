@@ -21,8 +21,8 @@ __all__ = ["Compilation", "CompilationReport"]
 class Compilation:
     """The compiled form of a processor's function, made when it is first needed.
 
-    By then the module that declares the function has been imported, so the function may use what
-    comes after it.
+    By then the module that declares the function has been imported completely, so the function may
+    use names that are defined after it.
 
     Args:
         function: the function.
@@ -52,7 +52,7 @@ class Compilation:
 
     @functools.cached_property
     def result(self) -> Compiled | NotCompiled:
-        """The compiled function, or where and why there is none."""
+        """The compiled function, or where and why it does not compile."""
         # Not imported at the top: many processes have no functions to compile.
         from forstcore.compiled import compile_processor
 
@@ -60,7 +60,7 @@ class Compilation:
 
     @property
     def report(self) -> CompilationReport:
-        """What there is to say of the result."""
+        """A report on the result."""
         from forstcore.compiled import NotCompiled
 
         result = self.result
@@ -69,19 +69,19 @@ class Compilation:
         return CompilationReport(True, None, result.gives_back)
 
     def count_given_back(self, at: Stop | None, records: int) -> None:
-        """Count records that Python processed, because one of them was given back.
+        """Count records that Python processed because one of them was given back.
 
         Args:
-            at: where, as of `RecordStream.given_back_at`.
-            records: how many; those that Python processed behind it, untried, are included.
+            at: the place, as in `RecordStream.given_back_at`.
+            records: their number, including those that went to Python directly after it.
         """
         if records:
             with self._lock:
                 self._given_back[at] += records
 
     def given_back(self) -> list[tuple[Remark, int]]:
-        """Return the places where records were given back in this process, and how many, those
-        with the most first."""
+        """Return the places where records were given back in this process, with their numbers,
+        highest first."""
         with self._lock:
             stops = list(self._given_back.items())
         counts: Counter[Remark] = Counter()
@@ -109,7 +109,7 @@ class CompilationReport:
 
     Attributes:
         compiled: whether it is, or is native.
-        reason: why its function does not compile; None if it does, or if it is not to.
+        reason: why its function does not compile; None if it does, or if it should not.
         gives_back: places in the function where records are given back to Python.
     """
 
@@ -126,4 +126,4 @@ class CompilationReport:
     def __str__(self) -> str:
         if self.reason is not None:
             return f"not compiled: {self.reason}"
-        return "compiled" if self.compiled else "not compiled, as it is declared"
+        return "compiled" if self.compiled else "not compiled, as declared"

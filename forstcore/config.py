@@ -23,10 +23,11 @@ __all__ = [
 ]
 
 DEFAULT_BLOCKSIZE = "128 MiB"
-"""Input of one part of a dataset. Here, as commands do not import the cluster's libraries."""
+"""Input bytes of one part of a dataset. Declared here because commands do not import the cluster's
+libraries."""
 
 WorkerKind: TypeAlias = Literal["threads", "processes"]
-"""What the workers of a Python processor are, unless it is async."""
+"""Kinds of workers of a Python processor that is not async."""
 
 WORKER_KINDS: tuple[WorkerKind, ...] = typing.get_args(WorkerKind)
 

@@ -1,6 +1,6 @@
-"""The digest over result lines, by which a client or a later run finds out that some are wrong.
+"""The digest of result lines, with which a client or a later run detects damage.
 
-XXH3 with 64 bits: it detects damage, and is no protection against forgery.
+It is XXH3 with 64 bits, which does not protect against forgery.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Replacing small files so that they survive a power failure, as their old or their new content."""
+"""Replacing small files atomically, even in case of a power failure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def replace_durably(path: Path, content: bytes) -> None:
 
     Args:
         path: the file.
-        content: what it is to have.
+        content: its new content.
 
     Raises:
         OSError: it cannot be written.

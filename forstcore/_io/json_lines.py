@@ -1,7 +1,7 @@
 """Converting JSON lines to and from Python values.
 
-Lines are read with orjson if it is installed, and with `json` if not or where the two differ; the
-core writes them, or `json` what is unusual. Values, bytes and errors are the same in all cases.
+Lines are read with orjson if it is installed, and with `json` otherwise and where the two differ.
+The core writes them, or `json` for unusual values. Values, bytes and errors are always the same.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def _run(loop: asyncio.AbstractEventLoop, make: Callable[[], Coroutine[None, Non
     """Run a coroutine; Ctrl-C cancels it, and raises KeyboardInterrupt when it has ended.
 
     Raised within the loop, KeyboardInterrupt would end whichever callback runs at that moment,
-    and what waits for this callback would wait forever. `asyncio.Runner.run` costs three times
+    and code that waits for this callback would wait forever. `asyncio.Runner.run` costs three times
     as much as a step, and still raises it there once the coroutine has ended.
     """
     task: asyncio.Task[T] | None = None
@@ -75,7 +75,7 @@ def _run(loop: asyncio.AbstractEventLoop, make: Callable[[], Coroutine[None, Non
 
 @contextmanager
 def _on_ctrl_c(handler: Callable[[int, FrameType | None], None]) -> Generator[None, None, None]:
-    """Replace what Python does on Ctrl-C, but not what the application has set itself."""
+    """Replace Python's default handler of Ctrl-C, but not a handler of the application."""
     in_main = threading.current_thread() is threading.main_thread()
     if not in_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield

@@ -1,4 +1,4 @@
-"""The invalid rows of CSV inputs, for which the core is given a line that it rejects."""
+"""The invalid rows of CSV inputs, in whose place the core gets a line that it rejects."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CODE_OF_LINE = "invalid_json"
 
 
 class BadRows:
-    """Invalid rows, by the numbers of the lines that stand for them in the stream.
+    """Invalid rows, by the numbers of the lines that replace them in the stream.
 
     Attributes:
         is_kept: whether `explain` or `explain_error` will be called for each of them; they are
@@ -48,7 +48,7 @@ class BadRows:
         return RecordError(_CODE, row[0], error.line, row[1])
 
     def corrected(self, errors: dict[str, int]) -> dict[str, int]:
-        """Return numbers of errors by code, with those of rows under a code of their own."""
+        """Return numbers of errors by code, with invalid rows under their own code."""
         # Rows may have been read that have not been processed yet.
         rows = min(self._count, errors.get(_CODE_OF_LINE, 0))
         if not rows:

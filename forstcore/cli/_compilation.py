@@ -12,7 +12,7 @@ __all__ = ["lines_of", "load_reports", "report_as_json"]
 
 
 def load_reports(modules: Sequence[str]) -> dict[str, CompilationReport]:
-    """Return what there is to say of the processors of modules, by name.
+    """Return reports on the processors of modules, by name.
 
     Raises:
         LoadError: a module cannot be loaded.

@@ -31,7 +31,7 @@ def expression_options(command: Command) -> Command:
             "result",
             metavar="EXPRESSION",
             callback=_checked,
-            help="What becomes of a record: a Python expression, in which r is the record as a "
+            help="The result of a record: a Python expression, in which r is the record as a "
             "dict. None gives no result, a list one for each element.",
         ),
         click.option(
@@ -66,7 +66,7 @@ def processor_of_expressions(where: str | None, result: str | None) -> Processor
 
 
 def report_interpreted(processor: Processor) -> None:
-    """Write to standard error what keeps expressions from being compiled, if anything does.
+    """Write to standard error why expressions do not compile, if they do not.
 
     Args:
         processor: of `processor_of_expressions`.

@@ -27,13 +27,13 @@ EMIT_NEEDS_NDJSON = (
 input_format = click.option(
     "--input-format",
     type=click.Choice(FORMATS),
-    help="Format of the input. Default: by the names of the files; NDJSON without a suffix.",
+    help="Format of the input. Default: that of the suffixes; NDJSON without a suffix.",
 )
 output_format = click.option(
     "--format",
     "output_format",
     type=click.Choice(FORMATS),
-    help="Format of the results. Default: by the name of OUT; NDJSON without a suffix.",
+    help="Format of the results. Default: that of OUT's suffix; NDJSON without a suffix.",
 )
 
 
@@ -42,11 +42,11 @@ def format_named(name: str, given: Format | None, option: str) -> Format:
 
     Args:
         name: its name, ``-`` for a standard stream.
-        given: the format that an option says, None for none.
+        given: the format that an option specifies, None for none.
         option: that option, for messages.
 
     Raises:
-        click.UsageError: no option says it, and the name has a suffix that is not known.
+        click.UsageError: no option specifies it, and the suffix is unknown.
     """
     if given is not None:
         return given
@@ -73,7 +73,7 @@ def cluster_output_format(name: str, given: Format | None) -> Literal["ndjson", 
     """Return the format of the parts that a cluster writes to a directory.
 
     Raises:
-        click.UsageError: the name of the directory promises another format.
+        click.UsageError: the suffix of the directory is that of another format.
     """
     directory = name.rstrip("/")
     found = format_named(directory, given, "--format")
@@ -85,7 +85,7 @@ def cluster_output_format(name: str, given: Format | None) -> Literal["ndjson", 
 
 
 def check_error_file(name: str) -> None:
-    """Check that the name of an error file does not promise another format.
+    """Check that an error file does not have the suffix of another format.
 
     Raises:
         click.UsageError: it does.

@@ -48,22 +48,22 @@ output = click.option(
     metavar="OUT",
     default="-",
     type=click.Path(dir_okay=False, allow_dash=True),
-    help="File for the results, whole or not at all; its name says the format, and .gz and .zst "
-    "compress. Default: standard output.",
+    help="File for the results, written atomically; its suffix determines the format, and .gz and "
+    ".zst compress. Default: standard output.",
 )
 errors = click.option(
     "--errors",
     metavar="FILE",
     type=click.Path(dir_okay=False),
-    help="Write each line that gave an error to this file, for `forstcore replay`. What it holds "
-    "is kept until there is such a line, or until all is done.",
+    help="Write each rejected line to this file, for `forstcore replay`. Its old content is kept "
+    "until the first line is rejected, or until the command succeeds.",
 )
 on_error = click.option(
     "--on-error",
     type=click.Choice(ON_ERROR_MODES),
     default=ON_ERROR_MODES[0],
     show_default=True,
-    help="Drop and count lines that give an error, put error lines in their place, or stop.",
+    help="Drop and count invalid lines, put error lines in their place, or stop.",
 )
 progress = click.option(
     "--progress/--no-progress",
@@ -104,14 +104,14 @@ def server(command: Decorated) -> Decorated:
             "--ca",
             metavar="FILE",
             type=click.Path(exists=True, dir_okay=False),
-            help="PEM file with the authority of the server's certificate.",
+            help="PEM file with the certificate authority of the server.",
         ),
         click.option(
             "--timeout",
             metavar="SECONDS",
             **declared(StreamingConfig, "timeout"),
             show_default=True,
-            help="Give up when nothing moves for so long.",
+            help="Give up when there is no progress for so long.",
         ),
     ):
         command = option(command)

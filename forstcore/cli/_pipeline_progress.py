@@ -15,11 +15,11 @@ from forstcore.sources import Lag
 __all__ = ["PipelineProgress"]
 
 _EVERY = 0.2  # Seconds between updates.
-_LAG_INTERVAL = 1.0  # Seconds between two questions to sources how much there is to read.
+_LAG_INTERVAL = 1.0  # Seconds between two measurements of the lag.
 
 
 class PipelineProgress:
-    """Show what pipelines do.
+    """Show the progress of pipelines.
 
     Args:
         pipelines: the pipelines.
@@ -36,7 +36,7 @@ class PipelineProgress:
         self._drawn = 0
 
     async def measure(self) -> None:
-        """Ask the sources how much there is to read, until cancelled, if progress is shown."""
+        """Measure the lag of the sources until cancelled, if progress is shown."""
         while self._is_shown:
             running = tuple(self._running)
             lags = await asyncio.gather(*(each.lag() for each in running))

@@ -22,7 +22,7 @@ class SentLines:
     """Keep the lines that were sent, so that rejected ones can be reported.
 
     Args:
-        max_line_size: most bytes to keep of a line.
+        max_line_size: maximum bytes to keep of a line.
     """
 
     def __init__(self, max_line_size: int) -> None:

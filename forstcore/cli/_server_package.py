@@ -14,8 +14,8 @@ __all__ = ["import_server_package"]
 def import_server_package() -> None:
     """Import the package `server` that was installed with this one.
 
-    Another one may come first in the search path: that of a project on PYTHONPATH. Once the package
-    is imported, its modules are found, too.
+    A project on PYTHONPATH may have another package of that name, which comes first in the search
+    path. Once the right package is imported, its modules are found, too.
     """
     root = str(Path(forstcore.__file__).parents[1])
     sys.path.insert(0, root)

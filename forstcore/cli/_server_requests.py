@@ -1,4 +1,4 @@
-"""Requests to a server whose answers are JSON."""
+"""Requests to a server that are answered with JSON."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ async def request_json(
 
     Args:
         client: a client of the server.
-        method: of the request.
-        path: of the request.
+        method: method of the request.
+        path: path of the request.
         token: the server's bearer token.
-        limits: how long it may take.
-        headers: more headers.
+        limits: time limits.
+        headers: additional headers.
         body: the body, if there is one.
 
     Raises:
@@ -54,7 +54,7 @@ async def request_json(
         try:
             return json.loads(text)
         except ValueError:
-            raise RequestRefusedError(200, "it is no forstcore server") from None
+            raise RequestRefusedError(200, "it is not a forstcore server") from None
 
 
 def _detail(text: bytes) -> str:

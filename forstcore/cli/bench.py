@@ -50,10 +50,10 @@ _WORDS = ("sensor", "reading", "order", "shipped", "pressure", "valve", "normal"
     help="Workers of the engine. Default: one for each core.",
 )
 def command(size: int, runs: int, workers: int) -> None:
-    """Measure the core, the engine and what they stand beside, on this machine.
+    """Measure the core, the engine and comparable code on this machine.
 
     Records have 110 bytes on average and are in memory: no disk and no network are measured.
-    The runs of all are interleaved; the median and the range are printed.
+    Runs are interleaved; the median and the range are printed.
     """
     blocks = _blocks(size * 1_000_000)
     total = sum(map(len, blocks))

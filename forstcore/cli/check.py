@@ -1,4 +1,4 @@
-"""`forstcore check`: which processors compile, and what stands in the way of the others."""
+"""`forstcore check`: which processors compile, and why the others do not."""
 
 from __future__ import annotations
 

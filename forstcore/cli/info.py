@@ -20,7 +20,7 @@ from forstcore.config import StreamingConfig, options_of
 
 __all__ = ["command"]
 
-# The libraries that are used if they are there, and the extra that installs each.
+# Optional libraries, and the extra that installs each.
 _LIBRARIES = {
     "aiohttp": "",
     "click": "",
@@ -47,7 +47,7 @@ Examples:
 @click.argument("modules", metavar="[MODULE]...", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 def command(modules: tuple[str, ...], as_json: bool) -> None:
-    """Show versions, the CPU path in use, the configuration that holds, and processors.
+    """Show versions, the CPU path in use, the effective configuration, and processors.
 
     MODULE is a module with processors: the path of its file, its name, or an entry point. Whether
     each is compiled is shown, and if not, why.

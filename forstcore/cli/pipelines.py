@@ -36,7 +36,7 @@ such a file without a server.
 """
 _ACTIONS = ("list", "start", "pause", "stop")
 _COLUMNS = ("name", "state", "results", "rate", "lag", "errors")
-_POLL = 0.2  # Seconds between two looks at pipelines that are stopping.
+_POLL = 0.2  # Seconds between two checks of pipelines that are stopping.
 
 
 @click.command(epilog=_EPILOG)
@@ -44,7 +44,7 @@ _POLL = 0.2  # Seconds between two looks at pipelines that are stopping.
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option("--all", "is_all", is_flag=True, help="Start, pause or stop all of them.")
 @click.option("--wait", is_flag=True, help="After stop: wait until they have ended.")
-@click.option("--json", "as_json", is_flag=True, help="Write a line of JSON for each.")
+@click.option("--json", "as_json", is_flag=True, help="Write each as a line of JSON.")
 @_options.server_url
 @_options.server
 def command(
@@ -60,10 +60,10 @@ def command(
 ) -> None:
     """List the pipelines of a running server, or start, pause or stop them.
 
-    start lets a paused pipeline go on, and reads the server's file again for one that has ended.
-    pause has it process nothing more until it is started. stop has it read nothing more; it ends
-    when the results of what it has read are confirmed. A pipeline that is in that state already
-    stays in it.
+    start resumes a paused pipeline, and restarts one that has ended after reading the server's
+    file again. pause stops processing until the pipeline is started. stop stops reading; the
+    pipeline ends when the results of what it has read are confirmed. A pipeline that is already in
+    the requested state stays in it.
     """
     if action not in _ACTIONS:
         raise click.UsageError(f"{action!r} is none of {', '.join(_ACTIONS)}")
@@ -106,12 +106,12 @@ async def _run(
 
 
 class _Asked:
-    """A server that is asked for its pipelines.
+    """The pipelines of a server.
 
     Args:
         client: a client of the server.
         token: its bearer token.
-        seconds: how long an answer may take.
+        seconds: time limit for a response.
     """
 
     def __init__(self, client: ForstStreamingClient, token: str | None, seconds: float) -> None:

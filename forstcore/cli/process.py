@@ -40,7 +40,7 @@ def processor_of(name: str | None, modules: tuple[str, ...]) -> Processor:
         declared = sorted(Loader(modules).load())
         if name is None and len(declared) > 1:
             raise click.UsageError(
-                f"--processor NAME says which of these is meant: {', '.join(declared)}"
+                f"choose one of these with --processor NAME: {', '.join(declared)}"
             )
         name = name or declared[0]
     try:
@@ -57,7 +57,7 @@ def processor_options(command: Any) -> Any:
             metavar="RECORDS",
             **_options.declared(StreamLimits, "buffer_size"),
             show_default=True,
-            help="Records that an async processor may have in work.",
+            help="Records that an async processor may hold at once.",
         ),
         click.option(
             "--workers",
@@ -70,8 +70,8 @@ def processor_options(command: Any) -> Any:
             type=click.Choice(WORKER_KINDS),
             default=StreamLimits.worker_kind,
             show_default=True,
-            help="What workers of a Python processor are that is not async: with processes, one "
-            "that computes uses several cores.",
+            help="Kind of workers of a Python processor that is not async; processes use several "
+            "cores.",
         ),
         click.option(
             "--processors",
@@ -83,7 +83,7 @@ def processor_options(command: Any) -> Any:
         click.option(
             "--processor",
             metavar="NAME",
-            help="What is done to records. Default: the only one of --processors, or the built-in.",
+            help="The processor. Default: the only one of --processors, or the built-in one.",
         ),
     ):
         command = option(command)
@@ -104,11 +104,10 @@ On a cluster (needs forstcore[dask], here and on the workers):
   forstcore process *.ndjson --local-cluster 4 -o results
   forstcore process 's3://in/*.ndjson.zst' --scheduler tcp://host:8786 -o s3://out/results
 
-IN may be URLs then, with *, ? and [...] where there is no file of that name,
-and OUT is a directory: part-00000.ndjson and so on, one part for each block of
-the input, and manifest.json when all of it is there. A file given with
---processors is sent to the workers; other modules have to be installed there.
---errors FILE is written here, at the end.
+IN may then be URLs or patterns with *, ? and [...], and OUT is a directory:
+part-00000.ndjson and so on, one part for each block of the input, and finally
+manifest.json. A file given with --processors is sent to the workers; other
+modules must be installed there. --errors FILE is written here, at the end.
 """
 
 
@@ -125,8 +124,8 @@ the input, and manifest.json when all of it is there. A file given with
     "--output",
     metavar="OUT",
     default="-",
-    help="File for the results, whole or not at all; its name says the format, and .gz and .zst "
-    "compress. On a cluster, a directory or its URL. Default: standard output.",
+    help="File for the results, written atomically; its suffix determines the format, and .gz and "
+    ".zst compress. On a cluster, a directory or its URL. Default: standard output.",
 )
 @_formats.output_format
 @_options.errors
@@ -167,7 +166,7 @@ def command(
     expressions = None
     if where is not None or result is not None:
         if processor or processors:
-            raise click.UsageError("--where and --map are instead of --processor")
+            raise click.UsageError("--where and --map replace --processor: give only one of them")
         expressions = processor_of_expressions(where, result)
     cluster = cluster_of(scheduler, local_cluster, blocksize, overwrite, resume, inputs, output)
     if expressions is not None:

@@ -41,7 +41,7 @@ Examples:
     type=click.Choice(wire.PUBLISH_ON_ERROR_MODES),
     default=wire.PUBLISH_ON_ERROR_MODES[0],
     show_default=True,
-    help="Drop and count lines that are no JSON object, or stop at the first.",
+    help="Drop and count lines that are not JSON objects, or stop at the first.",
 )
 @_options.progress
 def command(

@@ -167,13 +167,15 @@ def command(
 ) -> None:
     """Process the lines of an error file again: those that --errors wrote.
 
-    To mend a line, edit its "raw" in the error file; the original input is not read again.
+    To fix a line, edit its "raw" in the error file; the original input is not read again.
 
-    Lines that fail again keep the file and the number that they had in the first place. Lines
-    that a crash or a full disk has damaged are reported and left out; the exit status is 1 then.
+    Lines that fail again keep their original file and line number. Lines that a crash or a full
+    disk has damaged are reported and skipped; the exit status is then 1.
     """
     if to and (processor or processors):
-        raise click.UsageError("--to has the server choose; give the endpoint in its URL")
+        raise click.UsageError(
+            "with --to the server runs the processor: give its endpoint in the URL"
+        )
     kind = _formats.format_named(output, output_format, "--format")
     _formats.check_error_file(error_file)
     check_paths([error_file], output=output, errors=errors, others=[ca, *processors])

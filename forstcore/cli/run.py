@@ -29,13 +29,13 @@ Examples:
   forstcore run pipelines.toml --check
   forstcore run pipelines.toml orders
 """
-_INTERVAL = 0.2  # Seconds between two looks at the progress.
+_INTERVAL = 0.2  # Seconds between updates of the progress.
 
 
 @click.command(epilog=_EPILOG)
 @click.argument("file", metavar="FILE", type=click.Path(exists=True, dir_okay=False))
 @click.argument("names", metavar="[NAME]...", nargs=-1)
-@click.option("--check", is_flag=True, help="Check the file, show its pipelines, and exit.")
+@click.option("--check", is_flag=True, help="Check the file, list its pipelines, and exit.")
 @click.option(
     "--reload",
     is_flag=True,
@@ -47,7 +47,7 @@ _INTERVAL = 0.2  # Seconds between two looks at the progress.
     default=FORMATS[0],
     envvar=VARIABLE,
     show_default=True,
-    help="What is written to standard error.",
+    help="Format of standard error.",
 )
 @click.option(
     "--tracing",
@@ -75,15 +75,15 @@ def command(
 ) -> None:
     """Run the pipelines that a TOML file declares, or those with these names.
 
-    Ends when all sources have ended. After Ctrl-C or SIGTERM, the results of what was read are
-    written first, within --drain-timeout; a second one ends at once. What is not confirmed then is
-    read again next time.
+    Ends when all sources have ended. After Ctrl-C or SIGTERM, the results of everything read are
+    written first, within --drain-timeout. A second signal ends the command immediately. Unconfirmed
+    records are read again next time.
     """
     if log_format == "json":
         log_json(logging.StreamHandler(error_stream()))
         # There is nothing to redraw in a log.
         progress = False
-    # The server reads the same file. What it has for the server only is not checked here.
+    # The server reads the same file; the server's own options are not checked here.
     loaded = load_pipelines_and_modules(file, names, TOML_KEYS, again=reload)
     pipelines = loaded.pipelines
     if check:
@@ -105,7 +105,7 @@ def command(
 
 
 def _check_sinks(file: str, pipelines: Sequence[Pipeline]) -> None:
-    """Raise PipelineConfigError if it is known already that a sink cannot be written."""
+    """Raise PipelineConfigError if a sink is known not to be writable."""
     problems = Problems(file)
     for pipeline in pipelines:
         for key, reason in pipeline.problems():
@@ -128,7 +128,7 @@ async def _run(
     drain_timeout: float,
     shown: bool | None,
 ) -> tuple[bool, int | None]:
-    """Run them; return whether one has failed, and the signal that ended them."""
+    """Run pipelines; return whether one has failed, and the signal that ended them."""
     progress = PipelineProgress(pipelines, shown)
     received: list[int] = []
     loop = asyncio.get_running_loop()

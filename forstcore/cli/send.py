@@ -35,7 +35,7 @@ class ServerRunner:
         token: its bearer token.
         ca: PEM file with the certificate authority.
         config: sizes and timeouts.
-        max_line_size: most bytes to keep of a rejected line.
+        max_line_size: maximum bytes to keep of a rejected line.
         resume: whether to resume over a new connection when one is lost.
     """
 
@@ -165,7 +165,7 @@ Examples:
     "--resume/--no-resume",
     default=True,
     show_default=True,
-    help="Go on over a new connection when one is lost; each result comes once.",
+    help="Continue over a new connection when one is lost; each result arrives once.",
 )
 @click.option(
     "--attempts",
@@ -175,7 +175,7 @@ Examples:
     show_default=True,
     help="Attempts without progress before giving up.",
 )
-@click.option("--compress", is_flag=True, help="Compress what goes over the wire.")
+@click.option("--compress", is_flag=True, help="Compress requests and responses.")
 @_options.progress
 def command(
     url: str,

@@ -36,7 +36,7 @@ Examples:
 @click.option(
     "--any-object",
     is_flag=True,
-    help="Take every JSON object, not only records whose id and data are strings.",
+    help="Accept every JSON object, not only records whose id and data are strings.",
 )
 @click.option(
     "--limit",
@@ -44,7 +44,7 @@ Examples:
     type=click.IntRange(0),
     default=100,
     show_default=True,
-    help="Bad lines that are shown; all are counted.",
+    help="Maximum invalid lines to show; all are counted.",
 )
 @processor_options
 @_options.max_line_size
@@ -63,9 +63,9 @@ def command(
     max_line_size: int,
     progress: bool | None,
 ) -> None:
-    """Show each line that is no record: file, line, byte and what stands there.
+    """Show each line that is not a record, with file, line, byte and excerpt.
 
-    With --processor, lines that it fails on are shown, too. Ends with status 1 if there are any.
+    With --processor, also show lines for which it fails. Ends with status 1 if there are any.
     """
     if any_object and processor:
         raise click.UsageError("--any-object and --processor exclude each other")

@@ -27,8 +27,8 @@ Examples:
   forstcore watch sensor-data --filter temperature=high
   forstcore watch events --from start --processor pass | jq .id
 
-A value is JSON where it can be read as that, else text: level=3 is a number,
-'level="3"' is not.
+A value is JSON if it can be parsed as JSON, otherwise text: level=3 is a
+number, 'level="3"' is not.
 """
 
 
@@ -43,10 +43,10 @@ A value is JSON where it can be read as that, else text: level=3 is a number,
     metavar="OFFSET",
     default="now",
     show_default=True,
-    help="Where to begin: an offset, 'start' or 'now'.",
+    help="Where to start: an offset, 'start' or 'now'.",
 )
 @click.option(
-    "--processor", metavar="NAME", help="The server's processor; 'pass' for records as they are."
+    "--processor", metavar="NAME", help="The server's processor; 'pass' for unprocessed records."
 )
 @click.option(
     "--table/--lines",
@@ -54,7 +54,10 @@ A value is JSON where it can be read as that, else text: level=3 is a number,
     help="A live table, or NDJSON. Default: a table if standard output is a terminal.",
 )
 @click.option(
-    "--count", metavar="N", type=click.IntRange(1), help="End after so many. Default: never."
+    "--count",
+    metavar="N",
+    type=click.IntRange(1),
+    help="End after this many results. Default: never.",
 )
 def command(
     source: str,
@@ -68,7 +71,7 @@ def command(
     table: bool | None,
     count: int | None,
 ) -> None:
-    """Show the results of SOURCE as they come."""
+    """Show the results of SOURCE as they arrive."""
     check_paths((), others=[ca], uses_stdout=True)
     wanted = {"source": source, "filters": filters, "from": start}
     if processor:

@@ -91,7 +91,7 @@ def test_check(run: Run, tmp_path: Path, has_all: bool) -> None:
     counts, fine = done.stdout.decode().splitlines()
     assert fine == "fine: compiled"
     if has_all:
-        assert counts == "counts: not compiled, as it is declared"
+        assert counts == "counts: not compiled, as declared"
     else:
         assert counts.startswith(f"counts: not compiled: {path}:11:5: ")
     report = json.loads(run("check", "--json", "routes.py").stdout)

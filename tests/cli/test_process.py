@@ -182,7 +182,7 @@ def test_the_only_processor_of_a_module_is_used_and_several_are_named(
     (tmp_path / "routes.py").write_text(source + source.replace("one", "two"))
     done = run("process", "--processors", "routes.py", stdin=b"{}\n")
     assert done.returncode == 2
-    assert b"--processor NAME says which of these is meant: one, two" in done.stderr
+    assert b"choose one of these with --processor NAME: one, two" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 /** The address of a server, with the credentials to use it. */
 
-/** Where requests go, and with which token. */
+/** The URL of a server, and the token for it. */
 export class ServerAddress {
   readonly token: string | undefined;
   readonly socketPath: string | undefined;

@@ -7,7 +7,7 @@ import { FRAMES } from "./wire.js";
 import type { Exchange, Transport, TransportRequest, TransportResponse } from "./transport.js";
 
 const FRAMES_NAME = FRAMES.toLowerCase();
-const PROBLEM_TIMEOUT_MS = 5_000; // In which an error response has to arrive.
+const PROBLEM_TIMEOUT_MS = 5_000; // Time limit for receiving an error response.
 const MAX_PROBLEM_SIZE = 1 << 16;
 
 /** The body of a request. */

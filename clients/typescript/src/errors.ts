@@ -2,7 +2,7 @@
 
 import type { InvalidLine } from "./records.js";
 
-/** What is known about a failure beside its code and description. */
+/** What is known about a failure in addition to its code and description. */
 export interface ForstErrorDetails {
   status?: number | undefined;
   lines?: number;

@@ -14,7 +14,7 @@ export type Frames = "required" | "auto";
 
 /** Settings that a client has, and each of its streams can override. */
 export interface CommonOptions extends Partial<Omit<StreamingConfig, "retry">> {
-  /** More request headers. */
+  /** Additional request headers. */
   headers?: Record<string, string>;
   /**
    * Milliseconds without any data from the server after which a connection fails (30,000); 0 for

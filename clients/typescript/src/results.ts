@@ -48,7 +48,7 @@ class Results<T> implements AsyncIterableIterator<T> {
     return this.transfer.missed;
   }
 
-  /** The offset behind the batch of results that was delivered last, if the stream has offsets. */
+  /** The offset after the last delivered batch of results, if the stream has offsets. */
   get offset(): string | undefined {
     return this.transfer.offset;
   }
@@ -88,7 +88,7 @@ class Results<T> implements AsyncIterableIterator<T> {
     return this;
   }
 
-  /** Iterate over lists of the results that arrived together, which takes less time for each. */
+  /** Iterate over arrays of results that arrived together, which takes less time per result. */
   batches(): BatchStream<T> {
     return this.source as unknown as BatchStream<T>;
   }

@@ -1,4 +1,4 @@
-/** Runs a forstcore server beside an application of Node, and restarts it after a crash. */
+/** Runs a forstcore server for a Node application, and restarts it after a crash. */
 
 import { spawn, type ChildProcess } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -12,25 +12,25 @@ import type { ClientOptions } from "./options.js";
 import { makeDisposable } from "./leavable.js";
 import type { PlatformDisposable } from "./platform.js";
 
-/** A line of the server's log: the JSON object that it is, or `text`. */
+/** A line of the server's log: a JSON object, or `text`. */
 export type LogEntry = Record<string, unknown>;
 
-/** What happens to the server. */
+/** A change of the server's state. */
 export type SidecarStatus =
   | { type: "ready"; pid: number }
   | { type: "down"; reason: string; pauseMs: number };
 
-/** How the server is started. */
+/** Options for starting the server. */
 export interface SidecarOptions {
   /** Modules with processors: names, or paths of files. */
   processors?: string | string[];
-  /** The Python in which forstcore is installed; `python3` by default. */
+  /** The Python interpreter in which forstcore is installed; `python3` by default. */
   python?: string;
-  /** More options of the server, such as `["--workers", "4"]`. */
+  /** Additional options of the server, such as `["--workers", "4"]`. */
   args?: string[];
-  /** The directory of the server. */
+  /** The working directory of the server. */
   cwd?: string;
-  /** More environment variables. */
+  /** Additional environment variables. */
   env?: Record<string, string>;
   /** The TCP port to listen on, 0 for a free one; by default the server has a Unix socket. */
   port?: number;
@@ -40,14 +40,14 @@ export interface SidecarOptions {
   onLog?: (entry: LogEntry) => void;
   /** Called when the server is ready, and when it has crashed. */
   onStatus?: (status: SidecarStatus) => void;
-  /** Milliseconds in which a server has to end before it is killed (15,000). */
+  /** Milliseconds for a server to end before it is killed (15,000). */
   stopTimeoutMs?: number;
 }
 
 const STABLE_MS = 10_000; // A server that ran for longer is restarted at once.
 const SHORTEST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 10_000;
-// A stream goes on over a restart of the server.
+// A stream continues across a restart of the server.
 const RETRY = { attempts: 100, delay: 50, maxDelay: 1_000 };
 
 class SidecarProcess {
@@ -70,7 +70,7 @@ class SidecarProcess {
     makeDisposable(this, () => this.stop());
   }
 
-  /** A client of the server, whose streams with `resume` go on after a restart. */
+  /** A client of the server, whose streams with `resume` continue after a restart. */
   get client(): ForstStreamingClient {
     this.lastClient ??= new ForstStreamingClient(this.baseUrl, {
       retry: RETRY,
@@ -92,7 +92,7 @@ class SidecarProcess {
       : ["--port", `${this.port}`];
     const modules = [processors].flat().flatMap((one) => ["--processors", one]);
     const ours = ["--end-with-parent", "--ready-line", "json"];
-    // Unlike `server`, which a file of the application may be called, too.
+    // Not `server`, because the application may have a module of that name.
     const command = ["-m", "forstcore", "serve"];
     const child = spawn(python, [...command, ...listen, ...ours, ...modules, ...args], {
       cwd,
@@ -124,10 +124,10 @@ class SidecarProcess {
     child.once("close", (code, signal) => {
       this.crashed(signal ?? `status ${code}`, performance.now() - started);
     });
-    // It ends with this process, and must not keep it running.
+    // The server ends with this process, and must not keep it alive.
     child.unref();
     for (const pipe of [child.stdin, child.stdout, child.stderr]) {
-      (pipe as { unref?(): void } | null)?.unref?.(); // In Bun, the process has no hold on them.
+      (pipe as { unref?(): void } | null)?.unref?.(); // In Bun, these do not keep the process alive.
     }
     const path = /^unix:(.*)$/.exec(address)?.[1];
     this.baseUrl = path ? `http+unix://${encodeURIComponent(path)}/` : address;
@@ -135,7 +135,7 @@ class SidecarProcess {
     this.options.onStatus?.({ type: "ready", pid: child.pid as number });
   }
 
-  /** End the server after the streams that are open, and wait for that. */
+  /** End the server after its open streams, and wait until it has ended. */
   async stop(): Promise<void> {
     this.isStopping = true;
     clearTimeout(this.restart);

@@ -14,7 +14,8 @@ export interface StreamRequest {
   readonly acceptIsProgress: boolean;
   /** Lines acknowledged so far, over all connections. */
   readonly lines: number;
-  /** The offset of a live stream behind the results handed out so far. */
+  /** The offset of a live stream after the results handed out so far. */
+
   readonly offset: string | undefined;
   /** Whether bodies are to be compressed, if the client is set to. */
   readonly compressible: boolean;

@@ -10,7 +10,7 @@ import type { StreamRequest } from "./stream-request.js";
 import { ACK, ACK_HEADER, NEEDS_ACKS } from "./wire.js";
 
 const ACK_HEADER_NAME = ACK_HEADER.toLowerCase();
-const LAST_ACKS_TIMEOUT_MS = 1_000; // In which a server may take the last acknowledgements.
+const LAST_ACKS_TIMEOUT_MS = 1_000; // Time for the server to receive the last acknowledgements.
 
 /** Which records of which source a live stream has. */
 export interface LiveRequest {
