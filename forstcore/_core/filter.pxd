@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t, uint64_t
 
 from forstcore._core.json cimport bytes_ptr
-from forstcore.native cimport fst_record, fst_span
+from forstcore.native cimport fst_record, fst_span, fst_value
 
 
 cdef enum:
@@ -40,6 +40,7 @@ cdef struct Condition:
     int count
     bint any                 # one of the tests has to hold, not all; sorted for a binary search
     bint needed              # whether it fails if there is no value
+    const fst_span *text     # the string that the value has to be; NULL if it is not that simple
 
 
 # A name in the paths of the filter. The root stands for the record.
@@ -68,6 +69,7 @@ cdef struct Visit:
 cdef bint is_wanted(
     const Program *program, Visit *visits, const fst_record *record, bytes_ptr limit,
     int path) noexcept nogil
+cdef bint meets_condition(const Condition *condition, const fst_value *value) noexcept nogil
 cdef int child_named(
     const Program *program, int parent, const char *name, Py_ssize_t size) noexcept nogil
 

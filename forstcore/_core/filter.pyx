@@ -88,6 +88,11 @@ cdef void forget_below(Evaluation *state, int number) noexcept nogil:
         child = state.visits[child].next
 
 
+cdef bint meets_condition(const Condition *condition, const fst_value *value) noexcept nogil:
+    """Whether a value meets a condition."""
+    return is_fulfilled(condition, value)
+
+
 cdef inline int count_condition(
         Evaluation *state, const Condition *condition, const fst_value *value) noexcept nogil:
     """Evaluate the condition on a member and count it; return 1 for met, -1 for not, else 0."""
@@ -275,6 +280,7 @@ cdef class ConditionTree:
         condition.count = len(tests)
         condition.any = any_of
         condition.needed = any_of
+        condition.text = NULL
         if any_of:
             tests = sorted(tests, key=rank_of)
         for operator, constant in tests:
@@ -282,6 +288,8 @@ cdef class ConditionTree:
             self.set_constant(test, constant)
             if not (operator == NOT_EQUAL or operator == EXISTS and test.kind == FST_FALSE):
                 condition.needed = True
+            if len(tests) == 1 and operator == EQUAL and test.kind == FST_STRING:
+                condition.text = &test.text
             test += 1
         return 0
 

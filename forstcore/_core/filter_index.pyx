@@ -28,6 +28,7 @@ from forstcore._core.reader cimport (
     begin_records,
     go_on,
     read_line,
+    use_shapes,
 )
 from forstcore._core.scan cimport fst_count_lf, fst_next_lf
 from forstcore._core.scan_path cimport current_path
@@ -218,8 +219,7 @@ cdef class FilterIndex(ConditionTree):
             if self.shapes == NULL:
                 self.shapes = new_shapes(&self.program)
             if self.shapes != NULL and not self.shapes.failed:
-                reader.shapes = self.shapes
-                reader.resume = p + self.shapes.pause_left
+                use_shapes(&reader, self.shapes, p)
         while p < end and done:
             reason = NO_FAULT
             lf = read_line(&reader, p, self.max_line_size, &marked)
@@ -263,7 +263,7 @@ cdef class FilterIndex(ConditionTree):
         cdef int i
         if shapes.condition_count <= FEW_MEMBERS:
             for i in range(shapes.condition_count):
-                self.count_node(shapes, shapes.conditions[i])
+                self.count_node(shapes, shapes.conditions[i].node)
             return
         # The cost must not depend on members that the record does not have.
         while True:

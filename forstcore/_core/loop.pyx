@@ -5,6 +5,8 @@
 # built-in processor and no others are copied as they are read; `read_line` reads any other, and
 # `read_record` parses what both do not take.
 
+from libc.string cimport memcpy
+
 from forstcore._core.built_in cimport (
     Record,
     Span,
@@ -32,7 +34,7 @@ from forstcore._core.json cimport (
     value_end,
 )
 from forstcore._core.members cimport read_object
-from forstcore._core.native_processors cimport CALLS
+from forstcore._core.native_processors cimport CALLS, pass_on
 from forstcore._core.reader cimport (
     MANY_BYTES,
     MANY_LINES,
@@ -67,6 +69,7 @@ from forstcore.native cimport (
     FST_STRING,
     fst_fail,
     fst_output,
+    fst_span,
     fst_value,
 )
 
@@ -80,6 +83,8 @@ cdef enum:
     MOST_UNUSUAL = 64
     # While lines are read by their marks, one of so many is tried in the usual shape.
     SAMPLE = 64
+    # About so many bytes are copied at once, which are in the cache still.
+    PASSED_AT_ONCE = 4096
 
 
 cdef int read_record(
@@ -110,26 +115,51 @@ cdef int read_record(
     return fault.reason
 
 
+# Lines that are passed on as they came, one behind the other, and are to be copied to the output.
+cdef struct Passed:
+    bytes_ptr start
+    bytes_ptr end
+
+
+cdef inline void copy_passed(fst_output *output, Passed *passed) noexcept nogil:
+    cdef Py_ssize_t size = passed.end - passed.start
+    if size > 0:
+        memcpy(output.at, passed.start, size)
+        output.at += size
+        passed.start = passed.end
+
+
+cdef inline bint pass_line(
+        fst_output *output, Passed *passed, const fst_span *record, bytes_ptr line,
+        bytes_ptr lf) noexcept nogil:
+    """Pass on the line [line, lf] if there is no white space around its record."""
+    if <bytes_ptr>record.start != line or line + record.size != lf:
+        return False
+    if line != passed.end or line - passed.start > PASSED_AT_ONCE:
+        copy_passed(output, passed)
+        passed.start = line
+    passed.end = lf + 1
+    return True
+
+
+cdef inline bint is_selected(Run *run, RecordReader *reader, bint marked) noexcept nogil:
+    """Whether the filter selects the record that has been read, by its marks or not."""
+    if marked:
+        return meets_filter(reader.shapes)
+    return is_wanted(run.filter, run.visits, &reader.record, reader.limit, reader.path)
+
+
 cdef inline int use_record(
         Run *run, RecordReader *reader, bint marked, bytes_ptr line, bytes_ptr lf,
         Fault *fault) noexcept nogil:
-    """Filter and process the record that has been read from [line, lf), by its marks or not.
+    """Process the record that has been read from [line, lf), by its marks or not.
 
     Results go to `run.output`. Returns why the record was refused, GIVEN_BACK, or 0.
     """
     cdef fst_output *output = &run.output
     cdef Record record
     cdef unsigned char *out
-    cdef bint wanted
     cdef int status
-    if run.filter != NULL:
-        if marked:
-            wanted = meets_filter(reader.shapes)
-        else:
-            wanted = is_wanted(run.filter, run.visits, &reader.record, reader.limit, reader.path)
-        if not wanted:
-            run.filtered += 1
-            return NO_FAULT
     if run.processor != NULL:
         if marked and run.reads_members:
             list_members(reader)
@@ -268,7 +298,6 @@ cdef int run_built_in(Run *run) noexcept nogil:
                 break
             if done.lines or not marking:
                 reader.lost = True
-                reader.indexed = False
             count_unusual(run, done.lines, p)
             # Without vectors, parsing is faster where two members are wanted.
             marking = run.unusual >= MANY_UNUSUAL and path != FST_PORTABLE
@@ -329,8 +358,11 @@ cdef int run_records(Run *run) noexcept nogil:
     cdef bint marked
     cdef long long lines = run.lines
     cdef long long records = 0
+    cdef bint passes_on = run.processor != NULL and run.processor.process == pass_on
+    cdef Passed passed
     cdef RecordReader reader
     cdef Fault fault
+    passed.start = passed.end = NULL
     begin_records(&reader, &CALLS, run.limit, run.path)
     begin_shapes(run, &reader, p)
     output.at = <char *>run.out
@@ -352,7 +384,15 @@ cdef int run_records(Run *run) noexcept nogil:
             else:
                 refuse(&fault, TOO_LONG, p + run.max_line_size)
                 reason = TOO_LONG
-        if reason == NO_FAULT:
+        if reason != NO_FAULT:
+            copy_passed(output, &passed)
+        elif run.filter != NULL and not is_selected(run, &reader, marked):
+            run.filtered += 1
+        elif passes_on and pass_line(output, &passed, &reader.record.text, p, lf):
+            run.results += 1
+        else:
+            if passes_on:
+                copy_passed(output, &passed)
             reader.record.line = run.lines_before + lines
             reason = use_record(run, &reader, marked, start, lf, &fault)
             if output.failed:
@@ -373,6 +413,7 @@ cdef int run_records(Run *run) noexcept nogil:
             if run.failed_reason != NO_FAULT:
                 status = RUN_FAILED
         p = lf + 1
+    copy_passed(output, &passed)
     end_records(&reader, p)
     run.lines = lines
     run.records += records

@@ -92,6 +92,22 @@ fst_are_escapes(fst_marks *marks, const uint8_t *p, const uint8_t *limit, uint64
     return 1;
 }
 
+/* Write the numbers of the bits of a mask, from `first` on, to `to`: up to seven more than there
+ * are. */
+FST_INLINE void fst_list_bits(uint16_t *to, uint64_t bits, unsigned count, unsigned first)
+{
+    unsigned i;
+    /* Eight at once: how many there are is unpredictable, and there is room behind them. */
+    for (i = 0; i < count; i += 8, to += 8) {
+#define FST_ADD(n) \
+    to[n] = (uint16_t)(first + fst_ctz_or_any(bits)); \
+    bits &= bits - 1
+        FST_ADD(0); FST_ADD(1); FST_ADD(2); FST_ADD(3);
+        FST_ADD(4); FST_ADD(5); FST_ADD(6); FST_ADD(7);
+#undef FST_ADD
+    }
+}
+
 /* Add the marks of a block at `position`. */
 FST_INLINE void fst_add_marks(
     fst_marks *marks, fst_counts *counts, const fst_masks *masks, unsigned position)

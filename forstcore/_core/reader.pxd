@@ -3,7 +3,7 @@
 # `read_line` reads the record in a line by what is known of the records before. Usually it marks
 # the input and goes over gaps and values in one pass: the gaps are compared with those of earlier
 # records, and strings end where their marks are. Records of a few plain strings it reads without
-# marks, by an index of the bytes that are not plain. It takes what it is sure of. All else is for
+# marks, by the bits of the bytes that are not plain. It takes what it is sure of. All else is for
 # `read_record` in loop.pyx, which parses any line and locates errors.
 #
 # Inline for the reason that json.pxd gives.
@@ -19,13 +19,13 @@ from forstcore._core.marks cimport (
     fst_restart_marks,
 )
 from forstcore._core.shapes cimport (
+    COST_OF_ANOTHER,
     FST_BEHIND,
     FST_CLOSES,
-    FST_FLAT_WINDOW,
     FST_OPENS,
     FST_RECORD,
+    LONGEST_FLAT_PAUSE,
     MOST_BALANCE,
-    SHORTEST_FLAT_PAUSE,
     SHORTEST_PAUSE,
     Shapes,
     fst_begin_flat,
@@ -33,14 +33,12 @@ from forstcore._core.shapes cimport (
     fst_event,
     fst_flat,
     fst_gap,
-    fst_index_flat,
-    fst_is_indexed,
     fst_read_flat,
     fst_read_record,
     fst_reader,
-    fst_skip_line,
     is_plain,
     keep_shapes,
+    read_other,
     take_shapes,
 )
 from forstcore.native cimport (
@@ -66,11 +64,6 @@ cdef enum:
     # Bytes that are parsed at most when the balance is negative, and the balance after them.
     LONGEST_PAUSE = 1 << 18
     BALANCE_AFTER_PAUSE = 1 << 11
-    # What it costs not to find the flat record that was expected, in records that were: parsing the
-    # line. Most of them are saved up. Then, so many records are read by their marks.
-    COST_OF_ANOTHER = 8
-    MOST_FLAT_BALANCE = 64
-    LONGEST_FLAT_PAUSE = 1 << 12
 
 
 cdef struct RecordReader:
@@ -80,7 +73,6 @@ cdef struct RecordReader:
     int path                    # an FST_ path number
     Shapes *shapes              # for `read_line`; NULL for none
     bint lost                   # the next line has no marks yet
-    bint indexed                # but stops in an index instead
     bytes_ptr resume            # lines before are parsed: marks have not been worth it
 
 
@@ -94,16 +86,22 @@ cdef inline void begin_records(
     reader.path = path
     reader.shapes = NULL
     reader.lost = True
-    reader.indexed = False
 
 
 cdef inline void begin_marks(
         RecordReader *reader, bytes_ptr p, uint64_t stream, const Program *filter,
         bint insists) noexcept nogil:
     """Prepare for `read_line` from `p` on; without shapes, `read_record` reads all."""
-    reader.shapes = take_shapes(stream, filter, insists)
-    if reader.shapes != NULL:
-        reader.resume = p + reader.shapes.pause_left
+    cdef Shapes *shapes = take_shapes(stream, filter, insists)
+    if shapes != NULL:
+        use_shapes(reader, shapes, p)
+
+
+cdef inline void use_shapes(RecordReader *reader, Shapes *shapes, bytes_ptr p) noexcept nogil:
+    """Use shapes for `read_line` from `p` on."""
+    reader.shapes = shapes
+    reader.resume = p + shapes.pause_left
+    shapes.reader.flat.noted = 0                # what has been found was in another buffer
 
 
 cdef inline void end_records(RecordReader *reader, bytes_ptr p) noexcept nogil:
@@ -123,72 +121,28 @@ cdef inline bytes_ptr read_line(
     Returns:
         The LF of the line, NULL if it is not known.
     """
-    cdef bytes_ptr lf
+    cdef bytes_ptr lf, start
+    cdef bint is_flat = True
+    cdef Shapes *shapes = reader.shapes
     is_read[0] = False
-    if reader.shapes == NULL:
+    if shapes == NULL:
         return NULL
-    if reader.shapes.reader.flat.count > 0 and is_indexed(reader, p):
-        if read_flat(reader, p, &lf):
-            is_read[0] = lf - p <= most
-        return lf
+    if shapes.reader.flat.count > 0:
+        lf = fst_read_flat(&shapes.reader, p)
+        if lf == NULL:
+            reader.lost = True
+            lf = read_other(shapes, p, reader.limit, reader.path, &is_flat)
+        if lf != NULL:
+            if is_flat:
+                start = p + shapes.reader.flat.before
+                reader.record.text.start = <const char *>start
+                reader.record.text.size = lf + 1 - shapes.reader.flat.behind - start
+                is_read[0] = lf - p <= most
+            return lf
     lf = marked_end(reader, p)
     if lf != NULL and lf - p <= most:
         is_read[0] = read_marked(reader, p, lf)
     return lf
-
-
-cdef inline bint is_indexed(RecordReader *reader, bytes_ptr p) noexcept nogil:
-    """Whether there may be a flat record at `p`, and the index has its stops."""
-    cdef Shapes *shapes = reader.shapes
-    cdef fst_flat *flat = &shapes.reader.flat
-    if reader.indexed:
-        if fst_is_indexed(flat):
-            return True
-        count_flat(shapes)
-    reader.lost = reader.indexed = True
-    if fst_index_flat(&shapes.reader, p, reader.limit, reader.path):
-        return True
-    if reader.limit - p > 2 * FST_FLAT_WINDOW:
-        expect_flat_less(shapes)                # it is too long
-    return False
-
-
-cdef inline void count_flat(Shapes *shapes) noexcept nogil:
-    """Count the flat records that have been read since the last time."""
-    cdef fst_flat *flat = &shapes.reader.flat
-    shapes.flat_balance = min(
-        shapes.flat_balance + (flat.next - flat.counted) // flat.stops, <int>MOST_FLAT_BALANCE)
-    if shapes.flat_balance == MOST_FLAT_BALANCE:
-        shapes.flat_pause = SHORTEST_FLAT_PAUSE
-
-
-cdef inline void expect_flat_less(Shapes *shapes) noexcept nogil:
-    """Count a record that is not flat, and perhaps expect no more flat ones for a while."""
-    shapes.flat_balance -= COST_OF_ANOTHER
-    if shapes.flat_balance < 0:
-        shapes.reader.flat.count = 0
-        shapes.flat_pause_left = shapes.flat_pause
-        shapes.flat_pause = min(2 * shapes.flat_pause, <int>LONGEST_FLAT_PAUSE)
-
-
-cdef inline bint read_flat(RecordReader *reader, bytes_ptr p, bytes_ptr *lf) noexcept nogil:
-    """Read the line at `p`, which is indexed, as a flat record; return whether it is one.
-
-    Args:
-        lf: receives the LF of the line, NULL if it is not known.
-    """
-    cdef fst_flat *flat = &reader.shapes.reader.flat
-    cdef bytes_ptr start
-    lf[0] = fst_read_flat(&reader.shapes.reader, p)
-    if lf[0] == NULL:
-        count_flat(reader.shapes)
-        expect_flat_less(reader.shapes)
-        lf[0] = fst_skip_line(&reader.shapes.reader)
-        return False
-    start = p + flat.before
-    reader.record.text.start = <const char *>start
-    reader.record.text.size = lf[0] + 1 - flat.behind - start
-    return True
 
 
 cdef inline bytes_ptr marked_end(RecordReader *reader, bytes_ptr p) noexcept nogil:
@@ -199,7 +153,8 @@ cdef inline bytes_ptr marked_end(RecordReader *reader, bytes_ptr p) noexcept nog
     if reader.lost:
         fst_restart_marks(&state.marks, p)
         state.mark = state.line = 0
-        reader.lost = reader.indexed = False
+        state.flat.noted = 0
+        reader.lost = False
         reader.record.members = reader.members
     while state.line >= state.marks.progress.counts.lines:
         if p - state.marks.start >= BEHIND_READER:
@@ -281,8 +236,6 @@ cdef inline void give_shape(RecordReader *reader) noexcept nogil:
 cdef inline void list_members(RecordReader *reader) noexcept nogil:
     """Fill in the members of the record that `read_line` has read."""
     cdef fst_flat *flat = &reader.shapes.reader.flat
-    cdef fst_span text
-    cdef int i
     if not reader.shapes.reader.marks.plain:
         list_marked(reader)
         return
@@ -291,10 +244,6 @@ cdef inline void list_members(RecordReader *reader) noexcept nogil:
         reader.record.members = flat.members
         reader.record.count = flat.count
         reader.record.more = 0
-    for i in range(flat.count):
-        text = flat.pieces[i].value.text
-        flat.members[i].name.start = text.start + flat.pieces[i].name
-        flat.members[i].value.text = text
 
 
 cdef inline void list_marked(RecordReader *reader) noexcept nogil:

@@ -25,7 +25,8 @@ enum {
     FST_MOST_NESTED = 128,      /* containers inside each other, in a value */
     FST_BEHIND = 64,            /* bytes that must be readable behind a line, for vectors */
     FST_FLAT_VALUES = 8,        /* of a flat record */
-    FST_PIECE_BYTES = 32
+    FST_PIECE_BYTES = 32,
+    FST_FLAT_WINDOW = 8192      /* bytes whose stops are found at once, ahead of the reader */
 };
 
 enum {
@@ -65,20 +66,20 @@ typedef struct fst_piece {
     uint8_t text[FST_PIECE_BYTES];
     uint32_t mask;              /* for fst_is_text */
     int size;                   /* bytes */
-    int name;                   /* bytes from the string back to its name, negative */
-    int stop;                   /* number of the stop that ends the string, see stops.h */
     fst_value *value;           /* the string; NULL behind the last one */
 } fst_piece;
 
 /* The flat record that is expected; see flat.h. */
 typedef struct fst_flat {
     int count;                  /* strings; 0 if none is expected */
-    int stops;                  /* of a record */
-    int next, indexed;          /* number of the next stop in the index, and how many it has */
-    int counted;                /* stops before `next`, up to which records have been counted */
+    int read;                   /* records that have been read and not been counted yet */
+    const uint8_t *start;       /* of the bytes whose stops have been found */
+    size_t noted;               /* how many these are */
     int before, behind;         /* bytes of the line around the braces */
     fst_piece pieces[FST_FLAT_VALUES + 1];
     fst_member members[FST_FLAT_VALUES];
+    /* A bit for each byte that is not plain, see stops.h; behind them, any string ends. */
+    uint64_t stops[FST_FLAT_WINDOW / 64 + 2];
 } fst_flat;
 
 struct fst_reader;
@@ -117,6 +118,7 @@ FST_INLINE void fst_begin_reader(fst_reader *reader, fst_find_gap find)
     reader->start.then = reader->gaps[0] = &reader->none;
     reader->is_usual = 0;
     reader->flat.count = 0;
+    reader->flat.noted = 0;
 }
 
 /* Copy a value part by part: it has just been written so, and a vector would have to wait for all

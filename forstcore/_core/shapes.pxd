@@ -14,6 +14,7 @@ cdef extern from "shapes.h" nogil:
         FST_GAP_EVENTS
         FST_MOST_NODES
         FST_BEHIND
+        FST_FLAT_WINDOW
         FST_OPENS
         FST_CLOSES
         FST_BEGINS
@@ -41,19 +42,13 @@ cdef extern from "shapes.h" nogil:
         uint8_t takes_object
         fst_event *events
 
-    ctypedef struct fst_piece:
-        int name
-        fst_value *value
-
     ctypedef struct fst_flat:
         int count
-        int stops
-        int next
-        int counted
+        int read
         int before
         int behind
-        fst_piece *pieces
         fst_member *members
+        size_t noted
 
     ctypedef struct fst_reader:
         bint is_usual
@@ -78,13 +73,11 @@ cdef extern from "shapes.h" nogil:
     bint fst_read_record(fst_reader *, const uint8_t *, const uint8_t *, int) noexcept
 
 cdef extern from "flat.h" nogil:
-    enum:
-        FST_FLAT_WINDOW
     bint fst_begin_flat(fst_reader *) noexcept
-    bint fst_is_indexed(const fst_flat *) noexcept
-    bint fst_index_flat(fst_reader *, const uint8_t *, const uint8_t *, int) noexcept
     const uint8_t *fst_read_flat(fst_reader *, const uint8_t *) noexcept
-    const uint8_t *fst_skip_line(fst_reader *) noexcept
+    const uint8_t *fst_note_and_read_flat(
+        fst_reader *, const uint8_t *, const uint8_t *, int) noexcept
+    const uint8_t *fst_noted_end(const fst_reader *, const uint8_t *) noexcept
 
 cdef enum:
     NAME_BYTES = 64             # of the longest name that a node can have
@@ -93,7 +86,12 @@ cdef enum:
     # Enough to learn MOST_CHILDREN names, each with a gap before and behind its value.
     MOST_BALANCE = 1 << 16
     SHORTEST_PAUSE = 1 << 11    # bytes
-    SHORTEST_FLAT_PAUSE = 8     # records
+    # What it costs not to find the flat record that was expected, in records that were: parsing the
+    # line. Most of them are saved up. Then, so many records are read by their marks.
+    COST_OF_ANOTHER = 8
+    MOST_FLAT_BALANCE = 64
+    SHORTEST_FLAT_PAUSE = 8
+    LONGEST_FLAT_PAUSE = 1 << 12
 
 
 cdef struct Node:
@@ -107,6 +105,13 @@ cdef struct Node:
     const Condition *condition  # of the filter, NULL for none
     int name_size
     unsigned char name[NAME_BYTES]  # unescaped
+
+
+# A value that a condition of the filter is on.
+cdef struct WantedValue:
+    const Condition *condition
+    fst_value *value
+    int node
 
 
 cdef struct GapPool:
@@ -127,7 +132,7 @@ cdef struct Shapes:
     fst_gap *unused             # gaps of the pool
     const Program *filter       # NULL for none
     int condition_count
-    int conditions[FST_MOST_NODES]  # nodes that have a condition
+    WantedValue conditions[FST_MOST_NODES]
     int id                      # the node of the member "id", FST_START if there is none yet
     int data
     int searches                # what looking for gaps and learning them has cost in the record
@@ -149,6 +154,8 @@ cdef Shapes *take_shapes(
 cdef void keep_shapes(Shapes *shapes) noexcept nogil
 cdef Shapes *new_shapes(const Program *filter) noexcept nogil
 cdef void free_shapes(Shapes *shapes) noexcept nogil
+cdef const uint8_t *read_other(
+    Shapes *shapes, const uint8_t *p, const uint8_t *limit, int path, bint *is_flat) noexcept nogil
 cdef int find_node(
     const Shapes *shapes, int parent, const uint8_t *name, Py_ssize_t size) noexcept nogil
 

@@ -125,6 +125,43 @@ cdef void free_nodes(Shapes *shapes) noexcept nogil:
     shapes.nodes = NULL
 
 
+# ---------------------------------------------------------------- flat records
+
+cdef const uint8_t *read_other(
+        Shapes *shapes, const uint8_t *p, const uint8_t *limit, int path,
+        bint *is_flat) noexcept nogil:
+    """Read the line at `p`, where `fst_read_flat` found no flat record.
+
+    Args:
+        is_flat: receives whether it is one after all: its stops had not been found.
+
+    Returns:
+        The LF of the line, NULL if it is not known.
+    """
+    cdef fst_flat *flat = &shapes.reader.flat
+    cdef const uint8_t *lf = fst_noted_end(&shapes.reader, p)
+    shapes.flat_balance = min(shapes.flat_balance + flat.read, <int>MOST_FLAT_BALANCE)
+    flat.read = 0
+    if shapes.flat_balance == MOST_FLAT_BALANCE:
+        shapes.flat_pause = SHORTEST_FLAT_PAUSE
+    if lf == NULL:
+        lf = fst_note_and_read_flat(&shapes.reader, p, limit, path)
+        if lf != NULL:
+            return lf
+        lf = fst_noted_end(&shapes.reader, p)
+    is_flat[0] = False
+    # A line that is not known whole is too long, or at the end of the input.
+    if lf == NULL and limit - p <= 2 * FST_FLAT_WINDOW:
+        return NULL
+    # Perhaps no more flat records come for a while.
+    shapes.flat_balance -= COST_OF_ANOTHER
+    if shapes.flat_balance < 0:
+        flat.count = 0
+        shapes.flat_pause_left = shapes.flat_pause
+        shapes.flat_pause = min(2 * shapes.flat_pause, <int>LONGEST_FLAT_PAUSE)
+    return lf
+
+
 # ---------------------------------------------------------------- nodes
 
 cdef inline uint64_t hash_of(int parent, const uint8_t *name, Py_ssize_t size) noexcept nogil:
@@ -194,7 +231,9 @@ cdef int add_node(Shapes *shapes, int parent, const uint8_t *name, int size) noe
     if node.filtered >= 0:
         node.condition = shapes.filter.nodes[node.filtered].condition
         if node.condition != NULL:
-            shapes.conditions[shapes.condition_count] = number
+            shapes.conditions[shapes.condition_count].condition = node.condition
+            shapes.conditions[shapes.condition_count].value = &shapes.reader.values[number]
+            shapes.conditions[shapes.condition_count].node = number
             shapes.condition_count += 1
     if parent == FST_RECORD and size == 2 and memcmp(name, b"id", 2) == 0:
         shapes.id = number

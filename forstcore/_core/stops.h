@@ -1,56 +1,89 @@
-/* The index of stops: the places of all bytes that are not plain, in the next few KiB.
+/* The stops of the input: all bytes that are not plain, in the next few KiB.
  *
- * Of lines that are alike, and whose strings are plain, each has as many stops as the others. So its
- * strings and its LF are found by number, and the CPU works on several lines at once: none of them
- * waits for the end of the one before.
+ * They are found for 64 bytes at a time, apart from reading the lines, so the CPU does both at once:
+ * what waits is only the way from one stop to the next. They are a bit for each byte, or, where lines
+ * have a known number of them, a list of their places, which needs AVX-512.
  */
 #ifndef FORSTCORE_STOPS_H
 #define FORSTCORE_STOPS_H
 
 #include "block_bytes.h"
 
-/* Write the numbers of the bits of a mask, from `first` on, to `to`: up to seven more than there
- * are. */
-FST_INLINE void fst_list_bits(uint16_t *to, uint64_t bits, unsigned count, unsigned first)
-{
-    unsigned i;
-    /* Eight at once: how many there are is unpredictable, and there is room behind them. */
-    for (i = 0; i < count; i += 8, to += 8) {
-#define FST_ADD(n) \
-    to[n] = (uint16_t)(first + fst_ctz_or_any(bits)); \
-    bits &= bits - 1
-        FST_ADD(0); FST_ADD(1); FST_ADD(2); FST_ADD(3);
-        FST_ADD(4); FST_ADD(5); FST_ADD(6); FST_ADD(7);
-#undef FST_ADD
-    }
-}
-
-/* Functions that write the places of the stops in [p, end) to `index`, counted from `p`, and return
- * the end of the index. They leave out what is behind the last whole block. */
-#define FST_INDEX_STOPS(name, target, find) \
-    FST_COLD target uint16_t *name(uint16_t *index, const uint8_t *p, const uint8_t *end) \
+/* Functions that write a word with the stops of each whole block in [p, end); they return the end of
+ * the last one. */
+#define FST_NOTE_STOPS(name, target, find) \
+    FST_COLD FST_ALIGNED target const uint8_t *name(uint64_t *words, const uint8_t *p, const uint8_t *end) \
     { \
-        unsigned position = 0; \
-        for (; end - p >= 64; p += 64, position += 64) { \
-            const uint64_t stops = find(p); \
-            const unsigned count = fst_count_bits(stops); \
-            fst_list_bits(index, stops, count, position); \
-            index += count; \
-        } \
-        return index; \
+        for (; end - p >= 64; p += 64) \
+            *words++ = find(p); \
+        return p; \
     }
-FST_INDEX_STOPS(fst_index_stops_portable, , fst_find_stops_portable)
+FST_NOTE_STOPS(fst_note_stops_portable, , fst_find_stops_portable)
 #if defined(FST_X86) || defined(FST_NEON)
-FST_INDEX_STOPS(fst_index_stops_base, , fst_find_stops_base)
+FST_NOTE_STOPS(fst_note_stops_base, , fst_find_stops_base)
 #endif
 #if defined(FST_X86)
-FST_INDEX_STOPS(fst_index_stops_avx2, FST_TARGET_AVX2, fst_find_stops_avx2)
+FST_NOTE_STOPS(fst_note_stops_avx2, FST_TARGET_AVX2, fst_find_stops_avx2)
+FST_NOTE_STOPS(fst_note_stops_avx512, FST_TARGET_AVX512, fst_find_stops_avx512)
+#endif
+#undef FST_NOTE_STOPS
 
+FST_INLINE const uint8_t *
+fst_note_stops(uint64_t *words, const uint8_t *p, const uint8_t *end, int path)
+{
+#if defined(FST_X86)
+    if (path == FST_AVX512)
+        return fst_note_stops_avx512(words, p, end);
+    if (path == FST_AVX2)
+        return fst_note_stops_avx2(words, p, end);
+#endif
+#if defined(FST_X86) || defined(FST_NEON)
+    if (path != FST_PORTABLE)
+        return fst_note_stops_base(words, p, end);
+#else
+    (void)path;
+#endif
+    return fst_note_stops_portable(words, p, end);
+}
+
+/* The number of the first bit from number `at` on; there is one. Not many branches depend on where
+ * it is: most strings have less than 112 bytes. */
+FST_INLINE size_t fst_next_bit(const uint64_t *words, size_t at)
+{
+    uint64_t bits;
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    const uint64_t *word = words + at / 64;
+    bits = *word & ~(uint64_t)0 << at % 64;
+    at -= at % 64;
+#else
+    const uint8_t *from = (const uint8_t *)words + at / 8;
+    uint64_t far, is_far;
+    memcpy(&bits, from, 8);
+    memcpy(&far, from + 7, 8);
+    bits >>= at % 8;
+    is_far = 0 - (uint64_t)(bits == 0);
+    FST_KEEP(is_far);
+    bits |= far >> at % 8 & is_far;
+    at += 56 & is_far;
+    if (FST_LIKELY(bits))
+        return at + fst_ctz_or_any(bits);
+    const uint64_t *word = words + at / 64;
+    bits = *word & ~(uint64_t)0 << at % 64;
+    at -= at % 64;
+#endif
+    for (; !bits; at += 64)
+        bits = *++word;
+    return at + fst_ctz_or_any(bits);
+}
+
+#if defined(FST_X86)
 FST_INLINE FST_TARGET_AVX512 void fst_put_places(uint16_t *index, __m256i start, __m128i found)
 {
     _mm256_storeu_si256((__m256i *)index, _mm256_add_epi16(start, _mm256_cvtepu8_epi16(found)));
 }
 
+/* Write the places of the stops in [p, end) to `index`, counted from `p`; return the end of the index.
+ * What is behind the last whole block is left out. */
 FST_COLD FST_ALIGNED FST_TARGET_AVX512 uint16_t *
 fst_index_stops_avx512(uint16_t *index, const uint8_t *p, const uint8_t *end)
 {
@@ -85,23 +118,5 @@ fst_index_stops_avx512(uint16_t *index, const uint8_t *p, const uint8_t *end)
     return index;
 }
 #endif
-
-FST_INLINE uint16_t *
-fst_index_stops(uint16_t *index, const uint8_t *p, const uint8_t *end, int path)
-{
-#if defined(FST_X86)
-    if (path == FST_AVX512)
-        return fst_index_stops_avx512(index, p, end);
-    if (path == FST_AVX2)
-        return fst_index_stops_avx2(index, p, end);
-#endif
-#if defined(FST_X86) || defined(FST_NEON)
-    if (path != FST_PORTABLE)
-        return fst_index_stops_base(index, p, end);
-#else
-    (void)path;
-#endif
-    return fst_index_stops_portable(index, p, end);
-}
 
 #endif

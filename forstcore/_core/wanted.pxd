@@ -2,25 +2,31 @@
 #
 # Inline for the reason that json.pxd gives.
 
-from forstcore._core.compare cimport is_fulfilled
-from forstcore._core.filter cimport Condition
+from libc.string cimport memcmp
+
+from forstcore._core.filter cimport Condition, meets_condition
 from forstcore._core.shapes cimport FST_CLOSES, Shapes, fst_gap, is_plain
-from forstcore.native cimport FST_ABSENT, FST_STRING, fst_value
+from forstcore.native cimport FST_ABSENT, FST_STRING, fst_span, fst_value
 
 cdef enum:
     FEW_CONDITIONS = 8
 
 
-cdef inline int meets(Shapes *shapes, int node) noexcept nogil:
-    """Return -1 if the condition of a node is not met, 1 if it is and needs a value, else 0."""
-    cdef const Condition *condition = shapes.nodes[node].condition
-    cdef fst_value *value = &shapes.reader.values[node]
+cdef inline int meets(
+        Shapes *shapes, const Condition *condition, fst_value *value) noexcept nogil:
+    """Return -1 if a condition is not met, 1 if it is and needs a value, else 0."""
+    cdef const fst_span *text
+    cdef bint met
     if condition == NULL or value.kind == FST_ABSENT:
         return 0
     value.plain = value.kind == FST_STRING and is_plain(shapes, &value.text)
-    if not is_fulfilled(condition, value):
-        return -1
-    return condition.needed
+    text = condition.text
+    if text != NULL and value.plain:
+        met = value.text.size == text.size and memcmp(
+            value.text.start, text.start, text.size) == 0
+    else:
+        met = meets_condition(condition, value)
+    return condition.needed if met else -1
 
 
 cdef inline bint meets_filter(Shapes *shapes) noexcept nogil:
@@ -29,10 +35,11 @@ cdef inline bint meets_filter(Shapes *shapes) noexcept nogil:
     cdef int count = 0
     cdef int met = 0
     cdef int result
+    cdef int node
     cdef int i
     if shapes.condition_count <= FEW_CONDITIONS:
         for i in range(shapes.condition_count):
-            result = meets(shapes, shapes.conditions[i])
+            result = meets(shapes, shapes.conditions[i].condition, shapes.conditions[i].value)
             if result < 0:
                 return False
             met += result
@@ -44,7 +51,8 @@ cdef inline bint meets_filter(Shapes *shapes) noexcept nogil:
         for i in range(gap.event_count):
             if gap.events[i].kind == FST_CLOSES:
                 continue
-            result = meets(shapes, gap.events[i].node)
+            node = gap.events[i].node
+            result = meets(shapes, shapes.nodes[node].condition, &shapes.reader.values[node])
             if result < 0:
                 return False
             met += result
