@@ -362,7 +362,7 @@ def _events(members: Json) -> Json:
         "operationId": "watchEvents",
         "tags": ["sources"],
         "summary": "Stream the results of a source to an EventSource, or over a WebSocket",
-        "description": "Events are what `POST` gives with `Accept: text/event-stream`, too.",
+        "description": "The events are those of `POST` with `Accept: text/event-stream`.",
         "parameters": parameters,
         "responses": {
             "101": {"description": "The connection is a WebSocket now."},

@@ -191,11 +191,11 @@ _SCHEMAS: Json = {
             "trouble": {"type": ["string", "null"], "description": "Why it cannot be read now."},
             "offset": {
                 "type": ["string", "null"],
-                "description": "Where the reader is that subscribers share; null if there is none, "
+                "description": "The offset of the shared reader; null if there is none, "
                 "or the source has no offsets.",
             },
             "subscribers": _COUNT,
-            "readers": {**_COUNT, "description": "Readers, each with a connection of its own."},
+            "readers": {**_COUNT, "description": "Readers, each with its own connection."},
             "missed": {**_COUNT, "description": "Records that open subscriptions have missed."},
         },
     ),
@@ -228,10 +228,13 @@ _SCHEMAS: Json = {
                         "file": _TEXT,
                         "line": {**_COUNT, "minimum": 1},
                         "column": {**_COUNT, "minimum": 1},
-                        "reason": {**_TEXT, "description": "What was not sure there, or raised."},
+                        "reason": {
+                            **_TEXT,
+                            "description": "What Python had to do there, or raised.",
+                        },
                         "records": {
                             **_COUNT,
-                            "description": "The records, and those behind them that Python "
+                            "description": "The records, and those after them that Python "
                             "processed without trying compiled code.",
                         },
                     },
@@ -327,7 +330,7 @@ _PROBLEMS = {
     417: "`Expect` has a value other than `100-continue`.",
     422: "A line is invalid, with `Forst-On-Error: fail`, or the broker refuses it; the lines "
     "before it were published.",
-    426: "The request does not become a WebSocket, which `GET` is for here.",
+    426: "The request is not a WebSocket handshake, which `GET` requires here.",
     428: "The source redelivers unacknowledged records, with `Forst-Ack: if-needed`.",
     431: "The request line or a header field is too long.",
     500: "An internal error; the server's log has the traceback.",

@@ -48,12 +48,12 @@ _MEMBERS: dict[str, tuple[type, str]] = {
 
 
 _GOES_ON = (
-    f"{wire.FORST_ACK}: 1 takes a request that goes on: what is wanted as a line, then lines "
-    "such as ':ack 12' for as long as the stream runs"
+    f"{wire.FORST_ACK}: 1 needs a request that stays open: the subscription as its first line, "
+    "then lines such as ':ack 12'"
 )
 _ASK_AGAIN = (
-    f"records of this source come again unless they are acknowledged: ask with {wire.FORST_ACK}: 1 "
-    f"and acknowledge in the request, or without {wire.FORST_ACK} to have them at most once"
+    f"this source redelivers records until they are acknowledged: send {wire.FORST_ACK}: 1 and "
+    f"acknowledge them in the request, or omit {wire.FORST_ACK} to receive them at most once"
 )
 
 
@@ -124,7 +124,7 @@ class SubscriptionHandler(StreamHandler):
         self._as_events = as_events or accepts(request, wire.EVENTS_TYPE)
         if self._as_events and self._ack_mode == "1":
             raise ProblemError(
-                400, f"Server-Sent Events cannot be acknowledged: leave out {wire.FORST_ACK}"
+                400, f"Server-Sent Events cannot be acknowledged: omit {wire.FORST_ACK}"
             )
         self._delivery: wire.Delivery | None = None
         self._subscriber: Subscriber | None = None
@@ -215,7 +215,7 @@ class SubscriptionHandler(StreamHandler):
         self.interrupt(
             StreamError(
                 StreamErrorCode.DRAINING,
-                "the server is going down; go on elsewhere from the last :offset",
+                "the server is shutting down; resume elsewhere from the last :offset",
             )
         )
 

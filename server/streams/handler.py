@@ -351,5 +351,5 @@ def drained() -> StreamError:
     """Return the error of a stream that ends because the server shuts down."""
     return StreamError(
         StreamErrorCode.DRAINING,
-        "the server is going down; send again from the first line without :ack",
+        "the server is shutting down; resend from the first line without :ack",
     )

@@ -203,7 +203,7 @@ class StreamRegistry:
             stream.drain()
         if not await self._have_ended(seconds):
             late = StreamError(
-                StreamErrorCode.DRAINING, "the server is going down and cannot wait longer"
+                StreamErrorCode.DRAINING, "the server is shutting down and cannot wait longer"
             )
             for stream in list(self._streams):
                 stream.interrupt(late)
@@ -264,7 +264,7 @@ class StreamRegistry:
 
 def _going_down() -> ProblemError:
     return ProblemError(
-        503, "the server is going down", headers={"Retry-After": "5"}, reason="draining"
+        503, "the server is shutting down", headers={"Retry-After": "5"}, reason="draining"
     )
 
 

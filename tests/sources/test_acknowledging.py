@@ -186,7 +186,8 @@ def test_requests_that_cannot_acknowledge(
     order = b'{"source":"jobs"}'
     frames = {"Forst-Frames": "1"}
     status, detail = ask(server, {**frames, "Forst-Ack": "1"}, order)
-    assert (status, "takes a request that goes on" in detail) == (400, True)
+    assert (status, "needs a request that stays open" in detail
+) == (400, True)
     status, detail = ask(server, {"Forst-Ack": "1"}, order + b"\n")
     assert (status, "needs Forst-Frames: 1" in detail) == (400, True)
     status, detail = ask(server, {**frames, "Forst-Ack": "yes"}, order)
