@@ -49,7 +49,7 @@ def start(
     command: Command, *, text: Literal[False] = ..., **options: Any
 ) -> subprocess.Popen[bytes]: ...
 def start(command: Command, *, text: bool = False, **options: Any) -> subprocess.Popen[Any]:
-    """Start a child in a process group of its own; `end` has to be called in the end."""
+    """Start a child in its own process group; call `end` afterwards."""
     return subprocess.Popen(command, text=text, start_new_session=True, **options)
 
 
@@ -68,7 +68,7 @@ def end(child: subprocess.Popen[Any]) -> None:
 
 
 def of(pid: int) -> list[int]:
-    """List the processes that a process has started; none where it has ended."""
+    """List the processes that a process has started; empty if it has ended."""
     if not Path("/proc/self").exists():
         pytest.skip("needs /proc")
     with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""How schemathesis sends what it makes up; it loads this module by its name."""
+"""Hooks of schemathesis, which loads this module by its name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _UNKNOWN = "x-schemathesis-unknown-property"
 
 @schemathesis.serializer("application/x-ndjson", "application/json")
 def encoded(context: SerializationContext, value: Any) -> bytes:
-    """Write a body in the content coding that its header names; of a list, a line each."""
+    """Write a body in the content coding of its header; a list becomes one line per item."""
     if isinstance(value, str):
         body = value.encode("utf-8", "surrogatepass")
     elif isinstance(value, list) and context.case.media_type == "application/x-ndjson":
@@ -33,15 +33,15 @@ def encoded(context: SerializationContext, value: Any) -> bytes:
 
 @schemathesis.hook
 def before_call(_context: HookContext, case: Case[Any], _kwargs: dict[str, Any]) -> None:
-    """Do what the document says of a request, but its schemas cannot."""
+    """Change a generated request according to rules that only the texts of the document state."""
     if case.headers and case.headers.get("Forst-On-Error") == "fail":
         # Without frames such a stream may be cut.
         case.headers["Forst-Frames"] = "1"
     if case.headers and case.headers.get("Forst-Ack") == "1":
-        # Such a request goes on, which this one does not.
+        # Such a request must stay open, which this one does not.
         case.headers["Forst-Ack"] = "if-needed"
     if isinstance(case.body, dict) and isinstance(case.body.get("from"), str):
-        # What an offset is, only a source knows.
+        # Only a source knows which offsets are valid.
         case.body["from"] = "start"
 
 
@@ -49,8 +49,8 @@ def before_call(_context: HookContext, case: Case[Any], _kwargs: dict[str, Any])
 def filter_failure(
     _context: HookContext, _failure: Failure, case: Case[Any], response: Response
 ) -> bool:
-    """Leave out failures to refuse a header of somebody else, or to take a line that is bad."""
+    """Ignore failures to refuse a header that is not ours, or to accept an invalid line."""
     if case.headers and _UNKNOWN in case.headers:
         return False
-    # No schema says what the lines of a body are; 422 is for nothing else.
+    # No schema describes the lines of a body; 422 is used only for these.
     return response.status_code != 422

@@ -1,4 +1,4 @@
-"""`GET /openapi.json`: the document is valid, complete, and says what the server does."""
+"""`GET /openapi.json`: the document is valid, complete, and matches the server."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def check(document: Json, schema: Json, value: object) -> None:
 
 @pytest.fixture(scope="module")
 def servers() -> Iterator[dict[str, Server]]:
-    """Servers that differ in what the document depends on."""
+    """Servers with different configurations that the document depends on."""
     started = {
         "plain": launch(),
         "full": launch("--processors", "examples/processors.py", env={"FORSTCORE_TOKEN": TOKEN}),

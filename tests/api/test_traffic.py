@@ -1,4 +1,4 @@
-"""What schemathesis makes of the document, sent to a real server: it answers as it says."""
+"""Requests that schemathesis generates from the document; a real server answers accordingly."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TOKEN = "hush-4711"
 
 
 def run(url: str, directory: Path, *options: str) -> None:
-    """Send some thousand requests, the same ones each time."""
+    """Send some thousand requests, the same ones in each run."""
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{url}/openapi.json"]
     done = children.run(
         [
@@ -40,7 +40,7 @@ def run(url: str, directory: Path, *options: str) -> None:
 
 @contextlib.contextmanager
 def guarded(*options: str) -> Iterator[Server]:
-    """Run a server with a token; it must have nothing to complain about."""
+    """Run a server with a token; it must log no error."""
     server = launch("--no-access-log", *options, env={"FORSTCORE_TOKEN": TOKEN})
     try:
         yield server

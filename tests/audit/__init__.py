@@ -1,1 +1,1 @@
-"""An audit of the whole: every result once and in order, whatever happens to whom."""
+"""An audit of client, proxy and server: each result once and in order, whatever fails."""

@@ -1,8 +1,8 @@
-"""Carry out audits from the command line.
+"""Run audits from the command line.
 
     python -m tests.audit --seed 1 --minutes 1
 
-The same seed gives the same plan; what it meets at which moment is never quite the same.
+The same seed gives the same plan, but its timing relative to the processes varies.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from tests.audit.run import run
 
 
 def main() -> int:
-    """Run an audit as the command line says; return 1 if something was violated."""
+    """Run an audit; return 1 if something was violated."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.audit", description=(__doc__ or "").split("\n\n")[0]
     )
-    parser.add_argument("--seed", type=int, default=1, help="what the plan follows from")
-    parser.add_argument("--minutes", type=float, default=1.0, help="how long things happen")
-    parser.add_argument("--plan", action="store_true", help="print the plan, and do nothing")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the plan")
+    parser.add_argument("--minutes", type=float, default=1.0, help="duration of the faults")
+    parser.add_argument("--plan", action="store_true", help="print the plan, and exit")
     options = parser.parse_args()
     missing = []
     if not can_mount():
@@ -64,7 +64,7 @@ def main() -> int:
 async def _run(plan: Plan, directory: Path) -> Report:
     task = asyncio.current_task()
     assert task is not None
-    # As Ctrl-C does: what was started is ended.
+    # As on Ctrl-C, end the started processes.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     return await run(plan, directory)
 

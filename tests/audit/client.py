@@ -1,7 +1,7 @@
 """An application that may be killed: from one log, through the server, to another.
 
-Both logs are files of lines, and each input line gets one result line: so the results that are
-in the log already say where the input goes on. That is all there is to remember.
+Both logs are files of lines, and each input line gets one result line. So the number of results in
+the log is the position in the input, and no other state is needed.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from typing import IO
 from forstcore import ForstStreamingClient, RetryConfig, StreamingConfig, StreamOptions
 
 _READ_SIZE = 1 << 18
-_PAUSE = 0.01  # Seconds between two looks at a source that has nothing new.
+_PAUSE = 0.01  # Seconds between two checks of a source that has nothing new.
 
 
 def results_in(log: IO[bytes]) -> int:
-    """Count the results in the log, and drop one that was being written when the end came."""
+    """Count the results in the log, and remove an incomplete last one."""
     count = whole = 0
     log.seek(0)
     while block := log.read(_READ_SIZE):
@@ -34,7 +34,7 @@ def results_in(log: IO[bytes]) -> int:
 
 
 def skip(source: IO[bytes], count: int) -> bytes:
-    """Read past `count` lines; return what was read behind them."""
+    """Skip `count` lines; return the bytes read after them."""
     while block := source.read(_READ_SIZE):
         found = block.count(b"\n")
         if found >= count:
@@ -47,12 +47,12 @@ def skip(source: IO[bytes], count: int) -> bytes:
 
 
 async def follow(path: str, count: int) -> AsyncIterator[bytes]:
-    """Yield what is in a source behind `count` lines, and what is added to it; to its end."""
+    """Yield the content of a source after `count` lines, including additions, up to its end."""
     with open(path, "rb") as source:  # noqa: ASYNC230, PTH123 (a file on a disk, as fast as a pipe)
         if rest := skip(source, count):
             yield rest
         while True:
-            # In this order: what was written before the end is read.
+            # In this order, so that everything written before the end is read.
             ended = os.path.exists(f"{path}.end")  # noqa: ASYNC240, PTH110
             while block := source.read(_READ_SIZE):
                 yield block
@@ -87,7 +87,7 @@ async def run(options: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """Run the client as the command line says."""
+    """Run the client."""
     logging.basicConfig(level=logging.INFO, format="%(relativeCreated)d %(levelname)s %(message)s")
     parser = argparse.ArgumentParser(prog="python -m tests.audit.client")
     parser.add_argument("--url", required=True)

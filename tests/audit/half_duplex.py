@@ -1,7 +1,7 @@
-"""A client that sends everything before it reads: what the server spools for.
+"""A half-duplex client, which sends everything before it reads, so that the server spools.
 
-It has no frames and nothing to resume with. So what it is promised is less: a response that ends
-well is whole, and any other is seen to be cut.
+It has no frames and cannot resume. So the guarantee is weaker: a response that ends normally is
+complete, and any other is recognisably truncated.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from tests.server.raw import Cut, RawStream
 
 __all__ = ["HalfDuplex"]
 
-_LINES = 150_000  # Results beyond what the kernel's buffers hold, so that they are spooled.
+_LINES = 150_000  # More results than the kernel's buffers hold, so that they are spooled.
 _PATIENCE = 8.0  # Seconds, longer than a process is stopped for.
 _PAUSE = 1.0
 
 
 class HalfDuplex:
-    """Send the same lines again and again, in a thread of its own.
+    """Send the same lines repeatedly, in a thread.
 
     Args:
         port: the server's.
 
     Attributes:
-        whole: responses that ended well.
-        cut: those that were seen not to.
-        wrong: those that ended well and were not whole, as messages.
+        whole: responses that ended normally.
+        cut: responses that were recognisably truncated.
+        wrong: messages about responses that ended normally but were incomplete.
     """
 
     def __init__(self, port: int) -> None:
@@ -44,7 +44,7 @@ class HalfDuplex:
         self._thread.start()
 
     def stop(self) -> None:
-        """End behind the response that is under way."""
+        """End after the current response."""
         self._ended.set()
         self._thread.join(3 * _PATIENCE)
 

@@ -1,4 +1,4 @@
-"""What happens in an audit, and when: drawn from a seed."""
+"""The events of an audit and their times, drawn from a seed."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Target = Literal["server", "client", "proxy"]
 CLOCK: Action = "clock"
 DISK: Action = "full disk"
 
-_LONGEST_STOP = 6.0  # Seconds: twice what either side is patient for.
+_LONGEST_STOP = 6.0  # Seconds: twice the timeout of either side.
 _JUMPS = (-86400 * 400, -3600, -5, 5, 3600, 86400 * 400)  # seconds
 
-# What happens how often beside the others.
+# Relative frequencies of the events.
 _WEIGHTS: dict[tuple[Target, Action], int] = {
     ("server", "kill"): 4,
     ("server", "end"): 2,
@@ -40,7 +40,7 @@ class Event:
 
     Attributes:
         at: seconds from the start.
-        target: to whom.
+        target: the process.
         action: ``kill`` (SIGKILL) and ``end`` (SIGTERM) are followed by another start after
             `seconds`, ``stop`` (SIGSTOP) by SIGCONT; ``full disk`` leaves no room for the
             spool, and ``no descriptors`` none to be opened, for `seconds`; ``clock`` moves the
@@ -85,13 +85,13 @@ class Setup:
 
 @dataclass(frozen=True)
 class Plan:
-    """An audit, as far as it can be known before.
+    """The plan of an audit.
 
     Attributes:
-        seed: what it follows from, together with the other arguments of `draw`.
-        seconds: how long things happen.
+        seed: determines it, together with the other arguments of `draw`.
+        seconds: duration of the faults.
         setup: how the processes run.
-        events: what happens, in order.
+        events: the events, in order.
     """
 
     seed: int
@@ -104,9 +104,9 @@ class Plan:
         """Draw a plan.
 
         Args:
-            seed: what it follows from.
-            seconds: how long things happen.
-            gap: seconds between two events in the mean.
+            seed: determines the plan.
+            seconds: duration of the faults.
+            gap: mean seconds between two events.
         """
         chance = random.Random(seed)
         processes = chance.choice((1, 2))
@@ -140,7 +140,7 @@ class Plan:
         return cls(seed, seconds, setup, tuple(events))
 
     def with_what_there_is(self, *, fake_clock: bool, tiny_disk: bool) -> Plan:
-        """Return the plan for a machine that may lack something: without those events."""
+        """Return the plan without events that this machine does not support."""
         setup = replace(
             self.setup,
             fake_clock=self.setup.fake_clock and fake_clock,

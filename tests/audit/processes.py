@@ -1,4 +1,4 @@
-"""The processes of an audit: started, stopped, killed, starved, and looked at."""
+"""The processes of an audit: starting, stopping, killing, starving and inspecting them."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from tests.servers import ROOT
 
 __all__ = ["Child", "can_mount", "fake_clock_library", "in_own_mounts"]
 
-_START = 30.0  # Seconds in which a process may say that it is ready.
+_START = 30.0  # Seconds for a process to report that it is ready.
 _LISTENING = "0A"  # in the kernel's table
 _LIBRARIES = ("/usr/lib", "/usr/local/lib", "/lib")
 
 
 class Child:
-    """A process that is started again and again; what it says goes to a file.
+    """A process that can be restarted; its output goes to a file.
 
     Args:
         name: for the file and for messages.
         directory: where the file is.
         command: what to run behind `python -m`.
-        ready: what it says when it is; None if nothing.
-        before: what to run it with.
-        env: more of its environment.
+        ready: matches its output when it is ready; None if there is none.
+        before: command that runs it, such as faketime.
+        env: additional environment variables.
 
     Attributes:
         log: the file.
-        peak: the most memory that one of its processes had, in bytes.
-        found: what `ready` found last.
+        peak: maximum memory of one of its processes, in bytes.
+        found: the last match of `ready`.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Child:
     def start(self) -> None:
         """Start it, and wait until it is ready.
 
-        Its port may still be held by what was left of it: it is tried again for a while.
+        Its port may still be held by remains of the last process, so this retries for a while.
 
         Raises:
             RuntimeError: it does not start.
@@ -114,7 +114,7 @@ class Child:
         return True
 
     def kill(self) -> None:
-        """End it with SIGKILL; what it started has to notice by itself."""
+        """End it with SIGKILL; its children have to notice by themselves."""
         assert self._process is not None
         self._process.kill()
         self._process.wait()
@@ -130,7 +130,7 @@ class Child:
         return self._process.wait(seconds)
 
     def kill_all(self) -> None:
-        """End it and what it started, whatever state they are in."""
+        """End it and its children, whatever state they are in."""
         if self._process is None:
             return
         for pid in [*self.tree()]:
@@ -140,26 +140,26 @@ class Child:
         self._process.wait()
 
     def workers(self) -> list[int]:
-        """List what it started itself."""
+        """List its direct children."""
         return children.of(self.pid)
 
     def tree(self) -> list[int]:
-        """List its process and what that started; none where that is gone."""
+        """List its process and the children; empty if it has ended."""
         return [self.pid, *self.workers()] if self.status() is None else []
 
     def signal_all(self, number: int) -> None:
-        """Send a signal to it and to what it started."""
+        """Send a signal to it and its children."""
         for pid in self.tree():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
 
     @contextlib.contextmanager
     def no_descriptors(self) -> Iterator[None]:
-        """Let it open no file and no socket for a while."""
+        """Prevent it from opening files and sockets for a while."""
         before = resource.getrlimit(resource.RLIMIT_NOFILE)
         for pid in self.tree():
             with contextlib.suppress(OSError):
-                # What is open stays open, and a new one would have the lowest free number.
+                # Open descriptors stay open, and a new one would have the lowest free number.
                 lowest = next(n for n in range(before[0]) if not _is_open(pid, n))
                 resource.prlimit(pid, resource.RLIMIT_NOFILE, (lowest, before[1]))
         try:
@@ -172,7 +172,7 @@ class Child:
 
     @contextlib.contextmanager
     def full_disk(self, directory: Path) -> Iterator[None]:
-        """Leave no room on a disk that only this process sees."""
+        """Fill a disk that only this process sees."""
         ballast = Path(f"/proc/{self.pid}/root{directory}/ballast")
         with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
             while True:
@@ -184,7 +184,7 @@ class Child:
                 ballast.unlink()
 
     def look(self) -> None:
-        """Take note of how much memory it has."""
+        """Record its memory use."""
         for pid in self.tree():
             with contextlib.suppress(OSError):
                 found = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
@@ -192,7 +192,7 @@ class Child:
                     self.peak = max(self.peak, int(found[1]) << 10)
 
     def held(self) -> int:
-        """Count what a stream that is gone must not leave behind: connections, nameless files."""
+        """Count what an ended stream must not leave behind: connections, unnamed files."""
         count = 0
         connections = _connections()
         for pid in self.tree():
@@ -218,7 +218,7 @@ def _is_open(pid: int, number: int) -> bool:
 
 
 def in_own_mounts(directory: Path, megabytes: int) -> list[str]:
-    """Return what to run a process with that shall see a small disk of its own there."""
+    """Return a command that runs a process with a small disk of its own at a path."""
     script = f'mount -t tmpfs -o size={megabytes}m tmpfs "$0" && exec "$@"'
     user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
     return ["unshare", *user, "--mount", "sh", "-c", script, str(directory)]
@@ -226,7 +226,7 @@ def in_own_mounts(directory: Path, megabytes: int) -> list[str]:
 
 @functools.cache
 def can_mount() -> bool:
-    """Tell whether this machine lets us make such a disk."""
+    """Return whether this machine supports such a disk."""
     if shutil.which("unshare") is None:
         return False
     command = [*in_own_mounts(Path("/tmp"), 1), "true"]

@@ -1,4 +1,4 @@
-"""What an audit has found, for people."""
+"""The findings of an audit, as text."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ __all__ = ["Report"]
 
 @dataclass
 class Report:
-    """What an audit has found.
+    """The findings of an audit.
 
     Attributes:
-        plan: what was planned.
-        account: what the oracle says of both logs.
-        events: how often what happened to the processes.
-        faults: how often what happened to connections.
-        losses: connections that the client lost and went on from.
+        plan: the plan.
+        account: the oracle's comparison of both logs.
+        events: counts of the events of processes.
+        faults: counts of the faults of connections.
+        losses: connections that the client lost and resumed from.
         runs: how often the client was started.
-        whole, cut: responses to the client that sends all before it reads.
-        memory: the most of each process, in bytes.
-        wrong: what is wrong beside the logs.
-        seconds: how long it took.
+        whole, cut: responses to the half-duplex client.
+        memory: maximum memory of each process, in bytes.
+        wrong: problems other than differences between the logs.
+        seconds: duration.
     """
 
     plan: Plan

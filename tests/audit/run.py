@@ -1,4 +1,4 @@
-"""One audit: start everything, let things happen, heal them, and compare the logs."""
+"""One audit: start everything, cause the planned faults, recover, and compare the logs."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from tests.oracle import account, make_lines
 
 __all__ = ["run"]
 
-_TIMEOUT = 3.0  # Seconds for which server and client are patient.
+_TIMEOUT = 3.0  # Timeout of server and client in seconds.
 _DISK = 48  # Megabytes of the disk that is filled.
-_HEALED = 90.0  # Seconds that the client may still need when nothing more happens.
+_HEALED = 90.0  # Seconds for the client to finish after the last fault.
 _DRAIN = 2.0
 _WRITES = 0.02  # Seconds between two writes to the source.
 _MOST_LINES = 1000  # of a write
 
 
 async def run(plan: Plan, directory: Path) -> Report:
-    """Carry a plan out.
+    """Carry out a plan.
 
     Args:
-        plan: what is to happen.
-        directory: an empty one, where the logs go.
+        plan: the plan.
+        directory: an empty directory for the logs.
     """
     audit = _Audit(plan, directory)
     started = time.monotonic()
@@ -61,13 +61,13 @@ class _Audit:
         self._server = self._make_server(0)
         self._proxy = self._make_proxy(0)
         self._client = Child("client", directory, ["tests.audit.client"])
-        # What happens to a process waits for what is happening to it.
+        # An event of a process waits for the previous one of that process.
         self._locks = {name: asyncio.Lock() for name in ("server", "proxy", "client", "starved")}
         self._half_duplex: HalfDuplex | None = None
         self._over = asyncio.Event()
 
     async def run(self) -> None:
-        """Run it to its end, or until something is wrong."""
+        """Run the audit to its end, or until something is wrong."""
         self.source.touch()
         self.results.touch()
         self._spool.mkdir()
@@ -84,7 +84,7 @@ class _Audit:
             if not watch.done():
                 self.report.wrong.append(f"the client goes on {_HEALED:g} s after the last event")
         finally:
-            # What is happening is waited for: it would start processes that nobody ends.
+            # Wait for current events, which would otherwise start processes that nobody ends.
             self._over.set()
             await happen
             for task in (*side, watch):
@@ -121,8 +121,8 @@ class _Audit:
                 "LD_PRELOAD": library,
                 "FAKETIME_TIMESTAMP_FILE": str(self._clock),
                 "FAKETIME_CACHE_DURATION": "1",
-                # No clock of Linux's jumps but the time of day. How a process sees it that was
-                # not run for a while is what SIGSTOP shows.
+                # On Linux only the time of day can jump. SIGSTOP covers a process that was not run
+                # for a while.
                 "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             }
         command = [
@@ -157,7 +157,7 @@ class _Audit:
         self._end_of_source.touch()
 
     async def _watch(self) -> None:
-        """Wait for the end of the client; it may only be a good one, or ours."""
+        """Wait for the end of the client, which must succeed or be caused by the audit."""
         while True:
             await asyncio.sleep(0.1)
             async with self._locks["client"]:
@@ -177,7 +177,7 @@ class _Audit:
             await asyncio.sleep(0.1)
 
     async def _happen(self) -> None:
-        """Do what is planned when it is due, until it is over."""
+        """Cause each planned event when it is due."""
         started = time.monotonic()
         happening = []
         for event in self._plan.events:
@@ -198,7 +198,7 @@ class _Audit:
         starves = event.action in ("full disk", "no descriptors", "clock")
         async with self._locks["starved" if starves else event.target]:
             if child.status() is not None and event.target != "server":
-                # It has ended already, or has to be looked at as it is.
+                # It has already ended, or must be inspected as it is.
                 return
             self.report.events[f"{event.target} {event.action}"] += 1
             if event.action == "clock":
@@ -252,7 +252,7 @@ class _Audit:
                 self.report.wrong.append(f"the {child.name} ended with status {status}")
 
     def _go_on_as(self, seed: str, *more: str) -> None:
-        """Have the next proxy do other things than the last, at the same port."""
+        """Start the next proxy on the same port, with other faults than the last."""
         port = ["--port", self._proxy.found]
         self._proxy.command = [*self._proxy.command[:5], "--seed", seed, *port, *more]
 
@@ -263,7 +263,7 @@ class _Audit:
             await asyncio.to_thread(self._proxy.start)
 
     async def _nothing_is_left(self) -> None:
-        """Wait until the server holds nothing of a stream any more, and end it."""
+        """Wait until the server holds nothing of a stream, and end it."""
         await asyncio.to_thread(self._proxy.kill)
         for _ in range(150):
             if not (held := self._server.held()):
@@ -277,7 +277,7 @@ class _Audit:
             await self._end(self._server)
 
     def clean_up(self) -> None:
-        """End every process, and read what they said."""
+        """End every process, and read their output."""
         for child in (self._client, self._proxy, self._server):
             child.kill_all()
             self.report.memory[child.name] = child.peak

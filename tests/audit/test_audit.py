@@ -1,4 +1,4 @@
-"""An audit in short; `make audit` runs longer ones."""
+"""A short audit; `make audit` runs longer ones."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_plan_without_what_the_machine_lacks_is_otherwise_the_same() -> None:
 
 @pytest.mark.long
 def test_every_result_once_whatever_happens(tmp_path: Path) -> None:
-    # One that has something of everything, and does not take long.
+    # A seed with every kind of event in a short time.
     plan = Plan.draw(353, 6, 0.5).with_what_there_is(
         fake_clock=fake_clock_library() is not None, tiny_disk=can_mount()
     )

@@ -1,4 +1,4 @@
-"""The oracle finds whatever is wrong: one that cannot fail is worth nothing."""
+"""The oracle detects every kind of difference."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_one_is_altered(place: int, alter: Callable[[bytes], bytes]) -> None:
 
 
 def test_an_error_line_with_another_number() -> None:
-    """As of a stream that went on, but numbered its lines anew."""
+    """The log of a stream that resumed, but numbered its lines from 1 again."""
     results = RESULTS.copy()
     results[AN_ERROR] = due(LINES[AN_ERROR], AN_ERROR - MIDDLE)
     assert kinds(account(LINES, results)) >= {("lost", AN_ERROR)}

@@ -1,4 +1,4 @@
-"""What an audit does to a server really happens to it."""
+"""The faults of an audit really affect a server."""
 
 from __future__ import annotations
 
@@ -66,12 +66,12 @@ def test_a_disk_is_full_for_a_while(start: Start, tmp_path: Path) -> None:
         all_before_reading(server, 100_000)
     assert '"outcome": "spool"' in server.log.read_text()
     assert all_before_reading(server, 100_000) == RESULT * 100_000
-    # Nobody else has seen that disk.
+    # No other process has seen that disk.
     assert list(spool.iterdir()) == []
 
 
 def settled(server: Child, processes: int) -> None:
-    """Wait until the server serves with so many processes, and holds nothing of that stream."""
+    """Wait until so many server processes serve, and hold nothing of that stream."""
     assert one(server) == RESULT
     for _ in range(100):
         if len(server.tree()) == processes and not server.held():
@@ -81,7 +81,7 @@ def settled(server: Child, processes: int) -> None:
 
 
 def said(server: Child, pattern: str, times: int) -> list[str]:
-    """Wait until the server has said something so often: that may be later than it is seen."""
+    """Wait until the server has logged something so often, which may be after its effect."""
     for _ in range(500):
         found = re.findall(pattern, server.log.read_text())
         if len(found) >= times:
@@ -128,7 +128,8 @@ def test_who_has_gone_before_the_end_is_no_error_of_the_server(start: Start, pat
     server = start()
     server.signal_all(signal.SIGSTOP)
     for size in range(200):
-        # All has been sent, and nobody is there any more when it is read.
+        # Everything has been sent, and the client has gone when it is read.
+
         with RawStream(("127.0.0.1", int(server.found)), path) as request:
             request.send_and_end(LINE * (1 + size % 20))
     server.signal_all(signal.SIGCONT)

@@ -1,8 +1,8 @@
-"""Carry out chaos runs from the command line.
+"""Run chaos tests from the command line.
 
     python -m tests.chaos --pair kafka-redis --records 1000000 --kills 20 --seed 1
 
-The same seed gives the same events; what they meet at which moment is never quite the same.
+The same seed gives the same events, but their timing relative to the processes varies.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.chaos.run import PAIRS, Report, run
 
 
 def main() -> int:
-    """Carry out runs as the command line says; return 1 if something was violated."""
+    """Run chaos tests; return 1 if something was violated."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.chaos", description=(__doc__ or "").split("\n\n")[0]
     )
@@ -26,12 +26,12 @@ def main() -> int:
         "--pair", nargs="+", choices=PAIRS, default=PAIRS, metavar="SOURCE-SINK",
         help=f"pairs, by default all of {', '.join(PAIRS)}",
     )  # fmt: skip
-    parser.add_argument("--records", type=int, default=1_000_000, help="how many, of each pair")
-    parser.add_argument("--kills", type=int, default=20, help="how many things happen")
-    parser.add_argument("--seed", type=int, default=1, help="what happens follows from it")
-    parser.add_argument("--show", action="store_true", help="print all that happened")
+    parser.add_argument("--records", type=int, default=1_000_000, help="records for each pair")
+    parser.add_argument("--kills", type=int, default=20, help="number of events")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the events")
+    parser.add_argument("--show", action="store_true", help="print all events")
     options = parser.parse_args()
-    # As Ctrl-C does: what was started is ended.
+    # As on Ctrl-C, end the started processes.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     reports = [_run(pair, options) for pair in options.pair]
     return 1 if any(report.wrong for report in reports) else 0

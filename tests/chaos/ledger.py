@@ -1,4 +1,4 @@
-"""Comparing the results of a pipeline with what they have to be."""
+"""Comparing the results of a pipeline with the expected ones."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from tests.chaos.records import PARTS, broken, part_of
 __all__ = ["Ledger", "check_dead_letters", "check_results", "has_all_dead_letters"]
 
 _NUMBER = re.compile(r"\d+")
-_MAX_NAMED = 5  # Numbers that a message names.
+_MAX_NAMED = 5  # Maximum numbers in a message.
 
 
 @dataclass
 class Ledger:
-    """What was found.
+    """The outcome of a comparison.
 
     Attributes:
-        found: results that were found.
+        found: number of results.
         lost: records without a result.
-        doubles: results that were there before.
-        disordered: results that came after later ones of their part.
-        wrong: what is wrong, in words.
+        doubles: duplicate results.
+        disordered: results after later ones of their part.
+        wrong: descriptions of all errors.
     """
 
     found: int = 0
@@ -38,8 +38,8 @@ def check_results(results: Iterable[bytes], count: int) -> Ledger:
     """Compare results with the records that were fed.
 
     Args:
-        results: in order within each part.
-        count: how many records were fed.
+        results: the results, in order within each part.
+        count: number of records that were fed.
     """
     ledger = Ledger()
     rejected = broken(count)
@@ -55,7 +55,7 @@ def check_results(results: Iterable[bytes], count: int) -> Ledger:
         except (ValueError, KeyError, TypeError):
             is_right = False
         if not is_right or not 0 <= number < count or number in rejected:
-            ledger.wrong.append(f"a result that nothing leads to: {line[:100]!r}")
+            ledger.wrong.append(f"a result without a record: {line[:100]!r}")
             continue
         part = part_of(number)
         if seen[number]:
@@ -77,18 +77,18 @@ def has_all_dead_letters(letters: bytes, count: int) -> bool:
 
 
 def check_dead_letters(letters: bytes, count: int, source: str, runs: int) -> list[str]:
-    """Return what is wrong with the dead letters, which may come several times.
+    """Return what is wrong with the dead letters, which may be duplicated.
 
     Args:
         letters: whole lines.
-        count: how many records were fed.
-        source: the source that they have to name.
-        runs: how many processes have run.
+        count: number of records that were fed.
+        source: the source that they must name.
+        runs: number of processes that have run.
     """
     wrong: list[str] = []
     restarts, line = 0, 0
     for letter in map(json.loads, letters.splitlines()):
-        # Lines are counted from where a process begins.
+        # Lines are counted from where a process starts reading.
         restarts += letter["line"] <= line
         line = letter["line"]
         if letter["file"] != source or letter["pipeline"] != "chaos" or line < 1:

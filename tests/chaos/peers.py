@@ -1,4 +1,4 @@
-"""The brokers and servers that a pipeline is connected to, and what happens to them."""
+"""The brokers and servers of a pipeline, and their faults."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ PeerAction = Literal["kill", "end", "stop", "cut", "refuse"]
 
 
 class HttpReceiver(Broker):
-    """An HTTP server that takes results, and at times fails.
+    """An HTTP server that receives results, and sometimes fails.
 
     Attributes:
-        log_file: where its results are.
+        log_file: the file of its results.
     """
 
     program = sys.executable
@@ -39,7 +39,7 @@ class HttpReceiver(Broker):
 
 
 class _PatientMosquitto(Mosquitto):
-    """Mosquitto that writes to disk when it ends: it would do nothing else with a long queue."""
+    """Mosquitto that writes to disk only at its end: with a long queue it would do nothing else."""
 
     more = (
         "autosave_on_changes false\n"
@@ -54,7 +54,7 @@ class Peer:
 
     Args:
         broker: the broker.
-        actions: what may happen to it.
+        actions: its possible faults.
 
     Attributes:
         broker, actions: as above.
@@ -65,14 +65,14 @@ class Peer:
         self.broker = broker
         self.actions = actions
         if isinstance(broker, KafkaServer):
-            # Its clients connect to what it says is its address.
+            # Its clients connect to the address that it advertises.
             self._proxy = CuttingProxy(broker.proxied_port, broker.proxy_port)
         else:
             self._proxy = CuttingProxy(broker.port)
         self.port = self._proxy.port
 
     def do(self, action: PeerAction, seconds: float) -> None:
-        """Have something happen to it, and be over after some seconds."""
+        """Cause a fault that lasts for some seconds."""
         if action == "cut":
             self._proxy.refuse()
             self._proxy.accept()
@@ -108,4 +108,4 @@ MAKERS: dict[str, Callable[[Path], Peer]] = {
     "mqtt": _peer(_PatientMosquitto, "end", "stop", "cut", "cut", "refuse"),
     "http": _peer(HttpReceiver, "kill", "end", "stop", "cut", "cut", "refuse"),
 }
-"""Makes a peer of each kind, in a directory of its own."""
+"""Creates a peer of each kind, each in its own directory."""

@@ -1,4 +1,4 @@
-"""What happens in a chaos run, and when: drawn from a seed."""
+"""The events of a chaos run, drawn from a seed."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _PROCESS_ACTIONS = ("kill", "kill", "kill", "end", "end", "stop")
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happens to the process or to a peer.
+    """An event of the process or of a peer.
 
     Attributes:
-        at: how many records are fed before.
-        delay: seconds that pass after these.
+        at: number of records that are fed before it.
+        delay: seconds after these.
         target: `PROCESS`, or the kind of a peer.
         action: ``kill`` (SIGKILL) and ``end`` (SIGTERM) are followed by another start, ``stop``
             (SIGSTOP) by SIGCONT; ``cut`` ends all connections, ``refuse`` also new ones for a
@@ -44,10 +44,10 @@ def draw(
     """Draw events, in order.
 
     Args:
-        seed: what they follow from.
-        records: how many records there are.
-        count: how many events there are to be.
-        peers: the peers by their kind, with what may happen to each.
+        seed: determines the events.
+        records: number of records.
+        count: number of events.
+        peers: the peers by kind, with their possible faults.
     """
     chance = random.Random(seed)
     targets = [PROCESS, PROCESS, *peers]

@@ -13,7 +13,7 @@ __all__ = ["CuttingProxy"]
 
 
 class CuttingProxy:
-    """Pass connections on to a port of this machine, from an event loop in a thread.
+    """Forward connections to a port of this machine, from an event loop in a thread.
 
     Args:
         to: the port.

@@ -1,6 +1,6 @@
-"""An HTTP server that takes results, at times fails, and is killed: `receiver.py PORT LOG`.
+"""An HTTP server that receives results, sometimes fails, and is killed: `receiver.py PORT LOG`.
 
-What it answers with 2xx is in the log. It may also be there after another answer, or none.
+Results that it answers with 2xx are in the log. After another answer, or none, they may be.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def main() -> None:
     port, log = int(sys.argv[1]), Path(sys.argv[2])
     descriptor = os.open(log, os.O_RDWR | os.O_CREAT | os.O_APPEND)
     written = log.read_bytes()
-    # A process that is killed may have written half of a request, which it did not answer.
+    # A killed process may have written half of a request, which it did not answer.
     os.ftruncate(descriptor, written.rfind(b"\n") + 1)
     chance = random.Random(len(written))
 

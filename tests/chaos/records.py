@@ -1,4 +1,4 @@
-"""Numbered records, and what a pipeline has to make of them."""
+"""Numbered records, and the expected results."""
 
 from __future__ import annotations
 

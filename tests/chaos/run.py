@@ -1,4 +1,4 @@
-"""One chaos run: feed a pipeline, let things happen, and compare its results with its records."""
+"""One chaos run: feed a pipeline, cause faults, and compare its results with its records."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ __all__ = ["PAIRS", "Report", "is_exactly_once", "run"]
 PAIRS = [f"{source}-{sink}" for source in SOURCES for sink in SINKS]
 """All pairs of a source and a sink."""
 
-_FIRST = 400  # Records that are fed before anything happens: some of each part.
-_MEANWHILE = 20_000  # Records that are fed while something happens to the process.
-_CHUNK = 2000  # Records that are fed at once, at most.
-_UNCONFIRMED = 256 << 10  # Bytes of results that may wait for their confirmation.
+_FIRST = 400  # Records that are fed before the first event: some of each part.
+_MEANWHILE = 20_000  # Records that are fed during an event of the process.
+_CHUNK = 2000  # Maximum records that are fed at once.
+_UNCONFIRMED = 256 << 10  # Bytes of results that may await confirmation.
+
 _READ_AHEAD = 4 << 20  # Bytes of results that a process may lose besides when it is killed.
 _RESULT_SIZE = 50  # Bytes of a result, about.
 _PATIENCE = 120.0  # Seconds in which there has to be progress.

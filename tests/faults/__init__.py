@@ -1,4 +1,4 @@
-"""What networks do to connections, the same for the same seed; and what streams promise then."""
+"""Network faults, reproducible by a seed, and the guarantees of streams in spite of them."""
 
 from tests.faults.plan import ENDING, KINDS, Direction, Fault, Kind, Plan
 from tests.faults.proxy import FaultProxy

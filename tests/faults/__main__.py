@@ -1,4 +1,4 @@
-"""The proxy as a process of its own, which can be stopped and killed.
+"""The proxy as a separate process, which can be stopped and killed.
 
     python -m tests.faults --to 8080 --seed 1
 
@@ -18,12 +18,12 @@ _KINDS: tuple[Kind, ...] = tuple(each for each in KINDS if each != "stall") * 3 
 
 
 def plan_of(seed: str, count: int, most: int) -> Plan:
-    """Draw what such a process does to its connections."""
+    """Draw the faults of such a process."""
     return Plan.draw(seed, count, most, kinds=_KINDS, seconds=1)
 
 
 async def run(port: int, to: int, plan: Plan) -> None:
-    """Pass connections on until the process ends."""
+    """Forward connections until the process ends."""
 
     def tell(fault: Fault) -> None:
         print(fault, flush=True)
@@ -34,7 +34,7 @@ async def run(port: int, to: int, plan: Plan) -> None:
 
 
 def main() -> None:
-    """Run the proxy as the command line says."""
+    """Run the proxy."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.faults", description=(__doc__ or "").split("\n\n")[0]
     )

@@ -1,4 +1,4 @@
-"""Which fault happens to which connection, drawn from a seed."""
+"""The faults of connections, drawn from a seed."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ Direction = Literal["up", "down"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 ENDING: tuple[Kind, ...] = ("cut", "reset", "half_close")
-"""The kinds after which a connection cannot go on."""
+"""The kinds that end a connection."""
 
 _NEAR_THE_START = 0.25  # Share of the faults that are as likely in the head as far behind it.
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens to one connection.
+    """The fault of one connection.
 
     Attributes:
-        kind: ``cut`` ends both directions, ``reset`` does it with RST, ``half_close`` ends only
-            this one, ``stall`` passes nothing on any more, ``delay`` passes nothing on for
-            `seconds`, ``throttle`` 64 KiB a second for `seconds`, ``dribble`` the next thousand
-            bytes one by one; ``duplicate`` sends what goes up over a second connection too,
-            whose response nobody sees.
-        after: how many bytes are passed on before; of ``duplicate``, how many are sent twice.
+        kind: ``cut`` ends both directions, ``reset`` does so with RST, ``half_close`` ends only
+            this one, ``stall`` forwards nothing more, ``delay`` forwards nothing for `seconds`,
+            ``throttle`` 64 KiB a second for `seconds`, ``dribble`` the next thousand
+            bytes one by one; ``duplicate`` also sends what goes up over a second connection,
+            whose response is dropped.
+        after: how many bytes are forwarded before it; for ``duplicate``, how many are sent twice.
         direction: ``up`` from the client to the server, ``down`` back; ``duplicate`` has none.
         seconds: how long ``delay`` and ``throttle`` last.
-        then: what happens in the same direction when this is over and the connection goes on;
-            its bytes are counted from there. Behind ``duplicate`` any direction may have it.
+        then: the next fault in the same direction, if the connection survives this one; its
+            bytes are counted from there. After ``duplicate`` it may have any direction.
     """
 
     kind: Kind
@@ -55,7 +55,7 @@ class Plan:
     """The faults of one connection after the other.
 
     Attributes:
-        seed: what they were drawn from: the same arguments of `draw` give the same plan.
+        seed: determines them: the same arguments of `draw` give the same plan.
         faults: one for each connection.
     """
 
@@ -76,13 +76,13 @@ class Plan:
         """Draw a plan.
 
         Args:
-            seed: what it follows from.
-            count: for how many connections.
-            most: after how many bytes at most a fault happens.
-            kinds: which faults; one that is named twice is twice as likely. Where those are
-                among them that end a connection, every other is followed by one.
-            directions: in which directions.
-            seconds: the longest that one lasts.
+            seed: determines the plan.
+            count: number of connections.
+            most: maximum bytes before a fault.
+            kinds: the kinds of faults; one that is named twice is twice as likely. If some of
+                them end a connection, every other fault is followed by one of these.
+            directions: the directions.
+            seconds: maximum duration of a fault.
         """
         chance = random.Random(seed)
 

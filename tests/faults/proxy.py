@@ -1,4 +1,4 @@
-"""A proxy that does to connections what networks do."""
+"""A proxy that causes network faults."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ _SLOW_STEP = 0.05  # Seconds between two pieces of a throttled direction.
 
 
 class FaultProxy:
-    """Pass connections on to a server on the loopback, with a fault for each.
+    """Forward connections to a server on the loopback interface, with a fault for each.
 
-    The bytes of a direction are never reordered, changed or left out in their middle.
+    Bytes of a direction are never reordered, changed or dropped in the middle.
 
     Args:
         port: the server's port.
-        faults: for one connection after the other; those that follow are left alone.
-        on_fault: called with each fault that comes to pass.
+        faults: one for each connection; later connections have none.
+        on_fault: called with each fault that occurs.
         listen_on: the proxy's own port, 0 for any.
 
     Attributes:
         port: the proxy's own port, once it has started.
-        connections: how many were accepted.
-        done: how many faults came to pass.
+        connections: number of accepted connections.
+        done: number of faults that occurred.
 
     Thread-safety: belongs to one event loop.
     """
@@ -65,7 +65,7 @@ class FaultProxy:
         await self.stop()
 
     async def start(self) -> None:
-        """Listen; on the same port as before after a stop."""
+        """Listen; after a stop, on the same port as before."""
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
@@ -133,7 +133,7 @@ class FaultProxy:
         fault: Fault | None,
         twin: _Twin | None = None,
     ) -> str:
-        """Pass one direction on; return how the connection is to end now, empty if it is not."""
+        """Forward one direction; return how the connection should end, empty if it should not."""
         passed = 0
         with contextlib.suppress(OSError):
             while data := await reader.read(_PIECE):
@@ -168,7 +168,7 @@ class FaultProxy:
 
     @contextlib.asynccontextmanager
     async def _twin(self, fault: Fault) -> AsyncIterator[_Twin | None]:
-        """Connect to the server once more; None if it is gone by now."""
+        """Open a second connection to the server; None if the server has gone."""
         try:
             reader, writer = await asyncio.open_connection("127.0.0.1", self._server_port)
         except OSError:
@@ -185,7 +185,7 @@ class FaultProxy:
 
 
 class _Twin:
-    """A second connection, which gets the first bytes of another one's request too."""
+    """A second connection, which also gets the first bytes of another one's request."""
 
     def __init__(self, writer: asyncio.StreamWriter, size: int) -> None:
         self._writer = writer
@@ -202,7 +202,7 @@ class _Twin:
 async def _hold_up(
     data: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, fault: Fault
 ) -> bytes:
-    """Pass data on with delays; return what is left for the usual way."""
+    """Forward data with delays; return the rest, which is not delayed."""
     if fault.kind == "delay":
         await asyncio.sleep(fault.seconds)
     elif fault.kind == "dribble":

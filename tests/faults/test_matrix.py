@@ -37,14 +37,14 @@ IMPATIENT = 0.4  # Seconds after which somebody who stalls is given up.
 
 
 def check(results: bytes, about: object = "") -> None:
-    """Check that each line is accounted for."""
+    """Check that each line has a result."""
     found = account(LINES, results.splitlines(keepends=True))
     assert found.good, f"{found}\n{about}"
 
 
 @pytest.fixture(scope="module")
 def servers() -> Iterator[dict[str, Server]]:
-    """A server for each way in which a body is read, and one that is not patient."""
+    """A server for each way to read a body, and one with a short timeout."""
     options = {
         "takeover": ("--takeover", "on"),
         "aiohttp": ("--takeover", "off"),
@@ -57,7 +57,7 @@ def servers() -> Iterator[dict[str, Server]]:
 
 
 def cases() -> Iterator[object]:
-    """Yield each kind of fault on each kind of stream that it may treat differently."""
+    """Yield each kind of fault with each kind of stream that may react differently."""
     for kind in KINDS:
         # Who stalls is found by a clock, and waited for: once is enough.
         ways = [("impatient", False), ("impatient", True)]
@@ -150,7 +150,7 @@ def test_without_resume_a_loss_is_reported(
 
 
 def plain_http(port: int, patience: float) -> bytes:
-    """Do without the client and without frames; raise if the response is not whole."""
+    """Use neither the client nor frames; raise if the response is incomplete."""
     headers = {"Forst-On-Error": "emit"}
     address = ("127.0.0.1", port)
     with RawStream(address, ENDPOINTS[0], headers, timeout=patience) as request:

@@ -1,4 +1,4 @@
-"""The proxy does what a plan says, and nothing else."""
+"""The proxy causes exactly the faults of a plan."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ PASSING = tuple(each for each in KINDS if each not in (*ENDING, "stall"))
 
 
 class Peer:
-    """A server that takes what comes, and sends the same to every connection.
+    """A server that reads everything, and sends the same to every connection.
 
     Attributes:
-        port: where it listens.
-        received: what came, for each connection.
+        port: its port.
+        received: the bytes received, for each connection.
         ended: how each connection ended: ``eof`` or the name of an exception.
     """
 
@@ -66,7 +66,7 @@ async def peer() -> AsyncIterator[Peer]:
 
 
 async def exchange(port: int, seconds: float = 5) -> tuple[bytes, str]:
-    """Send and receive through the proxy; return what came, and how the connection ended."""
+    """Send and receive through the proxy; return the response, and how the connection ended."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     received = b""
     try:

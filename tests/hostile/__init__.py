@@ -1,1 +1,1 @@
-"""What strangers send who mean no good: over raw sockets, to a real server."""
+"""Attacks over raw sockets on a real server."""

@@ -1,4 +1,4 @@
-"""The server that all attacks of a module go to, on both ways of reading bodies."""
+"""The server that all attacks of a module target, with both ways to read bodies."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.hostile.target import Target
 
 @pytest.fixture(scope="package", params=["takeover", "aiohttp"])
 def attacked(request: pytest.FixtureRequest) -> Iterator[Target]:
-    """One server for all attacks: what one of them breaks, the others would show."""
+    """One server for all attacks, so that later ones notice what earlier ones have broken."""
     target = Target("on" if request.param == "takeover" else "off")
     try:
         yield target
@@ -22,6 +22,6 @@ def attacked(request: pytest.FixtureRequest) -> Iterator[Target]:
 
 @pytest.fixture
 def target(attacked: Target) -> Iterator[Target]:
-    """The server; after each test it lives, and its witness has noticed nothing."""
+    """The server; after each test it must live, and its witness must be unaffected."""
     yield attacked
     attacked.check()

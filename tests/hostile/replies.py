@@ -1,4 +1,4 @@
-"""What came back over a connection, taken apart."""
+"""Parsing the responses received over a connection."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Reply:
     is_whole: bool
 
     def problem(self) -> dict[str, Any]:
-        """Return the problem document, which must be one, and nothing a browser shows."""
+        """Return the problem document, and check that a browser would not render it."""
         assert b"content-type: application/problem+json" in self.head.lower(), self.head
         document = json.loads(self.body)
         assert document["status"] == self.status
@@ -35,7 +35,7 @@ class Reply:
 
 
 def replies_in(data: bytes) -> list[Reply]:
-    """Take apart all that came over a connection; bytes that are no response are a failure."""
+    """Parse everything received over a connection; fail for bytes that are not a response."""
     found: list[Reply] = []
     while data:
         assert data.startswith(b"HTTP/"), data[:200]
@@ -58,7 +58,7 @@ def replies_in(data: bytes) -> list[Reply]:
 
 
 def _chunked(data: bytes) -> tuple[bytes, bool, bytes]:
-    """Return the body, whether it is whole, and what is behind it."""
+    """Return the body, whether it is complete, and the bytes after it."""
     body: list[bytes] = []
     while True:
         line, mark, rest = data.partition(b"\r\n")

@@ -31,7 +31,7 @@ _MOST_GROWTH = 64 << 20  # Bytes of memory that malloc may keep for its threads.
 
 
 def head(*lines: str | bytes, start: str = "POST /streaming-process HTTP/1.1") -> bytes:
-    """Write the head of a request to the right host."""
+    """Write the head of a request with the right host."""
     fields = [line if isinstance(line, bytes) else line.encode() for line in lines]
     return b"\r\n".join([start.encode(), b"Host: localhost", *fields, b"", b""])
 
@@ -50,8 +50,8 @@ class Target:
 
     Attributes:
         server: the server.
-        witness: the stream that must not notice.
-        log: what the server has written to its standard error so far, by lines.
+        witness: the stream that must not be affected.
+        log: the lines that the server has written to standard error so far.
     """
 
     def __init__(self, way: str) -> None:
@@ -67,18 +67,18 @@ class Target:
         self._memory = self.server.rss()
 
     def connect(self) -> socket.socket:
-        """Open a connection; reads fail after a while instead of waiting for ever."""
+        """Open a connection whose reads time out."""
         address = (self.server.host, self.server.port)
         connection = socket.create_connection(address, timeout=_PATIENCE)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connection
 
     def talk(self, *pieces: bytes, half_close: bool = False) -> list[Reply]:
-        """Send pieces over a connection of their own; return what came until the server ended it.
+        """Send pieces over a new connection; return everything received until the server ends it.
 
         Args:
-            pieces: what to send, with a pause before each but the first.
-            half_close: whether to say that nothing more comes.
+            pieces: the data, with a pause before each piece but the first.
+            half_close: whether to half-close the connection after them.
         """
         with self.connect() as connection:
             try:
@@ -92,7 +92,7 @@ class Target:
             return replies_in(self.rest_of(connection))
 
     def rest_of(self, connection: socket.socket) -> bytes:
-        """Read until the server ends the connection, as it must; nothing is the witness's."""
+        """Read until the server ends the connection; check that nothing belongs to the witness."""
         got: list[bytes] = []
         try:
             while data := connection.recv(1 << 16):
@@ -107,7 +107,7 @@ class Target:
     def talk_all(
         self, attacks: Mapping[str, bytes | Iterable[bytes]], *, half_close: bool = False
     ) -> dict[str, list[Reply]]:
-        """Do what `talk` does for many at once."""
+        """Do the same as `talk` for many connections at once."""
 
         def one(pieces: bytes | Iterable[bytes]) -> list[Reply]:
             parts = [pieces] if isinstance(pieces, bytes) else pieces
@@ -118,7 +118,7 @@ class Target:
     def at_once(
         self, attack: Callable[[Any], Any], arguments: Iterable[Any], threads: int = _AT_ONCE
     ) -> list[Any]:
-        """Call a function for many arguments, some of them at once."""
+        """Call a function with many arguments, some calls concurrently."""
         with ThreadPoolExecutor(threads) as pool:
             return list(pool.map(attack, arguments))
 
@@ -131,7 +131,7 @@ class Target:
         return reply.body
 
     def published(self) -> int:
-        """Publish a record to the source in memory; count all that ever were, this one included."""
+        """Publish a record to the source in memory; return how many there have been in total."""
         answer = json.loads(self.ask("/sources/events", "POST", b'{"id":"ours"}\n'))
         return int(answer["offset"].partition("-")[2])
 
@@ -143,12 +143,12 @@ class Target:
         return len(list(place.iterdir()))
 
     def check(self) -> None:
-        """Check that the server lives, and that the witness has its results."""
+        """Check that the server is alive, and that the witness has its results."""
         assert self.server.process.poll() is None
         self.witness.check()
 
     def check_descriptors(self) -> None:
-        """Check that the server has let go of every connection, whatever its client does."""
+        """Check that the server has closed every connection, whatever its client does."""
         deadline = time.monotonic() + _PATIENCE
         while self.descriptors() > self._descriptors and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -162,7 +162,7 @@ class Target:
         assert grown < _MOST_GROWTH, f"{grown >> 20} MiB"
 
     def stop(self) -> None:
-        """End the server; it must have said nothing but its access log."""
+        """End the server; it must have written nothing but its access log."""
         try:
             self.witness.stop()
             assert self.server.stop() == 0

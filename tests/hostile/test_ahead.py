@@ -1,4 +1,4 @@
-"""Heads and requests that are sent ahead, by many connections that read no answers."""
+"""Pipelined heads and requests on many connections that read no responses."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FIELDS = [b"X-%03d: " % number + b"a" * 8000 for number in range(120)]  # A meg
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    """A server whose pages need no token, and whose other answers do."""
+    """A server whose dashboard needs no token, unlike its other responses."""
     server = launch("--header-timeout", "20", env={"FORSTCORE_TOKEN": "secret"})
     try:
         yield server
@@ -45,7 +45,7 @@ def ask(server: Server, *fields: bytes, path: str = "/healthz") -> Reply:
 
 @contextlib.contextmanager
 def senders(server: Server, sent: bytes) -> Iterator[None]:
-    """Send the same over many connections that read nothing."""
+    """Send the same data over many connections that read nothing."""
     connections: list[socket.socket] = []
 
     def send() -> None:

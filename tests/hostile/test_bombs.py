@@ -1,4 +1,4 @@
-"""Small bodies that hold much: more bytes, more members, larger windows than are good."""
+"""Decompression bombs: small bodies with too many bytes, members, or too large windows."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def code(reply: Reply) -> str:
 @pytest.mark.parametrize("coding", ENCODE)
 @pytest.mark.parametrize("path", ["streaming-process", "large-dataset-stream"])
 def test_many_bombs_at_once(target: Target, coding: str, path: str) -> None:
-    """In members that follow each other, from several clients: memory is that of one piece each."""
+    """Concatenated members from several clients: memory use is one piece for each client."""
     bomb = ENCODE[coding](LINES) * 2
     before = target.server.rss()
     replies = target.at_once(lambda _: send(target, coding, bomb, path), range(3))
@@ -49,7 +49,7 @@ def test_many_bombs_at_once(target: Target, coding: str, path: str) -> None:
 
 @pytest.mark.parametrize("coding", ENCODE)
 def test_members_with_nothing_in_them(target: Target, coding: str) -> None:
-    """Each costs its decoder more than its bytes tell: others have their turns between."""
+    """Empty members cost more than their size suggests: other streams get turns in between."""
     body = ENCODE[coding](b"") * 5_000 + ENCODE[coding](RECORD % 1)
     replies = target.at_once(lambda _: send(target, coding, body), range(2))
     for reply in replies:
@@ -63,15 +63,15 @@ def test_one_line_without_end(target: Target, coding: str) -> None:
     assert code(send(target, coding, bomb)) == "compression_ratio"
 
 
-def test_bombs_in_orders(target: Target) -> None:
-    order = gzip.compress(b'{"source":"' + b"x" * (1 << 26))
+def test_bombs_in_subscriptions(target: Target) -> None:
+    wanted = gzip.compress(b'{"source":"' + b"x" * (1 << 26))
     (reply,) = target.talk(
         head(
             "Content-Encoding: gzip",
-            f"Content-Length: {len(order)}",
+            f"Content-Length: {len(wanted)}",
             start="POST /real-time-process HTTP/1.1",
         )
-        + order
+        + wanted
     )
     assert reply.status == 413
 

@@ -1,4 +1,4 @@
-"""Bodies in chunked transfer coding that are not: nothing of them is read on, and nothing grows."""
+"""Invalid chunked bodies: the server stops reading them, and its memory does not grow."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ MALFORMED: dict[str, bytes] = {
 
 
 def test_malformed_chunks_end_the_stream(target: Target) -> None:
-    """What stands behind the damage is neither data nor a request."""
+    """Bytes after the damage are neither data nor a request."""
     before = target.published()
     attacks: dict[str, list[bytes]] = {}
     for name, damage in MALFORMED.items():
@@ -91,7 +91,7 @@ def test_a_size_with_a_flood_of_zeros(target: Target) -> None:
 
 
 def test_bytes_as_chunks(target: Target) -> None:
-    """The dearest way to send a record there is, from many clients at once."""
+    """The most expensive way to send a record, from many clients at once."""
     body = b"".join(b"1;a=b\r\n%c\r\n" % byte for byte in (RECORD % 1) * 1000)
     attack = head("Transfer-Encoding: chunked", "Connection: close") + body + b"0\r\n\r\n"
     for (reply,) in target.at_once(lambda _: target.talk(attack), range(4)):
@@ -99,7 +99,7 @@ def test_bytes_as_chunks(target: Target) -> None:
 
 
 def test_damage_in_any_place(target: Target) -> None:
-    """Bodies with a few bytes changed give results of this body, or an error, and no more."""
+    """Bodies with a few changed bytes give results of that body, or an error, and nothing else."""
     chance = random.Random(4711)
     whole = FIRST + b"5;a=b\r\n \n \n \r\n" + chunk(RECORD % 2) + b"0\r\nA: b\r\n\r\n"
     attacks: dict[str, list[bytes]] = {}

@@ -1,4 +1,4 @@
-"""Connections that end at every stage there is, politely or not."""
+"""Connections that end at every stage, gracefully or not."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ STAGES: dict[str, bytes] = {
     "an expectation": head("Transfer-Encoding: chunked", "Expect: 100-continue"),
     "a large stream": LARGE + chunk((RECORD % 1) * 20_000),
     "half a gzip member": GZIP + chunk(b"\x1f\x8b\x08"),
-    "half an order": SUBSCRIBE[:-5],
+    "half a subscription": SUBSCRIBE[:-5],
     "a subscription": SUBSCRIBE,
     "a publication": PUBLISH + chunk(b'{"id":"1"'),
     "the news": head(start="GET /dashboard/news HTTP/1.1"),
@@ -56,7 +56,7 @@ STAGES: dict[str, bytes] = {
 @pytest.mark.parametrize("how", ["close", "reset"])
 @pytest.mark.parametrize("pause", [0.0, 0.05])
 def test_ends_at_every_stage(target: Target, how: str, pause: float) -> None:
-    """Without a word in the log that is not about a stream: the target checks that in the end."""
+    """The log must contain only entries of streams, which the target checks at the end."""
 
     def attack(sent: bytes) -> None:
         connection = target.connect()
@@ -73,7 +73,7 @@ def test_ends_at_every_stage(target: Target, how: str, pause: float) -> None:
 
 
 def test_half_closes_at_every_stage(target: Target) -> None:
-    """Whoever says that nothing more comes is not waited for; what was whole is answered."""
+    """After a half-close the server waits for nothing more; complete requests are answered."""
     found = target.talk_all({name: [sent] for name, sent in STAGES.items()}, half_close=True)
     for name, replies in found.items():
         assert len(replies) <= (200 if name == "a flood" else 2), name
@@ -84,7 +84,7 @@ def test_half_closes_at_every_stage(target: Target) -> None:
 
 
 def test_both_ends_at_once(target: Target) -> None:
-    """The server's last words meet a client that has just gone."""
+    """The server's last bytes meet a client that has just disconnected."""
 
     def attack(number: int) -> None:
         connection = target.connect()

@@ -29,7 +29,7 @@ FLOOD = 120
 CLIENTS = 20
 FIRST_RECORD_OF_TLS = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
 GET = head(start="GET /healthz HTTP/1.1")
-ORDER = "POST /real-time-process HTTP/1.1"
+SUBSCRIBE = "POST /real-time-process HTTP/1.1"
 PUBLISH = "POST /sources/events HTTP/1.1"
 
 KINDS: dict[str, list[bytes]] = {
@@ -41,7 +41,7 @@ KINDS: dict[str, list[bytes]] = {
     "a body that dribbles": [head("Transfer-Encoding: chunked"), b"17", b"\r\n", b"{"],
     "a sized body that dribbles": [head("Content-Length: 1000"), b"{", b" "],
     "a publication that dribbles": [head("Content-Length: 1000", start=PUBLISH), b"{", b" "],
-    "an order that dribbles": [head("Content-Length: 1000", start=ORDER), b"{", b" "],
+    "a subscription that dribbles": [head("Content-Length: 1000", start=SUBSCRIBE), b"{", b" "],
     "a refusal that is not read": [head("Content-Length: 1000", "Origin: https://x.test")],
 }
 TLS_KINDS: dict[str, list[bytes]] = {
@@ -55,7 +55,7 @@ TLS_KINDS: dict[str, list[bytes]] = {
 
 
 class Flood:
-    """Connections that are held open, and each opened again that the server closes.
+    """Connections that are held open, and opened again when the server closes them.
 
     Attributes:
         opened: how many were opened so far.
@@ -117,7 +117,7 @@ def flood(server: Server, pieces: list[bytes], number: int = FLOOD) -> Iterator[
 
 
 def served(server: Server, wrap: Callable[[socket.socket], socket.socket] = lambda it: it) -> bool:
-    """Return whether a stream over a connection of its own gives its result."""
+    """Return whether a stream over a new connection returns its result."""
     request = head("Transfer-Encoding: chunked", "Connection: close")
     try:
         plain = socket.create_connection((server.host, server.port), timeout=60)
@@ -134,8 +134,8 @@ def served(server: Server, wrap: Callable[[socket.socket], socket.socket] = lamb
 def answers_beside(running: Flood, ask: Callable[[], bool]) -> list[bool]:
     """Return which of many clients were served beside a flood.
 
-    Whoever needs so long for a request that as many others connect as there may be is evicted for
-    good reason. On a busy machine that happens; such a client does not count.
+    A client that is so slow that `max_connections` others connect meanwhile is rightly evicted.
+    That happens on a busy machine; such a client does not count.
     """
     answers: list[bool] = []
     for _ in range(10 * CLIENTS):
@@ -148,7 +148,7 @@ def answers_beside(running: Flood, ask: Callable[[], bool]) -> list[bool]:
 
 
 def check_log(server: Server) -> None:
-    """End the server, which must do that in time and say nothing but that it had no room."""
+    """End the server, which must end in time and log nothing but that it was full."""
     assert server.process.stderr is not None
     started = time.monotonic()
     server.process.send_signal(signal.SIGTERM)
@@ -306,7 +306,7 @@ def fill(stream: RawStream) -> None:
 
 
 def test_a_stream_counts_from_its_first_line(start_one: StartServer) -> None:
-    """Heads alone take no place from others; a stream that begins when there is none ends."""
+    """Heads alone do not count as streams; a stream that begins at the limit ends."""
     server = start_one("--max-streams", "2")
     address = (server.host, server.port)
     with contextlib.ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""Heads that are no heads, or too much of one; methods and expectations."""
+"""Invalid and oversized heads; methods and expectations."""
 
 from __future__ import annotations
 
@@ -206,7 +206,7 @@ def test_expectations(target: Target) -> None:
 
 
 def test_a_head_that_is_sent_byte_by_byte(target: Target) -> None:
-    """It costs its sender more than the server, which answers it like any other."""
+    """Such a request costs its sender more than the server, which answers it normally."""
     request = get()
     with target.connect() as connection:
         for byte in request:
@@ -217,7 +217,7 @@ def test_a_head_that_is_sent_byte_by_byte(target: Target) -> None:
 
 
 def test_every_byte_in_every_place(target: Target) -> None:
-    """No byte makes two fields of one, or another request of this one."""
+    """No byte splits a field into two, or starts another request."""
     places = {
         "method": "G{}ET /version HTTP/1.1\r\n",
         "target": "GET /version{} HTTP/1.1\r\n",

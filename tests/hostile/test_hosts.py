@@ -1,4 +1,4 @@
-"""Requests that name another host than the one that is let in, and heads that name versions."""
+"""Requests with a host that is not allowed, and headers that disclose versions."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_no_answer_names_a_version(target: Target) -> None:
 
 
 def test_no_field_makes_an_error_of_the_server(target: Target) -> None:
-    """The target checks in the end that its log has nothing but streams."""
+    """At the end, the target checks that its log contains only streams."""
     before = len(target.log)
     values = (b"\x80", b"\xff\xfe", b"\xed\xa0\x80", b"")
     names = (

@@ -1,4 +1,4 @@
-"""Lines, orders and filters that are JSON in name only, or too much of it."""
+"""Lines, subscriptions and filters that are almost JSON, or too large."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ TAKEN: dict[str, bytes] = {
 
 @pytest.mark.parametrize("path", ["streaming-process", "large-dataset-stream"])
 def test_lines(target: Target, path: str) -> None:
-    """Each is an error of its own, and the stream goes on behind it."""
+    """Each is a separate error, and the stream continues after it."""
     body = b"".join(line + b"\n" for line in [*LINES.values(), *TAKEN.values()])
     start = f"POST /{path} HTTP/1.1"
     fields = ("Forst-On-Error: emit", f"Content-Length: {len(body)}", "Connection: close")
@@ -59,7 +59,7 @@ def test_lines(target: Target, path: str) -> None:
     assert results == [RESULT % 1] * len(TAKEN)
 
 
-ORDERS: dict[str, bytes] = {
+SUBSCRIPTIONS: dict[str, bytes] = {
     "deep": b'{"source":' + b"[" * DEEP + b"]" * DEEP + b"}",
     "deep filters": b'{"source":"events","filters":' + b'{"a":' * DEEP + b"1" + b"}" * DEEP + b"}",
     "less deep filters": b'{"source":"events","filters":' + b'{"a":' * 900 + b"1" + b"}" * 901,
@@ -83,11 +83,11 @@ ORDERS: dict[str, bytes] = {
 }
 
 
-def test_orders(target: Target) -> None:
+def test_subscriptions(target: Target) -> None:
     start = "POST /real-time-process HTTP/1.1"
     attacks = {
-        name: head(f"Content-Length: {len(order)}", start=start) + order
-        for name, order in ORDERS.items()
+        name: head(f"Content-Length: {len(wanted)}", start=start) + wanted
+        for name, wanted in SUBSCRIPTIONS.items()
     }
     for name, (reply,) in target.talk_all(attacks).items():
         assert reply.status in (400, 404, 413), name

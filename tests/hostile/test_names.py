@@ -1,4 +1,4 @@
-"""Names, origins and paths that look like others: the gate and the router see what they are."""
+"""Names, origins and paths that resemble allowed ones, for access policy and router."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ HOSTS = [
 
 
 def test_names_that_look_like_ours(target: Target) -> None:
-    """What a page that has rebound its name sends, or what fools a lenient reader."""
+    """Requests of a page with DNS rebinding, and names that fool a lenient parser."""
     start = b"GET /version HTTP/1.1\r\nConnection: close\r\nHost: "
     attacks = {name: start + name.encode() + b"\r\n\r\n" for name in HOSTS}
     attacks["a tab"] = start + b"\tx.test\t\r\n\r\n"
@@ -91,7 +91,7 @@ PATHS = [
 
 @pytest.fixture
 def guarded(start_server: StartServer) -> Server:
-    """A server that wants a token."""
+    """A server that requires a token."""
     return start_server(env={"FORSTCORE_TOKEN": TOKEN})
 
 
@@ -107,7 +107,7 @@ def test_paths_lead_nowhere_else(target: Target) -> None:
 
 
 def test_no_path_leads_past_the_token(guarded: Server) -> None:
-    """What the gate lets in without one is what the router finds there."""
+    """The paths that the access policy allows without a token are those that the router finds."""
     for path in [*PATHS, "/version", "/%76ersion", "http://localhost/version", "/healthz?/version"]:
         with socket.create_connection((guarded.host, guarded.port), timeout=60) as connection:
             connection.sendall(get(target=path))

@@ -34,7 +34,7 @@ def enough_descriptors() -> None:
 
 
 def test_a_new_client_is_served_before_a_crowd(start_one: StartServer) -> None:
-    """Whose bytes came earlier does not count, while the server had no time for either."""
+    """The order of arrival does not count while the server was busy."""
     server = start_one("--no-access-log")
     address = (server.host, server.port)
     request = head(start="GET /healthz HTTP/1.1")
@@ -79,7 +79,7 @@ async def selector_of_loop() -> Any:
 
 
 def look_with(pairs: list[tuple[socket.socket, socket.socket]], idle: set[int]) -> None:
-    """Look at a selector like the server's, with all pairs registered."""
+    """Query a selector like the server's, with all pairs registered."""
     selector = run(selector_of_loop())
     selector.is_idle = idle.__contains__
     try:
@@ -145,7 +145,7 @@ def test_those_that_are_not_idle_are_not_deferred(
 def test_a_deferred_connection_may_be_closed(
     pairs: list[tuple[socket.socket, socket.socket]],
 ) -> None:
-    """A descriptor that is given again belongs to no earlier connection."""
+    """A reused descriptor does not belong to an earlier connection."""
 
     selector = run(selector_of_loop())
     selector.is_idle = lambda _: True

@@ -20,7 +20,7 @@ LAST = head("Connection: close", start="GET /healthz HTTP/1.1")
 
 @pytest.mark.parametrize("count", [1000, 3000])
 def test_a_flood_of_requests_in_one_piece(target: Target, count: int) -> None:
-    """Neither the stack nor the queue of what waits grows with their number."""
+    """Neither the stack nor the queue of waiting requests grows with their number."""
     with target.connect() as connection:
         target.at_once(lambda part: part(), [
             lambda: connection.sendall(GET * count + LAST),
@@ -48,7 +48,7 @@ def test_a_flood_of_streams_in_one_piece(target: Target) -> None:
 
 @pytest.mark.parametrize("count", [31, 32, 33, 64])
 def test_a_body_behind_a_full_queue(target: Target, count: int) -> None:
-    """aiohttp's parser stops at 32 requests that wait; heads behind are not known yet."""
+    """aiohttp's parser stops at 32 waiting requests; later heads are not parsed yet."""
     start = head("Transfer-Encoding: chunked")
     body = chunk(RECORD % 1) + chunk(b"\r\n\r\n") + chunk(RECORD % 2) + b"0\r\n\r\n"
     for pieces in (

@@ -1,4 +1,4 @@
-"""What a stranger can learn without the token, and what a configuration shows of its secrets."""
+"""What a client can learn without the token, and what a configuration shows of its secrets."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_no_name_is_shown_without_the_token(
 
 @pytest.mark.parametrize("expectation", ["100-continue", "200-ok", "x"])
 def test_expectations_tell_no_names(guarded: Server, expectation: str) -> None:
-    """What is there is answered as what is not."""
+    """Existing and missing paths get the same response."""
     found = []
     for path in ("/sesame", "/nothing"):
         fields = (f"Expect: {expectation}", "Content-Length: 2", "Connection: close")
@@ -98,7 +98,7 @@ def test_expectations_tell_no_names(guarded: Server, expectation: str) -> None:
 
 
 def run(*options: str, **variables: str) -> str:
-    """Return all that a server says that does not start."""
+    """Return all output of a server that does not start."""
     said = io.StringIO()
     with (
         mock.patch.dict(os.environ, variables),
@@ -161,7 +161,7 @@ def test_tokens_are_not_shown(tmp_path: Path) -> None:
 
 
 def test_a_key_that_is_encrypted_is_refused(tmp_path: Path) -> None:
-    """Rather than asked for at a terminal that nobody looks at."""
+    """An encrypted key is refused instead of prompting for its password."""
     key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-days", "2", "-subj", "/CN=x"]
     command += ["-passout", f"pass:{SECRET}", "-keyout", str(key), "-out", str(cert)]

@@ -1,4 +1,4 @@
-"""Clients that take their time: with the head, with the body, and with what they asked for."""
+"""Slow clients: in sending the head or the body, and in reading the response."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GET = head(start="GET /version HTTP/1.1")
 
 
 def test_heads_that_dribble(target: Target) -> None:
-    """Each byte is news, and buys no time."""
+    """Each byte is progress, but does not extend the deadline."""
 
     def dribble(before: bytes, piece: bytes) -> None:
         with target.connect() as connection:
@@ -48,7 +48,7 @@ def test_many_that_send_nothing(target: Target) -> None:
 
 
 def test_bodies_that_never_end(target: Target) -> None:
-    """On every endpoint, those that do not exist included."""
+    """On every endpoint, including those that do not exist."""
     chunked = ("Transfer-Encoding: chunked", b"5\r\n{}\n")
     sized = ("Content-Length: 1000", b"{}\n")
     requests = [
@@ -78,8 +78,8 @@ def test_bodies_that_never_end(target: Target) -> None:
     assert target.server.rss() - before < 16 << 20
 
 
-def test_an_order_that_dribbles(target: Target) -> None:
-    """A subscription's request has to end in time; its bytes buy none."""
+def test_a_subscription_that_dribbles(target: Target) -> None:
+    """A subscription's request must end in time; further bytes do not extend the deadline."""
     start = head("Transfer-Encoding: chunked", start="POST /real-time-process HTTP/1.1")
     with target.connect() as connection:
         connection.sendall(start)
@@ -91,12 +91,12 @@ def test_an_order_that_dribbles(target: Target) -> None:
                 if select.select([connection], [], [], 0)[0]:
                     break
             else:
-                raise AssertionError("the order was waited for")
+                raise AssertionError("the subscription was waited for")
         assert b" 408 " in connection.recv(1000).splitlines()[0]
 
 
 def reading_nothing(target: Target) -> socket.socket:
-    """Open a connection that has room for little."""
+    """Open a connection with small buffers."""
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     connection.settimeout(15)
@@ -105,7 +105,7 @@ def reading_nothing(target: Target) -> socket.socket:
 
 
 def test_nobody_is_waited_for_who_reads_nothing(target: Target) -> None:
-    """They asked for more than fits on the way, and stay connected."""
+    """They requested more than the buffers hold, and stay connected without reading."""
     with contextlib.ExitStack() as stack:
 
         def ask_on(request: bytes) -> None:

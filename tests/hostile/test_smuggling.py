@@ -73,7 +73,7 @@ REFUSED: dict[str, bytes] = {
 
 
 def test_unclear_lengths_are_refused(target: Target) -> None:
-    """Nothing behind such a head is taken for a request, however it is cut."""
+    """Nothing after such a head is interpreted as a request, however it is split."""
     before = target.published()
     attacks: dict[str, list[bytes]] = {}
     for name, fields in REFUSED.items():
@@ -140,7 +140,8 @@ def _pieces(data: bytes, size: int) -> list[bytes]:
 
 @pytest.mark.parametrize("kind", ["h2c", "websocket", "TLS/1.0", "tcp"])
 def test_nothing_is_run_behind_an_upgrade(target: Target, kind: str) -> None:
-    """aiohttp's parser drops what came in one piece with it: the next is no request's start."""
+    """aiohttp's parser drops bytes received together with it: later ones start mid-request."""
+
     before = target.published()
     fields = ["Connection: Upgrade, HTTP2-Settings", f"Upgrade: {kind}", "HTTP2-Settings: AAMAAAB"]
     get = head(*fields, start="GET /healthz HTTP/1.1")

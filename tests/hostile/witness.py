@@ -1,4 +1,4 @@
-"""A stream that runs beside the hostile ones, and must not notice them."""
+"""A stream that runs during the attacks, and must not be affected."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _PATIENCE = 20.0  # Seconds for a round trip, on a machine that is busy with hos
 
 
 class Witness(threading.Thread):
-    """Send a record after the other, and compare each result with the only right one.
+    """Send records one after the other, and compare each result with the expected one.
 
     Args:
         server: the server that others attack.
 
     Attributes:
-        mark: is in each of its records, and in nobody else's.
+        mark: a text that only its records contain.
         count: results so far.
     """
 
@@ -48,7 +48,7 @@ class Witness(threading.Thread):
             self._moved.notify_all()
 
     def check(self) -> None:
-        """Wait for a round trip that begins now; fail if anything but its result came."""
+        """Wait for a complete round trip; fail if anything but its result was received."""
         with self._moved:
             wanted = self.count + 2  # One may be on its way.
             self._moved.wait_for(lambda: self.count >= wanted or self._trouble, _PATIENCE)
@@ -56,7 +56,7 @@ class Witness(threading.Thread):
             assert self.count >= wanted, "the witness gets no results"
 
     def stop(self) -> None:
-        """End its stream; fail if that did not end well."""
+        """End its stream; fail if it did not end normally."""
         self._stop_wanted.set()
         self.join(_PATIENCE)
         assert not self._trouble, f"the witness was disturbed: {self._trouble}"

@@ -21,7 +21,7 @@ _TURN = 60.0  # Seconds for one way of reading bodies, before switching to the o
 
 
 def main() -> int:
-    """Compare as the command line says; return 1 if something differed."""
+    """Run the comparison; return 1 if something differed."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.pipelines", description=(__doc__ or "").split("\n\n")[0]
     )

@@ -20,7 +20,7 @@ class Draw:
     """Random requests.
 
     Args:
-        seed: what everything follows from.
+        seed: determines all requests.
 
     Attributes:
         random: the source of randomness.
@@ -183,8 +183,8 @@ class Draw:
 
     def _live(self) -> bytes:
         """Draw a request whose response does not end."""
-        order = b'{"source":"fixed","from":"start","processor":"pass"}'
-        return self._framed("POST /real-time-process HTTP/1.1", ["Forst-Frames: 1"], order)
+        wanted = b'{"source":"fixed","from":"start","processor":"pass"}'
+        return self._framed("POST /real-time-process HTTP/1.1", ["Forst-Frames: 1"], wanted)
 
     def _id(self) -> bytes:
         self._count += 1

@@ -41,9 +41,9 @@ class Reading:
 
     Attributes:
         requests: the requests that are complete.
-        rest: what is behind them, empty where nothing is.
-        target: target of the request that is there in part, empty if that is not known.
-        body: what there is of its body.
+        rest: the bytes after them, empty if there are none.
+        target: target of an incomplete last request, empty if that is not known.
+        body: the received part of its body.
     """
 
     requests: list[Request]

@@ -50,7 +50,7 @@ class Tally:
     Attributes:
         pipelines: pipelines sent.
         answers: answers compared.
-        differences: what differed, in words.
+        differences: descriptions of the differences.
     """
 
     pipelines: int = 0
@@ -64,13 +64,13 @@ class Case:
 
     Attributes:
         wire: the bytes.
-        cuts: where they are cut.
+        cuts: where they are split.
         pause: seconds between two pieces.
-        half_close: whether the client says that no more comes.
-        reading: what a strict reader sees in them.
-        expected: the answers.
-        answers: the answers that came.
-        trouble: why none could be read.
+        half_close: whether the client half-closes the connection at the end.
+        reading: the requests that a strict parser finds.
+        expected: the expected answers.
+        answers: the received answers.
+        trouble: why none could be parsed.
     """
 
     wire: bytes
@@ -102,7 +102,7 @@ class Case:
 
 @contextlib.contextmanager
 def served(way: str) -> Iterator[Server]:
-    """Run a server that reads bodies in one way; it logs nothing but streams and processors."""
+    """Run a server with one way to read bodies; it must log nothing but streams and processors."""
     with tempfile.TemporaryDirectory() as directory:
         log = Path(directory) / "log"
         server = launch(*_OPTIONS, "--takeover", way, log=log)
@@ -128,11 +128,11 @@ async def run(
     """Run batches of pipelines.
 
     Args:
-        server: who answers.
-        seed: what the batches follow from, together with their numbers.
-        batches: these numbers.
-        until: time on the monotonic clock from which no batch begins.
-        tally: gets what came of it.
+        server: the server.
+        seed: determines the batches, together with their numbers.
+        batches: the numbers of the batches.
+        until: monotonic time after which no batch begins.
+        tally: collects the outcomes.
     """
     address = (server.host, server.port)
     for number in batches:
@@ -372,8 +372,8 @@ async def _published(address: Address, start: str) -> Counter[bytes]:
     """Count the ids of records published after an offset."""
     last = b'{"id":"end"}\n'
     await _ask(address, "/sources/events", last, b"}")
-    order = json.dumps({"source": "events", "from": start, "processor": "pass"})
-    data = await _ask(address, "/real-time-process", order.encode(), last)
+    wanted = json.dumps({"source": "events", "from": start, "processor": "pass"})
+    data = await _ask(address, "/real-time-process", wanted.encode(), last)
     found = Counter(_ID.findall(re.sub(rb"\r\n[0-9a-f]+\r\n", b"", data)))
     del found[b"end"]
     return found

@@ -25,7 +25,7 @@ EDGES = [1 << 16, 1 << 17, 1 << 18]
 
 
 def filled(size: int) -> bytes:
-    """Write a chunk of so many bytes, with its framing, that holds a blank line."""
+    """Write a chunk of that size, framing included, that contains a blank line."""
     for digits in range(1, 8):
         data = b" " * (size - digits - 5) + b"\n"
         if len(b"%x" % len(data)) == digits:
@@ -35,14 +35,14 @@ def filled(size: int) -> bytes:
 
 @pytest.fixture(scope="module", params=["on", "off"])
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    """A server that reads bodies in one of both ways."""
+    """A server with each of the two ways to read bodies."""
     with served(request.param) as server:
         asyncio.run(fill(server))
         yield server
 
 
 def talk(server: Server, *pieces: bytes) -> list[Reply]:
-    """Send pieces, then say that no more comes; return the answers."""
+    """Send pieces and half-close the connection; return the answers."""
     with socket.create_connection((server.host, server.port), timeout=60) as connection:
         for piece in pieces:
             connection.sendall(piece)
@@ -66,7 +66,7 @@ def test_random_pipelines(server: Server, seed: str) -> None:
 @pytest.mark.one_in(2)
 @pytest.mark.parametrize("edge", EDGES)
 def test_a_stream_behind_a_stream_that_ended_is_read_to_its_end(server: Server, edge: int) -> None:
-    """Whatever is held behind a body that has ended is of the next requests, in its order."""
+    """The bytes held after the end of a body belong to the next requests, in order."""
     lines = [RECORD % number for number in range(2000)]
     first = STREAM + b"\r\n" + chunk(b"%b" % lines[0]) + END + GET
     last = STREAM + b"Forst-Frames: 1\r\n\r\n"
@@ -83,7 +83,7 @@ def test_a_stream_behind_a_stream_that_ended_is_read_to_its_end(server: Server, 
 
 @pytest.mark.parametrize("edge", EDGES)
 def test_a_request_within_a_body_is_not_run(server: Server, edge: int) -> None:
-    """A chunk that seems to end where a buffer does holds a request that publishes."""
+    """A chunk that ends at a buffer boundary contains a request that would publish."""
     hidden = b"POST /sources/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 25\r\n\r\n"
     hidden += b'{"id":"smuggled"}\n'
     held = chunk(RECORD % 1) + END + GET + STREAM + b"\r\n"
@@ -103,7 +103,7 @@ def test_a_request_within_a_body_is_not_run(server: Server, edge: int) -> None:
 
 
 def test_half_closed_pipelines_are_answered_to_the_end(server: Server) -> None:
-    """All that a client has sent before it half-closes is answered, however long that takes."""
+    """Everything sent before a half-close is answered, however long that takes."""
     body = b"".join(RECORD % number for number in range(50_000))
     sized = b"POST /streaming-process HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
     wire = (sized % len(body) + body + GET) * 3
@@ -128,7 +128,7 @@ def test_a_half_closed_body_without_its_end_is_not_waited_for(server: Server, wa
 
 
 def test_a_body_of_more_chunks_than_aiohttp_counts(server: Server) -> None:
-    """The parser pauses within it, and must not get the next head until it has resumed."""
+    """The parser pauses within the body, and must not get the next head before it resumes."""
     get = b"GET /version HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
     wire = (get + chunk(b"x") * 40_000 + END + GET) * 2
     for _ in range(3):

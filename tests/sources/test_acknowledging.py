@@ -183,19 +183,18 @@ def test_requests_that_cannot_acknowledge(
     start_one: StartServer, redis_server: RedisServer
 ) -> None:
     server = start(start_one, redis_server)
-    order = b'{"source":"jobs"}'
+    wanted = b'{"source":"jobs"}'
     frames = {"Forst-Frames": "1"}
-    status, detail = ask(server, {**frames, "Forst-Ack": "1"}, order)
-    assert (status, "needs a request that stays open" in detail
-) == (400, True)
-    status, detail = ask(server, {"Forst-Ack": "1"}, order + b"\n")
+    status, detail = ask(server, {**frames, "Forst-Ack": "1"}, wanted)
+    assert (status, "needs a request that stays open" in detail) == (400, True)
+    status, detail = ask(server, {"Forst-Ack": "1"}, wanted + b"\n")
     assert (status, "needs Forst-Frames: 1" in detail) == (400, True)
-    status, detail = ask(server, {**frames, "Forst-Ack": "yes"}, order)
+    status, detail = ask(server, {**frames, "Forst-Ack": "yes"}, wanted)
     assert (status, "must be 1, 0 or if-needed" in detail) == (400, True)
-    status, detail = ask(server, {**frames, "Forst-Ack": "if-needed"}, order)
-    assert (status, "ask with Forst-Ack: 1" in detail) == (428, True)
-    order = b'{"source":"jobs","filters":{"id":"%b"}}\n' % (b"x" * 100_000)
-    status, detail = ask(server, {**frames, "Forst-Ack": "1"}, order)
+    status, detail = ask(server, {**frames, "Forst-Ack": "if-needed"}, wanted)
+    assert (status, "send Forst-Ack: 1 and acknowledge" in detail) == (428, True)
+    wanted = b'{"source":"jobs","filters":{"id":"%b"}}\n' % (b"x" * 100_000)
+    status, detail = ask(server, {**frames, "Forst-Ack": "1"}, wanted)
     assert (status, "the request is longer than" in detail) == (413, True)
     status, detail = ask(server, {**frames, "Forst-Ack": "1"}, b'{"source":"none"}\n')
     assert (status, "there is no source 'none'" in detail) == (404, True)
