@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -298,18 +299,20 @@ def test_a_run_that_fails_waits_for_its_tasks(process: Process, tmp_path: Path) 
     signs.mkdir()
 
     def processor(record: dict[str, Any], signs: str = str(signs)) -> dict[str, Any]:
-        def wait_for(name: str) -> None:
+        from forstcore.cluster import _running_tasks
+
+        def wait_until(is_so: Callable[[], bool]) -> None:
             deadline = time.monotonic() + 60
-            while not Path(signs, name).exists() and time.monotonic() < deadline:
+            while not is_so() and time.monotonic() < deadline:
                 time.sleep(0.01)
 
         if record["id"] == "0":
-            wait_for("one runs")
-            Path(signs, "zero fails").touch()
+            wait_until(Path(signs, "one runs").exists)
             raise BaseException("broken")
+        ended = len(_running_tasks._ended)
         Path(signs, "one runs").touch()
-        wait_for("zero fails")
-        time.sleep(1)
+        wait_until(lambda: len(_running_tasks._ended) > ended)
+        time.sleep(0.5)
         Path(signs, "one ends").touch()
         return record
 
