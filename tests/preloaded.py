@@ -125,6 +125,7 @@ def _serve(
     from server.cli import main
 
     os.setsid()
+    os.chdir(Path(__file__).parent.parent)
     os.environ.clear()
     os.environ.update(environment)
     with output, errors:
