@@ -1,7 +1,7 @@
-"""The compiler: from a Python function that processes records to a program of the core.
+"""The compiler: translates a Python function that processes records into a program of the core.
 
-A function compiles if its usual way consists of what programs can do. What they are not sure of,
-for a single record, they leave to the function itself, so the results are always those of Python.
+A function compiles if programs support the operations on its usual path. A record for which a
+program cannot be exact is left to the function itself, so the results are always those of Python.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Compiled:
 
     Attributes:
         program: for `RecordStream`.
-        gives_back: places where records are given back to the function.
+        gives_back: places at which records are given back to the function.
 
     Thread-safety: immutable.
     """
@@ -51,11 +51,11 @@ def compile_processor(
 
     Args:
         function: a function that may be a processor.
-        kind: what it takes, as of `Processor`.
-        takes: its annotation.
+        kind: the kind of its record, as in `Processor`.
+        takes: the annotation of its record.
 
     Returns:
-        The program, or where and why there is none.
+        The program, or where and why the function does not compile.
 
     Thread-safety: may be called from any thread.
     """
@@ -131,7 +131,7 @@ class _Compiler(Statements):
 
         Raises:
             Unsupported: the function cannot be compiled.
-            StartAgain: it has to be compiled with other `changes`.
+            StartAgain: it must be compiled again with other `changes`.
             ValueError: it is too long.
         """
         node = self.source.node

@@ -1,9 +1,9 @@
-"""Fields of a typed record that a function assigns, as variables of their own.
+"""Fields of a typed record that a function assigns, as variables.
 
 The record itself is text, so `order.total = 0` cannot change it. Instead, the field becomes a
-variable that has the record's value at first; where the record is a result, it is written with the
-values of these variables. This needs a function that uses its record field by field otherwise, so
-that nobody else sees the record that has not changed.
+variable that initially has the record's value; where the record is a result, it is written with
+the values of these variables. So the function must otherwise use its record only field by field,
+because other code would see the unchanged record.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def assigned_fields(node: ast.AST, types: RecordTypes | None) -> dict[str, str]:
 
     Args:
         node: the function.
-        types: of its record.
+        types: the types of its record.
 
     Raises:
         Unsupported: it does more with the record than reading and assigning its fields.
@@ -49,7 +49,7 @@ def assigned_fields(node: ast.AST, types: RecordTypes | None) -> dict[str, str]:
             raise Unsupported(each, f"an assignment to {ast.unparse(each)}")
     for statement in node.body:
         _check(statement, record, types, is_result=False)
-    # No name that a function can have.
+    # Not a valid identifier, so it cannot clash.
     return {each.attr: f"{record}.{each.attr}" for each in stores}
 
 
@@ -82,7 +82,7 @@ class _Variables(ast.NodeTransformer):
 
 
 def _is_assignable(kind: type, field: str) -> bool:
-    """Whether assigning a field of an instance does nothing but that."""
+    """Whether assigning a field of an instance has no other effect."""
     if isinstance(inspect.getattr_static(kind, field, None), property):
         return False
     config = getattr(kind, "__struct_config__", None)
@@ -98,13 +98,13 @@ def _way_to_assign(kind: type) -> object:
 
 
 def _check(node: ast.AST, record: str, types: RecordTypes, *, is_result: bool) -> None:
-    """Raise Unsupported where a function uses its record otherwise than field by field.
+    """Raise Unsupported where a function does not use its record field by field.
 
     Args:
         node: a statement, or a part of one.
         record: name of the record.
-        types: of the record.
-        is_result: whether it is written before anything else happens.
+        types: the types of the record.
+        is_result: whether the record is written before anything else happens.
     """
     match node:
         case ast.Name(id=name) if name == record and not is_result:

@@ -1,4 +1,4 @@
-"""What all parts of the compiler share."""
+"""The base class of all parts of the compiler."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ __all__ = ["Base", "Changes", "StartAgain"]
 
 
 class Changes:
-    """How the function changes the record: it is an object of its own from a statement on.
+    """How the function changes the record, which then becomes a separate object.
 
     Attributes:
-        deep: whether parts of it are changed, too, and not the record alone.
-        early: whether it is one from the start of the function, not from the first change on.
+        deep: whether nested parts are changed, too, not only the record itself.
+        early: whether it is separate from the start of the function, not from the first change on.
     """
 
     def __init__(self, *, deep: bool, early: bool) -> None:
@@ -33,9 +33,9 @@ class Changes:
 
 
 class StartAgain(Exception):
-    """Raised when the compiler finds out too late how the function changes the record.
+    """Raised when the compiler detects too late how the function changes the record.
 
-    Or that another one calls itself, or gets a part of the record.
+    Or that another function is recursive, or gets a part of the record.
     """
 
     def __init__(self, changes: Changes | None) -> None:
@@ -44,7 +44,7 @@ class StartAgain(Exception):
 
 
 class Base:
-    """The state of the compiler, and the ways to get at names.
+    """The state of the compiler, and the resolution of names.
 
     Args:
         source: the function.
@@ -52,8 +52,8 @@ class Base:
 
     Attributes:
         code: the program so far.
-        scope: the variables at this place.
-        remarks: places where records are given back.
+        scope: the variables at this point.
+        remarks: places at which records are given back.
     """
 
     def __init__(self, source: FunctionSource, changes: Changes | None) -> None:
@@ -77,9 +77,9 @@ class Base:
 
     @contextmanager
     def at(self, node: ast.expr | ast.stmt) -> Iterator[None]:
-        """Let the instructions that are emitted meanwhile belong to a construct."""
+        """Assign the instructions emitted in the block to a construct."""
         outer = self.code.source_place
-        # What the compiler has made itself has no place.
+        # Nodes created by the compiler have no place.
         if getattr(node, "lineno", None) is not None:
             self.code.source_place = self.source.place_of(node)
         try:
@@ -88,7 +88,7 @@ class Base:
             self.code.source_place = outer
 
     def give_back(self, error: Unsupported) -> None:
-        """Emit what leaves the record to Python, because of a construct that does not compile."""
+        """Emit code that gives the record back because of a construct that does not compile."""
         remark = self.source.remark(error)
         self.remarks.append(remark)
         outer = self.code.source_place
@@ -99,7 +99,7 @@ class Base:
 
     @contextmanager
     def temporaries(self) -> Iterator[None]:
-        """Use the temporary registers again that are taken meanwhile."""
+        """Release the temporary registers that are taken in the block."""
         mark = self.code.mark()
         yield
         self.code.release(mark)
@@ -107,15 +107,15 @@ class Base:
     # Expressions; see expressions.py.
 
     def value(self, node: ast.expr) -> int:
-        """Emit what computes an expression; return the register of its value."""
+        """Emit code for an expression; return the register of its value."""
         raise NotImplementedError
 
     def into(self, node: ast.expr, to: int) -> None:
-        """Emit what computes an expression into a register, which it may read before."""
+        """Emit code that computes an expression into a register, which it may read before."""
         raise NotImplementedError
 
     def variable(self, node: ast.Name) -> int:
-        """Return the register of a variable, with a check where it may have no value."""
+        """Return the register of a variable; emit a check if it may be unbound."""
         raise NotImplementedError
 
     # See statements.py, calls.py and dispatch.py.
@@ -125,11 +125,11 @@ class Base:
         raise NotImplementedError
 
     def is_function(self, node: ast.expr) -> bool:
-        """Return whether the value of a variable is a function that a table picks."""
+        """Return whether the value of a variable is a function selected from a table."""
         raise NotImplementedError
 
     def assign(self, target: ast.expr, register: int, origin: Origin) -> None:
-        """Emit what assigns the value of a register."""
+        """Emit code that assigns the value of a register."""
         raise NotImplementedError
 
     def call_native(
@@ -148,7 +148,7 @@ class Base:
     # Names.
 
     def path_of(self, node: ast.expr) -> Path | None:
-        """Return the path of an expression that is a value of the record as it came."""
+        """Return the path of an expression that is an unchanged value of the record."""
         if isinstance(node, ast.Name):
             owner = self.scope.owner(node.id)
             return None if owner is None else owner.paths.get(node.id)
@@ -160,10 +160,10 @@ class Base:
         return None
 
     def static(self, node: ast.expr) -> Any:
-        """Return what an expression of names and attributes outside of the function refers to.
+        """Resolve an expression of names and attributes outside of the function.
 
         Returns:
-            MISSING if it begins with a local variable, or with nothing known.
+            The object; MISSING if it begins with a local variable or an unknown name.
         """
         if isinstance(node, ast.Name):
             owner = self.scope.owner(node.id)
@@ -177,7 +177,7 @@ class Base:
         return MISSING
 
     def constant_of(self, node: ast.Name) -> Any:
-        """Return the value of a name from outside of the function that is a constant.
+        """Return the constant value of a name from outside of the function.
 
         Raises:
             Unsupported: there is no such name, or it may change.

@@ -61,7 +61,7 @@ class Comprehensions(Expressions):
             self.code.emit("MOVE", to, items)
 
     def _loop(self, node: _Comprehension, body: Callable[[], None]) -> None:
-        """Emit the loops of a comprehension, which run `body` in their innermost."""
+        """Emit the loops of a comprehension, with `body` in the innermost one."""
         names: Counter[str] = Counter()
         for each in node.generators:
             if each.is_async:
@@ -117,7 +117,7 @@ class Comprehensions(Expressions):
     def call_with_loop(
         self, node: ast.Call, callee: Any, keywords: dict[str, ast.expr], to: int
     ) -> bool:
-        """Compile a call that runs a loop of ours; return whether it is one."""
+        """Compile a call that becomes a loop; return whether it is one."""
         if callee in (sorted, min, max) and "key" in keywords:
             self._call_with_key(node, callee, keywords, to)
             return True
@@ -252,7 +252,7 @@ class Comprehensions(Expressions):
         raise NotImplementedError
 
     def _sort(self, iterable: ast.expr, items: int, keywords: dict[str, ast.expr]) -> None:
-        """Emit what sorts the items of an iterable, in a list of their own, by a key."""
+        """Emit code that sorts the items of an iterable by a key, in a new list."""
         with self.temporaries():
             block = self.code.temporary(3)
             self.code.emit("LIST", block + 1, block, 0)

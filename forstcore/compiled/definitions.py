@@ -1,4 +1,4 @@
-"""Statements that give a name to something other than a value: a local function, or a module."""
+"""Statements that bind a name to a local function or a module."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Definitions(Exceptions):
         self.define(node.name, node, node)
 
     def define(self, name: str, node: ast.stmt, definition: Definition) -> None:
-        """Take note of a local function; its defaults get their values here."""
+        """Record a local function; its defaults are evaluated here."""
         if name not in self.scope.once or self.branches > self.scope.branches:
             raise Unsupported(node, "a local function that is defined twice, or conditionally")
         defaults: dict[str, int] = {}
@@ -52,7 +52,7 @@ class Definitions(Exceptions):
             self._import(node, each.asname or each.name, node.module, each.name)
 
     def _import(self, node: ast.stmt, name: str, module: str, attribute: str | None) -> None:
-        # What an import runs may have effects, unless it is done, or the standard library's.
+        # An import may have side effects, unless it has already run or is of the standard library.
         if module not in sys.modules and module.partition(".")[0] not in sys.stdlib_module_names:
             raise Unsupported(node, f"the import of {module}", "import it at the top")
         if name not in self.scope.once or self.branches > self.scope.branches:

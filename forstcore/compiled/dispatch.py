@@ -1,8 +1,8 @@
 """Functions in constant tables: HANDLERS[kind](record), and for check in CHECKS: check(record).
 
 In a program the table has numbers in place of the functions, and a call compares the number with
-that of each function, which is compiled in its place. A variable may have such a number as its
-value, but only to be called, or compared with None.
+that of each function, which is compiled inline. A variable may have such a number as its
+value, but may only be called or compared with None.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from forstcore.compiled.typed import is_none
 
 __all__ = ["Dispatch"]
 
-_MOST = 64  # Functions in a table: each of them is compiled in the place of the call.
+_MOST = 64  # Maximum functions in a table: each is compiled inline at the call.
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What an expression picks from a table.
+    """The functions that an expression may select from a table.
 
     Attributes:
-        functions: that it may be; the number of each is its place, counted from 1.
+        functions: the functions; the number of each is its position, counted from 1.
         number: the expression for the number, None where there is no function.
     """
 
@@ -40,7 +40,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class _Rows:
-    """What a loop over functions iterates over.
+    """The items of a loop over functions.
 
     Attributes:
         numbers: the items, with numbers in place of functions.
@@ -74,10 +74,10 @@ class _Rows:
 
 
 class Dispatch(Enumerations):
-    """Compile calls of functions that a table picks."""
+    """Compile calls of functions selected from a table."""
 
     def choice_of(self, node: ast.expr) -> Choice | None:
-        """Return what an expression picks from a table of functions; None if it picks nothing.
+        """Return the functions that an expression selects from a table; None if it selects none.
 
         Raises:
             Unsupported: it does, but the table may change.
@@ -102,7 +102,7 @@ class Dispatch(Enumerations):
         for name, function in known.items():
             plain = plain_value(name)
             numbers[name if plain is MISSING else plain] = places[id(function)]
-        # What has no place in the source belongs to the expression around it.
+        # Nodes without a place in the source belong to the surrounding expression.
         constant = ast.Constant(numbers)  # type: ignore[arg-type]
         if not is_get:
             picked: ast.expr = ast.Subscript(constant, key, ast.Load())
@@ -154,7 +154,7 @@ class Dispatch(Enumerations):
             raise Unsupported(node, "a function as a value", "call it")
 
     def keep_choice(self, name: ast.Name, value: ast.expr) -> bool:
-        """Emit the assignment of a function that a table picks; return whether it is one."""
+        """Emit the assignment of a function selected from a table; return whether it is one."""
         choice = self.choice_of(value)
         if choice is None:
             return False
@@ -215,7 +215,7 @@ class Dispatch(Enumerations):
     # Calls.
 
     def call_choice(self, node: ast.Call, keywords: dict[str, ast.expr], to: int) -> bool:
-        """Emit the call of a function that a table picks; return whether it is one."""
+        """Emit the call of a function selected from a table; return whether it is one."""
         functions = self.chosen(node.func)
         choice = None if functions is not None else self.choice_of(node.func)
         if functions is None and choice is None:
@@ -252,7 +252,7 @@ class Dispatch(Enumerations):
         result: int,
         end: Label,
     ) -> None:
-        """Emit the call of one function, if it has the number that was picked."""
+        """Emit the call of one function, if it has the selected number."""
         following = Label()
         bound = set(self.scope.bound)
         mark = self.code.mark()

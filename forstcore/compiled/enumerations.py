@@ -1,8 +1,8 @@
 """Members of enumerations: in variables, looked up by value or name, returned by helpers.
 
-In a program a member is its number, counted from 1, and None is None. Only what asks for its value
-or name, or compares it with other members, may see the number, so an expression that is a member
-does not compile where a value is wanted.
+In a program a member is its number, counted from 1, and None is None. Only code that takes its
+value or name, or compares it with other members, may see the number, so an expression that is a
+member does not compile where a value is expected.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from forstcore.compiled.typed import is_none
 __all__ = ["Enumerations"]
 
 _SCALARS = BITS[str] | BITS[int] | BITS[bool] | BITS[float] | BITS[type(None)]
-# What would let members compare, or be looked up, in another way.
+# Methods that would change how members compare or are looked up.
 _DEFINED_BY_ENUM = ("__eq__", "__ne__", "__hash__", "__getattribute__", "_missing_")
 _ATTRIBUTES = ("value", "name")
 
 
 class Enumerations(Methods):
-    """Compile what a function does with members of enumerations."""
+    """Compile operations on members of enumerations."""
 
     def kind_of(self, node: ast.expr) -> Kind | None:
         """Return the enumeration that an expression is a member of, or None; None if of none."""
@@ -52,7 +52,7 @@ class Enumerations(Methods):
         return kind
 
     def _returned_by(self, node: ast.Call) -> Kind | None:
-        """Return the enumeration that all a function returns are members of, or None."""
+        """Return the enumeration of which all return values of a function are members, or None."""
         function = self._helper(node)
         if function is None or not isinstance(function.definition, ast.FunctionDef):
             return None
@@ -196,7 +196,7 @@ class Enumerations(Methods):
             self.code.emit("GIVE_BACK")
             self.code.place(fine)
 
-    # Where members may stand.
+    # Where members are allowed.
 
     def keep_member(self, name: ast.Name, value: ast.expr) -> bool:
         """Emit the assignment of a member of an enumeration; return whether it is one."""

@@ -18,18 +18,18 @@ from forstcore.compiled.statuses import CAUGHT, RAISED
 __all__ = ["Exceptions"]
 
 
-# What leaves the statement that it stands in.
+# Statements that leave the surrounding one.
 _LEAVES = (ast.Return, ast.Break, ast.Continue, ast.Yield, ast.YieldFrom)
 
 
 @dataclass
 class Final:
-    """What runs before a return, break or continue leaves a try statement.
+    """A finally that runs before a return, break or continue leaves a try statement.
 
     Attributes:
-        body: of its finally.
-        scope: of the function it is in.
-        loops: how many loops there are around it.
+        body: its statements.
+        scope: the scope of its function.
+        loops: number of loops around it.
     """
 
     body: list[ast.stmt]
@@ -39,7 +39,7 @@ class Final:
 
 # The statuses for exceptions of other classes, in the order of their use.
 _OWN_STATUSES = (15, 14, 13, 12)
-# Classes whose constructors look at their arguments.
+# Classes whose constructors check their arguments.
 _SPECIAL = (OSError, UnicodeError, ImportError, SyntaxError, StopIteration, BaseExceptionGroup)
 _CONSTRUCTORS = {"__init__", "__new__", "__init_subclass__"}
 
@@ -58,7 +58,7 @@ class Exceptions(Matching):
         self.loops: list[tuple[Label, Label]] = []  # where continue and break lead to
 
     def leave(self, *, function: bool) -> None:
-        """Emit the bodies of finally that run before a loop, or the function, is left."""
+        """Emit the finally bodies that run before a loop or the function is left."""
         outer = self.finals
         try:
             for i in reversed(range(len(outer))):
@@ -69,13 +69,13 @@ class Exceptions(Matching):
                 self.finals = outer[:i]
                 start = self.code.here()
                 self.block(final.body)
-                # The handlers of the statement that is left are not for what its finally raises.
+                # The handlers of the statement do not catch exceptions of its finally.
                 self.give_back_exceptions(start)
         finally:
             self.finals = outer
 
     def give_back_exceptions(self, start: Label) -> None:
-        """Give the record back for exceptions in what has been emitted since `start`."""
+        """Give the record back for exceptions in the code emitted since `start`."""
         end = Label()
         self.code.emit("JUMP", end)
         stop = self.code.here()
@@ -92,7 +92,7 @@ class Exceptions(Matching):
         self.returned = True
 
     def _status_of(self, raised: ast.expr | None) -> int | None:
-        """Return the status for what is raised; None if only Python can tell."""
+        """Return the status for a raised exception; None if only Python knows it."""
         if isinstance(raised, ast.Call):
             if raised.keywords or any(isinstance(each, ast.Starred) for each in raised.args):
                 return None

@@ -1,8 +1,8 @@
-"""Generators of the user: when all that they yield may be computed before any of it is used.
+"""Generators of the user: when all their values may be computed before any is used.
 
-A call of a generator is compiled to a list of what it yields. Python runs it in turns with the code
-that iterates over it. That makes no difference where neither of them changes what the other reads,
-and where no exception is caught: an exception gives the record back.
+A call of a generator is compiled to a list of the yielded values, while Python alternates between
+the generator and the code that iterates over it. The results are the same if neither changes what
+the other reads, and if no exception is caught: an exception gives the record back.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def makes_iterator(node: ast.expr) -> bool:
 
 
 def called_functions(definition: Definition) -> list[ast.expr]:
-    """Return what a function calls, as far as these are names and attributes."""
+    """Return the callees of a function that are names or attributes."""
     return [node.func for node in _own(definition) if isinstance(node, ast.Call)]
 
 
@@ -60,7 +60,7 @@ def consumed_calls(statement: ast.stmt) -> dict[ast.expr, list[ast.AST]]:
     """Return the expressions of a statement that are iterated to their end, or until it is left.
 
     Returns:
-        For each what runs in turns with it.
+        For each, the code that alternates with it.
     """
     found: dict[ast.expr, list[ast.AST]] = {}
 

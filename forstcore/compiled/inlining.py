@@ -1,4 +1,4 @@
-"""Functions of the user that are compiled in the place of their calls."""
+"""Inlining: functions of the user are compiled in place of their calls."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from forstcore.compiled.tables import is_immutable
 
 __all__ = ["Inlining"]
 
-_MOST_DEPTH = 8  # Functions that are inlined in each other.
+_MOST_DEPTH = 8  # Maximum depth of inlined functions.
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Body:
     """A recursive function while its body is compiled.
 
     Attributes:
-        code: where it begins and ends.
+        code: where its code begins and ends.
         scope: its variables.
         inside: parameters that may be parts of the record.
     """
@@ -56,11 +56,11 @@ class Body:
 
 
 class Inlining(Comprehensions):
-    """Compile calls of functions whose source is at hand.
+    """Compile calls of functions whose source is available.
 
     Attributes:
-        recursive: functions that call themselves, as far as they are known, with those of their
-            parameters that may be parts of the record.
+        recursive: the known recursive functions, with those of their parameters that may be parts
+            of the record.
     """
 
     def __init__(self, *arguments: Any) -> None:
@@ -112,14 +112,14 @@ class Inlining(Comprehensions):
         *,
         returns: Kind | None = None,
     ) -> None:
-        """Compile the body of a function in the place of its call.
+        """Compile the body of a function in place of its call.
 
         Args:
             node: the call, for messages.
-            function: that is called.
-            arguments, keywords: of the call.
+            function: the function.
+            arguments, keywords: the arguments of the call.
             to: register of the result.
-            returns: the enumeration that the function returns members of, whose numbers are wanted.
+            returns: the enumeration whose members the function returns, if numbers are wanted.
         """
         if not self.code.is_temporary(to):
             # The function may read the variable that its result is for.
@@ -140,7 +140,7 @@ class Inlining(Comprehensions):
         else:
             self._begin(node, function, given, to, returns)
         if generates and self.tries:
-            # What was yielded before an exception is lost.
+            # The values yielded before an exception are lost.
             self.give_back_exceptions(start)
 
     def _begin(
@@ -151,7 +151,7 @@ class Inlining(Comprehensions):
         to: int,
         returns: Kind | None,
     ) -> None:
-        """Compile the body of a function that is not around this place."""
+        """Compile the body of a function that does not contain this point."""
         definition = function.definition
         if function.key in self._inlined:
             self.recursive[function.key] = set()
@@ -186,10 +186,10 @@ class Inlining(Comprehensions):
     def _check_generator(
         self, node: ast.expr, function: Function, arguments: Sequence[Argument]
     ) -> None:
-        """Check that all that a generator yields may be computed before it is used.
+        """Check that all values of a generator may be computed before they are used.
 
         Raises:
-            Unsupported: Python might do something else.
+            Unsupported: Python might behave differently.
         """
         is_apart = self.changes is None and function.outer is None
         if not is_apart or not _is_apart(function.source, function.definition, set()):
@@ -197,15 +197,15 @@ class Inlining(Comprehensions):
         self.check_consumed(node, f"the generator {function.name}", arguments)
 
     def check_consumed(self, node: ast.expr, what: str, arguments: Sequence[Argument]) -> None:
-        """Check that all that an iterator yields may be computed before it is used.
+        """Check that all values of an iterator may be computed before they are used.
 
         Args:
-            node: the call that makes it.
-            what: it is, for messages.
-            arguments: of the call.
+            node: the call that creates it.
+            what: what it is, for messages.
+            arguments: the arguments of the call.
 
         Raises:
-            Unsupported: Python might do something else.
+            Unsupported: Python might behave differently.
         """
         if node not in self.consumed:
             raise Unsupported(node, f"a call of {what} that is kept", "iterate over it")
@@ -216,7 +216,7 @@ class Inlining(Comprehensions):
             for each in ast.walk(argument)
             if isinstance(each, ast.Name)
         }
-        # What is left of an iterator may be used elsewhere.
+        # The rest of an iterator may be used elsewhere.
         is_used = bool(used & self.iterators)
         others = self.consumed[node]
         if used and any(self.local_function(each) for each in _names_called(others)):
@@ -232,7 +232,7 @@ class Inlining(Comprehensions):
         return local if function is None else self.global_function(node, function)
 
     def _body(self, node: ast.expr, function: Function, scope: Scope) -> None:
-        """Compile the body of a function, whose parameters have their values."""
+        """Compile the body of a function whose parameters are bound."""
         definition = function.definition
         assert scope.result is not None
         assert scope.end is not None
@@ -268,14 +268,14 @@ class Inlining(Comprehensions):
         raise NotImplementedError
 
     def _unset(self, scope: Scope, given: frozenset[str]) -> None:
-        """Emit what leaves the variables of a function without a value, parameters excluded."""
+        """Emit code that unbinds the variables of a function, except for its parameters."""
         scope.bound |= given
         for name in sorted(scope.locals - given):
             if name not in scope.registers:
                 scope.registers[name] = self.code.variable()
             self.code.emit("UNSET", scope.registers[name])
 
-    # Functions that call themselves.
+    # Recursive functions.
 
     def _inline_recursive(
         self,
@@ -285,12 +285,12 @@ class Inlining(Comprehensions):
         scope: Scope,
         to: int,
     ) -> None:
-        """Compile the body of a function that calls itself, in the place of its first call."""
+        """Compile the body of a recursive function in place of its first call."""
         inside = self.recursive[function.key]
         result = scope.result = self.code.variable()
         scope.is_recursive = True
         behind = Label()
-        # What a call raises may be caught in another one.
+        # An exception of one call may be caught in another.
         self.tries += 1
         try:
             with self.code.function() as code:
@@ -392,7 +392,7 @@ def _changes_meanwhile(node: ast.expr, what: str) -> Unsupported:
 
 
 def _is_apart(source: FunctionSource, definition: Definition, seen: set[Any]) -> bool:
-    """Whether neither a function nor those that it calls change what they are given."""
+    """Whether neither a function nor its callees change their arguments."""
     if not changes_only_its_own(definition):
         return False
     if not all(_is_named(each, definition) for each in called_functions(definition)):
@@ -414,7 +414,7 @@ def _is_apart(source: FunctionSource, definition: Definition, seen: set[Any]) ->
 
 
 def _is_named(called: ast.expr, definition: Definition) -> bool:
-    """Whether what a function calls is found by its name, and not picked from a table."""
+    """Whether a function finds its callees by name, not in a table."""
     if isinstance(called, ast.Name):
         stores = (each for each in ast.walk(definition) if isinstance(each, ast.Name))
         return not any(each.id == called.id and isinstance(each.ctx, ast.Store) for each in stores)

@@ -1,4 +1,4 @@
-"""Calls of the standard library whose arguments are more than values: an algorithm, a namespace."""
+"""Calls of the standard library with arguments that are not values: an algorithm, a namespace."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _DIGEST_NAMES = (*_DIGESTS.values(), "blake2b")
 
 # The numbers of fst_missing, by the function that makes it, and by the body of a lambda.
 _COUNT, _DICT = 1, 7
-_DICT_OF = 8  # What the number of what a dict of dicts lacks is multiplied by.
+_DICT_OF = 8  # Factor of the number for the inner dicts of a dict of dicts.
 _MISSING = {
     collections.Counter: _DICT + _DICT_OF * _COUNT,
     int: 2,
@@ -52,7 +52,7 @@ class LibraryCalls(PatternCalls):
     def call_library(
         self, node: ast.Call, callee: Any, keywords: dict[str, ast.expr], to: int
     ) -> bool:
-        """Compile a call whose arguments have to be known beforehand; return whether it is one."""
+        """Compile a call with arguments known at compile time; return whether it is one."""
         if callee is str and len(node.args) == 1 and not keywords:
             return self._text_of_uuid(node.args[0], to)
         if callee is zip and [type(each) for each in node.args] == [ast.Starred]:
@@ -101,9 +101,9 @@ class LibraryCalls(PatternCalls):
             self.call_native(node, ".copy", [node], {}, to, first=value)
 
     def _copy_deeply(self, node: ast.Call, value: ast.expr, to: int) -> None:
-        """Emit a deep copy of the record, or of a part, as it came: an object of its own.
+        """Emit a deep copy of the unchanged record, or of a part of it.
 
-        Other objects may have a part twice, which a copy would have twice, too.
+        Other objects may contain the same part twice, and so must their copies.
         """
         path = self.path_of(value)
         if isinstance(value, ast.Name) and self._is_record_as_it_came(node, value.id):
@@ -127,7 +127,7 @@ class LibraryCalls(PatternCalls):
         return call is self.first_value or (self.changes is None and name in owner.bound)
 
     def _missing_of(self, factory: ast.expr) -> int:
-        """Return the number for what a defaultdict with this factory adds."""
+        """Return the number for the values that a defaultdict with this factory adds."""
         known = _entry_of(self.static(factory), _MISSING)
         if known is not None:
             return known
@@ -198,7 +198,7 @@ class LibraryCalls(PatternCalls):
         keywords = dict(keywords)
         otherwise = keywords.pop("default", None)
         if otherwise is not None:
-            # Values that only another function could write are given back.
+            # Give back values that only another function could write.
             if self.static(otherwise) is MISSING:
                 raise Unsupported(otherwise, f"the function {ast.unparse(otherwise)}")
             is_str = self.static(otherwise) is str
@@ -207,7 +207,7 @@ class LibraryCalls(PatternCalls):
 
 
 def _entry_of(callee: Any, table: dict[Any, _T]) -> _T | None:
-    """Return what a table has for an object, which may have no hash."""
+    """Look up an object, which may be unhashable, in a table."""
     return next((entry for each, entry in table.items() if each is callee), None)
 
 

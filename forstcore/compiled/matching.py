@@ -61,7 +61,7 @@ class Matching(Results):
     def _match(
         self, pattern: ast.pattern, subject: int, fail: Label, captures: list[tuple[str, int]]
     ) -> None:
-        """Emit what jumps to `fail` unless a value matches a pattern."""
+        """Emit code that jumps to `fail` unless a value matches a pattern."""
         test = self.code.temporary()
         match pattern:
             case ast.MatchValue(value=value):
@@ -138,7 +138,7 @@ class Matching(Results):
             self._match(each, item, fail, captures)
 
     def _rest_of_sequence(self, subject: int, start: int, stop: int, to: int) -> None:
-        """Emit what makes a list of the items from one on, without the last -`stop`."""
+        """Emit code that makes a list of the items from one on, without the last -`stop`."""
         first = self.code.temporary(3)
         self.constant(start, first)
         self.constant(stop or None, first + 1)
@@ -206,7 +206,7 @@ def _captured(pattern: ast.pattern) -> list[str]:
 
 
 def leaves(statements: list[ast.stmt]) -> bool:
-    """Whether nothing behind a block runs after it."""
+    """Whether control never reaches the code after a block."""
     if not statements:
         return False
     last = statements[-1]

@@ -1,4 +1,4 @@
-"""Where the value of an expression comes from: whether it may be a part of the record."""
+"""The origin of the value of an expression: whether it may be a part of the record."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _KEEPS_OPERANDS = (ast.Add, ast.Mult, ast.BitOr)
 
 
 def origin_of(node: ast.expr, scope: Scope, record: str) -> Origin:
-    """Return where the value of an expression comes from.
+    """Return the origin of the value of an expression.
 
     An expression that may have a part of the record as its value, or in it, is never
     `Origin.OTHER`, except for the call of a function by its name.
 
     Args:
         node: the expression.
-        scope: that it stands in.
+        scope: its scope.
         record: name of the parameter for the record.
     """
 
@@ -107,7 +107,7 @@ def _highest(*origins: Origin) -> Origin:
 
 
 def _is_scalar(node: ast.expr) -> bool:
-    """Return whether the value of an expression surely has no parts."""
+    """Return whether the value of an expression certainly has no parts."""
     match node:
         case ast.Compare() | ast.UnaryOp():
             return True

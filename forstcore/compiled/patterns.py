@@ -1,4 +1,4 @@
-"""Regular expressions for programs: from re's own parse to the instructions in regex_program.h."""
+"""Regular expressions for programs: from the output of re's parser to regex_program.h."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["UnsupportedPattern", "pattern_integers"]
 _NO_LIMIT = 0xFFFFFFFF
 _MOST_GROUPS = 99
 _MOST_LOOPS = 32
-_MOST = 1 << 14  # Of instructions, sets and so on.
+_MOST = 1 << 14  # Maximum number of instructions, sets and so on.
 _MOST_DEPTH = 100
 _MOST_UNROLLED = 64  # Instructions, of a part that comes several times.
 
@@ -39,7 +39,7 @@ _BACKREFS = {"BACKREF", "BACKREF_FOLDED", "BACKREF_FOLDED_ASCII", "IF_GROUP"}
 
 
 class UnsupportedPattern(ValueError):
-    """Raised for a regular expression that programs do not have; its text says why."""
+    """Raised for a regular expression that programs do not support; the message says why."""
 
 
 @functools.lru_cache(maxsize=256)
@@ -47,7 +47,7 @@ def pattern_integers(pattern: re.Pattern[str]) -> array[int]:
     """Compile a regular expression; see regex_program.h for what the integers are.
 
     Raises:
-        UnsupportedPattern: it has something that programs do not have.
+        UnsupportedPattern: programs do not support it.
     """
     if not isinstance(pattern.pattern, str):
         raise UnsupportedPattern("a regular expression of bytes")
@@ -57,7 +57,7 @@ def pattern_integers(pattern: re.Pattern[str]) -> array[int]:
         raise UnsupportedPattern(f"a regular expression, as {missing()}")
     flags = pattern.flags & ~re.DEBUG
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # They came when it was compiled by re.
+        warnings.simplefilter("ignore")  # re warned when it compiled the pattern.
         parts = parsed(pattern.pattern, flags)
     try:
         return _PatternCompiler(parts, pattern).integers()
@@ -68,8 +68,8 @@ def pattern_integers(pattern: re.Pattern[str]) -> array[int]:
 class _PatternCompiler:
     """Compile one pattern.
 
-    A part of a pattern is compiled together with `follow`: the set of the bytes that may come
-    behind it, NO_BYTE among them for the end of the text.
+    A part of a pattern is compiled together with `follow`: the set of the bytes that may follow
+    it, including NO_BYTE for the end of the text.
     """
 
     def __init__(self, parts: Any, pattern: re.Pattern[str]) -> None:
@@ -84,7 +84,7 @@ class _PatternCompiler:
         self._depth = 0
 
     def integers(self) -> array[int]:
-        """Return what the loader takes."""
+        """Return the integers for the loader."""
         flags = self._parsed.state.flags
         self._sequence(self._items, flags, ANY_BYTE)
         self._emit("MATCH")
@@ -153,7 +153,7 @@ class _PatternCompiler:
             self._text += text
         return start, len(text)
 
-    # What comes first.
+    # First bytes.
 
     def _first(self, items: Sequence[Any], flags: int, follow: int) -> int:
         """Return a set of bytes that has those which items can begin with."""
@@ -322,13 +322,13 @@ class _PatternCompiler:
             self._emit("SET", set=self._set(characters))
             return
         if not first_bytes(characters) & follow or least == limit:
-            # What is behind it cannot match as long as there are more characters of the set.
+            # The rest cannot match as long as there are more characters of the set.
             name = "POSSESSIVE"
         behind = 0 if name == "POSSESSIVE" else self._first_set(follow)
         self._emit(name, least, limit, behind, set=self._set(characters))
 
     def _unroll(self, items: Any, flags: int, count: int, follow: int) -> bool:
-        """Emit a part so many times, if that does not get too long."""
+        """Emit a part several times, if that does not get too long."""
         again = self._first(items, flags, follow) | follow
         start, loops = self._here(), len(self._loops)
         for i in range(count):
@@ -352,7 +352,7 @@ class _PatternCompiler:
         self._patch(end, "a", self._here())
 
     def _repeat_any(self, lazy: bool, least: int, items: Any, flags: int, follow: int) -> None:
-        """Emit a part that comes any number of times, and never matches an empty text."""
+        """Emit any number of repetitions of a part that never matches the empty text."""
         first = self._first(items, flags, ANY_BYTE)
         again, behind = self._first_set(first), self._first_set(follow)
         start = self._here()
@@ -367,7 +367,7 @@ class _PatternCompiler:
         self._patch(choice, "a", self._here())
 
     def _choose(self, lazy: bool, again: int, behind: int) -> int:
-        """Emit the choice between what comes next and what is behind; return which to patch."""
+        """Emit the choice between the next part and the rest; return the instruction to patch."""
         if not lazy:
             return self._emit("ALTERNATIVE", 0, behind, set=again)
         start = self._emit("ALTERNATIVE", 0, again, set=behind)
@@ -396,7 +396,7 @@ class _PatternCompiler:
     # Searching.
 
     def _take_prefix(self) -> int:
-        """Let the first instruction be what a search looks for, if literal; return its size."""
+        """Make the first instruction the literal text that a search looks for; return its size."""
         if len(self._behind_prefix(self._parsed.state.flags)) == len(self._items):
             return 0
         name, _, a, b, _ = self._ops[0]
@@ -406,7 +406,7 @@ class _PatternCompiler:
         return int(b)
 
     def _behind_prefix(self, flags: int) -> list[Any]:
-        """Return what is behind the literal text at the start."""
+        """Return the rest after the literal text at the start."""
         count = 0
         for op, value in self._items:
             if op is not operations.LITERAL or not _is_itself(value, flags):
@@ -421,7 +421,7 @@ class _PatternCompiler:
     def _run_set(self) -> int:
         """Return the set of a run of characters that the pattern begins with, whose length is free.
 
-        If nothing matches behind such a run, nothing does from a later start in it, either.
+        If the rest does not match after such a run, it does not match from a later start in it.
         """
         at = next(i for i, op in enumerate(self._ops) if op[0] != "MARK")
         name, characters, _, most, _ = self._ops[at]
@@ -482,7 +482,7 @@ def _place(place: Any, flags: int) -> str:
 
 
 def _after_place(place: Any, flags: int) -> int:
-    """Return the bytes that may come behind a place."""
+    """Return the bytes that may follow a position."""
     name = _place(place, flags)
     if name == "TEXT_END":
         return NO_BYTE

@@ -1,4 +1,4 @@
-"""Places of a function that instructions belong to, and why a record was given back there."""
+"""The places in a function to which instructions belong, and why a record was given back there."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from forstcore.compiled.statuses import CAUGHT
 
 __all__ = ["Place"]
 
-_MOST_TEXT = 60  # Characters that are shown of the source.
+_MOST_TEXT = 60  # Maximum characters of source to show.
 _NO_MEMORY = -2
 _NAMES = {number: kind.__name__ for kind, number in CAUGHT.items()}
 
 
 @dataclass(frozen=True)
 class Place:
-    """A place of a function.
+    """A place in a function.
 
     Attributes:
         file: path of the source file.
@@ -38,7 +38,7 @@ class Place:
         """Return why a record was given back.
 
         Args:
-            status: with which the program stopped; see fst_status in vm/values.h.
+            status: the status with which the program stopped; see fst_status in vm/values.h.
         """
         why = self.construct if self.node is None else _reason(self.node, status)
         return Remark(self.file, self.line, self.column, why)

@@ -1,6 +1,6 @@
-"""Everything that the compiler uses of re beyond its public API: its parser, and what that returns.
+"""Every use of internals of re: its parser and the parsed patterns.
 
-Where a release of Python lacks some of it, functions with regular expressions stay interpreted.
+If a release of Python lacks one of them, functions with regular expressions stay interpreted.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ with contextlib.suppress(ImportError):
     _compiler = importlib.import_module("re._compiler")
 
 operations: Any = SimpleNamespace(**{name: getattr(_constants, name, name) for name in _OPERATIONS})
-"""What re calls the parts of a pattern."""
+"""re's names for the parts of a pattern."""
 
 
 def parsed(pattern: str, flags: int) -> Any:
@@ -65,7 +65,7 @@ def compiled(items: Sequence[Any], flags: int) -> re.Pattern[str]:
 
 @functools.cache
 def missing() -> str:
-    """Return what this release of Python lacks; empty if it has everything."""
+    """Say what this release of Python lacks; empty if nothing."""
     release = f"re of Python {platform.python_version()}"
     for name in _OPERATIONS:
         if not hasattr(_constants, name):

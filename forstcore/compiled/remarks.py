@@ -1,4 +1,4 @@
-"""What the compiler has to say of a function: why it does not compile, or where it gives back."""
+"""Remarks of the compiler on a function: why it does not compile, or where it gives back."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ __all__ = ["NotCompiled", "Remark", "Unsupported"]
 
 @dataclass(frozen=True)
 class Remark:
-    """A place in a function, and what stands in the way there.
+    """A place in a function, and the obstacle there.
 
     Attributes:
         file: path of the source file, or how Python calls it.
         line, column: of the construct, counted from 1.
-        construct: what it is, for a message.
+        construct: description of the construct, for messages.
         advice: what to write instead; may be empty.
 
     Thread-safety: immutable.
@@ -43,12 +43,12 @@ class NotCompiled(Remark):
 
 
 class Unsupported(Exception):
-    """Raised where the compiler meets what it does not compile.
+    """Raised for a construct that the compiler does not support.
 
     Attributes:
         node: the construct, None for the function as a whole.
         construct, advice: as of a `Remark`.
-        fatal: whether the function is not compiled, although not every record comes there.
+        fatal: whether the function does not compile at all, though not every record gets there.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What a function returns or yields, written as lines while it runs."""
+"""Returned and yielded values, which are written as lines while the program runs."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ _Part = bytes | int | _Copied
 class Results(Calls):
     """Compile returns and yields.
 
-    A dict that is written down where it is returned is never made: the text between its values is
-    known beforehand, and the values are written between these pieces.
+    A dict display that is returned is never created: the text between its values is known at
+    compile time, and the values are written between these pieces.
     """
 
     is_generator = False
@@ -44,7 +44,7 @@ class Results(Calls):
         self.assigned: dict[str, str] = {}  # fields of the record that are variables, with these
 
     def do_return(self, value: ast.expr | None) -> None:
-        """Emit what ends the function with a value."""
+        """Emit code that ends the function with a value."""
         if value is None or self.is_generator:
             if value is not None:
                 self.value(value)
@@ -74,7 +74,7 @@ class Results(Calls):
                 self.code.emit("RETURN", self.value(value))
 
     def do_yield(self, node: ast.Yield | ast.YieldFrom) -> None:
-        """Emit what writes a result, or several."""
+        """Emit code that writes a result, or several."""
         if isinstance(node, ast.YieldFrom):
             self._write_each(node.value)
             return
@@ -115,7 +115,7 @@ class Results(Calls):
         self.code.emit("END", self.code.piece(text))
 
     def _parts(self, node: ast.expr) -> list[_Part]:
-        """Emit what computes the values of a display; return the pieces of its text."""
+        """Emit code for the values of a display; return the pieces of its text."""
         if isinstance(node, ast.Dict):
             names = [each.value for each in node.keys if isinstance(each, ast.Constant)]
             plain = all(isinstance(name, str) for name in names)

@@ -1,4 +1,4 @@
-"""Local variables of a function while it is compiled, and what is known of them."""
+"""Local variables of a function during compilation, and what is known about them."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ Kind = type[Enum]
 
 
 class Origin(IntEnum):
-    """Where the value of an expression comes from, as far as changes to it matter."""
+    """The origin of the value of an expression, as far as it matters for changes."""
 
     OTHER = 0
     NEW = 1
-    """It is a container of the function's own, whose parts may be parts of the record."""
+    """It is a container that the function created, whose parts may be parts of the record."""
     INSIDE = 2
     """It may be a part of the record."""
     RECORD = 3
@@ -52,8 +52,8 @@ class LocalFunction:
     """A function that is defined in another one.
 
     Attributes:
-        definition: of the function.
-        defaults: registers of the values of its parameters.
+        definition: its definition.
+        defaults: registers of the defaults of its parameters.
     """
 
     definition: Definition
@@ -66,27 +66,27 @@ class Scope:
 
     Attributes:
         source: the function it belongs to.
-        definition: of the function, None for a comprehension.
-        outer: the scope around it, None for a function.
-        registers: of variables.
-        paths: variables that are no more than names for values of the record.
-        bound: variables that certainly have a value here.
-        assigned: variables that have been assigned somewhere above, parameters excluded.
-        origins: of the values of variables; those that are not in it are `Origin.OTHER`.
+        definition: the definition of the function, None for a comprehension.
+        outer: the surrounding scope, None for a function.
+        registers: the registers of variables.
+        paths: variables that are only names for values of the record.
+        bound: variables that are certainly bound at this point.
+        assigned: variables that have been assigned earlier in the source, without parameters.
+        origins: origins of the values of variables; `Origin.OTHER` if missing.
         types: declared types of the values of variables.
         once: names that are assigned once in the whole function.
-        result, end: of a function that is inlined: the register of what it returns, and its end.
-        yielded: of a generator that is inlined: the register of the list of what it yields.
-        is_recursive: whether it is a function that calls itself.
-        depth: how many functions are inlined around it.
-        branches: how many conditional statements there are around the function.
-        functions: that were defined in the function.
-        choices: variables whose values are functions that a table picks; see dispatch.py.
+        result, end: of an inlined function: the register of its result, and its end.
+        yielded: of an inlined generator: the register of the list of yielded values.
+        is_recursive: whether it belongs to a recursive function.
+        depth: number of inlined functions around it.
+        branches: number of conditional statements around the function.
+        functions: functions that were defined in the function.
+        choices: variables whose values are functions selected from a table; see dispatch.py.
         members: variables whose values are members of an enumeration, or None; see
             enumerations.py.
         returns: the enumeration that an inlined function returns members of.
         read_early: variables that are read before the first assignment to them.
-        imports: modules, and what is in them, that were imported in the function.
+        imports: modules, and names from modules, that were imported in the function.
     """
 
     source: FunctionSource
@@ -114,7 +114,7 @@ class Scope:
     imports: dict[str, Any] = field(default_factory=dict)
 
     def owner(self, name: str) -> Scope | None:
-        """Return the scope that a name is a variable of; None if of none."""
+        """Return the scope in which a name is a variable; None if there is none."""
         scope: Scope | None = self
         while scope is not None and name not in scope.locals:
             scope = scope.outer
@@ -130,12 +130,12 @@ class Scope:
         return not had_one and name not in self.read_early
 
     def bind(self, name: str, origin: Origin) -> None:
-        """Take note that a variable has got a value in its register."""
+        """Record that a variable has a value in its register."""
         self.paths.pop(name, None)
         self.types.pop(name, None)
         self.bound.add(name)
         self.assigned.add(name)
-        # Another assignment may have been made on another way here.
+        # There may be another assignment on another path to this point.
         self.origins[name] = max(origin, self.origins.get(name, Origin.OTHER))
 
 

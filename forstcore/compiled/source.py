@@ -1,4 +1,4 @@
-"""Finding the source of a function, and what its names refer to outside of it."""
+"""Finding the source of a function, and resolving its names outside of it."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class FunctionSource:
         return found[0]
 
     def remark(self, unsupported: Unsupported, kind: type[Remark] = Remark) -> Remark:
-        """Return where in the file something is, and what it is."""
+        """Return a remark with the position and description of a construct."""
         line, column = self.first_line, 1
         node = unsupported.node
         if isinstance(node, ast.expr | ast.stmt | ast.excepthandler):
@@ -72,11 +72,11 @@ class FunctionSource:
         return kind(self.file, line, column, unsupported.construct, unsupported.advice)
 
     def place_of(self, node: ast.expr | ast.stmt) -> Place:
-        """Return where in the file a construct is."""
+        """Return the position of a construct in the file."""
         return Place(self.file, node.lineno, node.col_offset + 1, node)
 
     def value_of(self, name: str) -> Any:
-        """Return what a name that is no local variable refers to; MISSING if nothing."""
+        """Resolve a name that is not a local variable; return MISSING if it is undefined."""
         if name in self._closure:
             try:
                 return self._closure[name].cell_contents
@@ -86,10 +86,10 @@ class FunctionSource:
         return scope.get(name, getattr(builtins, name, MISSING))
 
     def static(self, node: ast.expr) -> Any:
-        """Return what a name, or an attribute of a module or class, refers to outside of it.
+        """Resolve a name, or an attribute of a module or class, outside of the function.
 
         Returns:
-            MISSING if there is nothing, or it is neither.
+            The object; MISSING if it is undefined or neither of these.
         """
         match node:
             case ast.Name(id=name):
@@ -147,7 +147,7 @@ class _ParsedModule:
     def has(self, code: types.CodeType) -> bool:
         """Return whether a function was loaded from this source."""
         if any(name.startswith("@") for name in code.co_varnames):
-            return True  # A tool has rewritten it, as pytest does for assert.
+            return True  # A tool has rewritten the code, as pytest does for assert.
         found = self._codes.get((code.co_name, code.co_firstlineno), [])
         return any(_are_alike(each, code) for each in found)
 
@@ -186,7 +186,7 @@ def _are_alike_constants(one: object, other: object) -> bool:
 
 
 def _key_of(constant: object) -> object:
-    """Return what tells constants apart: 1, 1.0 and True are three, and so are 0.0 and -0.0."""
+    """Return a key that distinguishes constants, including 1, 1.0 and True, and 0.0 and -0.0."""
     if isinstance(constant, tuple):
         return tuple, tuple(map(_key_of, constant))
     if isinstance(constant, frozenset):
@@ -197,12 +197,12 @@ def _key_of(constant: object) -> object:
 def plain_function(what: Callable[..., Any]) -> types.FunctionType | None:
     """Return the function that a call of `what` runs, if it is one in Python.
 
-    A cache in front of it is left out: it changes nothing but the time.
+    A cache around it is ignored: it affects only the time.
     """
     if hasattr(what, "cache_parameters"):
         what = getattr(what, "__wrapped__", what)
-    # What another decorator does is not in the source of the function.
+    # The effect of other decorators is not in the source of the function.
     if not isinstance(what, types.FunctionType) or hasattr(what, "__wrapped__"):
         return None
-    # What the standard library's functions do in Python is theirs to change.
+    # The implementation of standard library functions may change.
     return None if what.__module__.partition(".")[0] in sys.stdlib_module_names else what

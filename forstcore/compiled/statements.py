@@ -27,8 +27,8 @@ _ASSIGN_NOTHING = (ast.Assert, ast.Expr, ast.If, ast.Return, ast.While)
 class Statements(Definitions):
     """Compile statements.
 
-    A statement that is not supported gives the record back, so that a function compiles whose
-    usual way is supported. Only if every record meets it, the function does not compile.
+    An unsupported statement gives the record back, so that a function compiles if its usual path
+    is supported. The function does not compile only if every record reaches such a statement.
     """
 
     def block(self, statements: list[ast.stmt]) -> None:
@@ -70,10 +70,10 @@ class Statements(Definitions):
         self.code.release(mark)
         self.code.source_place = outer
 
-    # The record as an object of its own.
+    # The record as a separate object.
 
     def _take_over_record(self, node: ast.stmt) -> None:
-        """Make the record an object of its own before the first statement that changes it."""
+        """Make the record a separate object before the first statement that changes it."""
         if self.changes is None or self.record_register is not None or self.scope.depth:
             return
         if not self.changes.early:
@@ -84,7 +84,7 @@ class Statements(Definitions):
         self.take_over_record()
 
     def _has_copies(self) -> bool:
-        """Return whether variables may have what the function changes, as it came."""
+        """Return whether variables may hold the unchanged value of what the function changes."""
         assert self.changes is not None
         origins = self.scope.origins.values()
         return self.keeps_record or (
@@ -95,13 +95,13 @@ class Statements(Definitions):
         """Return whether the parameter, and no other variable, has the record as its value."""
         scope, name = self.scope, self.record_name
         if name not in scope.registers:
-            return True  # It is no variable, but a name for the record.
+            return True  # It is not a variable, but a name for the record.
         others = (origin for other, origin in scope.origins.items() if other != name)
         is_parameter = name in scope.bound and name not in scope.assigned
         return is_parameter and all(each is Origin.OTHER for each in others)
 
     def _changes_something(self, node: ast.stmt) -> bool:
-        """Return whether a statement has what might change an object."""
+        """Return whether a statement might change an object."""
         for each in ast.walk(node):
             match each:
                 case ast.Subscript(ctx=ast.Store() | ast.Del()) | ast.AugAssign():
@@ -109,7 +109,7 @@ class Statements(Definitions):
                 case ast.Attribute(attr=attr) if attr in MUTATORS:
                     return True
                 case ast.Call(func=ast.Attribute() as function):
-                    # A function of the user may change what it is given, and may return it.
+                    # A function of the user may change its arguments, and may return them.
                     if plain_function(self.static(function)) is not None:
                         return True
                 case ast.Call():
@@ -117,7 +117,7 @@ class Statements(Definitions):
         return False
 
     def take_over_record(self) -> None:
-        """Emit what makes the record an object of its own; from here on it has no paths."""
+        """Emit code that makes the record a separate object, which has no paths from here on."""
         register = self.record_register = self.code.variable()
         self.code.emit("RECORD", register)
         assert self.changes is not None
@@ -270,7 +270,7 @@ class Statements(Definitions):
             self.code.emit("CALL", self.code.temporary(), number, block)
 
     def _unpack_starred(self, target: ast.Tuple | ast.List, register: int) -> None:
-        """Emit the assignment of a sequence to targets of which one takes what is left."""
+        """Emit the assignment of a sequence to targets, one of which is starred."""
         star = next(i for i, each in enumerate(target.elts) if isinstance(each, ast.Starred))
         behind = len(target.elts) - star - 1
         number, _ = FUNCTIONS["list"]
@@ -328,7 +328,7 @@ class Statements(Definitions):
         )
 
     def _operate_in_place(self, name: str, left: int, right: int) -> int:
-        """Emit an operator that changes a list, dict or set instead of making another one."""
+        """Emit an operator that changes a list, dict or set in place."""
         result = self.code.temporary()
         if name in ("ADD", "OR"):
             self.code.emit(f"{name}_IN_PLACE", result, left, right)

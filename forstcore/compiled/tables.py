@@ -1,4 +1,4 @@
-"""Values of a module that may become constants of the program, because nothing changes them."""
+"""Values of a module that can become constants of the program because they never change."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ _READERS = frozenset(
         "symmetric_difference",
     ]
 )
-# What gives out no part of its arguments, and what does.
+# Functions that return no part of their arguments, and those that do.
 _PURE = frozenset(
     ("len", "sum", "any", "all", "isinstance", "bool", "str", "repr", "print", "range")
 )
@@ -181,7 +181,7 @@ def _check_attribute_only_read(
 
 
 def plain_value(value: Any) -> Any:
-    """Return what a member of an enumeration of int or str compares and computes as.
+    """Return the value as which a member of an enumeration of int or str compares and computes.
 
     Returns:
         MISSING if it is none, or one with operators of its own.
@@ -189,7 +189,7 @@ def plain_value(value: Any) -> Any:
     if not isinstance(value, int | str) or not isinstance(value, enum.Enum):
         return MISSING
     if isinstance(value, enum.Flag):
-        return MISSING  # What operators make of flags are flags.
+        return MISSING  # Operators on flags return flags.
     own = {name for kind in type(value).__mro__ if _is_own(kind) for name in vars(kind)}
     if own & _OPERATORS:
         return MISSING
@@ -228,7 +228,7 @@ def is_immutable(value: Any) -> bool:
 
 
 def _is_known_date(value: Any) -> bool:
-    """Whether programs have values like this one of the module datetime."""
+    """Whether programs support this value of the module datetime."""
     match value:
         case datetime.timedelta():
             return type(value) is datetime.timedelta and abs(value) < _LONGEST
@@ -248,7 +248,7 @@ def _is_pattern(value: Any) -> bool:
 
 
 def _has_values(value: Any, count: list[int]) -> bool:
-    """Whether a constant consists of what programs have values of, and is not too large."""
+    """Whether a constant consists of types that programs support, and is not too large."""
     count[0] += 1
     if count[0] > _MOST_ITEMS:
         return False
@@ -384,7 +384,7 @@ class _Uses:
                     attr in _PASSING_METHODS and self._subscripts(node) + 1 >= levels
                 )
             case ast.Assign() if len(parent.targets) == 1:
-                # A part of it gets another name, which must not change it, either.
+                # A part gets another name, through which it must not be changed either.
                 target = parent.targets[0]
                 return isinstance(target, ast.Name) and target.id not in self._changed
             case ast.For() | ast.comprehension():

@@ -1,12 +1,12 @@
-"""Records with declared types: what is checked before the function runs, and how values are read.
+"""Records with declared types: the checks before the function runs, and reading values.
 
 msgspec validates the records of typed processors. A program makes the same checks, but gives back
-what does not pass; the function then gets msgspec's error. Declared types are known beforehand, so
-an attribute of the record is a path, as a subscript is.
+records that do not pass; Python then reports msgspec's error. Declared types are known at compile
+time, so an attribute of the record is a path, as a subscript is.
 
-Python has instances where a program has only the text of the record, which may also have members
-that are not declared. So an object with declared members is no value, and neither is a list or
-dict of such objects: their members and items are read one by one.
+Python has instances where a program has only the text of the record, which may also have undeclared
+members. So an object with declared members is not a value, and neither is a list or dict of such
+objects: their members and items are read one by one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _WRAPPERS = (sorted, list, tuple, reversed)
 
 
 class Typed(Base):
-    """Compile what concerns declared types."""
+    """Compile operations on values with declared types."""
 
     types: RecordTypes | None = None
 
@@ -51,7 +51,7 @@ class Typed(Base):
 
     def _check_literal(self, path: Path, values: tuple[Any, ...]) -> None:
         with self.temporaries():
-            # Where there is none, another check has decided that there need not be.
+            # If the value is missing, another check has found that it may be.
             absent = self.constant(values[0])
             value = self.code.temporary()
             self.code.emit("LOAD_ANY", value, self.code.path(path), absent)
@@ -109,7 +109,7 @@ class Typed(Base):
             self.code.place(present)
         self.code.place(end)
 
-    # Values that are not at a path: items of lists.
+    # Values without a path: items of lists.
 
     def typed_value(self, node: ast.expr) -> tuple[RecordTypes, Path] | None:
         """Return the types that a value of a list, or a part of one, has in a typed record."""
@@ -196,7 +196,7 @@ class Typed(Base):
         return self.path_of(node)
 
     def open(self, node: ast.expr) -> None:
-        """Take note that only the items of a container are used here, or whether it has some."""
+        """Record that only the items of a container are used here, or whether it has any."""
         self._opened.add(node)
         match node:
             case ast.Subscript(value=value, slice=ast.Slice()):
@@ -237,7 +237,7 @@ class Typed(Base):
         owner.types[target.id] = types
 
     def _items_of(self, node: ast.expr) -> RecordTypes | None:
-        """Return the types of what an iterable yields, also as parts of tuples."""
+        """Return the types of the items of an iterable, also as parts of tuples."""
         match node:
             case ast.Call(func=ast.Name() as function, args=[inner, *_]) if (
                 self.static(function) is enumerate
@@ -299,7 +299,7 @@ class Typed(Base):
                 present, test = Label(), self.code.temporary()
                 self.code.emit("IS_A", test, to, ABSENT)
                 self.code.emit("JUMP_UNLESS", test, present)
-                # A default stays what it is, also an integer where a float is declared.
+                # A default is unchanged, even an integer where a float is declared.
                 self.constant(types.defaults[path], to)
                 self.code.emit("JUMP", end)
                 self.code.place(present)
@@ -357,7 +357,7 @@ class Typed(Base):
             self.code.emit("LOAD_OR", to, self.code.path(path), otherwise)
 
     def load(self, node: ast.AST | None, path: Path, to: int) -> None:
-        """Emit what loads the value at a path."""
+        """Emit code that loads the value at a path."""
         types = self.types
         if types is not None and path in types.members:
             raise Unsupported(node, "an object with declared types as a whole")
@@ -379,7 +379,7 @@ class Typed(Base):
             self._to_floats(types, path, to)
 
     def _load_float_or(self, path: Path, default: int, to: int) -> None:
-        """Emit what loads a float, or its default, which stays an integer."""
+        """Emit code that loads a float, or its default, which may remain an integer."""
         test, is_absent, end = self.code.temporary(), Label(), Label()
         # A float that is there has been checked to be no string.
         self.code.emit("LOAD_OR", to, self.code.path(path), self.constant(""))
@@ -392,7 +392,7 @@ class Typed(Base):
         self.code.place(end)
 
     def constant(self, value: Any, to: int | None = None) -> int:
-        """Return the register of a constant, or emit what puts it into another one."""
+        """Return the register of a constant, or emit code that puts it into another one."""
         if to is None:
             return self.code.constant_register(value)
         self.code.emit("CONSTANT", to, self.code.constant(value))
