@@ -6,7 +6,7 @@ BIN    := .venv/bin
 JOBS   ?= $(shell expr 3 \* $$(nproc 2>/dev/null || sysctl -n hw.ncpu))
 # In CI, .ci/install has installed all programs, so none may be missing.
 PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) $(if $(CI),--fail-missing)
-# Tests start thousands of processes, which are not to compile the same modules again.
+# Tests start thousands of processes, which must not compile the same modules again.
 test test-long: export PYTHONDONTWRITEBYTECODE =
 CORE   := setup.py pyproject.toml $(shell find forstcore server -name '*.pyx' -o -name '*.pxd' -o -name '*.h')
 
@@ -66,7 +66,7 @@ bench: .venv/dev ## run short versions of all benchmarks, with the peers that ar
 	$(BIN)/python -m benchmarks.cli --runs 2
 	$(BIN)/python -m benchmarks.dashboard --streams 10 --seconds 5
 
-bench-peers: .venv/dev ## install the peers, compare core, compiled processors and server with them, save the latter as tables and plots
+bench-peers: .venv/dev ## install the peers, and compare core, compiled processors and server with them; saves tables and plots
 	bash benchmarks/install
 	$(BIN)/python -m benchmarks.core
 	$(BIN)/python -m benchmarks.compiled
@@ -100,7 +100,7 @@ fuzz: .venv/dev ## fuzz the compiled code with libFuzzer: one TARGET or all, SEC
 	$(BIN)/pip install --quiet --group fuzz
 	$(BIN)/python -m fuzz.explore --seconds $(or $(SECONDS),60) $(TARGET)
 
-fuzz-python: .venv/dev ## compare random functions with what they are compiled to, for SECONDS (600) from SEED (1)
+fuzz-python: .venv/dev ## compare random functions with their compiled forms, for SECONDS (600) from SEED (1)
 	$(BIN)/python -m tests.compiled.generated --seconds $(or $(SECONDS),600) --seed $(or $(SEED),1)
 
 dist: .venv/pip ## build sdist and wheel in dist/, and test them in a fresh environment
@@ -114,7 +114,7 @@ dist: .venv/pip ## build sdist and wheel in dist/, and test them in a fresh envi
 	build/dist/bin/pip install --quiet --disable-pip-version-check dist/*.whl
 	cd build/dist && PATH=/nowhere ./bin/python ../../tests/packaging/prove.py
 
-release: .venv/pip ## set the version to VERSION, and give the changelog's unreleased part its heading
+release: .venv/pip ## set the version to VERSION, and turn the unreleased part of the changelogs into a release
 	$(BIN)/python .ci/release.py cut "$(VERSION)"
 
 ci-local: .venv/dev ## run the jobs of the workflows here; some with ARGS="--python 3.14 ci.tests", see ARGS=--help

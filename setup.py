@@ -41,9 +41,9 @@ DEPENDENCIES = [
     "prometheus-client>=0.20",
     "xxhash>=3.4",
 ]
-# No marker tells free-threaded Python, which orjson does not support, from the usual one. But each
-# wheel has metadata of its own. The markers name the platforms with wheels of orjson; those for
-# Python 3.15 need a newer glibc than ours.
+# No marker distinguishes free-threaded Python, which orjson does not support, but each wheel has
+# its own metadata. The markers name the platforms with wheels of orjson; those for Python 3.15 need
+# a newer glibc than our wheels.
 if not sysconfig.get_config_var("Py_GIL_DISABLED"):
     DEPENDENCIES.append(
         "orjson>=3.11; platform_python_implementation == 'CPython'"
@@ -79,10 +79,11 @@ if sys.platform != "win32":
 
 
 class Sdist(sdist):
-    """An sdist whose bytes depend on nothing but its files, if SOURCE_DATE_EPOCH is set."""
+    """An sdist whose bytes depend only on its files, if SOURCE_DATE_EPOCH is set."""
 
     def make_archive(self, base_name, format, root_dir=None, base_dir=None, owner=None, group=None):
-        """Write the archive; setuptools would put the times and owners of files into it."""
+        """Write the archive; setuptools would include the times and owners of files."""
+
         epoch = os.environ.get("SOURCE_DATE_EPOCH")
         if epoch is None or format != "gztar":
             return super().make_archive(base_name, format, root_dir, base_dir, owner, group)

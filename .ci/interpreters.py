@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SUITES = {"3.13": "trixie", "3.14": "sid", "3.15": "sid"}
-"""Where Debian has them. It has no free-threaded ones, and none for musl."""
+"""Where Debian has interpreters. It has no free-threaded ones, and none for musl."""
 
 _ARCHIVE = "http://deb.debian.org/debian"
 _PACKAGES = ("ca-certificates", "curl", "g++", "git", "libc6-dev", "make", "openssl")
@@ -142,7 +142,7 @@ def _debian(suite: str, roots: Path, machine: str) -> Path:
         if done.returncode != 0:
             raise NotToBeHad(f"debootstrap failed: see {log}")
         (root / "complete").touch()
-    # Names and certificates as here: there may be a proxy.
+    # Use the names and certificates of this system: there may be a proxy.
     for path in (Path("/etc/resolv.conf"), Path("/etc/hosts"), _CERTIFICATES):
         if path.exists():
             shutil.copyfile(path, root / path.relative_to("/"))
@@ -151,5 +151,5 @@ def _debian(suite: str, roots: Path, machine: str) -> Path:
 
 def _emulates(machine: str) -> bool:
     handler = Path(f"/proc/sys/fs/binfmt_misc/qemu-{machine}")
-    # With F, the kernel has opened the emulator, which the other system does not have.
+    # With F, the kernel keeps the emulator open, which the other system does not contain.
     return handler.exists() and "F" in handler.read_text().partition("flags:")[2].split("\n")[0]

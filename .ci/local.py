@@ -24,10 +24,10 @@ from workflow import RUNNERS, Job, read
 
 _ROOT = Path(__file__).parent.parent
 HOURS = {"ci.gate", "fuzz.fuzz"}
-"""What takes an hour and runs otherwise: `.ci/run`, `make fuzz`."""
+"""Jobs that take an hour and can be run separately: `.ci/run`, `make fuzz`."""
 
 ELSEWHERE = ("actions/attest", "pypa/gh-action-pypi-publish")
-"""Actions that only speak to GitHub or PyPI."""
+"""Actions that only communicate with GitHub or PyPI."""
 
 
 class Failed(Exception):
@@ -97,7 +97,7 @@ class Run:
         self.run(f"{self.python.python} -m venv {inside}.venv")
 
     def step(self, step: dict[str, Any]) -> str:
-        """Do a step; return why it was left out, if it was."""
+        """Run a step; return why it was skipped, if it was."""
         action, given = step.get("uses", "").partition("@")[0], step.get("with", {})
         if step.get("run", "").startswith("npm publish --provenance "):
             return "without npm publish"
@@ -147,7 +147,7 @@ class Run:
             shutil.copytree(artifact, target, dirs_exist_ok=True)
 
     def _build_wheels(self) -> None:
-        """Do with one interpreter what cibuildwheel does in containers with all of them."""
+        """Do the work of cibuildwheel, which uses containers, with one interpreter."""
         (sdist,) = self.directory.glob("*.tar.gz")
         source = self.directory / "source"
         with tarfile.open(sdist) as archive:
@@ -186,7 +186,7 @@ def _python_of(job: Job) -> str:
 
 
 def _do(job: Job, version: str, work: Path, roots: Path) -> str:
-    """Do a job; return its result for the table."""
+    """Run a job; return its result for the table."""
     if job.runner not in RUNNERS:
         return f"not here: needs GitHub's {job.runner}"
     if "tag" in job.condition:

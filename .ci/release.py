@@ -1,4 +1,4 @@
-"""The version of a release, which stands in several files.
+"""The version of a release, which is in several files.
 
 `python .ci/release.py cut 1.2.3` writes it there, and gives the unreleased part of the changelogs a
 heading. `python .ci/release.py check v1.2.3` fails unless the tag, the versions and the changelogs
@@ -15,7 +15,7 @@ from pathlib import Path
 
 _CODE = Path("forstcore/_version.py")
 _CHANGELOG = Path("CHANGELOG.md")
-# It has the version of the server whose wire contract it implements.
+# The package has the version of the server whose wire contract it implements.
 _NPM = Path("clients/typescript")
 _NPM_CHANGELOG = _NPM / "CHANGELOG.md"
 _IMAGE = re.compile(r"(?<=image: forstcore:)\S+")
@@ -53,7 +53,7 @@ def _has_unreleased(changelog: Path) -> bool:
 
 
 def disagreements(tag: str) -> list[str]:
-    """Return what contradicts a tag."""
+    """Return the inconsistencies of a tag."""
     version = _version()
     found = []
     if tag != f"v{version}":
@@ -106,7 +106,7 @@ def cut(version: str) -> None:
 
 
 def main(action: str = "", argument: str = "") -> None:
-    """Do what the command line says."""
+    """Run the command line."""
     if action == "cut":
         cut(argument)
         print(f"Commit this, then push the tag v{argument}.")

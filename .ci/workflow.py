@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 RUNNERS = {"ubuntu-latest": "x86_64", "ubuntu-24.04-arm": "aarch64"}
-"""The processors of the machines that can be replaced by one of ours."""
+"""The architectures of runners that this machine can replace."""
 
 _EXPRESSION = re.compile(r"\$\{\{ *matrix\.(\w+) *\}\}")
 
@@ -39,12 +39,12 @@ class Job:
 
     @property
     def title(self) -> str:
-        """Its name and its values."""
+        """The name and the values of its matrix."""
         return " ".join([self.name, *self.values.values()])
 
 
 def read(directory: Path) -> list[Job]:
-    """Return the jobs of all workflows, those first that others need.
+    """Return the jobs of all workflows, needed ones first.
 
     A job that calls another workflow counts as that workflow's jobs.
     """
@@ -101,7 +101,7 @@ def _matrix(matrix: dict[str, Any]) -> Iterator[dict[str, str]]:
 
 
 def _filled(value: Any, values: dict[str, str]) -> Any:
-    """Replace what refers to the matrix, everywhere in a value."""
+    """Replace references to the matrix everywhere in a value."""
     if isinstance(value, str):
         return _EXPRESSION.sub(lambda found: values[found[1]], value)
     if isinstance(value, dict):

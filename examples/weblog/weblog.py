@@ -8,7 +8,7 @@ from pathlib import Path
 
 import forstcore
 
-# A capsule has pointers to these two, so both have to stay for as long as it is used.
+# A capsule has pointers to these two, so both must live for as long as it is used.
 _LIBRARY = ctypes.CDLL(str(Path(__file__).with_name("libweblog.so")))
 _NAME = b"forstcore.processor"
 
