@@ -21,6 +21,7 @@ from typing import IO
 
 __all__ = ["PreloadedServer", "is_on", "turn"]
 
+_ROOT = Path(__file__).parent.parent
 _MODULES = ["server.cli", "server.app", "server.supervisor", "server.worker", "tests.preloaded"]
 _is_on = False
 
@@ -28,7 +29,9 @@ _is_on = False
 def turn(*, on: bool) -> None:
     """Choose how servers are started from now on, where the system can fork."""
     global _is_on
-    _is_on = on and "forkserver" in multiprocessing.get_all_start_methods()
+    # That process finds this module in the directory that pytest was started in.
+    can_fork = "forkserver" in multiprocessing.get_all_start_methods() and Path.cwd() == _ROOT
+    _is_on = on and can_fork
 
 
 def is_on() -> bool:
@@ -125,7 +128,7 @@ def _serve(
     from server.cli import main
 
     os.setsid()
-    os.chdir(Path(__file__).parent.parent)
+    os.chdir(_ROOT)  # A test may have changed it.
     os.environ.clear()
     os.environ.update(environment)
     with output, errors:
