@@ -18,7 +18,7 @@ _NEW_KEY = ["-newkey", "ec", "-nodes", "-pkeyopt", "ec_paramgen_curve:prime256v1
 
 @dataclass
 class Certificates:
-    """Files of a throwaway authority, a server and a client."""
+    """Files of a temporary authority, a server and a client."""
 
     directory: Path
 
@@ -33,7 +33,7 @@ class Certificates:
 
 
 def make_certificates(directory: Path) -> Certificates:
-    """Make those of a server and of two clients."""
+    """Create the files of a server and of two clients."""
     if shutil.which("openssl") is None:
         pytest.skip("needs openssl")
     made = Certificates(directory)
@@ -57,11 +57,11 @@ def tls_options(certificates: Certificates) -> list[str]:
 
 @dataclass
 class Authority:
-    """A throwaway authority that others do not know.
+    """A temporary authority, which nothing trusts by default.
 
     Attributes:
-        directory: where its files are.
-        ca: file with its own certificate.
+        directory: the directory of its files.
+        ca: the file of its certificate.
     """
 
     directory: Path
@@ -74,9 +74,9 @@ class Authority:
         """Issue a certificate for hosts; return its file, and that of its key.
 
         Args:
-            name: its common name, and that of the files.
-            hosts: names of hosts; none for a client.
-            days: how long it is valid; it has expired if that is negative.
+            name: the common name, and the name of the files.
+            hosts: host names; none for a client.
+            days: validity; negative for an expired certificate.
         """
         cert, key, request = (
             str(self.directory / f"{name}.{end}") for end in ("pem", "key", "csr")
@@ -94,7 +94,7 @@ class Authority:
 
 
 def make_authority(directory: Path) -> Authority:
-    """Make an authority with a key of its own."""
+    """Create an authority with a new key."""
     if shutil.which("openssl") is None:
         pytest.skip("needs openssl")
     directory.mkdir(exist_ok=True)

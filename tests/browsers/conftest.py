@@ -1,4 +1,4 @@
-"""A browser with a page of another origin, which has the npm package."""
+"""A browser with a page from another origin, which has loaded the npm package."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def origin(package: Path) -> Iterator[str]:
 
 @pytest.fixture
 def page(browser: Browser, origin: str) -> Iterator[Page]:
-    """The page, which has not talked to a server yet."""
+    """The page, which has not contacted a server yet."""
     context = browser.new_context()
     page = context.new_page()
     page.set_default_timeout(60_000)

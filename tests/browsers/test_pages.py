@@ -1,4 +1,4 @@
-"""What a page does with a server of another origin."""
+"""Pages that use a server of another origin."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_records_go_in_while_results_come_out(page: Page, server: Server) -> Non
 
 
 def test_a_page_that_pauses_takes_no_more(page: Page, server: Server) -> None:
-    """Neither the page nor the server fills up, and no record is produced in the meantime."""
+    """Neither the page nor the server buffers without limit, and the producer pauses."""
     run(
         page,
         """
@@ -89,7 +89,8 @@ def test_a_page_that_pauses_takes_no_more(page: Page, server: Server) -> None:
 
 @pytest.mark.long
 def test_a_server_that_is_killed_loses_nothing(page: Page, server: Server, origin: str) -> None:
-    """Each result comes once and in order, over the WebSockets of three servers."""
+    """Each result arrives once and in order, over the WebSockets of three servers."""
+
     run(
         page,
         """

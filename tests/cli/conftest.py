@@ -1,4 +1,4 @@
-"""Commands that run, and the server that some of them talk to."""
+"""Running commands, and the server that some of them use."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def environment(env: dict[str, str] | None = None) -> dict[str, str]:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """Run a command in a directory of its own, to its end."""
+    """Run a command to its end, in its own directory."""
 
     def run_it(
         *arguments: str | Path, stdin: bytes = b"", env: dict[str, str] | None = None
@@ -93,7 +93,7 @@ def server() -> Iterator[Server]:
 
 
 def answers_each_at_once(process: subprocess.Popen[bytes]) -> None:
-    """Check that records written one by one come back before the next is written."""
+    """Check that the result of each record arrives before the next record is written."""
     assert process.stdin
     assert process.stdout
     for number in range(3):

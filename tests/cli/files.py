@@ -1,4 +1,4 @@
-"""Inputs and outputs of commands, and how to look at them."""
+"""Inputs and outputs of commands, and functions to inspect them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ is_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 
 def shell(directory: Path, line: str) -> subprocess.CompletedProcess[bytes]:
-    """Run a line of the shell, in which `F` is the command."""
+    """Run a shell command line, in which `F` is the command."""
     return children.run(
         ["bash", "-c", f'F() {{ {sys.executable} -m forstcore "$@"; }}; {line}'],
         cwd=directory,

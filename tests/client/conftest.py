@@ -11,8 +11,8 @@ from tests.servers import Server, launch
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    """A server for all tests of a module; how it reads bodies is the concern of other tests."""
-    # Its log would fill a pipe that nobody reads.
+    """A server for all tests of a module; other tests cover the ways to read bodies."""
+    # The log would fill a pipe that nobody reads.
     server = launch("--no-access-log")
     yield server
     server.kill()

@@ -1,4 +1,4 @@
-"""A browser, pages that are watched, and servers with something to show."""
+"""A browser, monitored pages, and servers with some activity."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def browser() -> Iterator[Browser]:
     path = next(filter(None, map(shutil.which, _NAMES)), None)
     if path is None:
         pytest.skip("needs chromium")
-    # Its sandbox needs what root, and many a container, does not have.
+    # The sandbox does not work for root and in many containers.
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 or os.environ.get("CI") else []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=sandbox)
@@ -53,12 +53,12 @@ def start_server() -> Iterator[StartServer]:
 
 @dataclass
 class Watched:
-    """A page, and what it did that nobody asked for.
+    """A page, with its errors and requests.
 
     Attributes:
         page: the page.
-        complaints: what it wrote to its console, and its uncaught errors.
-        requests: the addresses that it asked for.
+        complaints: its console output and uncaught errors.
+        requests: the URLs that it requested.
     """
 
     page: Page
@@ -98,7 +98,7 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
 
 @pytest.fixture
 def load() -> Iterator[Callable[[Server], None]]:
-    """Keep a stream of records, one in 201 bad, going through a server."""
+    """Keep a stream of records running through a server; one in 201 is invalid."""
     stop = threading.Event()
     threads: list[threading.Thread] = []
 
@@ -114,7 +114,7 @@ def load() -> Iterator[Callable[[Server], None]]:
             reader.start()
             while not stop.wait(0.02):
                 stream.send(_RECORDS + b'{"id":1}\n')
-            # Keep-alive: nothing would tell the reader that the response is over.
+            # With keep-alive, the reader would not notice the end of the response.
             with contextlib.suppress(OSError):
                 stream.end()
                 stream.socket.shutdown(socket.SHUT_RDWR)

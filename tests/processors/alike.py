@@ -1,6 +1,6 @@
 """Print the results of a Python processor for edge cases, to compare installations.
 
-Arguments: names of modules that are not to be there.
+Arguments: names of modules to hide.
 """
 
 from __future__ import annotations

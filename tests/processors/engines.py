@@ -1,4 +1,4 @@
-"""Engines to run, records for them, and a count of what runs at once."""
+"""Engines, records for them, and a counter of concurrent calls."""
 
 from __future__ import annotations
 

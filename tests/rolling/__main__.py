@@ -1,9 +1,9 @@
-"""Restart servers one after the other under mixed load, and see whether anything is lost.
+"""Restart servers one after the other under mixed load, and check that nothing is lost.
 
     python -m tests.rolling --minutes 15
 
 Two servers behind nginx and HAProxy, with the configurations in deploy/, and Redis as their source.
-Exit status 1 says that something was lost, doubled or out of order.
+Exit status 1 means that something was lost, duplicated or out of order.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.rolling.run import roll
 
 
 def main() -> int:
-    """Run as the command line says, and print what came through."""
+    """Run, and print the counts."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.rolling", description=(__doc__ or "").split("\n\n")[0]
     )

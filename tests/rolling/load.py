@@ -1,4 +1,4 @@
-"""The clients: each checks that it gets what it has to get, once and in order."""
+"""The clients: each checks that it receives everything it should, once and in order."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ _LINES_OF_A_SOCKET = 5_000
 _PAUSE = 0.05  # Seconds between two batches of a client.
 _BATCH = 50
 _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
-# Any of these may happen to a connection whose server ends.
+# Errors of a connection whose server ends.
 _LOST = (aiohttp.ClientError, ConnectionError, TimeoutError)
 
 
 class Load:
-    """What the clients share.
+    """The state that the clients share.
 
     Attributes:
-        ending: set when senders have to come to an end.
+        ending: set when senders have to end.
         due: ids of the live records in the order of the source, set when all are published.
-        counts: what was right, by kind of client and proxy.
-        resumed: how often a client went on over another connection, by the same.
+        counts: counts of correct records and requests, by kind of client and proxy.
+        resumed: how often clients resumed over another connection, by kind and proxy.
         published: ids that a server has confirmed.
     """
 
@@ -55,7 +55,7 @@ class Load:
 
 
 Client = Callable[[Load, str, str], Awaitable[None]]
-"""Gets the load, its own name and the URL of a load balancer."""
+"""Called with the load, its own name and the URL of a load balancer."""
 
 
 # ---------------------------------------------------------------- senders
@@ -123,7 +123,7 @@ def _total(number: int) -> dict[str, Any]:
 
 
 async def web_socket(load: Load, name: str, url: str) -> None:
-    """Stream over WebSockets; after a loss, go on at the first line without an `:ack`."""
+    """Stream over WebSockets; after a loss, continue at the first unacknowledged line."""
     async with aiohttp.ClientSession(timeout=_TIMEOUT) as session:
         while not load.ending.is_set():
             place = _Place()
@@ -142,14 +142,14 @@ async def web_socket(load: Load, name: str, url: str) -> None:
 
 @dataclass
 class _Place:
-    """How far a stream over several WebSockets is."""
+    """The progress of a stream over several WebSockets."""
 
     acked: int = 0
     has_ended: bool = False
 
 
 async def _over_web_socket(session: aiohttp.ClientSession, url: str, place: _Place) -> None:
-    """Send what is not acknowledged over one connection, and read the results."""
+    """Send unacknowledged lines over one connection, and read the results."""
     first = came = place.acked
 
     async def send() -> None:
@@ -178,7 +178,7 @@ async def _over_web_socket(session: aiohttp.ClientSession, url: str, place: _Pla
 
 
 async def plain(load: Load, name: str, url: str) -> None:
-    """Send short requests without control lines; a response is whole, or known to be cut."""
+    """Send short requests without control lines; a response is complete or visibly truncated."""
     numbers = range(500)
     body = b"".join(json.dumps(_record(number)).encode() + b"\n" for number in numbers)
     due = [_processed(number) for number in numbers]
@@ -200,7 +200,7 @@ async def plain(load: Load, name: str, url: str) -> None:
 
 
 async def getter(load: Load, name: str, url: str) -> None:
-    """Ask for documents over new connections; each has to be answered."""
+    """Request documents over new connections; each request must be answered."""
     connector = aiohttp.TCPConnector(force_close=True)
     async with aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT) as session:
         while not load.ending.is_set():
@@ -213,9 +213,9 @@ async def getter(load: Load, name: str, url: str) -> None:
 
 
 async def publisher(load: Load, name: str, url: str) -> None:
-    """Publish records, and go on behind those of which the server says that they are there."""
+    """Publish records, and continue after those that the server has confirmed."""
     number = 0
-    # Over a connection that is being closed, nobody could tell whether a request was processed.
+    # On a connection that is being closed, a client cannot tell whether a request was processed.
     connector = aiohttp.TCPConnector(force_close=True)
     async with aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT) as session:
         while not load.ending.is_set():
@@ -243,7 +243,7 @@ async def publisher(load: Load, name: str, url: str) -> None:
 
 
 async def client(load: Load, name: str, url: str) -> None:
-    """Follow the source with the client, which resumes by itself."""
+    """Subscribe with the client, which resumes by itself."""
     async with ForstStreamingClient(url, _CONFIG) as forst:
         wanted = {"source": "events", "from": "start"}
         stream = forst.follow_forst("/real-time-process", wanted)
@@ -258,7 +258,7 @@ async def client(load: Load, name: str, url: str) -> None:
 
 
 async def event_source(load: Load, name: str, url: str) -> None:
-    """Follow the source as EventSource does, by the id of the last event."""
+    """Subscribe as EventSource does, resuming from the id of the last event."""
     async with aiohttp.ClientSession(timeout=_TIMEOUT) as session:
 
         async def ids() -> AsyncIterator[str]:
@@ -310,7 +310,7 @@ async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[_Event]:
 
 
 async def live_socket(load: Load, name: str, url: str) -> None:
-    """Follow the source over WebSockets; results count up to the last `:ack`."""
+    """Subscribe over WebSockets; results count up to the last `:ack`."""
     async with aiohttp.ClientSession(timeout=_TIMEOUT) as session:
 
         async def ids() -> AsyncIterator[str]:
@@ -342,7 +342,7 @@ async def live_socket(load: Load, name: str, url: str) -> None:
 
 
 async def _follow(load: Load, name: str, ids: AsyncIterator[str]) -> None:
-    """Take ids until all are there; each has to come once, in the order of the source."""
+    """Receive ids until all have arrived; each must arrive once, in the order of the source."""
     got: list[str] = []
 
     async def take() -> None:

@@ -21,20 +21,20 @@ from tests.sources.brokers import RedisServer, redis_client
 
 __all__ = ["Seen", "roll"]
 
-_DRAIN_DELAY = 3.0  # HAProxy asks every second.
+_DRAIN_DELAY = 3.0  # HAProxy checks every second.
 _SETTLE = 3.0  # Seconds until both load balancers use a server again.
-_END = 180.0  # Seconds in which all clients have to come to an end.
+_END = 180.0  # Seconds for all clients to end.
 
 
 @dataclass
 class Seen:
-    """What a run has seen.
+    """The outcome of a run.
 
     Attributes:
-        counts: records and requests that went right, by kind of client and load balancer.
-        resumed: how often each of them went on over another connection.
-        restarts: how many servers were restarted.
-        failures: what went wrong.
+        counts: correct records and requests, by kind of client and load balancer.
+        resumed: how often each of them resumed over another connection.
+        restarts: number of restarted servers.
+        failures: descriptions of all failures.
     """
 
     counts: Counter[str]
@@ -49,8 +49,8 @@ def roll(
     """Keep two servers under load while they are restarted one after the other.
 
     Args:
-        directory: for the files of all programs.
-        seconds: how long the load lasts at least.
+        directory: directory for the files of all programs.
+        seconds: minimum duration of the load.
         rounds: how often each server is restarted, spread over that time.
         tell: called with a line about each restart.
 

@@ -1,4 +1,4 @@
-"""An HTTP server that takes POST requests, and answers as a test wants."""
+"""An HTTP server that receives POST requests, and responds as a test specifies."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ __all__ = ["Answer", "HttpTarget", "Request"]
 
 @dataclass(frozen=True)
 class Request:
-    """What was received.
+    """A received request.
 
     Attributes:
-        path: with its query.
+        path: the path with its query.
         headers: the headers.
         body: the body.
-        at: when it was answered, in the time of `time.monotonic`.
+        at: monotonic time of the response.
     """
 
     path: str
@@ -39,12 +39,12 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What to answer.
+    """A response.
 
     Attributes:
         status: the status; 0 to drop the connection.
-        headers: more headers.
-        closes: whether the connection is closed afterwards, without saying so.
+        headers: additional headers.
+        closes: whether the connection is closed afterwards without announcing it.
     """
 
     status: int = 200
@@ -56,11 +56,11 @@ class HttpTarget:
     """A server on 127.0.0.1.
 
     Args:
-        answer: returns what to answer to a request.
+        answer: returns the response to a request.
 
     Attributes:
-        requests: all of them, in order.
-        port: where it listens.
+        requests: all requests, in order.
+        port: its port.
     """
 
     def __init__(self, answer: Callable[[Request], Answer] = lambda _: Answer()) -> None:
@@ -122,7 +122,7 @@ class HttpTarget:
                 super().process_request(request, client_address)
 
             def handle_error(self, request: Any, client_address: Any) -> None:
-                """Say nothing about connections that are dropped."""
+                """Do not log dropped connections."""
 
         self._server = Server(("127.0.0.1", self.port), Handler)
         self.port = self._server.server_port
@@ -130,7 +130,7 @@ class HttpTarget:
         self._thread.start()
 
     def stop(self) -> None:
-        """Listen no more, and drop all connections."""
+        """Stop listening, and drop all connections."""
         if self._server is not None and self._thread is not None:
             self._server.shutdown()
             self._thread.join()

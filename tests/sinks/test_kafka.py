@@ -15,6 +15,7 @@ from forstcore.sinks import Output, OutputRefusedError, Writer, open_sink
 from forstcore.sources import open_source
 from tests.servers import free_port, wait_until
 from tests.sources.kafka_server import KafkaServer
+from tests.sources.live import lines_of
 
 
 def run(scenario: Coroutine[Any, Any, None]) -> None:
@@ -23,10 +24,6 @@ def run(scenario: Coroutine[Any, Any, None]) -> None:
             await scenario
 
     asyncio.run(limited())
-
-
-def lines(first: int, end: int) -> bytes:
-    return b"".join(b'{"id":"%d"}\n' % number for number in range(first, end))
 
 
 def messages(broker: KafkaServer, topic: str, count: int, partitions: int = 1) -> list[Message]:
@@ -66,14 +63,14 @@ def test_results_become_messages_in_order(kafka: KafkaServer) -> None:
         assert await sink.offset() == ""
         assert not sink.acknowledges(open_source("a", "memory:"))
         writer = await sink.open(None)
-        await write(writer, *(lines(each, each + 10) for each in range(0, 1000, 10)), b"")
+        await write(writer, *(lines_of(each, each + 10) for each in range(0, 1000, 10)), b"")
         assert sink.trouble() is None
         await writer.close()
         await sink.close()
 
     run(scenario())
     found = messages(kafka, "results", 1000)
-    assert [each.value() for each in found] == lines(0, 1000).splitlines()
+    assert [each.value() for each in found] == lines_of(0, 1000).splitlines()
     assert found[0].headers() == [("kind", b"test"), ("from", b"forstcore")]
     assert found[0].key() is None
 
@@ -116,9 +113,9 @@ def test_a_result_that_is_too_large_is_refused_alone(kafka: KafkaServer, limit: 
 
     async def scenario() -> None:
         writer = await open_sink("out", url(kafka, topic)).open(None)
-        first = await writer.write(Output(lines(0, 3)))
-        second = await writer.write(Output(lines(3, 5) + large + lines(5, 6)))
-        third = await writer.write(Output(lines(6, 8)))
+        first = await writer.write(Output(lines_of(0, 3)))
+        second = await writer.write(Output(lines_of(3, 5) + large + lines_of(5, 6)))
+        third = await writer.write(Output(lines_of(6, 8)))
         await first
         with pytest.raises(OutputRefusedError) as refusal:
             await second
@@ -129,14 +126,14 @@ def test_a_result_that_is_too_large_is_refused_alone(kafka: KafkaServer, limit: 
 
     run(scenario())
     found = {each.value() for each in messages(kafka, topic, 8)}
-    assert found == set(lines(0, 8).splitlines())
+    assert found == set(lines_of(0, 8).splitlines())
 
 
 def test_a_sink_that_is_down_is_awaited_and_can_be_closed() -> None:
     async def scenario() -> None:
         sink = open_sink("out", f"kafka://127.0.0.1:{free_port()}?topic=t")
         writer = await sink.open(None)
-        confirmed = asyncio.ensure_future(await writer.write(Output(lines(0, 1))))
+        confirmed = asyncio.ensure_future(await writer.write(Output(lines_of(0, 1))))
         await asyncio.to_thread(wait_until, sink.trouble)
         trouble = sink.trouble()
         assert trouble is not None
@@ -156,10 +153,10 @@ def test_a_kafka_that_is_killed_gets_everything_once_and_in_order(kafka: KafkaSe
     async def scenario() -> None:
         sink = open_sink("out", url(kafka, "killed"))
         writer = await sink.open(None)
-        await write(writer, lines(0, 500))
+        await write(writer, lines_of(0, 500))
         kafka.stop()
         waiting = [
-            asyncio.ensure_future(await writer.write(Output(lines(each, each + 10))))
+            asyncio.ensure_future(await writer.write(Output(lines_of(each, each + 10))))
             for each in range(500, 1000, 10)
         ]
         await asyncio.to_thread(wait_until, sink.trouble)
@@ -170,7 +167,7 @@ def test_a_kafka_that_is_killed_gets_everything_once_and_in_order(kafka: KafkaSe
 
     run(scenario())
     found = messages(kafka, "killed", 1000)
-    assert [each.value() for each in found] == lines(0, 1000).splitlines()
+    assert [each.value() for each in found] == lines_of(0, 1000).splitlines()
 
 
 def test_options_that_are_refused() -> None:

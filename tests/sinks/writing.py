@@ -1,4 +1,4 @@
-"""Writing to a sink, in an event loop of its own."""
+"""Writing to a sink, in a separate event loop."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def run(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
     async def bounded() -> None:
         async with asyncio.timeout(120):
             await scenario()
-            # Tasks that are cancelled end a little later.
+            # Cancelled tasks end slightly later.
             while asyncio.all_tasks() != {asyncio.current_task()}:  # noqa: ASYNC110 (no event)
                 await asyncio.sleep(0.01)
 
@@ -43,7 +43,7 @@ async def opened(url: str, limits: SinkLimits | None = None) -> AsyncIterator[tu
 
 
 def outputs(first: int, end: int, size: int = 10) -> list[Output]:
-    """Return outputs of so many results, which are numbers, each with an offset."""
+    """Return outputs of so many results, which are numbers; each output has an offset."""
     return [
         Output(
             b"".join(b'{"n":%d}\n' % number for number in range(begin, min(begin + size, end))),
@@ -54,11 +54,11 @@ def outputs(first: int, end: int, size: int = 10) -> list[Output]:
 
 
 async def write(writer: Writer, *some: Output) -> list[Awaitable[None]]:
-    """Write outputs; return what to await until they are confirmed."""
+    """Write outputs; return the awaitables of their confirmations."""
     return [await writer.write(output) for output in some]
 
 
 async def until(holds: Callable[[], object]) -> None:
-    """Wait until something holds."""
+    """Wait until a condition holds."""
     while not holds():  # noqa: ASYNC110 (it may be anything)
         await asyncio.sleep(0.01)

@@ -1,1 +1,1 @@
-"""A server under mixed load: is every stream right, and does everything come back?"""
+"""A server under mixed load: every stream must be correct, and every resource be released."""

@@ -1,10 +1,10 @@
-"""Keep a server under mixed load, and see whether everything comes back.
+"""Keep a server under mixed load, and check streams and resources.
 
     python -m tests.soak --minutes 30 --seed 1 --save build/soak
 
-starts a server, has fast, slow, stopped, compressed, half-duplex, hostile and live clients stream
-through it, checks all that they get, and judges what the server held: memory, descriptors, threads,
-tasks, spool files. Exit status 1 says that something was wrong; what, is printed.
+starts a server, lets fast, slow, stopped, compressed, half-duplex, hostile and live clients stream
+through it, checks everything they receive, and the resources of the server: memory, descriptors,
+threads, tasks, spool files. Exit status 1 means that something was wrong; the output says what.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SAMPLES = 600
 
 
 def main() -> int:
-    """Run a soak as the command line says, and print what it saw."""
+    """Run a soak test, and print the outcome."""
     if sys.platform != "linux":
         print("a soak looks at processes as Linux shows them", file=sys.stderr)
         return 2
@@ -37,7 +37,7 @@ def main() -> int:
         prog="python -m tests.soak", description=(__doc__ or "").split("\n\n")[0]
     )
     parser.add_argument("--minutes", type=float, default=30)
-    parser.add_argument("--seed", type=int, default=1, help="what clients do follows from it")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the clients' actions")
     parser.add_argument(
         "--growth", type=float, default=10, help="percent by which memory may grow (default: 10)"
     )
@@ -47,7 +47,7 @@ def main() -> int:
     options = parser.parse_args()
     if options.minutes <= 0:
         parser.error("--minutes must be positive")
-    # As an exception it passes the blocks that end the server; by default that would be left.
+    # Raise an exception, so that blocks that end the server are left properly.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     seconds = options.minutes * 60
     try:
@@ -55,7 +55,7 @@ def main() -> int:
             seconds,
             options.seed,
             growth=options.growth / 100,
-            # A picture cannot show more, and should not weigh more.
+            # More samples would not be visible in a plot, and make it larger.
             interval=max(1, seconds / _SAMPLES),
             tell=_print_sample,
         )
@@ -81,7 +81,7 @@ def main() -> int:
 
 
 def save(seen: Soak, minutes: float, seed: int, directory: Path) -> None:
-    """Write the samples as JSON, and a picture of them."""
+    """Write the samples as JSON, and as a plot."""
     directory.mkdir(parents=True, exist_ok=True)
     about = {
         "date": time.strftime("%Y-%m-%d"),

@@ -1,4 +1,4 @@
-"""Whether a server held its bounds, judged from samples."""
+"""Checking the bounds of a server from samples."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from tests.soak.samples import Sample
 
 __all__ = ["broken_bounds", "early_rss", "late_rss"]
 
-_EARLY = (0.1, 0.2)  # Shares of the time: behind the first growth, before a leak could show.
+_EARLY = (0.1, 0.2)  # Shares of the time: after the initial growth, before a leak could show.
 _LATE = (0.9, 1.0)
 
 
 def broken_bounds(
     idle: Sample, loaded: Sequence[Sample], after: Sample, *, growth: float, pools: int
 ) -> Iterator[str]:
-    """Name each bound that was broken.
+    """Describe each bound that was exceeded.
 
     Args:
         idle: before the load.
         loaded: under the load.
         after: when all streams are closed.
-        growth: share by which memory may grow after the first minutes.
-        pools: threads of pools, which stay for the next stream.
+        growth: fraction by which memory may grow after the first minutes.
+        pools: threads of pools, which are kept for the next stream.
     """
     for name in ("streams", "queued", "spooled", "descriptors", "tasks"):
         before, left = getattr(idle, name), getattr(after, name)

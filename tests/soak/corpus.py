@@ -1,4 +1,4 @@
-"""Records and the results that are owed for them, made ahead: clients send and compare."""
+"""Records and their expected results, generated in advance for clients to send and compare."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 __all__ = ["BATCH_SIZE", "Batch", "make_corpus"]
 
 BATCH_SIZE = 1 << 16
-"""Bytes of input that a batch has, about."""
+"""Approximate bytes of input in a batch."""
 
 _BAD = (b"never\n", b'{"id":"1","data":\n', b"[1,2]\n", b'{"id":"\xff"}\n')
 _BAD_SHARE = 0.01
@@ -17,7 +17,7 @@ _WORDS = ("forst", "wald", "baum", "blatt", "rinde", "wurzel", "nadel", "zapfen"
 
 @dataclass(frozen=True)
 class Batch:
-    """Some lines, and what comes of them when bad ones are skipped.
+    """Some lines, and their results if invalid ones are skipped.
 
     Attributes:
         lines: NDJSON, whole lines.

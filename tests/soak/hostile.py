@@ -1,4 +1,4 @@
-"""Clients that do not behave: cut, reset and vanished ones, bad JSON, bad HTTP."""
+"""Misbehaving clients: disconnects, resets, invalid JSON, invalid HTTP."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FRAMES = {"Forst-Frames": "1"}
 
 
 def leaver(load: Load, chance: random.Random) -> None:
-    """Go away in the middle of an HTTP chunk, in one of the ways in which one can."""
+    """Disconnect in the middle of an HTTP chunk, in one of several ways."""
     with load.open("/streaming-process", chance.choice((FRAMES, {}))) as request:
         batch = chance.choice(load.corpus)
         for _ in range(chance.randrange(3)):
@@ -36,7 +36,7 @@ def leaver(load: Load, chance: random.Random) -> None:
 
 
 def vanisher(load: Load, chance: random.Random) -> None:
-    """Send without ever reading, until nothing more is taken, and go."""
+    """Send without reading until the server accepts no more, and disconnect."""
     with load.open("/streaming-process", receive_buffer=65536) as request:
         request.socket.settimeout(1)
         try:
@@ -48,7 +48,7 @@ def vanisher(load: Load, chance: random.Random) -> None:
 
 
 def bad_records(load: Load, chance: random.Random) -> None:
-    """Have bad lines reported in place; each error has to name its line."""
+    """Request error lines for invalid lines; each error must name its line."""
     batch = chance.choice(load.corpus)
     mode = chance.choice(("emit", "fail"))
     headers = {"Forst-On-Error": mode, **FRAMES}
@@ -64,7 +64,7 @@ def bad_records(load: Load, chance: random.Random) -> None:
 
 
 def giant(load: Load, chance: random.Random) -> None:
-    """Send a line that is too long, and a good one behind it."""
+    """Send a line that is too long, followed by a valid one."""
     with load.open("/streaming-process", {"Forst-On-Error": "emit"}) as request:
         with load.sending(lambda: _send_giant(load, chance, request)):
             error, result = request.read_rest().splitlines()
@@ -74,7 +74,7 @@ def giant(load: Load, chance: random.Random) -> None:
 
 
 def malformed(load: Load, chance: random.Random) -> None:
-    """Break the HTTP chunks of the body behind good ones."""
+    """Send malformed HTTP chunks after valid ones."""
     with load.open("/streaming-process", FRAMES) as request:
         batch = chance.choice(load.corpus)
         request.send(batch.lines)
@@ -94,7 +94,7 @@ def bomb(load: Load, chance: random.Random) -> None:
 
 
 def no_http(load: Load, chance: random.Random) -> None:
-    """Send what is no request, or one that cannot be answered as asked."""
+    """Send malformed requests, and requests that are refused."""
     head, status = chance.choice(
         (
             (b"NONSENSE\r\n\r\n", b"400"),

@@ -1,4 +1,4 @@
-"""Real brokers, started, killed and started again by tests."""
+"""Real brokers, which tests start, kill and restart."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ __all__ = ["Broker", "Flapping", "Mosquitto", "NatsServer", "RedisServer", "redi
 
 
 class Broker:
-    """A broker in a directory of its own, whose data outlive it.
+    """A broker with its own directory, whose data survive restarts.
 
     Args:
-        directory: where its files go.
+        directory: the directory for its files.
 
     Attributes:
-        port: where it listens on 127.0.0.1.
+        port: its port on 127.0.0.1.
         process: its process, None if it does not run.
-        more: more lines of its configuration, from the next start on.
+        more: additional lines of its configuration, from the next start on.
     """
 
     program = ""
-    patience = 10.0  # Seconds that it may take to start.
+    patience = 10.0  # Seconds for the start.
     more = ""
 
     def __init__(self, directory: Path) -> None:
@@ -49,7 +49,7 @@ class Broker:
         self.start()
 
     def arguments(self) -> list[str]:
-        """Return how it is to be started."""
+        """Return the command that starts it."""
         raise NotImplementedError
 
     def start(self) -> None:
@@ -71,11 +71,11 @@ class Broker:
             time.sleep(0.02)
 
     def log(self) -> str:
-        """Return what it has written."""
+        """Return its output."""
         return (self._directory / "log").read_text()
 
     def stop(self, number: int = signal.SIGKILL) -> None:
-        """End it, by default without a chance to do anything more."""
+        """End it, by default with SIGKILL."""
         if self.process is not None:
             # Mosquitto forgets a signal that comes between its first connection and its loop.
             for _ in range(60):
@@ -88,7 +88,7 @@ class Broker:
 
 
 class RedisServer(Broker):
-    """Redis, which has written to disk what it has said yes to."""
+    """Redis, which writes to disk before it confirms."""
 
     program = "redis-server"
 
@@ -119,7 +119,7 @@ class Mosquitto(Broker):
 
 
 class NatsServer(Broker):
-    """NATS with JetStream, which writes to files what it has said yes to."""
+    """NATS with JetStream, which writes to files before it confirms."""
 
     program = "nats-server"
 
@@ -140,11 +140,11 @@ class Flapping:
     """A broker that drops a connection as soon as it has no answer.
 
     Args:
-        answer: returns what to answer, empty for nothing.
+        answer: returns the answer, empty for none.
 
     Attributes:
-        connections: how many there have been.
-        port: where it listens.
+        connections: number of connections so far.
+        port: its port.
     """
 
     def __init__(self, answer: Callable[[bytes], bytes] = silent) -> None:

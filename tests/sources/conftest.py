@@ -52,11 +52,11 @@ def nats_server(tmp_path: Path) -> Iterator[NatsServer]:
 
 @pytest.fixture
 def each_server(start_server: StartServer) -> Server:
-    """A server with nothing but defaults, on each way of reading bodies."""
+    """A server with default settings, with each way to read bodies."""
     return start_server()
 
 
 @pytest.fixture
 def server(start_one: StartServer) -> Server:
-    """A server with nothing but defaults, on one way."""
+    """A server with default settings, with one way to read bodies."""
     return start_one()

@@ -1,4 +1,4 @@
-"""Files for tests to write, rotate and truncate, and readings that follow them."""
+"""Files for tests to write, rotate and truncate, and readers that follow them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def append(path: Path, data: bytes) -> None:
 
 
 def source_of(pattern: Path | str, options: str = "", max_line_size: int = 1 << 20) -> FileSource:
-    """Make a source of a path or a pattern."""
+    """Create a source for a path or a pattern."""
     limits = SourceLimits(max_line_size=max_line_size)
     source = open_source("logs", f"file:{pattern}{options}", limits)
     assert isinstance(source, FileSource)
@@ -33,7 +33,7 @@ def source_of(pattern: Path | str, options: str = "", max_line_size: int = 1 << 
 
 
 def open_descriptors(directory: Path) -> list[str]:
-    """Return what this process reads in a directory, deleted files included."""
+    """Return the open files of this process in a directory, including deleted ones."""
     found = []
     for link in Path("/proc/self/fd").iterdir():
         try:
@@ -48,17 +48,17 @@ def open_descriptors(directory: Path) -> list[str]:
 
 
 class Followed:
-    """A reading, and what it gave. It looks at files only while a method runs.
+    """A reader and everything it has read. It checks files only while a method runs.
 
     Args:
-        source: what to read.
-        start: from where.
+        source: the source.
+        start: where to start.
 
     Attributes:
         lines: all lines so far, without LF.
-        gaps: how often lines were said to be missing.
+        gaps: how often lines were reported missing.
         offset: the last offset.
-        has_ended: whether the source has.
+        has_ended: whether the source has ended.
     """
 
     def __init__(self, source: FileSource | Path | str, start: str = "start") -> None:
@@ -91,11 +91,11 @@ class Followed:
         self._runner.close()
 
     def wait(self, seconds: float) -> bool:
-        """Wait for the next batch; tell whether there was one."""
+        """Wait for the next batch; return whether there was one."""
         return self._runner.run(self._wait(seconds))
 
     def settle(self, seconds: float = 0.5) -> list[bytes]:
-        """Read until nothing has come for a while; return all lines so far."""
+        """Read until nothing arrives for a while; return all lines so far."""
         while not self.has_ended and self.wait(seconds):
             pass
         return self.lines
@@ -109,7 +109,7 @@ class Followed:
         return self.lines
 
     def until_gap(self, seconds: float = 20) -> None:
-        """Read until lines are said to be missing."""
+        """Read until lines are reported missing."""
         deadline = time.monotonic() + seconds
         while not self.gaps:
             assert time.monotonic() < deadline, "no gap is reported"

@@ -27,13 +27,13 @@ def url(broker: NatsServer, options: str = "") -> str:
 async def with_jetstream(
     broker: NatsServer, do: Callable[[Client, JetStreamContext], Awaitable[T]]
 ) -> T:
-    """Do something with a connection of its own."""
+    """Call a function with a new connection."""
     async with await nats.connect(f"nats://127.0.0.1:{broker.port}") as connection:
         return await do(connection, connection.jetstream(timeout=60))
 
 
 def ask(broker: NatsServer, do: Callable[[JetStreamContext], Awaitable[T]]) -> T:
-    """Ask for something in an event loop of its own."""
+    """Do the same in a separate event loop."""
     return asyncio.run(with_jetstream(broker, lambda _, jetstream: do(jetstream)))
 
 
@@ -57,5 +57,5 @@ async def add_all(
 
 
 def add(broker: NatsServer, first: int, end: int, subject: str = "readings.a") -> None:
-    """The same, in an event loop of its own."""
+    """Do the same in a separate event loop."""
     ask(broker, lambda it: add_all(it, first, end, subject))

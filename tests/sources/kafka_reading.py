@@ -1,4 +1,4 @@
-"""Reading Kafka's topics without a server of ours."""
+"""Reading Kafka topics without a forstcore server."""
 
 from __future__ import annotations
 

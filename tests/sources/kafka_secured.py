@@ -1,4 +1,4 @@
-"""A Kafka that takes TLS only: with a password, by SCRAM or as it is, or with a certificate."""
+"""A Kafka that requires TLS, with a password (SCRAM or PLAIN) or a client certificate."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class SecuredKafka(KafkaServer):
     """Kafka with more listeners, whose certificates are for ``localhost`` only.
 
     Args:
-        directory: where its files go.
-        authority: whom it trusts.
+        directory: the directory for its files.
+        authority: the certificate authority that it trusts.
 
     Attributes:
         passwords, certificates, expired: the ports where clients need a password, where they need
@@ -40,7 +40,7 @@ class SecuredKafka(KafkaServer):
 
     @staticmethod
     def _store(directory: Path, files: tuple[str, str]) -> Path:
-        """Write a certificate and its key into one file, as Kafka wants them."""
+        """Write a certificate and its key into one file, as Kafka requires."""
         path = directory / f"store-{Path(files[0]).name}"
         path.write_text("".join(Path(each).read_text() for each in reversed(files)))
         return path
@@ -81,7 +81,7 @@ class SecuredKafka(KafkaServer):
     def secured_url(
         self, topic: str, *, port: int = 0, host: str = "localhost", password: str = PASSWORD
     ) -> str:
-        """Return a URL with a password, which is sent as it is."""
+        """Return a URL with a password, which is sent unhashed (PLAIN)."""
         return (
             f"kafka://{USER}:{password}@{host}:{port or self.passwords}?topic={topic}"
             f"&kafka.ssl.ca.location={quote(self.authority.ca)}"

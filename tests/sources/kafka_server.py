@@ -1,4 +1,4 @@
-"""A real Kafka: one broker that is its own controller, killed and started again by tests."""
+"""A real Kafka: one broker that is its own controller, which tests kill and restart."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TIMEOUT = 30
 
 
 def _jars() -> Path:
-    """Return where `.ci/install_kafka` has put Kafka."""
+    """Return where `.ci/install_kafka` has installed Kafka."""
     description = ROOT / ".ci" / "kafka.xml"
     if not description.exists():
         pytest.skip("without the repository, there is no .ci/kafka.xml")
@@ -40,12 +40,12 @@ class KafkaServer(Broker):
     """Kafka, which keeps its data in files.
 
     Args:
-        directory: where its files go.
+        directory: the directory for its files.
 
     Attributes:
         address: host and port for clients.
-        proxy_port: where it sends clients that came to `proxied_port`: a test's proxy.
-        proxied_port: where that proxy connects.
+        proxy_port: the port of a test's proxy, which clients of `proxied_port` are told to use.
+        proxied_port: the port to which that proxy connects.
     """
 
     program = "java"
@@ -74,7 +74,7 @@ class KafkaServer(Broker):
         return [*self._java, "kafka.Kafka", str(config)]
 
     def format_options(self) -> list[str]:
-        """Return more options of the tool that prepares the directory of its data."""
+        """Return additional options of the tool that prepares the data directory."""
         return []
 
     def settings(self) -> dict[str, object]:

@@ -22,13 +22,13 @@ class Subscription(RawStream):
     """A subscription with frames, read line by line.
 
     Args:
-        server: where to.
+        server: the server.
         source: name of the source.
-        start: where from, as ``from``.
-        headers: more request headers.
+        start: where to start, as ``from``.
+        headers: additional request headers.
         receive_buffer: as for `RawStream`.
-        acks: whether the request goes on, with acknowledgements.
-        wanted: more members of the request.
+        acks: whether the request stays open for acknowledgements.
+        wanted: additional members of the request.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Subscription(RawStream):
         else:
             self.send_and_end(text)
         self._ahead: list[bytes] = []
-        # Heartbeats would keep a test that waits for something else going for ever.
+        # Heartbeats would keep a test that waits for something else running forever.
         self._deadline = time.monotonic() + 60
         self.offset = ""
         self.acked = -1
@@ -68,18 +68,18 @@ class Subscription(RawStream):
         self.delivery = ""
 
     def acknowledge(self, lines: int) -> None:
-        """Say that the first so many lines are done with."""
+        """Acknowledge the first lines."""
         self.send(b":ack %d\n" % lines)
 
     def start(self) -> str:
-        """Wait until the reading has begun; return its offset."""
+        """Wait until reading has begun; return its offset."""
         while not self.offset:
             assert self.next_line() is None
         self.began()
         return self.offset
 
     def began(self) -> None:
-        """Wait until the reading of a source has begun, which may have no offsets."""
+        """Wait until reading has begun, for a source that may have no offsets."""
         while self.acked < 0:
             assert self.next_line() is None
 
@@ -130,7 +130,7 @@ class Subscription(RawStream):
         return [result["id"] for result in self.results(count)]
 
     def until_state(self, state: str) -> None:
-        """Read until the source is said to be in a state."""
+        """Read until the source is reported to be in a state."""
         while state not in self.states:
             self.next_line()
 
@@ -140,10 +140,15 @@ def numbers(first: int, end: int) -> list[str]:
     return [str(number) for number in range(first, end)]
 
 
+def lines_of(first: int, end: int) -> bytes:
+    """Return records with these numbers as ids, as NDJSON."""
+    return b"".join(b'{"id":"%d"}\n' % number for number in range(first, end))
+
+
 def publish(
     server: Server, data: bytes, source: str = "events", **headers: str
 ) -> tuple[int, dict[str, Any]]:
-    """Publish NDJSON; return the status and the document that answers."""
+    """Publish NDJSON; return the status and the JSON document of the response."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     with RawStream((server.host, server.port), f"/sources/{source}", named) as request:
         if data:
@@ -152,8 +157,17 @@ def publish(
         return request.read_head(), json.loads(request.read_rest())
 
 
+def check_delivery(server: Server, source: str) -> None:
+    """Check that records published to a source reach a subscriber of it."""
+    with Subscription(server, source) as live:
+        live.began()
+        status, answer = publish(server, lines_of(0, 300), source)
+        assert (status, answer["records"]) == (200, 300)
+        assert live.ids(300) == numbers(0, 300)
+
+
 def refused(server: Server, wanted: object) -> tuple[int, str]:
-    """Ask for a subscription that is refused; return the status and the reason."""
+    """Request a subscription that is refused; return the status and the reason."""
     with RawStream((server.host, server.port), "/real-time-process") as request:
         request.send_and_end(json.dumps(wanted).encode())
         status = request.read_head()
@@ -162,7 +176,7 @@ def refused(server: Server, wanted: object) -> tuple[int, str]:
 
 @contextmanager
 def highest(server: Server) -> Iterator[list[int]]:
-    """Note the most memory that a server has, beyond what it has now."""
+    """Record the maximum memory of a server, beyond its current memory."""
     before = server.rss()
     most = [0]
     stop = threading.Event()
@@ -193,7 +207,7 @@ for result in ForstStreamingClient(sys.argv[1]).follow_forst(
 
 
 def consumer(server: Server, pause: float = 0) -> subprocess.Popen[str]:
-    """Start a process that takes records, with a pause behind each."""
+    """Start a process that consumes records, with a pause after each."""
     return children.start(
         [sys.executable, "-c", _CONSUMER, server.url, str(pause)],
         cwd=ROOT,

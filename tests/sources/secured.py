@@ -1,4 +1,4 @@
-"""Brokers that take TLS only, from clients with a certificate and a password."""
+"""Brokers that require TLS, a client certificate and a password."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class Secured:
     """A broker, and the URLs of a source in it.
 
     Args:
-        directory: where its files go.
-        authority: whom it trusts.
-        days: how long its certificate is valid, which is for ``localhost`` only; it has expired
-            if that is negative.
+        directory: the directory for its files.
+        authority: the certificate authority that it trusts.
+        days: validity of its certificate, which is for ``localhost`` only; negative for an expired
+            one.
 
     Attributes:
         broker: the broker.
-        scheme: of its URLs.
+        scheme: the scheme of its URLs.
     """
 
     scheme = ""
@@ -48,10 +48,10 @@ class Secured:
         raise NotImplementedError
 
     def prepare(self) -> None:
-        """Make what there has to be before records are written."""
+        """Create whatever is needed before records are written."""
 
     def path(self) -> str:
-        """Return what is in the URL after the port, up to the options for TLS."""
+        """Return the part of the URL after the port, up to the options for TLS."""
         raise NotImplementedError
 
     def url(
@@ -64,7 +64,7 @@ class Secured:
         has_certificate: bool = True,
         more: str = "",
     ) -> str:
-        """Return the URL of a source; ``more`` are more options."""
+        """Return the URL of a source; ``more`` are additional options."""
         login = f"{user}:{quote(password, safe='')}@" if user else ""
         url = f"{self.scheme}://{login}{host}:{self.broker.port}{self.path()}"
         url += f"&tls_ca={quote(self.authority.ca if ca is None else ca)}"

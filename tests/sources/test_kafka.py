@@ -25,7 +25,7 @@ from tests.faults.proxy import FaultProxy
 from tests.servers import StartServer, wait_until
 from tests.sources.kafka_reading import next_batch, next_of, read_until, url
 from tests.sources.kafka_server import KafkaServer
-from tests.sources.live import Subscription, numbers, publish, refused
+from tests.sources.live import Subscription, lines_of, numbers, publish, refused
 
 
 def test_live_and_from_an_offset(start_one: StartServer, kafka: KafkaServer) -> None:
@@ -300,7 +300,7 @@ def test_publishing_to_a_topic(start_one: StartServer, kafka: KafkaServer) -> No
     kafka.create("published")
     options = "&group=a&kafka.session.timeout.ms=20000"
     server = start_one("--source", f"sensors={url(kafka, 'published', options)}")
-    lines = b"".join(b'{"id":"%d"}\n' % number for number in range(900))
+    lines = lines_of(0, 900)
     status, answer = publish(server, lines, "sensors")
     assert (status, answer["records"]) == (200, 900)
     with Subscription(server, "sensors") as live:

@@ -17,7 +17,7 @@ from tests.servers import StartServer
 from tests.sinks.writing import outputs, run, write
 from tests.sources.kafka_reading import next_batch
 from tests.sources.kafka_secured import SecuredKafka
-from tests.sources.live import Subscription, numbers, publish
+from tests.sources.live import check_delivery
 from tests.sources.test_tls import troubles
 
 
@@ -64,12 +64,7 @@ def test_a_certificate(kafka: SecuredKafka) -> None:
 
 def test_a_password_as_it_is(kafka: SecuredKafka, start_one: StartServer) -> None:
     server = start_one("--source", f"readings={kafka.secured_url('readings')}")
-    with Subscription(server, "readings") as live:
-        live.began()
-        lines = b"".join(b'{"id":"%d"}\n' % number for number in range(300))
-        status, answer = publish(server, lines, "readings")
-        assert (status, answer["records"]) == (200, 300)
-        assert live.ids(300) == numbers(0, 300)
+    check_delivery(server, "readings")
 
 
 @pytest.mark.parametrize(

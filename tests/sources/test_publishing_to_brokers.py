@@ -19,11 +19,7 @@ from tests import children
 from tests.servers import ROOT, Server, StartServer, free_port, wait_until
 from tests.sources import jetstream, topics
 from tests.sources.brokers import Mosquitto, NatsServer, RedisServer, redis_client
-from tests.sources.live import Subscription, numbers, publish
-
-
-def lines(first: int, end: int) -> bytes:
-    return b"".join(b'{"id":"%d"}\n' % number for number in range(first, end))
+from tests.sources.live import Subscription, lines_of, numbers, publish
 
 
 def sources(server: Server) -> dict[str, dict[str, Any]]:
@@ -36,7 +32,9 @@ def check(server: Server, name: str) -> None:
     """Publish what a subscriber then gets."""
     with Subscription(server, name) as live:
         live.began()
-        status, answer = publish(server, lines(0, 700) + b"no record\n" + lines(700, 900), name)
+        status, answer = publish(
+            server, lines_of(0, 700) + b"no record\n" + lines_of(700, 900), name
+        )
         assert status == 200, answer
         assert (answer["records"], answer["errors"]) == (900, 1)
         assert "offset" not in answer
@@ -48,7 +46,7 @@ def test_redis(start_one: StartServer, redis_server: RedisServer) -> None:
     check(server, "sensors")
     with redis_client(redis_server) as redis:
         # All of it was there before the answer.
-        publish(server, lines(900, 901), "sensors")
+        publish(server, lines_of(900, 901), "sensors")
         assert redis.xlen("sensors") == 901
 
 
@@ -59,7 +57,7 @@ def test_requests_use_the_same_connection(
 
     def publish_some(first: int, end: int) -> None:
         for number in range(first, end):
-            status, answer = publish(server, lines(number, number + 1), "sensors")
+            status, answer = publish(server, lines_of(number, number + 1), "sensors")
             assert (status, answer["records"]) == (200, 1)
 
     def connections() -> Any:
@@ -93,7 +91,7 @@ def test_connections_that_are_not_used_are_few_and_end(
         writers = KeptWriters(config)
         publishers = [BrokerPublisher(writers, "sensors") for _ in range(20)]
         for each in publishers:
-            await each.publish(lines(0, 1))
+            await each.publish(lines_of(0, 1))
             await each.finish()
         assert await asyncio.to_thread(connected) == 20
         for each in publishers:
@@ -101,7 +99,7 @@ def test_connections_that_are_not_used_are_few_and_end(
         await asyncio.to_thread(wait_until, lambda: connected() <= 8)
         await asyncio.to_thread(wait_until, lambda: connected() == 0)
         last = BrokerPublisher(writers, "sensors")
-        await last.publish(lines(1, 2))
+        await last.publish(lines_of(1, 2))
         await last.finish()
         await last.close()
         await writers.close()
@@ -122,7 +120,7 @@ def test_nats(start_one: StartServer, nats_server: NatsServer) -> None:
         *("--source", f"all={jetstream.url(nats_server)}"),
     )
     check(server, "sensors")
-    status, answer = publish(server, lines(0, 1), "all")
+    status, answer = publish(server, lines_of(0, 1), "all")
     assert status == 409
     assert "name one by subject=" in answer["detail"]
 
@@ -135,14 +133,14 @@ def test_where_nothing_can_be_published(
         *("--source", f"many={topics.url(mosquitto, 'a/%2B')}"),
     )
     for name, reason in [("files", "which has no broker"), ("many", "not a single topic")]:
-        status, answer = publish(server, lines(0, 1), name)
+        status, answer = publish(server, lines_of(0, 1), name)
         assert status == 409
         assert reason in answer["detail"]
 
 
 def test_a_broker_that_is_down(start_one: StartServer) -> None:
     server = start_one("--source", f"sensors=redis://127.0.0.1:{free_port()}/0", "--timeout", "3")
-    status, answer = publish(server, lines(0, 3), "sensors")
+    status, answer = publish(server, lines_of(0, 3), "sensors")
     assert status == 502
     assert "the broker has not confirmed all records" in answer["detail"]
     assert "0 records were published before that" in answer["detail"]
@@ -153,7 +151,7 @@ def test_the_command(start_one: StartServer, redis_server: RedisServer) -> None:
     done = children.run(
         [sys.executable, "-m", "forstcore", "publish", "sensors", "--server", server.url],
         cwd=ROOT,
-        input=lines(0, 50),
+        input=lines_of(0, 50),
         stderr=subprocess.PIPE,
     )
     assert done.returncode == 0, done.stderr

@@ -20,7 +20,7 @@ from tests import children
 from tests.certificates import Authority, make_authority
 from tests.servers import StartServer
 from tests.sinks.writing import outputs, run, until, write
-from tests.sources.live import Subscription, numbers, publish
+from tests.sources.live import check_delivery
 from tests.sources.secured import SECURED, Secured
 
 
@@ -50,12 +50,7 @@ def test_records_come_through_publishers_and_subscribers(
 ) -> None:
     log = tmp_path / "log"
     server = start_one("--source", f"readings={broker.url()}", log=log)
-    with Subscription(server, "readings") as live:
-        live.began()
-        lines = b"".join(b'{"id":"%d"}\n' % number for number in range(300))
-        status, answer = publish(server, lines, "readings")
-        assert (status, answer["records"]) == (200, 300)
-        assert live.ids(300) == numbers(0, 300)
+    check_delivery(server, "readings")
     with urllib.request.urlopen(f"{server.url}/sources") as response:
         listed = response.read().decode()
     assert "localhost" in listed

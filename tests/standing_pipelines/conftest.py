@@ -1,4 +1,4 @@
-"""Pipelines that run in a directory, with a broker of their own where they need one."""
+"""Pipelines that run in a directory, with their own broker if they need one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["kafka", "redis_server", "workspace"]
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Iterator[Workspace]:
-    """A directory with a file of pipelines, which `forstcore run` runs."""
+    """A directory with a pipeline file, which `forstcore run` runs."""
     made = Workspace(tmp_path / "work")
     yield made
     made.end()

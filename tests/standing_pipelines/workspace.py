@@ -37,7 +37,7 @@ def records(first: int, end: int) -> bytes:
 
 
 def results(first: int, end: int) -> bytes:
-    """Return what each of the processors makes of them."""
+    """Return the results of any of the processors for them."""
     return b"".join(
         b'{"id":"%d","twice":%d}\n' % (number, number * 2) for number in range(first, end)
     )
@@ -47,8 +47,8 @@ class Workspace:
     """A directory with pipelines.
 
     Args:
-        path: the directory, which is made.
-        variables: variables of the environment for the processes.
+        path: the directory, which is created.
+        variables: environment variables of the processes.
 
     Attributes:
         path: as above.
@@ -71,7 +71,7 @@ class Workspace:
         (self.path / "pipelines.toml").write_text(text)
 
     def read(self, name: str) -> bytes:
-        """Return the content of a file; nothing if it does not exist."""
+        """Return the content of a file; empty if it does not exist."""
         path = self.path / name
         return path.read_bytes() if path.exists() else b""
 
@@ -113,6 +113,6 @@ class Workspace:
             time.sleep(0.005)
 
     def end(self) -> None:
-        """End everything that still runs."""
+        """End all running processes."""
         for process in self._running:
             children.end(process)
