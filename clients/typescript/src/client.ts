@@ -13,6 +13,7 @@ import {
   type ClientConfig,
   type ClientOptions,
   type StreamOptions,
+  type UrlLike,
 } from "./options.js";
 import type { ByteStream } from "./platform.js";
 import type { InvalidLine, ProcessedRecord, StreamingRecord, Summary } from "./records.js";
@@ -46,10 +47,14 @@ export class ForstStreamingClient {
    * @param target the base URL, or an object with it and more options: `http://…`, `https://…` or
    *   `http+unix:///path/of/the.sock`.
    */
-  constructor(target: string | ClientConfig = "http://127.0.0.1:8080", options: ClientOptions = {}) {
-    const { baseUrl, ...rest } = typeof target === "string" ? { baseUrl: target } : target;
+  constructor(
+    target: string | UrlLike | ClientConfig = "http://127.0.0.1:8080",
+    options: ClientOptions = {},
+  ) {
+    const isUrl = typeof target === "string" || "href" in target;
+    const { baseUrl, ...rest } = isUrl ? { baseUrl: target } : target;
     this.options = { ...rest, ...options };
-    this.address = new ServerAddress(baseUrl, this.options.token);
+    this.address = new ServerAddress(`${baseUrl}`, this.options.token);
     this.transport =
       this.options.transport ??
       nodeTransport(this.options.tls) ??

@@ -84,8 +84,8 @@ export class Encoder {
     let wrong: string | undefined;
     if (line === undefined || line[0] !== "{") wrong = `is ${kindOf(item)}, not an object`;
     else if (line === "{}" && !isPlain(item)) wrong = `is ${kindOf(item)}, empty as JSON`;
-    // JSON.stringify writes null for values that JSON cannot express.
-    else if (line.includes("null")) wrong = notInJson(item, "");
+    // What JSON.stringify writes for values that JSON cannot express.
+    else if (line.includes("null") || line.includes("{}")) wrong = notInJson(item, "");
     if (wrong) throw new TypeError(`record ${this.count} ${wrong}`);
     return `${line}\n`;
   }
@@ -104,13 +104,17 @@ function isWellFormed(text: string): boolean {
   return (text as { isWellFormed?(): boolean }).isWellFormed?.() ?? !LONE_SURROGATE.test(text);
 }
 
-/** Find a value that `JSON.stringify` turns into null, and say where it is. */
+/** Find a value that `JSON.stringify` turns into null or `{}`, and say where it is. */
 function notInJson(value: unknown, path: string): string | undefined {
   if (typeof value === "number") {
     return Number.isFinite(value) ? undefined : `has ${value} at ${path}, which JSON cannot express`;
   }
   if (typeof value !== "object" || value === null || "toJSON" in value) return undefined;
-  for (const [name, inner] of Object.entries(value)) {
+  const members = Object.entries(value);
+  if (members.length === 0 && !isPlain(value) && JSON.stringify(value) === "{}") {
+    return `has ${kindOf(value)} at ${path}, which JSON cannot express`;
+  }
+  for (const [name, inner] of members) {
     const place = path ? `${path}.${name}` : name;
     if (Array.isArray(value) && ["undefined", "function", "symbol"].includes(typeof inner)) {
       return `has ${kindOf(inner)} at ${place}, which JSON cannot express`;

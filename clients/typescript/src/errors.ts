@@ -11,6 +11,8 @@ export interface ForstErrorDetails {
   cause?: unknown;
 }
 
+const BRAND = Symbol.for("forstcore.ForstError");
+
 /**
  * A request was refused, or a stream failed. Errors of a producer are thrown unchanged instead, and
  * input that cannot be sent is a TypeError that names the record.
@@ -40,6 +42,12 @@ export class ForstError extends Error {
   /** The line that ended a stream with `onError: "fail"`. */
   invalid: InvalidLine | undefined;
 
+  /** Recognize the errors of all copies of this package: it may be loaded as ESM and as CommonJS. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    if (this !== ForstError) return Function.prototype[Symbol.hasInstance].call(this, value);
+    return typeof value === "object" && value !== null && BRAND in value;
+  }
+
   constructor(code: string, detail: string, details: ForstErrorDetails = {}) {
     super(`${detail} (${code})`);
     this.code = code;
@@ -52,6 +60,8 @@ export class ForstError extends Error {
     this.invalid = undefined;
   }
 }
+
+Object.defineProperty(ForstError.prototype, BRAND, { value: true });
 
 /** Wraps what a producer threw, so that it is not taken for an error of the connection. */
 export class ProducerError extends Error {

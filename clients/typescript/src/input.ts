@@ -38,6 +38,8 @@ export function iteratorOf(input: unknown): AsyncIterator<unknown> | Iterator<un
       throw new TypeError("the input is a stream that has already been read to its end");
     }
     if (Symbol.asyncIterator in input) {
+      // A stream of Node may fail before it is read. That must not end the process: reading fails then.
+      (input as Partial<NodeJS.EventEmitter>).on?.("error", () => {});
       return (input as AsyncIterable<unknown>)[Symbol.asyncIterator]();
     }
     if (Symbol.iterator in input) return (input as Iterable<unknown>)[Symbol.iterator]();
@@ -61,7 +63,8 @@ export function isBytes(value: unknown): value is Uint8Array | ArrayBuffer {
 /** Name the kind of a value, for error messages. */
 export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return `${value}`;
-  return `a ${typeof value === "object" ? (value.constructor?.name ?? "object") : typeof value}`;
+  const name = typeof value === "object" ? (value.constructor?.name ?? "object") : typeof value;
+  return `${/^[aeiou]/i.test(name) ? "an" : "a"} ${name}`;
 }
 
 function readerOf(stream: WebStream<unknown>): AsyncIterator<unknown> {

@@ -3,7 +3,7 @@
 import { ForstStreamingClient } from "./client.js";
 import type { ForstError } from "./errors.js";
 import type { Input } from "./input.js";
-import type { ClientConfig, StreamOptions } from "./options.js";
+import type { ClientConfig, StreamOptions, UrlLike } from "./options.js";
 import type { PlatformRequest, PlatformResponse } from "./platform.js";
 import type { InvalidLine, OnError, ProcessedRecord, StreamingRecord } from "./records.js";
 import {
@@ -49,10 +49,12 @@ export class StreamingIntegration {
 
   /** @param target a client, or the address and options of one. */
   constructor(
-    target: ForstStreamingClient | ClientConfig | string = new ForstStreamingClient(),
+    target: ForstStreamingClient | ClientConfig | UrlLike | string = new ForstStreamingClient(),
     options: IntegrationOptions = {},
   ) {
-    this.client = target instanceof ForstStreamingClient ? target : new ForstStreamingClient(target);
+    // A client may be of another copy of this package: one as ESM, one as CommonJS.
+    const isClient = typeof target === "object" && "streamToForst" in target;
+    this.client = isClient ? target : new ForstStreamingClient(target);
     this.options = {
       endpoint: "/streaming-process",
       datasetEndpoint: "/large-dataset-stream",

@@ -10,6 +10,7 @@ export class Leavable<T> implements AsyncIterableIterator<T> {
   private readonly generator: AsyncGenerator<T, void, undefined>;
   private readonly interrupt: () => void;
   private waiting = 0;
+  private readonly first: T[] = [];
 
   /** @param interrupt makes the generator end while it waits. */
   constructor(generator: AsyncGenerator<T, void, undefined>, interrupt: () => void) {
@@ -18,7 +19,14 @@ export class Leavable<T> implements AsyncIterableIterator<T> {
     makeDisposable(this, () => this.return());
   }
 
+  /** Return a value before those of the generator. */
+  putBack(value: T): void {
+    this.first.push(value);
+  }
+
   async next(): Promise<IteratorResult<T, undefined>> {
+    const value = this.first.shift();
+    if (value !== undefined) return { done: false, value };
     this.waiting++;
     try {
       return (await this.generator.next()) as IteratorResult<T, undefined>;
@@ -28,6 +36,7 @@ export class Leavable<T> implements AsyncIterableIterator<T> {
   }
 
   async return(): Promise<IteratorReturnResult<undefined>> {
+    this.first.length = 0;
     if (this.waiting > 0) this.interrupt();
     await this.generator.return();
     return { done: true, value: undefined };

@@ -14,8 +14,8 @@ export type Frames = "required" | "auto";
 
 /** Settings that a client has, and each of its streams can override. */
 export interface CommonOptions extends Partial<Omit<StreamingConfig, "retry">> {
-  /** Additional request headers. */
-  headers?: Record<string, string>;
+  /** Additional request headers, as an object, or as `Headers`. */
+  headers?: Record<string, string> | Iterable<readonly [string, string]>;
   /**
    * Milliseconds without any data from the server after which a connection fails (30,000); 0 for
    * never. Must be more than the server's `heartbeat`. Pauses of producers and consumers do not
@@ -36,10 +36,16 @@ export interface ClientOptions extends CommonOptions {
   transport?: Transport;
 }
 
+/** A `URL`. */
+export interface UrlLike {
+  readonly href: string;
+  toString(): string;
+}
+
 /** Where a server is, and options. */
 export interface ClientConfig extends ClientOptions {
   /** `http://…`, `https://…` or `http+unix:///path/of/the.sock`. */
-  baseUrl: string;
+  baseUrl: string | UrlLike;
 }
 
 /** Options of one stream, which override those of the client. */
@@ -95,8 +101,9 @@ export function configOf(...all: CommonOptions[]): StreamingConfig {
 /** Return the headers that options ask for, with names in lower case; later ones count. */
 export function headersOf(...all: CommonOptions[]): Record<string, string> {
   const found: Record<string, string> = {};
-  for (const { headers } of all) {
-    for (const [name, value] of Object.entries(headers ?? {})) found[name.toLowerCase()] = value;
+  for (const { headers = {} } of all) {
+    const pairs = Symbol.iterator in headers ? headers : Object.entries(headers);
+    for (const [name, value] of pairs) found[name.toLowerCase()] = value;
   }
   return found;
 }

@@ -48,6 +48,29 @@ export function timer(call: () => void, ms: number): () => void {
   return () => clearTimeout(id);
 }
 
+const followers = new WeakMap<AbortSignal, { calls: Set<() => void>; abort: () => void }>();
+
+/**
+ * Call back when a signal is aborted; return how to stop that. All streams of a signal share one
+ * listener, because Node takes more than ten for a leak.
+ */
+export function onAbort(signal: AbortSignal, call: () => void): () => void {
+  let found = followers.get(signal);
+  if (!found) {
+    const calls = new Set<() => void>();
+    found = { calls, abort: () => [...calls].forEach((each) => each()) };
+    followers.set(signal, found);
+    signal.addEventListener("abort", found.abort);
+  }
+  const { calls, abort } = found;
+  calls.add(call);
+  return () => {
+    if (!calls.delete(call) || calls.size > 0) return;
+    signal.removeEventListener("abort", abort);
+    followers.delete(signal);
+  };
+}
+
 /** Wait for some time, or until a signal. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

@@ -49,14 +49,15 @@ export interface Summary {
   errors_by_code?: Record<string, number>;
 }
 
-const invalid = new WeakSet<object>();
+// Of all copies of this package: an application may load it as ESM and as CommonJS.
+const INVALID = Symbol.for("forstcore.invalidLine");
 
 /**
  * Return whether a result takes the place of an invalid line. This relies on what the server
  * announces, because the result of a processor may have the same members.
  */
 export function isInvalidLine(result: unknown): result is InvalidLine {
-  return typeof result === "object" && result !== null && invalid.has(result);
+  return typeof result === "object" && result !== null && INVALID in result;
 }
 
 /** Parse an error line that the server has announced. */
@@ -65,6 +66,5 @@ export function invalidLine(text: string): InvalidLine {
   if (typeof line.code !== "string" || !Number.isInteger(line.line)) {
     throw new SyntaxError("a member is missing");
   }
-  invalid.add(line);
-  return line;
+  return Object.defineProperty(line, INVALID, { value: true });
 }

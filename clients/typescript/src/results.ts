@@ -90,6 +90,9 @@ class Results<T> implements AsyncIterableIterator<T> {
 
   /** Iterate over arrays of results that arrived together, which takes less time per result. */
   batches(): BatchStream<T> {
+    if (this.at < this.batch.length) this.source.putBack(this.batch.slice(this.at));
+    this.batch = [];
+    this.at = 0;
     return this.source as unknown as BatchStream<T>;
   }
 

@@ -5,7 +5,7 @@ import type { StreamingConfig } from "./config.js";
 import { Connection } from "./connection.js";
 import { ForstError, ProducerError } from "./errors.js";
 import { FrameReader, withoutBlankLines, type Piece } from "./frames.js";
-import { pause } from "./platform.js";
+import { onAbort, pause } from "./platform.js";
 import type { Summary } from "./records.js";
 import { pauseBefore } from "./retry.js";
 import type { StreamRequest } from "./stream-request.js";
@@ -91,10 +91,9 @@ export class Transfer {
   /** Run the stream; yield pieces of whole result lines as they come. */
   async *pieces(): AsyncGenerator<Piece[], void, undefined> {
     const { request, signal } = this;
-    const follow = (): void => this.stop(signal?.reason);
-    signal?.addEventListener("abort", follow);
+    const unfollow = signal && onAbort(signal, () => this.stop(signal.reason));
     try {
-      if (signal?.aborted) follow();
+      if (signal?.aborted) this.stop(signal.reason);
       for (;;) {
         const connection = this.connect();
         try {
@@ -117,7 +116,7 @@ export class Transfer {
       if (error === LEFT) return;
       throw error instanceof ProducerError ? error.thrown : error;
     } finally {
-      signal?.removeEventListener("abort", follow);
+      unfollow?.();
       await request.close();
     }
   }

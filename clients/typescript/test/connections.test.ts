@@ -158,6 +158,25 @@ test("options that would send nothing are rejected", async () => {
   }
 });
 
+test("addresses and headers may be objects of the web", async () => {
+  const requests: string[] = [];
+  const [url, server] = await listen((socket) => {
+    onRequest(socket, (text) => {
+      requests.push(text);
+      socket.write(chunk(...ONE, END) + LAST);
+    });
+  });
+  const headers = new Headers({ "X-One": "1" });
+  const own = new ForstStreamingClient(new URL(`${url}/prefix`), { headers });
+  const more = { headers: new Map([["X-Two", "2"]]) };
+  assert.deepEqual(await all(own.streamToForst(ENDPOINT, [record(1)], more)), [result(1)]);
+  const same = new StreamingIntegration({ baseUrl: new URL(url) }, { datasetEndpoint: "/a" });
+  assert.deepEqual(await all(same.processLargeDataset([record(1)])), [result(1)]);
+  assert.match(requests[0]!, /^POST \/prefix\/streaming-process .*x-one: 1\r\nx-two: 2\r\n/s);
+  assert.match(requests[1]!, /^POST \/a /);
+  server.close();
+});
+
 test("a live stream reports missed records", async () => {
   const lines = [":missed 5", ONE[0]!, ":offset a", ":ack 1", ":missed ?", END];
   const [url, server] = await listen((socket) => {

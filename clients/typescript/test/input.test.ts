@@ -1,6 +1,7 @@
 /** What can be sent, and errors for what cannot. */
 
 import assert from "node:assert/strict";
+import { createReadStream } from "node:fs";
 import { PassThrough, Readable } from "node:stream";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -80,7 +81,7 @@ test("an error for unsendable input names the record", async () => {
     "a number": [7, /not a number$/],
     "no record": [[record(1), undefined], /^record 2 is undefined, not an object$/],
     null: [[null], /^record 1 is null/],
-    "a list in a list": [[record(1), record(2), THREE], /^record 3 is a Array, not an object$/],
+    "a list in a list": [[record(1), record(2), THREE], /^record 3 is an Array, not an object$/],
     "a Map": [[new Map([["id", "1"]])], /^record 1 is a Map, empty as JSON$/],
     "a Date": [[new Date()], /^record 1 is a Date, not an object$/],
     "a function": [[() => record(1)], /^record 1 is a function/],
@@ -89,8 +90,10 @@ test("an error for unsendable input names the record", async () => {
     NaN: [[record(1), { id: "2", data: NaN }], /^record 2 has NaN at data, which/],
     "infinity inside": [[{ a: [{ b: [1, Infinity] }] }], /^record 1 has Infinity at a\.0\.b\.1/],
     "undefined in a list": [[{ a: [undefined] }], /^record 1 has undefined at a\.0/],
+    "a Map inside": [[{ a: [{ b: new Map([[1, 2]]) }] }], /^record 1 has a Map at a\.0\.b, which/],
+    "a promise inside": [[{ id: "1", data: Promise.resolve("x") }], /^record 1 has a Promise at data/],
     "text after records": [[record(1), NDJSON], /^records cannot be followed by a string \(item 2\)$/],
-    "records after text": [[NDJSON, record(1)], /^NDJSON cannot be followed by a Object \(item 2\)$/],
+    "records after text": [[NDJSON, record(1)], /^NDJSON cannot be followed by an Object \(item 2\)$/],
     "half a character": [["\udf32"], /^item 1: half a character/],
     "half a character at the end": [[NDJSON, "\ud83c"], /^item 2: half a character/],
     "half a character before bytes": [["\ud83c", Buffer.from(NDJSON)], /half a character/],
@@ -105,13 +108,25 @@ test("an error for unsendable input names the record", async () => {
   // Values that JSON can express as null are valid.
   const data = [{ id: null, data: null }, { id: "null" }, { id: "1", data: undefined }];
   assert.equal((await all(stream(data as StreamingRecord[]))).length, 3);
+  // Also {}, of objects without members.
+  const empty = [{ a: {}, b: [{}], c: Object.create(null) as object, d: new Date(), e: new Number(1) }];
+  assert.equal((await all(stream(empty as StreamingRecord[]))).length, 1);
 });
 
 test("one record is no list of records, and no class is a document", async () => {
   const one = async () => all(stream(record(1) as unknown as StreamingRecord[]));
-  await assert.rejects(one, { name: "TypeError", message: /not a Object$/ });
+  await assert.rejects(one, { name: "TypeError", message: /not an Object$/ });
   const response = async () => all(client.processStreamingData(ENDPOINT, new Response("x")));
   await assert.rejects(response, { message: "record 1 is a Response, empty as JSON" });
+});
+
+test("a stream of Node that fails before it is read ends the results, not the process", async () => {
+  const input = createReadStream("/nowhere.ndjson");
+  const results = stream(input as AsyncIterable<StreamingRecord>);
+  await new Promise<void>((resolve) => input.on("close", () => resolve()));
+  await assert.rejects(all(results), { code: "ENOENT" });
+  const started = stream(createReadStream("/nowhere.ndjson") as AsyncIterable<StreamingRecord>);
+  await assert.rejects(all(started), { code: "ENOENT" });
 });
 
 test("a stream that was already read is an error", async () => {

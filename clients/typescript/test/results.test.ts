@@ -1,18 +1,22 @@
 /** Results, and what becomes of invalid lines. */
 
 import assert from "node:assert/strict";
+import { createRequire } from "node:module";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import {
+  ForstError,
+  type ForstStreamingClient,
   isInvalidLine,
   type InvalidLine,
   type ProcessedRecord,
+  StreamingIntegration,
   type StreamingRecord,
   type Summary,
 } from "forstcore";
 
-import { all, Endless, failed, Queue, record, result, stream, until } from "./support.js";
+import { all, ENDPOINT, Endless, failed, Queue, record, result, stream, until, url } from "./support.js";
 
 test("every record comes back in order", async () => {
   async function* records(): AsyncGenerator<StreamingRecord> {
@@ -111,4 +115,33 @@ test("fail ends the stream during the upload", async () => {
   assert.deepEqual(results, [result(1)]);
   assert.deepEqual([error.invalid?.line, error.invalid?.code], [2, "wrong_type"]);
   await until(() => rest.returned === 1 || rest.produced === 0);
+});
+
+test("batches after single results leave none out", async () => {
+  const records = Array.from({ length: 2_000 }, (_, id) => record(id));
+  const results = stream(records);
+  const found = [(await results.next()).value, (await results.next()).value];
+  for await (const batch of results.batches()) {
+    found.push(...batch);
+    if (found.length > 500) break;
+  }
+  assert.deepEqual(found, records.slice(0, found.length).map((_, id) => result(id)));
+  assert.ok(found.length > 500);
+});
+
+test("errors and invalid lines of another copy of the package are recognized", async () => {
+  const load = createRequire(import.meta.url);
+  const other = load("forstcore") as typeof import("forstcore");
+  assert.notEqual(other.ForstError, ForstError);
+  const own = new other.ForstStreamingClient(url);
+  const lines = await all(own.streamToForst(ENDPOINT, ["junk\n"], { onError: "emit" }));
+  assert.deepEqual([lines.length, isInvalidLine(lines[0])], [1, true]);
+  const [error] = await failed(own.streamToForst("/nowhere", [record(1)]));
+  assert.ok(error instanceof ForstError);
+  class Special extends ForstError {}
+  assert.ok(!(error instanceof Special));
+  assert.ok(new Special("code", "detail") instanceof ForstError);
+  assert.ok(!([new Error("x"), null, "x"] as unknown[]).some((one) => one instanceof ForstError));
+  const integration = new StreamingIntegration(own as unknown as ForstStreamingClient);
+  assert.deepEqual(await all(integration.processLargeDataset([record(1)])), [result(1)]);
 });

@@ -166,3 +166,27 @@ test("no streams or timers remain", async () => {
   await stopped;
   assert.equal(followers, 1);
 });
+
+test("one signal ends any number of streams, and its listener goes with them", async () => {
+  const counted = new AbortController();
+  const { signal } = counted;
+  let listeners = 0;
+  const { addEventListener, removeEventListener } = signal;
+  signal.addEventListener = (...values: unknown[]) => {
+    listeners++;
+    addEventListener.apply(signal, values as Parameters<typeof addEventListener>);
+  };
+  signal.removeEventListener = (...values: unknown[]) => {
+    listeners--;
+    removeEventListener.apply(signal, values as Parameters<typeof removeEventListener>);
+  };
+  const streams = Array.from({ length: 30 }, () => stream(new Endless(5), { signal }));
+  await Promise.all(streams.map((one) => one.next()));
+  assert.equal(listeners, 1); // Node warns of more than ten.
+  await Promise.all(streams.slice(1).map((one) => one.return()));
+  assert.equal(listeners, 1);
+  const reason = new Error("enough");
+  setTimeout(() => counted.abort(reason), 20);
+  await assert.rejects(all(streams[0]!), (error) => error === reason);
+  assert.equal(listeners, 0);
+});
