@@ -98,8 +98,12 @@ class SidecarProcess {
       cwd,
       env: { ...process.env, ...env },
       stdio: ["pipe", "pipe", "pipe"],
+      // Ctrl-C signals the process group of the application, which ends the server when it is done.
+      detached: true,
     });
     this.child = child;
+    // Only the first start is awaited. A later one must not keep the application running.
+    if (this.baseUrl) release(child);
     const started = performance.now();
     let lastText = "";
     const log = (line: string): LogEntry => {
@@ -124,11 +128,7 @@ class SidecarProcess {
     child.once("close", (code, signal) => {
       this.crashed(signal ?? `status ${code}`, performance.now() - started);
     });
-    // The server ends with this process, and must not keep it alive.
-    child.unref();
-    for (const pipe of [child.stdin, child.stdout, child.stderr]) {
-      (pipe as { unref?(): void } | null)?.unref?.(); // In Bun, these do not keep the process alive.
-    }
+    release(child);
     const path = /^unix:(.*)$/.exec(address)?.[1];
     this.baseUrl = path ? `http+unix://${encodeURIComponent(path)}/` : address;
     this.port = path ? 0 : Number(new URL(address).port);
@@ -159,7 +159,7 @@ class SidecarProcess {
     this.options.onStatus?.({ type: "down", reason, pauseMs });
     this.restart = setTimeout(() => {
       this.start().catch((error: Error) => this.crashed(error.message, 0));
-    }, pauseMs);
+    }, pauseMs).unref();
   }
 }
 
@@ -179,6 +179,14 @@ export async function startSidecar(options: SidecarOptions = {}): Promise<Sideca
     throw error;
   }
   return sidecar as Sidecar;
+}
+
+/** Let this process end although the server runs, which then ends, too. */
+function release(child: ChildProcess): void {
+  child.unref();
+  for (const pipe of [child.stdin, child.stdout, child.stderr]) {
+    (pipe as { unref?(): void } | null)?.unref?.(); // In Bun, the process has no hold on them.
+  }
 }
 
 function logEntry(line: string): LogEntry {

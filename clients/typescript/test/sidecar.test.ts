@@ -93,3 +93,26 @@ test("the server ends with its application, even if that is killed", async () =>
     await until(() => !lives(pid));
   }
 });
+
+/** Run the application with a task; call back with its identifier, and return what it prints. */
+async function run(task: string, started: (pid: number) => void): Promise<string[]> {
+  const app = spawn(process.execPath, [APP, task], {
+    detached: true,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const lines: string[] = [];
+  for await (const line of createInterface({ input: app.stdout })) {
+    if (lines.push(line) === 1) started(app.pid as number);
+  }
+  await until(() => !lives(Number(lines[0])));
+  return lines.slice(1);
+}
+
+test("a server that is to be restarted does not keep its application running", async () => {
+  assert.deepEqual(await run("crash", () => {}), ["ready,down"]);
+});
+
+test("the server outlives Ctrl-C until its application stops it", async () => {
+  const lines = await run("SIGINT", (pid) => setTimeout(() => process.kill(-pid, "SIGINT"), 100));
+  assert.deepEqual(lines, ["last,ready"]);
+});
