@@ -185,7 +185,7 @@ export async function startSidecar(options: SidecarOptions = {}): Promise<Sideca
 function release(child: ChildProcess): void {
   child.unref();
   for (const pipe of [child.stdin, child.stdout, child.stderr]) {
-    (pipe as { unref?(): void } | null)?.unref?.(); // In Bun, the process has no hold on them.
+    (pipe as { unref?(): void } | null)?.unref?.(); // In Bun, these do not keep the process alive.
   }
 }
 

@@ -139,9 +139,9 @@ test("an incomplete response fails, and is not asked for again", async () => {
 
 test("a server that refuses the stream says why", async () => {
   let requests = 0;
-  const own = await serving((request, response) => {
+  const own = await serving(async (request, response) => {
     requests++;
-    request.resume();
+    await wholeOf(request);
     response.writeHead(503, { "content-type": "application/problem+json" });
     response.end('{"code":"busy","detail":"come again"}');
   });
