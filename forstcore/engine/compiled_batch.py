@@ -9,7 +9,7 @@ from forstcore._proc import RecordStream
 from forstcore.engine.sequencer import Outcome
 from forstcore.errors import RecordError
 
-__all__ = ["CompiledBatch"]
+__all__ = ["CompiledBatch", "records_of"]
 
 
 class CompiledBatch:
@@ -83,10 +83,9 @@ class CompiledBatch:
         python.records += outcome.records
         python.results += outcome.results
         python.filtered += outcome.filtered
-        python.given_back += outcome.records - outcome.filtered
+        python.given_back += records_of(outcome)
         python.failure = outcome.failure
         if outcome.errors:
-            python.given_back += outcome.errors.get("processor_failed", 0)
             self._errors = _sum(self._errors, outcome.errors)
         self._add_output(outcome.output)
         self._add_rejected(outcome.rejected, before)
@@ -150,6 +149,12 @@ class CompiledBatch:
         self._python.rejected.extend(rejected, before)
         if self._python.has_many_rejected:
             self.has_ended = True
+
+
+def records_of(outcome: Outcome) -> int:
+    """Return the number of records that the function was called with."""
+    failed = outcome.errors.get("processor_failed", 0) if outcome.errors else 0
+    return outcome.records - outcome.filtered + failed
 
 
 def _sum(counts: dict[str, int], more: Mapping[str, int]) -> dict[str, int]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from forstcore._core.lines import end_of_lines
 from forstcore._core.program import Program
-from forstcore.engine.compiled_batch import CompiledBatch
+from forstcore.engine.compiled_batch import CompiledBatch, records_of
 from forstcore.engine.line_options import LineOptions
 from forstcore.engine.runners import PythonRunner
 from forstcore.engine.sequencer import Outcome
@@ -63,8 +63,13 @@ class CompiledRunner:
         *,
         may_wait: bool = True,
     ) -> Outcome:
-        if not may_wait and not self.never_waits:
-            return Outcome(rest=batch, needs_thread=True)
+        if not self.never_waits:
+            if not may_wait:
+                return Outcome(rest=batch, needs_thread=True)
+            outcome = self._python.run(batch, number, is_stopped, max_output)
+            outcome.given_back = records_of(outcome)
+            self._count(outcome.given_back)
+            return outcome
         stream = self._options.stream(self._program, number, self._growth)
         work = CompiledBatch(
             batch, number, max_output, stream, has_error_lines=self._options.on_error != "skip"
@@ -97,8 +102,12 @@ class CompiledRunner:
         lines = work.lines[work.at : end]
         before = work.given_back
         work.add(self._python.run(lines, work.number, is_stopped, work.room), end)
+        self._count(work.given_back - before)
+
+    def _count(self, given_back: int) -> None:
+        """Count records that were given back, with the place where the last one was."""
         if self._compilation is not None:
-            self._compilation.count_given_back(self._stopped_at, work.given_back - before)
+            self._compilation.count_given_back(self._stopped_at, given_back)
 
     def _decide(self, work: CompiledBatch) -> None:
         """Decide by the records since the last call how to go on."""
