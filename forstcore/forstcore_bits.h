@@ -69,6 +69,21 @@ fst_trailing_zeros(uint64_t number)
 #endif
 }
 
+/* A byte times this is that byte eight times. */
+#define FST_EACH_BYTE UINT64_C(0x0101010101010101)
+
+/* Tells whether one of eight bytes is `wanted`, and which is the first one, counted from the lowest. */
+static inline int
+fst_find_in_eight(uint64_t bytes, unsigned char wanted, int *at)
+{
+    const uint64_t others = bytes ^ FST_EACH_BYTE * wanted;
+    const uint64_t found = (others - FST_EACH_BYTE) & ~others & FST_EACH_BYTE * 0x80;
+    if (found == 0)
+        return 0;
+    *at = fst_trailing_zeros(found) >> 3;
+    return 1;
+}
+
 /* Converts between the byte order of the CPU and little-endian order. */
 static inline uint64_t
 fst_little_endian(uint64_t number)
@@ -85,6 +100,17 @@ fst_load_eight(const char *from)
     uint64_t bytes;
     memcpy(&bytes, from, 8);
     return fst_little_endian(bytes);
+}
+
+static inline uint32_t
+fst_load_four(const char *from)
+{
+    uint32_t bytes;
+    memcpy(&bytes, from, 4);
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    bytes = __builtin_bswap32(bytes);
+#endif
+    return bytes;
 }
 
 static inline void

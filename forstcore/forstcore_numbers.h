@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "forstcore_bits.h"
+#include "forstcore_digits.h"
 #include "forstcore_halfway.h"
 #include "forstcore_powers.h"
 
@@ -26,36 +27,7 @@ enum {
     FST_NUMBER_ROOM = 40    /* bytes that writing a double may touch */
 };
 
-#define FST_EIGHT_DIGITS 100000000u
-#define FST_ASCII_ZEROS 0x3030303030303030u
-
 /* ---------------------------------------------------------------- reading */
-
-/* Returns the number with these eight digits, the first one in the lowest byte. */
-static inline uint64_t
-fst_join_digits(uint64_t digits)
-{
-    const uint64_t mask = 0x000000ff000000ffu;
-    digits = digits * 10 + (digits >> 8);
-    return ((digits & mask) * (100 + (UINT64_C(1000000) << 32))
-            + (digits >> 16 & mask) * (1 + (UINT64_C(10000) << 32))) >> 32;
-}
-
-/* Appends the digits at `at` to `sum`, modulo 2**64; returns where they end. */
-static inline const char *
-fst_read_digits(const char *at, const char *end, uint64_t *sum)
-{
-    for (; end - at >= 8; at += 8) {
-        /* Below ten a digit has no high bit, with 0x76 added neither. */
-        uint64_t digits = fst_load_eight(at) ^ FST_ASCII_ZEROS;
-        if (((digits + 0x7676767676767676u) | digits) & 0x8080808080808080u)
-            break;
-        *sum = *sum * FST_EIGHT_DIGITS + fst_join_digits(digits);
-    }
-    for (; at < end && *at >= '0' && *at <= '9'; at++)
-        *sum = *sum * 10 + (uint64_t)(*at - '0');
-    return at;
-}
 
 /* Reads an integer that has neither fraction nor exponent, and fits; returns whether it is one. */
 static inline int
@@ -210,22 +182,27 @@ fst_nearest(const fst_decimal *number)
     return bits;
 }
 
+/* Integers up to this, and these powers of ten, are exact as doubles, so that one operation on both
+ * rounds once. */
+#define FST_EXACT_INTEGERS (UINT64_C(1) << 53)
+enum { FST_EXACT_POWERS = 22 };
+static const double FST_POWERS[FST_EXACT_POWERS + 1] = {
+    1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+    1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+};
+
 static inline double
 fst_double_of(const fst_decimal *number)
 {
-    static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
-                                    1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
-                                    1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
     double result;
     uint64_t bits;
-    if (number->count <= 19 && number->digits <= UINT64_C(1) << 53 && number->exponent >= -22
-        && number->exponent <= 22) {
-        /* Both exact as doubles, so that one operation rounds once. */
+    if (number->count <= 19 && number->digits <= FST_EXACT_INTEGERS
+        && number->exponent >= -FST_EXACT_POWERS && number->exponent <= FST_EXACT_POWERS) {
         result = (double)(int64_t)number->digits;
         if (number->exponent < 0)
-            result /= powers[-number->exponent];
+            result /= FST_POWERS[-number->exponent];
         else
-            result *= powers[number->exponent];
+            result *= FST_POWERS[number->exponent];
         return number->negative ? -result : result;
     }
     bits = fst_nearest(number) | (uint64_t)number->negative << 63;
@@ -237,39 +214,20 @@ fst_double_of(const fst_decimal *number)
 static inline double
 fst_read_number(const char *text, ptrdiff_t size)
 {
-    fst_decimal number = fst_read_decimal(text, size);
+    const int negative = *text == '-';
+    fst_decimal number;
+    uint64_t digits;
+    int places;
+    if (fst_read_few_digits(text + negative, size - negative, &digits, &places)
+        && digits <= FST_EXACT_INTEGERS) {
+        const double result = (double)(int64_t)digits / FST_POWERS[places];
+        return negative ? -result : result;
+    }
+    number = fst_read_decimal(text, size);
     return fst_double_of(&number);
 }
 
 /* ---------------------------------------------------------------- writing */
-
-/* Returns the eight digits of a number below 10**8, the first one in the lowest byte. */
-static inline uint64_t
-fst_split_digits(uint32_t number)
-{
-    uint64_t fours = number / 10000 | (uint64_t)(number % 10000) << 32;
-    uint64_t hundreds = (fours * 10486) >> 20 & 0x0000007f0000007fu;
-    uint64_t twos = hundreds | (fours - hundreds * 100) << 16;
-    uint64_t tens = (twos * 103) >> 10 & 0x000f000f000f000fu;
-    return tens | (twos - tens * 10) << 8;
-}
-
-static inline char *
-fst_write_unsigned(char *to, uint64_t number)
-{
-    uint64_t digits;
-    int zeros;
-    if (number >= FST_EIGHT_DIGITS) {
-        to = fst_write_unsigned(to, number / FST_EIGHT_DIGITS);
-        fst_store_eight(to, fst_split_digits((uint32_t)(number % FST_EIGHT_DIGITS)) | FST_ASCII_ZEROS);
-        return to + 8;
-    }
-    digits = fst_split_digits((uint32_t)number);
-    /* One digit of zero stays. */
-    zeros = fst_trailing_zeros(digits | UINT64_C(1) << 56) >> 3;
-    fst_store_eight(to, digits >> 8 * zeros | FST_ASCII_ZEROS);
-    return to + 8 - zeros;
-}
 
 /* Writes an integer; returns its end. `to` has room for FST_INTEGER_ROOM bytes. */
 static inline char *
@@ -394,17 +352,32 @@ fst_write_number(char *to, double number)
     return fst_write_unsigned(to + 2 + (point < 10), (uint64_t)point);
 }
 
-/* Tells whether fst_write_number would write the number just as it is written: those with up to 15
- * digits, no exponent, and no zeros at their end. */
+/* Tells whether fst_write_number would write a number just as it is written, of which the digits
+ * begin at `start`, some of them behind the point, and which has no exponent: those with up to 15
+ * digits and no zeros at their end. */
 static inline int
-fst_is_shortest(const fst_decimal *number, const char *end)
+fst_is_shortest(const char *start, const char *end, ptrdiff_t count, ptrdiff_t places)
 {
-    if (number->end != end || number->count > 15 || number->places == 0)
-        return 0;
-    if (end[-1] == '0' && number->places > 1)
+    if (count > 15 || (end[-1] == '0' && places > 1))
         return 0;
     /* From 0.0001 on there is no exponent. */
-    return *number->start != '0' || number->places < 5 || memcmp(number->start + 2, "0000", 4) != 0;
+    return *start != '0' || places < 5 || memcmp(start + 2, "0000", 4) != 0;
+}
+
+/* As fst_write_normalized, for numbers with more than a few digits. */
+static inline char *
+fst_write_long_normalized(char *to, const char *text, ptrdiff_t size)
+{
+    const char *end = text + size;
+    const fst_decimal number = fst_read_decimal(text, size);
+    if (number.end < end
+        || (number.places > 0 && !fst_is_shortest(number.start, end, number.count, number.places)))
+        return fst_write_number(to, fst_double_of(&number));
+    /* There is no negative zero among integers. */
+    if (number.places == 0 && *number.start == '0')
+        text = number.start;
+    memcpy(to, text, (size_t)(end - text));
+    return to + (end - text);
 }
 
 /* Writes a valid number as Python writes what it reads: integers with all digits, other numbers as
@@ -412,17 +385,19 @@ fst_is_shortest(const fst_decimal *number, const char *end)
 static inline char *
 fst_write_normalized(char *to, const char *text, ptrdiff_t size)
 {
-    const char *end = text + size;
-    fst_decimal number = fst_read_decimal(text, size);
-    if (number.end == end && number.places == 0) {
-        /* There is no negative zero among integers. */
-        if (*number.start == '0')
-            text = number.start;
-    } else if (!fst_is_shortest(&number, end)) {
-        return fst_write_number(to, fst_double_of(&number));
-    }
-    memcpy(to, text, (size_t)(end - text));
-    return to + (end - text);
+    const char *start = text + (*text == '-'), *end = text + size;
+    uint64_t digits;
+    int places;
+    const int count = fst_read_few_digits(start, end - start, &digits, &places);
+    if (count == 0 || digits == 0
+        || (places > 0 && !fst_is_shortest(start, end, count, places)))
+        return fst_write_long_normalized(to, text, size);
+    *to = '-';
+    to += start - text;
+    fst_store_eight(to, fst_load_up_to_eight(start, end - start));
+    if (end - start > 8)
+        memcpy(to + (end - start) - 8, end - 8, 8);
+    return to + (end - start);
 }
 
 #endif

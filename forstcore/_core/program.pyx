@@ -214,6 +214,7 @@ cdef class Program:
         machine.program = program
         machine.registers = <fst_cell *>(machine + 1)
         machine.found = <fst_found *>(<char *>(machine + 1) + registers)
+        memset(machine.found, 0xFF, found)
         memcpy(
             machine.registers + (program.registers - program.constant_count), program.constants,
             program.constant_count * sizeof(fst_cell))

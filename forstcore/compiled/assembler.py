@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from forstcore._core.program import OPCODES, Program
+from forstcore._core.program import FUNCTIONS, OPCODES, Program
 from forstcore.compiled.patterns import pattern_integers
 from forstcore.compiled.places import Place
 
@@ -15,6 +15,13 @@ __all__ = ["Assembler", "FunctionCode", "Label", "Mark"]
 # Until the program is whole, temporary registers and those of constants have numbers from here on.
 _TEMPORARIES = 1 << 20
 _CONSTANTS = 1 << 21
+
+# Functions that return an item of what others return.
+_ITEMS: dict[tuple[object, object], int] = {
+    (FUNCTIONS[f".{name}"][0], index): FUNCTIONS[f"<{name} {index % 3}>"][0]
+    for name in ("partition", "rpartition")
+    for index in (0, 2, -1, -3)
+}
 
 
 class Label:
@@ -55,6 +62,7 @@ class Assembler:
         self._paths: dict[tuple[str, ...], int] = {}
         self._pieces: dict[bytes, int] = {}
         self._handlers: list[tuple[Label, Label, Label, int]] = []
+        self._placed = -1  # the last instruction that a label leads to
         self._variables = 0
         self._temporaries = 0
         self._most_temporaries = 0
@@ -107,12 +115,34 @@ class Assembler:
 
     def place(self, label: Label) -> None:
         """Let a label be the next instruction."""
-        label.at = len(self._code)
+        label.at = self._placed = len(self._code)
 
     def here(self) -> Label:
         label = Label()
         self.place(label)
         return label
+
+    def take_item(self, register: int, index: int | None, to: int) -> bool:
+        """Let the call that was emitted last return only an item of its result.
+
+        Args:
+            register: a temporary with the result, of which nothing else is needed.
+            index: of the item; None if it is not known.
+            to: register of the item.
+
+        Returns:
+            Whether there is a function that does so.
+        """
+        if not self._code or self._placed == len(self._code):
+            return False
+        name, operands = self._code[-1]
+        if name != "CALL" or operands[0] != register:
+            return False
+        function = _ITEMS.get((operands[1], index))
+        if function is None or not self.is_temporary(register):
+            return False
+        self._code[-1] = name, (to, function, operands[2])
+        return True
 
     def each(self, iterable: int, body: Callable[[int], None]) -> None:
         """Emit a loop; `body` emits what is done with an item, of which it gets the register."""
@@ -167,6 +197,7 @@ class Assembler:
         Raises:
             ValueError: it is too long, or has a constant that cannot be one.
         """
+        self._drop_repeated_checks()
         code: list[int] = []
         for name, operands in [*self._code, ("FINISH", ())]:
             number, kinds = OPCODES[name]
@@ -192,6 +223,26 @@ class Assembler:
             [*self._places, None],
             pattern_integers,
         )
+
+    def _drop_repeated_checks(self) -> None:
+        """Drop each check that a path exists whose value is loaded next, which checks that, too."""
+        operands = [each for _, operands in self._code for each in operands]
+        labels = {each for each in operands if isinstance(each, Label)}
+        labels.update(label for handler in self._handlers for label in handler[:3])
+        reached = {label.at for label in labels}
+        kept: list[int] = []
+        moved: list[int] = []  # for each instruction, where it will be
+        for at, (name, checked) in enumerate(self._code):
+            moved.append(len(kept))
+            next_name, loaded = self._code[at + 1] if at + 1 < len(self._code) else ("FINISH", ())
+            is_repeated = name == "REQUIRE" and next_name == "LOAD" and loaded[1:] == checked
+            if not is_repeated or at + 1 in reached:
+                kept.append(at)
+        moved.append(len(kept))
+        for label in labels:
+            label.at = moved[label.at]
+        self._code = [self._code[at] for at in kept]
+        self._places = [self._places[at] for at in kept]
 
     def _resolved(self, operand: int | Label, kind: str) -> int:
         if isinstance(operand, Label):

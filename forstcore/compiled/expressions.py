@@ -378,7 +378,7 @@ class Expressions(Typed):
                     else:
                         self.into(part, first + i)
                 self.code.emit("SLICE", to, container, first)
-            else:
+            elif not self.code.take_item(container, _index_of(node.slice), to):
                 self.code.emit("GET_ITEM", to, container, self.operand(node.slice))
 
     # Displays.
@@ -480,3 +480,13 @@ def _is_with_none(node: ast.Compare) -> bool:
         and isinstance(right, ast.Constant)
         and right.value is None
     )
+
+
+def _index_of(node: ast.expr) -> int | None:
+    """Return the value of an expression that is an integer as written; None for any other one."""
+    match node:
+        case ast.Constant(value=int(value)) if type(value) is int:
+            return value
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int(value))):
+            return -value
+    return None

@@ -15,8 +15,6 @@ from forstcore.engine.sequencer import Job, Outcome
 
 __all__ = ["ThreadPool"]
 
-_MAX_OUTPUT = 1 << 18  # Bytes of results after which a batch pauses until they are consumed.
-
 
 class ThreadPool:
     """Process the lines of one stream in batches, each in a thread.
@@ -92,7 +90,12 @@ class ThreadPool:
         started = time.perf_counter()
         try:
             outcome = self._runner.run(
-                batch, job.number, self._is_cancelled, _MAX_OUTPUT, may_wait=may_wait
+                # After as many bytes of results a batch pauses until they are consumed.
+                batch,
+                job.number,
+                self._is_cancelled,
+                self._sizer.max_size,
+                may_wait=may_wait,
             )
         except BaseException as error:
             report(self._on_error, error)

@@ -181,6 +181,21 @@ class TestReading:
         assert numbers.read_integer(b"-0") == 0
 
 
+def test_numbers_of_each_length(numbers: ModuleType) -> None:
+    """Up to 16 bytes are read at once; a point may be anywhere among them."""
+    chosen = random.Random(16)
+    for size in range(1, 20):
+        for point in (None, *range(1, size - 1)):
+            for sign in ("", "-"):
+                text = f"{chosen.randrange(10**size):0{size}}"
+                if point is not None:
+                    text = f"{int(text[:point])}.{text[point + 1 :]}"
+                text = sign + (text if point is not None else str(int(text)))
+                assert same(numbers.read_number(text.encode()), float(text))
+                written = dump_line(loads(text.encode())).rstrip()
+                assert numbers.write_normalized(text.encode()) == written
+
+
 class TestWriting:
     """Doubles and integers to text."""
 

@@ -33,7 +33,7 @@ LAYERS = (
     ),
     ("forstcore._tracing",),
     ("forstcore.forstcore_bits",),
-    ("forstcore.forstcore_halfway", "forstcore.forstcore_powers"),
+    ("forstcore.forstcore_digits", "forstcore.forstcore_halfway", "forstcore.forstcore_powers"),
     ("forstcore.forstcore_numbers",),
     ("forstcore.forstcore_nested",),
     ("forstcore.forstcore",),

@@ -220,6 +220,8 @@ fst_operate_on_one(fst_machine *machine, int code, fst_cell *to, fst_cell *opera
 FST_INLINE fst_status
 fst_is_ordered(fst_machine *machine, int code, int *result, fst_cell *left, fst_cell *right)
 {
+    /* A bit for each order that makes it true: -1, 0, 1, and FST_UNORDERED. */
+    static const uint8_t orders[] = {1, 1 | 2, 4, 4 | 2};
     int order = 0;
     FST_TRY(fst_settle(machine, left));
     FST_TRY(fst_settle(machine, right));
@@ -227,20 +229,7 @@ fst_is_ordered(fst_machine *machine, int code, int *result, fst_cell *left, fst_
         order = (left->integer > right->integer) - (left->integer < right->integer);
     else
         FST_TRY(fst_order(machine, left, right, &order));
-    switch (code) {
-    case FST_OP_LESS:
-        *result = order == -1;
-        break;
-    case FST_OP_LESS_EQUAL:
-        *result = order == -1 || order == 0;
-        break;
-    case FST_OP_GREATER:
-        *result = order == 1;
-        break;
-    default:
-        *result = order == 1 || order == 0;
-        break;
-    }
+    *result = orders[code - FST_OP_LESS] >> (order + 1) & 1;
     return FST_DONE;
 }
 

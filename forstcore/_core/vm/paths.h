@@ -5,23 +5,23 @@
 #include "containers.h"
 #include "program.h"
 
-/* The value at a path; absent if there is none. */
-FST_INLINE fst_value
-fst_value_at(fst_machine *machine, int path)
+/* The value at a path, which may be put into `own`; absent if there is none. */
+FST_INLINE const fst_value *
+fst_value_at(fst_machine *machine, int path, fst_value *own)
 {
     const fst_found *found = &machine->found[path];
-    fst_value value;
-    if (found->shape == machine->record->shape && found->shape != 0 && found->place >= 0)
-        return machine->record->values[found->place];
-    machine->program->find(machine, path, &value);
-    return value;
+    if (FST_LIKELY(found->shape == machine->record->shape && found->place >= 0))
+        return &machine->record->values[found->place];
+    machine->program->find(machine, path, own);
+    return own;
 }
 
 /* The kind of what a path leads to, without the text. */
 FST_INLINE fst_kind
 fst_kind_at(fst_machine *machine, int path)
 {
-    return path < 0 ? FST_OBJECT : fst_value_at(machine, path).kind;
+    fst_value own;
+    return path < 0 ? FST_OBJECT : fst_value_at(machine, path, &own)->kind;
 }
 
 /* What Python raises for the subscript or the method `get` that ends a path with no value. */
@@ -40,15 +40,16 @@ fst_why_absent(fst_machine *machine, int path, int is_get)
 FST_INLINE fst_status
 fst_load_path(fst_machine *machine, fst_cell *to, int path)
 {
-    fst_value value = fst_value_at(machine, path);
-    if (value.kind == FST_ABSENT)
+    fst_value own;
+    const fst_value *value = fst_value_at(machine, path, &own);
+    if (value->kind == FST_ABSENT)
         return fst_why_absent(machine, path, 0);
-    if (value.kind == FST_OBJECT && !machine->complete) {
+    if (value->kind == FST_OBJECT && !machine->complete) {
         machine->complete = 1;
         machine->program->complete(machine);
-        value = fst_value_at(machine, path);
+        value = fst_value_at(machine, path, &own);
     }
-    *to = fst_cell_of(machine, &value);
+    *to = fst_cell_of(machine, value);
     return FST_DONE;
 }
 
@@ -56,7 +57,7 @@ fst_load_path(fst_machine *machine, fst_cell *to, int path)
 FST_INLINE fst_status
 fst_load_path_or(fst_machine *machine, fst_cell *to, int path, const fst_cell *otherwise)
 {
-    if (fst_value_at(machine, path).kind != FST_ABSENT)
+    if (fst_kind_at(machine, path) != FST_ABSENT)
         return fst_load_path(machine, to, path);
     if (fst_kind_at(machine, machine->program->paths[path].parent) != FST_OBJECT)
         return fst_why_absent(machine, path, 1);
@@ -79,7 +80,7 @@ fst_has_item(fst_machine *machine, int path, int *has)
 FST_INLINE fst_status
 fst_has(fst_machine *machine, fst_cell *to, int path, int negated)
 {
-    int has = fst_value_at(machine, path).kind != FST_ABSENT;
+    int has = fst_kind_at(machine, path) != FST_ABSENT;
     if (!has && fst_kind_at(machine, machine->program->paths[path].parent) != FST_OBJECT)
         FST_TRY(fst_has_item(machine, path, &has));
     *to = fst_bool(has != negated);

@@ -19,7 +19,7 @@ typedef struct fst_names {
 
 /* Where the value at a path was in the last record that had a shape. */
 typedef struct fst_found {
-    uint64_t shape;             /* 0 for none */
+    uint64_t shape;             /* never 0; UINT64_MAX for none */
     int count;                  /* of the places that the shape had then */
     int place;                  /* -1: no record of the shape has had such a value */
 } fst_found;

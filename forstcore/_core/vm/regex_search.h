@@ -4,6 +4,23 @@
 
 #include "regex.h"
 
+enum { FST_SHORT_TEXT = 64 };
+
+/* memchr without a call where it is not worth one. */
+FST_INLINE fst_bytes
+fst_find_byte(fst_bytes at, fst_bytes end, unsigned char byte)
+{
+    int found;
+    if (end - at > FST_SHORT_TEXT)
+        return (fst_bytes)memchr(at, byte, (size_t)(end - at));
+    for (; end - at >= 8; at += 8)
+        if (fst_find_in_eight(fst_load_eight((const char *)at), byte, &found))
+            return at + found;
+    if (!fst_find_in_eight(fst_load_up_to_eight((const char *)at, end - at), byte, &found))
+        return NULL;
+    return found < end - at ? at + found : NULL;    /* zeros are behind the end */
+}
+
 /* Returns where the pattern's prefix begins at or behind a place, with room for a match; NULL if it
  * does not. */
 FST_INLINE fst_bytes
@@ -13,7 +30,7 @@ fst_find_prefix(const fst_pattern *pattern, fst_bytes at, fst_bytes end)
     const size_t size = pattern->prefix_size;
     const size_t least = size > pattern->least ? size : pattern->least;
     while ((size_t)(end - at) >= least) {
-        at = (fst_bytes)memchr(at, prefix[0], (size_t)(end - at) - least + 1);
+        at = fst_find_byte(at, end - least + 1, (unsigned char)prefix[0]);
         if (at == NULL)
             return NULL;
         if ((size == 1 || memcmp(at, prefix, size) == 0)

@@ -68,15 +68,17 @@ fst_put_as_it_came(fst_machine *machine, const fst_value *value)
 FST_INLINE fst_status
 fst_put_path(fst_machine *machine, const fst_span *piece, int path, int outer)
 {
-    const fst_value value = fst_value_at(machine, path);
+    fst_output *output = machine->output;
+    fst_value own;
+    const fst_value *value = fst_value_at(machine, path, &own);
+    /* The size of an object may not be known. */
+    const ptrdiff_t size = value->kind <= FST_STRING ? value->text.size : 0;
     fst_cell cell;
-    FST_TRY(fst_put_piece(machine, piece));
-    if (machine->marks != NULL) {
-        if (!fst_room(machine->output, value.text.size + FST_NUMBER_ROOM + FST_COPIED_AT_ONCE))
-            return FST_NO_MEMORY;
-        if (fst_put_as_it_came(machine, &value))
-            return FST_DONE;
-    }
+    if (!fst_room(output, piece->size + size + FST_NUMBER_ROOM + 2 * FST_COPIED_AT_ONCE))
+        return FST_NO_MEMORY;
+    output->at = fst_copy_ahead(output->at, piece->start, piece->size);
+    if (machine->marks != NULL && fst_put_as_it_came(machine, value))
+        return FST_DONE;
     FST_TRY(fst_load_path(machine, &cell, path));
     return fst_write_value(machine, &cell, outer);
 }

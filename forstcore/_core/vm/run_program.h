@@ -76,6 +76,17 @@ fst_join(fst_machine *machine, fst_cell *to, const fst_cell *first, int count)
     return FST_DONE;
 }
 
+/* Tells what a test has found. Mostly the next instruction jumps by that; then it need not run. */
+FST_INLINE const fst_instruction *
+fst_decide(fst_cell *r, const fst_instruction *op, const fst_instruction *code, int result)
+{
+    const fst_instruction *next = op + 1;
+    r[op->a] = fst_bool(result);
+    if (next->code == FST_OP_JUMP_UNLESS && next->a == op->a)
+        return result ? next + 1 : code + next->b;
+    return next;
+}
+
 /* Runs the program for the machine's record, and writes its results. */
 static fst_status
 fst_run_program(fst_machine *machine)
@@ -122,7 +133,7 @@ fst_run_program(fst_machine *machine)
             status = fst_load_path_or(machine, &r[op->a], op->b, &r[op->c]);
             break;
         case FST_OP_LOAD_ANY:
-            if (fst_value_at(machine, op->b).kind == FST_ABSENT)
+            if (fst_kind_at(machine, op->b) == FST_ABSENT)
                 r[op->a] = r[op->c];
             else
                 status = fst_load_path(machine, &r[op->a], op->b);
@@ -196,32 +207,32 @@ fst_run_program(fst_machine *machine)
             break;
         case FST_OP_EQUAL:
             status = fst_is_equal(machine, &result, &r[op->b], &r[op->c]);
-            r[op->a] = fst_bool(result);
+            next = fst_decide(r, op, code, result);
             break;
         case FST_OP_NOT_EQUAL:
             status = fst_is_equal(machine, &result, &r[op->b], &r[op->c]);
-            r[op->a] = fst_bool(!result);
+            next = fst_decide(r, op, code, !result);
             break;
         case FST_OP_LESS:
         case FST_OP_LESS_EQUAL:
         case FST_OP_GREATER:
         case FST_OP_GREATER_EQUAL:
             status = fst_is_ordered(machine, op->code, &result, &r[op->b], &r[op->c]);
-            r[op->a] = fst_bool(result);
+            next = fst_decide(r, op, code, result);
             break;
         case FST_OP_IN:
             status = fst_contains(machine, &r[op->c], &r[op->b], &result);
-            r[op->a] = fst_bool(result);
+            next = fst_decide(r, op, code, result);
             break;
         case FST_OP_NOT_IN:
             status = fst_contains(machine, &r[op->c], &r[op->b], &result);
-            r[op->a] = fst_bool(!result);
+            next = fst_decide(r, op, code, !result);
             break;
         case FST_OP_IS:
-            r[op->a] = fst_bool(fst_is_same(&r[op->b], &r[op->c]));
+            next = fst_decide(r, op, code, fst_is_same(&r[op->b], &r[op->c]));
             break;
         case FST_OP_IS_NOT:
-            r[op->a] = fst_bool(!fst_is_same(&r[op->b], &r[op->c]));
+            next = fst_decide(r, op, code, !fst_is_same(&r[op->b], &r[op->c]));
             break;
         case FST_OP_IS_A:
             status = fst_is_a(machine, &result, &r[op->b], op->c);

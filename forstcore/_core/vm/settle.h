@@ -22,8 +22,9 @@ fst_settle_string(fst_machine *machine, fst_cell *cell)
     return FST_DONE;
 }
 
-FST_INLINE fst_status
-fst_settle_number(fst_cell *cell)
+/* As fst_settle_number, for numbers with more than a few digits or with an exponent. */
+FST_COLD fst_status
+fst_settle_long_number(fst_cell *cell)
 {
     const char *text = cell->text;
     const ptrdiff_t size = cell->size;
@@ -33,14 +34,29 @@ fst_settle_number(fst_cell *cell)
         *cell = fst_float(fst_double_of(&number));
         return FST_DONE;
     }
-    if (number.count <= 18) {
-        integer = (int64_t)number.digits;
-        *cell = fst_int(number.negative ? -integer : integer);
-        return FST_DONE;
-    }
     if (!fst_read_integer(text, size, &integer))
         return FST_GIVE_BACK;
     *cell = fst_int(integer);
+    return FST_DONE;
+}
+
+FST_COLD fst_status
+fst_settle_number(fst_cell *cell)
+{
+    const char *text = cell->text;
+    const ptrdiff_t size = cell->size;
+    const int negative = *text == '-';
+    uint64_t digits;
+    int places;
+    if (!fst_read_few_digits(text + negative, size - negative, &digits, &places)
+        || (places > 0 && digits > FST_EXACT_INTEGERS))
+        return fst_settle_long_number(cell);
+    if (places > 0) {
+        const double number = (double)(int64_t)digits / FST_POWERS[places];
+        *cell = fst_float(negative ? -number : number);
+    } else {
+        *cell = fst_int(negative ? -(int64_t)digits : (int64_t)digits);
+    }
     return FST_DONE;
 }
 

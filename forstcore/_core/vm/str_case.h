@@ -5,30 +5,16 @@
 #include "letters.h"
 #include "text.h"
 
-#define FST_EACH_OF_EIGHT UINT64_C(0x0101010101010101)
-
 /* ---------------------------------------------------------------- lower and upper */
-
-/* Up to eight bytes, zeros behind them. */
-FST_INLINE uint64_t
-fst_load_few(const char *from, size_t size)
-{
-    uint64_t bytes = 0;
-    if (size >= 8)
-        return fst_load_eight(from);
-    while (size > 0)
-        bytes = bytes << 8 | (unsigned char)from[--size];
-    return bytes;
-}
 
 /* Changes the case of the letters of ASCII from `first` on, 26 of them, in each of eight bytes. */
 FST_INLINE uint64_t
 fst_swap_letters(uint64_t bytes, unsigned first)
 {
-    const uint64_t seven = bytes & 0x7f * FST_EACH_OF_EIGHT;
-    const uint64_t from = seven + (0x80 - first) * FST_EACH_OF_EIGHT;
-    const uint64_t behind = seven + (0x80 - first - 26) * FST_EACH_OF_EIGHT;
-    return bytes ^ ((from & ~behind & ~bytes & 0x80 * FST_EACH_OF_EIGHT) >> 2);
+    const uint64_t seven = bytes & 0x7f * FST_EACH_BYTE;
+    const uint64_t from = seven + (0x80 - first) * FST_EACH_BYTE;
+    const uint64_t behind = seven + (0x80 - first - 26) * FST_EACH_BYTE;
+    return bytes ^ ((from & ~behind & ~bytes & 0x80 * FST_EACH_BYTE) >> 2);
 }
 
 /* What letters become. */
@@ -108,7 +94,7 @@ FST_INLINE void
 fst_change_eight(
     char *to, const char *from, size_t size, unsigned first, uint64_t *all, uint64_t *changes)
 {
-    const uint64_t before = fst_load_few(from, size);
+    const uint64_t before = fst_load_up_to_eight(from, (ptrdiff_t)size);
     const uint64_t after = fst_swap_letters(before, first);
     fst_store_eight(to, after);
     *all |= before;
@@ -132,7 +118,7 @@ fst_change_case(
     if (self->size >= 8)
         i = self->size - 8;
     fst_change_eight(text + i, self->text + i, self->size - i, first, &all, &changes);
-    if (all & 0x80 * FST_EACH_OF_EIGHT) {
+    if (all & 0x80 * FST_EACH_BYTE) {
         fst_keep(machine, text, 0);
         return fst_change_characters(machine, to, self, change);
     }

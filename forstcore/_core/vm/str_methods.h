@@ -122,6 +122,10 @@ fst_chr(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     X(".splitlines", "self,keepends?", fst_str_splitlines) \
     X(".partition", "self,sep/", fst_str_partition) \
     X(".rpartition", "self,sep/", fst_str_rpartition) \
+    X("<partition 0>", "self,sep/", fst_str_before_first) \
+    X("<partition 2>", "self,sep/", fst_str_after_first) \
+    X("<rpartition 0>", "self,sep/", fst_str_before_last) \
+    X("<rpartition 2>", "self,sep/", fst_str_after_last) \
     X(".startswith", "self,prefix/,start/?,end/?", fst_str_startswith) \
     X(".endswith", "self,suffix/,start/?,end/?", fst_str_endswith) \
     X(".removeprefix", "self,prefix/", fst_str_removeprefix) \

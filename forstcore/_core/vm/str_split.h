@@ -177,37 +177,48 @@ fst_str_splitlines(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 /* ---------------------------------------------------------------- partition */
 
 /* What is before and behind a separator; all of it is before or behind one that is not there. */
+/* Finds the separator of partition or rpartition: the first or the last one, NULL if there is none. */
 FST_INLINE fst_status
-fst_partition(fst_machine *machine, fst_cell *to, fst_cell *arguments, int last)
+fst_find_separator(fst_machine *machine, fst_cell *arguments, int last, const char **found)
 {
     fst_cell *self = &arguments[0], *separator = &arguments[1];
-    const char *start, *end, *found;
-    fst_list *parts;
     FST_TRY(fst_settle_self(machine, self));
     FST_TRY(fst_settle_text(machine, separator));
     if (separator->size == 0)
         return FST_VALUE_ERROR;
-    start = self->text;
-    end = start + self->size;
     if (last)
-        FST_TRY(fst_find_last_text(
-            machine, start, end, separator->text, separator->size, &found));
-    else
-        FST_TRY(fst_find_text_in(
-            machine, start, end, separator->text, separator->size, &found));
+        return fst_find_last_text(
+            machine, self->text, self->text + self->size, separator->text, separator->size, found);
+    return fst_find_text_in(
+        machine, self->text, self->text + self->size, separator->text, separator->size, found);
+}
+
+/* What is before the separator, or behind it; without one, all is on one side. */
+FST_INLINE fst_cell
+fst_beside(const fst_cell *arguments, const char *found, int behind, int last)
+{
+    const fst_cell *self = &arguments[0];
+    const char *start = self->text, *end = start + self->size;
+    if (found == NULL)
+        return behind == last ? *self : fst_empty_str();
+    return behind ? fst_part_of(self, found + arguments[1].size, end)
+                  : fst_part_of(self, start, found);
+}
+
+FST_INLINE fst_status
+fst_partition(fst_machine *machine, fst_cell *to, fst_cell *arguments, int last)
+{
+    const char *found;
+    fst_list *parts;
+    FST_TRY(fst_find_separator(machine, arguments, last, &found));
     parts = fst_new_list(machine, 3);
     if (parts == NULL)
         return FST_NO_MEMORY;
     parts->count = 3;
+    parts->items[0] = fst_beside(arguments, found, 0, last);
+    parts->items[1] = found == NULL ? fst_empty_str() : arguments[1];
+    parts->items[2] = fst_beside(arguments, found, 1, last);
     *to = fst_object(FST_TUPLE, parts);
-    if (found == NULL) {
-        parts->items[0] = parts->items[1] = parts->items[2] = fst_empty_str();
-        parts->items[last ? 2 : 0] = *self;
-        return FST_DONE;
-    }
-    parts->items[0] = fst_part_of(self, start, found);
-    parts->items[1] = *separator;
-    parts->items[2] = fst_part_of(self, found + separator->size, end);
     return FST_DONE;
 }
 
@@ -221,6 +232,40 @@ FST_COLD fst_status
 fst_str_rpartition(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_partition(machine, to, arguments, 1);
+}
+
+/* partition(sep)[0] and so on, which need no tuple. */
+FST_INLINE fst_status
+fst_take_beside(fst_machine *machine, fst_cell *to, fst_cell *arguments, int behind, int last)
+{
+    const char *found;
+    FST_TRY(fst_find_separator(machine, arguments, last, &found));
+    *to = fst_beside(arguments, found, behind, last);
+    return FST_DONE;
+}
+
+FST_COLD fst_status
+fst_str_before_first(fst_machine *machine, fst_cell *to, fst_cell *arguments)
+{
+    return fst_take_beside(machine, to, arguments, 0, 0);
+}
+
+FST_COLD fst_status
+fst_str_after_first(fst_machine *machine, fst_cell *to, fst_cell *arguments)
+{
+    return fst_take_beside(machine, to, arguments, 1, 0);
+}
+
+FST_COLD fst_status
+fst_str_before_last(fst_machine *machine, fst_cell *to, fst_cell *arguments)
+{
+    return fst_take_beside(machine, to, arguments, 0, 1);
+}
+
+FST_COLD fst_status
+fst_str_after_last(fst_machine *machine, fst_cell *to, fst_cell *arguments)
+{
+    return fst_take_beside(machine, to, arguments, 1, 1);
 }
 
 /* ---------------------------------------------------------------- strip */

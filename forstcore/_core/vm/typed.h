@@ -21,8 +21,9 @@ fst_is_integer_text(const char *text, ptrdiff_t size)
 FST_INLINE int
 fst_is_expected(fst_machine *machine, int path, int types)
 {
-    const fst_value value = fst_value_at(machine, path);
-    switch (value.kind) {
+    fst_value own;
+    const fst_value *value = fst_value_at(machine, path, &own);
+    switch (value->kind) {
     case FST_ABSENT:
         return (types & FST_IS_ABSENT)
                || fst_kind_at(machine, machine->program->paths[path].parent) != FST_OBJECT;
@@ -32,7 +33,7 @@ fst_is_expected(fst_machine *machine, int path, int types)
     case FST_TRUE:
         return types & FST_IS_BOOL;
     case FST_NUMBER:
-        return fst_is_integer_text(value.text.start, value.text.size)
+        return fst_is_integer_text(value->text.start, value->text.size)
             ? types & FST_IS_INT
             : types & FST_IS_FLOAT;
     case FST_STRING:

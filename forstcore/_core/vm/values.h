@@ -226,35 +226,21 @@ fst_is_plain_string(const fst_machine *machine, const fst_value *value)
 static inline fst_cell
 fst_cell_of(const fst_machine *machine, const fst_value *value)
 {
+    static const uint8_t types[] = {
+        [FST_ABSENT] = FST_UNSET,           [FST_NULL] = FST_NONE,
+        [FST_FALSE] = FST_BOOL,             [FST_TRUE] = FST_BOOL,
+        [FST_NUMBER] = FST_NUMBER_TEXT,     [FST_STRING] = FST_STRING_TEXT,
+        [FST_ARRAY] = FST_ARRAY_TEXT,       [FST_OBJECT] = FST_OBJECT_TEXT,
+    };
     fst_cell cell = {FST_UNSET, 0, 0, 0, {0}};
+    cell.type = types[value->kind];
     cell.size = (uint32_t)value->text.size;
     cell.text = value->text.start;
-    switch (value->kind) {
-    case FST_ABSENT:
-        break;
-    case FST_NULL:
-        cell.type = FST_NONE;
-        break;
-    case FST_FALSE:
-    case FST_TRUE:
-        return fst_bool(value->kind == FST_TRUE);
-    case FST_NUMBER:
-        cell.type = FST_NUMBER_TEXT;
-        break;
-    case FST_STRING:
-        if (fst_is_plain_string(machine, value)) {
-            cell.type = FST_STR;
-            cell.flags = FST_ASCII | FST_CLEAN;
-        } else {
-            cell.type = FST_STRING_TEXT;
-        }
-        break;
-    case FST_ARRAY:
-        cell.type = FST_ARRAY_TEXT;
-        break;
-    case FST_OBJECT:
-        cell.type = FST_OBJECT_TEXT;
-        break;
+    if (cell.type == FST_STRING_TEXT && fst_is_plain_string(machine, value)) {
+        cell.type = FST_STR;
+        cell.flags = FST_ASCII | FST_CLEAN;
+    } else if (cell.type == FST_BOOL) {
+        cell.integer = value->kind == FST_TRUE;
     }
     return cell;
 }

@@ -16,8 +16,6 @@ enum {
 
 /* ---------------------------------------------------------------- strings */
 
-#define FST_EACH_BYTE UINT64_C(0x0101010101010101)
-
 /* Sets the high bit of the first of eight bytes that JSON escapes: quotes, backslashes, control
  * characters. Behind it others may be set, too. (Borrows go to the bytes behind.) */
 FST_INLINE uint64_t
