@@ -1,4 +1,4 @@
-"""Formats of inputs and outputs by their names, and by options."""
+"""Formats of inputs and outputs, by suffix and by option."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Help, completion, and the commands that only tell: validate, bench, info."""
+"""Help, completion, and the commands that only report: validate, bench, info."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No command damages what it was given, and outputs are whole or as they were before."""
+"""Commands do not damage their inputs, and outputs are complete or unchanged."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs files as on Un
 
 
 def lay_names(directory: Path) -> None:
-    """Lay out an input with all the names that it can have."""
+    """Create an input with every kind of name that it can have."""
     (directory / "in").write_bytes(INPUT)
     (directory / "other").write_bytes(INPUT)
     (directory / "sub").mkdir()
@@ -320,7 +320,7 @@ def test_links_that_lead_nowhere(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
-    """A limit of the size of files stands for the disk."""
+    """A limit on the size of files simulates a full disk."""
     (tmp_path / "in").write_bytes(RECORDS * 100)
     (tmp_path / "out").write_bytes(OLD)
 
@@ -398,7 +398,7 @@ def test_a_file_can_be_processed_into_itself(tmp_path: Path) -> None:
 
 
 def test_an_output_is_replaced_while_others_read_it(tmp_path: Path) -> None:
-    """Each look at the file sees one whole run."""
+    """Each read of the file finds the output of one complete run."""
     (tmp_path / "in").write_bytes(RECORDS)
     (tmp_path / "out").write_bytes(RESULTS)
     done = threading.Event()

@@ -1,4 +1,4 @@
-"""Outputs keep mode, owner and attributes, and no command writes where its user may not."""
+"""Outputs keep mode, owner and attributes, and commands respect the permissions of their user."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOBODY = 65534
 
 
 def as_nobody(directory: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    """Run a command as a user without rights, who may have none in Python's directory either."""
+    """Run a command as an unprivileged user, who may lack access to Python's directory as well."""
     code = (
         "import os, sys\n"
         "from forstcore.cli import main\n"
@@ -72,7 +72,7 @@ def test_a_file_keeps_its_owner(run: Run, tmp_path: Path) -> None:
 
 @pytest.fixture
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory that others can come to."""
+    """A directory that other users can access."""
     path = tmp_path_factory.mktemp("shared")
     for each in (path, *path.parents):
         if each.owner() == "root" and each.is_relative_to(tmp_path_factory.getbasetemp().parent):

@@ -40,7 +40,7 @@ def test_standard_input_to_standard_output(run: Run) -> None:
 
 
 def test_standard_input_that_does_not_block(start: Start) -> None:
-    """As a pipe does that Node has opened: no data yet is not the end."""
+    """Like a pipe opened by Node, which does not block: no data yet is not the end."""
     read, write = os.pipe()
     os.set_blocking(read, False)
     process = start("process", stdin=read)

@@ -13,7 +13,7 @@ from forstcore.cli._read_ahead import read_ahead
 
 @pytest.fixture
 def switching() -> Iterator[None]:
-    """Let threads take turns all the time, also between two steps of one that are close."""
+    """Make threads switch as often as possible, even between two adjacent steps."""
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield

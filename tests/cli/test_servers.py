@@ -1,4 +1,4 @@
-"""Commands that talk to a server: send, replay, publish, watch, serve."""
+"""Commands that use a server: send, replay, publish, watch, serve."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ VALUES: list[Any] = [
 
 @pytest.fixture(params=["orjson", "json"])
 def codec(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The module, with orjson where it is, and as it is where there is none."""
+    """The module with orjson, if it is installed, and without."""
     if request.param == "json":
         monkeypatch.setitem(sys.modules, "orjson", None)
     elif importlib.util.find_spec("orjson") is None:

@@ -1,4 +1,4 @@
-"""Streams that the caller or its producer ends: whose error it is, and that nothing is left."""
+"""Streams that the caller or its producer ends: which error is raised, and that nothing remains."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Streams inside an application: datasets, live sources, requests that are piped through."""
+"""Streams inside an application: datasets, live sources, forwarded requests."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ web.run_app(app(), host="127.0.0.1", port=0, print=lambda text: print(text, flus
 
 @contextlib.contextmanager
 def application(kind: str, url: str) -> Iterator[tuple[str, int]]:
-    """Run an application that pipes /stream through to a server; yield its address."""
+    """Run an application that forwards /stream to a server; yield its address."""
     command = [sys.executable, "-c", SERVE_AIOHTTP, url]
     if kind != "aiohttp":
         # As a sub-application would see it, `bare` takes every path.

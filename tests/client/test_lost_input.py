@@ -1,4 +1,4 @@
-"""Input that would be lost in silence: it raises instead, and the error names the record."""
+"""Input that would be lost silently: an error is raised instead, which names the record."""
 
 from __future__ import annotations
 

@@ -54,14 +54,14 @@ async def serving(handler: Handler) -> AsyncIterator[str]:
 
 
 async def echo(request: web.Request, response: web.StreamResponse) -> None:
-    """Answer at once, and send back what comes."""
+    """Respond immediately, and echo the request."""
     await response.prepare(request)
     async for piece in request.content.iter_any():
         await response.write(piece)
 
 
 async def late(request: web.Request, response: web.StreamResponse) -> None:
-    """Read the whole request before answering, as most frameworks do."""
+    """Read the whole request before responding, as most frameworks do."""
     body = await request.read()
     await response.prepare(request)
     await response.write(body)

@@ -31,14 +31,14 @@ def os_error(number: int) -> OSError:
 
 
 def unwritten(cause: Exception) -> aiohttp.ClientOSError:
-    """Make what aiohttp raises where it cannot write a request, without a number of its own."""
+    """Create the error that aiohttp raises if it cannot write a request, which has no errno."""
     error = aiohttp.ClientOSError(None, "Can not write request body")
     error.__cause__ = cause
     return error
 
 
 class Operation:
-    """Fails with these errors, one after the other, and returns then."""
+    """Fails with these errors, one after the other, and then returns."""
 
     def __init__(self, *errors: BaseException) -> None:
         self.errors = list(errors)

@@ -1,4 +1,4 @@
-"""What goes wrong at a server: no connection, refusals, malformed responses, silence."""
+"""Failures of a server: no connection, refusals, malformed responses, silence."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.servers import Server, StartServer, free_port
 
 @contextlib.asynccontextmanager
 async def canned(*responses: bytes) -> AsyncIterator[str]:
-    """Serve ready-made bytes to one connection after the other; the last again and again."""
+    """Serve fixed bytes to each connection in turn; the last ones to all further connections."""
     left = list(responses)
     answering: set[asyncio.Task[Any]] = set()
 

@@ -33,7 +33,7 @@ def typed(record: dict[str, Any]) -> Row | None:
 
 
 def rows_of(dataset: Dataset) -> list[dict[str, Any]]:
-    """The rows of all parts, which have to have the same columns."""
+    """The rows of all parts, which must have the same columns."""
     tables = [
         pyarrow.parquet.read_table(dataset.directory / part["part"])
         for part in dataset.manifest["parts"]

@@ -1,4 +1,4 @@
-"""What the page says of its figures: which stream, of when, how often, and on which screen."""
+"""The figures of the page: stream numbers, staleness, percentiles, and layout on phones."""
 
 from __future__ import annotations
 

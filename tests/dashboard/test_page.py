@@ -1,4 +1,4 @@
-"""What people see and do on the page."""
+"""The page as its users see and use it."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def plain(record: dict):
 
 @pytest.fixture
 def routes(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    """Options of a server with processors of all sorts."""
+    """Options of a server with processors of all kinds."""
     module = tmp_path_factory.mktemp("routes") / "routes.py"
     module.write_text(ROUTES)
     return "--processors", str(module)

@@ -43,7 +43,7 @@ def test_compose_takes_the_file(tmp_path: Path) -> None:
 
 
 class ComposedKafka(KafkaServer):
-    """Kafka with the settings of the compose file, but for names of hosts and directories."""
+    """Kafka with the settings of the compose file, except for host names and directories."""
 
     def settings(self) -> dict[str, object]:
         settings = {

@@ -1,4 +1,4 @@
-"""The format of a file by its name."""
+"""The format of a file by its suffix."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Columns by the annotation of what a processor returns."""
+"""Columns from the return annotation of a processor."""
 
 from __future__ import annotations
 

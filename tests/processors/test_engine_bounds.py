@@ -1,4 +1,4 @@
-"""The engine: how much is in work at once, and how large batches are."""
+"""The engine: how much it processes at once, and how large batches are."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tests.processors.engines import (
 
 @pytest.mark.parametrize("is_compiled", [True, False])
 def test_a_cancelled_stream_ends(*, is_compiled: bool) -> None:
-    """Wherever it is then: the check that sees it first may be any of those between records."""
+    """Wherever processing is then: any of the checks between records may notice it first."""
 
     def unchanged(record: dict[str, Any]) -> dict[str, Any]:
         return record
@@ -312,7 +312,7 @@ def test_workers_that_have_the_machine_share_what_is_large() -> None:
 
 
 def test_large_pieces_are_not_heaped() -> None:
-    """However fast they come: a chunk of them all would not be bounded."""
+    """However fast results arrive: a chunk of all of them would not be bounded."""
     taken = 0
 
     def pieces() -> Iterator[bytes]:

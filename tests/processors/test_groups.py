@@ -1,4 +1,4 @@
-"""Lines that are read in groups give the same as each line alone."""
+"""Lines that are read in groups have the same results as each line alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Worker processes give what threads give, and what ends them loses nothing."""
+"""Worker processes have the results of threads, and lose nothing when they end."""
 
 from __future__ import annotations
 
@@ -227,7 +227,7 @@ def test_a_process_that_does_not_start(tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_changed_file_is_not_loaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Streams go on in threads, with the function that was loaded."""
+    """Streams continue in threads, with the function that was loaded."""
     text = "import os\ndef value(record): return {'old': os.getpid()}\n"
     changes = module(tmp_path, "changes_on_disk", text, monkeypatch)
     as_loaded = as_processor(changes.value)
@@ -270,7 +270,7 @@ def test_a_record_that_ends_its_process(death: str, caplog: pytest.LogCaptureFix
 
 
 def test_processes_that_are_killed_from_outside(tmp_path: Path) -> None:
-    """A record that was in work is processed again."""
+    """A record that was being processed is processed again."""
     records = [*numbered(50), {"id": 50, "wait": str(tmp_path)}, *numbered(50)]
     done: list[bytes] = []
     thread = threading.Thread(
@@ -338,7 +338,7 @@ def test_they_end_with_their_parent(tmp_path: Path, number: int) -> None:
 
 
 def test_signals_for_all_processes_are_for_the_parent(tmp_path: Path) -> None:
-    """A service manager sends SIGTERM to all of them, and batches in work have to be finished."""
+    """A service manager sends SIGTERM to all processes, and current batches must be finished."""
     program = [sys.executable, "-c", PROGRAM, str(tmp_path)]
     with children.started(program, cwd=ROOT, stdout=-1) as parent:
         wait_until(lambda: waiting(tmp_path))

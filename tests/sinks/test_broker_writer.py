@@ -1,4 +1,4 @@
-"""Writers that lose their sink: everything is confirmed in order, in bounded memory."""
+"""Writers that lose their connection: everything is confirmed in order, in bounded memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""File sinks: appended, rotated, and cut back to what was confirmed."""
+"""File sinks: appending, rotation, and truncation to what was confirmed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def sink_of(path: Path, **options: Any) -> str:
 
 
 def writing(url: str, scenario: Scenario, buffer_size: int = 1 << 20) -> str:
-    """Write to a sink; return the offset that it keeps then."""
+    """Write to a sink; return the offset that it then stores."""
 
     async def run() -> str:
         source = open_source("in", "memory:")

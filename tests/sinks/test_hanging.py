@@ -1,4 +1,4 @@
-"""Brokers that stop answering: little waits in memory, and everything arrives afterwards."""
+"""Brokers that stop responding: memory use is bounded, and everything arrives afterwards."""
 
 from __future__ import annotations
 

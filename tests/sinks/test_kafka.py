@@ -1,4 +1,4 @@
-"""Topics of Kafka as sinks, with a real Kafka that is killed and comes back."""
+"""Kafka topics as sinks, with a real Kafka that is killed and restarted."""
 
 from __future__ import annotations
 

@@ -36,14 +36,14 @@ def run(scenario: Coroutine[Any, Any, None]) -> None:
 
 @dataclass
 class Flow:
-    """What reads a topic NAME-in as the group NAME, and writes NAME-out."""
+    """A reader of the topic NAME-in as the group NAME, with a writer to NAME-out."""
 
     sink: Sink
     reader: Reader
     writer: Writer
 
     async def write(self, batch: Batch, lines: bytes | None = None) -> asyncio.Future[None]:
-        """Write results of a batch; return what is done when they are confirmed."""
+        """Write results of a batch; return an awaitable of their confirmation."""
         results = batch.lines if lines is None else lines
         return asyncio.ensure_future(
             await self.writer.write(Output(results, receipts=(batch.receipt,)))
@@ -201,7 +201,7 @@ def test_what_was_revoked_is_not_written(kafka: KafkaServer, strategy: str) -> N
 def test_calls_that_do_not_return_are_left_behind(
     kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While a broker hangs, calls take too long; then all goes on, with nothing twice."""
+    """While a broker hangs, calls time out; afterwards everything continues without duplicates."""
     create(kafka, "hanging")
     kafka.add("hanging-in", 0, 10)
 

@@ -1,4 +1,4 @@
-"""The file sink that writes Parquet: whole files with all results, whatever they are."""
+"""The file sink that writes Parquet: complete files with all results, of any type."""
 
 from __future__ import annotations
 

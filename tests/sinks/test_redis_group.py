@@ -1,4 +1,4 @@
-"""From a consumer group of Redis to a stream of the same database: both change together."""
+"""From a Redis consumer group to a stream in the same database: both change atomically."""
 
 from __future__ import annotations
 

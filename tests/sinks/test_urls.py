@@ -1,4 +1,4 @@
-"""URLs of sinks, and what is wrong with them."""
+"""URLs of sinks, and their errors."""
 
 from __future__ import annotations
 

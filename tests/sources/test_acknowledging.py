@@ -1,4 +1,4 @@
-"""Acknowledgements of clients: what nobody was done with comes again, and nothing else."""
+"""Acknowledgements of clients: exactly the unacknowledged records are redelivered."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_bytes_that_may_be_sent_ahead_are_bounded(
 def test_lines_without_results_are_reported_at_once(
     start_one: StartServer, redis_server: RedisServer
 ) -> None:
-    """Else a filter that lets little through would be as slow as heartbeats are."""
+    """Otherwise a filter that few records match would progress only with heartbeats."""
     server = start(start_one, redis_server, "", "--heartbeat", "60", "--buffer-size", "100")
     wanted = {"id": "1999"}
     with (
@@ -414,7 +414,7 @@ async def consume(
 def test_nothing_is_lost_while_everything_is_killed(
     start_one: StartServer, redis_server: RedisServer
 ) -> None:
-    """Servers and broker by SIGKILL, consumers by leaving: what was not acknowledged comes."""
+    """Servers and broker are killed, consumers leave: unacknowledged records are redelivered."""
     total = 4000
     everything = set(numbers(0, total))
     ports = [str(19_851), str(19_852)]
@@ -459,7 +459,7 @@ def test_nothing_is_lost_while_everything_is_killed(
 
 
 def output(process: subprocess.Popen[str]) -> set[str]:
-    """Return what a consumer has taken that was killed."""
+    """Return the records that a killed consumer has received."""
     with process:
         process.kill()
         assert process.stdout is not None

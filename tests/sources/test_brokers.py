@@ -1,4 +1,4 @@
-"""What is the same for every broker: one that never answers, and clients that are missing."""
+"""Common behaviour of all brokers: one that never responds, and missing client libraries."""
 
 from __future__ import annotations
 

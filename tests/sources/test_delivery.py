@@ -1,4 +1,4 @@
-"""Deliveries of a batch with results many times as long: several, each of a bounded size."""
+"""A batch with much larger results becomes several deliveries, each of a bounded size."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Event:
 
 
 class EventSource:
-    """Reads events as the HTML standard says."""
+    """Reads events as the HTML standard specifies."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Any order of writing, rotating, truncating, and ending and beginning to read."""
+"""Any order of writing, rotating, truncating, and starting and stopping to read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that cannot be read, or not yet, or not as text: they stop nobody."""
+"""Files that cannot be read, or not yet, or not as text: others are not affected."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def shared() -> Iterator[Path]:
 
 @contextmanager
 def unprivileged() -> Iterator[None]:
-    """Be somebody who may not read everything."""
+    """Run as an unprivileged user in the block."""
     if os.geteuid() != 0:
         yield
         return

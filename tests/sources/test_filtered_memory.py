@@ -1,4 +1,4 @@
-"""What a filter lets through to nobody is not held either."""
+"""Records that match no filter are not kept in memory."""
 
 from __future__ import annotations
 

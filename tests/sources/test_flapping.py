@@ -1,4 +1,4 @@
-"""Brokers that come and go: attempts to connect and log lines stay few."""
+"""Brokers that keep dropping connections: the rate of connections and log lines is limited."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
 
 
 async def notices(url: str, seconds: float, start: str = "now") -> list[Notice]:
-    """Read a source for a while; return what it tells of its broker."""
+    """Read a source for a while; return its notices about the broker."""
     source = open_source("a", url)
     reader = source.open(start)
     found: list[Notice] = []

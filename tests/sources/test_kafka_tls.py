@@ -1,4 +1,4 @@
-"""Kafka with TLS, passwords and certificates of clients: what works, and what errors say."""
+"""Kafka with TLS, passwords and client certificates: successful logins, and error messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much of a source was not read, as its broker or its files know it."""
+"""The lag of sources, according to their brokers or files."""
 
 from __future__ import annotations
 

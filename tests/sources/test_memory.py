@@ -1,4 +1,4 @@
-"""Sources in memory: the ring, its offsets, and what it has no more."""
+"""Sources in memory: the ring, its offsets, and records that it has dropped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MQTT topics, with a real Mosquitto that is killed and comes back."""
+"""MQTT topics, with a real Mosquitto that is killed and restarted."""
 
 from __future__ import annotations
 

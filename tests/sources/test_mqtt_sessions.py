@@ -22,7 +22,7 @@ from tests.sources.topics import publisher, send, url
 
 
 def test_what_is_not_acknowledged_comes_again(start_one: StartServer, mosquitto: Mosquitto) -> None:
-    """To the next subscriber that wants the same; and nothing that is acknowledged does."""
+    """Unacknowledged messages go to the next equal subscriber; acknowledged ones do not."""
     server = start_one("--source", f"a={url(mosquitto, 'sensors/#?client=me')}")
     with Subscription(server, "a", acks=True) as live, publisher(mosquitto) as client:
         live.began()
@@ -77,7 +77,7 @@ def test_a_consumer_that_takes_one_and_dies_loses_none(
 def test_acknowledgements_while_the_broker_is_away(
     start_one: StartServer, mosquitto: Mosquitto
 ) -> None:
-    """What was given out already does not come again over the next connection."""
+    """Messages that were already delivered are not repeated over the next connection."""
     server = start_one("--source", f"a={url(mosquitto, 'sensors/#?client=me')}")
     with Subscription(server, "a", acks=True) as live:
         live.began()
@@ -131,7 +131,7 @@ def test_a_source_without_a_client_is_at_most_once(
 def test_subscribers_that_acknowledge_have_sessions_of_their_own(
     start_one: StartServer, mosquitto: Mosquitto
 ) -> None:
-    """By what they want: none is given what another has filtered."""
+    """Sessions are separate by subscription: none gets what another has filtered."""
     server = start_one("--source", f"a={url(mosquitto, 'sensors/#?client=me')}")
     ones = {"id": {"prefix": "1"}}
 

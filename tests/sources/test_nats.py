@@ -1,4 +1,4 @@
-"""NATS JetStream, with a real server that is killed and comes back."""
+"""NATS JetStream, with a real server that is killed and restarted."""
 
 from __future__ import annotations
 

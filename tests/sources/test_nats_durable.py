@@ -90,7 +90,7 @@ def test_readers_share_the_messages(start_one: StartServer, nats_server: NatsSer
 def test_a_server_that_is_killed_loses_nothing(
     start_one: StartServer, nats_server: NatsServer
 ) -> None:
-    """What it had delivered and not acknowledged may come twice, but it comes."""
+    """Records that it had delivered but not acknowledged may be duplicated, but are not lost."""
     total = 4000
     add_stream(nats_server)
     add(nats_server, 0, total)

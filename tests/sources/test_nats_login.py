@@ -1,4 +1,4 @@
-"""Ways to log in to NATS beside a password: a token, an nkey, and a file of credentials."""
+"""Ways to log in to NATS other than a password: a token, an nkey, and a credentials file."""
 
 from __future__ import annotations
 

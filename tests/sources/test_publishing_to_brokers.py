@@ -29,7 +29,7 @@ def sources(server: Server) -> dict[str, dict[str, Any]]:
 
 
 def check(server: Server, name: str) -> None:
-    """Publish what a subscriber then gets."""
+    """Check that a subscriber receives what is published."""
     with Subscription(server, name) as live:
         live.began()
         status, answer = publish(

@@ -1,4 +1,4 @@
-"""Redis Streams, with a real Redis that is killed and comes back."""
+"""Redis Streams, with a real Redis that is killed and restarted."""
 
 from __future__ import annotations
 
@@ -226,7 +226,7 @@ def test_a_group_shares_the_records_out(start_one: StartServer, redis_server: Re
 def test_a_consumer_that_is_killed_loses_nothing(
     start_one: StartServer, redis_server: RedisServer
 ) -> None:
-    """What the killed one had delivered and not acknowledged may come twice, but it comes."""
+    """Records that it had delivered but not acknowledged may be duplicated, not lost."""
     total = 20_000
     found: list[str] = []
     with client(redis_server) as redis:

@@ -1,4 +1,4 @@
-"""Entries of any size in Redis: what is held in memory is bounded in bytes, and nothing stops."""
+"""Redis entries of any size: memory use is bounded in bytes, and reading continues."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that are renamed, copied, truncated and deleted while they are followed, or meanwhile."""
+"""Files that are renamed, copied, truncated and deleted while they are followed, or in between."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rotation between any two system calls of a reader that is killed and started again."""
+"""Rotation between any two system calls of a reader that is killed and restarted."""
 
 from __future__ import annotations
 

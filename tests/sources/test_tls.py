@@ -1,4 +1,4 @@
-"""Brokers with TLS, certificates of clients and passwords: what works, and what errors say."""
+"""Brokers with TLS, client certificates and passwords: successful logins, and error messages."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_records_come_through_a_sink(broker: Secured) -> None:
 
 
 def write_and_read(url: str) -> list[int]:
-    """Write to where a source reads, and return what it reads."""
+    """Write to the place that a source reads, and return the records read."""
     found: list[int] = []
 
     async def scenario() -> None:

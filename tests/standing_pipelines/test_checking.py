@@ -1,4 +1,4 @@
-"""What is wrong with a file of pipelines is said at once, with its place."""
+"""All errors in a pipeline file are reported together, with their positions."""
 
 from __future__ import annotations
 
