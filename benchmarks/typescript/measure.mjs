@@ -5,13 +5,14 @@ import { monitorEventLoopDelay, performance } from "node:perf_hooks";
 import { job, record } from "./records.mjs";
 import { waysOf } from "./ways.mjs";
 
-const WARM_UP = 200_000; // Records after which V8 has compiled what it will.
+// Streams after which V8 has compiled what it will: code that runs once per record, or once per chunk.
+const WARM_UP = { objects: 1, bytes: 6 };
 
 const [location, url, name, text] = process.argv.slice(2);
 const records = Number(text);
 const way = waysOf(await import(location), url)[name];
 
-await way(WARM_UP)();
+for (let rounds = WARM_UP[name.split(":")[0]]; rounds > 0; rounds--) await way(records)();
 const run = way(records);
 await new Promise((resolve) => setTimeout(resolve, 100));
 const delay = monitorEventLoopDelay({ resolution: 1 });
