@@ -112,7 +112,8 @@ fst_replace_matches(fst_machine *machine, fst_cell *to, fst_cell *arguments, int
     FST_TRY(fst_settle(machine, replacement));
     if (replacement->type != FST_STR)
         return FST_GIVE_BACK;
-    is_literal = memchr(replacement->text, '\\', replacement->size) == NULL;
+    is_literal = fst_find_byte(
+        (fst_bytes)replacement->text, (fst_bytes)replacement->text + replacement->size, '\\') == NULL;
     if (!is_literal && !fst_is_replacement((const fst_pattern *)arguments[0].object, replacement))
         return FST_GIVE_BACK;
     FST_TRY(fst_settle_count(machine, &arguments[3], 0, &most));

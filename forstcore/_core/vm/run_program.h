@@ -95,9 +95,10 @@ fst_run_program(fst_machine *machine)
     const fst_instruction *const code = program->code, *op, *next;
     fst_cell *r = machine->registers;
     fst_status status;
-    int target, result = 0;
+    int target, i, result = 0;
 
-    memset(r, 0, (size_t)program->variables * sizeof *r);   /* FST_UNSET */
+    for (i = 0; i < program->variables; i++)
+        r[i].type = FST_UNSET;
     machine->fuel = FST_FUEL;
     machine->refuses_dates = 0;
     machine->frame = machine->unused_frames = NULL;
