@@ -11,19 +11,19 @@ from forstcore._proc import check_object, parse_record
 from fuzz.runs import Options, Run
 from tests.core.reference import MALFORMED, process, rows_of
 
-__all__ = ["as_orjson", "as_twin", "error_of", "loaded"]
+__all__ = ["as_orjson", "as_reference", "error_of", "loaded"]
 
 
-def as_twin(text: bytes, options: Options, run: Run) -> None:
+def as_reference(text: bytes, options: Options, run: Run) -> None:
     """Check a run with the built-in processor against the reference implementation."""
     # Blank lines represent the lines that an earlier stream processed.
     before = options.first_line - 1
-    twin = process(b"\n" * before + text, options.on_error, options.max_line_size)
-    assert rows_of(run.output) == twin.rows
-    assert run.lines + before == twin.lines
-    assert (run.records, run.errors) == (twin.records, twin.errors)
-    assert (run.results, run.filtered) == (twin.records, 0)
-    assert (run.failure is not None) == twin.failed
+    expected = process(b"\n" * before + text, options.on_error, options.max_line_size)
+    assert rows_of(run.output) == expected.rows
+    assert run.lines + before == expected.lines
+    assert (run.records, run.errors) == (expected.records, expected.errors)
+    assert (run.results, run.filtered) == (expected.records, 0)
+    assert (run.failure is not None) == expected.failed
 
 
 def error_of(read: Callable[[bytes], object], line: bytes) -> RecordError | None:

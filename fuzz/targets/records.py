@@ -12,7 +12,7 @@ from fuzz.choices import Choices
 from fuzz.cuts import sizes
 from fuzz.filters import wanted
 from fuzz.grammar import lines
-from fuzz.oracle import as_orjson, as_twin, error_of, loaded
+from fuzz.oracle import as_orjson, as_reference, error_of, loaded
 from fuzz.runs import MODES, Options, invariant
 from tests.core.filter_reference import holds
 from tests.core.reference import BLANK, BOM, is_json
@@ -62,7 +62,7 @@ def check(data: bytes) -> None:
     turns = sizes(choices)
     selected = wanted(choices)
     text = lines(choices)
-    as_twin(text, options, invariant(text, turns, options))
+    as_reference(text, options, invariant(text, turns, options))
     for line in text.split(b"\n"):
         as_orjson(line)
         if not line.startswith(BOM):

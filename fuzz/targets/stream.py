@@ -5,7 +5,7 @@ from __future__ import annotations
 from forstcore._proc import LineSplitter, count_lines
 from fuzz.choices import Choices
 from fuzz.cuts import alone, cut, sizes
-from fuzz.oracle import as_orjson, as_twin
+from fuzz.oracle import as_orjson, as_reference
 from fuzz.runs import MODES, Options, invariant
 
 __all__ = ["LIMITS", "check"]
@@ -33,7 +33,7 @@ def check(data: bytes) -> None:
     options = Options(MODES[mode], choices.pick(LIMITS), 1 + first)
     turns = sizes(choices)
     text = choices.rest()
-    as_twin(text, options, invariant(text, turns, options))
+    as_reference(text, options, invariant(text, turns, options))
     for line in text.split(b"\n"):
         as_orjson(line)
     _split(text, turns, options.max_line_size)

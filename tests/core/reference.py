@@ -128,7 +128,7 @@ def record(line: bytes) -> tuple[str, str]:
 
 
 def is_json(raw: bytes) -> bool:
-    """Return whether the twin takes this as a JSON value."""
+    """Return whether the reference implementation accepts this as a JSON value."""
     try:
         load(raw)
     except Refused:
@@ -176,7 +176,7 @@ def process(data: bytes, on_error: OnError = "skip", max_line_size: int = 1 << 2
 
 
 def rows_of(output: bytes) -> list[Row]:
-    """Read the core's output in the shape of the twin's."""
+    """Read the core's output into the rows that the reference implementation returns."""
     rows: list[Row] = []
     assert not output or output.endswith(b"\n")
     for line in output.split(b"\n")[:-1]:

@@ -20,7 +20,7 @@ EMPTY = b'{"id":"","result":"processed_","status":"success"}\n'
 
 
 def code_of(line: bytes) -> str:
-    """Give the error code of a line, the same from both ways to read one."""
+    """Return the error code of a line, which both ways to read one must agree on."""
     with pytest.raises(RecordError) as block:
         # A preceding line keeps a BOM in the tested line from being skipped.
         process_block(b"{}\n" + line, on_error="fail")
@@ -36,7 +36,7 @@ def code_of(line: bytes) -> str:
 
 @pytest.mark.parametrize("value", cases.GOOD)
 def test_good_value(value: bytes) -> None:
-    """A valid value is taken as a member; as a line it must be an object."""
+    """A valid value is accepted as a member; as a line it must be an object."""
     line = b'{"x":' + value + b"}"
     assert process_block(line, on_error="fail") == EMPTY
     assert parse_record(line) == {"id": "", "data": ""}
@@ -61,7 +61,7 @@ def test_good_string(value: bytes) -> None:
 
 
 def test_bad_value() -> None:
-    """An invalid value is refused as a member, as data, in an array and as a line."""
+    """An invalid value is rejected as a member, as data, in an array and as a line."""
     for value in cases.BAD:
         assert code_of(b'{"x":' + value + b"}") in MALFORMED
         assert code_of(b'{"data":' + value + b',"id":"1"}') in MALFORMED
@@ -70,7 +70,7 @@ def test_bad_value() -> None:
 
 
 def test_bad_key() -> None:
-    """An invalid string is refused as a key."""
+    """An invalid string is rejected as a key."""
     for value in cases.BAD_STRINGS:
         assert code_of(b"{" + value + b":1}") in MALFORMED
 
@@ -107,7 +107,7 @@ def test_deep_line(depth: int, code: str) -> None:
 @settings(max_examples=500)
 @given(st.one_of(RECORDS, JSON_LINES, mutated(), mutated(RECORDS), st.binary(max_size=20)))
 def test_random_line(line: bytes) -> None:
-    """Random lines are read as the twin reads them."""
+    """Random lines are read as the reference implementation reads them."""
     line = line.replace(b"\n", b" ")
     if not line.strip(b" \t\r"):
         return

@@ -95,7 +95,7 @@ JOBS: list[Callable[[bytes | bytearray], None]] = [
 
 @pytest.mark.parametrize("job", JOBS)
 def test_inputs_are_let_go(job: Callable[[bytes | bytearray], None]) -> None:
-    """The reference count of an input ends where it began."""
+    """The reference count of an input is the same afterwards."""
     data = bytes(bytearray(MIXED))
     before = sys.getrefcount(data)
     for _ in range(50):
@@ -154,7 +154,7 @@ def hammer(count: int) -> None:
 
 
 def test_rss_stays_flat() -> None:
-    """Two hundred thousand calls leave no trace."""
+    """Two hundred thousand calls do not increase the resident memory."""
     if not STATM.exists():
         pytest.skip("needs /proc")
     hammer(2_000)

@@ -19,12 +19,12 @@ MIB = 1 << 20
 
 
 def resident() -> int:
-    """Give the memory of this process in bytes."""
+    """Return the resident memory of this process in bytes."""
     return int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def record(size: int) -> bytes:
-    """Give a record of so many bytes."""
+    """Return a record of so many bytes."""
     return b'{"id":"' + b"a" * (size - 9) + b'"}'
 
 
@@ -43,7 +43,7 @@ LIMITS = [15, 16, 17, 31, 32, 33, 64, 100, 1024, 4095, 4096, 65_536]
 @pytest.mark.parametrize("chunk", [1, 7, 1 << 30])
 @pytest.mark.parametrize("end", [b"\n", b""], ids=["with LF", "without LF"])
 def test_around_the_limit(limit: int, chunk: int, end: bytes) -> None:
-    """A line as long as the limit is taken, one byte more is an error."""
+    """A line as long as the limit is accepted, one byte more is an error."""
     for size in (limit - 1, limit):
         outcome = run(cut(NEXT + record(size) + end, chunk), max_line_size=limit)
         assert (outcome.lines, outcome.records, outcome.errors) == (2, 2, 0)
@@ -147,7 +147,7 @@ BAD_SIZES = [0, -1, -(2**40), 2**30 + 1, 2**31, 2**63, 2**64, 2**70, -(2**70)]
 
 @pytest.mark.parametrize("size", BAD_SIZES)
 def test_bad_size(size: int) -> None:
-    """A size out of range is refused by name."""
+    """An error about a size out of range names the option."""
     with pytest.raises(ValueError, match="max_line_size"):
         RecordStream(max_line_size=size)
     with pytest.raises(ValueError, match="max_line_size"):
@@ -168,7 +168,7 @@ def test_extreme_size(size: int) -> None:
     "mode", ["", "Skip", "skip ", "emit\0", "ignore", "raise", "\u00e9", "\ud800"]
 )
 def test_bad_mode(mode: Any) -> None:
-    """An unknown mode is refused by name."""
+    """An error about an unknown mode names the option."""
     with pytest.raises(ValueError, match="on_error"):
         RecordStream(on_error=mode)
     with pytest.raises(ValueError, match="on_error"):
@@ -178,7 +178,7 @@ def test_bad_mode(mode: Any) -> None:
 @pytest.mark.parametrize("option", ["on_error", "max_line_size"])
 @pytest.mark.parametrize("value", [None, "1024", 1.5, b"skip", [], object()])
 def test_option_of_bad_type(option: str, value: Any) -> None:
-    """A value of the wrong type is refused too."""
+    """A value of the wrong type is rejected too."""
     options: dict[str, Any] = {option: value}
     with pytest.raises((TypeError, ValueError)):
         RecordStream(**options)
@@ -187,7 +187,7 @@ def test_option_of_bad_type(option: str, value: Any) -> None:
 
 
 def test_options_have_names() -> None:
-    """Options cannot be given by place, nor can unknown ones."""
+    """Options are keyword-only, and unknown ones are rejected."""
     stream: Any = RecordStream
     block: Any = process_block
     with pytest.raises(TypeError):

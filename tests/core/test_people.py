@@ -49,7 +49,7 @@ def test_parse(line: str, id_: str, data: str) -> None:
     [b"", b"\n", b" \r\n", b"[]", b"{", b'{"id":1}', b"{}{}", b"{}\n{}", b"{}\nx", b"\xff"],
 )
 def test_parse_refuses(line: bytes) -> None:
-    """Anything but one record is refused."""
+    """Anything but one record is rejected."""
     with pytest.raises(RecordError) as caught:
         parse_record(line)
     assert caught.value.line == 1
@@ -58,7 +58,7 @@ def test_parse_refuses(line: bytes) -> None:
 
 @given(RECORDS)
 def test_parse_random_records(line: bytes) -> None:
-    """Random records come out as the twin reads them, and as the result line has them."""
+    """Random records are parsed as the reference implementation and the result line have them."""
     id_, data = record(line)
     parsed = parse_record(line)
     assert parsed == {"id": id_, "data": data}
@@ -83,7 +83,7 @@ class Other(dict[str, object]):
     "kind", [dict, Other, types.MappingProxyType, collections.UserDict, collections.ChainMap]
 )
 def test_process(fields: dict[str, object], id_: str, data: str, kind: Any) -> None:
-    """Any mapping is processed, and left as it was."""
+    """Any mapping is processed, and not changed."""
     before = dict(fields)
     result = process_record(kind(fields))
     assert result == {"id": id_, "result": "processed_" + data, "status": "success"}
@@ -112,7 +112,7 @@ def test_process_asks_only_what_it_needs() -> None:
 @pytest.mark.parametrize("name", ["id", "data"])
 @pytest.mark.parametrize("value", [1, 0, 1.5, True, False, b"a", b"", [], {}, ["a"], object()])
 def test_process_refuses_values(name: str, value: object) -> None:
-    """What is neither string nor None is of the wrong type."""
+    """A value that is neither a string nor None has the wrong type."""
     with pytest.raises(RecordError) as caught:
         process_record({"id": "1", "data": "a", name: value})
     error = caught.value
@@ -121,13 +121,13 @@ def test_process_refuses_values(name: str, value: object) -> None:
 
 @pytest.mark.parametrize("value", [None, 1, "id", b"{}", [], [("id", "1")], {"id"}, object(), dict])
 def test_process_refuses_non_mappings(value: Any) -> None:
-    """What is no mapping is a fault of the caller."""
+    """A record that is no mapping is the caller's error."""
     with pytest.raises(TypeError):
         process_record(value)
 
 
 def test_process_passes_errors_of_the_mapping_on() -> None:
-    """An error inside the mapping is the caller's to see."""
+    """An exception raised by the mapping reaches the caller."""
 
     class Broken(collections.UserDict[str, object]):
         def __getitem__(self, key: str) -> object:

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("scan_path")
 
 
 def result(id_: str, data: str) -> bytes:
-    """Give the result line of a record, contents as they came."""
+    """Return the result line of a record whose contents are unchanged."""
     return f'{{"id":"{id_}","result":"processed_{data}","status":"success"}}\n'.encode()
 
 
@@ -205,7 +205,7 @@ def test_no_bom_elsewhere(data: bytes, line: int) -> None:
 
 @pytest.mark.parametrize("cut", range(5))
 def test_bom_cut_between_chunks(cut: int) -> None:
-    """A BOM may come in pieces."""
+    """A BOM may be divided between chunks."""
     data = BOM + b'{"id":"1"}'
     assert run([data[:cut], b"", data[cut:]]).output == result("1", "")
 
@@ -235,8 +235,8 @@ def test_finish_gives_the_last_line() -> None:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(inputs())
-def test_as_the_twin(data: bytes) -> None:
-    """Whole random inputs give what the twin gives."""
+def test_as_the_reference(data: bytes) -> None:
+    """Whole random inputs give what the reference implementation gives."""
     expected = process(data, "emit")
     assert rows_of(process_block(data, on_error="emit")) == expected.rows
     stream = run([data])

@@ -20,7 +20,7 @@ orjson = pytest.importorskip(
 
 
 def as_floats(value: object) -> object:
-    """Give every number as a float, as the twin does."""
+    """Return every number as a float, as the reference implementation does."""
     match value:
         case bool():
             return value
@@ -34,7 +34,7 @@ def as_floats(value: object) -> object:
 
 
 def orjson_takes(raw: bytes) -> bool:
-    """Return whether orjson takes this as a JSON value."""
+    """Return whether orjson accepts this as a JSON value."""
     try:
         orjson.loads(raw)
     except orjson.JSONDecodeError:
@@ -44,7 +44,7 @@ def orjson_takes(raw: bytes) -> bool:
 
 @pytest.mark.parametrize("takes", [is_json, orjson_takes])
 def test_table(takes: Callable[[bytes], bool]) -> None:
-    """The table is right, for the twin and for orjson."""
+    """The table is right by the reference implementation and by orjson."""
     assert [raw for raw in cases.GOOD if not takes(raw)] == []
     assert [raw for raw in cases.BAD if takes(raw)] == []
 
@@ -52,12 +52,12 @@ def test_table(takes: Callable[[bytes], bool]) -> None:
 @pytest.mark.parametrize("takes", [is_json, orjson_takes])
 @pytest.mark.parametrize(("depth", "taken"), [(1023, True), (1024, True), (1025, False)])
 def test_depth(takes: Callable[[bytes], bool], depth: int, taken: bool) -> None:
-    """Depth 1024 is the last that is taken, by the twin and by orjson."""
+    """The reference implementation and orjson accept depth 1024 and nothing deeper."""
     assert [takes(raw) for raw in cases.deep(depth)] == [taken] * len(cases.deep(depth))
 
 
 def test_values() -> None:
-    """Twin and orjson read the same values."""
+    """The reference implementation and orjson read the same values."""
     for raw in cases.GOOD:
         assert load(raw) == as_floats(orjson.loads(raw)), raw
 
@@ -65,13 +65,13 @@ def test_values() -> None:
 @settings(max_examples=300)
 @given(st.one_of(JSON_LINES, mutated()))
 def test_random_lines(raw: bytes) -> None:
-    """Both read the same value or both refuse."""
+    """Both read the same value, or both reject the line."""
     assert is_json(raw) == orjson_takes(raw)
     if is_json(raw):
         assert load(raw) == as_floats(orjson.loads(raw))
 
 
-def test_the_twin_follows_the_contract() -> None:
+def test_it_follows_the_contract() -> None:
     """A small input with one line of each kind."""
     data = (
         b'\xef\xbb\xbf{"id":"a","data":"b"}\n \r\n[]\n{"id":1}\n{\n' + b"x" * 99 + b'\n{"id":null}'

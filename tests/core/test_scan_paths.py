@@ -23,7 +23,7 @@ PAGE = mmap.PAGESIZE
 
 @pytest.fixture(autouse=True)
 def _restore() -> Iterator[None]:
-    """Leave the scan path as it was."""
+    """Restore the scan path after the test."""
     before = scan_path()
     yield
     use_scan_path(before)
@@ -58,7 +58,7 @@ def test_switch(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "AVX2", "mmx", "portable ", "portable\0"])
 def test_unknown_path(name: str) -> None:
-    """An unknown name is refused and changes nothing."""
+    """An unknown name is rejected and changes nothing."""
     before = scan_path()
     with pytest.raises(ValueError, match=r".+"):
         use_scan_path(name)
@@ -75,7 +75,7 @@ def test_path_from_environment(name: str) -> None:
 
 
 def test_default_is_the_best() -> None:
-    """Without a wish the first path runs."""
+    """Without an explicit choice, the first path runs."""
     code = "from forstcore._proc import scan_path; print(scan_path())"
     env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     env.pop("FORSTCORE_SCAN_PATH", None)
@@ -92,7 +92,7 @@ def test_random_inputs(data: bytes) -> None:
 
 @pytest.mark.parametrize("offset", range(64))
 def test_unaligned(offset: int) -> None:
-    """The place of the input in memory does not matter."""
+    """The alignment of the input in memory does not matter."""
     padded = memoryview(b'"' * offset + TABLE + b'"' * 64)
     outputs = on_every_path(padded[offset : offset + len(TABLE)])
     assert differing(outputs) == []

@@ -24,7 +24,7 @@ FILTERS: list[dict[str, Any]] = [
 
 
 def alone(lines: list[bytes], **options: Any) -> bytes:
-    """Process each line in a stream of its own: too little to learn anything from."""
+    """Process each line in a separate stream, which is too short for a shape to be learned."""
     return b"".join(
         RecordStream(first_line=number, **options).feed(line)
         for number, line in enumerate(lines, 1)

@@ -12,14 +12,14 @@ from .strategies import chunked
 
 
 def split(chunks: list[bytes], limit: int = 1 << 20) -> tuple[list[bytes], int, int]:
-    """Split a whole input; give the lines and both counters."""
+    """Split a whole input; return the lines and both counters."""
     splitter = LineSplitter(max_line_size=limit)
     lines = [line for chunk in chunks for line in splitter.feed(chunk)] + splitter.finish()
     return lines, splitter.lines, splitter.dropped
 
 
 def expected(data: bytes, limit: int) -> tuple[list[bytes], int, int]:
-    """Give what splitting must give."""
+    """Return the lines and counters that splitting must give."""
     lines = data.split(b"\n")
     if not lines[-1]:
         lines.pop()

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 def block(seed: int, count: int) -> bytes:
-    """Give records, some of them broken, that differ for each seed."""
+    """Return records, some of them invalid, that differ for each seed."""
     return b"".join(
         b'{"id":"%d-%d","data":"%s"}\n' % (seed, n, b"x" * (n % 50))
         if n % 10
@@ -44,7 +44,7 @@ def at_once(job: Callable[[int], T]) -> list[T]:
 
 @pytest.fixture(autouse=True)
 def _hasty() -> Iterator[None]:
-    """Make threads change as often as possible."""
+    """Make Python switch between threads as often as possible."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
@@ -78,7 +78,7 @@ def test_streams_of_their_own() -> None:
 
 
 def test_streams_that_take_the_shapes_of_others(cases: ModuleType) -> None:
-    """More streams than shapes are kept for, each with records of its own, by turns."""
+    """More streams than shapes are kept for take turns, each with different records."""
     inputs = [list(cut(b"".join(Records(seed).lines(100_000)), 6000)) for seed in range(24)]
 
     def results(numbers: range) -> list[bytes]:

@@ -159,7 +159,7 @@ def _start(name: str, directory: Path, options: Sequence[str | Path], port: int)
 
 
 def _pass_through(port: int) -> None:
-    """Connect, and see to it that the connection is not counted as a stream any more."""
+    """Connect, and wait until the connection is no longer counted as a stream."""
     with socket.create_connection(("127.0.0.1", port), _START_SECONDS) as probe:
         probe.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         # A TLS server refuses this, which ends the connection as well.

@@ -100,7 +100,7 @@ class Totals:
         self._consumer.assign([TopicPartition("totals", each, 0) for each in range(PARTITIONS)])
 
     def are(self, count: int) -> bool:
-        """Read on; return whether there are so many."""
+        """Read further; return whether so many have arrived."""
         for message in self._consumer.consume(10_000, 0.05):
             if message.error() is None:
                 result = json.loads(message.value() or b"")
@@ -110,7 +110,7 @@ class Totals:
         return len(self.ids) >= count
 
     def close(self) -> None:
-        """Stop to read."""
+        """Stop reading."""
         self._consumer.close()
 
 

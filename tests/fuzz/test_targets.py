@@ -105,7 +105,7 @@ def test_there_is_no_such_target(module: str) -> None:
 
 
 def test_a_finding_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the core gives is compared with what it should: a wrong twin is noticed."""
+    """A difference from the reference implementation fails the target."""
     monkeypatch.setattr("fuzz.oracle.rows_of", lambda output: [])
     with pytest.raises(AssertionError):
         target("stream")((CORPUS / "stream" / "crlf").read_bytes())

@@ -19,7 +19,7 @@ OPTION = "--find-links"
 
 @pytest.fixture(scope="module")
 def fresh(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Python of an environment of its own, with forstcore from the wheel."""
+    """The Python of a fresh environment, with forstcore from the wheel."""
     directory = tmp_path_factory.mktemp("fresh")
     children.run([sys.executable, "-m", "venv", directory], env=outside(), check=True)
     python = directory / ("Scripts" if os.name == "nt" else "bin") / "python"

@@ -22,7 +22,7 @@ TOKEN = "hush-4711"
 
 
 class Sample(NamedTuple):
-    """A value that is no default, as text for flags and variables, as TOML, as it is read."""
+    """A value that is no default: as text for flags and variables, as TOML, and as parsed."""
 
     text: str
     toml: str

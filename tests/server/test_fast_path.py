@@ -173,7 +173,7 @@ def test_a_malformed_body(alone: Alone) -> None:
 
 @pytest.mark.parametrize("limit", range(3))
 def test_it_keeps_clear_of_limits(alone: Alone, limit: int) -> None:
-    """What could pass a limit is left to who can tell exactly."""
+    """Input that might exceed a limit is left to the code that checks it exactly."""
     limits = [ANY, ANY, ANY]
     limits[limit] = len(alone.buffer) - 1
     alone.far.sendall(chunk(RECORD))

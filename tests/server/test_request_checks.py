@@ -37,7 +37,7 @@ def shared() -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that wants a token and takes small bodies only."""
+    """A server that requires a token and accepts only small bodies."""
     path = tmp_path_factory.mktemp("guarded") / "token"
     path.write_text(f"{TOKEN}\n")
     with well_behaved("--token-file", str(path), "--max-stream-bytes", "1000") as server:

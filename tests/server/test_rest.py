@@ -1,4 +1,4 @@
-"""Streams at rest: they cost next to nothing, and are still watched."""
+"""Idle streams: they cost next to nothing, and their timeouts still apply."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration is said in one line, with exit status 2."""
+"""An invalid configuration is reported in one line, with exit status 2."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def samples(server: Server) -> Samples:
 
 
 def wait_for(server: Server, holds: Callable[[Samples], bool]) -> Samples:
-    """Read /metrics until it is as wanted: a stream is counted just after its last byte."""
+    """Read /metrics until it is as expected: a stream is counted just after its last byte."""
     deadline = time.monotonic() + 5
     while True:
         found = samples(server)
