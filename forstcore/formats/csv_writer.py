@@ -13,7 +13,7 @@ from forstcore.formats._results import loaded
 __all__ = ["CsvWriter"]
 
 _SAMPLE: Final = 1 << 20  # Bytes of results whose members become the columns.
-_FROM: Final = "the type of the results, or the first MiB of them"
+_FROM: Final = f"the type of the results, or the first {_SAMPLE >> 20} MiB of them"
 _needs_quotes = re.compile(r'["\r\n\t,]|\A\s|\s\Z|\A\ufeff').search
 
 

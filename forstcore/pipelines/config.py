@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from forstcore.config import WORKER_KINDS, StreamLimits, WorkerKind, option, options_of
+from forstcore.config import StreamLimits, WorkerKind, option, options_of
 from forstcore.errors import PipelineConfigError
 from forstcore.pipelines.environment import with_environment
 from forstcore.sinks import SinkLimits
@@ -24,14 +24,7 @@ _LIMITS = {declared.name: limits for declared, _, limits in options_of(StreamLim
 
 def _limit(name: str) -> Any:
     """Declare an option that streams have, too."""
-    limits = _LIMITS[name]
-    return option(
-        getattr(StreamLimits, name),
-        limits.help,
-        lowest=limits.lowest,
-        highest=limits.highest,
-        unit=limits.unit,
-    )
+    return field(default=getattr(StreamLimits, name), metadata={"option": _LIMITS[name]})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,9 +44,7 @@ class PipelineConfig:
     errors: str = option("", "URL of the sink for dead letters: lines that gave an error")
     start: str = option("", "where to start the first time: start, now or an offset of the source")
     workers: int = _limit("workers")
-    worker_kind: WorkerKind = option(  # noqa: RUF009 (ruff does not see that it is a string)
-        "threads", "kind of workers of a Python processor that is not async", choices=WORKER_KINDS
-    )
+    worker_kind: WorkerKind = _limit("worker_kind")  # noqa: RUF009 (ruff does not see that it is a string)
     max_line_size: int = _limit("max_line_size")
     max_unconfirmed: int = option(
         SinkLimits().buffer_size,
