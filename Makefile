@@ -53,6 +53,7 @@ lint: .venv/dev ## check style and types, and that the core compiles without Cyt
 
 bench: .venv/dev ## run short versions of all benchmarks, with the peers that are installed
 	$(BIN)/python -m benchmarks.core
+	$(BIN)/python -m benchmarks.error_lines
 	$(BIN)/python -m benchmarks.server --kinds weblog 110 --repetitions 2
 	$(BIN)/python -m benchmarks.compiled --records 100000 --repeat 2
 	$(BIN)/python -m benchmarks.compiled.http --records 400000 --repeat 2
@@ -69,6 +70,7 @@ bench: .venv/dev ## run short versions of all benchmarks, with the peers that ar
 bench-peers: .venv/dev ## install the peers, and compare core, compiled processors and server with them; saves tables and plots
 	bash benchmarks/install
 	$(BIN)/python -m benchmarks.core
+	$(BIN)/python -m benchmarks.error_lines
 	$(BIN)/python -m benchmarks.compiled
 	$(BIN)/python -m benchmarks.compiled.http
 	$(BIN)/python -m benchmarks.server --kinds weblog 110 --save benchmarks/results

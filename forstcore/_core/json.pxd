@@ -7,7 +7,7 @@
 # The functions are inline so that each module that cimports them has its own copy, which
 # the C compiler optimizes together with the callers.
 
-from libc.string cimport memchr, memcpy
+from libc.string cimport memcpy
 
 from forstcore._core.marks cimport fst_utf8_size
 from forstcore._core.scan cimport (
@@ -15,7 +15,9 @@ from forstcore._core.scan cimport (
     fst_after_space,
     fst_copy_plain,
     fst_copy_string,
+    fst_escape_kind,
     fst_hex4,
+    fst_is_plain,
 )
 
 ctypedef const unsigned char *bytes_ptr
@@ -80,7 +82,8 @@ cdef inline bytes_ptr check_string(
     """Return the closing quote of the string whose contents continue at `p`, or NULL and why."""
     cdef int unit, low, size
     while True:
-        p = fst_copy_plain(NULL, p, limit, path)
+        if fst_is_plain(p[0]):
+            p = fst_copy_plain(NULL, p, limit, path)
         if p[0] == c'"':
             return p
         if p[0] >= 0x80:
@@ -105,7 +108,7 @@ cdef inline bytes_ptr check_string(
             p += 12
         elif p[1] == LF:
             return refuse(fault, UNCLOSED_STRING, p + 1)
-        elif memchr(b'"\\/bfnrt', p[1], 8) == NULL:
+        elif fst_escape_kind(p[1]) == 0:
             return refuse(fault, BAD_ESCAPE, p)
         else:
             p += 2
@@ -118,9 +121,11 @@ cdef inline bytes_ptr string_end(
     p = fst_copy_plain(NULL, p, limit, path)
     if p[0] == c'"':
         return p
-    end = fst_copy_string(NULL, p, limit, path)
-    if end != NULL:
-        return end
+    # Not for what is seen to be invalid: a control character, or an unknown escape.
+    if p[0] >= 0x20 and (p[0] != c'\\' or fst_escape_kind(p[1]) != 0):
+        end = fst_copy_string(NULL, p, limit, path)
+        if end != NULL:
+            return end
     return check_string(p, limit, path, fault)
 
 

@@ -68,15 +68,13 @@ FST_INLINE void fst_restart_marks(fst_marks *marks, const uint8_t *p)
 FST_COLD int
 fst_are_escapes(fst_marks *marks, const uint8_t *p, const uint8_t *limit, uint64_t seconds)
 {
-    /* No switch: which escape comes cannot be predicted. */
-    static const uint8_t known[256] = {['"'] = 1, ['\\'] = 1, ['/'] = 1, ['b'] = 1, ['f'] = 1,
-                                       ['n'] = 1, ['r'] = 1,  ['t'] = 1, ['u'] = 2};
     for (; seconds; seconds &= seconds - 1) {
         const uint8_t *u = p + fst_ctz(seconds);
+        const int kind = fst_escape_kind(*u);
         int unit, low;
-        if (known[*u] == 1)
+        if (kind == 1)
             continue;
-        if (known[*u] == 0)
+        if (kind == 0)
             return 0;
         if (limit - u < 5 || (unit = fst_hex4(u + 1)) < 0)
             return 0;

@@ -121,6 +121,15 @@ FST_INLINE int fst_is_plain(uint8_t c)
     return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
 }
 
+/* What the byte behind a backslash begins: 1 an escape of two bytes, 2 one with four digits, 0 none. */
+FST_INLINE int fst_escape_kind(uint8_t c)
+{
+    /* No switch: which escape comes cannot be predicted. */
+    static const uint8_t kinds[256] = {['"'] = 1, ['\\'] = 1, ['/'] = 1, ['b'] = 1, ['f'] = 1,
+                                       ['n'] = 1, ['r'] = 1,  ['t'] = 1, ['u'] = 2};
+    return kinds[c];
+}
+
 /* The end of the white space at `p`. */
 FST_INLINE const uint8_t *fst_after_space(const uint8_t *p)
 {

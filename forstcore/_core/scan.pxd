@@ -9,6 +9,8 @@ cdef extern from "scan.h" nogil:
     const char *FST_BASE_NAME
     int fst_best_path() noexcept
     const unsigned char *fst_after_space(const unsigned char *) noexcept
+    bint fst_is_plain(unsigned char) noexcept
+    int fst_escape_kind(unsigned char) noexcept
     int fst_hex4(const unsigned char *) noexcept
     const unsigned char *fst_copy_plain(
         unsigned char *, const unsigned char *, const unsigned char *, int) noexcept
