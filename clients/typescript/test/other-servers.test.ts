@@ -204,3 +204,32 @@ test("what cannot be promised is refused", async () => {
   const [unaccepted] = await failed(slow.streamToForst("/", [record(1)]));
   assert.match(unaccepted.detail, /server of another kind \(frames: "auto"\)/);
 });
+
+test("what had arrived before a connection was cut comes before the error", async () => {
+  // More than the reader takes before it pauses, and less than Node and the kernel keep together.
+  const lines = MANY.map((one) => JSON.stringify(one) + "\n").join("");
+  let cut = (): void => {};
+  const own = await serving(async (request, response) => {
+    request.resume();
+    response.flushHeaders();
+    for (let at = 0; at < lines.length; at += 10_000) {
+      response.write(lines.slice(at, at + 10_000));
+      await sleep(1);
+    }
+    cut = () => void response.socket!.destroy();
+  });
+  async function* slowly(): AsyncGenerator<object> {
+    for await (const one of results(own, [record(0)])) {
+      yield one;
+      if (++count > 1) continue;
+      await sleep(300);
+      cut();
+      await sleep(100);
+    }
+  }
+  let count = 0;
+  const [error, found] = await failed(slowly());
+  assert.equal(error.code, "cut");
+  assert.equal(found.length, MANY.length);
+  assert.deepEqual(found, MANY);
+});
