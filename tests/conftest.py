@@ -60,10 +60,10 @@ def pytest_collection() -> Generator[None, object, object]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Move what repeats other tests, and what builds packages, to the long run.
 
-    That is the second way to read bodies, scan paths but for the fastest and the portable one, and
-    of a test that is marked `one_in` all cases but the first of each so many.
+    That is the second way to read bodies, scan paths but for the fastest, and of a test that is
+    marked `one_in` all cases but the first of each so many.
     """
-    paths = set(_proc.scan_paths()[1:-1])
+    paths = set(_proc.scan_paths()[1:])
     cases: Counter[str] = Counter()
     for item in items:
         assert isinstance(item, pytest.Function)
@@ -71,8 +71,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         names = ("start_server", "shared_server", "served", "attacked")
         ways = [parameters.get(name) for name in names]
         is_second = "aiohttp" in ways and item.get_closest_marker("both_ways") is None
-        is_between = parameters.get("scan_path") in paths
-        if is_second or is_between or _BUILDING & {*item.fixturenames}:
+        is_slower = parameters.get("scan_path") in paths
+        if is_second or is_slower or _BUILDING & {*item.fixturenames}:
             item.add_marker(pytest.mark.long)
         elif sample := item.get_closest_marker("one_in"):
             name = item.nodeid.partition("[")[0]
@@ -83,7 +83,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Fork the servers of most tests, which saves a third of the time of all of them."""
+    """Fork the servers of most tests, which are loaded already."""
     preloaded.turn(on=not any(map(item.get_closest_marker, ("long", "real_start"))))
 
 

@@ -52,7 +52,9 @@ def test_each_place_is_named_with_its_reason() -> None:
         (remark.line - FIRST_LINE, remark.column, remark.construct): records
         for remark, records in compilation.given_back()
     }
-    assert found == dict.fromkeys(GIVEN_BACK.values(), 3)
+    assert found.keys() == {*GIVEN_BACK.values()}
+    # Where the records given back are dear, Python processes some others untried.
+    assert all(records >= 3 for records in found.values())
     assert {Path(remark.file).name for remark, _ in compilation.given_back()} == {"test_places.py"}
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests import children
+from tests.made_once import made_once
 from tests.servers import ROOT, Server
 
 StartApp = Callable[..., Server]
@@ -23,7 +24,10 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the examples with their packages, also ours, and their TypeScript compiled."""
     if shutil.which("node") is None or shutil.which("npm") is None:
         pytest.skip("needs node and npm")
-    root = tmp_path_factory.mktemp("examples")
+    return made_once(tmp_path_factory, "built-examples", _build) / "examples"
+
+
+def _build(root: Path) -> None:
     place = root / "examples"
     ignored = shutil.ignore_patterns("node_modules", "build", "dist")
     for folder in ("clients", "examples"):
@@ -33,7 +37,6 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if "npm error network" in done.stderr:
             pytest.skip("needs a package registry that npm can reach")
         assert done.returncode == 0, done.stdout + done.stderr
-    return place
 
 
 @pytest.fixture

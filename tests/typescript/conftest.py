@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests import children
+from tests.made_once import made_once
 from tests.servers import ROOT
 
 SOURCE = ROOT / "clients/typescript"
@@ -30,21 +32,27 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the package, built with its tests."""
     if shutil.which("node") is None or shutil.which("npm") is None:
         pytest.skip("needs node and npm")
-    place = tmp_path_factory.mktemp("npm") / "forstcore"
+    return made_once(tmp_path_factory, "npm", _build) / "forstcore"
+
+
+def _build(directory: Path) -> None:
+    place = directory / "forstcore"
     ignored = shutil.ignore_patterns("node_modules", "build", "dist", "*.tgz")
     shutil.copytree(SOURCE, place, ignore=ignored)
     run("npm ci --no-audit --no-fund --prefer-offline", place)
     run("npm run build", place)
     run("npm run build:test", place)
-    return place
 
 
 @pytest.fixture(scope="session")
 def consumer(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty project that has installed the package as it is published."""
+    return made_once(tmp_path_factory, "consumer", partial(_install, package))
+
+
+def _install(package: Path, project: Path) -> None:
     run("npm pack --ignore-scripts", package)
     (packed,) = package.glob("*.tgz")
-    project = tmp_path_factory.mktemp("consumer")
     (project / "package.json").write_text('{"private": true, "type": "module"}')
     run(f"npm install --offline --no-audit --no-fund {packed}", project)
     shutil.copytree(Path(__file__).parent / "consumer", project, dirs_exist_ok=True)
@@ -53,4 +61,3 @@ def consumer(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(package / "node_modules/@types/node", types / "node")
     undici = "node_modules/undici-types"
     shutil.copytree(package / undici, project / undici)
-    return project
