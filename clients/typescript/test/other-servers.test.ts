@@ -71,10 +71,10 @@ test("results arrive and the stream ends well", async () => {
     const bytes = await all(own.processStreamingData("/", MANY.slice(0, 2), AUTO));
     assert.equal(Buffer.concat(bytes).toString(), '{"id":"0","data":"x"}\n{"id":"1","data":"x"}\n');
   }
-  const compressed = await serving((request, response) => {
+  const compressed = await serving(async (request, response) => {
     const body = request.headers["content-encoding"] === "gzip" ? "ok" : "it was not compressed";
-    request.resume();
-    compressing(Object.assign([Buffer.from(`{"body":"${body}"}\n`)], {}) as never, response);
+    await wholeOf(request);
+    await compressing(Object.assign([Buffer.from(`{"body":"${body}"}\n`)], {}) as never, response);
   }, { compression: true });
   assert.deepEqual(await all(results(compressed, [record(1)])), [{ body: "ok" }]);
 });
