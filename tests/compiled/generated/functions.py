@@ -121,7 +121,7 @@ RELATIVES: Final[dict[str, tuple[str, ...]]] = {
         "<set>.issubset(<strs>)",
         "<set>.issuperset(<strs>)",
         "<set>.isdisjoint(<strs>)",
-        "<int> in range(<int>, <int>)",
+        "int(<int>) in range(<int>, <int>)",
         "<num> in range(0, <small>, 3)",
         "range(<small>) == range(<small>)",
         "<str> in <counts>.keys()",
