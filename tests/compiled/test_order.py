@@ -61,6 +61,29 @@ def item(r: dict[str, Any]) -> Any:
     return made
 
 
-@pytest.mark.parametrize("function", [method, default, changes, nested, item])
+def format_of(r: dict[str, Any]) -> Any:
+    try:
+        return {"text": "{a:<4}|{b}".format(a=r, b=r["y"])}
+    except TypeError:
+        return {"type": True}
+
+
+def generator(r: dict[str, Any]) -> Any:
+    try:
+        return {"n": max((r["x"]["k"] for _ in "a"), default=r["y"])}
+    except TypeError:
+        return {"type": True}
+
+
+def total(r: dict[str, Any]) -> Any:
+    try:
+        return {"n": sum((each + 1 for each in r["x"]), r["y"])}
+    except TypeError:
+        return {"type": True}
+
+
+@pytest.mark.parametrize(
+    "function", [method, default, changes, nested, item, format_of, generator, total]
+)
 def test_order_of_evaluation(function: Any) -> None:
     same(function, RECORDS)
