@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from forstcore.compiled.assembler import Assembler
+from forstcore.compiled.assembler import Assembler, Label
 from forstcore.compiled.origins import origin_of
 from forstcore.compiled.places import Place
 from forstcore.compiled.remarks import Remark, Unsupported
@@ -143,6 +143,21 @@ class Base:
         first: int | None = None,
     ) -> None:
         """Emit the call of a function of the runtime; see FUNCTIONS in program.pyx."""
+        raise NotImplementedError
+
+    @contextmanager
+    def uncaught(self) -> Iterator[None]:
+        """Let no handler catch exceptions of the code emitted in the block: give the record back.
+
+        For code that runs earlier than Python runs it, so that another exception could come first.
+        """
+        start = self.code.here()
+        yield
+        if self.tries:
+            self.give_back_exceptions(start)
+
+    def give_back_exceptions(self, start: Label) -> None:
+        """Give the record back for exceptions since `start`; see exceptions.py."""
         raise NotImplementedError
 
     # Names.

@@ -36,8 +36,6 @@ class Calls(Dispatch):
             if keyword.arg is None:
                 raise Unsupported(node, "** in a call", "name the arguments")
             keywords[keyword.arg] = keyword.value
-        if self.tries and _is_out_of_order(node):
-            raise Unsupported(node, "a call in try whose arguments may fail in another order")
         callee = self.static(node.func)
         if any(isinstance(each, ast.Starred) for each in node.args) and callee is not zip:
             raise Unsupported(node, "* in a call", "write the arguments one by one")
@@ -248,7 +246,9 @@ class Calls(Dispatch):
             if isinstance(text, str):
                 if isinstance(owner, ast.Name):
                     self.constant_of(owner)
-                self.into(joined_format(node, text, keywords), to)
+                # Python computes all arguments before it formats one.
+                with self.uncaught():
+                    self.into(joined_format(node, text, keywords), to)
                 return
         if name == "replace" and keywords and not node.args:
             with self.temporaries():
@@ -449,16 +449,3 @@ def _bind(
 def _may_raise(argument: ast.expr | None) -> bool:
     """Whether computing an argument may raise an exception that a function catches."""
     return not (argument is None or isinstance(argument, ast.Constant | ast.Name))
-
-
-def _is_out_of_order(node: ast.Call) -> bool:
-    """Whether compiled code uses an argument of a call before it computes another one.
-
-    In Python, a generator runs and `str.format` formats when all arguments are computed.
-    """
-    arguments = [*node.args, *(keyword.value for keyword in node.keywords)]
-    if isinstance(node.func, ast.Attribute) and node.func.attr == "format":
-        return len(arguments) > 1 and any(map(_may_raise, arguments))
-    others = [each for each in arguments if not isinstance(each, ast.GeneratorExp | ast.Lambda)]
-    has_generator = any(isinstance(each, ast.GeneratorExp) for each in arguments)
-    return has_generator and any(map(_may_raise, others))

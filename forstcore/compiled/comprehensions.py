@@ -141,7 +141,8 @@ class Comprehensions(Expressions):
 
     def _into_GeneratorExp(self, node: ast.GeneratorExp, to: int) -> None:
         # The caller iterates it at once.
-        self._into_ListComp(node, to)
+        with self.uncaught():
+            self._into_ListComp(node, to)
 
     def _any_or_all(self, node: ast.GeneratorExp, is_any: bool, to: int) -> None:
         end = Label()
@@ -180,7 +181,7 @@ class Comprehensions(Expressions):
     def _map_or_filter(self, node: ast.Call, is_map: bool, to: int) -> None:
         """Emit map or filter; the caller iterates the result at once."""
         function, iterable = node.args
-        with self.temporaries():
+        with self.uncaught(), self.temporaries():
             items, result = self.code.temporary(), self.code.temporary()
             self.code.emit("LIST", items, items, 0)
 
@@ -302,10 +303,12 @@ class Comprehensions(Expressions):
                 self.code.emit("MOVE", best_key, key)
                 self.code.place(skip)
 
-            self.code.each(self.value(node.args[0]), compare)
+            items = self.value(node.args[0])
+            otherwise = self.value(keywords["default"]) if "default" in keywords else None
+            self.code.each(items, compare)
             self.code.emit("JUMP_IF", has_one, found)
-            if "default" in keywords:
-                self.into(keywords["default"], best)
+            if otherwise is not None:
+                self.code.emit("MOVE", best, otherwise)
             else:
                 self.code.emit("RAISE", VALUE_ERROR)
             self.code.place(found)

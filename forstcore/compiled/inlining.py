@@ -263,10 +263,6 @@ class Inlining(Comprehensions):
         if scope.yielded is not None:
             self.code.emit("MOVE", scope.result, scope.yielded)
 
-    def give_back_exceptions(self, start: Label) -> None:
-        """Give the record back for exceptions since `start`; see exceptions.py."""
-        raise NotImplementedError
-
     def _unset(self, scope: Scope, given: frozenset[str]) -> None:
         """Emit code that unbinds the variables of a function, except for its parameters."""
         scope.bound |= given

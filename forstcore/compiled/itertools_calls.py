@@ -36,14 +36,11 @@ class ItertoolsCalls(Inlining):
         if make is None or keywords:
             return False
         self.check_consumed(node, f"itertools.{callee.__name__}", node.args)
-        start = self.code.here()
-        with self.temporaries():
+        with self.uncaught(), self.temporaries():
             items = self.code.temporary()
             self.code.emit("LIST", items, items, 0)
             make(node, items)
             self.code.emit("MOVE", to, items)
-        if self.tries:
-            self.give_back_exceptions(start)
         return True
 
     def _maker(self, node: ast.Call, callee: Any) -> Callable[[ast.Call, int], None] | None:

@@ -82,8 +82,48 @@ def total(r: dict[str, Any]) -> Any:
         return {"type": True}
 
 
+def alternating(r: dict[str, Any]) -> Any:
+    try:
+        return {"n": sum(r[name] for name in ("y", "x", "z"))}
+    except KeyError:
+        return {"key": True}
+
+
+def first_key(value: Any) -> Any:
+    return value["k"] + 1
+
+
+def mapped(r: dict[str, Any]) -> Any:
+    try:
+        return {"n": sum(map(first_key, [{"k": r["y"]}, {"k": 1}, r["x"]]))}
+    except KeyError:
+        return {"key": True}
+
+
+def best(r: dict[str, Any]) -> Any:
+    try:
+        return {"n": max(r["x"], key=lambda each: each["k"], default=r["y"] + 1)}
+    except TypeError:
+        return {"type": True}
+    except KeyError:
+        return {"key": True}
+
+
 @pytest.mark.parametrize(
-    "function", [method, default, changes, nested, item, format_of, generator, total]
+    "function",
+    [
+        method,
+        default,
+        changes,
+        nested,
+        item,
+        format_of,
+        generator,
+        total,
+        alternating,
+        mapped,
+        best,
+    ],
 )
 def test_order_of_evaluation(function: Any) -> None:
     same(function, RECORDS)
