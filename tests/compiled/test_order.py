@@ -90,7 +90,7 @@ def alternating(r: dict[str, Any]) -> Any:
 
 
 def first_key(value: Any) -> Any:
-    return value["k"] + 1
+    return value["k"]
 
 
 def mapped(r: dict[str, Any]) -> Any:
