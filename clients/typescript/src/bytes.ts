@@ -4,6 +4,7 @@
 export type Bytes = Uint8Array<ArrayBuffer>;
 
 export const LF = 10;
+export const COMMA = 44;
 export const COLON = 58;
 
 const encoder = new TextEncoder();

@@ -84,6 +84,7 @@ export class Encoder {
     let wrong: string | undefined;
     if (line === undefined || line[0] !== "{") wrong = `is ${kindOf(item)}, not an object`;
     else if (line === "{}" && !isPlain(item)) wrong = `is ${kindOf(item)}, empty as JSON`;
+    else if (isFlat(item as object)) return `${line}\n`;
     // What JSON.stringify writes for values that JSON cannot express.
     else if (line.includes("null") || line.includes("{}")) wrong = notInJson(item, "");
     if (wrong) throw new TypeError(`record ${this.count} ${wrong}`);
@@ -102,6 +103,16 @@ const LONE_SURROGATE = /\p{Surrogate}/u;
 
 function isWellFormed(text: string): boolean {
   return (text as { isWellFormed?(): boolean }).isWellFormed?.() ?? !LONE_SURROGATE.test(text);
+}
+
+/** Return whether all members are values that JSON expresses; searching the text takes longer. */
+function isFlat(record: object): boolean {
+  for (const name in record) {
+    const value = (record as Record<string, unknown>)[name];
+    const isExpressed = typeof value === "string" || typeof value === "boolean" || Number.isFinite(value);
+    if (!isExpressed) return false;
+  }
+  return true;
 }
 
 /** Find a value that `JSON.stringify` turns into null or `{}`, and say where it is. */

@@ -1,6 +1,6 @@
 /** The results of one stream, one by one or in batches. */
 
-import { countLines, decoded, LF } from "./bytes.js";
+import { COMMA, decoded, LF } from "./bytes.js";
 import { broken, ForstError } from "./errors.js";
 import { Leavable, makeDisposable, type BatchStream } from "./leavable.js";
 import type { PlatformDisposable } from "./platform.js";
@@ -8,7 +8,6 @@ import type { InvalidLine, Summary } from "./records.js";
 import type { Transfer } from "./transfer.js";
 
 const LARGEST_SLICE = 1 << 15; // Bytes, unless one line has more.
-const EACH_LF = /\n/g;
 
 /** What becomes of invalid lines: results, or arguments of a callback. */
 export type InvalidLineHandler = ((line: InvalidLine) => void) | "results" | "nothing";
@@ -156,10 +155,9 @@ function* slices(lines: Uint8Array): Generator<Uint8Array> {
 }
 
 function parseLines(bytes: Uint8Array): unknown[] {
-  const text = decodedLines(bytes);
-  const values = parsedTogether(text, countLines(bytes));
+  const values = parsedTogether(bytes);
   if (values) return values;
-  return text
+  return decodedLines(bytes)
     .slice(0, -1)
     .split("\n")
     .map((line) => {
@@ -173,14 +171,20 @@ function parseLines(bytes: Uint8Array): unknown[] {
 
 /**
  * Parse lines as the elements of one array, which takes less time than one by one; return undefined
- * if not every line is a value.
+ * if not every line is a value. Meanwhile the bytes have commas in place of LFs: replacing them in
+ * the text takes longer.
  */
-function parsedTogether(lines: string, count: number): unknown[] | undefined {
+function parsedTogether(bytes: Uint8Array): unknown[] | undefined {
+  const ends: number[] = [];
+  for (let at = bytes.indexOf(LF); at >= 0; at = bytes.indexOf(LF, at + 1)) ends.push(at);
   try {
-    const values = JSON.parse(`[${lines.slice(0, -1).replace(EACH_LF, ",")}]`) as unknown[];
-    return values.length === count ? values : undefined;
+    for (const at of ends) bytes[at] = COMMA;
+    const values = JSON.parse(`[${decoded(bytes).slice(0, -1)}]`) as unknown[];
+    return values.length === ends.length ? values : undefined;
   } catch {
     return undefined;
+  } finally {
+    for (const at of ends) bytes[at] = LF;
   }
 }
 
