@@ -16,6 +16,7 @@ from typing import Any
 from forstcore._core.program import Program
 from forstcore.compiled.assigned_fields import assigned_fields, with_variables
 from forstcore.compiled.base import Changes, StartAgain
+from forstcore.compiled.generators import yields
 from forstcore.compiled.places import Place
 from forstcore.compiled.record_types import RecordTypes
 from forstcore.compiled.remarks import NotCompiled, Remark, Unsupported
@@ -146,9 +147,7 @@ class _Compiler(Statements):
             self.do_return(node.body)
         else:
             assert isinstance(node, ast.FunctionDef)
-            self.is_generator = any(
-                isinstance(each, ast.Yield | ast.YieldFrom) for each in ast.walk(node)
-            )
+            self.is_generator = yields(node)
             self.first_value = _first_value(node.body)
             self.block(node.body)
         return self.code.finish()

@@ -36,6 +36,10 @@ class Calls(Dispatch):
             if keyword.arg is None:
                 raise Unsupported(node, "** in a call", "name the arguments")
             keywords[keyword.arg] = keyword.value
+        if _assigns_late(node):
+            raise Unsupported(
+                node, "an assignment behind a generator or lambda", "assign it before"
+            )
         callee = self.static(node.func)
         if any(isinstance(each, ast.Starred) for each in node.args) and callee is not zip:
             raise Unsupported(node, "* in a call", "write the arguments one by one")
@@ -182,7 +186,8 @@ class Calls(Dispatch):
             # What has been computed before is a pattern, or an object that is known otherwise.
             if name[0] == "." and first == block and any(map(_may_raise, slots[1:])):
                 self._require_method(shown, block)
-            self._arguments(slots, block, 0 if first is None else 1)
+            order = [*arguments, *keywords.values()]
+            self._arguments(slots, order, block, 0 if first is None else 1)
             self.code.emit("CALL", to, number, block)
 
     def _require_method(self, name: str, owner: int) -> None:
@@ -208,13 +213,16 @@ class Calls(Dispatch):
         self.code.emit("RAISE", _ATTRIBUTE_ERROR)
         self.code.place(behind)
 
-    def _arguments(self, slots: Sequence[ast.expr | None], block: int, start: int) -> None:
-        """Emit the arguments of a call from one of them on."""
+    def _arguments(
+        self, slots: Sequence[ast.expr | None], order: list[ast.expr], block: int, start: int
+    ) -> None:
+        """Emit the arguments of a call from one parameter on, in the order of the call."""
         for i, slot in enumerate(slots[start:], start):
             if slot is None:
                 self.code.emit("UNSET", block + i)
-            else:
-                self.into(slot, block + i)
+        given = [(slot, i) for i, slot in enumerate(slots[start:], start) if slot is not None]
+        for slot, i in sorted(given, key=lambda each: order.index(each[0])):
+            self.into(slot, block + i)
 
     # Methods.
 
@@ -376,6 +384,10 @@ class Calls(Dispatch):
             self.code.emit("CALL", to, number, block)
 
     def _get_items(self, node: ast.Call, argument: int, to: int) -> None:
+        for each in node.args:
+            is_global = isinstance(each, ast.Name) and self.scope.owner(each.id) is None
+            if not is_global and not isinstance(each, ast.Constant):
+                raise Unsupported(each, "an itemgetter of other than constants", "use a lambda")
         with self.temporaries():
             first = self.code.temporary(max(len(node.args), 1))
             for i, key in enumerate(node.args):
@@ -444,6 +456,22 @@ def _bind(
                 raise Unsupported(node, f"a call of {shown} without {name}")
             slots[name] = None
     return [slots[name] for name in names]
+
+
+def _assigns_late(node: ast.Call) -> bool:
+    """Whether an argument assigns a variable that Python has set when an earlier one is used.
+
+    That are fields of `format`, and generators and functions, which run last in Python.
+    """
+    arguments = [*node.args, *(keyword.value for keyword in node.keywords)]
+    is_format = isinstance(node.func, ast.Attribute) and node.func.attr == "format"
+    is_behind = is_format
+    for argument in arguments:
+        parts = list(ast.walk(argument))
+        if is_behind and any(isinstance(each, ast.NamedExpr) for each in parts):
+            return True
+        is_behind |= any(isinstance(each, ast.GeneratorExp | ast.Lambda) for each in parts)
+    return False
 
 
 def _may_raise(argument: ast.expr | None) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from forstcore._core.program import FUNCTIONS
@@ -12,6 +13,7 @@ from forstcore.compiled.assembler import Label
 from forstcore.compiled.expressions import Expressions
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.scope import Origin, Scope, assigned_names
+from forstcore.compiled.type_bits import BITS
 
 __all__ = ["Comprehensions"]
 
@@ -66,7 +68,8 @@ class Comprehensions(Expressions):
         for each in node.generators:
             if each.is_async:
                 raise Unsupported(node, "async in a comprehension")
-            names += Counter(assigned_names(each))
+            # What := assigns in it is a variable of the scope around.
+            names += Counter(assigned_names(ast.Expr(each.target)))
         once = frozenset(name for name, count in names.items() if count == 1)
         outer = self.scope
         # The first iterable belongs to the scope around.
@@ -163,7 +166,9 @@ class Comprehensions(Expressions):
 
     def _first(self, node: ast.GeneratorExp, otherwise: ast.expr | None, to: int) -> None:
         end = Label()
-        with self.temporaries():
+        # Python computes the iterable before the default.
+        is_early = otherwise is not None and not isinstance(otherwise, ast.Constant | ast.Name)
+        with self.uncaught() if is_early else nullcontext(), self.temporaries():
             result = self.code.temporary()
             if otherwise is not None:
                 self.into(otherwise, result)
@@ -213,8 +218,10 @@ class Comprehensions(Expressions):
         with self.temporaries():
             items = self.code.temporary()
             if callee is sorted:
-                self._copy_list(self.value(node.args[0]), items)
-                self._sort(node.args[0], items, keywords)
+                iterable = self.value(node.args[0])
+                reverse = self._reverse(keywords)
+                self._copy_list(iterable, items)
+                self._sort(node.args[0], items, keywords["key"], reverse)
                 self.code.emit("MOVE", to, items)
             else:
                 self._best(node, callee is max, keywords, to)
@@ -252,7 +259,19 @@ class Comprehensions(Expressions):
         """Return the function of the user that an expression refers to; see inlining.py."""
         raise NotImplementedError
 
-    def _sort(self, iterable: ast.expr, items: int, keywords: dict[str, ast.expr]) -> None:
+    def _reverse(self, keywords: dict[str, ast.expr]) -> int:
+        """Emit the argument `reverse`, which Python computes before any key."""
+        if "reverse" not in keywords:
+            return self.constant(False)
+        fine = Label()
+        reverse, test = self.value(keywords["reverse"]), self.code.temporary()
+        self.code.emit("IS_A", test, reverse, BITS[int] | BITS[bool])
+        self.code.emit("JUMP_IF", test, fine)
+        self.code.emit("GIVE_BACK")
+        self.code.place(fine)
+        return reverse
+
+    def _sort(self, iterable: ast.expr, items: int, function: ast.expr, reverse: int) -> None:
         """Emit code that sorts the items of an iterable by a key, in a new list."""
         with self.temporaries():
             block = self.code.temporary(3)
@@ -260,15 +279,12 @@ class Comprehensions(Expressions):
 
             def add(item: int) -> None:
                 key = self.code.temporary()
-                self._apply_to_item(keywords["key"], item, iterable, key)
+                self._apply_to_item(function, item, iterable, key)
                 self.code.emit("APPEND", block + 1, key)
 
             self.code.each(items, add)
             self.code.emit("MOVE", block, items)
-            if "reverse" in keywords:
-                self.into(keywords["reverse"], block + 2)
-            else:
-                self.constant(False, block + 2)
+            self.code.emit("MOVE", block + 2, reverse)
             ignored = self.code.temporary()
             self.code.emit("CALL", ignored, FUNCTIONS["<sort by keys>"][0], block)
 
@@ -280,7 +296,8 @@ class Comprehensions(Expressions):
             raise Unsupported(node, "a call of sort with other arguments")
         self.change(owner)
         with self.temporaries():
-            self._sort(owner, self.value(owner), keywords)
+            items = self.value(owner)
+            self._sort(owner, items, keywords["key"], self._reverse(keywords))
         self.constant(None, to)
 
     def _best(self, node: ast.Call, is_max: bool, keywords: dict[str, ast.expr], to: int) -> None:

@@ -474,7 +474,10 @@ class Statements(Definitions):
                 result = self.code.temporary()
                 self.into(value, result)
                 self.leave(function=True)
-                self.code.emit("FINISH" if self.is_generator else "RETURN", result)
+                if self.is_generator:
+                    self.code.emit("FINISH")
+                else:
+                    self.code.emit("RETURN", result)
         self.returned = True
 
 

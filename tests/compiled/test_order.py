@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+from operator import itemgetter
 from typing import Any
 
 import pytest
@@ -109,9 +111,98 @@ def best(r: dict[str, Any]) -> Any:
         return {"key": True}
 
 
+def keywords(r: dict[str, Any]) -> Any:
+    try:
+        return {"n": date(day=r["x"]["k"], month=r["y"] + 1, year=2024).day}
+    except KeyError:
+        return {"key": True}
+    except TypeError:
+        return {"type": True}
+
+
+def reverse(r: dict[str, Any]) -> Any:
+    try:
+        return sorted(r["x"], key=lambda each: each["k"], reverse=r["y"] + 1)
+    except TypeError:
+        return {"type": True}
+    except KeyError:
+        return {"key": True}
+
+
+def reverse_of_another_type(r: dict[str, Any]) -> Any:
+    items = ["b", "a"]
+    items.sort(key=len, reverse=r["y"])
+    return items
+
+
+def first_of(r: dict[str, Any]) -> Any:
+    try:
+        return {"n": next((each["k"] for each in r["x"]), r["y"]["a"])}
+    except TypeError:
+        return {"type": True}
+    except KeyError:
+        return {"key": True}
+
+
+def key_without_items(r: dict[str, Any]) -> Any:
+    items: list[Any] = []
+    if "x" not in r:
+        return sorted(items, key=itemgetter(r["z"]))
+    return items
+
+
+def formatted_late(r: dict[str, Any]) -> Any:
+    found: Any = None
+    if "x" not in r:
+        return "{b}{a}".format(a=(found := r["y"]), b=found)
+    return found
+
+
+def assigned_late(r: dict[str, Any]) -> Any:
+    found: Any = 0
+    if "x" not in r:
+        return [max((found for _ in "a"), default=(found := r["y"])), found]
+    return found
+
+
+def assigned_in_a_condition(r: dict[str, Any]) -> Any:
+    found: Any = None
+    kept = [key for key in r if (found := r[key])]
+    return {"kept": kept, "found": found}
+
+
+def returned_past_finally(r: dict[str, Any]) -> Any:
+    done = 0
+    try:
+        yield {"x": r["x"]}
+        if r["y"] == 1:
+            return done
+        done = 1
+    finally:
+        done += 1
+    yield {"done": done}
+
+
+def with_a_generator_in_it(r: dict[str, Any]) -> Any:
+    def keys() -> Any:
+        yield from r
+
+    return list(r) if "x" in r else [keys]
+
+
 @pytest.mark.parametrize(
     "function",
     [
+        keywords,
+        reverse,
+        reverse_of_another_type,
+        first_of,
+        key_without_items,
+        formatted_late,
+        assigned_late,
+        assigned_in_a_condition,
+        returned_past_finally,
+        with_a_generator_in_it,
         method,
         default,
         changes,

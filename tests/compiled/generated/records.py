@@ -7,6 +7,7 @@ import re
 from random import Random
 from typing import Any, Final
 
+from tests.compiled.generated.failing import FIRST_LINE
 from tests.compiled.making import (
     boolean,
     email,
@@ -86,6 +87,36 @@ _TEMPLATE: Final[dict[str, Any]] = {
 }
 
 
+_FAILING: Final[dict[str, Any]] = {
+    "i": one_of(0, 1, 2, 3, 200),
+    "j": one_of(0, 1, -1, 7),
+    "s": one_of("k", "tea", "n", "", "12", "x", "warn", "2026-03-01"),
+    "t": one_of("tea", "a-b", "ann@x 1", "a=1", "eA=="),
+    "l": one_of([], [1, 2], [3, 0, 1], [[1], [2]], ["k", "a"]),
+    "m": one_of([], ["a", "b"], [{"k": 1}, {"k": "x"}, {"n": 1}], [["a", 1]], [{"k": [1]}]),
+    "d": one_of({"k": "k", "n": 3, "l": [1, 2]}, {"n": 0}, {"k": "", "l": []}, {}),
+    "e": one_of({"k": {"n": 1, "k": "x"}}, {"k": 1, "l": ["a"]}, {}, {"n": 2}),
+    "z": one_of(0, 1, 2, 1.5),
+    "x": one_of(0.5, 2.0, 1e18, -0.0, 7),
+}
+"""Members of functions that fail in many ways; see failing.py."""
+_WRONG: Final[tuple[Any, ...]] = (
+    None,
+    "x",
+    0,
+    1,
+    [],
+    {},
+    [1],
+    {"k": 1},
+    "",
+    True,
+    2.5,
+    [None],
+    2**70,
+)
+
+
 @functools.cache
 def _members(name: str) -> tuple[list[str], list[str]]:
     """Return ways to write a member: as services do, and odd ones; empty if it is absent."""
@@ -110,6 +141,8 @@ def make_lines(chance: Random, source: str, count: int) -> bytes:
         source: of the function; other members than those that it names are left out mostly.
         count: how many.
     """
+    if FIRST_LINE in source:
+        return _failing_lines(chance, source, count)
     read = [key for key in _TEMPLATE if re.search(rf"'{key}'|(\br|meta|\bc)\.{key}\b", source)]
     others = [key for key in _TEMPLATE if key not in read]
     names = read + chance.sample(others, min(2, len(others)))
@@ -128,4 +161,20 @@ def make_lines(chance: Random, source: str, count: int) -> bytes:
         if odds > 0.1 and chance.random() < 0.2:
             chance.shuffle(parts)
         lines.append(f"{{{','.join(filter(None, parts))}}}")
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _failing_lines(chance: Random, source: str, count: int) -> bytes:
+    """Make records in which any member may be missing, or of a type that raises an exception."""
+    names = [name for name in _FAILING if f"'{name}'" in source]
+    lines = []
+    for _ in range(count):
+        record = make({name: _FAILING[name] for name in names}, chance)
+        odds = chance.choice((0, 0.1, 0.1, 0.3))
+        for each in names:
+            if chance.random() < odds:
+                record[each] = chance.choice(_WRONG)
+                if chance.random() < 0.3:
+                    del record[each]
+        lines.append(usual(record))
     return "".join(f"{line}\n" for line in lines).encode()

@@ -8,13 +8,21 @@ from typing import Final
 __all__ = ["FIELDS", "ITEM_FIELDS", "PRELUDE", "Scope"]
 
 PRELUDE: Final = """\
+import base64
 import contextlib
 import functools
+import hashlib
+import itertools
+import json
 import math
+import operator
 import re
+import statistics
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from typing import Any, Final, TypedDict
+from urllib.parse import parse_qs, quote
 
 import msgspec
 
@@ -112,6 +120,46 @@ def touched(record):
 def without_s(record):
     record.pop("s", None)
     return record
+
+
+class OwnError(Exception):
+    pass
+
+
+def first(value):
+    return value[0]
+
+
+def key_of(value):
+    return value["k"]
+
+
+def half(value):
+    return 10 // value
+
+
+def both(first, second=1):
+    return first // second
+
+
+def checked(value):
+    if value is None:
+        raise OwnError("none")
+    return value["n"] if isinstance(value, dict) else value
+
+
+def guarded(value, otherwise):
+    try:
+        return value["k"][0]
+    except KeyError:
+        return otherwise
+    except (TypeError, IndexError):
+        raise ValueError("no key") from None
+
+
+def firsts(values):
+    for value in values:
+        yield value["k"]
 
 
 HANDLERS = {"info": first_word, "warn": clean, "error": total, "": tagged, "a": str.upper}

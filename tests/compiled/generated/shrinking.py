@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 import json
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -76,7 +77,9 @@ def _simpler_function(found: Difference, differs: _Differs) -> Difference:
         for smaller in _simpler(tree):
             try:
                 source = head + ast.unparse(ast.fix_missing_locations(smaller)) + "\n"
-                source_is_whole = bool(compile(source, "f", "exec"))
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", SyntaxWarning)
+                    source_is_whole = bool(compile(source, "f", "exec"))
             except (SyntaxError, ValueError, TypeError):
                 continue
             result = differs(source, found.data) if source_is_whole else None

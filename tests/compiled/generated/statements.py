@@ -9,6 +9,8 @@ import warnings
 from random import Random
 from typing import Final
 
+from tests.compiled.generated.f_strings import FormattedStrings
+from tests.compiled.generated.failing import make_failing_function
 from tests.compiled.generated.functions import STATEMENTS
 from tests.compiled.generated.local_functions import LocalFunctions
 from tests.compiled.generated.scope import PRELUDE
@@ -32,12 +34,14 @@ _SUPPRESSED: Final = ("KeyError", "ValueError, TypeError", "Exception", "LookupE
 
 def make_function(chance: Random) -> str:
     """Return the source of a module with a function of a record, `f`."""
+    if chance.random() < 0.3:
+        return f"{PRELUDE}\n\n{make_failing_function(chance)}"
     while True:
         body = _Function(chance).lines()
         text = "\n".join(["def f(r):", *(f"    {line}" for line in body)])
         # Before Python 3.12, f-strings cannot have all expressions.
         with contextlib.suppress(ValueError, SyntaxError):
-            source = ast.unparse(_FormattedStrings().visit(ast.parse(text))) + "\n"
+            source = ast.unparse(FormattedStrings().visit(ast.parse(text))) + "\n"
             ast.parse(source)
             types = ""
             if chance.random() < 0.15:
@@ -55,60 +59,6 @@ def _pattern(chance: Random) -> str:
             re.compile(pattern, flags)
             if pattern in PATTERNS or sum(map(pattern.count, "*+{")) < 2:
                 return f"re.compile({pattern!r}, {int(flags)})"
-
-
-class _FormattedStrings(ast.NodeTransformer):
-    """Replaces F("…") by f"…", whose quotes are hard to get right when they are nested."""
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        if not (isinstance(node.func, ast.Name) and node.func.id == "F"):
-            return self.generic_visit(node)
-        (text,) = node.args
-        assert isinstance(text, ast.Constant)
-        return _joined(str(text.value))
-
-
-def _joined(text: str) -> ast.JoinedStr:
-    """Return an f-string; the parts of `text` are as in one, with each value in parentheses."""
-    values: list[ast.expr] = []
-    at = 0
-    while at < len(text):
-        if text.startswith("{(", at):
-            end = _end_of(text, at + 1)
-            value = _FormattedStrings().visit(ast.parse(text[at + 1 : end], mode="eval").body)
-            stop = text.index("}", end)
-            conversion, _, spec = text[end:stop].partition(":")
-            form = ast.JoinedStr([ast.Constant(spec)]) if spec else None
-            values.append(ast.FormattedValue(value, ord(conversion[1]) if conversion else -1, form))
-            at = stop + 1
-            continue
-        start = at
-        while at < len(text) and not text.startswith("{(", at):
-            at += 1
-        values.append(ast.Constant(text[start:at].replace("\\", "/")))
-    return ast.JoinedStr(values)
-
-
-def _end_of(text: str, at: int) -> int:
-    """Return where the parenthesis at `at` is closed."""
-    depth = 0
-    quote = ""
-    while True:
-        char = text[at]
-        if quote:
-            if char == "\\":
-                at += 1
-            elif char == quote:
-                quote = ""
-        elif char in "'\"":
-            quote = char
-        elif char == "(":
-            depth += 1
-        elif char == ")":
-            depth -= 1
-            if not depth:
-                return at + 1
-        at += 1
 
 
 class _Function(LocalFunctions):
