@@ -185,12 +185,12 @@ class Calls(Dispatch):
                 first = block
             # What has been computed before is a pattern, or an object that is known otherwise.
             if name[0] == "." and first == block and any(map(_may_raise, slots[1:])):
-                self._require_method(shown, block)
+                self.require_method(shown, block)
             order = [*arguments, *keywords.values()]
             self._arguments(slots, order, block, 0 if first is None else 1)
             self.code.emit("CALL", to, number, block)
 
-    def _require_method(self, name: str, owner: int) -> None:
+    def require_method(self, name: str, owner: int) -> None:
         """Raise AttributeError if an object has no such method.
 
         Python looks for it before it computes the arguments. That matters only where an exception
@@ -334,7 +334,7 @@ class Calls(Dispatch):
             else:
                 if self.tries and _may_raise(node.args[1]):
                     assert isinstance(node.func, ast.Attribute)
-                    self._require_method("get", self.value(node.func.value))
+                    self.require_method("get", self.value(node.func.value))
                 otherwise = self.value(node.args[1])
             self.code.emit("LOAD_OR", to, self.code.path(path), otherwise)
 

@@ -297,6 +297,7 @@ class Comprehensions(Expressions):
         self.change(owner)
         with self.temporaries():
             items = self.value(owner)
+            self.require_method("sort", items)
             self._sort(owner, items, keywords["key"], self._reverse(keywords))
         self.constant(None, to)
 
@@ -333,6 +334,10 @@ class Comprehensions(Expressions):
 
     def apply(self, node: ast.expr, argument: int, to: int) -> None:
         """Emit the call of a function that is an argument itself; see calls.py."""
+        raise NotImplementedError
+
+    def require_method(self, name: str, owner: int) -> None:
+        """Emit the AttributeError of an object that has no such method; see calls.py."""
         raise NotImplementedError
 
     def change(self, node: ast.expr) -> None:

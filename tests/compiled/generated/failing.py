@@ -13,7 +13,7 @@ from random import Random
 from typing import Final
 
 from tests.compiled.generated.f_strings import FormattedStrings
-from tests.compiled.generated.failing_parts import EXPRESSIONS, LEAVES, STATEMENTS
+from tests.compiled.generated.failing_parts import EXPRESSIONS, LEAVES, STATEMENTS, SWITCHES
 
 __all__ = ["FIRST_LINE", "make_failing_function"]
 
@@ -28,6 +28,7 @@ _CLASSES: Final = (
     *("(KeyError, TypeError)", "LookupError", "ArithmeticError", "(ValueError, AttributeError)"),
     *("Exception", "OwnError"),
 )
+_SINGLE: Final = _CLASSES[:6]
 _MARKS: Final = ("w1", "w2", "w3")
 
 
@@ -44,6 +45,7 @@ class _Failing:
         self.marked = 0
         self.loops = 0
         self.functions = 0
+        self.is_short = chance.random() < 0.5
 
     def fresh(self) -> str:
         self.made += 1
@@ -57,7 +59,8 @@ class _Failing:
         if kind == "any":
             kind = chance.choice(_KINDS)
         if depth <= 0 or chance.random() < 0.2:
-            made = chance.choice(LEAVES[kind])
+            is_switch = chance.random() < (0.8 if self.is_short else 0.2)
+            made = chance.choice((SWITCHES if is_switch else LEAVES)[kind])
         else:
             made = self.filled(chance.choice(EXPRESSIONS[kind]), depth - 1)
         if self.marked < len(_MARKS) and chance.random() < 0.15:
@@ -255,9 +258,24 @@ class _Failing:
         del depth
         return [f"def {name}({one}, {other}=1):", *body, f"out[{self.of('str', 0)}] = {call}"]
 
+    def short(self) -> list[str]:
+        """Return a try statement around a single one, with a handler for each type."""
+        chance = self.chance
+        if chance.random() < 0.4:
+            inner = self.filled(chance.choice(STATEMENTS), 1).split("\n")
+        else:
+            kind = chance.choice(_KINDS)
+            inner = [f"out['a'] = {self.filled(chance.choice(EXPRESSIONS[kind]), 1)}"]
+        lines = ["try:", *(f"    {line}" for line in inner)]
+        for number, each in enumerate(chance.sample(_SINGLE, len(_SINGLE))):
+            lines += [f"except {each}:", f"    mark = {number}"]
+        return [*lines, "return {'mark': mark, 'w': [w1, w2, w3], 'out': out, 'got': got}"]
+
     def lines(self) -> list[str]:
         chance = self.chance
         lines = [FIRST_LINE, "mark = 0", "out = {}", "got = [0]"]
+        if self.is_short:
+            return [*lines, *self.short()]
         if chance.random() < 0.15:
             lines += [line[4:] for line in self.block(1, 0)]
         lines += self.attempt(chance.choice((0, 0, 1, 2)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["EXPRESSIONS", "LEAVES", "STATEMENTS"]
+__all__ = ["EXPRESSIONS", "LEAVES", "STATEMENTS", "SWITCHES"]
 
 LEAVES: Final[dict[str, tuple[str, ...]]] = {
     "int": (
@@ -47,6 +47,21 @@ LEAVES: Final[dict[str, tuple[str, ...]]] = {
     ),
 }
 """Short expressions by their usual type."""
+
+SWITCHES: Final[dict[str, tuple[str, ...]]] = {
+    "int": ("[1, 2][r['p']]", "6 // r['q']", "{1: 2, 2: 0}[r['u']]", "int(r['v'])", "-r['y']"),
+    "str": ("['k', 'ab'][r['p']]", "'n' * (6 // r['q'])", "{1: 'k'}[r['u']]", "r['w'].lower()"),
+    "list": (
+        *("[[1, 2], ['k']][r['p']]", "{1: [{'k': 1}, {'k': 2}]}[r['u']]", "r['w'].split('-')"),
+        *("[6 // r['q'], 3]", "[int(r['v'])]", "[1, -r['y']]"),
+    ),
+    "dict": (
+        *("[{'k': 'a', 'n': 2}][r['p']]", "{1: {'k': 1}, 2: {}}[r['u']]", "{'k': 6 // r['q']}"),
+        *("{'k': r['w'].upper()}", "{'n': int(r['v'])}", "{'k': -r['y']}"),
+    ),
+    "bool": ("6 // r['q'] > 2", "[0, 1][r['p']]", "{1: True}[r['u']]", "r['w'].isalpha()"),
+}
+"""Short expressions each of which raises another exception, depending on its own member."""
 
 EXPRESSIONS: Final[dict[str, tuple[str, ...]]] = {
     "int": (

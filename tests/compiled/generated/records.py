@@ -98,6 +98,12 @@ _FAILING: Final[dict[str, Any]] = {
     "e": one_of({"k": {"n": 1, "k": "x"}}, {"k": 1, "l": ["a"]}, {}, {"n": 2}),
     "z": one_of(0, 1, 2, 1.5),
     "x": one_of(0.5, 2.0, 1e18, -0.0, 7),
+    "p": one_of(0, 0, 1, -1, 5),
+    "q": one_of(0, 1, 2, 3),
+    "u": one_of(1, 1, 2, 3),
+    "v": one_of("1", "2", "3", "one"),
+    "w": one_of("Tea", "a-b", "k", None),
+    "y": one_of(1, 2, 0, "1"),
 }
 """Members of functions that fail in many ways; see failing.py."""
 _WRONG: Final[tuple[Any, ...]] = (
