@@ -117,7 +117,11 @@ def _described(pipeline: Pipeline) -> str:
     config = pipeline.config
     steps = [config.source, config.processor, config.sink]
     text = " -> ".join(without_password(each) for each in steps if each)
-    times = "exactly once" if pipeline.is_exactly_once else "at least once"
+    times = {
+        True: "exactly once",
+        False: "at least once",
+        None: "exactly once if source and sink are in the same cluster, otherwise at least once",
+    }[pipeline.is_exactly_once]
     errors = without_password(config.errors) if config.errors else "counted only"
     return f"{config.name}: {text}; {times}; errors: {errors}"
 

@@ -108,10 +108,16 @@ class Pipeline:
         return not self._may_go_on.is_set()
 
     @property
-    def is_exactly_once(self) -> bool:
-        """Whether the sink stores, or commits, the offsets of the source with the results."""
-        keeps_offsets = self._sink.keeps_offsets and self._source.keeps == "offsets"
-        return keeps_offsets or self._sink.acknowledges(self._source)
+    def is_exactly_once(self) -> bool | None:
+        """Whether the sink stores, or commits, the offsets of the source with the results.
+
+        None if that is known only once the brokers are connected.
+        """
+        return self._keeps_offsets or self._sink.acknowledges(self._source)
+
+    @property
+    def _keeps_offsets(self) -> bool:
+        return self._sink.keeps_offsets and self._source.keeps == "offsets"
 
     @property
     def counts(self) -> PipelineCounts:
@@ -223,8 +229,8 @@ class Pipeline:
             reader = self._source.open(start, self.config.name)
             stack.push_async_callback(self._close, reader)
             self._reader = reader
-            acknowledges = self._sink.acknowledges(self._source)
-            writer = await self._sink.open(reader if acknowledges else None)
+            is_possible = self._sink.acknowledges(self._source) is not False
+            writer = await self._sink.open(reader if is_possible else None)
             stack.push_async_callback(writer.close)
             dead_writer = None
             if self._errors is not None:
@@ -251,10 +257,10 @@ class Pipeline:
         return offset or self.config.start or START
 
     async def _run(self, reader: Reader, writer: Writer, dead_letters: DeadLetters) -> None:
-        sink_acknowledges = self._sink.acknowledges(self._source)
+        is_exactly_once = self._keeps_offsets or writer.acknowledges
         saves_offset = self._source.keeps == "offsets" and not self._sink.keeps_offsets
         self._confirmations = Confirmations(
-            None if sink_acknowledges else reader,
+            None if writer.acknowledges else reader,
             dead_letters,
             self._saved_offset.save if saves_offset else None,
         )
@@ -272,7 +278,7 @@ class Pipeline:
             self._input = EngineInput(
                 reader,
                 self._engine,
-                self.config.max_unconfirmed if self.is_exactly_once else None,
+                self.config.max_unconfirmed if is_exactly_once else None,
                 self._may_go_on,
             )
             if self._is_draining:

@@ -95,8 +95,14 @@ class SinkLimits:
 class Writer(Protocol):
     """Writes the results of one pipeline to a sink.
 
+    Attributes:
+        acknowledges: whether it acknowledges the input of outputs itself, together with writing
+            them.
+
     Thread-safety: belongs to the event loop in which it was opened; one call at a time.
     """
+
+    acknowledges: bool
 
     async def write(self, output: Output) -> Awaitable[None]:
         """Take some results; wait while too many bytes are unconfirmed.
@@ -149,8 +155,11 @@ class Sink(Protocol):
         """Return the offset that is stored with the output; empty if there is none."""
         ...
 
-    def acknowledges(self, source: Source) -> bool:
+    def acknowledges(self, source: Source) -> bool | None:
         """Return whether outputs can acknowledge the input of this source in one transaction.
+
+        Returns:
+            None if that is known only once the brokers are connected.
 
         Raises:
             SinkError: they cannot, but an option requires it.
@@ -161,7 +170,8 @@ class Sink(Protocol):
         """Start writing.
 
         Args:
-            reader: the reader whose input outputs acknowledge; None if they do not.
+            reader: the reader whose input outputs can acknowledge; None if they cannot. Nothing has
+                been read yet.
 
         Raises:
             SinkError: the sink cannot be written, and a retry would not help.

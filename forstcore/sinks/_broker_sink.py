@@ -39,7 +39,7 @@ class BrokerSink(ABC):
         """Return the offset that is stored with the output; empty if there is none."""
         return ""
 
-    def acknowledges(self, source: Source) -> bool:
+    def acknowledges(self, source: Source) -> bool | None:
         """Return False: the pipeline acknowledges the input."""
         return False
 

@@ -29,8 +29,13 @@ class BrokerWriter(Reconnecting):
         log: the log of the sink.
         limits: the bytes that are held until they are confirmed.
 
+    Attributes:
+        acknowledges: as for `Writer`.
+
     Thread-safety: belongs to the event loop in which it is made.
     """
+
+    acknowledges = False
 
     def __init__(self, name: str, log: BrokerLog, limits: SinkLimits) -> None:
         super().__init__(name, log)

@@ -15,7 +15,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from forstcore.errors import SinkError
 from forstcore.sources._broker_log import BrokerLog
-from forstcore.sources._kafka_client import KafkaUnavailableError, Local, brokers_of, is_final
+from forstcore.sources._kafka_client import KafkaUnavailableError, Local, is_final
 
 __all__ = ["REFUSED", "Note", "Topic", "TopicProducer"]
 
@@ -55,11 +55,6 @@ class Topic:
     headers: list[tuple[str, str | bytes | None]]
     options: dict[str, object]
     log: BrokerLog
-
-    @property
-    def brokers(self) -> frozenset[str]:
-        """The hosts of its URL."""
-        return brokers_of(self.options)
 
     def with_options(self, options: dict[str, object]) -> Topic:
         """Return a copy with other options."""

@@ -74,6 +74,7 @@ class TransactionWriter(BrokerWriter):
     """
 
     transient_errors = (KafkaUnavailableError,)
+    acknowledges = True
 
     def __init__(self, topic: Topic, limits: SinkLimits, offsets: GroupOffsets) -> None:
         super().__init__(topic.name, topic.log, limits)

@@ -2,17 +2,19 @@
 
 `kafka://host:9092,other:9092?topic=NAME` is written by an idempotent producer: messages that it
 resends after an error are stored once and in order. Results that were unconfirmed when a process
-was killed may be duplicated, unless the source is a consumer group of the same brokers: then
+was killed may be duplicated, unless the source is a consumer group of the same cluster: then
 results and offsets are committed together, see `_kafka_transactions`.
-
 """
 
 from __future__ import annotations
+
+import logging
 
 from confluent_kafka import KafkaException, Producer
 
 from forstcore.errors import SinkError
 from forstcore.sinks import SinkLimits, SinkUrl
+from forstcore.sinks._kafka_clusters import ClusterComparison
 from forstcore.sinks._kafka_producer import Topic
 from forstcore.sinks._kafka_transactions import TRANSACTION_OPTIONS, TransactionWriter
 from forstcore.sinks._kafka_writer import KafkaWriter
@@ -68,6 +70,7 @@ class KafkaSink:
         self._transactional = self.topic.with_options(transactional)
         self._limits = limits
         self._writers: list[KafkaWriter | TransactionWriter] = []
+        self._comparison: ClusterComparison | None = None
         try:
             Producer(plain)  # It does not connect.
             if self._transactions != "no":
@@ -81,17 +84,15 @@ class KafkaSink:
     async def offset(self) -> str:
         return ""
 
-    def acknowledges(self, source: Source) -> bool:
+    def acknowledges(self, source: Source) -> bool | None:
         if self._transactions == "no":
             return False
         if not isinstance(source, KafkaSource) or not source.group:
             why = "the source is no consumer group of Kafka"
-        elif source.brokers != self.topic.brokers:
-            why = "the URL of the source has other brokers"
         elif source.reads_uncommitted:
             why = "the source has kafka.isolation.level=read_uncommitted"
         else:
-            return True
+            return None
         if self._transactions == "yes":
             raise SinkError(self.name, f"has transactions=yes, but {why}")
         return False
@@ -104,13 +105,25 @@ class KafkaSink:
             writer = KafkaWriter(self.topic, self._limits)
         else:
             assert isinstance(reader, GroupReader)
-            offsets = reader.commit_elsewhere()
-            writer = TransactionWriter(self._transactional, self._limits, offsets)
+            self._comparison = ClusterComparison(reader, self.topic)
+            if await self._comparison.is_one():
+                offsets = reader.commit_elsewhere()
+                writer = TransactionWriter(self._transactional, self._limits, offsets)
+            elif self._transactions == "yes":
+                raise SinkError(
+                    self.name, "has transactions=yes, but the source is in another cluster"
+                )
+            else:
+                self.topic.log.write(
+                    logging.INFO, "the source is in another cluster: at least once"
+                )
+                writer = KafkaWriter(self.topic, self._limits)
         self._writers.append(writer)
         return writer
 
     def trouble(self) -> Notice | None:
-        return next((each.trouble for each in self._writers if each.trouble is not None), None)
+        asking = (self._comparison,) if self._comparison is not None else ()
+        return next((each.trouble for each in (*asking, *self._writers) if each.trouble), None)
 
     async def close(self) -> None:
         self._writers.clear()

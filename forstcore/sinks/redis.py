@@ -155,6 +155,7 @@ class RedisWriter(BrokerWriter):
         super().__init__(sink.name, sink.log, sink.limits)
         self._sink = sink
         self._pending = pending
+        self.acknowledges = pending is not None
         self._identity = secrets.token_hex(8)
         self._done = 0  # Outputs that are confirmed.
         self._tried = 0  # Outputs after these for which the script may have run.

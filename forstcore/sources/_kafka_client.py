@@ -60,6 +60,7 @@ class Local:
     TRANSPORT = KafkaError._TRANSPORT
     UNKNOWN_PARTITION = KafkaError._UNKNOWN_PARTITION
     UNKNOWN_TOPIC = KafkaError._UNKNOWN_TOPIC
+    UNSUPPORTED = KafkaError._UNSUPPORTED_FEATURE
 
 
 class KafkaUnavailableError(Exception):

@@ -25,6 +25,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from forstcore.errors import SourceError
 from forstcore.sources import NOW, Batch, Notice
 from forstcore.sources._kafka_client import Local, is_final
+from forstcore.sources._kafka_cluster import Cluster, find_cluster
 from forstcore.sources._kafka_group_offsets import GroupOffsets, StaleReceiptError
 from forstcore.sources._kafka_pending import Chunk, Pending
 from forstcore.sources._kafka_poller import POLL, TIMEOUT, Poller, Topic
@@ -65,6 +66,14 @@ class GroupReader(KafkaReader):
         """Leave it to the caller to commit offsets; called before reading begins."""
         self._is_committed_elsewhere = True
         return GroupOffsets(self._topic.topic, self._progress, lambda: self._membership)
+
+    async def cluster(self) -> Cluster:
+        """Ask the brokers for their cluster.
+
+        Raises:
+            KafkaUnavailableError: none answers.
+        """
+        return await find_cluster(self._topic.options)
 
     @property
     def _membership(self) -> _GroupPoller | None:

@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, KafkaException
 from forstcore.errors import OffsetError
 from forstcore.sources import NOW, START, Keeps, SourceLimits
 from forstcore.sources._broker_log import BrokerLog
-from forstcore.sources._kafka_client import brokers_of, client_options, invalid_options
+from forstcore.sources._kafka_client import client_options, invalid_options
 from forstcore.sources._kafka_group import GroupReader
 from forstcore.sources._kafka_poller import REFRESH_INTERVAL, Topic
 from forstcore.sources._kafka_reader import TopicReader
@@ -74,11 +74,6 @@ class KafkaSource:
         self.reads_uncommitted = str(options.get("isolation.level")) == "read_uncommitted"
         self.is_shared = not self.group
         self.keeps: Keeps = "unacknowledged" if self.group else "offsets"
-
-    @property
-    def brokers(self) -> frozenset[str]:
-        """The hosts of its URL."""
-        return brokers_of(self.topic.options)
 
     def check(self, start: str) -> None:
         if self.group and start != NOW:

@@ -105,7 +105,7 @@ class TcpSink:
     async def offset(self) -> str:
         return ""
 
-    def acknowledges(self, source: Source) -> bool:
+    def acknowledges(self, source: Source) -> bool | None:
         return False
 
     async def open(self, reader: Reader | None) -> TcpWriter:

@@ -61,9 +61,9 @@ async def flow(broker: KafkaServer, name: str, options: str = "") -> AsyncIterat
     url = f"kafka://{broker.address}?topic={name}"
     source = open_source("a", f"{url}-in&group={name}{_SESSION}{options}")
     sink = open_sink("a", f"{url}-out")
-    assert sink.acknowledges(source)
     reader = source.open("now")
     writer = await sink.open(reader)
+    assert writer.acknowledges
     try:
         yield Flow(sink, reader, writer)
     finally:
@@ -313,9 +313,8 @@ def test_marks_of_transactions_are_committed_though_they_are_no_records(
 @pytest.mark.parametrize(
     ("source", "sink", "reason"),
     [
-        ("kafka://a:1,b:2?topic=x&group=g", "kafka://b:2,a:1?topic=y", ""),
+        ("kafka://a:1,b:2?topic=x&group=g", "kafka://c:1?topic=y", ""),
         ("kafka://user:secret@a:1?topic=x&group=g", "kafka://a:1?topic=y", ""),
-        ("kafka://a:1?topic=x&group=g", "kafka://a:2?topic=y", "the source has other brokers"),
         ("kafka://a:1?topic=x", "kafka://a:1?topic=y", "the source is no consumer group"),
         ("memory:", "kafka://a:1?topic=y", "the source is no consumer group of Kafka"),
         (
@@ -327,11 +326,13 @@ def test_marks_of_transactions_are_committed_though_they_are_no_records(
 )
 def test_where_transactions_are_used(source: str, sink: str, reason: str) -> None:
     reads = open_source("a", source)
-    assert open_sink("a", sink).acknowledges(reads) == (not reason)
-    assert not open_sink("a", f"{sink}&transactions=no").acknowledges(reads)
+    # Only the brokers know whether they belong to one cluster.
+    expected = False if reason else None
+    assert open_sink("a", sink).acknowledges(reads) is expected
+    assert open_sink("a", f"{sink}&transactions=no").acknowledges(reads) is False
     wanted = open_sink("a", f"{sink}&transactions=yes&kafka.message.timeout.ms=60000")
     if reason:
         with pytest.raises(SinkError, match=f"has transactions=yes, but .*{reason}"):
             wanted.acknowledges(reads)
     else:
-        assert wanted.acknowledges(reads)
+        assert wanted.acknowledges(reads) is None

@@ -41,6 +41,7 @@ class KafkaServer(Broker):
 
     Args:
         directory: the directory for its files.
+        cluster: the identity of its cluster, a UUID in base64.
 
     Attributes:
         address: host and port for clients.
@@ -51,7 +52,8 @@ class KafkaServer(Broker):
     program = "java"
     patience = 120.0
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, cluster: str = "AAAAAAAAAAAAAAAAAAAAAQ") -> None:
+        self._cluster = cluster
         self._java = [
             *("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
             *("-cp", f"{_jars()}/*"),
@@ -68,7 +70,7 @@ class KafkaServer(Broker):
         if not config.exists():
             lines = (f"{name}={value}\n" for name, value in self.settings().items())
             config.write_text("".join(lines))
-            tool = ["kafka.tools.StorageTool", "format", "-t", "AAAAAAAAAAAAAAAAAAAAAQ", "-c"]
+            tool = ["kafka.tools.StorageTool", "format", "-t", self._cluster, "-c"]
             more = self.format_options()
             children.run([self._program, *self._java, *tool, config, *more], check=True)
         return [*self._java, "kafka.Kafka", str(config)]
