@@ -20,7 +20,7 @@ from forstcore.sinks._kafka_transactions import TRANSACTION_OPTIONS, Transaction
 from forstcore.sinks._kafka_writer import KafkaWriter
 from forstcore.sources import Notice, Reader, Source
 from forstcore.sources._broker_log import BrokerLog
-from forstcore.sources._kafka_client import client_options, invalid_options
+from forstcore.sources._kafka_client import URL_FORM, client_options, invalid_options
 from forstcore.sources._kafka_group import GroupReader
 from forstcore.sources.kafka import KafkaSource
 
@@ -45,7 +45,10 @@ class KafkaSink:
 
     def __init__(self, url: SinkUrl, limits: SinkLimits) -> None:
         self.name = url.name
+        url.check_no_path(URL_FORM)
         topic, key = url.take("topic", url.name), url.take("key")
+        if not topic:
+            raise SinkError(url.name, f"names no topic: {URL_FORM}")
         headers: list[tuple[str, str | bytes | None]] = [*url.take_prefixed("header.").items()]
         self._transactions = url.take_one_of("transactions", ("auto", "yes", "no"), "auto")
         common = {

@@ -1,4 +1,4 @@
-"""MQTT: `mqtt://host:1883?topic=T`, a message with QoS 1 for each result.
+"""MQTT: `mqtt://host:1883/TOPIC`, a message with QoS 1 for each result.
 
 A result is confirmed once the broker has taken responsibility for it (PUBACK).
 """
@@ -13,7 +13,7 @@ from forstcore.errors import SinkError
 from forstcore.sinks import Output, SinkLimits, SinkUrl
 from forstcore.sinks._broker_sink import BrokerSink, lines_of
 from forstcore.sinks._broker_writer import BrokerWriter
-from forstcore.sources._mqtt_connection import MqttConnection, MqttError, Session
+from forstcore.sources._mqtt_connection import URL_FORM, MqttConnection, MqttError, Session
 from forstcore.sources._tls import ClientTls
 
 __all__ = ["MqttSink", "MqttWriter"]
@@ -45,13 +45,13 @@ class MqttSink(BrokerSink):
     def __init__(self, url: SinkUrl, limits: SinkLimits) -> None:
         super().__init__(url.name, limits)
         self.url = url
-        self.topic = url.take("topic")
+        self.topic = url.path.removeprefix("/")
         # With QoS 0 there would be no confirmations.
         url.take_one_of("qos", ("1",), "1")
-        if not self.topic or url.path not in ("", "/"):
-            raise SinkError(url.name, "names no topic: mqtt://host:1883?topic=NAME")
+        if not self.topic:
+            raise SinkError(url.name, f"names no topic: {URL_FORM}")
         if any(each in self.topic for each in "+#\0") or len(self.topic.encode()) > 0xFFFF:
-            raise SinkError(url.name, f"has topic={self.topic}, which is not a single topic")
+            raise SinkError(url.name, f"has the topic {self.topic}, which is not a single one")
         self.tls = ClientTls(url) if url.scheme == "mqtts" else None
 
     def make_writer(self) -> MqttWriter:

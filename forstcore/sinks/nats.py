@@ -45,7 +45,8 @@ class NatsSink(BrokerSink):
         self.server = NatsServer(url)
         self.subject = url.take("subject")
         self.stream = url.take("stream")
-        if not self.subject or url.path not in ("", "/"):
+        url.check_no_path("nats://host:4222?subject=NAME")
+        if not self.subject:
             raise SinkError(url.name, "names no subject: nats://host:4222?subject=NAME")
         if any(each in self.subject for each in "*> \t\r\n"):
             raise SinkError(url.name, f"has subject={self.subject}, which is not a single subject")

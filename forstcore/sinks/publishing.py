@@ -51,9 +51,8 @@ def open_sink_of_source(name: str, url: str, limits: SinkLimits) -> Sink:
         if "subject" not in options:
             raise SinkError(name, "has a source of many subjects: name one by subject= in its URL")
     elif parts.scheme in ("mqtt", "mqtts"):
-        topic, path = path.removeprefix("/"), ""
+        topic = unquote(path).removeprefix("/")
         if topic.startswith("$share/"):
-            topic = topic.split("/", 2)[-1]
-        options["topic"] = unquote(topic)
+            path = "/" + quote(topic.split("/", 2)[-1])
     query = urlencode(options, quote_via=quote)
     return open_sink(name, f"{parts.scheme}://{parts.netloc}{path}?{query}", limits)

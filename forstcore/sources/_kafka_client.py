@@ -10,6 +10,7 @@ from confluent_kafka import KafkaError, KafkaException
 from forstcore.sources._url import SourceUrl
 
 __all__ = [
+    "URL_FORM",
     "KafkaUnavailableError",
     "Local",
     "brokers_of",
@@ -17,6 +18,8 @@ __all__ = [
     "invalid_options",
     "is_final",
 ]
+
+URL_FORM = "kafka://host:9092?topic=NAME"
 
 _REQUEST_TIMEOUT = 10.0  # Seconds for a broker to reply.
 

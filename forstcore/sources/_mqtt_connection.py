@@ -12,7 +12,9 @@ import ssl
 import struct
 from dataclasses import dataclass
 
-__all__ = ["Message", "MqttConnection", "MqttError", "Session"]
+__all__ = ["URL_FORM", "Message", "MqttConnection", "MqttError", "Session"]
+
+URL_FORM = "mqtt://host:1883/TOPIC"
 
 _READ_SIZE = 1 << 16  # Bytes per read.
 _MAX_HEAD = 1 << 17  # Bytes of a message before its payload: topic and properties.

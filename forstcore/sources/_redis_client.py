@@ -21,8 +21,24 @@ Database = tuple[str, int, str]
 
 
 def database_of(url: SourceUrl) -> Database:
-    """Return the database that a URL names, regardless of its login."""
-    return url.host, url.port or 6379, url.path.strip("/") or "0"
+    """Return the database that a URL names, regardless of its login.
+
+    Raises:
+        SourceError, SinkError: the path of the URL is not the number of a database.
+    """
+    return url.host, url.port or 6379, _number_of(url)
+
+
+def _number_of(url: SourceUrl) -> str:
+    """Return the number of a database; redis-py reads any other path as 0."""
+    number = url.path.removeprefix("/") or "0"
+    if not number.isdecimal():
+        raise url.error(
+            url.name,
+            f"has the path {url.path}, which must be the number of a database: "
+            "redis://host:6379/0?stream=KEY",
+        )
+    return number
 
 
 def redis_client(url: SourceUrl, **options: Any) -> Redis:
@@ -46,7 +62,7 @@ def redis_client(url: SourceUrl, **options: Any) -> Redis:
         )
     try:
         return Redis.from_url(
-            f"{url.scheme}://{url.address}{url.path}",
+            f"{url.scheme}://{url.address}/{_number_of(url)}",
             protocol=2,
             socket_timeout=_TIMEOUT,
             socket_connect_timeout=_TIMEOUT,

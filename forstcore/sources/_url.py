@@ -52,11 +52,13 @@ class SourceUrl:
         self.name = name
         try:
             parts = urlsplit(url.replace("#", "%23"))
-            is_one = parts.scheme not in _CLUSTERS or "," not in parts.netloc
+            is_one = "," not in parts.netloc.rpartition("@")[2]
             self.port = parts.port if is_one else None
             pairs = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
         except ValueError:
             raise self.error(name, "has a URL that cannot be read") from None
+        if not is_one and parts.scheme not in _CLUSTERS:
+            raise self.error(name, f"names several hosts, but {parts.scheme}: takes one")
         self.scheme = parts.scheme
         self.address = parts.netloc
         self.host = parts.hostname or "localhost"
@@ -91,6 +93,17 @@ class SourceUrl:
         if not 0 < seconds < float("inf"):
             raise self.error(self.name, f"has {option}={text}, which must be seconds above 0")
         return seconds
+
+    def check_no_path(self, form: str) -> None:
+        """Raise SourceError if there is a path, where other brokers have what is read or written.
+
+        Args:
+            form: an example of a URL without one.
+        """
+        if self.path not in ("", "/"):
+            raise self.error(
+                self.name, f"has the path {self.path}, which {self.scheme}: does not use: {form}"
+            )
 
     def class_of_scheme(
         self, package: str, modules: Mapping[str, tuple[str, str, str]], verb: str

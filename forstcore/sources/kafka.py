@@ -10,10 +10,10 @@ import re
 
 from confluent_kafka import Consumer, KafkaException
 
-from forstcore.errors import OffsetError
+from forstcore.errors import OffsetError, SourceError
 from forstcore.sources import NOW, START, Keeps, SourceLimits
 from forstcore.sources._broker_log import BrokerLog
-from forstcore.sources._kafka_client import client_options, invalid_options
+from forstcore.sources._kafka_client import URL_FORM, client_options, invalid_options
 from forstcore.sources._kafka_group import GroupReader
 from forstcore.sources._kafka_poller import REFRESH_INTERVAL, Topic
 from forstcore.sources._kafka_reader import TopicReader
@@ -50,7 +50,10 @@ class KafkaSource:
 
     def __init__(self, url: SourceUrl, limits: SourceLimits) -> None:
         self.name = url.name
+        url.check_no_path(URL_FORM)
         topic = url.take("topic", url.name)
+        if not topic:
+            raise SourceError(url.name, f"names no topic: {URL_FORM}")
         self.group = url.take("group")
         self._start = url.take("start", START) if self.group else START
         if self._start not in (NOW, START):

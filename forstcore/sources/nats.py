@@ -14,7 +14,7 @@ from datetime import datetime
 from nats.errors import Error
 from nats.js.api import AckPolicy, ConsumerConfig, ConsumerInfo, DeliverPolicy
 
-from forstcore.errors import OffsetError, SourceError
+from forstcore.errors import OffsetError
 from forstcore.sources import NOW, START, Batch, Keeps, SourceLimits
 from forstcore.sources._broker_log import BrokerLog
 from forstcore.sources._nats_connection import NatsConnection, NatsServer, check_name
@@ -57,8 +57,7 @@ class NatsSource:
         self.ack_wait = url.take_seconds("ack_wait", 30.0) if self.durable else 0.0
         self.max_line_size = limits.max_line_size
         self.log = BrokerLog(url.name)
-        if url.path not in ("", "/"):
-            raise SourceError(url.name, "has a path: nats://host:4222?stream=NAME")
+        url.check_no_path("nats://host:4222?stream=NAME")
         check_name(url.name, "stream", self.stream)
         if self.durable:
             check_name(url.name, "durable", self.durable)

@@ -19,7 +19,7 @@ from tests.sources.jetstream import add_stream
     [
         ("redis_server", "redis://127.0.0.1:{}/0?stream=a"),
         ("nats_server", "nats://127.0.0.1:{}?subject=readings.a"),
-        ("mosquitto", "mqtt://127.0.0.1:{}?topic=a"),
+        ("mosquitto", "mqtt://127.0.0.1:{}/a"),
     ],
 )
 @pytest.mark.parametrize("is_connected", [False, True])

@@ -23,7 +23,7 @@ from tests.sources.brokers import Mosquitto
 
 
 def url(broker: Mosquitto) -> str:
-    return f"mqtt://127.0.0.1:{broker.port}?topic=results/a"
+    return f"mqtt://127.0.0.1:{broker.port}/results/a"
 
 
 @contextmanager
@@ -128,10 +128,11 @@ def test_a_broker_that_is_not_there_yet(mosquitto: Mosquitto) -> None:
     ("rest", "reason"),
     [
         ("h", "names no topic"),
-        ("h/a?topic=b", "names no topic"),
-        ("h?topic=a/%23", "topic=a/#, which is not a single topic"),
-        ("h?topic=a&qos=0", "qos=0, which must be one of 1"),
-        ("u:secret@h?topic=a&client=b", "does not know: client"),
+        ("h?topic=b", "names no topic: mqtt://host:1883/TOPIC"),
+        ("h/a?topic=b", "does not know: topic"),
+        ("h/a/%23", "the topic a/#, which is not a single one"),
+        ("h/a?qos=0", "qos=0, which must be one of 1"),
+        ("u:secret@h/a?client=b", "does not know: client"),
     ],
 )
 def test_bad_urls(rest: str, reason: str) -> None:

@@ -126,7 +126,7 @@ def test_another_stream_than_expected(nats_server: NatsServer) -> None:
     ("rest", "reason"),
     [
         ("h", "names no subject"),
-        ("h/s?subject=a", "names no subject"),
+        ("h/s?subject=a", "has the path /s"),
         ("h?subject=a.*", r"subject=a\.\*, which is not a single subject"),
         ("h?subject=a&stream=b.c", r"stream=b\.c"),
         ("secret@h?subject=a", "user without a password"),

@@ -329,7 +329,7 @@ def test_what_is_no_number_is_refused(offset: str) -> None:
         ("h?stream=a&durable=a*", r"durable=a\*"),
         ("h?stream=a&ack_wait=3", "does not know: ack_wait"),
         ("h?stream=a&durable=b&ack_wait=0", "ack_wait=0, which must be seconds above 0"),
-        ("h/subject?stream=a", "has a path"),
+        ("h/subject?stream=a", "has the path /subject"),
         ("secret@h?stream=a", "user without a password"),
     ],
 )

@@ -132,7 +132,7 @@ def test_where_nothing_can_be_published(
         *("--source", f"files=file:{tmp_path}/*.ndjson"),
         *("--source", f"many={topics.url(mosquitto, 'a/%2B')}"),
     )
-    for name, reason in [("files", "which has no broker"), ("many", "not a single topic")]:
+    for name, reason in [("files", "which has no broker"), ("many", "which is not a single one")]:
         status, answer = publish(server, lines_of(0, 1), name)
         assert status == 409
         assert reason in answer["detail"]
