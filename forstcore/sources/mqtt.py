@@ -18,6 +18,7 @@ from forstcore.sources._broker import BrokerReader, on_one_line
 from forstcore.sources._broker_log import BrokerLog
 from forstcore.sources._mqtt_connection import (
     TAKEN_OVER,
+    URL_FORM,
     Message,
     MqttConnection,
     MqttError,
@@ -73,7 +74,7 @@ class MqttSource:
             raise SourceError(url.name, f"has qos={qos}, which must be 0, 1 or 2")
         self.qos = min(int(qos), 1)
         if not self.topic:
-            raise SourceError(url.name, "names no topic: mqtt://host/topic")
+            raise SourceError(url.name, f"names no topic: {URL_FORM}")
         # The broker sends each message of a shared subscription to only one client.
         self.is_shared = not self.topic.startswith("$share/")
         self.keeps: Keeps = "unacknowledged" if self.client and self.qos else "nothing"
@@ -133,6 +134,8 @@ class MqttReader(BrokerReader):
         self._client = ""  # Name of the session.
         self._connection: MqttConnection | None = None
         self._is_new = True
+        # Whether the broker has lost its session, with the messages that it kept there.
+        self._has_lost_session = False
         # Delivered messages that are not acknowledged to the broker, by packet identifier: a
         # receipt number that is unique in this reader, and a hash of the message.
         self._unacknowledged: dict[int, tuple[int, int]] = {}
@@ -168,6 +171,7 @@ class MqttReader(BrokerReader):
             )
             self._connection = connection
             if not connection.resumed:
+                self._has_lost_session = not self._is_new
                 self._unacknowledged.clear()
                 self._done.clear()
             code = await connection.subscribe(source.topic, source.qos)
@@ -180,6 +184,9 @@ class MqttReader(BrokerReader):
         if self._is_new:
             self._is_new = False
             return Batch(b"", is_last=True)
+        if self._has_lost_session:
+            self._has_lost_session = False
+            return Batch(b"", missed=None)
         assert self._connection is not None
         while True:
             try:

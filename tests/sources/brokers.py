@@ -117,6 +117,10 @@ class Mosquitto(Broker):
         )
         return ["-c", str(config)]
 
+    def forget(self) -> None:
+        """Delete what it has saved, after it was stopped."""
+        (self._directory / "mosquitto.db").unlink(missing_ok=True)
+
 
 class NatsServer(Broker):
     """NATS with JetStream, which writes to files before it confirms."""

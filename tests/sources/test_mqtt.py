@@ -99,6 +99,27 @@ def test_a_broker_that_is_killed_and_comes_back(
         assert live.missed == []
 
 
+@pytest.mark.parametrize("options", ["", "?client=me"])
+def test_a_broker_that_has_lost_a_session(
+    start_one: StartServer, mosquitto: Mosquitto, options: str
+) -> None:
+    """What it kept in the session is gone, and nobody knows how much that was."""
+    server = start_one("--source", f"a={url(mosquitto, 'sensors/#' + options)}")
+    with Subscription(server, "a") as live:
+        live.began()
+        assert live.missed == []
+        mosquitto.stop(signal.SIGKILL)
+        live.until_state("down")
+        mosquitto.forget()
+        mosquitto.start()
+        live.until_state("up")
+        with publisher(mosquitto) as client:
+            # It subscribes before it is reported as up.
+            send(client, 0, 1)
+        assert live.ids(1) == ["0"]
+        assert live.missed == ["?"]
+
+
 def test_a_named_client_gets_what_came_while_its_server_was_gone(
     start_one: StartServer, mosquitto: Mosquitto
 ) -> None:
