@@ -105,6 +105,14 @@ class HttpWriter(BrokerWriter):
         self._session: aiohttp.ClientSession | None = None
         self._was_used = False  # Whether the session may have an idle connection.
         self._not_before = 0.0  # Earliest time of the next request, by the event loop's clock.
+        # An error may come every few requests, so what was achieved before it is kept: how many
+        # lines after the confirmed outputs the server has accepted or refused; of these the refused
+        # ones, counted from 0, and the reasons; the sizes of the parts that are sent next, the last
+        # one first; how often the next line was refused alone.
+        self._answered = 0
+        self._refused: dict[int, str] = {}
+        self._parts: list[int] = []
+        self._tried = 0
 
     async def _connect(self) -> None:
         pause = self._not_before - asyncio.get_running_loop().time()
@@ -130,42 +138,51 @@ class HttpWriter(BrokerWriter):
         for output in outputs:
             lines += lines_of(output)
             ends.append(len(lines))
-        refused: dict[int, str] = {}
-        position = start = 0
+        start = 0
         for end in ends:
-            while position < end:
-                following = self._batch_end(lines, position)
-                await self._post_or_split(lines, position, following, refused)
-                position = following
-            self._confirm({each - start: refused[each] for each in refused if start <= each < end})
+            while (position := start + self._answered) < end:
+                await self._send_next(lines, position)
+            count = end - start
+            refused = {each: why for each, why in self._refused.items() if each < count}
+            self._refused = {
+                each - count: why for each, why in self._refused.items() if each >= count
+            }
+            self._answered -= count
+            self._confirm(refused)
             start = end
 
-    def _batch_end(self, lines: list[bytes], first: int) -> int:
-        """Return the end of the batch that begins with a line."""
+    def _batch_size(self, lines: list[bytes], first: int) -> int:
+        """Return the number of lines of the batch that begins with a line."""
         end, size = first + 1, len(lines[first])
         while end < len(lines) and size + len(lines[end]) < self._sink.batch:
             size += len(lines[end]) + 1
             end += 1
-        return end
+        return end - first
 
-    async def _post_or_split(
-        self, lines: list[bytes], first: int, end: int, refused: dict[int, str]
-    ) -> None:
-        """Send lines; record those that the server refuses, with the reasons."""
-        body = b"\n".join(lines[first:end]) + b"\n"
-        tries = 1 if end - first > 1 else self._limits.tries
-        for number in range(1, tries + 1):
-            try:
-                await self._post(body)
-            except _RefusedError as error:
-                if number == tries and end - first == 1:
-                    refused[first] = str(error)
-            else:
+    async def _send_next(self, lines: list[bytes], first: int) -> None:
+        """Send the batch that begins with a line, or a part of it if the whole was refused."""
+        if not self._parts:
+            self._parts = [self._batch_size(lines, first)]
+        count = min(self._parts[-1], len(lines) - first)
+        self._parts[-1] -= count
+        try:
+            await self._post(b"\n".join(lines[first : first + count]) + b"\n")
+        except _RefusedError as error:
+            if count > 1:
+                self._parts += [count - count // 2, count // 2]
                 return
-        if end - first > 1:
-            middle = (first + end) // 2
-            await self._post_or_split(lines, first, middle, refused)
-            await self._post_or_split(lines, middle, end, refused)
+            self._tried += 1
+            if self._tried < self._limits.tries:
+                self._parts.append(1)
+                return
+            self._refused[self._answered] = str(error)
+        except BaseException:
+            self._parts[-1] += count
+            raise
+        self._tried = 0
+        self._answered += count
+        while self._parts and not self._parts[-1]:
+            self._parts.pop()
 
     async def _post(self, body: bytes) -> None:
         assert self._session is not None
@@ -178,6 +195,8 @@ class HttpWriter(BrokerWriter):
             self._was_used = False
             await self._post_once(self._session, body)
         self._was_used = True
+        # A server that limits the rate of requests refuses some of them all the time.
+        self._pauses.succeeded()
 
     async def _post_once(self, session: aiohttp.ClientSession, body: bytes) -> None:
         # The session has one connection, so requests arrive in order. Redirects are not followed,

@@ -45,6 +45,10 @@ class ReconnectPauses:
         self._connected_at = None
         self.failures += 1
 
+    def succeeded(self) -> None:
+        """Record that something was accepted: the next pause is short again."""
+        self.failures = 0
+
     async def wait(self) -> None:
         """Wait before the next attempt to connect, not at all before the first."""
         if self.failures:

@@ -157,6 +157,33 @@ def test_lines_that_are_refused_are_found() -> None:
     assert len(alone) == 2
 
 
+def test_a_server_that_refuses_some_requests_all_the_time() -> None:
+    """What it has accepted is not sent again, and what it accepts ends the pauses."""
+    answers: list[int] = []
+    accepted: list[int] = []
+
+    def answer(request: Request) -> Answer:
+        numbers = request.numbers
+        answers.append(429 if len(answers) % 3 == 2 else 422 if 70 in numbers else 204)
+        if answers[-1] == 204:
+            accepted.extend(numbers)
+        return Answer(answers[-1])
+
+    with HttpTarget(answer) as target:
+
+        async def scenario() -> None:
+            async with opened(url(target, "/in?batch=100"), SinkLimits(tries=2)) as (_, writer):
+                # The first one is larger than what is accepted without an error.
+                confirmed = await write(writer, *outputs(0, 200, 150), *outputs(200, 300))
+                done = await asyncio.gather(*confirmed, return_exceptions=True)
+                assert isinstance(done[0], OutputRefusedError)
+                assert done[0].lines == {70: "HTTP 422 Unprocessable Entity: no thanks"}
+                assert done[1:] == [None] * 11
+
+        run(scenario)
+    assert accepted == [number for number in range(300) if number != 70]
+
+
 @pytest.mark.parametrize("status", [301, 307, 401, 403, 404, 405, 415])
 def test_answers_after_which_nothing_else_would_help(status: int) -> None:
     with HttpTarget(lambda _: Answer(status, {"Location": "/elsewhere"})) as target:
