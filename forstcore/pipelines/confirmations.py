@@ -21,6 +21,7 @@ class Confirmations:
         reader: receives the acknowledgements; None if the sink acknowledges.
         dead_letters: receives what the sink refuses.
         save_offset: saves an offset in a thread; None if the sink keeps offsets.
+        max_size: bytes of outputs that are not acknowledged yet; a single one may be larger.
 
     Attributes:
         results: results that were confirmed.
@@ -31,17 +32,33 @@ class Confirmations:
         reader: Reader | None,
         dead_letters: DeadLetters,
         save_offset: Callable[[str], None] | None,
+        max_size: int,
     ) -> None:
         self.results = 0
+        self._max_size = max_size
+        self._size = 0
+        self._unsaved = 0  # Of these, what the next saved offset covers.
         self._reader = reader
         self._dead_letters = dead_letters
         self._save_offset = save_offset
         self._waiting: deque[tuple[Output, asyncio.Future[None]]] = deque()
         self._has_changed = asyncio.Event()
+        self._has_room = asyncio.Event()
         self._ended = False
+
+    async def wait_for_room(self) -> None:
+        """Wait while too many outputs, confirmed or not, are not acknowledged.
+
+        A sink can be faster than the disk that has the offset, or than the source's broker.
+        """
+        while self._size >= self._max_size:
+            self._has_room.clear()
+            await self._has_room.wait()
+            check_cancelled()
 
     def add(self, output: Output, confirmed: Awaitable[None]) -> None:
         """Add an output that was written."""
+        self._size += output.size
         self._waiting.append((output, asyncio.ensure_future(confirmed)))
         self._has_changed.set()
 
@@ -78,14 +95,24 @@ class Confirmations:
                 await error.confirm_rest()
         except OutputDroppedError:
             self._waiting.popleft()
+            self._note_done(output)
             return
         self._waiting.popleft()
         self.results += output.results.count(b"\n") - refused
         if self._reader is not None:
             for receipt in output.receipts:
                 await self._reader.acknowledge(receipt)
-        if self._save_offset is not None and output.offset and not self._next_is_confirmed():
+        if self._save_offset is not None and output.offset:
+            if self._next_is_confirmed():
+                self._unsaved += output.size
+                return
             await asyncio.to_thread(self._save_offset, output.offset)
+        self._note_done(output)
+
+    def _note_done(self, output: Output) -> None:
+        self._size -= output.size + self._unsaved
+        self._unsaved = 0
+        self._has_room.set()
 
     def _next_is_confirmed(self) -> bool:
         """Return whether a later offset can be saved immediately instead."""

@@ -263,6 +263,7 @@ class Pipeline:
             None if writer.acknowledges else reader,
             dead_letters,
             self._saved_offset.save if saves_offset else None,
+            self.config.max_unconfirmed,
         )
         executor = ThreadPoolExecutor(self.config.workers, "forstcore-worker")
         try:
@@ -308,6 +309,7 @@ class Pipeline:
             output = Output(b"".join(parts), offset, receipts)
             parts.clear()
             size = 0
+            await confirmations.wait_for_room()
             confirmations.add(output, await writer.write(output))
             if output.results and is_tracing():
                 self._trace(output, began_at)

@@ -38,6 +38,8 @@ _MODULES = {
     "natss": ("nats", "NatsSink", "nats"),
 }
 
+_OVERHEAD = 500  # Bytes of memory of an output besides its results, approximately.
+
 
 @dataclass(frozen=True, slots=True)
 class Output:
@@ -52,6 +54,11 @@ class Output:
     results: bytes
     offset: str = ""
     receipts: tuple[object, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """How many bytes of memory it takes, approximately."""
+        return len(self.results) + _OVERHEAD
 
 
 class OutputRefusedError(Exception):

@@ -15,8 +15,6 @@ from forstcore.sources._reconnecting import Reconnecting
 
 __all__ = ["BrokerWriter"]
 
-_OVERHEAD = 500  # Bytes of memory of an output besides its results, approximately.
-
 
 class BrokerWriter(Reconnecting):
     """Write to a sink in order; reconnect and resend whenever the connection is lost.
@@ -54,7 +52,7 @@ class BrokerWriter(Reconnecting):
         self._check()
         confirmed = asyncio.get_running_loop().create_future()
         self._unconfirmed.append((output, confirmed))
-        self._size += len(output.results) + _OVERHEAD
+        self._size += output.size
         self._start()
         self._has_changed.set()
         return confirmed
@@ -106,7 +104,7 @@ class BrokerWriter(Reconnecting):
 
     def _answer(self, error: Exception | None) -> None:
         output, confirmed = self._unconfirmed.popleft()
-        self._size -= len(output.results) + _OVERHEAD
+        self._size -= output.size
         if not confirmed.done():
             if error is not None:
                 confirmed.set_exception(error)

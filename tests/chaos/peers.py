@@ -33,6 +33,12 @@ class HttpReceiver(Broker):
     def log_file(self) -> Path:
         return self._directory / "received"
 
+    @property
+    def requested_again(self) -> int:
+        """How many results it has received, and answered so that they came again."""
+        again = self.log_file.with_name("received.again")
+        return sum(map(int, again.read_text().split())) if again.exists() else 0
+
     def arguments(self) -> list[str]:
         receiver = ROOT / "tests" / "chaos" / "receiver.py"
         return [str(receiver), str(self.port), str(self.log_file)]

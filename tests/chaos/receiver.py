@@ -1,6 +1,7 @@
 """An HTTP server that receives results, sometimes fails, and is killed: `receiver.py PORT LOG`.
 
-Results that it answers with 2xx are in the log. After another answer, or none, they may be.
+Results that it answers with 2xx are in the log. After another answer, or none, they may be; the
+numbers of those that will come again because of such an answer are in the file `LOG.again`.
 """
 
 from __future__ import annotations
@@ -34,6 +35,9 @@ def main() -> None:
             trouble = ""
         if trouble == "before":
             return web.Response(status=503)
+        if trouble:
+            with log.with_name(f"{log.name}.again").open("a") as again:
+                print(body.count(b"\n"), file=again)
         os.write(descriptor, body)
         if trouble == "cut" and request.transport is not None:
             request.transport.abort()

@@ -67,6 +67,10 @@ class CollectedSink(ABC):
     def results(self) -> Iterable[bytes]:
         """Return all results, in order within each part."""
 
+    def requested_again(self) -> int:
+        """Return how many results came again because the peer has asked for that."""
+        return 0
+
     def close(self) -> None:  # noqa: B027 (optional)
         """Free all resources."""
 
@@ -221,7 +225,7 @@ class MqttSink(CollectedSink):
 
     def __init__(self, directory: Path, peer: Peer | None, file_size: int) -> None:
         super().__init__(directory, peer, file_size)
-        self.url = f"mqtt://127.0.0.1:{self.peer.port}?topic=out"
+        self.url = f"mqtt://127.0.0.1:{self.peer.port}/out"
         self._found: list[bytes] = []
         self._has_subscribed = threading.Event()
         client = paho.Client(
@@ -263,15 +267,18 @@ class HttpSink(CollectedSink):
         self.url = f"http://127.0.0.1:{self.peer.port}/results?timeout=2&batch=100kB"
 
     @property
-    def _log(self) -> Path:
+    def _receiver(self) -> HttpReceiver:
         assert isinstance(self.peer.broker, HttpReceiver)
-        return self.peer.broker.log_file
+        return self.peer.broker
 
     def size(self) -> int:
-        return self._log.stat().st_size
+        return self._receiver.log_file.stat().st_size
 
     def results(self) -> Iterable[bytes]:
-        return self._log.read_bytes().splitlines()
+        return self._receiver.log_file.read_bytes().splitlines()
+
+    def requested_again(self) -> int:
+        return self._receiver.requested_again
 
 
 SINKS: dict[str, tuple[type[CollectedSink], str]] = {

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.ledger import check_dead_letters, check_results
-from tests.chaos.plan import draw
+from tests.chaos.plan import PROCESS, Event, draw
 from tests.chaos.records import broken, part_of
-from tests.chaos.run import PAIRS, run
+from tests.chaos.run import PAIRS, most_doubles, run
 
 if not Path("/proc/self").exists():
     pytest.skip("needs /proc", allow_module_level=True)
@@ -45,6 +45,13 @@ def test_events_follow_from_the_seed() -> None:
     assert drawn[0] == drawn[1] != drawn[2]
     assert {event.target for event in drawn[0]} == {"process", "redis", "http"}
     assert list(drawn[0]) == sorted(drawn[0], key=lambda event: event.at)
+
+
+def test_a_process_that_ends_in_good_order_doubles_nothing() -> None:
+    ends = [Event(1, 0.0, PROCESS, "end", 0.0)]
+    kills = [Event(1, 0.0, PROCESS, "kill", 0.0), Event(2, 0.0, "kafka", "cut", 0.0)]
+    assert most_doubles(ends) == 0
+    assert 0 < most_doubles(kills) == most_doubles(kills + ends) < 60_000
 
 
 def _results(numbers: list[int]) -> list[bytes]:
