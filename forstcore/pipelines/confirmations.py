@@ -20,7 +20,7 @@ class Confirmations:
     Args:
         reader: receives the acknowledgements; None if the sink acknowledges.
         dead_letters: receives what the sink refuses.
-        save_offset: saves an offset in a thread; None if the sink keeps offsets.
+        save_offset: saves an offset; None if the sink keeps offsets.
         max_size: bytes of outputs that are not acknowledged yet; a single one may be larger.
 
     Attributes:
@@ -31,7 +31,7 @@ class Confirmations:
         self,
         reader: Reader | None,
         dead_letters: DeadLetters,
-        save_offset: Callable[[str], None] | None,
+        save_offset: Callable[[str], Awaitable[None]] | None,
         max_size: int,
     ) -> None:
         self.results = 0
@@ -73,7 +73,6 @@ class Confirmations:
         Raises:
             SinkError: the sink, or that for dead letters, cannot go on.
             SourceError: the source cannot acknowledge.
-            OSError: the offset cannot be saved.
         """
         while self._waiting or not self._ended:
             if not self._waiting:
@@ -106,7 +105,7 @@ class Confirmations:
             if self._next_is_confirmed():
                 self._unsaved += output.size
                 return
-            await asyncio.to_thread(self._save_offset, output.offset)
+            await self._save_offset(output.offset)
         self._note_done(output)
 
     def _note_done(self, output: Output) -> None:

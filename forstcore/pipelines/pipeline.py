@@ -149,11 +149,12 @@ class Pipeline:
         return found
 
     def trouble(self) -> tuple[str, Notice] | None:
-        """Return which end cannot be reached now, and why; None if both can."""
+        """Return what cannot be read or written now, and why; None if all can."""
         found = [
             ("source", self._input.trouble if self._input is not None else None),
             ("sink", self._sink.trouble()),
             ("errors", self._errors.trouble() if self._errors is not None else None),
+            ("state", self._saved_offset.trouble),
         ]
         return next(((what, notice) for what, notice in found if notice is not None), None)
 
@@ -217,7 +218,6 @@ class Pipeline:
         Raises:
             SourceError: the source cannot be read.
             SinkError: the sink, or that for dead letters, cannot be written.
-            OSError: the offset cannot be saved.
         """
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._source.close)
@@ -253,7 +253,7 @@ class Pipeline:
         if self._sink.keeps_offsets:
             offset = await self._sink.offset()
         else:
-            offset = await asyncio.to_thread(self._saved_offset.load)
+            offset = await self._saved_offset.load()
         return offset or self.config.start or START
 
     async def _run(self, reader: Reader, writer: Writer, dead_letters: DeadLetters) -> None:

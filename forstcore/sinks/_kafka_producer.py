@@ -15,7 +15,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from forstcore.errors import SinkError
 from forstcore.sources._broker_log import BrokerLog
-from forstcore.sources._kafka_client import KafkaUnavailableError, Local, is_final
+from forstcore.sources._kafka_client import KafkaUnavailableError, Local, described, is_final
 
 __all__ = ["REFUSED", "Note", "Topic", "TopicProducer"]
 
@@ -158,7 +158,9 @@ class TopicProducer:
             return SinkError(self._topic.name, f"cannot be written: {error.str()}")
         is_local = error.code() in (Local.TRANSPORT, Local.TIMED_OUT)
         return KafkaUnavailableError(
-            self._last_error if is_local and self._last_error else error.str()
+            self._last_error
+            if is_local and self._last_error
+            else described(error, self._topic.topic)
         )
 
     def _produce_one(

@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Sequence
 
 from nats.aio.msg import Msg
-from nats.errors import BadSubjectError, Error, MaxPayloadError, NoRespondersError
+from nats.errors import BadSubjectError, Error, MaxPayloadError
 
 from forstcore.errors import SinkError
 from forstcore.sinks import Output, SinkLimits, SinkUrl
@@ -146,7 +146,8 @@ class NatsWriter(BrokerWriter):
         """Take the answer of a stream."""
         number = int(message.subject.rpartition(".")[2])
         if (message.headers or {}).get("Status") == "503":
-            self._failed_by = NoRespondersError()
+            subject = self._sink.subject
+            self._failed_by = Error(f"nats: no stream stores messages of the subject {subject}")
         else:
             error = json.loads(message.data).get("error")
             if error is None:

@@ -15,6 +15,7 @@ __all__ = [
     "Local",
     "brokers_of",
     "client_options",
+    "described",
     "invalid_options",
     "is_final",
 ]
@@ -73,6 +74,12 @@ class KafkaUnavailableError(Exception):
 def is_final(error: KafkaError) -> bool:
     """Return whether a retry would not help."""
     return error.fatal() or error.code() in _FINAL
+
+
+def described(error: KafkaError, topic: str) -> str:
+    """Return an error in words, with the topic where it is about that."""
+    is_about_topic = error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, Local.UNKNOWN_TOPIC)
+    return f"{error.str()}: {topic}" if is_about_topic else error.str()
 
 
 def client_options(url: SourceUrl) -> dict[str, object]:

@@ -18,7 +18,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from forstcore.errors import SourceError
 from forstcore.sources import Notice
 from forstcore.sources._broker_log import BrokerLog
-from forstcore.sources._kafka_client import KafkaUnavailableError, Local, is_final
+from forstcore.sources._kafka_client import KafkaUnavailableError, Local, described, is_final
 from forstcore.sources._kafka_pending import Chunk, Pending
 
 __all__ = ["POLL", "REFRESH_INTERVAL", "TIMEOUT", "Poller", "Topic"]
@@ -247,7 +247,7 @@ class Poller(ABC):
     def _translate(self, error: KafkaError) -> Exception:
         if is_final(error):
             return SourceError(self.topic.name, f"cannot be read: {error.str()}")
-        return KafkaUnavailableError(self._last_error or error.str())
+        return KafkaUnavailableError(self._last_error or described(error, self.topic.topic))
 
     def _note_error(self, error: KafkaError) -> None:
         """Note an error of the connections; called by librdkafka while the thread polls."""
@@ -428,7 +428,10 @@ class Poller(ABC):
             self.is_down = True
             self._probe_at = time.monotonic() + _PROBE_INTERVAL
             is_general = error.code() == Local.ALL_BROKERS_DOWN
-            detail = self._last_error or "it cannot be reached" if is_general else error.str()
+            if is_general:
+                detail = self._last_error or "it cannot be reached"
+            else:
+                detail = described(error, self.topic.topic)
             self.pending.notify(Notice("down", detail[:300]))
 
     def _probe(self, consumer: Consumer) -> None:

@@ -7,7 +7,7 @@ from abc import abstractmethod
 from nats.aio.msg import Msg
 from nats.errors import Error
 from nats.js.api import ConsumerInfo
-from nats.js.errors import BadRequestError
+from nats.js.errors import BadRequestError, NotFoundError
 
 from forstcore.errors import SourceError
 from forstcore.sources import Lag
@@ -60,6 +60,8 @@ class NatsReader(BrokerReader):
         connection = self._connection = await self._server.connect()
         try:
             consumer = await self._open_consumer(connection)
+        except NotFoundError as error:
+            raise Error(f"nats: {error.description}: {self._stream}") from None
         except BadRequestError as error:
             if error.err_code == _TOO_MANY_CONSUMERS:
                 raise

@@ -18,6 +18,7 @@ from urllib.parse import unquote_to_bytes
 
 from forstcore._io.compressed import is_compressed
 from forstcore.errors import OffsetError, SourceError
+from forstcore.formats import UnknownFormatError, format_of
 from forstcore.sources import NOW, START, Batch, Keeps, Lag, SourceLimits
 from forstcore.sources._compressed_files import CompressedReader, is_offset
 from forstcore.sources._file_offset import format_offset, parse_offset
@@ -68,6 +69,12 @@ class FileSource:
             raise SourceError(
                 url.name, "has a path with a zero byte, which file names cannot contain"
             )
+        if (other := _other_format(self.pattern)) is not None:
+            raise SourceError(
+                url.name,
+                f"names files of another format, {other}: only NDJSON is read here; `forstcore "
+                "process FILE --map r -o x.ndjson` converts a file",
+            )
         self.is_compressed = is_compressed(self.pattern)
         if self.is_compressed and self.follows:
             raise SourceError(
@@ -103,6 +110,15 @@ class FileSource:
             _LOGGER.warning(
                 "source %s: %r %s; other files are not affected", self.name, path, trouble
             )
+
+
+def _other_format(pattern: str) -> str | None:
+    """Return the format of names that are known not to be NDJSON; logs have any suffix."""
+    try:
+        found = format_of(pattern)
+    except UnknownFormatError:
+        return None
+    return found if found != "ndjson" else None
 
 
 class FileReader:

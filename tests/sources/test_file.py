@@ -292,6 +292,9 @@ def test_what_is_no_offset_is_refused(offset: str) -> None:
         ("file://host/path", "names no path"),
         ("file:/path?follow=maybe", "has follow=maybe"),
         ("file:/path?poll=1", "does not know: poll"),
+        ("file:/data/*.csv?follow=no", "another format, csv: .* `forstcore process FILE --map r"),
+        ("file:/data/in.tsv.gz?follow=no", "another format, tsv"),
+        ("file:in.Parquet", "another format, parquet"),
     ],
 )
 def test_bad_urls(url: str, reason: str) -> None:

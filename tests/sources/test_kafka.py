@@ -192,7 +192,7 @@ def test_a_topic_that_is_created_later(kafka: KafkaServer) -> None:
         reader = open_source("a", url(kafka, "later")).open("now")
         notice = await next_of(reader)
         assert isinstance(notice, Notice)
-        assert "Unknown topic" in notice.detail
+        assert "Unknown topic or partition: " in notice.detail
         kafka.create("later")
         assert await next_of(reader) == Notice("up")
         assert await next_of(reader) == Batch(b"", "0:0")

@@ -121,7 +121,7 @@ def test_a_stream_that_does_not_exist_is_named(
     server = start(start_one, nats_server)
     with Subscription(server, "readings") as live:
         live.until_state("down")
-        assert "stream not found" in live.detail
+        assert "stream not found: " in live.detail
 
 
 def test_a_subject_selects(start_one: StartServer, nats_server: NatsServer) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 
 from forstcore.pipelines.confirmations import Confirmations
 from forstcore.pipelines.dead_letters import DeadLetters
@@ -13,13 +12,14 @@ from forstcore.sinks import Output
 def test_what_a_slow_disk_has_to_save_is_bounded() -> None:
     """A process that is killed repeats no more than `max_unconfirmed` says."""
     saved: list[str] = []
-    may_save = threading.Event()
-
-    def save(offset: str) -> None:
-        may_save.wait(60)
-        saved.append(offset)
 
     async def scenario() -> None:
+        may_save = asyncio.Event()
+
+        async def save(offset: str) -> None:
+            await may_save.wait()
+            saved.append(offset)
+
         letters = DeadLetters("a", "file:x", None)
         confirmations = Confirmations(None, letters, save, max_size=100_000)
         running = asyncio.create_task(confirmations.run())

@@ -111,6 +111,52 @@ def test_a_state_of_another_source_is_an_error(tmp_path: Path) -> None:
     run(scenario())
 
 
+def test_a_state_directory_that_cannot_be_written_is_an_error_before_anything_is_written(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "in.ndjson").write_bytes(records(0, 10))
+    (tmp_path / "state").write_text("no directory")
+
+    async def scenario() -> None:
+        async with TcpServer() as server:
+            with pytest.raises(SourceError, match=r"state directory .*state that cannot be writ"):
+                await pipeline_to(TcpSink(server.port), tmp_path).run()
+            assert server.outputs == []
+
+    run(scenario())
+
+
+def test_an_offset_that_cannot_be_saved_for_a_while_holds_the_pipeline_back(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "in.ndjson").write_bytes(records(0, 50_000))
+    # As where the disk is full.
+    obstacle = tmp_path / "state" / "p.json.draft"
+    obstacle.mkdir(parents=True)
+
+    async def scenario() -> None:
+        async with TcpServer() as server:
+            pipeline = pipeline_to(TcpSink(server.port), tmp_path)
+            running = asyncio.create_task(pipeline.run())
+            while (trouble := pipeline.trouble()) is None:  # noqa: ASYNC110 (there is no event)
+                await asyncio.sleep(0.01)
+            assert trouble[0] == "state"
+            assert "p.json: Is a directory" in trouble[1].detail
+            await asyncio.sleep(0.3)
+            assert not running.done()
+            obstacle.rmdir()
+            await running
+            assert pipeline.trouble() is None
+            assert b"".join(server.outputs) == records(0, 50_000)
+
+    with caplog.at_level("INFO", "forstcore"):
+        run(scenario())
+    said = [each for each in caplog.messages if "offsets" in each]
+    assert len(said) == 2
+    assert said[0].startswith("pipeline p: cannot save offsets: ")
+    assert said[1] == "pipeline p: saves offsets again"
+
+
 def test_results_that_the_sink_refuses_are_dead_letters(tmp_path: Path) -> None:
     (tmp_path / "in.ndjson").write_bytes(records(0, 3000) + b"broken\n" + records(3000, 6000))
 
@@ -171,7 +217,7 @@ def test_a_sink_that_fails_ends_the_pipeline(tmp_path: Path) -> None:
         async with TcpServer(answer) as server:
             with pytest.raises(SinkError, match="sink 'tcp' is forbidden"):
                 await pipeline_to(TcpSink(server.port), tmp_path).run()
-        assert not (tmp_path / "state").exists()
+        assert not (tmp_path / "state" / "p.json").exists()
 
     run(scenario())
 
