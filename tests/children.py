@@ -12,6 +12,8 @@ from typing import Any, Literal, overload
 
 import pytest
 
+from tests import preloaded
+
 __all__ = [
     "LIMIT",
     "default_signals",
@@ -50,6 +52,8 @@ def start(
 ) -> subprocess.Popen[bytes]: ...
 def start(command: Command, *, text: bool = False, **options: Any) -> subprocess.Popen[Any]:
     """Start a child in its own process group; call `end` afterwards."""
+    if preloaded.suits(command, options):
+        return preloaded.PreloadedProcess(command, text=text, **options)
     return subprocess.Popen(command, text=text, start_new_session=True, **options)
 
 

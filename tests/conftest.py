@@ -83,7 +83,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Fork the servers of most tests, which are loaded already."""
+    """Fork the processes of most tests, which are loaded already."""
     preloaded.turn(on=not any(map(item.get_closest_marker, ("long", "real_start"))))
 
 

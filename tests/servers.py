@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests import children, preloaded
+from tests import children
 
 ROOT = Path(__file__).parent.parent
 WAYS = {"takeover": {"FORSTCORE_TAKEOVER": "on"}, "aiohttp": {"FORSTCORE_TAKEOVER": "off"}}
@@ -150,16 +150,11 @@ def launch(
         cwd: its directory.
         log: the file for its standard error; a pipe if None.
     """
-    environment = {**os.environ, **(env or {})}
-    # Other variables are for the interpreter or for modules, and those are loaded already.
-    is_plain = all(name.startswith("FORSTCORE_") for name in env or {})
-    if preloaded.is_on() and is_plain and (python, cwd) == (sys.executable, ROOT):
-        return await_server(preloaded.PreloadedServer(("--port", "0", *options), environment, log))
     with contextlib.ExitStack() as stack:
         process = children.start(
             [python, "-m", "server", "--port", "0", *options],
             cwd=cwd,
-            env=environment,
+            env={**os.environ, **(env or {})},
             stdout=subprocess.PIPE,
             stderr=stack.enter_context(log.open("wb")) if log else subprocess.PIPE,
             text=True,

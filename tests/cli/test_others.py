@@ -158,6 +158,7 @@ def test_info_shows_which_processors_are_compiled(run: Run, tmp_path: Path) -> N
     assert report["processors"] == checked_report["processors"]
 
 
+@pytest.mark.real_start
 def test_a_signal_during_an_import_ends_the_command(start: Start, tmp_path: Path) -> None:
     """Exceptions that are raised meanwhile may get lost, as here."""
     (tmp_path / "click.py").write_text(

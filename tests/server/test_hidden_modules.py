@@ -39,7 +39,10 @@ SIZES = "def size_of(text): return len(text)\n"
 FORSTCORE = Path(sys.executable).with_name("forstcore")
 RECORD = b'{"data":"abc"}\n'
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="one process only")
+pytestmark = [
+    pytest.mark.skipif(os.name != "posix", reason="one process only"),
+    pytest.mark.real_start,
+]
 
 
 @pytest.fixture

@@ -295,6 +295,7 @@ def ends_in_time(server: Server) -> None:
     assert time.monotonic() - started < 30
 
 
+@pytest.mark.real_start
 @pytest.mark.parametrize("processes", ["1", "2"])
 def test_a_server_whose_output_nobody_reads(tmp_path: Path, processes: str) -> None:
     with unread_server(tmp_path, "--processes", processes) as server:
@@ -302,6 +303,7 @@ def test_a_server_whose_output_nobody_reads(tmp_path: Path, processes: str) -> N
         ends_in_time(server)
 
 
+@pytest.mark.real_start
 def test_a_server_whose_output_is_read_later(tmp_path: Path) -> None:
     with unread_server(tmp_path) as server:
         works(server)
@@ -316,6 +318,7 @@ def test_a_server_whose_output_is_read_later(tmp_path: Path) -> None:
         ends_in_time(server)
 
 
+@pytest.mark.real_start
 def test_a_server_on_a_terminal_that_is_stopped(tmp_path: Path) -> None:
     reader, writer = pty.openpty()
     tty.setraw(writer)
@@ -328,6 +331,7 @@ def test_a_server_on_a_terminal_that_is_stopped(tmp_path: Path) -> None:
     os.close(writer)
 
 
+@pytest.mark.real_start
 def test_a_server_whose_readers_have_gone(tmp_path: Path) -> None:
     with unread_server(tmp_path) as server:
         assert server.process.stdout

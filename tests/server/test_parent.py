@@ -15,6 +15,8 @@ from forstcore._version import VERSION
 from tests import children
 from tests.servers import ROOT, wait_until
 
+pytestmark = pytest.mark.real_start
+
 _SERVER = [sys.executable, "-m", "server", "--end-with-parent", "--ready-line", "json"]
 
 

@@ -14,6 +14,8 @@ from tests import children
 from tests.server.raw import RawStream
 from tests.servers import ROOT, Server, StartServer
 
+pytestmark = pytest.mark.real_start
+
 
 def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     return children.run(

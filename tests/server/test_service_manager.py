@@ -16,7 +16,10 @@ import pytest
 from tests.server.raw import RawStream
 from tests.servers import StartServer
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="of systemd")
+pytestmark = [
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="of systemd"),
+    pytest.mark.real_start,
+]
 
 RECORD = b'{"id":"1","data":"x"}\n'
 

@@ -32,7 +32,10 @@ async def spin(record: dict) -> dict:
         pass
 """
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at /proc")
+pytestmark = [
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at /proc"),
+    pytest.mark.real_start,
+]
 
 
 def started(start_one: StartServer, directory: Path, *options: str) -> tuple[Server, list[int]]:
