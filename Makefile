@@ -41,7 +41,7 @@ test: .venv/dev ## build and run the tests (a few minutes); select some with ARG
 	$(PYTEST) --dist worksteal --timeout 300 -m 'not long' $(ARGS)
 
 test-long: .venv/dev ## build and run the long tests: randomized ones and package builds
-	$(PYTEST) --dist loadfile --timeout 1800 -m long $(ARGS)
+	$(PYTEST) --dist loadfile --timeout 1800 -m 'long or hypothesis' $(ARGS)
 
 lint: .venv/dev ## check style and types, and that the core compiles without Cython warnings
 	$(BIN)/ruff check .

@@ -41,6 +41,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Let `make test` try a third of the examples; `make test-long` tries all."""
+    if config.option.markexpr == "not long":
+        settings.register_profile("few", max_examples=settings().max_examples // 3)
+        settings.load_profile("few")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
     """Collect without the garbage collector, which would search what is kept until the end.

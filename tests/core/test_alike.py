@@ -98,7 +98,7 @@ def shapes(draw: st.DrawFn) -> list[tuple[str, str]]:
     return [*shape, (draw(SPACE) + "}" if shape else before + "}", "")]
 
 
-@settings(max_examples=150)
+@settings(max_examples=settings().max_examples * 3 // 2)
 @given(data=st.data())
 def test_shapes_that_take_turns(cases: ModuleType, data: st.DataObject) -> None:
     several = data.draw(st.lists(shapes(), min_size=1, max_size=3))

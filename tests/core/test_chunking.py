@@ -98,7 +98,7 @@ def test_prompt(name: str) -> None:
         assert stream.bytes_out == len(output)
 
 
-@settings(max_examples=200)
+@settings(max_examples=settings().max_examples * 2)
 @given(chunked(inputs()), st.sampled_from(MODES), st.integers(1, 120))
 def test_random_cuts(chunks: list[bytes], on_error: OnError, limit: int) -> None:
     """Random inputs, cut at random, with limits around the lengths of their lines."""

@@ -104,7 +104,7 @@ def test_deep_line(depth: int, code: str) -> None:
     assert code_of(cases.nested(depth)) == code
 
 
-@settings(max_examples=500)
+@settings(max_examples=settings().max_examples * 5)
 @given(st.one_of(RECORDS, JSON_LINES, mutated(), mutated(RECORDS), st.binary(max_size=20)))
 def test_random_line(line: bytes) -> None:
     """Random lines are read as the reference implementation reads them."""

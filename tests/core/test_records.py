@@ -230,7 +230,6 @@ def test_finish_gives_the_last_line() -> None:
 
 
 @settings(
-    max_examples=100,
     # The scan path stays the same over all examples.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

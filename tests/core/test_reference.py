@@ -62,7 +62,7 @@ def test_values() -> None:
         assert load(raw) == as_floats(orjson.loads(raw)), raw
 
 
-@settings(max_examples=300)
+@settings(max_examples=settings().max_examples * 3)
 @given(st.one_of(JSON_LINES, mutated()))
 def test_random_lines(raw: bytes) -> None:
     """Both read the same value, or both reject the line."""

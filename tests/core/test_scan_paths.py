@@ -83,7 +83,7 @@ def test_default_is_the_best() -> None:
     assert done.stdout.strip() == scan_paths()[0]
 
 
-@settings(max_examples=200)
+@settings(max_examples=settings().max_examples * 2)
 @given(inputs())
 def test_random_inputs(data: bytes) -> None:
     """Random inputs give the same bytes on every path."""

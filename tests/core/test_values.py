@@ -18,7 +18,7 @@ from tests.core import strategies
 from tests.native import build
 
 # The scan path stays the same for all examples of one test.
-on_one_path = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+on_one_path = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from setuptools import Distribution, Extension
 
 import forstcore
 
@@ -25,6 +24,9 @@ def build(source: Path, directory: Path, *, undefined: tuple[str, ...] = ()) -> 
         directory: receives what the compiler writes.
         undefined: macros that the compiler is told to forget.
     """
+    # Here, because each process of a test run loads this module, and few build anything.
+    from setuptools import Distribution, Extension
+
     compiler = (sysconfig.get_config_var("CC") or "cl").split()[0]
     if shutil.which(compiler) is None:
         pytest.skip("needs a C compiler")

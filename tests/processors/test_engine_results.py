@@ -37,7 +37,7 @@ NAMES = [None, *sorted(REGISTRY)]
 
 @pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=30)
+@settings(max_examples=settings().max_examples // 3)
 @given(pieces=chunked(inputs()), workers=st.integers(1, 3), data=st.data())
 def test_neither_cuts_nor_workers_change_the_bytes(
     name: str | None, pieces: list[bytes], workers: int, data: st.DataObject

@@ -195,7 +195,7 @@ NUMBERS = st.one_of(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=settings().max_examples * 3)
 @given(st.lists(st.tuples(st.sampled_from(["id", "price", "any"]), NUMBERS), min_size=2))
 def test_numbers_of_types(members: list[tuple[str, str]]) -> None:
     check(typed, [f'{{"{name}":{number}}}'.encode() for name, number in members])

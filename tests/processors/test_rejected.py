@@ -59,7 +59,7 @@ def run(
 
 @pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", [None, *sorted(REGISTRY)])
-@settings(max_examples=20)
+@settings(max_examples=settings().max_examples // 5)
 @given(pieces=chunked(inputs()), workers=st.integers(1, 3), data=st.data())
 def test_they_are_the_lines_that_gave_errors(
     name: str | None, pieces: list[bytes], workers: int, data: st.DataObject

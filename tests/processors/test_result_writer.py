@@ -36,7 +36,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=400)
+@settings(max_examples=settings().max_examples * 4)
 @given(VALUES)
 def test_values_of_json(value: Any) -> None:
     expected = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
@@ -120,7 +120,7 @@ STRUCTS = st.recursive(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=settings().max_examples * 3)
 @given(STRUCTS)
 def test_dataclasses_and_structs(value: Any) -> None:
     assert dump_line(value) == _dump_any(value)

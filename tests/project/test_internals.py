@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import contextlib
 import functools
 import importlib
 import inspect
@@ -71,9 +72,9 @@ def defined(tree: ast.AST) -> Iterator[str]:
 
 @functools.cache
 def ours() -> set[str]:
-    """Find the names that are defined here, and those of files and folders."""
+    """Find the private names that are defined here, and those of files and folders."""
     files = {part for path in SOURCES for part in path.relative_to(ROOT).with_suffix("").parts}
-    return files.union(*(defined(tree_of(path)) for path in PYTHON))
+    return set(filter(is_private, files.union(*(defined(tree_of(path)) for path in PYTHON))))
 
 
 def used(tree: ast.AST) -> Iterator[str]:
@@ -123,19 +124,20 @@ def test_private_names_are_used_in_one_module_for_each_library() -> None:
     assert all(map(found.get, HOMES))
 
 
-@functools.cache
 def inherited(cls: type) -> set[str]:
     """Return the private names of the classes of libraries that a class is derived from."""
-    names: set[str] = set()
-    for base in cls.__mro__:
-        if base.__module__.partition(".")[0] in FOLDERS:
-            continue
-        names |= set(vars(base))
-        try:
-            tree = ast.parse(textwrap.dedent(inspect.getsource(base)))
-        except (OSError, TypeError):  # It is not written in Python.
-            continue
-        names |= set(defined(tree))
+    return set().union(*map(private_of, cls.__mro__))
+
+
+@functools.cache
+def private_of(base: type) -> set[str]:
+    """Return the private names of a class of a library; none of ours."""
+    if base.__module__.partition(".")[0] in FOLDERS:
+        return set()
+    names = set(vars(base))
+    # Others are not written in Python.
+    with contextlib.suppress(OSError, TypeError):
+        names |= set(defined(ast.parse(textwrap.dedent(inspect.getsource(base)))))
     return set(filter(is_private, names)) - DOCUMENTED
 
 
