@@ -24,11 +24,19 @@ from forstcore._cancelling import check_cancelled
 from forstcore.errors import SourceError
 from forstcore.sources import Batch, Lag
 from forstcore.sources._broker_log import BrokerLog
-from forstcore.sources._redis_reader import BLOCK, Entries, RedisReader, text_of
+from forstcore.sources._redis_reader import (
+    BLOCK,
+    Entries,
+    RedisReader,
+    members_of,
+    order_of,
+    text_of,
+)
 
 __all__ = ["ConsumerGroup", "GroupReader", "PendingEntries"]
 
 _MAX_COUNT = 100  # Entries that are fetched at once, and that a client acknowledges together.
+_CHECK_INTERVAL = 1.0  # Seconds between two questions whether unread entries were deleted.
 _CLAIM_INTERVAL = 1.0  # Seconds between two attempts to claim entries of dead consumers.
 _MAX_IDS = 500  # Entry ids in one command.
 _CLOSE_TIMEOUT = 2.0  # Seconds in which a closing reader may give back its pending entries.
@@ -166,6 +174,24 @@ class ConsumerGroup:
             if not each["pending"] and each["idle"] >= dead and self._is_ours(name):
                 await self.remove(name)
 
+    async def count_lost(self) -> int | None:
+        """Return how many entries were deleted before any consumer had received them.
+
+        Returns:
+            Their number since the group exists. None if Redis does not know: before Redis 7, if
+            entries in the middle of the stream were deleted, or if the group has received nothing.
+        """
+        # The stream first: entries that are received in between are not counted as lost.
+        async with self.client.pipeline(transaction=False) as pipe:
+            pipe.execute_command("XINFO", "STREAM", self.stream)
+            pipe.execute_command("XINFO", "GROUPS", self.stream)
+            flat, groups = await pipe.execute()
+        stream = members_of(flat)
+        for group in map(members_of, groups):
+            if text_of(group["name"]) == self.name:
+                return _lost(stream, group)
+        return None
+
     async def lag(self) -> Lag | None:
         """Return how many entries no consumer has received; None if Redis does not know."""
         for each in await self.client.xinfo_groups(self.stream):
@@ -173,6 +199,18 @@ class ConsumerGroup:
             if text_of(each["name"]) == self.name and each.get("lag") is not None:
                 return Lag(each["lag"], "records")
         return None
+
+
+def _lost(stream: dict[str, Any], group: dict[str, Any]) -> int | None:
+    read, added = group.get("entries-read"), stream.get("entries-added")
+    delivered = order_of(group["last-delivered-id"])
+    if not read or added is None:
+        return None
+    if (first := stream["first-entry"]) and order_of(first[0]) <= delivered:
+        # Streams are trimmed from their start.
+        return None
+    # Redis does not count deleted entries as read. All that are left are unread.
+    return int(added) - int(stream["length"]) - int(read)
 
 
 class GroupReader(RedisReader):
@@ -199,6 +237,10 @@ class GroupReader(RedisReader):
         self._cursor = "0-0"
         self._claim_at = 0.0
         self._held: set[bytes] = set()  # Delivered, and not acknowledged.
+        # Whether unread entries may have been deleted; the number of those that are reported.
+        self._is_behind = True
+        self._check_at = 0.0
+        self._lost = 0
         self._touching = asyncio.create_task(self._touch())
 
     def acknowledge_elsewhere(self) -> PendingEntries:
@@ -266,6 +308,7 @@ class GroupReader(RedisReader):
         await self._group.create()
         await self._group.acknowledge()
         self._own_after = "0-0"
+        self._is_behind, self._check_at = True, 0.0
 
     async def _receive(self) -> Batch:
         if self._is_new:
@@ -274,9 +317,11 @@ class GroupReader(RedisReader):
         while True:
             check_cancelled()
             try:
+                if self._is_behind and time.monotonic() >= self._check_at and await self._has_gap():
+                    return Batch(b"", missed=None)
                 entries = await self._entries()
             except ResponseError as error:
-                if str(error).startswith(("NOGROUP", "UNBLOCKED")):
+                if str(error).startswith(("NOGROUP", "UNBLOCKED")) or "no such key" in str(error):
                     # The stream or group was deleted, or Redis restarted without its data.
                     raise ConnectionError(str(error)) from None
                 raise
@@ -288,7 +333,18 @@ class GroupReader(RedisReader):
             if fresh:
                 receipt = [each for each, _ in fresh if each is not None]
                 self._held.update(receipt)
-                return Batch(self._lines_of(fresh), receipt=receipt)
+                # Pending entries that were deleted have no fields.
+                missed = sum(not fields for _, fields in fresh)
+                return Batch(self._lines_of(fresh), missed=missed, receipt=receipt)
+
+    async def _has_gap(self) -> bool:
+        """Return whether unread entries were deleted since the last call."""
+        self._is_behind = False
+        self._check_at = time.monotonic() + _CHECK_INTERVAL
+        lost = await self._group.count_lost()
+        has_gap = lost is not None and lost > self._lost
+        self._lost = lost or self._lost
+        return has_gap
 
     async def _entries(self) -> Entries:
         """Return the next entries; empty if it is time for another kind of entries."""
@@ -320,13 +376,16 @@ class GroupReader(RedisReader):
                 await group.sweep()
             return self._complete(answer[1])
         wait = min(BLOCK, max(0.001, self._claim_at - now))
+        asked = self._fetch_size.count
         answer = await group.client.xreadgroup(
             *names,
             {group.stream: ">"},
-            count=self._fetch_size.count,
+            count=asked,
             block=max(1, int(wait * 1000)),
         )
-        return self._complete(answer[0][1] if answer else [])
+        found = answer[0][1] if answer else []
+        self._is_behind |= len(found) == asked
+        return self._complete(found)
 
     def _complete(self, found: Entries) -> Entries:
         """Return the entries that arrived in full; those cut off are read again as pending ones."""

@@ -20,7 +20,15 @@ from forstcore.sources._broker import BrokerReader, on_one_line
 from forstcore.sources._broker_log import BrokerLog
 from forstcore.sources._resp import Cut
 
-__all__ = ["BLOCK", "UNAVAILABLE", "Entries", "RedisReader", "text_of"]
+__all__ = [
+    "BLOCK",
+    "UNAVAILABLE",
+    "Entries",
+    "RedisReader",
+    "members_of",
+    "order_of",
+    "text_of",
+]
 
 Entries: TypeAlias = list[tuple[bytes | None, dict[bytes, bytes] | None]]
 
@@ -116,6 +124,17 @@ class RedisReader(BrokerReader):
 def text_of(value: Any) -> str:
     """Return a reply of Redis as text."""
     return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def members_of(flat: list[Any]) -> dict[str, Any]:
+    """Return the members of a reply that has names and values in turn."""
+    return {text_of(name): value for name, value in zip(flat[::2], flat[1::2], strict=False)}
+
+
+def order_of(entry_id: Any) -> tuple[int, int]:
+    """Return a key that orders ids of entries."""
+    milliseconds, _, number = text_of(entry_id).partition("-")
+    return int(milliseconds), int(number or 0)
 
 
 def _is_cut(entry: tuple[bytes | None, dict[bytes, bytes] | None]) -> bool:

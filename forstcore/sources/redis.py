@@ -18,7 +18,7 @@ from forstcore.sources import NOW, START, Batch, Keeps, SourceLimits
 from forstcore.sources._broker_log import BrokerLog
 from forstcore.sources._redis_client import database_of, redis_client
 from forstcore.sources._redis_group import ConsumerGroup, GroupReader
-from forstcore.sources._redis_reader import BLOCK, RedisReader, text_of
+from forstcore.sources._redis_reader import BLOCK, RedisReader, members_of, order_of, text_of
 from forstcore.sources._resp import BoundedParser
 from forstcore.sources._url import SourceUrl
 
@@ -150,8 +150,8 @@ class StreamReader(RedisReader):
             gone.append(first[0])
         # An id that does not exist yet belongs to a stream that was lost.
         end = state.get("last-generated-id", self._id)
-        here = _order(self._id)
-        return _order(end) < here or any(here < _order(each) for each in gone)
+        here = order_of(self._id)
+        return order_of(end) < here or any(here < order_of(each) for each in gone)
 
     async def _state(self) -> dict[str, Any]:
         """Return the stream's state in Redis; empty if there is no such stream."""
@@ -165,9 +165,4 @@ class StreamReader(RedisReader):
             if "no such key" in str(error):
                 return {}
             raise
-        return {text_of(name): value for name, value in zip(flat[::2], flat[1::2], strict=False)}
-
-
-def _order(entry_id: Any) -> tuple[int, int]:
-    milliseconds, _, number = text_of(entry_id).partition("-")
-    return int(milliseconds), int(number or 0)
+        return members_of(flat)
