@@ -7,10 +7,10 @@ import logging
 import time
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from forstcore._core.filter import Filter
 from forstcore._tracing import add_span, is_tracing
@@ -28,8 +28,11 @@ from forstcore.sources._published import PublishedSource
 
 __all__ = ["Pipeline", "PipelineCounts"]
 
+T = TypeVar("T")
+
 _LOGGER = logging.getLogger("forstcore")
 
+_MOMENT = 1.0  # Seconds that a step before reading may still take after `drain`.
 _LAG_TIMEOUT = 2.0  # Seconds for a source to report how much is unread.
 _MAX_PART = 1 << 20  # Bytes of results that are written before the end of their input is reached.
 
@@ -98,7 +101,7 @@ class Pipeline:
         self._engine: Engine | None = None
         self._confirmations: Confirmations | None = None
         self._dead_letters: DeadLetters | None = None
-        self._is_draining = False
+        self._drained = asyncio.Event()
         self._may_go_on = asyncio.Event()
         self._may_go_on.set()
 
@@ -201,7 +204,7 @@ class Pipeline:
 
     def drain(self) -> None:
         """Stop reading; `run` returns once the results of everything read are confirmed."""
-        self._is_draining = True
+        self._drained.set()
         if self._engine is not None:
             self._engine.end_input(_DrainedError())
 
@@ -219,18 +222,23 @@ class Pipeline:
             SourceError: the source cannot be read.
             SinkError: the sink, or that for dead letters, cannot be written.
         """
+        with suppress(_DrainedError):
+            await self._open_and_run()
+
+    async def _open_and_run(self) -> None:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._source.close)
             stack.push_async_callback(self._sink.close)
             if self._errors is not None:
                 stack.push_async_callback(self._errors.close)
-            start = await self._start()
+            start = await self._unless_drained(self._start())
             self._source.check(start)
             reader = self._source.open(start, self.config.name)
             stack.push_async_callback(self._close, reader)
             self._reader = reader
             is_possible = self._sink.acknowledges(self._source) is not False
-            writer = await self._sink.open(reader if is_possible else None)
+            opening = self._sink.open(reader if is_possible else None)
+            writer = await self._unless_drained(opening)
             stack.push_async_callback(writer.close)
             dead_writer = None
             if self._errors is not None:
@@ -239,6 +247,27 @@ class Pipeline:
             origin = without_password(self.config.source)
             self._dead_letters = DeadLetters(self.config.name, origin, dead_writer)
             await self._run(reader, writer, self._dead_letters)
+
+    async def _unless_drained(self, step: Coroutine[Any, Any, T]) -> T:
+        """Wait for a step before reading begins, which waits for brokers that are down.
+
+        Raises:
+            _DrainedError: `drain` was called, so there will be nothing to read.
+        """
+        task = asyncio.ensure_future(step)
+        drained = asyncio.ensure_future(self._drained.wait())
+        try:
+            await asyncio.wait([task, drained], return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                # What only takes a moment is not interrupted.
+                await asyncio.wait([task], timeout=_MOMENT)
+            if task.done():
+                return task.result()
+            raise _DrainedError
+        finally:
+            drained.cancel()
+            task.cancel()
+            await asyncio.wait([task, drained])
 
     async def _close(self, reader: Reader) -> None:
         # The reader must not be closed while it is being asked for the lag.
@@ -282,7 +311,7 @@ class Pipeline:
                 self.config.max_unconfirmed if is_exactly_once else None,
                 self._may_go_on,
             )
-            if self._is_draining:
+            if self._drained.is_set():
                 self._engine.end_input(_DrainedError())
             await _both(
                 self._process(self._engine, self._input, writer, dead_letters, self._confirmations),

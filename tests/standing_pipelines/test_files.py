@@ -202,6 +202,27 @@ def test_a_sink_that_is_down_does_not_hold_up_the_end(workspace: Workspace) -> N
     assert b"forstcore: pipeline copy: its sink did not confirm in time\n" in errors
 
 
+@pytest.mark.parametrize(
+    "pipeline",
+    [
+        {"source": "file:in.ndjson", "sink": "redis://127.0.0.1:1/0?stream=a"},
+        {"source": "kafka://127.0.0.1:1?topic=a&group=b", "sink": "kafka://127.0.0.1:1?topic=c"},
+    ],
+    ids=["redis", "kafka"],
+)
+def test_a_pipeline_that_has_read_nothing_ends_at_once(
+    workspace: Workspace, pipeline: dict[str, str]
+) -> None:
+    """Although it still waits for a broker, to know where to start or what to commit."""
+    (workspace.path / "in.ndjson").write_bytes(records(0, 10))
+    workspace.declare(copy=pipeline)
+    process = workspace.start("--drain-timeout", "3600")
+    assert process.stderr is not None
+    assert b"it is down" in process.stderr.readline()
+    assert b"did not confirm" not in workspace.stop(process)
+    assert process.returncode == -signal.SIGTERM
+
+
 def test_lines_that_come_are_written_soon(workspace: Workspace) -> None:
     source = workspace.path / "in.ndjson"
     source.write_bytes(b"")
