@@ -69,7 +69,8 @@ def texts_of_objects(draw: st.DrawFn, depth: int = 0) -> str:
         name = json.dumps(draw(NAMES), ensure_ascii=draw(st.booleans()))
         if draw(st.booleans()):
             name = name.replace("a", "\\u0061")
-        if depth < 3 and draw(st.integers(0, 3)) == 0:
+        # About one in an object that is large, or the text would be too long to be generated.
+        if depth < 3 and draw(st.integers(0, max(3, size))) == 0:
             value = draw(texts_of_objects(depth=depth + 1))
         else:
             value = json.dumps(draw(VALUES), ensure_ascii=draw(st.booleans()))

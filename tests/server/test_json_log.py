@@ -16,8 +16,6 @@ from tests.server.raw import RawStream
 from tests.server.requests import ask
 from tests.servers import ROOT, Server, StartServer, wait_until
 
-pytestmark = pytest.mark.real_start
-
 NOISE = '''
 import asyncio, gc, logging, os, sys, threading, warnings
 from forstcore import processor
@@ -83,6 +81,7 @@ def process(server: Server, path: str) -> None:
         request.read_rest()
 
 
+@pytest.mark.real_start
 def test_everything_is_json(start_one: StartServer, module: str, tmp_path: Path) -> None:
     log = tmp_path / "log"
     server = start_one("--log-format", "json", "--processors", module, log=log)
@@ -152,6 +151,7 @@ def test_failing_to_start(options: list[str], status: int, text: str, way: str) 
     assert text in messages(parsed(done.stderr))
 
 
+@pytest.mark.real_start
 def test_dropped_lines(start_one: StartServer, module: str) -> None:
     """The line that reports that lines are missing is an object, too."""
     server = start_one("--log-format", "json", "--processors", module)

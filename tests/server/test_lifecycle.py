@@ -18,8 +18,6 @@ from tests import children
 from tests.server.raw import Cut, RawStream
 from tests.servers import Server, StartServer, wait_until
 
-pytestmark = pytest.mark.real_start
-
 RECORD = b'{"id":"%d","data":"x"}\n'
 RESULT = b'{"id":"%d","result":"processed_x","status":"success"}\n'
 FRAMES = {"Forst-Frames": "1"}
@@ -177,6 +175,7 @@ def status_of(server: Server, path: str) -> int:
     return status
 
 
+@pytest.mark.real_start
 @pytest.mark.parametrize("wait", [0, 1])
 def test_a_stopped_reader_does_not_hold_it_up(start_server: StartServer, wait: int) -> None:
     server = start_server("--drain-timeout", str(wait), "--stall", "60")
@@ -187,6 +186,7 @@ def test_a_stopped_reader_does_not_hold_it_up(start_server: StartServer, wait: i
         assert wait <= time.monotonic() - started < wait + 30
 
 
+@pytest.mark.real_start
 def test_more_signals_change_nothing(start_server: StartServer) -> None:
     server = start_server("--drain-timeout", "1", "--stall", "60")
     with stop_reading(server):
@@ -239,6 +239,7 @@ class Flood:
         self.request.socket.close()
 
 
+@pytest.mark.real_start
 @pytest.mark.parametrize("processes", ["1", "2"])
 def test_a_flood_of_streams_ends_in_order(start_server: StartServer, processes: str) -> None:
     server = start_server("--processes", processes)
@@ -320,6 +321,7 @@ def test_each_process_serves_and_figures_add_up(pair: Server) -> None:
     assert pair.stop() == 0
 
 
+@pytest.mark.real_start
 def test_a_killed_worker_is_replaced(pair: Server) -> None:
     one, two = pair.workers()
     os.kill(two, signal.SIGSTOP)
@@ -362,6 +364,7 @@ def test_a_worker_that_is_killed_harms_no_stream_of_the_other(pair: Server) -> N
         assert kept.read_rest() == RESULT % 2
 
 
+@pytest.mark.real_start
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_every_process(pair: Server, number: int) -> None:
     workers = pair.workers()
@@ -375,6 +378,7 @@ def test_a_signal_ends_every_process(pair: Server, number: int) -> None:
     assert is_refused(pair)
 
 
+@pytest.mark.real_start
 @pytest.mark.parametrize("wait", [0, 0.1])
 def test_a_signal_during_the_start_ends_every_process(
     start_server: StartServer, wait: float
@@ -386,6 +390,7 @@ def test_a_signal_during_the_start_ends_every_process(
     assert [worker for worker in workers if children.lives(worker)] == []
 
 
+@pytest.mark.real_start
 def test_the_workers_end_with_their_parent(pair: Server) -> None:
     workers = pair.workers()
     pair.process.kill()

@@ -14,8 +14,6 @@ from tests import children
 from tests.server.raw import RawStream
 from tests.servers import ROOT, Server, StartServer
 
-pytestmark = pytest.mark.real_start
-
 
 def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     return children.run(
@@ -26,6 +24,7 @@ def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.Comple
     )
 
 
+@pytest.mark.real_start
 def test_help_teaches() -> None:
     done = run("--help")
     assert done.returncode == 0
@@ -33,6 +32,7 @@ def test_help_teaches() -> None:
         assert word in done.stdout
 
 
+@pytest.mark.real_start
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_end_it_cleanly(start_server: StartServer, number: int) -> None:
     server = start_server()

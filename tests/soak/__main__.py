@@ -21,7 +21,6 @@ from pathlib import Path
 
 import forstcore
 from tests.soak.bounds import early_rss, late_rss
-from tests.soak.plot import draw
 from tests.soak.samples import Sample
 from tests.soak.soak import Soak, soak
 
@@ -99,6 +98,9 @@ def save(seen: Soak, minutes: float, seed: int, directory: Path) -> None:
         f"forstcore {about['forstcore']}, Python {about['python']}, {about['machine']}, "
         f"{about['date']}"
     )
+    # Here, because each process of a test run loads this module, and matplotlib is large.
+    from tests.soak.plot import draw
+
     draw(seen, title, directory / "soak.svg")
 
 

@@ -263,7 +263,9 @@ def test_an_offset_of_a_server_that_is_no_more(start_one: StartServer) -> None:
 
 
 def test_a_reader_that_stopped_disturbs_nobody(start_one: StartServer) -> None:
-    server = start_one("--queue-size", "100000", "--ring-size", "1000000", "--no-access-log")
+    # By default, a reader that stops for 30 s is ended, and this may take longer.
+    sizes = ("--queue-size", "100000", "--ring-size", "1000000")
+    server = start_one(*sizes, "--timeout", "3600", "--no-access-log")
     with (
         Subscription(server, receive_buffer=8192) as stopped,
         Subscription(server) as live,
