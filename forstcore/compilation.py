@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     Stop: TypeAlias = tuple[Place, int]
 
 __all__ = ["Compilation", "CompilationReport"]
+
+_LOGGER = logging.getLogger("forstcore")
 
 
 class Compilation:
@@ -54,9 +57,16 @@ class Compilation:
     def result(self) -> Compiled | NotCompiled:
         """The compiled function, or where and why it does not compile."""
         # Not imported at the top: many processes have no functions to compile.
-        from forstcore.compiled import compile_processor
+        from forstcore.compiled import NotCompiled, compile_processor
 
-        return compile_processor(self._function, self._kind, self._takes)
+        try:
+            return compile_processor(self._function, self._kind, self._takes)
+        except Exception as error:
+            # Python runs the function, so that a mistake of the compiler costs speed, not records.
+            _LOGGER.debug("the compiler failed", exc_info=True)
+            what = f"the compiler failed with {error!r}; please report that"
+            code = self._function.__code__
+            return NotCompiled(code.co_filename, code.co_firstlineno, 1, what)
 
     @property
     def report(self) -> CompilationReport:

@@ -59,6 +59,8 @@ class Option:
         if not all(isinstance(text, str) and text for text in texts):
             # An empty token or host list would silently disable a security check.
             raise ValueError(f"{name} must be text that is not empty")
+        if any("\0" in text for text in texts):
+            raise ValueError(f"{name} must be text without NUL characters")
         if isinstance(value, int | float) and not self.lowest <= value <= self.highest:
             bounds = f"at least {self.lowest:g}"
             if self.highest != float("inf"):

@@ -15,10 +15,13 @@ from types import ModuleType
 from forstcore.errors import LoadError
 from forstcore.processors import REGISTRY, Processor
 
-__all__ = ["ENTRY_POINTS", "Loader", "add_working_directory", "import_module"]
+__all__ = ["CHECK_INTERVAL", "ENTRY_POINTS", "Loader", "add_working_directory", "import_module"]
 
 ENTRY_POINTS = "forstcore.processors"
 """The entry point group in which packages register their modules with processors."""
+
+CHECK_INTERVAL = 0.5
+"""Seconds between two checks whether modules have changed, where they are reloaded."""
 
 _OURS = str(Path(__file__).parent)
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")})
@@ -142,6 +145,8 @@ def import_module(name: str) -> str:
     try:
         if name.endswith(".py") or "/" in name or "\\" in name:
             return _import_file(Path(name))
+        if name.startswith("."):
+            raise ImportError("give the path of its file, or its name with that of its package")
         # Not imported at the top: it takes as long to import as the rest of this package.
         from importlib.metadata import entry_points
 
@@ -163,7 +168,7 @@ def add_working_directory() -> None:
 
 def _import_file(path: Path) -> str:
     if not path.is_file():
-        raise FileNotFoundError("there is no such file")
+        raise FileNotFoundError("it is a directory" if path.is_dir() else "there is no such file")
     path = path.resolve()
     _append_to_path(str(path.parent))
     # The file's stem could collide with another module.
@@ -201,7 +206,8 @@ def _is_own(name: str) -> bool:
 
 def _cause(error: BaseException) -> str:
     """Describe an error, with the innermost line outside of this package and the import system."""
-    text = f"{type(error).__name__}: {error}"
+    # Of several lines, as those of other libraries may have.
+    text = f"{type(error).__name__}: {' '.join(str(error).split())}"
     places = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)

@@ -17,6 +17,13 @@ _BROKEN_PIPE = 141  # The exit status of a process that SIGPIPE ended, in shells
 # Errors of an address that are the same at the next attempt.
 _WRONG_ADDRESS = {errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP}
 
+_REMEDIES = {
+    errno.EADDRINUSE: "; choose another port with --port or FORSTCORE_PORT",
+    errno.EADDRNOTAVAIL: "; this machine does not have it",
+    errno.EACCES: "; ports below 1024 need root or the capability CAP_NET_BIND_SERVICE",
+}
+_REMEDIES_OF_SOCKETS = {errno.EADDRINUSE: "; another server listens there"}
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the server until SIGINT or SIGTERM.
@@ -40,6 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             from forstcore.errors import LoadError, PipelineConfigError, SourceError
             from server.app import build_app
             from server.config import config_file, load_config, show_config
+            from server.errors import in_words
             from server.http import internals
             from server.observe.metrics_files import METRICS_VARIABLE, hold_metrics, release_metrics
             from server.observe.nonblocking_output import start_logging
@@ -74,11 +82,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if LISTENER_VARIABLE not in os.environ:
             check_spool_directory(config)
         check_error_file(config, config_file(arguments, os.environ))
-    except ValueError as error:
-        return _fail(str(error), 2)
-    except OSError as error:
-        text = f"cannot read {error.filename}: {error.strerror}" if error.filename else str(error)
-        return _fail(text, 2)
+    except (OSError, ValueError) as error:
+        return _fail(in_words(error), 2)
 
     start_logging(is_json=config.log_format == "json")
     read = partial(load_config, arguments, os.environ.copy())
@@ -113,9 +118,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if error.errno is None or isinstance(error, socket.gaierror):
             # The path of a socket is too long, or a name has no address.
             return _fail(f"cannot listen on {address}: {error.strerror or error}", 2)
-        remedy = ""
-        if error.errno == errno.EADDRINUSE and not config.unix_socket:
-            remedy = "; choose another port with --port or FORSTCORE_PORT"
+        remedies = _REMEDIES_OF_SOCKETS if config.unix_socket else _REMEDIES
+        remedy = remedies.get(error.errno, "")
         status = 2 if error.errno in _WRONG_ADDRESS else 1
         return _fail(f"cannot listen on {address}: {os.strerror(error.errno)}{remedy}", status)
     except KeyboardInterrupt:

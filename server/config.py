@@ -7,10 +7,8 @@ import dataclasses
 import ipaddress
 import json
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeAlias
 
 from forstcore._json_log import FORMATS
@@ -19,6 +17,7 @@ from forstcore.errors import SourceError
 from forstcore.sources import DEFAULT_RING_SIZE, SCHEMES, SourceUrl, without_password
 from server.arguments import EPILOG, Parser
 from server.config_checks import check_environment, check_hosts, check_listening, suggestion
+from server.config_file import read_config_file, read_text
 from server.origins import origins_of
 
 __all__ = [
@@ -33,10 +32,9 @@ __all__ = [
 
 PREFIX = "FORSTCORE_"
 
-_PIPELINE_KEYS = ("pipelines", "state")
-
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+_TOKEN = re.compile(r"[!-~]+")  # What a header can contain, without spaces.
 _NEXT_SOURCE = re.compile(r",(?=\s*[^\s=:/@,]+=)|,\s*$")
 _SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
@@ -249,7 +247,7 @@ TOML_KEYS = frozenset(
 """The keys of the server's own options in a TOML file."""
 
 
-_OPTIONS = frozenset(declared.name for declared, _, _ in options_of(ServerConfig))
+_TYPES = {declared.name: kind for declared, kind, _ in options_of(ServerConfig)}
 
 
 def _has_one_reader(name: str, url: str) -> bool:
@@ -276,11 +274,11 @@ def load_config(argv: Sequence[str] | None, environ: Mapping[str, str]) -> Serve
         SystemExit: the arguments are invalid, or request help.
     """
     arguments = vars(_parsed_arguments(argv))
-    check_environment(environ, PREFIX, _OPTIONS)
+    check_environment(environ, PREFIX, _TYPES)
     path = config_file(argv, environ)
     arguments.pop("config", None)
     arguments.pop("print_config", None)
-    from_file = _from_file(path) if path else {}
+    from_file = read_config_file(path, _TYPES) if path else {}
     from_environment = _from_environment(environ)
     address = {"host": ServerConfig.host, "port": ServerConfig.port}
     check_listening(address, from_file, from_environment, arguments)
@@ -290,6 +288,8 @@ def load_config(argv: Sequence[str] | None, environ: Mapping[str, str]) -> Serve
         for name, value in arguments.items()
     }
     config = ServerConfig(**values)
+    if config.token:
+        _check_token("token", config.token, config.max_header_size)
     if config.token_file and not config.token:
         config = dataclasses.replace(config, token_is_in_file=True)
         config = dataclasses.replace(config, token=read_token(config))
@@ -323,8 +323,10 @@ def _network(text: str) -> Network:
 
 def config_file(argv: Sequence[str] | None, environ: Mapping[str, str]) -> str | None:
     """Return the path of the TOML file, None if there is none."""
-    given = getattr(_parsed_arguments(argv), "config", None)
-    return given or environ.get(PREFIX + "CONFIG")
+    path: str | None = getattr(_parsed_arguments(argv), "config", environ.get(PREFIX + "CONFIG"))
+    if path is not None:
+        Option("").check("config", path)
+    return path
 
 
 def read_token(config: ServerConfig) -> str | None:
@@ -336,10 +338,19 @@ def read_token(config: ServerConfig) -> str | None:
     """
     if not config.token_is_in_file or config.token_file is None:
         return config.token
-    token = _read_text(config.token_file).strip()
+    token = read_text(config.token_file).strip()
     if not token:
         raise ValueError(f"token_file {config.token_file} is empty")
+    _check_token(f"token_file {config.token_file}", token, config.max_header_size)
     return token
+
+
+def _check_token(name: str, token: str, max_header_size: int) -> None:
+    """Raise ValueError if no request can present a token, which would get 401 without a reason."""
+    if _TOKEN.fullmatch(token) is None:
+        raise ValueError(f"{name}: a token consists of visible ASCII characters, without spaces")
+    if len("Authorization: Bearer ") + len(token) > max_header_size:
+        raise ValueError(f"{name}: the token is too long for max_header_size, {max_header_size}")
 
 
 def show_config(config: ServerConfig) -> str:
@@ -368,7 +379,7 @@ def _parsed_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         names = [text.partition("=")[0] for text in unknown if text.startswith("-")]
         if "--token" in names:
             parser.error(f"--token would show it to other users; use --token-file or {PREFIX}TOKEN")
-        known = ["--" + name.replace("_", "-") for name in sorted(_OPTIONS)]
+        known = ["--" + name.replace("_", "-") for name in sorted(_TYPES)]
         hint = suggestion(names[0], known) if names else ""
         listed = " ".join(names) or "values without an option"
         parser.error(f"unrecognized arguments: {listed}{hint}")
@@ -455,43 +466,6 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
         for declared, kind, _ in options_of(ServerConfig)
         if (variable := PREFIX + declared.name.upper()) in environ
     }
-
-
-def _from_file(path: str) -> dict[str, Any]:
-    try:
-        table = tomllib.loads(_read_text(path))
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{path}: {error}") from None
-    known = {declared.name: kind for declared, kind, _ in options_of(ServerConfig)}
-    values: dict[str, Any] = {}
-    for key, value in table.items():
-        name = key.replace("-", "_")
-        if name in _PIPELINE_KEYS:
-            # `load_pipelines` reads and checks them.
-            values["pipeline_file"] = path
-            continue
-        if name == "sources" and isinstance(value, dict):
-            name, value = "source", [f"{each}={url}" for each, url in value.items()]
-        if name not in known:
-            raise ValueError(f"{path}: there is no option {key!r}{suggestion(name, known)}")
-        kind = known[name]
-        if kind is float and type(value) is int:
-            value = float(value)
-        if kind is tuple and isinstance(value, list):
-            value = tuple(value)
-        if type(value) is not kind:
-            raise ValueError(
-                f"{path}: {key} must be of type {kind.__name__}, not {type(value).__name__}"
-            )
-        values[name] = value
-    return values
-
-
-def _read_text(path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is not UTF-8 text") from None
 
 
 def _quoted(text: str) -> str:

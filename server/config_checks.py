@@ -9,14 +9,18 @@ from collections.abc import Collection, Iterable, Mapping
 
 __all__ = ["check_environment", "check_hosts", "check_listening", "suggestion"]
 
-_OTHERS = ("CONFIG", "SERVER", "SCAN_PATH", "WORKER", "LISTENER_FDS", "LOADS_FD")
-"""Variables that are no options of the server: for the file, for commands, for its processes."""
+_OTHERS = ("CONFIG", "SERVER", "SCAN_PATH")
+"""Variables that are no options of the server: for the file, for commands, for the core."""
+
+_OF_WORKERS = ("WORKER", "LISTENER_FDS", "LOADS_FD")
+"""Variables that a supervisor sets for its workers, all of them."""
 
 _BUILD = ("SANITIZE", "ANNOTATE", "BENCHMARK_NAMESPACE")
 """Variables of builds and benchmarks."""
 
 # Kubernetes sets these for each Service, here for one called forstcore.
 _SERVICE_LINK = re.compile(r"SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_(TCP|UDP)(_(ADDR|PORT|PROTO))?")
+_LINK_LOCAL = re.compile(r"fe[89ab][0-9a-f]:[0-9a-f:]*", re.IGNORECASE)
 _NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(\.(?!-)[a-z0-9_-]{1,63}(?<!-))*\.?", re.IGNORECASE)
 
 
@@ -38,6 +42,8 @@ def check_environment(environ: Mapping[str, str], prefix: str, options: Collecti
         ValueError: there is one; the message names it.
     """
     known = {name.upper() for name in options} | {*_OTHERS}
+    if all(prefix + name in environ for name in _OF_WORKERS):
+        known |= {*_OF_WORKERS}
     for name in sorted(environ):
         rest = name.removeprefix(prefix)
         if rest == name or rest in known or rest in _BUILD or _SERVICE_LINK.fullmatch(rest):
@@ -76,6 +82,8 @@ def check_hosts(host: str, allowed: Iterable[str]) -> None:
     """
     if not _is_host(host):
         raise ValueError(f"host must be a name or an IP address, without a port, not {host!r}")
+    if _LINK_LOCAL.fullmatch(host):
+        raise ValueError(f"host {host} is link-local and needs its interface: {host}%eth0")
     for name in allowed:
         if not _is_host(name):
             raise ValueError(

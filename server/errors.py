@@ -16,6 +16,7 @@ __all__ = [
     "ProblemError",
     "ProblemResponse",
     "StreamError",
+    "in_words",
     "problem",
     "problem_middleware",
     "problem_response",
@@ -45,6 +46,13 @@ _REASONS = {
     503: "unavailable",
 }
 """The reason of each status, as metrics count it, unless the error has one of its own."""
+
+
+def in_words(error: Exception) -> str:
+    """Describe an error of the configuration in one line, a system error without its number."""
+    if isinstance(error, OSError) and error.filename:
+        return f"cannot read {error.filename}: {error.strerror}"
+    return str(error)
 
 
 class ProblemError(Exception):

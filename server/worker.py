@@ -29,6 +29,7 @@ from server.http.worker_loads import LOADS_VARIABLE, WorkerLoads
 from server.live.feed_registry import WORKER_VARIABLE
 from server.observe.log_limit import limit_logging
 from server.pipelines.registry import PIPELINES
+from server.process.certificate_dates import warn_of_dates
 from server.process.event_loop import set_idle_check
 from server.process.listen import tls_context
 from server.process.notify import ServiceManager
@@ -83,7 +84,31 @@ async def serve(
         _LOGGER.warning(limitation)
     app = build_app(config)
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.5)
-    await runner.setup()
+    try:
+        await runner.setup()
+        await _accept(config, listeners, app, runner, worker=worker, read=read, service=service)
+    finally:
+        try:
+            await log_failure("closing the application", runner.cleanup())
+        finally:
+            has_ended = app[REGISTRY].close()
+            stop_tracing()
+            log_limit.report()
+    return has_ended
+
+
+async def _accept(
+    config: ServerConfig,
+    listeners: Sequence[socket.socket],
+    app: web.Application,
+    runner: web.AppRunner,
+    *,
+    worker: bool,
+    read: Callable[[], ServerConfig],
+    service: ServiceManager,
+) -> None:
+    """Accept connections until a signal, then let the streams end."""
+    loop = asyncio.get_running_loop()
     manager = runner.server
     if manager is None:
         raise RuntimeError("the runner has no server after its setup")
@@ -113,24 +138,25 @@ async def serve(
 
     is_first = os.environ.get(WORKER_VARIABLE, "1") == "1"
     report_compilation(app[REGISTRY], is_logged=is_first)
+    tls = tls_context(config)
+    if is_first:
+        warn_of_dates(config.tls_cert, tls)
     loads = _shared_loads(config, app[REGISTRY]) if worker else None
-    acceptor = Acceptor(
-        listeners, connections, make_connection, tls_context(config), config.header_timeout, loads
-    )
-    stop = _stop_on_signals()
-    if loads is not None:
-        reloader = Reloader(app, acceptor, read, lambda: None, loads.reloaded)
-        timeout = config.drain_delay + config.drain_timeout + EXIT_TIMEOUT
-        listen_to_supervisor(reloader.request, stop.set, timeout)
-    else:
-        address = address_of(config, listeners[0])
-        is_ready = partial(service.is_ready, address)
-        reloader = Reloader(app, acceptor, read, service.is_reloading, is_ready)
-        if hasattr(signal, "SIGHUP"):
-            loop.add_signal_handler(signal.SIGHUP, reloader.request)
-        announce(config, address)
-        is_ready()
+    acceptor = Acceptor(listeners, connections, make_connection, tls, config.header_timeout, loads)
     try:
+        stop = _stop_on_signals()
+        if loads is not None:
+            reloader = Reloader(app, acceptor, read, lambda: None, loads.reloaded)
+            timeout = config.drain_delay + config.drain_timeout + EXIT_TIMEOUT
+            listen_to_supervisor(reloader.request, stop.set, timeout)
+        else:
+            address = address_of(config, listeners[0])
+            is_ready = partial(service.is_ready, address)
+            reloader = Reloader(app, acceptor, read, service.is_reloading, is_ready)
+            if hasattr(signal, "SIGHUP"):
+                loop.add_signal_handler(signal.SIGHUP, reloader.request)
+            announce(config, address)
+            is_ready()
         async with _watched(service):
             await stop.wait()
         service.is_stopping()
@@ -142,14 +168,7 @@ async def serve(
         await acceptor.close()
         if loads is not None:
             loads.withdraw()
-        try:
-            await app[REGISTRY].drain(config.drain_timeout)
-            await log_failure("closing the application", runner.cleanup())
-        finally:
-            has_ended = app[REGISTRY].close()
-            stop_tracing()
-            log_limit.report()
-    return has_ended
+        await app[REGISTRY].drain(config.drain_timeout)
 
 
 @contextlib.asynccontextmanager
@@ -187,10 +206,15 @@ def _shared_loads(config: ServerConfig, registry: StreamRegistry) -> WorkerLoads
 def _stop_on_signals() -> asyncio.Event:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        try:
-            loop.add_signal_handler(number, stop.set)
-        except NotImplementedError:
-            # On Windows, Ctrl-C raises KeyboardInterrupt instead.
-            break
+
+    def terminate(_number: int, _frame: object) -> None:
+        with contextlib.suppress(RuntimeError):  # The event loop is closed, and the process exits.
+            loop.call_soon_threadsafe(stop.set)
+
+    # When it closes, the event loop restores the defaults of its own handlers. Then another SIGTERM
+    # would end the process before it has removed its socket, and with another status.
+    signal.signal(signal.SIGTERM, terminate)
+    with contextlib.suppress(NotImplementedError):
+        # On Windows, Ctrl-C raises KeyboardInterrupt instead.
+        loop.add_signal_handler(signal.SIGINT, stop.set)
     return stop

@@ -20,7 +20,7 @@ from forstcore.errors import ForstError
 from forstcore.loading import Loader
 from forstcore.pipelines import Pipeline, Problems, load_pipelines_and_modules, reload_processors
 from forstcore.sources import without_password
-from server.config import TOML_KEYS
+from server.config import TOML_KEYS, ServerConfig
 
 __all__ = ["command"]
 
@@ -57,8 +57,7 @@ _INTERVAL = 0.2  # Seconds between updates of the progress.
 @click.option(
     "--drain-timeout",
     metavar="SECONDS",
-    type=click.FloatRange(0, 3600),
-    default=10.0,
+    **_options.declared(ServerConfig, "drain_timeout"),
     show_default=True,
     help="How long to wait, after a signal, for results to be confirmed.",
 )

@@ -6,12 +6,10 @@ import asyncio
 from collections.abc import Callable, Iterable
 
 from forstcore.errors import LoadError
-from forstcore.loading import Loader
+from forstcore.loading import CHECK_INTERVAL, Loader
 from forstcore.pipelines.pipeline import Pipeline
 
 __all__ = ["reload_processors", "take_processors"]
-
-_INTERVAL = 0.5  # Seconds between two checks of the files.
 
 
 async def reload_processors(
@@ -25,7 +23,7 @@ async def reload_processors(
         report: called with a message about each reload.
     """
     while True:
-        await asyncio.sleep(_INTERVAL)
+        await asyncio.sleep(CHECK_INTERVAL)
         if not loader.has_changed():
             continue
         try:

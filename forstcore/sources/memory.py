@@ -43,6 +43,9 @@ class MemorySource:
         name: its name for clients.
         count: records ever published.
 
+    Raises:
+        SourceError: the URL names more than that.
+
     Thread-safety: belongs to one event loop.
     """
 
@@ -50,6 +53,8 @@ class MemorySource:
     keeps: Keeps = "offsets"
 
     def __init__(self, url: SourceUrl, limits: SourceLimits) -> None:
+        if url.address or url.path:
+            raise url.error(url.name, "is in memory, so that its URL is memory: alone")
         self.name = url.name
         self.count = 0
         self._limit = limits.ring_size

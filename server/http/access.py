@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import ipaddress
 import re
 import time
 from collections.abc import MutableMapping
@@ -38,7 +39,10 @@ _TICKET = re.compile(r"([0-9]{1,15})\.([0-9a-f]{64})")
 
 def is_loopback(host: str) -> bool:
     """Return whether only this machine can reach an address to listen on."""
-    return host == "localhost" or host == "::1" or host.startswith("127.")
+    try:
+        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class AccessPolicy:

@@ -30,9 +30,6 @@ _Address = tuple[socket.AddressFamily, tuple[object, ...]]
 
 def check_exposure(config: ServerConfig) -> None:
     """Raise ValueError if anybody could use the server, unless the configuration allows that."""
-    if config.unix_socket and "\0" in config.unix_socket:
-        # Every user of the machine may connect to Linux's abstract sockets, which have no file.
-        raise ValueError("unix_socket must be the path of a file")
     is_protected = config.token is not None or config.tls_client_ca is not None
     if config.unix_socket or is_loopback(config.host) or is_protected or config.insecure:
         return
@@ -112,7 +109,9 @@ def _open_unix(path: str) -> socket.socket:
         with _locked_directory(path):
             with contextlib.suppress(FileNotFoundError):
                 # Without following links, which may lead to the socket of another program.
-                if stat.S_ISSOCK(os.lstat(path).st_mode) and not _has_server(path):
+                if not stat.S_ISSOCK(os.lstat(path).st_mode):
+                    raise OSError("there is a file or directory of this name, which is no socket")
+                if not _has_server(path):
                     Path(path).unlink()
             # No other user may connect, not even before a chmod.
             before = os.umask(0o177)
@@ -179,30 +178,33 @@ def tls_context(config: ServerConfig) -> ssl.SSLContext | None:
     for name in ("tls_cert", "tls_key", "tls_client_ca"):
         if path := getattr(config, name):
             # The library does not name the file.
-            _check_readable(name, path)
+            _check_file(name, path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         context.load_cert_chain(config.tls_cert, config.tls_key, _no_password)
     except ssl.SSLError as error:
         is_malformed = "PEM" in (error.reason or "PEM")
-        reason = "no PEM files" if is_malformed else "they do not match"
+        reason = "a PEM file is damaged" if is_malformed else "they do not match"
         raise OSError(f"tls_cert {config.tls_cert}, tls_key {config.tls_key}: {reason}") from None
     if config.tls_client_ca:
         try:
             context.load_verify_locations(config.tls_client_ca)
         except ssl.SSLError:
-            raise OSError(f"tls_client_ca {config.tls_client_ca}: no PEM file") from None
+            raise OSError(f"tls_client_ca {config.tls_client_ca}: it is damaged") from None
         context.verify_mode = ssl.CERT_REQUIRED
     return context
 
 
-def _check_readable(name: str, path: str) -> None:
+def _check_file(name: str, path: str) -> None:
+    """Raise OSError unless a file can be read and has what the option needs."""
     try:
-        with Path(path).open("rb"):
-            pass
+        text = Path(path).read_bytes()
     except OSError as error:
         raise OSError(f"{name}: cannot read {path}: {error.strerror}") from None
+    needed = b"PRIVATE KEY" if name == "tls_key" else b"CERTIFICATE"
+    if needed + b"-----" not in text:
+        raise OSError(f"{name} {path}: it is no PEM file with a {needed.decode().lower()}")
 
 
 def _no_password() -> str:

@@ -12,10 +12,12 @@ from aiohttp import web
 from forstcore.config import options_of
 from forstcore.errors import LoadError
 from server.config import ServerConfig
+from server.errors import in_words
 from server.http.acceptor import Acceptor
 from server.http.access import ACCESS_POLICY
 from server.live.feed_registry import FEEDS
 from server.pipelines.registry import PIPELINES
+from server.process.certificate_dates import warn_of_dates
 from server.process.listen import check_exposure, tls_context
 from server.process.reload_processors import report_compilation
 from server.process.temporary_files import check_spool_directory
@@ -99,9 +101,7 @@ class Reloader:
             try:
                 await self._reload()
             except (OSError, ValueError, LoadError) as error:
-                name = getattr(error, "filename", None)
-                reason = f"cannot read {name}: {error}" if name else str(error)
-                _LOGGER.error("the configuration is unchanged: %s", reason)
+                _LOGGER.error("the configuration is unchanged: %s", in_words(error))
             finally:
                 self._after()
 
@@ -128,6 +128,7 @@ class Reloader:
         self._app[FEEDS].config = new
         self._app[ACCESS_POLICY].use(new)
         self._acceptor.tls = tls
+        warn_of_dates(new.tls_cert, tls)
         report_compilation(registry)
         self._app[PIPELINES].take_processors(registry.loader)
         named = ", ".join(sorted(changed.keys() - {"token"})) or "no option has changed"

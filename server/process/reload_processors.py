@@ -10,6 +10,7 @@ from functools import partial
 from aiohttp import web
 
 from forstcore.errors import LoadError
+from forstcore.loading import CHECK_INTERVAL
 from server.background import keep_running
 from server.pipelines.registry import PIPELINES, PipelineRegistry
 from server.streams.registry import REGISTRY, StreamRegistry
@@ -17,7 +18,6 @@ from server.streams.registry import REGISTRY, StreamRegistry
 __all__ = ["reload_changed_processors", "report_compilation"]
 
 _LOGGER = logging.getLogger("forstcore")
-_INTERVAL = 0.5  # Seconds between two checks of the files.
 
 
 async def reload_changed_processors(app: web.Application) -> AsyncIterator[None]:
@@ -43,7 +43,7 @@ def report_compilation(registry: StreamRegistry, *, is_logged: bool = True) -> N
 async def _run(registry: StreamRegistry, pipelines: PipelineRegistry) -> None:
     loader = registry.loader
     while True:
-        await asyncio.sleep(_INTERVAL)
+        await asyncio.sleep(CHECK_INTERVAL)
         if not loader.has_changed():
             continue
         try:

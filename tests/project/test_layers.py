@@ -57,6 +57,7 @@ LAYERS = (
     ("server",),
     ("server.origins",),
     ("server.arguments", "server.config_checks"),
+    ("server.config_file",),
     ("server.errors", "server.config", "server.background"),
     ("server.observe",),
     ("server.http",),

@@ -8,6 +8,8 @@ import re
 import pytest
 
 from forstcore import RetryConfig, StreamingConfig
+from forstcore._client import connection, subscription, window
+from forstcore.cli import publish
 from forstcore.config import StreamLimits
 from forstcore.engine import failure_log, process_pool
 from forstcore.formats import columns, csv_writer, json_columns
@@ -26,6 +28,7 @@ from forstcore.sources import (
 )
 from forstcore.wire import StreamErrorCode
 from server import errors, supervisor
+from server.config import ServerConfig
 from server.dashboard import figures
 from server.http import acceptor, access, request_handler
 from server.live import kept_writers, shared_reading
@@ -135,6 +138,35 @@ def test_close_codes_of_web_sockets() -> None:
     # What aiohttp sends for malformed frames and text, the usual end, and everything else.
     assert {*web_socket._CODES.values()} | {1000, 1002, 1007, 1008} == stated
     assert {*web_socket._CODES} <= {*StreamErrorCode}
+
+
+def test_what_both_clients_and_the_server_declare() -> None:
+    modules = "".join(
+        path.read_text(encoding="utf-8")
+        for path in sorted((ROOT / "clients/typescript/src").glob("*.ts"))
+    )
+    package = {
+        name: int(number) << int(shift or 0)
+        for name, number, shift in re.findall(r"const ([A-Z_]+) = ([\d_]+)(?: << (\d+))?;", modules)
+    }
+    both = {
+        "PROBLEM_TIMEOUT_MS": connection._PROBLEM_TIMEOUT * 1000,
+        "MAX_PROBLEM_SIZE": connection._MAX_PROBLEM_SIZE,
+        "LAST_ACKS_TIMEOUT_MS": subscription._LAST_ACKS_TIMEOUT * 1000,
+        "LONGEST_LINE": window._LONGEST_LINE,
+        "NEEDS_ACKS": subscription._NEEDS_ACKS,
+    }
+    assert {name: package[name] for name in both} == both
+    assert package["NEEDS_ACKS"] in errors._REASONS
+    assert package["MESSAGE_SIZE"] <= web_socket._LEAST_MESSAGE
+    (stop_timeout,) = re.findall(r"stopTimeoutMs \?\? ([\d_]+)", modules)
+    server = ServerConfig()
+    assert int(stop_timeout) > (server.drain_delay + server.drain_timeout) * 1000
+
+
+def test_the_commands_find_a_server_without_options() -> None:
+    (option,) = [each for each in publish.command.params if each.name == "server"]
+    assert option.default == f"http://{ServerConfig.host}:{ServerConfig.port}"
 
 
 def test_defaults_of_the_clients() -> None:

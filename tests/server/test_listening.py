@@ -248,6 +248,6 @@ def test_a_file_in_the_place_of_the_unix_socket_is_left_alone(tmp_path: Path) ->
     path = tmp_path / "forst.sock"
     path.write_text("precious")
     done = run("--unix-socket", str(path))
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert path.read_text() == "precious"

@@ -127,7 +127,7 @@ def test_what_is_no_path_is_refused(tmp_path: Path) -> None:
         text=True,
     )
     assert done.returncode == 2
-    assert "unix_socket must be the path of a file" in done.stderr
+    assert "unix_socket must be text without NUL characters" in done.stderr
 
 
 def test_sigterm_during_the_start_removes_the_socket(tmp_path: Path) -> None:
