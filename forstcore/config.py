@@ -42,6 +42,8 @@ class Option:
         unit: the unit of a number.
         choices: the allowed values of a string; empty for any.
         secret: whether the value must not be printed or logged.
+        metavar: what stands for the value in the help, such as ``FILE``; empty for that of its
+            type.
     """
 
     help: str
@@ -50,6 +52,7 @@ class Option:
     unit: str = ""
     choices: tuple[str, ...] = ()
     secret: bool = False
+    metavar: str = ""
 
     def check(self, name: str, value: object) -> None:
         """Raise ValueError if `value` is out of range, naming the option and the range."""

@@ -43,10 +43,10 @@ _SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 class ServerConfig(StreamLimits):
     """All options of the server, including the fields of StreamLimits."""
 
-    host: str = option("127.0.0.1", "address to listen on")
+    host: str = option("127.0.0.1", "address to listen on", metavar="ADDRESS")
     port: int = option(8080, "port to listen on, 0 for any free port", highest=65535)
     unix_socket: str | None = option(
-        None, "path of a Unix socket (mode 0600) to listen on instead of a port"
+        None, "path of a Unix socket (mode 0600) to listen on instead of a port", metavar="PATH"
     )
     ready_line: str = option(
         "text",
@@ -65,6 +65,7 @@ class ServerConfig(StreamLimits):
         (),
         "module with processors: its name, the path of its file, or an entry point of the "
         "group forstcore.processors (repeatable)",
+        metavar="MODULE",
     )
     reload: bool = option(
         False, "for development: reload modules with processors when their files change"
@@ -73,6 +74,7 @@ class ServerConfig(StreamLimits):
         (),
         f"source for real-time streams, NAME=URL with {':, '.join(SCHEMES)}: "
         "(repeatable; default: events=memory:)",
+        metavar="NAME=URL",
     )
     ring_size: int = option(
         DEFAULT_RING_SIZE,
@@ -90,24 +92,33 @@ class ServerConfig(StreamLimits):
         False, "allow listening beyond loopback without a token or client certificates"
     )
     allow_host: tuple[str, ...] = option(
-        (), "additional host name to accept in the Host header (repeatable)"
+        (), "additional host name to accept in the Host header (repeatable)", metavar="HOST"
     )
     allow_origin: tuple[str, ...] = option(
-        (), "origin whose web pages may use this server (repeatable)"
+        (), "origin whose web pages may use this server (repeatable)", metavar="ORIGIN"
     )
     trusted_proxy: tuple[str, ...] = option(
         (),
         "address or network of a proxy whose X-Forwarded-For is trusted, for logs and the "
         "dashboard (repeatable)",
+        metavar="NETWORK",
     )
     token_file: str | None = option(
-        None, "file with the required bearer token; alternatively set FORSTCORE_TOKEN"
+        None,
+        "file with the required bearer token; alternatively set FORSTCORE_TOKEN",
+        metavar="FILE",
     )
     token: str | None = option(None, "the bearer token itself", secret=True)
-    tls_cert: str | None = option(None, "PEM file with the certificate chain of the server")
-    tls_key: str | None = option(None, "PEM file with the private key for --tls-cert")
+    tls_cert: str | None = option(
+        None, "PEM file with the certificate chain of the server", metavar="FILE"
+    )
+    tls_key: str | None = option(
+        None, "PEM file with the private key for --tls-cert", metavar="FILE"
+    )
     tls_client_ca: str | None = option(
-        None, "PEM file with the certificate authorities for required client certificates"
+        None,
+        "PEM file with the certificate authorities for required client certificates",
+        metavar="FILE",
     )
     max_connections: int = option(
         16_384,
@@ -161,7 +172,9 @@ class ServerConfig(StreamLimits):
         unit="seconds",
     )
     spool_dir: str | None = option(
-        None, "directory for spool files of half-duplex clients (default: the system's)"
+        None,
+        "directory for spool files of half-duplex clients (default: the system's)",
+        metavar="DIRECTORY",
     )
     max_spool_size: int = option(
         1 << 30, "maximum size of the spool file of a half-duplex client", unit="bytes"
@@ -180,7 +193,7 @@ class ServerConfig(StreamLimits):
         unit="seconds",
     )
     errors: str | None = option(
-        None, "file to which rejected lines are appended, for forstcore replay"
+        None, "file to which rejected lines are appended, for forstcore replay", metavar="FILE"
     )
     max_errors_size: int = option(
         1 << 30, "maximum size of the --errors file; further lines are dropped", unit="bytes"
@@ -409,9 +422,9 @@ def build_parser() -> argparse.ArgumentParser:
         if kind is bool:
             parser.add_argument(flag, action=argparse.BooleanOptionalAction, help=text)
         elif kind is tuple:
-            parser.add_argument(flag, action="append", metavar="NAME", help=text)
+            parser.add_argument(flag, action="append", metavar=limits.metavar, help=text)
         else:
-            metavar = {int: "N", float: "SECONDS", str: "TEXT"}[kind]
+            metavar = limits.metavar or {int: "N", float: "SECONDS", str: "TEXT"}[kind]
             if limits.unit == "bytes":
                 metavar = "BYTES"
             if limits.choices:

@@ -51,7 +51,7 @@ Exit status: 0 done, 1 bad lines (validate, or --on-error fail), 2 wrong usage,
 that signal, as Unix tools do.
 
 \b
-Completion, for bash, zsh or fish:
+Completion; for zsh or fish, with zsh_source or fish_source:
   eval "$(_FORSTCORE_COMPLETE=bash_source forstcore)"
 """
 

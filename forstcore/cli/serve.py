@@ -14,6 +14,9 @@ from server.config import ServerConfig
 
 __all__ = ["command"]
 
+_PATHS = {"FILE": "file", "PATH": "file", "MODULE": "file", "DIRECTORY": "dir"}
+"""How shells complete values, by the option's metavar."""
+
 
 class _Serve(click.Command):
     """The server's options, which click does not parse, for completion."""
@@ -33,12 +36,27 @@ class _Serve(click.Command):
         ]
 
 
+def _values(
+    context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete the value of the option before it."""
+    flag = (context.params["options"] or ("",))[-1]
+    if flag == "--config":
+        return [CompletionItem(incomplete, type="file")]
+    for declared, _, limits in options_of(ServerConfig):
+        if flag == "--" + declared.name.replace("_", "-"):
+            if limits.metavar in _PATHS:
+                return [CompletionItem(incomplete, type=_PATHS[limits.metavar])]
+            return [CompletionItem(each) for each in limits.choices if each.startswith(incomplete)]
+    return []
+
+
 @click.command(
     cls=_Serve,
     context_settings={"ignore_unknown_options": True, "help_option_names": []},
     add_help_option=False,
 )
-@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+@click.argument("options", nargs=-1, type=click.UNPROCESSED, shell_complete=_values)
 def command(options: tuple[str, ...]) -> int:
     """Run the server; `forstcore serve --help` lists its options."""
     # The server installs its own signal handlers.

@@ -52,12 +52,26 @@ def test_completion(run: Run, shell: str) -> None:
     words = {"COMP_WORDS": "forstcore serve --tls-c", "COMP_CWORD": "2"}
     done = run(env={"_FORSTCORE_COMPLETE": "bash_complete", **words})
     assert {"plain,--tls-cert", "plain,--tls-client-ca"} <= {*done.stdout.decode().splitlines()}
+    values = {
+        "--log-format ": "plain,text\nplain,json\n",
+        "--log-format j": "plain,json\n",
+        "--tls-cert ": "file,\n",
+        "--spool-dir ./x": "dir,./x\n",
+        "--port ": "\n",
+    }
+    for typed, completed in values.items():
+        words = {"COMP_WORDS": f"forstcore serve --reload {typed}", "COMP_CWORD": "4"}
+        done = run(env={"_FORSTCORE_COMPLETE": "bash_complete", **words})
+        assert done.stdout.decode() == completed
 
 
 def test_help_is_complete(run: Run) -> None:
     shown = " ".join(run("--help").stdout.decode().split())
     assert "..." not in shown.replace("[ARGS]...", "")
-    assert "--takeover {auto,on,off}" in run("serve", "--help").stdout.decode()
+    text = run("serve", "--help").stdout.decode()
+    assert "--takeover {auto,on,off}" in text
+    assert "--tls-cert FILE" in text
+    assert "TEXT" not in text
 
 
 def test_validate_finds_nothing(run: Run, tmp_path: Path) -> None:

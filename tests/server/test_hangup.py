@@ -187,7 +187,7 @@ def test_processors_and_limits_are_read_again(
     assert "a change of these options needs a restart: host" in log
     assert "max_line_size, processors" in log
     assert "broken" in log
-    assert "max_line_size must be of type int" in log
+    assert "max_line_size must be an integer" in log
     assert "Traceback" not in log
 
 
