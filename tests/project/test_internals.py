@@ -9,7 +9,7 @@ import functools
 import importlib
 import inspect
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import aiohttp
@@ -48,16 +48,16 @@ PYTHON = [path for path in SOURCES if path.suffix == ".py"]
 
 
 @functools.cache
-def tree_of(path: Path) -> ast.Module:
-    return ast.parse(path.read_text("utf-8"))
+def nodes_of(path: Path) -> list[ast.AST]:
+    return [*ast.walk(ast.parse(path.read_text("utf-8")))]
 
 
 def is_private(name: object) -> bool:
     return isinstance(name, str) and name.startswith("_") and not name.endswith("_")
 
 
-def defined(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
+def defined(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    for node in nodes:
         match node:
             case (
                 ast.FunctionDef(name=name)
@@ -74,13 +74,13 @@ def defined(tree: ast.AST) -> Iterator[str]:
 def ours() -> set[str]:
     """Find the private names that are defined here, and those of files and folders."""
     files = {part for path in SOURCES for part in path.relative_to(ROOT).with_suffix("").parts}
-    return set(filter(is_private, files.union(*(defined(tree_of(path)) for path in PYTHON))))
+    return set(filter(is_private, files.union(*(defined(nodes_of(path)) for path in PYTHON))))
 
 
-def used(tree: ast.AST) -> Iterator[str]:
+def used(nodes: Iterable[ast.AST]) -> Iterator[str]:
     """Find the names in a module that are private to a library."""
     known = ours() | DOCUMENTED
-    for node in ast.walk(tree):
+    for node in nodes:
         match node:
             case ast.Import(names=aliases):
                 for alias in aliases:
@@ -119,7 +119,7 @@ def private_in(module: str, name: str = "") -> Iterator[str]:
 
 
 def test_private_names_are_used_in_one_module_for_each_library() -> None:
-    found = {str(path.relative_to(ROOT)): set(used(tree_of(path))) for path in PYTHON}
+    found = {str(path.relative_to(ROOT)): set(used(nodes_of(path))) for path in PYTHON}
     assert {name: names for name, names in found.items() if names and name not in HOMES} == {}
     assert all(map(found.get, HOMES))
 
@@ -137,7 +137,7 @@ def private_of(base: type) -> set[str]:
     names = set(vars(base))
     # Others are not written in Python.
     with contextlib.suppress(OSError, TypeError):
-        names |= set(defined(ast.parse(textwrap.dedent(inspect.getsource(base)))))
+        names |= set(defined(ast.walk(ast.parse(textwrap.dedent(inspect.getsource(base))))))
     return set(filter(is_private, names)) - DOCUMENTED
 
 
@@ -156,8 +156,8 @@ def test_no_class_uses_or_hides_a_private_name_of_its_base(path: Path) -> None:
         pytest.skip(f"needs {error.name}")
     if f"{path}.py" in HOMES:
         return
-    for node in ast.walk(tree_of(ROOT / f"{path}.py")):
+    for node in nodes_of(ROOT / f"{path}.py"):
         cls = getattr(module, node.name, None) if isinstance(node, ast.ClassDef) else None
         if isinstance(cls, type):
             names = {each.attr for each in ast.walk(node) if isinstance(each, ast.Attribute)}
-            assert (names | set(defined(node))) & inherited(cls) == set()
+            assert (names | set(defined(ast.walk(node)))) & inherited(cls) == set()
