@@ -114,6 +114,10 @@ class Base:
         """Emit code that computes an expression into a register, which it may read before."""
         raise NotImplementedError
 
+    def constant(self, value: Any, to: int | None = None) -> int:
+        """Emit a constant into a register, or return that of the constant; see typed.py."""
+        raise NotImplementedError
+
     def variable(self, node: ast.Name) -> int:
         """Return the register of a variable; emit a check if it may be unbound."""
         raise NotImplementedError

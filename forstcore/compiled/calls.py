@@ -188,7 +188,10 @@ class Calls(Dispatch):
                 self.require_method(shown, block)
             order = [*arguments, *keywords.values()]
             self._arguments(slots, order, block, 0 if first is None else 1)
-            self.code.emit("CALL", to, number, block)
+            if name in ("int", "float") and len(order) == 1:
+                self.number_from(name, block, to)
+            else:
+                self.code.emit("CALL", to, number, block)
 
     def require_method(self, name: str, owner: int) -> None:
         """Raise AttributeError if an object has no such method.

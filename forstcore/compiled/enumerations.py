@@ -19,7 +19,6 @@ from forstcore.compiled.methods import Methods
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.scope import Kind, Origin, Scope, assigned_names
 from forstcore.compiled.source import plain_function
-from forstcore.compiled.statuses import RAISED
 from forstcore.compiled.tables import check_functions, is_immutable
 from forstcore.compiled.type_bits import BITS, INT
 from forstcore.compiled.typed import is_none
@@ -147,7 +146,7 @@ class Enumerations(Methods):
             self._require(key, _SCALARS)
             self.code.emit("IN", test, key, by_value)
             self.code.emit("JUMP_IF", test, is_one)
-            self.code.emit("RAISE", RAISED[ValueError])
+            self.raise_no_member(key, kind)
             self.code.place(is_one)
             self.code.emit("GET_ITEM", to, by_value, key)
 

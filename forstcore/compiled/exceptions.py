@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from forstcore.compiled.assembler import Label
+from forstcore.compiled.exception_texts import Known, uses_of
 from forstcore.compiled.matching import Matching, leaves
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.scope import Scope
@@ -84,7 +85,8 @@ class Exceptions(Matching):
         self.code.place(end)
 
     def _do_Raise(self, node: ast.Raise) -> None:
-        status = self._status_of(node.exc)
+        with self.temporaries():
+            status = self._status_of(node.exc)
         if status is None:
             self.code.emit("GIVE_BACK")
         else:
@@ -93,17 +95,25 @@ class Exceptions(Matching):
 
     def _status_of(self, raised: ast.expr | None) -> int | None:
         """Return the status for a raised exception; None if only Python knows it."""
+        given: list[int] = []
         if isinstance(raised, ast.Call):
             if raised.keywords or any(isinstance(each, ast.Starred) for each in raised.args):
                 return None
             if self.tries:
                 # They may raise another exception.
-                for each in raised.args:
-                    with self.temporaries():
-                        self.value(each)
+                given = [self._argument(each) for each in raised.args]
             raised = raised.func
         kind = MISSING if raised is None else self.static(raised)
-        return self._status_for(kind) if isinstance(kind, type) else None
+        status = self._status_for(kind) if isinstance(kind, type) else None
+        if self.known is not None and status is not None and len(given) < 2 and _has_text(kind):
+            self.tell(kind, given[0] if given else None)
+        return status
+
+    def _argument(self, node: ast.expr) -> int:
+        """Emit an argument of an exception; return a register that keeps it."""
+        register = self.code.temporary()
+        self.into(node, register)
+        return register
 
     def _status_for(self, kind: type) -> int | None:
         """Return the status for an exception of a class; None if Python has to raise it."""
@@ -128,30 +138,65 @@ class Exceptions(Matching):
             return
         end = Label()
         before = set(self.scope.bound)
+        outer = self.known
+        bodies = [self._body_of(each) for each in node.handlers]
+        if any(body is not None for body in bodies):
+            self.known = outer or self.new_known()
+            self.forget()
+        inner = self.known
         start = self.code.here()
         self.tries += 1
         self.branch(node.body)
         self.tries -= 1
+        self.known = outer
         stop = self.code.here()
         self.branch(node.orelse)
         self.code.emit("JUMP", end)
         after = set(self.scope.bound)
         caught = 0
-        for handler in node.handlers:
+        for handler, body in zip(node.handlers, bodies, strict=True):
             self.scope.bound = set(before)
             target = self.code.here()
             statuses = self._statuses_of(handler) & ~caught
             caught |= statuses
-            if handler.name and _reads(handler.body, handler.name):
+            if inner is not None:
+                self._take(inner, None if body is None else handler)
+            if body is None and handler.name and _reads(handler.body, handler.name):
                 self.give_back(Unsupported(handler, "the text of an exception"))
             else:
-                self.branch(handler.body)
+                self.branch(handler.body if body is None else body)
                 if not leaves(handler.body):
                     after &= self.scope.bound
                 self.code.emit("JUMP", end)
             self.code.handle(start, stop, target, statuses)
         self.code.place(end)
         self.scope.bound = after
+
+    def _body_of(self, handler: ast.ExceptHandler) -> list[ast.stmt] | None:
+        """Return the statements of a handler that uses what may be known of its exception.
+
+        None if it uses nothing of it, or something else.
+        """
+        name = handler.name
+        if name is None or not _reads(handler.body, name):
+            return None
+        if any(self.static(ast.Name(each.__name__)) is not each for each in (str, repr, type)):
+            return None
+        body = uses_of(handler, _names_of(handler))
+        return None if _reads(body, name) else body
+
+    def _take(self, known: Known, handler: ast.ExceptHandler | None) -> None:
+        """Emit the beginning of a handler in a try statement that keeps what is known."""
+        outer, self.known = self.known, known
+        if handler is not None:
+            names = _names_of(handler)
+            mine = self.new_known()
+            self.scope.registers |= dict(zip(names, mine, strict=True))
+            self.scope.locals |= set(names)
+            self.take_known(mine)
+        else:
+            self.forget()
+        self.known = outer
 
     def _do_try_finally(self, node: ast.Try) -> None:
         """Emit try with finally, which runs before whatever leaves the statement.
@@ -209,6 +254,18 @@ class Exceptions(Matching):
                 if issubclass(raised, kind):
                     statuses |= 1 << status
         return statuses
+
+
+def _names_of(handler: ast.ExceptHandler) -> tuple[str, str, str]:
+    """Return names that no other variable has, for what is known of an exception."""
+    name = f"{handler.name} {handler.lineno}"
+    return f"text of {name}", f"argument of {name}", f"class of {name}"
+
+
+def _has_text(kind: type) -> bool:
+    """Whether instances of a class of exceptions are shown as those of Python."""
+    own = {"__str__", "__repr__", "args"} & _attributes_of(kind)
+    return not own
 
 
 def _attributes_of(kind: type) -> set[str]:

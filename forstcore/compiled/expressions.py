@@ -189,7 +189,7 @@ class Expressions(Typed):
         with self.temporaries():
             left = operand(node.left)
             right = operand(node.right)
-            self.code.emit(name, to, left, right)
+            self.operate(name, to, left, right)
 
     def operand(self, node: ast.expr) -> int:
         """As `value`, where a member of an enumeration of int or str is as good as its value."""
@@ -379,7 +379,7 @@ class Expressions(Typed):
                         self.into(part, first + i)
                 self.code.emit("SLICE", to, container, first)
             elif not self.code.take_item(container, _index_of(node.slice), to):
-                self.code.emit("GET_ITEM", to, container, self.operand(node.slice))
+                self.get_item(to, container, self.operand(node.slice))
 
     # Displays.
 

@@ -237,7 +237,7 @@ class Statements(Definitions):
                     return
                 with self.temporaries():
                     first = self.code.temporary(max(len(target.elts), 1))
-                    self.code.emit("UNPACK", register, first, len(target.elts))
+                    self.unpack(register, first, len(target.elts))
                     part = origin.of_parts
                     for i, each in enumerate(target.elts):
                         self.assign(each, first + i, part)

@@ -15,7 +15,7 @@ import ast
 from typing import Any
 
 from forstcore.compiled.assembler import Label
-from forstcore.compiled.base import Base
+from forstcore.compiled.exception_texts import ExceptionTexts
 from forstcore.compiled.record_types import RecordTypes
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.scope import Path
@@ -27,7 +27,7 @@ _WRAPPERS = (sorted, list, tuple, reversed)
 """Functions whose result has the items of their first argument."""
 
 
-class Typed(Base):
+class Typed(ExceptionTexts):
     """Compile operations on values with declared types."""
 
     types: RecordTypes | None = None
@@ -371,7 +371,7 @@ class Typed(Base):
                     return
                 self.code.emit("LOAD_OR", to, self.code.path(path), self.constant(default))
         elif path:
-            self.code.emit("LOAD", to, self.code.path(path))
+            self.load_path(path, to)
         else:
             self.code.emit("RECORD", to)
             self.keeps_record |= self.keeps_values

@@ -28,6 +28,22 @@ _CLASSES: Final = (
     *("(KeyError, TypeError)", "LookupError", "ArithmeticError", "(ValueError, AttributeError)"),
     *("Exception", "OwnError"),
 )
+_USES: Final = (
+    *(
+        "str(error)",
+        "f'{error}'",
+        "repr(error)",
+        "f'{error!r}'",
+        "error.args[0]",
+        "'e' + str(error)",
+    ),
+    *(
+        "type(error).__name__",
+        "f'{error.__class__.__name__}: {error!s:>9}'",
+        "[str(error), error.args[0]]",
+    ),
+    *("f'{error:>9}'", "len(error.args)", "[each for each in str(error)]", "mark"),
+)
 _SINGLE: Final = _CLASSES[:6]
 _MARKS: Final = ("w1", "w2", "w3")
 
@@ -150,7 +166,8 @@ class _Failing:
         if count > len(classes) or (classes and chance.random() < 0.5):
             classes.append("Exception")
         for each in classes:
-            lines += [f"except {each}:", *self.handler(depth)]
+            lines += self.head_of(each)
+            lines += self.handler(depth)
         if classes and chance.random() < 0.25:
             lines += ["else:", *self.block(1, depth)]
         if has_finally:
@@ -160,15 +177,26 @@ class _Failing:
                     f"    return {{'final': mark, 'w': [w1, w2, w3], 'x': {self.of('any', 1)}}}"
                 ]
             else:
-                lines += [f"    mark = mark * 2 + {chance.randrange(9)}"]
+                lines += [f"    mark = [mark, {chance.randrange(9)}]"]
                 if chance.random() < 0.3:
                     lines += self.block(1, depth)
+        return lines
+
+    def head_of(self, kind: str) -> list[str]:
+        """Return the first lines of a handler, which may use the exception."""
+        chance = self.chance
+        if chance.random() < 0.6:
+            return [f"except {kind}:"]
+        place = chance.choice(("out['e']", "w1", "mark"))
+        lines = [f"except {kind} as error:", f"    {place} = {chance.choice(_USES)}"]
+        if chance.random() < 0.1:
+            lines.append(f"    raise {chance.choice(_SINGLE)}(str(error)) from error")
         return lines
 
     def handler(self, depth: int) -> list[str]:
         chance = self.chance
         self.made += 1
-        mark = f"    mark = mark * 10 + {self.made % 10}"
+        mark = f"    mark = {self.made}"
         match chance.randrange(14):
             case 0:
                 return [mark, f"    {self.leave()}"]
@@ -268,7 +296,7 @@ class _Failing:
             inner = [f"out['a'] = {self.filled(chance.choice(EXPRESSIONS[kind]), 1)}"]
         lines = ["try:", *(f"    {line}" for line in inner)]
         for number, each in enumerate(chance.sample(_SINGLE, len(_SINGLE))):
-            lines += [f"except {each}:", f"    mark = {number}"]
+            lines += [*self.head_of(each), f"    mark = {number}"]
         return [*lines, "return {'mark': mark, 'w': [w1, w2, w3], 'out': out, 'got': got}"]
 
     def lines(self) -> list[str]:
