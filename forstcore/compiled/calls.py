@@ -89,6 +89,9 @@ class Calls(Dispatch):
             return
         if self.call_library(node, callee, keywords, to):
             return
+        if isinstance(callee, type) and _has_fields(callee):
+            construct = f"an instance of {callee.__name__} that is no result"
+            raise Unsupported(node, construct, "use a dict, a tuple or variables")
         self.call_native(node, _name_of(callee), node.args, keywords, to)
 
     def _call_descriptor(
@@ -475,6 +478,12 @@ def _assigns_late(node: ast.Call) -> bool:
             return True
         is_behind |= any(isinstance(each, ast.GeneratorExp | ast.Lambda) for each in parts)
     return False
+
+
+def _has_fields(kind: type) -> bool:
+    """Whether a class is a dataclass, a Struct or a NamedTuple."""
+    fields = ("__dataclass_fields__", "__struct_fields__", "_fields")
+    return any(hasattr(kind, each) for each in fields)
 
 
 def _may_raise(argument: ast.expr | None) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import bisect
 import collections
 import copy
 import hashlib
@@ -10,7 +11,7 @@ import hmac
 import itertools
 import json
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from forstcore._core.program import FUNCTIONS
@@ -23,6 +24,8 @@ from forstcore.compiled.type_bits import DICT, LIST
 __all__ = ["LibraryCalls"]
 
 _T = TypeVar("_T")
+
+_MOST_LIMITS = 64  # for bisect, which becomes a loop
 
 _DIGESTS = {getattr(hashlib, name): name for name in ("md5", "sha1", "sha224", "sha256", "sha384")}
 _DIGESTS[hashlib.sha512] = "sha512"
@@ -64,6 +67,8 @@ class LibraryCalls(PatternCalls):
         elif callee is itertools.chain and not keywords:
             several = ast.copy_location(ast.List(node.args, ast.Load()), node)
             self.call_native(node, "itertools.chain.from_iterable", [several], {}, to)
+        elif callee in (bisect.bisect_left, bisect.bisect_right) and not keywords:
+            self._bisect(node, to, is_right=callee is bisect.bisect_right)
         elif callee is itertools.groupby:
             self._groupby(node, keywords, to)
         elif callee is hmac.new:
@@ -158,6 +163,29 @@ class LibraryCalls(PatternCalls):
         self.call_native(node, "<text of uuid5>", [known, node.args[1]], {}, to)
         return True
 
+    def _bisect(self, node: ast.Call, to: int, *, is_right: bool) -> None:
+        """Emit the number of limits that a value is behind: limits are few, and known."""
+        limits = self.constant_value(node.args[0]) if len(node.args) == 2 else MISSING
+        if not (isinstance(limits, list | tuple) and _are_limits(limits)):
+            raise Unsupported(node, "bisect of other than sorted constants")
+        with self.temporaries():
+            value, count = self.value(node.args[1]), self.code.temporary()
+            self.constant(0, count)
+
+            def compare(limit: int) -> None:
+                is_less, skip = self.code.temporary(), Label()
+                if is_right:
+                    self.code.emit("LESS", is_less, value, limit)
+                    self.code.emit("JUMP_IF", is_less, skip)
+                else:
+                    self.code.emit("LESS", is_less, limit, value)
+                    self.code.emit("JUMP_UNLESS", is_less, skip)
+                self.code.emit("ADD", count, count, self.constant(1))
+                self.code.place(skip)
+
+            self.code.each(self.value(node.args[0]), compare)
+            self.code.emit("MOVE", to, count)
+
     def _groupby(self, node: ast.Call, keywords: dict[str, ast.expr], to: int) -> None:
         arguments = dict(zip(("iterable", "key"), node.args, strict=False)) | keywords
         key = arguments.get("key")
@@ -209,6 +237,16 @@ class LibraryCalls(PatternCalls):
 def _entry_of(callee: Any, table: dict[Any, _T]) -> _T | None:
     """Look up an object, which may be unhashable, in a table."""
     return next((entry for each, entry in table.items() if each is callee), None)
+
+
+def _are_limits(values: Sequence[Any]) -> bool:
+    """Whether values are few and sorted, and all numbers or all strings."""
+    is_text = all(type(each) is str for each in values)
+    if len(values) > _MOST_LIMITS or not (
+        is_text or all(type(each) in (int, float) and each == each for each in values)
+    ):
+        return False
+    return all(one <= other for one, other in itertools.pairwise(values))
 
 
 def _is_false(node: ast.expr) -> bool:

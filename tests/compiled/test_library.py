@@ -13,10 +13,11 @@ import subprocess
 import sys
 import uuid
 import zlib
+from bisect import bisect, bisect_left, bisect_right
 from datetime import date, datetime
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Final
 from urllib.parse import (
     parse_qs,
     parse_qsl,
@@ -394,3 +395,23 @@ def test_html() -> None:
     for expression in ("html.escape(a)", "html.escape(a, quote=False)", "html.unescape(a)"):
         check(expression, inputs)
     check("html.escape(a)", ["", "a < b & \"c\" 'd'", "ü"], 0)
+
+
+LIMITS: Final = [-5, 0, 0, 1.5, 10, 2**62]
+WORDS: Final = ("", "a", "a", "b", "é")
+
+
+def places(r: dict[str, Any]) -> Any:
+    return [bisect_left(LIMITS, r["a"]), bisect_right(LIMITS, r["a"]), bisect(LIMITS, r["a"])]
+
+
+def places_of_texts(r: dict[str, Any]) -> Any:
+    return [bisect_left(WORDS, r["a"]), bisect_right(WORDS, r["a"])]
+
+
+def test_places_in_sorted_constants() -> None:
+    numbers = (-6, -5, -0.0, 0, 1, 1.5, 9.99, 10, True, 2**62, 2**62 - 1, 2.0**62, 1e300)
+    assert same(places, [{"a": each} for each in numbers]) == 0
+    assert same(places_of_texts, [{"a": each} for each in ("", "a", "aa", "é", "z", "😀")]) == 0
+    for function in (places, places_of_texts):
+        same(function, [{"a": each} for each in (*WRONG, "a", 2**63, "1")])

@@ -103,6 +103,8 @@ EXPRESSIONS: Final[dict[str, tuple[str, ...]]] = {
         "round(number=<int>, ndigits=<int>)",
         "pow(<int>, <int> % 4)",
         "half(<int>)",
+        "bisect_right(STEPS_OF, <int>)",
+        "bisect_left(KINDS_IN_ORDER, <str>)",
         "both(<int>, <int>)",
         "both(<int>, second=<int>)",
         "both(second=<int>, first=<int>)",

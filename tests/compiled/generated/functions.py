@@ -63,6 +63,9 @@ RELATIVES: Final[dict[str, tuple[str, ...]]] = {
         "(<bool>) + (<bool>)",
         "~(<bool>)",
         "[<int>, <int>][<bool>]",
+        "bisect_left(STEPS_OF, <num>)",
+        "bisect_right(STEPS_OF, <int>)",
+        "bisect_right(KINDS_IN_ORDER, <str>)",
     ),
     "float": (
         "math.hypot(<num>, <num>)",

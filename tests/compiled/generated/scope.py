@@ -18,6 +18,7 @@ import math
 import operator
 import re
 import statistics
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
@@ -34,6 +35,8 @@ TABLE = {"info": "I", "warn": "W", "error": "E", "": "none", "é": "ü"}
 LEVELS = {"debug": 10, "info": 20, "warn": 30, "error": 40}
 CODES: Final = {200: "ok", 404: "missing", 500: "error", 1: None}
 KINDS = ["a", "b", "é", "x"]
+STEPS_OF: Final = [-5, 0, 0, 1.5, 10, 1000, 1e16]
+KINDS_IN_ORDER: Final = ("", "a", "a", "k", "é")
 hash_of = {"id": 1, "a": 2, "é": 3}
 SHORTER: Final = str.maketrans("", "", "aeiou")
 SAME_LENGTH: Final = str.maketrans("abc", "xyé")
