@@ -108,7 +108,7 @@ def distance(trip: dict) -> dict:
     dlat, dlon = lat2 - lat1, math.radians(end.lon - start.lon)
     a = math.sin(dlat / 2) ** 2 + math.cos(lat1) * math.cos(lat2) * math.sin(dlon / 2) ** 2
     km = 2 * 6371 * math.asin(math.sqrt(a))
-    return {"trip": trip["id"], "km": round(km, 1), "start": start, "end": end._asdict()}
+    return {"trip": trip["id"], "km": round(km, 1), "start": start, "end": list(end)}
 
 
 def access_line(entry: dict) -> dict:
@@ -122,7 +122,7 @@ def access_line(entry: dict) -> dict:
     return {"at": at.astimezone(UTC).isoformat(), **fields}
 
 
-def local_hour(event: dict) -> dict:
+def hour_in_berlin(event: dict) -> dict:
     at = datetime.fromtimestamp(event["ts"], BERLIN)
     return {"id": event["id"], "hour": at.hour, "weekday": at.strftime("%a"), "at": at.isoformat()}
 
@@ -177,7 +177,7 @@ def invoice_total(invoice: dict) -> dict:
     return {"id": invoice["id"], "net": str(net), "tax": str(tax), "gross": str(net + tax)}
 
 
-INTERPRETED = (normalized_name, invoice_total, local_hour, distance, csv_line)
+INTERPRETED = (normalized_name, invoice_total, hour_in_berlin, distance, csv_line)
 
 RECORDS = [
     (
@@ -216,7 +216,7 @@ RECORDS = [
             )
         },
     ),
-    (local_hour, {"id": unique, "ts": seconds}),
+    (hour_in_berlin, {"id": unique, "ts": seconds}),
     (normalized_name, {"id": integer(1, 99), "name": name}),
     (features, {"id": integer(1, 99), "text": text(3, 20)}),
     (

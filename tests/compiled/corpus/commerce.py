@@ -104,7 +104,7 @@ def converted(order: dict) -> dict:
         return {"id": order["id"], "rejected": str(error)}
 
 
-def campaign(click: dict) -> dict | None:
+def click_of_campaign(click: dict) -> dict | None:
     parts = urlsplit(click["url"])
     query = parse_qs(parts.query)
     if "utm_campaign" not in query:
@@ -198,7 +198,7 @@ RECORDS = [
         },
     ),
     (
-        campaign,
+        click_of_campaign,
         {
             "url": one_of(
                 "https://Shop.example/a?utm_campaign=Spring&utm_medium=mail",
