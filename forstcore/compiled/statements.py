@@ -474,10 +474,7 @@ class Statements(Definitions):
                 result = self.code.temporary()
                 self.into(value, result)
                 self.leave(function=True)
-                if self.is_generator:
-                    self.code.emit("FINISH")
-                else:
-                    self.code.emit("RETURN", result)
+                self.code.emit(*(("FINISH",) if self.is_generator else ("RETURN", result)))
         self.returned = True
 
 
