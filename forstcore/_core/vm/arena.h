@@ -1,4 +1,4 @@
-/* arena.h: memory for what a program makes of one record. */
+/* arena.h: memory for the values that a program creates for one record. */
 #ifndef FST_VM_ARENA_H
 #define FST_VM_ARENA_H
 
@@ -38,7 +38,7 @@ fst_take(fst_machine *machine, size_t size)
     return at;
 }
 
-/* Gives back the end of what was taken last, of which `size` bytes from `start` on are used. */
+/* Shrinks the latest allocation to `size` bytes from `start` on. */
 FST_INLINE void
 fst_keep(fst_machine *machine, void *start, size_t size)
 {

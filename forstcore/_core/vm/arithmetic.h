@@ -1,7 +1,7 @@
 /* arithmetic.h: operators on numbers, with the semantics of Python.
  *
- * The operators take two numbers, settled: FST_BOOL, FST_INT or FST_FLOAT. An integer beyond 64 bits
- * is given back, and so is what Python makes an OverflowError or a complex number of. */
+ * The operators take two numbers, settled: FST_BOOL, FST_INT or FST_FLOAT. A record is given
+ * back if the result is an integer beyond 64 bits, a complex number or an OverflowError. */
 #ifndef FST_VM_ARITHMETIC_H
 #define FST_VM_ARITHMETIC_H
 
@@ -34,7 +34,7 @@ fst_magnitude(int64_t integer)
     return integer < 0 ? 0 - (uint64_t)integer : (uint64_t)integer;
 }
 
-/* Makes an integer of a magnitude and a sign; returns whether it fits. */
+/* Combines a magnitude and a sign into an integer; returns whether it fits. */
 FST_INLINE int
 fst_with_sign(uint64_t magnitude, int negative, int64_t *to)
 {
@@ -109,13 +109,13 @@ fst_times(fst_machine *machine, fst_cell *to, fst_cell *left, fst_cell *right)
 
 /* ---------------------------------------------------------------- / */
 
-/* Divides magnitudes that are not zero, as Python does: rounded once. */
+/* Divides magnitudes that are not zero and rounds once, as Python does. */
 FST_COLD double
 fst_divide_magnitudes(uint64_t a, uint64_t b)
 {
     uint64_t quotient = a / b, rest = a % b;
     int exponent = 0;
-    /* With two bits more than a double has, the last of which tells whether a rest is left. */
+    /* The quotient has two bits more than a double; the last one is set if there is a remainder. */
     while (quotient < UINT64_C(1) << 55) {
         rest <<= 1;
         quotient = quotient << 1 | (rest >= b);
@@ -154,8 +154,8 @@ fst_true_divide(fst_machine *machine, fst_cell *to, fst_cell *left, fst_cell *ri
 
 /* ---------------------------------------------------------------- // and % */
 
-/* The quotient rounded down, and a rest with the sign of the divisor, which is not zero. Returns
- * whether they fit. */
+/* The quotient rounded down, and a remainder with the sign of the divisor, which is not zero.
+ * Returns whether they fit. */
 FST_INLINE int
 fst_divide_integers(int64_t a, int64_t b, int64_t *quotient, int64_t *rest)
 {
@@ -172,7 +172,7 @@ fst_divide_integers(int64_t a, int64_t b, int64_t *quotient, int64_t *rest)
     return 1;
 }
 
-/* A rest with the sign of the divisor, which is not zero. */
+/* A remainder with the sign of the divisor, which is not zero. */
 FST_INLINE double
 fst_float_rest(double a, double b)
 {
@@ -191,7 +191,7 @@ fst_float_quotient(double a, double b)
         quotient -= 1;
     if (quotient == 0)
         return copysign(0.0, a / b);
-    /* It is close to an integer, but maybe none. */
+    /* It is close to an integer, but need not be one. */
     whole = floor(quotient);
     return quotient - whole > 0.5 ? whole + 1 : whole;
 }
@@ -230,7 +230,7 @@ fst_modulo(fst_machine *machine, fst_cell *to, fst_cell *left, fst_cell *right)
     }
     if (right->integer == 0)
         return FST_ZERO_DIVISION;
-    /* The rest is right even where the quotient does not fit. */
+    /* The remainder is correct even if the quotient does not fit. */
     (void)fst_divide_integers(left->integer, right->integer, &quotient, &rest);
     *to = fst_int(rest);
     return FST_DONE;
@@ -359,7 +359,7 @@ fst_shift_right(fst_machine *machine, fst_cell *to, fst_cell *left, fst_cell *ri
     if (places < 0)
         return FST_VALUE_ERROR;
     places = places > 63 ? 63 : places;
-    /* C leaves it open what a shift makes of negative numbers. */
+    /* C does not define shifts of negative numbers. */
     *to = fst_int(left->integer < 0 ? ~(~left->integer >> places) : left->integer >> places);
     return FST_DONE;
 }

@@ -34,7 +34,7 @@ fst_encode_base64(fst_machine *machine, fst_cell *to, fst_cell *bytes, const cha
     return FST_DONE;
 }
 
-/* What a digit stands for; 64 if it is none. */
+/* The value of a digit; 64 for any other character. */
 FST_INLINE uint32_t
 fst_base64_value(char digit, int url)
 {
@@ -47,8 +47,8 @@ fst_base64_value(char digit, int url)
     return digit == (url ? '-' : '+') ? 62 : digit == (url ? '_' : '/') ? 63 : 64;
 }
 
-/* Python skips characters that are no digits, and has its own ideas of '=' within the text: both are
- * given back. */
+/* Python skips other characters, and has special rules for '=' within the text: both are given
+ * back. */
 FST_COLD fst_status
 fst_decode_base64(fst_machine *machine, fst_cell *to, fst_cell *text, int url)
 {
@@ -75,7 +75,7 @@ fst_decode_base64(fst_machine *machine, fst_cell *to, fst_cell *text, int url)
         bytes[count++] = (char)(bits >> (6 - 2 * (i & 3)));
     }
     if (padding != ((4 - (size & 3)) & 3)) {
-        /* Without '=' some are missing, or a digit stands alone. */
+        /* Padding is missing, or there is a single digit. */
         return padding == 0 ? FST_BASE64_ERROR : FST_GIVE_BACK;
     }
     *to = fst_byte_string(bytes, count, 0);

@@ -1,6 +1,7 @@
-/* bytes.h: bytes, which str.encode() makes, and what makes a str of them again.
+/* bytes.h: the type bytes, and the conversion from str and to str.
  *
- * The flags of bytes are those of a str with the same text, and FST_UTF8 if it is known to be one. */
+ * The flags of bytes are those of a str with the same text, and FST_UTF8 if it is known to be
+ * one. */
 #ifndef FST_VM_BYTES_H
 #define FST_VM_BYTES_H
 

@@ -22,7 +22,7 @@ fst_character_at(const fst_cell *str, uint32_t place)
     return fst_str(at, size, (size == 1 ? FST_ASCII : FST_WIDE) | (str->flags & FST_CLEAN));
 }
 
-/* Of eight bytes those that are no first byte of a character, as one bit each. */
+/* Sets a bit for each of eight bytes that is not the first one of a character. */
 FST_INLINE uint64_t
 fst_following_bytes(uint64_t bytes)
 {

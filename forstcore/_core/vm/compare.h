@@ -11,7 +11,7 @@
 
 enum {
     FST_MATCHED_BYTES = 256,    /* of equal texts, which cost as much as an instruction */
-    FST_COMPARE_DEPTH = 64,     /* containers inside each other; more are given back */
+    FST_COMPARE_DEPTH = 64,     /* nested containers; deeper ones are given back */
     FST_UNORDERED = 2           /* what fst_order says of NaN */
 };
 
@@ -41,7 +41,7 @@ fst_order_doubles(double a, double b)
     return (a > b) - (a < b);
 }
 
-/* The exact order: a double of an integer of 64 bits may be another number. */
+/* The exact order: an integer of 64 bits may be rounded when it is converted to a double. */
 FST_INLINE int
 fst_order_mixed(int64_t integer, double number)
 {
@@ -264,7 +264,7 @@ fst_equal(fst_machine *machine, fst_cell *a, fst_cell *b, int *result)
     return fst_equal_nested(machine, a, b, 0, result);
 }
 
-/* Equality as containers see it when they search an item. */
+/* Equality as it is used to search a container for an item. */
 FST_INLINE fst_status
 fst_equal_item(fst_machine *machine, fst_cell *a, fst_cell *b, int *result)
 {
@@ -278,7 +278,7 @@ fst_equal_item(fst_machine *machine, fst_cell *a, fst_cell *b, int *result)
 
 /* ---------------------------------------------------------------- order */
 
-/* Finds the first items that are not equal: that order is the order of all. */
+/* The order of the first items that differ is the order of the sequences. */
 FST_COLD fst_status
 fst_order_nested(fst_machine *machine, fst_cell *a, fst_cell *b, int depth, int *order)
 {
@@ -416,7 +416,7 @@ fst_truth_of_others(fst_machine *machine, fst_cell *cell, int *result)
     }
 }
 
-/* Whether Python takes a value for true. */
+/* The truth value of a value. */
 FST_INLINE fst_status
 fst_truth(fst_machine *machine, fst_cell *cell, int *result)
 {

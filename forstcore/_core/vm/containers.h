@@ -289,7 +289,7 @@ fst_bool_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 
 /* ---------------------------------------------------------------- all of them */
 
-/* What is given by position alone has a slash behind its name, which no keyword has. */
+/* Positional-only parameters have a slash behind their names, which no keyword can have. */
 #define FST_CONTAINER_FUNCTIONS(X) \
     X("len", "obj/", fst_len) \
     X("bool", "object/?", fst_bool_new) \

@@ -1,5 +1,5 @@
-/* counting.h: Counter and defaultdict of collections, which are dicts that have an answer for keys that
- * they lack. */
+/* counting.h: Counter and defaultdict of collections, which are dicts that have values for
+ * missing keys. */
 #ifndef FST_VM_COUNTING_H
 #define FST_VM_COUNTING_H
 
@@ -22,7 +22,7 @@ fst_defaultdict_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return FST_DONE;
 }
 
-/* Makes what a dict has for a key that it lacks; see fst_missing. */
+/* Creates the value of a missing key; see fst_missing. */
 FST_COLD fst_status
 fst_make_missing(fst_machine *machine, fst_dict *dict, fst_cell *key, fst_cell *to)
 {
@@ -79,7 +79,7 @@ fst_add_count(fst_machine *machine, fst_dict *counter, fst_cell *key, const fst_
     return fst_dict_set(machine, counter, key, &sum);
 }
 
-/* Counts what can be iterated, or adds the counts of a dict. */
+/* Counts the items of an iterable, or adds the counts of a dict. */
 FST_COLD fst_status
 fst_count_items(fst_machine *machine, fst_dict *counter, fst_cell *from)
 {

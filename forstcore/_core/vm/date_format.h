@@ -44,7 +44,7 @@ fst_put_locale_directive(char *to, const fst_datetime *value, char directive)
     return to + size;
 }
 
-/* Writes a directive of strftime(); returns its end, or NULL for one that is not known. */
+/* Writes a directive of strftime(); returns its end, or NULL for an unknown one. */
 FST_INLINE char *
 fst_put_directive(char *to, const fst_datetime *value, char directive)
 {

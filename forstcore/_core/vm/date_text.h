@@ -181,7 +181,7 @@ fst_take_character(const char **at, const char *end, char character)
     return 1;
 }
 
-/* Reads YYYY-MM-DD, whatever the numbers are. */
+/* Reads YYYY-MM-DD without checking the ranges of the numbers. */
 FST_INLINE int
 fst_take_date(const char **at, const char *end, fst_datetime *date)
 {
@@ -190,7 +190,7 @@ fst_take_date(const char **at, const char *end, fst_datetime *date)
            && fst_take_digits(at, end, 2, &date->day);
 }
 
-/* Reads a fraction of seconds, of which what is behind six digits is cut off. */
+/* Reads a fraction of a second, and truncates it to six digits. */
 FST_INLINE int
 fst_take_fraction(const char **at, const char *end, int32_t *microseconds)
 {
@@ -249,7 +249,7 @@ fst_take_zone(const char **at, const char *end, fst_datetime *time)
     return hours < 24 && minutes < 60 && seconds < 60;
 }
 
-/* What cannot be read: surely an error if it does not start with a year. */
+/* The text is in no known format: certainly an error if it does not start with a year. */
 FST_INLINE fst_status
 fst_not_read(const fst_cell *text)
 {

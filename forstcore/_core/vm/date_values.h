@@ -182,7 +182,7 @@ fst_are_comparable(const fst_cell *a, const fst_cell *b)
     return a->type == b->type && fst_datetime_of(a)->has_zone == fst_datetime_of(b)->has_zone;
 }
 
-/* -1, 0 or 1 for what is comparable. */
+/* The order of two values that can be compared: -1, 0 or 1. */
 FST_INLINE int
 fst_order_dates(const fst_cell *a, const fst_cell *b)
 {

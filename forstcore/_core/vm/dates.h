@@ -130,7 +130,8 @@ fst_datetime_from_timestamp(fst_machine *machine, fst_cell *to, fst_cell *argume
     FST_TRY(fst_settle(machine, timestamp));
     if (!value.has_zone || !fst_is_number(timestamp))
         return FST_GIVE_BACK;
-    /* Where Python has OverflowError and OSError, too, and some systems nothing before 1970. */
+    /* Python may also raise OverflowError or OSError here, and some systems accept nothing
+     * before 1970. */
     seconds = fst_as_double(timestamp);
     if (!(seconds >= 0 && seconds < most))
         return FST_GIVE_BACK;

@@ -264,7 +264,7 @@ fst_write_short_fixed(char *at, double number, int precision)
     if (exponent >= 0) {
         whole = significand << exponent;
     } else if (exponent > -128) {
-        /* A smaller one has but zeros among so many digits. */
+        /* All digits of a smaller one are zeros. */
         const uint64_t below = exponent > -64 ? significand & ((UINT64_C(1) << -exponent) - 1)
                                               : significand;
         whole = exponent > -64 ? significand >> -exponent : 0;

@@ -1,8 +1,8 @@
 /* dicts.h: dicts, and sets, which are dicts without values.
  *
- * Entries stand in the order in which their keys came. A few are searched one after the other, more
- * by way of a hash table. Its hash function is public, so that somebody may choose keys with one
- * hash: long searches use up fuel. */
+ * Entries stand in the order in which their keys came. A few are searched one after the other,
+ * more by way of a hash table. Its hash function is public, so an attacker can choose keys that
+ * collide: long searches use up fuel. */
 #ifndef FST_VM_DICTS_H
 #define FST_VM_DICTS_H
 
@@ -16,7 +16,7 @@ enum {
     FST_FROZENSET = 2           /* what `frozen` is in a frozenset */
 };
 
-/* What a dict has for a key that it lacks. That of a defaultdict is added, that of a Counter is not.
+/* What a dict has for a missing key. That of a defaultdict is added, that of a Counter is not.
  * Of a defaultdict of dicts the bits above FST_MISSING_KIND say what these have in turn. */
 enum fst_missing {
     FST_MISSING_NOTHING,        /* a KeyError */

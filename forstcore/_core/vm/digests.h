@@ -30,7 +30,7 @@ typedef struct fst_digest {
     uint64_t count;             /* bytes that have been processed, with those of `block` */
     uint64_t state[8];
     uint8_t block[FST_DIGEST_BLOCK];
-    struct fst_digest *outer;   /* of hmac: what the digest of this one goes to */
+    struct fst_digest *outer;   /* of hmac: the outer hash, of the digest of this one */
 } fst_digest;
 
 static const struct {
@@ -103,7 +103,8 @@ fst_digest_bytes(fst_digest *digest, const char *bytes, size_t size)
     const uint32_t room = FST_ALGORITHMS[digest->algorithm].block;
     while (size > 0) {
         size_t part;
-        /* A full block waits for more: the last one is another to BLAKE2. */
+        /* A full block is kept until more data follow, because BLAKE2 treats the last block
+         * differently. */
         if (digest->filled == room) {
             fst_digest_block(digest, digest->block, 0);
             digest->filled = 0;
@@ -119,7 +120,7 @@ fst_digest_bytes(fst_digest *digest, const char *bytes, size_t size)
     }
 }
 
-/* Fills up the last block: behind the message a bit, and at the end the number of its bits. */
+/* Pads the last block: a bit follows the message, and its length in bits ends the block. */
 FST_COLD void
 fst_end_message(fst_digest *digest)
 {
@@ -143,7 +144,7 @@ fst_end_message(fst_digest *digest)
     fst_digest_block(digest, digest->block, 1);
 }
 
-/* Writes the digest of what has come so far, to which more may come. */
+/* Writes the digest of the data so far; more may be added afterwards. */
 FST_COLD void
 fst_write_digest(const fst_digest *so_far, uint8_t *to)
 {

@@ -20,7 +20,7 @@ fst_give_duration(fst_cell *to, int64_t microseconds)
 
 /* ---------------------------------------------------------------- timedelta() */
 
-/* A duration that is added up: what is less than a microsecond stays a double until the end. */
+/* A sum of durations: fractions of a microsecond stay a double until the end. */
 typedef struct fst_duration_sum {
     int64_t microseconds;
     double rest;

@@ -7,7 +7,7 @@
 
 #include "settle.h"
 
-enum { FST_KEY_DEPTH = 8 };     /* tuples inside each other in a key; more are given back */
+enum { FST_KEY_DEPTH = 8 };     /* nested tuples in a key; deeper ones are given back */
 
 FST_INLINE int
 fst_same_text(const char *a, const char *b, size_t size)
@@ -76,7 +76,7 @@ fst_is_integral(double number)
            && number == (double)(int64_t)number;
 }
 
-/* Settles a key and hashes it. What surely is no key is a TypeError. */
+/* Settles a key and hashes it. A value that is certainly not hashable is a TypeError. */
 FST_COLD fst_status
 fst_hash_nested(fst_machine *machine, fst_cell *key, int depth, uint32_t *hash)
 {

@@ -4,7 +4,7 @@
 
 #include "text_builder.h"
 
-/* What stands for a character in HTML; NULL for itself. */
+/* The entity for a character in HTML; NULL if it needs none. */
 FST_INLINE const char *
 fst_html_entity(char character, int quote)
 {

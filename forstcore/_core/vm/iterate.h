@@ -1,4 +1,5 @@
-/* iterate.h: iterators, which see what happens to their list meanwhile as those of Python do. */
+/* iterate.h: iterators. A change of their list during the iteration has the same effect as in
+ * Python. */
 #ifndef FST_VM_ITERATE_H
 #define FST_VM_ITERATE_H
 
@@ -7,7 +8,7 @@
 
 enum {
     FST_ZIP_MOST = 8,           /* iterables of a zip */
-    FST_ITERATE_DEPTH = 8,      /* zip and enumerate inside each other; more are given back */
+    FST_ITERATE_DEPTH = 8,      /* nested zip and enumerate; deeper ones are given back */
     FST_ITEM_BYTES = 64         /* of text of the record, that cost as much as an instruction */
 };
 
@@ -64,8 +65,8 @@ fst_begin_entries(fst_iterator *iterator, int view)
     iterator->changes = ((const fst_dict *)iterator->source.object)->changes;
 }
 
-/* Begins to iterate. A set of several items has an order that nobody knows: it is given back, unless
- * the order makes no difference. */
+/* Begins to iterate. The order of a set of several items is not known, so the record is given
+ * back unless the order does not matter. */
 FST_COLD fst_status
 fst_iterate_in_order(fst_machine *machine, fst_cell *to, fst_cell *from, int any_order)
 {

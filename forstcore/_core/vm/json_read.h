@@ -1,6 +1,6 @@
-/* json_read.h: json.loads(), which takes a little more than JSON.
+/* json_read.h: json.loads(), which accepts a little more than JSON.
  *
- * What Python has values for that programs have not is given back: NaN and Infinity, lone surrogates,
+ * Values that programs cannot represent are given back: NaN and Infinity, lone surrogates,
  * integers beyond 64 bits. */
 #ifndef FST_VM_JSON_READ_H
 #define FST_VM_JSON_READ_H
@@ -8,7 +8,7 @@
 #include "bytes.h"
 #include "dicts.h"
 
-enum { FST_JSON_DEPTH = 100 };      /* containers inside each other; more are given back */
+enum { FST_JSON_DEPTH = 100 };      /* nested containers; deeper ones are given back */
 
 typedef struct fst_json {
     fst_machine *machine;

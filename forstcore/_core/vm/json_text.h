@@ -1,5 +1,5 @@
-/* json_text.h: json.dumps(), whose text is another than that of results: by default there is a space
- * behind each comma and colon, and characters beyond ASCII are escaped. */
+/* json_text.h: json.dumps(), whose output differs from that of results: by default there is a
+ * space behind each comma and colon, and characters beyond ASCII are escaped. */
 #ifndef FST_VM_JSON_TEXT_H
 #define FST_VM_JSON_TEXT_H
 
@@ -8,7 +8,7 @@
 #include "repr.h"
 #include "sort.h"
 
-enum { FST_DUMPS_DEPTH = 64 };      /* containers inside each other; more are given back */
+enum { FST_DUMPS_DEPTH = 64 };      /* nested containers; deeper ones are given back */
 
 typedef struct fst_dumps {
     fst_builder text;

@@ -1,7 +1,7 @@
-/* letters.h: what characters beyond ASCII are, and of letters the one of the other case.
+/* letters.h: the kinds of characters beyond ASCII, and the other case of letters.
  *
- * These are the characters of the most common scripts and symbols of which all versions of Python say
- * the same. Of any other one this file says that it does not know it. */
+ * These are the characters of the most common scripts and symbols of which all versions of
+ * Python say the same. All others count as unknown. */
 #ifndef FST_VM_LETTERS_H
 #define FST_VM_LETTERS_H
 
@@ -34,7 +34,7 @@ static const fst_characters FST_UNCASED[] = {
     {0x1f680, 0x1f6d7, FST_SYMBOL}, {0x1f900, 0x1f9ff, FST_SYMBOL},
 };
 
-/* A letter of which the one of the other case comes next. */
+/* A letter whose other case is the next code point. */
 FST_INLINE fst_character_kind
 fst_one_of_pair(uint32_t point, int is_small, uint32_t *other)
 {
@@ -97,7 +97,7 @@ fst_look_up(uint32_t point, uint32_t *other)
             return FST_UNKNOWN_CHARACTER;
         *other = point < 0x3b1 ? point + 0x20 : point - 0x20;
         if (point == 0x3a3)
-            *other = 0;         /* it is another letter at the end of a word */
+            *other = 0;         /* a different letter at the end of a word */
         else if (point == 0x3c2)
             *other = 0x3a3;
         return point < 0x3b1 ? FST_CAPITAL_LETTER : FST_SMALL_LETTER;

@@ -1,4 +1,4 @@
-/* mappings.h: what is done to dicts. */
+/* mappings.h: operations on dicts. */
 #ifndef FST_VM_MAPPINGS_H
 #define FST_VM_MAPPINGS_H
 

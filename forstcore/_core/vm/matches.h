@@ -40,7 +40,7 @@ fst_new_match(fst_machine *machine, fst_cell *to, const fst_regex *regex, const 
     return FST_DONE;
 }
 
-/* The text of a group, or what stands for one that has not matched. */
+/* The text of a group, or the default of one that has not matched. */
 FST_INLINE fst_cell
 fst_group_text(const fst_match *match, uint32_t group, const fst_cell *otherwise)
 {
@@ -63,7 +63,7 @@ fst_group_named(const fst_pattern *pattern, const char *name, size_t size)
     return 0;
 }
 
-/* The group that an argument tells, 0 if it is left out. */
+/* The group that an argument names; 0 if it is omitted. */
 FST_INLINE fst_status
 fst_read_group(fst_machine *machine, const fst_match *match, fst_cell *argument, uint32_t *group)
 {

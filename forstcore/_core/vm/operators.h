@@ -1,4 +1,4 @@
-/* operators.h: Python's operators, which choose by the types of their operands. */
+/* operators.h: Python's operators, dispatched by the types of their operands. */
 #ifndef FST_VM_OPERATORS_H
 #define FST_VM_OPERATORS_H
 

@@ -5,7 +5,7 @@
 #include "iterate.h"
 #include "matches.h"
 
-/* Settles what a method is given first: the pattern, and the text it looks at. */
+/* Settles the first arguments of a method: the pattern, and the text. */
 FST_INLINE fst_status
 fst_settle_subject(fst_machine *machine, const fst_cell *self, fst_cell *subject)
 {
@@ -87,7 +87,7 @@ fst_pattern_fullmatch(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 
 /* ---------------------------------------------------------------- all matches */
 
-/* The text of a group of what has matched last, or what stands for one that has not matched. */
+/* The text of a group of what has matched last, or the default of one that has not matched. */
 FST_INLINE fst_cell
 fst_matched_text(
     const fst_regex *regex, const fst_cell *subject, uint32_t group, const fst_cell *otherwise)

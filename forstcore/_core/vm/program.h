@@ -1,4 +1,4 @@
-/* program.h: what the compiler hands over: instructions and all that they refer to. */
+/* program.h: what the compiler produces: instructions and the data that they refer to. */
 #ifndef FST_VM_PROGRAM_H
 #define FST_VM_PROGRAM_H
 

@@ -156,7 +156,7 @@ fst_load_regex_rest(fst_machine *machine, fst_pattern *pattern, fst_regex_input 
     return input->at == input->end;
 }
 
-/* Whether what is for searching fits the instructions. */
+/* Whether the data for searching agree with the instructions. */
 FST_COLD int
 fst_is_regex_search(fst_pattern *pattern)
 {

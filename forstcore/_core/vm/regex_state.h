@@ -11,7 +11,7 @@ enum {
     FST_REGEX_STEP = 16             /* characters that cost as much as one step */
 };
 
-/* What is on the stack. */
+/* The kinds of entries on the stack. */
 enum {
     FST_TRY_AT,                     /* a: a place to go on at */
     FST_TRY_SHORTER,                /* a: the end of a greedy run, b: its shortest end */

@@ -6,7 +6,7 @@
 #include "letters.h"
 #include "text_builder.h"
 
-enum { FST_REPR_DEPTH = 32 };   /* containers inside each other; more are given back */
+enum { FST_REPR_DEPTH = 32 };   /* nested containers; deeper ones are given back */
 
 /* ---------------------------------------------------------------- of strings */
 

@@ -15,7 +15,8 @@ static const uint64_t FST_TENS[] = {
 
 enum { FST_LARGEST_TEN = 19 };
 
-/* Rounds a quotient: `order` says whether the rest is less than, equal to or greater than half. */
+/* Rounds a quotient: `order` says whether the remainder is less than, equal to or greater than
+ * half. */
 FST_INLINE uint64_t
 fst_half_to_even(uint64_t quotient, int order)
 {

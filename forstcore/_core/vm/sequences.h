@@ -1,4 +1,4 @@
-/* sequences.h: what lists and tuples have in common, and what is done to lists. */
+/* sequences.h: operations on lists and tuples, and those on lists alone. */
 #ifndef FST_VM_SEQUENCES_H
 #define FST_VM_SEQUENCES_H
 

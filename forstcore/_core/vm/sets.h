@@ -1,4 +1,4 @@
-/* sets.h: what is done to sets. */
+/* sets.h: operations on sets. */
 #ifndef FST_VM_SETS_H
 #define FST_VM_SETS_H
 

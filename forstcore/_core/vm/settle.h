@@ -1,4 +1,4 @@
-/* settle.h: from the text of the record to strings and numbers. */
+/* settle.h: converts the text of the record to strings and numbers. */
 #ifndef FST_VM_SETTLE_H
 #define FST_VM_SETTLE_H
 

@@ -1,7 +1,8 @@
 /* sort.h: sorting, stable as Python's.
  *
- * Of values that have one order among each other, which numbers without NaN and strings have, every
- * stable sort makes the same list. Where a comparison tells otherwise the record is given back. */
+ * Values with a total order, such as strings, or numbers without NaN, are sorted into the same
+ * list by every stable sort. Where a comparison shows that there is none, the record is given
+ * back. */
 #ifndef FST_VM_SORT_H
 #define FST_VM_SORT_H
 
@@ -21,7 +22,7 @@ typedef struct fst_sorted {
     uint32_t place;             /* where it was */
 } fst_sorted;
 
-/* Whether `b` has to come before `a`, which is in front of it now. */
+/* Whether `b`, which is behind `a` now, has to come before it. */
 FST_INLINE fst_status
 fst_is_misplaced(
     fst_machine *machine, fst_sorted_kind kind, int reverse, fst_sorted *a, fst_sorted *b,

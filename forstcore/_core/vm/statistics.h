@@ -129,7 +129,7 @@ fst_divide_exactly(const fst_exact *sum, uint32_t divisor, double *result, int *
     return FST_DONE;
 }
 
-/* What a sum, or a mean, comes to. */
+/* The result of a sum or a mean. */
 typedef struct fst_quotient {
     double number;              /* rounded once */
     uint32_t count;             /* of the numbers that were added */

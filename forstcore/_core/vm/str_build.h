@@ -94,7 +94,7 @@ fst_str_join(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 
 /* ---------------------------------------------------------------- replace */
 
-/* The size of a result of replace, and how often there is something to replace. */
+/* The size of the result of replace, and the number of replacements. */
 FST_INLINE fst_status
 fst_measure_replaced(
     fst_machine *machine, const fst_cell *self, const fst_cell *old, const fst_cell *new_text,

@@ -1,4 +1,4 @@
-/* str_kinds.h: methods of str that ask what characters there are: isdigit, islower and so on. */
+/* str_kinds.h: methods of str that test for kinds of characters: isdigit, islower and so on. */
 #ifndef FST_VM_STR_KINDS_H
 #define FST_VM_STR_KINDS_H
 

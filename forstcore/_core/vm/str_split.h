@@ -1,5 +1,5 @@
-/* str_split.h: methods of str that take it apart: split, partition, splitlines, strip. The parts are
- * not copied. */
+/* str_split.h: methods of str that return parts of it: split, partition, splitlines, strip. The
+ * parts are not copied. */
 #ifndef FST_VM_STR_SPLIT_H
 #define FST_VM_STR_SPLIT_H
 
@@ -92,7 +92,7 @@ fst_reverse_parts(fst_list *parts)
     }
 }
 
-/* Settles the arguments of split: self, sep?, maxsplit? A number below 0 is as good as none. */
+/* Settles the arguments of split: self, sep?, maxsplit? A negative number means no limit. */
 FST_INLINE fst_status
 fst_settle_split(fst_machine *machine, fst_cell *arguments, int64_t *most)
 {

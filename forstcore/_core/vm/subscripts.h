@@ -1,4 +1,4 @@
-/* subscripts.h: x[key], x[start:stop], and `in`, of all that has items. */
+/* subscripts.h: x[key], x[start:stop], and `in`, for all types that have items. */
 #ifndef FST_VM_SUBSCRIPTS_H
 #define FST_VM_SUBSCRIPTS_H
 

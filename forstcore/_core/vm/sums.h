@@ -176,7 +176,7 @@ fst_sum_of(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 
 /* ---------------------------------------------------------------- min and max */
 
-/* Takes the first of the least values, or of the greatest. */
+/* Keeps the first of the least values, or of the greatest. */
 FST_INLINE fst_status
 fst_take_extreme(
     fst_machine *machine, int wanted, fst_cell *best, fst_cell *item)

@@ -1,4 +1,4 @@
-/* text.h: what the methods of str have in common: their arguments, parts of a str, white space. */
+/* text.h: helpers of the methods of str: arguments, parts of a str, white space. */
 #ifndef FST_VM_TEXT_H
 #define FST_VM_TEXT_H
 
@@ -73,7 +73,7 @@ fst_empty_str(void)
     return fst_str("", 0, FST_ASCII | FST_CLEAN);
 }
 
-/* What is known of text that is made of both. */
+/* The flags of text that consists of both. */
 FST_INLINE int
 fst_flags_of_both(const fst_cell *a, const fst_cell *b)
 {

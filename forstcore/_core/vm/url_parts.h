@@ -312,7 +312,7 @@ fst_url_replace(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return fst_make_url(machine, to, parts);
 }
 
-/* Puts a URL together; what versions of Python do in different ways is given back. */
+/* Puts a URL together; what depends on the version of Python is given back. */
 FST_COLD fst_status
 fst_join_url(fst_machine *machine, fst_cell *to, fst_cell *parts)
 {
