@@ -13,7 +13,7 @@ typedef struct fst_masks {
     uint64_t low;               /* control characters but LF, and what is not ASCII */
 } fst_masks;
 
-/* Of each bit, whether the number of bits up to it is odd. */
+/* For each bit, whether an odd number of bits is set up to it. */
 FST_INLINE uint64_t fst_prefix_xor(uint64_t bits)
 {
     bits ^= bits << 1;
@@ -27,7 +27,7 @@ FST_INLINE uint64_t fst_prefix_xor(uint64_t bits)
 #if defined(FST_X86)
 FST_INLINE FST_TARGET_AVX2 uint64_t fst_prefix_xor_avx2(uint64_t bits)
 {
-    /* A multiplication without carries by all ones. */
+    /* A carry-less multiplication by all ones. */
     return (uint64_t)_mm_cvtsi128_si64(_mm_clmulepi64_si128(
         _mm_cvtsi64_si128((long long)bits), _mm_set1_epi8((char)0xff), 0));
 }

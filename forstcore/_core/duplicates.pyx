@@ -79,8 +79,8 @@ cdef const Py_ssize_t *merge_sort(
         Py_ssize_t count) noexcept nogil:
     """Sort the first half of `order`, which has room for twice `count`; return the half it is in.
 
-    What is equal keeps its order. There is no bad order of names, as there is for quicksort, and
-    no bad choice, as for hash tables.
+    The sort is stable. No order of names makes it slow, as some do to quicksort, and no choice of
+    names does, as to hash tables.
     """
     cdef Py_ssize_t *source = order
     cdef Py_ssize_t *target = order + count

@@ -83,7 +83,7 @@ cdef enum:
     MOST_UNUSUAL = 64
     # While lines are read by their marks, one of so many is tried in the usual shape.
     SAMPLE = 64
-    # About so many bytes are copied at once, which are in the cache still.
+    # About this many bytes are copied at once, while they are still in the cache.
     PASSED_AT_ONCE = 4096
 
 

@@ -1,7 +1,7 @@
 /* Marks: where the strings and the lines of the input end, found for 64 bytes at a time.
  *
  * Masks with a bit for each byte say which bytes are quotes, backslashes and so on. Each unescaped
- * quote and each LF gets a mark. Whoever reads a line then goes from mark to mark: the end of a
+ * quote and each LF gets a mark. The reader of a line then goes from mark to mark: the end of a
  * string is the mark after its start, however long it is.
  *
  * In blocks that have more than plain text, quotes and LFs, a few bit operations tell which quotes
@@ -12,8 +12,7 @@
  * lines with an odd number of quotes.
  *
  * The implementations, one for each path of scan.h, give the same marks. None reads at or past
- * `limit`.
- */
+ * `limit`. */
 #ifndef FORSTCORE_MARKS_H
 #define FORSTCORE_MARKS_H
 

@@ -1,7 +1,8 @@
 # Compiled processors: the programs that forstcore.compiled makes of Python functions.
 #
 # A program runs like a native processor, without the GIL, for one record at a time; its loop is in
-# vm/run_program.h. What it is not sure of it gives back, to be processed by the function itself.
+# vm/run_program.h. A record that it cannot process with certainty is given back, and the function
+# itself processes that.
 
 import re
 from datetime import date, datetime, timedelta, timezone
@@ -305,7 +306,7 @@ cdef void *pattern_of(Program program, object value) except NULL:
 
 
 cdef int flags_of(str text) except -1:
-    """Return what is known of a text; see the flags of FST_STR."""
+    """Return the flags of a text; see FST_STR."""
     cdef int flags = FST_ASCII if text.isascii() else FST_WIDE
     if text.isprintable() and '"' not in text and "\\" not in text:
         flags |= FST_CLEAN

@@ -116,7 +116,7 @@ cdef inline bytes_ptr read_line(
     """Read the record in the line at `p`, unless the line has more than `most` bytes.
 
     Args:
-        is_read: receives whether it did; if not, the line may be anything.
+        is_read: receives whether it did; if not, nothing is known about the line.
 
     Returns:
         The LF of the line, NULL if it is not known.
@@ -170,7 +170,7 @@ cdef inline bytes_ptr marked_end(RecordReader *reader, bytes_ptr p) noexcept nog
 cdef inline bint read_marked(RecordReader *reader, bytes_ptr p, bytes_ptr lf) noexcept nogil:
     """Read the record in the line [p, lf), whose LF `marked_end` returned.
 
-    Returns whether it did; if not, the line may be anything.
+    Returns whether it did; if not, nothing is known about the line.
     """
     cdef Shapes *shapes = reader.shapes
     cdef fst_reader *state = &shapes.reader

@@ -38,7 +38,7 @@ cdef extern from "Python.h":
     PyObject *PyObject_GetAttr(object value, object name) noexcept
 
 cdef enum:
-    MOST_DEPTH = 200            # containers inside each other; more are left to the function
+    MOST_DEPTH = 200            # nested containers; deeper ones are left to the function
     # Room past what is written that a number, an escape or the end of a vector may take.
     SLACK = FST_PAST_COPY + FST_NUMBER_ROOM + FST_INTEGER_ROOM
     FIRST_ROOM = 1024

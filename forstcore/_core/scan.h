@@ -48,7 +48,7 @@
 #define FST_UNREACHABLE() __builtin_unreachable()
 /* For loops whose speed depends on where their code starts: not to change with other code. */
 #define FST_ALIGNED __attribute__((aligned(64)))
-/* Keeps the compiler from computing a value again, or otherwise, where it is used. */
+/* Keeps the compiler from computing a value again, or in another way, where it is used. */
 #define FST_KEEP(x) __asm__("" : "+r"(x))
 #define FST_KEEP_VECTOR(x) __asm__("" : "+v"(x))
 #endif

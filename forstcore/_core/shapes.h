@@ -388,8 +388,8 @@ fst_read_unexpected(fst_reader *reader, int count, fst_position here, const uint
 #include "read_values.h"
 #endif
 
-/* Read the record in the line [p, lf), which is marked; return whether it is one that can be read
- * so. If not, the line may be anything. */
+/* Read the record in the line [p, lf), which is marked; return whether it is one that can be
+ * read so. If not, nothing is known about the line. */
 FST_INLINE int
 fst_read_record(fst_reader *reader, const uint8_t *p, const uint8_t *lf, int path)
 {

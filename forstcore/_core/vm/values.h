@@ -79,7 +79,7 @@ typedef enum fst_type {
 enum {
     /* Flags of FST_STR. */
     FST_ASCII = 1,      /* it is ASCII */
-    FST_WIDE = 2,       /* it is not; with neither flag nobody has looked yet */
+    FST_WIDE = 2,       /* it is not; with neither flag it has not been checked yet */
     FST_CLEAN = 4,      /* nothing in it has to be escaped in JSON */
     /* Of FST_TUPLE: it is a named one, which is neither written nor shown as other tuples are. */
     FST_NAMED = 1,
@@ -104,8 +104,8 @@ typedef struct fst_cell {
 
 /* A list or tuple.
  *
- * A frozen list or dict is a constant of the program, or was made of text of the record, of which
- * other cells may have copies. Whoever would change one gives the record back. */
+ * A frozen list or dict is a constant of the program, or was made of text of the record, of
+ * which other cells may have copies. An operation that would change one gives the record back. */
 typedef struct fst_list {
     fst_cell *items;
     uint32_t count;

@@ -10,7 +10,7 @@
 #include "text.h"
 
 enum {
-    FST_WRITE_MOST = 64,        /* containers of the program inside each other; more are given back */
+    FST_WRITE_MOST = 64,        /* nested containers of the program; deeper ones are given back */
     FST_JSON_MOST = 500         /* of any kind, which Python functions may return */
 };
 
