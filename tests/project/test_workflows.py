@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import json
 import os
+import re
 import shutil
 import sys
 import tomllib
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -133,3 +136,56 @@ def test_the_published_npm_package_names_its_repository(tmp_path: Path) -> None:
     assert (ROOT / described["repository"]["directory"] / "package.json").exists()
     assert described["homepage"] == f"{url}#readme"
     assert described["bugs"] == {"url": f"{url}/issues"}
+
+
+def test_the_group_for_wheels_has_what_their_tests_import() -> None:
+    given = {"forstcore", *map(_name_of, PROJECT["dependency-groups"]["test-wheel"])}
+    while (
+        more := {
+            _name_of(text)
+            for each in given
+            for text in metadata.requires(each) or []
+            if "extra ==" not in text and _is_installed(_name_of(text))
+        }
+        - given
+    ):
+        given |= more
+    distributions = metadata.packages_distributions()
+    ours = {"forstcore", "server", "tests", *sys.stdlib_module_names}
+    paths = {
+        path for folder in ("core", "server") for path in (ROOT / "tests" / folder).glob("*.py")
+    }
+    imported = {
+        name.partition(".")[0]: path.name
+        for path in paths
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        for name in _imports_of(node)
+    }
+    missing = {
+        name: path
+        for name, path in imported.items()
+        if name not in ours and not given & {*map(_name_of, distributions.get(name, []))}
+    }
+    assert missing == {}
+
+
+def _imports_of(node: ast.stmt) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [each.name for each in node.names]
+    if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        return [node.module]
+    return []
+
+
+def _name_of(requirement: str) -> str:
+    found = re.match(r"[\w.-]+", requirement)
+    assert found is not None
+    return re.sub(r"[-_.]+", "-", found[0]).lower()
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
