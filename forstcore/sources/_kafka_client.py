@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,6 +22,9 @@ __all__ = [
 ]
 
 URL_FORM = "kafka://host:9092?topic=NAME"
+
+_NO_LOG = logging.Logger("librdkafka")
+_NO_LOG.disabled = True
 
 _REQUEST_TIMEOUT = 10.0  # Seconds for a broker to reply.
 
@@ -106,7 +110,9 @@ def client_options(url: SourceUrl) -> dict[str, object]:
         "socket.timeout.ms": int(_REQUEST_TIMEOUT * 1000),
         "socket.keepalive.enable": True,
         "reconnect.backoff.max.ms": 2000,
-        "log_level": 2,  # Errors are reported by a callback; the library would log them, too.
+        # Errors are reported by a callback; the library would write them to standard error, too.
+        "log_level": 2,
+        "logger": _NO_LOG,
         **given,
         "bootstrap.servers": hosts,
     }

@@ -310,6 +310,28 @@ def test_marks_of_transactions_are_committed_though_they_are_no_records(
     assert visible(kafka, "marks-out") == ids(0, 2)
 
 
+def test_a_topic_that_is_deleted_and_created_again(
+    kafka: KafkaServer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async def scenario() -> None:
+        create(kafka, "deleted")
+        kafka.add("deleted-in", 0, 5)
+        async with flow(kafka, "deleted") as running:
+            await (await running.write(await running.next()))
+            await asyncio.to_thread(kafka.delete, "deleted-out")
+            await asyncio.to_thread(kafka.add, "deleted-in", 5, 10)
+            confirmed = await running.write(await running.next())
+            await asyncio.to_thread(wait_until, lambda: running.sink.trouble() is not None)
+            kafka.create("deleted-out")
+            await confirmed
+            assert running.sink.trouble() is None
+
+    run(scenario())
+    assert visible(kafka, "deleted-out") == ids(5, 10)
+    # librdkafka would write of a fatal error, which is not fatal here.
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize(
     ("source", "sink", "reason"),
     [

@@ -110,6 +110,11 @@ class KafkaServer(Broker):
         admin = AdminClient({"bootstrap.servers": self.address, "log_level": 2})
         admin.create_topics([new])[topic].result(_TIMEOUT)
 
+    def delete(self, topic: str) -> None:
+        """Delete a topic."""
+        admin = AdminClient({"bootstrap.servers": self.address, "log_level": 2})
+        admin.delete_topics([topic])[topic].result(_TIMEOUT)
+
     def send(
         self, topic: str, values: Iterable[bytes | None], partition: int = 0, key: str = "a"
     ) -> None:
