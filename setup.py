@@ -107,6 +107,8 @@ class Sdist(sdist):
 setup(
     install_requires=DEPENDENCIES,
     cmdclass={"sdist": Sdist},
+    # No more, because the compiler takes some hundred megabytes for the largest file.
+    options={"build_ext": {"parallel": min(os.cpu_count() or 1, 4)}},
     ext_modules=cythonize(
         [
             Extension(
