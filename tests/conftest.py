@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import importlib
 import logging
 import os
 from collections import Counter
@@ -48,14 +50,30 @@ def pytest_configure(config: pytest.Config) -> None:
         settings.load_profile("few")
 
 
+def _import_modules(root: Path) -> None:
+    """Import all test modules, in another order in each process of pytest-xdist.
+
+    They are compiled by whoever comes first. All processes would come to each at the same time.
+    """
+    number = int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw"))
+    paths = sorted(root.glob("tests/**/test_*.py"))
+    first = len(paths) * number // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    for path in (*paths[first:], *paths[:first]):
+        # Whatever is wrong, or missing, is reported when the module is collected.
+        with contextlib.suppress(Exception, pytest.skip.Exception):
+            importlib.import_module(".".join(path.relative_to(root).with_suffix("").parts))
+
+
 @pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Generator[None, object, object]:
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
     """Collect without the garbage collector, which would search what is kept until the end.
 
     Each process of pytest-xdist collects all tests: that takes it half of the time without. Frozen,
     they do not slow down the collections of tests either.
     """
     gc.disable()
+    if "PYTEST_XDIST_WORKER" in os.environ and not session.config.option.file_or_dir:
+        _import_modules(session.config.rootpath)
     try:
         return (yield)
     finally:

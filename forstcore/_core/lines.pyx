@@ -216,7 +216,7 @@ cdef class Batcher:
     """Cut a stream of chunks into batches of whole lines.
 
     A line that is longer than `max_line_size` is cut to one byte more than that, so that
-    who processes it finds it too long and no more is ever held in memory.
+    whoever processes it finds it too long and no more is ever held in memory.
 
     Args:
         max_line_size: longest line in bytes, its LF not counted, from 1 to 1 GiB.
