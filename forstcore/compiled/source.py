@@ -8,6 +8,7 @@ import functools
 import inspect
 import sys
 import types
+import warnings
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -137,7 +138,9 @@ class _ParsedModule:
             elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 first = node.decorator_list[0] if node.decorator_list else node
                 self.functions.setdefault((node.name, first.lineno), []).append(node)
-        codes = [compile(self.tree, "", "exec", dont_inherit=True)]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python has shown them when it compiled the module.
+            codes = [compile(self.tree, "", "exec", dont_inherit=True)]
         for code in codes:
             codes += [each for each in code.co_consts if isinstance(each, types.CodeType)]
         self._codes: dict[tuple[str, int], list[types.CodeType]] = {}

@@ -38,6 +38,14 @@ _NUMBERS: Final = [
     *(0.0, -0.0, 0.5, 1.5, 2.5, -0.5, 0.1, 1e-7, 1e15, 1e16, 1e22, 123456789.125, 1e300, -2.675),
     *(5e-324, 1.7976931348623157e308, 0.045, 1.005, 2.0**63, -1e16, 99.995, 1e-5, 3.0),
 ]
+_ODD_NUMBERS: Final = (
+    *("1e400", "-1e400", "1e-400", "-0", "-0.0", "0e999999", "9" * 400, "0." + "0" * 400 + "1"),
+    *("1.7976931348623159e308", "2.2250738585072011e-308", "123456789012345678901234567890.5"),
+)
+_ODD_STRINGS: Final = (
+    *('"\\ud800"', '"\\udc00x"', '"\\ud83d\\ude00"', '"\\u0000"', '"\\ud83dx"'),
+    f'"{"é" * 70_000}"',
+)
 _OTHERS: Final[list[Any]] = [None, True, False, [], {}, [None], [[]], {"": None}, [1, "a"]]
 _ESCAPES: Final = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r", "/": "\\/"}
 _SPACES: Final = ("", "", " ", "\t", "  ", "\r")
@@ -53,7 +61,7 @@ def _value(chance: Random) -> Any:
         case 6:
             return chance.choice(_OTHERS)
     deep: Any = chance.choice(_STRINGS)
-    for _ in range(chance.choice((1, 2, 3, 40))):
+    for _ in range(chance.choice((1, 2, 3, 40, 60))):
         deep = {"a": deep, "b": 1} if chance.random() < 0.5 else [deep, 2]
     return deep
 
@@ -120,6 +128,8 @@ def changed(value: Any, chance: Random) -> Any:
 
 def _string(value: str, chance: Random) -> str:
     mode = chance.randrange(6)
+    if mode == 0 and chance.random() < 0.01:
+        return chance.choice(_ODD_STRINGS)
     if mode == 0:
         return json.dumps(value)
     if mode == 1:
@@ -145,6 +155,8 @@ def _number(value: float, chance: Random) -> str:
             return chance.choice((f"{text}.0", f"{text}e0", f"{text}E+00", f"{text}.000"))
         case 1 if isinstance(value, float) and "e" not in text:
             return chance.choice((f"{text}0", f"{text}e0", f"{text}E-0"))
+        case 2 if chance.random() < 0.05:
+            return chance.choice(_ODD_NUMBERS)
     return text
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -136,3 +137,14 @@ def test_no_file(tmp_path: Path) -> None:
     scope: dict[str, Any] = {}
     exec("def f(r):\n    return r\n", scope)  # noqa: S102
     assert "the source cannot be read" in str(reason(scope["f"]))
+
+
+def test_warnings_of_the_source_are_not_repeated(tmp_path: Path) -> None:
+    source = "def f(r):\n    return {'v': r['w'] is 1}\n"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)
+        module = load(tmp_path / "with_warning.py", source)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = compile_processor(module.f)
+    assert "its file has changed" not in str(result)

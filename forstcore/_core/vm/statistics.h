@@ -143,7 +143,14 @@ fst_add_exactly(fst_machine *machine, fst_cell *from, int is_mean, fst_quotient 
     fst_exact sum;
     fst_list *list;
     int integers, is_whole;
+    uint32_t i;
     FST_TRY(fst_collect_doubles(machine, from, &list, &integers, &sum));
+    /* A sum begins with the doubles nearest to integers, a mean with the integers. */
+    for (i = 0; is_mean && i < list->count; i++) {
+        const fst_cell *item = &list->items[i];
+        if (item->type == FST_INT && (item->integer > 1LL << 53 || item->integer < -(1LL << 53)))
+            return FST_GIVE_BACK;
+    }
     quotient->count = list->count;
     FST_TRY(fst_divide_exactly(&sum, is_mean ? list->count : 1, &quotient->number, &is_whole));
     quotient->is_integer = integers && is_whole;

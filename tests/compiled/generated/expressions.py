@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from tests.compiled.generated.functions import RELATIVES
+from tests.compiled.generated.library_parts import LIBRARY
 from tests.compiled.generated.scope import GLOBALS, Scope
 from tests.compiled.generated.texts import Texts
 
@@ -52,7 +53,10 @@ class Expressions(Texts):
         if self.chance.random() < 0.06 and kind != "date":
             return self.chosen(kind, depth - 1)
         if kind in RELATIVES and (self.chance.random() < 0.25 or kind in ("set", "delta")):
-            return f"({self.filled(self.chance.choice(RELATIVES[kind]), depth - 1)})"
+            parts = RELATIVES[kind]
+            if kind in LIBRARY and self.chance.random() < 0.2:
+                parts = LIBRARY[kind]
+            return f"({self.filled(self.chance.choice(parts), depth - 1)})"
         makers: dict[str, Callable[[int], str]] = {
             "int": self.an_int,
             "float": self.a_float,

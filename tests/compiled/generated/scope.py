@@ -10,20 +10,26 @@ __all__ = ["FIELDS", "ITEM_FIELDS", "PRELUDE", "Scope"]
 PRELUDE: Final = """\
 import base64
 import contextlib
+import copy
 import functools
 import hashlib
+import hmac
+import html
 import itertools
 import json
 import math
 import operator
 import re
 import statistics
+import uuid
+import zlib
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
+from enum import Enum, IntEnum
 from typing import Any, Final, TypedDict
-from urllib.parse import parse_qs, quote
+from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
 import msgspec
 
@@ -123,6 +129,20 @@ def touched(record):
 def without_s(record):
     record.pop("s", None)
     return record
+
+
+class Level(Enum):
+    LOW = "info"
+    MIDDLE = "warn"
+    HIGH = "é"
+
+
+class Code(IntEnum):
+    OK = 200
+    MISSING = 404
+
+
+LEVEL_OF: Final = {"info": Level.LOW, "warn": Level.MIDDLE}
 
 
 class OwnError(Exception):

@@ -12,6 +12,7 @@ from typing import Final
 from tests.compiled.generated.f_strings import FormattedStrings
 from tests.compiled.generated.failing import make_failing_function
 from tests.compiled.generated.functions import STATEMENTS
+from tests.compiled.generated.library_parts import LIBRARY_STATEMENTS
 from tests.compiled.generated.local_functions import LocalFunctions
 from tests.compiled.generated.scope import PRELUDE
 from tests.compiled.generated.typed import with_types
@@ -107,6 +108,8 @@ class _Function(LocalFunctions):
             case 19:
                 return [f"if {self.expression('bool')}:", f"    {self.leave()}"]
             case 20 if self.yields:
+                if chance.random() < 0.3:
+                    return [f"yield from {self.expression('items')}"]
                 return [f"yield {self.result()}"]
             case 21:
                 return self.augment()
@@ -364,7 +367,7 @@ class _Function(LocalFunctions):
 
     def steps(self) -> list[str]:
         """Return some of the STATEMENTS, with names of their own."""
-        template = self.chance.choice(STATEMENTS)
+        template = self.chance.choice((*STATEMENTS, *LIBRARY_STATEMENTS))
         names = {each: self.scope.fresh() for each in "Nvw"}
         own = re.sub(r"\b[Nvw]\b(?!>)", lambda found: names[found[0]], template)
         lines = self.make.filled(own, self.chance.choice((0, 1, 1, 2))).split("\n")
