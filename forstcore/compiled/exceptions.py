@@ -161,7 +161,9 @@ class Exceptions(Matching):
             caught |= statuses
             if inner is not None:
                 self._take(inner, None if body is None else handler)
-            if body is None and handler.name and _reads(handler.body, handler.name):
+            if handler.name and _has_other_values(self.scope.definition, handler.name):
+                self.give_back(Unsupported(handler, f"another value of {handler.name!r}"))
+            elif body is None and handler.name and _reads(handler.body, handler.name):
                 self.give_back(Unsupported(handler, "the text of an exception"))
             else:
                 self.branch(handler.body if body is None else body)
@@ -179,6 +181,9 @@ class Exceptions(Matching):
         """
         name = handler.name
         if name is None or not _reads(handler.body, name):
+            return None
+        inner = (each for last in handler.body for each in ast.walk(last))
+        if any(isinstance(each, ast.ExceptHandler) and each.name == name for each in inner):
             return None
         if any(self.static(ast.Name(each.__name__)) is not each for each in (str, repr, type)):
             return None
@@ -254,6 +259,30 @@ class Exceptions(Matching):
                 if issubclass(raised, kind):
                     statuses |= 1 << status
         return statuses
+
+
+def _has_other_values(definition: ast.AST | None, name: str) -> bool:
+    """Whether a name is anything but that of an exception in a function, or in one within it.
+
+    Python unbinds the name at the end of the handler, and inner functions may have their own.
+    """
+    for node in ast.walk(definition) if definition is not None else ():
+        match node:
+            case ast.Name(id=other, ctx=ast.Store() | ast.Del()) | ast.arg(arg=other):
+                pass
+            case ast.FunctionDef(name=other) | ast.AsyncFunctionDef(name=other):
+                pass
+            case ast.MatchAs(name=other) | ast.MatchStar(name=other):
+                pass
+            case ast.MatchMapping(rest=other) | ast.ClassDef(name=other):
+                pass
+            case ast.alias():
+                other = node.asname or node.name.partition(".")[0]
+            case _:
+                continue
+        if other == name:
+            return True
+    return False
 
 
 def _names_of(handler: ast.ExceptHandler) -> tuple[str, str, str]:

@@ -374,6 +374,8 @@ STATEMENTS: Final[tuple[str, ...]] = (
     "del r[<str>], r['d'][<str>]",
     "r['l'][<int>], r['e'][<str>] = <any>, <any>",
     "assert <bool>",
+    "error = <str>\nout['x'] = error",
+    "got.append([error for error in <list>])",
     "<any>",
     "<int>\n<str>",
     "for N in <list>:\n    out[<str>] = N + <int>",
