@@ -143,6 +143,9 @@ class Comprehensions(Expressions):
         return True
 
     def _into_GeneratorExp(self, node: ast.GeneratorExp, to: int) -> None:
+        if any(isinstance(each, ast.NamedExpr) for each in ast.walk(node)):
+            # Python assigns while the consumer runs, which may end early.
+            raise Unsupported(node, "an assignment in a generator", "use a list")
         # The caller iterates it at once.
         with self.uncaught():
             self._into_ListComp(node, to)

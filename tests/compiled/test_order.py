@@ -165,6 +165,16 @@ def assigned_late(r: dict[str, Any]) -> Any:
     return found
 
 
+def assigned_in_a_generator(r: dict[str, Any]) -> Any:
+    found: Any = None
+    if r:
+        try:
+            return {"n": max(((found := key) for key in r), default=r["y"] + 1)}
+        except TypeError:
+            return {"found": found}
+    return found
+
+
 def assigned_in_a_condition(r: dict[str, Any]) -> Any:
     found: Any = None
     kept = [key for key in r if (found := r[key])]
@@ -200,6 +210,7 @@ def with_a_generator_in_it(r: dict[str, Any]) -> Any:
         key_without_items,
         formatted_late,
         assigned_late,
+        assigned_in_a_generator,
         assigned_in_a_condition,
         returned_past_finally,
         with_a_generator_in_it,
