@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings, strategies
 
 from forstcore import _proc
 from tests import children, preloaded
@@ -64,6 +64,12 @@ def _import_modules(root: Path) -> None:
             importlib.import_module(".".join(path.relative_to(root).with_suffix("").parts))
 
 
+@settings(max_examples=1, database=None)
+@given(strategies.none())
+def _do_nothing(_value: None) -> None:
+    """Let hypothesis create what it keeps."""
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
     """Collect without the garbage collector, which would search what is kept until the end.
@@ -77,6 +83,8 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
     try:
         return (yield)
     finally:
+        # From Python 3.14 on, hypothesis warns if its own generator is created after the freezing.
+        _do_nothing()
         gc.enable()
         gc.freeze()
 
