@@ -191,6 +191,8 @@ class Calls(Dispatch):
                 self.require_method(shown, block)
             order = [*arguments, *keywords.values()]
             self._arguments(slots, order, block, 0 if first is None else 1)
+            if "reverse" in keywords:
+                self.require_bool(block + slots.index(keywords["reverse"]))
             if name in ("int", "float") and len(order) == 1:
                 self.number_from(name, block, to)
             else:

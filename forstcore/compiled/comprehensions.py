@@ -266,13 +266,19 @@ class Comprehensions(Expressions):
         """Emit the argument `reverse`, which Python computes before any key."""
         if "reverse" not in keywords:
             return self.constant(False)
-        fine = Label()
-        reverse, test = self.value(keywords["reverse"]), self.code.temporary()
-        self.code.emit("IS_A", test, reverse, BITS[int] | BITS[bool])
-        self.code.emit("JUMP_IF", test, fine)
-        self.code.emit("GIVE_BACK")
-        self.code.place(fine)
+        reverse = self.value(keywords["reverse"])
+        self.require_bool(reverse)
         return reverse
+
+    def require_bool(self, reverse: int) -> None:
+        """Give the record back unless `reverse` is a bool: Python takes only those of a C int."""
+        fine = Label()
+        with self.temporaries():
+            test = self.code.temporary()
+            self.code.emit("IS_A", test, reverse, BITS[bool])
+            self.code.emit("JUMP_IF", test, fine)
+            self.code.emit("GIVE_BACK")
+            self.code.place(fine)
 
     def _sort(self, iterable: ast.expr, items: int, function: ast.expr, reverse: int) -> None:
         """Emit code that sorts the items of an iterable by a key, in a new list."""

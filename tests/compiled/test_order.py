@@ -11,7 +11,7 @@ import pytest
 from tests.compiled.oracle import same
 
 XS: list[Any] = ["text", 1, None, [1], {"k": 1}, {}]
-YS: list[Any] = ["k", 1, None, [], {"a": 1}]
+YS: list[Any] = ["k", 1, 2**40, True, None, [], {"a": 1}]
 RECORDS: list[Any] = [{"x": x, "y": y} for x in XS for y in YS]
 RECORDS += [{"x": "text"}, {"x": 1}, {"x": []}, {"y": 1}, {}]
 
@@ -135,6 +135,12 @@ def reverse_of_another_type(r: dict[str, Any]) -> Any:
     return items
 
 
+def reverse_without_key(r: dict[str, Any]) -> Any:
+    items = ["b", "a"]
+    items.sort(reverse=r["y"])
+    return [items, sorted(items, reverse=r["y"])]
+
+
 def first_of(r: dict[str, Any]) -> Any:
     try:
         return {"n": next((each["k"] for each in r["x"]), r["y"]["a"])}
@@ -206,6 +212,7 @@ def with_a_generator_in_it(r: dict[str, Any]) -> Any:
         keywords,
         reverse,
         reverse_of_another_type,
+        reverse_without_key,
         first_of,
         key_without_items,
         formatted_late,
