@@ -11,6 +11,9 @@ FILE_BATCH = 1 << 20
 """The same for the only stream of a process. Smaller ones would cost more time in Python."""
 
 _TARGET_SECONDS = 0.003  # Thirty times the cost of handing a batch to a thread.
+# The same with a single worker and no other stream, which nobody waits for. Each batch costs
+# some tens of microseconds in Python, and a copy of the lines behind it where it is cut out.
+_KEPT_SECONDS = 0.02
 _HANDOVER_SECONDS = 0.0001  # Approximately; two threads also wait for each other's GIL.
 _SHORT_BATCH = 1 << 16  # Bytes of a typical batch when everything is processed as it arrives.
 
@@ -39,6 +42,7 @@ class BatchSizer:
         self.max_size = max_size
         self._spreads = alone and workers > 1
         self._keeps = alone and workers == 1
+        self._target = _KEPT_SECONDS if self._keeps else _TARGET_SECONDS
         # Decaying sums over recent batches.
         self._seconds = 0.0
         self._bytes = 0.0
@@ -59,5 +63,5 @@ class BatchSizer:
         max_size = self.max_size
         self._seconds = self._seconds / 2 + seconds
         self._bytes = self._bytes / 2 + size
-        wanted = int(_TARGET_SECONDS * self._bytes / self._seconds) if self._seconds else max_size
+        wanted = int(self._target * self._bytes / self._seconds) if self._seconds else max_size
         self.size = max(1, min(max_size, 4 * max(self.size, size), wanted))

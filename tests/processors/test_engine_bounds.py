@@ -271,8 +271,8 @@ def test_queued_lines_come_out_whole(pieces: list[list[bytes]], sizes: list[int]
     assert queue.take(1) == (b"", 0)
 
 
-def settled(cost: Callable[[int], float]) -> int:
-    sizer = BatchSizer()
+def settled(cost: Callable[[int], float], *, alone: bool = False) -> int:
+    sizer = BatchSizer(alone=alone)
     for _ in range(30):
         sizer.add(sizer.size, cost(sizer.size))
     return sizer.size
@@ -285,6 +285,9 @@ def test_the_size_of_a_batch_follows_what_a_record_costs() -> None:
     assert settled(lambda size: size * 1e-4) < 100
     assert settled(lambda size: 1.0) == 1
     assert settled(lambda size: 0.0) == MAX_BATCH
+    assert settled(lambda size: size * 5e-8, alone=True) == MAX_BATCH
+    assert settled(lambda size: size * 5e-8) < MAX_BATCH // 2
+    assert settled(lambda size: 1.0, alone=True) == 1
 
 
 @pytest.mark.parametrize(
