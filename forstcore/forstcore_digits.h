@@ -54,6 +54,22 @@ fst_load_up_to_eight(const char *text, ptrdiff_t size)
            | (uint64_t)bytes[size - 1] << 8 * (size - 1);
 }
 
+/* Reads up to eight bytes, which have to be digits; returns whether they are. */
+static inline int
+fst_read_eight_digits(const char *text, ptrdiff_t size, uint64_t *number)
+{
+    uint64_t digits;
+    if ((size_t)(size - 1) >= 8)
+        return 0;
+    /* The last digit moves to the last byte, zeros to the first ones. */
+    digits = (fst_load_up_to_eight(text, size) ^ FST_ASCII_ZEROS) << 8 * (8 - size);
+    /* Below ten a digit has no high bit, with 0x76 added neither. */
+    if (((digits + FST_EACH_BYTE * 0x76) | digits) & FST_EACH_BYTE * 0x80)
+        return 0;
+    *number = fst_join_digits(digits);
+    return 1;
+}
+
 /* Reads what most numbers are: up to 16 bytes, digits with at most one point among them, and no sign.
  * Returns how many digits there are, and how many of them are behind the point; 0 for anything else.
  * No branch depends on single bytes, since the lengths of numbers cannot be foretold. */

@@ -78,6 +78,7 @@ cdef extern from "vm/run_program.h" nogil:
         fst_output *output
         const fst_marks *marks
         int complete
+        int plain
         int stopped_at
         fst_status stopped_with
         fst_cell *registers

@@ -445,6 +445,7 @@ cdef int run_compiled(void *state, const fst_record *record, fst_output *output)
     machine.record = record
     machine.output = output
     machine.complete = record.shape == 0
+    machine.plain = -1
     machine.marks = NULL
     if record.shape != 0:
         machine.marks = &(<const RecordReader *>record).shapes.reader.marks

@@ -46,9 +46,9 @@ fst_keep(fst_machine *machine, void *start, size_t size)
     machine->arena.at = (char *)start + size;
 }
 
-/* Empties the arena; keeps one block, unless it is larger than usual. */
-FST_INLINE void
-fst_empty_arena(fst_arena *arena)
+/* As fst_empty_arena, for any arena. */
+FST_COLD void
+fst_free_most(fst_arena *arena)
 {
     while (arena->block != NULL
            && (arena->block->before != NULL || arena->block->size > FST_ARENA_BLOCK)) {
@@ -64,6 +64,19 @@ fst_empty_arena(fst_arena *arena)
     arena->total = arena->block->size;
     arena->at = (char *)(arena->block + 1);
     arena->end = arena->at + arena->block->size;
+}
+
+/* Empties the arena; keeps one block, unless it is larger than usual. */
+FST_INLINE void
+fst_empty_arena(fst_arena *arena)
+{
+    fst_block *block = arena->block;
+    if (block == NULL)
+        return;
+    if (FST_LIKELY(block->before == NULL && block->size == FST_ARENA_BLOCK))
+        arena->at = (char *)(block + 1);
+    else
+        fst_free_most(arena);
 }
 
 FST_INLINE void

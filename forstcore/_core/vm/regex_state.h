@@ -56,7 +56,9 @@ fst_start_regex(
     regex->end = regex->text + size;
     regex->whole = regex->must_advance = 0;
     regex->last_group = 0;
-    memset(regex->marks, 0xFF, 2 * (pattern->groups + 1) * sizeof regex->marks[0]);
+    regex->marks[0] = regex->marks[1] = FST_REGEX_NONE;
+    if (pattern->groups > 0)
+        memset(regex->marks + 2, 0xFF, 2 * (size_t)pattern->groups * sizeof regex->marks[0]);
     regex->stack = regex->some;
     regex->room = FST_REGEX_STACK;
 }

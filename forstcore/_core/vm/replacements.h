@@ -112,14 +112,20 @@ fst_replace_matches(fst_machine *machine, fst_cell *to, fst_cell *arguments, int
     FST_TRY(fst_settle(machine, replacement));
     if (replacement->type != FST_STR)
         return FST_GIVE_BACK;
-    is_literal = fst_find_byte(
-        (fst_bytes)replacement->text, (fst_bytes)replacement->text + replacement->size, '\\') == NULL;
+    is_literal = (replacement->flags & FST_CLEAN)
+        || fst_find_byte(
+            (fst_bytes)replacement->text, (fst_bytes)replacement->text + replacement->size, '\\')
+            == NULL;
     if (!is_literal && !fst_is_replacement((const fst_pattern *)arguments[0].object, replacement))
         return FST_GIVE_BACK;
     FST_TRY(fst_settle_count(machine, &arguments[3], 0, &most));
+    *to = *subject;
+    *count = 0;
+    if (subject->size < ((const fst_pattern *)arguments[0].object)->least)
+        return FST_DONE;
     fst_start_regex(
         &regex, machine, (const fst_pattern *)arguments[0].object, subject->text, subject->size);
-    for (*count = 0; most == 0 || *count < most; ++*count) {
+    for (; most == 0 || *count < most; ++*count) {
         FST_TRY(fst_find_next(&regex, &from, &matched));
         if (!matched)
             break;
@@ -131,7 +137,6 @@ fst_replace_matches(fst_machine *machine, fst_cell *to, fst_cell *arguments, int
             FST_TRY(fst_put_expanded(&builder, &regex, subject, replacement));
         last = from;
     }
-    *to = *subject;
     if (*count == 0)
         return FST_DONE;
     FST_TRY(fst_put_text(

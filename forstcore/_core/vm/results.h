@@ -44,9 +44,7 @@ fst_put_as_it_came(fst_machine *machine, const fst_value *value)
         if (!fst_is_plain_string(machine, value)
             && memchr(value->text.start, '\\', (size_t)value->text.size) != NULL)
             return 0;
-        *at++ = '"';
-        at = fst_copy_ahead(at, value->text.start, value->text.size);
-        *at++ = '"';
+        at = fst_copy_ahead(at, value->text.start - 1, value->text.size + 2);   /* with its quotes */
         break;
     case FST_NUMBER:
         at = fst_write_normalized(at, value->text.start, value->text.size);

@@ -48,6 +48,10 @@ fst_settle_number(fst_cell *cell)
     const int negative = *text == '-';
     uint64_t digits;
     int places;
+    if (fst_read_eight_digits(text, size, &digits)) {
+        *cell = fst_int((int64_t)digits);
+        return FST_DONE;
+    }
     if (!fst_read_few_digits(text + negative, size - negative, &digits, &places)
         || (places > 0 && digits > FST_EXACT_INTEGERS))
         return fst_settle_long_number(cell);

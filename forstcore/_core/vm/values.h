@@ -148,6 +148,8 @@ typedef struct fst_machine {
     fst_output *output;
     const fst_marks *marks;             /* of the text of the record; NULL for none */
     int complete;                       /* whether the text of its objects is known */
+    int plain;                          /* whether all of it is ASCII without escapes; -1 if nobody has
+                                         * looked yet */
     fst_cell *registers;
     struct fst_found *found;            /* where the values at the program's paths are */
     fst_arena arena;
@@ -215,16 +217,23 @@ fst_object(fst_type type, void *object)
 
 /* Whether a string of the record is ASCII without escapes. */
 static inline int
-fst_is_plain_string(const fst_machine *machine, const fst_value *value)
+fst_is_plain_string(fst_machine *machine, const fst_value *value)
 {
-    return machine->marks == NULL
-        ? value->plain
-        : fst_is_plain_text(machine->marks, (const uint8_t *)value->text.start, value->text.size);
+    if (machine->marks == NULL)
+        return value->plain;
+    if (machine->plain < 0)
+        machine->plain = machine->marks->plain
+                         || fst_are_plain_blocks(
+                             machine->marks, (const uint8_t *)machine->record->text.start,
+                             machine->record->text.size);
+    return machine->plain
+           || fst_is_plain_text(
+               machine->marks, (const uint8_t *)value->text.start, value->text.size);
 }
 
 /* The value of the record as a cell; FST_UNSET where it is absent. */
 static inline fst_cell
-fst_cell_of(const fst_machine *machine, const fst_value *value)
+fst_cell_of(fst_machine *machine, const fst_value *value)
 {
     static const uint8_t types[] = {
         [FST_ABSENT] = FST_UNSET,           [FST_NULL] = FST_NONE,
