@@ -15,6 +15,9 @@ from tests.server.raw_socket import BINARY, CLOSE, HANDSHAKE, PING, PONG, TEXT, 
 from tests.server.requests import RECORD, RESULT, TOKEN, ask
 from tests.servers import Server, StartServer, launch, wait_until
 
+# A processor in examples/processors.py takes a dataclass.
+pytest.importorskip("msgspec", reason="needs msgspec")
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
