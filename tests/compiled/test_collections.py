@@ -175,6 +175,19 @@ def test_functions(function: Any) -> None:
     same(function, [*records, *({"a": each, "b": []} for each in WRONG)])
 
 
+def updated(r: dict[str, Any]) -> dict[str, Any]:
+    counts = Counter(r["a"])
+    counts.update(r["b"])
+    return {"counts": counts}
+
+
+def test_an_update_adds_to_counts_but_copies_values_into_an_empty_counter() -> None:
+    values: list[Any] = [3, -1, True, 0.5, -0.0, 2**40, 2**70, None, "", "x", [], {}]
+    records = [{"a": a, "b": {"x": value}} for a in ([], ["x"], ["y"]) for value in values]
+    assert same(updated, [r for r in records if r["b"]["x"] in (3, -1)]) == 0
+    same(updated, [*records, *({"a": a, "b": b} for a in ([], ["x"]) for b in WRONG)])
+
+
 @pytest.mark.parametrize("function", [runs, changed_meanwhile])
 def test_groups(function: Any) -> None:
     if function is runs:

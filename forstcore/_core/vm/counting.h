@@ -93,12 +93,16 @@ fst_count_items(fst_machine *machine, fst_dict *counter, fst_cell *from)
         FST_TRY(fst_shallow(machine, from));
     if (from->type == FST_DICT) {
         const fst_dict *others = (const fst_dict *)from->object;
+        /* An empty counter takes all values as they are; another one adds 0 to those of new keys. */
+        const int adds = counter->count > 0;
         fst_entry *entry;
         uint32_t place = 0;
         if (others == counter)
             return FST_GIVE_BACK;
         while ((entry = fst_next_entry(others, &place)) != NULL) {
             FST_TRY(fst_settle(machine, &entry->value));
+            if (adds && entry->value.type != FST_INT)
+                return FST_GIVE_BACK;
             FST_TRY(fst_add_count(machine, counter, &entry->key, &entry->value));
         }
         return FST_DONE;
