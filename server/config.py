@@ -34,7 +34,7 @@ PREFIX = "FORSTCORE_"
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-_TOKEN = re.compile(r"[!-~]+")  # What a header can contain, without spaces.
+_TOKEN = re.compile(r"[!-~]([ -~]*[!-~])?")  # What the value of a header can contain.
 _NEXT_SOURCE = re.compile(r",(?=\s*[^\s=:/@,]+=)|,\s*$")
 _SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
@@ -361,7 +361,7 @@ def read_token(config: ServerConfig) -> str | None:
 def _check_token(name: str, token: str, max_header_size: int) -> None:
     """Raise ValueError if no request can present a token, which would get 401 without a reason."""
     if _TOKEN.fullmatch(token) is None:
-        raise ValueError(f"{name}: a token consists of visible ASCII characters, without spaces")
+        raise ValueError(f"{name}: a token consists of ASCII characters, with no space at its ends")
     if len("Authorization: Bearer ") + len(token) > max_header_size:
         raise ValueError(f"{name}: the token is too long for max_header_size, {max_header_size}")
 

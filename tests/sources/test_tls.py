@@ -206,9 +206,8 @@ def test_files_that_cannot_be_used(
         (tmp_path / "locked.pem").write_bytes(Path(cert).read_bytes())
         command = ["openssl", "pkcs8", "-topk8", "-in", key, "-passout", "pass:x"]
         children.run([*command, "-out", str(tmp_path / "locked.key")], check=True)
-    needed = {"rediss": "stream=a", "mqtts": "topic=a", "natss": "subject=a", "https": "a=b"}
-    path = "/in" if scheme == "https" else ""
-    url = f"{scheme}://localhost{path}?{needed[scheme]}&{options.format(tmp_path)}"
+    needed = {"rediss": "?stream=a", "mqtts": "/a?qos=1", "natss": "?subject=a", "https": "/in?a=b"}
+    url = f"{scheme}://localhost{needed[scheme]}&{options.format(tmp_path)}"
     with pytest.raises(SinkError, match=reason):
         open_sink("out", url)
 
