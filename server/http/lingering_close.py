@@ -23,8 +23,9 @@ class LingeringClose:
     Args:
         transport: the connection.
         is_client_sending: whether the client sends more than was read.
-        is_body_incomplete: whether that belongs to the body of the last request. Most clients
-            read no response before they have sent the entire body, so all of it is received.
+        is_body_incomplete: whether that belongs to the body of the last request, or to a frame of
+            a WebSocket. Most clients read no response before they have sent it entirely, so all
+            of it is received.
     """
 
     def __init__(

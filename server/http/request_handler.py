@@ -13,7 +13,8 @@ Reading pauses while too many bytes are held.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from aiohttp import EMPTY_PAYLOAD, HttpVersion11, StreamReader, hdrs, web
@@ -304,6 +305,23 @@ class RequestHandler(ParsingHandler):
         if self._has_eof and self.transport is not None:
             self.transport.close()
 
+    @contextmanager
+    def kept_open_amid_frame(self) -> Iterator[None]:
+        """Keep aiohttp from closing the connection if the client is sending a frame.
+
+        It would not receive why, as of a message that is too long: see `LingeringClose`.
+        """
+        transport = self.transport
+        if self._masks is None or not self._masks.is_amid_frame:
+            yield
+            return
+        self.transport = None
+        try:
+            yield
+        finally:
+            if transport is not None and not transport.is_closing():
+                self.transport = transport
+
     def _receive_frames(self, masks: MaskCheck, data: bytes) -> None:
         if masks.has_unmasked(data):
             # RFC 6455, section 5.1: close with status 1002, and process no further frame.
@@ -378,10 +396,12 @@ class RequestHandler(ParsingHandler):
         self.transport = None
         self.force_close()
         self.transport = transport
+        # A message that is too long is refused before its frame is complete.
+        is_amid_frame = self._masks is not None and self._masks.is_amid_frame
         self._lingering_close = LingeringClose(
             transport,
-            is_client_sending=bool(self._held) or not self._payload.is_eof(),
-            is_body_incomplete=self._body is not None,
+            is_client_sending=bool(self._held) or is_amid_frame or not self._payload.is_eof(),
+            is_body_incomplete=self._body is not None or is_amid_frame,
         )
         self._held.clear()
         self.is_reading_paused = False

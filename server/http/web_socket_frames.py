@@ -34,6 +34,11 @@ class MaskCheck:
         self._left = 0  # Bytes of the current frame, with its mask.
         self._head = b""
 
+    @property
+    def is_amid_frame(self) -> bool:
+        """Whether the client has sent a part of a frame."""
+        return bool(self._left or self._head)
+
     def has_unmasked(self, data: bytes) -> bool:
         """Return whether a frame that begins in these bytes is not masked."""
         place = 0

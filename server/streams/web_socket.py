@@ -78,6 +78,14 @@ def web_socket_request(request: web.Request) -> web.Request:
 class _Response(web.WebSocketResponse, StreamingResponse):  # type: ignore[misc]
     """A WebSocket in place of a response."""
 
+    def __init__(self, connection: RequestHandler, **options: Any) -> None:
+        super().__init__(**options)
+        self._connection = connection
+
+    async def close(self, **options: Any) -> bool:
+        with self._connection.kept_open_amid_frame():
+            return await super().close(**options)
+
 
 class StreamSocket:
     """The WebSocket of one stream.
@@ -110,7 +118,7 @@ class StreamSocket:
         self._loop = asyncio.get_running_loop()
         self._most = max(_LEAST_MESSAGE, config.max_line_size + 1)
         self.response = _Response(
-            timeout=_CLOSING, autoping=False, compress=False, max_msg_size=self._most
+            connection, timeout=_CLOSING, autoping=False, compress=False, max_msg_size=self._most
         )
         room = request.query.get(wire.ROOM_PARAMETER)
         if room is not None and not _NUMBER.fullmatch(room):

@@ -183,9 +183,10 @@ def updated(r: dict[str, Any]) -> dict[str, Any]:
 
 def test_an_update_adds_to_counts_but_copies_values_into_an_empty_counter() -> None:
     values: list[Any] = [3, -1, True, 0.5, -0.0, 2**40, 2**70, None, "", "x", [], {}]
-    records = [{"a": a, "b": {"x": value}} for a in ([], ["x"], ["y"]) for value in values]
-    assert same(updated, [r for r in records if r["b"]["x"] in (3, -1)]) == 0
-    same(updated, [*records, *({"a": a, "b": b} for a in ([], ["x"]) for b in WRONG)])
+    names: tuple[list[str], ...] = ([], ["x"], ["y"])
+    assert same(updated, [{"a": a, "b": {"x": n}} for a in names for n in (3, -1)]) == 0
+    same(updated, [{"a": a, "b": {"x": value}} for a in names for value in values])
+    same(updated, [{"a": a, "b": b} for a in names for b in WRONG])
 
 
 @pytest.mark.parametrize("function", [runs, changed_meanwhile])

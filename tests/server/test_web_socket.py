@@ -146,6 +146,17 @@ def test_what_breaks_the_protocol_ends_the_stream(server: Server, name: str) -> 
         assert stream.message() == RESULT % 1
 
 
+def test_who_still_sends_a_message_that_is_too_long_learns_why(server: Server) -> None:
+    data = frame(TEXT, b"x" * (3 << 20))
+    with RawSocket(server) as stream:
+        stream.socket.sendall(data[:100])
+        code, _ = stream.closed()
+        time.sleep(0.2)  # A connection that is closed at once is closed then.
+        stream.socket.sendall(data[100:])
+        stream.until_end()
+        assert code == 1009
+
+
 def test_too_long_a_line_is_an_error_of_its_own(server: Server) -> None:
     with RawSocket(server, "forst-on-error=emit") as stream:
         stream.send(TEXT, b'{"id":"%b"}' % (b"x" * 3000))
