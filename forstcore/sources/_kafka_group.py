@@ -93,7 +93,8 @@ class GroupReader(KafkaReader):
             receipt = self._progress.deliver(positions, empty)
             self._receipt = receipt if receipt.deliveries else None
             return
-        skipped = self._progress.deliver({each: positions.pop(each) for each in empty})
+        # The end of a partition has no records either: it must not count as those before it.
+        skipped = self._progress.deliver({each: positions.pop(each) for each in empty}, empty)
         self._progress.finish(skipped)
         self._receipt = self._progress.deliver(positions) if positions else None
 

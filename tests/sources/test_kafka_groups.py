@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from forstcore.errors import OffsetError, SourceError
 from forstcore.sources import Batch, Reader, open_source
-from forstcore.sources._kafka_poller import Poller
+from forstcore.sources._kafka_poller import _FIRST_COUNT, Poller
 from forstcore.sources._kafka_progress import Progress
 from tests.servers import StartServer, wait_until
 from tests.sources.kafka_reading import next_batch, read_until, url
@@ -62,6 +62,23 @@ def test_acknowledged_records_are_committed_in_order(kafka: KafkaServer) -> None
             assert ids == ["2"]
             await reader.acknowledge(batches[-1].receipt)
         assert await asyncio.to_thread(kafka.committed, "order", "g-order") == 3
+
+    asyncio.run(scenario())
+
+
+def test_the_end_of_a_partition_acknowledges_nothing(kafka: KafkaServer) -> None:
+    kafka.create("end")
+    # As many as are taken first: the end of the partition arrives behind them, by itself.
+    kafka.add("end", 0, _FIRST_COUNT)
+
+    async def scenario() -> None:
+        async with consumer(kafka, "end") as reader:
+            _, batches = await read_until(reader, _FIRST_COUNT)
+            assert not (await next_batch(reader)).lines
+            await asyncio.sleep(1)  # Enough for a commit.
+            assert await asyncio.to_thread(kafka.committed, "end", "g-end") < 0
+            await reader.acknowledge(batches[-1].receipt)
+            assert await asyncio.to_thread(kafka.committed, "end", "g-end") == _FIRST_COUNT
 
     asyncio.run(scenario())
 
