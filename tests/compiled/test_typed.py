@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any, Literal, NotRequired, TypedDict
 
@@ -211,6 +212,12 @@ def test_typed_records_are_checked_as_msgspec_checks_them(
 ) -> None:
     assert same(function, [record] * 5) == 0
     same(function, [*varied(record), b'{"id":"1","id":"2","data":"x"}'])
+
+
+@pytest.mark.parametrize("zero", [b"-0", b"-0.0", b"-0e0", b"-0E-1"])
+def test_an_integer_in_the_place_of_a_float_has_no_negative_zero(zero: bytes) -> None:
+    line = json.dumps(SERIES).encode()
+    assert same(floats, [line.replace(each, zero) for each in (b"2.5", b"0.5", b"1.5", b"7")]) == 0
 
 
 class Checked(msgspec.Struct):

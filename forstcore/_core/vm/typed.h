@@ -102,9 +102,11 @@ fst_get_member(fst_machine *machine, fst_cell *to, fst_cell *object, const fst_c
 FST_INLINE void
 fst_make_float(fst_cell *cell)
 {
-    if (cell->type == FST_NUMBER_TEXT)
-        *cell = fst_float(fst_read_number(cell->text, cell->size));
-    else if (cell->type == FST_INT)
+    if (cell->type == FST_NUMBER_TEXT) {
+        /* -0 is an integer, which has no sign. */
+        const int is_zero = cell->size == 2 && cell->text[0] == '-' && cell->text[1] == '0';
+        *cell = fst_float(is_zero ? 0.0 : fst_read_number(cell->text, cell->size));
+    } else if (cell->type == FST_INT)
         *cell = fst_float((double)cell->integer);
 }
 
