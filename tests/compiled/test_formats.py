@@ -142,6 +142,14 @@ def test_any_specification_is_that_of_python(value: str) -> None:
         same(function_of(expression, "sixv"), records(specification, 12))
 
 
+@pytest.mark.parametrize("value", ["s", "i", "x", "True"])
+def test_a_specification_may_be_any_character(value: str) -> None:
+    same(
+        function_of(f"format({value}, chr(i))", "six"),
+        [{"s": "u", "i": i, "x": 1.5} for i in range(128)],
+    )
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("value", ["s", "i", "x", "v", "True"])
 def test_many_specifications_are_those_of_python(value: str) -> None:

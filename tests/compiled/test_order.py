@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from operator import itemgetter
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from tests.compiled.oracle import same
 
 XS: list[Any] = ["text", 1, None, [1], {"k": 1}, {}]
-YS: list[Any] = ["k", 1, 2**40, True, None, [], {"a": 1}]
+YS: list[Any] = ["k", 1, 2**40, 2**70, True, None, [], {"a": 1}]
 RECORDS: list[Any] = [{"x": x, "y": y} for x in XS for y in YS]
 RECORDS += [{"x": "text"}, {"x": 1}, {"x": []}, {"y": 1}, {}]
 
@@ -206,9 +207,22 @@ def with_a_generator_in_it(r: dict[str, Any]) -> Any:
     return list(r) if "x" in r else [keys]
 
 
+_PATTERN = re.compile("k")
+
+
+def limits_of_a_search(r: dict[str, Any]) -> Any:
+    try:
+        return bool(_PATTERN.search(r["x"], r["y"])), bool(_PATTERN.match(r["x"], 0, r["y"]))
+    except ArithmeticError:
+        return {"large": True}
+    except TypeError:
+        return {"type": True}
+
+
 @pytest.mark.parametrize(
     "function",
     [
+        limits_of_a_search,
         keywords,
         reverse,
         reverse_of_another_type,

@@ -81,7 +81,7 @@ fst_read_spec(const char *at, size_t size, fst_spec *spec)
         if (at == NULL || at == digits)
             return FST_GIVE_BACK;
     }
-    if (at < end)
+    if (at < end && *at != '\0')        /* which stands for no type here */
         spec->type = *at++;
     return at == end ? FST_DONE : FST_GIVE_BACK;
 }

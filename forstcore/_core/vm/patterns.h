@@ -29,14 +29,18 @@ FST_INLINE fst_status
 fst_begin_regex(fst_machine *machine, fst_regex *regex, fst_cell *arguments, uint32_t *from)
 {
     fst_cell *subject = &arguments[1];
-    int64_t first, end;
+    const int has_limits = arguments[2].type != FST_UNSET || arguments[3].type != FST_UNSET;
+    int64_t first = 0, end = INT64_MAX;
     uint32_t size;
+    if (has_limits) {
+        /* Python reads them first, and their error can be another one. */
+        FST_TRY(fst_settle_count(machine, &arguments[2], 0, &first));
+        FST_TRY(fst_settle_count(machine, &arguments[3], INT64_MAX, &end));
+    }
     FST_TRY(fst_settle_subject(machine, &arguments[0], subject));
     size = subject->size;
     *from = 0;
-    if (arguments[2].type != FST_UNSET || arguments[3].type != FST_UNSET) {
-        FST_TRY(fst_settle_count(machine, &arguments[2], 0, &first));
-        FST_TRY(fst_settle_count(machine, &arguments[3], INT64_MAX, &end));
+    if (has_limits) {
         *from = fst_skip_characters(subject, 0, first < 0 ? 0 : first);
         size = fst_skip_characters(subject, 0, end < 0 ? 0 : end);
         machine->fuel -= size / FST_COUNTED_BYTES;
