@@ -380,6 +380,7 @@ def test_queries() -> None:
     for expression in ("parse_qs(a)", "parse_qsl(a)", "parse_qs(a, keep_blank_values=True)",
                        "parse_qsl(a, True)", "dict(parse_qsl(a))", "unquote(a)", "unquote_plus(a)",
                        "quote(a)", "quote(a, safe='')", "quote(a, '\"/é')", "quote_plus(a)",
+                       "quote('a/', safe=a)", "quote_plus('a b', a)",
                        "quote_plus(a, ' ')", "urlencode({'x': a, 'y z': 1})",
                        "urlencode(parse_qsl(a))",
                        "urlencode({'x': [a, 1]}, doseq=True)", "urlencode({'x': [a, 1]})",

@@ -50,7 +50,9 @@ fst_quote_function(
         return FST_GIVE_BACK;
     if (arguments[1].type == FST_UNSET)
         arguments[1] = fst_str(safe, strlen(safe), FST_ASCII | FST_CLEAN);
-    FST_TRY(fst_settle_text(machine, &arguments[1]));
+    FST_TRY(fst_settle(machine, &arguments[1]));
+    if (arguments[1].type != FST_STR)
+        return FST_GIVE_BACK;           /* Python takes a list of integers, too. */
     /* Where space is safe, quote_plus() has rules of its own. */
     if (!fst_is_ascii(&arguments[1])
         || (plus && memchr(arguments[1].text, ' ', arguments[1].size) != NULL))
