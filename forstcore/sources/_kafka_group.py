@@ -96,7 +96,7 @@ class GroupReader(KafkaReader):
         # The end of a partition has no records either: it must not count as those before it.
         skipped = self._progress.deliver({each: positions.pop(each) for each in empty}, empty)
         self._progress.finish(skipped)
-        self._receipt = self._progress.deliver(positions) if positions else None
+        self._receipt = self._progress.deliver(positions, ()) if positions else None
 
     async def _receive(self) -> Batch | Notice:
         if not self._has_begun:

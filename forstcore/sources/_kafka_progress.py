@@ -70,7 +70,7 @@ class Progress:
             for partition in partitions:
                 self._partitions.pop(partition, None)
 
-    def deliver(self, positions: Mapping[int, int], skipped: Collection[int] = ()) -> Receipt:
+    def deliver(self, positions: Mapping[int, int], skipped: Collection[int]) -> Receipt:
         """Record that records up to these offsets were delivered.
 
         Args:

@@ -212,10 +212,10 @@ def test_late_acknowledgements_are_not_committed(kafka: KafkaServer) -> None:
 def test_acknowledgements_of_an_earlier_assignment_do_not_count() -> None:
     progress = Progress()
     progress.assign({0: 0, 1: 0})
-    old = progress.deliver({0: 5, 1: 7})
+    old = progress.deliver({0: 5, 1: 7}, ())
     progress.remove([0])
     progress.assign({0: 0})
-    new = progress.deliver({0: 3})
+    new = progress.deliver({0: 3}, ())
     progress.finish(old)
     assert progress.uncommitted() == {1: 7}
     progress.finish(new)
