@@ -1,13 +1,15 @@
 """Measure the pipeline of deploy/pipelines, run by one process and by two of a consumer group.
 
 Prints JSON, the member "group" of the input for `python -m benchmarks.scale`. Kafka and the
-processes share the machine, so on few cores they slow each other down: compare CPU times. Kafka is
-installed as for the tests: `bash .ci/install_kafka`. Each run is shown on standard error.
+processes share the machine, so on few cores they slow each other down: compare CPU times, or give
+each process a share of a core with `--cores`, as container platforms do. Kafka is installed as for
+the tests: `bash .ci/install_kafka`. Each run is shown on standard error.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import statistics
@@ -23,6 +25,8 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from benchmarks.building import BenchmarkError
+from benchmarks.cpu_limit import cpu_limit
 from benchmarks.usage import usage
 from tests.servers import ROOT
 from tests.sources.kafka_server import KafkaServer
@@ -125,8 +129,15 @@ class Progress:
         self._consumer.close()
 
 
-def run(broker: KafkaServer, count: int, processes: int) -> Run:
-    """Have a new group of so many processes read the topic from its start."""
+def run(broker: KafkaServer, count: int, processes: int, cores: float) -> Run:
+    """Have a new group of so many processes read the topic from its start.
+
+    Args:
+        broker: has the topic.
+        count: records in it.
+        processes: how many.
+        cores: the share of a core that each process may use; 0 for no limit.
+    """
     group = f"totals-{time.monotonic_ns()}"
     text = (_DIRECTORY / "pipelines.toml").read_text().replace("group=totals", f"group={group}")
     progress = Progress(broker, group)
@@ -138,14 +149,20 @@ def run(broker: KafkaServer, count: int, processes: int) -> Run:
         started = [
             subprocess.Popen(command, cwd=directory, env=environment) for _ in range(processes)
         ]
-        try:
+        with contextlib.ExitStack() as stack:
+            if cores:
+                for process in started:
+                    stack.enter_context(cpu_limit(process.pid, cores))
+            stack.callback(progress.close)
+            stack.callback(_end, started)
             return _measured(broker, progress, count, started)
-        finally:
-            for process in started:
-                process.terminate()
-            for process in started:
-                process.wait(60)
-            progress.close()
+
+
+def _end(started: list[subprocess.Popen[bytes]]) -> None:
+    for process in started:
+        process.terminate()
+    for process in started:
+        process.wait(60)
 
 
 def _measured(
@@ -189,6 +206,9 @@ def main() -> int:
     )
     parser.add_argument("--records", type=int, default=2_000_000, help="in the topic")
     parser.add_argument("--repeat", type=int, default=3, help="runs of each kind")
+    parser.add_argument(
+        "--cores", type=float, default=0.0, help="share of a core for each process (default: all)"
+    )
     options = parser.parse_args()
     runs: dict[int, list[Run]] = {1: [], 2: []}
     with tempfile.TemporaryDirectory() as directory:
@@ -199,7 +219,7 @@ def main() -> int:
             size = produce(broker, options.records)
             for _ in range(options.repeat):
                 for processes, made in runs.items():
-                    made.append(run(broker, options.records, processes))
+                    made.append(run(broker, options.records, processes, options.cores))
                     print(processes, made[-1], file=sys.stderr)
         finally:
             broker.stop()
@@ -217,4 +237,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except BenchmarkError as error:
+        sys.exit(str(error))
