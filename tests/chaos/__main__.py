@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.chaos.run import PAIRS, Report, run
+from tests.chaos.run import PAIRS, SHARED_PAIRS, Report, run
 
 
 def main() -> int:
@@ -26,11 +26,20 @@ def main() -> int:
         "--pair", nargs="+", choices=PAIRS, default=PAIRS, metavar="SOURCE-SINK",
         help=f"pairs, by default all of {', '.join(PAIRS)}",
     )  # fmt: skip
+    parser.add_argument(
+        "--members", type=int, default=1, metavar="N",
+        help="processes that run the pipeline together, for a group and a sink that is no file",
+    )  # fmt: skip
     parser.add_argument("--records", type=int, default=1_000_000, help="records for each pair")
     parser.add_argument("--kills", type=int, default=20, help="number of events")
     parser.add_argument("--seed", type=int, default=1, help="seed of the events")
     parser.add_argument("--show", action="store_true", help="print all events")
     options = parser.parse_args()
+    if options.members > 1:
+        if options.pair == PAIRS:
+            options.pair = SHARED_PAIRS
+        if alone := set(options.pair) - set(SHARED_PAIRS):
+            parser.error(f"--members: only one process can run {', '.join(sorted(alone))}")
     # As on Ctrl-C, end the started processes.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     reports = [_run(pair, options) for pair in options.pair]
@@ -41,7 +50,7 @@ def _run(pair: str, options: argparse.Namespace) -> Report:
     directory = Path(tempfile.mkdtemp(prefix="forst-chaos-"))
     report = None
     try:
-        report = run(pair, options.records, options.kills, options.seed, directory)
+        report = run(pair, options.records, options.kills, options.seed, directory, options.members)
         print(report, flush=True)
         if options.show or report.wrong:
             print(*(f"  {event}" for event in report.events), sep="\n", flush=True)

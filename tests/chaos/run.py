@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-import signal
-import subprocess
+import random
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,19 +10,27 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests import children
 from tests.chaos.ledger import Ledger, check_dead_letters, check_results, has_all_dead_letters
+from tests.chaos.member import Member
 from tests.chaos.peers import MAKERS, Peer
 from tests.chaos.plan import PROCESS, Event, draw
-from tests.chaos.records import PROCESSORS, broken
+from tests.chaos.records import broken
 from tests.chaos.sinks import SINKS, CollectedSink, KafkaSink, RedisSink
 from tests.chaos.sources import SOURCES, FedSource, KafkaGroup, RedisGroup
-from tests.cli.conftest import command, environment
 
-__all__ = ["PAIRS", "Report", "is_exactly_once", "most_doubles", "run"]
+__all__ = ["PAIRS", "SHARED_PAIRS", "Report", "is_exactly_once", "most_doubles", "run"]
 
 PAIRS = [f"{source}-{sink}" for source in SOURCES for sink in SINKS]
 """All pairs of a source and a sink."""
+
+SHARED_PAIRS = [
+    f"{source}-{sink}"
+    for source, (kind, _) in SOURCES.items()
+    if kind.can_share
+    for sink, (_, peer) in SINKS.items()
+    if peer
+]
+"""Pairs that several processes can run at once: a group reads, and the sink is no file."""
 
 _FIRST = 400  # Records that are fed before the first event: some of each part.
 _MEANWHILE = 20_000  # Records that are fed during an event of the process.
@@ -36,7 +42,9 @@ _RESULT_SIZE = 50  # Bytes of a result, about.
 # Dead letters that may come again after an event: 2 of 997 records that are being processed.
 _LETTERS_AGAIN = 200
 _PATIENCE = 120.0  # Seconds in which there has to be progress.
-_DRAIN = 60.0  # Seconds in which a process has to end after SIGTERM.
+# Of several processes, one that is down or suspended should often lose its share of the records,
+# which takes more than three seconds.
+_ABSENCE = 4.0  # Times as long as an event otherwise lasts.
 
 
 def is_exactly_once(source: type[FedSource], sink: type[CollectedSink]) -> bool:
@@ -64,7 +72,7 @@ class Report:
         records: how many records were fed.
         events: what happened.
         ledger: how results and records compare.
-        runs: how many processes have run the pipeline.
+        runs: how many processes have run the pipeline, one after the other or together.
         letters: how many dead letters there were; more than expected if some came again.
         memory: the most that a process had, in bytes.
         seconds: how long it took.
@@ -92,19 +100,22 @@ class Report:
         return "\n".join([found, *(f"  WRONG: {each}" for each in self.wrong[:20])])
 
 
-def run(pair: str, records: int, events: int, seed: int, directory: Path) -> Report:
+def run(
+    pair: str, records: int, events: int, seed: int, directory: Path, members: int = 1
+) -> Report:
     """Carry out a run.
 
     Args:
-        pair: one of `PAIRS`.
+        pair: one of `PAIRS`, or of `SHARED_PAIRS` for more than one process.
         records: how many records to feed.
         events: how many things happen.
         seed: what happens follows from it.
         directory: an empty one, for all files.
+        members: number of processes that run the pipeline at the same time.
     """
     started = time.monotonic()
     with ExitStack() as stack:
-        chaos = _Chaos(pair, records, events, seed, directory, stack)
+        chaos = _Chaos(pair, records, events, seed, directory, members, stack)
         try:
             chaos.run()
         except AssertionError as error:
@@ -115,11 +126,17 @@ def run(pair: str, records: int, events: int, seed: int, directory: Path) -> Rep
 
 class _Chaos:
     def __init__(
-        self, pair: str, records: int, events: int, seed: int, directory: Path, stack: ExitStack
+        self,
+        pair: str,
+        records: int,
+        events: int,
+        seed: int,
+        directory: Path,
+        members: int,
+        stack: ExitStack,
     ) -> None:
         source_name, _, sink_name = pair.rpartition("-")
         (make_source, source_kind), (make_sink, sink_kind) = SOURCES[source_name], SINKS[sink_name]
-        self._directory = directory
         self._peers: dict[str, Peer] = {}
         for kind in filter(None, {source_kind: None, sink_kind: None}):
             home = directory / kind
@@ -137,20 +154,32 @@ class _Chaos:
         self._is_exactly_once = is_exactly_once(make_source, make_sink)
         actions = {kind: peer.actions for kind, peer in self._peers.items()}
         self.report = Report(pair, records, draw(seed, records, events, actions))
-        self._process: subprocess.Popen[bytes] | None = None
-        stack.callback(self._end_process)
+        self._chance = random.Random(f"{seed} members")
+        self._members = [self._member(number) for number in range(members)]
+        for each in self._members:
+            stack.callback(each.close)
+
+    def _member(self, number: int) -> Member:
+        """Return a process that is not started; the first one has the files of source and sink."""
+        directory = self._work
+        if number:
+            directory = directory.with_name(f"work-{number}")
+            directory.mkdir()
+        source = self._source.url_of(number)
+        return Member(directory, source, self._sink.url, _UNCONFIRMED)
 
     def run(self) -> None:
         """Feed the source while things happen, wait until all is processed, and compare."""
-        self._declare()
         size = self._sink.size()
-        self._start()
+        for each in self._members:
+            each.start()
         # Files that are rotated before the pipeline has found them are not read.
         fed = min(_FIRST, self.report.records)
         self._feed(0, fed)
         self._wait_for_progress(size, "anything happens")
         if self._source.keeps_offsets and not self._sink.keeps_offsets:
-            self._wait_until((self._work / "state" / "chaos.json").exists, "no offset is saved")
+            (member,) = self._members
+            self._wait_until(lambda: member.has_saved_offset, "no offset is saved")
         size = self._sink.size()
         for event in self.report.events:
             if event.at > fed:
@@ -172,32 +201,9 @@ class _Chaos:
             size = self._sink.size()
         self._feed(fed, self.report.records)
         self._wait_until_processed()
-        self._end()
+        for each in self._members:
+            each.end()
         self._compare()
-
-    def _declare(self) -> None:
-        (self._work / "processors.py").write_text(PROCESSORS)
-        (self._work / "pipelines.toml").write_text(
-            'processors = ["processors.py"]\n'
-            "[pipelines.chaos]\n"
-            f'source = "{self._source.url}"\n'
-            f'sink = "{self._sink.url}"\n'
-            'errors = "file:errors.ndjson"\n'
-            'processor = "double"\n'
-            f"max_unconfirmed = {_UNCONFIRMED}\n"
-        )
-
-    def _start(self) -> None:
-        self.report.runs += 1
-        with (self._directory / "log").open("ab") as log:
-            self._process = children.start(
-                command("run", "pipelines.toml"),
-                cwd=self._work,
-                env=environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
 
     def _feed(self, first: int, end: int) -> None:
         for start in range(first, end, _CHUNK):
@@ -219,52 +225,21 @@ class _Chaos:
             peer = self._peers[event.target]
             peer.do(next(each for each in peer.actions if each == event.action), event.seconds)
             return
-        assert self._process is not None
+        member = self._chance.choice(self._members)
+        patience = event.seconds * (_ABSENCE if len(self._members) > 1 else 1)
         if event.action == "stop":
-            self._process.send_signal(signal.SIGSTOP)
-            time.sleep(event.seconds)
-            self._process.send_signal(signal.SIGCONT)
+            member.suspend(patience)
             return
-        self._look_at_memory()
         if event.action == "end":
-            self._end()
+            member.end()
         else:
-            self._process.kill()
-            self._process.wait()
-        time.sleep(event.seconds / 3)
-        self._start()
-
-    def _end(self) -> None:
-        """End the process in good order."""
-        self._check_running()
-        self._look_at_memory()
-        assert self._process is not None
-        self._process.send_signal(signal.SIGTERM)
-        try:
-            status = self._process.wait(_DRAIN)
-        except subprocess.TimeoutExpired:
-            raise AssertionError("the process does not end after SIGTERM") from None
-        # A signal that comes before the process has set a handler ends it at once.
-        assert status == -signal.SIGTERM, f"the process ended with status {status}"
-
-    def _end_process(self) -> None:
-        if self._process is not None:
-            children.end(self._process)
+            member.kill()
+        time.sleep(patience / 3)
+        member.start()
 
     def _check_running(self) -> None:
-        assert self._process is not None
-        status = self._process.poll()
-        assert status is None, f"the process ended by itself with status {status}: {self._log()}"
-
-    def _log(self) -> str:
-        return (self._directory / "log").read_text()[-2000:]
-
-    def _look_at_memory(self) -> None:
-        assert self._process is not None
-        status = Path(f"/proc/{self._process.pid}/status")
-        found = re.search(r"VmHWM:\s+(\d+)", status.read_text()) if status.exists() else None
-        if found:
-            self.report.memory = max(self.report.memory, int(found[1]) << 10)
+        for each in self._members:
+            each.check_running()
 
     def _wait_until_processed(self) -> None:
         """Wait until each record has a result or a dead letter, or there is no more progress."""
@@ -283,24 +258,29 @@ class _Chaos:
             time.sleep(max(0.1, now - started))
 
     def _letters(self) -> bytes:
-        path = self._work / "errors.ndjson"
-        # The last line may be half written.
-        return b"".join(path.read_bytes().rpartition(b"\n")[:2]) if path.exists() else b""
+        return b"".join(each.letters() for each in self._members)
 
     def _compare(self) -> None:
         report = self.report
+        report.runs = sum(each.runs for each in self._members)
+        report.memory = max(each.memory for each in self._members)
         ledger = report.ledger = check_results(self._sink.results(), report.records)
         report.wrong += ledger.wrong
         if ledger.doubles and self._is_exactly_once:
             report.wrong.append(f"{ledger.doubles:,} results are there twice")
-        most = most_doubles(report.events) + self._sink.requested_again()
+        most = len(self._members) * most_doubles(report.events) + self._sink.requested_again()
         if ledger.doubles > most:
             report.wrong.append(f"{ledger.doubles:,} doubles are more than {most:,}")
-        if ledger.disordered and self._source.keeps_order:
+        # The results of a suspended process come late, unless the sink refuses them.
+        keeps_order = self._source.keeps_order and (
+            len(self._members) == 1 or (self._is_exactly_once and self._source.shares_parts)
+        )
+        if ledger.disordered and keeps_order:
             report.wrong.append(f"{ledger.disordered:,} results are out of order")
         letters = self._letters()
         report.letters = letters.count(b"\n")
         again = report.letters - len(broken(report.records))
         if again > len(report.events) * _LETTERS_AGAIN:
             report.wrong.append(f"{again:,} dead letters came again")
-        report.wrong += check_dead_letters(letters, report.records, self._source.url, report.runs)
+        sources = [self._source.url_of(number) for number in range(len(self._members))]
+        report.wrong += check_dead_letters(letters, report.records, sources, report.runs)

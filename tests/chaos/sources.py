@@ -42,6 +42,12 @@ class FedSource(ABC):
     keeps_order = True
     """Whether the broker keeps the order of records that it delivers again."""
 
+    can_share = False
+    """Whether several processes can read it together, so that each record goes to one of them."""
+
+    shares_parts = False
+    """Whether all records of a part go to the same process then, as long as it lives."""
+
     def __init__(self, directory: Path, peer: Peer | None) -> None:
         self.url = ""
         self.directory = directory
@@ -56,6 +62,10 @@ class FedSource(ABC):
     @abstractmethod
     def feed(self, numbers: Sequence[int]) -> None:
         """Add records, and wait until the broker has them."""
+
+    def url_of(self, member: int) -> str:
+        """Return the source of one of several processes, counted from 0."""
+        return self.url
 
     def close(self) -> None:  # noqa: B027 (optional)
         """Free all resources."""
@@ -124,10 +134,14 @@ class RedisSource(FedSource):
 
 
 class RedisGroup(RedisSource):
-    """A stream of Redis, read by a consumer of a group."""
+    """A stream of Redis, read by a group."""
 
-    options = "&group=g&consumer=c"
+    options = "&group=g&claim=3&consumer=c"
     keeps_offsets = False
+    can_share = True
+
+    def url_of(self, member: int) -> str:
+        return f"{self.url}{member or ''}"
 
 
 class KafkaSource(FedSource):
@@ -161,10 +175,12 @@ class KafkaSource(FedSource):
 
 
 class KafkaGroup(KafkaSource):
-    """A topic of Kafka, read by a consumer of a group."""
+    """A topic of Kafka, read by a group."""
 
     options = "&group=g&kafka.session.timeout.ms=3000&kafka.heartbeat.interval.ms=500"
     keeps_offsets = False
+    can_share = True
+    shares_parts = True
 
 
 class NatsSource(FedSource):
@@ -200,6 +216,7 @@ class NatsDurable(NatsSource):
     options = "&durable=d&ack_wait=5"
     keeps_offsets = False
     keeps_order = False
+    can_share = True
 
 
 class MqttSource(FedSource):

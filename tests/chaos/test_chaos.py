@@ -9,7 +9,7 @@ import pytest
 from tests.chaos.ledger import check_dead_letters, check_results
 from tests.chaos.plan import PROCESS, Event, draw
 from tests.chaos.records import broken, part_of
-from tests.chaos.run import PAIRS, most_doubles, run
+from tests.chaos.run import PAIRS, SHARED_PAIRS, most_doubles, run
 
 if not Path("/proc/self").exists():
     pytest.skip("needs /proc", allow_module_level=True)
@@ -35,6 +35,15 @@ _LONG = [
 def test_nothing_is_lost_whatever_happens(tmp_path: Path, pair: str) -> None:
     records, events = (2000, 2) if pair in _QUICK else (20_000, 5)
     report = run(pair, records, events, seed=PAIRS.index(pair), directory=tmp_path)
+    assert not report.wrong, report
+    assert report.ledger.found - report.ledger.doubles == records - len(broken(records))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("pair", ["kafka-group-kafka", "nats-durable-redis", "redis-group-redis"])
+def test_nothing_is_lost_by_processes_that_share_a_group(tmp_path: Path, pair: str) -> None:
+    records, seed = 40_000, SHARED_PAIRS.index(pair)
+    report = run(pair, records, 6, seed, tmp_path, members=3)
     assert not report.wrong, report
     assert report.ledger.found - report.ledger.doubles == records - len(broken(records))
 
@@ -79,8 +88,8 @@ def test_dead_letters_have_a_place_and_a_reason() -> None:
         b'{"pipeline":"chaos","file":"file:x","line":%d,"code":"%s","message":"%s","raw":"%d"}\n'
     )
     good = letter % (6, b"invalid_json", b"why", 5) + letter % (8, b"processor_failed", b"why", 7)
-    assert check_dead_letters(good, 300, "file:x", 1) == []
-    assert check_dead_letters(good + good, 300, "file:x", 2) == []
+    assert check_dead_letters(good, 300, ["file:x"], 1) == []
+    assert check_dead_letters(good + good, 300, ["file:x"], 2) == []
     for bad in (
         good + good,
         good.splitlines(keepends=True)[0],
@@ -88,4 +97,4 @@ def test_dead_letters_have_a_place_and_a_reason() -> None:
         good.replace(b"why", b""),
         good.replace(b"file:x", b"file:y"),
     ):
-        assert check_dead_letters(bad, 300, "file:x", 1)
+        assert check_dead_letters(bad, 300, ["file:x"], 1)
