@@ -8,14 +8,22 @@ import importlib.util
 import sys
 import sysconfig
 import traceback
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
+from forstcore._received_signals import received_signals
 from forstcore.errors import LoadError
 from forstcore.processors import REGISTRY, Processor
 
-__all__ = ["CHECK_INTERVAL", "ENTRY_POINTS", "Loader", "add_working_directory", "import_module"]
+__all__ = [
+    "CHECK_INTERVAL",
+    "ENTRY_POINTS",
+    "Loader",
+    "add_working_directory",
+    "import_module",
+    "load_errors",
+]
 
 ENTRY_POINTS = "forstcore.processors"
 """The entry point group in which packages register their modules with processors."""
@@ -114,7 +122,7 @@ class Loader:
         importlib.invalidate_caches()
         try:
             return self.load(self._reserved)
-        except LoadError:
+        except BaseException:
             self._names = previous
             for name in self._modules:
                 sys.modules.pop(name, None)
@@ -142,7 +150,7 @@ def import_module(name: str) -> str:
         LoadError: it cannot be imported.
     """
     add_working_directory()
-    try:
+    with load_errors(name):
         if name.endswith(".py") or "/" in name or "\\" in name:
             return _import_file(Path(name))
         if name.startswith("."):
@@ -153,8 +161,28 @@ def import_module(name: str) -> str:
         for entry in entry_points(group=ENTRY_POINTS, name=name):
             return importlib.import_module(entry.module).__name__
         return importlib.import_module(name).__name__
-    except (Exception, SystemExit) as error:
-        raise LoadError(f"cannot load processors from {name}: {_cause(error)}") from error
+
+
+@contextlib.contextmanager
+def load_errors(name: str) -> Iterator[None]:
+    """Raise LoadError for anything that a module raises in the block.
+
+    That includes SystemExit and KeyboardInterrupt, with which a program would end as if it were
+    done. Only a KeyboardInterrupt by a signal is not changed.
+
+    Args:
+        name: the module's name, for the message.
+
+    Raises:
+        LoadError: the block has raised an exception.
+    """
+    with received_signals() as received:
+        try:
+            yield
+        except BaseException as error:
+            if received and isinstance(error, KeyboardInterrupt):
+                raise
+            raise LoadError(f"cannot load processors from {name}: {_cause(error)}") from error
 
 
 def add_working_directory() -> None:
@@ -206,8 +234,10 @@ def _is_own(name: str) -> bool:
 
 def _cause(error: BaseException) -> str:
     """Describe an error, with the innermost line outside of this package and the import system."""
-    # Of several lines, as those of other libraries may have.
-    text = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    text = type(error).__name__
+    # The messages of some libraries have several lines.
+    if message := " ".join(str(error).split()):
+        text += f": {message}"
     places = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)

@@ -140,6 +140,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         pass
     finally:
+        for listener in listeners:
+            listener.close()
         if config.unix_socket:
             remove_unix(config.unix_socket, created)
     if not ended:

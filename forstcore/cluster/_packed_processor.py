@@ -17,7 +17,7 @@ from typing import Any
 import cloudpickle
 
 from forstcore.errors import LoadError
-from forstcore.loading import Loader
+from forstcore.loading import Loader, load_errors
 from forstcore.processors import REGISTRY, Processor, as_processor
 
 __all__ = ["PackedProcessor", "pack_processor"]
@@ -130,12 +130,13 @@ def _declared_by(path: str, source: bytes) -> dict[str, Processor]:
     REGISTRY.clear()
     sys.modules[name] = module
     try:
-        assert spec.loader is not None
-        spec.loader.exec_module(module)
+        with load_errors(path):
+            assert spec.loader is not None
+            spec.loader.exec_module(module)
         return dict(REGISTRY)
-    except (Exception, SystemExit) as error:
+    except BaseException:
         del sys.modules[name]
-        raise LoadError(f"cannot load processors from {path}: {_text(error)}") from error
+        raise
     finally:
         REGISTRY.clear()
         REGISTRY.update(before)

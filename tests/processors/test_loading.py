@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -114,6 +117,10 @@ def test_a_module_that_was_imported_before(place: Path) -> None:
         ("x = 1\n1 / 0", r"ZeroDivisionError: division by zero \(.*broken\.py, line 2\)"),
         ("def", r"SyntaxError: invalid syntax \(broken\.py, line 1\)"),
         ("raise SystemExit(3)", "SystemExit: 3"),
+        ("raise SystemExit", r"SystemExit \("),
+        ("raise KeyboardInterrupt", r"KeyboardInterrupt \("),
+        ("raise GeneratorExit", r"GeneratorExit \("),
+        ("import asyncio\nraise asyncio.CancelledError('x')", "CancelledError: x"),
         ("x = 1", "declares no processors"),
         (
             "import forstcore\n@forstcore.processor('Bad Name')\ndef f(record): pass",
@@ -152,6 +159,42 @@ def test_names_that_clash(place: Path) -> None:
     declare(place / "two.py", "same")
     with pytest.raises(LoadError, match=r"two processors are called 'same': one in .*one\.py"):
         Loader(["one", "two"]).load()
+
+
+INTERRUPTED = """
+import os, signal
+os.kill(os.getpid(), signal.{name})
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_is_not_reported_as_an_error_of_the_module(
+    place: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (place / "slow.py").write_text(INTERRUPTED.format(name=name))
+    number = signal.Signals[name]
+    previous = signal.signal(number, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            Loader(["slow"]).load()
+        assert signal.getsignal(number) is signal.default_int_handler
+    finally:
+        signal.signal(number, previous)
+
+
+def test_a_handler_that_a_module_installs_stays(place: Path) -> None:
+    path = place / "own.py"
+    declare(path, "own")
+    path.write_text(
+        path.read_text() + "import signal\nsignal.signal(signal.SIGTERM, lambda *_: None)\n"
+    )
+    previous = signal.getsignal(signal.SIGTERM)
+    try:
+        Loader(["own"]).load()
+        assert "<lambda>" in repr(signal.getsignal(signal.SIGTERM))
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 # Reload.
@@ -210,6 +253,10 @@ def test_a_file_that_breaks_changes_nothing_until_it_is_mended(place: Path) -> N
     assert loader.has_changed()
     with pytest.raises(LoadError, match="ZeroDivisionError"):
         loader.reload()
+    path.write_text("raise KeyboardInterrupt")
+    assert loader.has_changed()
+    with ThreadPoolExecutor(1) as thread, pytest.raises(LoadError, match="KeyboardInterrupt"):
+        thread.submit(loader.reload).result()
     assert output(loader, "route") == b'{"from":"old"}\n'
     assert list(REGISTRY) == ["route"]
     assert sys.modules["routes"] is module

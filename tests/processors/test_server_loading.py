@@ -16,9 +16,18 @@ from tests.servers import ROOT, Server, StartServer, wait_until
 SERVER = (sys.executable, "-m", "server", "--port", "0")
 
 
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("import nothing_of_that_name", "No module named 'nothing_of_that_name'"),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt ("),
+    ],
+)
 @pytest.mark.parametrize("processes", ["1", "2"])
-def test_what_cannot_be_loaded_is_reported_once(tmp_path: Path, processes: str) -> None:
-    (tmp_path / "broken.py").write_text("import nothing_of_that_name\n")
+def test_what_cannot_be_loaded_is_reported_once(
+    tmp_path: Path, processes: str, text: str, cause: str
+) -> None:
+    (tmp_path / "broken.py").write_text(text)
     done = children.run(
         [*SERVER, "--processes", processes, "--processors", str(tmp_path / "broken.py")],
         cwd=ROOT,
@@ -28,7 +37,7 @@ def test_what_cannot_be_loaded_is_reported_once(tmp_path: Path, processes: str) 
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"forstcore: cannot load processors from {tmp_path / 'broken.py'}: ")
-    assert "No module named 'nothing_of_that_name'" in line
+    assert cause in line
 
 
 def test_a_name_that_the_server_needs(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ DAMAGED = "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n"
 FILES = {
     "damaged": DAMAGED,
     "exits.py": "import sys\nsys.exit(3)\n",
+    "interrupts.py": "raise KeyboardInterrupt\n",
     "lines.py": "raise ValueError('one\\ntwo')\n",
     "syntax.py": "def f(:\n",
     "two": "a\nb\n",
@@ -213,6 +214,7 @@ OTHERS = [
     Case("SyntaxError", "--port 0 --processors {tmp}/syntax.py"),
     Case("ValueError: one two (", "--port 0 --processors {tmp}/lines.py"),
     Case("SystemExit: 3", "--port 0 --processors {tmp}/exits.py"),
+    Case("KeyboardInterrupt (", "--port 0 --processors {tmp}/interrupts.py"),
     Case("give the path of its file", "--port 0 --processors ."),
     Case("it is a directory", "--port 0 --processors {tmp}/folder.py"),
     Case("json declares no processors", "--port 0 --processors json"),
