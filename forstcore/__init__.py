@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from forstcore._core.filter import Filter
 from forstcore._core.rejected import RejectedLine, RejectedLines
+from forstcore._environment import choose_scan_path
 from forstcore._proc import (
     LineSplitter,
     RecordStream,
@@ -77,6 +78,7 @@ __all__ = [
 ]
 
 __version__ = VERSION
+choose_scan_path()
 
 # Imported on first use: the client imports aiohttp and asyncio, which are slow to import and
 # which code that only uses the core does not need.

@@ -9,8 +9,6 @@ from forstcore._core.scan cimport (
     fst_best_path,
 )
 
-import os
-
 current_path = fst_best_path()
 
 cdef const char *PATH_NAMES[4]
@@ -50,7 +48,3 @@ def use_scan_path(name, /):
     if name not in paths:
         raise ValueError(f"scan path must be one of {', '.join(paths)}, not {name!r}")
     current_path = len(paths) - 1 - paths.index(name)
-
-
-if "FORSTCORE_SCAN_PATH" in os.environ:
-    use_scan_path(os.environ["FORSTCORE_SCAN_PATH"])

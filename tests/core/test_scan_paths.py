@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import mmap
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +15,7 @@ from hypothesis import given, settings
 from forstcore import _proc
 from forstcore._proc import process_block, scan_path, scan_paths, use_scan_path
 from tests import children
+from tests.servers import ROOT
 
 from . import json_cases as cases
 from .driver import cut, differing, on_every_path, run
@@ -72,6 +75,43 @@ def test_path_from_environment(name: str) -> None:
     env = os.environ | {"FORSTCORE_SCAN_PATH": name, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = children.run([sys.executable, "-c", code], env=env, text=True, check=True)
     assert done.stdout.strip() == name
+
+
+WRONG = {"FORSTCORE_SCAN_PATH": "mmx"}
+SAID = f"FORSTCORE_SCAN_PATH: scan path must be one of {', '.join(scan_paths())}, not 'mmx'"
+
+
+def test_an_unknown_path_in_the_environment_is_an_exception_in_python() -> None:
+    """The exception of the import names the variable, the value and the possible values."""
+    code = "try:\n import forstcore\nexcept ValueError as error:\n print(error)"
+    done = children.run([sys.executable, "-c", code], env=os.environ | WRONG, text=True, check=True)
+    assert done.stdout.strip() == SAID
+
+
+@pytest.mark.real_start
+@pytest.mark.parametrize(
+    "command",
+    [
+        (sys.executable, "-m", "forstcore", "info"),
+        (sys.executable, "-m", "server", "--port", "0"),
+        (str(Path(sys.executable).with_name("forstcore")), "serve", "--port", "0"),
+    ],
+    ids=["module", "server", "command"],
+)
+@pytest.mark.parametrize("log", ["text", "json"])
+def test_an_unknown_path_in_the_environment_is_one_line_of_a_command(
+    command: tuple[str, ...], log: str
+) -> None:
+    """Commands and the server print the message, and end with status 2."""
+    if not Path(command[0]).exists():
+        pytest.skip("the command is not installed")
+    env = os.environ | WRONG | {"FORSTCORE_LOG_FORMAT": log}
+    done = children.run(command, env=env, cwd=ROOT, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    line = done.stderr.removesuffix("\n")
+    if log == "json":
+        line = json.loads(line)["message"]
+    assert line == f"forstcore: {SAID}"
 
 
 def test_default_is_the_best() -> None:
