@@ -62,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
             from server.process.notify import ServiceManager
             from server.process.parent import end_with_parent
+            from server.process.supervisor_pipe import SupervisorPipe
             from server.process.temporary_files import check_spool_directory
             from server.supervisor import LISTENER_VARIABLE, supervise
             from server.worker import serve
@@ -92,11 +93,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         listeners = [
             socket.socket(fileno=int(number)) for number in os.environ[LISTENER_VARIABLE].split(",")
         ]
+        pipe = SupervisorPipe()
         metrics = os.environ[METRICS_VARIABLE]
         lock = hold_metrics(metrics)
         try:
-            ended = run(serve(config, listeners, worker=True, read=read, service=service))
+            ended = run(serve(config, listeners, supervisor=pipe, read=read, service=service))
         finally:
+            # Its lock would keep the directory.
+            pipe.wait_for_killed_supervisor()
             release_metrics(metrics, lock)
         if not ended:
             _exit_now()
@@ -134,7 +138,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 return supervise(config, listeners, arguments, service)
             except OSError as error:
                 return _fail(f"cannot start worker processes: {error}")
-        ended = run(serve(config, listeners, worker=False, read=read, service=service))
+        ended = run(serve(config, listeners, supervisor=None, read=read, service=service))
     except (LoadError, PipelineConfigError, SourceError) as error:
         return _fail(str(error), 2)
     except KeyboardInterrupt:

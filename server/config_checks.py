@@ -12,7 +12,7 @@ __all__ = ["check_environment", "check_hosts", "check_listening", "suggestion"]
 _OTHERS = ("CONFIG", "SERVER", "SCAN_PATH")
 """Variables that are no options of the server: for the file, for commands, for the core."""
 
-_OF_WORKERS = ("WORKER", "LISTENER_FDS", "LOADS_FD")
+_OF_WORKERS = ("WORKER", "LISTENER_FDS", "LOADS_FD", "RELOADS_FD")
 """Variables that a supervisor sets for its workers, all of them."""
 
 _BUILD = ("SANITIZE", "ANNOTATE", "BENCHMARK_NAMESPACE")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import subprocess
@@ -25,6 +26,13 @@ from server.observe.metrics_files import (
 )
 from server.process.notify import ServiceManager
 from server.process.ready import address_of, announce
+from server.process.reload import log_messages
+from server.process.reload_reports import (
+    RELOADS_VARIABLE,
+    Message,
+    ReloadReports,
+    merge_messages,
+)
 from server.process.signals import SupervisorSignals
 from server.process.worker_slot import Worker, WorkerSlot
 from server.worker import EXIT_TIMEOUT
@@ -66,11 +74,13 @@ def supervise(
     lock = hold_metrics(metrics)
     memory = new_memory("forstcore-loads")
     os.truncate(memory, size_of_loads(config.processes))
+    reports = new_memory("forstcore-reloads")
     descriptors = [listener.fileno() for listener in listeners]
     environment = {
         **os.environ,
         LISTENER_VARIABLE: ",".join(map(str, descriptors)),
         LOADS_VARIABLE: str(memory),
+        RELOADS_VARIABLE: str(reports),
         METRICS_VARIABLE: metrics,
     }
     loads = WorkerLoads(memory, config.processes)
@@ -81,9 +91,9 @@ def supervise(
         return subprocess.Popen(
             # With `-m`, Python would prefer a module of this name in the working directory.
             [sys.executable, _MAIN, *argv],
-            pass_fds=[*descriptors, memory],
-            # A worker stops when this pipe is closed. Unlike a signal, that cannot be too early,
-            # and it also happens if this process is killed.
+            pass_fds=[*descriptors, memory, reports],
+            # A worker also stops when this pipe is closed, because this process was killed. Unlike
+            # a signal, a message in it cannot be too early.
             stdin=subprocess.PIPE,
             env={**environment, WORKER_VARIABLE: str(index + 1)},
             # Ctrl-C signals the foreground process group. Workers are stopped by this process.
@@ -100,7 +110,13 @@ def supervise(
         for index in range(config.processes):
             slots.append(WorkerSlot(partial(start, index), partial(clean_up, index)))
         supervisor = _Supervisor(
-            config, address_of(config, listeners[0]), slots, loads, signals, service
+            config,
+            address_of(config, listeners[0]),
+            slots,
+            loads,
+            ReloadReports(reports),
+            signals,
+            service,
         )
         if not supervisor.start() or not supervisor.run():
             return 1
@@ -126,6 +142,7 @@ class _Supervisor:
         address: str,
         slots: Sequence[WorkerSlot],
         loads: WorkerLoads,
+        reports: ReloadReports,
         signals: SupervisorSignals,
         service: ServiceManager,
     ) -> None:
@@ -133,6 +150,7 @@ class _Supervisor:
         self._address = address
         self._slots = slots
         self._loads = loads
+        self._reports = reports
         self._signals = signals
         self._service = service
         self._reload_until: float | None = None
@@ -174,18 +192,27 @@ class _Supervisor:
 
     def _reload(self) -> None:
         self._service.is_reloading()
-        self._loads.begin_reload()
         self._reload_until = time.monotonic() + _RELOAD_TIMEOUT
         for slot in self._slots:
             slot.reload()
 
     def _check_reload(self) -> None:
-        """Tell the service manager when all workers have reloaded."""
+        """When all workers have reloaded, log how, and tell the service manager."""
         if self._reload_until is None:
             return
-        if self._loads.have_reloaded() or time.monotonic() > self._reload_until:
-            self._reload_until = None
-            self._service.is_ready(self._address)
+        reports = {}
+        late = []
+        for index, slot in enumerate(self._slots):
+            report = self._reports.read(index, slot.pid, slot.reloads)
+            if report is not None:
+                reports[slot.pid] = report
+            elif slot.reloads and self._loads.is_accepting(index):
+                late.append(Message(logging.ERROR, f"worker {slot.pid} has not reloaded yet"))
+        if late and time.monotonic() < self._reload_until:
+            return
+        self._reload_until = None
+        log_messages([*merge_messages(reports), *late])
+        self._service.is_ready(self._address)
 
     def _timeout(self) -> float | None:
         """Return the seconds until there is something to do other than on a signal."""

@@ -34,9 +34,10 @@ from server.process.event_loop import set_idle_check
 from server.process.listen import tls_context
 from server.process.notify import ServiceManager
 from server.process.ready import address_of, announce
-from server.process.reload import Reloader
+from server.process.reload import Reloader, log_messages
 from server.process.reload_processors import report_compilation
-from server.process.supervisor_pipe import listen_to_supervisor
+from server.process.reload_reports import RELOADS_VARIABLE, Message, ReloadReports
+from server.process.supervisor_pipe import SupervisorPipe
 from server.streams.registry import REGISTRY, StreamRegistry
 
 __all__ = ["EXIT_TIMEOUT", "serve"]
@@ -53,7 +54,7 @@ async def serve(
     config: ServerConfig,
     listeners: Sequence[socket.socket],
     *,
-    worker: bool,
+    supervisor: SupervisorPipe | None,
     read: Callable[[], ServerConfig],
     service: ServiceManager,
 ) -> bool:
@@ -62,8 +63,8 @@ async def serve(
     Args:
         config: the configuration.
         listeners: the sockets to accept on.
-        worker: whether this is one of several processes: it prints nothing, and takes messages of
-            the supervisor from standard input.
+        supervisor: the pipe from the supervisor if this is one of several processes, which then
+            announces nothing.
         read: reads the configuration again.
         service: the service manager; of the supervisor, if this is a worker.
 
@@ -86,7 +87,9 @@ async def serve(
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.5)
     try:
         await runner.setup()
-        await _accept(config, listeners, app, runner, worker=worker, read=read, service=service)
+        await _accept(
+            config, listeners, app, runner, supervisor=supervisor, read=read, service=service
+        )
     finally:
         try:
             await log_failure("closing the application", runner.cleanup())
@@ -103,7 +106,7 @@ async def _accept(
     app: web.Application,
     runner: web.AppRunner,
     *,
-    worker: bool,
+    supervisor: SupervisorPipe | None,
     read: Callable[[], ServerConfig],
     service: ServiceManager,
 ) -> None:
@@ -141,18 +144,26 @@ async def _accept(
     tls = tls_context(config)
     if is_first:
         warn_of_dates(config.tls_cert, tls)
-    loads = _shared_loads(config, app[REGISTRY]) if worker else None
+    loads = _shared_loads(config, app[REGISTRY]) if supervisor is not None else None
     acceptor = Acceptor(listeners, connections, make_connection, tls, config.header_timeout, loads)
     try:
         stop = _stop_on_signals()
-        if loads is not None:
-            reloader = Reloader(app, acceptor, read, lambda: None, loads.reloaded)
+        if supervisor is not None:
+            report = partial(ReloadReports(int(os.environ[RELOADS_VARIABLE])).write, _own_index())
+            reloader = Reloader(app, acceptor, read, lambda: None, report, is_first=is_first)
             timeout = config.drain_delay + config.drain_timeout + EXIT_TIMEOUT
-            listen_to_supervisor(reloader.request, stop.set, timeout)
+            supervisor.listen(reloader.request, stop.set, timeout)
         else:
             address = address_of(config, listeners[0])
             is_ready = partial(service.is_ready, address)
-            reloader = Reloader(app, acceptor, read, service.is_reloading, is_ready)
+
+            def has_reloaded(_count: int, messages: Sequence[Message]) -> None:
+                log_messages(messages)
+                is_ready()
+
+            reloader = Reloader(
+                app, acceptor, read, service.is_reloading, has_reloaded, is_first=True
+            )
             if hasattr(signal, "SIGHUP"):
                 loop.add_signal_handler(signal.SIGHUP, reloader.request)
             announce(config, address)
@@ -192,8 +203,7 @@ async def _watched(service: ServiceManager) -> AsyncIterator[None]:
 
 def _shared_loads(config: ServerConfig, registry: StreamRegistry) -> WorkerLoads:
     """Publish the load of this worker whenever it changes."""
-    own = int(os.environ[WORKER_VARIABLE]) - 1
-    loads = WorkerLoads(int(os.environ[LOADS_VARIABLE]), config.processes, own)
+    loads = WorkerLoads(int(os.environ[LOADS_VARIABLE]), config.processes, _own_index())
 
     def publish() -> None:
         loads.publish(registry.load)
@@ -201,6 +211,10 @@ def _shared_loads(config: ServerConfig, registry: StreamRegistry) -> WorkerLoads
     registry.connections.on_change = publish
     publish()
     return loads
+
+
+def _own_index() -> int:
+    return int(os.environ[WORKER_VARIABLE]) - 1
 
 
 def _stop_on_signals() -> asyncio.Event:

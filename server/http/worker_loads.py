@@ -18,7 +18,7 @@ FULL = 1 << 40
 """The load of a process that refuses new streams, but still answers other requests."""
 
 _ABSENT = -1  # The load of a process that does not accept connections.
-_SLOT = 3  # Numbers of each process: its load, how often it has published it, its due reloads.
+_SLOT = 2  # Numbers of each process: its load, and how often it has published it.
 _BYTES = 8  # Bytes of a number.
 _TOLERANCE = 16  # A load may exceed the lowest one by this fraction of it, and by at least 1.
 
@@ -55,22 +55,6 @@ class WorkerLoads:
     def withdraw(self, index: int | None = None) -> None:
         """Publish that a process accepts no connections: this one, or the one at an index."""
         self._numbers[(self._own if index is None else index) * _SLOT] = _ABSENT
-
-    def begin_reload(self) -> None:
-        """Note that all processes that accept connections have to reload."""
-        for index in range(len(self._others) + 1):
-            self._numbers[index * _SLOT + 2] = 0
-
-    def reloaded(self) -> None:
-        """Note that this process has reloaded."""
-        self._numbers[self._own * _SLOT + 2] = 1
-
-    def have_reloaded(self) -> bool:
-        """Return whether all processes that accept connections have reloaded."""
-        return all(
-            self._numbers[index * _SLOT + 2] or not self.is_accepting(index)
-            for index in range(len(self._others) + 1)
-        )
 
     def is_accepting(self, index: int) -> bool:
         """Return whether a process accepts connections."""

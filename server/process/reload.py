@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from aiohttp import web
 
@@ -20,10 +20,11 @@ from server.pipelines.registry import PIPELINES
 from server.process.certificate_dates import warn_of_dates
 from server.process.listen import check_exposure, tls_context
 from server.process.reload_processors import report_compilation
+from server.process.reload_reports import Message
 from server.process.temporary_files import check_spool_directory
 from server.streams.registry import REGISTRY
 
-__all__ = ["RELOADABLE", "Reloader"]
+__all__ = ["RELOADABLE", "Reloader", "log_messages"]
 
 _LOGGER = logging.getLogger("forstcore")
 
@@ -67,7 +68,10 @@ class Reloader:
         app: the application.
         acceptor: receives the certificates.
         read: reads the configuration.
-        before, after: called before and after each reload.
+        before: called before each reload.
+        after: called after each reload, with the number of requests when it began, and with
+            messages for the log.
+        is_first: whether this process is the one that logs about certificates and processors.
 
     Thread-safety: the event loop.
     """
@@ -78,18 +82,23 @@ class Reloader:
         acceptor: Acceptor,
         read: Callable[[], ServerConfig],
         before: Callable[[], object],
-        after: Callable[[], object],
+        after: Callable[[int, Sequence[Message]], object],
+        *,
+        is_first: bool,
     ) -> None:
         self._app = app
         self._acceptor = acceptor
         self._read = read
         self._before = before
         self._after = after
+        self._is_first = is_first
+        self._requests = 0
         self._is_due = False
         self._task: asyncio.Task[None] | None = None
 
     def request(self) -> None:
         """Reload now, or once more after a reload that is in progress."""
+        self._requests += 1
         self._is_due = True
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run())
@@ -97,15 +106,18 @@ class Reloader:
     async def _run(self) -> None:
         while self._is_due:
             self._is_due = False
+            requests = self._requests
+            messages: list[Message] = []
             self._before()
             try:
-                await self._reload()
+                messages = await self._reload()
             except (OSError, ValueError, LoadError) as error:
-                _LOGGER.error("the configuration is unchanged: %s", in_words(error))
+                text = f"the configuration is unchanged: {in_words(error)}"
+                messages = [Message(logging.ERROR, text)]
             finally:
-                self._after()
+                self._after(requests, messages)
 
-    async def _reload(self) -> None:
+    async def _reload(self) -> list[Message]:
         registry = self._app[REGISTRY]
         old = registry.config
         read = self._read()
@@ -128,12 +140,20 @@ class Reloader:
         self._app[FEEDS].config = new
         self._app[ACCESS_POLICY].use(new)
         self._acceptor.tls = tls
-        warn_of_dates(new.tls_cert, tls)
-        report_compilation(registry)
+        if self._is_first:
+            warn_of_dates(new.tls_cert, tls)
+        report_compilation(registry, is_logged=self._is_first)
         self._app[PIPELINES].take_processors(registry.loader)
         named = ", ".join(sorted(changed.keys() - {"token"})) or "no option has changed"
-        _LOGGER.info("reloaded the configuration, certificates, token and processors: %s", named)
+        text = f"reloaded the configuration, certificates, token and processors: {named}"
+        messages = [Message(logging.INFO, text)]
         if fixed:
-            _LOGGER.warning(
-                "a change of these options needs a restart: %s", ", ".join(sorted(fixed))
-            )
+            text = f"a change of these options needs a restart: {', '.join(sorted(fixed))}"
+            messages.append(Message(logging.WARNING, text))
+        return messages
+
+
+def log_messages(messages: Sequence[Message]) -> None:
+    """Write the messages of a reload to the log."""
+    for message in messages:
+        _LOGGER.log(message.level, "%s", message.text)

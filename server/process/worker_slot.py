@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from server.process.supervisor_pipe import RELOAD
+from server.process.supervisor_pipe import RELOAD, STOP
 
 __all__ = ["WorkerSlot"]
 
@@ -33,6 +33,7 @@ class WorkerSlot:
     Attributes:
         failures: number of workers in a row that ended soon after their start.
         due: monotonic time of the next attempt to start a worker, None while one runs.
+        reloads: number of reloads that the current worker was told to do.
 
     Raises:
         OSError: the first worker cannot be started.
@@ -46,6 +47,12 @@ class WorkerSlot:
         self._failed_to_start = False
         self.failures = 0
         self.due: float | None = None
+        self.reloads = 0
+
+    @property
+    def pid(self) -> int:
+        """The process of the worker."""
+        return self._worker.pid
 
     @property
     def ended(self) -> str:
@@ -92,15 +99,16 @@ class WorkerSlot:
             _log(f"{ended}; another one replaces it")
         self._started_at = now
         self.due = None
+        self.reloads = 0
 
     def reload(self) -> None:
         """Tell the worker to reload; a signal could be too early."""
-        if self._worker.stdin is not None:
-            with contextlib.suppress(OSError, ValueError):
-                os.write(self._worker.stdin.fileno(), RELOAD)
+        self.reloads += 1
+        self._send(RELOAD)
 
     def stop(self) -> None:
         """Tell the worker to end its streams and to exit."""
+        self._send(STOP)
         self._close_input()
 
     def wait(self, timeout: float) -> int:
@@ -117,6 +125,11 @@ class WorkerSlot:
             self._worker.kill()
             self._worker.wait()
         self._close_input()
+
+    def _send(self, message: bytes) -> None:
+        if self._worker.stdin is not None:
+            with contextlib.suppress(OSError, ValueError):
+                os.write(self._worker.stdin.fileno(), message)
 
     def _close_input(self) -> None:
         if self._worker.stdin is not None:

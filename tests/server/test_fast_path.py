@@ -288,7 +288,7 @@ def test_a_lone_stream_takes_the_fast_path(monkeypatch: pytest.MonkeyPatch) -> N
             config = ServerConfig(port=0, access_log=False)
             service = ServiceManager({})
             task = asyncio.create_task(
-                serve(config, [listener], worker=False, read=lambda: config, service=service)
+                serve(config, [listener], supervisor=None, read=lambda: config, service=service)
             )
             lines = await asyncio.to_thread(talk, listener.getsockname())
             task.cancel()

@@ -14,9 +14,10 @@ import pytest
 
 from tests.certificates import make_certificates, tls_options
 from tests.server.raw import RawStream
-from tests.servers import Server, StartServer
+from tests.servers import Server, StartServer, wait_until
 
 RECORD = b'{"id":"%d","data":"x"}\n'
+RELOADED = "reloaded the configuration, certificates, token and processors: "
 RESULT = b'{"id":"%d","result":"processed_x","status":"success"}\n'
 
 needs_hangup = pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="a POSIX signal")
@@ -189,6 +190,52 @@ def test_processors_and_limits_are_read_again(
     assert "broken" in log
     assert "max_line_size must be an integer" in log
     assert "Traceback" not in log
+
+
+DIFFERS = """
+import os
+if os.environ["FORSTCORE_WORKER"] == "2":
+    raise RuntimeError("broken in one worker")
+"""
+
+
+def test_workers_log_a_reload_once(start_one: StartServer, tmp_path: Path) -> None:
+    module, log = tmp_path / "module.py", tmp_path / "log"
+    processor = PROCESSOR.format(name="one", version="old")
+    module.write_text(processor)
+    options = ("--processors", str(module), "--processes", "2", "--no-access-log")
+    server = start_one(*options, log=log)
+    first, second = server.await_both(lambda: result_of(server, "/one"))
+
+    def reload(expected: str) -> list[str]:
+        """Return what is logged until a text, and then by another reload that does not fail."""
+        start = len(log.read_text())
+        server.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: expected in log.read_text()[start:])
+        end = "there is no more to come"
+        module.write_text(PROCESSOR.format(name="end", version=end))
+        server.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: "processor 'end'" in log.read_text()[start:])
+        wait_until(lambda: log.read_text()[start:].count(RELOADED) > expected.count(RELOADED))
+        module.write_text(processor)
+        return [line for line in log.read_text()[start:].splitlines() if "processor '" not in line]
+
+    done = f"{RELOADED}no option has changed"
+    assert reload(done) == [done, done]
+    module.write_text("raise RuntimeError('broken')")
+    unchanged, *others = reload("unchanged")
+    assert unchanged.startswith("the configuration is unchanged: cannot load processors from ")
+    assert "RuntimeError: broken" in unchanged
+    assert others == [done]
+    module.write_text(processor + DIFFERS)
+    lines = reload("broken in one worker")
+    assert len(lines) == 3
+    failed = next(line for line in lines if "broken in one worker" in line)
+    worker = int(failed.removeprefix("worker ").partition(":")[0])
+    other = first if worker == second else second
+    assert failed.startswith(f"worker {worker}: the configuration is unchanged: ")
+    assert sorted(lines) == sorted([failed, f"worker {other}: {done}", done])
+    assert server.stop() == 0
 
 
 def test_the_number_of_streams_is_read_again(start_one: StartServer, tmp_path: Path) -> None:

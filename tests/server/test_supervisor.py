@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -14,7 +14,7 @@ import requests
 
 from tests import children
 from tests.server.raw import RawStream
-from tests.servers import Server, StartServer, wait_until
+from tests.servers import ROOT, Server, StartServer, wait_until
 
 RECORD = b'{"id":"1","data":"x"}\n'
 
@@ -60,9 +60,41 @@ def test_workers_end_with_their_supervisor(
         assert b'"code": "draining"' in stream.read_rest()
     server.process.wait(60)
     wait_until(lambda: not any(map(children.lives, workers)))
-    with contextlib.suppress(AssertionError):
-        wait_until(lambda: left(tmp_path) == [])
     assert left(tmp_path) == []
+
+
+# As if the system was slow to end it: the pipes are closed, but the lock is still held.
+ENDS_SLOWLY = """
+import gc, os, signal, subprocess, sys, time
+from server.cli import main
+
+def end_slowly(*_):
+    for found in gc.get_objects():
+        if isinstance(found, subprocess.Popen):
+            os.close(found.stdin.fileno())
+    time.sleep(2)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+signal.signal(signal.SIGUSR1, end_slowly)
+main(["--port", "0", "--processes", "2"])
+"""
+
+
+def test_workers_wait_for_the_end_of_a_supervisor_that_was_killed(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", ENDS_SLOWLY]
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    with children.started(
+        command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as supervisor:
+        assert supervisor.stdout is not None
+        assert "listens on" in supervisor.stdout.readline()
+        workers = children.of(supervisor.pid)
+        assert len(workers) == 2
+        assert left(tmp_path) != []
+        supervisor.send_signal(signal.SIGUSR1)
+        wait_until(lambda: not any(map(children.lives, workers)))
+        supervisor.wait(60)
+        assert left(tmp_path) == []
 
 
 @pytest.mark.long
