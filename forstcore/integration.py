@@ -13,6 +13,7 @@ from aiohttp import web
 from forstcore._client.forward import ForwardedRequest, ForwardedResponse, forward
 from forstcore.client import ForstStreamingClient, Input, ResultStream, StreamOptions
 from forstcore.records import ProcessedRecord
+from forstcore.wire import PROBLEM_TYPE
 
 __all__ = ["StreamingIntegration"]
 
@@ -121,7 +122,7 @@ class StreamingIntegration:
                         "`request.content` in front of this handler",
                     },
                     status=500,
-                    content_type="application/problem+json",
+                    content_type=PROBLEM_TYPE,
                 )
             body = _one(data)
         forwarded = ForwardedRequest(request.method, headers, body, gone)

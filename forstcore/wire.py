@@ -34,10 +34,12 @@ __all__ = [
     "LAST_EVENT_ID",
     "MAX_LINE_NUMBER",
     "MISSED",
+    "NDJSON",
     "NDJSON_TYPES",
     "OFFSET",
     "ON_ERROR_MODES",
     "OPTIONAL_COUNTERS",
+    "PROBLEM_TYPE",
     "PUBLISH_ON_ERROR_MODES",
     "QUERY_PARAMETERS",
     "REJECTED",
@@ -86,11 +88,17 @@ REQUEST_HEADERS: Final = (
 FRAMES_VERSION: Final = "1"
 """The value of ``Forst-Frames`` that asks for control lines: the version of their format."""
 
-NDJSON_TYPES: Final = ("application/x-ndjson", "application/ndjson", "application/jsonl")
+NDJSON: Final = "application/x-ndjson"
+"""The media type of NDJSON that clients and server name themselves."""
+
+NDJSON_TYPES: Final = (NDJSON, "application/ndjson", "application/jsonl")
 """The media types of NDJSON. Results have the one that ``Accept`` names, or `RESULT_TYPE`."""
 
 RESULT_TYPE: Final = "application/octet-stream"
 """The media type of results unless the client names another."""
+
+PROBLEM_TYPE: Final = "application/problem+json"
+"""The media type of problem documents (RFC 9457)."""
 
 FORST_DELIVERY: Final = "Forst-Delivery"
 """A header of responses."""

@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from forstcore.wire import StreamErrorCode
+from forstcore.wire import PROBLEM_TYPE, StreamErrorCode
 
 __all__ = [
     "SERVER_NAME",
@@ -142,7 +142,7 @@ def problem_response(
     response = ProblemResponse(
         status=status,
         body=problem(status, detail) + b"\n",
-        content_type="application/problem+json",
+        content_type=PROBLEM_TYPE,
         headers=headers,
     )
     response.detail = detail

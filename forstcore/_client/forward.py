@@ -175,5 +175,5 @@ def _problem(status: int, detail: str) -> ForwardedResponse:
     body = asyncio.StreamReader()
     body.feed_data(json.dumps(document).encode() + b"\n")
     body.feed_eof()
-    headers = CIMultiDict({hdrs.CONTENT_TYPE: "application/problem+json"})
+    headers = CIMultiDict({hdrs.CONTENT_TYPE: wire.PROBLEM_TYPE})
     return ForwardedResponse(status, headers, lambda: body.read(1 << 16))

@@ -46,7 +46,7 @@ class Upload(StreamRequest):
         return self._window.acked
 
     def begin(self, headers: CIMultiDict[str]) -> Body:
-        headers[hdrs.CONTENT_TYPE] = "application/x-ndjson"
+        headers[hdrs.CONTENT_TYPE] = wire.NDJSON
         if self._compression:
             headers[hdrs.CONTENT_ENCODING] = "gzip"
         if self.lines:

@@ -111,7 +111,7 @@ async def _post(
     on_error: str,
     patience: float,
 ) -> dict[str, int]:
-    headers = {"Content-Type": "application/x-ndjson", wire.FORST_ON_ERROR: on_error}
+    headers = {"Content-Type": wire.NDJSON, wire.FORST_ON_ERROR: on_error}
     limits = aiohttp.ClientTimeout(total=None, sock_connect=patience)
     try:
         found: dict[str, int] = await request_json(

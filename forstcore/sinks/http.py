@@ -23,6 +23,7 @@ from forstcore.sinks import Output, SinkLimits, SinkUrl
 from forstcore.sinks._broker_sink import BrokerSink, lines_of
 from forstcore.sinks._broker_writer import BrokerWriter
 from forstcore.sources._tls import ClientTls
+from forstcore.wire import NDJSON
 
 __all__ = ["HttpSink", "HttpWriter"]
 
@@ -62,7 +63,7 @@ class HttpSink(BrokerSink):
 
     def __init__(self, url: SinkUrl, limits: SinkLimits) -> None:
         super().__init__(url.name, limits)
-        self.headers = {"Content-Type": "application/x-ndjson", "User-Agent": "forstcore"}
+        self.headers = {"Content-Type": NDJSON, "User-Agent": "forstcore"}
         token = url.take("token")
         if token:
             self.headers["Authorization"] = f"Bearer {token}"

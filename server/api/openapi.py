@@ -141,7 +141,7 @@ def _stream(
             "requestBody": {
                 "description": _STREAM_BODY,
                 "content": {
-                    "application/x-ndjson": {
+                    wire.NDJSON: {
                         "x-line-schema": records,
                         "example": '{"id":"1","data":"hello"}\n',
                     }
@@ -362,7 +362,7 @@ def _events(members: Json) -> Json:
         "operationId": "watchEvents",
         "tags": ["sources"],
         "summary": "Stream the results of a source to an EventSource, or over a WebSocket",
-        "description": "The events are those of `POST` with `Accept: text/event-stream`.",
+        "description": f"The events are those of `POST` with `Accept: {wire.EVENTS_TYPE}`.",
         "parameters": parameters,
         "responses": {
             "101": {"description": "The connection is a WebSocket now."},
@@ -462,7 +462,7 @@ def _dashboard(config: ServerConfig) -> Json:
     lines = {"schema": {"type": "string"}, "x-line-schema": ref("schemas", "NewsLine")}
     news = {
         "description": "A line per second, until the client disconnects.",
-        "content": {"application/x-ndjson": lines},
+        "content": {wire.NDJSON: lines},
     }
     paths = {
         "/": _get("dashboard", "The dashboard", page, tag="dashboard"),

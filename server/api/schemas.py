@@ -350,7 +350,7 @@ _RESPONSES: Json = {
     f"Problem{status}": {
         "description": text,
         "headers": _PROBLEM_HEADERS.get(status, {}),
-        "content": {"application/problem+json": {"schema": ref("schemas", "Problem")}},
+        "content": {wire.PROBLEM_TYPE: {"schema": ref("schemas", "Problem")}},
     }
     for status, text in _PROBLEMS.items()
 }

@@ -7,6 +7,7 @@ import contextlib
 
 from aiohttp import web
 
+from forstcore.wire import NDJSON
 from server.dashboard.assets import Asset, Assets
 from server.dashboard.news import News
 from server.errors import ProblemError
@@ -63,7 +64,7 @@ def add_dashboard(app: web.Application) -> None:
         response = web.StreamResponse(
             headers={
                 **_GUARDS,
-                "Content-Type": "application/x-ndjson",
+                "Content-Type": NDJSON,
                 "Cache-Control": "no-store",
                 "X-Accel-Buffering": "no",
             }

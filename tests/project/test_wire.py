@@ -124,6 +124,17 @@ def test_the_package_names_what_is_declared() -> None:
     kinds = {name for name in names.values() if name.startswith(":")}
     assert {":end", ":error", ":rejected"} <= kinds <= CONTROL_LINES | {wire.ROOM.decode()}
     assert names["HEADER_PREFIX"] == wire.FORST_PREFIX.lower()
+    assert (names["NDJSON"], names["PROBLEM_TYPE"]) == (wire.NDJSON, wire.PROBLEM_TYPE)
+
+
+@pytest.mark.parametrize("value", [wire.NDJSON, wire.PROBLEM_TYPE, wire.EVENTS_TYPE])
+def test_media_types_are_written_in_one_file(value: str) -> None:
+    folders = (ROOT / "forstcore", ROOT / "server")
+    files = {
+        path for folder in folders for path in folder.rglob("*.py") if value in path.read_text()
+    }
+    assert files == {ROOT / "forstcore" / "wire.py"}
+    assert {path.name for path in PACKAGE.rglob("*.ts") if value in path.read_text()} <= {"wire.ts"}
 
 
 def test_the_package_and_the_page_about_browsers_know_the_parameters() -> None:

@@ -6,7 +6,7 @@ import { ForstError } from "./errors.js";
 import { timer } from "./platform.js";
 import { configOf } from "./options.js";
 import type { Exchange, TransportResponse } from "./transport.js";
-import { HEADER_PREFIX } from "./wire.js";
+import { HEADER_PREFIX, PROBLEM_TYPE } from "./wire.js";
 
 // An allow-list keeps out hop-by-hop headers, and credentials that are meant for the application.
 const REQUEST_HEADERS = new Set([
@@ -96,7 +96,7 @@ export function problem(status: number, code: string, detail: string): Forwarded
   const parts = [new TextEncoder().encode(`${JSON.stringify({ status, code, detail })}\n`)];
   return {
     status,
-    headers: { "content-type": "application/problem+json" },
+    headers: { "content-type": PROBLEM_TYPE },
     read: async () => parts.pop(),
     trailers: () => ({}),
     close: () => {},

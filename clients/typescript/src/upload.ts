@@ -8,7 +8,7 @@ import { Producer } from "./producer.js";
 import type { Summary } from "./records.js";
 import { checkRecords, type StreamRequest } from "./stream-request.js";
 import { PassThrough, Window, type Outbox } from "./window.js";
-import { FIRST_LINE } from "./wire.js";
+import { FIRST_LINE, NDJSON } from "./wire.js";
 
 const FIRST_LINE_NAME = FIRST_LINE.toLowerCase();
 
@@ -44,7 +44,7 @@ export class Upload implements StreamRequest {
   }
 
   begin(headers: Record<string, string>): Body {
-    headers["content-type"] ??= "application/x-ndjson";
+    headers["content-type"] ??= NDJSON;
     if (this.lines > 0) {
       // The caller may have set the header, if its input is the rest of a longer one.
       headers[FIRST_LINE_NAME] = `${Number(headers[FIRST_LINE_NAME] ?? 1) + this.lines}`;

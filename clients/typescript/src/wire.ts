@@ -7,6 +7,10 @@ export const ACK_HEADER = "Forst-Ack";
 export const FILTER = "Forst-Filter";
 export const HEADER_PREFIX = "forst-";
 
+/** Media types. */
+export const NDJSON = "application/x-ndjson";
+export const PROBLEM_TYPE = "application/problem+json";
+
 export const ACK = ":ack";
 export const END = ":end";
 export const ERROR = ":error";
