@@ -36,7 +36,7 @@ fst_quote(fst_machine *machine, fst_cell *to, const fst_cell *str, const fst_cel
             *text++ = digits[byte & 15];
         }
     }
-    /* What is safe may have to be escaped in JSON. */
+    /* A character of `safe` may need an escape in JSON. */
     *to = fst_str(start, (size_t)(text - start), FST_ASCII | (safe->flags & FST_CLEAN));
     return FST_DONE;
 }
@@ -52,8 +52,8 @@ fst_quote_function(
         arguments[1] = fst_str(safe, strlen(safe), FST_ASCII | FST_CLEAN);
     FST_TRY(fst_settle(machine, &arguments[1]));
     if (arguments[1].type != FST_STR)
-        return FST_GIVE_BACK;           /* Python takes a list of integers, too. */
-    /* Where space is safe, quote_plus() has rules of its own. */
+        return FST_GIVE_BACK;           /* Python also accepts a list of integers. */
+    /* quote_plus() treats a space in `safe` in another way. */
     if (!fst_is_ascii(&arguments[1])
         || (plus && memchr(arguments[1].text, ' ', arguments[1].size) != NULL))
         return FST_GIVE_BACK;
@@ -76,7 +76,8 @@ fst_url_quote_plus(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 
 /* ---------------------------------------------------------------- unquote */
 
-/* Reads text of a URL; `plus` reads '+' as a space. What is not UTF-8 then is given back. */
+/* Reads text of a URL; `plus` reads '+' as a space. Gives back the record if the result is not
+ * UTF-8. */
 FST_COLD fst_status
 fst_unquote(fst_machine *machine, fst_cell *to, const char *at, const char *end, int flags, int plus)
 {
@@ -129,7 +130,7 @@ fst_url_unquote_plus(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 
 /* ---------------------------------------------------------------- reading query strings */
 
-/* Where the next '&' is, or the end. */
+/* Returns the place of the next '&', or the end. */
 FST_INLINE const char *
 fst_find_ampersand(const char *at, const char *end)
 {
@@ -159,7 +160,7 @@ fst_add_pair(fst_machine *machine, const fst_cell *pairs, fst_cell *name, fst_ce
     return fst_dict_set(machine, (fst_dict *)pairs->object, name, &cell);
 }
 
-/* qs, keep_blank_values? */
+/* Adds the pairs of a query to a list, or to a dict; arguments: qs, keep_blank_values? */
 FST_COLD fst_status
 fst_parse_query(fst_machine *machine, const fst_cell *pairs, fst_cell *arguments)
 {

@@ -1,15 +1,15 @@
 /*
  * values.h: the values that a compiled processor computes with.
  *
- * A value is a cell of 16 bytes: a type and what belongs to it. Values of the record stay as they
- * came, as text of the line (FST_NUMBER_TEXT to FST_OBJECT_TEXT), until an operation needs more;
- * what is only copied is never parsed. Everything made meanwhile is in an arena that is emptied
- * after each record, so nothing is freed by itself.
+ * A value is a cell of 16 bytes: a type and its contents. Values of the record remain text of the
+ * line (FST_NUMBER_TEXT to FST_OBJECT_TEXT) until an operation needs more, so values that are only
+ * copied are never parsed. New values are allocated in an arena, which is emptied after each
+ * record, so no value is freed on its own.
  *
- * An operation returns a status. FST_GIVE_BACK says that it is not sure what Python would do: then
- * the record is processed by the Python function, from the start. So an operation may give up at
- * any time, whatever it has changed, and has to be exact only where it does not. Where it is sure
- * that Python raises, it returns which exception, for a handler in the function.
+ * An operation returns a status. FST_GIVE_BACK means that it is not certain what Python would do;
+ * then the Python function processes the record from the start. So an operation may give up at any
+ * time, whatever it has changed; otherwise its result must be exact. If Python would certainly
+ * raise an exception, the status says which one, for a handler in the function.
  */
 #ifndef FST_VM_VALUES_H
 #define FST_VM_VALUES_H
@@ -25,7 +25,7 @@ typedef enum fst_status {
     FST_NO_MEMORY = -2,
     FST_GIVE_BACK = -1,
     FST_DONE = 0,
-    /* What Python surely raises. */
+    /* The exception that Python would raise. */
     FST_KEY_ERROR,
     FST_INDEX_ERROR,
     FST_VALUE_ERROR,
@@ -38,7 +38,7 @@ typedef enum fst_status {
     FST_BASE64_ERROR
 } fst_status;
 
-/* Returns what an operation returns that is not done. */
+/* Returns from the function if an operation has not succeeded. */
 #define FST_TRY(operation) \
     do { \
         const fst_status fst_tried = (operation); \
@@ -52,19 +52,19 @@ typedef enum fst_type {
     FST_BOOL,           /* integer: 0 or 1 */
     FST_INT,            /* integer */
     FST_FLOAT,          /* number */
-    FST_STR,            /* text, size: UTF-8; what flags say of it */
-    /* Values of the record, as they came. */
+    FST_STR,            /* text, size: UTF-8; flags: see below */
+    /* Values of the record, as text of the line. */
     FST_NUMBER_TEXT,    /* text, size */
     FST_STRING_TEXT,    /* text, size: between the quotes; may have escapes or be beyond ASCII */
-    FST_ARRAY_TEXT,     /* text, size: with the brackets */
+    FST_ARRAY_TEXT,     /* text, size: including the brackets */
     FST_OBJECT_TEXT,
-    /* Made by the program, or constants of it; object points to them. */
+    /* Made by the program, or constants of it; object points to the data. */
     FST_LIST,           /* fst_list */
     FST_TUPLE,          /* fst_list */
     FST_DICT,           /* fst_dict */
     FST_SET,            /* fst_dict */
     FST_RANGE,          /* fst_range */
-    FST_VIEW,           /* fst_dict; flags: which of its views */
+    FST_VIEW,           /* fst_dict; flags: the kind of view */
     FST_ITERATOR,       /* fst_iterator */
     FST_PATTERN,        /* fst_pattern: a compiled regular expression */
     FST_MATCH,          /* fst_match */
@@ -79,9 +79,9 @@ typedef enum fst_type {
 enum {
     /* Flags of FST_STR. */
     FST_ASCII = 1,      /* it is ASCII */
-    FST_WIDE = 2,       /* it is not; with neither flag it has not been checked yet */
-    FST_CLEAN = 4,      /* nothing in it has to be escaped in JSON */
-    /* Of FST_TUPLE: it is a named one, which is neither written nor shown as other tuples are. */
+    FST_WIDE = 2,       /* it is not ASCII; unknown if neither flag is set */
+    FST_CLEAN = 4,      /* no character needs an escape in JSON */
+    /* Flag of FST_TUPLE: a named tuple, whose JSON and repr() differ from those of other tuples. */
     FST_NAMED = 1,
     /* Flags of FST_VIEW. */
     FST_KEYS = 1,
@@ -104,8 +104,8 @@ typedef struct fst_cell {
 
 /* A list or tuple.
  *
- * A frozen list or dict is a constant of the program, or was made of text of the record, of
- * which other cells may have copies. An operation that would change one gives the record back. */
+ * A frozen list or dict is a constant of the program, or was parsed from text of the record that
+ * other cells may refer to. An operation that would change one gives the record back. */
 typedef struct fst_list {
     fst_cell *items;
     uint32_t count;
@@ -127,7 +127,7 @@ enum {
 
 typedef struct fst_block {
     struct fst_block *before;
-    size_t size;                        /* bytes behind this head */
+    size_t size;                        /* bytes after this header */
 } fst_block;
 
 typedef struct fst_arena {
@@ -148,15 +148,14 @@ typedef struct fst_machine {
     fst_output *output;
     const fst_marks *marks;             /* of the text of the record; NULL for none */
     int complete;                       /* whether the text of its objects is known */
-    int plain;                          /* whether all of it is ASCII without escapes; -1 if nobody has
-                                         * looked yet */
+    int plain;                          /* whether all is ASCII without escapes; -1 if unknown */
     fst_cell *registers;
     struct fst_found *found;            /* where the values at the program's paths are */
     fst_arena arena;
     struct fst_frame *frame;            /* of the function that runs; see frames.h */
     struct fst_frame *unused_frames;
     int stopped_at;                     /* the instruction that gave the last record back, or -1 */
-    fst_status stopped_with;            /* and what it returned */
+    fst_status stopped_with;            /* and its status */
     int refuses_dates;                  /* whether a date in a result gives the record back */
     int64_t fuel;                       /* steps left before the record is given back */
 } fst_machine;
@@ -254,7 +253,7 @@ fst_cell_of(fst_machine *machine, const fst_value *value)
     return cell;
 }
 
-/* Whether a str is ASCII; remembers it. */
+/* Whether a str is ASCII; sets its flag. */
 static inline int
 fst_is_ascii(fst_cell *str)
 {
@@ -273,21 +272,20 @@ fst_is_ascii(fst_cell *str)
 /* ---------------------------------------------------------------- functions */
 
 /* A function or method that programs call. `arguments` has a cell for each parameter, FST_UNSET
- * for those that are not given; of a method the first one is its object. They may be settled in
- * place. The result goes to `to`, which is none of them. */
+ * for those that are not given; the first argument of a method is its object. The function may
+ * settle them in place. It writes its result to `to`, which is none of them. */
 typedef fst_status (*fst_native)(fst_machine *machine, fst_cell *to, fst_cell *arguments);
 
-/* How a file lists its functions, as X(name, parameters, function): a method's name starts with a
- * dot, a module's function has the module's name before it ("math.floor"), all others are
- * builtins. `parameters` are names with commas between them, as Python has them; one that may be
- * left out ends with '?', those behind '*' are given by name alone:
+/* Each file lists its functions as X(name, parameters, function). The name of a method starts with
+ * a dot, and that of a module's function with the module ("math.floor"); all others are builtins.
+ * `parameters` has Python's names of the parameters, separated by commas. An optional one ends with
+ * '?', and those after '*' are keyword-only:
  *
  *     #define FST_STRING_FUNCTIONS(X) \
  *         X(".split", "self,sep?,maxsplit?", fst_str_split) \
  *         X("len", "obj", fst_len)
  *
- * A method is for all types that have it, which it distinguishes itself: ".get" of dicts and of
- * nothing else, ".count" of strings and of lists. On a type that it does not know it returns
- * FST_GIVE_BACK. */
+ * One function implements a method for all types that have it: ".count" is for strings and lists.
+ * For any other type it returns FST_GIVE_BACK. */
 
 #endif
