@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 LIMIT = 120.0
-"""Seconds that a child may take, where its test says nothing else."""
+"""Seconds that a child may take, by default."""
 
 Command = str | Sequence[str | Path]
 

@@ -67,7 +67,7 @@ def _import_modules(root: Path) -> None:
 @settings(max_examples=1, database=None)
 @given(strategies.none())
 def _do_nothing(_value: None) -> None:
-    """Let hypothesis create what it keeps."""
+    """Let hypothesis create the objects that it keeps."""
 
 
 @pytest.hookimpl(wrapper=True)
@@ -122,7 +122,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(autouse=True)
 def _own_logging() -> Iterator[None]:
-    """Undo what a server in this process does to the log."""
+    """Restore the loggers, which a server in this process changes."""
     logger = logging.getLogger("forstcore")
     handlers, propagate, level = [*logger.handlers], logger.propagate, logger.level
     yield

@@ -220,7 +220,7 @@ def test_every_request_header_is_described(servers: dict[str, Server]) -> None:
 def test_problems_are_strict_json(
     servers: dict[str, Server], path: str, header: dict[str, str], body: bytes
 ) -> None:
-    """What a request is blamed for may be no Unicode; the answer has to be."""
+    """The error document is valid Unicode even if it quotes a request that is not."""
     orjson = pytest.importorskip("orjson", reason="needs orjson")
     server = servers["plain"]
     with RawStream((server.host, server.port), path, header) as stream:

@@ -84,7 +84,7 @@ class _Audit:
             if not watch.done():
                 self.report.wrong.append(f"the client goes on {_HEALED:g} s after the last event")
         finally:
-            # Wait for current events, which would otherwise start processes that nobody ends.
+            # Wait for current events, which would otherwise start processes that are never ended.
             self._over.set()
             await happen
             for task in (*side, watch):
@@ -198,7 +198,7 @@ class _Audit:
         starves = event.action in ("full disk", "no descriptors", "clock")
         async with self._locks["starved" if starves else event.target]:
             if child.status() is not None and event.target != "server":
-                # It has already ended, or must be inspected as it is.
+                # It has already ended, or has to be inspected in its current state.
                 return
             self.report.events[f"{event.target} {event.action}"] += 1
             if event.action == "clock":
@@ -263,7 +263,7 @@ class _Audit:
             await asyncio.to_thread(self._proxy.start)
 
     async def _nothing_is_left(self) -> None:
-        """Wait until the server holds nothing of a stream, and end it."""
+        """Wait until the server has released all of a stream, and end it."""
         await asyncio.to_thread(self._proxy.kill)
         for _ in range(150):
             if not (held := self._server.held()):

@@ -71,7 +71,7 @@ def test_a_disk_is_full_for_a_while(start: Start, tmp_path: Path) -> None:
 
 
 def settled(server: Child, processes: int) -> None:
-    """Wait until so many server processes serve, and hold nothing of that stream."""
+    """Wait until this many server processes serve, and have released that stream."""
     assert one(server) == RESULT
     for _ in range(100):
         if len(server.tree()) == processes and not server.held():

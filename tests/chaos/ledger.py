@@ -79,7 +79,7 @@ def has_all_dead_letters(letters: bytes, count: int) -> bool:
 def check_dead_letters(
     letters: bytes, count: int, sources: Collection[str], runs: int
 ) -> list[str]:
-    """Return what is wrong with the dead letters, which may be duplicated.
+    """Return the errors of the dead letters, which may be duplicated.
 
     Args:
         letters: whole lines.

@@ -48,7 +48,7 @@ _ABSENCE = 4.0  # Times as long as an event otherwise lasts.
 
 
 def is_exactly_once(source: type[FedSource], sink: type[CollectedSink]) -> bool:
-    """Return whether the delivery table says that each result is there once."""
+    """Return whether the delivery table promises each result exactly once."""
     # Kafka and Redis acknowledge the input of a group together with adding its results.
     both = ((KafkaGroup, KafkaSink), (RedisGroup, RedisSink))
     if any(issubclass(source, one) and issubclass(sink, other) for one, other in both):
@@ -65,7 +65,7 @@ def most_doubles(events: Sequence[Event]) -> int:
 
 @dataclass
 class Report:
-    """What a run has found.
+    """The findings of a run.
 
     Attributes:
         pair: the source and the sink.

@@ -225,7 +225,7 @@ def test_errors_are_replaced_by_those_of_a_run_that_goes_well(run: Run, tmp_path
     assert run("process", "in", "--errors", "errors").returncode == 0
     (line,) = (tmp_path / "errors").read_text().splitlines()
     assert json.loads(line)["raw"] == '{"id":2}'
-    # In place, so that whoever follows it goes on.
+    # Written in place, so that programs that follow the file continue.
     assert (tmp_path / "errors").stat().st_ino == before.st_ino
     assert run("process", "good", "--errors", "errors").returncode == 0
     assert (tmp_path / "errors").read_bytes() == b""
@@ -239,7 +239,7 @@ def test_errors_of_a_stream_that_is_interrupted_are_kept(start: Start, tmp_path:
     process.stdin.write(b'{"id":1}\n{"id":"2"}\n')
     process.stdin.flush()
     assert process.stdout.readline()
-    # Whoever follows it has seen it by now.
+    # A program that follows the file has seen the line by now.
     assert (tmp_path / "errors").read_bytes().startswith(b'{"file":"-"')
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == -signal.SIGINT

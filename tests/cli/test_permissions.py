@@ -89,7 +89,7 @@ def test_who_may_not_give_a_file_away_gives_no_rights_away(shared: Path) -> None
     (shared / "out").chmod(0o6672)
     done = as_nobody(shared, "process", "in", "-o", "out")
     assert done.returncode == 0, done.stderr
-    # The group of root had more rights than everybody; that of nobody gets no more.
+    # The group `root` had more rights than others; the group `nobody` does not get them.
     assert (mode_of(shared / "out"), (shared / "out").stat().st_uid) == (0o622, NOBODY)
 
 
@@ -135,7 +135,7 @@ def test_links_of_others_are_not_followed_where_everybody_writes(
 
 
 def test_drafts_have_names_of_their_own(start: Start, tmp_path: Path) -> None:
-    """Opened with O_EXCL and O_NOFOLLOW, a name that nobody knows, and only for the owner."""
+    """Drafts have random names, and are opened with O_EXCL, O_NOFOLLOW and mode 600."""
     (tmp_path / "out").write_bytes(OLD)
     (tmp_path / "out").chmod(0o600)
     names = set()

@@ -290,7 +290,7 @@ def test_progress_can_be_asked_for(start: Start) -> None:
     process = start("process", "--progress", stdout=subprocess.DEVNULL)
     assert process.stdin
     assert process.stderr
-    # It is drawn with what comes, some times a second.
+    # It is redrawn a few times a second, while input arrives.
     shown = b""
     while b"records/s" not in shown:
         process.stdin.write(RECORDS)

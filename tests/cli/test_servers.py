@@ -188,7 +188,7 @@ def subscriber(start: Start, server: Server) -> subprocess.Popen[bytes]:
 
 
 def publish_until(run: Run, server: Server, seen: threading.Event) -> None:
-    """Publish again and again: a subscriber sees nothing of what came before it."""
+    """Publish repeatedly, because a subscriber does not receive earlier records."""
     end = time.monotonic() + 30
     while not seen.is_set() and time.monotonic() < end:
         done = run(

@@ -33,7 +33,7 @@ async def process_one(client: ForstStreamingClient, options: StreamOptions | Non
             (result,) = [each async for each in stream]
             return result["result"]
     finally:
-        # TLS says goodbye behind the client's end, and asyncio minds a loop that ends before.
+        # TLS closes the connection after the client; asyncio warns if the loop ends first.
         await asyncio.sleep(0.1)
 
 

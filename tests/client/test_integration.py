@@ -178,7 +178,7 @@ def test_a_client_that_only_listened_and_goes_away(kind: str) -> None:
 
 
 def test_a_reader_that_stops_stops_the_sender(start_server: StartServer) -> None:
-    # The server's spool would take all of it, and is not what is tested here.
+    # The server's spool, which is not the subject of this test, would accept everything.
     server = start_server("--stall", "60")
     for kind in ("aiohttp", "starlette"):
         with application(kind, server.url) as address, stream(address) as request:

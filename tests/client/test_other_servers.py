@@ -1,4 +1,4 @@
-"""The client with servers that know nothing of forstcore, by ``frames="auto"``."""
+"""The client with other servers than forstcore, with ``frames="auto"``."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ DIGEST = b"xxh3:2d06800538d394c2"
         (ok(b"no json"), "protocol"),
         # The end of such a response is the end of its connection, so it cannot be checked.
         (headed(ONE, b"Connection: close"), [{"id": "1"}]),
-        # Servers with control lines have to end with one, whatever HTTP says.
+        # Servers with control lines have to end with one, even if the HTTP response is complete.
         (ok(b":ack 0"), "disconnected"),
         (ok(b'{"id":"1"}', b":ack 1"), "disconnected"),
         (ok().replace(b"\r\n\r\n", b"\r\nForst-Frames: 1\r\n\r\n", 1), "disconnected"),

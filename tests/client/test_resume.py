@@ -263,7 +263,7 @@ def test_what_waits_to_be_acknowledged_is_bounded(server: Server, size: int) -> 
 
     async def run() -> None:
         config = StreamingConfig(chunk_size=1 << 16, buffer_size=50, timeout=0.5)
-        # Results stop coming: what is sent from then on is not acknowledged.
+        # No more results arrive, so records that are sent from then on are not acknowledged.
         async with (
             FaultProxy(server.port, [Fault("stall", 20_000)]) as proxy,
             ForstStreamingClient(proxy.url, config) as client,

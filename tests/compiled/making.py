@@ -39,7 +39,7 @@ __all__ = [
 Maker: TypeAlias = Callable[[Random], Any]
 
 ABSENT: Final = object()
-"""What a maker returns for a member that a record is not to have."""
+"""A maker returns this for a member that the record must not have."""
 
 _FIRST: Final = 1_767_225_600  # 2026-01-01T00:00:00Z
 _YEAR: Final = 365 * 24 * 3600

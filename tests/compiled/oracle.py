@@ -75,7 +75,7 @@ class Interpreted:
 
 @dataclass
 class Run:
-    """What a program made of an input.
+    """The output of a program.
 
     Attributes:
         output: results and error lines.
@@ -91,7 +91,7 @@ class Run:
 
 
 def run_program(program: object, interpreted: Interpreted, data: bytes, most: int = _MOST) -> Run:
-    """Run a program; the function gets what it gives back.
+    """Run a program; the function processes the records that it gives back.
 
     Args:
         program: of the function.

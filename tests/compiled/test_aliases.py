@@ -113,7 +113,7 @@ def test_names_for_the_same_object(body: str) -> None:
 
 
 def test_a_copy_of_a_plain_value_keeps_the_record_compiled() -> None:
-    """What has no parts may be in variables when the record is changed."""
+    """Variables may hold values without parts when the record is changed."""
     body = (
         "name = r['s'].upper() + '!'\nn = len(r['l'])\nr['a']['name'] = name\nr['n'] = n\nreturn r"
     )

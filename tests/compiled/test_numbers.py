@@ -90,7 +90,7 @@ def test_numbers_of_text() -> None:
     texts = number_texts(random.Random(2), 1500)
     records = [{"a": each} for each in texts]
     same(function_of("int(a)", "a"), records)
-    # What is neither infinite nor NaN can be written.
+    # Finite numbers can be written.
     same(function_of("str(float(a))", "a"), records)
     same(function_of("float(a) < 7", "a"), records)
     usual = [{"a": each} for each in (" 12 ", "+7", "-0", "1_000", "12.5", "x", "", "1e5", "007")]

@@ -1,4 +1,4 @@
-"""Where records are given back, and why, as people are told."""
+"""Reports of where records are given back, and why."""
 
 from __future__ import annotations
 

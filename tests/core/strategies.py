@@ -99,7 +99,7 @@ def _padded(lines: Bytes) -> Bytes:
     return st.tuples(WHITE_SPACE, lines, WHITE_SPACE).map(b"".join)
 
 
-# Records as the contract wants them, in odd but valid dress.
+# Records of the contract, in unusual but valid notation.
 RECORDS: Bytes = _padded(_object(FIELDS))
 # JSON that may be no record: any value for id and data, any value for the line.
 JSON_LINES: Bytes = _padded(_object(FIELDS | _pair(NAMES | STRINGS, LOOSE_VALUES)) | LOOSE_VALUES)

@@ -1,4 +1,4 @@
-"""Values in canonical form: what a processor in Python writes of the value that it reads."""
+"""Values in canonical form, as a processor in Python writes the values that it reads."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_numbers_that_grow(cases: ModuleType) -> None:
 
 
 def test_a_dict_processor_agrees(cases: ModuleType) -> None:
-    """What the other tests expect is what a processor in Python writes."""
+    """The other tests expect the output of a processor in Python."""
     value = rb'{"b" : 1.50, "a":[1e5,-0, 1E16, 12345678901234567890123], "b":"\u00e9\/"}'
     (out,) = process(b'{"v":%b}' % value, lambda record: record["v"])
     assert out == canonical(cases, value) + b"\n"

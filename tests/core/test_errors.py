@@ -137,7 +137,7 @@ def test_a_bom_counts_in_the_offset() -> None:
 
 
 def test_skip_only_counts() -> None:
-    """In mode skip nothing of an error is seen but its count."""
+    """In mode skip, errors are only counted."""
     stream = RecordStream()
     assert stream.feed(b"x\n{}\n[]\n") == process_block(b"{}")
     assert stream.finish() == b""
@@ -191,7 +191,7 @@ def test_fail_in_finish() -> None:
     assert parts(stream.finish()) == (2, 5, "invalid_json")
     assert stream.failed
     assert (stream.lines, stream.records, stream.errors) == (2, 1, 1)
-    # Both a failed and a finished stream refuse; which of the two says so is open.
+    # A failed and a finished stream both refuse input; either exception may be raised.
     with pytest.raises(ForstError):
         stream.feed(b"{}\n")
     with pytest.raises(ForstError):
@@ -236,7 +236,7 @@ def test_after_finish() -> None:
 
 
 def test_exception_text_and_copies() -> None:
-    """The exception says all it knows, and survives copying and pickling."""
+    """The exception has all details, and can be copied and pickled."""
     with pytest.raises(RecordError) as caught:
         process_block(b'{}\n{"id":1}', on_error="fail")
     error = caught.value

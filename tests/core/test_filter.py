@@ -109,7 +109,7 @@ def alike_lines(draw: st.DrawFn) -> list[str]:
 
 
 def records_alike_as_the_reference(wanted: dict[str, Any], lines: list[str]) -> None:
-    """What is known of the names of a record holds for those that are written like it only."""
+    """Known names of a record are only used for records that are written in the same way."""
     out, _ = selected(wanted, "".join(f"{line}\n" for line in lines).encode())
     records = [line for line in lines if line.endswith("}")]
     expected = [line for line in records if holds(wanted, json.loads(line))]
@@ -117,7 +117,7 @@ def records_alike_as_the_reference(wanted: dict[str, Any], lines: list[str]) -> 
 
 
 def test_each_name_is_looked_up_where_an_earlier_record_failed_before_it() -> None:
-    """A record that is left out by its last member says nothing of the members before."""
+    """A record that its last member filters out proves nothing about the members before."""
     lines = [f'{{"a":{a},"b":{b},"c":{c}}}' for a in (0, 1) for b in (0, 1) for c in (0, 1)]
     for wanted in ({"a": 1, "c": 1}, {"a": 1, "b": 1, "c": 1}, {"a": {"ne": 1}, "c": 1}, {"b": 1}):
         for order in (lines, lines[::-1]):

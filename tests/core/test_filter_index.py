@@ -23,7 +23,7 @@ def alone(wanted: Filter) -> RecordStream:
 
 
 def check(filters: list[dict[str, Any]], batches: list[bytes]) -> int:
-    """Compare what streams make of selected lines with what they make of all.
+    """Compare the results of selected lines with those of all lines.
 
     Returns:
         The bytes selected for all filters.

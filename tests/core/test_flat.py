@@ -119,7 +119,7 @@ def test_selected_lines(scan_path: str) -> None:
 
 
 def test_members_of_records_that_a_filter_left_out(cases: ModuleType, scan_path: str) -> None:
-    """What was listed of a record is not what is listed of the next one."""
+    """The list of members of one record is not used for the next one."""
     first = [b'{"id":"%d","data":"x"}\n' % number for number in range(400)]
     other = [b'{"id":"%d","n":%d}\n' % (number, number) for number in range(400)]
     third = [b'{"id":"%d","a":"x","data":"y","b":"z"}\n' % number for number in range(400)]

@@ -18,7 +18,7 @@ LINES = [
     b'{ "id" : "4" , "user" : { "name" : "\\"" , "tags" : [ ] } , "n" : 12345678901234567890 }\n',
     b'{"id":"5","user":{},"n":null} \r\n',
 ]
-# What the last line before the end of memory may be: cut, wrong, or both.
+# Last lines before the end of memory: cut, invalid, or both.
 LAST = [
     *(b"", b'{"id":"1","data":"x', b'{"id":"1","data":"\\', b'{"id":"1","u":"\\ud83d\\ude0'),
     *(

@@ -1,4 +1,4 @@
-"""What is JSON and what is not, in every place of a line where it matters.
+"""Valid and invalid JSON, in every place of a line where it matters.
 
 The same cases run on the other scan paths in `test_scan_paths`.
 """

@@ -1,4 +1,4 @@
-"""Records that are read by their marks and shapes give what they give when parsed one by one."""
+"""Reading records by marks and shapes gives the same results as parsing them one by one."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def check(seed: int, size: int, processor: object) -> None:
     expected = alone(lines, **options)
     for size in (len(data), chance.choice([100, 1000, 5000, 20_000])):
         stream = RecordStream(**options)
-        # What a stream has learned is kept from call to call.
+        # A stream keeps the shapes that it has learned between calls.
         found = b"".join(stream.feed(data[at : at + size]) for at in range(0, len(data), size))
         if found != expected:
             pairs = zip(found.splitlines(), expected.splitlines(), strict=False)
@@ -55,7 +55,7 @@ def check(seed: int, size: int, processor: object) -> None:
 
 
 def test_streams_that_take_turns(cases: ModuleType) -> None:
-    """More streams than keep what they have learned, each with records of its own."""
+    """Use more streams than there are memories of shapes, each with records of its own."""
     bodies = [list(Records(seed).lines(20_000)) for seed in range(20)]
     streams = [RecordStream(processor=cases.members, on_error="emit") for _ in bodies]
     found = [b""] * len(bodies)

@@ -129,7 +129,7 @@ def test_shared_stream() -> None:
 
 
 def test_shared_stream_and_finish() -> None:
-    """Whoever finishes first ends the stream for all."""
+    """The first thread that finishes the stream ends it for all."""
     data = block(0, 2000)
     for _ in range(20):
         stream = RecordStream()

@@ -159,7 +159,7 @@ def test_alerts_fire_when_they_should(tmp_path: Path) -> None:
             )
         ),
     ]
-    # What an annotation says is not compared: promtool wants it to be repeated.
+    # Annotations are not compared, because promtool requires them to be repeated.
     text = re.sub(r"\n {8}annotations:(\n {10}.*)+", "", ALERTS.read_text())
     assert "annotations" not in text
     (tmp_path / "alerts.yml").write_text(text)

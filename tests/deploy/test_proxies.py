@@ -214,7 +214,7 @@ def test_counts_behind_the_response_break_nothing(proxy: Proxy) -> None:
         stream.send(b"junk\n")
         stream.end()
         assert stream.read_rest() == b""
-        # nginx drops what it does not know to be wanted.
+        # nginx drops trailers that the client has not asked for.
         if proxy.kind == "haproxy":
             names = {name.lower(): value for name, value in stream.trailers.items()}
             assert (names["forst-lines"], names["forst-errors"]) == ("1", "1")

@@ -109,7 +109,7 @@ def _take_and_die(built: Path, start_one: StartServer, broker: RedisServer) -> N
             assert first.stdout is not None
             for number in range(151):
                 assert first.stdout.readline() == f"{number}\n"
-            # It has asked for what is behind the first batches, so they are done with.
+            # It has asked for records after the first batches, so those are finished.
             wait_until(lambda: 150 <= pending() < 300)
             first.kill()
         with consumer("none") as second:

@@ -31,7 +31,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def printed(directory: Path) -> str:
-    """What the commands of the README print."""
+    """The output of the commands in the README."""
     readme = (directory / "README.md").read_text(encoding="utf-8")
     (script,) = re.findall(r"^```sh\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
     return shell(script, directory)

@@ -86,7 +86,7 @@ class FaultProxy:
         try:
             await self._connect(reader, writer, next(self._faults, None))
         except asyncio.CancelledError:
-            # By `stop`: nobody waits for this task but the event loop, which would complain.
+            # Cancelled by `stop`. The event loop would log an exception that nothing awaits.
             pass
         finally:
             self._tasks.discard(task)

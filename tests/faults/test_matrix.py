@@ -1,4 +1,4 @@
-"""What each fault does to each kind of client is what the documents promise.
+"""Each fault has the effect on each kind of client that the documentation promises.
 
 With resume every result comes once, in order and unchanged. Without, an input is answered whole,
 or the client gets an error.

@@ -124,7 +124,7 @@ def test_a_direction_ends_at_the_byte_that_was_planned(kind: Any, after: int) ->
     _, proxy, received, end = asyncio.run(through(Fault(kind, after, "down")))
     assert proxy.done == 1
     if kind == "reset":
-        # What was on its way may be thrown away by a reset.
+        # A reset may discard bytes that were in transit.
         assert SENT.startswith(received)
         assert end == "ConnectionResetError"
         assert len(received) <= after

@@ -57,7 +57,7 @@ class Row(TypedDict):
 
 
 def shown(column: Column | None) -> Any:
-    """Show a column as JSON; what is not fixed has a question mark."""
+    """Show a column as JSON; types that are not fixed have a question mark."""
     if column is None:
         return None
     if not column.is_fixed:

@@ -17,7 +17,7 @@ from tests.hostile.target import head
 from tests.servers import Server, launch, wait_until
 
 _CONNECTIONS = 60
-_MOST_GROWTH = 120 << 20  # Bytes; what they send is several times that.
+_MOST_GROWTH = 120 << 20  # Bytes; the clients send several times as much.
 _FIELDS = [b"X-%03d: " % number + b"a" * 8000 for number in range(120)]  # A megabyte.
 
 
@@ -89,7 +89,7 @@ def test_what_is_sent_ahead_is_bounded_for_all_together(server: Server, kind: st
         for _ in range(8):
             time.sleep(0.25)
             grown = max(grown, server.rss() - before)
-            # Whoever sends what is usual is served meanwhile.
+            # Meanwhile, normal requests are served.
             assert ask(server, *_FIELDS[:1]).status == 200
     assert grown < _MOST_GROWTH, f"{grown >> 20} MiB"
     # As soon as those connections are gone there is room again.
@@ -125,7 +125,7 @@ def _fill_with_heads(server: Server) -> None:
         assert ask(server, *_FIELDS[:1]).status == 200
         statuses = []
         for connection in connections:
-            # Whoever was not refused gets the page, as soon as the head is complete.
+            # Connections that were not refused get the page as soon as the head is complete.
             with contextlib.suppress(OSError):
                 connection.sendall(b"\r\n")
             (reply,) = replies_in(_first_reply(connection))

@@ -85,7 +85,7 @@ def test_a_size_with_a_flood_of_zeros(target: Target) -> None:
     flood = b"0" * 1_000_000
     size = b"%x\r\n" % len(record)
     (reply,) = target.talk(START + flood + size + record + b"\r\n" + flood + b"\r\n\r\n")
-    # llhttp passes leading zeros over; the takeover takes 15 digits.
+    # llhttp skips leading zeros; the body protocol accepts 15 digits.
     assert reply.status == 200
     assert b":end " in reply.body or b"malformed_body" in reply.body
 
@@ -113,6 +113,6 @@ def test_damage_in_any_place(target: Target) -> None:
     for name, replies in target.talk_all(attacks, half_close=True).items():
         assert [reply.status for reply in replies] in ([200], [400], []), name
         for line in b"".join(reply.body for reply in replies).splitlines(keepends=True):
-            # What is changed within a record makes another record, or none.
+            # A change within a record makes another record, or an invalid line.
             start = (b'{"id":"', b":ack ", b":end ", b":error ", b'{"title": "Bad Request"')
             assert line.startswith(start), name

@@ -342,6 +342,6 @@ def test_freed_memory_goes_back_within_seconds(start_one: StartServer) -> None:
         wait_until(lambda: server.open_streams() == 1500)
         peak = server.rss()
         assert peak - before > 1500 * 5000
-    # Python's own allocator gives back only what is free as a whole megabyte.
+    # Python's own allocator only returns whole free megabytes.
     most = before + 0.8 * (peak - before)
     wait_until(lambda: server.rss() <= most)

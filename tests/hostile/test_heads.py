@@ -38,7 +38,7 @@ def test_floods_of_fields(target: Target) -> None:
     }
     found = target.talk_all({name: attack for name, (attack, _) in attacks.items()})
     for name, (_, status) in attacks.items():
-        # What is still on its way when the connection ends takes the answer with it.
+        # If input is still in transit when the connection ends, the answer may be lost.
         assert [reply.status for reply in found[name]] in ([status], []), name
     assert [reply.status for reply in found["long"]] == [431]
     assert [reply.status for reply in found["many"]] == [400]

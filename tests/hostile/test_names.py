@@ -62,7 +62,7 @@ def test_origins_that_look_like_ours(target: Target) -> None:
     attacks = {
         name: attack.replace(b"Host: localhost\r\n", b"") for name, attack in attacks.items()
     }
-    # Of two, one is looked at: the stranger must not hide behind the other.
+    # With two headers, a foreign name must not be hidden by an allowed one.
     for name, (reply,) in target.talk_all(attacks).items():
         assert reply.status == 403, name
         assert b"access-control" not in reply.head.lower()

@@ -1,4 +1,4 @@
-"""What a client can learn without the token, and what a configuration shows of its secrets."""
+"""Clients without the token learn no data, and configurations show no secrets."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def test_bodies_that_never_end(target: Target) -> None:
         for request in requests
         for field, body in (chunked, sized)
     }
-    # Nobody reserves what a size promises.
+    # The server does not allocate memory for an announced size.
     before = target.server.rss()
     for size in (1 << 31, 1 << 40, (1 << 59) - 1):
         attacks[f"a chunk of {size}"] = head("Transfer-Encoding: chunked") + b"%x\r\n{}\n" % size

@@ -1,4 +1,4 @@
-"""Requests whose end a proxy in front may see elsewhere: what is behind it is never run.
+"""Requests whose end a proxy may see elsewhere: the bytes after it are never processed.
 
 Each attack carries a second request that publishes a record. Where a strict reader sees one
 request, or none, the source in memory must not have grown.
@@ -19,7 +19,7 @@ PUBLISH = head("Content-Length: 17", start="POST /sources/events HTTP/1.1") + b'
 VERSION = head(start="GET /version HTTP/1.1")
 END = b"0\r\n\r\n"
 
-# A field that says where the body ends, in ways of which at least one reader makes another.
+# Headers that frame the body, in notations that some parsers read differently.
 REFUSED: dict[str, bytes] = {
     "CL.TE": b"Content-Length: 6\r\nTransfer-Encoding: chunked",
     "TE.CL": b"Transfer-Encoding: chunked\r\nContent-Length: 6",
@@ -126,7 +126,7 @@ def test_a_request_within_a_body_is_a_body(target: Target) -> None:
         attacks[f"{path}, chunked, head alone"] = [chunked, framed]
         attacks[f"{path}, chunked, in pieces"] = [chunked, *_pieces(framed, 20)]
         attacks[f"{path}, behind others"] = [VERSION * 40 + chunked, *_pieces(framed, 50)]
-        # A refused request is not waited for, and what comes of it then is nothing.
+        # The server does not wait for the body of a refused request, and does not process it.
         refused = head("Origin: https://x.test", "Transfer-Encoding: chunked", start=start)
         attacks[f"{path}, refused"] = [refused, *_pieces(framed, 20)]
     for name, replies in target.talk_all(attacks).items():
@@ -199,7 +199,7 @@ def test_the_body_of_a_request_that_was_refused_is_not_run(target: Target) -> No
         "expectation": head("Expect: magic", sized),
         "record": head("Forst-On-Error: fail", sized),
     }
-    # The next request is where the length says.
+    # The next request begins after `Content-Length` bytes.
     others = {
         "form": head("Content-Type: multipart/form-data", sized),
         "coding": head("Content-Encoding: br", sized),

@@ -62,7 +62,7 @@ class Installed:
         return done.stdout
 
     def install_example(self, name: str, directory: Path) -> None:
-        """Install a copy of an example, which goes to a directory, as its README says."""
+        """Install a copy of an example in a directory, with the commands of its README."""
         source = directory / name
         shutil.copytree(ROOT / "examples" / name, source, ignore=BUILT)
         readme = (source / "README.md").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A native processor in Cython, built against the wheel as its README says."""
+"""A native processor in Cython, built against the wheel with the commands of its README."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ _PROGRAMS = dict(
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An interpreter with Ray and Spark beside what the tests have."""
+    """An interpreter with Ray and Spark, and the packages of the tests."""
     if shutil.which("java") is None:
         pytest.skip("needs java")
     directory = tmp_path_factory.mktemp("ray-and-spark")
@@ -53,7 +53,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """A directory for what they keep; names of sockets in it must not be long."""
+    """A directory for their files; the paths of sockets in it must not be long."""
     with tempfile.TemporaryDirectory(prefix="home", dir="/tmp") as directory:
         yield Path(directory)
 

@@ -174,7 +174,7 @@ class AnswerReader:
             # How much came of the body before that was seen depends on its pieces.
             body = body[body.rfind(b":error ") :]
         if status == 400:
-            # The parser quotes what it had of the head.
+            # The parser quotes the part of the head that it had received.
             body = re.sub(rb"(malformed HTTP: [^:]*).*", rb"\1", body)
         if self._target().startswith(b"/sources/") and status == 200:
             counts = json.loads(body)

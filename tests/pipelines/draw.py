@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 __all__ = ["Draw"]
 
-# Sizes around those at which something changes hands: the buffers of a takeover, of a read, of
-# what is held, and of aiohttp's reader.
+# Sizes of the buffers through which input passes: of the body protocol, of a read, of held bytes,
+# and of aiohttp's reader.
 _EDGES = (1 << 12, 1 << 14, 1 << 16, 1 << 17, 1 << 18, 1 << 19)
 _STREAMS = ("/streaming-process", "/large-dataset-stream", "/same", "/twin-async")
 _PLAIN = ("/healthz", "/readyz", "/version", "/processors", "/openapi.json")

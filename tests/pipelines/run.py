@@ -38,7 +38,7 @@ _ID = re.compile(rb'"id":"([^"\n]*)"')
 _OPTIONS = (
     *("--processors", "tests.processors.routes", "--workers", "2"),
     *("--source", "events=memory:", "--source", "fixed=memory:", "--max-stream-bytes", "16000000"),
-    # Nothing waits for a clock: a client that has nothing more to send says so.
+    # No timeout expires, because clients close their sending half when they have sent everything.
     *("--header-timeout", "30", "--timeout", "50", "--stall", "30"),
 )
 

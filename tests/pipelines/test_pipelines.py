@@ -71,7 +71,7 @@ def test_a_stream_behind_a_stream_that_ended_is_read_to_its_end(server: Server, 
     first = STREAM + b"\r\n" + chunk(b"%b" % lines[0]) + END + GET
     last = STREAM + b"Forst-Frames: 1\r\n\r\n"
     for room in range(-2, 3):
-        # The third body goes on in the next buffer.
+        # The third body continues in the next buffer.
         begin = filled(edge + room - len(first) - len(last))
         rest = b"".join(chunk(b"".join(lines[at : at + 100])) for at in range(0, 2000, 100))
         replies = talk(server, first + last + begin + rest + END)

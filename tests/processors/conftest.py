@@ -9,7 +9,7 @@ from forstcore.processors import REGISTRY
 
 @pytest.fixture(autouse=True)
 def _registry_as_before() -> Iterator[None]:
-    """Forget what a test declares."""
+    """Remove the processors that a test declares."""
     before = dict(REGISTRY)
     yield
     REGISTRY.clear()

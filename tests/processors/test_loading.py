@@ -28,7 +28,7 @@ def {name}(record: dict) -> dict:
 
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:
-    """Forget what a test loads, and start with nothing declared."""
+    """Start without processors, and restore the state of imports after the test."""
     modules, path, flag = dict(sys.modules), list(sys.path), sys.dont_write_bytecode
     REGISTRY.clear()
     yield

@@ -58,7 +58,7 @@ def test_each_record_is_processed_once_and_in_order(order: tuple[str, ...], work
 
             async def source() -> AsyncGenerator[bytes, None]:
                 for place, first in enumerate(range(0, COUNT, step)):
-                    # In the midst of batches, and of what was split into lines.
+                    # Between two lines of a batch, and of a piece that was split into lines.
                     engine.replace_processor(processors[min(place // 3, len(order) - 1)])
                     numbers = range(first, min(COUNT, first + step))
                     yield b"".join(b'{"n":%d}\n' % number for number in numbers)

@@ -143,7 +143,7 @@ def test_a_client_that_sends_all_before_it_reads(start_server: StartServer) -> N
         assert answer.content == line * 30_000
 
 
-# One at a time, and what is reported on the way.
+# One at a time, and reports of the progress.
 
 
 def test_a_lone_record_comes_back_at_once(served: Server) -> None:

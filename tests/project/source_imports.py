@@ -1,4 +1,4 @@
-"""What a source file imports, for the tests of layers."""
+"""The imports of a source file, for the tests of layers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every code block of the documents does what the document says."""
+"""Every code block of the documents works as described."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_javascript(document: Path, code: str, shared_server: Server) -> None:
 
 
 def run(document: Path, code: str, command: list[str], server: Server) -> None:
-    """Run a program, and compare what it prints with what stands below it."""
+    """Run a program, and compare its output with the block below it."""
     program = code.replace("http://127.0.0.1:8080", server.url)
     done = children.run(
         [*command, program],

@@ -30,7 +30,7 @@ HOMES = {
 }
 # These are documented.
 DOCUMENTED = {"_exit", "_fields", "_replace", "_typeshed"}
-# What is not listed here is private too, whatever its name.
+# All other names are private, too.
 PUBLIC = {
     "aiohttp": {*aiohttp.__all__, "__all__", "__version__", "abc", "web"},
     "aiohttp.abc": set(vars(aiohttp.abc)),

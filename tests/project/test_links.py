@@ -33,7 +33,7 @@ DOCUMENTS = sorted(
 
 def links(document: Path) -> list[str]:
     text = _FENCE.sub("", document.read_text(encoding="utf-8"))
-    # What is in backticks is no link.
+    # Text in backticks is no link.
     text = re.sub(r"`[^`\n]*`", "code", text)
     found = _LINK.findall(text) + _SOURCE.findall(text)
     return [link for link in found if not re.match(r"[a-z]+:", link)]

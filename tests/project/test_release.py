@@ -55,7 +55,7 @@ def test_the_npm_package_has_the_version_of_its_release(tree: Path) -> None:
     release(tree, "cut", "97.0.1rc2")
     after = [(tree / name).read_text(encoding="utf-8") for name in _NPM[:2]]
     for old, new in zip(before, after, strict=True):
-        # Nothing else changes, the format included, and what it depends on keeps its versions.
+        # Nothing else changes, including the format and the versions of dependencies.
         changed = [
             pair
             for pair in zip(old.splitlines(), new.splitlines(), strict=True)

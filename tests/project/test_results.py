@@ -17,7 +17,7 @@ from tests import children
 from tests.servers import ROOT
 
 QUICK = (
-    # Speed would be measured again and again while the machine is busy, as it is with tests.
+    # Measuring speed would be repeated while the machine is busy, as it is during tests.
     *("--measure", "latency", "memory", "--repetitions", "1"),
     *("--count", "100", "--millions", "0.1", "--stop-seconds", "0.2"),
 )

@@ -13,7 +13,7 @@ MOST = 500
 
 
 def test_no_file_has_more_than_500_lines() -> None:
-    # Whoever runs the tests need not own the checkout.
+    # The checkout may belong to another user.
     command = ["git", "-c", "safe.directory=*", "ls-files", "-z", "--"]
     patterns = [f"*.{suffix}" for suffix in SUFFIXES]
     listed = children.run([*command, *patterns], cwd=ROOT, text=True, check=True)

@@ -28,7 +28,7 @@ CONTROL_LINES = {kind.decode() for kind in wire.CONTROL_LINES}
 
 
 def rows_of(title: str) -> dict[str, str]:
-    """The tables of a section of the page: what the first column names, and the rest."""
+    """The tables of a section of the page: the name in the first column, and the rest."""
     section = re.split(r"^#+ ", PAGE.partition(f"# {title}\n")[2], maxsplit=1, flags=re.MULTILINE)[
         0
     ]

@@ -1,4 +1,4 @@
-"""`make ci-local` can run what the workflows have, and the workflows have what they should."""
+"""`make ci-local` can run all steps of the workflows, and the workflows are complete."""
 
 from __future__ import annotations
 

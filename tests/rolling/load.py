@@ -226,7 +226,7 @@ async def publisher(load: Load, name: str, url: str) -> None:
                 document = await response.json(content_type=None)
             if response.status == 503:
                 load.resumed[name] += 1
-                # The server says how many were published before it was told to end.
+                # The response has the number of records published before the server began to stop.
                 words = str(document["detail"]).partition(" published before that")[0].split()
                 done = int(words[-3]) if len(words) > 2 and words[-1] in ("was", "were") else 0
             else:

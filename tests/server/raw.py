@@ -149,7 +149,7 @@ class RawStream:
         return rest
 
     def read_until_cut(self) -> bytes:
-        """Read what comes until the connection is cut; an orderly end is a failure."""
+        """Read until the connection is cut; fail if it ends properly."""
         try:
             self.read_rest()
         except Cut:

@@ -134,7 +134,7 @@ def test_what_is_no_file(tmp_path: Path) -> None:
     file.close()
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OSError, match="No such device"):
-        Appender(str(tmp_path / "pipe"), MUCH)  # Nobody reads, and nobody is waited for.
+        Appender(str(tmp_path / "pipe"), MUCH)  # There is no reader, and it does not wait for one.
     reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
     file = Appender(str(tmp_path / "pipe"), 10)
     assert file.append(LINES[:3]) == (3, "")

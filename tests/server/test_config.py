@@ -1,4 +1,4 @@
-"""The configuration: flags, environment and TOML file, their order, and what they refuse."""
+"""The configuration: flags, environment and TOML file, their order, and their checks."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ EXPECTED = {name: sample.value for name, sample in SAMPLES.items()}
 TOGETHER = [name for name in SAMPLES if name != "unix_socket"]
 EXPECTED_TOGETHER = {name: EXPECTED[name] for name in TOGETHER}
 
-# A value out of range for each kind of bound, and what the message says of the range.
+# A value out of range for each kind of bound, and how the message describes the range.
 OUT_OF_RANGE = [
     ("port", "65536", "from 0 to 65,535"),
     ("port", "-1", "from 0 to 65,535"),
@@ -205,7 +205,7 @@ def values_of(toml: str) -> dict[str, Any]:
 def test_each_option_alone(place: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(place)
     sample = SAMPLES[name]
-    # TLS wants its files together, whichever of them is looked at.
+    # Certificate and key go together, whichever of them is given.
     together = {"tls_cert", "tls_key"} if name.startswith("tls") else set()
     rest = [part for other in sorted(together - {name}) for part in as_flags(other)]
     path = write(place / "one.toml", f"{name} = {sample.toml}\n")

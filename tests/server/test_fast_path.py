@@ -230,7 +230,7 @@ def test_a_turn_ends(alone: Alone) -> None:
     for thread in threads:
         thread.start()
     served = alone.fast_path()
-    # The sender alone would go on for ever: that these end is what is tested.
+    # The sender never stops, so each of these calls has to end on its own.
     for _ in range(5):
         left = served.run(ANY, ANY, ANY)
         # A receiver that was not given its time has not made room for it.

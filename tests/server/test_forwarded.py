@@ -27,7 +27,7 @@ PROXIES = ("--trusted-proxy", "127.0.0.0/8", "--trusted-proxy", "10.1.2.3")
         (PROXIES, ["192.0.2.7, 10.1.2.3"], "192.0.2.7"),
         (PROXIES, ["192.0.2.7", "10.1.2.3"], "192.0.2.7"),
         (PROXIES, ["10.1.2.3"], "10.1.2.3"),
-        # What the client itself has said before the proxies did.
+        # Addresses that the client itself has sent, before those that the proxies add.
         (PROXIES, ["198.51.100.1, 192.0.2.7"], "192.0.2.7"),
         (PROXIES, ["10.1.2.3, 192.0.2.7"], "192.0.2.7"),
         (PROXIES, ["198.51.100.1, nonsense, 10.1.2.3"], "10.1.2.3"),

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.both_ways
 RECORD = b'{"id":"1","data":"x"}\n'
 
 PROCESSORS = '''
-"""Counts what the garbage collector would have had to find, by type; it is off from then on."""
+"""Count the objects that only the garbage collector can free, by type, while it is disabled."""
 
 import gc
 from collections import Counter

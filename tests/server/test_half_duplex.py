@@ -118,7 +118,7 @@ def test_a_reader_that_starts_late_catches_up(start_server: StartServer) -> None
         while number < total:
             assert request.read_line().startswith(b'{"id":"%07d"' % number)
             number += 1
-        # Live again: what is sent now comes back now.
+        # The stream is live again: results arrive at once.
         request.send(RECORD % total)
         assert request.read_line().startswith(b'{"id":"%07d"' % total)
         request.end()

@@ -1,4 +1,4 @@
-"""With `--log-format json`, each line on standard error is an object, whoever has written it."""
+"""With `--log-format json`, each line on standard error is an object, whatever wrote it."""
 
 from __future__ import annotations
 

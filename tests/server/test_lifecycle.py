@@ -161,7 +161,7 @@ def test_connections_are_not_kept_alive_any_more(start_server: StartServer) -> N
         server.process.send_signal(signal.SIGTERM)
         wait_until(lambda: status_of(server, "/readyz") == 503)
         assert ask("GET", "/version") == "close"
-        # The library connects again, as it is told to.
+        # The library connects again, because the response has `Connection: close`.
         assert ask("POST", "/streaming-process", RECORD % 1) == "close"
         assert ask("GET", "/nothing") == "close"
     ended_well(server)
@@ -198,7 +198,7 @@ def test_more_signals_change_nothing(start_server: StartServer) -> None:
 
 
 class Flood:
-    """A client that sends without end, and checks what it gets."""
+    """A client that sends endlessly, and checks the results."""
 
     def __init__(self, server: Server, headers: dict[str, str]) -> None:
         self.request = stream(server, headers)
@@ -257,7 +257,7 @@ def test_a_flood_of_streams_ends_in_order(start_server: StartServer, processes: 
     lines = [json.loads(line) for line in errors.splitlines()]
     lines = [line for line in lines if line["outcome"] != "ok"]
     assert [line["outcome"] for line in lines] == ["draining"] * len(floods)
-    # What is on its way when the server ends may be lost, but never be more than was sent.
+    # Results in transit may be lost when the server ends, but there are never more than were sent.
     assert sum(flood.results for flood in floods) <= sum(line["results"] for line in lines)
 
 
@@ -340,7 +340,7 @@ def test_a_killed_worker_is_replaced(pair: Server) -> None:
     wait_until(lambda: len(pair.workers()) == 2)
     process_one(pair)
     pair.without(two, lambda: is_served(pair))
-    # What the dead one counted stays; its open streams do not.
+    # The counters of the dead process remain; its gauges do not.
     wait_until(lambda: pair.figure("streams_total") == 5)
     wait_until(lambda: pair.figure("streams_open") == 0)
     assert pair.stop() == 0

@@ -48,7 +48,7 @@ MISSING = re.compile(r"forstcore: (\d+) lines are missing here: standard \w+ was
 
 
 def lines_in(text: str) -> int:
-    """Count the lines of a text, and those that it says are missing."""
+    """Count the lines of a text, and those that it reports as missing."""
     missing = MISSING.findall(text)
     return text.count("\n") - len(missing) + sum(map(int, missing))
 
@@ -70,7 +70,7 @@ class Reader:
                 try:
                     data = os.read(self._descriptor, 1 << 14)
                 except OSError:
-                    # A terminal that nobody has open any more.
+                    # A terminal that no process has open any more.
                     return
                 if not data:
                     return
@@ -381,7 +381,7 @@ def test_the_traceback_of_a_crash(tmp_path: Path) -> None:
         assert "Fatal Python error: Segmentation fault" in server.process.stderr.read()
 
 
-# What is printed and read at once.
+# Output that is read immediately.
 
 
 def test_a_configuration_that_nobody_reads() -> None:

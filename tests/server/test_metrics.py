@@ -1,4 +1,4 @@
-"""The formats of /metrics, and what it says of the process."""
+"""The formats of /metrics, and its metrics of the process."""
 
 from __future__ import annotations
 

@@ -89,5 +89,5 @@ def test_a_missing_core_is_one_clear_line(tmp_path: object) -> None:
 def test_it_listens_on_loopback_only(server: Server) -> None:
     assert server.host == "127.0.0.1"
     with socket.socket() as other:
-        # The same port on another loopback address is free: nobody took them all.
+        # The same port is free on another loopback address, because only one was bound.
         other.bind(("127.0.0.2", server.port))

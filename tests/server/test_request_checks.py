@@ -1,4 +1,4 @@
-"""What is asked of a request: its host, origin and token, and that it is well-formed."""
+"""Checks of requests: host, origin, token, and valid syntax."""
 
 from __future__ import annotations
 
@@ -332,7 +332,7 @@ def test_room_is_checked_before_the_body_is_asked_for(start_server: StartServer)
         answer.problem()
 
 
-# What is malformed or too long.
+# Malformed or too long requests.
 
 
 @pytest.mark.parametrize(("options", "limit"), [((), 8190), (("--max-header-size", "1000"), 1000)])

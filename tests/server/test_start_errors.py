@@ -31,7 +31,7 @@ FILES = {
 
 
 class Case(NamedTuple):
-    """Options, variables or a TOML file, and what the line says."""
+    """Options, variables or a TOML file, and part of the expected line."""
 
     said: str
     flags: str = ""

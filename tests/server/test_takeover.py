@@ -1,4 +1,4 @@
-"""HTTP around a body that the body protocol reads: what comes before, in pieces, and after."""
+"""HTTP around a body that the body protocol reads: bytes before it, in pieces, and after it."""
 
 from __future__ import annotations
 

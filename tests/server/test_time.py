@@ -55,7 +55,7 @@ def test_a_slow_client_lives_as_long_as_it_moves(start_server: StartServer) -> N
 
 
 def test_a_client_that_vanished_is_found(start_server: StartServer) -> None:
-    # It sent much, reads nothing, and its kernel never says that it is gone.
+    # It sent much and reads nothing, and its kernel never closes the connection.
     server = start_server("--timeout", "1", "--max-spool-size", "0")
     chunk = b"".join(RECORD % number for number in range(50_000))
     with RawStream((server.host, server.port), receive_buffer=4096) as request:

@@ -1,4 +1,4 @@
-"""OpenTelemetry: what a real receiver of OTLP gets, and what it costs those who do without."""
+"""OpenTelemetry: spans at a real OTLP receiver, and no cost without tracing."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Receiver:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a program needs to send its spans here, at once."""
+        """The variables with which a program sends its spans here immediately."""
         return {
             "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{self._server.server_port}",
             "OTEL_BSP_SCHEDULE_DELAY": "100",

@@ -28,7 +28,7 @@ def answers(path: Path) -> bool:
 
 
 def refusal(path: str) -> str:
-    """Return what a server says that cannot start there."""
+    """Return the message of a server that cannot start there."""
     done = children.run(
         [sys.executable, "-m", "server", "--unix-socket", path],
         cwd=ROOT,

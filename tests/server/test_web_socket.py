@@ -89,7 +89,7 @@ def test_fragments_with_pings_between_are_one_message(server: Server) -> None:
 
 
 def test_frames_that_come_with_the_handshake_are_not_lost(server: Server) -> None:
-    """The client must wait, but what comes is a frame then, and never a request."""
+    """A client that does not wait sends a frame, which is never read as a request."""
     with RawSocket(server, behind=frame(TEXT, RECORD % 1)) as stream:
         assert stream.message() == RESULT % 1
 

@@ -304,7 +304,7 @@ def test_a_full_buffer_holds_the_pipeline_back(tmp_path: Path) -> None:
         waiting = []
         for number in range(200):
             waiting.append(await writer.write(Output(b"x" * 999 + b"\n", str(number))))
-            # What is not confirmed is at most the buffer and one output.
+            # At most the buffer and one output are unconfirmed.
             assert sum(not each.done() for each in waiting) <= 8  # type: ignore[attr-defined]
         await waiting[-1]
 

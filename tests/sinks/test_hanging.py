@@ -45,7 +45,7 @@ def test_a_broker_that_stops_answering(
 
             assert broker.process is not None
             broker.process.send_signal(signal.SIGSTOP)
-            # Until all of its threads stand still, it confirms what it gets, which makes room.
+            # It confirms results until all of its threads have stopped, which makes room.
             pid = broker.process.pid
             await until(lambda: children.is_stopped(pid))
             writing = asyncio.create_task(write_all())

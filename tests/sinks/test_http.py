@@ -158,7 +158,7 @@ def test_lines_that_are_refused_are_found() -> None:
 
 
 def test_a_server_that_refuses_some_requests_all_the_time() -> None:
-    """What it has accepted is not sent again, and what it accepts ends the pauses."""
+    """Accepted results are not sent again, and each success resets the pauses."""
     answers: list[int] = []
     accepted: list[int] = []
 
@@ -173,7 +173,7 @@ def test_a_server_that_refuses_some_requests_all_the_time() -> None:
 
         async def scenario() -> None:
             async with opened(url(target, "/in?batch=100"), SinkLimits(tries=2)) as (_, writer):
-                # The first one is larger than what is accepted without an error.
+                # The first one is larger than the server accepts without an error.
                 confirmed = await write(writer, *outputs(0, 200, 150), *outputs(200, 300))
                 done = await asyncio.gather(*confirmed, return_exceptions=True)
                 assert isinstance(done[0], OutputRefusedError)

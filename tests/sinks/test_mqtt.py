@@ -57,7 +57,7 @@ def test_a_broker_that_ends_and_comes_back(mosquitto: Mosquitto) -> None:
             for first in range(0, 300, 100):
                 confirmed = await write(writer, *outputs(first, first + 100))
                 await confirmed[3]
-                # One that is killed forgets what it has confirmed a moment ago.
+                # A broker that is killed forgets the latest messages that it has confirmed.
                 await asyncio.to_thread(mosquitto.stop, signal.SIGTERM)
                 await asyncio.to_thread(mosquitto.start)
                 await asyncio.gather(*confirmed)
@@ -66,7 +66,7 @@ def test_a_broker_that_ends_and_comes_back(mosquitto: Mosquitto) -> None:
         run(scenario)
         wait_until(lambda: found[-1:] == [299])
     assert sorted(set(found)) == list(range(300))
-    # What was not confirmed is sent again from the first on.
+    # All unconfirmed results are sent again.
     assert all(after <= before + 1 for before, after in pairwise(found))
 
 

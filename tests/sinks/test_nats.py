@@ -48,7 +48,7 @@ def test_a_server_that_is_killed(nats_server: NatsServer) -> None:
                 await asyncio.gather(*confirmed)
 
     run(scenario)
-    # The stream recognizes what is sent again.
+    # The stream recognizes messages that are sent again.
     assert stored(nats_server) == list(range(6000))
 
 

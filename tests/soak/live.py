@@ -40,20 +40,20 @@ def publisher(load: Load, chance: random.Random) -> None:
 
 
 def subscriber(load: Load, chance: random.Random) -> None:
-    """Take what is published from now on; nothing may be missing."""
+    """Receive the records published from now on; none may be missing."""
     with _Subscription(load, "now") as subscription:
         subscription.follow(chance.randrange(1000, 8000))
         assert subscription.missed == 0
 
 
 def historian(load: Load, chance: random.Random) -> None:
-    """Take what is still there, and then what comes."""
+    """Receive the records that are still stored, then new ones."""
     with _Subscription(load, "start") as subscription:
         subscription.follow(chance.randrange(100, 8000))
 
 
 def slow_subscriber(load: Load, chance: random.Random) -> None:
-    """Stop reading for some time; what is missing then has to be reported, to the record."""
+    """Stop reading for some time; the exact number of missing records has to be reported."""
     with _Subscription(load, "now", receive_buffer=4096) as subscription:
         subscription.follow(10)
         load.pause(chance.uniform(3, 8))
@@ -76,7 +76,7 @@ def viewer(load: Load, chance: random.Random) -> None:
 
 
 def poll(load: Load, chance: random.Random) -> None:
-    """Ask what a load balancer and Prometheus ask, over one connection."""
+    """Send the requests of a load balancer and of Prometheus, over one connection."""
     connection = http.client.HTTPConnection(*load.address, timeout=60)
     try:
         for _ in range(chance.randrange(1, 10)):

@@ -1,4 +1,4 @@
-"""What the clients of a soak share, and how one sends and reads at the same time."""
+"""Helpers of the clients of a soak: sending and reading at the same time."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Load:
                 self.failures.append("a client did not end")
 
     def pause(self, seconds: float) -> bool:
-        """Wait; tell whether the load goes on."""
+        """Wait; return whether the load continues."""
         return not self.ending.wait(seconds)
 
     def batches(self, chance: random.Random, count: int) -> Iterator[Batch]:

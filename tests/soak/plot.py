@@ -21,7 +21,7 @@ _PANELS = (
 
 
 def draw(seen: Soak, title: str, path: Path) -> None:
-    """Draw what the server held over time, idle first and last.
+    """Draw the resources of the server over time, idle at the start and the end.
 
     Args:
         seen: the soak.

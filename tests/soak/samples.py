@@ -1,4 +1,4 @@
-"""What a server process holds, second by second."""
+"""The resources of a server process, sampled every second."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ _SMALL = ("--ring-size", str(4 << 20), "--queue-size", "65536", "--max-spool-siz
 
 @dataclass
 class Soak:
-    """What a soak has seen.
+    """The results of a soak.
 
     Attributes:
         idle: before the load.
@@ -61,7 +61,7 @@ def soak(
     interval: float = 1.0,
     tell: Callable[[Sample], object] = bool,
 ) -> Soak:
-    """Put a server under mixed load, let all streams end, and judge what it held.
+    """Put a server under mixed load, let all streams end, and check its resources.
 
     Args:
         seconds: how long the load lasts.
@@ -94,7 +94,7 @@ def soak(
 
 @contextlib.contextmanager
 def _running(spool: str) -> Iterator[tuple[Server, list[str]]]:
-    """Run a server; collect what it writes to standard error, of which nothing is expected."""
+    """Run a server; collect its standard error, which should be empty."""
     server = launch(
         *("--no-access-log", "--spool-dir", spool, "--workers", str(_WORKERS)),
         *("--processors", str(ROOT / "examples" / "processors.py")),
@@ -106,7 +106,7 @@ def _running(spool: str) -> Iterator[tuple[Server, list[str]]]:
     def read() -> None:
         assert server.process.stderr is not None
         for line in server.process.stderr:
-            # At start it says of each processor whether it is compiled.
+            # At the start it logs for each processor whether it is compiled.
             if len(said) < _MOST_LINES and not _COMPILED.match(line):
                 said.append(line)
 

@@ -31,7 +31,7 @@ def judged(after: Sample, loaded: list[Sample]) -> list[str]:
 def test_everything_is_right_and_comes_back(tmp_path: Path) -> None:
     if sys.platform != "linux":
         pytest.skip("needs Linux")
-    # In so short a time memory has not yet grown to what it stays at.
+    # In such a short time, memory has not yet reached its final level.
     seen = soak(8, seed=1, growth=2.0, interval=0.25)
     assert seen.reasons == []
     assert set(seen.streams) == {client.__name__ for client, _ in (*STREAMS, *LIVE, *HOSTILE)}

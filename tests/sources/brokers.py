@@ -118,7 +118,7 @@ class Mosquitto(Broker):
         return ["-c", str(config)]
 
     def forget(self) -> None:
-        """Delete what it has saved, after it was stopped."""
+        """Delete its stored data, after it was stopped."""
         (self._directory / "mosquitto.db").unlink(missing_ok=True)
 
 

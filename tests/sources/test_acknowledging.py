@@ -229,7 +229,7 @@ def test_sources_with_offsets_take_acknowledgements_and_need_none(server: Server
         assert live.read_rest().splitlines()[-1].startswith(b":end {")
 
 
-# What comes again, and to whom.
+# Redelivered records, and who receives them.
 
 
 def test_a_consumer_that_takes_one_and_dies_loses_none(
@@ -352,7 +352,7 @@ def test_consumers_that_are_left_behind_are_removed(
         with Subscription(server, "jobs", acks=True) as live:
             assert live.ids(1) == ["0"]
             wait_until(lambda: "host-17-1" not in consumers(redis))
-            # What was pending for it has been taken over by now.
+            # Other consumers have taken over its pending records by now.
             wait_until(lambda: "host-17-2" not in consumers(redis))
             server.stop(signal.SIGKILL)
         assert "somebody" in consumers(redis)

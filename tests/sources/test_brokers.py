@@ -33,7 +33,7 @@ URLS = [
 
 @pytest.fixture
 def silent() -> Iterator[int]:
-    """The port of a broker that accepts connections and says nothing."""
+    """The port of a broker that accepts connections and sends nothing."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield int(listener.getsockname()[1])
 

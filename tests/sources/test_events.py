@@ -136,7 +136,7 @@ def test_it_goes_on_after_any_event(server: Server, after: int) -> None:
     publish(server, records(6, 8))
     with EventSource(server, last_id=ids[after]) as again:
         assert [event.id for event in again.take(7 - after)] == numbers(after + 1, 8)
-        # Also from an id within what is resumed.
+        # Also from an id within the resumed part.
         middle = again.last_id
     publish(server, records(8, 10))
     with EventSource(server, from_=middle) as third:

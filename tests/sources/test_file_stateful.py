@@ -25,7 +25,7 @@ from forstcore.sources import _file_set, file
 from tests.sources.followed import Followed
 
 _KEPT = 4  # Rotated files that are kept,
-_UNSEEN = 3  # and rotations between two looks: who is deleted unseen, nobody can know.
+_UNSEEN = 3  # and rotations between two scans: files deleted between scans cannot be detected.
 _QUIET = 0.04  # Seconds without lines behind which the reader has read all.
 
 
@@ -133,7 +133,7 @@ class Rotations(RuleBasedStateMachine):
         self.note()
 
     def note(self) -> None:
-        """Remember what has been read since this was done last."""
+        """Note the lines that have been read since the last call."""
         assert self.followed is not None
         self.read += self.followed.lines
         self.followed.lines = []
@@ -179,7 +179,7 @@ class Rotations(RuleBasedStateMachine):
 
 
 class Truncations(Rotations):
-    """Destroy lines, too: what was not read is reported as missing."""
+    """Destroy lines, too; unread ones are reported as missing."""
 
     @precondition(lambda self: self.is_at_log())
     @rule(is_copied=st.booleans())

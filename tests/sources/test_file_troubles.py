@@ -41,7 +41,7 @@ def unprivileged() -> Iterator[None]:
     if os.geteuid() != 0:
         yield
         return
-    # What is imported late may lie where others may not read.
+    # Modules that are imported later may be in directories that other users cannot read.
     asyncio.run(asyncio.to_thread(int))
     os.setegid(_NOBODY)
     os.seteuid(_NOBODY)

@@ -39,7 +39,7 @@ def passing_mqtt(data: bytes) -> bytes:
 
 
 def passing_redis(data: bytes) -> bytes:
-    """Take what a connection begins with and XGROUP CREATE, but let nobody read."""
+    """Accept the commands that start a connection and XGROUP CREATE, but fail all reads."""
     if b"XREADGROUP" in data or b"XINFO" in data:
         return b""
     return b"+OK\r\n" * (data.count(b"\r\n*") + 1)

@@ -266,7 +266,8 @@ def test_paused_partitions_go_on_after_a_rebalance(kafka: KafkaServer, strategy:
         found: set[str] = set()
         async with consumer(kafka, topic, options) as first:
             await next_batch(first)
-            # Nobody reads until all partitions are paused; then another consumer comes and goes.
+            # No records are taken until all partitions are paused; then another consumer
+            # joins and leaves.
             poller = first._poller  # type: ignore[attr-defined]
             await asyncio.to_thread(wait_until, lambda: len(poller._paused) == 2)
             async with consumer(kafka, topic, options) as second:

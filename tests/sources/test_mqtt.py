@@ -91,7 +91,7 @@ def test_a_broker_that_is_killed_and_comes_back(
             with publisher(mosquitto) as client:
                 send(client, done, done + 100)
             done += 100
-            # What the broker kept may come before the source is reported as up.
+            # Stored messages may arrive before the source is reported as up.
             while len(set(found)) < done or "up" not in live.states:
                 if (line := live.next_line()) is not None:
                     found.append(json.loads(line)["id"])
@@ -104,7 +104,7 @@ def test_a_broker_that_is_killed_and_comes_back(
 def test_a_broker_that_has_lost_a_session(
     start_one: StartServer, mosquitto: Mosquitto, options: str
 ) -> None:
-    """What it kept in the session is gone, and nobody knows how much that was."""
+    """The messages of the session are lost, and their number is unknown."""
     server = start_one("--source", f"a={url(mosquitto, 'sensors/#' + options)}")
     with Subscription(server, "a") as live:
         live.began()

@@ -86,7 +86,7 @@ def test_acknowledgements_while_the_broker_is_away(
         assert live.ids(20) == numbers(0, 20)
         while live.acked < 20:
             live.next_line()
-        # It writes down every second what it has sent.
+        # The broker saves the messages that it has sent every second.
         time.sleep(2.5)
         mosquitto.stop()
         live.until_state("down")
@@ -263,7 +263,7 @@ def test_nothing_is_lost_while_everything_is_killed(
             end(process)
             process = consumer(server, 0.001)
         else:
-            # It writes down every second what it has.
+            # The broker saves its messages every second.
             time.sleep(1.5)
             mosquitto.stop()
             mosquitto.start()

@@ -186,7 +186,7 @@ def test_acknowledgements_over_a_lost_connection(nats_server: NatsServer) -> Non
             receipts.append(item.receipt)
         assert found == numbers(0, 1200)
         reading = asyncio.create_task(batch(reader))
-        # A server that is killed may forget what it has delivered.
+        # A server that is killed may forget deliveries.
         await asyncio.to_thread(nats_server.stop, signal.SIGTERM)
         for receipt in receipts[1:]:
             await reader.acknowledge(receipt)
@@ -228,7 +228,7 @@ def test_what_is_being_processed_is_not_redelivered(nats_server: NatsServer) -> 
         connection = await nats.connect(f"nats://127.0.0.1:{nats_server.port}")
         await connection.subscribe(f"$JS.ACK.{STREAM}.workers.>", cb=hear)
         await connection.flush()
-        # While nobody reads.
+        # Without a reader.
         assert [await said.get() for _ in range(6)] == [b"+WPI"] * 6
         await reader.acknowledge(held.receipt)
         while (word := await said.get()) == b"+WPI":

@@ -1,4 +1,4 @@
-"""Publishing by `POST /sources/{name}` to the brokers of sources, and what `GET /sources` says."""
+"""Publishing by `POST /sources/{name}` to the brokers of sources, and `GET /sources`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def sources(server: Server) -> dict[str, dict[str, Any]]:
 
 
 def check(server: Server, name: str) -> None:
-    """Check that a subscriber receives what is published."""
+    """Check that a subscriber receives published records."""
     with Subscription(server, name) as live:
         live.began()
         status, answer = publish(

@@ -49,7 +49,7 @@ def refusal(server: Server, body: bytes, headers: dict[str, str] | None = None) 
         return status, json.loads(request.read_rest())["detail"]
 
 
-# Records, and what is reported of them.
+# Records, and reports about them.
 
 
 def test_what_is_published_comes_processed(server: Server) -> None:
@@ -363,7 +363,7 @@ def test_nothing_is_left_of_subscriptions_that_ended(server: Server) -> None:
     wait_until(lambda: len(list(fds.iterdir())) <= before)
 
 
-# What is refused.
+# Refused requests.
 
 
 def test_an_unknown_source_names_those_there_are(start_one: StartServer) -> None:

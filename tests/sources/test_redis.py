@@ -179,7 +179,7 @@ def pending(redis: Redis) -> int:
 
 
 def read_until_acknowledged(live: Subscription, redis: Redis) -> None:
-    """Read what comes twice, and heartbeats: what is not read is not acknowledged."""
+    """Read twice, and heartbeats: unread records are not acknowledged."""
     while pending(redis):
         live.next_line()
 
@@ -241,7 +241,7 @@ def test_a_consumer_that_is_killed_loses_nothing(
             found += one.ids(1000)
             found += two.ids(1000)
             first.process.kill()
-            # What was sent before it died is in the client's hands.
+            # The client is responsible for records that were sent before the server died.
             try:
                 while True:
                     line = one.next_line()
@@ -276,7 +276,7 @@ def test_nothing_is_acknowledged_that_the_client_has_not_taken(
             wait_until(lambda: pending(redis) > 0)
             time.sleep(0.5)
             assert pending(redis) > 0
-        # The same consumer comes back, and is given again what it did not take.
+        # The same consumer returns, and receives its unacknowledged records again.
         with Subscription(server, "sensors") as live:
             found: list[str] = []
             while "199" not in found:
@@ -366,7 +366,7 @@ def test_in_process(redis_server: RedisServer) -> None:
 
 
 def test_two_sources_of_one_group_in_a_process(redis_server: RedisServer) -> None:
-    """Such as those of two pipelines: neither is given what the other one is processing."""
+    """Two consumers, as of two pipelines: neither receives records that the other is processing."""
 
     async def scenario(redis: Redis) -> list[list[str]]:
         sources = [open_source(name, url(redis_server, GROUP)) for name in ("a", "b")]

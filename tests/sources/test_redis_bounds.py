@@ -45,7 +45,7 @@ def test_large_entries_between_small_ones(
             while live.acked < 1836:
                 assert live.next_line() is None
         assert live.missed == []
-        # Redis has 360 MB of them, each of which fits ten times into what is allowed for a line.
+        # Redis has 360 MB of them, each a tenth of the allowed size of a line.
         assert most[0] < 60 << 20
         if options:
             wait_until(lambda: redis.xpending(KEY, "workers")["pending"] == 0)

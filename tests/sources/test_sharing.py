@@ -1,4 +1,4 @@
-"""Readers that share the reading of a source get exactly what they would get alone."""
+"""Subscribers that share a reader receive exactly what they would receive alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pipelines to brokers whose process is killed: what is there once, and what at least once."""
+"""Pipelines to brokers whose process is killed: exactly once, or at least once."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def test_what_was_not_confirmed_is_read_again(tmp_path: Path) -> None:
         nonlocal calls
         calls += 1
         if calls in (2, 5, 8, 11, 20, 30):
-            # What is kept here may not be confirmed to the pipeline any more.
+            # Results that are stored here may not be confirmed to the pipeline any more.
             running.cancel()
         return {}
 
@@ -196,7 +196,7 @@ def test_a_sink_that_stops_holds_the_source_back(tmp_path: Path) -> None:
                 await asyncio.sleep(0.01)
             for _ in range(50):
                 await asyncio.sleep(0.01)
-                # What the engine and the buffer may hold, which does not depend on the input.
+                # The most that engine and buffer may hold, which does not depend on the input.
                 assert pipeline.counts.bytes_in < size * 3 // 4
                 assert pipeline.counts.results == 0
             goes_on.set()

@@ -54,7 +54,7 @@ def all_are(state: str) -> dict[str, str]:
 
 
 def names_of(server: Server, worker: int) -> set[str]:
-    """Return the pipelines that run in a process: nobody else can describe them."""
+    """Return the pipelines that run in a process; other processes cannot describe them."""
     found: dict[str, Any] = {}
 
     def look() -> bool:

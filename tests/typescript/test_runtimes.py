@@ -1,4 +1,4 @@
-"""The tests of the npm package, as it is published, in all runtimes that it is for."""
+"""The tests of the published npm package, in all runtimes that it supports."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.typescript.test_package import OPTIONS
 
 pytestmark = pytest.mark.long
 
-# The command that runs a file of tests, and what it prints if none has failed.
+# The command that runs a file of tests, and its output if none has failed.
 _NODE = ("node --test-reporter=tap", "\n# fail 0\n")
 _RUNTIMES = {
     "node@20": _NODE,
@@ -36,7 +36,7 @@ def test_the_package_in(
     run(
         f"npm install --no-audit --no-fund --prefer-offline --prefix {tmp_path} {runtime}", tmp_path
     )
-    # Beside the installed package, so that this is what they import.
+    # Next to the installed package, so that they import it.
     shutil.copytree(package / "build", consumer / "build", dirs_exist_ok=True)
     command, passed = _RUNTIMES[runtime]
     program, *options = command.split()

@@ -23,7 +23,7 @@ __all__ = ["Difference", "Totals", "check", "explore", "pair_of"]
 
 @dataclass
 class Difference:
-    """A record for which a program does not what the function does.
+    """A record for which a program does something else than the function.
 
     Attributes:
         source: the module with the function `f`.

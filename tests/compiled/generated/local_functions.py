@@ -30,7 +30,7 @@ class LocalFunctions:
         name, one, result = self.scope.fresh(), self.scope.fresh(), self.scope.fresh()
         kind = self.chance.choice(("str", "int"))
         before = list(self.scope.variables)
-        # What it refers to must have a value when it is called.
+        # The variables that it refers to must have a value when it is called.
         self.scope.variables = [(one, kind)]
         value = self.expression(kind)
         condition = self.expression("bool")

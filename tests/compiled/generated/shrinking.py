@@ -31,7 +31,7 @@ def shrink(found: Difference, directory: Path) -> Difference:
             # A smaller function that is none, or for which there is not enough memory.
             return None
         if result and not result.data:
-            # What the compiler raises is another fault, unless it is this one.
+            # An exception of the compiler is another fault, unless the fault is that exception.
             return result if result.got == found.got else None
         return result
 

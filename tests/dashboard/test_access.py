@@ -34,7 +34,7 @@ def ask(
 
 @pytest.fixture
 def guarded(start_server: StartServer, tmp_path: Path) -> Server:
-    """A server that wants a token."""
+    """A server that requires a token."""
     (tmp_path / "token").write_text(TOKEN)
     return start_server("--token-file", str(tmp_path / "token"))
 
