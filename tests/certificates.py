@@ -5,13 +5,21 @@ from __future__ import annotations
 import shutil
 import ssl
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from tests import children
 
-__all__ = ["Authority", "Certificates", "make_authority", "make_certificates", "tls_options"]
+__all__ = [
+    "Authority",
+    "Certificates",
+    "expired_yesterday",
+    "make_authority",
+    "make_certificates",
+    "tls_options",
+]
 
 _NEW_KEY = ["-newkey", "ec", "-nodes", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
 
@@ -49,6 +57,17 @@ def make_certificates(directory: Path) -> Certificates:
     return made
 
 
+def expired_yesterday() -> list[str]:
+    """Return the options with which `openssl x509` makes an expired certificate."""
+    help_text = children.run(["openssl", "x509", "-help"]).stderr
+    if b"-not_after" in help_text:
+        # Versions that have it refuse negative days.
+        yesterday = datetime.now(UTC) - timedelta(days=1)
+        dates = [f"{yesterday - timedelta(days=days):%Y%m%d%H%M%SZ}" for days in (1, 0)]
+        return ["-not_before", dates[0], "-not_after", dates[1]]
+    return ["-days", "-1"]
+
+
 def tls_options(certificates: Certificates) -> list[str]:
     """Return the options of a server with its certificate."""
     files = (certificates.path("server.pem"), certificates.path("server.key"))
@@ -70,13 +89,13 @@ class Authority:
     def ca(self) -> str:
         return str(self.directory / "ca.pem")
 
-    def issue(self, name: str, *hosts: str, days: int = 2) -> tuple[str, str]:
+    def issue(self, name: str, *hosts: str, is_expired: bool = False) -> tuple[str, str]:
         """Issue a certificate for hosts; return its file, and that of its key.
 
         Args:
             name: the common name, and the name of the files.
             hosts: host names; none for a client.
-            days: validity; negative for an expired certificate.
+            is_expired: whether it was valid only in the past.
         """
         cert, key, request = (
             str(self.directory / f"{name}.{end}") for end in ("pem", "key", "csr")
@@ -89,7 +108,8 @@ class Authority:
         children.run([*command, "-keyout", key, "-out", request], check=True)
         command = ["openssl", "x509", "-req", "-in", request, "-copy_extensions", "copy"]
         command += ["-CA", self.ca, "-CAkey", str(self.directory / "ca.key"), "-CAcreateserial"]
-        children.run([*command, "-days", str(days), "-out", cert], check=True)
+        validity = expired_yesterday() if is_expired else ["-days", "2"]
+        children.run([*command, *validity, "-out", cert], check=True)
         return cert, key
 
 

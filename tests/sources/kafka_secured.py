@@ -32,8 +32,8 @@ class SecuredKafka(KafkaServer):
         self.authority = authority
         self.client = authority.issue("kafka-client")
         self._stores = {
-            name: self._store(directory, authority.issue(name, "localhost", days=days))
-            for name, days in (("valid", 2), ("expired", -1))
+            name: self._store(directory, authority.issue(name, "localhost", is_expired=is_expired))
+            for name, is_expired in (("valid", False), ("expired", True))
         }
         self.passwords, self.certificates, self.expired = free_port(), free_port(), free_port()
         super().__init__(directory)

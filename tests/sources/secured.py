@@ -26,8 +26,7 @@ class Secured:
     Args:
         directory: the directory for its files.
         authority: the certificate authority that it trusts.
-        days: validity of its certificate, which is for ``localhost`` only; negative for an expired
-            one.
+        is_expired: whether its certificate, which is for ``localhost`` only, has expired.
 
     Attributes:
         broker: the broker.
@@ -36,10 +35,10 @@ class Secured:
 
     scheme = ""
 
-    def __init__(self, directory: Path, authority: Authority, days: int) -> None:
+    def __init__(self, directory: Path, authority: Authority, *, is_expired: bool) -> None:
         directory.mkdir()
         self.authority = authority
-        self.cert, self.key = authority.issue(directory.name, "localhost", days=days)
+        self.cert, self.key = authority.issue(directory.name, "localhost", is_expired=is_expired)
         self.client = authority.issue(f"{directory.name}-client")
         self.broker = self.make(directory)
 

@@ -39,7 +39,7 @@ def broker(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, authority: Authority
 ) -> Iterator[Secured]:
     directory = tmp_path_factory.mktemp("secured") / request.param
-    secured = SECURED[request.param](directory, authority, days=2)
+    secured = SECURED[request.param](directory, authority, is_expired=False)
     secured.prepare()
     yield secured
     secured.broker.stop()
@@ -154,7 +154,7 @@ def test_no_certificate(broker: Secured, caplog: pytest.LogCaptureFixture) -> No
 def test_a_certificate_that_has_expired(
     scheme: str, authority: Authority, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    secured = SECURED[scheme](tmp_path / f"{scheme}-expired", authority, days=-1)
+    secured = SECURED[scheme](tmp_path / f"{scheme}-expired", authority, is_expired=True)
     try:
         check(secured.url(), "certificate has expired", caplog)
     finally:
