@@ -222,16 +222,38 @@ def _do(job: Job, version: str, work: Path, roots: Path) -> str:
     return ", ".join([f"passed on {python.version} in {seconds:.0f} s", *left_out])
 
 
-def main() -> None:
-    """Run jobs, and print a table of their results."""
+def parse(arguments: list[str], known: set[str]) -> argparse.Namespace:
+    """Parse the command line.
+
+    Args:
+        arguments: those after the program's name.
+        known: the names of all jobs.
+
+    Raises:
+        SystemExit: they are wrong.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("jobs", nargs="*", help="such as ci.tests; all that take less than an hour")
-    parser.add_argument("--python", nargs="+", help="only these versions, of jobs with several")
+    # Not nargs="+", which would take names of jobs for versions.
+    parser.add_argument(
+        "--python",
+        action="append",
+        metavar="VERSION",
+        help="only this version, of jobs with several; repeatable",
+    )
     parser.add_argument("--work", type=Path, default=_ROOT / "build/ci-local")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
+    if unknown := sorted({*options.jobs} - known):
+        parser.error(f"no job {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+    return options
+
+
+def main() -> None:
+    """Run jobs, and print a table of their results."""
+    jobs = read(_ROOT / ".github/workflows")
+    options = parse(sys.argv[1:], {job.name for job in jobs})
     work = options.work.resolve()
     (work / "roots").mkdir(parents=True, exist_ok=True)
-    jobs = read(_ROOT / ".github/workflows")
     (tests,) = {job.name for job in jobs if job.name == "ci.tests"}
     versions = sorted({_python_of(job) for job in jobs if job.name == tests}, key=_as_number)
     rows = []

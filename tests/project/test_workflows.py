@@ -112,6 +112,19 @@ def test_a_step_fails_as_on_github(run: Any, step: dict[str, Any]) -> None:
         run.step(step)
 
 
+def test_versions_may_precede_jobs() -> None:
+    known = {job.name for job in JOBS}
+    options = local.parse(["--python", "3.14", "ci.tests", "--python", "3.15"], known)
+    assert (options.jobs, options.python) == (["ci.tests"], ["3.14", "3.15"])
+
+
+def test_an_unknown_job_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        local.parse(["ci.tests", "ci.test"], {"ci.tests", "ci.sdist"})
+    assert stopped.value.code == 2
+    assert "no job ci.test; there are ci.sdist, ci.tests" in capsys.readouterr().err
+
+
 def test_what_debian_lacks_is_not_to_be_had(tmp_path: Path) -> None:
     with pytest.raises(interpreters.NotToBeHad, match="Debian does not have it"):
         interpreters.find("3.99t", tmp_path)
