@@ -1,4 +1,4 @@
-"""The signals that arrive while code of others runs, which may raise KeyboardInterrupt itself."""
+"""The signals that arrive while a user's module runs, which may raise KeyboardInterrupt itself."""
 
 from __future__ import annotations
 

@@ -134,7 +134,7 @@ Delivery: TypeAlias = Literal["at-least-once", "at-most-once"]
 ON_ERROR_MODES: Final[tuple[OnError, ...]] = get_args(OnError)
 
 IN_PLACE_MODES: Final[tuple[OnError, ...]] = ("emit",)
-"""Those that put a line into the results in place of each rejected line, and go on."""
+"""Those that replace each rejected line by an error line in the results, and continue."""
 
 PUBLISH_ON_ERROR_MODES: Final = tuple(mode for mode in ON_ERROR_MODES if mode not in IN_PLACE_MODES)
 """Those of a request that publishes: it has no results, so no place for an error line."""

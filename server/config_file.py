@@ -22,7 +22,7 @@ _TYPES: Mapping[type, str] = {
     tuple: "an array of strings",
     dict: "a table",
 }
-"""What TOML calls types."""
+"""TOML's names of types."""
 
 
 def read_config_file(path: str, options: Mapping[str, type]) -> dict[str, Any]:

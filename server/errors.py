@@ -121,7 +121,7 @@ class StreamError(Exception):
 
 def problem(status: int, detail: str, **members: object) -> bytes:
     """Write a problem document, without LF."""
-    # What a request is blamed for may be text that strict readers of JSON refuse.
+    # The detail may quote text of a request that strict JSON parsers refuse.
     detail = detail.encode("utf-8", "backslashreplace").decode()
     if len(detail) > _MOST:
         detail = f"{detail[:_MOST]}…"

@@ -28,7 +28,7 @@ _MAX_PROBLEM_SIZE = 1 << 16  # Bytes that are read of an error response.
 _PROBLEM_TIMEOUT = 5.0  # Seconds in which an error response has to arrive.
 
 NETWORK_ERRORS = (aiohttp.ClientError, OSError)
-"""What aiohttp raises when a request or its response fails because of the network or the server."""
+"""The exceptions of aiohttp when a request fails because of the network or the server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,7 +314,7 @@ def abort(response: aiohttp.ClientResponse) -> None:
 
 
 def reason(error: BaseException) -> str:
-    """Return what happened, for people."""
+    """Describe what happened in a message."""
     if isinstance(error, aiohttp.ClientConnectorError):
         # Its own message repeats the address.
         error = error.os_error

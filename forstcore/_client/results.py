@@ -66,7 +66,7 @@ class ResultStream(Generic[T]):
 
     @property
     def summary(self) -> Summary | None:
-        """What the server counted, once the stream has ended successfully.
+        """The server's counts, after the stream has ended successfully.
 
         After a resume it covers the last connection only. It is None if that was lost after all
         results had arrived.

@@ -22,7 +22,7 @@ def load_reports(modules: Sequence[str]) -> dict[str, CompilationReport]:
 
 
 def lines_of(reports: Mapping[str, CompilationReport]) -> Iterator[str]:
-    """Yield the lines that show reports to people."""
+    """Yield the lines of reports for users."""
     for name, report in reports.items():
         yield f"{name}: {report}"
         for remark in report.gives_back:

@@ -29,7 +29,7 @@ def located(url: str | os.PathLike[str], options: Mapping[str, Any]) -> tuple[An
     if "://" not in text:
         if text.startswith("~") and not os.path.lexists(text):
             text = os.path.expanduser(text)  # noqa: PTH111 (leaves unknown users)
-        # An absolute path, because fsspec expands ~ and strips `file:` at the start of others.
+        # An absolute path, because fsspec expands ~ and strips `file:` from relative ones.
         path = strip_protocol(str(Path(text).absolute()))
         return filesystem("file", **_options_of("file", options)), path
     first = text.partition("::")[0]

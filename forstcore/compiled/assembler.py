@@ -84,7 +84,7 @@ class Assembler:
     def is_temporary(self, register: int) -> bool:
         return _TEMPORARIES <= register < _CONSTANTS
 
-    # What instructions refer to.
+    # Data that instructions refer to.
 
     def constant(self, value: Any) -> int:
         """Return the number of a constant."""
@@ -174,7 +174,7 @@ class Assembler:
             self._most_temporaries = max(self._most_temporaries, most)
 
     def handle(self, start: Label, end: Label, target: Label, statuses: int) -> None:
-        """Let exceptions from `start` to `end` go on at `target`; call it for inner ones first."""
+        """Continue at `target` after exceptions from `start` to `end`; call for inner ranges first."""
         self._handlers.append((start, end, target, statuses))
 
     def mark(self) -> Mark:

@@ -68,7 +68,7 @@ class Comprehensions(Expressions):
         for each in node.generators:
             if each.is_async:
                 raise Unsupported(node, "async in a comprehension")
-            # What := assigns in it is a variable of the scope around.
+            # := in it assigns a variable of the enclosing scope.
             names += Counter(assigned_names(ast.Expr(each.target)))
         once = frozenset(name for name, count in names.items() if count == 1)
         outer = self.scope

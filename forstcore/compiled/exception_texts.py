@@ -88,7 +88,7 @@ class ExceptionTexts(Base):
             self.code.emit("UNSET", register)
 
     def take_known(self, to: Known) -> None:
-        """Emit the beginning of a handler: what is known is about its exception."""
+        """Emit the beginning of a handler, in which its exception is known."""
         assert self.known is not None
         for register, mine in zip(self.known, to, strict=True):
             self.code.emit("MOVE", mine, register)

@@ -184,7 +184,7 @@ class Expressions(Typed):
 
     def _into_BinOp(self, node: ast.BinOp, to: int) -> None:
         name = operator_of(node)
-        # What % makes of a member of an enumeration depends on its class.
+        # The result of % for a member of an enumeration depends on its class.
         operand = self.value if isinstance(node.op, ast.Mod) else self.operand
         with self.temporaries():
             left = operand(node.left)
@@ -338,7 +338,7 @@ class Expressions(Typed):
     # Conditions.
 
     def jump(self, node: ast.expr, target: Label, *, when: bool) -> None:
-        """Emit a jump to `target` if an expression is true, or false; otherwise go on."""
+        """Emit a jump to `target` if an expression is true, or false; otherwise continue."""
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
             self.jump(node.operand, target, when=not when)
             return

@@ -17,7 +17,7 @@ Argument = ast.expr | int
 """An argument of a call: an expression, or the register of its value."""
 
 FunctionKey = tuple[types.CodeType, int, int]
-"""What tells a function apart, however often its source is read."""
+"""The identity of a function, which is the same each time its source is read."""
 
 
 @dataclass

@@ -27,7 +27,7 @@ _METHODS = {
     "sub": ("repl", "string", "count"),
     "subn": ("repl", "string", "count"),
 }
-"""What the functions of re take between the pattern and the flags."""
+"""The arguments of the functions of re between the pattern and the flags."""
 
 _FUNCTIONS = {getattr(re, name): name for name in _METHODS}
 

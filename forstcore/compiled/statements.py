@@ -453,7 +453,7 @@ class Statements(Definitions):
             self.code.emit("JUMP", scope.end)
         elif scope.result is not None:
             with self.temporaries():
-                # What runs before it returns may call the function again.
+                # Code that runs before it returns may call the function again.
                 result = self.code.temporary() if self.finals else scope.result
                 if value is not None and scope.returns is not None:
                     self.number_of(value, scope.returns, result)

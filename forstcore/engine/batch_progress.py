@@ -87,7 +87,7 @@ class BatchProgress:
             self.has_ended = True
 
     def go_on(self, count: int) -> None:
-        """Go on to the lines after the next `count`."""
+        """Skip the next `count` lines."""
         self.at = self._start_of(count)
         self._next += count
         if self.at == len(self.batch) or self.writer.is_full:

@@ -110,7 +110,7 @@ class CompiledRunner:
             self._compilation.count_given_back(self._stopped_at, given_back)
 
     def _decide(self, work: CompiledBatch) -> None:
-        """Decide by the records since the last call how to go on."""
+        """Decide how to process the next records, by those since the last call."""
         processed, given_back = work.take_counts()
         if processed:
             self._alone = 1

@@ -227,7 +227,7 @@ class Engine:
             pieces = (piece,)
         for each in pieces:
             before = self._batcher.lines
-            # What has to be copied is copied here, so no batch has to be cut out later.
+            # Copy the input here if necessary, so that no batch has to be copied later.
             self._put(self._batcher.feed(each), before)
 
     def replace_processor(self, processor: Processor) -> None:

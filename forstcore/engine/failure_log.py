@@ -18,7 +18,7 @@ _MOST = 5  # Failures logged per second and stream.
 
 
 class Failures(Protocol):
-    """What becomes of the exceptions that a processor raises."""
+    """The log of exceptions that a processor raises."""
 
     def add(self, error: BaseException, line: int) -> None:
         """Add an exception that the processor raised on a line."""

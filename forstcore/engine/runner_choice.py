@@ -28,7 +28,7 @@ def runner_of(
     """
     if processor.kind == "native":
         return NativeRunner(processor, options)
-    # What is compiled needs no processes, unless it is declared to have them.
+    # Compiled processors need no processes, unless they are declared to have them.
     has_processes = processor.worker_kind == "processes" or (
         (processor.worker_kind, worker_kind, processor.program) == (None, "processes", None)
     )

@@ -64,7 +64,7 @@ class PipelineConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class PipelineFile:
-    """What a TOML file declares.
+    """The contents of a TOML file.
 
     Attributes:
         path: the file.

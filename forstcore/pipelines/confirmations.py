@@ -71,7 +71,7 @@ class Confirmations:
         """Acknowledge until `end` is called.
 
         Raises:
-            SinkError: the sink, or that for dead letters, cannot go on.
+            SinkError: the sink, or that for dead letters, has failed for good.
             SourceError: the source cannot acknowledge.
         """
         while self._waiting or not self._ended:

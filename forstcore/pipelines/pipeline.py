@@ -259,7 +259,7 @@ class Pipeline:
         try:
             await asyncio.wait([task, drained], return_when=asyncio.FIRST_COMPLETED)
             if not task.done():
-                # What only takes a moment is not interrupted.
+                # A short operation is not interrupted.
                 await asyncio.wait([task], timeout=_MOMENT)
             if task.done():
                 return task.result()

@@ -153,7 +153,7 @@ class TopicProducer:
 
     def translate(self, error: KafkaError) -> Exception:
         """Return the exception to raise for an error."""
-        # After a fatal error of idempotence, another producer can go on.
+        # After a fatal error of idempotence, another producer can continue.
         if is_final(error) and not error.fatal():
             return SinkError(self._topic.name, f"cannot be written: {error.str()}")
         is_local = error.code() in (Local.TRANSPORT, Local.TIMED_OUT)

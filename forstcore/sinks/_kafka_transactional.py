@@ -118,7 +118,7 @@ class TransactionalProducer(TopicProducer):
         """Abort the transaction if there is one.
 
         Raises:
-            KafkaUnavailableError, SinkError: it fails; another producer has to go on.
+            KafkaUnavailableError, SinkError: it fails; another producer has to replace it.
         """
         if not self._is_open:
             return

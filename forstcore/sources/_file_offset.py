@@ -92,7 +92,7 @@ class FilePosition:
         return value * _MILLISECOND + _MILLISECOND - 1
 
     def matches_start(self, start: bytes) -> bool:
-        """Return whether a file with this start may be the same one, if nothing of it was read."""
+        """Return whether a file with this start may be the same one, if it was never read."""
         value = self._start_value()
         if value is None or not value & _HAS_START:
             return True

@@ -1,4 +1,4 @@
-"""What Kafka sources and sinks share: the options of their clients, and errors."""
+"""Helpers of Kafka sources and sinks: options of their clients, and errors."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class StaleReceiptError(Exception):
 
 
 class Membership(Protocol):
-    """What other threads use of a consumer.
+    """The interface of a consumer for other threads.
 
     Attributes:
         proof: the group metadata that proves to brokers which partitions it has, to be read before

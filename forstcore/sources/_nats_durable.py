@@ -96,7 +96,7 @@ class DurableReader(NatsReader):
             await connection.publish(reply, _NAK)
 
     async def _send_acknowledgements(self) -> None:
-        """Acknowledge to the server; what it does not confirm is resent after the next message."""
+        """Acknowledge to the server; resend unconfirmed acknowledgements after the next message."""
         async with self._acknowledging:
             while self._done and (connection := self._connection) is not None:
                 some = list(islice(self._done.items(), _MAX_ACKS))

@@ -22,7 +22,7 @@ _SEED = re.compile(r"S[A-Z2-7]{57}")
 
 
 class NatsLogin:
-    """What a client tells a server about itself.
+    """The login data that a client sends to a server.
 
     Args:
         url: with user and password, or one of the options `token`; `nkey`, a file with the seed of

@@ -199,7 +199,7 @@ class MqttReader(BrokerReader):
                         "each server its own client",
                     ) from None
                 if self._failures >= _SUSPICIOUS_FAILURES and self._source.client:
-                    # Not every broker reports a takeover.
+                    # Not every broker reports that another client has taken over the session.
                     raise MqttError(
                         f"{error}, again soon after connecting: does another "
                         f"client use the session {self._client!r}?"

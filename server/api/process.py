@@ -44,7 +44,7 @@ async def streaming_process(request: web.Request) -> web.StreamResponse:
 
 
 async def large_dataset_stream(request: web.Request) -> web.StreamResponse:
-    """Answer `POST /large-dataset-stream`: what the core does, over several workers."""
+    """Answer `POST /large-dataset-stream`: the built-in processor, with several workers."""
     return await run_engine(request, BUILT_IN)
 
 

@@ -1,4 +1,4 @@
-"""What the kernel knows about the socket of a connection."""
+"""The kernel's state of the socket of a connection."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ _OVERHEAD = 500  # Bytes of memory of a delivery besides its results, approximat
 
 @dataclass(frozen=True, slots=True)
 class CounterChanges:
-    """What a delivery adds to the counters of each subscriber."""
+    """The amounts that a delivery adds to the counters of each subscriber."""
 
     lines: int = 0
     records: int = 0

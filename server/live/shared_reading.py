@@ -20,7 +20,7 @@ __all__ = ["SharedReading"]
 _SHORT = 0.001  # Seconds that the readers may take for a batch without a pause after it.
 _LONGEST = 0.02  # Maximum seconds of that pause.
 _PATIENCE = 0.05  # Maximum seconds to wait for a reader whose inbox is full.
-_CATCH_UP = 0.5  # Seconds until readers whose filters drop everything are told of the progress.
+_CATCH_UP = 0.5  # Seconds until readers whose filters drop everything are notified of the progress.
 _OVERHEAD = 500  # Bytes of memory of a batch besides its lines, approximately.
 
 

@@ -1,1 +1,1 @@
-"""What operators see: logs, counters and metrics."""
+"""Observability: logs, counters and metrics."""

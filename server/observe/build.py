@@ -1,4 +1,4 @@
-"""What this server was built from."""
+"""The versions that this server was built from."""
 
 from __future__ import annotations
 

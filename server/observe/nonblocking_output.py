@@ -272,7 +272,7 @@ def start_logging(*, is_json: bool = False) -> None:
     logger.propagate = False
     handler = logging.StreamHandler(error_stream())
     logger.addHandler(handler)
-    # Registered first to run last: what is written at exit is flushed, too.
+    # Registered first to run last, so that output written at exit is flushed, too.
     atexit.register(flush_output)
     if is_json:
         log_json(handler)

@@ -12,7 +12,7 @@ const MAX_PROBLEM_SIZE = 1 << 16;
 
 /** The body of a request. */
 export interface Body {
-  /** Sent before the server has accepted the stream: what it needs to decide that. */
+  /** Sent before the server has accepted the stream, because it needs this to decide. */
   head?: Uint8Array;
   /** Return the next piece, undefined at the end. */
   next?(): Promise<Uint8Array | undefined>;
@@ -215,7 +215,7 @@ function problemOf(text: string): { code?: string; detail?: string } {
   }
 }
 
-/** Return what happened, for people. */
+/** Describe what happened in a message. */
 export function reason(error: unknown): string {
   const { message, cause, code, errors } = error as {
     message?: string;

@@ -85,7 +85,7 @@ export class Encoder {
     if (line === undefined || line[0] !== "{") wrong = `is ${kindOf(item)}, not an object`;
     else if (line === "{}" && !isPlain(item)) wrong = `is ${kindOf(item)}, empty as JSON`;
     else if (isFlat(item as object)) return `${line}\n`;
-    // What JSON.stringify writes for values that JSON cannot express.
+    // JSON.stringify writes this for values that JSON cannot express.
     else if (line.includes("null") || line.includes("{}")) wrong = notInJson(item, "");
     if (wrong) throw new TypeError(`record ${this.count} ${wrong}`);
     return `${line}\n`;

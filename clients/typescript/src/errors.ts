@@ -2,7 +2,7 @@
 
 import type { InvalidLine } from "./records.js";
 
-/** What is known about a failure in addition to its code and description. */
+/** Details of a failure in addition to its code and description. */
 export interface ForstErrorDetails {
   status?: number | undefined;
   lines?: number;
@@ -35,7 +35,7 @@ export class ForstError extends Error {
   readonly retriable: boolean;
   /** How long the server asks to wait before another attempt. */
   readonly retryAfterMs: number | undefined;
-  /** What caused it, if anything did. */
+  /** The cause, if there is one. */
   readonly cause: unknown;
   /** The number of input lines whose results have all been delivered to the caller. */
   lines: number;

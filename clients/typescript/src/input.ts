@@ -1,4 +1,4 @@
-/** What can be sent, and how to iterate over it. */
+/** The types of input that can be sent, and iteration over them. */
 
 import { builtin } from "./platform.js";
 

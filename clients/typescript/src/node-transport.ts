@@ -85,7 +85,7 @@ class NodeExchange implements Exchange {
         gzip.flush(zlib().constants.Z_SYNC_FLUSH, resolve);
       } else request.write(piece, () => resolve());
     });
-    // What is compressed may still have to be sent.
+    // Compressed data may still have to be sent.
     while (request.writableNeedDrain && !this.error) {
       await new Promise<void>((resolve) => (this.wake = resolve));
     }

@@ -1,4 +1,4 @@
-/** What the platform provides: its types, which depend on the compiler's libraries, and modules. */
+/** Types and modules of the platform; the types depend on the compiler's libraries. */
 
 type Instance<Name extends string> = typeof globalThis extends {
   [K in Name]: { prototype: infer T };

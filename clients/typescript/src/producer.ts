@@ -44,7 +44,7 @@ export class Producer {
     while (this.isRunning && this.encoder.size === 0) {
       await new Promise<void>((resolve) => (this.wake = resolve));
     }
-    // What comes within one iteration of the event loop is ready; and a producer that never pauses
+    // Records that arrive within one iteration of the event loop are ready; and a producer that never pauses
     // must not block the loop.
     await turn();
     this.isWanted = false;

@@ -59,7 +59,7 @@ export class NodeReader {
     }
   }
 
-  /** Drop what nobody has read, and what is still to arrive. */
+  /** Drop unread data, and data that is still to arrive. */
   drop(): void {
     this.isDropping = true;
     this.chunks = [];

@@ -9,7 +9,7 @@ import type { Transfer } from "./transfer.js";
 
 const LARGEST_SLICE = 1 << 15; // Bytes, unless one line has more.
 
-/** What becomes of invalid lines: results, or arguments of a callback. */
+/** How invalid lines are reported: as results, or to a callback. */
 export type InvalidLineHandler = ((line: InvalidLine) => void) | "results" | "nothing";
 
 /**

@@ -12,14 +12,14 @@ import type { StreamRequest } from "./stream-request.js";
 import type { Transport } from "./transport.js";
 import { FRAMES } from "./wire.js";
 
-/** What happens to a stream beside its results. */
+/** Events of a stream other than results. */
 export type StreamStatus =
   | { type: "connecting"; connection: number }
   | { type: "connected"; connection: number }
   | { type: "retrying"; error: ForstError; pauseMs: number }
   | { type: "ended"; summary: Summary | undefined };
 
-/** What a stream reports to its caller. */
+/** Reports of a stream to its caller. */
 export interface Listeners {
   onMissed(count: number | undefined): void;
   onStatus(status: StreamStatus): void;

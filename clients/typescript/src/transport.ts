@@ -36,7 +36,7 @@ export interface Exchange {
   write(piece: Uint8Array): Promise<void>;
   /** End the body. */
   end(): void;
-  /** Close the connection at once; what is pending is rejected. */
+  /** Close the connection at once; pending operations are rejected. */
   destroy(): void;
 }
 

@@ -78,7 +78,7 @@ class SocketExchange implements Exchange {
       this.reject = reject;
     });
     this.response.catch(() => {});
-    // What is wanted of a source stands in the URL, so it has to be known before connecting.
+    // The request for a source is in the URL, so it has to be known before connecting.
     if (!this.isLive) void this.connect(request.body);
     else if (request.body) this.want(request.body);
   }

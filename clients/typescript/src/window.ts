@@ -5,7 +5,7 @@ import { broken, ForstError } from "./errors.js";
 
 const LONGEST_LINE = 1 << 26;
 
-/** What is sent, and how much of it has been acknowledged. */
+/** The input that is sent, and how much of it has been acknowledged. */
 export interface Outbox {
   /** Lines acknowledged so far, over all connections. */
   readonly acked: number;

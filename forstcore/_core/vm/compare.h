@@ -76,7 +76,7 @@ fst_order_numbers(const fst_cell *a, const fst_cell *b)
 
 /* ---------------------------------------------------------------- kinds of values */
 
-/* What values may be equal to each other, or ordered. */
+/* Classes of values that may be equal to each other, or ordered. */
 typedef enum fst_class {
     FST_NO_CLASS,               /* not known, or compared in a way of its own */
     FST_NONES,
@@ -89,7 +89,7 @@ typedef enum fst_class {
     FST_DURATIONS,
     FST_DATES,
     FST_TIMES,
-    FST_OTHERS                  /* equal to nothing of another class */
+    FST_OTHERS                  /* equal to no value of another class */
 } fst_class;
 
 FST_INLINE fst_class

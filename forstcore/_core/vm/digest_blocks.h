@@ -276,7 +276,7 @@ fst_sha512_block(uint64_t *state, const uint8_t *block)
 
 /* ---------------------------------------------------------------- BLAKE2b */
 
-/* What SHA-512 and BLAKE2b begin with; SHA-256 begins with the upper halves. */
+/* The initial state of SHA-512 and BLAKE2b; that of SHA-256 is the upper halves. */
 static const uint64_t FST_SHA512_START[8] = {
     UINT64_C(0x6a09e667f3bcc908), UINT64_C(0xbb67ae8584caa73b), UINT64_C(0x3c6ef372fe94f82b),
     UINT64_C(0xa54ff53a5f1d36f1), UINT64_C(0x510e527fade682d1), UINT64_C(0x9b05688c2b3e6c1f),

@@ -22,7 +22,7 @@ typedef enum fst_algorithm {
     FST_ALGORITHM_COUNT
 } fst_algorithm;
 
-/* What hashlib.sha256() and the others return. */
+/* The result of hashlib.sha256() and the others. */
 typedef struct fst_digest {
     fst_algorithm algorithm;
     uint32_t size;              /* of the digest, in bytes */

@@ -40,7 +40,7 @@ fst_read_width(const char *at, const char *end, int *number)
     return at;
 }
 
-/* Reads a specification. What it does not know is given back. */
+/* Reads a specification; gives back the record if it is unknown. */
 FST_INLINE fst_status
 fst_read_spec(const char *at, size_t size, fst_spec *spec)
 {
@@ -112,7 +112,7 @@ fst_fills_before(char align, int64_t fills)
     return fills <= 0 || align == '<' ? 0 : align == '^' ? fills / 2 : fills;
 }
 
-/* What is known of text with these fills. */
+/* The flags of text with these fills. */
 FST_INLINE int
 fst_flags_of_fill(const fst_spec *spec)
 {

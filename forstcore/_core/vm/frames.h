@@ -18,7 +18,7 @@ typedef struct fst_frame {
     uint32_t room;              /* registers that it can keep */
     int depth;
     int function;               /* the instruction FUNCTION */
-    int next;                   /* where the caller goes on */
+    int next;                   /* where the caller continues */
 } fst_frame;
 
 FST_INLINE fst_cell *
@@ -59,7 +59,7 @@ fst_enter(fst_machine *machine, int function, int next)
     return FST_DONE;
 }
 
-/* Ends the function that runs; returns where its caller goes on. */
+/* Ends the function that runs; returns where its caller continues. */
 FST_COLD int
 fst_leave(fst_machine *machine)
 {
@@ -95,7 +95,7 @@ fst_handler_here(const fst_machine *machine, int at, fst_status status)
     return 0;
 }
 
-/* Where an exception goes on, in this function or in one that has called it; 0 if nowhere. */
+/* The place that handles an exception, in this function or in a caller; 0 if there is none. */
 FST_COLD int
 fst_find_handler(fst_machine *machine, int at, fst_status status)
 {

@@ -140,7 +140,7 @@ fst_math_log1p(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 
 /* ---------------------------------------------------------------- two arguments */
 
-/* Settles two arguments; what is not finite has rules of its own and is given back. */
+/* Settles two arguments; gives the record back if one is not finite. */
 FST_INLINE fst_status
 fst_two_reals(fst_machine *machine, fst_cell *arguments, double *a, double *b)
 {

@@ -31,7 +31,7 @@ fst_strip_number(fst_cell *str, const char **start, const char **end)
 /* Python can be told to refuse longer text, even if it is all zeros. */
 enum { FST_INTEGER_TEXT_MOST = 640 };
 
-/* What a character stands for as a digit; 36 if it is none. */
+/* The value of a character as a digit; 36 if it is none. */
 FST_INLINE int
 fst_digit_of(char character)
 {

@@ -24,7 +24,7 @@ fst_kind_at(fst_machine *machine, int path)
     return path < 0 ? FST_OBJECT : fst_value_at(machine, path, &own)->kind;
 }
 
-/* What Python raises for the subscript or the method `get` that ends a path with no value. */
+/* The exception of Python for the subscript or `get` that ends a path without a value. */
 FST_COLD fst_status
 fst_why_absent(fst_machine *machine, int path, int is_get)
 {

@@ -24,7 +24,7 @@ typedef struct fst_found {
     int place;                  /* -1: no record of the shape has had such a value */
 } fst_found;
 
-/* An exception between two instructions, `end` excluded, goes on at `target`. */
+/* After an exception between two instructions, `end` excluded, `target` is next. */
 typedef struct fst_handler {
     uint16_t start, end, target;
     uint16_t statuses;          /* a bit for each fst_status that is caught */

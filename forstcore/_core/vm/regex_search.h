@@ -94,7 +94,7 @@ fst_search_regex(fst_regex *regex, uint32_t from, int *matched)
         regex->must_advance = 0;
         next = fst_next_character(at, end);
         if (pattern->run != 0) {
-            /* What is behind the run has not matched, wherever in it the match would begin. */
+            /* The rest after the run does not match, wherever in the run the match would begin. */
             at = fst_match_run(&pattern->sets[pattern->run - 1], at, end, FST_REGEX_NONE);
             regex->machine->fuel -= (at - next) / FST_REGEX_STEP;
         }

@@ -59,7 +59,7 @@ fst_go_back(fst_bytes start, fst_bytes at, uint32_t count)
     return at;
 }
 
-/* ---------------------------------------------------------------- what Python knows of characters */
+/* ---------------------------------------------------------------- properties of characters */
 
 FST_INLINE int
 fst_is_ascii_word_character(uint32_t character)

@@ -159,7 +159,7 @@ fst_str_replace(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     if (count == 0)
         return FST_DONE;
     FST_TRY(fst_take_text(machine, size, &text));
-    /* What is left of ASCII is ASCII; of other text that is not known. */
+    /* A part of ASCII is ASCII; for other text this is unknown. */
     *to = fst_str(
         text, (size_t)size, self->flags & new_text->flags & (FST_ASCII | FST_CLEAN));
     if (new_text->size == 0)

@@ -17,7 +17,7 @@ fst_swap_letters(uint64_t bytes, unsigned first)
     return bytes ^ ((from & ~behind & ~bytes & 0x80 * FST_EACH_BYTE) >> 2);
 }
 
-/* What letters become. */
+/* The case that letters are converted to. */
 typedef enum fst_case_change {
     FST_TO_LOWER,
     FST_TO_UPPER,

@@ -122,7 +122,7 @@ fst_str_rfind(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return FST_DONE;
 }
 
-/* Of a str; the other types that have this method are told apart before. */
+/* For a str; other types with this method are handled before. */
 FST_COLD fst_status
 fst_str_index(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
@@ -155,7 +155,7 @@ fst_count_text(
     }
 }
 
-/* Of a str; the other types that have this method are told apart before. */
+/* For a str; other types with this method are handled before. */
 FST_COLD fst_status
 fst_str_count(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {

@@ -176,7 +176,7 @@ fst_str_splitlines(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 
 /* ---------------------------------------------------------------- partition */
 
-/* What is before and behind a separator; all of it is before or behind one that is not there. */
+/* The text before and after a separator; all of it is on one side if there is none. */
 /* Finds the separator of partition or rpartition: the first or the last one, NULL if there is none. */
 FST_INLINE fst_status
 fst_find_separator(fst_machine *machine, fst_cell *arguments, int last, const char **found)
@@ -193,7 +193,7 @@ fst_find_separator(fst_machine *machine, fst_cell *arguments, int last, const ch
         machine, self->text, self->text + self->size, separator->text, separator->size, found);
 }
 
-/* What is before the separator, or behind it; without one, all is on one side. */
+/* The text before the separator, or after it; all of it if there is none. */
 FST_INLINE fst_cell
 fst_beside(const fst_cell *arguments, const char *found, int behind, int last)
 {

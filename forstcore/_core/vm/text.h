@@ -19,7 +19,7 @@ fst_settle_self(fst_machine *machine, fst_cell *self)
     return self->type == FST_STR ? FST_DONE : fst_no_method(self);
 }
 
-/* What Python raises for an argument of the wrong type. */
+/* The exception that Python raises for an argument of the wrong type. */
 FST_INLINE fst_status
 fst_wrong_type(const fst_cell *argument)
 {

@@ -35,7 +35,7 @@ fst_is_letter(char character)
     return (character | 0x20) >= 'a' && (character | 0x20) <= 'z';
 }
 
-/* Reads the scheme, if there is one, in lower case; returns where the URL goes on. */
+/* Reads the scheme, if there is one, in lower case; returns the start of the rest. */
 FST_COLD fst_status
 fst_read_scheme(fst_machine *machine, const fst_cell *url, fst_cell *scheme, const char **rest)
 {
@@ -187,7 +187,7 @@ FST_URL_PART(query, FST_URL_QUERY)
 FST_URL_PART(fragment, FST_URL_FRAGMENT)
 #undef FST_URL_PART
 
-/* ---------------------------------------------------------------- what netloc consists of */
+/* ---------------------------------------------------------------- the parts of netloc */
 
 typedef struct fst_authority {
     fst_cell username;          /* None where there is none, as are the others */
