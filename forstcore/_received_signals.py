@@ -1,4 +1,4 @@
-"""The signals that arrive while a user's module runs, which may raise KeyboardInterrupt itself."""
+"""KeyboardInterrupt by a signal, as opposed to one that a user's code raises itself."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-__all__ = ["received_signals"]
+__all__ = ["may_be_signal", "received_signals"]
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 
@@ -43,3 +43,15 @@ def received_signals() -> Iterator[set[int]]:
             # The code may have set a handler of its own.
             if signal.getsignal(number) is handler:
                 signal.signal(number, previous)
+
+
+def may_be_signal(error: BaseException) -> bool:
+    """Return whether an exception of a user's function may be an interrupt by a signal.
+
+    Signals are handled in the main thread. Commands raise a subclass of KeyboardInterrupt, and
+    event loops that handle SIGINT raise nothing in the functions that they call.
+    """
+    if type(error) is not KeyboardInterrupt:
+        return isinstance(error, KeyboardInterrupt)
+    is_main = threading.current_thread() is threading.main_thread()
+    return is_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from forstcore._io.json_lines import line_writer
+from forstcore._received_signals import may_be_signal
 from forstcore.engine.backlog import Backlog
 from forstcore.engine.runners import PythonRunner
 from forstcore.engine.sequencer import Job, Outcome
@@ -33,7 +34,7 @@ class AsyncPool:
         backlog: provides the lines and collects the outcomes.
         workers: most concurrent calls.
         on_progress: called when a record is done.
-        on_error: called with exceptions that end the stream, such as SystemExit of a task.
+        on_error: called with exceptions that end the stream, such as an interrupt by a signal.
 
     Attributes:
         seconds: time spent in the calls, waits included.
@@ -138,7 +139,9 @@ class AsyncPool:
             if self._stopped:
                 raise
             outcome.output = self._runner.fail(outcome, error, job.number, line)
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
+            if may_be_signal(error):
+                raise
             outcome.output = self._runner.fail(outcome, error, job.number, line)
         else:
             outcome.results = writer.lines

@@ -9,6 +9,7 @@ from forstcore._core.lines import end_of_lines
 from forstcore._core.rejected import RejectedLines
 from forstcore._core.selection import LineSelector
 from forstcore._io.line_reader import LineReader, error_line, failure_of
+from forstcore._received_signals import may_be_signal
 from forstcore.engine.batch_progress import BatchProgress
 from forstcore.engine.failure_log import FailureLog, Failures
 from forstcore.engine.line_options import LineOptions
@@ -208,7 +209,9 @@ class PythonRunner:
                 result = function(record)
                 if result is not None and write(result):
                     break
-            except (Exception, SystemExit) as error:
+            except (Exception, SystemExit, KeyboardInterrupt) as error:
+                if may_be_signal(error):
+                    raise
                 failed += 1
                 line, before = progress.line(done - 1), progress.writer.lines
                 number = progress.number(done - 1)

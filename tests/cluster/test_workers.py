@@ -78,7 +78,7 @@ def test_a_task_that_fails_is_tried_again(process: Process, file: Path) -> None:
             with tries.open("a") as log:
                 log.write("x")
             if tries.stat().st_size < 3:
-                raise KeyboardInterrupt
+                raise GeneratorExit  # Only exceptions that nobody catches end a task.
         return record
 
     made = process(file, processor=weak, blocksize=10_000)

@@ -297,6 +297,7 @@ class Unspeakable(Exception):
         (ValueError(), "ValueError"),
         (Unspeakable(), "Unspeakable: its text cannot be read"),
         (SystemExit(3), "SystemExit: 3"),
+        (KeyboardInterrupt("x"), "KeyboardInterrupt: x"),
         (forstcore.RecordError("code", "text", 1, 2), "RecordError: line 1, byte 2: text (code)"),
         (StopIteration(), "StopIteration"),
         (RecursionError("deep"), "RecursionError: deep"),

@@ -125,3 +125,32 @@ def test_the_example(start_server: StartServer, name: str, first: Any) -> None:
     good, bad = send(server, "convert", body, EMIT).splitlines()
     assert json.loads(good) == {"sensor": "a", "fahrenheit": 212.0}
     assert json.loads(bad)["message"] == "Expected `float`, got `str` - at `$.celsius`"
+
+
+INTERRUPTS = """
+from forstcore import processor
+
+@processor("in-thread")
+def in_thread(record: dict) -> dict:
+    raise KeyboardInterrupt
+
+@processor("in-loop")
+async def in_loop(record: dict) -> dict:
+    raise KeyboardInterrupt
+"""
+
+
+@pytest.mark.parametrize("name", ["in-thread", "in-loop"])
+def test_a_processor_that_raises_keyboard_interrupt_does_not_end_the_server(
+    start_one: StartServer, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / "interrupts.py"
+    path.write_text(INTERRUPTS)
+    server = start_one("--processors", str(path))
+    (line,) = send(server, name, b"{}", EMIT).splitlines()
+    assert (json.loads(line)["code"], json.loads(line)["message"]) == (
+        "processor_failed",
+        "KeyboardInterrupt",
+    )
+    assert send(server, name, b"") == b""
+    assert server.stop() == 0
