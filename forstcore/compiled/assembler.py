@@ -174,7 +174,7 @@ class Assembler:
             self._most_temporaries = max(self._most_temporaries, most)
 
     def handle(self, start: Label, end: Label, target: Label, statuses: int) -> None:
-        """Continue at `target` after exceptions from `start` to `end`; call for inner ranges first."""
+        """Handle exceptions from `start` to `end` at `target`; call it for inner ones first."""
         self._handlers.append((start, end, target, statuses))
 
     def mark(self) -> Mark:

@@ -44,8 +44,8 @@ export class Producer {
     while (this.isRunning && this.encoder.size === 0) {
       await new Promise<void>((resolve) => (this.wake = resolve));
     }
-    // Records that arrive within one iteration of the event loop are ready; and a producer that never pauses
-    // must not block the loop.
+    // Records that arrive within one iteration of the event loop are ready; and a producer that
+    // never pauses must not block the loop.
     await turn();
     this.isWanted = false;
     if (this.encoder.size > 0) return this.encoder.take();
