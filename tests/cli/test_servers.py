@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import look_alikes
 from tests.cli.conftest import RECORDS, RESULTS, Run, Start, answers_each_at_once
 from tests.servers import Server, StartServer, launch
 
@@ -307,24 +308,6 @@ def test_serve_is_the_server(run: Run, start: Start) -> None:
     assert process.wait(60) == 0
 
 
-ROUTES = """
-import forstcore
-
-@forstcore.processor("echo")
-def echo(record: dict):
-    return record
-
-@forstcore.processor("later")
-async def later(record: dict):
-    return record
-"""
-ALIKE = [
-    b'{"status":"error","line":1,"offset":0,"code":"invalid_json","message":"no"}\n',
-    b'{"status":"error","line":"x","offset":0,"code":"invalid_json","message":"no"}\n',
-    b'{"status":"error","line":7,"offset":[],"code":"a","message":null}\n',
-]
-
-
 @pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", ["echo", "later"])
 @pytest.mark.parametrize("mode", ["skip", "emit"])
@@ -332,8 +315,9 @@ ALIKE = [
 def test_results_that_look_like_errors_are_results(
     run: Run, start_one: StartServer, tmp_path: Path, way: str, mode: str, name: str
 ) -> None:
-    (tmp_path / "routes.py").write_text(ROUTES)
-    good = b"".join(ALIKE)
+    (tmp_path / "routes.py").write_text(look_alikes.PROCESSORS)
+    alike = [line + b"\n" for line in look_alikes.LOOK_ALIKES]
+    good = b"".join(alike)
     bad = b'{"status":"error","line":9'
     (tmp_path / "in").write_bytes((good + bad + b"\n") * 100)
     modules = ("--processors", "routes.py", "--processor", name)
@@ -356,9 +340,9 @@ def test_results_that_look_like_errors_are_results(
         (number, bad) for number in range(4, 401, 4)
     ]
     lines = done.stdout.splitlines(keepends=True)
-    kept = [line for line in lines if line in ALIKE]
+    kept = [line for line in lines if line in alike]
     if way == "replay":
         assert lines == []
         return
-    assert kept == ALIKE * 100
+    assert kept == alike * 100
     assert len(lines) == (300 if mode == "skip" else 400)

@@ -68,3 +68,18 @@ def test_links(document: Path) -> None:
         elif place and place not in anchors(target):
             broken.append(f"{link}: there is no heading {place!r}")
     assert not broken
+
+
+def test_the_table_of_changes_names_files_that_exist() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = text.partition("\n## Where to make a change\n")[2].partition("\n## ")[0]
+    rows = [line for line in table.splitlines() if line.startswith("| ")]
+    assert len(rows) >= 12
+    for row in rows:
+        for cell in row.split("|"):
+            names = re.findall(r"`([\w./-]+(?:/|\.\w+))`", cell)
+            folders = [ROOT / Path(name) for name in names if "/" in name]
+            folders += [ROOT / name for name in re.findall(r"`((?:\w+/)+\w+)`", cell)]
+            places = [ROOT, *folders, *(folder.parent for folder in folders)]
+            for name in names:
+                assert any((place / name).exists() for place in places), name

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests import children
+from tests import children, look_alikes
 from tests.server.raw import RawStream, content
 from tests.servers import ROOT, Server, StartServer
 
@@ -93,41 +93,23 @@ def test_filters_go_with_it(start_server: StartServer, tmp_path: Path) -> None:
     assert [each["line"] for each in entries(tmp_path / "bad.ndjson")] == [4]
 
 
-LOOK_ALIKES = """
-import forstcore
-
-@forstcore.processor("echo")
-def echo(record: dict):
-    return record
-
-@forstcore.processor("later")
-async def later(record: dict):
-    return record
-"""
-LOOKS = [
-    b'{"status":"error","line":1,"offset":0,"code":"invalid_json","message":"no"}',
-    b'{"status":"error","line":"x","offset":0,"code":"invalid_json","message":"no"}',
-    b'{"status":"error","line":99999,"offset":[],"code":"a","message":null}',
-    b'{"status":"error","line":',
-]
-
-
 @pytest.mark.one_in(2)
 @pytest.mark.parametrize("path", ["/echo", "/later"])
 @pytest.mark.parametrize("mode", ["skip", "emit", "fail"])
 def test_results_that_look_like_errors_are_results(
     start_server: StartServer, tmp_path: Path, path: str, mode: str
 ) -> None:
-    (tmp_path / "look_alikes.py").write_text(LOOK_ALIKES)
+    (tmp_path / "look_alikes.py").write_text(look_alikes.PROCESSORS)
     file = tmp_path / "bad.ndjson"
     processors = str(tmp_path / "look_alikes.py")
     server = start_server("--errors", str(file), "--processors", processors)
     headers = {"Forst-On-Error": mode, "Forst-Frames": "1"}
-    body = b"".join(line + b"\n" for line in LOOKS)
+    cut = b'{"status":"error","line":'
+    body = b"".join(line + b"\n" for line in [*look_alikes.LOOK_ALIKES, cut])
     lines = content(process(server, body, headers, path))
-    assert lines[:3] == [(line, False) for line in LOOKS[:3]]
+    assert lines[:3] == [(line, False) for line in look_alikes.LOOK_ALIKES]
     assert [is_error for _, is_error in lines[3:]] == ([] if mode == "skip" else [True])
-    assert [(each["line"], each["raw"]) for each in entries(file)] == [(4, LOOKS[3].decode())]
+    assert [(each["line"], each["raw"]) for each in entries(file)] == [(4, cut.decode())]
 
 
 def test_what_is_published_and_no_record_is_written_down(
