@@ -15,6 +15,7 @@ from pathlib import Path
 from prometheus_client import multiprocess
 
 from forstcore.engine.worker_channel import new_memory
+from forstcore.loading import CHECK_INTERVAL
 from server.config import ServerConfig
 from server.http.worker_loads import LOADS_VARIABLE, WorkerLoads, size_of_loads
 from server.live.feed_registry import WORKER_VARIABLE
@@ -26,11 +27,12 @@ from server.observe.metrics_files import (
 )
 from server.process.notify import ServiceManager
 from server.process.ready import address_of, announce
-from server.process.reload import log_messages
 from server.process.reload_reports import (
     RELOADS_VARIABLE,
     Message,
     ReloadReports,
+    Report,
+    log_messages,
     merge_messages,
 )
 from server.process.signals import SupervisorSignals
@@ -45,6 +47,7 @@ LISTENER_VARIABLE = "FORSTCORE_LISTENER_FDS"
 _MAIN = str(Path(__file__).with_name("__main__.py"))
 _INTERVAL = 0.05  # Seconds between two checks of workers that start or reload.
 _MAX_FAILURES = 5  # Replacements of a worker while none serves, before the server exits.
+_CHANGES_TIMEOUT = 5.0  # Seconds for all workers to report that they have reloaded changed files.
 _RELOAD_TIMEOUT = 60.0  # Seconds after which a reload is reported as done in any case.
 
 
@@ -154,6 +157,9 @@ class _Supervisor:
         self._signals = signals
         self._service = service
         self._reload_until: float | None = None
+        self._changes_until: float | None = None
+        # The reports about changed files that have been logged.
+        self._seen: dict[int, Report] = {}
 
     def start(self) -> bool:
         """Wait until all workers serve; return False if one ends before that."""
@@ -177,6 +183,7 @@ class _Supervisor:
                 self._signals.is_reload_due = False
                 self._reload()
             self._check_reload()
+            self._check_changes()
             for slot in self._slots:
                 slot.check()
             if self._has_failed():
@@ -203,16 +210,40 @@ class _Supervisor:
         reports = {}
         late = []
         for index, slot in enumerate(self._slots):
-            report = self._reports.read(index, slot.pid, slot.reloads)
-            if report is not None:
-                reports[slot.pid] = report
+            report = self._reports.read(index)
+            if report is not None and report.pid == slot.pid and report.number >= slot.reloads:
+                reports[slot.pid] = report.messages
             elif slot.reloads and self._loads.is_accepting(index):
                 late.append(Message(logging.ERROR, f"worker {slot.pid} has not reloaded yet"))
         if late and time.monotonic() < self._reload_until:
             return
         self._reload_until = None
-        log_messages([*merge_messages(reports), *late])
+        log_messages([*merge_messages(reports, len(reports) + len(late)), *late])
         self._service.is_ready(self._address)
+
+    def _check_changes(self) -> None:
+        """Log how workers have reloaded changed files, when all of them have reported it."""
+        if not self._config.reload:
+            return
+        found: dict[int, Report] = {}
+        has_all = True
+        for index, slot in enumerate(self._slots):
+            report = self._reports.read(len(self._slots) + index)
+            if report is not None and report.pid == slot.pid and report != self._seen.get(index):
+                found[index] = report
+            elif self._loads.is_accepting(index):
+                has_all = False
+        if not found:
+            return
+        now = time.monotonic()
+        if self._changes_until is None:
+            self._changes_until = now + _CHANGES_TIMEOUT
+        if not has_all and now < self._changes_until:
+            return
+        self._changes_until = None
+        self._seen.update(found)
+        reports = {report.pid: report.messages for report in found.values()}
+        log_messages(merge_messages(reports, len(reports) if has_all else len(self._slots)))
 
     def _timeout(self) -> float | None:
         """Return the seconds until there is something to do other than on a signal."""
@@ -220,6 +251,8 @@ class _Supervisor:
         waits = [max(0.0, slot.due - now) for slot in self._slots if slot.due is not None]
         if self._service.watchdog_interval is not None:
             waits.append(self._service.watchdog_interval)
+        if self._config.reload:
+            waits.append(CHECK_INTERVAL)
         if self._reload_until is not None:
             waits.append(_INTERVAL)
         return min(waits, default=None)

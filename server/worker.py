@@ -34,9 +34,14 @@ from server.process.event_loop import set_idle_check
 from server.process.listen import tls_context
 from server.process.notify import ServiceManager
 from server.process.ready import address_of, announce
-from server.process.reload import Reloader, log_messages
+from server.process.reload import Reloader
 from server.process.reload_processors import report_compilation
-from server.process.reload_reports import RELOADS_VARIABLE, Message, ReloadReports
+from server.process.reload_reports import (
+    RELOADS_VARIABLE,
+    Message,
+    ReloadReports,
+    log_messages,
+)
 from server.process.supervisor_pipe import SupervisorPipe
 from server.streams.registry import REGISTRY, StreamRegistry
 

@@ -24,9 +24,7 @@ from server.process.reload_reports import Message
 from server.process.temporary_files import check_spool_directory
 from server.streams.registry import REGISTRY
 
-__all__ = ["RELOADABLE", "Reloader", "log_messages"]
-
-_LOGGER = logging.getLogger("forstcore")
+__all__ = ["RELOADABLE", "Reloader"]
 
 RELOADABLE = frozenset(
     {
@@ -151,9 +149,3 @@ class Reloader:
             text = f"a change of these options needs a restart: {', '.join(sorted(fixed))}"
             messages.append(Message(logging.WARNING, text))
         return messages
-
-
-def log_messages(messages: Sequence[Message]) -> None:
-    """Write the messages of a reload to the log."""
-    for message in messages:
-        _LOGGER.log(message.level, "%s", message.text)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 
 from aiohttp import web
@@ -12,7 +13,9 @@ from aiohttp import web
 from forstcore.errors import LoadError
 from forstcore.loading import CHECK_INTERVAL
 from server.background import keep_running
+from server.live.feed_registry import WORKER_VARIABLE
 from server.pipelines.registry import PIPELINES, PipelineRegistry
+from server.process.reload_reports import Message, change_reporter
 from server.streams.registry import REGISTRY, StreamRegistry
 
 __all__ = ["reload_changed_processors", "report_compilation"]
@@ -26,7 +29,8 @@ async def reload_changed_processors(app: web.Application) -> AsyncIterator[None]
     New streams use the new ones, and pipelines switch to them between batches.
     """
     registry = app[REGISTRY]
-    run = partial(_run, registry, app[PIPELINES])
+    report = change_reporter(registry.config.processes)
+    run = partial(_run, registry, app[PIPELINES], report)
     async with keep_running("reloading processors", run, registry.metrics.failed):
         yield
 
@@ -40,17 +44,26 @@ def report_compilation(registry: StreamRegistry, *, is_logged: bool = True) -> N
             _LOGGER.info("processor %r: %s", name, report)
 
 
-async def _run(registry: StreamRegistry, pipelines: PipelineRegistry) -> None:
+async def _run(
+    registry: StreamRegistry,
+    pipelines: PipelineRegistry,
+    report: Callable[[int, Sequence[Message]], object],
+) -> None:
     loader = registry.loader
+    count = 0
     while True:
         await asyncio.sleep(CHECK_INTERVAL)
         if not loader.has_changed():
             continue
+        count += 1
         try:
             await asyncio.to_thread(loader.reload)
         except LoadError as error:
-            _LOGGER.error("%s; new streams use the previous processors", error)
+            text = f"{error}; new streams use the previous processors"
+            report(count, [Message(logging.ERROR, text)])
         else:
-            _LOGGER.info("reloaded processors: %s", ", ".join(sorted(loader.processors)))
-            report_compilation(registry)
+            text = f"reloaded processors: {', '.join(sorted(loader.processors))}"
+            report(count, [Message(logging.INFO, text)])
+            is_first = os.environ.get(WORKER_VARIABLE, "1") == "1"
+            report_compilation(registry, is_logged=is_first)
             pipelines.take_processors(loader)

@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
-__all__ = ["RELOADS_VARIABLE", "Message", "ReloadReports", "merge_messages"]
+from server.live.feed_registry import WORKER_VARIABLE
+
+__all__ = [
+    "RELOADS_VARIABLE",
+    "Message",
+    "ReloadReports",
+    "Report",
+    "change_reporter",
+    "log_messages",
+    "merge_messages",
+]
+
+_LOGGER = logging.getLogger("forstcore")
 
 RELOADS_VARIABLE = "FORSTCORE_RELOADS_FD"
 """Environment variable with the file descriptor of the shared memory."""
@@ -23,8 +37,16 @@ class Message(NamedTuple):
     text: str
 
 
+class Report(NamedTuple):
+    """A report of a worker: its process, the number of the reload, and messages for the log."""
+
+    pid: int
+    number: int
+    messages: list[Message]
+
+
 class ReloadReports:
-    """The last report of each worker, in shared memory.
+    """The last reports of each worker, in shared memory.
 
     Args:
         descriptor: of the shared memory, initially empty.
@@ -35,42 +57,49 @@ class ReloadReports:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
-    def write(self, index: int, count: int, messages: Sequence[Message]) -> None:
-        """Replace the report of a worker, which this process is.
+    def write(self, index: int, number: int, messages: Sequence[Message]) -> None:
+        """Replace a report of this process.
 
         Args:
-            index: of the worker.
-            count: how many reloads it was told to do when it began this one.
+            index: the place of the report.
+            number: the number of the reload, counted by this process.
             messages: for the log; at most two.
         """
         shortened = [(level, text[:_MOST]) for level, text in messages]
-        data = json.dumps([os.getpid(), count, shortened]).encode() + b"\n"
+        data = json.dumps([os.getpid(), number, shortened]).encode() + b"\n"
         os.pwrite(self._descriptor, data, index * _SIZE)
 
-    def read(self, index: int, pid: int, count: int) -> list[Message] | None:
-        """Return the messages of a worker.
-
-        Args:
-            index: of the worker.
-            pid: its process; reports of one that it has replaced do not count.
-            count: how many reloads it was told to do.
-
-        Returns:
-            None if it has not done all of them.
-        """
+    def read(self, index: int) -> Report | None:
+        """Return the report at a place; None if there is none."""
         line, end, _ = os.pread(self._descriptor, _SIZE, index * _SIZE).partition(b"\n")
         if not end:
             return None
-        reporter, done, messages = json.loads(line)
-        if reporter != pid or done < count:
-            return None
-        return [Message(level, text) for level, text in messages]
+        pid, number, messages = json.loads(line)
+        return Report(pid, number, [Message(level, text) for level, text in messages])
 
 
-def merge_messages(reports: dict[int, list[Message]]) -> list[Message]:
-    """Merge the messages of workers, by process, into those that the supervisor logs.
+def change_reporter(processes: int) -> Callable[[int, Sequence[Message]], object]:
+    """Return how this process reports a reload of changed files: to its supervisor, or to the log.
+
+    These reports of workers are stored behind those of reloads by SIGHUP.
+
+    Args:
+        processes: number of workers.
+    """
+    if RELOADS_VARIABLE not in os.environ:
+        return lambda _number, messages: log_messages(messages)
+    index = processes + int(os.environ[WORKER_VARIABLE]) - 1
+    return partial(ReloadReports(int(os.environ[RELOADS_VARIABLE])).write, index)
+
+
+def merge_messages(reports: Mapping[int, Sequence[Message]], workers: int) -> list[Message]:
+    """Merge the messages of workers into those that the supervisor logs.
 
     A message that not all workers have sent names those that have.
+
+    Args:
+        reports: the messages, by process.
+        workers: the number of all workers.
     """
     senders: dict[Message, list[int]] = {}
     for pid, messages in reports.items():
@@ -79,8 +108,14 @@ def merge_messages(reports: dict[int, list[Message]]) -> list[Message]:
     merged = []
     for message, pids in senders.items():
         text = message.text
-        if len(pids) < len(reports):
+        if len(pids) < workers:
             named = ", ".join(map(str, pids))
             text = f"{'worker' if len(pids) == 1 else 'workers'} {named}: {text}"
         merged.append(Message(message.level, text))
     return merged
+
+
+def log_messages(messages: Sequence[Message]) -> None:
+    """Write the messages of a reload to the log."""
+    for message in messages:
+        _LOGGER.log(message.level, "%s", message.text)
