@@ -23,6 +23,7 @@ __all__ = [
     "add_working_directory",
     "import_module",
     "load_errors",
+    "path_without_user_directories",
 ]
 
 ENTRY_POINTS = "forstcore.processors"
@@ -30,6 +31,9 @@ ENTRY_POINTS = "forstcore.processors"
 
 CHECK_INTERVAL = 0.5
 """Seconds between two checks whether modules have changed, where they are reloaded."""
+
+_user_directories: set[str] = set()
+"""Those that were added to the search path for the modules of users."""
 
 _OURS = str(Path(__file__).parent)
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")})
@@ -191,14 +195,19 @@ def add_working_directory() -> None:
         # An editable installation has no directory in the path, and a file could hide this package.
         _append_to_path(str(Path(_OURS).parent))
         with contextlib.suppress(OSError):  # It may have been removed.
-            _append_to_path(str(Path.cwd()))
+            _add_user_directory(str(Path.cwd()))
+
+
+def path_without_user_directories() -> list[str]:
+    """Return the path in which this package is searched, and what it imports itself."""
+    return [directory for directory in sys.path if directory not in _user_directories]
 
 
 def _import_file(path: Path) -> str:
     if not path.is_file():
         raise FileNotFoundError("it is a directory" if path.is_dir() else "there is no such file")
     path = path.resolve()
-    _append_to_path(str(path.parent))
+    _add_user_directory(str(path.parent))
     # The file's stem could collide with another module.
     name = str(path)
     if name in sys.modules:
@@ -213,6 +222,12 @@ def _import_file(path: Path) -> str:
         del sys.modules[name]
         raise
     return name
+
+
+def _add_user_directory(directory: str) -> None:
+    if directory not in sys.path:
+        _user_directories.add(directory)
+        _append_to_path(directory)
 
 
 def _append_to_path(directory: str) -> None:

@@ -15,12 +15,17 @@ from typing import Any
 from forstcore.engine.function_reference import FunctionReference
 from forstcore.engine.worker_channel import Channel, SharedMemory, new_memory
 from forstcore.errors import LoadError
+from forstcore.loading import path_without_user_directories
 
 __all__ = ["ChangedError", "DeadWorkerError", "StoppedError", "WorkerProcess"]
 
 _POLL = 0.05  # Seconds between two checks whether the outcome of a batch is still needed.
 _GRACE = 1.0  # Seconds that a record may take after that before the process is killed.
-_MAIN = "import sys; sys.path[:] = {path!r}; from forstcore.engine.worker_main import main; main()"
+# A user's file of that name must not pass for a library that this package uses if it is installed.
+_MAIN = (
+    "import sys; sys.path[:] = {ours!r}; from forstcore.engine.worker_main import main;"
+    " sys.path[:] = {path!r}; main()"
+)
 
 
 class DeadWorkerError(Exception):
@@ -85,7 +90,7 @@ class WorkerProcess:
                         *["-O"] * sys.flags.optimize,
                         *[f"-W{option}" for option in sys.warnoptions],
                         "-c",
-                        _MAIN.format(path=sys.path),
+                        _MAIN.format(ours=path_without_user_directories(), path=sys.path),
                         *map(str, (theirs.fileno(), *memories)),
                         f"forstcore-worker {reference.name}",
                     ],

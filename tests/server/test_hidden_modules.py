@@ -34,6 +34,23 @@ def measure(record: dict) -> dict:
     queue.SimpleQueue()
     return {"size": size_of(record["data"])}
 """
+# Finds orjson only outside of installed packages.
+WITHOUT_ORJSON = """
+import sys
+from importlib.machinery import PathFinder
+
+class WithoutOrjson:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name != "orjson":
+            return None
+        found = PathFinder.find_spec(name, [each for each in sys.path if "-packages" not in each])
+        if found is None:
+            raise ModuleNotFoundError(name)
+        return found
+
+sys.meta_path.insert(0, WithoutOrjson)
+"""
 SIZES = "def size_of(text): return len(text)\n"
 
 FORSTCORE = Path(sys.executable).with_name("forstcore")
@@ -99,6 +116,15 @@ def test_the_command_and_its_workers(project: Path, command: Path, processors: s
 def test_worker_processes_of_a_processor(project: Path, command: Path) -> None:
     options = ["--processes", "2", "--worker-kind", "processes", "--processors", "words.py"]
     check_server([command, "serve", *options], project)
+
+
+def test_worker_processes_where_orjson_is_not_installed(
+    project: Path, command: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    directory = tmp_path_factory.mktemp("without")
+    (directory / "sitecustomize.py").write_text(WITHOUT_ORJSON)
+    options = ["--processes", "2", "--worker-kind", "processes", "--processors", "words.py"]
+    check_server([command, "serve", *options], project, PYTHONPATH=str(directory))
 
 
 def test_a_package_of_the_same_name_in_the_search_path(project: Path, command: Path) -> None:
