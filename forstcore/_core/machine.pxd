@@ -16,6 +16,8 @@ cdef extern from "vm/run_program.h" nogil:
         FST_DICT
         FST_SET
         FST_PATTERN
+        FST_INSTANCE
+        FST_NAMED
         FST_FROZENSET
         FST_DATETIME
         FST_DATE
@@ -25,6 +27,8 @@ cdef extern from "vm/run_program.h" nogil:
 
     ctypedef struct fst_cell:
         uint8_t type
+        uint8_t flags
+        uint32_t size
         void *object
 
     ctypedef struct fst_datetime:

@@ -8,6 +8,8 @@ cdef fst_processor COMPILED
 cdef class Program:
     cdef readonly tuple places
     cdef object pattern_integers
+    cdef object classes         # of constants, while they are made; and the constants
+    cdef object described
     cdef void *program          # an fst_program
     cdef void *constants        # an fst_machine, in whose arena all that it refers to is kept
 

@@ -18,6 +18,7 @@ class Program:
         variables: int,
         places: Sequence[object] = (),
         pattern_integers: Callable[[re.Pattern[str]], Sequence[int]] | None = None,
+        classes: dict[type, int] | None = None,
     ) -> None: ...
     @property
     def places(self) -> tuple[object, ...]: ...

@@ -21,7 +21,9 @@ from forstcore._core.machine cimport (
     FST_FROZENSET,
     FST_FUNCTION_COUNT,
     FST_FUNCTIONS,
+    FST_INSTANCE,
     FST_LIST,
+    FST_NAMED,
     FST_OPCODE_COUNT,
     FST_OPCODE_NAMES,
     FST_OPCODE_OPERANDS,
@@ -113,6 +115,8 @@ cdef class Program:
         variables: how many of them have no value at the start.
         places: for each instruction the place of the function that it belongs to.
         pattern_integers: compiles a regular expression for vm/regex_load.h; None if there is none.
+        classes: the number of the constant that describes a class, for each class that a constant
+            is an instance of; see vm/instances.h.
 
     Attributes:
         places: as above.
@@ -125,7 +129,7 @@ cdef class Program:
 
     def __cinit__(
             self, code, constants, paths, pieces, handlers, int registers, int variables, places=(),
-            pattern_integers=None):
+            pattern_integers=None, classes=None):
         cdef fst_program *program
         cdef fst_cell *cells
         cdef fst_names *names
@@ -151,6 +155,7 @@ cdef class Program:
         self.program = program
         self.places = tuple(places)
         self.pattern_integers = pattern_integers
+        self.classes = classes or {}
         program.find = find_value
         program.complete = complete
         program.functions = FST_FUNCTIONS
@@ -160,6 +165,12 @@ cdef class Program:
         program.handler_count = len(handlers)
         program.code_count = len(code) // 4
         program.path_count = len(paths)
+        self.described = constants
+        for i in range(0, len(code), 4):
+            if code[i] == INSTANCE and not describes_class(constants[code[i + 3]]):
+                raise ValueError(f"instruction {i // 4} makes an instance of no class")
+            if code[i] in NAMES and type(constants[code[i + NAMES[code[i]]]]) is not str:
+                raise ValueError(f"instruction {i // 4} has no name of a field")
         cells = <fst_cell *>self.take(len(constants) * sizeof(fst_cell))
         program.constants = cells
         for i, value in enumerate(constants):
@@ -191,6 +202,7 @@ cdef class Program:
             instructions[i].code = code[4 * i]
             instructions[i].a, instructions[i].b = code[4 * i + 1], code[4 * i + 2]
             instructions[i].c = code[4 * i + 3]
+        self.classes = self.described = None     # They are for constants.
 
     def __dealloc__(self):
         if self.constants != NULL:
@@ -244,6 +256,8 @@ cdef fst_span text_of(Program program, bytes text) except *:
 cdef fst_cell cell_of(Program program, object value) except *:
     """Make a constant of a value."""
     cdef fst_span span
+    if type(value) in program.classes:
+        return instance_of(program, value)
     if value is None:
         return fst_none()
     if value is True or value is False:
@@ -275,6 +289,26 @@ cdef fst_cell cell_of(Program program, object value) except *:
     if isinstance(value, re.Pattern):
         return fst_object(FST_PATTERN, pattern_of(program, value))
     raise ValueError(f"a {type(value).__name__} cannot be a constant")
+
+
+cdef fst_cell instance_of(Program program, object value) except *:
+    """Make a constant of an instance of a class of the user."""
+    cdef int number = program.classes[type(value)]
+    cdef fst_cell cell
+    described = program.described[number]
+    fields = tuple([getattr(value, name) for name in described[1:]])
+    cell = fst_object(
+        FST_TUPLE if isinstance(value, tuple) else FST_INSTANCE, list_of(program, fields))
+    cell.flags = FST_NAMED if isinstance(value, tuple) else 0
+    cell.size = number + 1
+    return cell
+
+
+cdef bint describes_class(object value):
+    """Return whether a constant is what INSTANCE needs; see vm/instances.h."""
+    if type(value) is not tuple or len(value) < 2 or type(value[0]) is not int:
+        return False
+    return all(type(name) is str for name in value[1:])
 
 
 cdef fst_cell date_of(Program program, object value) except *:
@@ -346,6 +380,8 @@ cdef void *dict_of(Program program, object value) except NULL:
 
 ENDS = {OPCODES[name][0] for name in ("RETURN", "FINISH", "JUMP", "GIVE_BACK", "RAISE")}
 ENTER, FUNCTION, TEMPORARIES = (OPCODES[name][0] for name in ("ENTER", "FUNCTION", "TEMPORARIES"))
+INSTANCE = OPCODES["INSTANCE"][0]
+NAMES = {OPCODES["FIELD"][0]: 3, OPCODES["SET_FIELD"][0]: 2, OPCODES["REPLACE_FIELD"][0]: 2}
 KINDS = [operands for _, operands in OPCODES.values()]
 
 

@@ -17,6 +17,7 @@ from forstcore._core.program import Program
 from forstcore.compiled.assigned_fields import assigned_fields, with_variables
 from forstcore.compiled.base import Changes, StartAgain
 from forstcore.compiled.generators import yields
+from forstcore.compiled.instance_classes import InstanceClass
 from forstcore.compiled.places import Place
 from forstcore.compiled.record_types import RecordTypes
 from forstcore.compiled.remarks import NotCompiled, Remark, Unsupported
@@ -27,7 +28,7 @@ from forstcore.compiled.tables import is_scalar
 
 __all__ = ["Compiled", "NotCompiled", "Place", "Remark", "compile_processor"]
 
-_MOST_STARTS = 16
+_MOST_STARTS = 40
 
 
 @dataclass(frozen=True)
@@ -77,11 +78,13 @@ def compile_processor(
         source.node = with_variables(source.node, assigned)
     changes: Changes | None = None
     recursive: dict[Any, set[str]] = {}
+    classes: dict[type, InstanceClass] = {}
     for _ in range(_MOST_STARTS):
         compiler = _Compiler(source, changes)
         compiler.types = types
         compiler.recursive = recursive
         compiler.assigned = assigned
+        compiler.classes = classes
         try:
             return Compiled(compiler.compile(), tuple(compiler.remarks))
         except StartAgain as again:

@@ -61,6 +61,7 @@ class Assembler:
         self._values: list[Any] = []
         self._paths: dict[tuple[str, ...], int] = {}
         self._pieces: dict[bytes, int] = {}
+        self.classes: dict[type, int] = {}  # the constants that describe them; see instances.py
         self._handlers: list[tuple[Label, Label, Label, int]] = []
         self._placed = -1  # the last instruction that a label leads to
         self._variables = 0
@@ -222,6 +223,7 @@ class Assembler:
             self._variables,
             [*self._places, None],
             pattern_integers,
+            self.classes,
         )
 
     def _drop_repeated_checks(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import functools
 import operator
 import re
@@ -14,11 +15,11 @@ from typing import Any
 from forstcore._core.program import FUNCTIONS
 from forstcore.compiled.assembler import Label
 from forstcore.compiled.base import Changes, StartAgain
-from forstcore.compiled.dispatch import Dispatch
 from forstcore.compiled.formats import joined_format
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.scope import Origin
 from forstcore.compiled.source import MISSING, plain_function
+from forstcore.compiled.starred_calls import StarredCalls
 from forstcore.compiled.tables import MUTATORS, is_scalar
 from forstcore.compiled.type_bits import BITS, ISINSTANCE_BITS
 
@@ -27,10 +28,12 @@ __all__ = ["Calls"]
 _ATTRIBUTE_ERROR = 5  # The number of this fst_status.
 
 
-class Calls(Dispatch):
+class Calls(StarredCalls):
     """Compile calls."""
 
     def _into_Call(self, node: ast.Call, to: int) -> None:
+        if self.call_starred(node, to):
+            return
         keywords: dict[str, ast.expr] = {}
         for keyword in node.keywords:
             if keyword.arg is None:
@@ -48,7 +51,11 @@ class Calls(Dispatch):
             self.inline(node, local, list(node.args), dict(keywords), to)
         elif callee is not MISSING:
             self.call_static(node, callee, keywords, to)
-        elif self.call_choice(node, keywords, to) or self.call_own_method(node, keywords, to):
+        elif (
+            self.call_choice(node, keywords, to)
+            or self.call_own_method(node, keywords, to)
+            or self.call_method_of_instance(node, keywords, to)
+        ):
             return
         elif isinstance(node.func, ast.Attribute):
             self._call_method(node, node.func, keywords, to)
@@ -66,7 +73,7 @@ class Calls(Dispatch):
         if callee in (len, bool) and len(node.args) == 1:
             self.open(node.args[0])
         if callee is dict and keywords and len(node.args) <= 1:
-            self._dict_with(node, keywords, to)
+            self.dict_with(node, keywords, to)
             return
         if self.call_itertools(node, callee, keywords, to):
             return
@@ -85,13 +92,22 @@ class Calls(Dispatch):
         if function is not None:
             self.inline(node, self.global_function(node, function), node.args, keywords, to)
             return
+        method = self.class_method(node, callee)
+        if method is not None:
+            self.inline(node, method, node.args, keywords, to)
+            return
         if self.call_re(node, callee, keywords, to):
             return
         if self.call_library(node, callee, keywords, to):
             return
         if isinstance(callee, type) and _has_fields(callee):
-            construct = f"an instance of {callee.__name__} that is no result"
-            raise Unsupported(node, construct, "use a dict, a tuple or variables")
+            if self.make_instance(node, callee, node.args, keywords, to):
+                return
+            construct = f"an instance of {callee.__name__}, which is more than its fields"
+            raise Unsupported(node, construct, "use a plain dataclass, a NamedTuple or a dict")
+        if callee is dataclasses.replace and len(node.args) == 1:
+            if self.replace_fields(node, node.args[0], to):
+                return
         self.call_native(node, _name_of(callee), node.args, keywords, to)
 
     def _call_descriptor(
@@ -133,6 +149,13 @@ class Calls(Dispatch):
         self.call_static(call, partial.func, {**named, **keywords}, to)
 
     def _isinstance(self, node: ast.Call, to: int) -> None:
+        kind = self.static(node.args[1])
+        with self.temporaries():
+            if isinstance(kind, type) and _has_fields(kind):
+                result = self.code.temporary()
+                if self.is_instance(self.value(node.args[0]), kind, result):
+                    self.code.emit("MOVE", to, result)
+                    return
         bits = self._bits_of(node.args[1])
         with self.temporaries():
             self.code.emit("IS_A", to, self.value(node.args[0]), bits)
@@ -272,63 +295,12 @@ class Calls(Dispatch):
                 self.call_native(node, "<replace fields>", [owner], keywords, to, first=register)
             return
         if name == "update" and keywords and len(node.args) <= 1:
-            self._update_with(node, owner, keywords, to)
+            self.update_with(node, owner, keywords, to)
             return
         if name == "sort" and "key" in keywords:
             self.sort_in_place(node, owner, keywords, to)
             return
         self.call_native(node, f".{name}", [owner, *node.args], keywords, to)
-
-    def _dict_with(self, node: ast.Call, keywords: dict[str, ast.expr], to: int) -> None:
-        """Emit dict(…, name=value)."""
-        with self.temporaries():
-            block, made = self.code.temporary(), self.code.temporary()
-            for each in node.args:
-                self.into(each, block)
-            added = self.code.temporary()
-            self._named_values(keywords, added)
-            if node.args:
-                self.code.emit("CALL", made, FUNCTIONS["dict"][0], block)
-                self.code.emit("MERGE", made, added)
-                self.code.emit("MOVE", to, made)
-            else:
-                self.code.emit("MOVE", to, added)
-
-    def _update_with(
-        self, node: ast.Call, owner: ast.expr, keywords: dict[str, ast.expr], to: int
-    ) -> None:
-        """Emit dict.update(…, name=value)."""
-        number, parameters = FUNCTIONS[".update"]
-        is_dict = Label()
-        with self.temporaries():
-            target, test = self.code.temporary(), self.code.temporary()
-            self.into(owner, target)
-            self.code.emit("IS_A", test, target, BITS[dict])
-            self.code.emit("JUMP_IF", test, is_dict)
-            self.code.emit("GIVE_BACK")
-            self.code.place(is_dict)
-            arguments = [self.code.temporary() for _ in node.args]
-            for each, register in zip(node.args, arguments, strict=True):
-                self.into(each, register)
-            arguments.append(self.code.temporary())
-            self._named_values(keywords, arguments[-1])
-            slots = parameters.count(",") + 1
-            block = self.code.temporary(slots)
-            for register in arguments:
-                self.code.emit("MOVE", block, target)
-                self.code.emit("MOVE", block + 1, register)
-                for i in range(2, slots):
-                    self.code.emit("UNSET", block + i)
-                self.code.emit("CALL", to, number, block)
-
-    def _named_values(self, values: dict[str, ast.expr], to: int) -> None:
-        """Emit a dict of keyword arguments."""
-        with self.temporaries():
-            first = self.code.temporary(2 * len(values))
-            for i, (name, value) in enumerate(values.items()):
-                self.constant(name, first + 2 * i)
-                self.into(value, first + 2 * i + 1)
-            self.code.emit("DICT", to, first, 2 * len(values))
 
     def _get(self, node: ast.Call, path: tuple[str, ...], to: int) -> None:
         if self.types is not None and path[:-1] in self.types.members:

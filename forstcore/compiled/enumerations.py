@@ -15,7 +15,7 @@ from typing import Any
 
 from forstcore.compiled.assembler import Label
 from forstcore.compiled.function_arguments import Function
-from forstcore.compiled.methods import Methods
+from forstcore.compiled.instances import Instances
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.scope import Kind, Origin, Scope, assigned_names
 from forstcore.compiled.source import plain_function
@@ -31,7 +31,7 @@ _DEFINED_BY_ENUM = ("__eq__", "__ne__", "__hash__", "__getattribute__", "_missin
 _ATTRIBUTES = ("value", "name")
 
 
-class Enumerations(Methods):
+class Enumerations(Instances):
     """Compile operations on members of enumerations."""
 
     def kind_of(self, node: ast.expr) -> Kind | None:

@@ -30,6 +30,7 @@ class Function:
         source: that it belongs to.
         outer: the scope that it was defined in, None for a function of a module.
         defaults: arguments for parameters that are not given.
+        bound: of a class method the class, as which its first parameter is known.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Function:
     source: FunctionSource
     outer: Scope | None = None
     defaults: dict[str, Argument] = field(default_factory=dict)
+    bound: dict[str, type] = field(default_factory=dict)
 
     @property
     def key(self) -> FunctionKey:
@@ -53,6 +55,7 @@ def given_arguments(
     """Return the argument for each parameter, in the order of their evaluation."""
     parameters = function.definition.args
     positional = [each.arg for each in (*parameters.posonlyargs, *parameters.args)]
+    positional = positional[len(function.bound) :]
     by_name = {each.arg for each in (*parameters.args, *parameters.kwonlyargs)}
     given: dict[str, Argument] = dict(zip(positional, arguments, strict=False))
     further = arguments[len(positional) :]

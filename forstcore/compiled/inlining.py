@@ -170,6 +170,7 @@ class Inlining(Comprehensions):
             depth=self.scope.depth + 1,
             branches=self.branches,
             returns=returns,
+            imports=dict(function.bound),
         )
         if function.key in self.recursive:
             if returns is not None or self.item_types:
@@ -178,7 +179,7 @@ class Inlining(Comprehensions):
         else:
             for name, argument in given.items():
                 self._pass(argument, name, scope)
-            self._unset(scope, frozenset(given))
+            self._unset(scope, frozenset(given) | function.bound.keys())
             if not isinstance(definition, ast.Lambda):
                 self.constant(None, to)
             self._body(node, function, scope)
@@ -229,7 +230,24 @@ class Inlining(Comprehensions):
         local = self.local_function(node)
         callee = MISSING if local is not None else self.static(node)
         function = None if callee is MISSING else plain_function(callee)
+        if function is None and callee is not MISSING:
+            return self.class_method(node, callee)
         return local if function is None else self.global_function(node, function)
+
+    def class_method(self, node: ast.expr, callee: Any) -> Function | None:
+        """Return the function of a class method; None if it is something else."""
+        if not isinstance(callee, types.MethodType) or not isinstance(callee.__self__, type):
+            return None
+        function = plain_function(callee.__func__)
+        if function is None:
+            return None
+        found = self.global_function(node, function)
+        parameters = found.definition.args
+        names = [each.arg for each in (*parameters.posonlyargs, *parameters.args)]
+        if not names or assigned_names(found.definition).get(names[0]) != 1:
+            raise Unsupported(node, f"the class method {found.name}, which assigns its class")
+        found.bound = {names[0]: callee.__self__}
+        return found
 
     def _body(self, node: ast.expr, function: Function, scope: Scope) -> None:
         """Compile the body of a function whose parameters are bound."""

@@ -81,7 +81,7 @@ class Matching(Results):
                 self._match_sequence(patterns, subject, fail, captures)
             case ast.MatchMapping():
                 self._match_mapping(pattern, subject, fail, captures)
-            case ast.MatchClass(kwd_patterns=[]):
+            case ast.MatchClass():
                 self._match_class(pattern, subject, fail, captures)
             case _:
                 raise Unsupported(pattern, "this pattern of match")
@@ -181,13 +181,43 @@ class Matching(Results):
         captures: list[tuple[str, int]],
     ) -> None:
         kind = self.static(pattern.cls)
+        if isinstance(kind, type) and hasattr(kind, "__match_args__"):
+            if self._match_instance(pattern, kind, subject, fail, captures):
+                return
         if not isinstance(kind, type) or kind not in BITS or len(pattern.patterns) > 1:
+            raise Unsupported(pattern, f"the pattern {ast.unparse(pattern)}")
+        if pattern.kwd_patterns:
             raise Unsupported(pattern, f"the pattern {ast.unparse(pattern)}")
         test = self.code.temporary()
         self.code.emit("IS_A", test, subject, BITS[kind])
         self.code.emit("JUMP_UNLESS", test, fail)
         for each in pattern.patterns:
             self._match(each, subject, fail, captures)
+
+    def _match_instance(
+        self,
+        pattern: ast.MatchClass,
+        kind: type,
+        subject: int,
+        fail: Label,
+        captures: list[tuple[str, int]],
+    ) -> bool:
+        """Emit the match of an instance by its fields; return whether programs have such."""
+        names = [*kind.__match_args__[: len(pattern.patterns)], *pattern.kwd_attrs]
+        patterns = [*pattern.patterns, *pattern.kwd_patterns]
+        if len(names) < len(patterns):
+            return False
+        test = self.code.temporary()
+        if not self.is_instance(subject, kind, test):
+            return False
+        self.code.emit("JUMP_UNLESS", test, fail)
+        if not set(names) <= set(self.classes[kind].parameters):
+            raise Unsupported(pattern, f"the pattern {ast.unparse(pattern)}")
+        for name, each in zip(names, patterns, strict=True):
+            item = self.code.temporary()
+            self.code.emit("FIELD", item, subject, self.code.constant(name))
+            self._match(each, item, fail, captures)
+        return True
 
     def branch(self, statements: list[ast.stmt]) -> None:
         """Emit statements that not every record comes to; see statements.py."""

@@ -14,7 +14,7 @@ from forstcore.compiled.generators import consumed_calls, makes_iterator
 from forstcore.compiled.matching import leaves
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.scope import Origin, Path
-from forstcore.compiled.source import plain_function
+from forstcore.compiled.statement_forms import keyword_of, reads, returned_at_once
 from forstcore.compiled.statuses import RAISED
 from forstcore.compiled.tables import MUTATORS
 
@@ -35,7 +35,7 @@ class Statements(Definitions):
         i = 0
         while i < len(statements):
             node = statements[i]
-            both = _returned_at_once(node, statements[i + 1 :])
+            both = returned_at_once(node, statements[i + 1 :])
             i += 1
             if both is not None:
                 node = both
@@ -57,7 +57,7 @@ class Statements(Definitions):
         method = getattr(self, f"_do_{type(node).__name__}", None)
         try:
             if method is None:
-                raise Unsupported(node, f"the statement {_keyword_of(node)!r}")
+                raise Unsupported(node, f"the statement {keyword_of(node)!r}")
             method(node)
         except Unsupported as error:
             if error.node is None:
@@ -110,7 +110,7 @@ class Statements(Definitions):
                     return True
                 case ast.Call(func=ast.Attribute() as function):
                     # A function of the user may change its arguments, and may return them.
-                    if plain_function(self.static(function)) is not None:
+                    if self.is_own_call(function):
                         return True
                 case ast.Call():
                     return True
@@ -201,7 +201,7 @@ class Statements(Definitions):
         register = owner.registers.get(target.id)
         if register is None:
             register = self.code.variable()
-        if self.tries or _reads(value, target.id):
+        if self.tries or reads(value, target.id):
             self.into(value, register)
         else:
             self.into_new(value, register)
@@ -249,6 +249,8 @@ class Statements(Definitions):
                 with self.temporaries():
                     container = self.value(target.value)
                     self.code.emit("SET_ITEM", container, self.value(target.slice), register)
+            case ast.Attribute() if self.assign_field(target, register):
+                pass
             case _:
                 raise Unsupported(target, f"an assignment to {ast.unparse(target)}")
 
@@ -319,6 +321,10 @@ class Statements(Definitions):
                 self.code.emit("GET_ITEM", left, container, key)
                 result = self._operate_in_place(name, left, self.value(node.value))
                 self.code.emit("SET_ITEM", container, key, result)
+            case ast.Attribute(value=ast.Name()):
+                left = self.code.temporary()
+                self.into(ast.Attribute(node.target.value, node.target.attr, ast.Load()), left)
+                self._in_place(name, left, self.value(node.value), node)
             case _:
                 raise Unsupported(node, f"an assignment to {ast.unparse(node.target)}")
 
@@ -476,25 +482,3 @@ class Statements(Definitions):
                 self.leave(function=True)
                 self.code.emit(*(("FINISH",) if self.is_generator else ("RETURN", result)))
         self.returned = True
-
-
-def _returned_at_once(node: ast.stmt, rest: list[ast.stmt]) -> ast.Return | None:
-    """Return the statement that does the same as an assignment whose name is then returned."""
-    if not (isinstance(node, ast.Assign) and len(node.targets) == 1 and rest):
-        return None
-    target, after = node.targets[0], rest[0]
-    if not (isinstance(after, ast.Return) and isinstance(after.value, ast.Name)):
-        return None
-    if not (isinstance(target, ast.Name) and target.id == after.value.id):
-        return None
-    if any(isinstance(each, ast.NamedExpr) for each in ast.walk(node.value)):
-        return None
-    return ast.copy_location(ast.Return(node.value), node)
-
-
-def _reads(node: ast.expr, name: str) -> bool:
-    return any(isinstance(each, ast.Name) and each.id == name for each in ast.walk(node))
-
-
-def _keyword_of(node: ast.stmt) -> str:
-    return type(node).__name__.lower()

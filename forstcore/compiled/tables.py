@@ -13,6 +13,7 @@ import types
 import typing
 from typing import Any
 
+from forstcore.compiled.instance_classes import fields_of, is_constant_instance
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.source import MISSING, FunctionSource, parsed_module
 
@@ -220,8 +221,10 @@ def check_value(node: ast.expr, value: Any) -> None:
 
 
 def is_immutable(value: Any) -> bool:
-    if isinstance(value, tuple | frozenset):
+    if type(value) in (tuple, frozenset):
         return all(is_immutable(each) for each in value)
+    if is_constant_instance(value):
+        return all(map(is_immutable, fields_of(value)))
     if isinstance(value, _DATES):
         return _is_known_date(value)
     return is_scalar(value) or type(value) is bytes or _is_pattern(value)

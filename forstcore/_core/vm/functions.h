@@ -5,6 +5,7 @@
 #include "base64.h"
 #include "digests.h"
 #include "html_text.h"
+#include "instances.h"
 #include "itertools.h"
 #include "json_read.h"
 #include "json_text.h"
@@ -35,6 +36,7 @@ static const fst_function FST_FUNCTIONS[] = {
     FST_URL_PART_FUNCTIONS(FST_FUNCTION)
     FST_URL_TEXT_FUNCTIONS(FST_FUNCTION)
     FST_HTML_FUNCTIONS(FST_FUNCTION)
+    FST_INSTANCE_FUNCTIONS(FST_FUNCTION)
 #undef FST_FUNCTION
 };
 

@@ -94,6 +94,12 @@
     X(SET_ITEM, "rrr")          /* container, key, value */ \
     X(DELETE_ITEM, "rr-") \
     X(SLICE, "rrw")             /* to, sequence, registers of start, stop and step */ \
+    /* Instances, and named tuples; a constant describes their class, see instances.h. */ \
+    X(INSTANCE, "rrk")          /* to, tuple of the values of its fields, class */ \
+    X(IS_INSTANCE, "rrk")       /* to, value, class */ \
+    X(FIELD, "rrk")             /* to, instance, name */ \
+    X(SET_FIELD, "rkr")         /* instance, name, value */ \
+    X(REPLACE_FIELD, "rkr")     /* the same in a copy, in the same register */ \
     /* Functions: to, function, registers of its parameters. */ \
     X(CALL, "rfw") \
     X(FORMAT, "rri")            /* to and specification, value, conversion */ \

@@ -6,6 +6,7 @@
 
 #include "format.h"
 #include "frames.h"
+#include "instances.h"
 #include "operators.h"
 #include "paths.h"
 #include "program.h"
@@ -317,6 +318,23 @@ fst_run_program(fst_machine *machine)
             break;
         case FST_OP_SLICE:
             status = fst_get_slice(machine, &r[op->a], &r[op->b], &r[op->c]);
+            break;
+
+        case FST_OP_INSTANCE:
+            r[op->a] = fst_instance(
+                (const fst_list *)program->constants[op->c].object, op->c, r[op->b].object);
+            break;
+        case FST_OP_IS_INSTANCE:
+            r[op->a] = fst_bool(fst_is_instance(&r[op->b]) && r[op->b].size == op->c + 1u);
+            break;
+        case FST_OP_FIELD:
+            status = fst_get_field(machine, &r[op->a], &r[op->b], &program->constants[op->c]);
+            break;
+        case FST_OP_SET_FIELD:
+            status = fst_set_field(machine, &r[op->a], &program->constants[op->b], &r[op->c]);
+            break;
+        case FST_OP_REPLACE_FIELD:
+            status = fst_replace_field(machine, &r[op->a], &program->constants[op->b], &r[op->c]);
             break;
 
         case FST_OP_CALL:

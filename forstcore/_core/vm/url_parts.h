@@ -157,6 +157,8 @@ fst_read_url(const fst_cell *cell, fst_cell *parts)
     uint32_t behind;
     if (cell->type != FST_TUPLE || !(cell->flags & FST_NAMED))
         return fst_no_method(cell);
+    if (cell->size > 0)
+        return FST_GIVE_BACK;       /* It is of a class of the user. */
     behind = list->count - FST_URL_PARTS;
     memcpy(parts, list->items, 3 * sizeof *parts);
     parts[FST_URL_QUERY] = list->items[3 + behind];
@@ -375,6 +377,7 @@ fst_unsplit_url(fst_machine *machine, fst_cell *to, fst_cell *arguments, uint32_
         return FST_GIVE_BACK;
     url.type = FST_TUPLE;
     url.flags = FST_NAMED;
+    url.size = 0;
     FST_TRY(fst_read_url(&url, parts));
     if (count == FST_URL_PARTS)
         parts[FST_URL_PARAMS] = fst_empty_str();

@@ -73,7 +73,8 @@ typedef enum fst_type {
     FST_TIMEDELTA,      /* integer: microseconds */
     FST_ZONE,           /* integer: a time zone's offset from UTC, in seconds */
     FST_BYTES,          /* text, size; see bytes.h */
-    FST_DIGEST          /* fst_digest */
+    FST_DIGEST,         /* fst_digest */
+    FST_INSTANCE        /* fst_list: of a class of the user; see instances.h */
 } fst_type;
 
 enum {

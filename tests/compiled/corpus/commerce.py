@@ -173,8 +173,6 @@ def subscription(event: dict) -> dict:
     return {"id": event["id"], "ok": True, "mrr": price / 12 if cycle == "year" else price}
 
 
-INTERPRETED = (fraud, auction)
-
 RECORDS = [
     (
         fraud,

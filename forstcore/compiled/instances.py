@@ -1,0 +1,325 @@
+"""Instances of dataclasses and NamedTuples that a function makes, keeps and reads.
+
+A program has them as values, with the number of their class. Only their fields, methods and
+properties are used; whatever else Python does with such an object gives the record back, except
+that a NamedTuple is a tuple.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import types
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from forstcore._core.program import FUNCTIONS
+from forstcore.compiled.assembler import Label
+from forstcore.compiled.base import StartAgain
+from forstcore.compiled.function_arguments import Argument
+from forstcore.compiled.instance_classes import InstanceClass, instance_class, known_classes
+from forstcore.compiled.methods import Methods
+from forstcore.compiled.remarks import Unsupported
+from forstcore.compiled.source import MISSING, plain_function
+from forstcore.compiled.tables import is_immutable
+
+__all__ = ["Instances"]
+
+
+class Instances(Methods):
+    """Compile operations on instances.
+
+    Attributes:
+        classes: the classes of which the program has instances, as far as they are known.
+    """
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.classes: dict[type, InstanceClass] = {}
+
+    def note_class(self, kind: type) -> InstanceClass | None:
+        """Remember that the program has instances of a class; None if it cannot have any."""
+        found = self.classes.get(kind) or instance_class(kind)
+        if found is not None and kind not in self.classes:
+            # What has been compiled may have instances of it, too.
+            self.classes[kind] = found
+            raise StartAgain(self.changes)
+        if found is not None:
+            self.code.classes[kind] = self._number_of(found)
+        return found
+
+    def constant(self, value: Any, to: int | None = None) -> int:
+        if isinstance(value, dict | list | tuple | set | frozenset) or _is_dataclass(value):
+            for kind in known_classes(value):
+                self.note_class(kind)
+        return super().constant(value, to)
+
+    # Making instances.
+
+    def make_instance(
+        self,
+        node: ast.Call,
+        kind: type,
+        arguments: Sequence[Argument],
+        keywords: Mapping[str, Argument],
+        to: int,
+    ) -> bool:
+        """Emit the call of a class; return whether programs can make instances of it."""
+        found = self.note_class(kind)
+        if found is None:
+            return False
+        if len(arguments) > found.positional:
+            raise Unsupported(node, f"a call of {kind.__name__} with so many arguments")
+        given: dict[str, Argument] = dict(zip(found.parameters, arguments, strict=False))
+        for name, value in keywords.items():
+            if name in given or name not in found.parameters:
+                raise Unsupported(node, f"a call of {kind.__name__} with {name}=")
+            given[name] = value
+        names = found.description[1:]
+        missing = [name for name in names if name not in given]
+        for name in missing:
+            default = found.defaults[name]
+            if default is MISSING:
+                raise Unsupported(node, f"a call of {kind.__name__} without {name}")
+            if not isinstance(default, type) and not is_immutable(default):
+                raise Unsupported(node, f"the default of {name!r} of {kind.__name__}")
+        with self.temporaries():
+            first, result = self.code.temporary(len(names)), self.code.temporary()
+            for name, value in given.items():
+                if isinstance(value, int):
+                    self.code.emit("MOVE", first + names.index(name), value)
+                else:
+                    self.into(value, first + names.index(name))
+            for name in missing:
+                self.field_default(found.defaults[name], first + names.index(name))
+            self.code.emit("TUPLE", result, first, len(names))
+            self.code.emit("INSTANCE", to, result, self.code.classes[kind])
+        return True
+
+    def field_default(self, default: Any, to: int) -> None:
+        """Emit the default of a field: a constant, or an empty container."""
+        if isinstance(default, type):
+            self.code.emit(default.__name__.upper(), to, to, 0)
+        else:
+            self.constant(default, to)
+
+    def replace_fields(self, node: ast.Call, owner: ast.expr, to: int) -> bool:
+        """Emit a copy with other values of some fields; return whether programs have instances."""
+        names = [each.arg for each in node.keywords]
+        self._look_for_classes(owner)
+        if not any(set(names) <= set(each.parameters) for each in self.classes.values()):
+            return False
+        with self.temporaries():
+            copy = self.code.temporary()
+            self.into(owner, copy)
+            values = [self.code.temporary() for _ in names]
+            for each, register in zip(node.keywords, values, strict=True):
+                self.into(each.value, register)
+            for name, register in zip(names, values, strict=True):
+                self.code.emit("REPLACE_FIELD", copy, self.code.constant(name), register)
+            self.code.emit("MOVE", to, copy)
+        return True
+
+    # Fields, properties and methods.
+
+    def _into_Attribute(self, node: ast.Attribute, to: int) -> None:
+        native = f"@{node.attr}"
+        if self._is_declared(node.value):
+            super()._into_Attribute(node, to)
+            return
+        found = self._having(node.attr)
+        if not found:
+            if native not in FUNCTIONS:
+                self._look_for_classes(node.value)
+            super()._into_Attribute(node, to)
+            return
+        with self.temporaries():
+            owner, result, end = self.code.temporary(), self.code.temporary(), Label()
+            self.into(node.value, owner)
+            for each in found:
+                if node.attr in each.parameters:
+                    continue
+                attribute = each.attribute(node.attr)
+                if not isinstance(attribute, property) and not is_immutable(attribute):
+                    raise Unsupported(node, f"the attribute {node.attr} of {each.kind.__name__}")
+
+                def emit(kind: InstanceClass = each, attribute: Any = attribute) -> None:
+                    if isinstance(attribute, property):
+                        self._call_getter(node, kind, attribute, owner, result)
+                    else:
+                        self.constant(attribute, result)
+
+                self._if_instance(owner, each, emit, end)
+            if any(node.attr in each.parameters for each in found):
+                others = Label()
+                if native in FUNCTIONS:
+                    self._jump_unless_any(owner, found, others)
+                self.code.emit("FIELD", result, owner, self.code.constant(node.attr))
+                self.code.emit("JUMP", end)
+                self.code.place(others)
+            if native in FUNCTIONS:
+                self.call_native(node, native, [node.value], {}, result, first=owner)
+            else:
+                self.code.emit("GIVE_BACK")
+            self.code.place(end)
+            self.code.emit("MOVE", to, result)
+
+    def _look_for_classes(self, node: ast.expr) -> None:
+        """Compile an expression only to know the classes of which it makes instances."""
+        mark = self.code.mark()
+        try:
+            self.value(node)
+        except Unsupported:
+            return
+        finally:
+            self.code.undo(mark)
+
+    def _call_getter(
+        self, node: ast.Attribute, kind: InstanceClass, found: property, owner: int, to: int
+    ) -> None:
+        function = None if found.fget is None else plain_function(found.fget)
+        if function is None:
+            raise Unsupported(node, f"the property {node.attr} of {kind.kind.__name__}")
+        self.inline(node, self.global_function(node, function), [owner], {}, to)
+
+    def call_method_of_instance(
+        self, node: ast.Call, keywords: dict[str, ast.expr], to: int
+    ) -> bool:
+        """Emit the call of a method of instances; return whether it is one."""
+        method = node.func
+        if not isinstance(method, ast.Attribute):
+            return False
+        if method.attr == "_replace" and not node.args and self._having("_asdict"):
+            if not self._is_declared(method.value):
+                return self.replace_fields(node, method.value, to)
+        found = [each for each in self._having(method.attr) if method.attr not in each.parameters]
+        if not found and f".{method.attr}" not in FUNCTIONS:
+            self._look_for_classes(method.value)
+        if not found or method.attr.startswith("_as") or self._is_declared(method.value):
+            return False
+        native = f".{method.attr}"
+        with self.temporaries():
+            owner, result, end = self.code.temporary(), self.code.temporary(), Label()
+            self.into(method.value, owner)
+            for each in found:
+
+                def emit(kind: InstanceClass = each) -> None:
+                    self._call_method_of(node, method.attr, kind, owner, keywords, result)
+
+                self._if_instance(owner, each, emit, end)
+            if native in FUNCTIONS:
+                arguments = [method.value, *node.args]
+                self.call_native(node, native, arguments, keywords, result, first=owner)
+            else:
+                self.code.emit("GIVE_BACK")
+            self.code.place(end)
+            self.code.emit("MOVE", to, result)
+        return True
+
+    def _call_method_of(
+        self,
+        node: ast.Call,
+        name: str,
+        kind: InstanceClass,
+        owner: int,
+        keywords: dict[str, ast.expr],
+        to: int,
+    ) -> None:
+        attribute = kind.attribute(name)
+        shown = f"{kind.kind.__name__}.{name}"
+        if isinstance(attribute, types.FunctionType):
+            arguments: list[ast.expr | int] = [owner, *node.args]
+        elif isinstance(attribute, staticmethod):
+            attribute, arguments = attribute.__func__, [*node.args]
+        else:
+            raise Unsupported(node, f"a call of {shown}")
+        function = plain_function(attribute)
+        if function is None:
+            raise Unsupported(node, f"a call of {shown}")
+        self.inline(node, self.global_function(node, function), arguments, keywords, to)
+
+    def _if_instance(
+        self, owner: int, kind: InstanceClass, emit: Callable[[], None], end: Label
+    ) -> None:
+        """Emit code for instances of a class, which goes on at `end`."""
+        others = Label()
+        bound = set(self.scope.bound)
+        with self.temporaries():
+            test = self.code.temporary()
+            self.code.emit("IS_INSTANCE", test, owner, self._number_of(kind))
+            self.code.emit("JUMP_UNLESS", test, others)
+        self.branches += 1
+        try:
+            emit()
+        finally:
+            self.branches -= 1
+        self.code.emit("JUMP", end)
+        self.code.place(others)
+        self.scope.bound &= bound
+
+    def _jump_unless_any(self, owner: int, found: list[InstanceClass], to: Label) -> None:
+        """Emit a jump for what is no instance of these classes."""
+        is_one = Label()
+        with self.temporaries():
+            test = self.code.temporary()
+            for each in found:
+                self.code.emit("IS_INSTANCE", test, owner, self._number_of(each))
+                self.code.emit("JUMP_IF", test, is_one)
+        self.code.emit("JUMP", to)
+        self.code.place(is_one)
+
+    def assign_field(self, target: ast.Attribute, register: int) -> bool:
+        """Emit the assignment of a field of an instance; return whether it may be one."""
+        found = [each for each in self._having(target.attr) if target.attr in each.parameters]
+        if not found or self._is_declared(target.value):
+            return False
+        with self.temporaries():
+            owner = self.value(target.value)
+            self.code.emit("SET_FIELD", owner, self.code.constant(target.attr), register)
+        return True
+
+    def is_instance(self, value: int, kind: type, to: int) -> bool:
+        """Emit whether a value is an instance of a class; return whether programs have such."""
+        found = [each for each in self.classes.values() if issubclass(each.kind, kind)]
+        if instance_class(kind) is None:
+            return False
+        self.note_class(kind)
+        end = Label()
+        self.constant(False, to)
+        for each in found:
+            self.code.emit("IS_INSTANCE", to, value, self._number_of(each))
+            self.code.emit("JUMP_IF", to, end)
+        self.code.place(end)
+        return True
+
+    def _number_of(self, kind: InstanceClass) -> int:
+        """Return the number of the constant that describes a class."""
+        return self.code.constant(kind.description)
+
+    def is_own_call(self, method: ast.Attribute) -> bool:
+        """Whether the call of an attribute may run a function of the user, or make an instance."""
+        callee = self.static(method)
+        if callee is MISSING:
+            return any(method.attr not in each.parameters for each in self._having(method.attr))
+        is_class = isinstance(callee, type) and callee.__module__ != "builtins"
+        return is_class or plain_function(getattr(callee, "__func__", callee)) is not None
+
+    def _having(self, name: str) -> list[InstanceClass]:
+        """Return the known classes that have a field, a method or a property with a name."""
+        return [
+            each
+            for each in self.classes.values()
+            if name in each.parameters or each.attribute(name) is not None
+        ]
+
+    def _is_declared(self, node: ast.expr) -> bool:
+        """Whether a value belongs to a record with a declared type."""
+        return self.types is not None and (
+            self.class_of(node) is not None
+            or self.path_of(node) is not None
+            or self.typed_value(node) is not None
+        )
+
+
+def _is_dataclass(value: Any) -> bool:
+    return dataclasses.is_dataclass(value) and not isinstance(value, type)

@@ -1,0 +1,320 @@
+"""Compiled processors: instances of dataclasses and NamedTuples that a function makes and keeps."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Final, NamedTuple
+
+import pytest
+
+from forstcore.compiled import NotCompiled, compile_processor
+from tests.compiled.oracle import same
+
+Record = dict[str, Any]
+
+
+class Point(NamedTuple):
+    x: float
+    y: float = 0
+    name: str = "p"
+
+    @property
+    def total(self) -> float:
+        return self.x + self.y
+
+    def moved(self, by: float, *, twice: bool = False) -> Point:
+        return Point(self.x + (2 * by if twice else by), self.y, self.name)
+
+    @classmethod
+    def of(cls, record: Record) -> Point:
+        return cls(record["x"], record.get("y", 1))
+
+    @staticmethod
+    def half(value: float) -> float:
+        return value / 2
+
+
+Pair = namedtuple("Pair", "count index")
+
+
+@dataclass
+class Stats:
+    high: float
+    count: int = 0
+    tags: list[Any] = field(default_factory=list)
+    scale = 3
+
+    def add(self, value: float) -> Stats:
+        self.count += 1
+        self.high = max(self.high, value)
+        self.tags.append(value)
+        return self
+
+    def get(self, key: str) -> str:
+        return f"own {key}"
+
+    @property
+    def mean(self) -> float:
+        return sum(self.tags) / self.count
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    low: float
+    high: float
+
+    def has(self, value: float) -> bool:
+        return self.low <= value < self.high
+
+
+@dataclass(kw_only=True)
+class Options:
+    x: int = 1
+    y: float = 2
+
+
+@dataclass
+class Checked:
+    x: int
+
+    def __post_init__(self) -> None:
+        self.x = abs(self.x)
+
+
+class Truthy(NamedTuple):
+    x: int
+
+    def __bool__(self) -> bool:
+        return self.x > 3
+
+
+class Plain:
+    def __init__(self, x: int) -> None:
+        self.x = x
+
+
+BOXES: Final = {"low": Box(0, 2), "high": Box(2, 10)}
+PLACES = (Point(1, 2, "a"), Point(3, 4, "b"))
+UNIT = Box(0, 1)
+
+RECORDS: list[Any] = [
+    {"x": 1, "y": 2.5, "xs": [3, 1, 2], "d": {"x": 1}, "s": "low"},
+    {"x": -4, "xs": [], "d": {"x": 5, "y": 6}, "s": "high"},
+    {"x": 1, "y": 0, "xs": [1.5, 1.5, -2], "d": {"x": 1, "name": "q"}, "s": "é"},
+    {"x": 2**70, "y": 1, "xs": [2**63 - 1, 1], "d": {"z": 1}, "s": "low"},
+    {"x": "a", "y": "b", "xs": ["b", "a"], "d": [], "s": 1},
+    {"x": None, "y": None, "xs": [None, 1], "d": {}, "s": "x"},
+    {"x": [1], "y": [2], "xs": [[1], [2]], "d": {"x": [1], "y": [2]}, "s": "high"},
+    {"x": {"k": [1]}, "y": 1, "xs": [{"k": 1}], "d": {"x": {}, "y": 1}, "s": ""},
+    {},
+]
+
+
+def fields(r: Record) -> Record:
+    p = Point(r["x"], r.get("y", 3))
+    return {"x": p.x, "y": p.y, "name": p.name, "sum": p.total, "count": Pair(1, p.y).count}
+
+
+def as_tuple(r: Record) -> Record:
+    p = Point(r["x"], 5)
+    x, *rest = p
+    return {
+        "x": x,
+        "rest": rest,
+        "n": len(p),
+        "last": p[-1],
+        "in": 5 in p,
+        "same": p == (x, 5, "p"),
+    }
+
+
+def methods(r: Record) -> Record:
+    p = Point.of(r).moved(1).moved(by=0.5, twice=True)
+    return {"x": p.x, "y": p.y, "half": Point.half(p.x), "other": p.half(3)}
+
+
+def items(r: Record) -> Record:
+    points = [Point(x, i) for i, x in enumerate(r["xs"])]
+    points.sort(key=lambda p: (p.x, -p.y))
+    best = max(points, key=lambda p: p.total, default=None)
+    return {
+        "best": best.y if best is not None else None,
+        "order": [p.y for p in points],
+        "sum": sum(p.total for p in points),
+        "by": {p.y: p.x for p in sorted(points, key=lambda p: p.y)},
+    }
+
+
+def accumulates(r: Record) -> Record:
+    stats = Stats(high=0)
+    other = stats
+    for x in r["xs"]:
+        stats.add(x)
+    other.count += 10
+    return {"count": stats.count, "high": stats.high, "tags": stats.tags, "scale": stats.scale}
+
+
+def of_property(r: Record) -> Record:
+    stats = Stats(1).add(r["x"]).add(2)
+    return {"mean": stats.mean, "get": stats.get("a"), "native": r.get("s")}
+
+
+def constants(r: Record) -> list[str]:
+    found = [name for name, box in BOXES.items() if box.has(r["x"])]
+    if UNIT.has(r["x"]):
+        found.append("unit")
+    return [*found, *(p.name for p in PLACES if p.x < r["x"])] + [str(BOXES[r["s"]].high)]
+
+
+def as_dicts(r: Record) -> Record:
+    stats = Stats(r["x"], tags=r["xs"])
+    found = asdict(stats) | {"more": 1}
+    stats.tags = [0]
+    return {"stats": found, "point": Point(r["x"])._asdict(), "after": stats.tags}
+
+
+def replaced(r: Record) -> Record:
+    p = Point(r["x"])
+    q = p._replace(y=r["x"], name="q")
+    box = replace(UNIT, high=r["x"])
+    return {"p": [p.x, p.y, p.name], "q": [q.x, q.y, q.name], "box": box.high, "unit": UNIT.high}
+
+
+def starred(r: Record) -> Record:
+    p = Point(*r["xs"])
+    q = Point(0, **r["d"]) if "x" not in r["d"] else Point(**r["d"])
+    return {"p": p.y, "q": [q.x, q.y, q.name], "o": Options(**r["d"]).y}
+
+
+def starred_function(r: Record) -> Record:
+    def area(low: float, high: float, scale: int = 1) -> float:
+        return (high - low) * scale
+
+    return {"a": area(*r["xs"]), "b": area(0, *r["xs"][:2]), "c": area(1, **{"high": r["x"]})}
+
+
+def formatted(r: Record) -> Record:
+    return {
+        "text": "{x}: {s!r:>6}".format(**r),
+        "made": dict(r["d"], **r["d"]),
+        "y": dict(**r)["y"],
+    }
+
+
+def matched(r: Record) -> Record:
+    for shape in (Point(r["x"], 0), Point(1, r["x"]), Box(r["x"], 1), r["x"]):
+        match shape:
+            case Point(x, 0, name="p"):
+                yield {"on": x}
+            case Point(y=y) if y:
+                yield {"y": y}
+            case Box(low=low):
+                yield {"low": low}
+            case _:
+                yield {"other": isinstance(shape, Point), "box": isinstance(shape, Box)}
+
+
+def changes_record(r: Record) -> Record:
+    stats = Stats(0, tags=r["d"])
+    r["d"]["new"] = 1
+    stats.tags["more"] = 2
+    return {"r": r, "tags": stats.tags}
+
+
+def holds_record(r: Record) -> Record:
+    p = Point(r["d"])
+    p.x["new"] = [1]
+    r["y"] = p.x
+    return r
+
+
+def in_functions(r: Record) -> Record:
+    def tree(depth: int) -> Point:
+        if depth == 0:
+            return Point(r["x"])
+        inner = tree(depth - 1)
+        return inner._replace(y=inner.y + depth)
+
+    return {"y": tree(3).y, "seen": len({Point(1), Point(1, 0), (1, 0, "p")})}
+
+
+def caught(r: Record) -> Record:
+    try:
+        p = Point(r["x"]).moved(r["y"])
+    except (KeyError, TypeError):
+        return {"error": r.get("x")}
+    return {"x": p.x}
+
+
+CASES = [
+    *(fields, as_tuple, methods, items, accumulates, of_property, constants, as_dicts, replaced),
+    *(starred, starred_function, formatted, matched, changes_record, in_functions, caught),
+]
+
+
+@pytest.mark.parametrize("function", CASES, ids=lambda each: each.__name__)
+def test_same(function: Any) -> None:
+    given_back = same(function, RECORDS)
+    assert given_back < len(RECORDS), "it should not give every record back"
+
+
+def whole_tuple(r: Record) -> Record:
+    return {"p": Point(r["x"]), "text": f"{Point(1)}"}
+
+
+def text_of_tuple(r: Record) -> Record:
+    return {"text": f"{Point(r['x'])} {[Point(1)]} {UNIT}"}
+
+
+def compares_instances(r: Record) -> Record:
+    return {"same": Box(r["x"], 1) == Box(r["x"], 1), "in": Box(1, 2) in [Box(1, 2)]}
+
+
+def assigns_fixed(r: Record) -> Record:
+    box = Box(1, 2)
+    box.low = r["x"]  # type: ignore[misc]
+    return {"low": box.low}
+
+
+def no_such_field(r: Record) -> Record:
+    shape = Point(1) if r.get("x") == 1 else Box(1, 2)
+    return {"name": shape.name, "low": shape.low}  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "function",
+    [whole_tuple, holds_record, text_of_tuple, compares_instances, assigns_fixed, no_such_field],
+    ids=lambda each: each.__name__,
+)
+def test_what_is_given_back(function: Any) -> None:
+    same(function, RECORDS)
+
+
+def checked(r: Record) -> Record:
+    p = Checked(r["x"])
+    return {"x": p.x}
+
+
+def truthy(r: Record) -> Record:
+    p = Truthy(r["x"])
+    return {"x": 1 if p else 2}
+
+
+def plain(r: Record) -> Record:
+    p = Plain(r["x"])
+    return {"x": p.x}
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        (checked, "an instance of Checked, which is more than its fields"),
+        (truthy, "an instance of Truthy, which is more than its fields"),
+        (plain, "a call of tests.compiled.test_instances.Plain"),
+    ],
+)
+def test_not_compiled(function: Any, reason: str) -> None:
+    result = compile_processor(function)
+    assert isinstance(result, NotCompiled)
+    assert result.construct == reason
