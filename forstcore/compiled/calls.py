@@ -105,9 +105,9 @@ class Calls(StarredCalls):
                 return
             construct = f"an instance of {callee.__name__}, which is more than its fields"
             raise Unsupported(node, construct, "use a plain dataclass, a NamedTuple or a dict")
-        if callee is dataclasses.replace and len(node.args) == 1:
-            if self.replace_fields(node, node.args[0], to):
-                return
+        is_replace = callee is dataclasses.replace and len(node.args) == 1
+        if is_replace and self.replace_fields(node, node.args[0], to):
+            return
         self.call_native(node, _name_of(callee), node.args, keywords, to)
 
     def _call_descriptor(

@@ -18,8 +18,8 @@ from forstcore.compiled.function_arguments import Function
 from forstcore.compiled.instances import Instances
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.scope import Kind, Origin, Scope, assigned_names
-from forstcore.compiled.source import plain_function
-from forstcore.compiled.tables import check_functions, is_immutable
+from forstcore.compiled.source import MISSING, plain_function
+from forstcore.compiled.tables import check_functions, is_immutable, is_scalar, plain_value
 from forstcore.compiled.type_bits import BITS, INT
 from forstcore.compiled.typed import is_none
 
@@ -58,6 +58,11 @@ class Enumerations(Instances):
         own = assigned_names(function.definition)
 
         def static(each: ast.expr) -> Any:
+            match each:
+                case ast.Name(id=name) if name in function.bound:
+                    return function.bound[name]
+                case ast.Attribute(value=ast.Name(id=name), attr=attr) if name in function.bound:
+                    return getattr(function.bound[name], attr, None)
             is_own = any(isinstance(n, ast.Name) and n.id in own for n in ast.walk(each))
             return None if is_own else function.source.static(each)
 
@@ -67,10 +72,13 @@ class Enumerations(Instances):
 
     def _helper(self, node: ast.Call) -> Function | None:
         """Return the function of the module that is called."""
-        function = plain_function(self.static(node.func))
-        if function is None or any(isinstance(each, ast.Starred) for each in node.args):
+        callee = self.static(node.func)
+        if any(isinstance(each, ast.Starred) for each in node.args):
             return None
         try:
+            function = plain_function(callee)
+            if function is None:
+                return self.class_method(node, callee)
             return self.global_function(node, function)
         except Unsupported:
             return None
@@ -301,6 +309,44 @@ class Enumerations(Instances):
                 self.code.emit("NOT_EQUAL" if is_not else "EQUAL", to, left, first)
         return True
 
+    # Where a member is as good as its value.
+
+    def operand(self, node: ast.expr) -> int:
+        kind = self._kind_of_value(node)
+        if kind is None or any(plain_value(each) is MISSING for each in kind):
+            return super().operand(node)
+        return self._plain(node, kind, tuple(plain_value(each) for each in kind))
+
+    def formatted(self, node: ast.FormattedValue) -> int:
+        kind = self._kind_of_value(node.value)
+        if kind is None or node.conversion not in (-1, ord("s")) or not _shows_value(kind):
+            return super().formatted(node)
+        return self._plain(node.value, kind, tuple(plain_value(each) for each in kind))
+
+    def written_member(self, node: ast.expr) -> int | None:
+        """Emit the value as which a member is written to a result; None if it is no member."""
+        kind = self._kind_of_value(node)
+        if kind is None or not all(is_scalar(each.value) for each in kind):
+            return None
+        return self._plain(node, kind, tuple(each.value for each in kind))
+
+    def _kind_of_value(self, node: ast.expr) -> Kind | None:
+        is_one = isinstance(node, ast.Name | ast.Call | ast.Subscript | ast.IfExp)
+        return self.kind_of(node) if is_one else None
+
+    def _plain(self, node: ast.expr, kind: Kind, values: tuple[Any, ...]) -> int:
+        """Emit the value of a member, or None; return its register."""
+        result, end = self.code.temporary(), Label()
+        with self.temporaries():
+            number, test = self.code.temporary(), self.code.temporary()
+            self.number_of(node, kind, number)
+            self.code.emit("MOVE", result, number)
+            self.code.emit("IS_A", test, number, INT)
+            self.code.emit("JUMP_UNLESS", test, end)
+            self.code.emit("GET_ITEM", result, self.constant((None, *values)), number)
+        self.code.place(end)
+        return result
+
     def match_members(self, node: ast.Match, kind: Kind) -> ast.Match:
         """Return a match statement whose patterns are numbers in place of members.
 
@@ -361,6 +407,16 @@ def _as_kind(value: Any) -> Kind | None:
     if any(name in vars(each) for each in own for name in (*_DEFINED_BY_ENUM, *_ATTRIBUTES)):
         return None
     return value
+
+
+def _shows_value(kind: Kind) -> bool:
+    """Whether str and format of a member are those of its value."""
+    if any(plain_value(each) is MISSING for each in kind):
+        return False
+    usual = enum.IntEnum if issubclass(kind, enum.IntEnum) else enum.StrEnum
+    return issubclass(kind, usual) and all(
+        getattr(kind, name) is getattr(usual, name) for name in ("__str__", "__format__")
+    )
 
 
 def _numbers_of(kind: Kind) -> dict[enum.Enum, int]:

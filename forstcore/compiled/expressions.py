@@ -449,9 +449,13 @@ class Expressions(Typed):
                     self.into(part, first + i)
             self.code.emit("JOIN", to, first, len(node.values))
 
+    def formatted(self, node: ast.FormattedValue) -> int:
+        """Emit the value of a field of an f-string; return its register."""
+        return self.value(node.value)
+
     def _format(self, node: ast.FormattedValue, to: int) -> None:
         with self.temporaries():
-            value = self.value(node.value)
+            value = self.formatted(node)
             if node.format_spec is None:
                 self.constant("", to)
             else:

@@ -18,7 +18,7 @@ __all__ = [
 ]
 
 # Flags of a class; the same as in vm/instances.h.
-_TUPLE, _FIXED = 1, 2
+_TUPLE, _FIXED, _WRITTEN = 1, 2, 4
 
 # Methods that would change what the instances of a class do by themselves.
 _SPECIAL = frozenset(
@@ -127,6 +127,8 @@ def _dataclass(kind: type, own: list[type]) -> InstanceClass | None:
         defaults[each.name] = default
     names = tuple(each.name for each in fields)
     flags = _FIXED if params.frozen else 0
+    if not any(each.name.startswith("_") or each.kw_only for each in fields):
+        flags |= _WRITTEN
     count = sum(not each.kw_only for each in fields)
     return InstanceClass(kind, tuple(defaults), count, defaults, (flags, *names))
 
@@ -139,13 +141,15 @@ def _has_own_init(kind: type) -> bool:
 
 def is_constant_instance(value: Any) -> bool:
     """Whether a value is an instance whose fields cannot be assigned."""
-    found = instance_class(type(value))
+    kind: Any = type(value)
+    found = instance_class(kind)
     return found is not None and bool(found.description[0] & _FIXED)
 
 
 def fields_of(instance: Any) -> list[Any]:
     """Return the values of the fields of an instance of a known class."""
-    found = instance_class(type(instance))
+    kind: Any = type(instance)
+    found = instance_class(kind)
     return [] if found is None else [getattr(instance, name) for name in found.description[1:]]
 
 

@@ -189,13 +189,13 @@ class Instances(Methods):
         method = node.func
         if not isinstance(method, ast.Attribute):
             return False
-        if method.attr == "_replace" and not node.args and self._having("_asdict"):
-            if not self._is_declared(method.value):
-                return self.replace_fields(node, method.value, to)
+        is_declared = self._is_declared(method.value)
+        if method.attr == "_replace" and not (node.args or is_declared):
+            return self.replace_fields(node, method.value, to)
         found = [each for each in self._having(method.attr) if method.attr not in each.parameters]
         if not found and f".{method.attr}" not in FUNCTIONS:
             self._look_for_classes(method.value)
-        if not found or method.attr.startswith("_as") or self._is_declared(method.value):
+        if not found or method.attr == "_asdict" or is_declared:
             return False
         native = f".{method.attr}"
         with self.temporaries():

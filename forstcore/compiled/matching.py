@@ -181,9 +181,9 @@ class Matching(Results):
         captures: list[tuple[str, int]],
     ) -> None:
         kind = self.static(pattern.cls)
-        if isinstance(kind, type) and hasattr(kind, "__match_args__"):
-            if self._match_instance(pattern, kind, subject, fail, captures):
-                return
+        is_own = isinstance(kind, type) and hasattr(kind, "__match_args__")
+        if is_own and self._match_instance(pattern, kind, subject, fail, captures):
+            return
         if not isinstance(kind, type) or kind not in BITS or len(pattern.patterns) > 1:
             raise Unsupported(pattern, f"the pattern {ast.unparse(pattern)}")
         if pattern.kwd_patterns:
@@ -203,7 +203,8 @@ class Matching(Results):
         captures: list[tuple[str, int]],
     ) -> bool:
         """Emit the match of an instance by its fields; return whether programs have such."""
-        names = [*kind.__match_args__[: len(pattern.patterns)], *pattern.kwd_attrs]
+        positional: tuple[str, ...] = getattr(kind, "__match_args__", ())
+        names = [*positional[: len(pattern.patterns)], *pattern.kwd_attrs]
         patterns = [*pattern.patterns, *pattern.kwd_patterns]
         if len(names) < len(patterns):
             return False

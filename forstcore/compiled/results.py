@@ -146,6 +146,9 @@ class Results(Calls):
             instance = self._instance(node)
             if instance is not None:
                 return instance
+        written = self.written_member(node)
+        if written is not None:
+            return [written]
         fields = self._fields_of(node)
         if fields is not None:
             return self._object(fields)

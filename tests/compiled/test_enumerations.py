@@ -293,14 +293,14 @@ def test_what_may_be_a_member_or_something_else_is_given_back(function: Any) -> 
     assert same(function, RECORDS + ODD) > 0
 
 
-def a_member_as_a_result(record: Record) -> Any:
+def a_member_in_a_list(record: Record) -> Any:
     level = Level(record["level"])
-    return {"level": level}
+    return {"levels": [level] * 2}
 
 
-def a_member_in_text(record: Record) -> Any:
+def the_repr_of_a_member(record: Record) -> Any:
     color = Color(record["color"])
-    return f"{color}"
+    return {"color": f"{color!r}"}
 
 
 def a_member_as_a_condition(record: Record) -> Any:
@@ -341,8 +341,8 @@ def reads_what_changes(record: Record) -> Any:
 @pytest.mark.parametrize(
     ("function", "construct"),
     [
-        (a_member_as_a_result, "'level' is a member of an enumeration; use its value: level.value"),
-        (a_member_in_text, "'color' is a member of an enumeration; use its value: color.value"),
+        (a_member_in_a_list, "'level' is a member of an enumeration; use its value: level.value"),
+        (the_repr_of_a_member, "'color' is a member of an enumeration; use its value: color.value"),
         (a_member_as_a_condition, "'priority' is a member of an enumeration"),
         (another_after_it, "something else than a member of Level"),
         (finds_another, "the attribute name"),
@@ -357,3 +357,72 @@ def test_other_members_stand_in_the_way(function: Any, construct: str) -> None:
     result = compile_processor(function)
     assert isinstance(result, NotCompiled)
     assert construct in str(result)
+
+
+class Shape(StrEnum):
+    ROUND = auto()
+    FLAT = auto()
+
+    @classmethod
+    def parse(cls, text: str) -> Shape:
+        try:
+            return cls[text.upper()]
+        except KeyError:
+            return cls.FLAT
+
+
+class Loud(StrEnum):
+    A = "a"
+
+    def __str__(self) -> str:
+        return "LOUD"
+
+
+def shape_of(text: str) -> Shape | None:
+    if text == "none":
+        return None
+    return Shape.ROUND if text.startswith("r") else Shape.FLAT
+
+
+def as_value(r: Record) -> Record:
+    shape = shape_of(r["text"])
+    priority = Priority[r["name"]]
+    return {
+        "shape": shape,
+        "text": f"{shape}/{shape!s:>6}/{priority:03d}",
+        "early": priority < Priority.SOON,
+        "more": priority + 1,
+        "level": Level(r["level"]),
+        "of_table": {"round": 1, "flat": 2}[shape] if shape is not None else 0,
+        "direct": shape_of(r["text"]),
+    }
+
+
+def of_class_method(r: Record) -> Record:
+    shape = Shape.parse(r["text"])
+    return {"shape": shape.value, "is": shape is Shape.ROUND, "name": Shape.parse(r["name"]).name}
+
+
+def test_members_as_values() -> None:
+    records = [
+        {"text": "round", "name": "NOW", "level": "low"},
+        {"text": "none", "name": "SOON", "level": "high"},
+        {"text": "", "name": "LATER", "level": "mid"},
+        {"text": "flat", "name": "x", "level": "mid"},
+        {"text": 1, "name": "NOW", "level": "mid"},
+        {"text": "flat", "name": "NOW", "level": None},
+        {},
+    ]
+    assert same(as_value, records) < len(records) - 2
+    assert same(of_class_method, records) < len(records) - 2
+
+
+def shows(r: Record) -> Record:
+    loud = Loud(r["text"])
+    return {"text": f"{loud}"}
+
+
+def test_members_that_show_something_else() -> None:
+    result = compile_processor(shows)
+    assert isinstance(result, NotCompiled)
+    assert result.construct == "'loud' is a member of an enumeration"

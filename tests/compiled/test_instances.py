@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import namedtuple
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
@@ -15,12 +16,12 @@ Record = dict[str, Any]
 
 
 class Point(NamedTuple):
-    x: float
+    x: Any
     y: float = 0
     name: str = "p"
 
     @property
-    def total(self) -> float:
+    def total(self) -> Any:
         return self.x + self.y
 
     def moved(self, by: float, *, twice: bool = False) -> Point:
@@ -42,7 +43,7 @@ Pair = namedtuple("Pair", "count index")
 class Stats:
     high: float
     count: int = 0
-    tags: list[Any] = field(default_factory=list)
+    tags: Any = field(default_factory=list)
     scale = 3
 
     def add(self, value: float) -> Stats:
@@ -56,7 +57,7 @@ class Stats:
 
     @property
     def mean(self) -> float:
-        return sum(self.tags) / self.count
+        return float(sum(self.tags) / self.count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +165,7 @@ def constants(r: Record) -> list[str]:
     found = [name for name, box in BOXES.items() if box.has(r["x"])]
     if UNIT.has(r["x"]):
         found.append("unit")
-    return [*found, *(p.name for p in PLACES if p.x < r["x"])] + [str(BOXES[r["s"]].high)]
+    return [*found, *(p.name for p in PLACES if p.x < r["x"]), str(BOXES[r["s"]].high)]
 
 
 def as_dicts(r: Record) -> Record:
@@ -202,7 +203,7 @@ def formatted(r: Record) -> Record:
     }
 
 
-def matched(r: Record) -> Record:
+def matched(r: Record) -> Iterator[Record]:
     for shape in (Point(r["x"], 0), Point(1, r["x"]), Box(r["x"], 1), r["x"]):
         match shape:
             case Point(x, 0, name="p"):
@@ -247,9 +248,17 @@ def caught(r: Record) -> Record:
     return {"x": p.x}
 
 
+def written(r: Record) -> Any:
+    box = Box(r["x"], 1)
+    if r.get("s") == "low":
+        return box
+    return [{"box": box, "all": [box, UNIT]}, Stats(1, tags=[box, r.get("xs")])]
+
+
 CASES = [
     *(fields, as_tuple, methods, items, accumulates, of_property, constants, as_dicts, replaced),
     *(starred, starred_function, formatted, matched, changes_record, in_functions, caught),
+    written,
 ]
 
 

@@ -14,6 +14,7 @@ enum {
     /* Flags of a class. */
     FST_CLASS_TUPLE = 1,        /* of named tuples */
     FST_CLASS_FIXED = 2,        /* whose fields cannot be assigned */
+    FST_CLASS_WRITTEN = 4,      /* whose fields are written as members of an object */
     FST_FIELDS_DEPTH = 16       /* of asdict() */
 };
 

@@ -101,7 +101,7 @@ fst_run_program(fst_machine *machine)
     for (i = 0; i < program->variables; i++)
         r[i].type = FST_UNSET;
     machine->fuel = FST_FUEL;
-    machine->refuses_dates = 0;
+    machine->refuses_dates = machine->wrote_dates = 0;
     machine->frame = machine->unused_frames = NULL;
     for (op = code;; op = next) {
         next = op + 1;

@@ -157,6 +157,7 @@ typedef struct fst_machine {
     struct fst_frame *unused_frames;
     int stopped_at;                     /* the instruction that gave the last record back, or -1 */
     fst_status stopped_with;            /* and its status */
+    int wrote_dates;                    /* whether results have dates so far */
     int refuses_dates;                  /* whether a date in a result gives the record back */
     int64_t fuel;                       /* steps left before the record is given back */
 } fst_machine;

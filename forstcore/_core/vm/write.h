@@ -7,6 +7,7 @@
 
 #include "date_text.h"
 #include "dicts.h"
+#include "instances.h"
 #include "text.h"
 
 enum {
@@ -216,6 +217,7 @@ fst_write_single(fst_machine *machine, const fst_cell *cell, int outer)
     case FST_DATETIME:
         if (machine->refuses_dates)
             return FST_GIVE_BACK;
+        machine->wrote_dates = 1;
         if (!fst_room(output, FST_DATE_ROOM))
             return FST_NO_MEMORY;
         output->at = fst_put_json_date(output->at, cell);
@@ -243,6 +245,19 @@ fst_write_gap(fst_machine *machine, fst_written *written, const fst_cell **value
     *value = NULL;
     if (!fst_room(output, 8))
         return FST_NO_MEMORY;
+    if (written->container->type == FST_INSTANCE) {
+        const fst_list *list = (const fst_list *)written->container->object;
+        if (written->place == list->count) {
+            *output->at++ = '}';
+            return FST_DONE;
+        }
+        *output->at = ',';
+        output->at += written->place > 0;
+        *value = &list->items[written->place++];
+        FST_TRY(fst_write_str(
+            output, &fst_class_of_instance(machine, written->container)->items[written->place]));
+        return fst_write_literal(output, ":", 1);
+    }
     if (written->container->type != FST_DICT) {
         const fst_list *list = (const fst_list *)written->container->object;
         if (written->place == list->count) {
@@ -275,6 +290,24 @@ fst_is_too_long(const fst_output *output)
     return output->at - output->first > FST_ARENA_MOST;
 }
 
+FST_INLINE int
+fst_is_written_by_parts(const fst_cell *cell)
+{
+    return cell->type == FST_LIST || cell->type == FST_TUPLE || cell->type == FST_DICT
+           || cell->type == FST_INSTANCE;
+}
+
+/* Results with instances and with dates are written in two ways by Python. */
+FST_COLD fst_status
+fst_begin_instance(fst_machine *machine, const fst_cell *cell)
+{
+    const int64_t flags = fst_class_of_instance(machine, cell)->items[0].integer;
+    if (!(flags & FST_CLASS_WRITTEN) || machine->wrote_dates)
+        return FST_GIVE_BACK;
+    machine->refuses_dates = 1;
+    return FST_DONE;
+}
+
 FST_COLD fst_status
 fst_write_container(fst_machine *machine, const fst_cell *cell, int outer)
 {
@@ -285,12 +318,14 @@ fst_write_container(fst_machine *machine, const fst_cell *cell, int outer)
         if (cell == NULL) {
             if (--depth == 0)
                 return FST_DONE;
-        } else if (cell->type == FST_LIST || cell->type == FST_TUPLE || cell->type == FST_DICT) {
+        } else if (fst_is_written_by_parts(cell)) {
             if (depth == FST_WRITE_MOST || outer + depth == FST_JSON_MOST || fst_is_named(cell))
                 return FST_GIVE_BACK;
             if (!fst_room(output, 1))
                 return FST_NO_MEMORY;
-            *output->at++ = cell->type == FST_DICT ? '{' : '[';
+            if (cell->type == FST_INSTANCE)
+                FST_TRY(fst_begin_instance(machine, cell));
+            *output->at++ = cell->type == FST_DICT || cell->type == FST_INSTANCE ? '{' : '[';
             stack[depth].container = cell;
             stack[depth++].place = 0;
         } else {
@@ -306,7 +341,7 @@ fst_write_container(fst_machine *machine, const fst_cell *cell, int outer)
 FST_INLINE fst_status
 fst_write_value(fst_machine *machine, const fst_cell *cell, int outer)
 {
-    if (cell->type == FST_LIST || cell->type == FST_TUPLE || cell->type == FST_DICT)
+    if (fst_is_written_by_parts(cell))
         return fst_write_container(machine, cell, outer);
     return fst_write_single(machine, cell, outer);
 }
