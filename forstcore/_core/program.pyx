@@ -115,8 +115,7 @@ cdef class Program:
         variables: how many of them have no value at the start.
         places: for each instruction the place of the function that it belongs to.
         pattern_integers: compiles a regular expression for vm/regex_load.h; None if there is none.
-        classes: the number of the constant that describes a class, for each class that a constant
-            is an instance of; see vm/instances.h.
+        classes: the number of the constant that describes a class, by the class.
 
     Attributes:
         places: as above.
@@ -167,10 +166,10 @@ cdef class Program:
         program.path_count = len(paths)
         self.described = constants
         for i in range(0, len(code), 4):
-            if code[i] == INSTANCE and not describes_class(constants[code[i + 3]]):
+            if code[i] == OPCODES["INSTANCE"][0] and not describes_class(constants[code[i + 3]]):
                 raise ValueError(f"instruction {i // 4} makes an instance of no class")
             if code[i] in NAMES and type(constants[code[i + NAMES[code[i]]]]) is not str:
-                raise ValueError(f"instruction {i // 4} has no name of a field")
+                raise ValueError(f"instruction {i // 4} names no field")
         cells = <fst_cell *>self.take(len(constants) * sizeof(fst_cell))
         program.constants = cells
         for i, value in enumerate(constants):
@@ -294,21 +293,18 @@ cdef fst_cell cell_of(Program program, object value) except *:
 cdef fst_cell instance_of(Program program, object value) except *:
     """Make a constant of an instance of a class of the user."""
     cdef int number = program.classes[type(value)]
-    cdef fst_cell cell
-    described = program.described[number]
-    fields = tuple([getattr(value, name) for name in described[1:]])
-    cell = fst_object(
-        FST_TUPLE if isinstance(value, tuple) else FST_INSTANCE, list_of(program, fields))
-    cell.flags = FST_NAMED if isinstance(value, tuple) else 0
+    cdef bint is_tuple = isinstance(value, tuple)
+    fields = tuple([getattr(value, name) for name in program.described[number][1:]])
+    cdef fst_cell cell = fst_object(
+        FST_TUPLE if is_tuple else FST_INSTANCE, list_of(program, fields))
+    cell.flags = FST_NAMED if is_tuple else 0
     cell.size = number + 1
     return cell
 
 
 cdef bint describes_class(object value):
     """Return whether a constant is what INSTANCE needs; see vm/instances.h."""
-    if type(value) is not tuple or len(value) < 2 or type(value[0]) is not int:
-        return False
-    return all(type(name) is str for name in value[1:])
+    return type(value) is tuple and [*map(type, value)] == [int] + [str] * (len(value) - 1)
 
 
 cdef fst_cell date_of(Program program, object value) except *:
@@ -380,7 +376,6 @@ cdef void *dict_of(Program program, object value) except NULL:
 
 ENDS = {OPCODES[name][0] for name in ("RETURN", "FINISH", "JUMP", "GIVE_BACK", "RAISE")}
 ENTER, FUNCTION, TEMPORARIES = (OPCODES[name][0] for name in ("ENTER", "FUNCTION", "TEMPORARIES"))
-INSTANCE = OPCODES["INSTANCE"][0]
 NAMES = {OPCODES["FIELD"][0]: 3, OPCODES["SET_FIELD"][0]: 2, OPCODES["REPLACE_FIELD"][0]: 2}
 KINDS = [operands for _, operands in OPCODES.values()]
 
