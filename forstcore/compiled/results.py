@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import enum
+import sys
 from typing import Any, NamedTuple
 
 from forstcore._io.json_lines import dump_line
@@ -235,12 +236,14 @@ class Results(Calls):
 
 def _replaces(function: Any, kind: type | None) -> bool:
     """Whether a function makes changed copies of instances of a class."""
-    if kind is not None and dataclasses.is_dataclass(kind):
+    if kind is None:
+        return False
+    if dataclasses.is_dataclass(kind):
         is_usual = "__init__" in vars(kind) and all(each.init for each in dataclasses.fields(kind))
         return function is dataclasses.replace and is_usual
-    import msgspec
-
-    return kind is not None and function is msgspec.structs.replace
+    # It need not be installed; Structs exist only where it has been imported.
+    msgspec: Any = sys.modules.get("msgspec")
+    return msgspec is not None and function is msgspec.structs.replace
 
 
 def _text_of(value: object) -> bytes:
