@@ -92,7 +92,7 @@ _PASSING = frozenset(
         "next",
     ]
 )
-_PURE_METHODS = _READERS | {"join", "startswith", "endswith"}
+_PURE_METHODS = _READERS | {"join", "startswith", "endswith", "translate"}
 _PASSING_METHODS = frozenset(("extend", "update", "choice"))
 _OPERATORS = frozenset(
     f"__{name}__" for name in ("eq", "ne", "lt", "le", "gt", "ge", "hash", "add")

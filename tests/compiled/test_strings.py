@@ -159,6 +159,17 @@ def test_letters_of_any_script_are_those_of_python() -> None:
     assert given_back < 0.8 * len(letters)
 
 
+QUOTES = str.maketrans({"“": '"', "”": '"', "–": "-"})
+
+
+def plain_quotes(r: dict[str, str]) -> dict[str, str]:
+    return {"text": r["text"].translate(QUOTES)}
+
+
+def test_a_table_for_translate_need_not_be_final() -> None:
+    assert same(plain_quotes, [{"text": "“a” – b"}, {"text": ""}, {"text": "plain"}]) == 0
+
+
 @pytest.mark.long
 def test_all_letters_are_those_of_python() -> None:
     letters = [chr(point) for point in range(0x20000) if not 0xD800 <= point < 0xE000]
