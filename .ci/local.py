@@ -168,7 +168,9 @@ class Run:
             f"--group {source}/pyproject.toml:{each}" for each in settings["test-groups"]
         )
         groups = groups.replace(str(self.directory), self._inside(self.directory))
-        self.run(f"python -m venv tested; tested/bin/pip install 'pip>=25.1' {groups} wheelhouse/*")
+        # In two steps, because older versions of pip do not know --group.
+        self.run("python -m venv tested; tested/bin/pip install 'pip>=25.1'")
+        self.run(f"tested/bin/pip install {groups} wheelhouse/*")
         for each in settings["test-sources"]:
             target = self.directory / "sources" / each
             target.parent.mkdir(exist_ok=True)
