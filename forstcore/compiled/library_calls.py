@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import itertools
 import json
+import operator
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
@@ -49,6 +50,16 @@ _MISSING_TEXTS = {
 }
 
 
+_BINARY = {
+    **{operator.add: ast.Add, operator.sub: ast.Sub, operator.mul: ast.Mult},
+    **{operator.truediv: ast.Div, operator.floordiv: ast.FloorDiv},
+}
+_COMPARE = {
+    **{operator.eq: ast.Eq, operator.ne: ast.NotEq, operator.lt: ast.Lt, operator.le: ast.LtE},
+    **{operator.gt: ast.Gt, operator.ge: ast.GtE},
+}
+
+
 class LibraryCalls(PatternCalls):
     """Compile calls of functions of the standard library."""
 
@@ -58,6 +69,8 @@ class LibraryCalls(PatternCalls):
         """Compile a call with arguments known at compile time; return whether it is one."""
         if callee is str and len(node.args) == 1 and not keywords:
             return self._text_of_uuid(node.args[0], to)
+        if len(node.args) == 2 and not keywords and self._call_operator(node, callee, to):
+            return True
         if callee is zip and [type(each) for each in node.args] == [ast.Starred]:
             starred = node.args[0]
             assert isinstance(starred, ast.Starred)
@@ -94,6 +107,16 @@ class LibraryCalls(PatternCalls):
         else:
             return False
         return True
+
+    def _call_operator(self, node: ast.Call, callee: Any, to: int) -> bool:
+        """Compile a function of the module operator as its operator."""
+        left, right = node.args
+        binary, compare = _entry_of(callee, _BINARY), _entry_of(callee, _COMPARE)
+        if binary is not None:
+            self.into(ast.copy_location(ast.BinOp(left, binary(), right), node), to)
+        elif compare is not None:
+            self.into(ast.copy_location(ast.Compare(left, [compare()], [right]), node), to)
+        return binary is not None or compare is not None
 
     def _copy(self, node: ast.expr, to: int) -> None:
         with self.temporaries():

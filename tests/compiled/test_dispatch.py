@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from functools import partial
@@ -306,3 +307,17 @@ def test_what_stands_in_the_way_is_said(function: Any, construct: str) -> None:
     result = compile_processor(function)
     assert isinstance(result, NotCompiled)
     assert construct in str(result)
+
+
+COMPARISONS: Final = {">": operator.gt, "<=": operator.le, "+": operator.add, "/": operator.truediv}
+
+
+def operates(r: dict[str, Any]) -> dict[str, Any]:
+    return {"value": COMPARISONS[r["op"]](r["a"], r["b"])}
+
+
+def test_operators_in_a_table() -> None:
+    records = [
+        {"op": op, "a": a, "b": 2} for op in (*COMPARISONS, "?") for a in (1, 2.5, "x", None)
+    ]
+    assert same(operates, records) < 16
