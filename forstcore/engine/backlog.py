@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
+from forstcore._proc import count_lines
 from forstcore.engine.batch_sizer import MAX_BATCH
 from forstcore.engine.line_queue import LineQueue
 from forstcore.engine.sequencer import Job, Outcome, Sequencer
@@ -43,7 +44,8 @@ class Backlog:
         *,
         as_completed: bool,
     ) -> None:
-        self._number = first_line
+        self._first = self._number = first_line
+        self._uncounted: Job | None = None  # The last job, if its lines may not have been counted.
         self._max_jobs = max_jobs
         self._max_batch = max_batch
         self._max_held = _BATCHES_OF_A_WORKER * max_batch * (workers + 1)
@@ -108,23 +110,37 @@ class Backlog:
         """Whether outcomes of jobs were not handed out, or lines were split for jobs."""
         return bool(self._split_count or self._jobs.open)
 
-    def put(self, lines: bytes, count: int) -> None:
-        """Append `count` whole lines."""
+    def put(self, lines: bytes, count: int | None) -> None:
+        """Append whole lines.
+
+        Args:
+            lines: the lines.
+            count: number of lines; None to count them only if that is necessary, since the core
+                counts the lines that it processes.
+        """
         self._waiting.put(lines, count)
 
-    def mark(self, line: int, value: Any) -> None:
-        """Have `take_marks` return a value once the results of so many lines are handed out."""
-        self._marks.append((line, value))
+    def mark(self, lines: int, value: Any) -> None:
+        """Have `take_marks` return a value once all results before it are handed out.
+
+        Args:
+            lines: number of lines that will be put before it.
+            value: any value.
+        """
+        self._count_last()
+        lines += self._number - self._first + self._split_count + self._waiting.count()
+        self._marks.append((lines, value))
 
     def start_batch(self, size: int) -> tuple[Job, bytes]:
         """Start a job with about `size` bytes of the lines that wait."""
         batch, count = self._waiting.take(size)
-        return self._start(count, len(batch)), batch
+        return self._start(count, len(batch), batch), batch
 
     def start_line(self) -> tuple[Job, bytes]:
         """Start a job with the next line, which is returned without its LF."""
         if not self._split_count:
-            lines, self._split_count = self._waiting.take(_SPLIT_SIZE)
+            lines, count = self._waiting.take(_SPLIT_SIZE)
+            self._split_count = count_lines(lines) if count is None else count
             self._split = iter(lines.split(b"\n"))
         self._split_count -= 1
         line = next(self._split)
@@ -140,6 +156,9 @@ class Backlog:
 
     def done(self, job: Job, outcome: Outcome) -> None:
         """Store the outcome of a job, or of a part of it."""
+        if outcome.failure is not None:
+            # From then on, the job ends with the line that failed.
+            self._count_last()
         self._jobs.done(job, outcome)
 
     def take(self) -> list[Outcome]:
@@ -158,8 +177,19 @@ class Backlog:
             due.append(self._marks.popleft()[1])
         return due
 
-    def _start(self, lines: int, size: int) -> Job:
-        job = Job(self._number, lines, size)
-        self._number += lines
+    def _start(self, lines: int | None, size: int, batch: bytes = b"") -> Job:
+        self._count_last()
+        job = Job(self._number, lines, size, batch)
+        if lines is None:
+            self._uncounted = job
+        else:
+            self._number += lines
         self._jobs.add(job)
         return job
+
+    def _count_last(self) -> None:
+        """Make `_number` the number of the first line behind the last job."""
+        job, self._uncounted = self._uncounted, None
+        if job is not None:
+            job.count()
+            self._number = job.number + job.lines

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from concurrent.futures import Executor
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Protocol, TypedDict
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, TypeGuard
 
 from forstcore._core.filter import Filter
 from forstcore._core.rejected import RejectedLines
@@ -185,7 +185,7 @@ class Engine:
             value: any value.
             lines: number of lines, of those that the source yields next, that come before it.
         """
-        self._backlog.mark(self._batcher.lines + lines, value)
+        self._backlog.mark(lines, value)
         self._wake()
 
     def take_marks(self) -> list[Any]:
@@ -226,9 +226,13 @@ class Engine:
             # As it is: bytes need not be copied if they are whole lines.
             pieces = (piece,)
         for each in pieces:
+            if self._is_whole(each):
+                self._put(each, None)
+                continue
             before = self._batcher.lines
             # Copy the input here if necessary, so that no batch has to be copied later.
-            self._put(self._batcher.feed(each), before)
+            lines = self._batcher.feed(each)
+            self._put(lines, self._batcher.lines - before)
 
     def replace_processor(self, processor: Processor) -> None:
         """Process the next batches with another processor; those in work end with the old one."""
@@ -347,17 +351,32 @@ class Engine:
                     await self._room
                 self._room = None
             before = self._batcher.lines
-            self._put(self._batcher.finish(), before)
+            lines = self._batcher.finish()
+            self._put(lines, self._batcher.lines - before)
         except Exception as error:
             self._error = error
         finally:
             self._input_ended = True
             self._wake()
 
-    def _put(self, lines: bytes, before: int) -> None:
-        """Process the lines that the batcher has returned after `before` others."""
+    def _is_whole(self, piece: Buffer) -> TypeGuard[bytes]:
+        """Return whether a piece can be processed as it is."""
+        return (
+            type(piece) is bytes
+            and piece.endswith(b"\n")
+            and not self._batcher.pending
+            and not self._input_ended
+        )
+
+    def _put(self, lines: bytes, count: int | None) -> None:
+        """Process whole lines.
+
+        Args:
+            lines: the lines.
+            count: number of lines; None if they have not been counted.
+        """
         if lines:
-            self._backlog.put(lines, self._batcher.lines - before)
+            self._backlog.put(lines, count)
             self._pool.advance()
 
     def _take_output(self) -> bytes:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from forstcore._core.rejected import RejectedLines
+from forstcore._proc import count_lines
 from forstcore.errors import RecordError
 
 __all__ = ["Job", "Outcome", "Sequencer"]
@@ -27,7 +28,8 @@ class Outcome:
         failure: the error that ends the stream; None if it goes on.
         rejected: the lines that gave an error; None if there are none or they are not kept.
         rest: the lines that have not been processed yet, because `output` is large enough.
-        lines: number of lines before `rest`; unused if there is no rest.
+        lines: number of lines before `rest`; without a rest of all lines, or 0 if nobody has
+            counted them.
         filtered: number of records that the filter left out; `records` includes them.
         given_back: number of records that a compiled processor gave back to its Python function.
         needs_thread: whether the rest must not be processed in the event loop.
@@ -61,11 +63,14 @@ class Job:
 
     Args:
         number: number of the first line.
-        lines: number of lines.
+        lines: number of lines; None if they have not been counted.
         size: bytes of the lines.
+        batch: the lines, needed only if they have not been counted.
 
     Attributes:
-        number, lines, size: as above, of the lines that have not been processed yet.
+        number, lines, size: as above, of the lines that have not been processed yet. `lines` is 0
+            as long as they have not been counted.
+        batch: the lines that have not been processed yet, unless they have been counted.
         uncounted: number of processed lines that `Sequencer.lines` does not include yet.
         rest: the lines to process once the outcome of those before them has been handed out.
         needs_thread: whether they must not be processed in the event loop.
@@ -74,6 +79,7 @@ class Job:
     """
 
     __slots__ = (
+        "batch",
         "is_done",
         "lines",
         "needs_thread",
@@ -84,15 +90,22 @@ class Job:
         "uncounted",
     )
 
-    def __init__(self, number: int, lines: int, size: int) -> None:
+    def __init__(self, number: int, lines: int | None, size: int, batch: bytes = b"") -> None:
         self.number = number
-        self.lines = lines
+        self.lines = lines or 0
+        self.batch = batch if lines is None else b""
         self.size = size
         self.uncounted = 0
         self.rest = b""
         self.needs_thread = False
         self.is_done = False
         self.outcome: Outcome | None = None
+
+    def count(self) -> None:
+        """Count the lines, unless that has been done."""
+        if self.batch:
+            self.lines = count_lines(self.batch)
+            self.batch = b""
 
 
 class Sequencer:
@@ -133,10 +146,17 @@ class Sequencer:
             job.size = len(outcome.rest)
             self.held += job.size
             job.number += outcome.lines
-            job.lines -= outcome.lines
+            if job.batch:
+                job.batch = outcome.rest
+            else:
+                job.lines -= outcome.lines
             job.uncounted += outcome.lines if self._as_completed else 0
         else:
             job.is_done = True
+            if job.batch and outcome.lines:
+                job.lines = outcome.lines
+                job.batch = b""
+            job.count()
         if outcome.failure is not None:
             job.lines = outcome.failure.line - job.number + 1
         job.outcome = outcome

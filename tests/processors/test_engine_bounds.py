@@ -246,15 +246,18 @@ def test_nothing_is_begun_while_nobody_takes() -> None:
 
 @given(
     st.lists(st.lists(st.binary(max_size=9).map(lambda line: line.replace(b"\n", b"")))),
+    st.lists(st.booleans(), min_size=1),
     st.lists(st.integers(1, 40), min_size=1),
 )
-def test_queued_lines_come_out_whole(pieces: list[list[bytes]], sizes: list[int]) -> None:
+def test_queued_lines_come_out_whole(
+    pieces: list[list[bytes]], counted: list[bool], sizes: list[int]
+) -> None:
     queue = LineQueue()
     whole = b""
-    for lines in pieces:
+    for number, lines in enumerate(pieces):
         piece = b"".join(line + b"\n" for line in lines)
         if piece:
-            queue.put(piece, len(lines))
+            queue.put(piece, len(lines) if counted[number % len(counted)] else None)
         whole += piece
     taken = b""
     for turn in range(len(whole)):
@@ -264,9 +267,11 @@ def test_queued_lines_come_out_whole(pieces: list[list[bytes]], sizes: list[int]
         if not batch:
             break
         assert batch.endswith(b"\n")
-        assert count == batch.count(b"\n")
-        assert len(batch) <= size + size // 8 or count == 1
+        assert count in (batch.count(b"\n"), *[None] * (not all(counted)))
+        assert len(batch) <= size + size // 8 or batch.count(b"\n") == 1
         taken += batch
+        if turn == 3:
+            assert queue.count() == whole[len(taken) :].count(b"\n")
     assert taken == whole
     assert queue.take(1) == (b"", 0)
 
