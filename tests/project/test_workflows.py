@@ -32,6 +32,13 @@ JOBS = workflow.read(ROOT / ".github/workflows")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
+def test_no_run_that_may_publish_is_cancelled() -> None:
+    for path in (ROOT / ".github/workflows").glob("*.yml"):
+        text = path.read_text(encoding="utf-8")
+        if cancels := yaml.safe_load(text)["concurrency"]["cancel-in-progress"]:
+            assert cancels == "${{ !startsWith(github.ref, 'refs/tags/') }}", path
+
+
 @pytest.mark.parametrize("job", JOBS, ids=lambda job: str(job.title))
 def test_every_step_is_known(job: Any) -> None:
     known = {"checkout", "setup-python", "setup-node", "upload-artifact", "download-artifact"}
