@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import re
 import sys
+import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
@@ -306,11 +307,11 @@ def _decoders(takes: Any, where: str) -> tuple[Kind, Callable[[bytes], Any], Gro
         return "record", parse_record, None
     if takes in (Any, object) or (typing.get_origin(takes) or takes) in _ANY_OBJECT:
         return "dict", object_of, object_group_reader
-    has_fields = isinstance(takes, type) and hasattr(takes, "__struct_fields__")
-    if not (dataclasses.is_dataclass(takes) or typing.is_typeddict(takes) or has_fields):
+    is_union = typing.get_origin(takes) in (typing.Union, types.UnionType)
+    if not all(map(_has_fields, typing.get_args(takes) if is_union else (takes,))):
         raise TypeError(
             f"{where} takes {_text_of(takes)}: it must take a dict, a StreamingRecord, a "
-            "dataclass, a TypedDict or a msgspec Struct"
+            "dataclass, a TypedDict, a msgspec Struct or a union of tagged Structs"
         )
     try:
         from forstcore._io.typed_records import TypedRecords
@@ -323,6 +324,11 @@ def _decoders(takes: Any, where: str) -> tuple[Kind, Callable[[bytes], Any], Gro
     except TypeError as error:
         raise TypeError(f"{where} takes {_text_of(takes)}, which cannot be: {error}") from error
     return "typed", records.read, records.group_reader
+
+
+def _has_fields(takes: Any) -> bool:
+    is_struct = isinstance(takes, type) and hasattr(takes, "__struct_fields__")
+    return dataclasses.is_dataclass(takes) or typing.is_typeddict(takes) or is_struct
 
 
 def _text_of(hint: Any) -> str:

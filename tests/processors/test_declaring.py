@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import pytest
 
 import forstcore
@@ -70,6 +72,30 @@ def test_a_method_is_a_function() -> None:
     assert b"".join(forstcore.process(b"{}\n{}", Counter().count)) == b'{"seen":1}\n{"seen":2}\n'
 
 
+class Click(msgspec.Struct, tag="click"):
+    """One of two types of a union."""
+
+    x: int
+
+
+class Key(msgspec.Struct, tag="key"):
+    """The other one."""
+
+    code: str
+
+
+def test_the_tag_of_a_record_selects_a_type_of_a_union() -> None:
+    def name(event: Click | Key) -> str:
+        return f"click at {event.x}" if isinstance(event, Click) else f"key {event.code}"
+
+    lines = (
+        b'{"type":"click","x":1}\n{"code":"a","type":"key"}\n{"type":"tap"}\n{"type":"key","x":1}'
+    )
+    results = b"".join(forstcore.process(lines, name, on_error="emit")).splitlines()
+    assert results[:2] == [b'"click at 1"', b'"key a"']
+    assert [json.loads(line)["code"] for line in results[2:]] == ["wrong_type", "wrong_type"]
+
+
 def nothing() -> None:
     pass
 
@@ -105,6 +131,10 @@ def odd(record: Odd) -> None:
     pass
 
 
+def untagged(record: routes.Item | routes.Order) -> None:
+    pass
+
+
 @pytest.mark.parametrize(
     ("function", "reason"),
     [
@@ -115,6 +145,7 @@ def odd(record: Odd) -> None:
         (union, r"takes dict\[str, Any\] \| None: it must take a dict"),
         (lost, "annotations that cannot be read: name 'NoSuchType' is not defined"),
         (odd, "takes Odd, which cannot be"),
+        (untagged, "takes .*Order, which cannot be"),
         (Odd, "a processor is a function or a native processor's capsule"),
         (7, "a processor is a function or a native processor's capsule"),
     ],
