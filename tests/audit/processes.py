@@ -200,11 +200,14 @@ class Child:
                 for each in Path(f"/proc/{pid}/fd").iterdir():
                     with contextlib.suppress(OSError):
                         target = str(each.readlink())
-                        is_nameless = (
-                            target.endswith("(deleted)") and "forstcore-loads" not in target
-                        )
+                        is_nameless = target.endswith("(deleted)") and not _is_shared(target)
                         count += target in connections or is_nameless
         return count
+
+
+def _is_shared(target: str) -> bool:
+    """Return whether this is memory that the processes share as long as they run."""
+    return any(name in target for name in ("forstcore-loads", "forstcore-reloads"))
 
 
 def _connections() -> set[str]:

@@ -29,7 +29,7 @@ HOMES = {
     "tests/preloaded.py",  # of atexit
 }
 # These are documented.
-DOCUMENTED = {"_exit", "_fields", "_replace", "_typeshed"}
+DOCUMENTED = {"_asdict", "_exit", "_field_defaults", "_fields", "_replace", "_typeshed"}
 # All other names are private, too.
 PUBLIC = {
     "aiohttp": {*aiohttp.__all__, "__all__", "__version__", "abc", "web"},
