@@ -1,19 +1,20 @@
 /*
  * forstcore.h: native processors.
  *
- * A native processor is a C function that gets a record and writes results. It runs in the
- * compiled loop, without the GIL, on bytes that are known to be a valid JSON object in valid
- * UTF-8. An extension module makes one known as a capsule:
+ * A native processor is a C function that receives a record and writes results. It runs in the
+ * compiled loop, without the GIL, on bytes that have been validated: a JSON object in UTF-8. An
+ * extension module exports it as a capsule:
  *
  *     static const fst_processor shout = {FST_ABI, sizeof(fst_processor), "shout", NULL, NULL,
  *                                         process};
  *     PyCapsule_New((void *)&shout, FST_CAPSULE, NULL);
  *
- * and Python hands that to RecordStream(processor=...) or forstcore.processor(...).
+ * and Python passes the capsule to RecordStream(processor=...) or forstcore.processor(...).
  *
- * Everything here is plain C11 or C++11 and needs neither Python.h nor a library. Structs only
- * grow at their end. FST_ABI is the version of this header: the core runs processors that were
- * built with its own version or an older one, and refuses newer ones, which may call what it lacks.
+ * Everything here is plain C11 or C++11 and needs neither Python.h nor a library. New members are
+ * only added at the end of structs. FST_ABI is the version of this header: the core runs processors
+ * that were built with its own version or an older one, and refuses newer ones, which may call
+ * functions that it lacks.
  */
 #ifndef FORSTCORE_H
 #define FORSTCORE_H
@@ -32,8 +33,8 @@ extern "C" {
 #define FST_CAPSULE "forstcore.processor"
 
 enum {
-    FST_MEMBERS = 32,   /* members of a record that are kept at hand; the others are searched */
-    FST_MESSAGE = 120   /* bytes of the message of fst_fail, its NUL included */
+    FST_MEMBERS = 32,   /* most members in `fst_record.members`; fst_find searches for others */
+    FST_MESSAGE = 120   /* most bytes of the message of fst_fail, including its NUL */
 };
 
 typedef struct fst_span {
@@ -52,15 +53,15 @@ typedef enum fst_kind {
     FST_OBJECT
 } fst_kind;
 
-/* A JSON value as it came: of a string what is between the quotes, escapes intact. */
+/* A JSON value as it is in the input; for a string, the bytes between the quotes, not unescaped. */
 typedef struct fst_value {
     fst_span text;
     fst_kind kind;
-    int plain;          /* whether it is a string of ASCII without escapes */
+    int plain;          /* whether it is an ASCII string without escapes */
 } fst_value;
 
 typedef struct fst_member {
-    fst_span name;      /* between the quotes, escapes intact */
+    fst_span name;      /* the bytes between the quotes, not unescaped */
     fst_value value;
     int plain;          /* whether the name is ASCII without escapes */
 } fst_member;
@@ -68,18 +69,18 @@ typedef struct fst_member {
 struct fst_record;
 
 /*
- * The path of a nested value: names with dots between them, as in filters, and [N] for an element
- * of an array, counted from 0: "response.status", "items[2].price". A path belongs to a state,
- * since it keeps where its value was in the last record. Names with a dot or a bracket are read
- * with fst_get.
+ * The path of a nested value: names separated by dots, as in filters, and [N] for an element of an
+ * array, counted from 0: "response.status", "items[2].price". A path remembers where its value was
+ * in the last record, so each state needs its own. For names that contain a dot or a bracket, use
+ * fst_get.
  */
 typedef struct fst_path {
     const char *text;   /* ends with a NUL */
-    uint64_t shape;     /* of the last record, 0 for none; kept by the core */
-    int place;          /* of the value among the `values` of records of that shape */
+    uint64_t shape;     /* of the last record, 0 for none; set by the core */
+    int place;          /* index of the value in the `values` of records of that shape */
 } fst_path;
 
-/* The members of an object or the elements of an array: those that fst_next has not read yet. */
+/* The members of an object, or the elements of an array, that fst_next has not returned yet. */
 typedef struct fst_items {
     const struct fst_record *record;
     const char *at;     /* the byte before the next item, NULL at the end */
@@ -88,7 +89,7 @@ typedef struct fst_items {
 
 struct fst_output;
 
-/* What the core does for the functions below. */
+/* Functions of the core that the inline functions below call. */
 typedef struct fst_calls {
     int (*find)(const struct fst_record *record, const char *name, ptrdiff_t size,
                 fst_value *value);
@@ -106,18 +107,18 @@ typedef struct fst_calls {
 typedef struct fst_record {
     fst_span text;              /* from '{' to '}' */
     int64_t line;               /* number of the input line, counted from 1 */
-    const fst_member *members;  /* the first `count` ones, in the order they came in */
+    const fst_member *members;  /* the first `count` ones, in the order of the input */
     int count;
-    int more;                   /* whether there are others than these */
+    int more;                   /* whether the record has more members than these */
     const fst_calls *calls;
-    uint64_t shape;             /* number of the way it is written, which records share; 0: none */
-    const fst_value *values;    /* of a record with a shape, nested ones included */
+    uint64_t shape;             /* equal for records that differ only in values; 0: none */
+    const fst_value *values;    /* all values, including nested ones, if there is a shape */
 } fst_record;
 
-/* Where results go. To be written with the functions below alone. */
+/* Where results go. Write to it only with the functions below. */
 typedef struct fst_output {
     char *at;                   /* the next byte */
-    char *end;                  /* of the room */
+    char *end;                  /* end of the buffer */
     char *line;                 /* start of the result that is being written */
     char *first;                /* start of the first result of this record */
     int64_t results;            /* of this record */
@@ -130,19 +131,19 @@ typedef struct fst_output {
 enum { FST_OK = 0, FST_FAILED = -1 };
 
 /*
- * A processor. `process` returns FST_OK, or what fst_fail returns. It writes any number of
- * results, none to drop the record. What `create` returns is handed to it as `state`; a state
- * belongs to one stream, or to one batch of a stream that several workers share, and is used by
- * one thread at a time. It is for buffers and caches, not for what one record tells of others.
+ * A processor. `process` returns FST_OK, or the result of fst_fail. It writes any number of
+ * results; without a result, the record is dropped. Its `state` is what `create` has returned. A
+ * state belongs to one stream, or to one batch of a stream that several workers share, and is used
+ * by one thread at a time. Use it for buffers and caches, not to carry data from one record to
+ * another.
  *
- * `process` computes. It must not wait for anything: cheap records are processed where the server
- * waits for all its connections.
+ * `process` must not block: cheap records are processed in the event loop of the server.
  */
 typedef struct fst_processor {
     int abi;                    /* FST_ABI, the version of this header */
     size_t size;                /* sizeof(fst_processor) */
     const char *name;
-    void *(*create)(void);      /* NULL where there is no state; returns NULL for no memory */
+    void *(*create)(void);      /* NULL if there is no state; returns NULL if out of memory */
     void (*destroy)(void *state);
     int (*process)(void *state, const fst_record *record, fst_output *out);
 } fst_processor;
@@ -150,8 +151,8 @@ typedef struct fst_processor {
 /* ---------------------------------------------------------------- reading */
 
 /*
- * Returns the value of the member with that name, after unescaping; of kind FST_ABSENT where
- * there is none. Of several with one name the last counts, as everywhere in forstcore.
+ * Returns the value of the member with that name, which is compared after unescaping, or a value of
+ * kind FST_ABSENT. If several members have the name, the last one counts, as in all of forstcore.
  */
 static inline fst_value
 fst_find(const fst_record *record, const char *name, ptrdiff_t size)
@@ -167,7 +168,7 @@ fst_find(const fst_record *record, const char *name, ptrdiff_t size)
         if (member->name.size == size && memcmp(member->name.start, name, (size_t)size) == 0)
             return member->value;
         if (!member->plain && member->name.size > size) {
-            /* It may have escapes, which are longer than what they stand for. */
+            /* It may contain escapes, which are longer than the characters they stand for. */
             record->calls->find(record, name, size, &value);
             return value;
         }
@@ -175,10 +176,10 @@ fst_find(const fst_record *record, const char *name, ptrdiff_t size)
     return value;
 }
 
-/* fst_find for a name that is a literal. */
+/* fst_find for a string literal. */
 #define FST_FIND(record, literal) fst_find((record), "" literal, (ptrdiff_t)sizeof(literal) - 1)
 
-/* Tells whether the value is a string with that text, after unescaping. */
+/* Returns whether the value is a string with that text, after unescaping. */
 static inline int
 fst_is(const fst_record *record, fst_value value, const char *text)
 {
@@ -190,7 +191,7 @@ fst_is(const fst_record *record, fst_value value, const char *text)
     return record->calls->unescapes_to(&value.text, text, size);
 }
 
-/* Tells whether the string has escapes, so that its text is not what is between the quotes. */
+/* Returns whether the string contains escapes, so that its text differs from its bytes. */
 static inline int
 fst_is_escaped(fst_value value)
 {
@@ -198,23 +199,23 @@ fst_is_escaped(fst_value value)
            && memchr(value.text.start, '\\', (size_t)value.text.size) != NULL;
 }
 
-/* Writes the text of a string to `to`, which has room for value.text.size bytes; returns its
- * size. */
+/* Writes the unescaped text of a string to `to`, which must have room for value.text.size bytes;
+ * returns its size. */
 static inline ptrdiff_t
 fst_text(const fst_record *record, fst_value value, char *to)
 {
     return record->calls->unescape(to, value.text.start, value.text.size);
 }
 
-/* Reads a number that is whole, has neither fraction nor exponent, and fits; returns whether
- * it is one. */
+/* Reads a number that has neither fraction nor exponent and fits into 64 bits; returns whether the
+ * value is one. */
 static inline int
 fst_integer(fst_value value, int64_t *to)
 {
     return value.kind == FST_NUMBER && fst_read_integer(value.text.start, value.text.size, to);
 }
 
-/* Reads a number as a double, rounded to the nearest; returns whether it is one. */
+/* Reads a number as the nearest double; returns whether the value is a number. */
 static inline int
 fst_number(fst_value value, double *to)
 {
@@ -228,22 +229,22 @@ fst_number(fst_value value, double *to)
 
 /* ---------------------------------------------------------------- writing */
 
-/* Makes room for `size` bytes; returns whether there is. */
+/* Makes room for `size` bytes; returns 0 if out of memory. */
 static inline int
 fst_room(fst_output *out, ptrdiff_t size)
 {
     return out->end - out->at >= size || out->grow(out, size) == 0;
 }
 
-/* Writes bytes as they are: parts of JSON, in UTF-8 and without LF. */
+/* Writes bytes unchanged: parts of JSON, in UTF-8 and without LF. */
 static inline void
 fst_put(fst_output *out, const char *bytes, ptrdiff_t size)
 {
     char *at;
-    /* Of an absent value there are no bytes, and no place to copy none from. */
+    /* An absent value has no bytes; memcpy from NULL is undefined even for none. */
     if (size <= 0 || !fst_room(out, size))
         return;
-    /* Not `out->at += size` behind the copy, which to the compiler may have changed it. */
+    /* After the copy, the compiler would have to load out->at again. */
     at = out->at;
     memcpy(at, bytes, (size_t)size);
     out->at = at + size;
@@ -252,8 +253,8 @@ fst_put(fst_output *out, const char *bytes, ptrdiff_t size)
 /* fst_put for a literal. */
 #define FST_PUT(out, literal) fst_put((out), "" literal, (ptrdiff_t)sizeof(literal) - 1)
 
-/* memcpy for values, without a call where they are short. Their lengths cannot be foretold, so
- * many of them take the same way: pieces that overlap. */
+/* memcpy for values, without a call if they are short. Their sizes are unpredictable, so each
+ * branch serves many sizes by copying pieces that overlap. */
 static inline void
 fst_copy(char *to, const char *from, ptrdiff_t size)
 {
@@ -290,7 +291,7 @@ fst_copy(char *to, const char *from, ptrdiff_t size)
 #undef FST_COPY
 }
 
-/* Writes what is between the quotes of a string, or any other value, as it came. */
+/* Writes the bytes between the quotes of a string, or any other value, unchanged. */
 static inline void
 fst_put_raw(fst_output *out, fst_value value)
 {
@@ -302,7 +303,7 @@ fst_put_raw(fst_output *out, fst_value value)
     out->at = at + value.text.size;
 }
 
-/* Writes a value as it came, a string with its quotes; null where it is absent. */
+/* Writes a value unchanged, a string with its quotes; null if it is absent. */
 static inline void
 fst_put_value(fst_output *out, fst_value value)
 {
@@ -320,7 +321,7 @@ fst_put_value(fst_output *out, fst_value value)
     }
 }
 
-/* Writes UTF-8 text as what is between the quotes of a JSON string: escaped where it must be. */
+/* Writes UTF-8 text as the inside of a JSON string, with the necessary escapes. */
 static inline void
 fst_put_escaped(fst_output *out, const char *text, ptrdiff_t size)
 {
@@ -360,8 +361,8 @@ fst_put_integer(fst_output *out, int64_t number)
         out->at = fst_write_integer(out->at, number);
 }
 
-/* Writes a number as Python does, with as few digits as bring it back: 0.1, 212.0, 1e-05. Writes null
- * for what JSON has no number for. */
+/* Writes a number as Python does, with the fewest digits that read back as the same double: 0.1,
+ * 212.0, 1e-05. Writes null for NaN and infinities. */
 static inline void
 fst_put_number(fst_output *out, double number)
 {
@@ -371,9 +372,9 @@ fst_put_number(fst_output *out, double number)
         out->at = fst_write_number(out->at, number);
 }
 
-/* Writes a value of this record as a processor in Python would write what it reads: without white
- * space, with only the necessary escapes and with numbers as Python writes them. Of members with one
- * name the last value counts, in the place of the first. Writes null for an absent value. */
+/* Writes a value of this record as a Python processor would write it: without white space, with
+ * only the necessary escapes, and with numbers as Python writes them. If several members have one
+ * name, the last value is written in the place of the first. Writes null for an absent value. */
 static inline void
 fst_put_canonical(const fst_record *record, fst_output *out, fst_value value)
 {
@@ -387,23 +388,22 @@ fst_put_canonical(const fst_record *record, fst_output *out, fst_value value)
     }
 }
 
-/* Ends a result: one line. It must be one JSON value without line ends. Of that only the first byte
- * is checked: a result that starts with ':' would be taken for a control line, so it makes the
- * record fail as fst_fail does. Of several lines clients could no longer tell which are error
- * lines. */
+/* Ends a result, which must be one JSON value without line ends. Only its first byte is checked: a
+ * result that starts with ':' would look like a control line, so the record fails as if by
+ * fst_fail. With line ends in a result, clients could not tell results from error lines. */
 static inline void
 fst_end(fst_output *out)
 {
     FST_PUT(out, "\n");
-    /* A result that has not ended when `process` returns is an error, so this one does not end. */
+    /* `process` returning with an unfinished result is an error, so leave this one unfinished. */
     if (out->line < out->at && *out->line == ':')
         return;
     out->line = out->at;
     out->results++;
 }
 
-/* Refuses the record: whatever was written of it is dropped, and an error line with code
- * processor_failed says why. To be returned: `return fst_fail(out, "no price");` */
+/* Rejects the record: its results are dropped, and an error line with the code processor_failed has
+ * the message. Return its value: `return fst_fail(out, "no price");` */
 static inline int
 fst_fail(fst_output *out, const char *message)
 {

@@ -1,14 +1,15 @@
 /*
- * forstcore_nested.h: the values of a record below its first level.
+ * forstcore_nested.h: access to nested values of a record.
  *
- * forstcore.h includes this, behind the types that it declares.
+ * Included by forstcore.h, after its types.
  */
 #ifndef FORSTCORE_NESTED_H
 #define FORSTCORE_NESTED_H
 
 /*
- * Returns the value at a path; of kind FST_ABSENT where there is none, as where a name meets an
- * array, or the path is none. Of several members with one name the last counts, at each level.
+ * Returns the value at a path, or a value of kind FST_ABSENT if there is none, for example if a
+ * name is looked up in an array, or the path is invalid. If several members have one name, the last
+ * one counts, at each level.
  */
 static inline fst_value
 fst_find_path(const fst_record *record, fst_path *path)
@@ -20,7 +21,7 @@ fst_find_path(const fst_record *record, fst_path *path)
     return value;
 }
 
-/* Makes a path, of a text that lives as long as it. */
+/* Makes a path of a text, which must live as long as the path. */
 static inline fst_path
 fst_path_of(const char *text)
 {
@@ -28,7 +29,7 @@ fst_path_of(const char *text)
     return path;
 }
 
-/* fst_find_path without a state, which finds the value anew in each record. */
+/* fst_find_path without a state; it searches each record from the start. */
 static inline fst_value
 fst_find_at(const fst_record *record, const char *text)
 {
@@ -45,7 +46,7 @@ fst_root(const fst_record *record)
     return value;
 }
 
-/* As fst_find, in an object that is a value of the record; absent where it is no object. */
+/* Like fst_find, in an object that is a value of the record; absent if it is not an object. */
 static inline fst_value
 fst_get(const fst_record *record, fst_value object, const char *name, ptrdiff_t size)
 {
@@ -54,12 +55,12 @@ fst_get(const fst_record *record, fst_value object, const char *name, ptrdiff_t 
     return value;
 }
 
-/* fst_get for a name that is a literal. */
+/* fst_get for a string literal. */
 #define FST_GET(record, object, literal) \
     fst_get((record), (object), "" literal, (ptrdiff_t)sizeof(literal) - 1)
 
 /*
- * Begins to read the members of an object or the elements of an array, in the order they came in;
+ * Starts reading the members of an object or the elements of an array, in the order of the input;
  * any other value has none:
  *
  *     fst_member item;
@@ -67,8 +68,8 @@ fst_get(const fst_record *record, fst_value object, const char *name, ptrdiff_t 
  *     while (fst_next(&items, &item))
  *         ...
  *
- * Items may be iterated in turn. Each is read to its end by the fst_next that returns it, so a
- * byte is read once for each value around it that is iterated.
+ * Items can be iterated, too. fst_next reads each item to its end, so a byte is read once for each
+ * iterated value that contains it.
  */
 static inline fst_items
 fst_iterate(const fst_record *record, fst_value value)
@@ -81,15 +82,15 @@ fst_iterate(const fst_record *record, fst_value value)
     return items;
 }
 
-/* Reads the next member, or the next element as a member whose name is empty; returns whether
- * there is one. */
+/* Reads the next member, or the next element as a member with an empty name; returns whether there
+ * is one. */
 static inline int
 fst_next(fst_items *items, fst_member *item)
 {
     return items->at != NULL && items->record->calls->next(items, item);
 }
 
-/* Returns an element of an array, counted from 0; absent where there is none. */
+/* Returns an element of an array, counted from 0; absent if there is none. */
 static inline fst_value
 fst_element(const fst_record *record, fst_value array, ptrdiff_t index)
 {
