@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import inspect
 import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -204,17 +205,38 @@ class Instances(Methods):
             for each in found:
 
                 def emit(kind: InstanceClass = each) -> None:
-                    self._call_method_of(node, method.attr, kind, owner, keywords, result)
+                    if native in FUNCTIONS and not _accepts(kind, node, method.attr):
+                        # Most likely another object has the method that is called.
+                        self.code.emit("GIVE_BACK")
+                    else:
+                        self._call_method_of(node, method.attr, kind, owner, keywords, result)
 
                 self._if_instance(owner, each, emit, end)
-            if native in FUNCTIONS:
-                arguments = [method.value, *node.args]
-                self.call_native(node, native, arguments, keywords, result, first=owner)
-            else:
-                self.code.emit("GIVE_BACK")
+            self._call_method_of_others(node, method, keywords, owner, result)
             self.code.place(end)
             self.code.emit("MOVE", to, result)
         return True
+
+    def _call_method_of_others(
+        self,
+        node: ast.Call,
+        method: ast.Attribute,
+        keywords: dict[str, ast.expr],
+        owner: int,
+        to: int,
+    ) -> None:
+        """Emit the call of a method for values that are no instances."""
+        native = f".{method.attr}"
+        mark = self.code.mark()
+        try:
+            if native in FUNCTIONS:
+                arguments = [method.value, *node.args]
+                self.call_native(node, native, arguments, keywords, to, first=owner)
+                return
+        except Unsupported:
+            # Other arguments than those of the built-in type's method: they are for instances.
+            self.code.undo(mark)
+        self.code.emit("GIVE_BACK")
 
     def _call_method_of(
         self,
@@ -319,6 +341,21 @@ class Instances(Methods):
             or self.path_of(node) is not None
             or self.typed_value(node) is not None
         )
+
+
+def _accepts(kind: InstanceClass, node: ast.Call, name: str) -> bool:
+    """Return whether a method of a class has parameters for the arguments of a call."""
+    attribute = kind.attribute(name)
+    if not isinstance(attribute, types.FunctionType | staticmethod):
+        return True
+    itself = [node] if isinstance(attribute, types.FunctionType) else []
+    try:
+        inspect.signature(attribute).bind(
+            *itself, *node.args, **{each.arg: each for each in node.keywords if each.arg}
+        )
+    except TypeError:
+        return False
+    return True
 
 
 def _is_dataclass(value: Any) -> bool:

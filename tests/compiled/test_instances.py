@@ -69,6 +69,26 @@ class Box:
         return self.low <= value < self.high
 
 
+@dataclass
+class Ledger:
+    """Methods with the names of those of lists, sets and dicts, but with other parameters."""
+
+    lines: list[str] = field(default_factory=list)
+    seen: set[str] = field(default_factory=set)
+
+    def add(self, name: str, price: float, count: int) -> float:
+        self.seen.add(name)
+        self.lines.append(f"{name}: {price * count}")
+        return price * count
+
+    def append(self) -> int:
+        self.lines.append("end")
+        return len(self.lines)
+
+    def update(self, first: str, *, second: str = "b") -> None:
+        self.seen.update({first, second})
+
+
 @dataclass(kw_only=True)
 class Options:
     x: int = 1
@@ -253,6 +273,18 @@ def written(r: Record) -> Any:
     if r.get("s") == "low":
         return box
     return [{"box": box, "all": [box, UNIT]}, Stats(1, tags=[box, r.get("xs")])]
+
+
+def own_methods(r: Record) -> Record:
+    ledger = Ledger()
+    total = ledger.add(f"{r.get('s')}", 2.5, 2) + ledger.add("a", 1, 2)
+    ledger.update("a")
+    ledger.update("c", second="d")
+    return {"total": total, "end": ledger.append(), "lines": ledger.lines, "n": len(ledger.seen)}
+
+
+def test_methods_with_names_of_others_give_nothing_back() -> None:
+    assert same(own_methods, RECORDS) == 0
 
 
 CASES = [
