@@ -42,9 +42,17 @@ class CuttingProxy:
     def close(self) -> None:
         """Cut all connections, and end the thread."""
         self.refuse()
+        self._wait(_wait_for_others())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
     def _wait(self, step: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(step, self._loop).result(60)
+
+
+async def _wait_for_others() -> None:
+    """Wait until all other tasks of the event loop have ended, and their transports are closed."""
+    while others := asyncio.all_tasks() - {asyncio.current_task()}:
+        await asyncio.wait(others)
+    await asyncio.sleep(0)

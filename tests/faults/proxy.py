@@ -52,6 +52,7 @@ class FaultProxy:
         self._on_fault = on_fault
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_stopped = False
 
     @property
     def url(self) -> str:
@@ -66,12 +67,14 @@ class FaultProxy:
 
     async def start(self) -> None:
         """Listen; after a stop, on the same port as before."""
+        self._is_stopped = False
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
         """Stop listening, and end all connections."""
         assert self._server is not None
+        self._is_stopped = True
         self._server.close()
         for task in list(self._tasks):
             task.cancel()
@@ -79,6 +82,9 @@ class FaultProxy:
             await asyncio.wait(self._tasks)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._is_stopped:  # It was accepted just before.
+            writer.transport.abort()
+            return
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
