@@ -37,7 +37,7 @@ from server.http.compression import CODINGS
 from server.http.connections import Connection
 from server.http.forwarded import Forwarded
 from server.http.preferences import prefers_openmetrics, vary
-from server.live.feed_registry import FEEDS, WORKER_VARIABLE, FeedRegistry
+from server.live.feed_registry import FEEDS, FeedRegistry, worker_number
 from server.live.kept_writers import WRITERS, KeptWriters
 from server.observe.metrics_files import METRICS_VARIABLE
 from server.pipelines.registry import PIPELINES, PipelineRegistry
@@ -128,8 +128,7 @@ def build_app(config: ServerConfig) -> web.Application:
     app[ACCESS_POLICY] = policy
     app[FEEDS] = FeedRegistry(config, registry.threads)
     app[WRITERS] = KeptWriters(config)
-    worker = int(os.environ.get(WORKER_VARIABLE, "1"))
-    app[PIPELINES] = PipelineRegistry(config, worker, app[FEEDS].sources)
+    app[PIPELINES] = PipelineRegistry(config, worker_number(), app[FEEDS].sources)
     app.on_response_prepare.append(allow_origin)
     app.on_response_prepare.append(close_before_shutdown)
     if config.processes > 1:

@@ -26,7 +26,7 @@ from server.http.internals import missing
 from server.http.read_ahead import ReadAhead
 from server.http.request_handler import RequestHandler
 from server.http.worker_loads import LOADS_VARIABLE, WorkerLoads
-from server.live.feed_registry import WORKER_VARIABLE
+from server.live.feed_registry import worker_number
 from server.observe.log_limit import limit_logging
 from server.pipelines.registry import PIPELINES
 from server.process.certificate_dates import warn_of_dates
@@ -144,7 +144,7 @@ async def _accept(
             max_field_size=config.max_header_size,
         )
 
-    is_first = os.environ.get(WORKER_VARIABLE, "1") == "1"
+    is_first = worker_number() == 1
     report_compilation(app[REGISTRY], is_logged=is_first)
     tls = tls_context(config)
     if is_first:
@@ -154,7 +154,9 @@ async def _accept(
     try:
         stop = _stop_on_signals()
         if supervisor is not None:
-            report = partial(ReloadReports(int(os.environ[RELOADS_VARIABLE])).write, _own_index())
+            report = partial(
+                ReloadReports(int(os.environ[RELOADS_VARIABLE])).write, worker_number() - 1
+            )
             reloader = Reloader(app, acceptor, read, lambda: None, report, is_first=is_first)
             timeout = config.drain_delay + config.drain_timeout + EXIT_TIMEOUT
             supervisor.listen(reloader.request, stop.set, timeout)
@@ -208,7 +210,7 @@ async def _watched(service: ServiceManager) -> AsyncIterator[None]:
 
 def _shared_loads(config: ServerConfig, registry: StreamRegistry) -> WorkerLoads:
     """Publish the load of this worker whenever it changes."""
-    loads = WorkerLoads(int(os.environ[LOADS_VARIABLE]), config.processes, _own_index())
+    loads = WorkerLoads(int(os.environ[LOADS_VARIABLE]), config.processes, worker_number() - 1)
 
     def publish() -> None:
         loads.publish(registry.load)
@@ -216,10 +218,6 @@ def _shared_loads(config: ServerConfig, registry: StreamRegistry) -> WorkerLoads
     registry.connections.on_change = publish
     publish()
     return loads
-
-
-def _own_index() -> int:
-    return int(os.environ[WORKER_VARIABLE]) - 1
 
 
 def _stop_on_signals() -> asyncio.Event:

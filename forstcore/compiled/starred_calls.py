@@ -206,14 +206,9 @@ class StarredCalls(Dispatch):
     ) -> None:
         """Emit dict.update(…, name=value)."""
         number, parameters = FUNCTIONS[".update"]
-        is_dict = Label()
         with self.temporaries():
-            target, test = self.code.temporary(), self.code.temporary()
-            self.into(owner, target)
-            self.code.emit("IS_A", test, target, BITS[dict])
-            self.code.emit("JUMP_IF", test, is_dict)
-            self.code.emit("GIVE_BACK")
-            self.code.place(is_dict)
+            target = self._computed(owner)
+            self._require_dict(target)
             arguments = [self.code.temporary() for _ in node.args]
             for each, register in zip(node.args, arguments, strict=True):
                 self.into(each, register)

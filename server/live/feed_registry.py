@@ -20,10 +20,15 @@ from server.live.shared_source import SharedReader, SharedSource
 from server.live.subscriber import Subscriber
 from server.live.subscription_request import SubscriptionRequest
 
-__all__ = ["FEEDS", "WORKER_VARIABLE", "FeedRegistry"]
+__all__ = ["FEEDS", "WORKER_VARIABLE", "FeedRegistry", "worker_number"]
 
 WORKER_VARIABLE = "FORSTCORE_WORKER"
 """Environment variable with the number of a worker, which its replacement inherits."""
+
+
+def worker_number() -> int:
+    """Return the number of this worker, counted from 1; 1 if it is the only process."""
+    return int(os.environ.get(WORKER_VARIABLE, "1"))
 
 
 class FeedRegistry:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 
@@ -13,7 +12,7 @@ from aiohttp import web
 from forstcore.errors import LoadError
 from forstcore.loading import CHECK_INTERVAL
 from server.background import keep_running
-from server.live.feed_registry import WORKER_VARIABLE
+from server.live.feed_registry import worker_number
 from server.pipelines.registry import PIPELINES, PipelineRegistry
 from server.process.reload_reports import Message, change_reporter
 from server.streams.registry import REGISTRY, StreamRegistry
@@ -64,6 +63,5 @@ async def _run(
         else:
             text = f"reloaded processors: {', '.join(sorted(loader.processors))}"
             report(count, [Message(logging.INFO, text)])
-            is_first = os.environ.get(WORKER_VARIABLE, "1") == "1"
-            report_compilation(registry, is_logged=is_first)
+            report_compilation(registry, is_logged=worker_number() == 1)
             pipelines.take_processors(loader)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from server.live.feed_registry import WORKER_VARIABLE
+from server.live.feed_registry import worker_number
 
 __all__ = [
     "RELOADS_VARIABLE",
@@ -88,7 +88,7 @@ def change_reporter(processes: int) -> Callable[[int, Sequence[Message]], object
     """
     if RELOADS_VARIABLE not in os.environ:
         return lambda _number, messages: log_messages(messages)
-    index = processes + int(os.environ[WORKER_VARIABLE]) - 1
+    index = processes + worker_number() - 1
     return partial(ReloadReports(int(os.environ[RELOADS_VARIABLE])).write, index)
 
 
