@@ -88,7 +88,7 @@ class Server:
         return workers
 
     def without(self, worker: int, look: Callable[[], object]) -> None:
-        """Ask the server for something while a worker cannot answer: another has to."""
+        """Ask the server for something while a worker is stopped, so that another must answer."""
         os.kill(worker, signal.SIGSTOP)
         wait_until(lambda: children.is_stopped(worker))
         try:
@@ -121,8 +121,8 @@ def wait_until(holds: Callable[[], object], seconds: float = 60) -> None:
 def free_port() -> int:
     """Return a port that nobody listens on.
 
-    It is none that the system gives out by itself: nobody is to take it while whoever listens
-    there is being started again.
+    It is outside the range from which the system assigns ports, so no other process takes it
+    while a server is restarted on it.
     """
     while True:
         port = random.randrange(20_000, 30_000)

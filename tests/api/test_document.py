@@ -96,8 +96,8 @@ def test_every_reference_leads_somewhere_and_every_component_is_used(server: Ser
         for name in components
     }
     assert used <= there
-    # These are named in texts: what stands behind the mark of a control line, and what any
-    # path may be answered with.
+    # Only descriptions refer to these: the contents of control lines, and the responses that
+    # every path may give.
     in_texts = {"schemas/End", "schemas/Notice", "schemas/StreamProblem", "responses/Problem405"}
     without_dashboard = {"schemas/NewsLine"} - used
     assert there - used == in_texts | without_dashboard

@@ -54,13 +54,14 @@ def guarded(*options: str) -> Iterator[Server]:
 
 @pytest.mark.long
 def test_all_but_what_never_ends(tmp_path: Path) -> None:
-    # A subscription to such a source ends with it.
+    # A subscription to a file that is not followed ends at the end of the file.
     (tmp_path / "logs.ndjson").write_bytes(b'{"id":"1","data":"x"}\n{"id":2}\n')
     with guarded(
         *("--processors", "examples/processors.py"),
         *("--source", f"logs=file:{tmp_path}/logs.ndjson?follow=no"),
     ) as server:
-        # It knows neither WebSockets nor events. Two options would exclude what both match.
+        # schemathesis knows neither WebSockets nor events. A single option, because two would
+        # exclude only the operations that match both.
         unknown = "(OverWebSocket|watchEvents|dashboardNews|publish)$"
         run(server.url, tmp_path, "--exclude-operation-id-regex", unknown)
 

@@ -187,7 +187,7 @@ class _Chaos:
                 fed = event.at
                 self._wait_for_progress(size, str(event))
             if event.target == PROCESS:
-                # Meanwhile there is more to do for it.
+                # More records arrive while the process is down or suspended.
                 end = min(fed + _MEANWHILE, self.report.records)
                 with ThreadPoolExecutor(1) as executor:
                     feeding = executor.submit(self._feed, fed, end)

@@ -85,7 +85,7 @@ class FileSource(FedSource):
             with self._path(part).open("ab") as file:
                 file.write(b"\n".join(lines) + b"\n")
         self._fed += 1
-        # Another part each time, and not before the others were rotated.
+        # The parts are rotated in turn.
         if self._fed % 4 == 0 and self._fed // 4 <= _MOST_ROTATIONS:
             self._rotate(self._fed // 4 % PARTS)
 

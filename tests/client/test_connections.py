@@ -45,7 +45,7 @@ def test_a_unix_socket(tmp_path: Path, encoded: bool) -> None:
         assert asyncio.run(process_one(ForstStreamingClient(url))) == "processed_x"
     with pytest.raises(StreamFailedError) as caught:
         asyncio.run(process_one(ForstStreamingClient(url, QUICK)))
-    # It may yet come: a server that starts again makes it anew.
+    # A server that restarts creates the socket again, so a later attempt may succeed.
     assert (caught.value.code, caught.value.retriable) == ("unreachable", True)
 
 

@@ -185,7 +185,8 @@ def test_ctrl_c(server: Server, way: str) -> None:
     assert process.returncode == -signal.SIGINT, errors
     assert "KeyboardInterrupt" in errors
     if way != "sync":
-        # There it may come between two steps, when the next one is only made.
+        # The synchronous client may be interrupted between two steps, before the coroutine of
+        # the next one has started.
         assert "never" not in errors
     for word in ("ignored", "destroyed", "unclosed", "Unclosed"):
         assert word not in errors

@@ -50,7 +50,7 @@ def test_input_without_a_record_is_an_error(
     assert caught.value.code == "no_records"
     assert not caught.value.retriable
     assert f"a record ({reasons})" in caught.value.detail
-    # Error lines tell each of them.
+    # With error lines, each record is accounted for.
     assert asyncio.run(pieces(server, records, resume=resume, on_error="emit"))
 
 

@@ -174,7 +174,7 @@ def test_a_server_that_comes_back_with_another_token(start_server: StartServer) 
 def test_the_error_says_how_far_it_came(server: Server, kind: Any) -> None:
     async def run() -> None:
         got: list[Any] = []
-        # The second and third connection come to nothing.
+        # The second and third connections fail before the response begins.
         faults = [Fault(kind, 300_000), Fault(kind, 10), Fault(kind, 20)]
         retry = RetryConfig(attempts=3, delay=0.01)
         async with (
@@ -214,7 +214,7 @@ def test_without_resume_a_lost_connection_is_an_error(server: Server) -> None:
 def test_error_lines_are_numbered_from_the_start(server: Server, first: int) -> None:
     async def run() -> None:
         body = [b'{"id":"1","data":"x"}\n', b"junk\n"] * 10_000
-        # The rest of an input whose start went another way.
+        # The rest of an input whose start was processed in another stream.
         headers = {"Forst-First-Line": str(first)} if first > 1 else {}
         options = StreamOptions(resume=True, on_error="emit", headers=headers)
         async with (
@@ -245,7 +245,7 @@ def test_a_pause_longer_than_the_servers_patience(start_server: StartServer) -> 
         async with ForstStreamingClient(server.url, StreamingConfig(retry=retry)) as client:
             stream = client.stream_to_forst(ENDPOINT, produce(), RESUME)
             assert await ids(stream) == [0, 1]
-            # Nothing was sent again and again only to keep a connection.
+            # The client reconnected once, and did not repeat records to keep a connection open.
             assert stream.connections == 2
 
     asyncio.run(run())

@@ -110,7 +110,7 @@ def test_a_refusal_says_why(server: Server) -> None:
                 await anext(client.stream_to_forst("/nowhere", endless()))
             assert (no.value.status, no.value.retriable) == (404, False)
             options = StreamOptions(headers={"Forst-On-Error": "explode"})
-            # An option of ours is stronger than a header.
+            # Options of the client take precedence over headers.
             assert await anext(client.stream_to_forst(ENDPOINT, [record(1)], options))
 
     asyncio.run(run())
@@ -199,7 +199,7 @@ def test_responses_that_no_server_of_ours_gives(response: bytes, code: str, resu
         async with canned(response) as url:
             error = await failure(url, [record(1)], resume=resume)
             if response == ok(b"no json") and resume:
-                # It is never acknowledged, so it is never looked at.
+                # Results are parsed once they are acknowledged, which never happens here.
                 assert error.code == "disconnected"
             else:
                 assert error.code == code

@@ -53,7 +53,7 @@ def test_each_place_is_named_with_its_reason() -> None:
         for remark, records in compilation.given_back()
     }
     assert found.keys() == {*GIVEN_BACK.values()}
-    # Where the records given back are dear, Python processes some others untried.
+    # If giving records back is expensive, Python processes some without a trial of the program.
     assert all(records >= 3 for records in found.values())
     assert {Path(remark.file).name for remark, _ in compilation.given_back()} == {"test_places.py"}
 

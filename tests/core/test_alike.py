@@ -19,7 +19,7 @@ SIZES = [*range(70), *range(110, 131), 1023, 1024, *range(8100, 8260), 20_000]
 
 
 def check(processor: object, lines: list[bytes], **options: Any) -> None:
-    """Process lines together and each alone: that must be the same."""
+    """Check that lines give the same results together as each in a stream of its own."""
     together = RecordStream(on_error="emit", processor=processor, **options)
     alone = [
         RecordStream(on_error="emit", processor=processor, first_line=number, **options).feed(line)
@@ -57,7 +57,7 @@ def test_what_is_not_plain_at_any_place(
 
 
 def test_another_line_in_its_place(cases: ModuleType, scan_path: str) -> None:
-    """Each byte of a line like the one before is changed, dropped, or said twice."""
+    """A line like the one before, with one byte changed, removed or duplicated."""
     good = b'{"id":"1","n":12,"a_longer_name":"x","o":{"k":[1]},"t":true }\r\n'
     for at in range(len(good) - 1):
         for there in (b"", good[at : at + 1] * 2, b'"', b"}", b",", b" ", b"0", b"x"):
@@ -84,7 +84,7 @@ VALUES = {
 
 @st.composite
 def shapes(draw: st.DrawFn) -> list[tuple[str, str]]:
-    """What stands around the values of a record, and their kinds; the last has none."""
+    """The texts before the values of a record, with the kinds of the values; the last has none."""
     shape = []
     before = draw(SPACE) + "{"
     for _ in range(draw(st.integers(0, 4))):

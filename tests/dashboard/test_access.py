@@ -168,7 +168,7 @@ def test_viewers_are_let_go_when_the_server_ends(start_server: StartServer) -> N
     ended: list[int] = []
     ending = threading.Thread(target=lambda: ended.append(server.stop()))
     ending.start()
-    # News that are cut would raise here.
+    # A response that is cut off would raise an exception here.
     assert all(b"point" in line for line in response)
     ending.join()
     connection.close()

@@ -81,7 +81,7 @@ def test_its_command_serves_and_stops_in_time(unit: Path, tmp_path: Path) -> Non
     process = children.start(
         said["ExecStart"][0].split(),
         cwd=ROOT,
-        # Not in reach of others while it is tested, and not for as long.
+        # The test keeps the server on loopback, and shortens its shutdown.
         env={
             **os.environ,
             **variables,

@@ -13,7 +13,7 @@ import asyncio
 from tests.faults.plan import KINDS, Fault, Kind, Plan
 from tests.faults.proxy import FaultProxy
 
-# Each stall costs all the patience that there is.
+# Stalls are rare, because each lasts until a timeout.
 _KINDS: tuple[Kind, ...] = tuple(each for each in KINDS if each != "stall") * 3 + ("stall",)
 
 

@@ -30,10 +30,10 @@ BODY = make_lines(random.Random(1), 0, COUNT)
 LINES = BODY.splitlines(keepends=True)
 RESULTS = due_of_all(LINES)
 PLACES = (0, 1, 100, 500, 5_000, 40_000)
-# Of those of a compressed stream, which is 10 times smaller.
+# The same for a compressed stream, which is 10 times smaller.
 COMPRESSED_PLACES = (0, 1, 100, 500, 1_500, 5_000)
 BREAKING = (*ENDING, "stall")
-IMPATIENT = 0.4  # Seconds after which somebody who stalls is given up.
+IMPATIENT = 0.4  # Seconds after which a stalled connection is closed.
 
 
 def check(results: bytes, about: object = "") -> None:
@@ -59,7 +59,7 @@ def servers() -> Iterator[dict[str, Server]]:
 def cases() -> Iterator[object]:
     """Yield each kind of fault with each kind of stream that may react differently."""
     for kind in KINDS:
-        # Who stalls is found by a clock, and waited for: once is enough.
+        # A stall is detected by a timeout, which the test has to wait for: once is enough.
         ways = [("impatient", False), ("impatient", True)]
         if kind != "stall":
             ways = [("takeover", False), ("takeover", True), ("aiohttp", False)]

@@ -84,7 +84,7 @@ def test_unclear_lengths_are_refused(target: Target) -> None:
         attacks[f"{name}, head alone"] = [start, body]
         attacks[f"{name}, behind another"] = [VERSION + start + chunk(RECORD % 1) + body]
     for name, replies in target.talk_all(attacks).items():
-        # aiohttp tells of an error at once, in the place of requests that came in the same piece.
+        # aiohttp reports an error immediately, instead of the requests in the same piece.
         *others, last = replies
         assert last.status in (400, 501), name
         assert {reply.status for reply in others} <= {200}, name

@@ -83,7 +83,7 @@ def test_what_has_been_handed_out_is_what_lines_says(name: str, mode: Any) -> No
     }
 
     def sizes(count: int) -> int:
-        # The number of a line is in its error line: numbers of four digits, as above.
+        # Error lines contain line numbers; here all have four digits, as above.
         return sum(len(each[line]) for line in lines[:count])
 
     async def run() -> int:

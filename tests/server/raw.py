@@ -135,7 +135,7 @@ class RawStream:
         return line
 
     def read_some(self) -> bytes:
-        """Read what of the body comes next."""
+        """Read the next part of the body."""
         if not self._body:
             self._read_chunk()
         data, self._body = self._body, b""

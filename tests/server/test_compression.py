@@ -215,7 +215,7 @@ def test_broken_data_ends_the_stream(server: Server, coding: str, damage: str) -
 
 @pytest.mark.parametrize("coding", CODINGS)
 def test_a_bomb_is_stopped_in_little_memory(server: Server, coding: str) -> None:
-    # Blank lines: nothing but the ratio could stop it.
+    # Blank lines exceed no other limit than the compression ratio.
     bomb = ENCODE[coding](b"\n" * (1 << 27))
     before = server.rss()
     with stream(server, Content_Encoding=coding, Forst_Frames="1") as request:

@@ -115,7 +115,7 @@ def test_another_descriptor_is_left_to_the_loop(alone: Alone) -> None:
         served = alone.fast_path()
         assert served.run(ANY, ANY, ANY) == b""
         assert served.size == 0
-        # Neither event is lost to who waits next.
+        # The next wait still reports both events.
         assert {fd for fd, _ in alone.epoll.poll(0)} == {read, alone.near.fileno()}
         os.read(read, 1)
         assert served.run(ANY, ANY, ANY) == b""
@@ -233,7 +233,7 @@ def test_a_turn_ends(alone: Alone) -> None:
     # The sender never stops, so each of these calls has to end on its own.
     for _ in range(5):
         left = served.run(ANY, ANY, ANY)
-        # A receiver that was not given its time has not made room for it.
+        # The receiver's thread may not have had time to make room.
         while left:
             select.select([], [alone.near], [], 10)
             left = left[alone.near.send(left) :]
@@ -319,7 +319,7 @@ def test_the_fast_path_leaves_room_for_others(start_server: StartServer) -> None
 
 @pytest.mark.parametrize("option", ["--max-stream-records", "--max-stream-bytes"])
 def test_limits_hold_to_the_record(start_server: StartServer, option: str) -> None:
-    """The fast path gives way before a limit, so that it is met exactly."""
+    """The fast path leaves input close to a limit to the event loop, so the limit is exact."""
     records = 10_000
     limit = records if option == "--max-stream-records" else records * len(RECORD)
     server = start_server(option, str(limit))
@@ -329,6 +329,6 @@ def test_limits_hold_to_the_record(start_server: StartServer, option: str) -> No
             for _ in range(100):
                 assert stream.read_line() == RESULT
         stream.send(RECORD)
-        # A record too many is noticed behind it, a byte too many before.
+        # The limit of records is checked after processing one, that of bytes before.
         expected = RESULT if option == "--max-stream-records" else b""
         assert stream.read_until_cut() == expected

@@ -130,7 +130,7 @@ def test_spool_files_have_no_name(start_server: StartServer, tmp_path: Path) -> 
     with RawStream((server.host, server.port), receive_buffer=1 << 16) as request:
         send_all(request, 100_000)
         wait_until(lambda: server.figure("spooled_bytes_total"))
-        # Nothing to leave behind, whatever happens to the process.
+        # Even a killed process leaves no file behind.
         assert list(tmp_path.iterdir()) == []
 
 

@@ -150,7 +150,7 @@ def test_plain_http_gets_nothing_from_tls(
 
 def test_mutual_tls(start_server: StartServer, certificates: Certificates) -> None:
     friends = certificates.path("friend.pem")
-    # With client certificates wanted, an open address needs no further word.
+    # A server that requires client certificates may listen on all addresses without a token.
     server = start_server(
         *tls_options(certificates), "--tls-client-ca", friends, "--host", "0.0.0.0"
     )

@@ -92,7 +92,7 @@ class Reader:
 
 @pytest.fixture(params=["pipe", "socket", "terminal"])
 def ends(request: pytest.FixtureRequest) -> Iterator[tuple[int, int]]:
-    """What to read from and what to write to."""
+    """The descriptors of both ends: to read from, and to write to."""
     if request.param == "pipe":
         ends = os.pipe()
     elif request.param == "socket":

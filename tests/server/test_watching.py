@@ -72,7 +72,7 @@ def ended(count: int) -> Callable[[Samples], bool]:
 
 
 def log_of(server: Server) -> list[dict[str, Any]]:
-    """End the server and read its access log, which is all that it may have written."""
+    """End the server and return its access log; it may have written nothing else."""
     assert server.stop() == 0
     errors = server.process.communicate()[1]
     return [json.loads(line) for line in errors.splitlines()]
@@ -216,7 +216,7 @@ def test_a_stream_is_one_line_of_json(server: Server) -> None:
     assert counted == {"lines": 4, "records": 2, "errors": 1, "results": 2}
     assert entry["bytes_in"] == entry["bytes_received"] == len(body)
     assert entry["bytes_out"] == len(results)
-    # As on the wire: with the frames of HTTP chunks, heartbeats and the head left out.
+    # Bytes on the wire: with the framing of HTTP chunks, without heartbeats and the head.
     assert len(results) < entry["bytes_sent"] <= len(results) + 100
     assert entry["bytes_spooled"] == 0
     assert 0 < entry["core_seconds"] < entry["seconds"] < 10

@@ -236,7 +236,7 @@ def test_nothing_is_compressed(server: Server) -> None:
 
 
 def test_room_bounds_both_directions(server: Server) -> None:
-    """A page that takes nothing gets no more than it has room for, whatever it sends."""
+    """A page that grants no more room receives no more results, however much it sends."""
     batch = b"".join(RECORD % number for number in range(100))
     with RawSocket(server, "room=5000&forst-frames=1") as stream:
         room = sent = received = taken = 0
@@ -257,7 +257,7 @@ def test_room_bounds_both_directions(server: Server) -> None:
         assert 5000 <= received < 5000 + 400_000
         assert sent < 1_000_000
         stream.socket.settimeout(60)
-        # What there is room for comes, to the end.
+        # As the page grants more room, the rest arrives.
         stream.send(TEXT, b":end")
         last = b""
         while b":end {" not in last:

@@ -1,4 +1,4 @@
-"""Those who publish, subscribe and watch."""
+"""Clients that publish, subscribe and watch the dashboard."""
 
 from __future__ import annotations
 

@@ -135,13 +135,13 @@ def compressed(load: Load, chance: random.Random) -> None:
 
 
 def enrich(load: Load, chance: random.Random) -> None:
-    """Have a Python function on dicts work."""
+    """Stream through a processor that takes dicts."""
     _exchange(load, chance, "/enrich", chance.randrange(1, 30))
     load.pause(chance.uniform(0.2, 1))
 
 
 def look_up(load: Load, chance: random.Random) -> None:
-    """Have an async function work, which waits for each record."""
+    """Stream through an async processor, which waits for each record."""
     _exchange(load, chance, "/look-up", 1)
     load.pause(chance.uniform(0.2, 1))
 

@@ -246,14 +246,14 @@ def test_a_consumer_that_takes_one_and_dies_loses_none(
             assert second.stdout is not None
             found = {second.stdout.readline().strip() for _ in range(1000)}
             second.kill()
-    # Not one of them was acknowledged: the first was still in work.
+    # None of them was acknowledged, because the first was still being processed.
     assert found == set(numbers(0, 1000))
 
 
 def test_a_consumer_acknowledges_while_it_works_through_what_it_has(
     start_one: StartServer, redis_server: RedisServer
 ) -> None:
-    """Also one that holds up its event loop, and has read far ahead."""
+    """Even one that blocks its event loop, and has read far ahead."""
     server = start(start_one, redis_server)
     with client(redis_server) as redis:
         add(redis, 0, 1000)
@@ -284,11 +284,11 @@ def test_what_a_client_leaves_behind_goes_to_another_at_once(
         started = time.monotonic()
         found = set(two.ids(10))
         assert found == set(numbers(50, 60))
-        assert time.monotonic() - started < 50  # Else it was claimed.
+        assert time.monotonic() - started < 50  # Later, the other server would claim them.
 
 
 def test_what_is_in_work_is_nobody_elses(start_one: StartServer, redis_server: RedisServer) -> None:
-    """However long it takes, while the connection is there."""
+    """However long processing takes, as long as the connection is open."""
     server = start(start_one, redis_server, "&claim=0.5")
     with client(redis_server) as redis, ExitStack() as stack:
         one = stack.enter_context(Subscription(server, "jobs", acks=True))
@@ -327,7 +327,7 @@ def test_what_is_acknowledged_when_a_client_leaves_does_not_come_again(
         add(redis, 0, 1)
         taken = asyncio.run(take(1))
         for number in range(1, 20):
-            # The last one that was taken is not known to be done; the ones before are.
+            # Taking a record shows that those before it are done, but not that it is.
             add(redis, number, number + 1)
             taken += asyncio.run(take(2))
     assert set(taken) == set(numbers(0, 20))
@@ -344,7 +344,7 @@ def test_consumers_that_are_left_behind_are_removed(
             live.began()
             wait_until(lambda: len(consumers(redis)) == 1)
         wait_until(lambda: consumers(redis) == [])
-        # Somebody else's are not touched, nor are those with something pending.
+        # Consumers of other programs stay, and so do those with pending records.
         add(redis, 0, 1)
         redis.xgroup_createconsumer(KEY, GROUP, "somebody")
         redis.xgroup_createconsumer(KEY, GROUP, "host-17-1")
@@ -379,7 +379,7 @@ def test_a_server_that_is_killed_and_its_successor_of_the_same_name(
             assert live.ids(5) == numbers(0, 5)
 
 
-# Everything at once.
+# All faults at once.
 
 
 CONFIG = StreamingConfig(retry=RetryConfig(attempts=200, delay=0.02, max_delay=0.2))
@@ -427,7 +427,7 @@ def test_nothing_is_lost_while_everything_is_killed(
         stop = asyncio.Event()
         urls = [server.url for server in processes]
         consuming = [asyncio.create_task(consume(urls, name, log, stop)) for name in range(4)]
-        # Processes that are killed with whatever they had in work.
+        # Processes that are killed while they are processing records.
         killed.extend(consumer(processes[place], 0.001) for place in range(2))
         for turn in range(8):
             if turn % 4 == 1:

@@ -24,9 +24,9 @@ from hypothesis.stateful import (
 from forstcore.sources import _file_set, file
 from tests.sources.followed import Followed
 
-_KEPT = 4  # Rotated files that are kept,
-_UNSEEN = 3  # and rotations between two scans: files deleted between scans cannot be detected.
-_QUIET = 0.04  # Seconds without lines behind which the reader has read all.
+_KEPT = 4  # Rotated files that are kept.
+_UNSEEN = 3  # Rotations between two scans: fewer, as files deleted between scans are not detected.
+_QUIET = 0.04  # Seconds without lines after which the reader has read everything.
 
 
 class Rotations(RuleBasedStateMachine):
@@ -38,12 +38,12 @@ class Rotations(RuleBasedStateMachine):
         self.log = self.directory / "app.log"
         self.writer = self.log.open("ab", buffering=0)
         self.number = 0
-        self.written: list[bytes] = []  # Whole lines,
-        self.safe = 0  # those behind which nothing was destroyed,
-        self.rest = b""  # and a line that has no LF yet.
+        self.written: list[bytes] = []  # Whole lines, in order.
+        self.safe = 0  # Index in `written` from which on no line was destroyed.
+        self.rest = b""  # The last line, while it has no LF.
         self.left: list[bytes] = []  # Lines that never get their LF.
-        self.deleted: set[bytes] = set()  # Lines that are in no file any more,
-        self.torn: set[bytes] = set()  # and those that may come without, from a copy.
+        self.deleted: set[bytes] = set()  # Lines whose file is deleted.
+        self.torn: set[bytes] = set()  # Unfinished lines in copies, which may be read.
         self.unseen = 0
         self.read: list[bytes] = []
         self.is_reported = False
@@ -150,7 +150,7 @@ class Rotations(RuleBasedStateMachine):
             if self.followed is None:
                 self.come()
             self.look()
-            # Now those that lost their names have ended, too.
+            # A new look ends the files that have lost their names.
             self.log.touch()
             self.look()
             grace, _file_set._GRACE = _file_set._GRACE, 0.0
@@ -187,7 +187,7 @@ class Truncations(Rotations):
         if self.followed is not None:
             self.look()
         elif not set(self.log.read_bytes().splitlines()) & set(self.read):
-            # Lines that come and go unseen leave no trace in a file that was empty.
+            # If all lines are destroyed unread, the reader cannot tell.
             self.is_reported = True
         if self.log.stat().st_size and is_copied:
             self.shift(self.rotated())

@@ -379,7 +379,7 @@ def test_compressed_files_are_not_read(
                 break
     if is_away:
         with Followed(source, offset) as followed:
-            # Whether the compressed file holds more than was read is not known.
+            # The compressed file may hold lines that were not read.
             assert followed.gaps == 1
             assert followed.settle() == wanted(100, 120)
     assert sum("is compressed" in record.message for record in caplog.records) == 1
@@ -455,7 +455,7 @@ def test_an_offset_follows_files_without_lines(log: Path) -> None:
         followed.until_open(log)
         followed.settle()
         offset = followed.offset
-    # It names the old file no more, which may go.
+    # The offset no longer refers to the old file, which may be deleted.
     log.with_name("app.log.1").unlink()
     append(log, b" of a line\n")
     with Followed(log, offset) as followed:

@@ -144,8 +144,8 @@ def test_another_host(broker: Secured, caplog: pytest.LogCaptureFixture) -> None
 
 
 def test_no_certificate(broker: Secured, caplog: pytest.LogCaptureFixture) -> None:
-    # With TLS 1.3 the handshake is over for the client when the server refuses it, and what the
-    # client has sent since may have the system drop the alert.
+    # In TLS 1.3, the client has finished the handshake when the server refuses it. If it has sent
+    # data since, the system may drop the alert.
     reason = "(?i)certificate|reset|lost|broken pipe"
     check(broker.url(has_certificate=False), reason, caplog)
 

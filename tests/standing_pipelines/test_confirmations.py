@@ -35,7 +35,7 @@ def test_what_a_slow_disk_has_to_save_is_bounded() -> None:
                 written += 1
 
         writing = asyncio.create_task(write())
-        # All that can happen before the disk answers.
+        # Let everything run that does not wait for the disk.
         for _ in range(1000):
             await asyncio.sleep(0)
         assert written == 10

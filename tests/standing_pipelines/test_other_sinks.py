@@ -235,7 +235,7 @@ def test_a_pipeline_is_drained_while_its_source_goes_on(tmp_path: Path) -> None:
             pipeline.drain()
             await running
             assert b"".join(server.outputs) == records(0, 1000)
-            # Even before it has begun.
+            # A pipeline may be drained before it starts.
             pipeline = pipeline_to(TcpSink(server.port), tmp_path, source)
             pipeline.drain()
             await pipeline.run()

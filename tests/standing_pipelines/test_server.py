@@ -120,7 +120,7 @@ def test_pipelines_are_paused_stopped_and_started(server: Server, tmp_path: Path
     rotated = tmp_path / ".rotated-000001.ndjson.part"
     wait_until(lambda: read(rotated) == records(0, 80_000))
     assert read(out) == results(0, 1000)
-    # It has read 1 MiB of them at most.
+    # It has read at most 1 MiB of the new lines.
     wait_until(lambda: (pipeline(server, "double")["lag"] or 0) > 0)
     assert pipeline(server, "double")["lag_unit"] == "bytes"
     wait_until(lambda: server.figure("pipeline_lag", pipeline="double") > 0)
@@ -128,11 +128,11 @@ def test_pipelines_are_paused_stopped_and_started(server: Server, tmp_path: Path
     wait_until(lambda: read(out) == results(0, 80_000))
     assert ask(server, "POST", "/pipelines/double/stop")[0] == 200
     wait_until(lambda: pipeline(server, "double")["state"] == "stopped")
-    # Again does nothing.
+    # Stopping or pausing a stopped pipeline changes nothing.
     assert ask(server, "POST", "/pipelines/double/stop")[1]["state"] == "stopped"
     assert ask(server, "POST", "/pipelines/double/pause")[1]["state"] == "stopped"
     append(tmp_path, 80_000, 81_000)
-    # The file is read again.
+    # A start reads the configuration again.
     config = tmp_path / "server.toml"
     config.write_text(config.read_text().replace('processor = "double"', 'processor = "python"'))
     assert ask(server, "POST", "/pipelines/double/start")[1]["processor"] == "python"
