@@ -8,13 +8,13 @@ from forstcore._core.rejected cimport Notes
 from forstcore.native cimport fst_output, fst_processor
 
 cdef enum:
-    # Free bytes that the output has beyond the size of the input that is left. The longest line
-    # of the core's own, an error line, fits into them, and so does what vectors write past the
-    # end of a copy.
+    # Free bytes of the output beyond the size of the remaining input: enough for an error line, the
+    # longest line that the core writes by itself, and for what vectors write past the end of a
+    # copy.
     RESERVE = 512
 
 cdef enum:
-    # What a compiled processor returns for a record that is for the function in Python.
+    # A compiled processor returns this for a record that the Python function has to process.
     GIVEN_BACK = 1 << 20
 
 cdef enum OnError:
@@ -30,8 +30,8 @@ cdef enum RunStatus:
     RUN_GIVEN_BACK              # the line at `pos` is for the function in Python
 
 
-# The text of an error line up to the offset. It fits a hundred consecutive input lines, whose
-# numbers differ by two digits.
+# The text of an error line up to the offset. It is kept for a hundred consecutive input lines, whose
+# numbers differ in the last two digits only.
 cdef struct LineStart:
     long long base           # the first of these numbers, a multiple of 100; 0 if it fits one only
     int pair_at              # where the two digits are

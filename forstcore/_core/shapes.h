@@ -61,7 +61,7 @@ typedef struct fst_gap {
     fst_event events[FST_GAP_EVENTS];
 } fst_gap;
 
-/* What stands before a string of a flat record, or behind the last one, quotes included. */
+/* The text before a string of a flat record, or after the last one, quotes included. */
 typedef struct fst_piece {
     uint8_t text[FST_PIECE_BYTES];
     uint32_t mask;              /* for fst_is_text */
@@ -91,9 +91,9 @@ typedef fst_gap *(*fst_find_gap)(struct fst_reader *reader, const fst_gap *befor
 
 /* Reads the lines of a buffer, one after the other.
  *
- * The gaps of a record are kept: they are expected in the next one. Values are written over where
- * that has the same gaps, which is usual. Only where it does not, the values that were expected are
- * made absent, and from there on it is checked that no member comes twice. */
+ * The gaps of a record are expected in the next one as well. As long as that has the same gaps, which
+ * is usual, its values overwrite the previous ones. At the first gap that differs, the remaining
+ * values become absent, and from there on each member is checked for duplicates. */
 typedef struct fst_reader {
     fst_find_gap find;
     int is_usual;               /* whether the record has had the expected gaps so far */
@@ -121,8 +121,8 @@ FST_INLINE void fst_begin_reader(fst_reader *reader, fst_find_gap find)
     reader->flat.noted = 0;
 }
 
-/* Copy a value part by part: it has just been written so, and a vector would have to wait for all
- * of them to arrive in memory. */
+/* Copy a value part by part, as it has just been written: loading it as one vector would stall until
+ * all of these writes have reached memory. */
 FST_INLINE void fst_copy_value(fst_value *to, const fst_value *from)
 {
     const char *start = from->text.start;
@@ -135,7 +135,7 @@ FST_INLINE void fst_copy_value(fst_value *to, const fst_value *from)
     to->plain = from->plain;
 }
 
-/* Make the values absent that begin in a gap. */
+/* Make those values absent that begin in a gap. */
 FST_INLINE void fst_forget_gap(fst_reader *reader, const fst_gap *gap)
 {
     static const fst_value absent = {{NULL, 0}, FST_ABSENT, 0};
@@ -249,7 +249,7 @@ FST_INLINE int fst_read_expected(const uint8_t *p, const uint8_t *end, fst_value
     return fst_literal_end(p) == end;
 }
 
-/* As fst_container_end, for an array of nothing but strings, without spaces; none if it is another. */
+/* As fst_container_end, for an array of strings without spaces; NULL if the array is of another kind. */
 FST_INLINE fst_position
 fst_string_array_end(const uint8_t *start, const uint8_t *p, const uint16_t *at)
 {
@@ -388,12 +388,12 @@ fst_read_unexpected(fst_reader *reader, int count, fst_position here, const uint
 #include "read_values.h"
 #endif
 
-/* Read the record in the line [p, lf), which is marked; return whether it is one that can be
- * read so. If not, nothing is known about the line. */
+/* Read the record in the line [p, lf), which is marked; return whether that succeeded. If not, the
+ * line may still be valid. */
 FST_INLINE int
 fst_read_record(fst_reader *reader, const uint8_t *p, const uint8_t *lf, int path)
 {
-    /* No string may go on behind the line. */
+    /* A string that does not end in this line makes it invalid. */
     if (!FST_LIKELY(!((reader->marks.ends[reader->line] - reader->mark) & 1)))
         return 0;
 #if defined(FST_X86)

@@ -86,8 +86,9 @@ cdef enum:
     # Enough to learn MOST_CHILDREN names, each with a gap before and behind its value.
     MOST_BALANCE = 1 << 16
     SHORTEST_PAUSE = 1 << 11    # bytes
-    # What it costs not to find the flat record that was expected, in records that were: parsing the
-    # line. Most of them are saved up. Then, so many records are read by their marks.
+    # Unless the next record is the expected flat one, its line has to be parsed. The cost of that, in
+    # flat records that were found; the most that can be saved up; and, once nothing is left, the
+    # number of records that are read by their marks.
     COST_OF_ANOTHER = 8
     MOST_FLAT_BALANCE = 64
     SHORTEST_FLAT_PAUSE = 8
@@ -107,7 +108,7 @@ cdef struct Node:
     unsigned char name[NAME_BYTES]  # unescaped
 
 
-# A value that a condition of the filter is on.
+# A value that a condition of the filter tests.
 cdef struct WantedValue:
     const Condition *condition
     fst_value *value
@@ -136,8 +137,9 @@ cdef struct Shapes:
     int id                      # the node of the member "id", FST_START if there is none yet
     int data
     int searches                # what looking for gaps and learning them has cost in the record
-    # Records read make up for records that were read in vain, and for what is learned: in bytes
-    # whose parsing costs as much. Below zero, there is a pause: a number of bytes is parsed.
+    # A credit, in bytes whose parsing costs as much: records that are read add to it; records that
+    # are read in vain, and learning, take from it. Below zero, reading pauses: the next bytes are
+    # parsed.
     int balance
     int pause                   # bytes of the next pause
     Py_ssize_t pause_left       # bytes of the current one

@@ -14,13 +14,13 @@ cdef enum:
     LONGEST_SEARCH = 16         # places of the table that are looked at for one name
     FIRST_ROOM = 64             # nodes
     MOST_CHILDREN = 256         # names in one object; it is taken as one value if it has more
-    # Objects inside each other. What is deeper is taken as one value; filters do not reach there.
+    # Depth of nested objects. A deeper object is read as one value, which filters cannot look into.
     MOST_LEVELS = 17
     # Compared with parsing a byte.
     COST_OF_A_SEARCH = 16
     COST_OF_LEARNING = 96
     SLOTS = 8
-    # Calls for other streams that find a slot taken before the shapes in it go.
+    # Number of calls for other streams that find a slot taken, until its shapes are dropped.
     PATIENCE = 64
 
 
@@ -31,9 +31,9 @@ cdef extern from "shared_slots.h" nogil:
 
 # ---------------------------------------------------------------- keeping
 
-# Shapes that no call is using. A stream finds its own in the slot of its number if no other stream
-# took that slot since; so few shapes need memory, however many streams there are: 1.3 MB each, if
-# they have all the names and gaps that they have room for.
+# Shapes that no call is using. A stream finds its own in the slot of its number, unless another stream
+# has taken that slot since. The number of slots bounds the memory, however many streams there are:
+# 1.3 MB for each slot, if its shapes have as many names and gaps as fit.
 cdef void *slots[SLOTS]
 
 
@@ -150,10 +150,10 @@ cdef const uint8_t *read_other(
             return lf
         lf = fst_noted_end(&shapes.reader, p)
     is_flat[0] = False
-    # A line that is not known whole is too long, or at the end of the input.
+    # A line whose end is not known is too long, or at the end of the input.
     if lf == NULL and limit - p <= 2 * FST_FLAT_WINDOW:
         return NULL
-    # Perhaps no more flat records come for a while.
+    # Flat records may have become rare.
     shapes.flat_balance -= COST_OF_ANOTHER
     if shapes.flat_balance < 0:
         flat.count = 0
@@ -255,7 +255,7 @@ cdef void forget_members(Shapes *shapes, int node) noexcept nogil:
         return
     shapes.nodes[node].opaque = True
     shapes.number = fst_next_number()
-    # Any gap may lead into it.
+    # Any gap may lead to it.
     for i in range(shapes.count):
         while shapes.nodes[i].first != NULL:
             gap = shapes.nodes[i].first
