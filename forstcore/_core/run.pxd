@@ -30,8 +30,8 @@ cdef enum RunStatus:
     RUN_GIVEN_BACK              # the line at `pos` is for the function in Python
 
 
-# The text of an error line up to the offset. It is kept for a hundred consecutive input lines, whose
-# numbers differ in the last two digits only.
+# The text of an error line up to the offset. It is kept for a hundred consecutive input lines,
+# whose numbers differ in the last two digits only.
 cdef struct LineStart:
     long long base           # the first of these numbers, a multiple of 100; 0 if it fits one only
     int pair_at              # where the two digits are

@@ -91,9 +91,9 @@ typedef fst_gap *(*fst_find_gap)(struct fst_reader *reader, const fst_gap *befor
 
 /* Reads the lines of a buffer, one after the other.
  *
- * The gaps of a record are expected in the next one as well. As long as that has the same gaps, which
- * is usual, its values overwrite the previous ones. At the first gap that differs, the remaining
- * values become absent, and from there on each member is checked for duplicates. */
+ * The gaps of a record are expected in the next one as well. As long as that has the same gaps,
+ * which is usual, its values overwrite the previous ones. At the first gap that differs, the
+ * remaining values become absent, and from there on each member is checked for duplicates. */
 typedef struct fst_reader {
     fst_find_gap find;
     int is_usual;               /* whether the record has had the expected gaps so far */
@@ -121,8 +121,8 @@ FST_INLINE void fst_begin_reader(fst_reader *reader, fst_find_gap find)
     reader->flat.noted = 0;
 }
 
-/* Copy a value part by part, as it has just been written: loading it as one vector would stall until
- * all of these writes have reached memory. */
+/* Copy a value part by part, as it has just been written: loading it as one vector would stall
+ * until all of these writes have reached memory. */
 FST_INLINE void fst_copy_value(fst_value *to, const fst_value *from)
 {
     const char *start = from->text.start;
@@ -236,7 +236,7 @@ FST_INLINE const uint8_t *fst_read_scalar(const uint8_t *p, fst_value *value)
     return end;
 }
 
-/* Read the number or literal that is expected in [p, end); return whether it is one of usual form. */
+/* Read the number or literal that is expected in [p, end); return whether it is in usual form. */
 FST_INLINE int fst_read_expected(const uint8_t *p, const uint8_t *end, fst_value *value)
 {
     value->text.start = (const char *)p;
@@ -249,7 +249,8 @@ FST_INLINE int fst_read_expected(const uint8_t *p, const uint8_t *end, fst_value
     return fst_literal_end(p) == end;
 }
 
-/* As fst_container_end, for an array of strings without spaces; NULL if the array is of another kind. */
+/* As fst_container_end, for an array of strings without spaces; NULL if the array is of another
+ * kind. */
 FST_INLINE fst_position
 fst_string_array_end(const uint8_t *start, const uint8_t *p, const uint16_t *at)
 {

@@ -86,8 +86,8 @@ cdef enum:
     # Enough to learn MOST_CHILDREN names, each with a gap before and behind its value.
     MOST_BALANCE = 1 << 16
     SHORTEST_PAUSE = 1 << 11    # bytes
-    # Unless the next record is the expected flat one, its line has to be parsed. The cost of that, in
-    # flat records that were found; the most that can be saved up; and, once nothing is left, the
+    # Unless the next record is the expected flat one, its line has to be parsed. The cost of that,
+    # in flat records that were found; the most that can be saved up; and, once nothing is left, the
     # number of records that are read by their marks.
     COST_OF_ANOTHER = 8
     MOST_FLAT_BALANCE = 64

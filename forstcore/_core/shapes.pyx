@@ -31,9 +31,9 @@ cdef extern from "shared_slots.h" nogil:
 
 # ---------------------------------------------------------------- keeping
 
-# Shapes that no call is using. A stream finds its own in the slot of its number, unless another stream
-# has taken that slot since. The number of slots bounds the memory, however many streams there are:
-# 1.3 MB for each slot, if its shapes have as many names and gaps as fit.
+# Shapes that no call is using. A stream finds its own in the slot of its number, unless another
+# stream has taken that slot since. The number of slots bounds the memory, however many streams
+# there are: 1.3 MB for each slot, if its shapes have as many names and gaps as fit.
 cdef void *slots[SLOTS]
 
 
