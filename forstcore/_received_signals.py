@@ -51,7 +51,12 @@ def may_be_signal(error: BaseException) -> bool:
     Signals are handled in the main thread. Commands raise a subclass of KeyboardInterrupt, and
     event loops that handle SIGINT raise nothing in the functions that they call.
     """
-    if type(error) is not KeyboardInterrupt:
-        return isinstance(error, KeyboardInterrupt)
+    if isinstance(error, BaseExceptionGroup):
+        return any(map(may_be_signal, error.exceptions))
+    if not isinstance(error, KeyboardInterrupt):
+        return False
     is_main = threading.current_thread() is threading.main_thread()
-    return is_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    is_of_command = type(error) is not KeyboardInterrupt
+    return is_main and (
+        is_of_command or signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    )

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from forstcore._io.json_lines import object_of, objects_of
+from forstcore._received_signals import may_be_signal
 from forstcore.errors import RecordError
 
 __all__ = [
@@ -119,7 +120,9 @@ def failure_of(error: BaseException, number: int) -> RecordError:
     """Return the record's error for an exception that its processor raised."""
     try:
         text = str(error)
-    except Exception:
+    except BaseException as failure:
+        if may_be_signal(failure):
+            raise
         text = "its text cannot be read"
     message = f"{type(error).__name__}: {text}" if text else type(error).__name__
     return RecordError("processor_failed", bounded(message), number, 0)

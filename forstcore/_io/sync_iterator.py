@@ -67,7 +67,15 @@ def _run(loop: asyncio.AbstractEventLoop, make: Callable[[], Coroutine[None, Non
             task = loop.create_task(make())
             if interrupts:
                 task.cancel()
-            return loop.run_until_complete(task)
+            try:
+                return loop.run_until_complete(task)
+            except KeyboardInterrupt:
+                # A handler of the application has raised it, in any callback of the loop.
+                if not task.done():
+                    task.cancel()
+                    with suppress(asyncio.CancelledError):
+                        loop.run_until_complete(task)
+                raise
     finally:
         if interrupts == 1:
             raise KeyboardInterrupt

@@ -125,6 +125,10 @@ class AsyncPool:
             record = self._runner.read(line, job.number)
         except RecordError as error:
             outcome.output = self._runner.refuse(outcome, error, line)
+        except BaseException as error:  # Raised by code of the record's type.
+            if may_be_signal(error):
+                raise
+            outcome.output = self._runner.fail(outcome, error, job.number, line)
         else:
             if record is not None:
                 await self._process(job, line, record, outcome)
@@ -135,12 +139,8 @@ class AsyncPool:
             results = await self._call(record)
             writer = line_writer()
             writer.write_results(results)
-        except asyncio.CancelledError as error:
-            if self._stopped:
-                raise
-            outcome.output = self._runner.fail(outcome, error, job.number, line)
-        except (Exception, SystemExit, KeyboardInterrupt) as error:
-            if may_be_signal(error):
+        except BaseException as error:
+            if may_be_signal(error) or self._ends_call(error):
                 raise
             outcome.output = self._runner.fail(outcome, error, job.number, line)
         else:
@@ -149,6 +149,15 @@ class AsyncPool:
             outcome.records = 1
         finally:
             self._calls -= 1
+
+    def _ends_call(self, error: BaseException) -> bool:
+        """Return whether an exception ends a call from outside, and is not one of the function."""
+        if isinstance(error, asyncio.CancelledError):
+            return self._stopped
+        # A coroutine that is closed, since its event loop was, belongs to no task that runs.
+        return (
+            isinstance(error, GeneratorExit) and asyncio.current_task(self._loop) not in self._tasks
+        )
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

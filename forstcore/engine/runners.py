@@ -182,18 +182,20 @@ class PythonRunner:
     def _process_one_by_one(self, progress: BatchProgress, end: int) -> None:
         """Read and process each line up to `end` on its own."""
         while progress.at < end and not progress.has_ended:
-            line = progress.line(0)
+            line, number, before = progress.line(0), progress.number(0), progress.writer.lines
             try:
-                record = self.read(line, progress.number(0))
+                record = self.read(line, number)
             except RecordError as error:
-                before = progress.writer.lines
                 progress.replace(self.refuse(progress.outcome, error, line, before))
-                progress.go_on(1)
+            except BaseException as error:  # Raised by code of the record's type.
+                if may_be_signal(error):
+                    raise
+                progress.replace(self.fail(progress.outcome, error, number, line, before))
             else:
-                if record is None:
-                    progress.go_on(1)
-                else:
+                if record is not None:
                     self._process(progress, [record])
+                    continue
+            progress.go_on(1)
 
     def _process(self, progress: BatchProgress, records: list[Any]) -> None:
         """Process the records of the next lines, one of each line."""
@@ -209,7 +211,7 @@ class PythonRunner:
                 result = function(record)
                 if result is not None and write(result):
                     break
-            except (Exception, SystemExit, KeyboardInterrupt) as error:
+            except BaseException as error:
                 if may_be_signal(error):
                     raise
                 failed += 1

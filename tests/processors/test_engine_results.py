@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import forstcore
-from forstcore.processors import REGISTRY
+from forstcore.processors import REGISTRY, as_processor
 from tests.core.strategies import chunked, inputs
 from tests.processors import routes as _routes  # noqa: F401 (declares them)
 from tests.processors.engines import (
@@ -272,20 +272,23 @@ def test_input_that_is_ended_before_it_is_read() -> None:
     asyncio.run(run())
 
 
-class Disaster(BaseException):
-    """Exceptions that no processor should raise, and that end the stream."""
+class Interrupted(KeyboardInterrupt):
+    """What handlers of signals raise in commands, in the main thread only."""
 
 
-def test_what_is_no_mere_failure_ends_the_stream() -> None:
-    def fails(record: dict[str, Any]) -> None:
-        raise Disaster
-
+def test_an_interrupt_by_a_signal_ends_the_stream() -> None:
     async def fails_async(record: dict[str, Any]) -> None:
-        raise Disaster
+        raise Interrupted
 
-    for function in (fails, fails_async):
-        with pytest.raises(Disaster):
-            b"".join(forstcore.process([numbered(100)], function))
+    def fails(record: dict[str, Any]) -> None:
+        raise Interrupted
+
+    with pytest.raises(Interrupted):
+        b"".join(forstcore.process([numbered(100)], fails_async))
+    # In other threads there are no signals.
+    processor = as_processor(fails, compiled=False)
+    output = b"".join(forstcore.process([numbered(100)], processor, on_error="emit"))
+    assert output.count(b"processor_failed") == 100
 
 
 @pytest.mark.parametrize("options", [{"workers": 0}, {"buffer_size": 0}, {"max_line_size": 0}])
