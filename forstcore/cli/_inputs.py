@@ -13,12 +13,12 @@ from typing import IO
 from forstcore._core.lines import read_lines
 from forstcore._io.compressed import decompressed, is_compressed, read_some
 from forstcore._proc import count_lines
-from forstcore.cli._bad_rows import BadRows
 from forstcore.cli._formats import format_named
 from forstcore.cli._read_ahead import read_ahead
 from forstcore.config import StreamLimits
 from forstcore.engine.batch_sizer import FILE_BATCH
 from forstcore.formats import Format, FormatMissingError
+from forstcore.formats.bad_rows import BadRows
 from forstcore.formats.csv_reader import CsvReader
 from forstcore.formats.writing import NEEDS_PYARROW
 

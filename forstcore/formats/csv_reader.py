@@ -39,6 +39,10 @@ class CsvReader:
         delimiter: a comma or a tab.
         longest: maximum size of a row in bytes.
         on_bad_row: called with each invalid row.
+
+    Attributes:
+        names: the names of the members; empty until they have been read.
+        is_within_row: whether the end of a row that was too long, and returned, is not reached.
     """
 
     def __init__(self, name: str, delimiter: str, longest: int, on_bad_row: BadRow) -> None:
@@ -46,11 +50,20 @@ class CsvReader:
         self._delimiter = delimiter
         self._longest = longest
         self._on_bad_row = on_bad_row
-        self._names: Sequence[str] = ()
+        self.names: Sequence[str] = ()
+        self.is_within_row = False
+        self._fed = 0  # Bytes of the file.
+        self._is_start = True
+        self._tail = b""  # The start of a row that continues in the next piece.
         self._too_long = f"longer than {longest:,} bytes, or a quote is not closed"
         self._lines = 0  # Lines of the file that have been converted.
         # The module's own limit, which cannot be set for one reader.
         csv.field_size_limit(max(csv.field_size_limit(), longest))
+
+    @property
+    def position(self) -> int:
+        """The number of bytes of the file whose rows have been returned."""
+        return self._fed - len(self._tail)
 
     def convert(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         """Yield whole lines of NDJSON.
@@ -61,33 +74,60 @@ class CsvReader:
         Raises:
             ValueError: the names are invalid.
         """
-        tail = b""
-        is_start, is_skipping = True, False
         for piece in pieces:
-            tail += piece
-            if is_start:
-                if len(tail) < len(_BOM):
-                    continue
-                tail = tail.removeprefix(_BOM)
-                is_start = False
-            end = tail.rfind(b"\n") + 1
-            if is_skipping and end:
-                # The rest of a line that was too long.
-                start = tail.index(b"\n") + 1
-                tail, end, is_skipping = tail[start:], end - start, False
-            if end:
-                made, rest = self._converted(tail[:end], is_last=False)
-                tail = rest + tail[end:]
-                if made:
-                    yield made
-            elif is_skipping:
-                tail = b""
-            elif len(tail) > self._longest:
-                yield self._reject(tail, self._too_long, self._longest, True)
-                tail, is_skipping = b"", True
-        if tail and not is_skipping:
-            made, _ = self._converted(tail, is_last=True)
+            if made := self.feed(piece):
+                yield made
+        if made := self.finish():
             yield made
+
+    def resume(self, names: Sequence[str], position: int) -> None:
+        """Continue after a row: the next piece starts there.
+
+        Args:
+            names: those that were read at the start of the file.
+            position: the one after that row.
+        """
+        self.names, self._fed, self._is_start = names, position, False
+
+    def feed(self, piece: bytes) -> bytes:
+        """Convert the next piece of the file, as far as its rows are complete.
+
+        Raises:
+            ValueError: the names are invalid.
+        """
+        tail = self._tail = self._tail + piece
+        self._fed += len(piece)
+        made = b""
+        if self._is_start:
+            if len(tail) < len(_BOM):
+                return b""
+            tail = tail.removeprefix(_BOM)
+            self._is_start = False
+        end = tail.rfind(b"\n") + 1
+        if self.is_within_row and end:
+            start = tail.index(b"\n") + 1
+            tail, end, self.is_within_row = tail[start:], end - start, False
+        if end:
+            made, rest = self._converted(tail[:end], is_last=False)
+            tail = rest + tail[end:]
+        elif self.is_within_row:
+            tail = b""
+        elif len(tail) > self._longest:
+            made = self._reject(tail, self._too_long, self._longest, True)
+            tail, self.is_within_row = b"", True
+        self._tail = tail
+        return made
+
+    def finish(self) -> bytes:
+        """Convert what is left at the end of the file.
+
+        Raises:
+            ValueError: the names are invalid.
+        """
+        tail, self._tail = self._tail, b""
+        is_left = bool(tail) and not self.is_within_row
+        self.is_within_row = False
+        return self._converted(tail, is_last=True)[0] if is_left else b""
 
     def _converted(self, data: bytes, *, is_last: bool) -> tuple[bytes, bytes]:
         """Convert lines; return the NDJSON, and the start of a row that continues after them."""
@@ -97,7 +137,7 @@ class CsvReader:
             text = data.decode(errors="surrogateescape")
         lines = list(io.StringIO(text, newline="\n"))
         is_short = max(map(len, lines)) * _MOST_BYTES <= self._longest
-        if self._names and is_short and (made := self._plain(lines)) is not None:
+        if self.names and is_short and (made := self._plain(lines)) is not None:
             return made, b""
         return self._one_by_one(lines, is_last=is_last)
 
@@ -105,10 +145,10 @@ class CsvReader:
         """Convert lines if each of them is a valid row; otherwise return None."""
         try:
             rows = list(self._rows(iter(lines)))
-            if len(rows) != len(lines) or set(map(len, rows)) != {len(self._names)}:
+            if len(rows) != len(lines) or set(map(len, rows)) != {len(self.names)}:
                 return None
             made = io.BytesIO()
-            dump_lines([dict(zip(self._names, row, strict=True)) for row in rows], made)
+            dump_lines([dict(zip(self.names, row, strict=True)) for row in rows], made)
         except (csv.Error, ValueError):
             return None
         self._lines += len(lines)
@@ -157,17 +197,17 @@ class CsvReader:
         if not row:
             self._lines += len(lines)
             return blank
-        if not self._names:
-            self._names = self._checked_names(row)
+        if not self.names:
+            self.names = self._checked_names(row)
             self._lines += len(lines)
             return blank
-        if len(row) != len(self._names):
-            why = f"{len(row)} {plural(len(row), 'field')}, but {len(self._names)} columns"
+        if len(row) != len(self.names):
+            why = f"{len(row)} {plural(len(row), 'field')}, but {len(self.names)} columns"
             row_bytes = _bytes_of("".join(lines))
-            place = place_after_field(row_bytes, self._delimiter.encode(), len(self._names))
+            place = place_after_field(row_bytes, self._delimiter.encode(), len(self.names))
         else:
             try:
-                made = dump_line(dict(zip(self._names, row, strict=True)))
+                made = dump_line(dict(zip(self.names, row, strict=True)))
                 self._lines += len(lines)
                 return made + blank[1:]
             except ValueError:
@@ -190,7 +230,7 @@ class CsvReader:
 
     def _reject(self, raw: bytes, why: str, place: int, is_cut: bool) -> bytes:
         self._lines += 1
-        if not self._names:
+        if not self.names:
             raise ValueError(f"{self._name}, line {self._lines}: no names can be read: {why}")
         raw = raw.removesuffix(b"\n").removesuffix(b"\r")
         is_cut = is_cut or why == self._too_long

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from forstcore._core.rejected import RejectedLine
 from forstcore._io.error_file import ErrorFileEntry, entry_of, format_entry
 from forstcore.errors import SinkError
+from forstcore.formats.bad_rows import BadRows
 from forstcore.sinks import Output, OutputRefusedError, Writer
 
 __all__ = ["DeadLetters", "LastError"]
@@ -38,12 +39,15 @@ class DeadLetters:
         writer: writes them; None to drop them.
 
     Attributes:
+        bad_rows: the invalid rows of CSV.
         refused: results that the sink refused.
         last_error: that of the last rejected line or refused result; None if there was none.
             Without a writer, rejected lines are not known.
     """
 
     def __init__(self, pipeline: str, origin: str, writer: Writer | None) -> None:
+        self.bad_rows = BadRows()
+        self.bad_rows.is_kept = writer is not None
         self.refused = 0
         self.last_error: LastError | None = None
         self._pipeline = pipeline
@@ -57,7 +61,10 @@ class DeadLetters:
         Raises:
             SinkError: they cannot be written.
         """
-        entries = [entry_of(self._origin, each.line, each) for each in rejected]
+        entries = [
+            self.bad_rows.explain(each.line, entry_of(self._origin, each.line, each))
+            for each in rejected
+        ]
         if entries:
             last = entries[-1]
             self._note(f"line {last.line:,}, byte {last.offset:,}: {last.message} ({last.code})")

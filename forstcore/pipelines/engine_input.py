@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from forstcore._plural import plural
 from forstcore.engine import Engine
+from forstcore.formats.bad_rows import BadRows
 from forstcore.sources import Batch, Notice, Reader
 
 __all__ = ["EngineInput"]
@@ -34,6 +35,7 @@ class EngineInput:
     Args:
         reader: reads the source.
         engine: the engine.
+        bad_rows: gets the invalid rows of CSV, by their numbers among all lines.
         exact_size: bytes to read before such a pause; None for no pauses.
         may_go_on: yielding pauses while it is not set.
 
@@ -43,12 +45,18 @@ class EngineInput:
     """
 
     def __init__(
-        self, reader: Reader, engine: Engine, exact_size: int | None, may_go_on: asyncio.Event
+        self,
+        reader: Reader,
+        engine: Engine,
+        bad_rows: BadRows,
+        exact_size: int | None,
+        may_go_on: asyncio.Event,
     ) -> None:
         self.trouble: Notice | None = None
         self.is_exact = exact_size is not None
         self._reader = reader
         self._engine = engine
+        self._bad_rows = bad_rows
         self._exact_size = exact_size
         self._may_go_on = may_go_on
         self._lines = 0
@@ -67,10 +75,12 @@ class EngineInput:
                 continue
             self._note_missed(item.missed)
             lines = item.lines
+            for row in item.bad_rows:
+                self._bad_rows.add(self._lines + row.line, *row[1:])
             self._lines += (count := lines.count(b"\n"))
             size += len(lines)
             # Do not keep the lines in memory until they are processed.
-            mark = _Mark(replace(item, lines=b""), self._lines)
+            mark = _Mark(replace(item, lines=b"", bad_rows=()), self._lines)
             self._all_finished.clear()
             self._engine.mark(mark, count)
             del item

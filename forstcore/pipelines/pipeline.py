@@ -128,7 +128,7 @@ class Pipeline:
         engine, confirmations = self._engine, self._confirmations
         if engine is None or confirmations is None or self._dead_letters is None:
             return PipelineCounts()
-        errors = engine.errors_by_code()
+        errors = self._dead_letters.bad_rows.corrected(engine.errors_by_code())
         if refused := self._dead_letters.refused:
             errors["sink_refused"] = refused
         return PipelineCounts(
@@ -308,6 +308,7 @@ class Pipeline:
             self._input = EngineInput(
                 reader,
                 self._engine,
+                dead_letters.bad_rows,
                 self.config.max_unconfirmed if is_exactly_once else None,
                 self._may_go_on,
             )

@@ -7,7 +7,7 @@ options; optional dependencies are imported on demand.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from forstcore._plural import plural
 from forstcore._proc import DEFAULT_MAX_LINE_SIZE
@@ -18,6 +18,7 @@ __all__ = [
     "NOW",
     "SCHEMES",
     "START",
+    "BadRow",
     "Batch",
     "Keeps",
     "Lag",
@@ -58,6 +59,24 @@ SCHEMES = tuple(_MODULES)
 """The schemes of the URLs of sources."""
 
 
+class BadRow(NamedTuple):
+    """An invalid row of CSV, which the source replaced by a line that no processor accepts.
+
+    Attributes:
+        line: the number of that line in its batch, counted from 1.
+        why: what is wrong.
+        offset: the byte of the row where the error is, counted from 0.
+        raw: the row, or its start.
+        is_cut: whether `raw` is only its start.
+    """
+
+    line: int
+    why: str
+    offset: int
+    raw: bytes
+    is_cut: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Some of a source's records.
@@ -68,6 +87,7 @@ class Batch:
         missed: how many records before them were lost, None if that is unknown.
         is_last: whether there was nothing more after them when they were read.
         receipt: what to acknowledge them with, None if that is not needed.
+        bad_rows: what the source could not convert to lines.
     """
 
     lines: bytes
@@ -75,6 +95,7 @@ class Batch:
     missed: int | None = 0
     is_last: bool = False
     receipt: object = None
+    bad_rows: tuple[BadRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

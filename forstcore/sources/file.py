@@ -3,8 +3,8 @@
 An offset identifies each file, and has its position and a fingerprint of what was read (see
 `forstcore.sources._file_offset`). Clients may forge an offset, but it cannot select a file that
 does not match the pattern and did not match it before a rotation. With `follow=no` the source ends
-where the files end. Files whose names end in ``.gz`` or ``.zst`` can only be read in this way, see
-`forstcore.sources._compressed_files`.
+where the files end. CSV, and files whose names end in ``.gz`` or ``.zst``, can only be read in this
+way, see `forstcore.sources._whole_files`.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from urllib.parse import unquote_to_bytes
 
 from forstcore._io.compressed import is_compressed
 from forstcore.errors import OffsetError, SourceError
-from forstcore.formats import UnknownFormatError, format_of
+from forstcore.formats import FORMATS, Format, UnknownFormatError, format_of
 from forstcore.sources import NOW, START, Batch, Keeps, Lag, SourceLimits
-from forstcore.sources._compressed_files import CompressedReader, is_offset
 from forstcore.sources._file_offset import format_offset, parse_offset
 from forstcore.sources._file_set import MAX_FILES, FileSet
 from forstcore.sources._followed_file import CompressedError, FollowedFile
 from forstcore.sources._url import SourceUrl
+from forstcore.sources._whole_files import WholeFilesReader, is_offset
 
 __all__ = ["FileReader", "FileSource"]
 
@@ -47,7 +47,8 @@ class FileSource:
         name: its name for clients.
         pattern: the path.
         follows: whether lines that are written later are read, too.
-        is_compressed: whether the files are compressed.
+        format: the format of the files.
+        is_whole: whether the files are complete, and read one after the other.
         max_line_size: as in the limits.
     """
 
@@ -69,32 +70,30 @@ class FileSource:
             raise SourceError(
                 url.name, "has a path with a zero byte, which file names cannot contain"
             )
-        if (other := _other_format(self.pattern)) is not None:
+        self.format = _format(url, self.pattern)
+        self.is_whole = self.format != "ndjson" or is_compressed(self.pattern)
+        if self.is_whole and self.follows:
+            what = "compressed" if self.format == "ndjson" else self.format.upper()
             raise SourceError(
                 url.name,
-                f"names files of another format, {other}: only NDJSON is read here; `forstcore "
-                "process FILE --map r -o x.ndjson` converts a file",
-            )
-        self.is_compressed = is_compressed(self.pattern)
-        if self.is_compressed and self.follows:
-            raise SourceError(
-                url.name, "names compressed files, which do not grow: add follow=no to read them"
+                f"names {what} files, which are not followed as they grow: add follow=no to read "
+                "files that are complete",
             )
         self._logged: set[str] = set()
         self._lock = threading.Lock()
 
     def check(self, start: str) -> None:
-        if start in (NOW, START) or (self.is_compressed and is_offset(start)):
+        if start in (NOW, START) or (self.is_whole and is_offset(start)):
             return
         try:
             parse_offset(start, MAX_FILES)
         except ValueError:
             raise OffsetError(self.name, f"has no offset {start!r}") from None
 
-    def open(self, start: str, session: str = "") -> FileReader | CompressedReader:
-        if self.is_compressed:
-            return CompressedReader(
-                self.name, self.pattern, start, self.max_line_size, self.log_trouble
+    def open(self, start: str, session: str = "") -> FileReader | WholeFilesReader:
+        if self.is_whole:
+            return WholeFilesReader(
+                self.name, self.pattern, start, self.format, self.max_line_size, self.log_trouble
             )
         return FileReader(self, start)
 
@@ -112,13 +111,24 @@ class FileSource:
             )
 
 
-def _other_format(pattern: str) -> str | None:
-    """Return the format of names that are known not to be NDJSON; logs have any suffix."""
-    try:
-        found = format_of(pattern)
-    except UnknownFormatError:
-        return None
-    return found if found != "ndjson" else None
+def _format(url: SourceUrl, pattern: str) -> Format:
+    """Return the format of the files, by an option or their suffix; logs have any suffix."""
+    given = url.take("format", "")
+    found: Format | None = next((each for each in FORMATS if each == given), None)
+    if given and found is None:
+        raise SourceError(url.name, f"has format={given}, which must be ndjson, csv or tsv")
+    if found is None:
+        try:
+            found = format_of(pattern)
+        except UnknownFormatError:
+            found = "ndjson"
+    if found == "parquet":
+        raise SourceError(
+            url.name,
+            "names Parquet files; NDJSON and CSV are read here: `forstcore process FILE --map r "
+            "-o x.ndjson` converts a file",
+        )
+    return found
 
 
 class FileReader:

@@ -226,8 +226,8 @@ class Inbox:
             add_missed(missed, first.batch.missed),
             last.is_last and not self._items,
             tuple(receipts) or None,
-            sum(item.left_out for item in items),
-            sum(item.size for item in items),
+            left_out=sum(item.left_out for item in items),
+            size=sum(item.size for item in items),
         )
 
     def _wake(self) -> None:

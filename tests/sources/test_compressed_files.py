@@ -121,7 +121,7 @@ def test_the_lag_is_in_compressed_bytes(tmp_path: Path) -> None:
 
 
 def test_what_is_wrong_is_said(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="compressed files, which do not grow: add follow=no"):
+    with pytest.raises(SourceError, match=r"compressed files, .* add follow=no"):
         open_source("a", f"file:{tmp_path}/a.gz")
     source = open_source("a", f"file:{tmp_path}/a.gz?follow=no")
     with pytest.raises(OffsetError):

@@ -292,9 +292,11 @@ def test_what_is_no_offset_is_refused(offset: str) -> None:
         ("file://host/path", "names no path"),
         ("file:/path?follow=maybe", "has follow=maybe"),
         ("file:/path?poll=1", "does not know: poll"),
-        ("file:/data/*.csv?follow=no", "another format, csv: .* `forstcore process FILE --map r"),
-        ("file:/data/in.tsv.gz?follow=no", "another format, tsv"),
-        ("file:in.Parquet", "another format, parquet"),
+        ("file:/data/*.csv", "names CSV files, which are not followed .* add follow=no"),
+        ("file:/data/in.txt?format=tsv", "names TSV files"),
+        ("file:/data/in.ndjson.gz", "names compressed files"),
+        ("file:in.Parquet", "Parquet files; .* `forstcore process FILE --map r"),
+        ("file:in.ndjson?format=xml", "has format=xml, which must be ndjson, csv or tsv"),
     ],
 )
 def test_bad_urls(url: str, reason: str) -> None:

@@ -1,7 +1,8 @@
-"""Compressed files, which are complete: read one after the other, in the order of their names.
+"""Files that are complete, compressed or CSV: read one after the other, in the order of names.
 
 An offset has the name of a file, and the position in its decompressed content, or `end`. All files
-before it, by name, have been read.
+before it, by name, have been read. In CSV, the position is the start of a row, and a fingerprint of
+the names in the first row follows.
 """
 
 from __future__ import annotations
@@ -11,19 +12,22 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 from urllib.parse import quote, unquote_to_bytes
 
 from forstcore._io.compressed import decompressed, read_some
 from forstcore.errors import SourceError
+from forstcore.formats import Format
 from forstcore.sources import NOW, START, Batch, Lag
+from forstcore.sources._file_content import content_of
 from forstcore.sources._file_finder import FileFinder
 
-__all__ = ["CompressedReader", "is_offset"]
+__all__ = ["WholeFilesReader", "is_offset"]
+
+T = TypeVar("T")
 
 _PIECE = 1 << 18  # Bytes that are decompressed at once.
-_OFFSET = re.compile(r"([^:]*):([0-9]{1,18}|end)")
-_BOM = b"\xef\xbb\xbf"
+_OFFSET = re.compile(r"([^:]*):([0-9]{1,18}|end)(?::([A-Za-z0-9_-]{8}))?")
 
 
 def is_offset(text: str) -> bool:
@@ -31,13 +35,14 @@ def is_offset(text: str) -> bool:
     return _OFFSET.fullmatch(text) is not None
 
 
-class CompressedReader:
-    """Reads compressed files, in threads.
+class WholeFilesReader:
+    """Reads files that are complete, in threads.
 
     Args:
         name: name of the source, for errors.
         pattern: path of a file, or a pattern of paths.
         start: an offset, `START` or `NOW`; checked.
+        kind: the format of the files: NDJSON, CSV or TSV.
         max_line_size: maximum bytes of a line; of a longer one, just enough is kept to detect it.
         on_trouble: called with a path and what is wrong with it.
     """
@@ -47,21 +52,21 @@ class CompressedReader:
         name: str,
         pattern: str,
         start: str,
+        kind: Format,
         max_line_size: int,
         on_trouble: Callable[[str, str], None],
     ) -> None:
         self._name = name
         self._finder = FileFinder(pattern, on_trouble)
         self._start = start
-        self._limit = max_line_size + 1
+        self._format: Format = kind
+        self._max_line_size = max_line_size
         self._is_new = True
         self._raw: IO[bytes] | None = None
         self._file: IO[bytes] | None = None
         self._path = ""
-        self._position = 0  # Position of the next line in the decompressed content.
+        self._content = content_of("", kind, max_line_size)
         self._has_ended = True  # Whether the file of the path has been read.
-        self._tail = b""  # The unfinished line.
-        self._dropped = 0  # Bytes of that line, or before it, that were dropped.
         self._reading: asyncio.Task[Batch | None] | None = None
 
     async def read(self) -> Batch | None:
@@ -86,8 +91,12 @@ class CompressedReader:
             missed = None if self._begin() else 0
             return Batch(b"", self._offset(), missed)
         while self._file is not None or self._open_next():
-            if lines := self._read_lines():
-                return Batch(lines, self._offset(), is_last=self._has_ended and not self._left())
+            lines = self._read_lines()
+            if lines or self._has_ended:
+                # The end of a file is an offset of its own: the file need not be there any more.
+                is_last = self._has_ended and not self._left()
+                bad_rows = self._content.bad_rows
+                return Batch(lines, self._offset(), is_last=is_last, bad_rows=bad_rows)
         return None
 
     def _begin(self) -> bool:
@@ -105,12 +114,31 @@ class CompressedReader:
         if self._path not in self._finder.find():
             return True
         self._open(self._path)
-        while self._position < int(match[2]):
-            piece = self._read_some(min(_PIECE, int(match[2]) - self._position))
-            if not piece:
-                raise SourceError(self._name, f"has an offset behind the end of {self._path}")
-            self._position += len(piece)
+        self._go_to(int(match[2]), match[3] or "")
         return False
+
+    def _go_to(self, position: int, mark: str) -> None:
+        """Continue at a position of the open file."""
+        at = 0
+        needs_content = True
+        while at < position:
+            if not needs_content and self._file is self._raw and self._file is not None:
+                if os.fstat(self._file.fileno()).st_size >= position:
+                    at = self._file.seek(position)
+                break
+            piece = self._read_some(min(_PIECE, position - at))
+            if not piece:
+                break
+            at += len(piece)
+            needs_content = self._converted(self._content.pass_over, piece)
+        if at < position:
+            raise SourceError(self._name, f"has an offset behind the end of {self._path}")
+        self._content.go_to(position)
+        if self._content.mark != mark:
+            raise SourceError(
+                self._name,
+                f"cannot continue in {self._path}: its first row is not the one it had before",
+            )
 
     def _left(self) -> list[str]:
         """Return the files that have not been started."""
@@ -128,8 +156,8 @@ class CompressedReader:
             self._file = decompressed(self._raw, path)
         except (OSError, ValueError) as error:
             raise SourceError(self._name, f"cannot be read: {error}") from None
-        self._path, self._position, self._has_ended = path, 0, False
-        self._tail, self._dropped = b"", 0
+        self._path, self._has_ended = path, False
+        self._content = content_of(path, self._format, self._max_line_size)
 
     def _close(self) -> None:
         for file in (self._file, self._raw):
@@ -148,39 +176,28 @@ class CompressedReader:
     def _read_lines(self) -> bytes:
         """Return the next whole lines; empty if there are none in the next piece."""
         data = self._read_some(_PIECE)
-        if not data:
-            lines = self._tail + b"\n" if self._tail else b""
-            self._has_ended = True
-            self._close()
-            return lines
-        if not self._position and not self._tail and data.startswith(_BOM):
-            data = data[len(_BOM) :]
-            self._dropped = len(_BOM)
-        if len(self._tail) >= self._limit:
-            # The rest of a line that is too long is not needed.
-            end = data.find(b"\n")
-            rest = len(data) if end < 0 else end
-            self._dropped += rest
-            data = data[rest:]
-        lines = self._tail + data
-        end = lines.rfind(b"\n") + 1
-        lines, self._tail = lines[:end], lines[end:]
-        if lines:
-            self._position += len(lines) + self._dropped
-            self._dropped = 0
-        if len(self._tail) > self._limit:
-            self._dropped += len(self._tail) - self._limit
-            self._tail = self._tail[: self._limit]
-        return lines
+        if data:
+            return self._converted(self._content.feed, data)
+        self._has_ended = True
+        self._close()
+        return self._converted(lambda _: self._content.finish(), data)
+
+    def _converted(self, convert: Callable[[bytes], T], data: bytes) -> T:
+        try:
+            return convert(data)
+        except ValueError as error:
+            raise SourceError(self._name, f"cannot be read: {error}") from None
 
     def _offset(self) -> str:
         if not self._path:
             return START
-        place = "end" if self._has_ended else str(self._position)
+        place = "end" if self._has_ended else str(self._content.position)
+        if not self._has_ended and self._content.mark:
+            place = f"{place}:{self._content.mark}"
         return f"{quote(os.fsencode(self._path))}:{place}"
 
     def _unread(self) -> int:
-        """Return the number of unread compressed bytes."""
+        """Return the number of unread bytes on the disk."""
         total = sum(
             found.status.st_size for path, found in self._finder.find().items() if path > self._path
         )
