@@ -2,13 +2,15 @@
 
 The commands are those of the files in .github/workflows, as the last commit has them. Each job runs
 in a clean directory with nothing but its artifacts, and with a Python of the version that it asks
-for. A job that needs another machine, and a step that publishes, is listed with that reason.
+for. A job that needs another machine, and a step that publishes, is listed with that reason. The
+directory of a failed job stays until it runs again.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -215,13 +217,46 @@ def _do(job: Job, version: str, work: Path, roots: Path) -> str:
             if why := run.step(step):
                 left_out.append(why)
     except Failed as error:
-        return f"FAILED: {error}"
-    finally:
-        # Each job takes some hundred megabytes; its log and its artifacts stay.
-        shutil.rmtree(run.directory, ignore_errors=True)
-        shutil.rmtree(base / f"{title}.venv", ignore_errors=True)
+        return f"FAILED on {python.version}: {error}, and {run.directory}"
+    # Each job takes some hundred megabytes; its log and its artifacts stay.
+    shutil.rmtree(run.directory, ignore_errors=True)
+    shutil.rmtree(base / f"{title}.venv", ignore_errors=True)
     seconds = time.monotonic() - started
-    return ", ".join([f"passed on {python.version} in {seconds:.0f} s", *left_out])
+    machine = RUNNERS[job.runner]
+    emulated = "" if machine == platform.machine() else f" for {machine}"
+    return ", ".join([f"passed on {python.version}{emulated} in {seconds:.0f} s", *left_out])
+
+
+def plan(jobs: list[Job], options: argparse.Namespace) -> list[tuple[Job, str, str]]:
+    """Return jobs with a version of Python and why they are not to run; it is empty if they are.
+
+    Args:
+        jobs: those of all workflows.
+        options: what the command line asks for. If it names jobs, others are not listed.
+    """
+    versions = sorted({_python_of(job) for job in jobs if job.name == "ci.tests"}, key=_as_number)
+    planned = []
+    for job in jobs:
+        if options.jobs and job.name not in options.jobs:
+            continue
+        # cibuildwheel makes wheels for all of them.
+        of_job = versions if job.name == "wheels.wheels" else [_python_of(job)]
+        has_several = len(of_job) + len(job.values) > 1
+        for version in of_job:
+            why_not = ""
+            if not options.jobs and job.name in HOURS:
+                why_not = "not run: takes an hour, and has to be named"
+            elif has_several and options.python and version not in options.python:
+                why_not = f"not run: only {', '.join(options.python)} wanted"
+            planned.append((job, version, why_not))
+    return planned
+
+
+def clear(job: Job, artifacts: Path) -> None:
+    """Remove the artifacts that earlier runs of a job have left."""
+    for step in job.steps:
+        if step.get("uses", "").startswith("actions/upload-artifact@"):
+            shutil.rmtree(artifacts / step["with"]["name"], ignore_errors=True)
 
 
 def parse(arguments: list[str], known: set[str]) -> argparse.Namespace:
@@ -256,27 +291,20 @@ def main() -> None:
     options = parse(sys.argv[1:], {job.name for job in jobs})
     work = options.work.resolve()
     (work / "roots").mkdir(parents=True, exist_ok=True)
-    (tests,) = {job.name for job in jobs if job.name == "ci.tests"}
-    versions = sorted({_python_of(job) for job in jobs if job.name == tests}, key=_as_number)
-    rows = []
-    for job in jobs:
-        if job.name not in (options.jobs or {each.name for each in jobs} - HOURS):
-            continue
-        # cibuildwheel makes wheels for all of them.
-        of_job = versions if job.name == "wheels.wheels" else [_python_of(job)]
-        for version in of_job:
-            if (
-                options.python
-                and len(of_job) + len(job.values) > 1
-                and version not in options.python
-            ):
-                continue
-            rows.append((job.title, version, _do(job, version, work, work / "roots")))
-            print(*rows[-1], sep=" | ", flush=True)
-    print("\n| job | Python | result |\n|---|---|---|")
-    for row in rows:
-        print(f"| {' | '.join(row)} |")
-    sys.exit(any("FAILED" in result for _, _, result in rows))
+    planned = plan(jobs, options)
+    for job in {id(job): job for job, _, why_not in planned if not why_not}.values():
+        clear(job, work / "artifacts")
+    results = [why_not or "not run: interrupted" for _, _, why_not in planned]
+    try:
+        for number, (job, version, why_not) in enumerate(planned):
+            if not why_not:
+                results[number] = _do(job, version, work, work / "roots")
+                print(job.title, version, results[number], sep=" | ", flush=True)
+    finally:
+        print("\n| job | Python | result |\n|---|---|---|")
+        for (job, version, _), result in zip(planned, results, strict=True):
+            print(f"| {job.title} | {version} | {result} |")
+    sys.exit(any("FAILED" in result for result in results))
 
 
 def _as_number(version: str) -> tuple[int, str]:

@@ -6,9 +6,11 @@ import ast
 import importlib.util
 import json
 import os
+import platform
 import re
 import shutil
 import sys
+import sysconfig
 import tomllib
 from importlib import metadata
 from pathlib import Path
@@ -123,6 +125,55 @@ def test_versions_may_precede_jobs() -> None:
     known = {job.name for job in JOBS}
     options = local.parse(["--python", "3.14", "ci.tests", "--python", "3.15"], known)
     assert (options.jobs, options.python) == (["ci.tests"], ["3.14", "3.15"])
+
+
+def planned(*arguments: str) -> dict[tuple[str, str], str]:
+    options = local.parse([*arguments], {job.name for job in JOBS})
+    return {(job.title, version): why for job, version, why in local.plan(JOBS, options)}
+
+
+def test_the_table_says_what_is_not_run() -> None:
+    everything = planned()
+    for job in JOBS:
+        (whys,) = [{why for (title, _), why in everything.items() if title == job.title}]
+        assert all("has to be named" in why for why in whys) == (job.name in local.HOURS)
+    assert len([title for title, _ in everything if title == "wheels.wheels ubuntu-latest"]) == 6
+
+    some = planned("--python", "3.14", "ci.sdist", "ci.tests")
+    linux = {
+        version: why for (title, version), why in some.items() if "tests ubuntu-latest" in title
+    }
+    assert {version for version, why in linux.items() if not why} == {"3.14"}
+    assert {why for version, why in linux.items() if version != "3.14"} == {
+        "not run: only 3.14 wanted"
+    }
+    assert some["ci.sdist", "3.13"] == ""
+    assert planned("ci.gate") == {("ci.gate", "3.11"): ""}
+
+
+def test_a_failed_job_leaves_its_files_and_no_old_artifacts(tmp_path: Path) -> None:
+    if platform.machine() not in workflow.RUNNERS.values() or shutil.which("bash") is None:
+        pytest.skip("needs bash, and an architecture of Linux runners")
+    (runner,) = [
+        name for name, machine in workflow.RUNNERS.items() if machine == platform.machine()
+    ]
+    keep = {"uses": "actions/upload-artifact@1", "with": {"name": "one", "path": "*.txt"}}
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    version += "t" * bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+
+    def do(script: str) -> str:
+        job = workflow.Job("ci.trial", {}, [], runner, "", [{"run": script}, keep])
+        local.clear(job, tmp_path / "artifacts")
+        return str(local._do(job, version, tmp_path, tmp_path))
+
+    directory = tmp_path / f"ci.trial_{version}"
+    assert do("touch a.txt").startswith(f"passed on {version}.")
+    assert not directory.exists()
+    assert str(directory) in do("touch b.txt; false")
+    assert [path.name for path in directory.iterdir()] == ["b.txt"]
+    assert not list(tmp_path.glob("artifacts/*"))
+    assert do("touch c.txt").startswith("passed")
+    assert [path.name for path in tmp_path.glob("artifacts/one/*")] == ["c.txt"]
 
 
 def test_an_unknown_job_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
