@@ -120,13 +120,24 @@ class Run:
             self._download(given.get("name") or given["pattern"], given.get("path", "."))
         elif action in ELSEWHERE:
             return f"without {action}"
-        elif action not in ("actions/setup-python", "actions/setup-node"):
+        elif action == "actions/setup-node":
+            return self._check_node(given["node-version"])
+        elif action != "actions/setup-python":
             raise Failed(f"{action} is not known here")
         return ""
 
     def _inside(self, path: Path) -> str:
         """Return a path as the job's own system sees it."""
         return "/" + str(path.relative_to(self.python.root))
+
+    def _check_node(self, wanted: str) -> str:
+        """Return a note if Node has another version than a job asks for."""
+        command = self.python.command("node", "--version", cwd=self.directory)
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise Failed("there is no Node")
+        version = done.stdout.strip().removeprefix("v")
+        return "" if version.partition(".")[0] == wanted else f"with Node {version} for {wanted}"
 
     def _upload(self, name: str, pattern: str, is_needed: bool) -> None:
         pattern = pattern + "*" if pattern.endswith("/") else pattern

@@ -103,6 +103,16 @@ def test_steps_share_variables_and_artifacts(run: Any) -> None:
     assert (run.directory / "in" / "a.txt").read_text() == "blue round\n"
 
 
+def test_another_version_of_node_is_noted(run: Any) -> None:
+    if shutil.which("node") is None:
+        pytest.skip("needs Node")
+    (version,) = children.run(["node", "--version"], text=True).stdout.split()
+    step = {"uses": "actions/setup-node@1", "with": {"node-version": "1"}}
+    assert run.step(step) == f"with Node {version[1:]} for 1"
+    step["with"] = {"node-version": version[1:].partition(".")[0]}
+    assert run.step(step) == ""
+
+
 @pytest.mark.parametrize(
     "step",
     [
