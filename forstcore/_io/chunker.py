@@ -173,7 +173,7 @@ class _SyncGrouper:
         self._chunk: _Records | _Pieces | None = None
         self._chunk_size = chunk_size
         self._step = 1
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
         self._ended = False
 
     async def take(self) -> bytes:
@@ -182,7 +182,9 @@ class _SyncGrouper:
         while not self._ended and self._error is None:
             try:
                 self._fill()
-            except Exception as error:
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException as error:
                 self._error = error
             if self._chunk is not None and self._chunk.size:
                 return self._chunk.take()
@@ -284,12 +286,13 @@ class _AsyncGrouper:
                 if not taken % _MOST_IN_A_ROW:
                     # The producer may never await anything itself.
                     await asyncio.sleep(0)
-        except asyncio.CancelledError as error:
-            if self._ended:
+        except BaseException as error:
+            if self._ended and isinstance(error, asyncio.CancelledError):
                 raise
+            # Whatever it is, the input is incomplete.
             self._error = error
-        except Exception as error:
-            self._error = error
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                raise
         finally:
             self._ended = True
             _wake(self._filled)

@@ -69,8 +69,8 @@ def _run(loop: asyncio.AbstractEventLoop, make: Callable[[], Coroutine[None, Non
                 task.cancel()
             try:
                 return loop.run_until_complete(task)
-            except KeyboardInterrupt:
-                # A handler of the application has raised it, in any callback of the loop.
+            except (KeyboardInterrupt, SystemExit):
+                # Raised by another task, or by a signal handler of the application.
                 if not task.done():
                     task.cancel()
                     with suppress(asyncio.CancelledError):

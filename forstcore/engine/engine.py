@@ -152,7 +152,7 @@ class Engine:
         self._loop = asyncio.get_running_loop()
         self._reader: asyncio.Task[None] | None = None
         self._input_ended = False
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
         self._broken: BaseException | None = None
         self._progress: asyncio.Future[None] | None = None
         self._room: asyncio.Future[None] | None = None
@@ -353,8 +353,12 @@ class Engine:
             before = self._batcher.lines
             lines = self._batcher.finish()
             self._put(lines, self._batcher.lines - before)
-        except Exception as error:
-            self._error = error
+        except BaseException as error:
+            # After `end_input`, this is the cancellation; otherwise the input is incomplete.
+            if self._error is None:
+                self._error = error
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                raise
         finally:
             self._input_ended = True
             self._wake()

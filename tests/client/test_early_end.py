@@ -35,11 +35,15 @@ from tests.servers import ROOT, Server
         KeyError("mine"),
         OSError(5, "mine"),
         StreamFailedError("timeout", "another stream's", 7, retriable=True),
+        # None of them may pass for the end of the input.
+        asyncio.CancelledError("mine"),
+        GeneratorExit("mine"),
+        BaseException("mine"),
     ],
     ids=lambda error: type(error).__name__,
 )
 def test_a_producers_error_is_the_callers(
-    server: Server, error: Exception, after: int, asynchronous: bool, resume: bool
+    server: Server, error: BaseException, after: int, asynchronous: bool, resume: bool
 ) -> None:
     cause = ValueError("why")
 

@@ -82,6 +82,33 @@ def test_an_error_of_the_source_is_raised_as_it_is() -> None:
     assert caught.value is error
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        GeneratorExit("mine"),
+        asyncio.CancelledError("mine"),
+        KeyboardInterrupt("mine"),
+        SystemExit("mine"),
+        BaseException("mine"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_no_error_of_the_source_passes_for_its_end(tmp_path: Path, error: BaseException) -> None:
+    def broken() -> Iterator[bytes]:
+        yield b'{"id":"1","data":"a"}\n'
+        raise error
+
+    target = tmp_path / "out.ndjson"
+    target.write_bytes(b"before\n")
+    with pytest.raises(type(error)) as caught:
+        forstcore.process_file(broken(), target)
+    assert caught.value is error
+    assert target.read_bytes() == b"before\n"
+    with pytest.raises(type(error)) as caught:
+        b"".join(forstcore.process(broken()))
+    assert caught.value is error
+
+
 def test_a_source_that_is_none() -> None:
     with pytest.raises(TypeError):
         whole(7)
