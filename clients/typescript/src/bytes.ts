@@ -26,10 +26,15 @@ export function decoded(bytes: Uint8Array): string {
   return decoder.decode(bytes);
 }
 
+/** Return memory with any content. */
+export function allocated(size: number): Bytes {
+  return hasBuffer ? Buffer.allocUnsafeSlow(size) : new Uint8Array(size);
+}
+
 export function joined(parts: readonly Uint8Array[]): Bytes {
   if (parts.length === 1) return parts[0] as Bytes;
   const size = parts.reduce((sum, part) => sum + part.length, 0);
-  const whole = hasBuffer ? Buffer.allocUnsafeSlow(size) : new Uint8Array(size);
+  const whole = allocated(size);
   let at = 0;
   for (const part of parts) {
     whole.set(part, at);

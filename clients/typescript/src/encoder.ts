@@ -1,7 +1,11 @@
 /** Records as JSON lines, and chunks of NDJSON; errors name the item. */
 
 import { copied, encoded, joined, type Bytes } from "./bytes.js";
-import { isBytes, kindOf } from "./input.js";
+import { flatSize, linesOf } from "./flat-records.js";
+import { isBytes, isPlain, kindOf } from "./input.js";
+
+const FEW = 8; // Fewer flat records are not worth a part of their own.
+const LARGEST_FLAT = 1 << 14; // Larger records take no less time when they are written together.
 
 /** Builds chunks from the items of one input. */
 export class Encoder {
@@ -9,6 +13,7 @@ export class Encoder {
   size = 0;
   private readonly parts: Uint8Array[] = [];
   private text = "";
+  private flat: object[] = []; // Copies of records after the text, not written yet.
   private count = 0;
   private first: "records" | "NDJSON" | undefined;
   private readonly limit: number;
@@ -38,9 +43,12 @@ export class Encoder {
       this.size += part.length;
       return;
     }
-    const text = typeof item === "string" ? this.chunk(item) : this.record(item);
-    this.text += text;
-    this.size += text.length;
+    if (typeof item === "string") return this.addText(this.chunk(item));
+    const size = flatSize(item);
+    if (size === 0 || size > LARGEST_FLAT) return this.addText(this.record(item));
+    // A copy, because the producer may reuse or change the object.
+    this.flat.push({ ...(item as object) });
+    this.size += size;
   }
 
   /** Throw a TypeError if the text ends within a character. */
@@ -55,10 +63,34 @@ export class Encoder {
     return joined(this.parts.splice(0));
   }
 
+  private addText(text: string): void {
+    this.flushFlat();
+    this.text += text;
+    this.size += text.length;
+  }
+
   private flush(): void {
+    this.flushFlat();
+    this.flushText();
+  }
+
+  private flushText(): void {
     if (!this.text) return;
     this.parts.push(encoded(this.text));
     this.text = "";
+  }
+
+  /** Write the flat records. */
+  private flushFlat(): void {
+    const { flat } = this;
+    if (flat.length === 0) return;
+    this.flat = [];
+    if (flat.length < FEW) {
+      for (const record of flat) this.text += `${JSON.stringify(record)}\n`;
+      return;
+    }
+    this.flushText();
+    this.parts.push(linesOf(flat));
   }
 
   private chunk(item: string): string {
@@ -84,7 +116,6 @@ export class Encoder {
     let wrong: string | undefined;
     if (line === undefined || line[0] !== "{") wrong = `is ${kindOf(item)}, not an object`;
     else if (line === "{}" && !isPlain(item)) wrong = `is ${kindOf(item)}, empty as JSON`;
-    else if (isFlat(item as object)) return `${line}\n`;
     // JSON.stringify writes this for values that JSON cannot express.
     else if (line.includes("null") || line.includes("{}")) wrong = notInJson(item, "");
     if (wrong) throw new TypeError(`record ${this.count} ${wrong}`);
@@ -103,16 +134,6 @@ const LONE_SURROGATE = /\p{Surrogate}/u;
 
 function isWellFormed(text: string): boolean {
   return (text as { isWellFormed?(): boolean }).isWellFormed?.() ?? !LONE_SURROGATE.test(text);
-}
-
-/** Return whether all members are values that JSON expresses; searching the text takes longer. */
-function isFlat(record: object): boolean {
-  for (const name in record) {
-    const value = (record as Record<string, unknown>)[name];
-    const isExpressed = typeof value === "string" || typeof value === "boolean" || Number.isFinite(value);
-    if (!isExpressed) return false;
-  }
-  return true;
 }
 
 /** Find a value that `JSON.stringify` turns into null or `{}`, and say where it is. */
@@ -134,9 +155,4 @@ function notInJson(value: unknown, path: string): string | undefined {
     if (found) return found;
   }
   return undefined;
-}
-
-function isPlain(value: unknown): boolean {
-  const prototype = Object.getPrototypeOf(value) as unknown;
-  return prototype === null || prototype === Object.prototype;
 }

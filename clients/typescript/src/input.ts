@@ -60,6 +60,12 @@ export function isBytes(value: unknown): value is Uint8Array | ArrayBuffer {
   return value instanceof Uint8Array || value instanceof ArrayBuffer;
 }
 
+/** Return whether an object is a literal, or like one: not an instance of a class. */
+export function isPlain(value: unknown): boolean {
+  const prototype = Object.getPrototypeOf(value) as unknown;
+  return prototype === Object.prototype || prototype === null;
+}
+
 /** Name the kind of a value, for error messages. */
 export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return `${value}`;

@@ -116,6 +116,48 @@ test("an error for unsendable input names the record", async () => {
   assert.equal((await all(stream(empty as StreamingRecord[]))).length, 1);
 });
 
+test("flat records arrive as they were when the producer gave them", async () => {
+  const reused = record(0);
+  function* sameObject() {
+    for (let id = 1; id <= 100; id++) {
+      reused.id = `${id}`;
+      yield reused;
+      reused.data = `${id}`; // Of the next one.
+    }
+  }
+  const found = await all(stream(sameObject()));
+  const expected = Array.from({ length: 100 }, (_, index) => result(index + 1, index ? `${index}` : "x"));
+  assert.deepEqual(found, expected);
+});
+
+test("records are separated, whatever is in them and beside them", async () => {
+  const texts = ["},{", '"},{"id":"1"', '\\"},{\\"', "[{}]", "\n", "é😀", "", "x".repeat(100_000)];
+  const plain = (id: number) => record(id, texts[id % texts.length]);
+  const kinds: Record<string, (id: number) => object> = {
+    plain,
+    "few with a separator inside": (id) => (id === 17 ? record(id, "},{") : record(id)),
+    "nested ones between": (id) => (id % 5 ? plain(id) : { ...plain(id), more: [{ a: 1 }, { b: {} }] }),
+    "nested ones after many": (id) => (id % 20 ? plain(id) : { ...plain(id), more: [{}, {}] }),
+    "instances between": (id) => (id % 3 ? plain(id) : Object.assign(new Endless(), plain(id))),
+    "null, numbers and unusual names": (id) => ({ "},{": null, 7: -0, __proto__: null, "\n": 1e21, ...plain(id) }),
+  };
+  for (const [name, make] of Object.entries(kinds)) {
+    const input = Array.from({ length: 200 }, (_, id) => make(id) as StreamingRecord);
+    const expected = input.map((_, id) => {
+      const { data = "" } = make(id) as StreamingRecord;
+      return result(id, data ?? "");
+    });
+    assert.deepEqual(await all(stream(input)), expected, name);
+  }
+});
+
+test("a toJSON that is not enumerable applies", async () => {
+  const hidden = (id: number) =>
+    Object.defineProperty(record(id), "toJSON", { value: () => record(id, "from toJSON") });
+  const found = await all(stream(Array.from({ length: 20 }, (_, id) => hidden(id))));
+  assert.deepEqual(found, Array.from({ length: 20 }, (_, id) => result(id, "from toJSON")));
+});
+
 test("one record is no list of records, and no class is a document", async () => {
   const one = async () => all(stream(record(1) as unknown as StreamingRecord[]));
   await assert.rejects(one, { name: "TypeError", message: /not an Object$/ });
