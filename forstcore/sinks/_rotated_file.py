@@ -60,6 +60,7 @@ class RotatedFile:
         self._manifest_path = path.with_name(f".{path.name}.manifest")
         self._manifest = Manifest()
         self._descriptor: int | None = None
+        self._seen_at = time.monotonic()  # When this process first saw results in the file.
         self._is_confirmed = False  # Whether the file contains exactly what the manifest says.
 
     @property
@@ -90,6 +91,7 @@ class RotatedFile:
             ForeignFileError: another program has changed the file, or is writing to it.
         """
         self.close()
+        self._seen_at = time.monotonic()
         manifest = self._found_manifest()
         if manifest.is_complete:
             self._manifest = manifest
@@ -119,6 +121,8 @@ class RotatedFile:
             data = self._compressed(results)
             self._is_confirmed = False
             self._write(data)
+            if not manifest.since:
+                self._seen_at = time.monotonic()
             manifest = manifest.with_more(len(data), time.time())
         if offset:
             manifest = manifest.with_offset(offset)
@@ -128,7 +132,10 @@ class RotatedFile:
     def seconds_left(self) -> float:
         """Return the seconds until the file is old enough to end."""
         since = self._manifest.since
-        return self._max_age - (time.time() - since) if since else self._max_age
+        if not since:
+            return self._max_age
+        # The time of day may be set back, and the other clock stands still while the system sleeps.
+        return self._max_age - max(time.time() - since, time.monotonic() - self._seen_at)
 
     def rotate_if_due(self) -> None:
         """End the file if it is large or old enough.

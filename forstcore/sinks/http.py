@@ -211,7 +211,8 @@ class HttpWriter(BrokerWriter):
             text = " ".join(answer.decode(errors="replace").split())[:_EXCERPT]
             said = f"HTTP {status} {response.reason or ''}".rstrip() + (f": {text}" if text else "")
             if status in _AGAIN or status >= 500:
-                wait = _seconds(response.headers.get("Retry-After", ""))
+                headers = response.headers
+                wait = _seconds(headers.get("Retry-After", ""), headers.get("Date", ""))
                 self._not_before = asyncio.get_running_loop().time() + wait
                 raise _AgainError(said)
             if status < 400 or status in _HOPELESS:
@@ -219,13 +220,24 @@ class HttpWriter(BrokerWriter):
             raise _RefusedError(said)
 
 
-def _seconds(retry_after: str) -> float:
-    """Return the seconds of a Retry-After header, 0 if it is malformed."""
+def _seconds(retry_after: str, sent_at: str = "") -> float:
+    """Return the seconds of a Retry-After header, 0 if it is malformed.
+
+    Args:
+        retry_after: the header.
+        sent_at: the Date header: the clocks of server and client may differ.
+    """
     seconds = 0.0
     if retry_after.isdecimal():
         seconds = float(retry_after[:9])
-    elif retry_after:
-        with suppress(ValueError):
-            date = email.utils.parsedate_to_datetime(retry_after)
-            seconds = (date - datetime.now(UTC)).total_seconds()
+    elif date := _date(retry_after):
+        seconds = (date - (_date(sent_at) or datetime.now(UTC))).total_seconds()
     return min(max(seconds, 0.0), _MAX_WAIT)
+
+
+def _date(text: str) -> datetime | None:
+    with suppress(ValueError):
+        found = email.utils.parsedate_to_datetime(text)
+        # Of a date with the zone -0000 it only says that it is UTC.
+        return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+    return None

@@ -92,6 +92,9 @@ class Figures:
             spooled=sum(each.spooled for each in snapshots),
         )
         self._totals, self._at, self._cpu = totals, now, cpu
+        if self.points and point.time < self.points[-1].time:
+            # The clock was set back: the other points would stay until it has caught up.
+            self.points.clear()
         self.points.append(point)
         while point.time - self.points[0].time > _SPAN:
             self.points.popleft()

@@ -7,6 +7,7 @@ import gzip
 import json
 import resource
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -151,6 +152,28 @@ def test_a_file_ends_by_age_though_nothing_more_is_written(tmp_path: Path) -> No
 
     assert writing(sink_of(path, max_age=0.2), run) == "b"
     assert [(tmp_path / name).read_bytes() for name in numbered(tmp_path)] == [b"1\n", b"2\n"]
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_file_ends_by_age_though_the_clock_is_set_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_killed: bool
+) -> None:
+    path = tmp_path / "out.ndjson"
+    url = sink_of(path, max_age=0.2)
+    if is_killed:
+        writing(url, outputs((b"1\n", "a")))
+        (tmp_path / "out-000001.ndjson").rename(tmp_path / ".out-000001.ndjson.part")
+        change_manifest(path, number=1, size=2, is_complete=False, since=time.time() + 1e6)
+
+    async def run(writer: Writer) -> None:
+        if not is_killed:
+            await (await writer.write(Output(b"1\n", "a")))
+            now = time.time
+            monkeypatch.setattr(time, "time", lambda: now() - 1e6)
+        while numbered(tmp_path) != ["out-000001.ndjson"]:  # noqa: ASYNC110 (there is no event)
+            await asyncio.sleep(0.02)
+
+    assert writing(url, run) == "a"
 
 
 def test_numbers_go_on_after_existing_files(tmp_path: Path) -> None:

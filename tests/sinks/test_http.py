@@ -126,6 +126,11 @@ def test_values_of_retry_after() -> None:
     assert _seconds("99999999999999999999") == _seconds("301") == 300
     assert 50 < _seconds(email.utils.formatdate(time.time() + 60, usegmt=True)) <= 60
     assert _seconds(email.utils.formatdate(time.time() - 60, usegmt=True)) == 0
+    server = time.time() - 1e6  # Its clock is wrong.
+    dates = [email.utils.formatdate(server + more, usegmt=True) for more in (0, 60)]
+    assert _seconds(dates[1], dates[0]) == 60
+    assert _seconds(dates[1], "soon") == 0
+    assert _seconds("Sun, 06 Nov 1994 08:50:07 -0000", "Sun, 06 Nov 1994 08:49:37 GMT") == 30
     assert [_seconds(each) for each in ("", "soon", "-3", "1.5")] == [0, 0, 0, 0]
 
 

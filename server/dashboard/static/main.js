@@ -61,7 +61,13 @@ follow({
     draw();
   },
   news(news) {
-    points.push(named(news.point));
+    const point = named(news.point);
+    if (points.length > 0 && point.time < points.at(-1).time) {
+      // The clock of the server was set back.
+      points = [];
+      drawn = 0;
+    }
+    points.push(point);
     while (points.at(-1).time - points[0].time > SPAN) points.shift();
     if (isPaused) return;
     // A chart that moves every second counts as motion, too.
