@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 
 from forstcore._cancelling import check_cancelled
+from forstcore._proc import count_lines
 from forstcore.pipelines.dead_letters import DeadLetters
 from forstcore.sinks import Output, OutputDroppedError, OutputRefusedError
 from forstcore.sources import Reader
@@ -97,7 +98,7 @@ class Confirmations:
             self._note_done(output)
             return
         self._waiting.popleft()
-        self.results += output.results.count(b"\n") - refused
+        self.results += count_lines(output.results) - refused
         if self._reader is not None:
             for receipt in output.receipts:
                 await self._reader.acknowledge(receipt)

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 
 from forstcore._plural import plural
+from forstcore._proc import count_lines
 from forstcore.engine import Engine
 from forstcore.formats.bad_rows import BadRows
 from forstcore.sources import Batch, Notice, Reader
@@ -77,7 +78,7 @@ class EngineInput:
             lines = item.lines
             for row in item.bad_rows:
                 self._bad_rows.add(self._lines + row.line, *row[1:])
-            self._lines += (count := lines.count(b"\n"))
+            self._lines += (count := count_lines(lines))
             size += len(lines)
             # Do not keep the lines in memory until they are processed.
             mark = _Mark(replace(item, lines=b"", bad_rows=()), self._lines)

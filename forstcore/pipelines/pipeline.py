@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from forstcore._core.filter import Filter
+from forstcore._proc import count_lines
 from forstcore._tracing import add_span, is_tracing
 from forstcore.engine import Engine
 from forstcore.errors import SinkError
@@ -369,7 +370,7 @@ class Pipeline:
         """Export the span of a batch, from its first results until all are passed to the sink."""
         attributes: dict[str, str | int | float] = {
             "forstcore.pipeline": self.config.name,
-            "forstcore.results": output.results.count(b"\n"),
+            "forstcore.results": count_lines(output.results),
             "forstcore.bytes_out": len(output.results),
             "forstcore.offset": output.offset,
         }

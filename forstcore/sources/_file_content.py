@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from forstcore._proc import count_lines
 from forstcore.formats import Format
 from forstcore.formats.csv_reader import CsvReader
 from forstcore.sources import BadRow
@@ -158,7 +159,7 @@ class Rows:
             each._replace(line=each.line - self._lines) for each in self._bad_rows
         )
         self._bad_rows.clear()
-        self._lines += lines.count(b"\n")
+        self._lines += count_lines(lines)
         self.position = self._reader.position
         return lines
 

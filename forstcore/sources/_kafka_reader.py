@@ -7,6 +7,7 @@ from abc import abstractmethod
 
 from confluent_kafka import Consumer, TopicPartition
 
+from forstcore._proc import count_lines
 from forstcore.sources import NOW, START, Batch, Lag, Notice
 from forstcore.sources._broker import BrokerReader, on_one_line
 from forstcore.sources._kafka_client import KafkaUnavailableError
@@ -22,7 +23,7 @@ def lines_of(chunks: dict[int, Chunk]) -> bytes:
     if not values:
         return b""
     lines = b"\n".join(values)
-    if lines.count(b"\n") >= len(values):
+    if count_lines(lines) >= len(values):
         lines = b"\n".join(map(on_one_line, values))
     return lines + b"\n"
 

@@ -7,6 +7,7 @@ import re
 import secrets
 from collections import deque
 
+from forstcore._proc import count_lines
 from forstcore.errors import OffsetError
 from forstcore.sources import NOW, START, Batch, Keeps, Lag, SourceLimits
 from forstcore.sources._url import SourceUrl
@@ -103,7 +104,7 @@ class MemorySource:
                 waiter.set_result(None)
 
     def _append(self, lines: bytes) -> None:
-        count = lines.count(b"\n")
+        count = count_lines(lines)
         segments = self._segments
         if not segments or len(segments[-1].lines) + len(lines) > _SEGMENT_SIZE:
             segments.append(_Segment(self.count))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from forstcore import Filter, RecordStream
-from forstcore._proc import PASS_ON
+from forstcore._proc import PASS_ON, count_lines
 from forstcore.config import WorkerKind
 from forstcore.engine import Engine
 from forstcore.processors import Processor
@@ -172,7 +172,7 @@ class EngineFeedProcessor:
                     size, left_out = item.size, item.left_out
                 # Do not keep the lines in memory until the batch is delivered.
                 item = replace(item, lines=b"")
-            count = lines.count(b"\n")
+            count = count_lines(lines)
             self._engine.mark(_Mark(item, count, size, left_out), count)
             yield lines
 

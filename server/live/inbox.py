@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from forstcore import Filter
+from forstcore._proc import count_lines
 from forstcore.sources import Batch, Notice
 from server.live.delivery import add_missed
 from server.live.filtered_batch import FilteredBatch
@@ -191,7 +192,7 @@ class Inbox:
                 del self._items[place]
                 self._size -= _OVERHEAD + len(item.lines)
                 self._missed = add_missed(self._missed, item.batch.missed)
-                self._missed = add_missed(self._missed, item.lines_before + item.lines.count(b"\n"))
+                self._missed = add_missed(self._missed, item.lines_before + count_lines(item.lines))
                 if item.receipt is not None:
                     self._dropped.append(item.receipt)
                 return True

@@ -7,6 +7,7 @@ from collections import deque
 from typing import Protocol
 
 from forstcore._plural import plural
+from forstcore._proc import count_lines
 from forstcore.errors import SinkError
 from forstcore.sinks import Output, OutputRefusedError
 from forstcore.sources.memory import MemorySource
@@ -107,7 +108,7 @@ class BrokerPublisher:
             confirmed = await writer.write(Output(lines))
         except SinkError as error:
             raise StreamError(StreamErrorCode.SOURCE, str(error)) from None
-        self._unconfirmed.append((lines.count(b"\n"), asyncio.ensure_future(confirmed)))
+        self._unconfirmed.append((count_lines(lines), asyncio.ensure_future(confirmed)))
         while self._unconfirmed and self._unconfirmed[0][1].done():
             await self._confirm()
 
