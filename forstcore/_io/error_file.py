@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 from forstcore._core.rejected import RejectedLine
 
-__all__ = ["ErrorFileEntry", "entry_of", "format_entry", "parse_entry"]
+__all__ = ["SINK_REFUSED", "ErrorFileEntry", "entry_of", "format_entry", "parse_entry"]
+
+SINK_REFUSED = "sink_refused"
+"""The code of an entry whose line is a result, which a sink refused, instead of a record."""
 
 
 # Of a string; for a dict it would create an encoder on each call.

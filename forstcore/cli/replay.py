@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import contextlib
+import json
 import re
 import sys
 from array import array
@@ -13,10 +14,12 @@ from pathlib import Path
 
 import click
 
-from forstcore._io.error_file import ErrorFileEntry, parse_entry
+from forstcore._io.error_file import SINK_REFUSED, ErrorFileEntry, parse_entry
+from forstcore._proc import PASS_ON
 from forstcore.cli import _formats, _options
 from forstcore.cli._inputs import Inputs, Piece
 from forstcore.cli._main import BAD_LINES
+from forstcore.cli._outputs import opened_output
 from forstcore.cli._path_checks import check_paths
 from forstcore.cli._runner import EngineRunner, Runner
 from forstcore.cli._transform import TransformOptions, transform
@@ -24,6 +27,7 @@ from forstcore.cli.process import processor_of, processor_options
 from forstcore.cli.send import ServerRunner
 from forstcore.config import RetryConfig, StreamingConfig, WorkerKind
 from forstcore.formats import Format
+from forstcore.processors import BUILT_IN, as_processor
 
 __all__ = ["command"]
 
@@ -31,7 +35,11 @@ __all__ = ["command"]
 _SIZE = 1 << 19  # Approximate bytes per piece.
 _MOST_SHOWN = 20  # Damaged lines that are reported individually.
 _START = re.compile(rb'\{"(?:time|file)":')  # The start of every entry.
+_MOST_PEEKED = 1 << 24  # Bytes of the first entry that are read to see who wrote it.
 _MOST_STARTS = 8  # Possible starts to try in a damaged line.
+
+# The processors that no module declares, by the names that pipelines have for them.
+_WITHOUT_MODULE = {BUILT_IN.name: BUILT_IN, "pass": as_processor(PASS_ON)}
 
 
 class ErrorFileReader(Inputs):
@@ -42,14 +50,18 @@ class ErrorFileReader(Inputs):
 
     Args:
         path: the file.
+        refused: whether to read the results that a sink refused, instead of the rejected lines.
 
     Attributes:
         damaged: number of lines skipped so far.
+        refused: number of results that a sink refused and that were left out so far.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, refused: bool = False) -> None:
         super().__init__([path])
         self.damaged = 0
+        self.refused = 0
+        self._is_of_results = refused
         self._path = path
         # The original numbers of all lines so far, and the indices at which the file changes.
         self._lines = array("q")
@@ -107,7 +119,10 @@ class ErrorFileReader(Inputs):
                 whole = f"the whole is line {rejected.line} of {rejected.file}"
                 self._leave_out(number, f"only the start of this line was kept; {whole}")
                 continue
-            yield rejected
+            if (rejected.code == SINK_REFUSED) == self._is_of_results:
+                yield rejected
+            elif not self._is_of_results:
+                self.refused += 1
 
     def _leave_out(self, number: int, why: str) -> None:
         self.damaged += 1
@@ -141,6 +156,11 @@ Examples:
 @click.command(epilog=_EPILOG)
 @click.argument("error_file", metavar="ERRORS", type=click.Path(exists=True, dir_okay=False))
 @click.option("--to", metavar="URL", help="The server to send them to. Default: process here.")
+@click.option(
+    "--refused",
+    is_flag=True,
+    help="Write only the results that the sink of a pipeline refused, as they are.",
+)
 @_options.output
 @_formats.output_format
 @_options.errors
@@ -151,6 +171,7 @@ Examples:
 def command(
     error_file: str,
     to: str | None,
+    refused: bool,
     output: str,
     output_format: Format | None,
     errors: str | None,
@@ -170,8 +191,14 @@ def command(
     To fix a line, edit its "raw" in the error file; the original input is not read again.
 
     Lines that fail again keep their original file and line number. Lines that a crash or a full
-    disk has damaged are reported and skipped; the exit status is then 1.
+    disk has damaged are reported and skipped; so are results that the sink of a pipeline refused,
+    without --refused. The exit status is then 1.
+
+    Dead letters of a pipeline need its processor: --processors, or --processor with the name
+    built-in, or pass if the pipeline has none.
     """
+    if refused and (to or processor or processors):
+        raise click.UsageError("--refused writes results, which need no processor and no server")
     if to and (processor or processors):
         raise click.UsageError(
             "with --to the server runs the processor: give its endpoint in the URL"
@@ -179,38 +206,71 @@ def command(
     kind = _formats.format_named(output, output_format, "--format")
     _formats.check_error_file(error_file)
     check_paths([error_file], output=output, errors=errors, others=[ca, *processors])
-    inputs = ErrorFileReader(error_file)
-    runner: Runner
-    result_type: object = None
-    if to:
-        config = StreamingConfig(timeout=timeout, retry=RetryConfig(attempts=10))
-        runner = ServerRunner(to, token, ca, config, max_line_size=max_line_size, resume=True)
-    else:
-        chosen = processor_of(processor, processors)
-        result_type = chosen.result_type
-        runner = EngineRunner(
-            chosen,
-            workers=workers,
-            worker_kind=worker_kind,
-            buffer_size=buffer_size,
-            max_line_size=max_line_size,
+    inputs = ErrorFileReader(error_file, refused=refused)
+    if not (refused or to or processor or processors) and (pipeline := _pipeline_of(error_file)):
+        raise click.UsageError(
+            f"{error_file} has dead letters of the pipeline {pipeline!r}, which need its "
+            "processor: --processors MODULE, or --processor built-in, or pass if it has none"
         )
-    transform(
-        TransformOptions(
-            inputs,
-            output,
-            kind,
-            result_type,
-            errors=errors,
-            progress=progress,
-            place=inputs.place,
-        ),
-        runner,
-    )
+    if refused:
+        with opened_output(output, kind) as write:
+            for _, piece in inputs.pieces():
+                write(piece)
+    else:
+        runner: Runner
+        result_type: object = None
+        if to:
+            config = StreamingConfig(timeout=timeout, retry=RetryConfig(attempts=10))
+            runner = ServerRunner(to, token, ca, config, max_line_size=max_line_size, resume=True)
+        else:
+            known = None if processors else _WITHOUT_MODULE.get(processor or "")
+            chosen = known or processor_of(processor, processors)
+            result_type = chosen.result_type
+            runner = EngineRunner(
+                chosen,
+                workers=workers,
+                worker_kind=worker_kind,
+                buffer_size=buffer_size,
+                max_line_size=max_line_size,
+            )
+        transform(
+            TransformOptions(
+                inputs,
+                output,
+                kind,
+                result_type,
+                errors=errors,
+                progress=progress,
+                place=inputs.place,
+            ),
+            runner,
+        )
     if inputs.damaged:
         lines = "line was" if inputs.damaged == 1 else "lines were"
         print(
             f"forstcore: {inputs.damaged:,} damaged {lines} left out of {error_file}",
             file=sys.stderr,
         )
+    if inputs.refused:
+        results = (
+            "result that a sink refused was"
+            if inputs.refused == 1
+            else ("results that a sink refused were")
+        )
+        print(
+            f"forstcore: {inputs.refused:,} {results} left out of {error_file}: --refused writes "
+            "them as they are",
+            file=sys.stderr,
+        )
+    if inputs.damaged or inputs.refused:
         click.get_current_context().exit(BAD_LINES)
+
+
+def _pipeline_of(error_file: str) -> str:
+    """Return the pipeline that wrote an error file; empty if none did, or it is not known."""
+    with (
+        contextlib.suppress(OSError, ValueError, AttributeError),
+        Path(error_file).open("rb") as file,
+    ):
+        return str(json.loads(file.readline(_MOST_PEEKED)).get("pipeline", ""))
+    return ""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from forstcore._core.rejected import RejectedLine
-from forstcore._io.error_file import ErrorFileEntry, entry_of, format_entry
+from forstcore._io.error_file import SINK_REFUSED, ErrorFileEntry, entry_of, format_entry
 from forstcore.errors import SinkError
 from forstcore.formats.bad_rows import BadRows
 from forstcore.sinks import Output, OutputRefusedError, Writer
@@ -81,10 +81,10 @@ class DeadLetters:
             SinkError: they cannot be written.
         """
         self.refused += len(refused)
-        self._note(f"the sink refuses a result: {refused[max(refused)]} (sink_refused)")
+        self._note(f"the sink refuses a result: {refused[max(refused)]} ({SINK_REFUSED})")
         lines = results.split(b"\n")
         await self._write(
-            ErrorFileEntry(self._origin, 0, 0, "sink_refused", why, lines[number])
+            ErrorFileEntry(self._origin, 0, 0, SINK_REFUSED, why, lines[number])
             for number, why in sorted(refused.items())
         )
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from forstcore._core.filter import Filter
+from forstcore._io.error_file import SINK_REFUSED
 from forstcore._proc import count_lines
 from forstcore._tracing import add_span, is_tracing
 from forstcore.engine import Engine
@@ -131,7 +132,7 @@ class Pipeline:
             return PipelineCounts()
         errors = self._dead_letters.bad_rows.corrected(engine.errors_by_code())
         if refused := self._dead_letters.refused:
-            errors["sink_refused"] = refused
+            errors[SINK_REFUSED] = refused
         return PipelineCounts(
             engine.bytes_in, confirmations.results, engine.filtered, engine.given_back, errors
         )

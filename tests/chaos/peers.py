@@ -9,6 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+from redis import Redis
+from redis.exceptions import RedisError
+
 from tests.chaos.proxy import CuttingProxy
 from tests.servers import ROOT
 from tests.sources.brokers import Broker, Mosquitto, NatsServer, RedisServer
@@ -17,6 +20,8 @@ from tests.sources.kafka_server import KafkaServer
 __all__ = ["MAKERS", "HttpReceiver", "Peer", "PeerAction"]
 
 PeerAction = Literal["kill", "end", "stop", "cut", "refuse"]
+
+_PATIENCE = 60.0  # Seconds for Redis to read its data.
 
 
 class HttpReceiver(Broker):
@@ -53,6 +58,22 @@ class _PatientMosquitto(Mosquitto):
         "max_inflight_messages 2000\n"
         "set_tcp_nodelay true\n"
     )
+
+
+class _LoadedRedis(RedisServer):
+    """Redis that has read its data when it has started: readers of results get no errors then."""
+
+    def start(self) -> None:
+        super().start()
+        deadline = time.monotonic() + _PATIENCE
+        with Redis(port=self.port) as client:
+            while True:
+                try:
+                    client.ping()
+                    return
+                except RedisError:
+                    assert time.monotonic() < deadline
+                    time.sleep(0.05)
 
 
 class Peer:
@@ -108,7 +129,7 @@ def _peer(make: Callable[[Path], Broker], *actions: PeerAction) -> Callable[[Pat
 
 MAKERS: dict[str, Callable[[Path], Peer]] = {
     "kafka": _peer(KafkaServer, "kill", "stop", "cut", "cut", "refuse"),
-    "redis": _peer(RedisServer, "kill", "end", "stop", "cut", "cut", "refuse"),
+    "redis": _peer(_LoadedRedis, "kill", "end", "stop", "cut", "cut", "refuse"),
     "nats": _peer(NatsServer, "kill", "end", "stop", "cut", "cut", "refuse"),
     # When Mosquitto is killed, it forgets what it has acknowledged.
     "mqtt": _peer(_PatientMosquitto, "end", "stop", "cut", "cut", "refuse"),

@@ -13,7 +13,6 @@ import paho.mqtt.client as paho
 from confluent_kafka import Producer
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from redis import Redis
-from redis.exceptions import RedisError
 
 from tests.chaos.peers import Peer
 from tests.chaos.records import PARTS, part_of, parts, record
@@ -112,7 +111,6 @@ class RedisSource(FedSource):
         self._client = Redis(port=self.peer.broker.port)
 
     def feed(self, numbers: Sequence[int]) -> None:
-        self._wait()
         with self._client.pipeline(transaction=True) as pipe:
             for number in numbers:
                 pipe.xadd("in", {"data": record(number)})
@@ -120,17 +118,6 @@ class RedisSource(FedSource):
 
     def close(self) -> None:
         self._client.close()
-
-    def _wait(self) -> None:
-        """Wait until Redis has read its data after a start."""
-        deadline = time.monotonic() + _TIMEOUT
-        while True:
-            try:
-                self._client.ping()
-                return
-            except RedisError:
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
 
 
 class RedisGroup(RedisSource):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.sinks.http_target import Answer, HttpTarget, Request
 from tests.standing_pipelines.workspace import Workspace, records, results
 
 
@@ -92,11 +93,54 @@ def test_rejected_lines_are_dead_letters_that_replay_reads(workspace: Workspace)
         "processor_failed",
         "invalid_json",
     ]
-    # The built-in processor takes one of them.
-    again = workspace.command("replay", "errors.ndjson", "--errors", "still.ndjson")
+    # Another processor would make other results of them.
+    again = workspace.command("replay", "errors.ndjson")
+    assert again.returncode == 2
+    assert b"dead letters of the pipeline 'copy', which need its processor: " in again.stderr
+    fixed = workspace.read("errors.ndjson").replace(
+        b'{\\"id\\":\\"7\\"}', b'{\\"id\\":\\"7\\",\\"n\\":7}'
+    )
+    (workspace.path / "errors.ndjson").write_bytes(fixed)
+    again = workspace.command(
+        *("replay", "errors.ndjson", "--errors", "still.ndjson"),
+        *("--processors", "processors.py", "--processor", "double"),
+    )
     assert again.returncode == 0
-    assert again.stdout.count(b"\n") == 1
+    assert again.stdout == results(7, 8)
     assert workspace.read("still.ndjson").count(b"\n") == 2
+    again = workspace.command("replay", "errors.ndjson", "--processor", "pass")
+    assert again.stdout == records(7, 8)
+
+
+def test_results_that_the_sink_refused_are_not_processed_again(workspace: Workspace) -> None:
+    def answer(request: Request) -> Answer:
+        return Answer(422 if b'"twice":14' in request.body else 204)
+
+    (workspace.path / "in.ndjson").write_bytes(records(0, 10) + b'{"id":"10"}\n')
+    with HttpTarget(answer) as target:
+        workspace.declare(
+            post={
+                "source": "file:in.ndjson?follow=no",
+                "sink": f"http://127.0.0.1:{target.port}/in",
+                "processor": "double",
+                "errors": "file:errors.ndjson",
+                "tries": 1,
+            }
+        )
+        assert workspace.run().returncode == 0
+    again = workspace.command(
+        "replay", "errors.ndjson", "--processors", "processors.py", "--processor", "double"
+    )
+    assert again.returncode == 1
+    assert again.stdout == b""
+    assert b"1 result that a sink refused was left out of errors.ndjson: --refused" in again.stderr
+    again = workspace.command("replay", "errors.ndjson", "--refused")
+    assert again.returncode == 0
+    assert again.stdout == results(7, 8)
+    assert (
+        workspace.command("replay", "errors.ndjson", "--refused", "--to", "http://x").returncode
+        == 2
+    )
 
 
 def test_several_pipelines_run_at_once(workspace: Workspace) -> None:
