@@ -102,7 +102,7 @@ class Problems:
 
 
 def read_pipelines(path: str, problems: Problems, other_keys: Collection[str] = ()) -> PipelineFile:
-    """Read the file; pipelines with problems are left out.
+    """Read the file; invalid members are left out, so that others can be checked.
 
     Args:
         path: the file.
@@ -160,11 +160,8 @@ def _pipeline(name: str, members: Any, problems: Problems) -> PipelineConfig | N
         declared.name: (kind, limits) for declared, kind, limits in options_of(PipelineConfig)
     }
     values: dict[str, Any] = {"name": name}
-    is_good = True
 
     def reject(key: str, text: str) -> None:
-        nonlocal is_good
-        is_good = False
         problems.add(text, table, key)
 
     for key, given in members.items():
@@ -197,4 +194,4 @@ def _pipeline(name: str, members: Any, problems: Problems) -> PipelineConfig | N
     for key in _REQUIRED:
         if key not in members:
             reject(key, "is missing")
-    return PipelineConfig(**values) if is_good else None
+    return PipelineConfig(**values)

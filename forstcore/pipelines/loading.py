@@ -98,7 +98,22 @@ def load_pipelines_and_modules(
         if name not in found:
             raise LookupError(f"{path} has no pipeline {name!r}; it has {', '.join(found)}")
     pipelines = [found[name] for name in dict.fromkeys(names or found)]
+    _check_files(pipelines, problems)
     return PipelinesAndModules(pipelines, loader)
+
+
+def _check_files(pipelines: list[Pipeline], problems: Problems) -> None:
+    """Raise PipelineConfigError if two sinks would write one file.
+
+    Only of pipelines that run together: two may take turns, as one that writes old records.
+    """
+    writers: dict[str, str] = {}
+    for pipeline in pipelines:
+        table = f"pipelines.{pipeline.config.name}"
+        for key, path in pipeline.files():
+            if (other := writers.setdefault(path, f"[{table}], {key}")) != f"[{table}], {key}":
+                problems.add(f"is also the file of {other}: each sink needs its own", table, key)
+    problems.check()
 
 
 def _made(
@@ -120,8 +135,9 @@ def _made(
         record_filter = Filter(config.filter) if config.filter else None
     except FilterError as error:
         problems.add(str(error), table, "filter")
-    source = _source(config, memory, problems, table)
-    sink = _sink(config, config.sink, problems, table, "sink")
+    # A missing URL has been reported.
+    source = _source(config, memory, problems, table) if config.source else None
+    sink = _sink(config, config.sink, problems, table, "sink") if config.sink else None
     errors = None
     if config.errors:
         errors = _sink(config, config.errors, problems, table, "errors")

@@ -153,6 +153,11 @@ class Pipeline:
                     found.append((key, error.reason))
         return found
 
+    def files(self) -> list[tuple[str, str]]:
+        """Return the keys of sinks that are files, and the files, which nothing else may write."""
+        sinks = (("sink", self._sink), ("errors", self._errors))
+        return [(key, sink.file) for key, sink in sinks if sink is not None and sink.file]
+
     def trouble(self) -> tuple[str, Notice] | None:
         """Return what cannot be read or written now, and why; None if all can."""
         found = [

@@ -147,12 +147,14 @@ class Sink(Protocol):
         name: its name, for people.
         keeps_offsets: whether it stores the source's offset together with the output, so that each
             result is written exactly once.
+        file: the path of the file that no other sink may write at the same time; empty if none.
 
     Thread-safety: belongs to the event loop in which it is first used.
     """
 
     name: str
     keeps_offsets: bool
+    file: str
 
     def check(self) -> None:
         """Raise SinkError if it cannot be written; detects only what needs no connection."""

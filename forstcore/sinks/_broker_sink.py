@@ -25,6 +25,7 @@ class BrokerSink(ABC):
     """
 
     keeps_offsets = False
+    file = ""
 
     def __init__(self, name: str, limits: SinkLimits) -> None:
         self.name = name

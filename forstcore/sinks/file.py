@@ -39,6 +39,7 @@ class FileSink:
 
     Attributes:
         name: its name, for people.
+        file: the file, or the path from which the names of a series are derived.
     """
 
     keeps_offsets = True
@@ -53,6 +54,7 @@ class FileSink:
         if path.endswith(".zst") and zstd is None:
             raise SinkError(url.name, "is compressed with zstd, which needs backports.zstd")
         self._path = Path(path)
+        self.file = os.path.realpath(path)
         self._max_size = url.take_size("max_size", 0)
         self._max_age = url.take_seconds("max_age", NEVER)
         if self._format == "parquet" and not self._max_size and self._max_age == NEVER:

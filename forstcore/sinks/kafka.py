@@ -42,6 +42,7 @@ class KafkaSink:
     """
 
     keeps_offsets = False
+    file = ""
 
     def __init__(self, url: SinkUrl, limits: SinkLimits) -> None:
         self.name = url.name

@@ -93,6 +93,7 @@ class TcpSink:
 
     name = "tcp"
     keeps_offsets = False
+    file = ""
 
     def __init__(self, port: int, buffer_size: int = 1 << 20) -> None:
         self._port = port

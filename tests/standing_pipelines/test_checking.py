@@ -77,6 +77,7 @@ def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
         ", [pipelines.a], processor",
         ", [pipelines.a], source",
         ", [pipelines.a], sink",
+        ", [pipelines.b], source",
         ", [pipelines.c], source",
         ", [pipelines.c], sink",
     ]
@@ -143,6 +144,29 @@ def test_the_file_of_a_server_is_run(workspace: Workspace) -> None:
     done = workspace.run("--check")
     assert done.returncode == 3
     assert b"prot: there is no such key: known are processors, state, pipelines and" in done.stderr
+
+
+def test_two_sinks_do_not_share_a_file(workspace: Workspace) -> None:
+    (workspace.path / "in.ndjson").write_bytes(records(0, 10))
+    source = "file:in.ndjson?follow=no"
+    workspace.declare(
+        a={"source": source, "sink": "file:out", "errors": "file:errors"},
+        b={"source": source, "sink": f"file:{workspace.path}/out", "errors": "file:b"},
+        c={"source": source, "sink": "file:c", "errors": "file:./errors?max_size=1MB"},
+        d={"source": source, "sink": "file:d", "errors": "file:d"},
+    )
+    done = workspace.run("--check")
+    assert done.returncode == 3
+    assert done.stderr.decode().splitlines() == [
+        "forstcore: pipelines.toml, [pipelines.b], sink: is also the file of [pipelines.a], sink: "
+        "each sink needs its own",
+        "pipelines.toml, [pipelines.c], errors: is also the file of [pipelines.a], errors: "
+        "each sink needs its own",
+        "pipelines.toml, [pipelines.d], errors: is also the file of [pipelines.d], sink: "
+        "each sink needs its own",
+    ]
+    # They may take turns.
+    assert workspace.run("--check", "c").returncode == workspace.run("a").returncode == 0
 
 
 def test_a_check_finds_directories_that_are_missing(workspace: Workspace) -> None:
