@@ -78,6 +78,7 @@ RANKS = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 TYPESCRIPT_LAYERS = (
     ("config", "platform", "records", "wire", "transport", "address", "bytes"),
     ("errors", "input", "leavable", "readable"),
+    ("flat-records",),
     ("frames", "retry", "encoder", "window"),
     ("node-transport", "fetch-transport", "web-socket-transport"),
     ("connection", "producer"),
