@@ -1,7 +1,7 @@
 """Measure the same job on web logs in Python, compiled and not, in C, Go and SQL.
 
 Each run is a process of its own, on one core, from file to file. The table shows CPU time, user and
-system, without the time that a process takes for a thousand records, which is its start mostly.
+system: for a record, by the difference of two runs, and for the start of the process.
 `python -m benchmarks.compiled --help` lists the options.
 """
 
@@ -26,11 +26,11 @@ from benchmarks import records
 from benchmarks.building import BUILD, BenchmarkError, compile_program
 from benchmarks.compiled.routes import COUNTRIES
 from benchmarks.compiled.tables import COMPILED, table
+from benchmarks.marginal import SHORT, installed, line_through
 from benchmarks.results import machine
 
 HERE: Final = Path(__file__).parent
 _EXAMPLE: Final = HERE.parent.parent / "examples" / "weblog"
-_FEW: Final = 1000
 THRESHOLDS: Final = (500, 0)
 
 
@@ -106,7 +106,7 @@ def ways(lowest: int, directory: Path, notes: set[str]) -> Iterator[Way]:
 def run(way: Way, lowest: int, source: Path, target: Path) -> float:
     """Return the seconds of CPU time of a run."""
     command = [{"IN": str(source), "OUT": str(target)}.get(each, each) for each in way.command]
-    environment = {**os.environ, "LOWEST_STATUS": str(lowest), "GOMAXPROCS": "1"}
+    environment = {**installed(), "LOWEST_STATUS": str(lowest), "GOMAXPROCS": "1"}
     target.unlink(missing_ok=True)
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
@@ -132,20 +132,24 @@ def check(way: Way, target: Path, expected: bytes) -> None:
 
 def measure(lowest: int, options: argparse.Namespace, directory: Path, notes: set[str]) -> str:
     """Measure all ways with one threshold; return their table."""
-    many, few = directory / "many.ndjson", directory / "few.ndjson"
+    many, short = directory / "many.ndjson", directory / "short.ndjson"
     target = directory / "results.ndjson"
     found = list(ways(lowest, directory, notes))
-    samples: dict[str, list[float]] = {way.name: [] for way in found}
+    costs: dict[str, list[float]] = {way.name: [] for way in found}
+    starts: dict[str, list[float]] = {way.name: [] for way in found}
     expected = b""
+    for way in found:
+        run(way, lowest, short, target)  # Writes the bytecode.
     for _ in range(options.repeat):
         for way in found:
-            start = run(way, lowest, few, target)
-            seconds = run(way, lowest, many, target) - start
-            samples[way.name].append(seconds / (options.records - _FEW) * 1e6)
+            seconds = run(way, lowest, short, target)
+            line = line_through(seconds, run(way, lowest, many, target), options.records)
+            costs[way.name].append(line.record * 1e6)
+            starts[way.name].append(line.start * 1e3)
             expected = expected or target.read_bytes()
             check(way, target, expected)
     kept = 100 * expected.count(b"\n") / options.records
-    return table(kept, "CPU µs a record", samples)
+    return table(kept, "CPU µs a record", costs, starts=starts)
 
 
 def main() -> None:
@@ -159,20 +163,22 @@ def main() -> None:
         "--lowest", type=int, nargs="+", default=list(THRESHOLDS), help="status that is kept"
     )
     options = parser.parse_args()
+    if options.records <= SHORT:
+        parser.error(f"--records must be more than {SHORT}")
     notes: set[str] = set()
     print(machine())
     with tempfile.TemporaryDirectory() as temporary:
         lines = islice(records.endless("weblog"), options.records)
-        few = Path(temporary, "few.ndjson")
-        with Path(temporary, "many.ndjson").open("wb") as many, few.open("wb") as start:
+        short = Path(temporary, "short.ndjson")
+        with Path(temporary, "many.ndjson").open("wb") as many, short.open("wb") as first:
             for number, line in enumerate(lines):
                 many.write(line)
-                if number < _FEW:
-                    start.write(line)
+                if number < SHORT:
+                    first.write(line)
         for lowest in options.lowest:
             directory = Path(temporary, str(lowest))
             directory.mkdir()
-            for name in ("many.ndjson", "few.ndjson"):
+            for name in ("many.ndjson", "short.ndjson"):
                 (directory / name).symlink_to(Path(temporary, name))
             print(f"\n{measure(lowest, options, directory, notes)}")
     for note in sorted(notes):

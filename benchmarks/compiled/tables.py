@@ -15,6 +15,8 @@ def table(
     unit: str,
     costs: dict[str, list[float]],
     rates: dict[str, list[float]] | None = None,
+    *,
+    starts: dict[str, list[float]] | None = None,
 ) -> str:
     """Return a table with a row for each way.
 
@@ -23,15 +25,18 @@ def table(
         unit: of the costs.
         costs: by way; that of `COMPILED` is what the others are compared with.
         rates: records per second, by way; None for no such column.
+        starts: milliseconds of CPU time of the start, by way; None for no such column.
     """
     base = statistics.median(costs[COMPILED])
     title = f"{kept:.0f} % kept"
     head = f"{title:28}{unit:>16}{'low-high':>14}{'× compiled':>12}"
-    lines = [head if rates is None else f"{head}{'records/s':>12}"]
+    lines = [head + ("" if rates is None else f"{'records/s':>12}")]
+    lines[0] += "" if starts is None else f"{'start, ms':>12}"
     for name, each in costs.items():
         median = statistics.median(each)
         spread = f"{min(each):.2f}-{max(each):.2f}"
         row = f"{name:28}{median:16.2f}{spread:>14}{median / base:12.1f}"
         rate = "" if rates is None else f"{statistics.median(rates[name]):12,.0f}"
-        lines.append(row + rate)
+        start = "" if starts is None else f"{statistics.median(starts[name]):12,.0f}"
+        lines.append(row + rate + start)
     return "\n".join(lines)

@@ -1,8 +1,8 @@
 """Measure pipelines, beside loops in Python between the same brokers.
 
 Each run is a process of its own. The table shows CPU time of that process, user and system, and not
-that of the broker; the time that it takes for a thousand records, which is its start mostly, is
-subtracted. `python -m benchmarks.pipelines --help` lists the options.
+that of the broker: for a record, by the difference of a short and a long run.
+`python -m benchmarks.pipelines --help` lists the options.
 """
 
 from __future__ import annotations
@@ -13,18 +13,16 @@ import sys
 import tempfile
 from itertools import islice
 from pathlib import Path
-from typing import Final
 
 import orjson
 
 from benchmarks import records
 from benchmarks.building import BenchmarkError
 from benchmarks.compiled import routes
+from benchmarks.marginal import SHORT
 from benchmarks.pipelines.pairs import PAIRS, Pair
 from benchmarks.pipelines.running import Cost
 from benchmarks.results import machine
-
-_FEW: Final = 1000
 
 
 def _results(lines: list[bytes], lowest: int) -> int:
@@ -37,19 +35,21 @@ def _measure(name: str, lines: list[bytes], repeat: int, lowest: int) -> str:
     with tempfile.TemporaryDirectory() as temporary:
         pairs: list[Pair] = []
         try:
-            for directory, some in (("few", lines[:_FEW]), ("many", lines)):
+            for directory, some in (("short", lines[:SHORT]), ("many", lines)):
                 home = Path(temporary, directory)
                 home.mkdir()
                 pairs.append(PAIRS[name](home, some, _results(some, lowest), lowest))
-            few, many = pairs
+            short, many = pairs
+            for way in costs:
+                short.run(way)  # Writes the bytecode of modules.
             for _ in range(repeat):
                 for way, each in costs.items():
-                    start, whole = few.run(way), many.run(way)
+                    start, whole = short.run(way), many.run(way)
                     each.append(Cost(whole.cpu - start.cpu, whole.wall - start.wall))
         finally:
             for pair in pairs:
                 pair.close()
-    return _table(name, costs, len(lines) - _FEW, _results(lines, lowest) / len(lines))
+    return _table(name, costs, len(lines) - SHORT, _results(lines, lowest) / len(lines))
 
 
 def _table(name: str, costs: dict[str, list[Cost]], count: int, kept: float) -> str:
@@ -85,6 +85,8 @@ def main() -> None:
         help="status from which on results are kept",
     )
     options = parser.parse_args()
+    if options.records <= SHORT:
+        parser.error(f"--records must be more than {SHORT}")
     print(machine())
     lines = [line[:-1] for line in islice(records.endless("weblog"), options.records)]
     for name in options.pairs:

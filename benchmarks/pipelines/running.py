@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.building import BenchmarkError
+from benchmarks.marginal import installed
 
 __all__ = ["Cost", "loop", "pipeline", "run"]
 
@@ -65,7 +66,7 @@ def run(command: list[str], lowest: int, is_done: Callable[[], bool] | None = No
     """
     root = _HERE.parent.parent
     environment = {
-        **os.environ,
+        **installed(),
         "LOWEST_STATUS": str(lowest),
         "PYTHONPATH": str(root),
     }

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.building import BenchmarkError
+from benchmarks.marginal import installed
 from benchmarks.results import machine
 from benchmarks.startup.routes import write_routes
 
@@ -90,9 +91,7 @@ def main() -> None:
         write_routes(Path(routes))
         record = Path(directory, "record.ndjson")
         record.write_text('{"id":"1","data":"x","fahrenheit":70,"sensor":"s","at":1}\n')
-        # Modules are compiled by the first run only, as those of an installed package are.
-        environment = {**os.environ, "PYTHONPYCACHEPREFIX": directory}
-        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        environment = installed()
         process = (*_FORSTCORE, "process", str(record))
         compiled = (*process, "--processors", routes, "--processor", "to-celsius")
         python = (sys.executable, "-c")
