@@ -5,13 +5,14 @@ from __future__ import annotations
 import select
 import stat
 import sys
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
 from forstcore._core.lines import read_lines
 from forstcore._io.compressed import decompressed, is_compressed, read_some
+from forstcore._io.line_file import LineFile
 from forstcore._proc import count_lines
 from forstcore.cli._formats import format_named
 from forstcore.cli._read_ahead import read_ahead
@@ -22,13 +23,16 @@ from forstcore.formats.bad_rows import BadRows
 from forstcore.formats.csv_reader import CsvReader
 from forstcore.formats.writing import NEEDS_PYARROW
 
-__all__ = ["Inputs", "Piece"]
+__all__ = ["Inputs", "Part", "Piece"]
 
 _SIZE = FILE_BATCH
 _BOM = b"\xef\xbb\xbf"
 
 Piece = tuple[str, bytes]
 """The name of a file and its first bytes; or an empty name and more bytes of the same file."""
+
+Part = tuple[str, bytes | LineFile]
+"""A piece; or an empty name and the file, of which the next lines may be taken."""
 
 
 class Inputs:
@@ -70,25 +74,46 @@ class Inputs:
     def read(self) -> AsyncGenerator[Piece, None]:
         """Yield what `pieces` yields, without blocking the event loop for long.
 
-        Plain files are read where they are processed: to hand their pieces from thread to thread
-        takes a third as long as the processing of compiled code.
-
         Raises:
             OSError: as `pieces`.
         """
+        return read_ahead(self.pieces) if self.may_block else self._read_here()
+
+    @property
+    def may_block(self) -> bool:
+        """Whether `pieces` may take long, so that a thread should read it.
+
+        Plain files are read where they are processed: to hand their pieces from thread to thread
+        takes a third as long as the processing of compiled code.
+        """
         is_plain = self.size is not None and not any(map(is_compressed, self._paths))
-        return self._read_here() if is_plain and not self.is_converted else read_ahead(self.pieces)
+        return not is_plain or self.is_converted
 
     async def _read_here(self) -> AsyncGenerator[Piece, None]:
         for piece in self.pieces():
             yield piece
 
-    def pieces(self) -> Iterator[Piece]:
+    def pieces(self) -> Generator[Piece, None, None]:
         """Yield the contents of the files as they are read; each file starts a new piece.
 
         Raises:
             OSError: a file cannot be read or decompressed.
         """
+        for name, piece in self._contents(yields_files=False):
+            assert isinstance(piece, bytes)
+            yield name, piece
+
+    def parts(self) -> Generator[Part, None, None]:
+        """Yield what `pieces` yields, and plain files, to process lines of them directly.
+
+        After each piece of such a file comes the file itself, and again if lines were taken.
+
+        Raises:
+            OSError: as `pieces`.
+        """
+        return self._contents(yields_files=True)
+
+    def _contents(self, *, yields_files: bool) -> Generator[Part, None, None]:
         behind = 0
         for place, (path, kind) in enumerate(zip(self._paths, self._formats, strict=True)):
             last = b"\n"
@@ -96,14 +121,23 @@ class Inputs:
             with ExitStack() as stack:
                 raw = stack.enter_context(_opened(path))
                 file = stack.enter_context(decompressed(raw, path))
+                is_plain = file is raw and kind == "ndjson"
                 for piece in self._ndjson(file, path, kind, is_plain=file is raw):
+                    if isinstance(piece, LineFile):
+                        before = piece.taken
+                        while yields_files:
+                            yield "", piece
+                            if piece.taken == before:
+                                break
+                            self.taken += piece.taken - before
+                            before, last = piece.taken, b"\n"
+                        continue
                     last = piece[-1:]
                     if name and place and piece.startswith(_BOM):
                         # The core skips a byte order mark only at the start of the stream.
                         piece = piece[len(_BOM) :]
                     yield name, piece
                     name = ""
-                    is_plain = file is raw and kind == "ndjson"
                     read = self.taken - behind + len(piece)
                     self.taken = behind + _position(raw, read, is_plain=is_plain)
             behind = self.taken
@@ -113,19 +147,18 @@ class Inputs:
 
     def _ndjson(
         self, file: IO[bytes], path: str, kind: Format, *, is_plain: bool
-    ) -> Iterator[bytes]:
+    ) -> Iterator[bytes | LineFile]:
         """Yield the contents of a file, converted to NDJSON if it has another format."""
         if kind == "parquet":
             for piece in _rows_of_parquet(file, path):
                 self._lines_read += piece.count(b"\n")
                 yield piece
             return
-        pieces = _pieces(file, path, is_plain=is_plain)
         if kind == "ndjson":
-            for piece in pieces:
-                if self.is_converted:
-                    self._lines_read += count_lines(piece)
-                yield piece
+            for part in _parts(file, path, is_plain=is_plain):
+                if self.is_converted and isinstance(part, bytes):
+                    self._lines_read += count_lines(part)
+                yield part
             return
         behind = self._lines_read
 
@@ -133,30 +166,40 @@ class Inputs:
             self.bad_rows.add(behind + line, why, offset, raw, is_cut)
 
         reader = CsvReader(path, "\t" if kind == "tsv" else ",", self._longest, add_bad_row)
-        for piece in reader.convert(pieces):
+        pieces = _parts(file, path, is_plain=is_plain)
+        for piece in reader.convert(each for each in pieces if isinstance(each, bytes)):
             self._lines_read += piece.count(b"\n")
             yield piece
 
 
-def _pieces(file: IO[bytes], path: str, *, is_plain: bool) -> Iterator[bytes]:
-    """Yield the contents of a file; of one that is not compressed, whole lines if possible."""
+def _parts(file: IO[bytes], path: str, *, is_plain: bool) -> Iterator[bytes | LineFile]:
+    """Yield the contents of a file.
+
+    Of one that is not compressed, whole lines if possible, and after each piece the file, of which
+    lines may be taken.
+    """
     if not is_plain:
         while piece := read_some(file, path, _SIZE):
             yield piece
         return
-    tail = b""
+    rest = LineFile(file)  # type: ignore[arg-type]
+    taken = 0
     while True:
+        # After lines were taken, a record may come that Python has to process; then more are taken.
+        size = _SIZE if rest.taken == taken else _SIZE >> 4
+        taken = rest.taken
         try:
-            read = read_lines(file, _SIZE, tail)  # type: ignore[arg-type]
+            read = read_lines(file, size, rest.tail)  # type: ignore[arg-type]
         except OSError as error:
             raise OSError(error.errno, error.strerror, path) from None
         if read is None:
             select.select([file], [], [])
             continue
-        piece, tail = read
+        piece, rest.tail = read
         if not piece:
             return
         yield piece
+        yield rest
 
 
 def _rows_of_parquet(file: IO[bytes], path: str) -> Iterator[bytes]:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from forstcore._core.filter import Filter
 from forstcore._core.rejected import RejectedLine
+from forstcore._io.line_file import LineFile
 from forstcore.config import WorkerKind
 from forstcore.engine import Engine
 from forstcore.processors import Processor
 from forstcore.wire import OnError
 
-__all__ = ["EngineRunner", "Runner"]
+__all__ = ["EngineRunner", "Pieces", "Runner"]
+
+Pieces: TypeAlias = AsyncIterable[bytes] | Iterable[bytes | LineFile]
+"""The input of a runner; what is not async does not block. Lines of the files may be taken."""
 
 
 class Runner(Protocol):
@@ -34,7 +38,7 @@ class Runner(Protocol):
         """Return the number of records that a compiled processor gave back so far."""
 
     def run(
-        self, source: AsyncGenerator[bytes, None], on_error: OnError, *, keep_rejected: bool
+        self, source: Pieces, on_error: OnError, *, keep_rejected: bool
     ) -> AsyncGenerator[bytes, None]:
         """Yield chunks of whole result lines; if `keep_rejected`, `rejected` has their errors."""
 
@@ -81,7 +85,7 @@ class EngineRunner:
         return self._engine.given_back if self._engine else 0
 
     async def run(
-        self, source: AsyncGenerator[bytes, None], on_error: OnError, *, keep_rejected: bool
+        self, source: Pieces, on_error: OnError, *, keep_rejected: bool
     ) -> AsyncGenerator[bytes, None]:
         threads = ThreadPoolExecutor(self._workers, "forstcore-worker")
         self._engine = Engine(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Callable
-from contextlib import ExitStack, aclosing
+from collections.abc import Callable, Generator, Iterable
+from contextlib import AsyncExitStack, ExitStack, aclosing, closing
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -14,12 +14,13 @@ from forstcore._core.rejected import RejectedLine
 from forstcore._heap import keep_freed
 from forstcore._io.atomic_file import written_late
 from forstcore._io.error_file import ErrorFileEntry, entry_of, format_entry
+from forstcore._io.line_file import LineFile
 from forstcore.cli._formats import EMIT_NEEDS_NDJSON
-from forstcore.cli._inputs import Inputs, Piece
+from forstcore.cli._inputs import Inputs, Part
 from forstcore.cli._line_origins import LineOrigins
 from forstcore.cli._outputs import opened_output
 from forstcore.cli._progress import Progress, ProgressCounts
-from forstcore.cli._runner import Runner
+from forstcore.cli._runner import Pieces, Runner
 from forstcore.errors import RecordError
 from forstcore.formats import Format
 from forstcore.wire import IN_PLACE_MODES, OnError
@@ -130,18 +131,32 @@ async def _run(
     held = b""
     needs_origins = reject is not None or options.on_error == "fail"
 
-    async def counted(pieces: AsyncIterable[Piece]) -> AsyncGenerator[bytes, None]:
-        async for name, piece in pieces:
-            if needs_origins:
-                origins.add(name, piece)
-            counts.bytes_in += len(piece)
-            yield piece
+    def counted(name: str, piece: bytes) -> bytes:
+        if needs_origins:
+            origins.add(name, piece)
+        counts.bytes_in += len(piece)
+        return piece
 
-    async with (
-        aclosing(options.inputs.read()) as pieces,
-        aclosing(counted(pieces)) as source,
-        aclosing(runner.run(source, options.on_error, keep_rejected=reject is not None)) as results,
-    ):
+    def counted_parts(parts: Iterable[Part]) -> Generator[bytes | LineFile, None, None]:
+        for name, part in parts:
+            if isinstance(part, bytes):
+                yield counted(name, part)
+            elif not needs_origins:
+                before = part.taken
+                yield part
+                counts.bytes_in += part.taken - before
+
+    async with AsyncExitStack() as stack:
+        source: Pieces
+        if options.inputs.may_block:
+            read = await stack.enter_async_context(aclosing(options.inputs.read()))
+            source = (counted(*each) async for each in read)
+            await stack.enter_async_context(aclosing(source))
+        else:
+            parts = stack.enter_context(closing(options.inputs.parts()))
+            source = counted_parts(parts)
+        results = runner.run(source, options.on_error, keep_rejected=reject is not None)
+        await stack.enter_async_context(aclosing(results))
         try:
             async for chunk in results:
                 if reject is not None:

@@ -11,9 +11,11 @@ from contextlib import aclosing
 import click
 
 from forstcore._core.rejected import RejectedLine
+from forstcore._io.line_file import LineFile
 from forstcore.cli import _formats, _options
 from forstcore.cli._inputs import Inputs
 from forstcore.cli._path_checks import check_paths
+from forstcore.cli._runner import Pieces
 from forstcore.cli._sent_lines import SentLines
 from forstcore.cli._transform import TransformOptions, transform
 from forstcore.client import ErrorLine, ForstStreamingClient, StreamOptions
@@ -67,7 +69,7 @@ class ServerRunner:
         return self._given_back
 
     async def run(
-        self, source: AsyncGenerator[bytes, None], on_error: OnError, *, keep_rejected: bool
+        self, source: Pieces, on_error: OnError, *, keep_rejected: bool
     ) -> AsyncGenerator[bytes, None]:
         sent = SentLines(self._max_line_size) if keep_rejected else None
         # A summary covers only its own connection and does not count errors by code.
@@ -109,13 +111,17 @@ class ServerRunner:
         return RecordError(error["code"], error["message"], error["line"], error["offset"])
 
 
-async def _kept(
-    source: AsyncIterable[bytes], sent: SentLines | None
-) -> AsyncGenerator[bytes, None]:
-    async for piece in source:
+async def _kept(source: Pieces, sent: SentLines | None) -> AsyncGenerator[bytes, None]:
+    async for piece in source if isinstance(source, AsyncIterable) else _later(source):
         if sent is not None:
             sent.add(piece)
         yield piece
+
+
+async def _later(source: Iterable[bytes | LineFile]) -> AsyncGenerator[bytes, None]:
+    for piece in source:
+        if isinstance(piece, bytes):
+            yield piece
 
 
 def split_url(url: str) -> tuple[str, str]:

@@ -120,6 +120,16 @@ class Backlog:
         """
         self._waiting.put(lines, count)
 
+    @property
+    def next_number(self) -> int:
+        """Number of the first line behind those of the jobs."""
+        self._count_last()
+        return self._number
+
+    def add_done(self, outcome: Outcome) -> None:
+        """Store the outcome of lines that were never put here; none may wait."""
+        self._jobs.done(self._start(outcome.lines, 0), outcome)
+
     def mark(self, lines: int, value: Any) -> None:
         """Have `take_marks` return a value once all results before it are handed out.
 

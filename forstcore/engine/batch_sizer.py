@@ -14,6 +14,8 @@ _TARGET_SECONDS = 0.003  # Thirty times the cost of handing a batch to a thread.
 # The same with a single worker and no other stream, which nobody waits for. Each batch costs
 # some tens of microseconds in Python, and a copy of the lines behind it where it is cut out.
 _KEPT_SECONDS = 0.02
+# Bytes of a file that are processed together, at most; a command shows its progress in between.
+_MAX_FILE_PART = 8 << 20
 _HANDOVER_SECONDS = 0.0001  # Approximately; two threads also wait for each other's GIL.
 _SHORT_BATCH = 1 << 16  # Bytes of a typical batch when everything is processed as it arrives.
 
@@ -54,6 +56,14 @@ class BatchSizer:
         if not self._spreads:
             size = min(size, _SHORT_BATCH)
         return size * self._seconds <= _HANDOVER_SECONDS * self._bytes
+
+    @property
+    def file_part(self) -> int:
+        """Bytes of a file to process where it is read; 0 if it should be read in batches."""
+        if not self._keeps or self.size < self.max_size:
+            return 0
+        most = self._target * self._bytes / max(self._seconds, 1e-9)
+        return int(min(max(self.max_size, most), _MAX_FILE_PART))
 
     def add(self, size: int, seconds: float) -> None:
         """Record that a batch of `size` bytes took `seconds`."""

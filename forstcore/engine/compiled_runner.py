@@ -7,9 +7,10 @@ from typing import Any
 
 from forstcore._core.lines import end_of_lines
 from forstcore._core.program import Program
+from forstcore._io.line_file import LineFile
 from forstcore.engine.compiled_batch import CompiledBatch, records_of
 from forstcore.engine.line_options import LineOptions
-from forstcore.engine.runners import PythonRunner
+from forstcore.engine.runners import PythonRunner, file_outcome
 from forstcore.engine.sequencer import Outcome
 from forstcore.processors import Processor
 
@@ -94,6 +95,15 @@ class CompiledRunner:
             self._run_python(work, len(batch), is_stopped)
         return work.finish()
 
+    def run_file(self, file: LineFile, number: int, size: int, max_output: int) -> Outcome:
+        """Process the next lines of a file; the arguments are those of `file_outcome`."""
+        stream = self._options.stream(self._program, number, self._growth)
+        outcome = file_outcome(stream, file, size, max_output)
+        self._growth = stream.growth
+        self._tried += stream.records - stream.filtered
+        self._judge()
+        return outcome
+
     def close(self) -> None:
         self._python.close()
 
@@ -118,6 +128,10 @@ class CompiledRunner:
             self._alone = min(2 * self._alone, _MAX_ALONE)
         self._tried += processed + given_back
         self._given_back += given_back
+        self._judge()
+
+    def _judge(self) -> None:
+        """Judge by the share of the records given back, after enough of them."""
         if self._tried >= _WINDOW:
             # From about here on, Python alone is faster.
             if 4 * self._given_back > self._tried:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, TypeGuard
 
 from forstcore._core.filter import Filter
 from forstcore._core.rejected import RejectedLines
+from forstcore._io.line_file import LineFile
 from forstcore._proc import Batcher
 from forstcore.config import WORKER_KINDS, StreamLimits, WorkerKind
 from forstcore.engine.async_pool import AsyncPool
@@ -249,7 +250,9 @@ class Engine:
                 self._reader.cancel()
             self._wake()
 
-    async def run_or_raise(self, source: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
+    async def run_or_raise(
+        self, source: AsyncIterable[bytes] | Iterable[bytes | LineFile]
+    ) -> AsyncGenerator[bytes, None]:
         """Process a whole input as `run` does, and raise the error that ended it.
 
         Raises:
@@ -261,20 +264,29 @@ class Engine:
         if self.failure is not None:
             raise self.failure
 
-    async def run(self, source: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
+    async def run(
+        self, source: AsyncIterable[bytes] | Iterable[bytes | LineFile]
+    ) -> AsyncGenerator[bytes, None]:
         """Process a whole input; close the generator to stop early.
 
         Args:
             source: the input in any pieces. An exception of the source is raised here, after
-                the results of what it yielded before.
+                the results of what it yielded before. An iterable that is not async must not
+                block: it is read here, without a task of its own, whenever there is room. It may
+                also yield a file, of which the next lines may be processed here.
 
         Yields:
             Whole lines, or nothing if lines without results have been processed or marks are
             due. After each, `lines` is the number of lines whose results have all been yielded.
         """
-        self._reader = self._loop.create_task(self._read(source))
-        if self._input_ended:
-            self._reader.cancel()
+        pieces: Iterator[bytes | LineFile] | None = None
+        file: LineFile | None = None  # Lines may be taken of it, before the next piece is read.
+        if isinstance(source, AsyncIterable):
+            self._reader = self._loop.create_task(self._read(source))
+            if self._input_ended:
+                self._reader.cancel()
+        else:
+            pieces = iter(source)
         try:
             while True:
                 lines = self.lines
@@ -290,14 +302,23 @@ class Engine:
                 elif self._is_cancelled is not None and self._is_cancelled():
                     # Batches end without progress from now on: nothing would wake this task.
                     break
+                elif file is not None and self._takes_files and not self._backlog.is_empty:
+                    await self._changed()
+                elif file is not None:
+                    if self._takes_files:
+                        self._take_lines(file)
+                    file = None
+                elif pieces is not None and not self._input_ended and self._backlog.has_room:
+                    file = self._read_piece(pieces)
                 else:
                     await self._changed()
             if self._error is not None and not self.failed:
                 raise self._error
         finally:
             self._pool.stop()
-            self._reader.cancel()
-            await asyncio.wait([self._reader])
+            if self._reader is not None:
+                self._reader.cancel()
+                await asyncio.wait([self._reader])
             await self._pool.join()
             if self._ending:
                 await asyncio.wait(self._ending)
@@ -350,9 +371,7 @@ class Engine:
                     self._room = self._loop.create_future()
                     await self._room
                 self._room = None
-            before = self._batcher.lines
-            lines = self._batcher.finish()
-            self._put(lines, self._batcher.lines - before)
+            self._put_last_line()
         except BaseException as error:
             # After `end_input`, this is the cancellation; otherwise the input is incomplete.
             if self._error is None:
@@ -362,6 +381,50 @@ class Engine:
         finally:
             self._input_ended = True
             self._wake()
+
+    def _read_piece(self, pieces: Iterator[bytes | LineFile]) -> LineFile | None:
+        """Read a piece and process it; return a file for `_take_lines`."""
+        try:
+            piece = next(pieces, None)
+            if isinstance(piece, LineFile):
+                return piece
+            if piece is not None:
+                self.feed(piece)
+                return None
+            self._put_last_line()
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
+            self._error = error
+        self._input_ended = True
+        return None
+
+    @property
+    def _takes_files(self) -> bool:
+        """Whether to process lines of a file where they are read, once nothing else waits."""
+        options = self._options
+        return (
+            isinstance(self._pool, ThreadPool)
+            and self._pool.takes_files
+            and not self._batcher.pending
+            and not self._input_ended
+            and self._next is None
+            # These need to know which pieces were read, or end within a piece.
+            and not options.keep_rejected
+            and options.on_error != "fail"
+        )
+
+    def _take_lines(self, file: LineFile) -> None:
+        assert isinstance(self._pool, ThreadPool)
+        before = file.taken
+        self._pool.run_file(file)
+        self.bytes_in += file.taken - before
+
+    def _put_last_line(self) -> None:
+        """Process a last line that has no LF."""
+        before = self._batcher.lines
+        lines = self._batcher.finish()
+        self._put(lines, self._batcher.lines - before)
 
     def _is_whole(self, piece: Buffer) -> TypeGuard[bytes]:
         """Return whether a piece can be processed as it is."""

@@ -8,7 +8,9 @@ from typing import Any, Protocol
 from forstcore._core.lines import end_of_lines
 from forstcore._core.rejected import RejectedLines
 from forstcore._core.selection import LineSelector
+from forstcore._io.line_file import LineFile
 from forstcore._io.line_reader import LineReader, error_line, failure_of
+from forstcore._proc import RecordStream
 from forstcore._received_signals import may_be_signal
 from forstcore.engine.batch_progress import BatchProgress
 from forstcore.engine.failure_log import FailureLog, Failures
@@ -17,7 +19,7 @@ from forstcore.engine.sequencer import Outcome
 from forstcore.errors import RecordError
 from forstcore.processors import Processor
 
-__all__ = ["BatchRunner", "NativeRunner", "PythonRunner"]
+__all__ = ["BatchRunner", "NativeRunner", "PythonRunner", "file_outcome"]
 
 _MAX_GROUP = 24  # Lines that are read together: as many as fit into the cache as objects.
 _MAX_GROUP_SIZE = 1 << 14  # Bytes of these lines.
@@ -57,6 +59,39 @@ class BatchRunner(Protocol):
 
     def close(self) -> None:
         """End the stream: flush its log."""
+
+
+def file_outcome(stream: RecordStream, file: LineFile, size: int, max_output: int) -> Outcome:
+    """Process the next lines of a file.
+
+    Args:
+        stream: processes them; an error does not end it.
+        file: the file.
+        size: bytes after which no further lines are read.
+        max_output: as of `BatchRunner.run`.
+
+    Returns:
+        The outcome of the lines that were taken from the file. What comes next may be a record
+        that is given back.
+    """
+    outputs: list[bytes] = []
+    while size > 0 and max_output > 0:
+        lines = file.next_lines()
+        outputs.append(stream.feed_part(lines, max_output))
+        taken = stream.taken
+        file.skip(taken)
+        size -= taken
+        max_output -= len(outputs[-1])
+        if not lines or taken < len(lines):
+            break
+    return Outcome(
+        b"".join(outputs),
+        stream.records,
+        stream.results,
+        stream.errors_by_code(),
+        lines=stream.lines,
+        filtered=stream.filtered,
+    )
 
 
 class NativeRunner:
@@ -110,6 +145,13 @@ class NativeRunner:
             stream.lines,
             stream.filtered,
         )
+
+    def run_file(self, file: LineFile, number: int, size: int, max_output: int) -> Outcome:
+        """Process the next lines of a file; the arguments are those of `file_outcome`."""
+        stream = self._options.stream(self._processor, number, self._growth)
+        outcome = file_outcome(stream, file, size, max_output)
+        self._growth = stream.growth
+        return outcome
 
     def close(self) -> None:
         """Do nothing: native processors do not log."""

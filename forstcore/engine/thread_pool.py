@@ -8,9 +8,11 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 
+from forstcore._io.line_file import LineFile
 from forstcore.engine.backlog import Backlog
 from forstcore.engine.batch_sizer import BatchSizer
-from forstcore.engine.runners import BatchRunner
+from forstcore.engine.compiled_runner import CompiledRunner
+from forstcore.engine.runners import BatchRunner, NativeRunner
 from forstcore.engine.sequencer import Job, Outcome
 
 __all__ = ["ThreadPool"]
@@ -68,6 +70,29 @@ class ThreadPool:
             self._start(job, rest)
         while backlog.has_work and not self._stopped:
             self._start(*backlog.start_batch(self._sizer.size))
+
+    @property
+    def takes_files(self) -> bool:
+        """Whether `run_file` is as good as batches."""
+        runner = self._runner
+        return (
+            isinstance(runner, NativeRunner | CompiledRunner)
+            and runner.never_waits
+            and not self._stopped
+            and self._sizer.file_part > 0
+        )
+
+    def run_file(self, file: LineFile) -> None:
+        """Process the next lines of a file here, before any others."""
+        runner, sizer = self._runner, self._sizer
+        assert isinstance(runner, NativeRunner | CompiledRunner)
+        before, started = file.taken, time.perf_counter()
+        outcome = runner.run_file(file, self._backlog.next_number, sizer.file_part, sizer.max_size)
+        seconds = time.perf_counter() - started
+        if size := file.taken - before:
+            self.seconds += seconds
+            sizer.add(size, seconds)
+            self._backlog.add_done(outcome)
 
     def stop(self) -> None:
         """Start nothing more; threads stop after their current record."""
