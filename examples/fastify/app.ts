@@ -11,7 +11,7 @@ import Fastify from "fastify";
 import { ForstStreamingClient, StreamingIntegration } from "forstcore";
 
 const { PORT = "3000", FORST_URL, FORST_TOKEN } = process.env;
-const client = new ForstStreamingClient(FORST_URL, FORST_TOKEN ? { token: FORST_TOKEN } : {});
+const client = new ForstStreamingClient(FORST_URL, { token: FORST_TOKEN });
 const integration = new StreamingIntegration(client);
 
 const app = Fastify();

@@ -16,7 +16,7 @@ import type { Request, Response } from "express";
 import { ForstStreamingClient, StreamingIntegration } from "forstcore";
 
 const { PORT = "3000", FORST_URL, FORST_TOKEN } = process.env;
-const client = new ForstStreamingClient(FORST_URL, FORST_TOKEN ? { token: FORST_TOKEN } : {});
+const client = new ForstStreamingClient(FORST_URL, { token: FORST_TOKEN });
 
 @Controller()
 class ProcessController {

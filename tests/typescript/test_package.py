@@ -27,7 +27,10 @@ _TESTS = [
 # A caller that does not read is backpressure here, not a half-duplex client.
 OPTIONS = ("--heartbeat", "0.1", "--stall", "60", "--no-access-log")
 
-_STRICT = "--strict --exactOptionalPropertyTypes --noEmit --target ES2020"
+_STRICT = (
+    "--strict --exactOptionalPropertyTypes --noUncheckedIndexedAccess --verbatimModuleSyntax"
+    " --noEmit --target ES2020"
+)
 _LIBRARIES = {
     "node": "--lib ES2020 --types node specification.ts own-types.ts node.ts node-only.ts",
     "browsers": "--lib ES2020,DOM --typeRoots nowhere specification.ts own-types.ts web.ts",
@@ -120,16 +123,34 @@ def test_a_project_imports_it(consumer: Path, server: Server, file: str, load: s
     assert json.loads(printed) == {"id": "1", "result": "processed_x", "status": "success"}
 
 
+_POST = """
+import { POST } from "./web.mjs";
+const body = '{"id":"1","data":"x"}\\n';
+const response = await POST(new Request("http://127.0.0.1/process", { method: "POST", body }));
+console.log(response.status, await response.text());
+"""
+
+
 def test_the_readme(consumer: Path, server: Server) -> None:
     text = (SOURCE / "README.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"^```ts\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+    def blocks(language: str) -> list[str]:
+        return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+    (code,) = blocks("ts")
     (consumer / "readme.mjs").write_text(code.replace("http://127.0.0.1:8080", server.url))
     assert run("node readme.mjs", consumer) == "processed_a record\n" * 3
-    (code,) = re.findall(r"^```js\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    (processor,) = blocks("python")
+    (consumer / "prices.py").write_text(processor)
+    sidecar, web = blocks("js")
     (consumer / "sidecar.mjs").write_text(
-        f"process.env.PYTHON = {json.dumps(sys.executable)};\n{code}"
+        f"process.env.PYTHON = {json.dumps(sys.executable)};\n{sidecar}"
     )
-    assert run("node sidecar.mjs", consumer) == "processed_x\n"
+    assert run("node sidecar.mjs", consumer) == "1 6\n"
+    (consumer / "web.mjs").write_text(web.replace("http://127.0.0.1:8080", server.url))
+    (consumer / "post.mjs").write_text(_POST)
+    printed = run("node post.mjs", consumer)
+    assert printed == '200 {"id":"1","result":"processed_x","status":"success"}\n\n'
 
 
 def test_it_is_published_without_its_tests(package: Path, consumer: Path) -> None:

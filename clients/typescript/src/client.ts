@@ -7,6 +7,7 @@ import { isDocument, type Input } from "./input.js";
 import { nodeTransport } from "./node-transport.js";
 import {
   configOf,
+  given,
   headersOf,
   modeOf,
   needsFrames,
@@ -53,7 +54,7 @@ export class ForstStreamingClient {
   ) {
     const isUrl = typeof target === "string" || "href" in target;
     const { baseUrl, ...rest } = isUrl ? { baseUrl: target } : target;
-    this.options = { ...rest, ...options };
+    this.options = { ...rest, ...given(options) };
     this.address = new ServerAddress(`${baseUrl}`, this.options.token);
     this.transport =
       this.options.transport ??

@@ -7,7 +7,7 @@ export interface RetryConfig {
   /** Milliseconds before the second attempt; they double with each further one. */
   delay: number;
   /** Maximum number of milliseconds between two attempts. */
-  maxDelay?: number;
+  maxDelay?: number | undefined;
 }
 
 /** The settings of streams. */

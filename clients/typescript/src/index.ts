@@ -7,7 +7,15 @@ export { ForstError, type ForstErrorDetails } from "./errors.js";
 export { fetchTransport } from "./fetch-transport.js";
 export type { BlobLike, Input, Items, Text, WebStream } from "./input.js";
 export { nodeTransport, type TlsOptions } from "./node-transport.js";
-export type { ClientConfig, ClientOptions, CommonOptions, Frames, StreamOptions, UrlLike } from "./options.js";
+export type {
+  ClientConfig,
+  ClientOptions,
+  CommonOptions,
+  Frames,
+  Optional,
+  StreamOptions,
+  UrlLike,
+} from "./options.js";
 export type {
   ByteStream,
   PlatformDisposable,

@@ -18,13 +18,13 @@ import type { LiveRequest } from "./subscription.js";
 /** The endpoints of an integration, and what it reports. */
 export interface IntegrationOptions {
   /** Where requests are forwarded to. */
-  endpoint?: string;
+  endpoint?: string | undefined;
   /** Where data sets are sent. */
-  datasetEndpoint?: string;
+  datasetEndpoint?: string | undefined;
   /** Where live streams come from. */
-  liveEndpoint?: string;
+  liveEndpoint?: string | undefined;
   /** Called when a forwarded response was cut; without it, `console.warn` reports that. */
-  onCut?: (error: ForstError) => void;
+  onCut?: ((error: ForstError) => void) | undefined;
 }
 
 /** Handles requests of Node (also those of Express and Nest), or of the web. */
@@ -45,7 +45,9 @@ export class StreamingIntegration {
    * midway, the response is cut; for earlier failures it is a problem document.
    */
   readonly handleStreamingRequest: StreamingRequestHandler;
-  private readonly options: Required<IntegrationOptions>;
+  private readonly options: {
+    [Name in keyof IntegrationOptions]-?: NonNullable<IntegrationOptions[Name]>;
+  };
 
   /** @param target a client, or the address and options of one. */
   constructor(
@@ -56,11 +58,10 @@ export class StreamingIntegration {
     const isClient = typeof target === "object" && "streamToForst" in target;
     this.client = isClient ? target : new ForstStreamingClient(target);
     this.options = {
-      endpoint: "/streaming-process",
-      datasetEndpoint: "/large-dataset-stream",
-      liveEndpoint: "/real-time-process",
-      onCut: warnCut,
-      ...options,
+      endpoint: options.endpoint ?? "/streaming-process",
+      datasetEndpoint: options.datasetEndpoint ?? "/large-dataset-stream",
+      liveEndpoint: options.liveEndpoint ?? "/real-time-process",
+      onCut: options.onCut ?? warnCut,
     };
     // A property, so that it can be passed without the object it belongs to.
     this.handleStreamingRequest = ((request: NodeRequest | Request, response: NodeResponse) => {
@@ -87,8 +88,8 @@ export class StreamingIntegration {
   ): ResultStream<TOut | InvalidLine> {
     const { datasetEndpoint } = this.options;
     return this.client.streamToForst<TIn, TOut>(datasetEndpoint as string, records, {
-      resume: options.frames !== "auto",
       ...options,
+      resume: options.resume ?? options.frames !== "auto",
     });
   }
 

@@ -10,12 +10,12 @@ import type { Exchange, Transport, TransportRequest, TransportResponse } from ".
 
 /** TLS options, as in node:tls. */
 export interface TlsOptions {
-  ca?: string | Uint8Array | (string | Uint8Array)[];
-  cert?: string | Uint8Array;
-  key?: string | Uint8Array;
-  passphrase?: string;
-  servername?: string;
-  rejectUnauthorized?: boolean;
+  ca?: string | Uint8Array | (string | Uint8Array)[] | undefined;
+  cert?: string | Uint8Array | undefined;
+  key?: string | Uint8Array | undefined;
+  passphrase?: string | undefined;
+  servername?: string | undefined;
+  rejectUnauthorized?: boolean | undefined;
 }
 
 /** Return the transport over node:http, undefined in a runtime that has no such module. */

@@ -12,28 +12,31 @@ import { ON_ERROR } from "./wire.js";
 /** Whether a server has to send control lines. */
 export type Frames = "required" | "auto";
 
+/** Options, of which undefined ones count as not given: also with `exactOptionalPropertyTypes`. */
+export type Optional<T> = { [K in keyof T]?: T[K] | undefined };
+
 /** Settings that a client has, and each of its streams can override. */
-export interface CommonOptions extends Partial<Omit<StreamingConfig, "retry">> {
+export interface CommonOptions extends Optional<Omit<StreamingConfig, "retry">> {
   /** Additional request headers, as an object, or as `Headers`. */
-  headers?: Record<string, string> | Iterable<readonly [string, string]>;
+  headers?: Record<string, string> | Iterable<readonly [string, string]> | undefined;
   /**
    * Milliseconds without any data from the server after which a connection fails (30,000); 0 for
    * never. Must be more than the server's `heartbeat`. Pauses of producers and consumers do not
    * count.
    */
-  timeoutMs?: number;
+  timeoutMs?: number | undefined;
   /** When to connect again. */
-  retry?: Partial<RetryConfig>;
+  retry?: Optional<RetryConfig> | undefined;
 }
 
 /** Options of a client. */
 export interface ClientOptions extends CommonOptions {
   /** Bearer token. */
-  token?: string;
+  token?: string | undefined;
   /** TLS options, for custom certificate authorities or a client certificate. */
-  tls?: TlsOptions;
+  tls?: TlsOptions | undefined;
   /** How requests are sent, instead of by node:http, by WebSockets in pages, and by fetch elsewhere. */
-  transport?: Transport;
+  transport?: Transport | undefined;
 }
 
 /** A `URL`. */
@@ -55,32 +58,38 @@ export interface StreamOptions<Mode extends OnError = OnError> extends CommonOpt
    * lines fails in any case. If neither this nor `onEnd` nor `onDrop` is set, `console.warn` reports
    * the number of invalid lines.
    */
-  onError?: Mode;
+  onError?: Mode | undefined;
   /** Called with each line that "skip" leaves out. */
-  onDrop?: (line: InvalidLine) => void;
+  onDrop?: ((line: InvalidLine) => void) | undefined;
   /**
    * Whether to keep lines until they are acknowledged, and to send them again over a new connection
    * when one is lost: each result comes once and in order. By default only `processLargeDataset`
    * does so. Side effects of the server's processor may happen twice.
    */
-  resume?: boolean;
+  resume?: boolean | undefined;
   /**
    * Whether the server has to send control lines, which prove that nothing is missing. "auto" is for
    * any server that answers NDJSON with NDJSON: without control lines, a response is complete if
    * HTTP says so, and a lost connection fails the stream. The default is "required".
    */
-  frames?: Frames;
+  frames?: Frames | undefined;
   /** Ends the stream; the caller gets its reason as the error. */
-  signal?: PlatformSignal;
+  signal?: PlatformSignal | undefined;
   /** Called with the counts at the successful end of a stream. */
-  onEnd?: (summary: Summary) => void;
+  onEnd?: ((summary: Summary) => void) | undefined;
   /**
    * Called when records of a live stream are missing at this place, with their number if that is
    * known. Without it, `console.warn` reports them.
    */
   onMissed?: (count: number | undefined) => void;
   /** Called when a connection is made or lost, and at the end. */
-  onStatus?: (status: StreamStatus) => void;
+  onStatus?: ((status: StreamStatus) => void) | undefined;
+}
+
+/** Return the options that are not undefined. */
+export function given<T extends object>(options: T): T {
+  const pairs = Object.entries(options).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(pairs) as T;
 }
 
 /** Return the settings of a stream. */
@@ -92,7 +101,7 @@ export function configOf(...all: CommonOptions[]): StreamingConfig {
     config.bufferSize = bufferSize ?? config.bufferSize;
     config.workers = workers ?? config.workers;
     config.compression = compression ?? config.compression;
-    Object.assign(config.retry, retry);
+    Object.assign(config.retry, retry && given(retry));
   }
   checkConfig(config);
   return config;

@@ -2,8 +2,8 @@
 
 /** A record of the built-in processor. Absent and null members count as empty strings. */
 export interface StreamingRecord {
-  id?: string | null;
-  data?: string | null;
+  id?: string | null | undefined;
+  data?: string | null | undefined;
 }
 
 /** A result of the built-in processor. */

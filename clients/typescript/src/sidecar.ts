@@ -8,7 +8,7 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 
 import { ForstStreamingClient } from "./client.js";
-import type { ClientOptions } from "./options.js";
+import { given, type ClientOptions } from "./options.js";
 import { makeDisposable } from "./leavable.js";
 import type { PlatformDisposable } from "./platform.js";
 
@@ -23,25 +23,25 @@ export type SidecarStatus =
 /** Options for starting the server. */
 export interface SidecarOptions {
   /** Modules with processors: names, or paths of files. */
-  processors?: string | string[];
+  processors?: string | string[] | undefined;
   /** The Python interpreter in which forstcore is installed; `python3` by default. */
-  python?: string;
+  python?: string | undefined;
   /** Additional options of the server, such as `["--workers", "4"]`. */
-  args?: string[];
+  args?: string[] | undefined;
   /** The working directory of the server. */
-  cwd?: string;
+  cwd?: string | undefined;
   /** Additional environment variables. */
-  env?: Record<string, string>;
+  env?: Record<string, string | undefined> | undefined;
   /** The TCP port to listen on, 0 for a free one; by default the server has a Unix socket. */
-  port?: number;
+  port?: number | undefined;
   /** Options of the client. */
-  client?: ClientOptions;
+  client?: ClientOptions | undefined;
   /** Called with each line of the log. Without it, the log is read and dropped. */
-  onLog?: (entry: LogEntry) => void;
+  onLog?: ((entry: LogEntry) => void) | undefined;
   /** Called when the server is ready, and when it has crashed. */
-  onStatus?: (status: SidecarStatus) => void;
+  onStatus?: ((status: SidecarStatus) => void) | undefined;
   /** Milliseconds for a server to end before it is killed (15,000). */
-  stopTimeoutMs?: number;
+  stopTimeoutMs?: number | undefined;
 }
 
 const STABLE_MS = 10_000; // A server that ran for longer is restarted at once.
@@ -74,7 +74,7 @@ class SidecarProcess {
   get client(): ForstStreamingClient {
     this.lastClient ??= new ForstStreamingClient(this.baseUrl, {
       retry: RETRY,
-      ...this.options.client,
+      ...given(this.options.client ?? {}),
     });
     return this.lastClient;
   }
@@ -119,7 +119,10 @@ class SidecarProcess {
         const { event, address } = log(line);
         if (event === "ready" && typeof address === "string") resolve(address);
       });
-      child.once("error", reject);
+      child.once("error", (cause) => {
+        const message = `the server did not start: ${cause.message} (options python and cwd)`;
+        reject(Object.assign(new Error(message), { cause }));
+      });
       child.once("close", (code, signal) => {
         const reason = lastText || `it ended with ${signal ?? `status ${code}`}`;
         reject(new Error(`the server did not start: ${reason}`));

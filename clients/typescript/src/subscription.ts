@@ -17,11 +17,11 @@ export interface LiveRequest {
   /** The name of the source. */
   source: string;
   /** Conditions that records have to match, by the path of a member. */
-  filters?: Record<string, unknown>;
+  filters?: Record<string, unknown> | undefined;
   /** An offset, or "start" for the records that already exist; the default is "now". */
-  from?: string;
+  from?: string | undefined;
   /** The name of a processor. */
-  processor?: string;
+  processor?: string | undefined;
 }
 
 /**

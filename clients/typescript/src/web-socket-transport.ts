@@ -15,7 +15,7 @@ export interface WebSocketOptions {
    * Return a ticket from `POST /tickets`, for a server that requires a token. Without it, and if
    * the client has the token, tickets are requested from the server itself.
    */
-  ticket?: () => string | Promise<string>;
+  ticket?: (() => string | Promise<string>) | undefined;
 }
 
 /** The part of `WebSocket` that is needed. */

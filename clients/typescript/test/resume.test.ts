@@ -35,6 +35,18 @@ test("each result comes once and in order over connections that are cut", async 
   assert.ok(results.connections > 5, `${results.connections} connections`);
 });
 
+test("options that are undefined count as not given", async () => {
+  const proxy = await cuttingProxy(url, (number) => number * 20_000);
+  const retry = { ...RETRY.retry, maxDelay: undefined };
+  const own = new ForstStreamingClient({ baseUrl: proxy, retry }, { retry: undefined });
+  const endpoints = { endpoint: undefined, datasetEndpoint: undefined, onCut: undefined };
+  const integration = new StreamingIntegration(own, endpoints);
+  const options = { resume: undefined, retry: { attempts: undefined }, chunkSize: undefined };
+  const results = integration.processLargeDataset(records(5_000), options);
+  assert.equal((await all(results)).length, 5_000);
+  assert.ok(results.connections > 1, `${results.connections} connections`);
+});
+
 test("bytes resume, too", async () => {
   const lines = Array.from(records(20_000), (one) => `${JSON.stringify(one)}\n`).join("");
   const direct = await all(client.processStreamingData(ENDPOINT, lines));

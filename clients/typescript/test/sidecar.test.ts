@@ -78,7 +78,7 @@ test("processors, a port, and a client with a token, whatever files are beside t
 test("a server that cannot start says why", async () => {
   const wrong = startSidecar({ python, processors: "/nowhere.py" });
   await assert.rejects(wrong, /^Error: the server did not start: .*nowhere/);
-  await assert.rejects(startSidecar({ python: "/nowhere/python" }), /ENOENT/);
+  await assert.rejects(startSidecar({ python: "/nowhere/python" }), /the server did not start: .*ENOENT.*python/);
 });
 
 test("the server ends with its application, even if that is killed", async () => {

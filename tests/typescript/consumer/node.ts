@@ -30,7 +30,12 @@ export async function streams(): Promise<void> {
 }
 
 export async function sidecar(): Promise<void> {
-  const started: Sidecar = await startSidecar({ processors: "prices.py", onLog: console.log });
+  const started: Sidecar = await startSidecar({
+    processors: "prices.py",
+    python: process.env["PYTHON"],
+    env: process.env,
+    onLog: console.log,
+  });
   for await (const one of started.client.streamToForst("/price", [{}])) console.log(one);
   await started.stop();
 }

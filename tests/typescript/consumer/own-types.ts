@@ -54,6 +54,20 @@ export async function live(): Promise<string | undefined> {
   return results.offset;
 }
 
+// As in `{ token: process.env.TOKEN }`.
+const unset = {} as { text?: string; call?: () => void; isOn?: boolean; number?: number };
+const { text, call, isOn, number } = unset;
+const retry = { attempts: number, delay: number, maxDelay: number };
+
+export function undefinedOptions(): void {
+  const own = new ForstStreamingClient({ baseUrl: "http://127.0.0.1:1", token: text, retry });
+  const options = { onDrop: call, onEnd: call, resume: isOn, timeoutMs: number, signal: undefined };
+  client.streamToForst<Order, Priced>("/price", orders(), { ...options, onError: undefined });
+  new StreamingIntegration(own, { endpoint: text, onCut: call });
+  integration.processLargeDataset([{ id: text, data: text }], { ...options, compression: isOn });
+  integration.processRealTimeData({ source: "events", from: text, filters: undefined });
+}
+
 export const clients = [
   new ForstStreamingClient("http://127.0.0.1:1", { timeout: 5 }),
   new ForstStreamingClient({ baseUrl: "http://127.0.0.1:1", retry: { attempts: 3, delay: 10 } }),
