@@ -50,10 +50,10 @@ class PipelineProgress:
             return
         seconds, self._last = now - self._last, now
         width = shutil.get_terminal_size().columns - 1
+        lines = [line for each in self._running for line in self._lines(each, seconds)]
         self._clear()
-        for pipeline in self._running:
-            sys.stderr.write(self._line(pipeline, seconds)[:width] + "\n")
-        self._drawn = len(self._running)
+        sys.stderr.writelines(f"{line[:width]}\n" for line in lines)
+        self._drawn = len(lines)
         sys.stderr.flush()
 
     def report(self, text: str) -> None:
@@ -81,7 +81,7 @@ class PipelineProgress:
             sys.stderr.write(f"forstcore: {name}: {rejected:,} {lines} rejected: {codes}\n")
         sys.stderr.flush()
 
-    def _line(self, pipeline: Pipeline, seconds: float) -> str:
+    def _lines(self, pipeline: Pipeline, seconds: float) -> list[str]:
         name, counts = pipeline.config.name, pipeline.counts
         more = counts.results - self._results.get(name, 0)
         self._results[name] = counts.results
@@ -94,8 +94,9 @@ class PipelineProgress:
             line += f"  {lag} not read"
         if (trouble := pipeline.trouble()) is not None:
             what, notice = trouble
-            line += f"  {what} is down: {notice.detail}"
-        return line
+            # In a line of its own, because it is long.
+            return [line, f"  the {what} is down: {notice.detail}"]
+        return [line]
 
     def _clear(self) -> None:
         if self._drawn:

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import click
 
@@ -134,6 +134,7 @@ async def _run(
     """Run pipelines; return whether one has failed, and the signal that ended them."""
     progress = PipelineProgress(pipelines, shown)
     received: list[int] = []
+    waits_for: dict[str, str] = {}
     loop = asyncio.get_running_loop()
 
     def drain(number: int) -> None:
@@ -147,13 +148,15 @@ async def _run(
         loop.call_later(drain_timeout, cancel)
 
     def cancel() -> None:
+        # When they have ended, it is not known any more.
+        waits_for.update((each.config.name, each.waits_for) for each in pipelines)
         for task in running:
             task.cancel()
 
     with contextlib.suppress(NotImplementedError):  # Windows
         for each in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(each, drain, each)
-    running = {asyncio.create_task(_until_end(each, progress)) for each in pipelines}
+    running = {asyncio.create_task(_until_end(each, progress, waits_for)) for each in pipelines}
     beside = [asyncio.create_task(progress.measure())]
     if reloaded is not None:
         beside.append(asyncio.create_task(reload_processors(reloaded, pipelines, progress.report)))
@@ -168,16 +171,23 @@ async def _run(
     return False in results, received[0] if received else None
 
 
-async def _until_end(pipeline: Pipeline, progress: PipelineProgress) -> bool:
-    """Run a pipeline, and report how it ended; return whether it did so without an error."""
+async def _until_end(
+    pipeline: Pipeline, progress: PipelineProgress, waits_for: Mapping[str, str]
+) -> bool:
+    """Run a pipeline, and report how it ended; return whether it did so without an error.
+
+    Args:
+        pipeline: the pipeline.
+        progress: shows it.
+        waits_for: when it is cancelled, which sink has not confirmed, by the names of pipelines.
+    """
     try:
         await pipeline.run()
     except asyncio.CancelledError:
         progress.end(pipeline)
-        print(
-            f"forstcore: pipeline {pipeline.config.name}: its sink did not confirm in time",
-            file=sys.stderr,
-        )
+        name = pipeline.config.name
+        what = waits_for.get(name, "sink")
+        print(f"forstcore: pipeline {name}: its {what} did not confirm in time", file=sys.stderr)
         return False
     except (ForstError, OSError) as error:
         progress.end(pipeline)

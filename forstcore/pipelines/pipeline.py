@@ -163,10 +163,16 @@ class Pipeline:
         found = [
             ("source", self._input.trouble if self._input is not None else None),
             ("sink", self._sink.trouble()),
-            ("errors", self._errors.trouble() if self._errors is not None else None),
+            ("sink for errors", self._errors.trouble() if self._errors is not None else None),
             ("state", self._saved_offset.trouble),
         ]
         return next(((what, notice) for what, notice in found if notice is not None), None)
+
+    @property
+    def waits_for(self) -> str:
+        """Which sink has to confirm before the pipeline can end: that for errors if it is down."""
+        is_down = self._errors is not None and self._errors.trouble() is not None
+        return "sink for errors" if is_down else "sink"
 
     async def lag(self) -> Lag | None:
         """Return how much of the source is unread; None if that is unknown."""

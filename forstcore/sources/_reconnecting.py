@@ -104,7 +104,7 @@ class Reconnecting(ABC):
         self._is_connected = False
         await self._disconnect()
         check_cancelled()
-        return self._report_down(f"{type(error).__name__}: {error}")
+        return self._report_down(_described(error))
 
     def _report_up(self) -> Notice | None:
         """Log and return a notice that it is up, unless it was."""
@@ -122,3 +122,9 @@ class Reconnecting(ABC):
             return None
         self._log.write(logging.WARNING, f"it is down: {self.trouble.detail}")
         return self.trouble
+
+
+def _described(error: Exception) -> str:
+    """Return an error in words; those of libraries often say little without their class."""
+    kind, text = type(error), str(error)
+    return text if text and kind.__module__.startswith("forstcore.") else f"{kind.__name__}: {text}"

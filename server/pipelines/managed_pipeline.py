@@ -126,7 +126,9 @@ class ManagedPipeline:
         _, running = await asyncio.wait([self._task], timeout=seconds)
         if running:
             # The next process reads unconfirmed records again.
-            _LOGGER.warning("pipeline %s: its sink did not confirm in time", self._name)
+            _LOGGER.warning(
+                "pipeline %s: its %s did not confirm in time", self._name, self.pipeline.waits_for
+            )
             self._task.cancel()
             await asyncio.wait([self._task])
 

@@ -235,6 +235,24 @@ def test_a_signal_drains(workspace: Workspace, number: int) -> None:
     assert total() == records(0, 100_000)
 
 
+def test_progress_names_the_sink_that_is_down(workspace: Workspace) -> None:
+    (workspace.path / "in.ndjson").write_bytes(b"broken\n")
+    workspace.declare(
+        copy={
+            "source": "file:in.ndjson?follow=no",
+            "sink": "file:out",
+            "errors": "kafka://127.0.0.1:1?topic=bad",
+        }
+    )
+    process = workspace.start("--progress", "--drain-timeout", "0.2")
+    assert process.stderr is not None
+    while b"  the sink for errors is down: " not in (line := process.stderr.readline()):
+        assert line
+    assert b"KafkaUnavailableError" not in line
+    errors = workspace.stop(process)
+    assert b"forstcore: pipeline copy: its sink for errors did not confirm in time\n" in errors
+
+
 def test_a_sink_that_is_down_does_not_hold_up_the_end(workspace: Workspace) -> None:
     (workspace.path / "in.ndjson").write_bytes(records(0, 10))
     workspace.declare(copy={"source": "file:in.ndjson", "sink": "http://127.0.0.1:1/"})
