@@ -1,38 +1,18 @@
-// node measure.mjs PACKAGE URL WAY RECORDS: measure one way, and print the figures as JSON.
+// node measure.mjs PACKAGE URL WAY FIRST: stream four times as many records as FIRST in one way, and
+// print the figures of the first ones and of the others as JSON.
 
-import { monitorEventLoopDelay, performance } from "node:perf_hooks";
-
-import { job, record } from "./records.mjs";
+import { Meter } from "./meter.mjs";
 import { waysOf } from "./ways.mjs";
 
-// Streams after which V8 has compiled what it will: code that runs once per record, or once per chunk.
-const WARM_UP = { objects: 1, bytes: 6 };
+const [location, url, name, first] = process.argv.slice(2);
+const records = 4 * Number(first);
 
-const [location, url, name, text] = process.argv.slice(2);
-const records = Number(text);
-const way = waysOf(await import(location), url)[name];
-
-for (let rounds = WARM_UP[name.split(":")[0]]; rounds > 0; rounds--) await way(records)();
-const run = way(records);
-await new Promise((resolve) => setTimeout(resolve, 100));
-const delay = monitorEventLoopDelay({ resolution: 1 });
-delay.enable();
-const loop = performance.eventLoopUtilization();
-const before = process.cpuUsage();
-const started = performance.now();
-const { count, bytes, aside = 0 } = await run();
-const milliseconds = performance.now() - started - aside / 1000;
-const { user, system } = process.cpuUsage(before);
-const { active } = performance.eventLoopUtilization(loop);
-delay.disable();
-const size = JSON.stringify(job(record(0))).length + 1;
-if ((count ?? bytes / size) !== records) throw new Error(`${count ?? bytes / size} results`);
-console.log(
-  JSON.stringify({
-    rate: (records / milliseconds) * 1000,
-    cpu: (user + system - aside) / records,
-    loop: (active * 1000 - aside) / records,
-    delay: delay.percentile(99) / 1e6,
-  }),
-);
+const meter = new Meter(Number(first));
+const { ForstStreamingClient } = name.includes("package") ? await import(location) : {};
+const client = ForstStreamingClient && new ForstStreamingClient(url);
+const run = meter.aside(() => waysOf(client, url)[name](records));
+await run(meter);
+const { results, ...figures } = meter.figures();
+if (results !== records) throw new Error(`${results} results of ${records} records`);
+console.log(JSON.stringify(figures));
 process.exit();

@@ -11,6 +11,9 @@ export function job({ id = "", data = "" }) {
   return { id, result: `processed_${data}`, status: "success" };
 }
 
+/** Bytes of a result with its LF. */
+export const RESULT_SIZE = JSON.stringify(job(record(0))).length + 1;
+
 export function* records(count) {
   for (let number = 0; number < count; number++) yield record(number);
 }

@@ -1,6 +1,5 @@
-// The ways to process records from a Node application. Each takes the address of a server and a
-// number of records, and returns how many results there were, or how many bytes of them; and the
-// microseconds of CPU time that are not part of it, if there are any.
+// The ways to process records from a Node application. Each takes a number of records, prepares them,
+// and returns a function that processes them and reports the results to a meter.
 
 import { once } from "node:events";
 import { request } from "node:http";
@@ -8,7 +7,7 @@ import { Readable } from "node:stream";
 import { setImmediate } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 
-import { chunks, job, processor, record, records } from "./records.mjs";
+import { chunks, job, processor, record, records, RESULT_SIZE } from "./records.mjs";
 
 const ENDPOINT = "/streaming-process";
 const MOST_IN_FLIGHT = 8; // Messages to a worker.
@@ -23,22 +22,26 @@ function* grouped(count, size = 500) {
   }
 }
 
-async function countObjects(results) {
+const REPORTED = 1000; // Objects that are reported together, because a call for each takes time.
+
+async function countObjects(results, meter) {
   let count = 0;
-  for await (const one of results) if (one.status === "success") count++;
-  return { count };
+  for await (const one of results) {
+    if (one.status === "success" && ++count % REPORTED === 0) meter.seen(REPORTED);
+  }
+  meter.seen(count % REPORTED);
 }
 
-async function countBatches(batches) {
-  let count = 0;
-  for await (const batch of batches) for (const one of batch) if (one.status === "success") count++;
-  return { count };
+async function countBatches(batches, meter) {
+  for await (const batch of batches) {
+    let count = 0;
+    for (const one of batch) if (one.status === "success") count++;
+    meter.seen(count);
+  }
 }
 
-async function countBytes(parts) {
-  let bytes = 0;
-  for await (const part of parts) bytes += part.length;
-  return { bytes };
+async function countBytes(parts, meter) {
+  for await (const part of parts) meter.seen(part.length / RESULT_SIZE);
 }
 
 /** Send messages to a worker thread; yield its answers, in order. */
@@ -100,35 +103,32 @@ function* encoded(count) {
  * distinct, because V8 finds short strings that it has seen before sooner; making them is aside.
  */
 function alone(count, size = 1000) {
-  return async () => {
-    let found = 0;
-    let aside = 0;
+  return async (meter) => {
     for (let at = 0; at < count; at += size) {
-      const before = process.cpuUsage();
-      const texts = Array.from({ length: size }, (_, index) => JSON.stringify(job(record(at + index))));
-      const { user, system } = process.cpuUsage(before);
-      aside += user + system;
-      for (let index = 0; index < size && at + index < count; index++) {
+      const length = Math.min(size, count - at);
+      const texts = meter.aside(() =>
+        Array.from({ length }, (_, index) => JSON.stringify(job(record(at + index)))),
+      );
+      let found = 0;
+      for (let index = 0; index < length; index++) {
         JSON.stringify(record(at + index));
         if (JSON.parse(texts[index]).status === "success") found++;
       }
+      meter.seen(found);
       await setImmediate();
     }
-    return { count: found, aside };
   };
 }
 
 /** The whole job in the application: parse, process, write. */
 function inline(count) {
   const parts = chunks(count);
-  return async () => {
+  return async (meter) => {
     const toResults = processor();
-    let bytes = 0;
     for (const part of parts()) {
-      bytes += toResults(part).length;
+      meter.seen(toResults(part).length / RESULT_SIZE);
       await setImmediate();
     }
-    return { bytes };
   };
 }
 
@@ -138,33 +138,39 @@ function* copies(parts) {
 
 const withParts = (count, run) => {
   const parts = chunks(count);
-  return () => run(parts());
+  return (meter) => run(parts(), meter);
 };
 
-/** Return the ways: each prepares its input for a number of records, and returns what to measure. */
-export function waysOf({ ForstStreamingClient }, url) {
-  const client = new ForstStreamingClient(url);
+/** Return the ways; those of the package need its client. */
+export function waysOf(client, url) {
   const objects = (input, options) => client.streamToForst(ENDPOINT, input, options);
   const bytes = (input, options) => client.processStreamingData(ENDPOINT, input, options);
   const resume = { resume: true };
   return {
     "objects: JSON alone": alone,
-    "objects: worker_threads": (count) => () => countBatches(answers(grouped(count), () => [])),
-    "objects: fetch": (count) => async () =>
-      countBatches(parsed(await byFetch(url, encoded(count)))),
-    "objects: package": (count) => () => countObjects(objects(records(count))),
-    "objects: package, async": (count) => () => countObjects(objects(asynchronous(count))),
-    "objects: package, resume": (count) => () => countObjects(objects(records(count), resume)),
-    "objects: package, batches": (count) => () => countBatches(objects(records(count)).batches()),
+    "objects: worker_threads": (count) => (meter) =>
+      countBatches(answers(grouped(count), () => []), meter),
+    "objects: fetch": (count) => async (meter) =>
+      countBatches(parsed(await byFetch(url, encoded(count))), meter),
+    "objects: package": (count) => (meter) => countObjects(objects(records(count)), meter),
+    "objects: package, async": (count) => (meter) =>
+      countObjects(objects(asynchronous(count)), meter),
+    "objects: package, resume": (count) => (meter) =>
+      countObjects(objects(records(count), resume), meter),
+    "objects: package, batches": (count) => (meter) =>
+      countBatches(objects(records(count)).batches(), meter),
     "bytes: all in the app": inline,
     "bytes: worker_threads": (count) =>
-      withParts(count, (parts) => countBytes(answers(copies(parts), (part) => [part.buffer]))),
+      withParts(count, (parts, meter) =>
+        countBytes(answers(copies(parts), (part) => [part.buffer]), meter),
+      ),
     "bytes: fetch": (count) =>
-      withParts(count, async (parts) => countBytes(await byFetch(url, parts))),
+      withParts(count, async (parts, meter) => countBytes(await byFetch(url, parts), meter)),
     "bytes: node:http": (count) =>
-      withParts(count, async (parts) => countBytes(await byHttp(url, parts))),
-    "bytes: package": (count) => withParts(count, (parts) => countBytes(bytes(parts))),
+      withParts(count, async (parts, meter) => countBytes(await byHttp(url, parts), meter)),
+    "bytes: package": (count) =>
+      withParts(count, (parts, meter) => countBytes(bytes(parts), meter)),
     "bytes: package, resume": (count) =>
-      withParts(count, (parts) => countBytes(bytes(parts, resume))),
+      withParts(count, (parts, meter) => countBytes(bytes(parts, resume), meter)),
   };
 }
