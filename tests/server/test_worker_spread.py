@@ -156,7 +156,7 @@ def test_a_read_only_root(tmp_path: Path) -> None:
 set -e
 mount -o remount,bind,ro / 2>/dev/null || mount --bind / /mnt
 for each in /tmp /var/tmp /usr/tmp; do
-  if [ -d $each ]; then mount --bind $each $each && mount -o remount,bind,ro $each; fi
+  if [ -d $each ]; then mount --rbind $each $each && mount -o remount,bind,ro $each; fi
 done
 cd /proc
 exec {sys.executable} -m server --port 0 --processes 2 --no-access-log
