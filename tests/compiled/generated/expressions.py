@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from tests.compiled.generated.functions import RELATIVES
+from tests.compiled.generated.instance_parts import INSTANCE_KINDS, INSTANCES
 from tests.compiled.generated.library_parts import LIBRARY
 from tests.compiled.generated.scope import GLOBALS, Scope
 from tests.compiled.generated.texts import Texts
@@ -19,8 +20,9 @@ _DECIMALS: Final = "0.0 0.5 1.0 1.5 2.5 -0.5 0.1 100.0 1e3 3.14159 1e-7 1e16 -0.
 _FLOATS: Final = _DECIMALS.split()
 _RECORD_TIMES: Final = ("r['at']", "r['start']", "r['at']", "0")
 _PLACES: Final = re.compile(
-    f"<({'|'.join((*RELATIVES, 'num', 'dict', 'small', 'mark', 'pattern'))})>"
+    f"<({'|'.join((*RELATIVES, *INSTANCES, 'num', 'small', 'mark', 'pattern'))})>"
 )
+_PARTS: Final = (RELATIVES, RELATIVES, LIBRARY, INSTANCES)
 _BRANCHES: Final = ("int", "float", "str", "bool", "strs", "nums", "counts", "any", "dict")
 
 
@@ -52,11 +54,10 @@ class Expressions(Texts):
             return self.leaf(kind)
         if self.chance.random() < 0.06 and kind != "date":
             return self.chosen(kind, depth - 1)
-        if kind in RELATIVES and (self.chance.random() < 0.25 or kind in ("set", "delta")):
-            parts = RELATIVES[kind]
-            if kind in LIBRARY and self.chance.random() < 0.2:
-                parts = LIBRARY[kind]
-            return f"({self.filled(self.chance.choice(parts), depth - 1)})"
+        if self.chance.random() < 0.3 or kind in ("set", "delta", *INSTANCE_KINDS):
+            parts = self.chance.choice([each[kind] for each in _PARTS if kind in each] or [()])
+            if parts:
+                return f"({self.filled(self.chance.choice(parts), depth - 1)})"
         makers: dict[str, Callable[[int], str]] = {
             "int": self.an_int,
             "float": self.a_float,
@@ -92,6 +93,8 @@ class Expressions(Texts):
                 return chance.choice(("STOP", "set(NAMES)", "set(r['tags'])", "{'a', 'é'}"))
             case "delta":
                 return f"timedelta(hours={chance.randrange(50)})"
+            case "point" | "pair" | "stats" | "box":
+                return self.filled(chance.choice(INSTANCES[kind][:4]), 0)
             case "dict":
                 return chance.choice(("{}", "r['meta']", "{'k': 1}", "r", "{'a': r['s'], 'b': 2}"))
             case "bool" if chance.random() < 0.2:

@@ -14,6 +14,7 @@ from typing import Final
 
 from tests.compiled.generated.f_strings import FormattedStrings
 from tests.compiled.generated.failing_parts import EXPRESSIONS, LEAVES, STATEMENTS, SWITCHES
+from tests.compiled.generated.instance_parts import FAILING_EXPRESSIONS, FAILING_STATEMENTS
 
 __all__ = ["FIRST_LINE", "make_failing_function"]
 
@@ -22,6 +23,10 @@ FIRST_LINE: Final = "w1 = w2 = w3 = None"
 
 
 _KINDS: Final = tuple(EXPRESSIONS)
+_EXPRESSIONS: Final = {
+    kind: (*parts, *FAILING_EXPRESSIONS.get(kind, ())) for kind, parts in EXPRESSIONS.items()
+}
+_STATEMENTS: Final = (*STATEMENTS, *FAILING_STATEMENTS)
 _PLACES: Final = re.compile(r"<(any|int|str|list|dict|bool|f)>")
 _CLASSES: Final = (
     *("KeyError", "IndexError", "ValueError", "TypeError", "AttributeError", "ZeroDivisionError"),
@@ -78,7 +83,7 @@ class _Failing:
             is_switch = chance.random() < (0.8 if self.is_short else 0.2)
             made = chance.choice((SWITCHES if is_switch else LEAVES)[kind])
         else:
-            made = self.filled(chance.choice(EXPRESSIONS[kind]), depth - 1)
+            made = self.filled(chance.choice(_EXPRESSIONS[kind]), depth - 1)
         if self.marked < len(_MARKS) and chance.random() < 0.15:
             self.marked += 1
             return f"({_MARKS[self.marked - 1]} := {made})"
@@ -146,7 +151,7 @@ class _Failing:
                 return [f"if {self.of('bool', 1)}:", f"    raise {kind}({value})"]
             case 10 | 11 | 12:
                 return [f"out[{self.of('str', 1)}] = {self.of('any', 2)}"]
-        return self.filled(chance.choice(STATEMENTS), 2).split("\n")
+        return self.filled(chance.choice(_STATEMENTS), 2).split("\n")
 
     def leave(self) -> str:
         chance = self.chance
@@ -290,10 +295,10 @@ class _Failing:
         """Return a try statement around a single one, with a handler for each type."""
         chance = self.chance
         if chance.random() < 0.4:
-            inner = self.filled(chance.choice(STATEMENTS), 1).split("\n")
+            inner = self.filled(chance.choice(_STATEMENTS), 1).split("\n")
         else:
             kind = chance.choice(_KINDS)
-            inner = [f"out['a'] = {self.filled(chance.choice(EXPRESSIONS[kind]), 1)}"]
+            inner = [f"out['a'] = {self.filled(chance.choice(_EXPRESSIONS[kind]), 1)}"]
         lines = ["try:", *(f"    {line}" for line in inner)]
         for number, each in enumerate(chance.sample(_SINGLE, len(_SINGLE))):
             lines += [*self.head_of(each), f"    mark = {number}"]

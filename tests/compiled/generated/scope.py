@@ -5,9 +5,12 @@ from __future__ import annotations
 from random import Random
 from typing import Final
 
+from tests.compiled.generated.instance_parts import CLASSES
+
 __all__ = ["FIELDS", "ITEM_FIELDS", "PRELUDE", "Scope"]
 
-PRELUDE: Final = """\
+PRELUDE: Final = (
+    """\
 import base64
 import contextlib
 import copy
@@ -24,11 +27,11 @@ import statistics
 import uuid
 import zlib
 from bisect import bisect_left, bisect_right
-from collections import Counter, defaultdict
-from dataclasses import dataclass
+from collections import Counter, defaultdict, namedtuple
+from dataclasses import asdict, astuple, dataclass, field, replace
 from datetime import date, datetime, timedelta, timezone
 from enum import Enum, IntEnum
-from typing import Any, Final, TypedDict
+from typing import Any, Final, NamedTuple, TypedDict
 from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
 import msgspec
@@ -46,6 +49,8 @@ KINDS_IN_ORDER: Final = ("", "a", "a", "k", "é")
 hash_of = {"id": 1, "a": 2, "é": 3}
 SHORTER: Final = str.maketrans("", "", "aeiou")
 SAME_LENGTH: Final = str.maketrans("abc", "xyé")
+LETTERS = str.maketrans({"a": "ä", "é": None, "t": "long"})
+ONE_BY_ONE = {97: "x", 98: None, 233: 120}
 STOP = {"the", "a", "of", "é"}
 NESTED = {"a": {"b": 1, "c": [1, 2.5, "x"]}, "d": {"b": None}}
 P0 = re.compile(r"[0-9]+")
@@ -193,6 +198,8 @@ nearly = functools.partial(round, ndigits=1)
 
 
 """
+    + CLASSES
+)
 """What stands before each generated function."""
 
 FIELDS: Final[dict[str, tuple[str, ...]]] = {

@@ -12,6 +12,11 @@ from typing import Final
 from tests.compiled.generated.f_strings import FormattedStrings
 from tests.compiled.generated.failing import make_failing_function
 from tests.compiled.generated.functions import STATEMENTS
+from tests.compiled.generated.instance_parts import (
+    INSTANCE_KINDS,
+    INSTANCE_STATEMENTS,
+    SHOWN,
+)
 from tests.compiled.generated.library_parts import LIBRARY_STATEMENTS
 from tests.compiled.generated.local_functions import LocalFunctions
 from tests.compiled.generated.scope import PRELUDE
@@ -22,7 +27,7 @@ __all__ = ["make_function"]
 
 _KINDS: Final = (
     *("int", "int", "float", "str", "str", "str", "bool", "strs", "nums", "items", "counts"),
-    *("any", "dict", "date"),
+    *("any", "dict", "date", *INSTANCE_KINDS),
 )
 _CAUGHT: Final = (
     *("KeyError", "ValueError", "(KeyError, TypeError)", "ZeroDivisionError", "IndexError"),
@@ -367,7 +372,7 @@ class _Function(LocalFunctions):
 
     def steps(self) -> list[str]:
         """Return some of the STATEMENTS, with names of their own."""
-        template = self.chance.choice((*STATEMENTS, *LIBRARY_STATEMENTS))
+        template = self.chance.choice((*STATEMENTS, *LIBRARY_STATEMENTS, *INSTANCE_STATEMENTS))
         names = {each: self.scope.fresh() for each in "Nvw"}
         own = re.sub(r"\b[Nvw]\b(?!>)", lambda found: names[found[0]], template)
         lines = self.make.filled(own, self.chance.choice((0, 1, 1, 2))).split("\n")
@@ -409,4 +414,8 @@ class _Function(LocalFunctions):
     def shown(self, name: str) -> str:
         """Return a variable as what can be written."""
         kind = dict(self.scope.variables)[name]
-        return f"{name}.isoformat()" if kind == "date" else name
+        if kind == "date":
+            return f"{name}.isoformat()"
+        if kind not in INSTANCE_KINDS or self.chance.random() < 0.2:
+            return name
+        return self.make.filled(self.chance.choice(SHOWN[kind]).replace("N", name), 0)
