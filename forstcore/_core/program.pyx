@@ -6,6 +6,7 @@
 
 import re
 from datetime import date, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
 
 from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree
 from libc.stdint cimport INT64_MAX, uint8_t, uint32_t
@@ -59,6 +60,7 @@ from forstcore._core.machine cimport (
     fst_none,
     fst_object,
     fst_program,
+    fst_rules_of,
     fst_run_program,
     fst_str,
     fst_take,
@@ -80,6 +82,7 @@ from forstcore.native cimport (
     fst_span,
     fst_value,
 )
+from forstcore._zones import zone_changes
 
 cdef enum:
     MOST_OPERANDS = 0xFFFF      # instructions, registers and so on: operands have 16 bits
@@ -113,12 +116,9 @@ cdef class Program:
         handlers: start, end and target of each handler, and the bits of the statuses it catches.
         registers: number of registers; the last ones hold the constants.
         variables: how many of them have no value at the start.
-        places: for each instruction the place of the function that it belongs to.
+        places: for each instruction the place of the function that it belongs to; an attribute.
         pattern_integers: compiles a regular expression for vm/regex_load.h; None if there is none.
         classes: the number of the constant that describes a class, by the class.
-
-    Attributes:
-        places: as above.
 
     Raises:
         ValueError: an operand is out of its range, or a constant cannot be one.
@@ -283,6 +283,8 @@ cdef fst_cell cell_of(Program program, object value) except *:
         return fst_duration(value // timedelta(microseconds=1))
     if type(value) is timezone:
         return fst_zone(value.utcoffset(None) // timedelta(seconds=1))
+    if type(value) is ZoneInfo:
+        return fst_rules_of(cell_of(program, zone_changes(value)))
     if type(value) in (datetime, date):
         return date_of(program, value)
     if isinstance(value, re.Pattern):
@@ -337,10 +339,8 @@ cdef void *pattern_of(Program program, object value) except NULL:
 
 cdef int flags_of(str text) except -1:
     """Return the flags of a text; see FST_STR."""
-    cdef int flags = FST_ASCII if text.isascii() else FST_WIDE
-    if text.isprintable() and '"' not in text and "\\" not in text:
-        flags |= FST_CLEAN
-    return flags
+    cdef bint is_clean = text.isprintable() and '"' not in text and "\\" not in text
+    return (FST_ASCII if text.isascii() else FST_WIDE) | (FST_CLEAN if is_clean else 0)
 
 
 cdef void *list_of(Program program, object value) except NULL:

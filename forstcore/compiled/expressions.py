@@ -8,6 +8,7 @@ from typing import Any
 
 from forstcore._core.program import FUNCTIONS
 from forstcore.compiled.assembler import Label
+from forstcore.compiled.big_integers import power_beyond_integers
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.source import MISSING
 from forstcore.compiled.tables import check_value, plain_value
@@ -188,7 +189,10 @@ class Expressions(Typed):
         operand = self.value if isinstance(node.op, ast.Mod) else self.operand
         with self.temporaries():
             left = operand(node.left)
-            right = operand(node.right)
+            power = None
+            if name == "DIVIDE":
+                power = power_beyond_integers(node.right, self.constant_value)
+            right = operand(node.right) if power is None else self.constant(power)
             self.operate(name, to, left, right)
 
     def operand(self, node: ast.expr) -> int:

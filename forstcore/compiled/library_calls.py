@@ -12,6 +12,7 @@ import itertools
 import json
 import operator
 import uuid
+import zoneinfo
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
@@ -91,6 +92,8 @@ class LibraryCalls(PatternCalls):
                 self._copy(node.args[0], to)
             else:
                 self._copy_deeply(node, node.args[0], to)
+        elif callee is zoneinfo.ZoneInfo and not keywords:
+            self.constant(_zone_of(node), to)
         elif callee is json.dumps:
             self._dumps(node, keywords, to)
         elif callee is collections.defaultdict and node.args and not keywords:
@@ -274,6 +277,17 @@ def _are_limits(values: Sequence[Any]) -> bool:
 
 def _is_false(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is False
+
+
+def _zone_of(node: ast.Call) -> zoneinfo.ZoneInfo:
+    """Return the zone with a constant name."""
+    name = node.args[0] if len(node.args) == 1 else None
+    if not isinstance(name, ast.Constant) or not isinstance(name.value, str):
+        raise Unsupported(node, "a zone whose name is no constant", "use a table of zones")
+    try:
+        return zoneinfo.ZoneInfo(name.value)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
+        raise Unsupported(node, f"the zone {name.value!r}, which is not known here") from None
 
 
 def _digest_names(algorithm: ast.expr) -> Iterable[str]:

@@ -11,6 +11,7 @@ import re
 import sys
 import types
 import typing
+import zoneinfo
 from typing import Any
 
 from forstcore.compiled.instance_classes import fields_of, is_constant_instance
@@ -25,6 +26,7 @@ __all__ = [
     "check_value",
     "is_immutable",
     "is_scalar",
+    "is_usual_enumeration",
     "plain_value",
 ]
 
@@ -96,6 +98,11 @@ _PURE_METHODS = _READERS | {"join", "startswith", "endswith", "translate"}
 _PASSING_METHODS = frozenset(("extend", "update", "choice"))
 _OPERATORS = frozenset(
     f"__{name}__" for name in ("eq", "ne", "lt", "le", "gt", "ge", "hash", "add")
+)
+# What would change how members of an enumeration compare or are looked up.
+_DEFINED_BY_ENUM = (
+    *("__eq__", "__ne__", "__hash__", "__getattribute__", "_missing_"),
+    *("value", "name"),
 )
 _DATES = (datetime.date, datetime.timedelta, datetime.timezone)
 _LONGEST = datetime.timedelta(microseconds=1 << 61)
@@ -198,6 +205,17 @@ def plain_value(value: Any) -> Any:
     return int.__int__(value) if isinstance(value, int) else str.__str__(value)
 
 
+def is_usual_enumeration(kind: type[enum.Enum]) -> bool:
+    """Whether the members of an enumeration compare, and are looked up, as usual."""
+    if type(kind) is not enum.EnumMeta or issubclass(kind, enum.Flag) or not len(kind):
+        return False
+    makes = getattr(kind, "_new_member_", None)
+    if isinstance(makes, types.FunctionType) and makes.__module__ != "enum":
+        return False
+    own = [each for each in kind.__mro__ if _is_own(each)]
+    return not any(name in vars(each) for each in own for name in _DEFINED_BY_ENUM)
+
+
 def _is_own(kind: type) -> bool:
     return kind.__module__ not in ("builtins", "enum")
 
@@ -227,6 +245,8 @@ def is_immutable(value: Any) -> bool:
         return all(map(is_immutable, fields_of(value)))
     if isinstance(value, _DATES):
         return _is_known_date(value)
+    if type(value) is zoneinfo.ZoneInfo:
+        return value.key is not None
     return is_scalar(value) or type(value) is bytes or _is_pattern(value)
 
 

@@ -156,6 +156,9 @@ def test_timestamps() -> None:
 FORMATS = [
     "%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S.%f", "%d/%b/%Y:%H:%M:%S %z", "%H:%M",
     "%Y%m%d%H%M%S", "%d.%m.%Y", "%Y-%m-%dT%H:%M:%S%z", "%m/%d/%y", "%d %B %Y", "100%% %Y",
+    "%m/%d/%Y %I:%M %p", "%b %d %H:%M:%S", "%a, %d %b %Y %H:%M:%S %Z", "%y%m%d", "%Y-%j", "%y%j",
+    "%a %b %d %H:%M:%S %Y", "%A, %B %d, %Y", "%I%p", "%H%M%S.%f", "%p %I %Y", "%Z %y", "%Y%m%d%f",
+    "%H:%M %p", "%m  %d", "%Y-%m-%d %j", "%G-W%V-%u", "%c", "%Y %y", "%d %d", "%H %I", "%", "é%Y",
 ]  # fmt: skip
 
 
@@ -171,7 +174,44 @@ def test_strptime(format_: str) -> None:
     check(f"datetime.strptime(a, {format_!r})", [{"a": each} for each in texts])
 
 
+@pytest.mark.parametrize("format_", FORMATS)
+def test_texts_in_no_format(format_: str) -> None:
+    """A function that tries one format after the other finds out that a text is in none."""
+    random_ = random.Random(format_)
+    texts = [datetime.fromisoformat(each).strftime(format_) for each in aware_texts(random_, 20)]
+    for each in list(texts):
+        place = random_.randrange(len(each) + 1)
+        character = random_.choice("0123456789 :-+/ZzaAmMpPé\t\n")
+        texts.append(each[:place] + character + each[place:])
+        texts.append(each[:place] + character + each[place + 1 :])
+        texts.append(each[:place] + each[place + 1 :].upper().replace(" ", "  "))
+        texts.append(each.replace("UTC", random_.choice(("GMT", "CET", "utc"))) + character)
+    check(f"datetime.strptime(a, {format_!r})", [{"a": each} for each in texts])
+
+
+def test_a_text_in_the_second_format_is_read() -> None:
+    def tried(record: dict[str, Any]) -> dict[str, Any] | None:
+        for each in ("%Y-%m-%d", "%d/%m/%Y", "%m-%d-%y", "%d %B %Y"):
+            try:
+                return {"day": datetime.strptime(record["a"], each).date().isoformat()}
+            except ValueError:
+                continue
+        return None
+
+    texts = ["01/02/2024", "2024-01-02", "1 May 2024", "31/02/2024", "x", "12-31-99", "2024-13-01"]
+    assert same(tried, [{"a": each} for each in texts]) == 0
+
+
 def test_usual_formats_are_read() -> None:
+    for text, format_ in (
+        ("03/04/2024 05:06 PM", "%m/%d/%Y %I:%M %p"),
+        ("Tue, 02 Jan 2024 03:04:05 GMT", "%a, %d %b %Y %H:%M:%S %Z"),
+        ("Tue Jan  2 03:04:05 2024", "%a %b %d %H:%M:%S %Y"),
+        ("2 January 2024", "%d %B %Y"),
+        ("240102", "%y%m%d"),
+        ("2024-033", "%Y-%j"),
+    ):
+        assert check(f"datetime.strptime(a, {format_!r})", [{"a": text}] * 2) == 0, text
     records = [{"a": "10/Oct/2000:13:55:36 -0700"}, {"a": "01/may/2024:00:00:00 +0000"}]
     assert check("datetime.strptime(a, '%d/%b/%Y:%H:%M:%S %z')", records) == 0
     assert check("datetime.strptime(a, '%Y-%m-%d %H:%M')", [{"a": "2024-05-06 07:08"}]) == 0

@@ -1,4 +1,4 @@
-/* date_format.h: strftime() and strptime() with the directives that mean the same everywhere.
+/* date_format.h: strftime() with the directives that mean the same everywhere.
  *
  * Names of days and months depend on the locale, and the C library is asked for them, as Python
  * does. Other directives are given back. */
@@ -87,6 +87,12 @@ fst_put_directive(char *to, const fst_datetime *value, char directive)
     case 'z':
         return value->has_zone ? fst_put_offset(to, value->offset, "") : to;
     case 'Z':
+        if (value->rules != NULL) {
+            if (value->zone_name->size > FST_DIRECTIVE_ROOM)
+                return NULL;
+            memcpy(to, value->zone_name->text, value->zone_name->size);
+            return to + value->zone_name->size;
+        }
         return value->has_zone ? fst_put_zone(to, value->offset) : to;
     case '%':
         *to = '%';
@@ -95,6 +101,7 @@ fst_put_directive(char *to, const fst_datetime *value, char directive)
     case 'A':
     case 'b':
     case 'B':
+    case 'p':
         return fst_put_locale_directive(to, value, directive);
     default:
         return NULL;
@@ -131,101 +138,6 @@ fst_date_format(fst_machine *machine, fst_cell *to, const fst_cell *cell, fst_ce
     fst_keep(machine, text, (size_t)(put - text));
     *to = fst_str(text, (size_t)(put - text), FST_ASCII);
     return FST_DONE;
-}
-
-/* ---------------------------------------------------------------- reading */
-
-/* Reads an English abbreviation of a month, if the locale has the same. */
-FST_INLINE int
-fst_take_month(const char **at, const char *end, fst_datetime *value)
-{
-    static const char names[] = "janfebmaraprmayjunjulaugsepoctnovdec";
-    char local[FST_DIRECTIVE_ROOM];
-    fst_datetime month = {2001, 0, 1, 0, 0, 0, 0, 0, 0, 0};
-    const char *name;
-    int i, k;
-    if (end - *at < 3 || (end - *at > 3 && ((*at)[3] | 0x20) >= 'a' && ((*at)[3] | 0x20) <= 'z'))
-        return 0;
-    for (i = 0; i < 12; i++) {
-        name = names + 3 * i;
-        for (k = 0; k < 3 && ((*at)[k] | 0x20) == name[k]; k++)
-            ;
-        if (k == 3)
-            break;
-    }
-    if (i == 12)
-        return 0;
-    month.month = i + 1;
-    if (fst_put_locale_directive(local, &month, 'b') != local + 3)
-        return 0;
-    for (k = 0; k < 3; k++)
-        if ((local[k] | 0x20) != name[k])
-            return 0;
-    *at += 3;
-    value->month = month.month;
-    return 1;
-}
-
-/* Reads what a directive of strptime() stands for; returns whether it is written in full. */
-FST_INLINE int
-fst_take_directive(const char **at, const char *end, char directive, fst_datetime *value)
-{
-    const char *start = *at;
-    switch (directive) {
-    case 'Y':
-        return fst_take_digits(at, end, 4, &value->year);
-    case 'm':
-        return fst_take_digits(at, end, 2, &value->month);
-    case 'd':
-        return fst_take_digits(at, end, 2, &value->day);
-    case 'H':
-        return fst_take_digits(at, end, 2, &value->hour);
-    case 'M':
-        return fst_take_digits(at, end, 2, &value->minute);
-    case 'S':
-        return fst_take_digits(at, end, 2, &value->second);
-    case 'f':
-        return fst_take_fraction(at, end, &value->microsecond) && *at - start <= 6;
-    case 'b':
-        return fst_take_month(at, end, value);
-    case 'z':
-        /* Just +HHMM, +HH:MM or Z. */
-        return fst_take_zone(at, end, value)
-               && (*at - start == 1 || *at - start == 5 || *at - start == 6);
-    default:
-        return 0;
-    }
-}
-
-/* datetime.strptime(text, format) of two str. What Python reads in other ways, too, or refuses, is
- * given back. */
-FST_COLD fst_status
-fst_date_read(fst_machine *machine, fst_cell *to, const fst_cell *text, const fst_cell *format)
-{
-    const char *at = text->text, *end = at + text->size;
-    const char *wanted = format->text, *last = wanted + format->size;
-    fst_datetime value = {1900, 1, 1, 0, 0, 0, 0, 0, 0, 0};
-    uint64_t seen = 0;
-    for (; wanted < last; wanted++) {
-        if (*wanted != '%') {
-            /* White space stands for any white space. */
-            if ((unsigned char)*wanted >= 0x80 || (*wanted >= '\t' && *wanted <= '\r')
-                || !fst_take_character(&at, end, *wanted))
-                return FST_GIVE_BACK;
-            continue;
-        }
-        if (++wanted == last || *wanted < '@' || !fst_take_directive(&at, end, *wanted, &value)
-            || (seen >> (*wanted & 63) & 1))
-            return FST_GIVE_BACK;
-        seen |= UINT64_C(1) << (*wanted & 63);
-    }
-    /* Newer versions warn of days without a year. */
-    if ((seen >> ('d' & 63) & 1) > (seen >> ('Y' & 63) & 1))
-        return FST_GIVE_BACK;
-    if (at < end || !fst_is_valid_date(value.year, value.month, value.day)
-        || !fst_is_valid_time(value.hour, value.minute, value.second, value.microsecond))
-        return FST_GIVE_BACK;
-    return fst_new_datetime(machine, to, FST_DATETIME, &value);
 }
 
 #endif

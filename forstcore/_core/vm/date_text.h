@@ -126,6 +126,7 @@ fst_date_text(fst_machine *machine, fst_cell *to, const fst_cell *cell)
         return FST_NO_MEMORY;
     switch (cell->type) {
     case FST_DATETIME:
+    case FST_ZONED:
         end = fst_put_datetime(text, fst_datetime_of(cell), ' ', FST_AUTO);
         break;
     case FST_DATE:
@@ -267,7 +268,7 @@ FST_INLINE fst_status
 fst_read_date(fst_machine *machine, fst_cell *to, const fst_cell *text)
 {
     const char *at = text->text, *end = at + text->size;
-    fst_datetime value = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+    fst_datetime value = {0};
     if (!fst_take_date(&at, end, &value) || at < end)
         return fst_not_read(text);
     if (!fst_is_valid_date(value.year, value.month, value.day))
@@ -281,7 +282,7 @@ FST_INLINE fst_status
 fst_read_datetime(fst_machine *machine, fst_cell *to, const fst_cell *text)
 {
     const char *at = text->text, *end = at + text->size;
-    fst_datetime value = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+    fst_datetime value = {0};
     if (!fst_take_date(&at, end, &value))
         return fst_not_read(text);
     if (at < end) {

@@ -1,6 +1,7 @@
 /* date_values.h: dates and times of the proleptic Gregorian calendar, as Python has them.
  *
- * A time zone is a fixed offset from UTC or none at all: local time is given back. */
+ * A time zone is a fixed offset from UTC, rules for one (see zone_rules.h), or none at all: local
+ * time is given back. */
 #ifndef FST_VM_DATE_VALUES_H
 #define FST_VM_DATE_VALUES_H
 
@@ -23,7 +24,16 @@ typedef struct fst_datetime {
     int32_t fold;
     int32_t has_zone;
     int32_t offset;             /* of the zone from UTC, in seconds */
+    const fst_list *rules;      /* of FST_ZONED: its zone, and the name that this has then */
+    const fst_cell *zone_name;
 } fst_datetime;
+
+/* Whether a value is a time, in whatever zone. */
+FST_INLINE int
+fst_is_time(const fst_cell *cell)
+{
+    return cell->type == FST_DATETIME || cell->type == FST_ZONED;
+}
 
 FST_INLINE const fst_datetime *
 fst_datetime_of(const fst_cell *cell)

@@ -2,8 +2,9 @@
 #ifndef FST_VM_DATES_H
 #define FST_VM_DATES_H
 
-#include "date_format.h"
+#include "date_reading.h"
 #include "durations.h"
+#include "zone_rules.h"
 
 FST_INLINE fst_status
 fst_expect_text(fst_machine *machine, fst_cell *cell)
@@ -34,8 +35,9 @@ fst_zone_argument(const fst_cell *cell, fst_datetime *value)
 {
     if (cell->type == FST_UNSET)
         return FST_DONE;
-    value->has_zone = cell->type == FST_ZONE;
-    value->offset = value->has_zone ? (int32_t)cell->integer : 0;
+    value->rules = cell->type == FST_RULES ? (const fst_list *)cell->object : NULL;
+    value->has_zone = cell->type == FST_ZONE || value->rules != NULL;
+    value->offset = cell->type == FST_ZONE ? (int32_t)cell->integer : 0;
     return value->has_zone || cell->type == FST_NONE ? FST_DONE : FST_GIVE_BACK;
 }
 
@@ -61,18 +63,28 @@ fst_set_fields(fst_machine *machine, fst_cell *arguments, fst_datetime *value)
 
 /* ---------------------------------------------------------------- making */
 
+/* Makes a time whose fields are set; in a zone with rules its offset is not. */
+FST_INLINE fst_status
+fst_new_time(fst_machine *machine, fst_cell *to, fst_datetime *value)
+{
+    if (value->rules == NULL)
+        return fst_new_datetime(machine, to, FST_DATETIME, value);
+    FST_TRY(fst_put_in_zone(value, value->rules));
+    return fst_new_datetime(machine, to, FST_ZONED, value);
+}
+
 FST_COLD fst_status
 fst_datetime_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
-    fst_datetime value = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+    fst_datetime value = {0};
     FST_TRY(fst_set_fields(machine, arguments, &value));
-    return fst_new_datetime(machine, to, FST_DATETIME, &value);
+    return fst_new_time(machine, to, &value);
 }
 
 FST_COLD fst_status
 fst_date_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
-    fst_datetime value = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+    fst_datetime value = {0};
     FST_TRY(fst_field_argument(machine, &arguments[0], &value.year));
     FST_TRY(fst_field_argument(machine, &arguments[1], &value.month));
     FST_TRY(fst_field_argument(machine, &arguments[2], &value.day));
@@ -108,6 +120,54 @@ fst_date_from_text(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return fst_read_date(machine, to, &arguments[0]);
 }
 
+/* A text that a field of a declared type was read from: a date, or a time in RFC 3339. What msgspec
+ * may read otherwise, or refuse, is given back. */
+FST_COLD fst_status
+fst_declared_date(fst_machine *machine, fst_cell *to, fst_cell *arguments)
+{
+    const char *at, *end;
+    fst_datetime value = {0};
+    *to = fst_none();
+    if (arguments[0].type == FST_NONE)
+        return FST_DONE;
+    FST_TRY(fst_expect_text(machine, &arguments[0]));
+    at = arguments[0].text;
+    end = at + arguments[0].size;
+    if (!fst_take_date(&at, end, &value) || at < end
+        || !fst_is_valid_date(value.year, value.month, value.day))
+        return FST_GIVE_BACK;
+    return fst_new_datetime(machine, to, FST_DATE, &value);
+}
+
+FST_COLD fst_status
+fst_declared_time(fst_machine *machine, fst_cell *to, fst_cell *arguments)
+{
+    const char *at, *end, *zone;
+    fst_datetime value = {0};
+    *to = fst_none();
+    if (arguments[0].type == FST_NONE)
+        return FST_DONE;
+    FST_TRY(fst_expect_text(machine, &arguments[0]));
+    at = arguments[0].text;
+    end = at + arguments[0].size;
+    if (!fst_take_date(&at, end, &value) || !fst_take_character(&at, end, 'T')
+        || !fst_take_digits(&at, end, 2, &value.hour) || !fst_take_character(&at, end, ':')
+        || !fst_take_digits(&at, end, 2, &value.minute) || !fst_take_character(&at, end, ':')
+        || !fst_take_digits(&at, end, 2, &value.second))
+        return FST_GIVE_BACK;
+    zone = at + 1;
+    if (fst_take_character(&at, end, '.')
+        && (!fst_take_fraction(&at, end, &value.microsecond) || at - zone > 6))
+        return FST_GIVE_BACK;
+    zone = at;
+    if (at < end && (!fst_take_zone(&at, end, &value) || (at - zone != 1 && at - zone != 6)))
+        return FST_GIVE_BACK;
+    if (at < end || !fst_is_valid_date(value.year, value.month, value.day)
+        || !fst_is_valid_time(value.hour, value.minute, value.second, value.microsecond))
+        return FST_GIVE_BACK;
+    return fst_new_datetime(machine, to, FST_DATETIME, &value);
+}
+
 FST_COLD fst_status
 fst_datetime_strptime(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
@@ -122,7 +182,7 @@ fst_datetime_from_timestamp(fst_machine *machine, fst_cell *to, fst_cell *argume
 {
     const double most = 2.6e11;     /* seconds, beyond the year 9999 */
     fst_cell *timestamp = &arguments[0];
-    fst_datetime value = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+    fst_datetime value = {0};
     int64_t microseconds;
     double seconds, rounded;
     volatile double fraction;       /* rounded, not part of a fused operation */
@@ -143,6 +203,10 @@ fst_datetime_from_timestamp(fst_machine *machine, fst_cell *to, fst_cell *argume
         microseconds = (int64_t)seconds * FST_SECOND + (int64_t)rounded;
     } else {
         microseconds = timestamp->integer * FST_SECOND;
+    }
+    if (value.rules != NULL) {
+        FST_TRY(fst_set_in_zone(&value, value.rules, microseconds));
+        return fst_new_datetime(machine, to, FST_ZONED, &value);
     }
     /* Both the time in UTC and that in the zone have to be between the years 1 and 9999. */
     if (!fst_set_microseconds(&value, microseconds)
@@ -168,7 +232,7 @@ fst_isoformat(fst_machine *machine, fst_cell *to, fst_cell *arguments)
         return separator->type == FST_UNSET && precision->type == FST_UNSET
             ? fst_date_text(machine, to, &arguments[0])
             : FST_TYPE_ERROR;
-    if (arguments[0].type != FST_DATETIME)
+    if (!fst_is_time(&arguments[0]))
         return FST_GIVE_BACK;
     if (separator->type != FST_UNSET) {
         FST_TRY(fst_expect_text(machine, separator));
@@ -198,7 +262,7 @@ fst_isoformat(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 FST_COLD fst_status
 fst_strftime(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
-    if (arguments[0].type != FST_DATETIME && arguments[0].type != FST_DATE)
+    if (!fst_is_time(&arguments[0]) && arguments[0].type != FST_DATE)
         return FST_GIVE_BACK;
     FST_TRY(fst_expect_text(machine, &arguments[1]));
     return fst_date_format(machine, to, &arguments[0], &arguments[1]);
@@ -208,7 +272,7 @@ FST_COLD fst_status
 fst_timestamp(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_cell microseconds, million = fst_int(FST_SECOND);
-    if (arguments[0].type != FST_DATETIME || !fst_datetime_of(&arguments[0])->has_zone)
+    if (!fst_is_time(&arguments[0]) || !fst_datetime_of(&arguments[0])->has_zone)
         return FST_GIVE_BACK;
     microseconds = fst_int(fst_utc_microseconds(fst_datetime_of(&arguments[0])));
     return fst_true_divide(machine, to, &microseconds, &million);
@@ -218,8 +282,8 @@ fst_timestamp(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 FST_COLD fst_status
 fst_datetime_date(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
-    fst_datetime value = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
-    if (arguments[0].type != FST_DATETIME)
+    fst_datetime value = {0};
+    if (!fst_is_time(&arguments[0]))
         return FST_GIVE_BACK;
     value.year = fst_datetime_of(&arguments[0])->year;
     value.month = fst_datetime_of(&arguments[0])->month;
@@ -232,13 +296,26 @@ fst_astimezone(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_datetime value;
     int64_t utc;
-    if (arguments[0].type != FST_DATETIME || !fst_datetime_of(&arguments[0])->has_zone
-        || arguments[1].type != FST_ZONE)
+    if (!fst_is_time(&arguments[0]) || !fst_datetime_of(&arguments[0])->has_zone
+        || (arguments[1].type != FST_ZONE && arguments[1].type != FST_RULES))
         return FST_GIVE_BACK;
     value = *fst_datetime_of(&arguments[0]);
     if (value.fold != 0)        /* which depends on whether it is the same object */
         return FST_GIVE_BACK;
     utc = fst_utc_microseconds(&value);
+    if (arguments[1].type == FST_RULES) {
+        if (value.rules != NULL) {
+            /* It stays as it is in its own zone, even if the clocks leave it out; the zone may be
+             * a constant twice. */
+            fst_datetime real = value;
+            FST_TRY(fst_set_in_zone(&real, value.rules, utc));
+            if (real.offset != value.offset)
+                return FST_GIVE_BACK;
+        }
+        FST_TRY(fst_set_in_zone(&value, (const fst_list *)arguments[1].object, utc));
+        return fst_new_datetime(machine, to, FST_ZONED, &value);
+    }
+    value.rules = NULL;
     value.offset = (int32_t)arguments[1].integer;
     if (!fst_set_microseconds(&value, utc)
         || !fst_set_microseconds(&value, utc + value.offset * FST_SECOND))
@@ -252,7 +329,7 @@ fst_date_replace(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_datetime value;
     int i;
-    if (arguments[0].type != FST_DATE && arguments[0].type != FST_DATETIME)
+    if (arguments[0].type != FST_DATE && !fst_is_time(&arguments[0]))
         return FST_GIVE_BACK;
     if (arguments[0].type == FST_DATE)
         for (i = 4; i <= 9; i++)
@@ -260,7 +337,8 @@ fst_date_replace(fst_machine *machine, fst_cell *to, fst_cell *arguments)
                 return FST_TYPE_ERROR;
     value = *fst_datetime_of(&arguments[0]);
     FST_TRY(fst_set_fields(machine, &arguments[1], &value));
-    return fst_new_datetime(machine, to, (fst_type)arguments[0].type, &value);
+    return arguments[0].type == FST_DATE ? fst_new_datetime(machine, to, FST_DATE, &value)
+                                         : fst_new_time(machine, to, &value);
 }
 
 FST_COLD fst_status
@@ -268,7 +346,7 @@ fst_utcoffset(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     const fst_datetime *value = fst_datetime_of(&arguments[0]);
     (void)machine;
-    if (arguments[0].type != FST_DATETIME)
+    if (!fst_is_time(&arguments[0]))
         return FST_GIVE_BACK;
     *to = value->has_zone ? fst_duration(value->offset * FST_SECOND) : fst_none();
     return FST_DONE;
@@ -290,7 +368,7 @@ fst_tzinfo(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 FST_INLINE fst_status
 fst_expect_date(const fst_cell *cell)
 {
-    return cell->type == FST_DATETIME || cell->type == FST_DATE ? FST_DONE : FST_GIVE_BACK;
+    return fst_is_time(cell) || cell->type == FST_DATE ? FST_DONE : FST_GIVE_BACK;
 }
 
 #define FST_DATE_NUMBERS(X) \
@@ -317,7 +395,7 @@ FST_DATE_NUMBERS(FST_DATE_NUMBER)
     FST_COLD fst_status fst_time_##name(fst_machine *machine, fst_cell *to, fst_cell *arguments) \
     { \
         (void)machine; \
-        if (arguments[0].type != FST_DATETIME) \
+        if (!fst_is_time(&arguments[0])) \
             return FST_GIVE_BACK; \
         *to = fst_int(fst_datetime_of(&arguments[0])->name); \
         return FST_DONE; \
@@ -339,6 +417,8 @@ FST_TIME_NUMBER(fold)
     X("datetime.date.fromisoformat", "string/", fst_date_from_text) \
     X("datetime.datetime.fromtimestamp", "timestamp,tz?", fst_datetime_from_timestamp) \
     X("datetime.datetime.strptime", "string/,format/", fst_datetime_strptime) \
+    X("<declared date>", "text", fst_declared_date) \
+    X("<declared time>", "text", fst_declared_time) \
     X(".isoformat", "self,sep?,timespec?", fst_isoformat) \
     X(".strftime", "self,format", fst_strftime) \
     X(".timestamp", "self", fst_timestamp) \

@@ -97,6 +97,7 @@ fst_put_json_single(fst_dumps *dumps, fst_cell *cell)
     case FST_INT:
         return fst_put_single(text, cell);
     case FST_DATETIME:
+    case FST_ZONED:
     case FST_DATE:
     case FST_TIMEDELTA:
         if (!dumps->dates)

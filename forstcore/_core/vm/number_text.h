@@ -52,6 +52,21 @@ fst_skip_base(const char *at, const char *end, int base)
     return at + (at < end && *at == '_');
 }
 
+/* Makes an integer of digits, which the text has to consist of; returns whether it does. */
+FST_INLINE int
+fst_big_of_digits(fst_cell *to, const char *text, size_t size)
+{
+    size_t i;
+    for (i = 0; i < size; i++)
+        if (fst_digit_of(text[i]) > 15)
+            return 0;
+    for (; size > 0 && *text == '0'; size--)
+        text++;
+    *to = fst_str(text, size, FST_ASCII);
+    to->type = FST_BIG;
+    return 1;
+}
+
 /* int(text, base) */
 FST_INLINE fst_status
 fst_integer_of_text(fst_cell *to, fst_cell *str, int base)
@@ -80,9 +95,10 @@ fst_integer_of_text(fst_cell *to, fst_cell *str, int base)
             return FST_VALUE_ERROR;
         }
     }
-    if (beyond || !fst_with_sign(sum, negative, &result))
+    if (fst_with_sign(sum, negative, &result) && !beyond)
+        *to = fst_int(result);
+    else if (base != 16 || !fst_big_of_digits(to, str->text, str->size))
         return FST_GIVE_BACK;
-    *to = fst_int(result);
     return FST_DONE;
 }
 

@@ -3,6 +3,7 @@
 #define FST_VM_OPERATORS_H
 
 #include "opcodes.h"
+#include "big_integers.h"
 #include "containers.h"
 #include "dates.h"
 #include "numbers.h"
@@ -72,6 +73,12 @@ FST_COLD fst_status
 fst_operate_on_others(
     fst_machine *machine, int code, fst_cell *to, fst_cell *left, fst_cell *right)
 {
+    if (left->type == FST_ZONED && right->type == FST_TIMEDELTA
+        && (code == FST_OP_ADD || code == FST_OP_SUBTRACT))
+        return fst_move_in_zone(
+            machine, to, left, code == FST_OP_ADD ? right->integer : -right->integer);
+    if (left->type == FST_BIG)
+        return fst_operate_on_big(machine, code, to, left, right);
     if (fst_is_date(left) || fst_is_date(right))
         return fst_operate_on_dates(machine, code, to, left, right);
     FST_TRY(fst_shallow(machine, left));

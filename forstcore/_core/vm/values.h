@@ -74,7 +74,10 @@ typedef enum fst_type {
     FST_ZONE,           /* integer: a time zone's offset from UTC, in seconds */
     FST_BYTES,          /* text, size; see bytes.h */
     FST_DIGEST,         /* fst_digest */
-    FST_INSTANCE        /* fst_list: of a class of the user; see instances.h */
+    FST_INSTANCE,       /* fst_list: of a class of the user; see instances.h */
+    FST_RULES,          /* fst_list: a time zone whose offset changes; see zone_rules.h */
+    FST_ZONED,          /* fst_datetime: a time in such a zone */
+    FST_BIG             /* text, size: the digits of an integer beyond 64 bits; see big_integers.h */
 } fst_type;
 
 enum {

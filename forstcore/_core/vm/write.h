@@ -213,6 +213,10 @@ fst_write_single(fst_machine *machine, const fst_cell *cell, int outer)
     case FST_OBJECT_TEXT:
         value = fst_value_of(cell);
         return fst_is_too_deep(&value.text, outer) ? FST_GIVE_BACK : fst_write_text(machine, &value);
+    case FST_ZONED:
+        if (fst_datetime_of(cell)->offset % 60 != 0)
+            return FST_GIVE_BACK;
+        /* fallthrough */
     case FST_DATE:
     case FST_DATETIME:
         if (machine->refuses_dates)
@@ -319,7 +323,7 @@ fst_write_container(fst_machine *machine, const fst_cell *cell, int outer)
             if (--depth == 0)
                 return FST_DONE;
         } else if (fst_is_written_by_parts(cell)) {
-            if (depth == FST_WRITE_MOST || outer + depth == FST_JSON_MOST || fst_is_named(cell))
+            if (depth == FST_WRITE_MOST || outer + depth == FST_JSON_MOST)
                 return FST_GIVE_BACK;
             if (!fst_room(output, 1))
                 return FST_NO_MEMORY;

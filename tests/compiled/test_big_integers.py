@@ -1,0 +1,109 @@
+"""Compiled processors: integers of digests, which choose a bucket or a share of the records."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import re
+from typing import Any
+
+import pytest
+
+from tests.compiled.oracle import same
+from tests.compiled.snippets import function_of
+
+SPACE = 2**256
+NAMES = {"hashlib": hashlib, "SPACE": SPACE}
+TEXTS: list[Any] = [f"user-{i}" for i in range(200)] + ["", "é"]
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "int(hashlib.md5(a.encode()).hexdigest(), 16) % 100",
+        "int(hashlib.sha512(a.encode()).hexdigest(), 16) % 3",
+        "int(hashlib.sha256(a.encode()).hexdigest()[:16], 16) % 4294967297",
+        "int(hashlib.sha1(a.encode()).hexdigest(), 16) % 9223372036854775807",
+        "int.from_bytes(hashlib.md5(a.encode()).digest(), 'big') % 1000",
+        "int.from_bytes(hashlib.sha256(a.encode()).digest()[:8], 'big') % 10",
+        "int.from_bytes(hashlib.sha256(a.encode()).digest()[:8], byteorder='little') % 7",
+        "int.from_bytes(hashlib.sha256(a.encode()).digest()[3:20], 'little') % 4096",
+        "int(hashlib.md5(a.encode()).hexdigest(), 16) & 1023",
+        "int(hashlib.md5(a.encode()).hexdigest(), 16) & 0x7fffffffffffffff",
+        "int(hashlib.md5(a.encode()).hexdigest(), 16) / 2**128",
+        "int(hashlib.md5(a.encode()).hexdigest(), 16) / 16**32 < 0.5",
+        "int(hashlib.md5(a.encode()).hexdigest(), 16) / (1 << 128)",
+        "int(hashlib.sha256(a.encode()).hexdigest(), 16) / SPACE",
+        "int(hashlib.sha256(a.encode()).hexdigest(), 16) / float(2**62)",
+        "int(hashlib.sha256(a.encode()).hexdigest()[:8], 16) / 2**64",
+    ],
+)
+def test_usual_shares_are_not_given_back(expression: str) -> None:
+    assert same(function_of(expression, "a", **NAMES), [{"a": each} for each in TEXTS]) == 0
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        "h % 0", "h % -7", "h % 2.5", "h % True", "h % a", "h // 3", "h // 10**9", "h + 1", "-h",
+        "h & -1", "h & 0", "h & True", "h | 1", "h >> 8", "h >> 120", "h << 1", "h ** 2", "~h",
+        "h / 3", "h / 0", "h / 0.0", "h / 1e-300", "h / float('nan')", "1 / h", "h * h",
+        "h == h", "h == 1", "h != 1", "h < 5", "h > 1e30", "h in (1, h)", "bool(h)", "not h",
+        "str(h)", "f'{h}'", "f'{h:x}'", "hex(h)", "'%d' % h", "'%x' % h", "repr([h])", "[h]", "h",
+        "{'h': h}", "isinstance(h, int)", "type(h) is int", "h.bit_length()", "float(h)", "int(h)",
+        "round(h)", "abs(h)", "divmod(h, 7)[1]", "max(h, 1)", "sum([h, 1])", "len({h, 1})",
+        "{h: 1}[h]", "sorted([h, 1])[0]", "[1, 2][h]", "'x' * h", "a[:h]", "range(h)[5]",
+        "h is None", "min([h, h]) % 10", "{'k': h}['k'] % 10", "(lambda x: x % 10)(h)", "h % h",
+        "(h or 1) % 9",
+        "hashlib.md5(str(h).encode()).hexdigest()", "pow(h, 2, 7)", "h.to_bytes(16, 'big').hex()",
+    ],
+)  # fmt: skip
+@pytest.mark.filterwarnings("ignore::SyntaxWarning")
+def test_other_uses_are_those_of_python(operation: str) -> None:
+    text = re.sub(r"\bh\b", "int(a, 16)", operation)
+    records = [{"a": each} for each in ("f" * 32, "8000000000000000", "00ff", "F" * 20, "0" * 40)]
+    same(function_of(text, "a", **NAMES), records)
+
+
+def test_texts_of_numbers() -> None:
+    digits = random.Random(1)
+    texts = ["".join(digits.choices("0123456789abcdefABCDEF", k=n)) for n in range(1, 300)]
+    texts += ["0x" + "f" * 20, "f_" * 9 + "f", "-" + "f" * 20, " " + "f" * 20, "f" * 20 + "g"]
+    texts += ["0" * 30 + "1", "7fffffffffffffff", "8000000000000000", "١" * 20, "f" * 700]
+    for expression in ("int(a, 16) % 97", "int(a, 16) / 2.0**70", "int(a, 36) % 97"):
+        same(function_of(expression, "a"), [{"a": each} for each in texts])
+    for order in ("big", "little"):
+        expression = f"int.from_bytes(bytes.fromhex(a), '{order}') % 8191"
+        same(function_of(expression, "a"), [{"a": each} for each in texts])
+        signed = f"int.from_bytes(bytes.fromhex(a), '{order}', signed=True) % 8191"
+        same(function_of(signed, "a"), [{"a": each} for each in texts])
+
+
+def test_the_nearest_double() -> None:
+    """Half-way cases, with and without digits far behind, round as in Python."""
+    texts = []
+    for high in (1 << 52, (1 << 52) + 1, (1 << 53) - 1):
+        for low in (0, 1 << 63, (1 << 63) - 1, (1 << 63) + 1):
+            for last in (0, 1):
+                texts.append(f"{(high << 64 | low) << 70 | last:x}")
+                texts.append(f"{(high << 11 | 1 << 10) << 64 | last:x}")
+    records = [{"a": each} for each in texts]
+    assert same(function_of("int(a, 16) / 2**140", "a"), records) == 0
+
+
+def bucket(value: str, count: int) -> int:
+    return stable_hash(value) % count
+
+
+def stable_hash(value: str) -> int:
+    return int(hashlib.md5(value.encode()).hexdigest(), 16)
+
+
+def in_helpers(r: dict[str, Any]) -> dict[str, Any]:
+    number = stable_hash(r["a"])
+    number %= 1000
+    return {"bucket": bucket(r["a"], 16), "variant": "AB"[number % 2], "number": number}
+
+
+def test_helpers() -> None:
+    assert same(in_helpers, [{"a": each} for each in TEXTS]) == 0
