@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import enum
-import types
 from collections.abc import Callable
 from typing import Any
 
@@ -19,15 +18,19 @@ from forstcore.compiled.instances import Instances
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.scope import Kind, Origin, Scope, assigned_names
 from forstcore.compiled.source import MISSING, plain_function
-from forstcore.compiled.tables import check_functions, is_immutable, is_scalar, plain_value
+from forstcore.compiled.tables import (
+    check_functions,
+    is_immutable,
+    is_scalar,
+    is_usual_enumeration,
+    plain_value,
+)
 from forstcore.compiled.type_bits import BITS, INT
 from forstcore.compiled.typed import is_none
 
 __all__ = ["Enumerations"]
 
 _SCALARS = BITS[str] | BITS[int] | BITS[bool] | BITS[float] | BITS[type(None)]
-# Methods that would change how members compare or are looked up.
-_DEFINED_BY_ENUM = ("__eq__", "__ne__", "__hash__", "__getattribute__", "_missing_")
 _ATTRIBUTES = ("value", "name")
 
 
@@ -36,6 +39,9 @@ class Enumerations(Instances):
 
     def kind_of(self, node: ast.expr) -> Kind | None:
         """Return the enumeration that an expression is a member of, or None; None if of none."""
+        declared = self.declared_kind(node)
+        if declared is not None:
+            return declared
         match node:
             case ast.Name(id=name):
                 owner = self.scope.owner(name)
@@ -118,6 +124,14 @@ class Enumerations(Instances):
         numbers = _numbers_of(kind)
         with self.at(node):
             match node:
+                case _ if self.declared_kind(node) is not None:
+                    by_value = {each.value: number for each, number in numbers.items()}
+                    with self.temporaries():
+                        value = self.code.temporary()
+                        self.load_value_of_member(node, value)
+                        self.code.emit(
+                            "GET_ITEM", to, self.constant({None: None, **by_value}), value
+                        )
                 case ast.Name():
                     self.code.emit("MOVE", to, self.variable(node))
                 case ast.IfExp():
@@ -331,7 +345,7 @@ class Enumerations(Instances):
         return self._plain(node, kind, tuple(each.value for each in kind))
 
     def _kind_of_value(self, node: ast.expr) -> Kind | None:
-        is_one = isinstance(node, ast.Name | ast.Call | ast.Subscript | ast.IfExp)
+        is_one = isinstance(node, ast.Name | ast.Call | ast.Subscript | ast.IfExp | ast.Attribute)
         return self.kind_of(node) if is_one else None
 
     def _plain(self, node: ast.expr, kind: Kind, values: tuple[Any, ...]) -> int:
@@ -396,17 +410,8 @@ def _kind_of_member(value: Any) -> Kind | None:
 
 def _as_kind(value: Any) -> Kind | None:
     """Return an enumeration whose members compare, and are looked up, as usual."""
-    if not (isinstance(value, type) and issubclass(value, enum.Enum)):
-        return None
-    if type(value) is not enum.EnumMeta or issubclass(value, enum.Flag) or not len(value):
-        return None
-    makes = getattr(value, "_new_member_", None)
-    if isinstance(makes, types.FunctionType) and makes.__module__ != "enum":
-        return None
-    own = [each for each in value.__mro__ if each.__module__ not in ("builtins", "enum")]
-    if any(name in vars(each) for each in own for name in (*_DEFINED_BY_ENUM, *_ATTRIBUTES)):
-        return None
-    return value
+    is_kind = isinstance(value, type) and issubclass(value, enum.Enum)
+    return value if is_kind and is_usual_enumeration(value) else None
 
 
 def _shows_value(kind: Kind) -> bool:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass, field
 from typing import Any
 
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.scope import Path
-from forstcore.compiled.tables import is_scalar
+from forstcore.compiled.tables import is_scalar, is_usual_enumeration
 from forstcore.compiled.type_bits import ABSENT, ANY, BOOL, DICT, FLOAT, INT, LIST, NONE, STR
 
 __all__ = ["RecordTypes", "field_names", "written_names"]
 
 _MOST_DEPTH = 16
+_DATES = {"DateTimeType": "<declared time>", "DateType": "<declared date>"}
 _SCALARS = {"NoneType": NONE, "BoolType": BOOL, "IntType": INT, "StrType": STR}
 
 
@@ -30,6 +32,8 @@ class RecordTypes:
         literals: the values that the value at a path may have.
         floats: paths to values that become floats.
         float_items: paths to lists whose items, or dicts whose values, become floats.
+        dates: paths to values that become dates or times, with the function that makes them.
+        enums: paths to values that become members of an enumeration.
         defaults: of values that may be absent.
     """
 
@@ -41,6 +45,8 @@ class RecordTypes:
     literals: dict[Path, tuple[Any, ...]] = field(default_factory=dict)
     floats: set[Path] = field(default_factory=set)
     float_items: set[Path] = field(default_factory=set)
+    dates: dict[Path, str] = field(default_factory=dict)
+    enums: dict[Path, type[enum.Enum]] = field(default_factory=dict)
     defaults: dict[Path, Any] = field(default_factory=dict)
 
     def is_plain(self, path: Path) -> bool:
@@ -50,7 +56,8 @@ class RecordTypes:
 
     def has_plain_parts(self, path: Path) -> bool:
         """Whether the parts of the value at a path are where it is, and as they came."""
-        return path not in self.defaults and path not in self.float_items
+        changes = path in self.float_items or path in self.dates or path in self.enums
+        return not changes and path not in self.defaults
 
     @classmethod
     def of(cls, takes: Any) -> RecordTypes:
@@ -90,6 +97,14 @@ class RecordTypes:
                 return self._add_union(path, info.types)
             case "ListType" | "DictType":
                 return self._add_items(path, info)
+            case "DateTimeType" | "DateType":
+                if getattr(info, "tz", None) is not None:
+                    raise Unsupported(None, f"the constraint tz {_at(path)}")
+                self.dates[path] = _DATES[name]
+                return STR
+            case "EnumType":
+                self.enums[path] = info.cls
+                return _bits_of_members(info.cls, path)
             case "LiteralType":
                 if not all(isinstance(each, str) for each in info.values):
                     raise Unsupported(None, f"a Literal of anything but str {_at(path)}")
@@ -108,6 +123,9 @@ class RecordTypes:
             bits |= self._add(path, each)
         if path in self.floats and any(type(each).__name__ == "IntType" for each in types):
             self.floats.discard(path)
+        is_made = path in self.dates or path in self.enums
+        if is_made and sum(type(each).__name__ != "NoneType" for each in types) > 1:
+            raise Unsupported(None, f"a union with dates or enumerations {_at(path)}")
         if path in self.literals and len(types) > 1:
             self.literals[path] += (None,) if bits & NONE else ()
             if any(type(each).__name__ not in ("LiteralType", "NoneType") for each in types):
@@ -125,7 +143,7 @@ class RecordTypes:
             self.elements[path] = element
         elif element.floats and not element.items:
             self.float_items.add(path)
-        elif element.items or element.literals:
+        elif element.items or element.literals or element.dates or element.enums:
             kind = type(item).__name__.removesuffix("Type")
             raise Unsupported(None, f"a container of {kind} {_at(path)}")
         if bits != ANY:
@@ -153,6 +171,14 @@ class RecordTypes:
             self.checks[below] = bits
 
 
+def _bits_of_members(kind: type[enum.Enum], path: Path) -> int:
+    """Return the type that the values of the members of an enumeration have."""
+    kinds = {type(each.value) for each in kind}
+    if kinds not in ({str}, {int}) or not is_usual_enumeration(kind):
+        raise Unsupported(None, f"the enumeration {kind.__name__} {_at(path)}")
+    return STR if kinds == {str} else INT
+
+
 def _refuse_constraints(info: Any, path: Path) -> None:
     for name in ("gt", "ge", "lt", "le", "multiple_of", "min_length", "max_length", "pattern"):
         if getattr(info, name, None) is not None:
@@ -167,6 +193,8 @@ def _default_of(declared: Any, path: Path) -> Any:
         if declared.default_factory not in (list, dict):
             raise Unsupported(None, f"the default {_at(path)}")
         value = declared.default_factory()
+    if isinstance(value, enum.Enum):
+        return value.value
     if not (is_scalar(value) or value in ([], {})):
         raise Unsupported(None, f"the default {_at(path)}")
     return value

@@ -12,8 +12,10 @@ objects: their members and items are read one by one.
 from __future__ import annotations
 
 import ast
+import enum
 from typing import Any
 
+from forstcore._core.program import FUNCTIONS
 from forstcore.compiled.assembler import Label
 from forstcore.compiled.exception_texts import ExceptionTexts
 from forstcore.compiled.record_types import RecordTypes
@@ -46,6 +48,11 @@ class Typed(ExceptionTexts):
                 self.code.emit("EXPECT", self.code.path(path), bits)
             if path in self.types.literals:
                 self._check_literal(path, self.types.literals[path])
+            if path in self.types.dates or path in self.types.enums:
+                with self.temporaries():
+                    value = self.code.temporary()
+                    self.code.emit("LOAD_ANY", value, self.code.path(path), self.constant(None))
+                    self._check_made(value, self.types, path)
             if path in self.types.items:
                 self._check_items(path, self.types)
 
@@ -56,6 +63,23 @@ class Typed(ExceptionTexts):
             value = self.code.temporary()
             self.code.emit("LOAD_ANY", value, self.code.path(path), absent)
             self._expect_one_of(value, values)
+
+    def _check_made(self, value: int, types: RecordTypes, path: Path) -> None:
+        """Emit the check of the value that a date or a member of an enumeration is made of.
+
+        It may also be None: another check decides about that.
+        """
+        if path in types.dates:
+            self._make_date(types, path, value)
+        if path in types.enums:
+            values = (each.value for each in types.enums[path])
+            self._expect_one_of(value, (None, *values))
+
+    def _make_date(self, types: RecordTypes, path: Path, register: int) -> None:
+        with self.temporaries():
+            text = self.code.temporary()
+            self.code.emit("MOVE", text, register)
+            self.code.emit("CALL", register, FUNCTIONS[types.dates[path]][0], text)
 
     def _expect_one_of(self, value: int, values: tuple[Any, ...]) -> None:
         fine, test = Label(), self.code.temporary()
@@ -104,6 +128,7 @@ class Typed(ExceptionTexts):
                 self._check_members(member, types, below)
             if below in types.literals:
                 self._expect_one_of(member, types.literals[below])
+            self._check_made(member, types, below)
             if below in types.items:
                 self._check_each(member, types.items[below], types.elements.get(below))
             self.code.place(present)
@@ -280,8 +305,32 @@ class Typed(ExceptionTexts):
         """Emit a call of min or max; see comprehensions.py."""
         raise NotImplementedError
 
+    def declared_kind(self, node: ast.expr) -> type[enum.Enum] | None:
+        """Return the enumeration that a value of the record is declared to be a member of."""
+        if self.types is None:
+            return None
+        path = self.path_of(node)
+        if path is not None:
+            return self.types.enums.get(path)
+        found = self.typed_value(node)
+        return None if found is None else found[0].enums.get(found[1])
+
+    def load_value_of_member(self, node: ast.expr, to: int) -> None:
+        """Emit code that loads the value of a declared member of an enumeration."""
+        path = self.path_of(node)
+        if path is not None:
+            self._load(path, to)
+        else:
+            assert isinstance(node, ast.Attribute | ast.Subscript)
+            self._load_member(node, to)
+
     def load_member(self, node: ast.Attribute | ast.Subscript, to: int) -> bool:
         """Emit what reads a member of an item; return whether it is one with a type."""
+        if self.declared_kind(node) is not None:
+            raise _member_as_value(node)
+        return self._load_member(node, to)
+
+    def _load_member(self, node: ast.Attribute | ast.Subscript, to: int) -> bool:
         found = self.typed_value(node)
         above = self.typed_value(node.value)
         has_attributes = above is not None and above[1] in above[0].has_attributes
@@ -305,16 +354,18 @@ class Typed(ExceptionTexts):
                 self.code.place(present)
             else:
                 self.code.emit("CHECK", to)
-            self._to_floats(types, path, to)
+            self._to_declared(types, path, to)
             self.code.place(end)
         return True
 
-    def _to_floats(self, types: RecordTypes, path: Path, register: int) -> None:
-        """Emit what makes floats of the integers of a value that is declared so."""
+    def _to_declared(self, types: RecordTypes, path: Path, register: int) -> None:
+        """Emit what makes floats of integers, and dates of text, where they are declared."""
         if path in types.floats:
             self.code.emit("TO_FLOAT", register)
         elif path in types.float_items:
             self.code.emit("ITEMS_TO_FLOAT", register)
+        elif path in types.dates:
+            self._make_date(types, path, register)
 
     def path_of(self, node: ast.expr) -> Path | None:
         types = self.types
@@ -344,7 +395,8 @@ class Typed(ExceptionTexts):
     def get_declared(self, node: ast.Call, path: Path, to: int) -> None:
         """Emit the method `get` of an object with declared members."""
         assert self.types is not None
-        if path[-1] not in self.types.members[path[:-1]] or path in self.types.floats:
+        is_made = path in self.types.floats or path in self.types.dates or path in self.types.enums
+        if path[-1] not in self.types.members[path[:-1]] or is_made:
             raise Unsupported(node, f"get of {path[-1]!r}", "use a subscript")
         if path in self.types.members:
             raise Unsupported(node, "an object with declared types as a whole")
@@ -363,6 +415,12 @@ class Typed(ExceptionTexts):
             raise Unsupported(node, "an object with declared types as a whole")
         if types is not None:
             self._refuse_container(node, path, types)
+            if path in types.enums:
+                raise _member_as_value(node)
+        self._load(path, to)
+
+    def _load(self, path: Path, to: int) -> None:
+        types = self.types
         if types is not None and path in types.defaults:
             default = types.defaults[path]
             with self.temporaries():
@@ -376,7 +434,7 @@ class Typed(ExceptionTexts):
             self.code.emit("RECORD", to)
             self.keeps_record |= self.keeps_values
         if types is not None:
-            self._to_floats(types, path, to)
+            self._to_declared(types, path, to)
 
     def _load_float_or(self, path: Path, default: int, to: int) -> None:
         """Emit code that loads a float, or its default, which may remain an integer."""
@@ -397,6 +455,12 @@ class Typed(ExceptionTexts):
             return self.code.constant_register(value)
         self.code.emit("CONSTANT", to, self.code.constant(value))
         return to
+
+
+def _member_as_value(node: ast.AST | None) -> Unsupported:
+    shown = "a value" if node is None else ast.unparse(node)
+    construct = f"{shown!r} is a member of an enumeration"
+    return Unsupported(node, construct, f"use its value: {shown}.value")
 
 
 def _is_empty(node: ast.expr) -> bool:
