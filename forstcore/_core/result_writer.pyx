@@ -13,7 +13,7 @@ from cpython.list cimport PyList_CheckExact
 from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_CheckExact
 from cpython.mem cimport PyMem_RawFree, PyMem_RawRealloc
 from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF, PyObject
-from cpython.tuple cimport PyTuple_CheckExact
+from cpython.tuple cimport PyTuple_Check
 from cpython.unicode cimport PyUnicode_CheckExact
 from libc.math cimport isfinite
 from libc.string cimport memcpy
@@ -229,7 +229,7 @@ cdef class ResultWriter:
             return UNSURE
         if PyDict_CheckExact(value):
             return self.write_dict(<dict>value, depth + 1, in_struct)
-        if PyList_CheckExact(value) or PyTuple_CheckExact(value):
+        if PyList_CheckExact(value) or PyTuple_Check(value):
             return self.write_elements(value, depth + 1, in_struct)
         return self.write_fields(value, depth + 1, in_struct)
 

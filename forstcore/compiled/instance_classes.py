@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import types
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +25,7 @@ _TUPLE, _FIXED, _WRITTEN = 1, 2, 4
 _SPECIAL = frozenset(
     f"__{name}__"
     for name in (
-        *("bool", "len", "getattribute", "getattr", "new", "post_init", "class_getitem"),
+        *("bool", "len", "getattribute", "getattr", "new", "class_getitem"),
         *("set_name", "init_subclass", "instancecheck", "get", "set", "delete"),
     )
 )
@@ -48,6 +49,7 @@ class InstanceClass:
         positional: how many of them may be given by position.
         defaults: constants, or MISSING, for each field; a type for an empty one of it.
         description: its flags and the names, as the constant that describes it.
+        post_init: what its constructor calls at the end.
     """
 
     kind: type
@@ -55,6 +57,7 @@ class InstanceClass:
     positional: int
     defaults: dict[str, Any]
     description: tuple[Any, ...] = field(compare=False)
+    post_init: types.FunctionType | None = None
 
     @property
     def is_tuple(self) -> bool:
@@ -130,7 +133,10 @@ def _dataclass(kind: type, own: list[type]) -> InstanceClass | None:
     if not any(each.name.startswith("_") or each.kw_only for each in fields):
         flags |= _WRITTEN
     count = sum(not each.kw_only for each in fields)
-    return InstanceClass(kind, tuple(defaults), count, defaults, (flags, *names))
+    post_init = getattr(kind, "__post_init__", None)
+    if post_init is not None and not isinstance(post_init, types.FunctionType):
+        return None
+    return InstanceClass(kind, tuple(defaults), count, defaults, (flags, *names), post_init)
 
 
 def _has_own_init(kind: type) -> bool:

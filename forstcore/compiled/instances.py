@@ -94,7 +94,14 @@ class Instances(Methods):
             for name in missing:
                 self.field_default(found.defaults[name], first + names.index(name))
             self.code.emit("TUPLE", result, first, len(names))
-            self.code.emit("INSTANCE", to, result, self.code.classes[kind])
+            self.code.emit("INSTANCE", result, result, self.code.classes[kind])
+            if found.post_init is not None:
+                function = plain_function(found.post_init)
+                if function is None:
+                    raise Unsupported(node, f"the __post_init__ of {kind.__name__}")
+                made = self.global_function(node, function)
+                self.inline(node, made, [result], {}, self.code.temporary())
+            self.code.emit("MOVE", to, result)
         return True
 
     def field_default(self, default: Any, to: int) -> None:
@@ -108,8 +115,11 @@ class Instances(Methods):
         """Emit a copy with other values of some fields; return whether programs have instances."""
         names = [each.arg for each in node.keywords]
         self._look_for_classes(owner)
-        if not any(set(names) <= set(each.parameters) for each in self.classes.values()):
+        found = [each for each in self.classes.values() if set(names) <= set(each.parameters)]
+        if not found:
             return False
+        if any(each.post_init is not None for each in found):
+            raise Unsupported(node, "a changed copy of an instance with __post_init__")
         with self.temporaries():
             copy = self.code.temporary()
             self.into(owner, copy)
@@ -190,6 +200,9 @@ class Instances(Methods):
         method = node.func
         if not isinstance(method, ast.Attribute):
             return False
+        if isinstance(method.value, ast.Call) and self.static(method.value.func) is super:
+            self._call_super(node, method, method.value, keywords, to)
+            return True
         is_declared = self._is_declared(method.value)
         if method.attr == "_replace" and not (node.args or is_declared):
             return self.replace_fields(node, method.value, to)
@@ -216,6 +229,45 @@ class Instances(Methods):
             self.code.place(end)
             self.code.emit("MOVE", to, result)
         return True
+
+    def _call_super(
+        self,
+        node: ast.Call,
+        method: ast.Attribute,
+        call: ast.Call,
+        keywords: dict[str, ast.expr],
+        to: int,
+    ) -> None:
+        """Emit the call of a method of super(), for the classes of which there are instances."""
+        inside = inspect.getclosurevars(self.source.function).nonlocals.get("__class__")
+        parameters = self.source.node.args
+        names = [each.arg for each in (*parameters.posonlyargs, *parameters.args)]
+        owner_of = self.scope.owner(names[0]) if names else None
+        is_first = owner_of is self.scope and owner_of is not None and names[0] in owner_of.once
+        if inside is None or call.args or call.keywords or not is_first:
+            raise Unsupported(node, "super()", "name the class and pass the instance")
+        with self.temporaries():
+            owner, result, end = self.code.temporary(), self.code.temporary(), Label()
+            first = ast.copy_location(ast.Name(names[0], ast.Load()), call)
+            self.code.emit("MOVE", owner, self.variable(first))
+            for each in self.classes.values():
+                if not issubclass(each.kind, inside):
+                    continue
+                attribute = _behind(each.kind, inside, method.attr)
+
+                def emit(attribute: Any = attribute) -> None:
+                    function = None
+                    if isinstance(attribute, types.FunctionType):
+                        function = plain_function(attribute)
+                    if function is None:
+                        raise Unsupported(node, f"a call of super().{method.attr}")
+                    made = self.global_function(node, function)
+                    self.inline(node, made, [owner, *node.args], keywords, result)
+
+                self._if_instance(owner, each, emit, end)
+            self.code.emit("GIVE_BACK")
+            self.code.place(end)
+            self.code.emit("MOVE", to, result)
 
     def _call_method_of_others(
         self,
@@ -356,6 +408,13 @@ def _accepts(kind: InstanceClass, node: ast.Call, name: str) -> bool:
     except TypeError:
         return False
     return True
+
+
+def _behind(kind: type, inside: type, name: str) -> Any:
+    """Return an attribute of a class as super() within one of its bases finds it."""
+    following = kind.__mro__[kind.__mro__.index(inside) + 1 :]
+    found = (vars(each)[name] for each in following if name in vars(each))
+    return next(found, None)
 
 
 def _is_dataclass(value: Any) -> bool:

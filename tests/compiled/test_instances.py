@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, astuple, dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 import pytest
@@ -97,10 +97,55 @@ class Options:
 
 @dataclass
 class Checked:
-    x: int
+    x: Any
+    y: Any = None
+    tags: Any = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        if self.x is None:
+            raise ValueError("no x")
         self.x = abs(self.x)
+        self.tags.append(self.x)
+
+
+@dataclass
+class CheckedMore(Checked):
+    z: Any = 2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.y = self.x * self.z
+
+
+@dataclass
+class Shape:
+    width: Any
+    label: str = "shape"
+
+    def area(self, scale: float = 1) -> Any:
+        return self.width * scale
+
+    def described(self) -> str:
+        return f"{self.label}: {self.area()}"
+
+
+@dataclass
+class Square(Shape):
+    height: Any = 2
+
+    def area(self, scale: float = 1) -> Any:
+        return super().area(scale) * self.height
+
+    def described(self) -> str:
+        return super().described().upper()
+
+
+@dataclass
+class Cube(Square):
+    depth: Any = 3
+
+    def area(self, scale: float = 1) -> Any:
+        return super().area(scale=scale) * self.depth
 
 
 class Truthy(NamedTuple):
@@ -287,7 +332,39 @@ def test_methods_with_names_of_others_give_nothing_back() -> None:
     assert same(own_methods, RECORDS) == 0
 
 
+def checks(r: Record) -> Record:
+    try:
+        p = Checked(r["x"])
+        q = CheckedMore(r["x"], tags=[r.get("y")])
+    except (ValueError, TypeError):
+        return {"x": None}
+    return {"x": p.x, "y": [p.y, q.y], "tags": [p.tags, q.tags], "q": asdict(q)}
+
+
+def supers(r: Record) -> Record:
+    shapes = [Shape(r["x"]), Square(r["x"], "square"), Cube(r["x"]), Cube(2, depth=r.get("y"))]
+    return {"areas": [each.area() for each in shapes], "text": [e.described() for e in shapes[:3]]}
+
+
+def as_tuples(r: Record) -> Record:
+    shape = Square(r["x"], height=[Shape(r.get("s")), r["xs"]])
+    found = astuple(shape)
+    r["xs"].append(1)
+    return {"found": found, "n": len(found), "box": [astuple(UNIT), r["xs"]]}
+
+
+def whole_tuple(r: Record) -> Record:
+    return {"p": Point(r["x"]), "all": [Pair(each, 1e16) for each in r["xs"]], "nested": PLACES}
+
+
+def test_classes_with_bases_give_nothing_back() -> None:
+    usual = [{"x": -2, "y": 2.5, "xs": [1], "s": "low"}, {"x": 3, "xs": [], "s": "é"}]
+    for function in (checks, supers, as_tuples, whole_tuple):
+        assert same(function, usual[:1]) == 0
+
+
 CASES = [
+    *(checks, supers, as_tuples, whole_tuple),
     *(fields, as_tuple, methods, items, accumulates, of_property, constants, as_dicts, replaced),
     *(starred, starred_function, formatted, matched, changes_record, in_functions, caught),
     written,
@@ -300,8 +377,8 @@ def test_same(function: Any) -> None:
     assert given_back < len(RECORDS), "it should not give every record back"
 
 
-def whole_tuple(r: Record) -> Record:
-    return {"p": Point(r["x"]), "text": f"{Point(1)}"}
+def replaced_checks(r: Record) -> Record:
+    return {"y": replace(CheckedMore(r["x"]), z=5).y}
 
 
 def text_of_tuple(r: Record) -> Record:
@@ -325,16 +402,17 @@ def no_such_field(r: Record) -> Record:
 
 @pytest.mark.parametrize(
     "function",
-    [whole_tuple, holds_record, text_of_tuple, compares_instances, assigns_fixed, no_such_field],
+    [
+        holds_record,
+        text_of_tuple,
+        compares_instances,
+        assigns_fixed,
+        no_such_field,
+    ],
     ids=lambda each: each.__name__,
 )
 def test_what_is_given_back(function: Any) -> None:
     same(function, RECORDS)
-
-
-def checked(r: Record) -> Record:
-    p = Checked(r["x"])
-    return {"x": p.x}
 
 
 def truthy(r: Record) -> Record:
@@ -350,7 +428,7 @@ def plain(r: Record) -> Record:
 @pytest.mark.parametrize(
     ("function", "reason"),
     [
-        (checked, "an instance of Checked, which is more than its fields"),
+        (replaced_checks, "a changed copy of an instance with __post_init__"),
         (truthy, "an instance of Truthy, which is more than its fields"),
         (plain, "a call of tests.compiled.test_instances.Plain"),
     ],

@@ -105,8 +105,12 @@ fst_replace_field(
 
 /* ---------------------------------------------------------------- as dicts */
 
+/* What fst_copy_fields makes of instances. */
+typedef enum fst_copies { FST_AS_DICTS, FST_AS_TUPLES } fst_copies;
+
 FST_COLD fst_status
-fst_copy_fields(fst_machine *machine, fst_cell *to, const fst_cell *cell, int depth);
+fst_copy_fields(
+    fst_machine *machine, fst_cell *to, const fst_cell *cell, fst_copies copies, int depth);
 
 FST_COLD fst_status
 fst_fields_to_dict(fst_machine *machine, fst_cell *to, const fst_cell *cell, int depth)
@@ -120,25 +124,27 @@ fst_fields_to_dict(fst_machine *machine, fst_cell *to, const fst_cell *cell, int
     for (i = 0; i < fields->count; i++) {
         fst_cell name = known->items[i + 1], value = fields->items[i];
         if (depth >= 0)
-            FST_TRY(fst_copy_fields(machine, &value, &fields->items[i], depth + 1));
+            FST_TRY(fst_copy_fields(machine, &value, &fields->items[i], FST_AS_DICTS, depth + 1));
         FST_TRY(fst_dict_set(machine, dict, &name, &value));
     }
     *to = fst_object(FST_DICT, dict);
     return FST_DONE;
 }
 
-/* Copies a value as asdict() does; other containers than lists and instances are given back. */
+/* Copies a value as asdict() or astuple() does; other containers than lists and instances are given
+ * back. */
 FST_COLD fst_status
-fst_copy_fields(fst_machine *machine, fst_cell *to, const fst_cell *cell, int depth)
+fst_copy_fields(
+    fst_machine *machine, fst_cell *to, const fst_cell *cell, fst_copies copies, int depth)
 {
     const fst_list *list;
     fst_list *copy;
     uint32_t i;
     if (depth == FST_FIELDS_DEPTH || --machine->fuel < 0)
         return FST_GIVE_BACK;
-    if (cell->type == FST_INSTANCE)
+    if (cell->type == FST_INSTANCE && copies == FST_AS_DICTS)
         return fst_fields_to_dict(machine, to, cell, depth);
-    if (cell->type != FST_LIST) {
+    if (cell->type != FST_LIST && cell->type != FST_INSTANCE) {
         *to = *cell;
         return cell->type > FST_LIST && cell->type != FST_DATE && cell->type != FST_DATETIME
             ? FST_GIVE_BACK
@@ -149,9 +155,9 @@ fst_copy_fields(fst_machine *machine, fst_cell *to, const fst_cell *cell, int de
     if (copy == NULL)
         return FST_NO_MEMORY;
     for (i = 0; i < list->count; i++)
-        FST_TRY(fst_copy_fields(machine, &copy->items[i], &list->items[i], depth + 1));
+        FST_TRY(fst_copy_fields(machine, &copy->items[i], &list->items[i], copies, depth + 1));
     copy->count = list->count;
-    *to = fst_object(FST_LIST, copy);
+    *to = fst_object(cell->type == FST_INSTANCE ? FST_TUPLE : FST_LIST, copy);
     return FST_DONE;
 }
 
@@ -162,6 +168,15 @@ fst_asdict(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     if (arguments[0].type != FST_INSTANCE)
         return FST_GIVE_BACK;
     return fst_fields_to_dict(machine, to, &arguments[0], 0);
+}
+
+/* dataclasses.astuple(instance) */
+FST_COLD fst_status
+fst_astuple(fst_machine *machine, fst_cell *to, fst_cell *arguments)
+{
+    if (arguments[0].type != FST_INSTANCE)
+        return FST_GIVE_BACK;
+    return fst_copy_fields(machine, to, &arguments[0], FST_AS_TUPLES, 0);
 }
 
 /* namedtuple._asdict() */
@@ -175,6 +190,7 @@ fst_named_asdict(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 
 #define FST_INSTANCE_FUNCTIONS(X) \
     X("dataclasses.asdict", "obj", fst_asdict) \
+    X("dataclasses.astuple", "obj", fst_astuple) \
     X("._asdict", "self", fst_named_asdict)
 
 #endif
