@@ -90,13 +90,25 @@ class Longer(Stats):
     unit: str = "s"
 
     def add(self, value):
-        self.count += 2
-        self.tags += [value, self.unit]
-        return self
+        self.tags += [self.unit]
+        return super().add(value)
 
     @property
     def first(self):
         return self.tags[0]
+
+
+@dataclass
+class Checked(Stats):
+    most: Any = 10
+
+    def __post_init__(self):
+        if self.high is None or self.high < 0:
+            raise ValueError("high")
+        self.by["most"] = self.most
+
+    def get(self, key):
+        return super().get(key) + str(self.count)
 
 
 @dataclass(frozen=True)
@@ -173,6 +185,8 @@ INSTANCES: Final[dict[str, tuple[str, ...]]] = {
         "Stats.of(<nums>)",
         "Longer.of(<strs>)",
         "Longer(<int>, unit=<str>)",
+        "Checked(<int>)",
+        "Checked(<num>, most=<any>).add(<num>)",
         "<stats>.add(<num>)",
         "Stats(<str>).add(<str>)",
         "replace(<stats>, count=<int>)",
@@ -316,6 +330,7 @@ INSTANCES: Final[dict[str, tuple[str, ...]]] = {
         "asdict(<box>)",
         "<point>._asdict()",
         "<pair>._asdict()",
+        "{'p': <point>, 'all': [<pair>, Code.OK]}",
         "tagged(*<strs>, sep=<str>)",
         "tagged(<any>, **{'a': <any>})",
         "tagged(<any>, **<counts>)",
@@ -330,6 +345,8 @@ INSTANCES: Final[dict[str, tuple[str, ...]]] = {
         "<box>",
         "[<box>, <stats>]",
         "{'s': <stats>, 'b': [<box>]}",
+        "astuple(<stats>)",
+        "astuple(<box>)",
         "<point>.x",
         "<pair>.left",
         "<box>.high",
@@ -359,7 +376,8 @@ INSTANCE_STATEMENTS: Final[tuple[str, ...]] = (
     "v, w = <pair>\nN = [str(v), str(w)]",
     "v = <box> if <bool> else <point>\nN = [str(v.low if isinstance(v, Box) else v.x)]",
     "v = <box> if <bool> else <stats>\nN = [str(v.high)]",
-    "v = {}\nfor w in <strs>:\n    v.setdefault(w[:1], Stats()).add(len(w))\nN = [str(v['a'].count)]",
+    "v = {}\nfor w in <strs>:\n    v.setdefault(w[:1], Stats()).add(len(w))\n"
+    "N = [str(v['a'].count)]",
     "v = defaultdict(Stats)\nfor w in <strs>:\n    v[w].add(1)\nN = list(v)",
     "v = [Pair(str(w), <int>) for w in <nums>]\nv.sort(key=lambda w: (w.left, w.right))\n"
     "N = [w.left for w in v]",
@@ -367,7 +385,8 @@ INSTANCE_STATEMENTS: Final[tuple[str, ...]] = (
     "v = {(w, len(w)) for w in <strs>}\nN = [w for w in <strs> if Pair(w, 3) in v]",
     "v = asdict(<stats>)\nv['tags'].append(<any>)\nv['new'] = <int>\nN = [str(v['tags']), *v]",
     "v = <stats>\nw = asdict(v)\nv.tags.append(<int>)\nN = [str(w['tags']), str(v.tags)]",
-    "v = <stats>\nw = replace(v)\nw.tags.append(<int>)\nw.count = 9\nN = [str(v.tags), str(v.count)]",
+    "v = <stats>\nw = replace(v)\nw.tags.append(<int>)\nw.count = 9\n"
+    "N = [str(v.tags), str(v.count)]",
     "v = Point(r['meta'], <int>)\nv.x['new'] = <any>\nN = list(r['meta'])",
     "v = Stats(by=r['meta'])\nr['meta']['new'] = <any>\nN = list(v.by)",
     "v = Box([r['tags']])\nr['tags'].append(<str>)\nN = v.low[0]",
@@ -422,6 +441,7 @@ FAILING_EXPRESSIONS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "list": (
         "[*Pair(<any>, <any>)]",
+        "astuple(Box(<any>, <any>))",
         "sorted([Point(N, <any>) for N in <list>])",
         "[N.left for N in [Pair(O, <any>) for O in <list>]]",
         "Stats(tags=<list>).add(<any>).tags",
@@ -430,6 +450,7 @@ FAILING_EXPRESSIONS: Final[dict[str, tuple[str, ...]]] = {
     "dict": (
         "Point(<any>, <any>)._asdict()",
         "asdict(Stats(<any>, <int>, <list>))",
+        "asdict(Checked(<int>, most=<any>))",
         "{'b': Box(<any>, <any>).wider(<int>)}",
         "dict(<dict>, **<dict>)",
         "dict(**<dict>)",

@@ -32,6 +32,7 @@ from dataclasses import asdict, astuple, dataclass, field, replace
 from datetime import date, datetime, timedelta, timezone
 from enum import Enum, IntEnum
 from typing import Any, Final, NamedTuple, TypedDict
+from zoneinfo import ZoneInfo
 from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
 import msgspec
@@ -50,6 +51,8 @@ hash_of = {"id": 1, "a": 2, "é": 3}
 SHORTER: Final = str.maketrans("", "", "aeiou")
 SAME_LENGTH: Final = str.maketrans("abc", "xyé")
 LETTERS = str.maketrans({"a": "ä", "é": None, "t": "long"})
+BERLIN = ZoneInfo("Europe/Berlin")
+ZONES_OF: Final = {"info": BERLIN, "warn": ZoneInfo("Asia/Kolkata"), "error": None}
 ONE_BY_ONE = {97: "x", 98: None, 233: 120}
 STOP = {"the", "a", "of", "é"}
 NESTED = {"a": {"b": 1, "c": [1, 2.5, "x"]}, "d": {"b": None}}
