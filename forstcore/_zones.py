@@ -1,13 +1,20 @@
-"""The changes of the offset of a time zone, for compiled processors."""
+"""The changes of the offset of a time zone, for compiled processors.
+
+The module zoneinfo takes long to import, and there are no zones before somebody else has done it.
+"""
 
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["zone_changes"]
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+__all__ = ["is_zone", "is_zone_class", "zone_changes"]
 
 # In seconds since 1970, in UTC.
 _FIRST = 631_152_000  # 1990-01-01
@@ -17,6 +24,17 @@ _STEP = 3 * 86_400
 _SECOND = timedelta(seconds=1)
 
 _State = tuple[timedelta | None, str | None]
+
+
+def is_zone_class(value: Any) -> bool:
+    """Return whether a value is the class ZoneInfo."""
+    module = sys.modules.get("zoneinfo")
+    return module is not None and value is module.ZoneInfo
+
+
+def is_zone(value: Any) -> bool:
+    """Return whether a value is a zone whose changes are known."""
+    return is_zone_class(type(value)) and value.key is not None
 
 
 @functools.lru_cache(maxsize=256)

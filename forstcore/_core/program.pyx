@@ -6,7 +6,6 @@
 
 import re
 from datetime import date, datetime, timedelta, timezone
-from zoneinfo import ZoneInfo
 
 from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree
 from libc.stdint cimport INT64_MAX, uint8_t, uint32_t
@@ -82,7 +81,7 @@ from forstcore.native cimport (
     fst_span,
     fst_value,
 )
-from forstcore._zones import zone_changes
+from forstcore._zones import is_zone, zone_changes
 
 cdef enum:
     MOST_OPERANDS = 0xFFFF      # instructions, registers and so on: operands have 16 bits
@@ -283,7 +282,7 @@ cdef fst_cell cell_of(Program program, object value) except *:
         return fst_duration(value // timedelta(microseconds=1))
     if type(value) is timezone:
         return fst_zone(value.utcoffset(None) // timedelta(seconds=1))
-    if type(value) is ZoneInfo:
+    if is_zone(value):
         return fst_rules_of(cell_of(program, zone_changes(value)))
     if type(value) in (datetime, date):
         return date_of(program, value)

@@ -12,11 +12,11 @@ import itertools
 import json
 import operator
 import uuid
-import zoneinfo
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from forstcore._core.program import FUNCTIONS
+from forstcore._zones import is_zone_class
 from forstcore.compiled.assembler import Label
 from forstcore.compiled.pattern_calls import PatternCalls
 from forstcore.compiled.remarks import Unsupported
@@ -92,8 +92,8 @@ class LibraryCalls(PatternCalls):
                 self._copy(node.args[0], to)
             else:
                 self._copy_deeply(node, node.args[0], to)
-        elif callee is zoneinfo.ZoneInfo and not keywords:
-            self.constant(_zone_of(node), to)
+        elif is_zone_class(callee) and not keywords:
+            self.constant(_zone_of(node, callee), to)
         elif callee is json.dumps:
             self._dumps(node, keywords, to)
         elif callee is collections.defaultdict and node.args and not keywords:
@@ -279,14 +279,14 @@ def _is_false(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is False
 
 
-def _zone_of(node: ast.Call) -> zoneinfo.ZoneInfo:
+def _zone_of(node: ast.Call, kind: Any) -> Any:
     """Return the zone with a constant name."""
     name = node.args[0] if len(node.args) == 1 else None
     if not isinstance(name, ast.Constant) or not isinstance(name.value, str):
         raise Unsupported(node, "a zone whose name is no constant", "use a table of zones")
     try:
-        return zoneinfo.ZoneInfo(name.value)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
+        return kind(name.value)
+    except (KeyError, ValueError):
         raise Unsupported(node, f"the zone {name.value!r}, which is not known here") from None
 
 

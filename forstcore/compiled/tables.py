@@ -11,9 +11,9 @@ import re
 import sys
 import types
 import typing
-import zoneinfo
 from typing import Any
 
+from forstcore._zones import is_zone
 from forstcore.compiled.instance_classes import fields_of, is_constant_instance
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.source import MISSING, FunctionSource, parsed_module
@@ -245,9 +245,7 @@ def is_immutable(value: Any) -> bool:
         return all(map(is_immutable, fields_of(value)))
     if isinstance(value, _DATES):
         return _is_known_date(value)
-    if type(value) is zoneinfo.ZoneInfo:
-        return value.key is not None
-    return is_scalar(value) or type(value) is bytes or _is_pattern(value)
+    return is_scalar(value) or type(value) is bytes or _is_pattern(value) or is_zone(value)
 
 
 def _is_known_date(value: Any) -> bool:

@@ -109,7 +109,7 @@ def normalise_birthday(patient: dict) -> dict:
     return patient
 
 
-def access_line(record: dict) -> dict:
+def mail_line(record: dict) -> dict:
     """Logs: the times of a mail server."""
     at = datetime.strptime(record["date"], "%a, %d %b %Y %H:%M:%S %z")
     return {"at": at.isoformat(), "host": record["host"].lower()}
@@ -264,7 +264,7 @@ RECORDS = [
             "born": one_of("1980-02-29", "31/12/1999", "1 May 1975", "12-31-88", "unknown", " "),
         },
     ),
-    (access_line, {"date": moment("%a, %d %b %Y %H:%M:%S +0200"), "host": word}),
+    (mail_line, {"date": moment("%a, %d %b %Y %H:%M:%S +0200"), "host": word}),
     (
         device_health,
         {
