@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -48,6 +49,27 @@ def one_process(paths: list[Path], processor: object = None, **options: Any) -> 
     """Return the results of a single process for the concatenated files."""
     pieces = (piece for _, piece in Inputs([str(path) for path in paths]).pieces())
     return b"".join(forstcore.process(pieces, processor, **options))
+
+
+def failing_task(directory: Path) -> Callable[[], None]:
+    """Return a function with which a processor makes its task fail; an exception does not do that.
+
+    It deletes the unfinished files of the process, as somebody might who cleans up the directory.
+
+    Args:
+        directory: where the parts are written.
+    """
+    parts = str(directory)
+
+    def fail() -> None:
+        for descriptor in Path("/proc/self/fd").iterdir():
+            # The one that lists the directory is closed by now.
+            with contextlib.suppress(OSError):
+                path = descriptor.readlink()
+                if path.suffix == ".draft" and str(path.parent) == parts:
+                    path.unlink()
+
+    return fail
 
 
 def hidden(directory: Path) -> list[str]:

@@ -18,7 +18,7 @@ from forstcore._io.compressed import zstd
 from forstcore.errors import RecordError
 from tests import children
 from tests.cli.conftest import command, environment
-from tests.cluster.conftest import Dataset, Process, hidden, one_process
+from tests.cluster.conftest import Dataset, Process, failing_task, hidden, one_process
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -278,9 +278,11 @@ def test_a_run_can_be_resumed(process: Process, files: list[Path], tmp_path: Pat
     marks = tmp_path / "marks"
     marks.mkdir()
 
+    fail = failing_task(tmp_path / "out")
+
     def marked(record: dict[str, Any]) -> dict[str, Any]:
         if record["id"] == "no LF" and not (marks / "mended").exists():
-            raise BaseException("broken")  # Processors must not raise this: the task fails.
+            fail()
         with (marks / "calls").open("a") as file:
             file.write("x")
         return record

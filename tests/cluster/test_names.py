@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import forstcore
-from tests.cluster.conftest import Process, hidden, one_process
+from tests.cluster.conftest import Process, failing_task, hidden, one_process
 from tests.cluster.test_cli import run
 
 if TYPE_CHECKING:
@@ -278,18 +278,20 @@ def test_a_destination_elsewhere_is_no_pattern(tmp_path: Path) -> None:
         assert found == {"manifest.json", *(part["part"] for part in first["parts"])}
 
 
-def failing_after(number: int, out: str = "") -> Any:
-    """Return a failing processor; with `out` it first waits for reports in that directory."""
+def failing_after(number: int, out: Path, files: int = 0) -> Any:
+    """Return a processor that makes tasks fail, after there are so many files in a directory."""
+    fail = failing_task(out)
+    directory = str(out)
 
-    def fail(record: dict[str, Any]) -> dict[str, Any]:
+    def fails(record: dict[str, Any]) -> dict[str, Any]:
         if int(record["id"]) >= number:
             deadline = time.monotonic() + 30
-            while out and len([*Path(out).iterdir()]) < 6 and time.monotonic() < deadline:
+            while len([*Path(directory).iterdir()]) < files and time.monotonic() < deadline:
                 time.sleep(0.01)
-            raise BaseException("broken")  # Processors must not raise this: the task fails.
+            fail()
         return record
 
-    return fail
+    return fails
 
 
 def test_a_run_that_fails_waits_for_its_tasks(process: Process, tmp_path: Path) -> None:
@@ -297,6 +299,7 @@ def test_a_run_that_fails_waits_for_its_tasks(process: Process, tmp_path: Path) 
     (tmp_path / "a").write_bytes(record(0) + record(1))
     signs = tmp_path / "signs"
     signs.mkdir()
+    fail = failing_task(tmp_path / "out")
 
     def processor(record: dict[str, Any], signs: str = str(signs)) -> dict[str, Any]:
         from forstcore.cluster import _running_tasks
@@ -308,7 +311,8 @@ def test_a_run_that_fails_waits_for_its_tasks(process: Process, tmp_path: Path) 
 
         if record["id"] == "0":
             wait_until(Path(signs, "one runs").exists)
-            raise BaseException("broken")
+            fail()
+            return record
         ended = len(_running_tasks._ended)
         Path(signs, "one runs").touch()
         wait_until(lambda: len(_running_tasks._ended) > ended)
@@ -326,9 +330,9 @@ def test_a_run_that_broke_off_can_be_replaced(process: Process, tmp_path: Path) 
     """Every file has a report as soon as it exists."""
     (tmp_path / "a").write_bytes(b"".join(map(record, range(100))) + b'{"id":1}\n')
     options: dict[str, Any] = {"blocksize": 200, "retries": 0, "collect_errors": True}
-    with pytest.raises(forstcore.ClusterError):
-        process(tmp_path / "a", processor=failing_after(50), **options)
     out = tmp_path / "out"
+    with pytest.raises(forstcore.ClusterError):
+        process(tmp_path / "a", processor=failing_after(50, out), **options)
     parts = {path.name for path in out.glob("part-*")}
     assert parts <= {json.loads((out / name).read_text())["part"]["part"] for name in hidden(out)}
     made = process(tmp_path / "a", blocksize="1 MiB")
@@ -371,28 +375,29 @@ def test_parts_of_another_run_are_not_taken(process: Process, tmp_path: Path) ->
     options: dict[str, Any] = {"blocksize": 200, "retries": 0}
     out = tmp_path / "out"
     with pytest.raises(forstcore.ClusterError):
-        process(tmp_path / "a", processor=failing_after(90, str(out)), **options)
+        process(tmp_path / "a", processor=failing_after(90, out, 6), **options)
     # Blocks that were in progress may still be written.
     seen = None
     while seen != contents(out):
         seen = contents(out)
         time.sleep(0.5)
-    reports = hidden(out)
-    assert len(reports) > 1
+    parts = {name: json.loads((out / name).read_text())["part"]["part"] for name in hidden(out)}
+    # Of the tasks that failed there are reports alone.
+    last = max(name for name, part in parts.items() if (out / part).exists())
     # Keep only the last part, which a run with fewer blocks would not look for.
-    for name in reports[:-1]:
-        part = json.loads((out / name).read_text())["part"]["part"]
-        (out / name).unlink()
-        (out / part).unlink()
+    for name, part in parts.items():
+        if name != last:
+            (out / name).unlink()
+            (out / part).unlink(missing_ok=True)
     before = contents(out)
     with pytest.raises(FileExistsError, match="other files, another processor"):
-        process(tmp_path / "a", processor=failing_after(50), resume=True, blocksize="1 MiB")
+        process(tmp_path / "a", processor=failing_after(50, out), resume=True, blocksize="1 MiB")
     # Another file with the same name, size and modification time.
     (tmp_path / "b").write_bytes((tmp_path / "a").read_bytes()[::-1])
     os.utime(tmp_path / "b", ns=((tmp_path / "a").stat().st_atime_ns, 0))
     (tmp_path / "b").replace(tmp_path / "a")
     with pytest.raises(FileExistsError, match="other files, another processor"):
-        process(tmp_path / "a", processor=failing_after(50), resume=True, **options)
+        process(tmp_path / "a", processor=failing_after(50, out), resume=True, **options)
     assert contents(out) == before
 
 
