@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -28,4 +29,6 @@ def test_points_do_not_pile_up_when_the_clock_is_set_back(monkeypatch: pytest.Mo
             assert len(figures.points) == 301
             assert figures.points[0].time == now - 301
 
-    asyncio.run(look())
+    # In a thread, because the event loop of the tests' browser runs in this one.
+    with ThreadPoolExecutor(1) as executor:
+        executor.submit(asyncio.run, look()).result()

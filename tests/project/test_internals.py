@@ -26,6 +26,7 @@ HOMES = {
     "forstcore/sources/_resp.py",  # of redis
     "forstcore/cluster/_filesystems.py",  # of fsspec
     "forstcore/compiled/re_internals.py",  # of re
+    "tests/compiled/test_zones.py",  # of zoneinfo
     "tests/preloaded.py",  # of atexit
 }
 # These are documented.
