@@ -73,6 +73,7 @@ class LineFile:
     def skip(self, count: int) -> None:
         """Forget the first bytes of what `next_lines` returned: they have been processed."""
         rest = self._size - count
-        self._buffer[:rest] = self._view[count : self._size]
+        # Between views, because these may overlap; a bytearray would be assigned by memcpy.
+        self._view[:rest] = self._view[count : self._size]
         self._size = rest
         self.taken += count
