@@ -106,7 +106,7 @@ class Calls(StarredCalls):
             construct = f"an instance of {callee.__name__}, which is more than its fields"
             raise Unsupported(node, construct, "use a plain dataclass, a NamedTuple or a dict")
         is_replace = callee is dataclasses.replace and len(node.args) == 1
-        if is_replace and self.replace_fields(node, node.args[0], to):
+        if is_replace and self.replace_fields(node, node.args[0], to, of_tuples=False):
             return
         self.call_native(node, _name_of(callee), node.args, keywords, to)
 

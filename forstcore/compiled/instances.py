@@ -111,25 +111,55 @@ class Instances(Methods):
         else:
             self.constant(default, to)
 
-    def replace_fields(self, node: ast.Call, owner: ast.expr, to: int) -> bool:
-        """Emit a copy with other values of some fields; return whether programs have instances."""
-        names = [each.arg for each in node.keywords]
+    def replace_fields(self, node: ast.Call, owner: ast.expr, to: int, *, of_tuples: bool) -> bool:
+        """Emit a copy with other values of some fields; return whether programs have instances.
+
+        Args:
+            node: the call.
+            owner: the instance.
+            to: register of the copy.
+            of_tuples: whether it is the method of named tuples, instead of `dataclasses.replace`.
+        """
+        names = [str(each.arg) for each in node.keywords]
         self._look_for_classes(owner)
-        found = [each for each in self.classes.values() if set(names) <= set(each.parameters)]
+        found = [
+            each
+            for each in self.classes.values()
+            if each.is_tuple == of_tuples and set(names) <= set(each.parameters)
+        ]
         if not found:
             return False
         if any(each.post_init is not None for each in found):
             raise Unsupported(node, "a changed copy of an instance with __post_init__")
         with self.temporaries():
-            copy = self.code.temporary()
+            copy, end = self.code.temporary(), Label()
             self.into(owner, copy)
             values = [self.code.temporary() for _ in names]
             for each, register in zip(node.keywords, values, strict=True):
                 self.into(each.value, register)
-            for name, register in zip(names, values, strict=True):
-                self.code.emit("REPLACE_FIELD", copy, self.code.constant(name), register)
+            for kind in found:
+
+                def emit(kind: InstanceClass = kind) -> None:
+                    self._copy_with(kind, copy, dict(zip(names, values, strict=True)))
+
+                self._if_instance(copy, kind, emit, end)
+            self.code.emit("GIVE_BACK")
+            self.code.place(end)
             self.code.emit("MOVE", to, copy)
         return True
+
+    def _copy_with(self, kind: InstanceClass, copy: int, values: dict[str, int]) -> None:
+        """Emit the replacement of an instance in a register by a copy with other values."""
+        if not values and not kind.is_tuple:
+            # The first assignment makes the copy, also of what the field has.
+            if not kind.parameters:
+                self.code.emit("GIVE_BACK")
+                return
+            name, value = kind.parameters[0], self.code.temporary()
+            self.code.emit("FIELD", value, copy, self.code.constant(name))
+            values = {name: value}
+        for name, register in values.items():
+            self.code.emit("REPLACE_FIELD", copy, self.code.constant(name), register)
 
     # Fields, properties and methods.
 
@@ -205,7 +235,7 @@ class Instances(Methods):
             return True
         is_declared = self._is_declared(method.value)
         if method.attr == "_replace" and not (node.args or is_declared):
-            return self.replace_fields(node, method.value, to)
+            return self.replace_fields(node, method.value, to, of_tuples=True)
         found = [each for each in self._having(method.attr) if method.attr not in each.parameters]
         if not found and f".{method.attr}" not in FUNCTIONS:
             self._look_for_classes(method.value)

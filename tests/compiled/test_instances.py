@@ -247,6 +247,29 @@ def replaced(r: Record) -> Record:
     return {"p": [p.x, p.y, p.name], "q": [q.x, q.y, q.name], "box": box.high, "unit": UNIT.high}
 
 
+def copied_whole(r: Record) -> Record:
+    stats = Stats(1, tags=r["xs"])
+    copy = replace(stats)
+    copy.count = 9
+    p = Point(r["x"])._replace()
+    return {
+        "counts": [stats.count, copy.count],
+        "tags": copy.tags,
+        "p": p.y,
+        "u": replace(UNIT).high,
+    }
+
+
+def copied_wrongly(r: Record) -> Record:
+    things: list[Any] = [Stats(1), Point(0), UNIT, r]
+    return {"copy": str(replace(things[r["x"]]).high)}
+
+
+def replaced_wrongly(r: Record) -> Record:
+    things: list[Any] = [Stats(1), Point(0), UNIT, r]
+    return {"copy": things[r["x"]]._replace(y=2).y}
+
+
 def starred(r: Record) -> Record:
     p = Point(*r["xs"])
     q = Point(0, **r["d"]) if "x" not in r["d"] else Point(**r["d"])
@@ -366,6 +389,7 @@ def test_classes_with_bases_give_nothing_back() -> None:
 CASES = [
     *(checks, supers, as_tuples, whole_tuple),
     *(fields, as_tuple, methods, items, accumulates, of_property, constants, as_dicts, replaced),
+    *(copied_whole, copied_wrongly, replaced_wrongly),
     *(starred, starred_function, formatted, matched, changes_record, in_functions, caught),
     written,
 ]
