@@ -286,7 +286,7 @@ def _zone_of(node: ast.Call, kind: Any) -> Any:
         raise Unsupported(node, "a zone whose name is no constant", "use a table of zones")
     try:
         return kind(name.value)
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OSError):  # Of a folder of zones, Python may raise the last.
         raise Unsupported(node, f"the zone {name.value!r}, which is not known here") from None
 
 

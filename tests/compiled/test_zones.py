@@ -126,6 +126,7 @@ def test_zones_in_a_table() -> None:
         ("ZoneInfo(d)", "a zone whose name is no constant"),
         ("ZoneInfo('Mars/Base')", "the zone 'Mars/Base', which is not known here"),
         ("ZoneInfo('../etc')", "the zone '../etc', which is not known here"),
+        ("ZoneInfo('Europe')", "the zone 'Europe', which is not known here"),
     ],
 )
 def test_unknown_zones(zone: str, reason: str) -> None:
