@@ -69,11 +69,10 @@ class PipelineProgress:
         counts = pipeline.counts
         seconds = time.monotonic() - self._started
         name = pipeline.config.name
-        if self._is_shown:
-            sys.stderr.write(
-                f"{name}: {counts.results:,} {plural(counts.results, 'result')} of "
-                f"{counts.bytes_in / 1e6:,.1f} MB written in {seconds:,.1f} s\n"
-            )
+        sys.stderr.write(
+            f"forstcore: {name}: {counts.results:,} {plural(counts.results, 'result')} of "
+            f"{counts.bytes_in / 1e6:,.1f} MB written in {seconds:,.1f} s\n"
+        )
         if counts.errors:
             rejected = sum(counts.errors.values())
             codes = ", ".join(f"{code} {count:,}" for code, count in sorted(counts.errors.items()))

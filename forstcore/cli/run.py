@@ -133,6 +133,8 @@ async def _run(
 ) -> tuple[bool, int | None]:
     """Run pipelines; return whether one has failed, and the signal that ended them."""
     progress = PipelineProgress(pipelines, shown)
+    for pipeline in pipelines:
+        progress.report(_described(pipeline))
     received: list[int] = []
     waits_for: dict[str, str] = {}
     loop = asyncio.get_running_loop()

@@ -207,7 +207,8 @@ def test_a_batch_of_a_pipeline_is_one_span(tmp_path: Path, receiver: Receiver) -
         env={**os.environ, **receiver.environment},
         text=True,
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
+    assert "50,000 results" in done.stderr.splitlines()[-1]
     spans = receiver.spans()
     assert 1 <= len(spans) < 500
     assert {span.name for span in spans} == {"pipeline batch"}

@@ -19,9 +19,12 @@ def test_results_of_a_whole_file_are_written(workspace: Workspace, processor: st
     workspace.declare(
         copy={"source": "file:in.ndjson?follow=no", "sink": "file:out", "processor": processor}
     )
-    done = workspace.run("--progress")
+    done = workspace.run()
     assert done.returncode == 0, done.stderr
-    assert b"copy: 20,000 results of 0.5 MB written in " in done.stderr
+    first, last = done.stderr.decode().splitlines()
+    steps = f"file:in.ndjson?follow=no -> {processor} -> file:out"
+    assert first == f"forstcore: copy: {steps}; exactly once; errors: counted only"
+    assert last.startswith("forstcore: copy: 20,000 results of 0.5 MB written in ")
     assert workspace.read("out") == results(0, 20_000)
 
 
@@ -245,9 +248,7 @@ def test_progress_names_the_sink_that_is_down(workspace: Workspace) -> None:
         }
     )
     process = workspace.start("--progress", "--drain-timeout", "0.2")
-    assert process.stderr is not None
-    while b"  the sink for errors is down: " not in (line := process.stderr.readline()):
-        assert line
+    line = workspace.read_until(b"  the sink for errors is down: ", process)
     assert b"KafkaUnavailableError" not in line
     errors = workspace.stop(process)
     assert b"forstcore: pipeline copy: its sink for errors did not confirm in time\n" in errors
@@ -257,8 +258,7 @@ def test_a_sink_that_is_down_does_not_hold_up_the_end(workspace: Workspace) -> N
     (workspace.path / "in.ndjson").write_bytes(records(0, 10))
     workspace.declare(copy={"source": "file:in.ndjson", "sink": "http://127.0.0.1:1/"})
     process = workspace.start("--drain-timeout", "0.2")
-    assert process.stderr is not None
-    assert b"it is down" in process.stderr.readline()
+    workspace.read_until(b"it is down", process)
     errors = workspace.stop(process)
     assert process.returncode == -signal.SIGTERM
     assert b"forstcore: pipeline copy: its sink did not confirm in time\n" in errors
@@ -279,8 +279,7 @@ def test_a_pipeline_that_has_read_nothing_ends_at_once(
     (workspace.path / "in.ndjson").write_bytes(records(0, 10))
     workspace.declare(copy=pipeline)
     process = workspace.start("--drain-timeout", "3600")
-    assert process.stderr is not None
-    assert b"it is down" in process.stderr.readline()
+    workspace.read_until(b"it is down", process)
     assert b"did not confirm" not in workspace.stop(process)
     assert process.returncode == -signal.SIGTERM
 

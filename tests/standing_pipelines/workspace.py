@@ -102,6 +102,15 @@ class Workspace:
         _, errors = process.communicate(timeout=children.LIMIT)
         return errors
 
+    def read_until(self, text: bytes, process: subprocess.Popen[bytes]) -> bytes:
+        """Read standard error until a line contains a text, and return that line."""
+        assert process.stderr is not None
+        lines = []
+        while text not in (line := process.stderr.readline()):
+            lines.append(line)
+            assert line, b"".join(lines).decode()
+        return line
+
     def wait_until(self, is_so: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
         """Wait for a condition while a process runs."""
         deadline = time.monotonic() + children.LIMIT
