@@ -86,12 +86,10 @@ class StarredCalls(Dispatch):
 
     def _call_rewritten(self, node: ast.Call, callee: Any, members: ast.expr, to: int) -> bool:
         """Emit calls of `format` and `dict` with **, by other means; return whether it is one."""
-        rewritten: ast.expr
         match node:
             case ast.Call(args=[*first], keywords=[_]) if callee is dict and len(first) < 2:
-                nothing = ast.Dict([], [])
-                copy = ast.Call(node.func, first, []) if first else nothing
-                rewritten = ast.Dict([None, None], [copy, members])
+                self._merged(first, members, to)
+                return True
             case ast.Call(
                 func=ast.Attribute(value=ast.Constant(value=str() as text) as owner, attr="format"),
                 args=args,
@@ -114,16 +112,44 @@ class StarredCalls(Dispatch):
                 ast.copy_location(each, node)
         with self.uncaught(), self.temporaries():
             result = self.code.temporary()
-            self._require_dict(self._computed(members))
+            self._require_names(self._computed(members))
             self.into(rewritten, result)
             self.code.emit("MOVE", to, result)
         return True
+
+    def _merged(self, first: list[ast.expr], members: ast.expr, to: int) -> None:
+        """Emit dict(first, **members); `first` has at most one item."""
+        with self.uncaught(), self.temporaries():
+            block, made = self.code.temporary(), self.code.temporary()
+            for each in first:
+                self.into(each, block)
+            added = self._computed(members)
+            self._require_names(added)
+            if first:
+                self.code.emit("CALL", made, FUNCTIONS["dict"][0], block)
+            else:
+                self.code.emit("DICT", made, block, 0)
+            self.code.emit("MERGE", made, added)
+            self.code.emit("MOVE", to, made)
 
     def _computed(self, node: ast.expr) -> int:
         """Emit an expression into a register of its own."""
         register = self.code.temporary()
         self.into(node, register)
         return register
+
+    def _require_names(self, register: int) -> None:
+        """Give the record back unless a value is a dict whose keys can be names of arguments."""
+
+        def check(key: int) -> None:
+            fine, test = Label(), self.code.temporary()
+            self.code.emit("IS_A", test, key, BITS[str])
+            self.code.emit("JUMP_IF", test, fine)
+            self.code.emit("GIVE_BACK")
+            self.code.place(fine)
+
+        self._require_dict(register)
+        self.code.each(register, check)
 
     def _require_dict(self, register: int) -> None:
         fine, test = Label(), self.code.temporary()
