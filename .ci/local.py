@@ -1,9 +1,9 @@
 """Run the jobs of the workflows on this machine: `make ci-local`.
 
 The commands are those of the files in .github/workflows, as the last commit has them. Each job runs
-in a clean directory with nothing but its artifacts, and with a Python of the version that it asks
-for. A job that needs another machine, and a step that publishes, is listed with that reason. The
-directory of a failed job stays until it runs again.
+in a clean directory with nothing but its artifacts, and with the versions of Python and Node that
+it asks for. A job that needs another machine, and a step that publishes, is listed with that
+reason. The directory of a failed job stays until it runs again.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from interpreters import Interpreter, NotToBeHad, find
+from nodes import NoNode, folder_of
 from workflow import RUNNERS, Job, read
 
 _ROOT = Path(__file__).parent.parent
@@ -46,7 +47,9 @@ class Run:
         artifacts: the artifacts of all jobs.
         python: the interpreter.
         log: receives what the steps print.
+        nodes: where versions of Node are kept.
         environment: variables that steps have added.
+        folders: what `PATH` starts with.
     """
 
     title: str
@@ -54,7 +57,9 @@ class Run:
     artifacts: Path
     python: Interpreter
     log: Path
+    nodes: Path
     environment: dict[str, str] = field(default_factory=dict)
+    folders: list[str] = field(default_factory=list)
 
     def run(self, script: str, *options: str, **variables: str) -> None:
         """Run a script with bash, as GitHub does.
@@ -65,9 +70,10 @@ class Run:
         written = self.directory.parent / f"{self.directory.name}.variables"
         written.touch()
         inside = self._inside(self.directory)
+        usual = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin")
         environment = {
             **{name: value for name, value in os.environ.items() if name.startswith("PIP_")},
-            "PATH": f"{inside}.venv/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+            "PATH": ":".join([*self.folders, f"{inside}.venv/bin", *usual]),
             "HOME": "/root" if os.geteuid() == 0 else str(Path.home()),
             "LANG": "C.UTF-8",
             "CI": "true",
@@ -121,7 +127,7 @@ class Run:
         elif action in ELSEWHERE:
             return f"without {action}"
         elif action == "actions/setup-node":
-            return self._check_node(given["node-version"])
+            self._take_node(given["node-version"])
         elif action != "actions/setup-python":
             raise Failed(f"{action} is not known here")
         return ""
@@ -130,14 +136,14 @@ class Run:
         """Return a path as the job's own system sees it."""
         return "/" + str(path.relative_to(self.python.root))
 
-    def _check_node(self, wanted: str) -> str:
-        """Return a note if Node has another version than a job asks for."""
-        command = self.python.command("node", "--version", cwd=self.directory)
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode != 0:
-            raise Failed("there is no Node")
-        version = done.stdout.strip().removeprefix("v")
-        return "" if version.partition(".")[0] == wanted else f"with Node {version} for {wanted}"
+    def _take_node(self, wanted: str) -> None:
+        """Make the steps that follow use a version of Node."""
+        if self.python.root != Path("/"):
+            raise Failed(f"Node cannot be installed in {self.python.root}")
+        try:
+            self.folders.insert(0, str(folder_of(wanted, self.nodes)))
+        except NoNode as error:
+            raise Failed(str(error)) from error
 
     def _upload(self, name: str, pattern: str, is_needed: bool) -> None:
         pattern = pattern + "*" if pattern.endswith("/") else pattern
@@ -218,7 +224,7 @@ def _do(job: Job, version: str, work: Path, roots: Path) -> str:
     base.mkdir(exist_ok=True)
     log = work / f"{title}.log"
     log.unlink(missing_ok=True)
-    run = Run(title, base / title, work / "artifacts", python, log)
+    run = Run(title, base / title, work / "artifacts", python, log, work / "nodes")
     left_out = []
     started = time.monotonic()
     try:

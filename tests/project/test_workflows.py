@@ -92,7 +92,14 @@ def run(tmp_path: Path) -> Any:
         pytest.skip("needs bash")
     (tmp_path / "job").mkdir()
     python = interpreters.Interpreter(sys.executable, "3")
-    return local.Run("job", tmp_path / "job", tmp_path / "artifacts", python, tmp_path / "log")
+    return local.Run(
+        "job",
+        tmp_path / "job",
+        tmp_path / "artifacts",
+        python,
+        tmp_path / "log",
+        tmp_path / "nodes",
+    )
 
 
 def test_steps_share_variables_and_artifacts(run: Any) -> None:
@@ -103,14 +110,30 @@ def test_steps_share_variables_and_artifacts(run: Any) -> None:
     assert (run.directory / "in" / "a.txt").read_text() == "blue round\n"
 
 
-def test_another_version_of_node_is_noted(run: Any) -> None:
-    if shutil.which("node") is None:
-        pytest.skip("needs Node")
+@pytest.mark.parametrize("wanted", ["here", pytest.param("24", marks=pytest.mark.long)])
+def test_a_job_has_the_version_of_node_that_it_asks_for(run: Any, wanted: str) -> None:
+    if shutil.which("npm") is None:
+        pytest.skip("needs Node with npm")
     (version,) = children.run(["node", "--version"], text=True).stdout.split()
-    step = {"uses": "actions/setup-node@1", "with": {"node-version": "1"}}
-    assert run.step(step) == f"with Node {version[1:]} for 1"
-    step["with"] = {"node-version": version[1:].partition(".")[0]}
-    assert run.step(step) == ""
+    major = version[1:].partition(".")[0] if wanted == "here" else wanted
+    try:
+        run.step({"uses": "actions/setup-node@1", "with": {"node-version": major}})
+    except local.Failed as failed:
+        log = run.nodes / f"{major}.log"
+        if "npm error network" in log.read_text(encoding="utf-8"):
+            pytest.skip("needs a package registry that npm can reach")
+        raise AssertionError(failed) from failed
+    run.step({"run": "node --version > which.txt; npm --version"})
+    assert (run.directory / "which.txt").read_text().startswith(f"v{major}.")
+    assert run.nodes.exists() == (wanted != "here" and not version.startswith(f"v{major}."))
+
+
+def test_without_npm_a_job_for_another_version_of_node_fails(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(run.directory))
+    with pytest.raises(local.Failed, match="no Node 24 on this machine, and no npm"):
+        run.step({"uses": "actions/setup-node@1", "with": {"node-version": "24"}})
 
 
 @pytest.mark.parametrize(
