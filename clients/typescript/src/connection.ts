@@ -94,6 +94,14 @@ export class Connection {
     if (next && !isEager) void this.upload(this.exchange);
   }
 
+  /** Return a part of the response that has arrived already, undefined if there is none. */
+  take(): Uint8Array | undefined {
+    if (this.stoppedBy) throw this.stoppedBy.error;
+    const data = this.response?.take?.();
+    if (data && this.idleTimer) this.idleTimer.hasMoved = true;
+    return data;
+  }
+
   /** Return the next part of the response, undefined at its end. */
   async read(): Promise<Uint8Array | undefined> {
     const { response, idleTimer } = this;

@@ -9,6 +9,11 @@ import { ACK, END, ERROR, MISSED, OFFSET, REJECTED, RETRIABLE_CODES } from "./wi
 const CONTROL_LINES: ReadonlySet<string> = new Set([ACK, END, ERROR, MISSED, OFFSET, REJECTED]);
 const BLANK: ReadonlySet<number> = new Set([9, 10, 13, 32]);
 
+// Most control lines are this one and digits: these are read without making text of them.
+const ACK_START = encoded(`${ACK} `);
+const ZERO = 48;
+const MOST_DIGITS = 15; // More may not be exact.
+
 /** Whole result lines; or an error line, which is a piece of its own. */
 export interface Piece {
   bytes: Uint8Array;
@@ -132,6 +137,12 @@ export class FrameReader {
   /** Read the control line at `start`; return where the next line starts. */
   private control(data: Uint8Array, start: number): number {
     const end = data.indexOf(LF, start);
+    const acked = numberBetween(data, start + ACK_START.length, end);
+    if (acked !== undefined && startsWith(data, start, ACK_START)) {
+      this.hasFrames = true;
+      this.ack(acked);
+      return end + 1;
+    }
     let line = "";
     try {
       line = decoded(data.subarray(start, end)).trimEnd();
@@ -217,6 +228,23 @@ interface Problem {
   code: string;
   detail: string;
   status?: number;
+}
+
+function startsWith(data: Uint8Array, start: number, prefix: Uint8Array): boolean {
+  for (let at = 0; at < prefix.length; at++) if (data[start + at] !== prefix[at]) return false;
+  return true;
+}
+
+/** Return the number that digits stand for, undefined if there is something else, or too much. */
+function numberBetween(data: Uint8Array, start: number, end: number): number | undefined {
+  if (start >= end || end - start > MOST_DIGITS) return undefined;
+  let number = 0;
+  for (let at = start; at < end; at++) {
+    const digit = (data[at] as number) - ZERO;
+    if (digit < 0 || digit > 9) return undefined;
+    number = number * 10 + digit;
+  }
+  return number;
 }
 
 function wholeNumber(text: string): number {

@@ -133,6 +133,10 @@ class NodeResponse implements TransportResponse {
     return this.reader.read();
   }
 
+  take(): Uint8Array | undefined {
+    return this.reader.take();
+  }
+
   trailers(): Record<string, string | undefined> {
     return texts(this.response.trailers);
   }

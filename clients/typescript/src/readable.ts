@@ -40,14 +40,18 @@ export class NodeReader {
     stream.on("close", () => this.fail(lostConnection()));
   }
 
+  /** Return a chunk that has arrived already, undefined if there is none. */
+  take(): Uint8Array | undefined {
+    const chunk = this.chunks.shift();
+    if (chunk) this.size -= chunk.length;
+    return chunk;
+  }
+
   /** Return the next chunk, waiting for it; undefined at the end. */
   async read(): Promise<Uint8Array | undefined> {
     for (;;) {
-      const chunk = this.chunks.shift();
-      if (chunk) {
-        this.size -= chunk.length;
-        return chunk;
-      }
+      const chunk = this.take();
+      if (chunk) return chunk;
       if (this.hasEnded) return undefined;
       if (this.error) throw this.error;
       const arrives = new Promise<void>((resolve) => (this.wake = resolve));

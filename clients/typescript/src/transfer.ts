@@ -97,9 +97,32 @@ export class Transfer {
       for (;;) {
         const connection = this.connect();
         try {
-          yield* this.results(connection);
-          this.listeners.onStatus({ type: "ended", summary: this.summary });
-          if (this.summary) this.listeners.onEnd(this.summary);
+          const frames = new FrameReader(request.resume);
+          await this.open(connection);
+          let isOpen = true;
+          while (isOpen) {
+            const data = connection.take() ?? (await connection.read());
+            const before = request.lines;
+            // Not by another generator, which would take a third of the time.
+            for (const results of this.received(data, frames, connection)) {
+              if (results.length > 0) {
+                let isLeft = true;
+                try {
+                  yield results;
+                  isLeft = false;
+                } finally {
+                  if (isLeft) await request.leave(connection);
+                }
+                if (this.stoppedBy) throw this.stoppedBy.error;
+              }
+              const delivered = request.delivered();
+              if (delivered) await delivered;
+            }
+            if (request.lines > before) this.failures = 0;
+            if (frames.error) throw frames.error;
+            isOpen = data !== undefined;
+          }
+          this.ended(frames, connection);
           return;
         } catch (error) {
           await this.recover(error, connection);
@@ -134,43 +157,38 @@ export class Transfer {
     this.request.close().catch(() => {});
   }
 
-  /** Yield what arrives over one connection, to the successful end of the stream. */
-  private async *results(connection: Connection): AsyncGenerator<Piece[], void, undefined> {
-    const { request, listeners } = this;
-    const frames = new FrameReader(request.resume);
+  private async open(connection: Connection): Promise<void> {
     await connection.open();
-    if (request.acceptIsProgress) this.failures = 0;
-    listeners.onStatus({ type: "connected", connection: this.connections });
-    for (let data = await connection.read(); data; data = await connection.read()) {
-      let pieces = frames.feed(data);
-      if (!this.hasFrames(frames, connection)) pieces = withoutBlankLines(pieces);
-      if (frames.missed.length > 0) this.countMissed(frames.missed);
-      const before = request.lines;
-      for (const results of request.deliver(pieces, frames)) {
-        if (results.length > 0) {
-          let isLeft = true;
-          try {
-            yield results;
-            isLeft = false;
-          } finally {
-            if (isLeft) await request.leave(connection);
-          }
-          if (this.stoppedBy) throw this.stoppedBy.error;
-        }
-        await request.delivered();
-      }
-      if (request.lines > before) this.failures = 0;
-      if (frames.error) throw frames.error;
-    }
-    if (!this.hasFrames(frames, connection)) {
+    if (this.request.acceptIsProgress) this.failures = 0;
+    this.listeners.onStatus({ type: "connected", connection: this.connections });
+  }
+
+  /** Return what the caller gets of received data, or of its end. */
+  private received(
+    data: Uint8Array | undefined,
+    frames: FrameReader,
+    connection: Connection,
+  ): Iterable<Piece[]> {
+    if (!data) {
+      if (this.hasFrames(frames, connection)) return [];
       if (!connection.hasSentAll) throw connection.lost("the response ended before the request");
-      const rest = withoutBlankLines(frames.rest());
-      if (rest.length > 0) yield rest;
-      return;
+      return [withoutBlankLines(frames.rest())];
     }
-    if (!frames.summary) throw connection.lost(withoutEnd(frames, connection));
-    this.summary = frames.summary;
-    request.check(frames.summary, connection);
+    let pieces = frames.feed(data);
+    if (!this.hasFrames(frames, connection)) pieces = withoutBlankLines(pieces);
+    if (frames.missed.length > 0) this.countMissed(frames.missed);
+    return this.request.deliver(pieces, frames);
+  }
+
+  /** Check that a response is complete. */
+  private ended(frames: FrameReader, connection: Connection): void {
+    if (this.hasFrames(frames, connection)) {
+      if (!frames.summary) throw connection.lost(withoutEnd(frames, connection));
+      this.summary = frames.summary;
+      this.request.check(frames.summary, connection);
+    }
+    this.listeners.onStatus({ type: "ended", summary: this.summary });
+    if (this.summary) this.listeners.onEnd(this.summary);
   }
 
   private hasFrames(frames: FrameReader, connection: Connection): boolean {

@@ -24,6 +24,8 @@ export interface TransportResponse {
   headers: Record<string, string | undefined>;
   /** Return the next part of the body, undefined at its end; reject where it was cut. */
   read(): Promise<Uint8Array | undefined>;
+  /** Return a part of the body that has arrived already, undefined if there is none. */
+  take?(): Uint8Array | undefined;
   /** Return the trailers, after the end of the body. */
   trailers(): Record<string, string | undefined>;
 }

@@ -95,7 +95,8 @@ export class Upload implements StreamRequest {
     while (connection === this.connections) {
       const piece = this.outbox.next();
       if (piece || this.hasEnded) return piece;
-      await this.outbox.room();
+      const room = this.outbox.room();
+      if (room) await room;
       if (connection === this.connections) await this.take();
     }
     return undefined;
@@ -104,16 +105,20 @@ export class Upload implements StreamRequest {
   /** Move a chunk from the producer to the outbox; several connections may wait for the same. */
   private take(): Promise<void> {
     this.hasTaken = true;
-    this.taking ??= this.takeOne().finally(() => (this.taking = undefined));
+    this.taking ??= this.takeOne();
     return this.taking;
   }
 
   private async takeOne(): Promise<void> {
-    const chunk = await this.producer.take();
-    if (chunk) this.outbox.put(chunk);
-    else {
-      this.outbox.finish();
-      this.hasEnded = true;
+    try {
+      const chunk = await this.producer.take();
+      if (chunk) this.outbox.put(chunk);
+      else {
+        this.outbox.finish();
+        this.hasEnded = true;
+      }
+    } finally {
+      this.taking = undefined;
     }
   }
 }

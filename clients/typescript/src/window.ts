@@ -4,6 +4,7 @@ import { countLines, encoded, joined, LF } from "./bytes.js";
 import { broken, ForstError } from "./errors.js";
 
 const LONGEST_LINE = 1 << 26;
+const EMPTY: Uint8Array = new Uint8Array(0);
 
 /** The input that is sent, and how much of it has been acknowledged. */
 export interface Outbox {
@@ -16,8 +17,8 @@ export interface Outbox {
   finish(): void;
   /** Return what is sent next over this connection, undefined if there is nothing. */
   next(): Uint8Array | undefined;
-  /** Wait while it is full. */
-  room(): Promise<void>;
+  /** Return what to wait for while it is full, undefined if there is room. */
+  room(): Promise<void> | undefined;
   /** Count the first lines of this connection as done. */
   ack(lines: number): void;
   /** Start a new connection. */
@@ -28,7 +29,7 @@ export interface Outbox {
 export class PassThrough implements Outbox {
   acked = 0;
   readonly isEmpty = false;
-  private chunk: Uint8Array = new Uint8Array(0);
+  private chunk = EMPTY;
   private readonly chunkSize: number;
 
   constructor(chunkSize: number) {
@@ -42,13 +43,13 @@ export class PassThrough implements Outbox {
   finish(): void {}
 
   next(): Uint8Array | undefined {
-    if (this.chunk.length === 0) return undefined;
-    const piece = this.chunk.subarray(0, this.chunkSize);
-    this.chunk = this.chunk.subarray(piece.length);
-    return piece;
+    const { chunk, chunkSize } = this;
+    const isLast = chunk.length <= chunkSize;
+    this.chunk = isLast ? EMPTY : chunk.subarray(chunkSize);
+    return chunk.length === 0 ? undefined : isLast ? chunk : chunk.subarray(0, chunkSize);
   }
 
-  async room(): Promise<void> {}
+  room(): undefined {}
 
   ack(lines: number): void {
     this.acked = lines;
@@ -127,8 +128,8 @@ export class Window implements Outbox {
     return piece?.bytes;
   }
 
-  async room(): Promise<void> {
-    while (this.isFull()) await new Promise<void>((resolve) => (this.hasRoom = resolve));
+  room(): Promise<void> | undefined {
+    return this.isFull() ? this.emptied() : undefined;
   }
 
   ack(lines: number): void {
@@ -159,6 +160,10 @@ export class Window implements Outbox {
     first.lines -= this.ackedOfFirst;
     this.size -= start;
     this.ackedOfFirst = 0;
+  }
+
+  private async emptied(): Promise<void> {
+    while (this.isFull()) await new Promise<void>((resolve) => (this.hasRoom = resolve));
   }
 
   private add(bytes: Uint8Array): void {
