@@ -37,21 +37,22 @@ class BatchSizer:
     Attributes:
         size: bytes of the next batch.
         max_size: as above.
+        keeps: whether a single worker gets no batches.
     """
 
     def __init__(self, max_size: int = MAX_BATCH, *, alone: bool = False, workers: int = 1) -> None:
         self.size = 1
         self.max_size = max_size
         self._spreads = alone and workers > 1
-        self._keeps = alone and workers == 1
-        self._target = _KEPT_SECONDS if self._keeps else _TARGET_SECONDS
+        self.keeps = alone and workers == 1
+        self._target = _KEPT_SECONDS if self.keeps else _TARGET_SECONDS
         # Decaying sums over recent batches.
         self._seconds = 0.0
         self._bytes = 0.0
 
     def is_short(self, size: int) -> bool:
         """Return whether to process that many bytes in the event loop."""
-        if self._keeps:
+        if self.keeps:
             return True
         if not self._spreads:
             size = min(size, _SHORT_BATCH)
@@ -60,7 +61,7 @@ class BatchSizer:
     @property
     def file_part(self) -> int:
         """Bytes of a file to process where it is read; 0 if it should be read in batches."""
-        if not self._keeps or self.size < self.max_size:
+        if not self.keeps or self.size < self.max_size:
             return 0
         most = self._target * self._bytes / max(self._seconds, 1e-9)
         return int(min(max(self.max_size, most), _MAX_FILE_PART))

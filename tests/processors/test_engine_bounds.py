@@ -20,7 +20,9 @@ import forstcore
 from forstcore.engine import Engine, thread_pool
 from forstcore.engine.batch_sizer import MAX_BATCH, BatchSizer
 from forstcore.engine.line_queue import LineQueue
-from forstcore.processors import as_processor
+from forstcore.engine.runners import NativeRunner
+from forstcore.engine.sequencer import Outcome
+from forstcore.processors import BUILT_IN, as_processor
 from tests.processors.engines import (
     Gauge,
     collect,
@@ -338,3 +340,25 @@ def test_large_pieces_are_not_heaped() -> None:
         most = max(most, taken - done)
     assert done == 300
     assert most < 20
+
+
+def test_batches_grow_although_others_have_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a single worker processes for a whole input is measured by its CPU time."""
+    count = 0
+    run = NativeRunner.run
+
+    def run_late(*arguments: Any, **options: Any) -> Outcome:
+        nonlocal count
+        count += 1
+        time.sleep(0.05)  # To the engine, this is as if another process ran meanwhile.
+        return run(*arguments, **options)
+
+    monkeypatch.setattr(NativeRunner, "run", run_late)
+
+    async def body() -> None:
+        with engine_for(BUILT_IN, alone=True, workers=1) as engine:
+            output = await collect(engine, source_of([b'{"id":"1","data":"x"}\n' * 2000]))
+            assert output.count(b"\n") == engine.results == 2000
+
+    asyncio.run(body())
+    assert count < 20
