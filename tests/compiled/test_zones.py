@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import random
 from datetime import datetime, timedelta, timezone
+from importlib import resources
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -133,6 +134,22 @@ def test_unknown_zones(zone: str, reason: str) -> None:
     found = compile_processor(function_of(f"datetime.fromtimestamp(c, {zone})", "cd", **NAMES))
     assert not isinstance(found, NotCompiled)
     assert [each.construct for each in found.gives_back] == [reason]
+
+
+def test_changes_of_a_zone_without_its_file() -> None:
+    """Its key says nothing about a zone that was read from any file."""
+    for key in ("Europe/Berlin", "Africa/Casablanca", "Asia/Tokyo", "Asia/Gaza"):
+        with (resources.files("tzdata") / "zoneinfo" / key).open("rb") as file:
+            zone = ZoneInfo.from_file(file, key="America/New_York")
+        changes = zone_changes(zone)
+        assert changes != zone_changes(ZoneInfo("America/New_York"))
+        for at, offset, name in changes[:-1]:
+            local = datetime.fromtimestamp(at, zone)
+            before = datetime.fromtimestamp(at - 1, zone)
+            assert (local.utcoffset(), local.tzname()) == (timedelta(seconds=offset), name)
+            if at > changes[0][0]:
+                assert (before.utcoffset(), before.tzname()) != (local.utcoffset(), name)
+        assert (changes[-1][0], len(changes) > 9) == (2_840_140_800, key != "Asia/Tokyo")
 
 
 @pytest.mark.long

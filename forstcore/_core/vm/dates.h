@@ -120,52 +120,55 @@ fst_date_from_text(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return fst_read_date(machine, to, &arguments[0]);
 }
 
+/* Takes the time behind a date in RFC 3339. */
+FST_COLD int
+fst_take_declared_time(const char **at, const char *end, fst_datetime *value)
+{
+    const char *start;
+    if (!fst_take_character(at, end, 'T') || !fst_take_digits(at, end, 2, &value->hour)
+        || !fst_take_character(at, end, ':') || !fst_take_digits(at, end, 2, &value->minute)
+        || !fst_take_character(at, end, ':') || !fst_take_digits(at, end, 2, &value->second))
+        return 0;
+    start = *at + 1;
+    if (fst_take_character(at, end, '.')
+        && (!fst_take_fraction(at, end, &value->microsecond) || *at - start > 6))
+        return 0;
+    start = *at;
+    return *at == end
+           || (fst_take_zone(at, end, value) && (*at - start == 1 || *at - start == 6));
+}
+
 /* A text that a field of a declared type was read from: a date, or a time in RFC 3339. What msgspec
  * may read otherwise, or refuse, is given back. */
 FST_COLD fst_status
-fst_declared_date(fst_machine *machine, fst_cell *to, fst_cell *arguments)
+fst_read_declared(fst_machine *machine, fst_cell *to, fst_cell *text, fst_type type)
 {
     const char *at, *end;
     fst_datetime value = {0};
     *to = fst_none();
-    if (arguments[0].type == FST_NONE)
+    if (text->type == FST_NONE)
         return FST_DONE;
-    FST_TRY(fst_expect_text(machine, &arguments[0]));
-    at = arguments[0].text;
-    end = at + arguments[0].size;
-    if (!fst_take_date(&at, end, &value) || at < end
-        || !fst_is_valid_date(value.year, value.month, value.day))
+    FST_TRY(fst_expect_text(machine, text));
+    at = text->text;
+    end = at + text->size;
+    if (!fst_take_date(&at, end, &value)
+        || (type == FST_DATETIME && !fst_take_declared_time(&at, end, &value)) || at < end
+        || !fst_is_valid_date(value.year, value.month, value.day)
+        || !fst_is_valid_time(value.hour, value.minute, value.second, value.microsecond))
         return FST_GIVE_BACK;
-    return fst_new_datetime(machine, to, FST_DATE, &value);
+    return fst_new_datetime(machine, to, type, &value);
+}
+
+FST_COLD fst_status
+fst_declared_date(fst_machine *machine, fst_cell *to, fst_cell *arguments)
+{
+    return fst_read_declared(machine, to, &arguments[0], FST_DATE);
 }
 
 FST_COLD fst_status
 fst_declared_time(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
-    const char *at, *end, *zone;
-    fst_datetime value = {0};
-    *to = fst_none();
-    if (arguments[0].type == FST_NONE)
-        return FST_DONE;
-    FST_TRY(fst_expect_text(machine, &arguments[0]));
-    at = arguments[0].text;
-    end = at + arguments[0].size;
-    if (!fst_take_date(&at, end, &value) || !fst_take_character(&at, end, 'T')
-        || !fst_take_digits(&at, end, 2, &value.hour) || !fst_take_character(&at, end, ':')
-        || !fst_take_digits(&at, end, 2, &value.minute) || !fst_take_character(&at, end, ':')
-        || !fst_take_digits(&at, end, 2, &value.second))
-        return FST_GIVE_BACK;
-    zone = at + 1;
-    if (fst_take_character(&at, end, '.')
-        && (!fst_take_fraction(&at, end, &value.microsecond) || at - zone > 6))
-        return FST_GIVE_BACK;
-    zone = at;
-    if (at < end && (!fst_take_zone(&at, end, &value) || (at - zone != 1 && at - zone != 6)))
-        return FST_GIVE_BACK;
-    if (at < end || !fst_is_valid_date(value.year, value.month, value.day)
-        || !fst_is_valid_time(value.hour, value.minute, value.second, value.microsecond))
-        return FST_GIVE_BACK;
-    return fst_new_datetime(machine, to, FST_DATETIME, &value);
+    return fst_read_declared(machine, to, &arguments[0], FST_DATETIME);
 }
 
 FST_COLD fst_status
