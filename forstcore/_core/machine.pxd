@@ -17,6 +17,8 @@ cdef extern from "vm/run_program.h" nogil:
         FST_SET
         FST_PATTERN
         FST_INSTANCE
+        FST_BIG
+        FST_NEGATIVE
         FST_NAMED
         FST_FROZENSET
         FST_DATETIME

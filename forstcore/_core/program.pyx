@@ -13,6 +13,7 @@ from libc.string cimport memcpy, memset
 
 from forstcore._core.machine cimport (
     FST_ASCII,
+    FST_BIG,
     FST_CLEAN,
     FST_DATE,
     FST_DATETIME,
@@ -24,6 +25,7 @@ from forstcore._core.machine cimport (
     FST_INSTANCE,
     FST_LIST,
     FST_NAMED,
+    FST_NEGATIVE,
     FST_OPCODE_COUNT,
     FST_OPCODE_NAMES,
     FST_OPCODE_OPERANDS,
@@ -261,9 +263,7 @@ cdef fst_cell cell_of(Program program, object value) except *:
     if value is True or value is False:
         return fst_bool(value)
     if type(value) is int:
-        if not -1 << 63 <= value < 1 << 63:
-            raise ValueError("an integer constant is beyond 64 bits")
-        return fst_int(value)
+        return fst_int(value) if -1 << 63 <= value < 1 << 63 else big_of(program, value)
     if type(value) is float:
         return fst_float(value)
     if type(value) is str:
@@ -289,6 +289,16 @@ cdef fst_cell cell_of(Program program, object value) except *:
     if isinstance(value, re.Pattern):
         return fst_object(FST_PATTERN, pattern_of(program, value))
     raise ValueError(f"a {type(value).__name__} cannot be a constant")
+
+
+cdef fst_cell big_of(Program program, object value) except *:
+    """Make a constant of an integer beyond 64 bits; see vm/big_integers.h."""
+    cdef fst_span span
+    cdef fst_cell cell
+    span = text_of(program, b"%x" % abs(value))
+    cell = fst_str(span.start, span.size, FST_NEGATIVE if value < 0 else 0)
+    cell.type = FST_BIG
+    return cell
 
 
 cdef fst_cell instance_of(Program program, object value) except *:

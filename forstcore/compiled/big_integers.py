@@ -1,4 +1,4 @@
-"""Powers of two beyond 64 bits, by which digests are divided."""
+"""Constant integers beyond 64 bits, and powers of two by which digests are divided."""
 
 from __future__ import annotations
 
@@ -6,9 +6,49 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["power_beyond_integers"]
+__all__ = ["integer_beyond_64_bits", "power_beyond_integers"]
 
 _MOST_BITS = 1000  # Floats end at 1024.
+_MOST_EXPONENT = 1000
+
+
+def integer_beyond_64_bits(node: ast.expr) -> int | None:
+    """Return the value of an expression of constants, such as 2**64 - 1.
+
+    Returns:
+        None if it is no such expression, or its value has no more than 64 bits.
+    """
+    value = _integer_of(node) if isinstance(node, ast.BinOp) else None
+    return None if value is None or -1 << 63 <= value < 1 << 63 else value
+
+
+def _integer_of(node: ast.expr) -> int | None:
+    match node:
+        case ast.Constant(value=int() as value) if not isinstance(value, bool):
+            return value if value.bit_length() <= _MOST_BITS else None
+        case ast.BinOp(left=left, op=operator, right=right):
+            one, other = _integer_of(left), _integer_of(right)
+            if one is None or other is None:
+                return None
+            value = _computed(one, operator, other)
+            return value if value is not None and value.bit_length() <= _MOST_BITS else None
+    return None
+
+
+def _computed(left: int, operator: ast.operator, right: int) -> int | None:
+    is_exponent = 0 <= right <= _MOST_EXPONENT
+    match operator:
+        case ast.Add():
+            return left + right
+        case ast.Sub():
+            return left - right
+        case ast.Mult():
+            return left * right
+        case ast.Pow() if is_exponent and left.bit_length() * right <= 2 * _MOST_BITS:
+            return int(left**right)
+        case ast.LShift() if is_exponent:
+            return left << right
+    return None
 
 
 def power_beyond_integers(node: ast.expr, constant: Callable[[ast.expr], Any]) -> float | None:

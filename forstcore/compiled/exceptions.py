@@ -20,7 +20,7 @@ __all__ = ["Exceptions"]
 
 
 # Statements that leave the surrounding one.
-_LEAVES = (ast.Return, ast.Break, ast.Continue, ast.Yield, ast.YieldFrom)
+_LEAVES = (ast.Return, ast.Break, ast.Continue)
 
 
 @dataclass
@@ -69,7 +69,11 @@ class Exceptions(Matching):
                     return
                 self.finals = outer[:i]
                 start = self.code.here()
-                self.block(final.body)
+                inner, self.loops = self.loops, self.loops[: final.loops]
+                try:
+                    self.block(final.body)
+                finally:
+                    self.loops = inner
                 # The handlers of the statement do not catch exceptions of its finally.
                 self.give_back_exceptions(start)
         finally:
@@ -206,11 +210,14 @@ class Exceptions(Matching):
     def _do_try_finally(self, node: ast.Try) -> None:
         """Emit try with finally, which runs before whatever leaves the statement.
 
-        An exception that leaves it gives the record back.
+        An exception that leaves it gives the record back, unless finally itself may leave the
+        statement: then the exception is forgotten.
         """
-        if any(isinstance(each, _LEAVES) for last in node.finalbody for each in ast.walk(last)):
-            raise Unsupported(node, "finally that ends a loop or the function")
+        parts = [each for last in node.finalbody for each in ast.walk(last)]
+        if any(isinstance(each, ast.Yield | ast.YieldFrom) for each in parts):
+            raise Unsupported(node, "finally with a yield")
         start = self.code.here()
+        before = set(self.scope.bound)
         self.finals.append(Final(node.finalbody, self.scope, len(self.loops)))
         self.tries += 1
         try:
@@ -222,9 +229,30 @@ class Exceptions(Matching):
         finally:
             self.tries -= 1
             self.finals.pop()
+        stop = self.code.here()
         self.block(node.finalbody)
+        if any(isinstance(each, _LEAVES) for each in parts):
+            self._forget_exceptions(node, start, stop, before)
         if self.tries:
             self.give_back_exceptions(start)
+
+    def _forget_exceptions(self, node: ast.Try, start: Label, stop: Label, bound: set[str]) -> None:
+        """Emit what finally does with an exception if it may leave the statement.
+
+        Args:
+            node: the statement.
+            start, stop: its code before finally.
+            bound: variables that have a value before the statement.
+        """
+        after, self.scope.bound = self.scope.bound, bound
+        end = Label()
+        self.code.emit("JUMP", end)
+        target = self.code.here()
+        self.branch(node.finalbody)
+        self.code.emit("GIVE_BACK")
+        self.code.handle(start, stop, target, self._everything())
+        self.code.place(end)
+        self.scope.bound = after
 
     def _do_With(self, node: ast.With) -> None:
         """Emit `with contextlib.suppress(…)`, the only context manager that programs have."""

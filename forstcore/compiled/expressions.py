@@ -8,7 +8,8 @@ from typing import Any
 
 from forstcore._core.program import FUNCTIONS
 from forstcore.compiled.assembler import Label
-from forstcore.compiled.big_integers import power_beyond_integers
+from forstcore.compiled.big_integers import integer_beyond_64_bits, power_beyond_integers
+from forstcore.compiled.expression_forms import index_of, is_with_none
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.source import MISSING
 from forstcore.compiled.tables import check_value, plain_value
@@ -155,6 +156,9 @@ class Expressions(Typed):
             case ast.Tuple():
                 members = _constants_of(node)
                 return MISSING if members is None else tuple(members)
+            case ast.BinOp():
+                value = integer_beyond_64_bits(node)
+                return MISSING if value is None else value
             case ast.Attribute(value=owner_node, attr=attr):
                 value = self.static(node)
                 if value is MISSING and attr in ("value", "name"):
@@ -234,15 +238,15 @@ class Expressions(Typed):
             return
         end = Label()
         with self.temporaries():
-            if _is_with_none(node) and self.typed_value(node.left) is not None:
+            if is_with_none(node) and self.typed_value(node.left) is not None:
                 left = self.typed_object(node.left)
-            elif _is_with_none(node) and self.class_of(node.left) is not None:
+            elif is_with_none(node) and self.class_of(node.left) is not None:
                 left = self.object_or_none(node.left)
-            elif _is_with_none(node) and self.is_function(node.left):
+            elif is_with_none(node) and self.is_function(node.left):
                 assert isinstance(node.left, ast.Name)
                 left = self.variable(node.left)
             else:
-                if _is_with_none(node):
+                if is_with_none(node):
                     self.open(node.left)
                 left = self.operand(node.left)
             for i, (operator, right_node) in enumerate(
@@ -382,7 +386,7 @@ class Expressions(Typed):
                     else:
                         self.into(part, first + i)
                 self.code.emit("SLICE", to, container, first)
-            elif not self.code.take_item(container, _index_of(node.slice), to):
+            elif not self.code.take_item(container, index_of(node.slice), to):
                 self.get_item(to, container, self.operand(node.slice))
 
     # Displays.
@@ -477,24 +481,3 @@ def _constants_of(node: ast.Set | ast.List | ast.Tuple) -> list[Any] | None:
             return None
         values.append(each.value)
     return values
-
-
-def _is_with_none(node: ast.Compare) -> bool:
-    """Whether a comparison is with None alone."""
-    right = node.comparators[0]
-    return (
-        len(node.ops) == 1
-        and isinstance(node.ops[0], ast.Is | ast.IsNot)
-        and isinstance(right, ast.Constant)
-        and right.value is None
-    )
-
-
-def _index_of(node: ast.expr) -> int | None:
-    """Return the value of an expression that is an integer as written; None for any other one."""
-    match node:
-        case ast.Constant(value=int(value)) if type(value) is int:
-            return value
-        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int(value))):
-            return -value
-    return None

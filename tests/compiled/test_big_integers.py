@@ -107,3 +107,54 @@ def in_helpers(r: dict[str, Any]) -> dict[str, Any]:
 
 def test_helpers() -> None:
     assert same(in_helpers, [{"a": each} for each in TEXTS]) == 0
+
+
+CONSTANTS = {"MOST": 2**64 - 1, "LEAST": -(2**70), "LIMITS": {"a": 2**64, "b": 5}}
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "a < 2**64", "0 <= a <= MOST", "a > MOST", "MOST != a", "MOST == a", "(1 << 64) - 1 > a",
+        "a in (1, 2**80)", "a & MOST", "MOST & a", "a % 2**64", "min(a, MOST)", "max(5, a) < MOST",
+        "a if a < 18446744073709551616 else None", "LIMITS['b'] + a", "LIMITS['a'] > a",
+        "LEAST < a", "a > -(2**70)",
+        "sorted([a, 2])[0] < MOST", "a and not MOST", "[a, 3] == [MOST, 3]",
+        "int(hashlib.md5(str(a).encode()).hexdigest(), 16) & MOST & 1023",
+    ],
+)  # fmt: skip
+def test_constants(expression: str) -> None:
+    function = function_of(expression, "a", **NAMES, **CONSTANTS)
+    odd: list[Any] = [-1, 0.5, 1e30, "a", None, True, 2**63, 2**64, -(2**63), 2**64 - 1, -(2**70)]
+    same(function, [{"a": each} for each in odd])
+
+
+def test_usual_integers_beside_constants_give_nothing_back() -> None:
+    records = [{"a": each} for each in (0, 1, 2**53, 2**63 - 1)]
+    for expression in (
+        *("a < 2**64", "0 <= a <= MOST", "MOST == a", "a & MOST", "a % 2**64", "LEAST < a"),
+        *("a if a < MOST else None", "a in (1, 2**80)", "(1 << 64) - 1 > a"),
+    ):
+        assert same(function_of(expression, "a", **NAMES, **CONSTANTS), records) == 0
+
+
+def large_ids(r: dict[str, Any]) -> dict[str, Any]:
+    if r["a"] < -18446744073709551616 or r.get("b"):
+        return {"kind": "negative", "a": r["a"] + LEAST}
+    if r["a"] >= 0x8000000000000000:
+        return {"kind": "unsigned", "a": r["a"] - 0x8000000000000000}
+    return {"kind": "signed", "a": r["a"], "hash": r["a"] & (2**64 - 1)}
+
+
+LEAST = -(2**70)
+
+
+def test_what_meets_a_constant_is_given_back() -> None:
+    assert same(one_branch, [{"a": 1}, {"a": 2**60}, {"a": -1}, {"a": -1, "b": 1}]) == 2
+    assert same(large_ids, [{"a": 1}, {"a": 0}, {"a": -(2**65)}, {"a": 2**63}, {"a": -5}]) == 3
+
+
+def one_branch(r: dict[str, Any]) -> dict[str, Any]:
+    if r["a"] < 0:
+        return {"a": r["a"] - LEAST}
+    return {"a": r["a"]}

@@ -1,7 +1,8 @@
-/* big_integers.h: positive integers beyond 64 bits, of the hexadecimal digits of a digest.
+/* big_integers.h: integers beyond 64 bits, as hexadecimal digits: of a digest, or constants.
  *
- * Such an integer chooses a bucket, or a share of all records: its remainder, its last bits, and
- * its quotient by a float are known. For anything else the record is given back. */
+ * A positive one chooses a bucket, or a share of all records: its remainder, its last bits, and
+ * its quotient by a float are known; so is its order among other integers, see compare.h. For
+ * anything else the record is given back. */
 #ifndef FST_VM_BIG_INTEGERS_H
 #define FST_VM_BIG_INTEGERS_H
 
@@ -53,12 +54,39 @@ fst_double_of_big(const fst_cell *big)
     return ldexp((double)most, left);
 }
 
+/* The last 63 bits. */
+FST_INLINE int64_t
+fst_low_bits_of_big(const fst_cell *big)
+{
+    fst_cell low = *big;
+    low.text += low.size > 16 ? low.size - 16 : 0;
+    low.size = low.size > 16 ? 16 : low.size;
+    return (int64_t)fst_remainder_of_big(&low, UINT64_C(1) << 63);
+}
+
+/* An integer of 64 bits that is not negative, and one beyond: x % 2**64, x & (2**64 - 1). */
+FST_COLD fst_status
+fst_operate_by_big(int code, fst_cell *to, const fst_cell *left, const fst_cell *right)
+{
+    if (left->type != FST_INT || left->integer < 0 || (right->flags & FST_NEGATIVE))
+        return FST_GIVE_BACK;
+    if (code == FST_OP_AND)
+        *to = fst_int(left->integer & fst_low_bits_of_big(right));
+    else if (code == FST_OP_MODULO && fst_is_beyond_64_bits(right))
+        *to = fst_int(left->integer);
+    else
+        return FST_GIVE_BACK;
+    return FST_DONE;
+}
+
 FST_COLD fst_status
 fst_operate_on_big(
     fst_machine *machine, int code, fst_cell *to, const fst_cell *left, const fst_cell *right)
 {
     double quotient;
     (void)machine;
+    if (left->flags & FST_NEGATIVE)
+        return FST_GIVE_BACK;
     if (code == FST_OP_DIVIDE && right->type == FST_FLOAT) {
         /* Larger integers cannot be converted. */
         if (left->size > 255 || right->number == 0)
@@ -74,12 +102,7 @@ fst_operate_on_big(
         return FST_DONE;
     }
     if (code == FST_OP_AND) {
-        fst_cell low = *left;
-        int64_t bits;
-        low.text += low.size > 16 ? low.size - 16 : 0;
-        low.size = low.size > 16 ? 16 : low.size;
-        bits = (int64_t)fst_remainder_of_big(&low, UINT64_C(1) << 63);
-        *to = fst_int(bits & right->integer);
+        *to = fst_int(fst_low_bits_of_big(left) & right->integer);
         return FST_DONE;
     }
     return FST_GIVE_BACK;

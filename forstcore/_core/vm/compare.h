@@ -74,6 +74,19 @@ fst_order_numbers(const fst_cell *a, const fst_cell *b)
     return (a->integer > b->integer) - (a->integer < b->integer);
 }
 
+/* The order of an integer beyond 64 bits and one of 64 bits, either way around;
+ * 0 for all else. */
+FST_COLD int
+fst_order_with_big(const fst_cell *a, const fst_cell *b)
+{
+    const fst_cell *big = a->type == FST_BIG ? a : b, *other = a->type == FST_BIG ? b : a;
+    if (big->type != FST_BIG || (other->type != FST_INT && other->type != FST_BOOL))
+        return 0;
+    if (!fst_is_beyond_64_bits(big))
+        return 0;
+    return (a == big) == !(big->flags & FST_NEGATIVE) ? 1 : -1;
+}
+
 /* ---------------------------------------------------------------- kinds of values */
 
 /* Classes of values that may be equal to each other, or ordered. */
@@ -214,8 +227,10 @@ fst_equal_nested(fst_machine *machine, fst_cell *a, fst_cell *b, int depth, int 
     FST_TRY(fst_settle_pair(machine, a, b));
     class_of_a = fst_class_of(a);
     class_of_b = fst_class_of(b);
-    if (class_of_a == FST_NO_CLASS || class_of_b == FST_NO_CLASS)
-        return FST_GIVE_BACK;
+    if (class_of_a == FST_NO_CLASS || class_of_b == FST_NO_CLASS) {
+        *result = 0;
+        return fst_order_with_big(a, b) != 0 ? FST_DONE : FST_GIVE_BACK;
+    }
     *result = 0;
     if (class_of_a != class_of_b)
         return FST_DONE;
@@ -293,8 +308,10 @@ fst_order_nested(fst_machine *machine, fst_cell *a, fst_cell *b, int depth, int 
         class_of_a = fst_class_of(a);
         class_of_b = fst_class_of(b);
         if (class_of_a == FST_NO_CLASS || class_of_a == FST_OTHERS
-            || class_of_b == FST_NO_CLASS || class_of_b == FST_OTHERS)
-            return FST_GIVE_BACK;
+            || class_of_b == FST_NO_CLASS || class_of_b == FST_OTHERS) {
+            *order = fst_order_with_big(a, b);
+            return *order != 0 ? FST_DONE : FST_GIVE_BACK;
+        }
         if (class_of_a != class_of_b)
             return FST_TYPE_ERROR;
         switch (class_of_a) {
@@ -408,6 +425,9 @@ fst_truth_of_others(fst_machine *machine, fst_cell *cell, int *result)
     case FST_RANGE:
         *result = fst_range_size((const fst_range *)cell->object) != 0;
         return FST_DONE;
+    case FST_INSTANCE:
+        *result = 1;
+        return cell->flags & FST_TRUTH_UNKNOWN ? FST_GIVE_BACK : FST_DONE;
     case FST_UNSET:
         return FST_GIVE_BACK;
     default:

@@ -1,8 +1,9 @@
-/* instances.h: instances of the user's dataclasses, and named tuples of the user's classes.
+/* instances.h: instances of the user's classes, and named tuples of such classes.
  *
  * A cell of type FST_INSTANCE has the values of the fields in a list; so has a named tuple, which is a
  * tuple in all other ways. The size of the cell is the number of a constant, counted from 1, which
- * describes the class: a tuple of its flags, and behind them the names of its fields. */
+ * describes the class: a tuple of its flags, and behind them the names of its fields. A field of a
+ * plain class is FST_UNSET before it is assigned. */
 #ifndef FST_VM_INSTANCES_H
 #define FST_VM_INSTANCES_H
 
@@ -15,6 +16,8 @@ enum {
     FST_CLASS_TUPLE = 1,        /* of named tuples */
     FST_CLASS_FIXED = 2,        /* whose fields cannot be assigned */
     FST_CLASS_WRITTEN = 4,      /* whose fields are written as members of an object */
+    FST_CLASS_PLAIN = 8,        /* no dataclass */
+    FST_CLASS_HAS_TRUTH = 16,   /* whose methods decide about the truth of an instance */
     FST_FIELDS_DEPTH = 16       /* of asdict() */
 };
 
@@ -32,13 +35,24 @@ fst_class_of_instance(const fst_machine *machine, const fst_cell *cell)
     return (const fst_list *)machine->program->constants[cell->size - 1].object;
 }
 
+/* Whether it is one of a class that is neither a dataclass nor a named tuple. */
+FST_INLINE int
+fst_is_plain_instance(const fst_machine *machine, const fst_cell *cell)
+{
+    return cell->type == FST_INSTANCE
+           && (fst_class_of_instance(machine, cell)->items[0].integer & FST_CLASS_PLAIN);
+}
+
 /* Makes an instance of a tuple with the values of its fields. */
 FST_INLINE fst_cell
 fst_instance(const fst_list *class_of_it, int number, void *fields)
 {
     const int is_tuple = class_of_it->items[0].integer & FST_CLASS_TUPLE;
     fst_cell cell = fst_object(is_tuple ? FST_TUPLE : FST_INSTANCE, fields);
-    cell.flags = is_tuple ? FST_NAMED : 0;
+    if (is_tuple)
+        cell.flags = FST_NAMED;
+    else if (class_of_it->items[0].integer & FST_CLASS_HAS_TRUTH)
+        cell.flags = FST_TRUTH_UNKNOWN;
     cell.size = (uint32_t)number + 1;
     return cell;
 }
@@ -64,7 +78,7 @@ FST_INLINE fst_status
 fst_get_field(const fst_machine *machine, fst_cell *to, const fst_cell *cell, const fst_cell *name)
 {
     const fst_cell *field = fst_find_field(machine, cell, name);
-    if (field == NULL)
+    if (field == NULL || field->type == FST_UNSET)
         return FST_GIVE_BACK;
     *to = *field;
     return FST_DONE;
@@ -140,7 +154,7 @@ fst_copy_fields(
     const fst_list *list;
     fst_list *copy;
     uint32_t i;
-    if (depth == FST_FIELDS_DEPTH || --machine->fuel < 0)
+    if (depth == FST_FIELDS_DEPTH || --machine->fuel < 0 || fst_is_plain_instance(machine, cell))
         return FST_GIVE_BACK;
     if (cell->type == FST_INSTANCE && copies == FST_AS_DICTS)
         return fst_fields_to_dict(machine, to, cell, depth);
@@ -165,7 +179,7 @@ fst_copy_fields(
 FST_COLD fst_status
 fst_asdict(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
-    if (arguments[0].type != FST_INSTANCE)
+    if (arguments[0].type != FST_INSTANCE || fst_is_plain_instance(machine, &arguments[0]))
         return FST_GIVE_BACK;
     return fst_fields_to_dict(machine, to, &arguments[0], 0);
 }

@@ -79,6 +79,8 @@ fst_operate_on_others(
             machine, to, left, code == FST_OP_ADD ? right->integer : -right->integer);
     if (left->type == FST_BIG)
         return fst_operate_on_big(machine, code, to, left, right);
+    if (right->type == FST_BIG)
+        return fst_operate_by_big(code, to, left, right);
     if (fst_is_date(left) || fst_is_date(right))
         return fst_operate_on_dates(machine, code, to, left, right);
     FST_TRY(fst_shallow(machine, left));

@@ -87,6 +87,10 @@ enum {
     FST_CLEAN = 4,      /* no character needs an escape in JSON */
     /* Flag of FST_TUPLE: a named tuple, whose JSON and repr() differ from those of other tuples. */
     FST_NAMED = 1,
+    /* Flag of FST_BIG, of constants only. */
+    FST_NEGATIVE = 8,
+    /* Flag of FST_INSTANCE: a method of it decides whether it is true. */
+    FST_TRUTH_UNKNOWN = 1,
     /* Flags of FST_VIEW. */
     FST_KEYS = 1,
     FST_VALUES = 2,
@@ -215,6 +219,14 @@ fst_object(fst_type type, void *object)
     cell.type = (uint8_t)type;
     cell.object = object;
     return cell;
+}
+
+/* Whether an FST_BIG is beyond the integers of 64 bits: its digits may have begun with 0. */
+static inline int
+fst_is_beyond_64_bits(const fst_cell *big)
+{
+    const uint32_t most = 16;   /* digits of 64 bits */
+    return big->size > most || (big->size == most && big->text[0] >= '8');
 }
 
 /* ---------------------------------------------------------------- reading values */
