@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import enum
+import sys
 import types
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from forstcore.compiled.assembler import Assembler, Label
+from forstcore.compiled.class_attributes import check_class_attribute
 from forstcore.compiled.origins import origin_of
 from forstcore.compiled.places import Place
 from forstcore.compiled.remarks import Remark, Unsupported
@@ -216,9 +219,15 @@ class Base:
         owner = self.static(node.value)
         if isinstance(owner, types.ModuleType) and isinstance(value, dict | list | set):
             check_table(self.source, node, owner, value)
+        elif isinstance(owner, type) and not isinstance(value, enum.Enum) and _is_users(owner):
+            check_class_attribute(self.source, node, owner, value)
         else:
             check_value(node, value)
 
     def origin_of(self, node: ast.expr) -> Origin:
         """Return where the value of an expression comes from."""
         return origin_of(node, self.scope, self.record_name)
+
+
+def _is_users(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] not in sys.stdlib_module_names

@@ -30,8 +30,8 @@ def _integer_of(node: ast.expr) -> int | None:
             one, other = _integer_of(left), _integer_of(right)
             if one is None or other is None:
                 return None
-            value = _computed(one, operator, other)
-            return value if value is not None and value.bit_length() <= _MOST_BITS else None
+            result = _computed(one, operator, other)
+            return None if result is None or result.bit_length() > _MOST_BITS else result
     return None
 
 

@@ -16,6 +16,7 @@ from forstcore._core.program import FUNCTIONS
 from forstcore.compiled.assembler import Label
 from forstcore.compiled.base import Changes, StartAgain
 from forstcore.compiled.formats import joined_format
+from forstcore.compiled.instance_classes import instance_class
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.scope import Origin
 from forstcore.compiled.source import MISSING, plain_function
@@ -70,6 +71,8 @@ class Calls(StarredCalls):
         if callee is isinstance and len(node.args) == 2 and not keywords:
             self._isinstance(node, to)
             return
+        if self.call_special(node, callee, keywords, to):
+            return
         if callee in (len, bool) and len(node.args) == 1:
             self.open(node.args[0])
         if callee is dict and keywords and len(node.args) <= 1:
@@ -100,11 +103,11 @@ class Calls(StarredCalls):
             return
         if self.call_library(node, callee, keywords, to):
             return
-        if isinstance(callee, type) and _has_fields(callee):
+        if isinstance(callee, type) and _may_have_instances(callee):
             if self.make_instance(node, callee, node.args, keywords, to):
                 return
             construct = f"an instance of {callee.__name__}, which is more than its fields"
-            raise Unsupported(node, construct, "use a plain dataclass, a NamedTuple or a dict")
+            raise Unsupported(node, construct, "use a plain class, a dataclass or a dict")
         is_replace = callee is dataclasses.replace and len(node.args) == 1
         if is_replace and self.replace_fields(node, node.args[0], to, of_tuples=False):
             return
@@ -151,7 +154,7 @@ class Calls(StarredCalls):
     def _isinstance(self, node: ast.Call, to: int) -> None:
         kind = self.static(node.args[1])
         with self.temporaries():
-            if isinstance(kind, type) and _has_fields(kind):
+            if isinstance(kind, type) and _may_have_instances(kind):
                 result = self.code.temporary()
                 if self.is_instance(self.value(node.args[0]), kind, result):
                     self.code.emit("MOVE", to, result)
@@ -454,10 +457,10 @@ def _assigns_late(node: ast.Call) -> bool:
     return False
 
 
-def _has_fields(kind: type) -> bool:
-    """Whether a class is a dataclass, a Struct or a NamedTuple."""
+def _may_have_instances(kind: type) -> bool:
+    """Whether a class is a plain one, a dataclass, a Struct or a NamedTuple."""
     fields = ("__dataclass_fields__", "__struct_fields__", "_fields")
-    return any(hasattr(kind, each) for each in fields)
+    return any(hasattr(kind, each) for each in fields) or instance_class(kind) is not None
 
 
 def _may_raise(argument: ast.expr | None) -> bool:

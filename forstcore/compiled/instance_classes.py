@@ -1,4 +1,4 @@
-"""The classes of the user whose instances programs can make: dataclasses and NamedTuples."""
+"""The classes of the user whose instances programs can make."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import types
 from dataclasses import dataclass, field
 from typing import Any
 
+from forstcore.compiled.plain_classes import plain_class
 from forstcore.compiled.source import MISSING
 
 __all__ = [
@@ -19,7 +20,7 @@ __all__ = [
 ]
 
 # Flags of a class; the same as in vm/instances.h.
-_TUPLE, _FIXED, _WRITTEN = 1, 2, 4
+_TUPLE, _FIXED, _WRITTEN, _PLAIN, _HAS_TRUTH = 1, 2, 4, 8, 16
 
 # Methods that would change what the instances of a class do by themselves.
 _SPECIAL = frozenset(
@@ -47,9 +48,11 @@ class InstanceClass:
         kind: the class.
         parameters: the names of its fields, in the order of the parameters of its constructor.
         positional: how many of them may be given by position.
-        defaults: constants, or MISSING, for each field; a type for an empty one of it.
+        defaults: constants, or MISSING, for each field; a type for an empty one of it. Of a plain
+            class, what the class itself has under that name.
         description: its flags and the names, as the constant that describes it.
         post_init: what its constructor calls at the end.
+        init: the constructor of a plain class, which assigns the fields.
     """
 
     kind: type
@@ -58,10 +61,16 @@ class InstanceClass:
     defaults: dict[str, Any]
     description: tuple[Any, ...] = field(compare=False)
     post_init: types.FunctionType | None = None
+    init: types.FunctionType | None = None
 
     @property
     def is_tuple(self) -> bool:
         return bool(self.description[0] & _TUPLE)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is neither a dataclass nor a NamedTuple."""
+        return bool(self.description[0] & _PLAIN)
 
     def attribute(self, name: str) -> Any:
         """Return what the class defines under a name that is no field; None if nothing."""
@@ -76,6 +85,11 @@ class InstanceClass:
 @functools.lru_cache(maxsize=256)
 def instance_class(kind: type) -> InstanceClass | None:
     """Return how to make instances of a class; None if programs cannot."""
+    plain = plain_class(kind)
+    if plain is not None:
+        flags = _PLAIN | (_HAS_TRUTH if plain.has_truth else 0)
+        names = tuple(plain.fields)
+        return InstanceClass(kind, names, 0, plain.fields, (flags, *names), init=plain.init)
     if type(kind) is not type:
         return None
     own = [each for each in kind.__mro__ if each not in (object, tuple)]

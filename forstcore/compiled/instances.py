@@ -1,4 +1,4 @@
-"""Instances of dataclasses and NamedTuples that a function makes, keeps and reads.
+"""Instances of classes of the user that a function makes, keeps and reads.
 
 A program has them as values, with the number of their class. Only their fields, methods and
 properties are used; whatever else Python does with such an object gives the record back, except
@@ -17,9 +17,10 @@ from typing import Any
 from forstcore._core.program import FUNCTIONS
 from forstcore.compiled.assembler import Label
 from forstcore.compiled.base import StartAgain
+from forstcore.compiled.class_attributes import check_class_attribute
 from forstcore.compiled.function_arguments import Argument
 from forstcore.compiled.instance_classes import InstanceClass, instance_class, known_classes
-from forstcore.compiled.methods import Methods
+from forstcore.compiled.plain_instances import PlainInstances
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.source import MISSING, plain_function
 from forstcore.compiled.tables import is_immutable
@@ -27,16 +28,8 @@ from forstcore.compiled.tables import is_immutable
 __all__ = ["Instances"]
 
 
-class Instances(Methods):
-    """Compile operations on instances.
-
-    Attributes:
-        classes: the classes of which the program has instances, as far as they are known.
-    """
-
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self.classes: dict[type, InstanceClass] = {}
+class Instances(PlainInstances):
+    """Compile operations on instances."""
 
     def note_class(self, kind: type) -> InstanceClass | None:
         """Remember that the program has instances of a class; None if it cannot have any."""
@@ -69,6 +62,9 @@ class Instances(Methods):
         found = self.note_class(kind)
         if found is None:
             return False
+        if found.is_plain:
+            self.make_plain(node, found, arguments, keywords, to)
+            return True
         if len(arguments) > found.positional:
             raise Unsupported(node, f"a call of {kind.__name__} with so many arguments")
         given: dict[str, Argument] = dict(zip(found.parameters, arguments, strict=False))
@@ -125,7 +121,9 @@ class Instances(Methods):
         found = [
             each
             for each in self.classes.values()
-            if each.is_tuple == of_tuples and set(names) <= set(each.parameters)
+            if each.is_tuple == of_tuples
+            and not each.is_plain
+            and set(names) <= set(each.parameters)
         ]
         if not found:
             return False
@@ -177,20 +175,20 @@ class Instances(Methods):
         with self.temporaries():
             owner, result, end = self.code.temporary(), self.code.temporary(), Label()
             self.into(node.value, owner)
+            several = len(found) > 1
             for each in found:
                 if node.attr in each.parameters:
                     continue
                 attribute = each.attribute(node.attr)
-                if not isinstance(attribute, property) and not is_immutable(attribute):
-                    raise Unsupported(node, f"the attribute {node.attr} of {each.kind.__name__}")
 
                 def emit(kind: InstanceClass = each, attribute: Any = attribute) -> None:
                     if isinstance(attribute, property):
                         self._call_getter(node, kind, attribute, owner, result)
                     else:
+                        check_class_attribute(self.source, node, kind.kind, attribute)
                         self.constant(attribute, result)
 
-                self._if_instance(owner, each, emit, end)
+                self._if_instance(owner, each, emit, end, several=several)
             if any(node.attr in each.parameters for each in found):
                 others = Label()
                 if native in FUNCTIONS:
@@ -254,7 +252,7 @@ class Instances(Methods):
                     else:
                         self._call_method_of(node, method.attr, kind, owner, keywords, result)
 
-                self._if_instance(owner, each, emit, end)
+                self._if_instance(owner, each, emit, end, several=len(found) > 1)
             self._call_method_of_others(node, method, keywords, owner, result)
             self.code.place(end)
             self.code.emit("MOVE", to, result)
@@ -287,6 +285,9 @@ class Instances(Methods):
 
                 def emit(attribute: Any = attribute) -> None:
                     function = None
+                    if attribute is object.__init__ and not node.args and not keywords:
+                        self.constant(None, result)
+                        return
                     if isinstance(attribute, types.FunctionType):
                         function = plain_function(attribute)
                     if function is None:
@@ -343,9 +344,24 @@ class Instances(Methods):
         self.inline(node, self.global_function(node, function), arguments, keywords, to)
 
     def _if_instance(
-        self, owner: int, kind: InstanceClass, emit: Callable[[], None], end: Label
+        self,
+        owner: int,
+        kind: InstanceClass,
+        emit: Callable[[], None],
+        end: Label,
+        *,
+        several: bool = False,
     ) -> None:
-        """Emit code for instances of a class, which goes on at `end`."""
+        """Emit code for instances of a class, which goes on at `end`.
+
+        Args:
+            owner: register of the instance.
+            kind: the class.
+            emit: emits the code.
+            end: where to go on.
+            several: whether there are instances of others; then code that is not supported only
+                gives back records with those of this class.
+        """
         others = Label()
         bound = set(self.scope.bound)
         with self.temporaries():
@@ -353,8 +369,14 @@ class Instances(Methods):
             self.code.emit("IS_INSTANCE", test, owner, self._number_of(kind))
             self.code.emit("JUMP_UNLESS", test, others)
         self.branches += 1
+        mark = self.code.mark()
         try:
             emit()
+        except Unsupported as error:
+            if error.fatal or not several:
+                raise
+            self.code.undo(mark)
+            self.give_back(error)
         finally:
             self.branches -= 1
         self.code.emit("JUMP", end)
@@ -374,12 +396,24 @@ class Instances(Methods):
 
     def assign_field(self, target: ast.Attribute, register: int) -> bool:
         """Emit the assignment of a field of an instance; return whether it may be one."""
-        found = [each for each in self._having(target.attr) if target.attr in each.parameters]
-        if not found or self._is_declared(target.value):
+        having = self._having(target.attr)
+        found = [each for each in having if target.attr in each.parameters]
+        setters = [(each, _setter_of(each.attribute(target.attr))) for each in having]
+        setters = [(each, function) for each, function in setters if function is not None]
+        if not (found or setters) or self._is_declared(target.value):
             return False
         with self.temporaries():
-            owner = self.value(target.value)
+            owner, end = self.value(target.value), Label()
+            for each, function in setters:
+
+                def emit(function: types.FunctionType | None = function) -> None:
+                    assert function is not None
+                    made = self.global_function(target, function)
+                    self.inline(target, made, [owner, register], {}, self.code.temporary())
+
+                self._if_instance(owner, each, emit, end)
             self.code.emit("SET_FIELD", owner, self.code.constant(target.attr), register)
+            self.code.place(end)
         return True
 
     def is_instance(self, value: int, kind: type, to: int) -> bool:
@@ -445,6 +479,12 @@ def _behind(kind: type, inside: type, name: str) -> Any:
     following = kind.__mro__[kind.__mro__.index(inside) + 1 :]
     found = (vars(each)[name] for each in following if name in vars(each))
     return next(found, None)
+
+
+def _setter_of(attribute: Any) -> types.FunctionType | None:
+    """Return the function that assigns a property; None if it is none that programs can run."""
+    setter = attribute.fset if isinstance(attribute, property) else None
+    return None if setter is None else plain_function(setter)
 
 
 def _is_dataclass(value: Any) -> bool:

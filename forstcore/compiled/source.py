@@ -42,6 +42,7 @@ class FunctionSource:
         self.file = function.__code__.co_filename
         self.first_line = function.__code__.co_firstlineno
         self.node = self._find()
+        _mangle(self.node, function)
         names = function.__code__.co_freevars
         self._closure = dict(zip(names, function.__closure__ or (), strict=True))
 
@@ -153,6 +154,20 @@ class _ParsedModule:
             return True  # A tool has rewritten the code, as pytest does for assert.
         found = self._codes.get((code.co_name, code.co_firstlineno), [])
         return any(_are_alike(each, code) for each in found)
+
+
+def _mangle(node: _Definition, function: types.FunctionType) -> None:
+    """Give private attributes in a method, such as self.__total, the names that Python uses."""
+    _, is_method, owner = function.__qualname__.rpartition(".")[0].rpartition(".")
+    prefix = f"_{(owner or is_method).lstrip('_')}__"
+    codes = [function.__code__]
+    for code in codes:
+        codes += [each for each in code.co_consts if isinstance(each, types.CodeType)]
+    names = {name for code in codes for name in code.co_names if name.startswith(prefix)}
+    if names:
+        for each in ast.walk(node):
+            if isinstance(each, ast.Attribute) and f"{prefix[:-2]}{each.attr}" in names:
+                each.attr = f"{prefix[:-2]}{each.attr}"
 
 
 parsed_module = functools.lru_cache(maxsize=4)(_ParsedModule)

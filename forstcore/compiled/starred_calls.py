@@ -57,8 +57,8 @@ class StarredCalls(Dispatch):
                 rest = [each for each in rest if each not in given]
                 named |= self._members(doubles[0], rest, self._defaults(target))
             result = self.code.temporary()
-            if isinstance(target, InstanceClass):
-                self.make_instance(node, target.kind, arguments, named, result)
+            if isinstance(callee, type) or isinstance(target, InstanceClass):
+                self.make_instance(node, callee, arguments, named, result)
             else:
                 self.inline(node, target, arguments, named, result)
             self.code.emit("MOVE", to, result)
@@ -67,12 +67,18 @@ class StarredCalls(Dispatch):
     def _target(self, node: ast.Call, callee: Any) -> Function | InstanceClass | None:
         """Return what a call is of, if it is a function or a class of the user."""
         if isinstance(callee, type):
-            return self.note_class(callee)
+            found = self.note_class(callee)
+            if found is None or not found.is_plain:
+                return found
+            init = self.constructor(node, found)
+            if init is not None:
+                init.bound = {next(iter(_parameters(init)[0])): callee}
+                return _without_rest(init)
+            return None
         function = self.function_of(node.func)
         if function is None or not isinstance(function, Function):
             return None
-        parameters = function.definition.args
-        return None if parameters.vararg or parameters.kwarg else function
+        return _without_rest(function)
 
     def _defaults(self, target: Function | InstanceClass) -> dict[str, Any]:
         """Return the defaults of parameters: arguments, or types of empty containers."""
@@ -257,6 +263,12 @@ class StarredCalls(Dispatch):
                 self.constant(name, first + 2 * i)
                 self.into(value, first + 2 * i + 1)
             self.code.emit("DICT", to, first, 2 * len(values))
+
+
+def _without_rest(function: Function) -> Function | None:
+    """Return a function, unless it takes any arguments with * or **."""
+    parameters = function.definition.args
+    return None if parameters.vararg or parameters.kwarg else function
 
 
 def _parameters(target: Function | InstanceClass) -> tuple[list[str], list[str]]:

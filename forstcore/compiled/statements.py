@@ -319,9 +319,9 @@ class Statements(Definitions):
                 self.into(node.target.slice, key)
                 left = self.code.temporary()
                 self.code.emit("GET_ITEM", left, container, key)
-                result = self._operate_in_place(name, left, self.value(node.value))
+                result = self._operate_in_place(name, left, self.value(node.value), node)
                 self.code.emit("SET_ITEM", container, key, result)
-            case ast.Attribute(value=ast.Name()):
+            case ast.Attribute(value=owner) if self.is_read_again(owner, node.value):
                 left = self.code.temporary()
                 self.into(ast.Attribute(node.target.value, node.target.attr, ast.Load()), left)
                 self._in_place(name, left, self.value(node.value), node)
@@ -330,17 +330,21 @@ class Statements(Definitions):
 
     def _in_place(self, name: str, left: int, right: int, node: ast.AugAssign) -> None:
         self.assign(
-            node.target, self._operate_in_place(name, left, right), self.origin_of(node.target)
+            node.target,
+            self._operate_in_place(name, left, right, node),
+            self.origin_of(node.target),
         )
 
-    def _operate_in_place(self, name: str, left: int, right: int) -> int:
+    def _operate_in_place(self, name: str, left: int, right: int, node: ast.AugAssign) -> int:
         """Emit an operator that changes a list, dict or set in place."""
-        result = self.code.temporary()
+        result, end = self.code.temporary(), Label()
+        self.operate_on_instance(node, result, left, right, end)
         if name in ("ADD", "OR"):
             self.code.emit(f"{name}_IN_PLACE", result, left, right)
         else:
             self.code.emit("REFUSE_CONTAINER", left)
             self.code.emit(name, result, left, right)
+        self.code.place(end)
         return result
 
     def _do_Delete(self, node: ast.Delete) -> None:

@@ -20,14 +20,17 @@ from forstcore.compiled.source import MISSING, FunctionSource, parsed_module
 
 __all__ = [
     "MUTATORS",
+    "check_attribute_only_read",
     "check_constant",
     "check_functions",
     "check_table",
     "check_value",
+    "has_values",
     "is_immutable",
     "is_scalar",
     "is_usual_enumeration",
     "plain_value",
+    "uses_of",
 ]
 
 MUTATORS = frozenset(
@@ -125,7 +128,7 @@ def check_constant(source: FunctionSource, node: ast.Name, value: Any) -> None:
         return
     if not isinstance(value, dict | list | set):
         raise Unsupported(node, f"{node.id!r} is a {type(value).__name__}")
-    if not _has_values(value, [0]):
+    if not has_values(value, [0]):
         raise Unsupported(node, f"{node.id!r} has values that are no JSON")
     _check_only_read(source, node, value)
 
@@ -149,9 +152,9 @@ def check_table(
     Raises:
         Unsupported: it may change, or has values that programs have none of.
     """
-    if not _has_values(value, [0]):
+    if not has_values(value, [0]):
         raise Unsupported(node, f"{ast.unparse(node)!r} has values that are no JSON")
-    _check_attribute_only_read(source, node, module, value)
+    check_attribute_only_read(source, node, module, value)
 
 
 def check_functions(
@@ -171,18 +174,18 @@ def check_functions(
     if isinstance(node, ast.Name):
         _check_only_read(source, node, value)
     elif isinstance(owner, types.ModuleType):
-        _check_attribute_only_read(source, node, owner, value)
+        check_attribute_only_read(source, node, owner, value)
     else:
         raise Unsupported(node, f"{ast.unparse(node)!r} may change", "make it a global")
 
 
-def _check_attribute_only_read(
+def check_attribute_only_read(
     source: FunctionSource, node: ast.Attribute, module: types.ModuleType, value: Any
 ) -> None:
     shown = repr(ast.unparse(node))
     if _is_final_in(vars(module), node.attr):
         return
-    is_only_read = _uses_of(module).is_only_read(node.attr, value)
+    is_only_read = uses_of(module).is_only_read(node.attr, value)
     if not is_only_read or not _uses(source.function.__globals__).reads_attribute(node.attr, value):
         advice = f"declare it Final if nobody changes it: {node.attr}: Final = …"
         raise Unsupported(node, f"{shown} may change", advice)
@@ -268,15 +271,15 @@ def _is_pattern(value: Any) -> bool:
     return isinstance(value, re.Pattern) and isinstance(value.pattern, str)
 
 
-def _has_values(value: Any, count: list[int]) -> bool:
+def has_values(value: Any, count: list[int]) -> bool:
     """Whether a constant consists of types that programs support, and is not too large."""
     count[0] += 1
     if count[0] > _MOST_ITEMS:
         return False
     if type(value) is dict:
-        return all(is_immutable(k) and _has_values(v, count) for k, v in value.items())
+        return all(is_immutable(k) and has_values(v, count) for k, v in value.items())
     if type(value) in (list, tuple, set, frozenset):
-        return all(_has_values(each, count) for each in value)
+        return all(has_values(each, count) for each in value)
     return is_immutable(value)
 
 
@@ -350,6 +353,16 @@ class _Uses:
             and self._only_reads(node, levels)
             for node in self._attributes.get(name, [])
         )
+
+    def assigns_to_class(self, name: str, classes: set[str]) -> bool:
+        """Whether an attribute of a class is assigned, as far as the source shows it.
+
+        Args:
+            name: of the attribute.
+            classes: the names that the class may have there.
+        """
+        stores = (each for each in self._attributes.get(name, []) if _is_changed(each))
+        return any(_is_class(each.value, classes) for each in stores)
 
     def _top(self, node: ast.AST) -> ast.AST:
         """Return the subscripts that begin with a name."""
@@ -454,16 +467,30 @@ class _Uses:
         return False
 
 
+def _is_changed(node: ast.Attribute) -> bool:
+    return not isinstance(node.ctx, ast.Load)
+
+
+def _is_class(node: ast.expr, names: set[str]) -> bool:
+    """Whether an expression is a class, by its name, or that of an object."""
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name in names or name in ("cls", "__class__")
+        case ast.Call(func=ast.Name(id="type")):
+            return True
+    return False
+
+
 def _uses(scope: dict[str, Any]) -> _Uses:
     """Return how the module uses its names that has these globals."""
     module = sys.modules.get(scope.get("__name__", ""))
     if module is None or module.__dict__ is not scope:
         module = None
-    return _uses_of(module)
+    return uses_of(module)
 
 
 @functools.lru_cache(maxsize=64)
-def _uses_of(module: types.ModuleType | None) -> _Uses:
+def uses_of(module: types.ModuleType | None) -> _Uses:
     if module is None:
         return _Uses(None)
     try:

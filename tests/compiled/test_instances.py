@@ -155,11 +155,6 @@ class Truthy(NamedTuple):
         return self.x > 3
 
 
-class Plain:
-    def __init__(self, x: int) -> None:
-        self.x = x
-
-
 BOXES: Final = {"low": Box(0, 2), "high": Box(2, 10)}
 PLACES = (Point(1, 2, "a"), Point(3, 4, "b"))
 UNIT = Box(0, 1)
@@ -444,17 +439,11 @@ def truthy(r: Record) -> Record:
     return {"x": 1 if p else 2}
 
 
-def plain(r: Record) -> Record:
-    p = Plain(r["x"])
-    return {"x": p.x}
-
-
 @pytest.mark.parametrize(
     ("function", "reason"),
     [
         (replaced_checks, "a changed copy of an instance with __post_init__"),
         (truthy, "an instance of Truthy, which is more than its fields"),
-        (plain, "a call of tests.compiled.test_instances.Plain"),
     ],
 )
 def test_not_compiled(function: Any, reason: str) -> None:

@@ -12,7 +12,7 @@ __all__ = ["CASES", "COMPILED", "THEMES", "Case"]
 THEMES: Final = (
     *("logs", "orders", "sensors", "privacy", "routing", "web", "times", "events", "cloud"),
     *("fanout", "reshaping", "typed", "hashing", "payloads", "urls", "money", "validating"),
-    *("operations", "pipelines", "analysis", "cleaning", "commerce", "products"),
+    *("operations", "pipelines", "analysis", "cleaning", "commerce", "products", "classes"),
 )
 
 

@@ -93,7 +93,7 @@ class Expressions(Texts):
                 return chance.choice(("STOP", "set(NAMES)", "set(r['tags'])", "{'a', 'é'}"))
             case "delta":
                 return f"timedelta(hours={chance.randrange(50)})"
-            case "point" | "pair" | "stats" | "box":
+            case "point" | "pair" | "stats" | "box" | "tally" | "money":
                 return self.filled(chance.choice(INSTANCES[kind][:4]), 0)
             case "dict":
                 return chance.choice(("{}", "r['meta']", "{'k': 1}", "r", "{'a': r['s'], 'b': 2}"))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from tests.compiled.generated import plain_parts as plain
+
 __all__ = [
     "CLASSES",
     "FAILING_EXPRESSIONS",
@@ -14,7 +16,7 @@ __all__ = [
     "SHOWN",
 ]
 
-INSTANCE_KINDS: Final = ("point", "pair", "stats", "box")
+INSTANCE_KINDS: Final = ("point", "pair", "stats", "box", "tally", "money")
 """Types of variables that are instances."""
 
 SHOWN: Final = {
@@ -22,10 +24,11 @@ SHOWN: Final = {
     "pair": ("N.left", "N[1]", "list(N)"),
     "stats": ("N.count", "N.tags", "asdict(N)", "N.mean", "N", "N.by", "N.get(<str>)"),
     "box": ("N.low", "N.has(<num>)", "N", "asdict(N)", "N.wider(<int>)"),
+    **plain.PLAIN_SHOWN,
 }
 """What an instance, N, is written as in a result."""
 
-CLASSES: Final = """\
+_CLASSES: Final = """\
 class Point(NamedTuple):
     x: Any
     y: Any = 0
@@ -139,8 +142,9 @@ COMPARES = {"info": operator.gt, "warn": operator.le, "error": operator.eq, "a":
 
 
 """
+CLASSES: Final = _CLASSES + plain.PLAIN_CLASSES
 
-INSTANCES: Final[dict[str, tuple[str, ...]]] = {
+_INSTANCES: Final[dict[str, tuple[str, ...]]] = {
     "point": (
         "Point(<int>, <int>)",
         "Point(<num>)",
@@ -361,6 +365,10 @@ INSTANCES: Final[dict[str, tuple[str, ...]]] = {
         "operator.getitem(<strs>, <small>)",
     ),
 }
+INSTANCES: Final = {
+    kind: (*_INSTANCES.get(kind, ()), *plain.PLAIN_INSTANCES.get(kind, ()))
+    for kind in (*_INSTANCES, "tally", "money")
+}
 """As RELATIVES in functions.py."""
 
 INSTANCE_STATEMENTS: Final[tuple[str, ...]] = (
@@ -404,11 +412,12 @@ INSTANCE_STATEMENTS: Final[tuple[str, ...]] = (
     "v = LEVEL_OF.get(<str>)\nr['new'] = v\nN = ['none' if v is None else v.value]",
     "v = Code(r['status'])\nr['code'] = v\nN = [v.name] if v >= 300 else [str(v + 1)]",
     "v = [Options(label=w) for w in <strs>]\nN = [w.label for w in v if w.box.has(<int>)]",
+    *plain.PLAIN_STATEMENTS,
     "v = [<box>, <box>]\nv.sort(key=lambda w: w.low)\nr['boxes'] = v\nN = [str(len(v))]",
 )
 """As STATEMENTS in functions.py."""
 
-FAILING_EXPRESSIONS: Final[dict[str, tuple[str, ...]]] = {
+_FAILING_EXPRESSIONS: Final[dict[str, tuple[str, ...]]] = {
     "int": (
         "Point(<any>, <int>).total",
         "Point(<int>).moved(<int>, twice=<bool>).x",
@@ -465,6 +474,10 @@ FAILING_EXPRESSIONS: Final[dict[str, tuple[str, ...]]] = {
         "Code(<int>) > <int>",
     ),
 }
+FAILING_EXPRESSIONS: Final = {
+    kind: (*parts, *plain.PLAIN_FAILING_EXPRESSIONS.get(kind, ()))
+    for kind, parts in _FAILING_EXPRESSIONS.items()
+}
 """As EXPRESSIONS in failing_parts.py."""
 
 FAILING_STATEMENTS: Final[tuple[str, ...]] = (
@@ -479,6 +492,7 @@ FAILING_STATEMENTS: Final[tuple[str, ...]] = (
     "N = [Point(O) for O in <list>]\nout['n'] = max(N, key=lambda O: O.x).x",
     "N = Point(<any>)\nmatch N:\n    case Point(0): out['n'] = <any>\n"
     "    case Point(x=O) if <bool>: out['n'] = O",
+    *plain.PLAIN_FAILING_STATEMENTS,
     "out.update(**<dict>)",
     "out.update(<dict>, **{'k': <any>})",
 )
