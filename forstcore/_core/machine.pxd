@@ -17,8 +17,6 @@ cdef extern from "vm/run_program.h" nogil:
         FST_SET
         FST_PATTERN
         FST_INSTANCE
-        FST_BIG
-        FST_NEGATIVE
         FST_NAMED
         FST_FROZENSET
         FST_DATETIME
@@ -130,6 +128,7 @@ cdef extern from "vm/run_program.h" nogil:
     fst_cell fst_int(long long) noexcept
     fst_cell fst_float(double) noexcept
     fst_cell fst_str(const char *, size_t, int) noexcept
+    fst_cell fst_big_integer(const char *, size_t, int) noexcept
     fst_cell fst_byte_string(const char *, size_t, int) noexcept
     fst_cell fst_object(int, void *) noexcept
     fst_list *fst_new_list(fst_machine *, size_t) noexcept

@@ -13,7 +13,6 @@ from libc.string cimport memcpy, memset
 
 from forstcore._core.machine cimport (
     FST_ASCII,
-    FST_BIG,
     FST_CLEAN,
     FST_DATE,
     FST_DATETIME,
@@ -25,7 +24,6 @@ from forstcore._core.machine cimport (
     FST_INSTANCE,
     FST_LIST,
     FST_NAMED,
-    FST_NEGATIVE,
     FST_OPCODE_COUNT,
     FST_OPCODE_NAMES,
     FST_OPCODE_OPERANDS,
@@ -36,6 +34,7 @@ from forstcore._core.machine cimport (
     FST_TUPLE,
     FST_WIDE,
     fst_append,
+    fst_big_integer,
     fst_bool,
     fst_byte_string,
     fst_cell,
@@ -234,8 +233,7 @@ cdef class Program:
         return machine
 
     cdef object stopped_at(self, const void *state):
-        """Return the place where the last record was given back, and the status; None if the
-        program did not come to run."""
+        """Return where the last record was given back, and the status; None if none ran."""
         cdef const fst_machine *machine = <const fst_machine *>state
         cdef int at = machine.stopped_at
         return (self.places[at], <int>machine.stopped_with) if 0 <= at < len(self.places) else None
@@ -263,7 +261,10 @@ cdef fst_cell cell_of(Program program, object value) except *:
     if value is True or value is False:
         return fst_bool(value)
     if type(value) is int:
-        return fst_int(value) if -1 << 63 <= value < 1 << 63 else big_of(program, value)
+        if -1 << 63 <= value < 1 << 63:
+            return fst_int(value)
+        span = text_of(program, b"%x" % abs(value))
+        return fst_big_integer(span.start, span.size, value < 0)
     if type(value) is float:
         return fst_float(value)
     if type(value) is str:
@@ -289,16 +290,6 @@ cdef fst_cell cell_of(Program program, object value) except *:
     if isinstance(value, re.Pattern):
         return fst_object(FST_PATTERN, pattern_of(program, value))
     raise ValueError(f"a {type(value).__name__} cannot be a constant")
-
-
-cdef fst_cell big_of(Program program, object value) except *:
-    """Make a constant of an integer beyond 64 bits; see vm/big_integers.h."""
-    cdef fst_span span
-    cdef fst_cell cell
-    span = text_of(program, b"%x" % abs(value))
-    cell = fst_str(span.start, span.size, FST_NEGATIVE if value < 0 else 0)
-    cell.type = FST_BIG
-    return cell
 
 
 cdef fst_cell instance_of(Program program, object value) except *:

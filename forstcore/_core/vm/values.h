@@ -212,6 +212,15 @@ fst_str(const char *text, size_t size, int flags)
     return cell;
 }
 
+/* An integer beyond 64 bits, of its hexadecimal digits. */
+static inline fst_cell
+fst_big_integer(const char *digits, size_t size, int negative)
+{
+    fst_cell cell = fst_str(digits, size, negative ? FST_NEGATIVE : 0);
+    cell.type = FST_BIG;
+    return cell;
+}
+
 static inline fst_cell
 fst_object(fst_type type, void *object)
 {
