@@ -1,12 +1,13 @@
-"""Calls of itertools and functools whose results are iterated at once, compiled to loops.
+"""Calls of itertools, functools and heapq, compiled to loops.
 
-What they return becomes a list; see generators.py for when that makes no difference.
+Iterators that they return become lists; see generators.py for when that makes no difference.
 """
 
 from __future__ import annotations
 
 import ast
 import functools
+import heapq
 import itertools
 import operator
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from typing import Any
 from forstcore.compiled.assembler import Label
 from forstcore.compiled.inlining import Inlining
 from forstcore.compiled.remarks import Unsupported
+from forstcore.compiled.typed import is_none
 
 __all__ = ["ItertoolsCalls"]
 
@@ -23,7 +25,7 @@ _OPERATORS = {operator.add: "ADD", operator.mul: "MULTIPLY", operator.or_: "OR"}
 
 
 class ItertoolsCalls(Inlining):
-    """Compile calls of accumulate, islice and reduce."""
+    """Compile calls of accumulate, islice, reduce, nlargest and nsmallest."""
 
     def call_itertools(
         self, node: ast.Call, callee: Any, keywords: dict[str, ast.expr], to: int
@@ -31,6 +33,10 @@ class ItertoolsCalls(Inlining):
         """Compile a call that makes an iterator of others; return whether it is one."""
         if callee is functools.reduce and not keywords and len(node.args) in (2, 3):
             self._reduce(node, to)
+            return True
+        if callee in (heapq.nlargest, heapq.nsmallest) and self._best_items(
+            node, keywords, to, is_largest=callee is heapq.nlargest
+        ):
             return True
         make = self._maker(node, callee)
         if make is None or keywords:
@@ -84,6 +90,46 @@ class ItertoolsCalls(Inlining):
             result = self.code.temporary()
             self.code.emit("SLICE", result, to, part)
             self.code.emit("MOVE", to, result)
+
+    def _best_items(
+        self, node: ast.Call, keywords: dict[str, ast.expr], to: int, *, is_largest: bool
+    ) -> bool:
+        """Emit the first items of all in their order, which Python says are the same.
+
+        Returns:
+            Whether the call is of the usual form.
+        """
+        given = dict(zip(("n", "iterable", "key"), node.args, strict=False)) | keywords
+        count, iterable, key = (given.get(each) for each in ("n", "iterable", "key"))
+        is_count = isinstance(count, ast.Constant) and type(count.value) is int and count.value > 0
+        if iterable is None or not is_count or len(given) < len(node.args) + len(keywords):
+            return False
+        assert isinstance(count, ast.Constant)
+        if set(given) - {"n", "iterable", "key"} or isinstance(iterable, ast.Starred):
+            return False
+        order: dict[str, ast.expr] = {}
+        if key is not None and not is_none(key):
+            order["key"] = key
+        if is_largest:
+            order["reverse"] = ast.copy_location(ast.Constant(True), node)
+        named = [ast.keyword(name, value) for name, value in order.items()]
+        call = ast.copy_location(ast.Call(node.func, [iterable], named), node)
+        # Python compares fewer items, and so may find none that have no order.
+        with self.uncaught(), self.temporaries():
+            items, part = self.code.temporary(), self.code.temporary(3)
+            self.call_static(call, sorted, order, items)
+            for i, bound in enumerate((None, count.value, None)):
+                self.constant(bound, part + i)
+            result = self.code.temporary()
+            self.code.emit("SLICE", result, items, part)
+            self.code.emit("MOVE", to, result)
+        return True
+
+    def call_static(
+        self, node: ast.Call, callee: Any, keywords: dict[str, ast.expr], to: int
+    ) -> None:
+        """Emit the call of a function that is known; see calls.py."""
+        raise NotImplementedError
 
     def _reduce(self, node: ast.Call, to: int) -> None:
         """Emit functools.reduce."""
