@@ -2,6 +2,7 @@
 
 import type { Bytes } from "./bytes.js";
 import type { Piece } from "./frames.js";
+import { leave } from "./leavable.js";
 import type { ByteStream } from "./platform.js";
 import type { InvalidLine } from "./records.js";
 import type { InvalidLineHandler } from "./results.js";
@@ -49,6 +50,7 @@ class ByteSource {
   private readonly batches: AsyncGenerator<Piece[], void, undefined>;
   private pieces: Piece[] = [];
   private at = 0;
+  private hasStarted = false;
   private isWaiting = false;
 
   constructor(transfer: Transfer, invalid: InvalidLineHandler) {
@@ -71,6 +73,7 @@ class ByteSource {
   /** Wait for the next part; return undefined at the end. */
   async read(): Promise<Bytes | undefined> {
     for (;;) {
+      this.hasStarted = true;
       this.isWaiting = true;
       const { done, value } = await this.batches.next();
       this.isWaiting = false;
@@ -94,8 +97,8 @@ class ByteSource {
   /** End the transfer, also while a part is waited for. */
   async close(): Promise<void> {
     this.pieces = [];
-    if (this.isWaiting) this.transfer.leave();
-    await this.batches.return();
+    const { transfer, batches, hasStarted, isWaiting } = this;
+    await leave(batches, () => transfer.leave(), hasStarted, isWaiting);
   }
 }
 

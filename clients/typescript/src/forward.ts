@@ -46,11 +46,16 @@ export interface Forwarded {
   close(): void;
 }
 
-/** Forward a request; return its response, or an error response in its place. */
+/**
+ * Forward a request; return its response, or an error response in its place.
+ *
+ * @param left aborted when the client has gone.
+ */
 export async function forward(
   client: ForstStreamingClient,
   endpoint: string,
   request: IncomingRequest,
+  left: AbortSignal | undefined,
 ): Promise<Forwarded> {
   const { address, transport, options } = client;
   const headers = allowed(request.headers, REQUEST_HEADERS);
@@ -67,6 +72,9 @@ export async function forward(
     compress: false,
     decompress: false,
   });
+  const leave = (): void => exchange.destroy();
+  if (left?.aborted) leave();
+  else left?.addEventListener("abort", leave, { once: true });
   let isLate = false;
   const cancel = timer(() => {
     isLate = true;

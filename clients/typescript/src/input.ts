@@ -40,7 +40,8 @@ export function iteratorOf(input: unknown): AsyncIterator<unknown> | Iterator<un
     if (Symbol.asyncIterator in input) {
       // A stream of Node may fail before it is read. That must not end the process: reading fails then.
       (input as Partial<NodeJS.EventEmitter>).on?.("error", () => {});
-      return (input as AsyncIterable<unknown>)[Symbol.asyncIterator]();
+      const iterator = (input as AsyncIterable<unknown>)[Symbol.asyncIterator]();
+      return isDestroyable(input) ? destroying(iterator, input) : iterator;
     }
     if (Symbol.iterator in input) return (input as Iterable<unknown>)[Symbol.iterator]();
     if ("getReader" in input) return readerOf(input as WebStream<unknown>);
@@ -82,6 +83,29 @@ function readerOf(stream: WebStream<unknown>): AsyncIterator<unknown> {
     },
     async return() {
       await reader.cancel();
+      return { done: true, value: undefined };
+    },
+  };
+}
+
+interface Destroyable {
+  destroy(): unknown;
+}
+
+function isDestroyable(input: object): input is Destroyable {
+  return typeof (input as Partial<Destroyable>).destroy === "function";
+}
+
+/** Also destroy a stream of Node that was not read yet, which its own iterator does not. */
+function destroying(
+  iterator: AsyncIterator<unknown>,
+  stream: Destroyable,
+): AsyncIterator<unknown> {
+  return {
+    next: () => iterator.next(),
+    async return() {
+      await iterator.return?.();
+      stream.destroy();
       return { done: true, value: undefined };
     },
   };

@@ -8,12 +8,13 @@ import type { PlatformDisposable } from "./platform.js";
  */
 export class Leavable<T> implements AsyncIterableIterator<T> {
   private readonly generator: AsyncGenerator<T, void, undefined>;
-  private readonly interrupt: () => void;
+  private readonly interrupt: () => Promise<void>;
   private waiting = 0;
+  private hasStarted = false;
   private readonly first: T[] = [];
 
-  /** @param interrupt makes the generator end while it waits. */
-  constructor(generator: AsyncGenerator<T, void, undefined>, interrupt: () => void) {
+  /** @param interrupt makes the generator end while it waits, and does what it does at its end. */
+  constructor(generator: AsyncGenerator<T, void, undefined>, interrupt: () => Promise<void>) {
     this.generator = generator;
     this.interrupt = interrupt;
     makeDisposable(this, () => this.return());
@@ -28,6 +29,7 @@ export class Leavable<T> implements AsyncIterableIterator<T> {
     const value = this.first.shift();
     if (value !== undefined) return { done: false, value };
     this.waiting++;
+    this.hasStarted = true;
     try {
       return (await this.generator.next()) as IteratorResult<T, undefined>;
     } finally {
@@ -37,8 +39,7 @@ export class Leavable<T> implements AsyncIterableIterator<T> {
 
   async return(): Promise<IteratorReturnResult<undefined>> {
     this.first.length = 0;
-    if (this.waiting > 0) this.interrupt();
-    await this.generator.return();
+    await leave(this.generator, this.interrupt, this.hasStarted, this.waiting > 0);
     return { done: true, value: undefined };
   }
 
@@ -50,6 +51,19 @@ export class Leavable<T> implements AsyncIterableIterator<T> {
   [Symbol.asyncIterator](): this {
     return this;
   }
+}
+
+/** End a generator, also one that waits, or has not started and so would not clean up. */
+export async function leave(
+  generator: AsyncGenerator<unknown, void, undefined>,
+  interrupt: () => Promise<void>,
+  hasStarted: boolean,
+  isWaiting: boolean,
+): Promise<void> {
+  if (isWaiting) interrupt().catch(() => {}); // The generator throws the same.
+  const left = generator.return();
+  if (!hasStarted) await interrupt();
+  await left;
 }
 
 /** Make `await using` call `dispose`, where the runtime has it. */

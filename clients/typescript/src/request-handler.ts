@@ -30,6 +30,8 @@ export interface NodeResponse {
 
 const CONSUMED = "the body was read before: put this handler in front of any body parser";
 
+const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
+
 /** Handle a request of Node; report a response that was cut to `onCut`. */
 export async function handleNode(
   client: ForstStreamingClient,
@@ -44,12 +46,13 @@ export async function handleNode(
   }
   const reader = request.readableDidRead || request.readableEnded ? undefined : new NodeReader(request);
   let hasClosed = false;
+  const left = new AbortController();
   let forwarded: Forwarded | undefined;
   let wake = (): void => {};
   response.on("drain", () => wake());
   response.on("close", () => {
     hasClosed = true;
-    forwarded?.close();
+    left.abort();
     wake();
   });
   const hasRoom = async (): Promise<void> => {
@@ -58,7 +61,8 @@ export async function handleNode(
     }
   };
   try {
-    forwarded = await answer(client, endpoint, request, reader);
+    forwarded = await answer(client, endpoint, request, reader, left.signal);
+    if (hasClosed) return;
     response.statusCode = forwarded.status;
     for (const [name, value] of Object.entries(forwarded.headers)) response.setHeader(name, value);
     response.flushHeaders();
@@ -95,12 +99,17 @@ export async function handleWeb(
   request.headers.forEach((value, name) => (headers[name] = value));
   const forwarded = request.bodyUsed
     ? problem(500, "body_consumed", CONSUMED)
-    : await forward(client, endpoint, {
-        method: request.method,
-        headers,
-        read: async () => (await reader?.read())?.value,
-      });
-  request.signal?.addEventListener("abort", () => forwarded.close());
+    : await forward(
+        client,
+        endpoint,
+        { method: request.method, headers, read: async () => (await reader?.read())?.value },
+        request.signal,
+      );
+  const { status, headers: answered } = forwarded;
+  if (WITHOUT_BODY.has(status)) {
+    forwarded.close();
+    return new Response(null, { status, headers: answered });
+  }
   const body = new ReadableStream<Bytes>(
     {
       async pull(controller) {
@@ -117,7 +126,7 @@ export async function handleWeb(
     },
     { highWaterMark: 0 },
   );
-  return new Response(body, { status: forwarded.status, headers: forwarded.headers });
+  return new Response(body, { status, headers: answered });
 }
 
 async function answer(
@@ -125,6 +134,7 @@ async function answer(
   endpoint: string,
   request: NodeRequest,
   reader: NodeReader | undefined,
+  left: AbortSignal,
 ): Promise<Forwarded> {
   if (!reader) return problem(500, "body_consumed", CONSUMED);
   const headers: Record<string, string | undefined> = {};
@@ -132,5 +142,5 @@ async function answer(
     headers[name] = Array.isArray(value) ? value.join(", ") : value;
   }
   const method = request.method ?? "POST";
-  return await forward(client, endpoint, { method, headers, read: () => reader.read() });
+  return await forward(client, endpoint, { method, headers, read: () => reader.read() }, left);
 }

@@ -145,8 +145,9 @@ export class Transfer {
   }
 
   /** End the stream without an error, also for code that waits for its results. */
-  leave(): void {
+  leave(): Promise<void> {
     this.stop(LEFT);
+    return this.request.close();
   }
 
   /** End the stream; throw an error to the code that iterates over it. */

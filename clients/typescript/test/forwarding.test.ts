@@ -3,12 +3,12 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, request, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { test } from "node:test";
 
 import { StreamingIntegration } from "forstcore";
 
-import { all, client, record } from "./support.js";
+import { all, client, listen, record, until } from "./support.js";
 
 const NDJSON = [1, 2, 3].map((id) => `${JSON.stringify(record(id))}\n`).join("");
 
@@ -67,4 +67,43 @@ test("the counts reach the client of a web application", async () => {
   assert.match(framed, /:end \{/);
   server.close();
   server.closeAllConnections();
+});
+
+test("when a client leaves before there is an answer, its forwarded request ends", async () => {
+  const sockets: Socket[] = [];
+  const [url, silent] = await listen((socket) => sockets.push(socket.resume()));
+  const integration = new StreamingIntegration(url);
+  const server = createServer((request, response) => {
+    void integration.handleStreamingRequest(request, response);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const sent = request({ port, method: "POST" });
+  sent.on("error", () => {}).end(NDJSON);
+  await until(() => sockets.length === 1);
+  sent.destroy();
+  const [first] = sockets;
+  await until(() => first?.closed ?? false);
+
+  const controller = new AbortController();
+  const options = { method: "POST", body: NDJSON, signal: controller.signal };
+  const answer = integration.handleStreamingRequest(new Request("http://app.test/", options));
+  await until(() => sockets.length === 2);
+  controller.abort();
+  const second = sockets[1];
+  await until(() => second?.closed ?? false);
+  assert.equal((await answer).status, 502);
+  server.close();
+  silent.close();
+});
+
+test("an answer without a body", async () => {
+  const [url, server] = await listen((socket) => {
+    socket.once("data", () => socket.end("HTTP/1.1 204 No Content\r\n\r\n"));
+  });
+  const integration = new StreamingIntegration(url);
+  const answer = await integration.handleStreamingRequest(new Request("http://app.test/"));
+  assert.deepEqual([answer.status, answer.body], [204, null]);
+  server.close();
 });

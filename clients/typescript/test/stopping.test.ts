@@ -2,13 +2,17 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { createReadStream } from "node:fs";
+import type { Readable } from "node:stream";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 
 import { ForstStreamingClient, type StreamingRecord } from "forstcore";
 
 import {
   all,
+  client,
   collect,
   Endless,
   ENDPOINT,
@@ -189,4 +193,27 @@ test("one signal ends any number of streams, and its listener goes with them", a
   setTimeout(() => counted.abort(reason), 20);
   await assert.rejects(all(streams[0]!), (error) => error === reason);
   assert.equal(listeners, 0);
+});
+
+test("leaving a stream before it has started closes its producer", async () => {
+  const leave = {
+    results: (input: Readable) => client.streamToForst(ENDPOINT, input).return(),
+    batches: (input: Readable) => client.streamToForst(ENDPOINT, input).batches().return?.(),
+    bytes: (input: Readable) => {
+      const body = client.processStreamingData(ENDPOINT, input);
+      return (body as ReadableStream<Uint8Array>).cancel();
+    },
+    "bytes, by an iterator": (input: Readable) =>
+      client.processStreamingData(ENDPOINT, input)[Symbol.asyncIterator]().return?.(),
+    "a signal": (input: Readable) =>
+      assert.rejects(all(client.streamToForst(ENDPOINT, input, { signal: AbortSignal.abort() }))),
+  };
+  for (const [name, run] of Object.entries(leave)) {
+    const file = createReadStream(fileURLToPath(import.meta.url));
+    await run(file);
+    assert.ok(file.destroyed, name);
+    const queue = new Queue<StreamingRecord>();
+    await run(queue as unknown as Readable);
+    assert.equal(queue.returned, 1, name);
+  }
 });
