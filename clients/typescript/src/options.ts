@@ -81,7 +81,7 @@ export interface StreamOptions<Mode extends OnError = OnError> extends CommonOpt
    * Called when records of a live stream are missing at this place, with their number if that is
    * known. Without it, `console.warn` reports them.
    */
-  onMissed?: (count: number | undefined) => void;
+  onMissed?: ((count: number | undefined) => void) | undefined;
   /** Called when a connection is made or lost, and at the end. */
   onStatus?: ((status: StreamStatus) => void) | undefined;
 }

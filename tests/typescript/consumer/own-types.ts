@@ -4,8 +4,14 @@ import {
   ForstStreamingClient,
   StreamingIntegration,
   isInvalidLine,
+  type ClientOptions,
+  type IntegrationOptions,
   type InvalidLine,
+  type LiveRequest,
   type ProcessedRecord,
+  type RetryConfig,
+  type StreamOptions,
+  type TlsOptions,
 } from "forstcore";
 
 interface Order {
@@ -66,6 +72,23 @@ export function undefinedOptions(): void {
   new StreamingIntegration(own, { endpoint: text, onCut: call });
   integration.processLargeDataset([{ id: text, data: text }], { ...options, compression: isOn });
   integration.processRealTimeData({ source: "events", from: text, filters: undefined });
+}
+
+type Unset<T> = Record<keyof T, undefined>;
+
+/** Every option may be undefined. */
+export function allUndefined(
+  tls: Unset<TlsOptions>,
+  retry: Unset<RetryConfig>,
+  ofClient: Unset<ClientOptions>,
+  ofStream: Unset<StreamOptions>,
+  ofIntegration: Unset<IntegrationOptions>,
+  ofSource: Omit<Unset<LiveRequest>, "source">,
+): void {
+  new ForstStreamingClient("http://127.0.0.1:1", { ...ofClient, retry, tls });
+  client.streamToForst<Order, Priced>("/price", orders(), ofStream);
+  new StreamingIntegration("http://127.0.0.1:1", ofIntegration);
+  integration.processRealTimeData({ ...ofSource, source: "events" }, ofStream);
 }
 
 export const clients = [
