@@ -94,16 +94,24 @@ export async function handleWeb(
   request: Request,
   onCut: (error: ForstError) => void,
 ): Promise<Response> {
-  const reader = request.bodyUsed ? undefined : request.body?.getReader();
+  const isConsumed = request.bodyUsed || (request.body?.locked ?? false);
+  const reader = isConsumed ? undefined : request.body?.getReader();
   const headers: Record<string, string> = {};
   request.headers.forEach((value, name) => (headers[name] = value));
-  const forwarded = request.bodyUsed
+  const left = new AbortController();
+  const leave = (): void => {
+    left.abort();
+    reader?.cancel().catch(() => {});
+  };
+  if (request.signal?.aborted) leave();
+  else request.signal?.addEventListener("abort", leave, { once: true });
+  const forwarded = isConsumed
     ? problem(500, "body_consumed", CONSUMED)
     : await forward(
         client,
         endpoint,
         { method: request.method, headers, read: async () => (await reader?.read())?.value },
-        request.signal,
+        left.signal,
       );
   const { status, headers: answered } = forwarded;
   if (WITHOUT_BODY.has(status)) {
@@ -122,7 +130,7 @@ export async function handleWeb(
           throw error;
         }
       },
-      cancel: () => forwarded.close(),
+      cancel: leave,
     },
     { highWaterMark: 0 },
   );

@@ -3,12 +3,13 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, request, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import type { AddressInfo } from "node:net";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 
 import { StreamingIntegration } from "forstcore";
 
-import { all, client, listen, record, until } from "./support.js";
+import { all, client, figure, listen, record, until } from "./support.js";
 
 const NDJSON = [1, 2, 3].map((id) => `${JSON.stringify(record(id))}\n`).join("");
 
@@ -70,8 +71,12 @@ test("the counts reach the client of a web application", async () => {
 });
 
 test("when a client leaves before there is an answer, its forwarded request ends", async () => {
-  const sockets: Socket[] = [];
-  const [url, silent] = await listen((socket) => sockets.push(socket.resume()));
+  let opened = 0;
+  let closed = 0;
+  const [url, silent] = await listen((socket) => {
+    opened++;
+    socket.resume().on("close", () => closed++);
+  });
   const integration = new StreamingIntegration(url);
   const server = createServer((request, response) => {
     void integration.handleStreamingRequest(request, response);
@@ -81,18 +86,16 @@ test("when a client leaves before there is an answer, its forwarded request ends
   const { port } = server.address() as AddressInfo;
   const sent = request({ port, method: "POST" });
   sent.on("error", () => {}).end(NDJSON);
-  await until(() => sockets.length === 1);
+  await until(() => opened === 1);
   sent.destroy();
-  const [first] = sockets;
-  await until(() => first?.closed ?? false);
+  await until(() => closed === 1);
 
   const controller = new AbortController();
   const options = { method: "POST", body: NDJSON, signal: controller.signal };
   const answer = integration.handleStreamingRequest(new Request("http://app.test/", options));
-  await until(() => sockets.length === 2);
+  await until(() => opened === 2);
   controller.abort();
-  const second = sockets[1];
-  await until(() => second?.closed ?? false);
+  await until(() => closed === 2);
   assert.equal((await answer).status, 502);
   server.close();
   silent.close();
@@ -106,4 +109,35 @@ test("an answer without a body", async () => {
   const answer = await integration.handleStreamingRequest(new Request("http://app.test/"));
   assert.deepEqual([answer.status, answer.body], [204, null]);
   server.close();
+});
+
+test("a body that was locked or is no longer wanted", async () => {
+  const integration = new StreamingIntegration(client);
+  let cancelled = 0;
+  function requestOf(signal: AbortSignal): Request {
+    const source = {
+      async pull(controller: ReadableStreamDefaultController<Uint8Array>) {
+        await sleep(5);
+        controller.enqueue(Buffer.from(NDJSON));
+      },
+      cancel: () => void cancelled++,
+    };
+    const body = new ReadableStream(source);
+    const options: RequestInit & { duplex: "half" } = { method: "POST", body, signal, duplex: "half" };
+    return new Request("http://app.test/", options);
+  }
+  const controller = new AbortController();
+  const locked = requestOf(controller.signal);
+  locked.body?.getReader();
+  const refused = await integration.handleStreamingRequest(locked);
+  assert.match(await refused.text(), /body_consumed/);
+
+  const first = await integration.handleStreamingRequest(requestOf(controller.signal));
+  await first.body?.cancel();
+  await until(() => cancelled === 1);
+  const second = await integration.handleStreamingRequest(requestOf(controller.signal));
+  controller.abort();
+  await assert.rejects(second.text());
+  await until(() => cancelled === 2);
+  await until(async () => (await figure("forstcore_streams_open")) === 0);
 });
