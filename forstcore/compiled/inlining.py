@@ -35,7 +35,7 @@ from forstcore.compiled.scope import (
 from forstcore.compiled.source import MISSING, FunctionSource, plain_function
 from forstcore.compiled.tables import is_immutable
 
-__all__ = ["Inlining"]
+__all__ = ["Inlining", "is_apart"]
 
 _MOST_DEPTH = 8  # Maximum depth of inlined functions.
 
@@ -192,8 +192,8 @@ class Inlining(Comprehensions):
         Raises:
             Unsupported: Python might behave differently.
         """
-        is_apart = self.changes is None and function.outer is None
-        if not is_apart or not _is_apart(function.source, function.definition, set()):
+        is_alone = self.changes is None and function.outer is None
+        if not is_alone or not is_apart(function.source, function.definition, set()):
             raise _changes_meanwhile(node, f"the generator {function.name}")
         self.check_consumed(node, f"the generator {function.name}", arguments)
 
@@ -405,7 +405,7 @@ def _changes_meanwhile(node: ast.expr, what: str) -> Unsupported:
     return Unsupported(node, f"{what}, for something changes meanwhile", "use a list")
 
 
-def _is_apart(source: FunctionSource, definition: Definition, seen: set[Any]) -> bool:
+def is_apart(source: FunctionSource, definition: Definition, seen: set[Any]) -> bool:
     """Whether neither a function nor its callees change their arguments."""
     if not changes_only_its_own(definition):
         return False
@@ -422,7 +422,7 @@ def _is_apart(source: FunctionSource, definition: Definition, seen: set[Any]) ->
             return False
         if isinstance(inner.node, ast.AsyncFunctionDef):
             return False
-        if not _is_apart(inner, inner.node, seen):
+        if not is_apart(inner, inner.node, seen):
             return False
     return True
 

@@ -14,7 +14,8 @@ from collections.abc import Callable
 from typing import Any
 
 from forstcore.compiled.assembler import Label
-from forstcore.compiled.inlining import Inlining
+from forstcore.compiled.generators import called_functions
+from forstcore.compiled.inlining import Inlining, is_apart
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.typed import is_none
 
@@ -25,7 +26,7 @@ _OPERATORS = {operator.add: "ADD", operator.mul: "MULTIPLY", operator.or_: "OR"}
 
 
 class ItertoolsCalls(Inlining):
-    """Compile calls of accumulate, islice, reduce, nlargest and nsmallest."""
+    """Compile calls of accumulate, islice, takewhile, dropwhile, reduce, nlargest and nsmallest."""
 
     def call_itertools(
         self, node: ast.Call, callee: Any, keywords: dict[str, ast.expr], to: int
@@ -57,6 +58,9 @@ class ItertoolsCalls(Inlining):
             return self._accumulate
         if callee is itertools.islice and len(node.args) in (2, 3):
             return self._islice
+        if callee in (itertools.takewhile, itertools.dropwhile) and len(node.args) == 2:
+            self._require_pure(node, node.args[0])
+            return self._takewhile if callee is itertools.takewhile else self._dropwhile
         return None
 
     def _accumulate(self, node: ast.Call, to: int) -> None:
@@ -76,6 +80,52 @@ class ItertoolsCalls(Inlining):
                 self.code.emit("APPEND", to, total)
 
             self.code.each(self.value(node.args[0]), add)
+
+    def _require_pure(self, node: ast.Call, function: ast.expr) -> None:
+        """Check that a function may be called before Python calls it.
+
+        Raises:
+            Unsupported: it might change something.
+        """
+        known = self.function_of(function)
+        if known is None:
+            return  # It is one of Python.
+        is_pure = isinstance(known.definition, ast.Lambda) or known.outer is None
+        calls = called_functions(known.definition)
+        if any(self.local_function(each) is not None for each in calls):
+            is_pure = False
+        if not is_pure or not is_apart(known.source, known.definition, set()):
+            raise Unsupported(node, f"{ast.unparse(node.func)} with a function that has effects")
+
+    def _takewhile(self, node: ast.Call, to: int) -> None:
+        end = Label()
+        with self.temporaries():
+            result = self.code.temporary()
+
+            def add(item: int) -> None:
+                self.apply(node.args[0], item, result)
+                self.code.emit("JUMP_UNLESS", result, end)
+                self.code.emit("APPEND", to, item)
+
+            self.code.each(self.value(node.args[1]), add)
+        self.code.place(end)
+
+    def _dropwhile(self, node: ast.Call, to: int) -> None:
+        with self.temporaries():
+            result = self.code.temporary()
+            is_before = self.constant(True, self.code.temporary())
+
+            def add(item: int) -> None:
+                wanted, skip = Label(), Label()
+                self.code.emit("JUMP_UNLESS", is_before, wanted)
+                self.apply(node.args[0], item, result)
+                self.code.emit("JUMP_IF", result, skip)
+                self.constant(False, is_before)
+                self.code.place(wanted)
+                self.code.emit("APPEND", to, item)
+                self.code.place(skip)
+
+            self.code.each(self.value(node.args[1]), add)
 
     def _islice(self, node: ast.Call, to: int) -> None:
         bounds = [each.value for each in node.args[1:] if isinstance(each, ast.Constant)]
