@@ -141,6 +141,7 @@ def test_a_server_that_dies_cuts_the_stream(app: Server, server: Server) -> None
         assert request.read_line().decode() == RESULT % 1
         server.process.kill()
         assert request.read_until_cut() == b""
+    server.process.wait()  # Its port may accept connections until it has ended.
     done = requests.post(f"{app.url}/process", data=RECORD % 2, timeout=60)
     assert done.status_code == 502
     assert done.headers["content-type"] == "application/problem+json"
