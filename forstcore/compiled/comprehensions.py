@@ -189,6 +189,7 @@ class Comprehensions(Expressions):
     def _map_or_filter(self, node: ast.Call, is_map: bool, to: int) -> None:
         """Emit map or filter; the caller iterates the result at once."""
         function, iterable = node.args
+        self.require_pure(node, function)
         with self.uncaught(), self.temporaries():
             items, result = self.code.temporary(), self.code.temporary()
             self.code.emit("LIST", items, items, 0)
@@ -253,6 +254,10 @@ class Comprehensions(Expressions):
             self.apply(function, item, to)
         finally:
             self.item_types.pop(item, None)
+
+    def require_pure(self, node: ast.Call, function: ast.expr) -> None:
+        """Check that a function may be called before Python calls it; see inlining.py."""
+        raise NotImplementedError
 
     def local_function(self, node: ast.expr) -> Any:
         """Return the function that an expression refers to; see inlining.py."""

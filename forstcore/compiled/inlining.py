@@ -35,7 +35,7 @@ from forstcore.compiled.scope import (
 from forstcore.compiled.source import MISSING, FunctionSource, plain_function
 from forstcore.compiled.tables import is_immutable
 
-__all__ = ["Inlining", "is_apart"]
+__all__ = ["Inlining"]
 
 _MOST_DEPTH = 8  # Maximum depth of inlined functions.
 
@@ -193,7 +193,7 @@ class Inlining(Comprehensions):
             Unsupported: Python might behave differently.
         """
         is_alone = self.changes is None and function.outer is None
-        if not is_alone or not is_apart(function.source, function.definition, set()):
+        if not is_alone or not _is_apart(function.source, function.definition, set()):
             raise _changes_meanwhile(node, f"the generator {function.name}")
         self.check_consumed(node, f"the generator {function.name}", arguments)
 
@@ -224,6 +224,20 @@ class Inlining(Comprehensions):
             is_used = True  # It may change what the iterator reads.
         if is_used or self.changes is not None or may_change(others, used):
             raise _changes_meanwhile(node, what)
+
+    def require_pure(self, node: ast.Call, function: ast.expr) -> None:
+        """Check that a function may be called before Python calls it.
+
+        Raises:
+            Unsupported: it might change something.
+        """
+        known = self.function_of(function)
+        if known is None:
+            return  # It is one of Python.
+        calls = called_functions(known.definition)
+        has_local = any(self.local_function(each) is not None for each in calls)
+        if has_local or not _is_apart(known.source, known.definition, set()):
+            raise Unsupported(node, f"{ast.unparse(node.func)} with a function that has effects")
 
     def function_of(self, node: ast.expr) -> Function | None:
         """Return the function of the user that an expression refers to."""
@@ -405,7 +419,7 @@ def _changes_meanwhile(node: ast.expr, what: str) -> Unsupported:
     return Unsupported(node, f"{what}, for something changes meanwhile", "use a list")
 
 
-def is_apart(source: FunctionSource, definition: Definition, seen: set[Any]) -> bool:
+def _is_apart(source: FunctionSource, definition: Definition, seen: set[Any]) -> bool:
     """Whether neither a function nor its callees change their arguments."""
     if not changes_only_its_own(definition):
         return False
@@ -422,7 +436,7 @@ def is_apart(source: FunctionSource, definition: Definition, seen: set[Any]) -> 
             return False
         if isinstance(inner.node, ast.AsyncFunctionDef):
             return False
-        if not is_apart(inner, inner.node, seen):
+        if not _is_apart(inner, inner.node, seen):
             return False
     return True
 

@@ -14,8 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from forstcore.compiled.assembler import Label
-from forstcore.compiled.generators import called_functions
-from forstcore.compiled.inlining import Inlining, is_apart
+from forstcore.compiled.inlining import Inlining
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.typed import is_none
 
@@ -59,7 +58,7 @@ class ItertoolsCalls(Inlining):
         if callee is itertools.islice and len(node.args) in (2, 3):
             return self._islice
         if callee in (itertools.takewhile, itertools.dropwhile) and len(node.args) == 2:
-            self._require_pure(node, node.args[0])
+            self.require_pure(node, node.args[0])
             return self._takewhile if callee is itertools.takewhile else self._dropwhile
         return None
 
@@ -80,22 +79,6 @@ class ItertoolsCalls(Inlining):
                 self.code.emit("APPEND", to, total)
 
             self.code.each(self.value(node.args[0]), add)
-
-    def _require_pure(self, node: ast.Call, function: ast.expr) -> None:
-        """Check that a function may be called before Python calls it.
-
-        Raises:
-            Unsupported: it might change something.
-        """
-        known = self.function_of(function)
-        if known is None:
-            return  # It is one of Python.
-        is_pure = isinstance(known.definition, ast.Lambda) or known.outer is None
-        calls = called_functions(known.definition)
-        if any(self.local_function(each) is not None for each in calls):
-            is_pure = False
-        if not is_pure or not is_apart(known.source, known.definition, set()):
-            raise Unsupported(node, f"{ast.unparse(node.func)} with a function that has effects")
 
     def _takewhile(self, node: ast.Call, to: int) -> None:
         end = Label()

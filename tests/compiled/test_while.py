@@ -1,4 +1,4 @@
-"""Compiled processors: itertools.takewhile and itertools.dropwhile."""
+"""Compiled processors: itertools.takewhile and itertools.dropwhile, map and filter."""
 
 from __future__ import annotations
 
@@ -108,8 +108,27 @@ def appends(r: dict[str, Any]) -> dict[str, Any]:
     return {"seen": seen}
 
 
+def mapped(r: dict[str, Any]) -> dict[str, Any]:
+    seen: list[Any] = []
+
+    def note(each: Any) -> Any:
+        seen.append(each)
+        return each
+
+    for each in map(note, r["a"]):
+        seen.append(-each)
+    return {"seen": seen}
+
+
+def filtered(r: dict[str, Any]) -> dict[str, Any]:
+    seen: dict[Any, int] = {}
+    for each in filter(lambda one: seen.setdefault(one, len(seen)) >= 0, r["a"]):
+        seen[-each] = len(seen)
+    return {"seen": list(seen)}
+
+
 @pytest.mark.parametrize(
-    "function", [shared_iterator, side_effects, calls_one_with_effects, appends]
+    "function", [mapped, filtered, shared_iterator, side_effects, calls_one_with_effects, appends]
 )
 def test_functions_with_effects_do_not_compile(function: Any) -> None:
     assert isinstance(compile_processor(function), NotCompiled)
