@@ -61,8 +61,14 @@ class Run:
     environment: dict[str, str] = field(default_factory=dict)
     folders: list[str] = field(default_factory=list)
 
-    def run(self, script: str, *options: str, **variables: str) -> None:
+    def run(self, script: str, *options: str, folder: str = ".", **variables: str) -> None:
         """Run a script with bash, as GitHub does.
+
+        Args:
+            script: its text.
+            options: those of bash.
+            folder: where it starts, below the directory of the job.
+            variables: its environment, besides that of the job.
 
         Raises:
             Failed: its status is not 0.
@@ -85,7 +91,7 @@ class Run:
         }
         settings = [f"{name}={value}" for name, value in environment.items()]
         command = self.python.command(
-            "env", "-i", *settings, "bash", *options, "-ec", script, cwd=self.directory
+            "env", "-i", *settings, "bash", *options, "-ec", script, cwd=self.directory / folder
         )
         with self.log.open("ab") as output:
             output.write(f"\n$ {script}\n".encode())
@@ -113,7 +119,9 @@ class Run:
             self._build_wheels()
         elif "run" in step:
             strict = ["--noprofile", "--norc", "-o", "pipefail"] if "shell" in step else []
-            self.run(step["run"], *strict, **{k: str(v) for k, v in step.get("env", {}).items()})
+            folder = step.get("working-directory", ".")
+            variables = {k: str(v) for k, v in step.get("env", {}).items()}
+            self.run(step["run"], *strict, folder=folder, **variables)
         elif action == "actions/checkout":
             archive = subprocess.run(
                 ["git", "clone", "--quiet", "--no-hardlinks", str(_ROOT), str(self.directory)]

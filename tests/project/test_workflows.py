@@ -105,6 +105,8 @@ def run(tmp_path: Path) -> Any:
 def test_steps_share_variables_and_artifacts(run: Any) -> None:
     run.step({"run": 'mkdir out; echo "COLOR=blue" >> "$GITHUB_ENV"'})
     run.step({"run": 'echo "$COLOR $SHAPE" > out/a.txt', "env": {"SHAPE": "round"}})
+    run.step({"run": "echo here > b.txt", "working-directory": "out"})
+    assert (run.directory / "out" / "b.txt").read_text() == "here\n"
     run.step({"uses": "actions/upload-artifact@1", "with": {"name": "one", "path": "out/*.txt"}})
     run.step({"uses": "actions/download-artifact@1", "with": {"pattern": "{o*,x}", "path": "in"}})
     assert (run.directory / "in" / "a.txt").read_text() == "blue round\n"
