@@ -111,7 +111,7 @@ class OneOf(Check):
         return None if value in self.options else f"{value} is not known"
 
 
-def checked(reading: dict):
+def plausible_reading(reading: dict):
     checks = [InRange("temperature", -40, 85), InRange("humidity", 0, 100), OneOf("unit", "C", "F")]
     problems = [problem for check in checks if (problem := check.run(reading))]
     return {"sensor": reading["sensor"], "ok": not problems, "problems": problems}
@@ -266,7 +266,7 @@ RECORDS = [
         },
     ),
     (
-        checked,
+        plausible_reading,
         {
             "sensor": word,
             "temperature": maybe(number(-60, 100), 0.9),
