@@ -308,7 +308,3 @@ def _is_written(method: Any) -> bool:
     if not isinstance(method, types.FunctionType) or plain_function(method) is None:
         return False
     return method.__code__.co_filename != "<string>"
-
-
-def _has_str(kind: InstanceClass) -> bool:
-    return _is_written(kind.attribute("__str__"))
