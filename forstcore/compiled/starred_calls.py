@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import string
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from forstcore._core.program import FUNCTIONS
@@ -94,7 +94,8 @@ class StarredCalls(Dispatch):
         """Emit calls of `format` and `dict` with **, by other means; return whether it is one."""
         match node:
             case ast.Call(args=[*first], keywords=[_]) if callee is dict and len(first) < 2:
-                self._merged(first, members, to)
+                with self.uncaught():
+                    self._dict_of(first, lambda added: self._named_copy(members, added), to)
                 return True
             case ast.Call(
                 func=ast.Attribute(value=ast.Constant(value=str() as text) as owner, attr="format"),
@@ -122,21 +123,6 @@ class StarredCalls(Dispatch):
             self.into(rewritten, result)
             self.code.emit("MOVE", to, result)
         return True
-
-    def _merged(self, first: list[ast.expr], members: ast.expr, to: int) -> None:
-        """Emit dict(first, **members); `first` has at most one item."""
-        with self.uncaught(), self.temporaries():
-            block, made = self.code.temporary(), self.code.temporary()
-            for each in first:
-                self.into(each, block)
-            added = self._computed(members)
-            self._require_names(added)
-            if first:
-                self.code.emit("CALL", made, FUNCTIONS["dict"][0], block)
-            else:
-                self.code.emit("DICT", made, block, 0)
-            self.code.emit("MERGE", made, added)
-            self.code.emit("MOVE", to, made)
 
     def _computed(self, node: ast.expr) -> int:
         """Emit an expression into a register of its own."""
@@ -220,18 +206,35 @@ class StarredCalls(Dispatch):
 
     def dict_with(self, node: ast.Call, keywords: dict[str, ast.expr], to: int) -> None:
         """Emit dict(…, name=value)."""
+        self._dict_of(node.args, lambda added: self._named_values(keywords, added), to)
+
+    def _dict_of(self, first: list[ast.expr], add: Callable[[int], None], to: int) -> None:
+        """Emit a call of dict.
+
+        Args:
+            first: its positional argument, if there is one.
+            add: emits a new dict of the other arguments into a register.
+            to: register of the result.
+        """
         with self.temporaries():
             block, made = self.code.temporary(), self.code.temporary()
-            for each in node.args:
+            for each in first:
                 self.into(each, block)
             added = self.code.temporary()
-            self._named_values(keywords, added)
-            if node.args:
+            add(added)
+            if first:
                 self.code.emit("CALL", made, FUNCTIONS["dict"][0], block)
                 self.code.emit("MERGE", made, added)
                 self.code.emit("MOVE", to, made)
             else:
                 self.code.emit("MOVE", to, added)
+
+    def _named_copy(self, members: ast.expr, to: int) -> None:
+        """Emit a copy of a dict whose keys can be names of arguments."""
+        with self.temporaries():
+            given = self._computed(members)
+            self._require_names(given)
+            self.code.emit("CALL", to, FUNCTIONS["dict"][0], given)
 
     def update_with(
         self, node: ast.Call, owner: ast.expr, keywords: dict[str, ast.expr], to: int
