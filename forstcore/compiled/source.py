@@ -158,8 +158,10 @@ class _ParsedModule:
 
 def _mangle(node: _Definition, function: types.FunctionType) -> None:
     """Give private attributes in a method, such as self.__total, the names that Python uses."""
-    _, is_method, owner = function.__qualname__.rpartition(".")[0].rpartition(".")
-    prefix = f"_{(owner or is_method).lstrip('_')}__"
+    owner = function.__qualname__.rpartition(".")[0].rpartition(".")[2].lstrip("_")
+    if not owner:
+        return
+    prefix = f"_{owner}__"
     codes = [function.__code__]
     for code in codes:
         codes += [each for each in code.co_consts if isinstance(each, types.CodeType)]
