@@ -64,21 +64,19 @@ class PipelineProgress:
 
     def end(self, pipeline: Pipeline) -> None:
         """Write the summary of a pipeline that has ended."""
-        self._clear()
         self._running.remove(pipeline)
         counts = pipeline.counts
         seconds = time.monotonic() - self._started
         name = pipeline.config.name
-        sys.stderr.write(
-            f"forstcore: {name}: {counts.results:,} {plural(counts.results, 'result')} of "
-            f"{counts.bytes_in / 1e6:,.1f} MB written in {seconds:,.1f} s\n"
+        self.report(
+            f"{name}: {counts.results:,} {plural(counts.results, 'result')} of "
+            f"{counts.bytes_in / 1e6:,.1f} MB written in {seconds:,.1f} s"
         )
         if counts.errors:
             rejected = sum(counts.errors.values())
             codes = ", ".join(f"{code} {count:,}" for code, count in sorted(counts.errors.items()))
             lines = plural(rejected, "line was", "lines were")
-            sys.stderr.write(f"forstcore: {name}: {rejected:,} {lines} rejected: {codes}\n")
-        sys.stderr.flush()
+            self.report(f"{name}: {rejected:,} {lines} rejected: {codes}")
 
     def _lines(self, pipeline: Pipeline, seconds: float) -> list[str]:
         name, counts = pipeline.config.name, pipeline.counts

@@ -37,7 +37,7 @@ class BatchSizer:
     Attributes:
         size: bytes of the next batch.
         max_size: as above.
-        keeps: whether a single worker gets no batches.
+        keeps: whether the event loop processes all batches itself, instead of a single worker.
     """
 
     def __init__(self, max_size: int = MAX_BATCH, *, alone: bool = False, workers: int = 1) -> None:
