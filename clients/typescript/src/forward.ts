@@ -55,7 +55,7 @@ export async function forward(
   client: ForstStreamingClient,
   endpoint: string,
   request: IncomingRequest,
-  left: AbortSignal | undefined,
+  left: AbortSignal,
 ): Promise<Forwarded> {
   const { address, transport, options } = client;
   const headers = allowed(request.headers, REQUEST_HEADERS);
@@ -73,8 +73,8 @@ export async function forward(
     decompress: false,
   });
   const leave = (): void => exchange.destroy();
-  if (left?.aborted) leave();
-  else left?.addEventListener("abort", leave, { once: true });
+  if (left.aborted) leave();
+  else left.addEventListener("abort", leave, { once: true });
   let isLate = false;
   const cancel = timer(() => {
     isLate = true;
