@@ -4,6 +4,7 @@ import type { Bytes } from "./bytes.js";
 import type { ForstStreamingClient } from "./client.js";
 import { ForstError } from "./errors.js";
 import { forward, problem, type Forwarded } from "./forward.js";
+import { timer, turn } from "./platform.js";
 import { NodeReader, type NodeReadable } from "./readable.js";
 
 /** Node's `IncomingMessage`, or Express's request. */
@@ -29,6 +30,8 @@ export interface NodeResponse {
 }
 
 const CONSUMED = "the body was read before: put this handler in front of any body parser";
+
+const LONGEST_DROP_MS = 5_000;
 
 const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
 
@@ -95,7 +98,7 @@ export async function handleWeb(
   onCut: (error: ForstError) => void,
 ): Promise<Response> {
   const isConsumed = request.bodyUsed || (request.body?.locked ?? false);
-  const reader = isConsumed ? undefined : request.body?.getReader();
+  const reader = request.body?.locked ? undefined : request.body?.getReader();
   const headers: Record<string, string> = {};
   request.headers.forEach((value, name) => (headers[name] = value));
   const left = new AbortController();
@@ -113,9 +116,13 @@ export async function handleWeb(
         { method: request.method, headers, read: async () => (await reader?.read())?.value },
         left.signal,
       );
+  const end = (): void => {
+    forwarded.close();
+    if (reader) void drop(reader);
+  };
   const { status, headers: answered } = forwarded;
   if (WITHOUT_BODY.has(status)) {
-    forwarded.close();
+    end();
     return new Response(null, { status, headers: answered });
   }
   const body = new ReadableStream<Bytes>(
@@ -123,10 +130,12 @@ export async function handleWeb(
       async pull(controller) {
         try {
           const data = await forwarded.read();
-          if (data) controller.enqueue(data as Bytes);
-          else controller.close();
+          if (data) return controller.enqueue(data as Bytes);
+          controller.close();
+          end();
         } catch (error) {
           if (error instanceof ForstError && !request.signal?.aborted) onCut(error);
+          leave();
           throw error;
         }
       },
@@ -135,6 +144,22 @@ export async function handleWeb(
     { highWaterMark: 0 },
   );
   return new Response(body, { status, headers: answered });
+}
+
+/**
+ * Drop the rest of a body for a while: some clients send all of it before they read the response, and
+ * a runtime may close the connection when a body is cancelled.
+ */
+async function drop(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
+  const cancel = (): void => void reader.cancel().catch(() => {});
+  const stopTimer = timer(cancel, LONGEST_DROP_MS);
+  try {
+    while (!(await reader.read()).done) await turn(); // A body in memory may never pause.
+  } catch {
+    // The client has gone.
+  } finally {
+    stopTimer();
+  }
 }
 
 async function answer(

@@ -141,3 +141,38 @@ test("a body that was locked or is no longer wanted", async () => {
   await until(() => cancelled === 2);
   await until(async () => (await figure("forstcore_streams_open")) === 0);
 });
+
+test("the rest of a body is dropped when the server refuses it early", async () => {
+  const integration = new StreamingIntegration(client, { endpoint: "nowhere" });
+  const state = { cancelled: 0, left: 0 };
+  function requestOf(parts: number): Request {
+    state.left = parts;
+    const body = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        if (state.left-- > 0) controller.enqueue(Buffer.from(NDJSON.repeat(1_000)));
+        else controller.close();
+      },
+      cancel: () => void state.cancelled++,
+    });
+    const options: RequestInit & { duplex: "half" } = { method: "POST", body, duplex: "half" };
+    return new Request("http://app.test/", options);
+  }
+  // To its end, because some clients read only then.
+  const refused = await integration.handleStreamingRequest(requestOf(100));
+  assert.equal(refused.status, 404);
+  assert.match(await refused.text(), /nowhere/);
+  await until(() => state.left < 0);
+  assert.equal(state.cancelled, 0);
+  // But not forever.
+  const endless = await integration.handleStreamingRequest(requestOf(Infinity));
+  await endless.text();
+  await until(() => state.cancelled === 1);
+
+  const partly = requestOf(100);
+  const reader = partly.body?.getReader();
+  await reader?.read();
+  reader?.releaseLock();
+  const consumed = await integration.handleStreamingRequest(partly);
+  assert.match(await consumed.text(), /body_consumed/);
+  await until(() => state.left < 0);
+});
