@@ -28,7 +28,7 @@ export function decoded(bytes: Uint8Array): string {
 
 /** Return memory with any content. */
 export function allocated(size: number): Bytes {
-  return hasBuffer ? Buffer.allocUnsafeSlow(size) : new Uint8Array(size);
+  return hasBuffer ? Buffer.allocUnsafe(size) : new Uint8Array(size);
 }
 
 export function joined(parts: readonly Uint8Array[]): Bytes {
@@ -49,11 +49,13 @@ export function countLines(bytes: Uint8Array): number {
   return count;
 }
 
+const CONTROL_START = encoded("\n:");
+
 /** Return where an LF with a colon behind it is, -1 if there is none from `start` to `end`. */
 export function findControl(bytes: Uint8Array, start: number, end: number): number {
   let at = start;
   if (hasBuffer && bytes instanceof Buffer) {
-    at = bytes.indexOf("\n:", start, "latin1");
+    at = bytes.indexOf(CONTROL_START, start);
     return at >= 0 && at + 1 < end ? at : -1;
   }
   for (;;) {

@@ -94,31 +94,27 @@ export class Connection {
     if (next && !isEager) void this.upload(this.exchange);
   }
 
-  /** Return a part of the response that has arrived already, undefined if there is none. */
-  take(): Uint8Array | undefined {
-    if (this.stoppedBy) throw this.stoppedBy.error;
-    const data = this.response?.take?.();
-    if (data && this.idleTimer) this.idleTimer.hasMoved = true;
-    return data;
-  }
-
-  /** Return the next part of the response, undefined at its end. */
-  async read(): Promise<Uint8Array | undefined> {
+  /** Return all parts of the response that have arrived, waiting for one; none at its end. */
+  async read(): Promise<Uint8Array[]> {
     const { response, idleTimer } = this;
     if (!response || !idleTimer) throw new Error("the connection is not open");
-    idleTimer.isWaiting = true;
-    let data: Uint8Array | undefined;
+    const parts: Uint8Array[] = [];
     let failure: { error: unknown } | undefined;
-    try {
-      data = await response.read();
-    } catch (error) {
-      failure = { error };
+    let part = response.take?.();
+    if (!part) {
+      idleTimer.isWaiting = true;
+      try {
+        part = await response.read();
+      } catch (error) {
+        failure = { error };
+      }
+      idleTimer.isWaiting = false;
     }
-    idleTimer.isWaiting = false;
     idleTimer.hasMoved = true;
     if (this.stoppedBy) throw this.stoppedBy.error;
     if (failure) throw this.lost(reason(failure.error), failure.error);
-    return data;
+    for (; part; part = response.take?.()) parts.push(part);
+    return parts;
   }
 
   /** Return the error of a connection that ended before the stream did. */

@@ -57,25 +57,10 @@ export class FrameReader {
   }
 
   /** Take received data; return pieces that may be handed out. */
-  feed(data: Uint8Array): Piece[] {
+  feed(data: readonly Uint8Array[]): Piece[] {
     this.marks = [];
     this.missed = [];
-    let whole = data;
-    if (this.tail.length > 0) {
-      const first = data.indexOf(LF) + 1;
-      if (first === 0) {
-        this.tail.push(data);
-        return [];
-      }
-      // Separately, so that the rest need not be copied.
-      const line = joined([...this.tail, data.subarray(0, first)]);
-      this.tail = [];
-      this.split(line, line.length);
-      whole = data.subarray(first);
-    }
-    const end = whole.lastIndexOf(LF) + 1;
-    this.split(whole, end);
-    if (end < whole.length) this.tail.push(whole.subarray(end));
+    for (const part of data) this.add(part);
     if (!this.hold) this.release();
     const ready = this.ready;
     this.ready = [];
@@ -86,6 +71,25 @@ export class FrameReader {
   rest(): Piece[] {
     const bytes = joined([...this.tail, encoded("\n")]);
     return bytes[0] === COLON ? [] : [{ bytes }];
+  }
+
+  private add(data: Uint8Array): void {
+    let whole = data;
+    if (this.tail.length > 0) {
+      const first = data.indexOf(LF) + 1;
+      if (first === 0) {
+        this.tail.push(data);
+        return;
+      }
+      // Separately, so that the rest need not be copied.
+      const line = joined([...this.tail, data.subarray(0, first)]);
+      this.tail = [];
+      this.split(line, line.length);
+      whole = data.subarray(first);
+    }
+    const end = whole.lastIndexOf(LF) + 1;
+    this.split(whole, end);
+    if (end < whole.length) this.tail.push(whole.subarray(end));
   }
 
   private split(data: Uint8Array, end: number): void {

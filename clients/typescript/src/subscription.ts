@@ -98,7 +98,7 @@ export class Subscription implements StreamRequest {
     this.acks.end();
     const cancel = timer(() => connection.close(), LAST_ACKS_TIMEOUT_MS);
     try {
-      while (await connection.read());
+      while ((await connection.read()).length > 0);
     } catch (error) {
       if (!(error instanceof ForstError)) throw error;
     } finally {
