@@ -1,5 +1,8 @@
 /** The address of a server, with the credentials to use it. */
 
+import { kindOf } from "./input.js";
+import type { UrlLike } from "./options.js";
+
 /** The URL of a server, and the token for it. */
 export class ServerAddress {
   readonly token: string | undefined;
@@ -11,10 +14,11 @@ export class ServerAddress {
    *   `http+unix://` and the path of a socket, percent-encoded if a path follows
    *   (`http+unix://%2Frun%2Fforst.sock/prefix`), else as it is (`http+unix:///run/forst.sock`).
    */
-  constructor(baseUrl: string, token?: string) {
+  constructor(baseUrl: string | UrlLike, token?: string) {
     this.token = token;
-    let base = baseUrl;
-    const unix = /^(?:http\+)?unix:\/\/([^/]*)(.*)$/.exec(baseUrl);
+    const given = hrefOf(baseUrl);
+    let base = given;
+    const unix = /^(?:http\+)?unix:\/\/([^/]*)(.*)$/.exec(given);
     if (unix) {
       const [, host = "", path = ""] = unix;
       this.socketPath = host ? decodeURIComponent(host) : path;
@@ -23,18 +27,40 @@ export class ServerAddress {
     const isUrl = /^https?:\/\/[^/]/.test(base);
     if (!isUrl || this.socketPath === "") {
       const schemes = "http://, https:// or http+unix://";
-      throw new TypeError(`the base URL must start with ${schemes}, not ${JSON.stringify(baseUrl)}`);
+      throw new TypeError(`the base URL must start with ${schemes}, not ${JSON.stringify(given)}`);
     }
-    this.base = new URL(base).href.replace(/\/+$/, "");
+    const url = parsed(base);
+    if (url.search || url.hash) {
+      throw new TypeError(`the base URL must have neither a query nor a fragment: ${given}`);
+    }
+    this.base = url.href.replace(/\/+$/, "");
   }
 
   /** Return the URL of an endpoint, given with or without its leading slash. */
   url(endpoint: string): string {
+    if (typeof endpoint !== "string") {
+      throw new TypeError(`the endpoint must be a string, not ${kindOf(endpoint)}`);
+    }
     return `${this.base}/${endpoint.replace(/^\/+/, "")}`;
   }
 
   /** Name what an endpoint is at, for error messages. */
   describe(endpoint: string): string {
     return this.socketPath ? `${endpoint} at the unix socket ${this.socketPath}` : this.url(endpoint);
+  }
+}
+
+function hrefOf(baseUrl: string | UrlLike): string {
+  if (typeof baseUrl === "string") return baseUrl;
+  const { href } = (baseUrl ?? {}) as { href?: unknown };
+  if (typeof href === "string") return href;
+  throw new TypeError(`the base URL must be a string or a URL, not ${kindOf(baseUrl)}`);
+}
+
+function parsed(url: string): URL {
+  try {
+    return new URL(url);
+  } catch {
+    throw new TypeError(`the base URL is not a URL: ${url}`);
   }
 }

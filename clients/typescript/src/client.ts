@@ -1,7 +1,6 @@
 /** The client: stream records to a server and receive results at the same time. */
 
 import { ServerAddress } from "./address.js";
-import type { StreamingConfig } from "./config.js";
 import { fetchTransport } from "./fetch-transport.js";
 import { isDocument, type Input } from "./input.js";
 import { nodeTransport } from "./node-transport.js";
@@ -52,10 +51,10 @@ export class ForstStreamingClient {
     target: string | UrlLike | ClientConfig = "http://127.0.0.1:8080",
     options: ClientOptions = {},
   ) {
-    const isUrl = typeof target === "string" || "href" in target;
-    const { baseUrl, ...rest } = isUrl ? { baseUrl: target } : target;
-    this.options = { ...rest, ...given(options) };
-    this.address = new ServerAddress(`${baseUrl}`, this.options.token);
+    const isConfig = typeof target === "object" && target !== null && !("href" in target);
+    const { baseUrl, ...rest } = isConfig ? target : { baseUrl: target };
+    this.options = { ...given(rest), ...given(options) };
+    this.address = new ServerAddress(baseUrl, this.options.token);
     this.transport =
       this.options.transport ??
       nodeTransport(this.options.tls) ??
@@ -99,9 +98,8 @@ export class ForstStreamingClient {
     records: Input<TIn>,
     options: StreamOptions = {},
   ): ResultStream<TOut> {
-    const config = configOf(this.options, options);
-    const upload = this.upload(records, config, options);
-    return this.results(endpoint, upload, options);
+    const chosen = given(options);
+    return this.results(endpoint, this.upload(records, chosen), chosen);
   }
 
   /**
@@ -115,11 +113,9 @@ export class ForstStreamingClient {
     input: Input<TIn> | object,
     options: StreamOptions = {},
   ): ByteStream {
-    const config = configOf(this.options, options);
-    const request = isDocument(input)
-      ? new Document(input)
-      : this.upload(input, config, options);
-    const [transfer, invalid] = this.transfer(endpoint, request, options);
+    const chosen = given(options);
+    const request = isDocument(input) ? new Document(input) : this.upload(input, chosen);
+    const [transfer, invalid] = this.transfer(endpoint, request, chosen);
     return byteStream(transfer, invalid);
   }
 
@@ -146,11 +142,12 @@ export class ForstStreamingClient {
     wanted: object,
     options: StreamOptions = {},
   ): ResultStream<TOut> {
-    return this.results(endpoint, new Subscription(wanted), options);
+    return this.results(endpoint, new Subscription(wanted), given(options));
   }
 
-  private upload(input: unknown, config: StreamingConfig, options: StreamOptions): Upload {
+  private upload(input: unknown, options: StreamOptions): Upload {
     const { isDoneAfterWrite } = this.transport;
+    const config = configOf(this.options, options);
     return new Upload(input, config, options.resume ?? false, isDoneAfterWrite);
   }
 

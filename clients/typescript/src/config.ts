@@ -45,6 +45,7 @@ export function checkConfig(config: StreamingConfig): void {
     ["timeoutMs", timeout, 0],
     ["retry.attempts", retry.attempts, 1],
     ["retry.delay", retry.delay, 0],
+    ["retry.maxDelay", retry.maxDelay ?? 0, 0],
   ];
   for (const [name, value, least] of lowest) {
     if (!(value >= least)) throw new RangeError(`${name} must be at least ${least}, not ${value}`);

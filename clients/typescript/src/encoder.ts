@@ -116,8 +116,10 @@ export class Encoder {
     let wrong: string | undefined;
     if (line === undefined || line[0] !== "{") wrong = `is ${kindOf(item)}, not an object`;
     else if (line === "{}" && !isPlain(item)) wrong = `is ${kindOf(item)}, empty as JSON`;
-    // JSON.stringify writes this for values that JSON cannot express.
-    else if (line.includes("null") || line.includes("{}")) wrong = notInJson(item, "");
+    else if (ArrayBuffer.isView(item)) wrong = `is ${kindOf(item)}, neither an object nor NDJSON`;
+    else if (WITHOUT_JSON.some((text) => (line as string).includes(text))) {
+      wrong = notInJson(item, "");
+    }
     if (wrong) throw new TypeError(`record ${this.count} ${wrong}`);
     return `${line}\n`;
   }
@@ -136,12 +138,21 @@ function isWellFormed(text: string): boolean {
   return (text as { isWellFormed?(): boolean }).isWellFormed?.() ?? !LONE_SURROGATE.test(text);
 }
 
-/** Find a value that `JSON.stringify` turns into null or `{}`, and say where it is. */
+// In what JSON.stringify writes for values that JSON cannot express, `{"0":` for a Float32Array.
+const WITHOUT_JSON = ["null", "{}", '{"0":'];
+
+/** Find a value that JSON cannot express although `JSON.stringify` writes it, and say where it is. */
 function notInJson(value: unknown, path: string): string | undefined {
   if (typeof value === "number") {
     return Number.isFinite(value) ? undefined : `has ${value} at ${path}, which JSON cannot express`;
   }
-  if (typeof value !== "object" || value === null || "toJSON" in value) return undefined;
+  if (typeof value !== "object" || value === null) return undefined;
+  const isInvalidDate = value instanceof Date && Number.isNaN(value.getTime());
+  if (isInvalidDate) return `has an invalid Date at ${path}, which JSON cannot express`;
+  if ("toJSON" in value) return undefined;
+  if (ArrayBuffer.isView(value)) {
+    return `has ${kindOf(value)} at ${path}, which JSON cannot express: use Array.from()`;
+  }
   const members = Object.entries(value);
   if (members.length === 0 && !isPlain(value) && JSON.stringify(value) === "{}") {
     return `has ${kindOf(value)} at ${path}, which JSON cannot express`;

@@ -71,7 +71,11 @@ export function isPlain(value: unknown): boolean {
 export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return `${value}`;
   const name = typeof value === "object" ? (value.constructor?.name ?? "object") : typeof value;
-  return `${/^[aeiou]/i.test(name) ? "an" : "a"} ${name}`;
+  return withArticle(name);
+}
+
+export function withArticle(name: string): string {
+  return `${/^[aeio]/i.test(name) ? "an" : "a"} ${name}`;
 }
 
 function readerOf(stream: WebStream<unknown>): AsyncIterator<unknown> {

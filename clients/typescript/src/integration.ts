@@ -3,7 +3,7 @@
 import { ForstStreamingClient } from "./client.js";
 import type { ForstError } from "./errors.js";
 import type { Input } from "./input.js";
-import type { ClientConfig, StreamOptions, UrlLike } from "./options.js";
+import { given, type ClientConfig, type StreamOptions, type UrlLike } from "./options.js";
 import type { PlatformRequest, PlatformResponse } from "./platform.js";
 import type { InvalidLine, OnError, ProcessedRecord, StreamingRecord } from "./records.js";
 import {
@@ -27,6 +27,15 @@ export interface IntegrationOptions {
   onCut?: ((error: ForstError) => void) | undefined;
 }
 
+type Chosen = { [Name in keyof IntegrationOptions]-?: NonNullable<IntegrationOptions[Name]> };
+
+const TYPES: Record<string, string> = {
+  endpoint: "string",
+  datasetEndpoint: "string",
+  liveEndpoint: "string",
+  onCut: "function",
+};
+
 /** Handles requests of Node (also those of Express and Nest), or of the web. */
 export interface StreamingRequestHandler {
   (request: NodeRequest, response: NodeResponse): Promise<void>;
@@ -45,9 +54,7 @@ export class StreamingIntegration {
    * midway, the response is cut; for earlier failures it is a problem document.
    */
   readonly handleStreamingRequest: StreamingRequestHandler;
-  private readonly options: {
-    [Name in keyof IntegrationOptions]-?: NonNullable<IntegrationOptions[Name]>;
-  };
+  private readonly options: Chosen;
 
   /** @param target a client, or the address and options of one. */
   constructor(
@@ -55,13 +62,14 @@ export class StreamingIntegration {
     options: IntegrationOptions = {},
   ) {
     // A client may be of another copy of this package: one as ESM, one as CommonJS.
-    const isClient = typeof target === "object" && "streamToForst" in target;
+    const isClient = typeof target === "object" && target !== null && "streamToForst" in target;
     this.client = isClient ? target : new ForstStreamingClient(target);
     this.options = {
-      endpoint: options.endpoint ?? "/streaming-process",
-      datasetEndpoint: options.datasetEndpoint ?? "/large-dataset-stream",
-      liveEndpoint: options.liveEndpoint ?? "/real-time-process",
-      onCut: options.onCut ?? warnCut,
+      endpoint: "/streaming-process",
+      datasetEndpoint: "/large-dataset-stream",
+      liveEndpoint: "/real-time-process",
+      onCut: warnCut,
+      ...(given(options, TYPES) as Partial<Chosen>),
     };
     // A property, so that it can be passed without the object it belongs to.
     this.handleStreamingRequest = ((request: NodeRequest | Request, response: NodeResponse) => {
@@ -87,7 +95,7 @@ export class StreamingIntegration {
     options: StreamOptions<OnError> = {},
   ): ResultStream<TOut | InvalidLine> {
     const { datasetEndpoint } = this.options;
-    return this.client.streamToForst<TIn, TOut>(datasetEndpoint as string, records, {
+    return this.client.streamToForst<TIn, TOut>(datasetEndpoint, records, {
       ...options,
       resume: options.resume ?? options.frames !== "auto",
     });

@@ -1,6 +1,7 @@
 /** The options of clients and streams, and their effect on requests. */
 
 import { checkConfig, defaultStreamingConfig, type StreamingConfig } from "./config.js";
+import { kindOf, withArticle } from "./input.js";
 import type { TlsOptions } from "./node-transport.js";
 import type { PlatformSignal } from "./platform.js";
 import type { InvalidLine, OnError, Summary } from "./records.js";
@@ -86,9 +87,53 @@ export interface StreamOptions<Mode extends OnError = OnError> extends CommonOpt
   onStatus?: ((status: StreamStatus) => void) | undefined;
 }
 
-/** Return the options that are not undefined. */
-export function given<T extends object>(options: T): T {
-  const pairs = Object.entries(options).filter(([, value]) => value !== undefined);
+// What a compiler checks, for callers that have none.
+const RETRY_TYPES: Record<string, string> = {
+  attempts: "number",
+  delay: "number",
+  maxDelay: "number",
+};
+const TYPES: Record<string, string> = {
+  bufferSize: "number",
+  chunkSize: "number",
+  compression: "boolean",
+  frames: "string",
+  headers: "object",
+  onDrop: "function",
+  onEnd: "function",
+  onError: "string",
+  onMissed: "function",
+  onStatus: "function",
+  resume: "boolean",
+  retry: "object",
+  signal: "object",
+  timeout: "number",
+  timeoutMs: "number",
+  tls: "object",
+  token: "string",
+  transport: "object",
+  workers: "number",
+};
+
+/**
+ * Return the options that are neither undefined nor null.
+ *
+ * @throws TypeError if one has the wrong type.
+ */
+export function given<T extends object>(
+  options: T,
+  types: Record<string, string> = TYPES,
+  prefix = "",
+): T {
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(`the options must be an object, not ${kindOf(options)}`);
+  }
+  const pairs = Object.entries(options).filter(([, value]) => value !== undefined && value !== null);
+  for (const [name, value] of pairs) {
+    const wanted = types[name] ?? typeof value;
+    if (wanted === "list" ? Array.isArray(value) : typeof value === wanted) continue;
+    throw new TypeError(`${prefix}${name} must be ${withArticle(wanted)}, not ${kindOf(value)}`);
+  }
   return Object.fromEntries(pairs) as T;
 }
 
@@ -101,7 +146,7 @@ export function configOf(...all: CommonOptions[]): StreamingConfig {
     config.bufferSize = bufferSize ?? config.bufferSize;
     config.workers = workers ?? config.workers;
     config.compression = compression ?? config.compression;
-    Object.assign(config.retry, retry && given(retry));
+    Object.assign(config.retry, retry && given(retry, RETRY_TYPES, "retry."));
   }
   checkConfig(config);
   return config;
@@ -112,7 +157,9 @@ export function headersOf(...all: CommonOptions[]): Record<string, string> {
   const found: Record<string, string> = {};
   for (const { headers = {} } of all) {
     const pairs = Symbol.iterator in headers ? headers : Object.entries(headers);
-    for (const [name, value] of pairs) found[name.toLowerCase()] = value;
+    for (const [name, value] of pairs) {
+      if (value !== undefined) found[name.toLowerCase()] = value;
+    }
   }
   return found;
 }

@@ -1,7 +1,8 @@
 /** Retrying after transient errors, with exponential backoff. */
 
-import { defaultStreamingConfig, type RetryConfig } from "./config.js";
+import type { RetryConfig } from "./config.js";
 import { ForstError } from "./errors.js";
+import { configOf, given, type Optional } from "./options.js";
 
 const TRANSIENT: ReadonlySet<string> = new Set([
   "ECONNRESET",
@@ -25,8 +26,8 @@ const CODE = /\bE[A-Z_]{4,}\b/; // In the message of an error that has no code.
 export class StreamingErrorHandler {
   private readonly retry: RetryConfig;
 
-  constructor(config: { retry: RetryConfig } = defaultStreamingConfig) {
-    this.retry = config.retry;
+  constructor(config: { retry?: Optional<RetryConfig> | undefined } = {}) {
+    this.retry = configOf(given(config)).retry;
   }
 
   /**

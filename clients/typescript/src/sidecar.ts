@@ -44,6 +44,18 @@ export interface SidecarOptions {
   stopTimeoutMs?: number | undefined;
 }
 
+const TYPES: Record<string, string> = {
+  args: "list",
+  client: "object",
+  cwd: "string",
+  env: "object",
+  onLog: "function",
+  onStatus: "function",
+  port: "number",
+  python: "string",
+  stopTimeoutMs: "number",
+};
+
 const STABLE_MS = 10_000; // A server that ran for longer is restarted at once.
 const SHORTEST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 10_000;
@@ -174,7 +186,7 @@ export type Sidecar = SidecarProcess & PlatformDisposable;
  * It is restarted after a crash, with growing pauses, and ends with this process, however that ends.
  */
 export async function startSidecar(options: SidecarOptions = {}): Promise<Sidecar> {
-  const sidecar = new SidecarProcess(options);
+  const sidecar = new SidecarProcess(given(options, TYPES));
   try {
     await sidecar.start();
   } catch (error) {

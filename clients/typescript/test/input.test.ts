@@ -91,6 +91,12 @@ test("an error for unsendable input names the record", async () => {
     "infinity inside": [[{ a: [{ b: [1, Infinity] }] }], /^record 1 has Infinity at a\.0\.b\.1/],
     "undefined in a list": [[{ a: [undefined] }], /^record 1 has undefined at a\.0/],
     "a Map inside": [[{ a: [{ b: new Map([[1, 2]]) }] }], /^record 1 has a Map at a\.0\.b, which/],
+    "an invalid Date": [[{ at: new Date(NaN) }], /^record 1 has an invalid Date at at, which/],
+    "a typed array": [[new Uint16Array(2)], /^record 1 is a Uint16Array, neither an object nor/],
+    "a typed array inside": [
+      [{ a: new Float32Array(2) }],
+      /^record 1 has a Float32Array at a, which JSON cannot express: use Array\.from/,
+    ],
     "a promise inside": [[{ id: "1", data: Promise.resolve("x") }], /^record 1 has a Promise at data/],
     "a toJSON that returns text": [[{ id: "1", toJSON: () => "x" }], /^record 1 is an Object, not an object$/],
     "a String object": [[new String("id")], /^record 1 is a String, not an object$/],
