@@ -76,9 +76,10 @@ LAYERS = (
 RANKS = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 
 TYPESCRIPT_LAYERS = (
-    ("config", "platform", "records", "wire", "transport", "address", "bytes"),
+    ("platform", "records", "wire", "transport", "bytes"),
     ("errors", "input", "leavable", "readable"),
-    ("flat-records",),
+    ("address", "flat-records", "given"),
+    ("config",),
     ("frames", "retry", "encoder", "window"),
     ("node-transport", "fetch-transport", "web-socket-transport"),
     ("connection", "producer"),

@@ -1,7 +1,12 @@
 /** The address of a server, with the credentials to use it. */
 
 import { kindOf } from "./input.js";
-import type { UrlLike } from "./options.js";
+
+/** A `URL`. */
+export interface UrlLike {
+  readonly href: string;
+  toString(): string;
+}
 
 /** The URL of a server, and the token for it. */
 export class ServerAddress {

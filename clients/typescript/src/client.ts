@@ -1,19 +1,19 @@
 /** The client: stream records to a server and receive results at the same time. */
 
-import { ServerAddress } from "./address.js";
+import { ServerAddress, type UrlLike } from "./address.js";
 import { fetchTransport } from "./fetch-transport.js";
+import { given } from "./given.js";
 import { isDocument, type Input } from "./input.js";
 import { nodeTransport } from "./node-transport.js";
 import {
   configOf,
-  given,
   headersOf,
   modeOf,
   needsFrames,
+  OPTION_TYPES,
   type ClientConfig,
   type ClientOptions,
   type StreamOptions,
-  type UrlLike,
 } from "./options.js";
 import type { ByteStream } from "./platform.js";
 import type { InvalidLine, ProcessedRecord, StreamingRecord, Summary } from "./records.js";
@@ -53,7 +53,7 @@ export class ForstStreamingClient {
   ) {
     const isConfig = typeof target === "object" && target !== null && !("href" in target);
     const { baseUrl, ...rest } = isConfig ? target : { baseUrl: target };
-    this.options = { ...given(rest), ...given(options) };
+    this.options = { ...given(rest, OPTION_TYPES), ...given(options, OPTION_TYPES) };
     this.address = new ServerAddress(baseUrl, this.options.token);
     this.transport =
       this.options.transport ??
@@ -98,7 +98,7 @@ export class ForstStreamingClient {
     records: Input<TIn>,
     options: StreamOptions = {},
   ): ResultStream<TOut> {
-    const chosen = given(options);
+    const chosen = given(options, OPTION_TYPES);
     return this.results(endpoint, this.upload(records, chosen), chosen);
   }
 
@@ -113,7 +113,7 @@ export class ForstStreamingClient {
     input: Input<TIn> | object,
     options: StreamOptions = {},
   ): ByteStream {
-    const chosen = given(options);
+    const chosen = given(options, OPTION_TYPES);
     const request = isDocument(input) ? new Document(input) : this.upload(input, chosen);
     const [transfer, invalid] = this.transfer(endpoint, request, chosen);
     return byteStream(transfer, invalid);
@@ -142,7 +142,7 @@ export class ForstStreamingClient {
     wanted: object,
     options: StreamOptions = {},
   ): ResultStream<TOut> {
-    return this.results(endpoint, new Subscription(wanted), given(options));
+    return this.results(endpoint, new Subscription(wanted), given(options, OPTION_TYPES));
   }
 
   private upload(input: unknown, options: StreamOptions): Upload {

@@ -1,5 +1,7 @@
 /** Settings of streams, with their defaults and limits. */
 
+import { given, type Optional } from "./given.js";
+
 /** How often a stream connects again without progress, and after which pauses. */
 export interface RetryConfig {
   /** Total number of attempts, including the first. */
@@ -36,17 +38,34 @@ export const defaultStreamingConfig: StreamingConfig = {
   retry: { attempts: 3, delay: 1000, maxDelay: 30_000 },
 };
 
+const RETRY_TYPES: Record<string, string> = {
+  attempts: "number",
+  delay: "number",
+  maxDelay: "number",
+};
+
+/** Return the settings that are given, later ones first, with defaults for the others. */
+export function retryConfig(...all: (Optional<RetryConfig> | null | undefined)[]): RetryConfig {
+  const config = { ...defaultStreamingConfig.retry };
+  for (const retry of all) Object.assign(config, retry && given(retry, RETRY_TYPES, "retry."));
+  checkLowest([
+    ["retry.attempts", config.attempts, 1],
+    ["retry.delay", config.delay, 0],
+    ["retry.maxDelay", config.maxDelay ?? 0, 0],
+  ]);
+  return config;
+}
+
 /** Check settings, so that none is silently without effect. */
-export function checkConfig(config: StreamingConfig): void {
-  const { chunkSize, timeout, bufferSize, retry } = config;
-  const lowest: [string, number, number][] = [
+export function checkConfig({ chunkSize, timeout, bufferSize }: StreamingConfig): void {
+  checkLowest([
     ["chunkSize", chunkSize, 1],
     ["bufferSize", bufferSize, 1],
     ["timeoutMs", timeout, 0],
-    ["retry.attempts", retry.attempts, 1],
-    ["retry.delay", retry.delay, 0],
-    ["retry.maxDelay", retry.maxDelay ?? 0, 0],
-  ];
+  ]);
+}
+
+function checkLowest(lowest: [string, number, number][]): void {
   for (const [name, value, least] of lowest) {
     if (!(value >= least)) throw new RangeError(`${name} must be at least ${least}, not ${value}`);
   }

@@ -1,10 +1,11 @@
 /** A client of forstcore: streams records through a server, each result once and in order. */
 
-export { ServerAddress } from "./address.js";
+export { ServerAddress, type UrlLike } from "./address.js";
 export { ForstStreamingClient, type BuiltInEndpoint } from "./client.js";
 export { defaultStreamingConfig, type RetryConfig, type StreamingConfig } from "./config.js";
 export { ForstError, type ForstErrorDetails } from "./errors.js";
 export { fetchTransport } from "./fetch-transport.js";
+export type { Optional } from "./given.js";
 export type { BlobLike, Input, Items, Text, WebStream } from "./input.js";
 export { nodeTransport, type TlsOptions } from "./node-transport.js";
 export type {
@@ -12,9 +13,7 @@ export type {
   ClientOptions,
   CommonOptions,
   Frames,
-  Optional,
   StreamOptions,
-  UrlLike,
 } from "./options.js";
 export type {
   ByteStream,

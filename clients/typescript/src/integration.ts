@@ -1,9 +1,11 @@
 /** Streams inside an application: data sets, live sources, and forwarded requests. */
 
+import type { UrlLike } from "./address.js";
 import { ForstStreamingClient } from "./client.js";
 import type { ForstError } from "./errors.js";
+import { given } from "./given.js";
 import type { Input } from "./input.js";
-import { given, type ClientConfig, type StreamOptions, type UrlLike } from "./options.js";
+import type { ClientConfig, StreamOptions } from "./options.js";
 import type { PlatformRequest, PlatformResponse } from "./platform.js";
 import type { InvalidLine, OnError, ProcessedRecord, StreamingRecord } from "./records.js";
 import {

@@ -1,20 +1,23 @@
 /** The options of clients and streams, and their effect on requests. */
 
-import { checkConfig, defaultStreamingConfig, type StreamingConfig } from "./config.js";
-import { kindOf, withArticle } from "./input.js";
+import type { UrlLike } from "./address.js";
+import {
+  checkConfig,
+  defaultStreamingConfig,
+  retryConfig,
+  type RetryConfig,
+  type StreamingConfig,
+} from "./config.js";
+import type { Optional } from "./given.js";
 import type { TlsOptions } from "./node-transport.js";
 import type { PlatformSignal } from "./platform.js";
 import type { InvalidLine, OnError, Summary } from "./records.js";
-import type { RetryConfig } from "./config.js";
 import type { StreamStatus } from "./transfer.js";
 import type { Transport } from "./transport.js";
 import { ON_ERROR } from "./wire.js";
 
 /** Whether a server has to send control lines. */
 export type Frames = "required" | "auto";
-
-/** Options, of which undefined ones count as not given: also with `exactOptionalPropertyTypes`. */
-export type Optional<T> = { [K in keyof T]?: T[K] | undefined };
 
 /** Settings that a client has, and each of its streams can override. */
 export interface CommonOptions extends Optional<Omit<StreamingConfig, "retry">> {
@@ -38,12 +41,6 @@ export interface ClientOptions extends CommonOptions {
   tls?: TlsOptions | undefined;
   /** How requests are sent, instead of by node:http, by WebSockets in pages, and by fetch elsewhere. */
   transport?: Transport | undefined;
-}
-
-/** A `URL`. */
-export interface UrlLike {
-  readonly href: string;
-  toString(): string;
 }
 
 /** Where a server is, and options. */
@@ -87,13 +84,8 @@ export interface StreamOptions<Mode extends OnError = OnError> extends CommonOpt
   onStatus?: ((status: StreamStatus) => void) | undefined;
 }
 
-// What a compiler checks, for callers that have none.
-const RETRY_TYPES: Record<string, string> = {
-  attempts: "number",
-  delay: "number",
-  maxDelay: "number",
-};
-const TYPES: Record<string, string> = {
+/** The types of the options of clients and streams. */
+export const OPTION_TYPES: Record<string, string> = {
   bufferSize: "number",
   chunkSize: "number",
   compression: "boolean",
@@ -115,38 +107,18 @@ const TYPES: Record<string, string> = {
   workers: "number",
 };
 
-/**
- * Return the options that are neither undefined nor null.
- *
- * @throws TypeError if one has the wrong type.
- */
-export function given<T extends object>(
-  options: T,
-  types: Record<string, string> = TYPES,
-  prefix = "",
-): T {
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(`the options must be an object, not ${kindOf(options)}`);
-  }
-  const pairs = Object.entries(options).filter(([, value]) => value !== undefined && value !== null);
-  for (const [name, value] of pairs) {
-    const wanted = types[name] ?? typeof value;
-    if (wanted === "list" ? Array.isArray(value) : typeof value === wanted) continue;
-    throw new TypeError(`${prefix}${name} must be ${withArticle(wanted)}, not ${kindOf(value)}`);
-  }
-  return Object.fromEntries(pairs) as T;
-}
-
 /** Return the settings of a stream. */
 export function configOf(...all: CommonOptions[]): StreamingConfig {
-  const config = { ...defaultStreamingConfig, retry: { ...defaultStreamingConfig.retry } };
-  for (const { chunkSize, timeout, timeoutMs, bufferSize, workers, compression, retry } of all) {
+  const config = {
+    ...defaultStreamingConfig,
+    retry: retryConfig(...all.map(({ retry }) => retry)),
+  };
+  for (const { chunkSize, timeout, timeoutMs, bufferSize, workers, compression } of all) {
     config.chunkSize = chunkSize ?? config.chunkSize;
     config.timeout = timeoutMs ?? timeout ?? config.timeout;
     config.bufferSize = bufferSize ?? config.bufferSize;
     config.workers = workers ?? config.workers;
     config.compression = compression ?? config.compression;
-    Object.assign(config.retry, retry && given(retry, RETRY_TYPES, "retry."));
   }
   checkConfig(config);
   return config;

@@ -1,8 +1,8 @@
 /** Retrying after transient errors, with exponential backoff. */
 
-import type { RetryConfig } from "./config.js";
+import { retryConfig, type RetryConfig } from "./config.js";
 import { ForstError } from "./errors.js";
-import { configOf, given, type Optional } from "./options.js";
+import { given, type Optional } from "./given.js";
 
 const TRANSIENT: ReadonlySet<string> = new Set([
   "ECONNRESET",
@@ -27,7 +27,7 @@ export class StreamingErrorHandler {
   private readonly retry: RetryConfig;
 
   constructor(config: { retry?: Optional<RetryConfig> | undefined } = {}) {
-    this.retry = configOf(given(config)).retry;
+    this.retry = retryConfig(given(config, { retry: "object" }).retry);
   }
 
   /**

@@ -8,8 +8,9 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 
 import { ForstStreamingClient } from "./client.js";
-import { given, type ClientOptions } from "./options.js";
+import { given } from "./given.js";
 import { makeDisposable } from "./leavable.js";
+import { OPTION_TYPES, type ClientOptions } from "./options.js";
 import type { PlatformDisposable } from "./platform.js";
 
 /** A line of the server's log: a JSON object, or `text`. */
@@ -86,7 +87,7 @@ class SidecarProcess {
   get client(): ForstStreamingClient {
     this.lastClient ??= new ForstStreamingClient(this.baseUrl, {
       retry: RETRY,
-      ...given(this.options.client ?? {}),
+      ...given(this.options.client ?? {}, OPTION_TYPES),
     });
     return this.lastClient;
   }
