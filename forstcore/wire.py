@@ -21,6 +21,7 @@ __all__ = [
     "ERROR",
     "EVENTS_TYPE",
     "EXPOSED_HEADERS",
+    "FILTER_PARAMETER",
     "FORST_ACK",
     "FORST_DELIVERY",
     "FORST_FILTER",
@@ -105,6 +106,9 @@ FORST_DELIVERY: Final = "Forst-Delivery"
 
 EXPOSED_HEADERS: Final = (FORST_DELIVERY, FORST_FRAMES, "Retry-After")
 """Response headers that pages of other origins may read."""
+
+FILTER_PARAMETER: Final = "filter"
+"""A parameter of queries: as `FORST_FILTER`."""
 
 TICKET_PARAMETER: Final = "ticket"
 """A parameter of queries: a ticket in place of the token."""

@@ -12,7 +12,7 @@ import aiohttp
 from aiohttp import HttpVersion11, hdrs, web
 
 import forstcore
-from forstcore import _proc
+from forstcore import _proc, wire
 from forstcore.loading import Loader
 from server.api.openapi import describe
 from server.api.pipelines import control_pipeline, list_pipelines
@@ -26,7 +26,7 @@ from server.api.process import (
 )
 from server.api.publish import publish
 from server.api.sources import list_sources
-from server.api.subscribe import real_time_process, watch_events
+from server.api.subscribe import SUBSCRIPTION, real_time_process, watch_events
 from server.api.tickets import issue_ticket
 from server.background import keep_running
 from server.config import ServerConfig
@@ -37,6 +37,7 @@ from server.http.compression import CODINGS
 from server.http.connections import Connection
 from server.http.forwarded import Forwarded
 from server.http.preferences import prefers_openmetrics, vary
+from server.http.request_names import check_names
 from server.live.feed_registry import FEEDS, FeedRegistry, worker_number
 from server.live.kept_writers import WRITERS, KeptWriters
 from server.observe.metrics_files import METRICS_VARIABLE
@@ -48,13 +49,19 @@ from server.streams.request_body import check_body
 
 __all__ = ["build_app"]
 
-# Browsers send these requests without headers of the page's own, so without the token.
 _SOCKETS = {
     "/streaming-process": over_web_socket(streaming_process),
     "/large-dataset-stream": over_web_socket(large_dataset_stream),
 }
 _RUN_OVER_SOCKET = over_web_socket(run_processor)
-_FOR_PAGES = frozenset([watch_events, _RUN_OVER_SOCKET, *_SOCKETS.values()])
+
+_STREAM = (wire.FILTER_PARAMETER,)
+_QUERIES: dict[Handler, tuple[str, ...]] = {
+    **dict.fromkeys((streaming_process, large_dataset_stream, run_processor), _STREAM),
+    **dict.fromkeys((*_SOCKETS.values(), _RUN_OVER_SOCKET), (*_STREAM, *wire.QUERY_PARAMETERS)),
+    watch_events: (*SUBSCRIPTION, *wire.QUERY_PARAMETERS),
+}
+"""The query parameters of the endpoints that have any."""
 
 _METRICS_INTERVAL = 5.0  # Seconds between updates of the metrics that processes share.
 
@@ -83,11 +90,12 @@ def build_app(config: ServerConfig) -> web.Application:
         if preflight is not None:
             return preflight
         try:
-            policy.check(request, takes_ticket=request.match_info.handler in _FOR_PAGES)
+            policy.check(request, takes_ticket=wire.TICKET_PARAMETER in _parameters(request))
         except ProblemError as error:
             # Its framing or its sender cannot be trusted, and neither can the bytes after it.
             return error.response(is_last=True)
         try:
+            _check_names(request)
             return await handler(forwarded.resolve(request))
         except web.HTTPNotFound:
             if policy.is_authorized(request):
@@ -109,6 +117,7 @@ def build_app(config: ServerConfig) -> web.Application:
         # aiohttp answers "Expect" before middlewares run, so check the request here.
         try:
             policy.check(request)
+            _check_names(request)
             registry.check_room()
             check_body(request, config)
         except ProblemError as error:
@@ -170,6 +179,15 @@ def build_app(config: ServerConfig) -> web.Application:
     if config.reload:
         app.cleanup_ctx.append(reload_changed_processors)
     return app
+
+
+def _parameters(request: web.Request) -> tuple[str, ...]:
+    return _QUERIES.get(request.match_info.handler, ())
+
+
+def _check_names(request: web.Request) -> None:
+    if request.match_info.handler is not _refuse_path:
+        check_names(request, _parameters(request))
 
 
 async def _keep_metrics_fresh(app: web.Application) -> AsyncIterator[None]:

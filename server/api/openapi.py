@@ -209,7 +209,7 @@ def _filter_parameters() -> list[Json]:
             **filters,
         },
         {
-            "name": "filter",
+            "name": wire.FILTER_PARAMETER,
             "in": "query",
             "description": "As `Forst-Filter`, which takes precedence.",
             **filters,

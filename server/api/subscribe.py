@@ -34,17 +34,18 @@ from server.streams.response_writer import ResponseWriter, StreamingResponse
 from server.streams.web_socket import is_web_socket, web_socket_request
 from server.streams.web_socket_stream import WebSocketWriter
 
-__all__ = ["real_time_process", "watch_events"]
+__all__ = ["SUBSCRIPTION", "real_time_process", "watch_events"]
 
 _LOGGER = logging.getLogger("forstcore")
 
 _MOST = 1 << 16  # Bytes of a request: parsing more JSON would block all other streams.
-_MEMBERS: dict[str, tuple[type, str]] = {
+SUBSCRIPTION: dict[str, tuple[type, str]] = {
     "source": (str, "the name of a source"),
     "filters": (dict, "an object"),
     "from": (str, "an offset, 'start' or 'now'"),
     "processor": (str, "the name of a processor"),
 }
+"""The members of a subscription, or the parameters of its query: their types, and what they are."""
 
 
 _GOES_ON = (
@@ -327,24 +328,19 @@ def _object(body: bytes) -> dict[str, Any]:
     if not isinstance(wanted, dict):
         raise ProblemError(400, 'the request must be a JSON object, such as {"source": "events"}')
     for name, value in wanted.items():
-        if name not in _MEMBERS:
-            raise ProblemError(400, f"{name}: there is no such member; {', '.join(_MEMBERS)} are")
-        kind, text = _MEMBERS[name]
+        if name not in SUBSCRIPTION:
+            members = ", ".join(SUBSCRIPTION)
+            raise ProblemError(400, f"{name}: there is no such member; there are {members}")
+        kind, text = SUBSCRIPTION[name]
         if not isinstance(value, kind):
             raise ProblemError(400, f"{name} must be {text}")
     return wanted
 
 
 def _object_of_query(request: web.Request) -> dict[str, Any]:
-    wanted: dict[str, Any] = {}
-    for name, value in request.query.items():
-        if name in wire.QUERY_PARAMETERS:
-            continue
-        if name not in _MEMBERS:
-            raise ProblemError(
-                400, f"{name}: there is no such parameter; {', '.join(_MEMBERS)} are"
-            )
-        wanted[name] = value
+    wanted: dict[str, Any] = {
+        name: value for name, value in request.query.items() if name in SUBSCRIPTION
+    }
     if "filters" in wanted:
         try:
             wanted["filters"] = json.loads(wanted["filters"])

@@ -96,7 +96,7 @@ def record_filter(request: web.Request) -> Filter | None:
         ProblemError: 400, one of them is not a JSON object of filters.
     """
     name = wire.FORST_FILTER
-    given = (request.headers.get(name), request.query.get("filter"))
+    given = (request.headers.get(name), request.query.get(wire.FILTER_PARAMETER))
     filters = [_filter_of(text, name) for text in given if text]
     return filters[0] if filters else None
 
