@@ -9,9 +9,10 @@ from typing import TypeAlias
 
 from forstcore._core.filter import Filter
 from forstcore._proc import PASS_ON
-from forstcore.errors import FilterError, LoadError, SinkError, SourceError
+from forstcore.errors import FilterError, LoadError, OffsetError, SinkError, SourceError
 from forstcore.loading import Loader
 from forstcore.pipelines.config import PipelineConfig, PipelineFile, Problems, read_pipelines
+from forstcore.pipelines.loops import feeds
 from forstcore.pipelines.pipeline import Pipeline
 from forstcore.processors import BUILT_IN, Processor
 from forstcore.sinks import Sink, SinkLimits, open_sink
@@ -147,6 +148,11 @@ def _made(
         sink.acknowledges(source)
     except SinkError as error:
         problems.add(error.reason, table, "sink")
+    # With a filter, results may be other records than those that are processed.
+    for key in ("sink", "errors") if not config.filter else ():
+        url = getattr(config, key)
+        if url and feeds(config.name, url, config.source):
+            problems.add("writes what the source reads, so results would be read again", table, key)
     state = Path(file.state, f"{config.name}.json")
     return Pipeline(config, source, processor, record_filter, sink, errors, state)
 
@@ -164,14 +170,17 @@ def _source(
         else:
             limits = SourceLimits(max_line_size=config.max_line_size)
             source = open_source(config.name, config.source, limits)
-        if config.start:
-            source.check(config.start)
     except SourceError as error:
         problems.add(error.reason, table, "source")
         return None
     except LookupError as error:
         problems.add(str(error.args[0]), table, "source")
         return None
+    try:
+        if config.start:
+            source.check(config.start)
+    except OffsetError as error:
+        problems.add(f"the source {error.reason}", table, "start")
     return source
 
 

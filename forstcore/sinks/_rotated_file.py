@@ -25,7 +25,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["NEVER", "ForeignFileError", "RotatedFile"]
+__all__ = ["NEVER", "ForeignFileError", "RotatedFile", "numbered"]
 
 NEVER = 1e9
 """An age in seconds that no file reaches."""
@@ -37,6 +37,17 @@ _GZIP_LEVEL = 6
 
 class ForeignFileError(Exception):
     """A file that another program has changed, or is writing."""
+
+
+def numbered(name: str, number: int) -> str:
+    """Return the name of a file of a series: `results-000001.ndjson` for `results.ndjson`."""
+    stem, suffixes = _stem_and_suffixes(name)
+    return f"{stem}-{number:06}{suffixes}"
+
+
+def _stem_and_suffixes(name: str) -> tuple[str, str]:
+    dot = name.find(".", 1)
+    return (name, "") if dot < 0 else (name[:dot], name[dot:])
 
 
 class RotatedFile:
@@ -280,23 +291,14 @@ class RotatedFile:
         return results
 
     def _part(self, number: int) -> Path:
-        return self._path.with_name(f".{self._numbered(number)}.part")
+        return self._path.with_name(f".{numbered(self._path.name, number)}.part")
 
     def _final(self, number: int) -> Path:
-        return self._path.with_name(self._numbered(number))
-
-    def _numbered(self, number: int) -> str:
-        stem, suffixes = self._stem_and_suffixes()
-        return f"{stem}-{number:06}{suffixes}"
-
-    def _stem_and_suffixes(self) -> tuple[str, str]:
-        name = self._path.name
-        dot = name.find(".", 1)
-        return (name, "") if dot < 0 else (name[:dot], name[dot:])
+        return self._path.with_name(numbered(self._path.name, number))
 
     def _last_number(self) -> int:
         """Return the highest number of a file that exists, 0 if there is none."""
-        stem, suffixes = map(re.escape, self._stem_and_suffixes())
+        stem, suffixes = map(re.escape, _stem_and_suffixes(self._path.name))
         pattern = re.compile(rf"{stem}-([0-9]{{6,18}}){suffixes}")
         found = (pattern.fullmatch(each.name) for each in self._path.parent.iterdir())
         return max((int(match[1]) for match in found if match), default=0)

@@ -47,12 +47,60 @@ def problems_of(tmp_path: Path, text: str) -> list[str]:
         (BASE + "filter = {a = {b = 1}}", ", [pipelines.a], filter: filters.a"),
         (BASE + "processor = 'x'", ", [pipelines.a], processor: there is no processor 'x'; there "),
         (BASE + "errors = 'x:y'", ", [pipelines.a], errors: has a URL that starts with none of"),
-        (BASE + "start = 'x'", ", [pipelines.a], source: has no offset 'x'"),
+        (BASE + "start = 'x'", ", [pipelines.a], start: the source has no offset 'x'"),
     ],
 )
 def test_each_problem_names_its_place(tmp_path: Path, text: str, problem: str) -> None:
     (found,) = problems_of(tmp_path, text)
     assert found.startswith(problem)
+
+
+@pytest.mark.parametrize(
+    ("source", "sink", "is_loop"),
+    [
+        ("file:in", "file:in", True),
+        ("file:./in", "file:in", True),
+        ("file:*.ndjson", "file:out.ndjson", True),
+        ("file:**/*.ndjson", "file:out.ndjson", True),
+        ("file:*.ndjson", "file:out.ndjson?max_size=1MB", True),
+        ("file:out-*.ndjson", "file:out.ndjson?max_size=1MB", True),
+        ("file:out-*.ndjson", "file:out.ndjson", False),
+        ("file:*.ndjson", "file:.out.ndjson", False),
+        ("file:logs/*.ndjson", "file:out.ndjson", False),
+        ("redis://h/0?stream=a", "redis://u:p@h/0?stream=a", True),
+        ("redis://h/0", "redis://h/0?stream=a", True),
+        ("redis://h/0?stream=a", "redis://h/1?stream=a", False),
+        ("redis://h/0?stream=a", "redis://h/0?stream=b", False),
+        ("kafka://h?topic=t&group=g", "kafka://h?topic=t", True),
+        ("kafka://h?topic=t&group=g", "kafka://other?topic=t", False),
+        ("nats://h?stream=s&subject=a.*", "nats://h?subject=a.b", True),
+        ("nats://h?stream=s&subject=a.>", "nats://h?subject=b.a", False),
+        ("nats://h?stream=s", "nats://h?stream=s&subject=a", True),
+        ("mqtt://h/sensors/%23", "mqtt://h/sensors/out", True),
+        ("mqtt://h/$share/g/sensors/+", "mqtt://h/sensors/out", True),
+        ("mqtt://h/sensors/+", "mqtt://h/sensors/out/1", False),
+    ],
+)
+def test_a_pipeline_must_not_read_its_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, sink: str, is_loop: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    pytest.importorskip(
+        {"redis": "redis", "kafka": "confluent_kafka", "nats": "nats"}.get(
+            source.partition(":")[0], "forstcore"
+        )
+    )
+    text = f'[pipelines.a]\nsource = "{source}"\nsink = "{sink}"\n'
+    Path("p.toml").write_text(text)
+    if not is_loop:
+        load_pipelines("p.toml")
+        return
+    why = "writes what the source reads, so results would be read again"
+    assert problems_of(tmp_path, text) == [f", [pipelines.a], sink: {why}"]
+    Path("p.toml").write_text(text + 'filter = {kind = "new"}')
+    load_pipelines("p.toml")
+    text = f'[pipelines.a]\nsource = "{source}"\nsink = "file:o"\nerrors = "{sink}"\n'
+    assert problems_of(tmp_path, text) == [f", [pipelines.a], errors: {why}"]
 
 
 def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
