@@ -99,9 +99,9 @@ class Inputs:
         Raises:
             OSError: a file cannot be read or decompressed.
         """
-        for name, piece in self._contents(yields_files=False):
-            assert isinstance(piece, bytes)
-            yield name, piece
+        for name, part in self.parts():
+            if isinstance(part, bytes):
+                yield name, part
 
     def parts(self) -> Generator[Part, None, None]:
         """Yield what `pieces` yields, and plain files, to process lines of them directly.
@@ -111,9 +111,6 @@ class Inputs:
         Raises:
             OSError: as `pieces`.
         """
-        return self._contents(yields_files=True)
-
-    def _contents(self, *, yields_files: bool) -> Generator[Part, None, None]:
         behind = 0
         for place, (path, kind) in enumerate(zip(self._paths, self._formats, strict=True)):
             last = b"\n"
@@ -125,12 +122,11 @@ class Inputs:
                 for piece in self._ndjson(file, path, kind, is_plain=file is raw):
                     if isinstance(piece, LineFile):
                         before = piece.taken
-                        while yields_files:
-                            yield "", piece
-                            if piece.taken == before:
-                                break
+                        yield "", piece
+                        while piece.taken > before:
                             self.taken += piece.taken - before
                             before, last = piece.taken, b"\n"
+                            yield "", piece
                         continue
                     last = piece[-1:]
                     if name and place and piece.startswith(_BOM):

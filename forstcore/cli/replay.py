@@ -69,7 +69,7 @@ class ErrorFileReader(Inputs):
         self._names: list[str] = []
         self._unreported: list[str] = []
 
-    def pieces(self) -> Generator[Piece, None, None]:
+    def parts(self) -> Generator[Piece, None, None]:
         """Yield the lines in pieces.
 
         Raises:
@@ -95,9 +95,6 @@ class ErrorFileReader(Inputs):
             raise ValueError(self._unreported[0])
         if raws:
             yield name, b"".join(raws)
-
-    def parts(self) -> Generator[Piece, None, None]:
-        return self.pieces()
 
     def place(self, _file: str, line: int) -> tuple[str, int]:
         """Return the original file of a line, and its number in that file."""
