@@ -100,9 +100,8 @@ class FileWriter(BrokerWriter):
             start = end
 
     async def _disconnect(self) -> None:
-        finish = self._is_closing and not self.trouble
         try:
-            await self._call(self._file.finish if finish else self._file.close)
+            await self._call(self._file.finish if self._is_closing else self._file.close)
         except OSError as error:
             # Confirmed results are on the disk, and the next process continues after them.
             self._log.write(logging.WARNING, f"cannot be closed: {error}")

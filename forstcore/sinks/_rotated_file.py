@@ -164,6 +164,8 @@ class RotatedFile:
     def finish(self) -> None:
         """End the file even if it is neither large nor old enough, and close it.
 
+        It does not end if it has more than what is confirmed.
+
         Raises:
             OSError: it cannot be renamed.
         """

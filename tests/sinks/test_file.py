@@ -320,6 +320,33 @@ def test_a_full_disk_is_waited_for(tmp_path: Path) -> None:
     assert path.read_bytes() == b"".join(results for results, _ in pairs)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="has no limit of file sizes")
+def test_the_last_file_ends_although_the_disk_was_full(tmp_path: Path) -> None:
+    usual, highest = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    busy: list[asyncio.Task[None]] = []
+
+    async def slow_down(writer: Writer) -> None:
+        executor = writer._executor  # type: ignore[attr-defined]
+        while True:
+            await asyncio.get_running_loop().run_in_executor(executor, time.sleep, 0.05)
+
+    async def run(writer: Writer) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, highest))
+        try:
+            confirmed = await writer.write(Output(b"1\n", "a"))
+            while writer.trouble is None:  # type: ignore[attr-defined]  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (usual, highest))
+        # On a slow disk, the writer is closed before it knows that there is room again.
+        busy.append(asyncio.create_task(slow_down(writer)))
+        await confirmed
+
+    writing(sink_of(tmp_path / "out.ndjson", max_size="1kB"), run)
+    assert (tmp_path / "out-000001.ndjson").read_bytes() == b"1\n"
+
+
 def test_a_full_buffer_holds_the_pipeline_back(tmp_path: Path) -> None:
     path = tmp_path / "out.ndjson"
 
