@@ -66,6 +66,8 @@ class FileSink:
         self._writer: FileWriter | None = None
 
     def check(self) -> None:
+        if self._path.is_dir():
+            raise SinkError(self.name, f"cannot be written: {self._path} is a directory")
         directory = self._path.parent
         if not directory.is_dir():
             raise SinkError(self.name, f"cannot be written: there is no directory {directory}")

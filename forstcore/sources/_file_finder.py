@@ -24,6 +24,7 @@ class FileFinder:
     def __init__(self, pattern: str, on_trouble: Callable[[str, str], None]) -> None:
         self._pattern = pattern
         self._on_trouble = on_trouble
+        self._is_first = True
 
     def find(self, before: dict[str, FoundFile] | None = None) -> dict[str, FoundFile]:
         """Return the files that match the pattern, by each of their paths.
@@ -54,8 +55,13 @@ class FileFinder:
                 listed[path] = FoundFile(path, status)
             elif not stat.S_ISDIR(status.st_mode):
                 self._on_trouble(path, "is not a regular file")
+            elif path == self._pattern:
+                self._on_trouble(path, "is a directory: name its files, as DIRECTORY/*.ndjson")
         if not paths:
             self._check_directory()
+        if self._is_first and not listed:
+            self._on_trouble(self._pattern, "matches no file")
+        self._is_first = False
         return listed
 
     def _check_directory(self) -> None:

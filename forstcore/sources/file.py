@@ -106,9 +106,7 @@ class FileSource:
             is_new = path not in self._logged and len(self._logged) < _MAX_LOGGED_PATHS
             self._logged.add(path) if is_new else None
         if is_new:
-            _LOGGER.warning(
-                "source %s: %r %s; other files are not affected", self.name, path, trouble
-            )
+            _LOGGER.warning("source %s: %r %s", self.name, path, trouble)
 
 
 def _format(url: SourceUrl, pattern: str) -> Format:

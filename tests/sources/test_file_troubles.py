@@ -56,6 +56,24 @@ def warnings(caplog: pytest.LogCaptureFixture, path: Path) -> list[str]:
     return [record.message for record in caplog.records if repr(str(path)) in record.message]
 
 
+@pytest.mark.parametrize("options", ["", "?follow=no", "?follow=no&format=csv"])
+@pytest.mark.parametrize(
+    ("name", "trouble"),
+    [
+        ("missing.log", "matches no file"),
+        ("*.log", "matches no file"),
+        ("missing/a.log", "matches no file"),
+        ("", "is a directory: name its files, as DIRECTORY/*.ndjson"),
+    ],
+)
+def test_a_path_without_files_is_reported_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, trouble: str, options: str
+) -> None:
+    with Followed(source_of(tmp_path / name, options)) as followed:
+        followed.settle()
+    assert warnings(caplog, tmp_path / name) == [f"source logs: {str(tmp_path / name)!r} {trouble}"]
+
+
 @pytest.mark.parametrize("start", ["start", "now"])
 def test_a_file_that_may_be_read_later(
     shared: Path, start: str, caplog: pytest.LogCaptureFixture

@@ -221,6 +221,7 @@ def test_a_check_finds_directories_that_are_missing(workspace: Workspace) -> Non
     workspace.declare(
         copy={"source": "file:in", "sink": "file:missing/out", "errors": "file:/dev/null/errors"},
         good={"source": "file:in", "sink": "file:out"},
+        over={"source": "file:in", "sink": "file:../."},
     )
     done = workspace.run("--check")
     assert (done.returncode, done.stdout) == (3, b"")
@@ -229,6 +230,7 @@ def test_a_check_finds_directories_that_are_missing(workspace: Workspace) -> Non
         "directory missing",
         "pipelines.toml, [pipelines.copy], errors: cannot be written: there is no directory "
         "/dev/null",
+        "pipelines.toml, [pipelines.over], sink: cannot be written: .. is a directory",
     ]
 
 
