@@ -38,6 +38,9 @@ export function iteratorOf(input: unknown): AsyncIterator<unknown> | Iterator<un
       throw new TypeError("the input is a stream that has already been read to its end");
     }
     if (Symbol.asyncIterator in input) {
+      const { readableFlowing } = input as Partial<NodeJS.ReadableStream & { readableFlowing: boolean }>;
+      // A stream that flows, as with a listener that counts, must not do so before it is read.
+      if (readableFlowing) (input as NodeJS.ReadableStream).pause();
       // A stream of Node may fail before it is read. That must not end the process: reading fails then.
       (input as Partial<NodeJS.EventEmitter>).on?.("error", () => {});
       const iterator = (input as AsyncIterable<unknown>)[Symbol.asyncIterator]();

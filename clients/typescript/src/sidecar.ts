@@ -11,7 +11,9 @@ import { ForstStreamingClient } from "./client.js";
 import { given } from "./given.js";
 import { makeDisposable } from "./leavable.js";
 import { OPTION_TYPES, type ClientOptions } from "./options.js";
+import { nodeTransport } from "./node-transport.js";
 import type { PlatformDisposable } from "./platform.js";
+import type { Transport } from "./transport.js";
 
 /** A line of the server's log: a JSON object, or `text`. */
 export type LogEntry = Record<string, unknown>;
@@ -79,16 +81,16 @@ class SidecarProcess {
   constructor(options: SidecarOptions) {
     this.options = options;
     this.port = options.port ?? 0;
-    if (options.port === undefined) this.folder = mkdtempSync(join(tmpdir(), "forstcore-"));
+    if (options.port === undefined) this.folder = temporaryFolder();
     makeDisposable(this, () => this.stop());
   }
 
   /** A client of the server, whose streams with `resume` continue after a restart. */
   get client(): ForstStreamingClient {
-    this.lastClient ??= new ForstStreamingClient(this.baseUrl, {
-      retry: RETRY,
-      ...given(this.options.client ?? {}, OPTION_TYPES),
-    });
+    if (this.lastClient) return this.lastClient;
+    const options = given(this.options.client ?? {}, OPTION_TYPES);
+    const transport = this.untilStopped(options.transport ?? nodeTransport(options.tls));
+    this.lastClient = new ForstStreamingClient(this.baseUrl, { retry: RETRY, ...options, transport });
     return this.lastClient;
   }
 
@@ -164,7 +166,21 @@ class SidecarProcess {
       await this.exited;
       clearTimeout(timer);
     }
-    if (this.folder) rmSync(this.folder, { recursive: true, force: true });
+    if (this.folder) removeFolder(this.folder);
+  }
+
+  /** Return a transport that does not let streams wait for a server that was stopped. */
+  private untilStopped(transport: Transport | undefined): Transport | undefined {
+    return (
+      transport && {
+        sendsHeadFirst: transport.sendsHeadFirst,
+        isDoneAfterWrite: transport.isDoneAfterWrite ?? false,
+        open: (request) => {
+          if (this.isStopping) throw new Error("the sidecar was stopped");
+          return transport.open(request);
+        },
+      }
+    );
   }
 
   private crashed(reason: string, lived: number): void {
@@ -195,6 +211,23 @@ export async function startSidecar(options: SidecarOptions = {}): Promise<Sideca
     throw error;
   }
   return sidecar as Sidecar;
+}
+
+const folders = new Set<string>();
+let isRemovingFolders = false;
+
+/** Make a folder that is removed at the end of this process, if not before. */
+function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "forstcore-"));
+  if (!isRemovingFolders) process.once("exit", () => folders.forEach(removeFolder));
+  isRemovingFolders = true;
+  folders.add(folder);
+  return folder;
+}
+
+function removeFolder(folder: string): void {
+  folders.delete(folder);
+  rmSync(folder, { recursive: true, force: true });
 }
 
 /** Let this process end although the server runs, which then ends, too. */

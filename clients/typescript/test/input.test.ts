@@ -310,3 +310,14 @@ test("fail reports the line and the reason", async () => {
     assert.deepEqual([line, offset, code], [2, 6, "wrong_type"]);
   }
 });
+
+test("a stream with a listener for its progress arrives whole", async () => {
+  const text = NDJSON.repeat(10_000);
+  const input = Readable.from([text.slice(0, 100), text.slice(100)], { objectMode: false });
+  let size = 0;
+  input.on("data", (part: Buffer) => (size += part.length));
+  const results = stream(input);
+  await sleep(50);
+  assert.equal((await all(results)).length, text.split("\n").length - 1);
+  assert.equal(size, text.length);
+});

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -13,7 +13,7 @@ import { fileURLToPath } from "node:url";
 import { StreamingIntegration, type StreamingRecord } from "forstcore";
 import { startSidecar, type LogEntry, type SidecarStatus } from "forstcore/sidecar";
 
-import { all, Queue, record, result, until } from "./support.js";
+import { all, failed, Queue, record, result, until } from "./support.js";
 
 const { FORST_PYTHON: python = "python3" } = process.env;
 const APP = fileURLToPath(new URL("sidecar-app.js", import.meta.url));
@@ -82,9 +82,11 @@ test("a server that cannot start says why", async () => {
 });
 
 test("the server ends with its application, even if that is killed", async () => {
+  const temporary = mkdtempSync(join(tmpdir(), "forst-"));
   for (const signal of ["SIGKILL", "none"] as const) {
     const app = spawn(process.execPath, [APP, signal], {
       stdio: ["ignore", "pipe", "inherit"],
+      ...(signal === "none" && { env: { ...process.env, TMPDIR: temporary } }),
     });
     const [line] = (await once(createInterface({ input: app.stdout }), "line")) as [string];
     const pid = Number(line);
@@ -92,6 +94,21 @@ test("the server ends with its application, even if that is killed", async () =>
     await once(app, "exit");
     await until(() => !lives(pid));
   }
+  assert.deepEqual(readdirSync(temporary), []);
+});
+
+test("streams do not wait for a server that was stopped", async () => {
+  const sidecar = await startSidecar({ python });
+  const queue = new Queue<StreamingRecord>();
+  const open = new StreamingIntegration(sidecar.client).processLargeDataset(queue);
+  queue.put(record(1));
+  assert.deepEqual((await open.next()).value, result(1));
+  await sidecar.stop();
+  queue.put(record(2));
+  const [error] = await failed(open);
+  assert.match(error.message, /the sidecar was stopped/);
+  const [later] = await failed(sidecar.client.streamToForst("/streaming-process", [record(1)]));
+  assert.match(later.message, /the sidecar was stopped/);
 });
 
 /** Run the application with a task; call back with its identifier, and return what it prints. */
