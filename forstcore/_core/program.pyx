@@ -263,8 +263,8 @@ cdef fst_cell cell_of(Program program, object value) except *:
     if type(value) is int:
         if -1 << 63 <= value < 1 << 63:
             return fst_int(value)
-        span = text_of(program, b"%x" % abs(value))
-        return fst_big_integer(span.start, span.size, value < 0)
+        span = text_of(program, abs(value).to_bytes(-(-value.bit_length() // 64) * 8, "little"))
+        return fst_big_integer(span.start, span.size // 8, value < 0)
     if type(value) is float:
         return fst_float(value)
     if type(value) is str:

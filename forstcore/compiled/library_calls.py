@@ -175,12 +175,23 @@ class LibraryCalls(PatternCalls):
                 return _DICT + _DICT_OF * self._missing_of(body.args[0])
         raise Unsupported(factory, f"a defaultdict of {ast.unparse(factory)}")
 
+    def _into_Attribute(self, node: ast.Attribute, to: int) -> None:
+        if node.attr == "hex" and self._text_of_uuid(node.value, to):
+            hyphen, nothing = (ast.copy_location(ast.Constant(each), node) for each in ("-", ""))
+            self.call_native(node, ".replace", [node.value, hyphen, nothing], {}, to, first=to)
+        else:
+            super()._into_Attribute(node, to)
+
     def _text_of_uuid(self, node: ast.expr, to: int) -> bool:
-        """Compile str(uuid.uuid5(namespace, name))."""
-        if not (isinstance(node, ast.Call) and self.static(node.func) is uuid.uuid5):
+        """Compile the text of uuid.uuid5(namespace, name) or uuid.UUID(text)."""
+        callee = self.static(node.func) if isinstance(node, ast.Call) else MISSING
+        if not isinstance(node, ast.Call) or callee not in (uuid.uuid5, uuid.UUID):
             return False
-        if len(node.args) != 2 or node.keywords:
-            raise Unsupported(node, "a call of uuid5 with other arguments")
+        if node.keywords or len(node.args) != (2 if callee is uuid.uuid5 else 1):
+            raise Unsupported(node, f"a call of {ast.unparse(node.func)} with other arguments")
+        if callee is uuid.UUID:
+            self.call_native(node, "<text of uuid>", node.args, {}, to)
+            return True
         namespace = self.static(node.args[0])
         if not isinstance(namespace, uuid.UUID):
             raise Unsupported(node.args[0], f"the namespace {ast.unparse(node.args[0])}")

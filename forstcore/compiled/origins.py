@@ -9,9 +9,9 @@ from forstcore.compiled.scope import Origin, Scope
 
 __all__ = ["origin_of"]
 
-_PARTS = frozenset(("get", "values", "items", "keys", "pop", "setdefault", "popitem"))
+_PARTS = frozenset(("get", "values", "items", "keys", "pop", "setdefault", "popitem", "popleft"))
 _COPIES = frozenset(
-    ("list", "tuple", "dict", "sorted", "reversed", "enumerate", "zip", "filter", "copy")
+    ("list", "tuple", "dict", "sorted", "reversed", "enumerate", "zip", "filter", "copy", "deque")
 )
 _PICKS = frozenset(("next", "min", "max"))
 _TEXT_METHODS = frozenset(

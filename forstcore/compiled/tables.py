@@ -34,25 +34,21 @@ __all__ = [
 ]
 
 MUTATORS = frozenset(
-    [
-        "append",
-        "extend",
-        "insert",
-        "pop",
-        "popitem",
-        "remove",
-        "clear",
-        "update",
-        "setdefault",
-        "sort",
-        "reverse",
-        "add",
-        "discard",
-        "difference_update",
-        "intersection_update",
-        "symmetric_difference_update",
-        "move_to_end",
-    ]
+    (
+        *(
+            "append",
+            "extend",
+            "insert",
+            "pop",
+            "popitem",
+            "remove",
+            "clear",
+            "update",
+            "setdefault",
+        ),
+        *("sort", "reverse", "add", "discard", "difference_update", "intersection_update"),
+        *("symmetric_difference_update", "move_to_end", "appendleft", "extendleft", "popleft"),
+    )
 )
 """Methods that change the object they belong to."""
 

@@ -213,6 +213,10 @@ def test_groups(function: Any) -> None:
             "{k: list(g) for k, g in itertools.groupby(a, type)}",
         ),
         *("[k for k, _ in itertools.groupby(a, key=None)]", "dict(zip(*a))", "max(zip(*a))"),
+        *("list(itertools.zip_longest(a, [1, 2]))", "dict(itertools.zip_longest('ab', a))"),
+        *("list(itertools.zip_longest(*a[:0]))", "list(itertools.zip_longest(a))"),
+        "[x for x, y in itertools.zip_longest([], a, fillvalue='-') if y]",
+        "[next(z, 0) for z in [itertools.zip_longest(iter(a), a, fillvalue=a)] for _ in range(4)]",
     ],
 )
 def test_iterators(expression: str) -> None:
@@ -247,6 +251,40 @@ def numbers(seed: int, count: int = 300) -> list[Any]:
         else:
             found.append([random_number(rng) for _ in range(size)])
     return found
+
+
+SPREADS = ["statistics.stdev", "statistics.pstdev", "statistics.variance", "statistics.pvariance"]
+
+
+@pytest.mark.parametrize("name", SPREADS)
+def test_spreads(name: str) -> None:
+    """Variances and deviations, which Python computes exactly and rounds once."""
+    check(f"{name}(a)", [*numbers(8), *WRONG, [], [5], [True, 2], ["a", "b"], [None], [0.0, -0.0]])
+    check(f"{name}(x * 0.1 for x in a)", numbers(9))
+    usual = [each for each in numbers(10) if all(abs(x) < 2000 and round(x, 3) == x for x in each)]
+    check(f"{name}(a)", [each for each in usual if len(each) > 1], 0)
+    hard: list[list[float]] = [[0, 2**27], [1e-5, 1e5], [2**53, 1 - 2**53, 5], [0.1] * 9, [3, 3, 3]]
+    hard += [
+        [1, 2, 2, 3],
+        [1, 3],
+        [0, 2**26 + 1],
+        [0, 2 * (2**26 + 1)],
+        [2**53 + 1, 1],
+        [5e-324, 0],
+    ]
+    hard += [
+        [1e300, 1],
+        [1e-200, 2e-200],
+        [94906265.62425156, 0],
+        [1.5, 2.5, 2.5, 2.75, 3.25, 4.75],
+    ]
+    rng = Random(11)
+    # Roots that are, or nearly are, in the middle of two doubles.
+    for _ in range(300):
+        middle = rng.getrandbits(53) * 2 + 1
+        hard.append([0, middle * 2.0**-20, 0][: rng.randrange(2, 4)])
+        hard.append([rng.getrandbits(26) + 0.5 for _ in range(rng.randrange(2, 9))])
+    check(f"{name}(a)", hard)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+import unicodedata
 import uuid
 import zlib
 from bisect import bisect, bisect_left, bisect_right
@@ -41,7 +42,7 @@ from tests.compiled.snippets import function_of
 NAMES = {
     each.__name__: each
     for each in (
-        *(base64, binascii, hashlib, hmac, html, json, uuid, zlib, date, datetime),
+        *(base64, binascii, hashlib, hmac, html, json, unicodedata, uuid, zlib, date, datetime),
         *(parse_qs, parse_qsl, quote, quote_plus, unquote, unquote_plus, urlencode),
         *(urlparse, urlsplit, urlunparse, urlunsplit),
     )
@@ -156,6 +157,33 @@ def test_checksums_and_uuids() -> None:
     check("binascii.crc32(a.encode())", texts(2), 0)
     check("str(uuid.uuid5(uuid.NAMESPACE_URL, a))", texts(2), 0)
     check("str(uuid.uuid5(uuid.NAMESPACE_DNS, a))", WRONG)
+    check("uuid.uuid5(uuid.NAMESPACE_DNS, a).hex[:12]", texts(3), 0)
+
+
+def test_uuids_of_text() -> None:
+    usual = [str(uuid.UUID(int=i << 64 | 0xABCDEF << 40 | i)) for i in (0, 1, 0xFFFF, 77 << 50)]
+    usual += (
+        [each.upper() for each in usual] + [f"{{{each}}}" for each in usual] + ["", "y", "-" * 32]
+    )
+    usual += [each.replace("-", "") for each in usual] + ["g" * 32, usual[0][:-1], usual[0] + "0"]
+    for expression in ("str(uuid.UUID(a))", "uuid.UUID(a).hex"):
+        check(expression, usual, 0)
+        check(expression, [*WRONG, *texts(5), "é" * 32, "urn:uuid:" + usual[0], "+" + "1" * 31])
+        check(expression, ["1_" * 16, " " + "1" * 31, "0x" + "1" * 30, "١" * 32, "{1}" * 12, "}-{"])
+
+
+def test_comparing_digests() -> None:
+    check("hmac.compare_digest(a, 'abc')", [*texts(6), "abc", "abcd", ""])
+    check("hmac.compare_digest(a.encode(), b'abc')", ["abc", "abd", "", "é"], 0)
+    check("hmac.compare_digest(a, a)", [*WRONG, "é", "abc"])
+    check("hmac.compare_digest(a, b'abc')", [*WRONG, "abc"])
+
+
+def test_normalized_text() -> None:
+    check("unicodedata.normalize('NFKD', a).encode('ascii', 'ignore').decode()", texts(7))
+    check("unicodedata.normalize('NFC', a)", ["abc", "", "A b\n"], 0)
+    check("unicodedata.normalize(a, 'x')", [*WRONG, "NFD", "nfc", ""])
+    check("unicodedata.normalize('NFC', a)", WRONG)
 
 
 def test_bytes() -> None:

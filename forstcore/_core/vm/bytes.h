@@ -232,24 +232,6 @@ fst_bytes_slice(fst_machine *machine, fst_cell *to, const fst_cell *bytes, fst_c
     return FST_DONE;
 }
 
-/* Makes an integer of bytes without sign. */
-FST_COLD fst_status
-fst_big_of_bytes(fst_machine *machine, fst_cell *to, const fst_cell *bytes, int is_little)
-{
-    fst_cell digits;
-    char *turned;
-    uint32_t i, used = bytes->size;
-    FST_TRY(fst_take_text(machine, bytes->size, &turned));
-    for (i = 0; i < used; i++)
-        turned[i] = bytes->text[is_little ? used - 1 - i : i];
-    for (i = 0; i + 8 < used && turned[i] == 0; i++)
-        ;
-    if ((unsigned char)turned[i] < 0x80 && used - i <= 8)
-        return FST_GIVE_BACK;       /* it has no more than 64 bits after all */
-    FST_TRY(fst_hexadecimal(machine, &digits, turned + i, used - i));
-    return fst_big_of_digits(to, digits.text, digits.size) ? FST_DONE : FST_GIVE_BACK;
-}
-
 /* int.from_bytes(bytes, byteorder?, *, signed?) */
 FST_COLD fst_status
 fst_int_from_bytes(fst_machine *machine, fst_cell *to, fst_cell *arguments)
@@ -267,14 +249,14 @@ fst_int_from_bytes(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     }
     if (arguments[2].type != FST_UNSET)
         FST_TRY(fst_truth(machine, &arguments[2], &is_signed));
+    if (!is_signed)
+        return fst_integer_of_bytes(machine, to, bytes->text, bytes->size, is_little);
     if (bytes->size > 8)
-        return is_signed ? FST_GIVE_BACK : fst_big_of_bytes(machine, to, bytes, is_little);
+        return FST_GIVE_BACK;
     for (i = 0; i < bytes->size; i++)
         sum = sum << 8 | (unsigned char)bytes->text[is_little ? bytes->size - 1 - i : i];
-    if (is_signed && bytes->size > 0 && bytes->size < 8 && sum >> (8 * bytes->size - 1))
+    if (bytes->size > 0 && bytes->size < 8 && sum >> (8 * bytes->size - 1))
         sum |= ~UINT64_C(0) << 8 * bytes->size;
-    if (!is_signed && sum > INT64_MAX)
-        return fst_big_of_bytes(machine, to, bytes, is_little);
     *to = fst_int((int64_t)sum);
     return FST_DONE;
 }

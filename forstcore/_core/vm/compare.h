@@ -6,6 +6,7 @@
 #ifndef FST_VM_COMPARE_H
 #define FST_VM_COMPARE_H
 
+#include "big_integers.h"
 #include "date_values.h"
 #include "dicts.h"
 
@@ -72,19 +73,6 @@ fst_order_numbers(const fst_cell *a, const fst_cell *b)
     if (b->type == FST_FLOAT)
         return fst_order_mixed(a->integer, b->number);
     return (a->integer > b->integer) - (a->integer < b->integer);
-}
-
-/* The order of an integer beyond 64 bits and one of 64 bits, either way around;
- * 0 for all else. */
-FST_COLD int
-fst_order_with_big(const fst_cell *a, const fst_cell *b)
-{
-    const fst_cell *big = a->type == FST_BIG ? a : b, *other = a->type == FST_BIG ? b : a;
-    if (big->type != FST_BIG || (other->type != FST_INT && other->type != FST_BOOL))
-        return 0;
-    if (!fst_is_beyond_64_bits(big))
-        return 0;
-    return (a == big) == !(big->flags & FST_NEGATIVE) ? 1 : -1;
 }
 
 /* ---------------------------------------------------------------- kinds of values */
@@ -222,14 +210,17 @@ FST_COLD fst_status
 fst_equal_nested(fst_machine *machine, fst_cell *a, fst_cell *b, int depth, int *result)
 {
     fst_class class_of_a, class_of_b;
+    int order;
     if (depth == FST_COMPARE_DEPTH || --machine->fuel < 0)
         return FST_GIVE_BACK;
     FST_TRY(fst_settle_pair(machine, a, b));
     class_of_a = fst_class_of(a);
     class_of_b = fst_class_of(b);
     if (class_of_a == FST_NO_CLASS || class_of_b == FST_NO_CLASS) {
-        *result = 0;
-        return fst_order_with_big(a, b) != 0 ? FST_DONE : FST_GIVE_BACK;
+        if (!fst_order_with_big(a, b, &order))
+            return FST_GIVE_BACK;
+        *result = order == 0;
+        return FST_DONE;
     }
     *result = 0;
     if (class_of_a != class_of_b)
@@ -309,8 +300,7 @@ fst_order_nested(fst_machine *machine, fst_cell *a, fst_cell *b, int depth, int 
         class_of_b = fst_class_of(b);
         if (class_of_a == FST_NO_CLASS || class_of_a == FST_OTHERS
             || class_of_b == FST_NO_CLASS || class_of_b == FST_OTHERS) {
-            *order = fst_order_with_big(a, b);
-            return *order != 0 ? FST_DONE : FST_GIVE_BACK;
+            return fst_order_with_big(a, b, order) ? FST_DONE : FST_GIVE_BACK;
         }
         if (class_of_a != class_of_b)
             return FST_TYPE_ERROR;
@@ -415,6 +405,7 @@ fst_truth_of_others(fst_machine *machine, fst_cell *cell, int *result)
         return FST_DONE;
     case FST_LIST:
     case FST_TUPLE:
+    case FST_DEQUE:
         *result = ((const fst_list *)cell->object)->count != 0;
         return FST_DONE;
     case FST_DICT:

@@ -2,6 +2,7 @@
 #ifndef FST_VM_CONTAINERS_H
 #define FST_VM_CONTAINERS_H
 
+#include "deques.h"
 #include "digests.h"
 #include "sets.h"
 #include "sort.h"
@@ -10,10 +11,12 @@
 
 /* ---------------------------------------------------------------- methods of several types */
 
-/* list.pop(index?), dict.pop(key, default?) */
+/* list.pop(index?), deque.pop(), dict.pop(key, default?) */
 FST_COLD fst_status
 fst_pop(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
+    if (arguments[0].type == FST_DEQUE)
+        return arguments[1].type == FST_UNSET ? fst_deque_pop(to, &arguments[0]) : FST_TYPE_ERROR;
     if (arguments[0].type == FST_LIST)
         return arguments[2].type == FST_UNSET ? fst_list_pop(machine, to, arguments)
                                               : FST_TYPE_ERROR;
@@ -53,13 +56,18 @@ fst_update(fst_machine *machine, fst_cell *to, fst_cell *arguments)
                                           : fst_update_dict(machine, dict, &arguments[1]);
 }
 
-/* list.clear(), dict.clear(), set.clear() */
+/* list.clear(), deque.clear(), dict.clear(), set.clear() */
 FST_COLD fst_status
 fst_clear(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_dict *dict = NULL;
     fst_list *list = NULL;
     *to = fst_none();
+    if (arguments[0].type == FST_DEQUE) {
+        fst_deque_of(&arguments[0])->list.count = 0;
+        fst_deque_of(&arguments[0])->changes++;
+        return FST_DONE;
+    }
     if (arguments[0].type == FST_LIST) {
         FST_TRY(fst_list_to_change(machine, &arguments[0], &list));
         list->count = 0;
@@ -199,6 +207,7 @@ fst_len(fst_machine *machine, fst_cell *to, fst_cell *arguments)
         break;
     case FST_LIST:
     case FST_TUPLE:
+    case FST_DEQUE:
         count = ((const fst_list *)object->object)->count;
         break;
     case FST_DICT:
@@ -312,8 +321,6 @@ fst_bool_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     X("set", "iterable/?", fst_set_new) \
     X("frozenset", "iterable/?", fst_frozenset_new) \
     X("builtins.dict.fromkeys", "iterable/,value/?", fst_dict_fromkeys) \
-    X(".append", "self,object/", fst_list_append) \
-    X(".extend", "self,iterable/", fst_list_extend) \
     X(".insert", "self,index/,object/", fst_list_insert) \
     X(".reverse", "self", fst_list_reverse) \
     X("<set slice>", "list,start?,stop?,step?,items?", fst_set_slice) \

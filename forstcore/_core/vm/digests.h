@@ -340,15 +340,29 @@ fst_digest_update(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 
 /* ---------------------------------------------------------------- uuid */
 
+/* Writes 32 hexadecimal digits as those of a UUID. */
+FST_INLINE fst_status
+fst_write_uuid(fst_machine *machine, fst_cell *to, const char *digits)
+{
+    char *text;
+    int i;
+    FST_TRY(fst_take_text(machine, 36, &text));
+    *to = fst_str(text, 36, FST_ASCII | FST_CLEAN);
+    for (i = 0; i < 32; i++) {
+        if (i == 8 || i == 12 || i == 16 || i == 20)
+            *text++ = '-';
+        *text++ = digits[i];
+    }
+    return FST_DONE;
+}
+
 /* str(uuid.uuid5(namespace, name)), of the bytes of a namespace */
 FST_COLD fst_status
 fst_uuid5_text(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_digest digest;
     uint8_t bytes[FST_DIGEST_MOST];
-    char *text;
     fst_cell digits;
-    int i;
     FST_TRY(fst_settle_text(machine, &arguments[1]));
     fst_begin_digest(&digest, FST_SHA1, 20);
     fst_digest_bytes(&digest, arguments[0].text, arguments[0].size);
@@ -358,13 +372,56 @@ fst_uuid5_text(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     bytes[6] = (uint8_t)((bytes[6] & 0x0f) | 0x50);
     bytes[8] = (uint8_t)((bytes[8] & 0x3f) | 0x80);
     FST_TRY(fst_hexadecimal(machine, &digits, (const char *)bytes, 16));
-    FST_TRY(fst_take_text(machine, 36, &text));
-    *to = fst_str(text, 36, FST_ASCII | FST_CLEAN);
-    for (i = 0; i < 32; i++) {
-        if (i == 8 || i == 12 || i == 16 || i == 20)
-            *text++ = '-';
-        *text++ = digits.text[i];
+    return fst_write_uuid(machine, to, digits.text);
+}
+
+/* str(uuid.UUID(text)), of text that is digits, with hyphens and braces */
+FST_COLD fst_status
+fst_uuid_text(fst_machine *machine, fst_cell *to, fst_cell *arguments)
+{
+    const fst_cell *text = &arguments[0];
+    const char *at, *end;
+    char digits[32];
+    int count = 0, other = 0;
+    FST_TRY(fst_settle(machine, &arguments[0]));
+    if (text->type != FST_STR || !fst_is_ascii(&arguments[0]))
+        return FST_GIVE_BACK;
+    at = text->text;
+    end = at + text->size;
+    while (at < end && (*at == '{' || *at == '}'))
+        at++;
+    while (at < end && (end[-1] == '{' || end[-1] == '}'))
+        end--;
+    for (; at < end; at++) {
+        if (*at == '-')
+            continue;
+        /* int() also takes 0x, signs, spaces and underscores; "urn:uuid:" is removed. */
+        if (strchr(":_+xX", *at) != NULL || fst_is_number_space(*at))
+            return FST_GIVE_BACK;
+        other |= fst_digit_of(*at) > 15;
+        if (count < 32)
+            digits[count] = (char)(*at >= 'A' && *at <= 'Z' ? *at | 0x20 : *at);
+        count++;
     }
+    return count != 32 || other ? FST_VALUE_ERROR : fst_write_uuid(machine, to, digits);
+}
+
+/* ---------------------------------------------------------------- comparison */
+
+/* hmac.compare_digest(a, b) */
+FST_COLD fst_status
+fst_compare_digest(fst_machine *machine, fst_cell *to, fst_cell *arguments)
+{
+    fst_cell *a = &arguments[0], *b = &arguments[1];
+    FST_TRY(fst_settle(machine, a));
+    FST_TRY(fst_settle(machine, b));
+    if (a->type == FST_STR && b->type == FST_STR) {
+        if (!fst_is_ascii(a) || !fst_is_ascii(b))
+            return FST_TYPE_ERROR;
+    } else if (a->type != FST_BYTES || b->type != FST_BYTES) {
+        return FST_GIVE_BACK;
+    }
+    *to = fst_bool(a->size == b->size && memcmp(a->text, b->text, a->size) == 0);
     return FST_DONE;
 }
 
@@ -415,6 +472,9 @@ fst_crc32(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     X(".digest", "self", fst_digest_digest) \
     X(".hexdigest", "self", fst_digest_hexdigest) \
     X("<text of uuid5>", "namespace,name", fst_uuid5_text) \
+    X("<text of uuid>", "hex", fst_uuid_text) \
+    X("_hashlib.compare_digest", "a/,b/", fst_compare_digest) \
+    X("_operator._compare_digest", "a/,b/", fst_compare_digest) \
     X("zlib.crc32", "data/,value/?", fst_crc32) \
     X("binascii.crc32", "data/,value/?", fst_crc32)
 

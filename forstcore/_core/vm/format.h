@@ -21,13 +21,15 @@ fst_write_bits(char *at, uint64_t number, int bits, int upper)
 }
 
 FST_COLD fst_status
-fst_format_int(fst_machine *machine, fst_cell *to, int64_t integer, const fst_spec *spec)
+fst_format_integer(
+    fst_machine *machine, fst_cell *to, const fst_cell *integer, const fst_spec *spec)
 {
-    const uint64_t absolute = integer < 0 ? 0 - (uint64_t)integer : (uint64_t)integer;
+    uint64_t magnitude;
     fst_number_text number = {{0}, 0, NULL, 0, 0, 3};
     char digits[72];
     char *end;
-    int bits = 0;
+    int bits = 0, negative;
+    FST_TRY(fst_read_magnitude(integer, &magnitude, &negative));
     switch (spec->type) {
     case 0:
     case 'd':
@@ -47,16 +49,16 @@ fst_format_int(fst_machine *machine, fst_cell *to, int64_t integer, const fst_sp
     }
     if (spec->precision >= 0 || (bits > 0 && spec->grouping == ','))
         return FST_GIVE_BACK;
-    fst_put_sign(&number, integer < 0, spec->sign);
+    fst_put_sign(&number, negative, spec->sign);
     if (bits > 0) {
         number.group = 4;
         if (spec->alternate) {
             number.prefix[number.prefix_size++] = '0';
             number.prefix[number.prefix_size++] = spec->type;
         }
-        end = fst_write_bits(digits, absolute, bits, spec->type == 'X');
+        end = fst_write_bits(digits, magnitude, bits, spec->type == 'X');
     } else {
-        end = fst_write_unsigned(digits, absolute);
+        end = fst_write_unsigned(digits, magnitude);
     }
     number.digits = digits;
     number.whole = number.size = (int)(end - digits);
@@ -130,7 +132,9 @@ fst_format_by(fst_machine *machine, fst_cell *to, fst_cell *value, const fst_spe
     case FST_INT:
         if (spec->type != 0 && strchr("eEfFgG%", spec->type) != NULL)
             return fst_format_float(machine, to, (double)value->integer, spec);
-        return fst_format_int(machine, to, value->integer, spec);
+        return fst_format_integer(machine, to, value, spec);
+    case FST_BIG:
+        return fst_format_integer(machine, to, value, spec);
     case FST_FLOAT:
         return fst_format_float(machine, to, value->number, spec);
     case FST_NONE:

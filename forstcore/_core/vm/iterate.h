@@ -20,9 +20,12 @@ typedef enum fst_iterated {
     FST_OVER_ENTRIES,
     FST_OVER_STR,
     FST_OVER_STR_BACKWARDS,
+    FST_OVER_BYTES,
+    FST_OVER_DEQUE,
     FST_OVER_RANGE,
     FST_OVER_ENUMERATED,
     FST_OVER_ZIPPED,
+    FST_OVER_LONGEST,           /* zipped, up to the end of all; `source` stands for what lacks */
     FST_OVER_CHAIN,             /* of what `inner[0]` has; `inner[1]` is over the current one */
     FST_OVER_PAIRS,             /* of neighbours */
     FST_OVER_GROUPS             /* see itertools.h */
@@ -33,7 +36,7 @@ typedef struct fst_iterator {
     uint32_t place;             /* of the next item of a list, entry, or byte of a str */
     int64_t next;               /* of a range; how far an enumerate has counted */
     uint64_t left;              /* of a range */
-    uint32_t changes;           /* of the dict, when the iteration began */
+    uint32_t changes;           /* of the dict or deque, when the iteration began */
     int view;                   /* of the dict: FST_KEYS and so on */
     int strict;                 /* zip */
     int depth;                  /* of zip and enumerate inside each other */
@@ -92,6 +95,13 @@ fst_iterate_in_order(fst_machine *machine, fst_cell *to, fst_cell *from, int any
         break;
     case FST_STR:
         iterator->over = FST_OVER_STR;
+        break;
+    case FST_BYTES:
+        iterator->over = FST_OVER_BYTES;
+        break;
+    case FST_DEQUE:
+        iterator->over = FST_OVER_DEQUE;
+        iterator->changes = ((const fst_deque *)from->object)->changes;
         break;
     case FST_DICT:
         fst_begin_entries(iterator, FST_KEYS);
@@ -279,6 +289,19 @@ fst_next_of_others(fst_machine *machine, fst_iterator *iterator, fst_cell *to, i
         while ((iterator->source.text[iterator->place] & 0xc0) == 0x80);
         *to = fst_character_at(&iterator->source, iterator->place);
         return FST_DONE;
+    case FST_OVER_DEQUE:
+        list = (const fst_list *)iterator->source.object;
+        if (((const fst_deque *)iterator->source.object)->changes != iterator->changes)
+            return FST_GIVE_BACK;
+        if (iterator->place == list->count)
+            break;
+        *to = list->items[iterator->place++];
+        return FST_DONE;
+    case FST_OVER_BYTES:
+        if (iterator->place == iterator->source.size)
+            break;
+        *to = fst_int((unsigned char)iterator->source.text[iterator->place++]);
+        return FST_DONE;
     case FST_OVER_LIST_BACKWARDS:
         list = (const fst_list *)iterator->source.object;
         /* The place is the number of items before; the list may have become shorter. */
@@ -289,6 +312,7 @@ fst_next_of_others(fst_machine *machine, fst_iterator *iterator, fst_cell *to, i
     case FST_OVER_ENUMERATED:
     case FST_OVER_ZIPPED:
         return fst_next_of_several(machine, iterator, to, more);
+    case FST_OVER_LONGEST:
     case FST_OVER_CHAIN:
     case FST_OVER_PAIRS:
     case FST_OVER_GROUPS:

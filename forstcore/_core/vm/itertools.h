@@ -1,4 +1,4 @@
-/* itertools.h: chain, pairwise, combinations and groupby of itertools, and zip(*iterables). */
+/* itertools.h: chain, zip_longest, pairwise, combinations and groupby of itertools, and zip(*iterables). */
 #ifndef FST_VM_ITERTOOLS_H
 #define FST_VM_ITERTOOLS_H
 
@@ -40,6 +40,44 @@ fst_next_of_chain(fst_machine *machine, fst_iterator *chain, fst_cell *to, int *
             return FST_GIVE_BACK;
         chain->inner_count = 2;
     }
+}
+
+/* ---------------------------------------------------------------- zip_longest */
+
+/* zip_longest of up to FST_ZIP_MOST iterables, then fillvalue? */
+FST_COLD fst_status
+fst_zip_longest(fst_machine *machine, fst_cell *to, fst_cell *arguments)
+{
+    const fst_cell *fill = &arguments[FST_ZIP_MOST];
+    int count = 0;
+    while (count < FST_ZIP_MOST && arguments[count].type != FST_UNSET)
+        count++;
+    FST_TRY(fst_iterate_several(machine, FST_OVER_LONGEST, to, arguments, count));
+    ((fst_iterator *)to->object)->source = fill->type == FST_UNSET ? fst_none() : *fill;
+    return FST_DONE;
+}
+
+FST_COLD fst_status
+fst_next_of_longest(fst_machine *machine, fst_iterator *longest, fst_cell *to, int *more)
+{
+    fst_cell tuple, inner, *items;
+    int i, has_more, count = 0;
+    items = fst_make_tuple(machine, &tuple, (uint32_t)longest->inner_count);
+    if (items == NULL)
+        return FST_NO_MEMORY;
+    for (i = 0; i < longest->inner_count; i++) {
+        inner = fst_object(FST_ITERATOR, longest->inner[i]);
+        FST_TRY(fst_next_item(machine, &inner, &items[i], &has_more));
+        if (!has_more)
+            items[i] = longest->source;
+        count += has_more;
+    }
+    *more = count > 0;
+    if (*more)
+        *to = tuple;
+    else
+        longest->over = FST_OVER_NOTHING;
+    return FST_DONE;
 }
 
 /* ---------------------------------------------------------------- pairwise */
@@ -202,12 +240,15 @@ fst_next_of_itertools(fst_machine *machine, fst_iterator *iterator, fst_cell *to
         return fst_next_of_chain(machine, iterator, to, more);
     if (iterator->over == FST_OVER_PAIRS)
         return fst_next_of_pairs(machine, iterator, to, more);
+    if (iterator->over == FST_OVER_LONGEST)
+        return fst_next_of_longest(machine, iterator, to, more);
     return fst_next_of_groups(machine, iterator, to, more);
 }
 
 #define FST_ITERTOOLS_FUNCTIONS(X) \
     X("itertools.chain.from_iterable", "iterable/", fst_chain) \
     X("itertools.pairwise", "iterable/", fst_pairwise) \
+    X("itertools.zip_longest", "a/?,b/?,c/?,d/?,e/?,f/?,g/?,h/?,*,fillvalue?", fst_zip_longest) \
     X("itertools.combinations", "iterable,r", fst_combinations) \
     X("<groupby>", "source,items,keys", fst_groupby) \
     X("<zip all>", "iterables", fst_zip_all)

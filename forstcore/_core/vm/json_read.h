@@ -152,7 +152,7 @@ fst_read_json_number(fst_json *json, fst_cell *to)
     }
     json->at = at;
     *to = fst_str(start, (size_t)(at - start), FST_ASCII);
-    FST_TRY(fst_settle_number(to));
+    FST_TRY(fst_settle_number(json->machine, to));
     return to->type == FST_FLOAT && to->number - to->number != 0 ? FST_GIVE_BACK : FST_DONE;
 }
 

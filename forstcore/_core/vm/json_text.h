@@ -95,6 +95,7 @@ fst_put_json_single(fst_dumps *dumps, fst_cell *cell)
             return FST_GIVE_BACK;
         return fst_put_single(text, cell);
     case FST_INT:
+    case FST_BIG:
         return fst_put_single(text, cell);
     case FST_DATETIME:
     case FST_ZONED:

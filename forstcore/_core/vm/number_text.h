@@ -2,7 +2,7 @@
 #ifndef FST_VM_NUMBER_TEXT_H
 #define FST_VM_NUMBER_TEXT_H
 
-#include "arithmetic.h"
+#include "big_integers.h"
 
 /* The ASCII characters that Python strips around numbers. */
 FST_INLINE int
@@ -52,28 +52,31 @@ fst_skip_base(const char *at, const char *end, int base)
     return at + (at < end && *at == '_');
 }
 
-/* Makes an integer of digits, which the text has to consist of; returns whether it does. */
-FST_INLINE int
-fst_big_of_digits(fst_cell *to, const char *text, size_t size)
+/* Makes an integer of hexadecimal digits; gives back text that has anything else. */
+FST_INLINE fst_status
+fst_integer_of_hex(fst_machine *machine, fst_cell *to, const char *text, size_t size)
 {
+    fst_words words = {{0}, (uint32_t)((size + 15) / 16)};
     size_t i;
-    for (i = 0; i < size; i++)
-        if (fst_digit_of(text[i]) > 15)
-            return 0;
-    for (; size > 0 && *text == '0'; size--)
-        text++;
-    *to = fst_str(text, size, FST_ASCII);
-    to->type = FST_BIG;
-    return 1;
+    if (words.count > FST_BIG_WORDS)
+        return FST_GIVE_BACK;
+    for (i = 0; i < size; i++) {
+        const int digit = fst_digit_of(text[size - 1 - i]);
+        if (digit > 15)
+            return FST_GIVE_BACK;
+        words.words[i / 16] |= (uint64_t)digit << 4 * (i % 16);
+    }
+    return fst_integer_of_words(machine, to, &words);
 }
 
 /* int(text, base) */
 FST_INLINE fst_status
-fst_integer_of_text(fst_cell *to, fst_cell *str, int base)
+fst_integer_of_text(fst_machine *machine, fst_cell *to, fst_cell *str, int base)
 {
     const char *at, *end, *sign;
     uint64_t sum = 0;
     int64_t result;
+    fst_words words;
     int beyond = 0, negative;
     if (str->size > FST_INTEGER_TEXT_MOST)
         return FST_GIVE_BACK;
@@ -95,11 +98,15 @@ fst_integer_of_text(fst_cell *to, fst_cell *str, int base)
             return FST_VALUE_ERROR;
         }
     }
-    if (fst_with_sign(sum, negative, &result) && !beyond)
+    if (beyond)
+        return base == 16 ? fst_integer_of_hex(machine, to, str->text, str->size) : FST_GIVE_BACK;
+    if (fst_with_sign(sum, negative, &result)) {
         *to = fst_int(result);
-    else if (base != 16 || !fst_big_of_digits(to, str->text, str->size))
-        return FST_GIVE_BACK;
-    return FST_DONE;
+        return FST_DONE;
+    }
+    words.words[0] = sum;
+    words.count = 1;
+    return negative ? FST_GIVE_BACK : fst_integer_of_words(machine, to, &words);
 }
 
 FST_INLINE fst_status
@@ -142,7 +149,7 @@ fst_int_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
         if (value->type != FST_STR || base->type != FST_INT || base->integer < 2
             || base->integer > 36)
             return FST_GIVE_BACK;
-        return fst_integer_of_text(to, value, (int)base->integer);
+        return fst_integer_of_text(machine, to, value, (int)base->integer);
     }
     switch (value->type) {
     case FST_UNSET:
@@ -152,10 +159,13 @@ fst_int_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     case FST_INT:
         *to = fst_int(value->integer);
         return FST_DONE;
+    case FST_BIG:
+        *to = *value;
+        return FST_DONE;
     case FST_FLOAT:
         return fst_integer_of_float(to, value->number);
     case FST_STR:
-        return fst_integer_of_text(to, value, 10);
+        return fst_integer_of_text(machine, to, value, 10);
     default:
         return fst_is_no_number(value) ? FST_TYPE_ERROR : FST_GIVE_BACK;
     }
@@ -291,22 +301,21 @@ fst_write_in_base(fst_machine *machine, fst_cell *to, fst_cell *number, char let
 {
     enum { ROOM = 64 + 3 };
     uint64_t magnitude;
+    int negative;
     char *end, *at;
     FST_TRY(fst_settle(machine, number));
-    if (number->type != FST_INT && number->type != FST_BOOL)
-        return FST_GIVE_BACK;
+    FST_TRY(fst_read_magnitude(number, &magnitude, &negative));
     at = (char *)fst_take(machine, ROOM);
     if (at == NULL)
         return FST_NO_MEMORY;
     at = end = at + ROOM;
-    magnitude = fst_magnitude(number->integer);
     do {
         *--at = "0123456789abcdef"[magnitude & ((1u << bits) - 1)];
         magnitude >>= bits;
     } while (magnitude != 0);
     *--at = letter;
     *--at = '0';
-    if (number->integer < 0)
+    if (negative)
         *--at = '-';
     *to = fst_str(at, (size_t)(end - at), FST_ASCII | FST_CLEAN);
     return FST_DONE;

@@ -77,10 +77,8 @@ fst_operate_on_others(
         && (code == FST_OP_ADD || code == FST_OP_SUBTRACT))
         return fst_move_in_zone(
             machine, to, left, code == FST_OP_ADD ? right->integer : -right->integer);
-    if (left->type == FST_BIG)
+    if (left->type == FST_BIG || right->type == FST_BIG)
         return fst_operate_on_big(machine, code, to, left, right);
-    if (right->type == FST_BIG)
-        return fst_operate_by_big(code, to, left, right);
     if (fst_is_date(left) || fst_is_date(right))
         return fst_operate_on_dates(machine, code, to, left, right);
     FST_TRY(fst_shallow(machine, left));
@@ -130,12 +128,9 @@ fst_operate_on_others(
 }
 
 FST_INLINE fst_status
-fst_operate(fst_machine *machine, int code, fst_cell *to, fst_cell *left, fst_cell *right)
+fst_operate_on_numbers(
+    fst_machine *machine, int code, fst_cell *to, fst_cell *left, fst_cell *right)
 {
-    FST_TRY(fst_settle(machine, left));
-    FST_TRY(fst_settle(machine, right));
-    if (!fst_is_number(left) || !fst_is_number(right))
-        return fst_operate_on_others(machine, code, to, left, right);
     switch (code) {
     case FST_OP_ADD:
         return fst_add(machine, to, left, right);
@@ -164,6 +159,20 @@ fst_operate(fst_machine *machine, int code, fst_cell *to, fst_cell *left, fst_ce
     default:
         return FST_GIVE_BACK;
     }
+}
+
+FST_INLINE fst_status
+fst_operate(fst_machine *machine, int code, fst_cell *to, fst_cell *left, fst_cell *right)
+{
+    fst_status status;
+    FST_TRY(fst_settle(machine, left));
+    FST_TRY(fst_settle(machine, right));
+    if (!fst_is_number(left) || !fst_is_number(right))
+        return fst_operate_on_others(machine, code, to, left, right);
+    status = fst_operate_on_numbers(machine, code, to, left, right);
+    if (FST_UNLIKELY(status == FST_GIVE_BACK))
+        return fst_operate_on_big(machine, code, to, left, right);
+    return status;
 }
 
 FST_INLINE int
@@ -283,6 +292,7 @@ fst_is_a(fst_machine *machine, int *result, fst_cell *cell, int types)
         is = FST_IS_BOOL | FST_IS_INT;
         break;
     case FST_INT:
+    case FST_BIG:
         is = FST_IS_INT;
         break;
     case FST_FLOAT:

@@ -111,6 +111,7 @@ fst_percent_number(
     fst_machine *machine, fst_cell *to, const fst_cell *value, const fst_spec *percent)
 {
     fst_spec spec = *percent;
+    fst_cell whole;
     if (spec.type == 0 || strchr("diuxXoeEfFgG", spec.type) == NULL)
         return FST_GIVE_BACK;
     if (value->type != FST_INT && value->type != FST_FLOAT && value->type != FST_BOOL)
@@ -124,17 +125,18 @@ fst_percent_number(
         spec.type = 'd';
         spec.alternate = 0;
         if (value->type != FST_FLOAT)
-            return fst_format_int(machine, to, value->integer, &spec);
+            return fst_format_integer(machine, to, value, &spec);
         /* Truncated; what is too large, or no number, is not for 64 bits. */
         if (!(value->number > -9e18 && value->number < 9e18))
             return FST_GIVE_BACK;
-        return fst_format_int(machine, to, (int64_t)value->number, &spec);
+        whole = fst_int((int64_t)value->number);
+        return fst_format_integer(machine, to, &whole, &spec);
     case 'x':
     case 'X':
     case 'o':
         if (value->type == FST_FLOAT)
             return FST_TYPE_ERROR;
-        return fst_format_int(machine, to, value->integer, &spec);
+        return fst_format_integer(machine, to, value, &spec);
     default:
         return fst_format_float(
             machine, to,

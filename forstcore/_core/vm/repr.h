@@ -2,6 +2,7 @@
 #ifndef FST_VM_REPR_H
 #define FST_VM_REPR_H
 
+#include "big_integers.h"
 #include "date_text.h"
 #include "letters.h"
 #include "text_builder.h"
@@ -83,6 +84,8 @@ fst_put_single(fst_builder *to, const fst_cell *cell)
 {
     const int flags = FST_ASCII | FST_CLEAN;
     char number[FST_NUMBER_ROOM];
+    uint64_t magnitude;
+    int negative;
     switch (cell->type) {
     case FST_NONE:
         return FST_PUT_LITERAL(to, "None");
@@ -91,6 +94,11 @@ fst_put_single(fst_builder *to, const fst_cell *cell)
     case FST_INT:
         return fst_put_text(
             to, number, (size_t)(fst_write_integer(number, cell->integer) - number), flags);
+    case FST_BIG:
+        FST_TRY(fst_read_magnitude(cell, &magnitude, &negative));
+        number[0] = '-';
+        return fst_put_text(
+            to, number, (size_t)(fst_write_unsigned(number + negative, magnitude) - number), flags);
     case FST_FLOAT:
         if (cell->number != cell->number)
             return FST_PUT_LITERAL(to, "nan");

@@ -22,9 +22,33 @@ fst_settle_string(fst_machine *machine, fst_cell *cell)
     return FST_DONE;
 }
 
+/* An integer of 64 bits without a sign, as some ids are; larger ones are given back. */
+FST_COLD fst_status
+fst_settle_unsigned(fst_machine *machine, fst_cell *cell)
+{
+    const char *text = cell->text, *end = text + cell->size;
+    uint64_t sum = 0, last = 0;
+    char *word;
+    if (cell->size > 19) {
+        last = (uint64_t)(*--end - '0');
+        if (cell->size > 20 || fst_read_digits(text, end, &sum) != end
+            || sum > (UINT64_MAX - last) / 10)
+            return FST_GIVE_BACK;
+        sum = 10 * sum + last;
+    } else if (fst_read_digits(text, end, &sum) != end) {
+        return FST_GIVE_BACK;
+    }
+    word = (char *)fst_take(machine, sizeof sum);
+    if (word == NULL)
+        return FST_NO_MEMORY;
+    fst_store_eight(word, sum);
+    *cell = fst_big_integer(word, 1, 0);
+    return FST_DONE;
+}
+
 /* As fst_settle_number, for numbers with more than a few digits or with an exponent. */
 FST_COLD fst_status
-fst_settle_long_number(fst_cell *cell)
+fst_settle_long_number(fst_machine *machine, fst_cell *cell)
 {
     const char *text = cell->text;
     const ptrdiff_t size = cell->size;
@@ -35,13 +59,13 @@ fst_settle_long_number(fst_cell *cell)
         return FST_DONE;
     }
     if (!fst_read_integer(text, size, &integer))
-        return FST_GIVE_BACK;
+        return fst_settle_unsigned(machine, cell);
     *cell = fst_int(integer);
     return FST_DONE;
 }
 
 FST_COLD fst_status
-fst_settle_number(fst_cell *cell)
+fst_settle_number(fst_machine *machine, fst_cell *cell)
 {
     const char *text = cell->text;
     const ptrdiff_t size = cell->size;
@@ -54,7 +78,7 @@ fst_settle_number(fst_cell *cell)
     }
     if (!fst_read_few_digits(text + negative, size - negative, &digits, &places)
         || (places > 0 && digits > FST_EXACT_INTEGERS))
-        return fst_settle_long_number(cell);
+        return fst_settle_long_number(machine, cell);
     if (places > 0) {
         const double number = (double)(int64_t)digits / FST_POWERS[places];
         *cell = fst_float(negative ? -number : number);
@@ -65,12 +89,12 @@ fst_settle_number(fst_cell *cell)
 }
 
 /* Turns FST_STRING_TEXT into FST_STR, and FST_NUMBER_TEXT into FST_INT or FST_FLOAT, in place; other
- * values stay. An integer beyond 64 bits is given back. */
+ * values stay. An integer that has more than 64 bits without its sign is given back. */
 FST_INLINE fst_status
 fst_settle(fst_machine *machine, fst_cell *cell)
 {
     if (cell->type == FST_NUMBER_TEXT)
-        return fst_settle_number(cell);
+        return fst_settle_number(machine, cell);
     if (cell->type == FST_STRING_TEXT)
         return fst_settle_string(machine, cell);
     return FST_DONE;

@@ -96,7 +96,27 @@ fst_chr(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 
 /* ---------------------------------------------------------------- the table */
 
+/* unicodedata.normalize(form, text), which changes nothing in ASCII. */
+FST_COLD fst_status
+fst_normalize(fst_machine *machine, fst_cell *to, fst_cell *arguments)
+{
+    static const char *const forms[] = {"NFC", "NFD", "NFKC", "NFKD"};
+    int i;
+    FST_TRY(fst_settle_text(machine, &arguments[0]));
+    FST_TRY(fst_settle_text(machine, &arguments[1]));
+    if (!fst_is_ascii(&arguments[1]))
+        return FST_GIVE_BACK;
+    for (i = 0; i < 4; i++)
+        if (arguments[0].size == strlen(forms[i])
+            && memcmp(arguments[0].text, forms[i], arguments[0].size) == 0) {
+            *to = arguments[1];
+            return FST_DONE;
+        }
+    return FST_GIVE_BACK;
+}
+
 #define FST_STRING_FUNCTIONS(X) \
+    X("unicodedata.normalize", "form/,unistr/", fst_normalize) \
     X(".lower", "self", fst_str_lower) \
     X(".upper", "self", fst_str_upper) \
     X(".title", "self", fst_str_title) \

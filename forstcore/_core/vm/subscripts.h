@@ -139,6 +139,7 @@ fst_get_item(fst_machine *machine, fst_cell *to, fst_cell *container, fst_cell *
     switch (container->type) {
     case FST_LIST:
     case FST_TUPLE:
+    case FST_DEQUE:
         list = (const fst_list *)container->object;
         FST_TRY(fst_read_place(machine, key, list->count, &place));
         *to = list->items[place];
@@ -339,6 +340,7 @@ fst_contains(fst_machine *machine, fst_cell *container, fst_cell *item, int *res
         return fst_str_contains(machine, container, item, result);
     case FST_LIST:
     case FST_TUPLE:
+    case FST_DEQUE:
         list = (const fst_list *)container->object;
         FST_TRY(fst_find_item(machine, list, item, 0, list->count, &place));
         *result = place >= 0;

@@ -77,7 +77,8 @@ typedef enum fst_type {
     FST_INSTANCE,       /* fst_list: of a class of the user; see instances.h */
     FST_RULES,          /* fst_list: a time zone whose offset changes; see zone_rules.h */
     FST_ZONED,          /* fst_datetime: a time in such a zone */
-    FST_BIG             /* text, size: the digits of an integer beyond 64 bits; see big_integers.h */
+    FST_BIG,            /* text, size: the words of an integer beyond 64 bits; see big_integers.h */
+    FST_DEQUE           /* fst_deque */
 } fst_type;
 
 enum {
@@ -120,6 +121,12 @@ typedef struct fst_list {
     uint32_t room;
     uint32_t frozen;
 } fst_list;
+
+typedef struct fst_deque {
+    fst_list list;
+    uint32_t most;      /* items; FST_LIST_MOST if there is no other limit */
+    uint32_t changes;
+} fst_deque;
 
 typedef struct fst_range {
     int64_t start, stop, step;
@@ -212,11 +219,12 @@ fst_str(const char *text, size_t size, int flags)
     return cell;
 }
 
-/* An integer beyond 64 bits, of its hexadecimal digits. */
+/* An integer beyond 64 bits, of the words of its magnitude: the lowest first, each in little-endian
+ * order, without zeros at the top. */
 static inline fst_cell
-fst_big_integer(const char *digits, size_t size, int negative)
+fst_big_integer(const char *words, size_t count, int negative)
 {
-    fst_cell cell = fst_str(digits, size, negative ? FST_NEGATIVE : 0);
+    fst_cell cell = fst_str(words, count, negative ? FST_NEGATIVE : 0);
     cell.type = FST_BIG;
     return cell;
 }
@@ -228,14 +236,6 @@ fst_object(fst_type type, void *object)
     cell.type = (uint8_t)type;
     cell.object = object;
     return cell;
-}
-
-/* Whether an FST_BIG is beyond the integers of 64 bits: its digits may have begun with 0. */
-static inline int
-fst_is_beyond_64_bits(const fst_cell *big)
-{
-    const uint32_t most = 16;   /* digits of 64 bits */
-    return big->size > most || (big->size == most && big->text[0] >= '8');
 }
 
 /* ---------------------------------------------------------------- reading values */

@@ -5,6 +5,7 @@
 #ifndef FST_VM_WRITE_H
 #define FST_VM_WRITE_H
 
+#include "big_integers.h"
 #include "date_text.h"
 #include "dicts.h"
 #include "instances.h"
@@ -185,6 +186,8 @@ fst_write_single(fst_machine *machine, const fst_cell *cell, int outer)
 {
     fst_output *output = machine->output;
     fst_value value;
+    uint64_t magnitude;
+    int negative;
     switch (cell->type) {
     case FST_STR:
         return fst_write_str(output, cell);
@@ -196,6 +199,14 @@ fst_write_single(fst_machine *machine, const fst_cell *cell, int outer)
         if (!fst_room(output, FST_INTEGER_ROOM))
             return FST_NO_MEMORY;
         output->at = fst_write_integer(output->at, cell->integer);
+        return FST_DONE;
+    case FST_BIG:
+        FST_TRY(fst_read_magnitude(cell, &magnitude, &negative));
+        if (negative)
+            return FST_GIVE_BACK;
+        if (!fst_room(output, FST_INTEGER_ROOM))
+            return FST_NO_MEMORY;
+        output->at = fst_write_unsigned(output->at, magnitude);
         return FST_DONE;
     case FST_FLOAT:
         if (cell->number - cell->number != 0)

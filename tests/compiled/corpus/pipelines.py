@@ -290,5 +290,3 @@ RECORDS = [
     ),
     (retry_backoff, {"id": unique, "delay": maybe(number(0.1, 3)), "budget": integer(1, 120)}),
 ]
-
-INTERPRETED = (jitter,)

@@ -24,10 +24,11 @@ import math
 import operator
 import re
 import statistics
+import unicodedata
 import uuid
 import zlib
 from bisect import bisect_left, bisect_right
-from collections import Counter, defaultdict, namedtuple
+from collections import Counter, defaultdict, deque, namedtuple
 from dataclasses import asdict, astuple, dataclass, field, replace
 from datetime import date, datetime, timedelta, timezone
 from enum import Enum, IntEnum
