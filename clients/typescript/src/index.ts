@@ -13,6 +13,7 @@ export type {
   ClientOptions,
   CommonOptions,
   Frames,
+  HeadersLike,
   StreamOptions,
 } from "./options.js";
 export type {

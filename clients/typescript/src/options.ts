@@ -19,10 +19,19 @@ import { ON_ERROR } from "./wire.js";
 /** Whether a server has to send control lines. */
 export type Frames = "required" | "auto";
 
+/** `Headers`, for compilers whose `Headers` is not iterable. */
+export interface HeadersLike {
+  forEach(call: (value: string, name: string) => void): void;
+}
+
 /** Settings that a client has, and each of its streams can override. */
 export interface CommonOptions extends Optional<Omit<StreamingConfig, "retry">> {
   /** Additional request headers, as an object, or as `Headers`. */
-  headers?: Record<string, string> | Iterable<readonly [string, string]> | undefined;
+  headers?:
+    | Record<string, string | undefined>
+    | Iterable<readonly [string, string]>
+    | HeadersLike
+    | undefined;
   /**
    * Milliseconds without any data from the server after which a connection fails (30,000); 0 for
    * never. Must be more than the server's `heartbeat`. Pauses of producers and consumers do not
@@ -128,9 +137,10 @@ export function configOf(...all: CommonOptions[]): StreamingConfig {
 export function headersOf(...all: CommonOptions[]): Record<string, string> {
   const found: Record<string, string> = {};
   for (const { headers = {} } of all) {
-    const pairs = Symbol.iterator in headers ? headers : Object.entries(headers);
+    const isList = Symbol.iterator in headers;
+    const pairs = (isList ? headers : Object.entries(headers)) as Iterable<[string, unknown]>;
     for (const [name, value] of pairs) {
-      if (value !== undefined) found[name.toLowerCase()] = value;
+      if (value !== undefined) found[name.toLowerCase()] = `${value}`;
     }
   }
   return found;
