@@ -102,7 +102,7 @@ export class Connection {
     let failure: { error: unknown } | undefined;
     let part = response.take?.();
     if (!part) {
-      idleTimer.isWaiting = true;
+      idleTimer.wait();
       try {
         part = await response.read();
       } catch (error) {
@@ -137,7 +137,7 @@ export class Connection {
 
   private startIdleTimer(): void {
     this.idleTimer = new IdleTimer(this.timeoutMs, () => this.stop(this.idle()));
-    this.idleTimer.isWaiting = this.isEager; // For the response to start.
+    if (this.isEager) this.idleTimer.wait(); // For the response to start.
   }
 
   private async upload(exchange: Exchange): Promise<void> {
@@ -236,6 +236,7 @@ export function reason(error: unknown): string {
  * Detects that nothing moves on a connection while somebody waits for it.
  *
  * It counts ticks, not milliseconds: a process that does not run must not look like a dead server.
+ * While nobody waits there are none, so that a stream that was abandoned is not kept in memory.
  */
 class IdleTimer {
   isWaiting = false;
@@ -243,6 +244,8 @@ class IdleTimer {
   hasMoved = false;
   private static readonly ticks = 4;
   private idleTicks = 0;
+  private isTicking = false;
+  private hasStopped = false;
   private cancel: () => void = () => {};
   private readonly ms: number;
   private readonly onIdle: () => void;
@@ -250,14 +253,20 @@ class IdleTimer {
   constructor(ms: number, onIdle: () => void) {
     this.ms = ms;
     this.onIdle = onIdle;
-    this.start();
+  }
+
+  wait(): void {
+    this.isWaiting = true;
+    if (!this.isTicking && !this.hasStopped) this.start();
   }
 
   stop(): void {
+    this.hasStopped = true;
     this.cancel();
   }
 
   private start(): void {
+    this.isTicking = true;
     this.cancel = timer(() => this.tick(), this.ms / IdleTimer.ticks);
   }
 
@@ -265,7 +274,8 @@ class IdleTimer {
     const isIdle = this.isWaiting && !this.isSuspended && !this.hasMoved;
     this.idleTicks = isIdle ? this.idleTicks + 1 : 0;
     this.hasMoved = false;
-    this.start();
+    this.isTicking = false;
     if (this.idleTicks > IdleTimer.ticks) this.onIdle();
+    else if (this.isWaiting) this.start();
   }
 }

@@ -45,6 +45,8 @@ const LONGEST_TIMER = 2 ** 31 - 1; // Timers fire at once if the time is longer.
 export function timer(call: () => void, ms: number): () => void {
   if (!(ms > 0) || ms > LONGEST_TIMER) return () => {};
   const id = setTimeout(call, ms);
+  // A process runs for what has the time limit, not for the limit.
+  (id as { unref?(): void }).unref?.();
   return () => clearTimeout(id);
 }
 

@@ -82,6 +82,23 @@ test("abort and break after a garbage collection", async () => {
   }
 });
 
+test("a stream that is abandoned after its first result is freed", async () => {
+  function* records(): Generator<StreamingRecord> {
+    yield record(1);
+  }
+  async function first(): Promise<WeakRef<object>> {
+    const input = records();
+    const results = stream(input, { timeoutMs: 200 });
+    assert.deepEqual((await results.next()).value, result(1));
+    return new WeakRef(input);
+  }
+  const input = await first();
+  await until(() => {
+    collect();
+    return input.deref() === undefined;
+  });
+});
+
 test("abort before there is a response", async () => {
   const server = await startServer();
   server.kill("SIGSTOP");
