@@ -34,6 +34,7 @@ class EngineInput:
     pauses after some batches until the engine has returned all results.
 
     Args:
+        name: name of the pipeline, for its log.
         reader: reads the source.
         engine: the engine.
         bad_rows: gets the invalid rows of CSV, by their numbers among all lines.
@@ -47,6 +48,7 @@ class EngineInput:
 
     def __init__(
         self,
+        name: str,
         reader: Reader,
         engine: Engine,
         bad_rows: BadRows,
@@ -55,6 +57,7 @@ class EngineInput:
     ) -> None:
         self.trouble: Notice | None = None
         self.is_exact = exact_size is not None
+        self._name = name
         self._reader = reader
         self._engine = engine
         self._bad_rows = bad_rows
@@ -105,4 +108,5 @@ class EngineInput:
     def _note_missed(self, missed: int | None) -> None:
         if missed != 0:
             count = "an unknown number of" if missed is None else f"{missed:,}"
-            _LOGGER.warning("the source has lost %s %s", count, plural(missed or 2, "record"))
+            records = plural(missed or 2, "record")
+            _LOGGER.warning("source %s: it has lost %s %s", self._name, count, records)

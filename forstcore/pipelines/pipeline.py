@@ -319,6 +319,7 @@ class Pipeline:
                 keep_rejected=self._errors is not None,
             )
             self._input = EngineInput(
+                self.config.name,
                 reader,
                 self._engine,
                 dead_letters.bad_rows,

@@ -22,6 +22,7 @@ from forstcore.errors import SinkError
 from forstcore.sinks import Output, SinkLimits, SinkUrl
 from forstcore.sinks._broker_sink import BrokerSink, lines_of
 from forstcore.sinks._broker_writer import BrokerWriter
+from forstcore.sources import without_password
 from forstcore.sources._tls import ClientTls
 from forstcore.wire import NDJSON
 
@@ -208,6 +209,10 @@ class HttpWriter(BrokerWriter):
             status = response.status
             if 200 <= status < 300:
                 return
+            if 300 <= status < 400 and (place := response.headers.get("Location")):
+                raise SinkError(
+                    self._name, f"has moved (HTTP {status}): give the URL {without_password(place)}"
+                )
             text = " ".join(answer.decode(errors="replace").split())[:_EXCERPT]
             said = f"HTTP {status} {response.reason or ''}".rstrip() + (f": {text}" if text else "")
             if status in _AGAIN or status >= 500:

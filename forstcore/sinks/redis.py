@@ -25,7 +25,7 @@ from forstcore.sinks._broker_sink import BrokerSink, lines_of
 from forstcore.sinks._broker_writer import BrokerWriter
 from forstcore.sinks._redis_script import ADD_RESULTS, OTHER_OWNER
 from forstcore.sources import Notice, Reader, Source
-from forstcore.sources._reconnecting import ReconnectPauses
+from forstcore.sources._reconnecting import ReconnectPauses, described
 from forstcore.sources._redis_client import database_of, redis_client
 from forstcore.sources._redis_group import GroupReader, PendingEntries
 from forstcore.sources._redis_reader import UNAVAILABLE
@@ -91,7 +91,7 @@ class RedisSink(BrokerSink):
                     found = (await pipe.execute())[-1]
                     self.is_owner = True
             except _TRANSIENT as error:
-                detail = f"{type(error).__name__}: {error}"[:300]
+                detail = described(error)[:300]
                 if self._trouble is None:
                     self.log.write(logging.WARNING, f"it is down: {detail}")
                 self._trouble = Notice("down", detail)

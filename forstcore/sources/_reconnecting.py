@@ -12,7 +12,7 @@ from forstcore._cancelling import check_cancelled
 from forstcore.sources import Notice
 from forstcore.sources._broker_log import BrokerLog
 
-__all__ = ["ReconnectPauses", "Reconnecting"]
+__all__ = ["ReconnectPauses", "Reconnecting", "described"]
 
 _FIRST_PAUSE = 0.1  # Seconds before the second attempt to connect; doubles with each failure.
 _MAX_PAUSE = 10.0  # Seconds. Each pause is shortened by random jitter of up to half of it.
@@ -104,7 +104,7 @@ class Reconnecting(ABC):
         self._is_connected = False
         await self._disconnect()
         check_cancelled()
-        return self._report_down(_described(error))
+        return self._report_down(described(error))
 
     def _report_up(self) -> Notice | None:
         """Log and return a notice that it is up, unless it was."""
@@ -124,7 +124,9 @@ class Reconnecting(ABC):
         return self.trouble
 
 
-def _described(error: Exception) -> str:
+def described(error: Exception) -> str:
     """Return an error in words; those of libraries often say little without their class."""
     kind, text = type(error), str(error)
+    if isinstance(error, TimeoutError) and not text:
+        return "it does not answer in time"
     return text if text and kind.__module__.startswith("forstcore.") else f"{kind.__name__}: {text}"

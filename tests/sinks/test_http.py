@@ -196,8 +196,9 @@ def test_answers_after_which_nothing_else_would_help(status: int) -> None:
         async def scenario() -> None:
             async with opened(url(target)) as (_, writer):
                 (confirmed,) = await write(writer, *outputs(0, 3))
-                with pytest.raises(SinkError, match=f"HTTP {status}"):
+                with pytest.raises(SinkError, match=f"HTTP {status}") as caught:
                     await confirmed
+                assert ("give the URL /elsewhere" in str(caught.value)) == (status < 400)
 
         run(scenario)
         assert len(target.requests) == 1
@@ -237,8 +238,11 @@ def test_a_server_that_does_not_answer_in_time() -> None:
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         async with server:
             port = server.sockets[0].getsockname()[1]
-            async with opened(f"http://127.0.0.1:{port}/?timeout=2") as (_, writer):
+            async with opened(f"http://127.0.0.1:{port}/?timeout=2") as (sink, writer):
                 (confirmed,) = await write(writer, *outputs(0, 3))
+                while (trouble := sink.trouble()) is None:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+                assert trouble.detail == "it does not answer in time"
                 await confirmed
         assert set(received) == {outputs(0, 3)[0].results}
 

@@ -298,3 +298,14 @@ def test_lines_that_come_are_written_soon(workspace: Workspace) -> None:
             file.write(records(before, count))
         workspace.wait_until(has(count), process)
     workspace.stop(process)
+
+
+def test_lost_records_are_reported_with_the_name_of_the_source(workspace: Workspace) -> None:
+    source = workspace.path / "in.ndjson"
+    workspace.declare(copy={"source": "file:in.ndjson?follow=no", "sink": "file:out"})
+    source.write_bytes(records(0, 1000))
+    assert workspace.run().returncode == 0
+    source.write_bytes(records(2000, 2010))
+    done = workspace.run()
+    assert b"\nsource copy: it has lost an unknown number of records\n" in done.stderr
+    assert workspace.read("out") == records(0, 1000) + records(2000, 2010)
