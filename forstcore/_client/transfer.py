@@ -207,7 +207,8 @@ class Transfer:
         pause = pause_before(self._config.retry, self._failures)
         if isinstance(error, RequestRefusedError) and error.retry_after is not None:
             pause = max(pause, error.retry_after)
-        _LOGGER.info("%s; reconnecting in %.1f seconds", error, pause)
+        level = logging.WARNING if self._failures == 1 else logging.INFO
+        _LOGGER.log(level, "%s; reconnecting in %.1f seconds", error, pause)
         return pause
 
 

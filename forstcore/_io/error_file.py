@@ -76,6 +76,8 @@ def parse_entry(line: bytes) -> ErrorFileEntry:
     """
     try:
         members = json.loads(line)
+        if not isinstance(members, dict):
+            raise ValueError("it is no object")
         raw = members.get("raw")
         data = base64.b64decode(members["raw_base64"]) if raw is None else raw.encode()
         if b"\n" in data:
@@ -89,8 +91,10 @@ def parse_entry(line: bytes) -> ErrorFileEntry:
             data,
             bool(members.get("cut")),
         )
-    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f"not a line of an error file: {error!r}") from None
+    except KeyError as error:
+        raise ValueError(f"not a line of an error file: it has no member {error.args[0]}") from None
+    except (AttributeError, TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"not a line of an error file: {error}") from None
 
 
 def _number(value: object) -> int:

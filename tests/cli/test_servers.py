@@ -171,14 +171,29 @@ def test_replay_reads_past_what_is_damaged(run: Run, tmp_path: Path) -> None:
     ]
 
 
-def test_replay_refuses_what_is_no_error_file(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "other").write_bytes(RECORDS)
-    done = run("replay", "other")
+def test_a_server_that_is_down_is_reported_before_the_last_attempt(run: Run) -> None:
+    done = run("send", "http://127.0.0.1:9", "--attempts", "3", stdin=RECORDS)
     assert done.returncode == 3
-    assert b"other, line 1: not a line of an error file" in done.stderr
+    first, last = done.stderr.decode().splitlines()
+    assert re.search(
+        r"^http://127.0.0.1:9/\S+ cannot be reached: .*; reconnecting in \d\.\d seconds$", first
+    )
+    assert last.startswith("forstcore: http://127.0.0.1:9")
+
+
+def test_replay_refuses_what_is_no_error_file(run: Run, tmp_path: Path) -> None:
+    for content, why in (
+        (RECORDS, b"it has no member raw_base64"),
+        (b"[]\n", b"it is no object"),
+        (b"x\n", b"Expecting value: line 1 column 1 (char 0)"),
+    ):
+        (tmp_path / "other").write_bytes(content)
+        done = run("replay", "other")
+        assert done.returncode == 3
+        assert done.stderr == b"forstcore: other, line 1: not a line of an error file: %b\n" % why
     done = run("replay", "other", "--errors", "other")
     assert done.returncode == 2
-    assert (tmp_path / "other").read_bytes() == RECORDS
+    assert (tmp_path / "other").read_bytes() == b"x\n"
 
 
 @pytest.fixture
