@@ -15,7 +15,6 @@ export interface StreamRequest {
   /** Lines acknowledged so far, over all connections. */
   readonly lines: number;
   /** The offset of a live stream after the results handed out so far. */
-
   readonly offset: string | undefined;
   /** Whether bodies are to be compressed, if the client is set to. */
   readonly compressible: boolean;
@@ -90,6 +89,9 @@ export function checkRecords({ records, errors, bytes_out, lines, errors_by_code
   if (records > 0 || errors === 0 || bytes_out > 0) return;
   const codes = Object.entries(errors_by_code ?? {}).map(([code, count]) => `${code}: ${count}`);
   const none = lines === 1 ? "the line was not" : `not one of ${lines} lines was`;
-  const detail = `${none} a record (${codes.join(", ")}); onError: "emit" tells more`;
+  // As with the lines of readline, which come without their LFs.
+  const isJoined = lines === 1 && errors_by_code?.["invalid_json"] !== undefined;
+  const hint = isJoined ? ", and records in text need an LF between them" : "";
+  const detail = `${none} a record (${codes.join(", ")}); onError: "emit" tells more${hint}`;
   throw new ForstError("no_records", detail, { status: 200 });
 }

@@ -277,7 +277,7 @@ test("input without any valid record is an error", async () => {
   }
   const text = ['{"id":"1"}', '{"id":"2"}'];
   const [error] = await failed(client.streamToForst(ENDPOINT, text));
-  assert.match(error.detail, /invalid_json: 1/);
+  assert.match(error.detail, /invalid_json: 1.*, and records in text need an LF between them$/);
   assert.equal(ended, 0);
   assert.equal((await all(stream(bad, { onError: "emit" }))).length, 2);
   const headers = { "Forst-Filter": '{"id":"9"}' };
