@@ -19,9 +19,8 @@ export interface NodeRequest extends NodeReadable {
 export interface NodeResponse {
   statusCode: number;
   readonly destroyed: boolean;
-  readonly writableNeedDrain: boolean;
   setHeader(name: string, value: string): unknown;
-  flushHeaders(): void;
+  flushHeaders?(): void; // The types of HTTP/2 lack it.
   write(chunk: Uint8Array): boolean;
   addTrailers(headers: Record<string, string>): void;
   end(): unknown;
@@ -30,6 +29,8 @@ export interface NodeResponse {
 }
 
 const CONSUMED = "the body was read before: put this handler in front of any body parser";
+
+const INTERNAL_ERROR = 2; // A code of HTTP/2.
 
 const LONGEST_DROP_MS = 5_000;
 
@@ -43,23 +44,29 @@ export async function handleNode(
   response: NodeResponse,
   onCut: (error: ForstError) => void,
 ): Promise<void> {
-  if (typeof request?.resume !== "function" || typeof response?.flushHeaders !== "function") {
+  if (typeof request?.resume !== "function" || typeof response?.setHeader !== "function") {
     const places = "request.raw and reply.raw of Fastify, ctx.req and ctx.res of Koa";
     throw new TypeError(`this needs Node's own request and response: ${places}`);
   }
   const reader = request.readableDidRead || request.readableEnded ? undefined : new NodeReader(request);
   let hasClosed = false;
+  let isFull = false;
   const left = new AbortController();
   let forwarded: Forwarded | undefined;
   let wake = (): void => {};
-  response.on("drain", () => wake());
-  response.on("close", () => {
+  response.on("drain", () => {
+    isFull = false;
+    wake();
+  });
+  const leave = (): void => {
     hasClosed = true;
     left.abort();
     wake();
-  });
+  };
+  response.on("close", leave);
+  request.on("aborted", leave); // In HTTP/2, a request that is not read to its end does not close.
   const hasRoom = async (): Promise<void> => {
-    while (response.writableNeedDrain && !hasClosed) {
+    while (isFull && !hasClosed) {
       await new Promise<void>((resolve) => (wake = resolve));
     }
   };
@@ -68,11 +75,12 @@ export async function handleNode(
     if (hasClosed) return;
     response.statusCode = forwarded.status;
     for (const [name, value] of Object.entries(forwarded.headers)) response.setHeader(name, value);
-    response.flushHeaders();
+    response.flushHeaders?.();
     for (let data = await forwarded.read(); data; data = await forwarded.read()) {
-      if (!response.write(data)) await hasRoom();
+      isFull = !response.write(data);
       // The compression of Express keeps what is not flushed.
       (response as { flush?(): void }).flush?.();
+      await hasRoom();
     }
     const trailers = forwarded.trailers();
     if (Object.keys(trailers).length > 0) response.addTrailers(trailers as Record<string, string>);
@@ -80,7 +88,7 @@ export async function handleNode(
   } catch (error) {
     if (!(error instanceof ForstError)) throw error;
     if (hasClosed) return; // The client has gone.
-    response.destroy();
+    cut(response);
     onCut(error);
   } finally {
     forwarded?.close();
@@ -160,6 +168,14 @@ async function drop(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<vo
   } finally {
     stopTimer();
   }
+}
+
+/** End a response so that its client notices. */
+function cut(response: NodeResponse): void {
+  const { stream } = response as { stream?: { close?(code: number): void } };
+  // In HTTP/2, a stream that is only destroyed ends like a complete one.
+  if (stream?.close) stream.close(INTERNAL_ERROR);
+  else response.destroy();
 }
 
 async function answer(

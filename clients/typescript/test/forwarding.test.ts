@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, request, type IncomingMessage, type ServerResponse } from "node:http";
+import * as http2 from "node:http2";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -175,4 +176,41 @@ test("the rest of a body is dropped when the server refuses it early", async () 
   const consumed = await integration.handleStreamingRequest(partly);
   assert.match(await consumed.text(), /body_consumed/);
   await until(() => state.left < 0);
+});
+
+test("requests of HTTP/2: a cut, a slow reader, and a client that leaves", async () => {
+  if (process.versions["bun"]) return; // Its client does not report a stream that was reset.
+  const integration = new StreamingIntegration(client, { onCut: () => cuts++ });
+  let cuts = 0;
+  let handled = 0;
+  const server = http2.createServer((request, response) => {
+    void integration.handleStreamingRequest(request, response).then(() => handled++);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const session = http2.connect(`http://127.0.0.1:${port}`);
+  const post = (headers = {}) => session.request({ ":method": "POST", ...headers });
+
+  const failing = post({ "Forst-On-Error": "fail" });
+  failing.end(`${NDJSON}junk\n`);
+  await assert.rejects(all(failing as AsyncIterable<Buffer>), { code: "ERR_HTTP2_STREAM_ERROR" });
+  await until(() => handled === 1);
+  assert.equal(cuts, 1);
+
+  const slow = post();
+  const part = NDJSON.repeat(1_000);
+  let parts = 0;
+  slow.on("error", () => {});
+  slow.on("drain", () => {
+    for (let isFree = true; isFree && parts < 2_000; parts++) isFree = slow.write(part);
+  });
+  slow.emit("drain");
+  await once(slow, "response");
+  await sleep(500);
+  assert.ok(parts < 2_000);
+  slow.destroy();
+  await until(() => handled === 2);
+  session.destroy();
+  server.close();
 });
