@@ -6,7 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
+import { fileURLToPath } from "node:url";
 
+import type { UrlLike } from "./address.js";
 import { ForstStreamingClient } from "./client.js";
 import { given } from "./given.js";
 import { makeDisposable } from "./leavable.js";
@@ -25,8 +27,8 @@ export type SidecarStatus =
 
 /** Options for starting the server. */
 export interface SidecarOptions {
-  /** Modules with processors: names, or paths of files. */
-  processors?: string | string[] | undefined;
+  /** Modules with processors: names, or paths or `file:` URLs of files. */
+  processors?: string | UrlLike | (string | UrlLike)[] | undefined;
   /** The Python interpreter in which forstcore is installed; `python3` by default. */
   python?: string | undefined;
   /** Additional options of the server, such as `["--workers", "4"]`. */
@@ -50,7 +52,6 @@ export interface SidecarOptions {
 const TYPES: Record<string, string> = {
   args: "list",
   client: "object",
-  cwd: "string",
   env: "object",
   onLog: "function",
   onStatus: "function",
@@ -105,7 +106,7 @@ class SidecarProcess {
     const listen = this.folder
       ? ["--unix-socket", join(this.folder, "s.sock")]
       : ["--port", `${this.port}`];
-    const modules = [processors].flat().flatMap((one) => ["--processors", one]);
+    const modules = [processors].flat().flatMap((one) => ["--processors", pathOf(one)]);
     const ours = ["--end-with-parent", "--ready-line", "json"];
     // Not `server`, because the application may have a module of that name.
     const command = ["-m", "forstcore", "serve"];
@@ -211,6 +212,10 @@ export async function startSidecar(options: SidecarOptions = {}): Promise<Sideca
     throw error;
   }
   return sidecar as Sidecar;
+}
+
+function pathOf(place: string | UrlLike): string {
+  return typeof place === "string" ? place : fileURLToPath(place.href);
 }
 
 const folders = new Set<string>();

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
 import { StreamingIntegration, type StreamingRecord } from "forstcore";
 import { startSidecar, type LogEntry, type SidecarStatus } from "forstcore/sidecar";
@@ -59,11 +59,15 @@ test("processors, a port, and a client with a token, whatever files are beside t
     join(cwd, "price.py"),
     'from forstcore import processor\n\n\n@processor("price")\ndef price(record: dict) -> dict:\n    return {"total": record["amount"] * 2}\n',
   );
+  writeFileSync(
+    join(cwd, "double.py"),
+    'from forstcore import processor\n\n\n@processor("double")\ndef double(record: dict) -> dict:\n    return {"twice": record["amount"] * 2}\n',
+  );
   for (const name of ["server.py", "aiohttp.py"]) {
     writeFileSync(join(cwd, name), "raise SystemExit(__file__)\n");
   }
   const sidecar = await startSidecar({
-    ...{ python, cwd, port: 0, processors: "price" },
+    ...{ python, cwd, port: 0, processors: ["price", pathToFileURL(join(cwd, "double.py"))] },
     env: { FORSTCORE_TOKEN: "secret" },
     client: { token: "secret" },
   });
@@ -72,6 +76,7 @@ test("processors, a port, and a client with a token, whatever files are beside t
     { amount: 2 },
   ]);
   assert.deepEqual(await all(results), [{ total: 4 }]);
+  assert.deepEqual(await all(sidecar.client.streamToForst("/double", [{ amount: 3 }])), [{ twice: 6 }]);
   await sidecar.stop();
 });
 
