@@ -407,8 +407,9 @@ def _pipelines() -> Json:
         "tags": ["operation"],
         "summary": "Start, pause or stop a pipeline",
         "description": "`start` resumes a paused pipeline, and restarts one that has ended from "
-        "its file, which is read again. `stop` ends it after it has written what it has read. A "
-        "pipeline that is already in the requested state stays in it.",
+        "its file, which is read again; one that is stopping is restarted once it has stopped. "
+        "`stop` ends it after it has written what it has read. A pipeline that is already in the "
+        "requested state stays in it.",
         "parameters": [
             {"name": "name", "in": "path", "required": True, "schema": text},
             {"name": "action", "in": "path", "required": True, "schema": {"enum": [*ACTIONS]}},

@@ -40,6 +40,7 @@ class ManagedPipeline:
         self._is_new = True
         self._task: asyncio.Task[None] | None = None
         self._is_stopping = False
+        self._starts_again = False  # Once it has stopped.
         self._failure: LastError | None = None
         self._last_error: LastError | None = None  # Of runs that have ended.
         self._rate = RateMeter()
@@ -93,10 +94,13 @@ class ManagedPipeline:
     def start(self) -> None:
         """Start it, or resume it if it is paused; do nothing if it is running.
 
+        If it is stopping, it is started again once it has stopped.
+
         Raises:
             PipelineConfigError, LookupError, OSError: it can no longer be read from its file.
         """
         if self.is_running:
+            self._starts_again = self._is_stopping
             self.pipeline.resume()
             return
         if not self._is_new:
@@ -112,12 +116,14 @@ class ManagedPipeline:
 
     def stop(self) -> None:
         """Stop reading, and end once everything read is confirmed."""
+        self._starts_again = False
         if self.is_running:
             self._is_stopping = True
             self.pipeline.drain()
 
     async def close(self, seconds: float) -> None:
         """Stop it at shutdown, and cancel it if it has not ended after `seconds`."""
+        self._starts_again = False
         if self._task is None:
             return
         if self.is_running and not self._is_stopping:
@@ -196,6 +202,10 @@ class ManagedPipeline:
         finally:
             self._totals += self._counts()
             self._last_error = self._failure or pipeline.last_error or self._last_error
+            if self._starts_again:
+                self._starts_again = False
+                # This task has ended by then.
+                asyncio.get_running_loop().call_soon(self.begin, "start")
 
 
 def _as_text(seconds: float) -> str:

@@ -15,6 +15,7 @@ import pytest
 
 from tests import children
 from tests.servers import ROOT, Server, launch
+from tests.sinks.http_target import Answer, HttpTarget
 from tests.standing_pipelines.workspace import PROCESSORS, records, results
 
 CONFIG = """
@@ -139,6 +140,38 @@ def test_pipelines_are_paused_stopped_and_started(server: Server, tmp_path: Path
     wait_until(lambda: read(out) == results(0, 81_000))
     wait_until(lambda: pipeline(server, "double")["results"] == 81_000)
     assert server.figure("pipeline_results_total", pipeline="double") == 81_000
+
+
+@pytest.mark.parametrize("last", ["start", "stop"])
+def test_a_pipeline_that_is_stopping_starts_again_unless_it_is_stopped(
+    tmp_path: Path, last: str
+) -> None:
+    is_up = False
+    with HttpTarget(lambda _: Answer(200 if is_up else 503)) as target:
+        (tmp_path / "in.ndjson").write_bytes(records(0, 3))
+        (tmp_path / "server.toml").write_text(
+            f"""state = "{tmp_path}/state"
+            [pipelines.a]
+            source = "file:{tmp_path}/in.ndjson"
+            sink = "http://127.0.0.1:{target.port}/"
+            """
+        )
+        server = launch("--config", str(tmp_path / "server.toml"))
+        try:
+            wait_until(lambda: pipeline(server, "a")["trouble"] is not None)
+            for action in ("stop", "start", last):
+                assert ask(server, "POST", f"/pipelines/a/{action}")[1]["state"] == "stopping"
+            is_up = True
+            state = "running" if last == "start" else "stopped"
+            wait_until(lambda: pipeline(server, "a")["state"] == state)
+            with (tmp_path / "in.ndjson").open("ab") as file:
+                file.write(records(3, 5))
+            count = 5 if last == "start" else 3
+            wait_until(lambda: len({*target.taken}) == count)
+            assert pipeline(server, "a")["state"] == state
+        finally:
+            server.stop()
+            server.process.communicate()
 
 
 def test_wrong_requests_are_refused(server: Server, tmp_path: Path) -> None:
