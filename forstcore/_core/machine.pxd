@@ -120,6 +120,7 @@ cdef extern from "vm/run_program.h" nogil:
     void fst_empty_arena(fst_arena *) noexcept
     void fst_free_arena(fst_arena *) noexcept
     fst_cell fst_none() noexcept
+    fst_cell fst_unset() noexcept
     fst_cell fst_duration(int64_t) noexcept
     fst_cell fst_zone(int64_t) noexcept
     fst_cell fst_rules_of(fst_cell) noexcept

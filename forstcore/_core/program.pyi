@@ -5,6 +5,7 @@ from typing import Any, Final
 OPCODES: Final[dict[str, tuple[int, str]]]
 FUNCTIONS: Final[dict[str, tuple[int, str]]]
 REGEX_CODES: Final[dict[str, int]]
+NO_VALUE: Final[object]
 
 class Program:
     def __init__(

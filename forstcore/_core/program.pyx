@@ -64,6 +64,7 @@ from forstcore._core.machine cimport (
     fst_run_program,
     fst_str,
     fst_take,
+    fst_unset,
     fst_zone,
 )
 from forstcore._core.members cimport set_absent
@@ -100,6 +101,9 @@ FUNCTIONS = {
 }
 """The number and the parameters of each function that programs can call; see vm/values.h."""
 
+NO_VALUE = object()
+"""Among the constants: a register that has none, or one for a value that is computed."""
+
 REGEX_CODES = {FST_REGEX_NAMES[i].decode(): i for i in range(FST_REGEX_CODE_COUNT)}
 """The number of each instruction of regular expressions; see vm/regex_program.h."""
 
@@ -110,7 +114,7 @@ cdef class Program:
     Args:
         code: instructions, each a code and three operands, as one sequence of integers.
         constants: None, bool, int, float, str, bytes, compiled regular expressions; list, tuple,
-            dict, set and frozenset of these.
+            dict, set and frozenset of these; NO_VALUE.
         paths: for each the names from the record down to a value.
         pieces: parts of the text of results.
         handlers: start, end and target of each handler, and the bits of the statuses it catches.
@@ -135,7 +139,7 @@ cdef class Program:
         cdef fst_span *spans
         cdef fst_handler *caught
         cdef fst_instruction *instructions
-        cdef dict numbers = {}
+        cdef dict numbers = {}, first = {}
         cdef Py_ssize_t i, k
         self.constants = PyMem_RawCalloc(1, sizeof(fst_machine))
         if self.constants == NULL:
@@ -173,7 +177,8 @@ cdef class Program:
         cells = <fst_cell *>self.take(len(constants) * sizeof(fst_cell))
         program.constants = cells
         for i, value in enumerate(constants):
-            cells[i] = cell_of(self, value)
+            k = first.setdefault(id(value), i)
+            cells[i] = cell_of(self, value) if k == i else cells[k]
         names = <fst_names *>self.take(len(paths) * sizeof(fst_names))
         program.paths = names
         for i, path in enumerate(paths):
@@ -198,9 +203,8 @@ cdef class Program:
         instructions = <fst_instruction *>self.take(len(code) // 4 * sizeof(fst_instruction))
         program.code = instructions
         for i in range(len(code) // 4):
-            instructions[i].code = code[4 * i]
-            instructions[i].a, instructions[i].b = code[4 * i + 1], code[4 * i + 2]
-            instructions[i].c = code[4 * i + 3]
+            instructions[i].code, instructions[i].a = code[4 * i], code[4 * i + 1]
+            instructions[i].b, instructions[i].c = code[4 * i + 2], code[4 * i + 3]
         self.classes = self.described = None     # They are for constants.
 
     def __dealloc__(self):
@@ -246,8 +250,7 @@ cdef fst_span text_of(Program program, bytes text) except *:
     cdef fst_span span
     cdef char *copy = <char *>program.take(len(text) + 64)
     memcpy(copy, <const char *>text, len(text))
-    span.start = copy
-    span.size = len(text)
+    span.start, span.size = copy, len(text)
     return span
 
 
@@ -256,8 +259,8 @@ cdef fst_cell cell_of(Program program, object value) except *:
     cdef fst_span span
     if type(value) in program.classes:
         return instance_of(program, value)
-    if value is None:
-        return fst_none()
+    if value is NO_VALUE or value is None:
+        return fst_none() if value is None else fst_unset()
     if value is True or value is False:
         return fst_bool(value)
     if type(value) is int:
@@ -274,11 +277,9 @@ cdef fst_cell cell_of(Program program, object value) except *:
         span = text_of(program, value)
         return fst_byte_string(span.start, span.size, 0)
     if type(value) in (list, tuple):
-        return fst_object(
-            FST_LIST if type(value) is list else FST_TUPLE, list_of(program, value))
+        return fst_object(FST_LIST if type(value) is list else FST_TUPLE, list_of(program, value))
     if type(value) in (dict, set, frozenset):
-        return fst_object(
-            FST_DICT if type(value) is dict else FST_SET, dict_of(program, value))
+        return fst_object(FST_DICT if type(value) is dict else FST_SET, dict_of(program, value))
     if type(value) is timedelta:
         return fst_duration(value // timedelta(microseconds=1))
     if type(value) is timezone:
@@ -299,8 +300,7 @@ cdef fst_cell instance_of(Program program, object value) except *:
     fields = tuple([getattr(value, name) for name in program.described[number][1:]])
     cdef fst_cell cell = fst_object(
         FST_TUPLE if is_tuple else FST_INSTANCE, list_of(program, fields))
-    cell.flags = FST_NAMED if is_tuple else 0
-    cell.size = number + 1
+    cell.flags, cell.size = FST_NAMED if is_tuple else 0, number + 1
     return cell
 
 
@@ -358,8 +358,7 @@ cdef void *list_of(Program program, object value) except NULL:
 cdef void *dict_of(Program program, object value) except NULL:
     cdef fst_machine *machine = <fst_machine *>program.constants
     cdef fst_dict *members = fst_new_dict(machine, len(value))
-    cdef fst_cell key
-    cdef fst_cell member = fst_none()
+    cdef fst_cell key, member = fst_none()
     if members == NULL:
         raise MemoryError()
     for name in value:
@@ -408,9 +407,8 @@ def check(code, limits):
 def leads_to_function(code, operands):
     """Return whether an instruction ENTER leads to the end of a function, and behind itself."""
     at = 4 * operands[0]
-    if operands[1] == 0 or at + 4 >= len(code):
-        return False
-    return code[at] == FUNCTION and code[at + 4] == TEMPORARIES
+    is_inside = operands[1] != 0 and at + 4 < len(code)
+    return is_inside and code[at] == FUNCTION and code[at + 4] == TEMPORARIES
 
 
 def needed_registers(code, operands):
@@ -418,13 +416,13 @@ def needed_registers(code, operands):
     kinds = KINDS[code]
     if "w" not in kinds:
         return 0
-    first = operands[kinds.index("w")]
+    count = 3                   # of SLICE
     if code == OPCODES["CALL"][0]:
-        parameters = FST_FUNCTIONS[operands[1]].parameters.decode()
-        return first + len([each for each in parameters.split(",") if each not in ("", "*")])
-    if code == OPCODES["SLICE"][0]:
-        return first + 3
-    return first + operands[kinds.index("n")]
+        parameters = FST_FUNCTIONS[operands[1]].parameters.decode().split(",")
+        count = len([each for each in parameters if each not in ("", "*")])
+    elif "n" in kinds:
+        count = operands[kinds.index("n")]
+    return operands[kinds.index("w")] + count
 
 
 # ---------------------------------------------------------------- running

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from forstcore._core.program import FUNCTIONS, OPCODES, Program
+from forstcore._core.program import FUNCTIONS, NO_VALUE, OPCODES, Program
 from forstcore.compiled.patterns import pattern_integers
 from forstcore.compiled.places import Place
+from forstcore.compiled.source import MISSING
 
 __all__ = ["Assembler", "FunctionCode", "Label", "Mark"]
 
-# Until the program is whole, temporary registers and those of constants have numbers from here on.
+# Until the program is whole, other registers than variables have numbers from here on.
 _TEMPORARIES = 1 << 20
 _CONSTANTS = 1 << 21
+_ROWS = 1 << 22
+
+# So many constants may be in a program before rows consist of temporaries, which are used again.
+_MOST_CONSTANTS = 0x4000
 
 # Functions that return an item of what others return.
 _ITEMS: dict[tuple[object, object], int] = {
@@ -50,7 +55,8 @@ class Assembler:
     """Collects the parts of a program.
 
     Variables have registers of their own, and so have constants, which are there from the start;
-    temporaries are used again once `release` is called.
+    temporaries are used again once `release` is called. A row of registers with constants among
+    them has them there from the start, too, so it belongs to one instruction.
     """
 
     def __init__(self) -> None:
@@ -67,6 +73,7 @@ class Assembler:
         self._variables = 0
         self._temporaries = 0
         self._most_temporaries = 0
+        self._functions = 0  # that call themselves, around this place
 
     # Registers.
 
@@ -82,8 +89,30 @@ class Assembler:
         self._most_temporaries = max(self._most_temporaries, self._temporaries)
         return _TEMPORARIES + first
 
+    def row(self, values: Sequence[Any]) -> int:
+        """Return the first of several registers in a row, at least one, for one instruction.
+
+        Args:
+            values: the constants in it, NO_VALUE for a register that is to have no value, and
+                MISSING for one whose value is still to be computed.
+        """
+        known = [i for i, value in enumerate(values) if value is not MISSING]
+        # Each call of a function that calls itself needs registers of its own.
+        if known and not self._functions and len(self._values) < _MOST_CONSTANTS:
+            first = _ROWS + len(self._values)
+            self._values += [NO_VALUE if value is MISSING else value for value in values]
+            return first
+        first = self.temporary(max(len(values), 1))
+        for i in known:
+            if values[i] is NO_VALUE:
+                self.emit("UNSET", first + i)
+            else:
+                self.emit("CONSTANT", first + i, self.constant(values[i]))
+        return first
+
     def is_temporary(self, register: int) -> bool:
-        return _TEMPORARIES <= register < _CONSTANTS
+        """Return whether a register is not one that expressions read: of a variable or constant."""
+        return _TEMPORARIES <= register < _CONSTANTS or register >= _ROWS
 
     # Data that instructions refer to.
 
@@ -98,6 +127,10 @@ class Assembler:
     def constant_register(self, value: Any) -> int:
         """Return the register of a constant, which is read-only."""
         return _CONSTANTS + self.constant(value)
+
+    def value_of(self, register: int) -> Any:
+        """Return the constant that has a register; MISSING if it is that of something else."""
+        return self._values[register - _CONSTANTS] if _CONSTANTS <= register < _ROWS else MISSING
 
     def path(self, names: tuple[str, ...]) -> int:
         """Return the number of a path; the paths that lead to it have lower ones."""
@@ -164,6 +197,7 @@ class Assembler:
         function = FunctionCode(Label(), Label())
         variables, temporaries = self._variables, self._temporaries
         most, self._most_temporaries = self._most_temporaries, temporaries
+        self._functions += 1
         try:
             yield function
             self.emit("LEAVE")
@@ -172,6 +206,7 @@ class Assembler:
             count = self._most_temporaries - temporaries
             self.emit("TEMPORARIES", _TEMPORARIES + temporaries, count)
         finally:
+            self._functions -= 1
             self._most_temporaries = max(self._most_temporaries, most)
 
     def handle(self, start: Label, end: Label, target: Label, statuses: int) -> None:
@@ -250,7 +285,8 @@ class Assembler:
         if isinstance(operand, Label):
             return operand.at
         if kind in "rw" and operand >= _CONSTANTS:
-            return operand - _CONSTANTS + self._variables + self._most_temporaries
+            constants = self._variables + self._most_temporaries
+            return operand - (_ROWS if operand >= _ROWS else _CONSTANTS) + constants
         if kind in "rw" and operand >= _TEMPORARIES:
             return operand - _TEMPORARIES + self._variables
         return operand

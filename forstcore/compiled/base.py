@@ -117,9 +117,24 @@ class Base:
         """Emit code that computes an expression into a register, which it may read before."""
         raise NotImplementedError
 
+    def row(self, nodes: Sequence[ast.expr | int | None]) -> tuple[int, list[tuple[int, ast.expr]]]:
+        """Take registers in a row, at least one, for one instruction, with the constants in them.
+
+        Args:
+            nodes: for each an expression, or another register whose value it is to have; None if
+                it is to have no value.
+
+        Returns:
+            The first register; and what is still to be computed, each with the register for it.
+        """
+        raise NotImplementedError
+
     def constant(self, value: Any, to: int | None = None) -> int:
         """Emit a constant into a register, or return that of the constant; see typed.py."""
         raise NotImplementedError
+
+    def note_constant(self, value: Any) -> None:
+        """Take note that the program has a constant; see instances.py."""
 
     def variable(self, node: ast.Name) -> int:
         """Return the register of a variable; emit a check if it may be unbound."""

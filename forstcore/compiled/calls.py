@@ -206,17 +206,19 @@ class Calls(StarredCalls):
         number, parameters = FUNCTIONS[name]
         with self.temporaries():
             slots = _bind(node, shown, parameters, arguments, keywords, skip=first is not None)
-            block = self.code.temporary(max(len(slots), 1))
-            if first is not None:
-                self.code.emit("MOVE", block, first)
-            elif name[0] == "." and slots[0] is not None:
-                self.into(slots[0], block)
+            block, computed = self.row(slots if first is None else [first, *slots[1:]])
+            if first is None and name[0] == "." and slots[0] is not None:
+                for register, argument in computed[:1]:
+                    if register == block:
+                        self.into(argument, register)
+                        del computed[0]
                 first = block
             # What has been computed before is a pattern, or an object that is known otherwise.
             if name[0] == "." and first == block and any(map(_may_raise, slots[1:])):
                 self.require_method(shown, block)
             order = [*arguments, *keywords.values()]
-            self._arguments(slots, order, block, 0 if first is None else 1)
+            for register, argument in sorted(computed, key=lambda each: order.index(each[1])):
+                self.into(argument, register)
             if "reverse" in keywords:
                 self.require_bool(block + slots.index(keywords["reverse"]))
             if name in ("int", "float") and len(order) == 1:
@@ -246,17 +248,6 @@ class Calls(StarredCalls):
         self.code.emit("JUMP_IF", has, behind)
         self.code.emit("RAISE", _ATTRIBUTE_ERROR)
         self.code.place(behind)
-
-    def _arguments(
-        self, slots: Sequence[ast.expr | None], order: list[ast.expr], block: int, start: int
-    ) -> None:
-        """Emit the arguments of a call from one parameter on, in the order of the call."""
-        for i, slot in enumerate(slots[start:], start):
-            if slot is None:
-                self.code.emit("UNSET", block + i)
-        given = [(slot, i) for i, slot in enumerate(slots[start:], start) if slot is not None]
-        for slot, i in sorted(given, key=lambda each: order.index(each[0])):
-            self.into(slot, block + i)
 
     # Methods.
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 import enum
+from collections.abc import Sequence
 from typing import Any
 
-from forstcore._core.program import FUNCTIONS
+from forstcore._core.program import FUNCTIONS, NO_VALUE
 from forstcore.compiled.assembler import Label
 from forstcore.compiled.big_integers import integer_beyond_64_bits, power_beyond_integers
 from forstcore.compiled.expression_forms import index_of, is_with_none
@@ -114,6 +115,33 @@ class Expressions(Typed):
             if method is None:
                 raise Unsupported(node, _NAMES.get(type(node), type(node).__name__))
             method(node, to)
+
+    def row(self, nodes: Sequence[ast.expr | int | None]) -> tuple[int, list[tuple[int, ast.expr]]]:
+        values = [self._known_value(node) for node in nodes]
+        row = self.code.row(values)
+        computed = []
+        for register, (node, value) in enumerate(zip(nodes, values, strict=True), row):
+            if value is MISSING and isinstance(node, int):
+                self.code.emit("MOVE", register, node)
+            elif value is MISSING and isinstance(node, ast.expr):
+                computed.append((register, node))
+        return row, computed
+
+    def _known_value(self, node: ast.expr | int | None) -> Any:
+        if node is None:
+            return NO_VALUE
+        if isinstance(node, int):
+            return self.code.value_of(node)
+        value = self.constant_value(node)
+        self.note_constant(value)
+        return value
+
+    def fill(self, nodes: Sequence[ast.expr | None]) -> int:
+        """Emit code that computes expressions into registers in a row; return the first of them."""
+        row, computed = self.row(nodes)
+        for register, node in computed:
+            self.into(node, register)
+        return row
 
     def variable(self, node: ast.Name) -> int:
         """Return the register of a variable, with a check where it may have no value."""
@@ -378,13 +406,8 @@ class Expressions(Typed):
         with self.temporaries():
             container = self.value(node.value)
             if isinstance(node.slice, ast.Slice):
-                first = self.code.temporary(3)
                 parts = (node.slice.lower, node.slice.upper, node.slice.step)
-                for i, part in enumerate(parts):
-                    if part is None:
-                        self.constant(None, first + i)
-                    else:
-                        self.into(part, first + i)
+                first = self.fill([ast.Constant(None) if each is None else each for each in parts])
                 self.code.emit("SLICE", to, container, first)
             elif not self.code.take_item(container, index_of(node.slice), to):
                 self.get_item(to, container, self.operand(node.slice))
@@ -409,10 +432,7 @@ class Expressions(Typed):
     def _sequence(self, name: str, items: list[ast.expr], to: int) -> None:
         plain = next((i for i, e in enumerate(items) if isinstance(e, ast.Starred)), len(items))
         with self.temporaries():
-            first = self.code.temporary(max(plain, 1))
-            for i, each in enumerate(items[:plain]):
-                self.into(each, first + i)
-            self.code.emit(name, to, first, plain)
+            self.code.emit(name, to, self.fill(items[:plain]), plain)
         for each in items[plain:]:
             with self.temporaries():
                 if name == "SET":
@@ -432,12 +452,8 @@ class Expressions(Typed):
     def _into_Dict(self, node: ast.Dict, to: int) -> None:
         plain = next((i for i, key in enumerate(node.keys) if key is None), len(node.keys))
         with self.temporaries():
-            first = self.code.temporary(max(2 * plain, 1))
-            for i in range(plain):
-                key = node.keys[i]
-                assert key is not None
-                self.into(key, first + 2 * i)
-                self.into(node.values[i], first + 2 * i + 1)
+            members = zip(node.keys[:plain], node.values[:plain], strict=True)
+            first = self.fill([each for member in members for each in member])
             self.code.emit("DICT", to, first, 2 * plain)
         for key, value in zip(node.keys[plain:], node.values[plain:], strict=True):
             with self.temporaries():
@@ -449,25 +465,23 @@ class Expressions(Typed):
 
     def _into_JoinedStr(self, node: ast.JoinedStr, to: int) -> None:
         with self.temporaries():
-            first = self.code.temporary(max(len(node.values), 1))
-            for i, part in enumerate(node.values):
-                if isinstance(part, ast.FormattedValue):
-                    self._format(part, first + i)
-                else:
-                    self.into(part, first + i)
+            first = self.fill(node.values)
             self.code.emit("JOIN", to, first, len(node.values))
 
     def formatted(self, node: ast.FormattedValue) -> int:
         """Emit the value of a field of an f-string; return its register."""
         return self.value(node.value)
 
-    def _format(self, node: ast.FormattedValue, to: int) -> None:
+    def _into_FormattedValue(self, node: ast.FormattedValue, to: int) -> None:
         with self.temporaries():
             value = self.formatted(node)
-            if node.format_spec is None:
-                self.constant("", to)
-            else:
-                self.into(node.format_spec, to)
+            match node.format_spec:
+                case None:
+                    self.constant("", to)
+                case ast.JoinedStr(values=[ast.Constant(value=specification)]):
+                    self.constant(specification, to)
+                case specification:
+                    self.into(specification, to)
             self.code.emit("FORMAT", to, value, max(node.conversion, 0))
 
 

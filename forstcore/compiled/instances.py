@@ -42,11 +42,10 @@ class Instances(PlainInstances):
             self.code.classes[kind] = self._number_of(found)
         return found
 
-    def constant(self, value: Any, to: int | None = None) -> int:
+    def note_constant(self, value: Any) -> None:
         if isinstance(value, dict | list | tuple | set | frozenset) or _is_dataclass(value):
             for kind in known_classes(value):
                 self.note_class(kind)
-        return super().constant(value, to)
 
     # Making instances.
 

@@ -174,14 +174,14 @@ class SpecialMethods(Instances):
             self.code.place(end)
         return shown
 
-    def _format(self, node: ast.FormattedValue, to: int) -> None:
+    def _into_FormattedValue(self, node: ast.FormattedValue, to: int) -> None:
         if node.conversion == ord("r") and self._having_text(is_repr=True):
             function = ast.copy_location(ast.Name("repr", ast.Load()), node)
             if self.static(function) is repr:
                 call = ast.copy_location(ast.Call(function, [node.value], []), node)
                 shown = ast.FormattedValue(call, ord("s"), node.format_spec)
                 node = ast.copy_location(shown, node)
-        super()._format(node, to)
+        super()._into_FormattedValue(node, to)
 
     def _having_text(self, *, is_repr: bool) -> list[InstanceClass]:
         """Return the classes whose instances have a text by a method of the user."""

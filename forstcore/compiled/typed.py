@@ -451,6 +451,7 @@ class Typed(ExceptionTexts):
 
     def constant(self, value: Any, to: int | None = None) -> int:
         """Return the register of a constant, or emit code that puts it into another one."""
+        self.note_constant(value)
         if to is None:
             return self.code.constant_register(value)
         self.code.emit("CONSTANT", to, self.code.constant(value))

@@ -362,12 +362,13 @@ fst_uuid5_text(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_digest digest;
     uint8_t bytes[FST_DIGEST_MOST];
-    fst_cell digits;
+    fst_cell digits, name;
     FST_TRY(fst_settle_text(machine, &arguments[1]));
     fst_begin_digest(&digest, FST_SHA1, 20);
     fst_digest_bytes(&digest, arguments[0].text, arguments[0].size);
-    arguments[1].type = FST_BYTES;
-    FST_TRY(fst_digest_add(machine, &digest, &arguments[1]));
+    name = arguments[1];
+    name.type = FST_BYTES;
+    FST_TRY(fst_digest_add(machine, &digest, &name));
     fst_write_digest(&digest, bytes);
     bytes[6] = (uint8_t)((bytes[6] & 0x0f) | 0x50);
     bytes[8] = (uint8_t)((bytes[8] & 0x3f) | 0x80);

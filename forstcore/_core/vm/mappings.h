@@ -23,12 +23,6 @@ fst_dict_to_change(fst_machine *machine, fst_cell *self, fst_dict **dict)
     return (*dict)->frozen ? FST_GIVE_BACK : FST_DONE;
 }
 
-FST_INLINE fst_cell
-fst_given_or_none(const fst_cell *argument)
-{
-    return argument->type == FST_UNSET ? fst_none() : *argument;
-}
-
 /* ---------------------------------------------------------------- merging */
 
 /* Adds the entries of a dict to another one, which may be the same. */

@@ -133,16 +133,16 @@ FST_COLD fst_status
 fst_match_groups(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     const fst_match *match;
+    fst_cell otherwise;
     fst_list *groups;
     uint32_t i;
     FST_TRY(fst_read_match(&arguments[0], &match));
-    if (arguments[1].type == FST_UNSET)
-        arguments[1] = fst_none();
+    otherwise = fst_given_or_none(&arguments[1]);
     groups = fst_new_list(machine, match->pattern->groups);
     if (groups == NULL)
         return FST_NO_MEMORY;
     for (i = 1; i <= match->pattern->groups; i++)
-        FST_TRY(fst_append(machine, groups, fst_group_text(match, i, &arguments[1])));
+        FST_TRY(fst_append(machine, groups, fst_group_text(match, i, &otherwise)));
     *to = fst_object(FST_TUPLE, groups);
     return FST_DONE;
 }
@@ -152,18 +152,18 @@ FST_COLD fst_status
 fst_match_groupdict(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     const fst_match *match;
+    fst_cell otherwise;
     fst_dict *groups;
     uint32_t i;
     FST_TRY(fst_read_match(&arguments[0], &match));
-    if (arguments[1].type == FST_UNSET)
-        arguments[1] = fst_none();
+    otherwise = fst_given_or_none(&arguments[1]);
     groups = fst_new_dict(machine, match->pattern->name_count);
     if (groups == NULL)
         return FST_NO_MEMORY;
     for (i = 0; i < match->pattern->name_count; i++) {
         const fst_regex_name *name = &match->pattern->names[i];
         fst_cell key = fst_str(match->pattern->text + name->start, name->size, 0);
-        fst_cell value = fst_group_text(match, name->group, &arguments[1]);
+        fst_cell value = fst_group_text(match, name->group, &otherwise);
         FST_TRY(fst_dict_set(machine, groups, &key, &value));
     }
     *to = fst_object(FST_DICT, groups);

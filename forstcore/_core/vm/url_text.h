@@ -43,21 +43,23 @@ fst_quote(fst_machine *machine, fst_cell *to, const fst_cell *str, const fst_cel
 
 FST_COLD fst_status
 fst_quote_function(
-    fst_machine *machine, fst_cell *to, fst_cell *arguments, const char *safe, int plus)
+    fst_machine *machine, fst_cell *to, fst_cell *arguments, const char *usual, int plus)
 {
+    fst_cell *safe = &arguments[1], otherwise;
     FST_TRY(fst_settle(machine, &arguments[0]));
     if (arguments[0].type != FST_STR)
         return FST_GIVE_BACK;
-    if (arguments[1].type == FST_UNSET)
-        arguments[1] = fst_str(safe, strlen(safe), FST_ASCII | FST_CLEAN);
-    FST_TRY(fst_settle(machine, &arguments[1]));
-    if (arguments[1].type != FST_STR)
+    if (safe->type == FST_UNSET) {
+        otherwise = fst_str(usual, strlen(usual), FST_ASCII | FST_CLEAN);
+        safe = &otherwise;
+    }
+    FST_TRY(fst_settle(machine, safe));
+    if (safe->type != FST_STR)
         return FST_GIVE_BACK;           /* Python also accepts a list of integers. */
     /* quote_plus() treats a space in `safe` in another way. */
-    if (!fst_is_ascii(&arguments[1])
-        || (plus && memchr(arguments[1].text, ' ', arguments[1].size) != NULL))
+    if (!fst_is_ascii(safe) || (plus && memchr(safe->text, ' ', safe->size) != NULL))
         return FST_GIVE_BACK;
-    return fst_quote(machine, to, &arguments[0], &arguments[1], plus);
+    return fst_quote(machine, to, &arguments[0], safe, plus);
 }
 
 /* quote(string, safe?) */

@@ -179,10 +179,23 @@ typedef struct fst_machine {
 /* ---------------------------------------------------------------- making values */
 
 static inline fst_cell
+fst_unset(void)
+{
+    fst_cell cell = {FST_UNSET, 0, 0, 0, {0}};
+    return cell;
+}
+
+static inline fst_cell
 fst_none(void)
 {
     fst_cell cell = {FST_NONE, 0, 0, 0, {0}};
     return cell;
+}
+
+static inline fst_cell
+fst_given_or_none(const fst_cell *argument)
+{
+    return argument->type == FST_UNSET ? fst_none() : *argument;
 }
 
 static inline fst_cell
