@@ -12,11 +12,20 @@ from typing import Any
 from forstcore._core.program import REGEX_CODES
 from forstcore.compiled.character_sets import (
     ANY_BYTE,
-    NO_BYTE,
     CharacterSet,
     character_set,
     first_byte,
     first_bytes,
+)
+from forstcore.compiled.pattern_parts import (
+    UNITS,
+    after_place,
+    combined,
+    deciding_bytes,
+    is_itself,
+    place,
+    union,
+    unit,
 )
 from forstcore.compiled.re_internals import missing, operations, parsed
 
@@ -34,7 +43,6 @@ _REPEATED = {
     operations.MIN_REPEAT: "LAZY",
     operations.POSSESSIVE_REPEAT: "POSSESSIVE",
 }
-_UNITS = {operations.LITERAL, operations.NOT_LITERAL, operations.ANY, operations.IN}
 _BACKREFS = {"BACKREF", "BACKREF_FOLDED", "BACKREF_FOLDED_ASCII", "IF_GROUP"}
 
 
@@ -167,13 +175,13 @@ class _PatternCompiler:
     def _first_of(self, op: Any, value: Any, flags: int, follow: int) -> int:
         if op is operations.LITERAL and not flags & re.IGNORECASE:
             return 1 << first_byte(value)
-        if op in _UNITS:
+        if op in UNITS:
             return first_bytes(character_set(op, value, flags))
         if op is operations.SUBPATTERN:
             _, added, removed, items = value
-            return self._first(items, _combined(flags, added, removed), follow)
+            return self._first(items, combined(flags, added, removed), follow)
         if op is operations.BRANCH:
-            return _union(self._first(items, flags, follow) for items in value[1])
+            return union(self._first(items, flags, follow) for items in value[1])
         if op in _REPEATED:
             least, _, items = value
             again = self._first(items, flags, follow) | follow
@@ -184,7 +192,7 @@ class _PatternCompiler:
         if op is operations.ASSERT and value[0] > 0:
             return self._first(value[1], flags, ANY_BYTE) & follow
         if op is operations.AT:
-            return follow & _after_place(value, flags)
+            return follow & after_place(value, flags)
         if op is operations.GROUPREF:
             return ANY_BYTE
         if op is operations.GROUPREF_EXISTS:
@@ -207,7 +215,7 @@ class _PatternCompiler:
         literal = b""
         for op, value in items:
             behind = follows.pop()
-            if op is operations.LITERAL and _is_itself(value, flags):
+            if op is operations.LITERAL and is_itself(value, flags):
                 literal += chr(value).encode()
                 continue
             self._literal(literal)
@@ -225,13 +233,13 @@ class _PatternCompiler:
             self._emit("TEXT", *self._put_text(text))
 
     def _item(self, op: Any, value: Any, flags: int, follow: int) -> None:
-        if op in _UNITS:
+        if op in UNITS:
             self._emit("SET", set=self._set(character_set(op, value, flags)))
         elif op is operations.SUBPATTERN:
             group, added, removed, items = value
             if group is not None:
                 self._emit("MARK", 2 * group)
-            self._sequence(items, _combined(flags, added, removed), follow)
+            self._sequence(items, combined(flags, added, removed), follow)
             if group is not None:
                 self._emit("MARK", 2 * group + 1)
         elif op is operations.BRANCH:
@@ -249,7 +257,7 @@ class _PatternCompiler:
             name = "LOOK" if op is operations.ASSERT else "LOOK_NOT"
             self._look(name, direction, looked_for, flags)
         elif op is operations.AT:
-            self._emit(_place(value, flags))
+            self._emit(place(value, flags))
         elif op is operations.GROUPREF:
             name = "BACKREF"
             if flags & re.IGNORECASE:
@@ -267,7 +275,7 @@ class _PatternCompiler:
         firsts = [self._first(items, flags, follow) for items in alternatives]
         ends = []
         for i, items in enumerate(alternatives[:-1]):
-            rest = _union(firsts[i + 1 :])
+            rest = union(firsts[i + 1 :])
             start = self._emit(
                 "ALTERNATIVE", 0, self._first_set(rest), set=self._first_set(firsts[i])
             )
@@ -280,10 +288,16 @@ class _PatternCompiler:
 
     def _look(self, name: str, direction: int, items: Any, flags: int) -> None:
         back = items.getwidth()[0] if direction < 0 else 0
+        decides = deciding_bytes(items, flags) if name == "LOOK" and direction > 0 else 0
+        if decides:
+            first = self._first_set(self._first(items, flags, ANY_BYTE))
+            decision = self._emit("DECIDE", 0, first, set=self._first_set(decides))
         start = self._emit(name, 0, back)
         self._sequence(items, flags, ANY_BYTE)
         self._emit(f"{name}_END")
         self._patch(start, "a", self._here())
+        if decides:
+            self._patch(decision, "a", self._here())
 
     def _condition(self, group: int, yes: Any, no: Any, flags: int, follow: int) -> None:
         start = self._emit("IF_GROUP", group)
@@ -300,9 +314,9 @@ class _PatternCompiler:
 
     def _repeat(self, op: Any, least: int, most: Any, items: Any, flags: int, follow: int) -> None:
         limit = _NO_LIMIT if most == operations.MAXREPEAT else int(most)
-        unit = _unit(items, flags)
-        if unit is not None:
-            self._repeat_unit(_REPEATED[op], unit, least, limit, follow)
+        character = unit(items, flags)
+        if character is not None:
+            self._repeat_unit(_REPEATED[op], character, least, limit, follow)
         elif op is operations.POSSESSIVE_REPEAT:
             raise UnsupportedPattern("a possessive quantifier behind a group")
         elif least == limit and self._unroll(items, flags, least, follow):
@@ -409,7 +423,7 @@ class _PatternCompiler:
         """Return the rest after the literal text at the start."""
         count = 0
         for op, value in self._items:
-            if op is not operations.LITERAL or not _is_itself(value, flags):
+            if op is not operations.LITERAL or not is_itself(value, flags):
                 break
             count += 1
         return self._items[count:]
@@ -430,62 +444,3 @@ class _PatternCompiler:
         if any(op[0] in _BACKREFS for op in self._ops):
             return 0
         return int(characters)
-
-
-def _combined(flags: int, added: int, removed: int) -> int:
-    kinds = re.ASCII | re.LOCALE | re.UNICODE
-    if added & kinds:
-        flags &= ~kinds
-    return (flags | added) & ~removed
-
-
-def _union(sets: Any) -> int:
-    union = 0
-    for each in sets:
-        union |= each
-    return union
-
-
-def _is_itself(character: int, flags: int) -> bool:
-    """Whether a literal character matches nothing else."""
-    if not flags & re.IGNORECASE:
-        return True
-    characters = character_set(operations.LITERAL, character, flags)
-    if character < 0x80:
-        return characters.bytes == 1 << character and not characters.wide
-    return not characters.bytes and characters.ranges == ((character, character),)
-
-
-def _unit(items: Any, flags: int) -> tuple[Any, Any, int] | None:
-    """Return the item of which a part consists, and its flags, if it always is one character."""
-    if len(items) != 1:
-        return None
-    op, value = items[0]
-    if op is operations.SUBPATTERN and value[0] is None:
-        return _unit(value[3], _combined(flags, value[1], value[2]))
-    return (op, value, flags) if op in _UNITS else None
-
-
-def _place(place: Any, flags: int) -> str:
-    name = str(place)
-    if name == "AT_BEGINNING":
-        return "LINE_START" if flags & re.MULTILINE else "START"
-    if name == "AT_END":
-        return "LINE_END" if flags & re.MULTILINE else "END"
-    ascii_ = "_ASCII" if flags & re.ASCII else ""
-    return {
-        "AT_BEGINNING_STRING": "START",
-        "AT_END_STRING": "TEXT_END",
-        "AT_BOUNDARY": f"BOUNDARY{ascii_}",
-        "AT_NON_BOUNDARY": f"NOT_BOUNDARY{ascii_}",
-    }[name]
-
-
-def _after_place(place: Any, flags: int) -> int:
-    """Return the bytes that may follow a position."""
-    name = _place(place, flags)
-    if name == "TEXT_END":
-        return NO_BYTE
-    if name in ("END", "LINE_END"):
-        return NO_BYTE | 1 << ord("\n")
-    return ANY_BYTE

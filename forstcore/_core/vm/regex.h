@@ -103,6 +103,16 @@ fst_match_at(fst_regex *regex, uint32_t first, fst_bytes at, int *matched)
             if (fst_may_follow(pattern, op->b, at, end))
                 FST_REGEX_PUSH(FST_TRY_AT, op->a, at - text, 0, 0);
             break;
+        case FST_REGEX_DECIDE:
+            if (fst_may_follow(pattern, op->set, at, end)) {
+                op = ops + op->a;
+                if (--fuel < 0)
+                    return FST_GIVE_BACK;
+                continue;
+            }
+            if (!fst_may_follow(pattern, op->b, at, end))
+                goto fail;
+            break;
         case FST_REGEX_JUMP:
             op = ops + op->a;
             if (--fuel < 0)

@@ -28,6 +28,8 @@
     X(POSSESSIVE, "xnn-") \
     /* Goes on, or else at `a`: the first sets of both, `set` and `b`, tell which may match. */ \
     X(ALTERNATIVE, "sps-") \
+    /* Goes on at `a` if what comes next is in `set`, and fails unless it is in `b`. */ \
+    X(DECIDE, "sps-") \
     X(JUMP, "-p--") \
     X(MARK, "-m--") \
     /* Loops: LOOP enters one at its UNTIL; UNTIL comes after each turn, or AGAIN, which is where a

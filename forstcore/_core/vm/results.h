@@ -33,6 +33,20 @@ fst_put_piece(fst_machine *machine, const fst_span *piece)
     return FST_DONE;
 }
 
+/* Whether a number, which was read by its shape, has up to eight digits and nothing else. */
+FST_INLINE int
+fst_is_short_integer(const fst_value *number)
+{
+    const ptrdiff_t size = number->text.size;
+    uint64_t digits;
+    if (size > 8)
+        return 0;
+    /* What is behind the number moves out. */
+    digits = (fst_load_eight(number->text.start) ^ FST_ASCII_ZEROS) << 8 * (8 - size);
+    /* Below ten a digit has no high bit, with 0x76 added neither. */
+    return (((digits + FST_EACH_BYTE * 0x76) | digits) & FST_EACH_BYTE * 0x80) == 0;
+}
+
 /* Writes the value at a path as it came, if that is how Python writes it, too; returns whether it
  * is. There is room for it. */
 FST_INLINE int
@@ -47,7 +61,9 @@ fst_put_as_it_came(fst_machine *machine, const fst_value *value)
         at = fst_copy_ahead(at, value->text.start - 1, value->text.size + 2);   /* with its quotes */
         break;
     case FST_NUMBER:
-        at = fst_write_normalized(at, value->text.start, value->text.size);
+        at = fst_is_short_integer(value)
+            ? fst_copy_ahead(at, value->text.start, value->text.size)
+            : fst_write_normalized(at, value->text.start, value->text.size);
         break;
     case FST_NULL:
     case FST_FALSE:
