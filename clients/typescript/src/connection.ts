@@ -1,8 +1,9 @@
 /** One request and its response, both in progress at the same time. */
 
+import { utf8Decoder } from "./bytes.js";
 import { ForstError } from "./errors.js";
 import { timer } from "./platform.js";
-import { isRetriable } from "./retry.js";
+import { isError, isRetriable } from "./retry.js";
 import { FRAMES } from "./wire.js";
 import type { Exchange, Transport, TransportRequest, TransportResponse } from "./transport.js";
 
@@ -81,7 +82,7 @@ export class Connection {
       this.response = await exchange.response;
     } catch (error) {
       if (this.stoppedBy) throw this.stoppedBy.error;
-      if (error instanceof TypeError && !this.exchange) throw error;
+      if ((error as Error).name === "TypeError" && !this.exchange) throw error;
       const detail = `${this.place} cannot be reached: ${reason(error)}`;
       throw new ForstError("unreachable", detail, { cause: error, retriable: isRetriable(error) });
     } finally {
@@ -180,7 +181,7 @@ export class Connection {
 
   private async refusal(response: TransportResponse): Promise<ForstError> {
     const cancelTimeout = timer(() => this.close(), PROBLEM_TIMEOUT_MS);
-    const decoder = new TextDecoder();
+    const decoder = utf8Decoder();
     let text = "";
     try {
       while (text.length < MAX_PROBLEM_SIZE) {
@@ -229,7 +230,7 @@ export function reason(error: unknown): string {
   };
   const inner = errors?.[0] ?? cause;
   const text = message || code || String(error);
-  return inner instanceof Error ? `${message ? `${text}: ` : ""}${reason(inner)}` : text;
+  return isError(inner) ? `${message ? `${text}: ` : ""}${reason(inner)}` : text;
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Forwards the request of another client to the server, and streams the response back. */
 
+import { encoded } from "./bytes.js";
 import type { ForstStreamingClient } from "./client.js";
 import { reason } from "./connection.js";
 import { ForstError } from "./errors.js";
@@ -101,7 +102,7 @@ export async function forward(
 
 /** Return an error response. */
 export function problem(status: number, code: string, detail: string): Forwarded {
-  const parts = [new TextEncoder().encode(`${JSON.stringify({ status, code, detail })}\n`)];
+  const parts: Uint8Array[] = [encoded(`${JSON.stringify({ status, code, detail })}\n`)];
   return {
     status,
     headers: { "content-type": PROBLEM_TYPE },

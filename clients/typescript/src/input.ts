@@ -61,13 +61,16 @@ export function isDocument(input: unknown): input is object {
 }
 
 export function isBytes(value: unknown): value is Uint8Array | ArrayBuffer {
-  return value instanceof Uint8Array || value instanceof ArrayBuffer;
+  if (value instanceof Uint8Array || value instanceof ArrayBuffer) return true;
+  // In the tests of Jest, a Buffer may be of another realm.
+  return ArrayBuffer.isView(value) && (value as Uint8Array)[Symbol.toStringTag] === "Uint8Array";
 }
 
 /** Return whether an object is a literal, or like one: not an instance of a class. */
 export function isPlain(value: unknown): boolean {
   const prototype = Object.getPrototypeOf(value) as unknown;
-  return prototype === Object.prototype || prototype === null;
+  if (prototype === Object.prototype || prototype === null) return true;
+  return Object.getPrototypeOf(prototype) === null; // Of another realm.
 }
 
 /** Name the kind of a value, for error messages. */

@@ -76,9 +76,7 @@ export class StreamingIntegration {
     // A property, so that it can be passed without the object it belongs to.
     this.handleStreamingRequest = ((request: NodeRequest | Request, response: NodeResponse) => {
       const { endpoint, onCut } = this.options;
-      if (typeof Request === "function" && request instanceof Request) {
-        return handleWeb(this.client, endpoint, request, onCut);
-      }
+      if (isOfWeb(request)) return handleWeb(this.client, endpoint, request, onCut);
       return handleNode(this.client, endpoint, request as NodeRequest, response, onCut);
     }) as StreamingRequestHandler;
   }
@@ -118,6 +116,11 @@ export class StreamingIntegration {
   ): ResultStream<TOut | InvalidLine> {
     return this.client.followForst<TOut>(this.options.liveEndpoint, input, options);
   }
+}
+
+/** Return whether a request is one of the web, of any realm or implementation. */
+function isOfWeb(request: NodeRequest | Request | undefined): request is Request {
+  return typeof request?.headers?.forEach === "function";
 }
 
 function warnCut(error: ForstError): void {

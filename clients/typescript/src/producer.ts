@@ -87,7 +87,7 @@ export class Producer {
         }
         const wasEmpty = this.encoder.size === 0;
         // As in `for await`: promises in a list are awaited.
-        this.encoder.add(item.value instanceof Promise ? await item.value : item.value);
+        this.encoder.add(isPromise(item.value) ? await item.value : item.value);
         if (wasEmpty) this.wake();
         if (count % 8 === 0 && performance.now() - start > LONGEST_RUN_MS) break;
       }
@@ -98,4 +98,8 @@ export class Producer {
     this.isRunning = false;
     this.wake();
   }
+}
+
+function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as Partial<PromiseLike<unknown>> | null | undefined)?.then === "function";
 }

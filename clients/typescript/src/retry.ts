@@ -44,9 +44,7 @@ export class StreamingErrorHandler {
       } catch (error) {
         if (!isRetriable(error)) throw error;
         if (attempt >= this.retry.attempts) {
-          if (error instanceof Error) {
-            error.message += ` [${context}: given up after ${attempt} attempts]`;
-          }
+          (error as Error).message += ` [${context}: given up after ${attempt} attempts]`;
           throw error;
         }
       }
@@ -59,18 +57,22 @@ export class StreamingErrorHandler {
 /** Return whether an error is transient: reset, refused, timed out, name not found. */
 export function isRetriable(error: unknown): boolean {
   if (error instanceof ForstError) return error.retriable;
-  for (let each = error, depth = 0; each instanceof Error && depth < 4; depth++) {
-    const { code, cause, errors } = each as Error & {
-      code?: unknown;
-      cause?: unknown;
-      errors?: unknown[];
-    };
-    if (TRANSIENT.has(typeof code === "string" ? code : (each.message.match(CODE)?.[0] ?? ""))) {
+  let each = error;
+  for (let depth = 0; isError(each) && depth < 4; depth++) {
+    const { code, cause, errors, message } = each;
+    if (TRANSIENT.has(typeof code === "string" ? code : (message.match(CODE)?.[0] ?? ""))) {
       return true;
     }
     each = cause ?? errors?.[0];
   }
   return false;
+}
+
+// Not by `instanceof`: in the tests of Jest, errors of Node are of another realm.
+export function isError(
+  value: unknown,
+): value is { message: string; code?: unknown; cause?: unknown; errors?: unknown[] } {
+  return typeof (value as Partial<Error> | null | undefined)?.message === "string";
 }
 
 /** Return the pause in milliseconds after some failures in a row. */

@@ -5,10 +5,12 @@ import { createReadStream } from "node:fs";
 import { PassThrough, Readable } from "node:stream";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { runInNewContext } from "node:vm";
 
 import {
   fetchTransport,
   ForstStreamingClient,
+  isRetriable,
   type Input,
   type ProcessedRecord,
   type StreamingRecord,
@@ -320,4 +322,15 @@ test("a stream with a listener for its progress arrives whole", async () => {
   await sleep(50);
   assert.equal((await all(results)).length, text.split("\n").length - 1);
   assert.equal(size, text.length);
+});
+
+test("values of another realm, as in the tests of Jest", async () => {
+  const foreign = <T>(code: string) => runInNewContext(code) as T;
+  const bytes = foreign<Uint8Array>(`Uint8Array.from(${JSON.stringify([...Buffer.from(NDJSON)])})`);
+  const count = NDJSON.split("\n").length - 1;
+  assert.equal((await all(stream(bytes as never))).length, count);
+  assert.equal((await all(stream([bytes] as never))).length, count);
+  const records = foreign<StreamingRecord[]>('[Promise.resolve({ id: "1", data: null, more: {} })]');
+  assert.deepEqual(await all(stream(records)), [result(1, "")]);
+  assert.ok(isRetriable(foreign('Object.assign(new Error("lost"), { code: "ECONNRESET" })')));
 });
