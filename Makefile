@@ -96,7 +96,7 @@ asan: .venv/dev ## run the tests of the compiled code under AddressSanitizer and
 	cd build/asan && FORSTCORE_SANITIZE=1 ../../$(BIN)/python setup.py --quiet build_ext --inplace
 	cd build/asan && LD_PRELOAD="$$($${CC:-gcc} -print-file-name=libasan.so) $$($${CC:-gcc} -print-file-name=libubsan.so)" \
 	  ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=. PYTHONMALLOC=malloc \
-	  ../../$(BIN)/python -m pytest -p no:cacheprovider tests/core tests/compiled --ignore tests/compiled/test_everywhere.py tests/server/test_chunked.py tests/server/test_fast_path.py -k "not rss"
+	  ../../$(BIN)/python -m pytest -p no:cacheprovider --numprocesses $(JOBS) --dist worksteal tests/core tests/compiled --ignore tests/compiled/test_everywhere.py tests/server/test_chunked.py tests/server/test_fast_path.py -k "not rss"
 
 fuzz: .venv/dev ## fuzz the compiled code with libFuzzer: one TARGET or all, SECONDS (60) each
 	$(BIN)/pip install --quiet --group fuzz
