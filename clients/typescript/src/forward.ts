@@ -19,6 +19,7 @@ const REQUEST_HEADERS = new Set([
   "tracestate",
 ]);
 const RESPONSE_HEADERS = new Set([
+  "allow",
   "cache-control",
   "content-encoding",
   "content-type",

@@ -102,6 +102,13 @@ test("when a client leaves before there is an answer, its forwarded request ends
   silent.close();
 });
 
+test("a wrong method is refused with the right ones", async () => {
+  const integration = new StreamingIntegration(client);
+  const answer = await integration.handleStreamingRequest(new Request("http://app.test/", { method: "PUT" }));
+  assert.equal(answer.status, 405);
+  assert.match(answer.headers.get("allow") ?? "", /\bPOST\b/);
+});
+
 test("an answer without a body", async () => {
   const [url, server] = await listen((socket) => {
     socket.once("data", () => socket.end("HTTP/1.1 204 No Content\r\n\r\n"));
