@@ -114,8 +114,11 @@ def read_pipelines(path: str, problems: Problems, other_keys: Collection[str] = 
         PipelineConfigError: it is not TOML.
     """
     try:
-        table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        # Some editors write a byte order mark.
+        table = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError:
+        raise PipelineConfigError([f"{path}: is not UTF-8 text"]) from None
+    except tomllib.TOMLDecodeError as error:
         raise PipelineConfigError([f"{path}: is not TOML: {error}"]) from None
     processors = table.pop("processors", [])
     if not isinstance(processors, list) or not all(

@@ -55,6 +55,11 @@ def test_each_problem_names_its_place(tmp_path: Path, text: str, problem: str) -
     assert found.startswith(problem)
 
 
+def test_a_byte_order_mark_is_skipped(tmp_path: Path) -> None:
+    (tmp_path / "p.toml").write_text(BASE, encoding="utf-8-sig")
+    assert len(load_pipelines(str(tmp_path / "p.toml"))) == 1
+
+
 @pytest.mark.parametrize(
     ("source", "sink", "is_loop"),
     [
@@ -173,10 +178,11 @@ def test_a_reference_without_a_value_is_a_problem(
 def test_what_is_no_toml_is_an_error(tmp_path: Path) -> None:
     (found,) = problems_of(tmp_path, "[pipelines.a\n")
     assert found.startswith(": is not TOML: ")
-    path = tmp_path / "latin.toml"
-    path.write_bytes(b"\xe9 = 1\n")
-    with pytest.raises(PipelineConfigError, match="is not TOML"):
-        load_pipelines(str(path))
+    path = tmp_path / "other.toml"
+    for encoding in ("latin-1", "utf-16"):
+        path.write_text("é = 1\n", encoding=encoding)
+        with pytest.raises(PipelineConfigError, match=r"other\.toml: is not UTF-8 text"):
+            load_pipelines(str(path))
 
 
 def test_the_file_of_a_server_is_run(workspace: Workspace) -> None:
