@@ -19,6 +19,7 @@ cdef extern from "vm/run_program.h" nogil:
         FST_INSTANCE
         FST_NAMED
         FST_FROZENSET
+        FST_CLOCK
         FST_DATETIME
         FST_DATE
         FST_ASCII

@@ -5,7 +5,7 @@
 # itself processes that.
 
 import re
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, time, timedelta, timezone
 
 from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree
 from libc.stdint cimport INT64_MAX, uint8_t, uint32_t
@@ -14,6 +14,7 @@ from libc.string cimport memcpy, memset
 from forstcore._core.machine cimport (
     FST_ASCII,
     FST_CLEAN,
+    FST_CLOCK,
     FST_DATE,
     FST_DATETIME,
     FST_DICT,
@@ -286,7 +287,7 @@ cdef fst_cell cell_of(Program program, object value) except *:
         return fst_zone(value.utcoffset(None) // timedelta(seconds=1))
     if is_zone(value):
         return fst_rules_of(cell_of(program, zone_changes(value)))
-    if type(value) in (datetime, date):
+    if type(value) in (datetime, date, time):
         return date_of(program, value)
     if isinstance(value, re.Pattern):
         return fst_object(FST_PATTERN, pattern_of(program, value))
@@ -310,20 +311,20 @@ cdef bint describes_class(object value):
 
 
 cdef fst_cell date_of(Program program, object value) except *:
-    """Make a constant of a date or a time."""
+    """Make a constant of a date, a time or a time of day."""
     cdef fst_datetime moment
     cdef fst_cell cell
+    cdef int kind = {datetime: FST_DATETIME, date: FST_DATE, time: FST_CLOCK}[type(value)]
     memset(&moment, 0, sizeof(moment))
+    if kind == FST_CLOCK:
+        value = datetime.combine(date(1900, 1, 1), value)
     moment.year, moment.month, moment.day = value.year, value.month, value.day
-    if type(value) is datetime:
+    if kind != FST_DATE:
         moment.hour, moment.minute, moment.second = value.hour, value.minute, value.second
         moment.microsecond, moment.fold = value.microsecond, value.fold
         moment.has_zone = value.tzinfo is not None
-        if moment.has_zone:
-            moment.offset = value.utcoffset() // timedelta(seconds=1)
-    if fst_new_datetime(
-            <fst_machine *>program.constants, &cell,
-            FST_DATETIME if type(value) is datetime else FST_DATE, &moment) != FST_DONE:
+        moment.offset = (value.utcoffset() or timedelta()) // timedelta(seconds=1)
+    if fst_new_datetime(<fst_machine *>program.constants, &cell, kind, &moment) != FST_DONE:
         raise MemoryError()
     return cell
 

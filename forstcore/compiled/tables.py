@@ -103,7 +103,7 @@ _DEFINED_BY_ENUM = (
     *("__eq__", "__ne__", "__hash__", "__getattribute__", "_missing_"),
     *("value", "name"),
 )
-_DATES = (datetime.date, datetime.timedelta, datetime.timezone)
+_DATES = (datetime.date, datetime.time, datetime.timedelta, datetime.timezone)
 _LONGEST = datetime.timedelta(microseconds=1 << 61)
 _MOST_ITEMS = 1_000_000
 
@@ -252,6 +252,8 @@ def _is_known_date(value: Any) -> bool:
     match value:
         case datetime.timedelta():
             return type(value) is datetime.timedelta and abs(value) < _LONGEST
+        case datetime.time():
+            return type(value) is datetime.time and value.tzinfo is None and not value.fold
         case datetime.timezone():
             offset = value.utcoffset(None)
             return str(value) == str(datetime.timezone(offset)) and not offset.microseconds

@@ -90,6 +90,7 @@ typedef enum fst_class {
     FST_DURATIONS,
     FST_DATES,
     FST_TIMES,
+    FST_CLOCKS,
     FST_OTHERS                  /* equal to no value of another class */
 } fst_class;
 
@@ -123,6 +124,8 @@ fst_class_of(const fst_cell *cell)
         return FST_DATES;
     case FST_DATETIME:
         return FST_TIMES;
+    case FST_CLOCK:
+        return FST_CLOCKS;
     case FST_RANGE:
     case FST_ITERATOR:
     case FST_PATTERN:
@@ -256,6 +259,7 @@ fst_equal_nested(fst_machine *machine, fst_cell *a, fst_cell *b, int depth, int 
         return FST_DONE;
     case FST_DATES:
     case FST_TIMES:
+    case FST_CLOCKS:
         *result = fst_are_comparable(a, b) && fst_order_dates(a, b) == 0;
         return FST_DONE;
     default:
@@ -314,6 +318,7 @@ fst_order_nested(fst_machine *machine, fst_cell *a, fst_cell *b, int depth, int 
             return FST_DONE;
         case FST_DATES:
         case FST_TIMES:
+        case FST_CLOCKS:
             if (!fst_are_comparable(a, b))
                 return FST_TYPE_ERROR;
             *order = fst_order_dates(a, b);

@@ -117,7 +117,7 @@ fst_put_zone(char *to, int64_t offset)
     return offset == 0 ? to + 3 : fst_put_offset(to + 3, offset, ":");
 }
 
-/* str() of a date, a time, a duration or a zone. */
+/* str() of a date, a time, a time of day, a duration or a zone. */
 FST_COLD fst_status
 fst_date_text(fst_machine *machine, fst_cell *to, const fst_cell *cell)
 {
@@ -131,6 +131,9 @@ fst_date_text(fst_machine *machine, fst_cell *to, const fst_cell *cell)
         break;
     case FST_DATE:
         end = fst_put_date(text, fst_datetime_of(cell), "-");
+        break;
+    case FST_CLOCK:
+        end = fst_put_time(text, fst_datetime_of(cell), FST_AUTO);
         break;
     case FST_TIMEDELTA:
         end = fst_put_duration(text, cell->integer);

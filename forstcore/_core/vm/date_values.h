@@ -35,6 +35,13 @@ fst_is_time(const fst_cell *cell)
     return cell->type == FST_DATETIME || cell->type == FST_ZONED;
 }
 
+/* Whether a value has an hour, a minute and so on. */
+FST_INLINE int
+fst_has_clock(const fst_cell *cell)
+{
+    return fst_is_time(cell) || cell->type == FST_CLOCK;
+}
+
 FST_INLINE const fst_datetime *
 fst_datetime_of(const fst_cell *cell)
 {

@@ -220,7 +220,7 @@ fst_datetime_from_timestamp(fst_machine *machine, fst_cell *to, fst_cell *argume
 
 /* ---------------------------------------------------------------- methods */
 
-/* datetime.isoformat(sep?, timespec?), date.isoformat() */
+/* datetime.isoformat(sep?, timespec?), date.isoformat(), time.isoformat(*, timespec?) */
 FST_COLD fst_status
 fst_isoformat(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
@@ -235,7 +235,9 @@ fst_isoformat(fst_machine *machine, fst_cell *to, fst_cell *arguments)
         return separator->type == FST_UNSET && precision->type == FST_UNSET
             ? fst_date_text(machine, to, &arguments[0])
             : FST_TYPE_ERROR;
-    if (!fst_is_time(&arguments[0]))
+    /* What a time of day takes first is not the separator, but the precision. */
+    if (!fst_has_clock(&arguments[0])
+        || (arguments[0].type == FST_CLOCK && separator->type != FST_UNSET))
         return FST_GIVE_BACK;
     if (separator->type != FST_UNSET) {
         FST_TRY(fst_expect_text(machine, separator));
@@ -255,9 +257,11 @@ fst_isoformat(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     text = (char *)fst_take(machine, FST_DATE_ROOM);
     if (text == NULL)
         return FST_NO_MEMORY;
-    end = fst_put_datetime(
-        text, fst_datetime_of(&arguments[0]),
-        separator->type == FST_UNSET ? 'T' : separator->text[0], precisions[chosen]);
+    end = arguments[0].type == FST_CLOCK
+        ? fst_put_time(text, fst_datetime_of(&arguments[0]), precisions[chosen])
+        : fst_put_datetime(
+              text, fst_datetime_of(&arguments[0]),
+              separator->type == FST_UNSET ? 'T' : separator->text[0], precisions[chosen]);
     *to = fst_str(text, (size_t)(end - text), FST_ASCII | FST_CLEAN);
     return FST_DONE;
 }
@@ -265,7 +269,7 @@ fst_isoformat(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 FST_COLD fst_status
 fst_strftime(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
-    if (!fst_is_time(&arguments[0]) && arguments[0].type != FST_DATE)
+    if (!fst_has_clock(&arguments[0]) && arguments[0].type != FST_DATE)
         return FST_GIVE_BACK;
     FST_TRY(fst_expect_text(machine, &arguments[1]));
     return fst_date_format(machine, to, &arguments[0], &arguments[1]);
@@ -398,7 +402,7 @@ FST_DATE_NUMBERS(FST_DATE_NUMBER)
     FST_COLD fst_status fst_time_##name(fst_machine *machine, fst_cell *to, fst_cell *arguments) \
     { \
         (void)machine; \
-        if (!fst_is_time(&arguments[0])) \
+        if (!fst_has_clock(&arguments[0])) \
             return FST_GIVE_BACK; \
         *to = fst_int(fst_datetime_of(&arguments[0])->name); \
         return FST_DONE; \
@@ -435,7 +439,6 @@ FST_TIME_NUMBER(fold)
     X(".isoweekday", "self", fst_date_isoweekday) \
     X(".toordinal", "self", fst_date_toordinal) \
     X("@tzinfo", "self", fst_tzinfo) \
-    X("@year", "self", fst_date_year) \
     X("@month", "self", fst_date_month) \
     X("@day", "self", fst_date_day) \
     X("@hour", "self", fst_time_hour) \

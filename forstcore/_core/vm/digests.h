@@ -397,7 +397,8 @@ fst_uuid_text(fst_machine *machine, fst_cell *to, fst_cell *arguments)
         if (*at == '-')
             continue;
         /* int() also takes 0x, signs, spaces and underscores; "urn:uuid:" is removed. */
-        if (strchr(":_+xX", *at) != NULL || fst_is_number_space(*at))
+        if (strchr(":_+", *at) != NULL || fst_is_number_space(*at)
+            || (count == 1 && (*at | 0x20) == 'x'))
             return FST_GIVE_BACK;
         other |= fst_digit_of(*at) > 15;
         if (count < 32)

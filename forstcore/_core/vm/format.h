@@ -165,7 +165,7 @@ fst_format_by_text(
     FST_TRY(fst_settle(machine, &converted));
     if (text->size == 0)
         return fst_str_of(machine, to, &converted);
-    if (fst_is_time(&converted) || converted.type == FST_DATE) {
+    if (fst_has_clock(&converted) || converted.type == FST_DATE) {
         fst_cell format = *text;
         return fst_date_format(machine, to, &converted, &format);
     }

@@ -3,6 +3,7 @@
 #define FST_VM_FUNCTIONS_H
 
 #include "base64.h"
+#include "clocks.h"
 #include "digests.h"
 #include "html_text.h"
 #include "instances.h"
@@ -24,6 +25,7 @@ static const fst_function FST_FUNCTIONS[] = {
     FST_NUMBER_FUNCTIONS(FST_FUNCTION)
     FST_MATH_FUNCTIONS(FST_FUNCTION)
     FST_DATE_FUNCTIONS(FST_FUNCTION)
+    FST_CLOCK_FUNCTIONS(FST_FUNCTION)
     FST_PATTERN_FUNCTIONS(FST_FUNCTION)
     FST_CONTAINER_FUNCTIONS(FST_FUNCTION)
     FST_DEQUE_FUNCTIONS(FST_FUNCTION)

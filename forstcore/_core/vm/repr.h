@@ -201,7 +201,8 @@ fst_str_of(fst_machine *machine, fst_cell *to, fst_cell *value)
             text, (size_t)(fst_write_integer(text, value->integer) - text), FST_ASCII | FST_CLEAN);
         return FST_DONE;
     }
-    if ((value->type >= FST_DATETIME && value->type <= FST_ZONE) || value->type == FST_ZONED)
+    if ((value->type >= FST_DATETIME && value->type <= FST_ZONE) || value->type == FST_ZONED
+        || value->type == FST_CLOCK)
         return fst_date_text(machine, to, value);
     return fst_repr_of(machine, to, value, 0);
 }

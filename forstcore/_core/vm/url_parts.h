@@ -157,8 +157,8 @@ fst_read_url(const fst_cell *cell, fst_cell *parts)
     uint32_t behind;
     if (cell->type != FST_TUPLE || !(cell->flags & FST_NAMED))
         return fst_no_method(cell);
-    if (cell->size > 0)
-        return FST_GIVE_BACK;       /* It is of a class of the user. */
+    if (cell->size > 0 || list->count < FST_URL_PARTS)
+        return FST_GIVE_BACK;       /* It is of a class of the user, or of another module. */
     behind = list->count - FST_URL_PARTS;
     memcpy(parts, list->items, 3 * sizeof *parts);
     parts[FST_URL_QUERY] = list->items[3 + behind];

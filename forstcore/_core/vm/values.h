@@ -78,7 +78,8 @@ typedef enum fst_type {
     FST_RULES,          /* fst_list: a time zone whose offset changes; see zone_rules.h */
     FST_ZONED,          /* fst_datetime: a time in such a zone */
     FST_BIG,            /* text, size: the words of an integer beyond 64 bits; see big_integers.h */
-    FST_DEQUE           /* fst_deque */
+    FST_DEQUE,          /* fst_deque */
+    FST_CLOCK           /* fst_datetime: a time of day; see clocks.h */
 } fst_type;
 
 enum {
