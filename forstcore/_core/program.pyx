@@ -34,12 +34,12 @@ from forstcore._core.machine cimport (
     FST_SET,
     FST_TUPLE,
     FST_WIDE,
+    fst_address_of_number,
     fst_append,
     fst_big_integer,
     fst_bool,
     fst_byte_string,
     fst_cell,
-    fst_datetime,
     fst_dict,
     fst_dict_set,
     fst_duration,
@@ -55,7 +55,6 @@ from forstcore._core.machine cimport (
     fst_load_pattern,
     fst_machine,
     fst_names,
-    fst_new_datetime,
     fst_new_dict,
     fst_new_list,
     fst_none,
@@ -69,6 +68,7 @@ from forstcore._core.machine cimport (
     fst_zone,
 )
 from forstcore._core.members cimport set_absent
+from forstcore._core.moments cimport moment_of
 from forstcore._core.native_processors cimport CALLS
 from forstcore._core.reader cimport RecordReader, list_members
 from forstcore._core.run cimport GIVEN_BACK
@@ -84,6 +84,7 @@ from forstcore.native cimport (
     fst_span,
     fst_value,
 )
+from forstcore._addresses import is_address, number_of
 from forstcore._zones import is_zone, zone_changes
 
 cdef enum:
@@ -287,8 +288,10 @@ cdef fst_cell cell_of(Program program, object value) except *:
         return fst_zone(value.utcoffset(None) // timedelta(seconds=1))
     if is_zone(value):
         return fst_rules_of(cell_of(program, zone_changes(value)))
-    if type(value) in (datetime, date, time):
-        return date_of(program, value)
+    if type(value) in MOMENTS:
+        return moment_of(<fst_machine *>program.constants, value, MOMENTS[type(value)])
+    if is_address(value):
+        return fst_address_of_number(number_of(value))
     if isinstance(value, re.Pattern):
         return fst_object(FST_PATTERN, pattern_of(program, value))
     raise ValueError(f"a {type(value).__name__} cannot be a constant")
@@ -308,25 +311,6 @@ cdef fst_cell instance_of(Program program, object value) except *:
 cdef bint describes_class(object value):
     """Return whether a constant is what INSTANCE needs; see vm/instances.h."""
     return type(value) is tuple and [*map(type, value)] == [int] + [str] * (len(value) - 1)
-
-
-cdef fst_cell date_of(Program program, object value) except *:
-    """Make a constant of a date, a time or a time of day."""
-    cdef fst_datetime moment
-    cdef fst_cell cell
-    cdef int kind = {datetime: FST_DATETIME, date: FST_DATE, time: FST_CLOCK}[type(value)]
-    memset(&moment, 0, sizeof(moment))
-    if kind == FST_CLOCK:
-        value = datetime.combine(date(1900, 1, 1), value)
-    moment.year, moment.month, moment.day = value.year, value.month, value.day
-    if kind != FST_DATE:
-        moment.hour, moment.minute, moment.second = value.hour, value.minute, value.second
-        moment.microsecond, moment.fold = value.microsecond, value.fold
-        moment.has_zone = value.tzinfo is not None
-        moment.offset = (value.utcoffset() or timedelta()) // timedelta(seconds=1)
-    if fst_new_datetime(<fst_machine *>program.constants, &cell, kind, &moment) != FST_DONE:
-        raise MemoryError()
-    return cell
 
 
 cdef void *pattern_of(Program program, object value) except NULL:
@@ -374,6 +358,7 @@ cdef void *dict_of(Program program, object value) except NULL:
 
 # ---------------------------------------------------------------- checking
 
+MOMENTS = {datetime: FST_DATETIME, date: FST_DATE, time: FST_CLOCK}
 ENDS = {OPCODES[name][0] for name in ("RETURN", "FINISH", "JUMP", "GIVE_BACK", "RAISE")}
 ENTER, FUNCTION, TEMPORARIES = (OPCODES[name][0] for name in ("ENTER", "FUNCTION", "TEMPORARIES"))
 NAMES = {OPCODES["FIELD"][0]: 3, OPCODES["SET_FIELD"][0]: 2, OPCODES["REPLACE_FIELD"][0]: 2}

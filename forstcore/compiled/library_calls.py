@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
+from forstcore._addresses import networks_of
 from forstcore._core.program import FUNCTIONS
 from forstcore._zones import is_zone_class
 from forstcore.compiled.assembler import Label
@@ -179,6 +180,10 @@ class LibraryCalls(PatternCalls):
         if node.attr == "hex" and self._text_of_uuid(node.value, to):
             hyphen, nothing = (ast.copy_location(ast.Constant(each), node) for each in ("-", ""))
             self.call_native(node, ".replace", [node.value, hyphen, nothing], {}, to, first=to)
+        elif (networks := networks_of(node.attr)) is not None:
+            # Nodes without a place in the source belong to the surrounding expression.
+            known = [ast.Constant(each) for each in networks]  # type: ignore[arg-type]
+            self.call_native(node, f"@{node.attr}", [node.value, *known], {}, to)
         else:
             super()._into_Attribute(node, to)
 

@@ -13,6 +13,7 @@ import types
 import typing
 from typing import Any
 
+from forstcore._addresses import is_address
 from forstcore._zones import is_zone
 from forstcore.compiled.instance_classes import fields_of, is_constant_instance
 from forstcore.compiled.remarks import Unsupported
@@ -244,7 +245,8 @@ def is_immutable(value: Any) -> bool:
         return all(map(is_immutable, fields_of(value)))
     if isinstance(value, _DATES):
         return _is_known_date(value)
-    return is_scalar(value) or type(value) is bytes or _is_pattern(value) or is_zone(value)
+    is_plain = is_scalar(value) or type(value) is bytes or _is_pattern(value)
+    return is_plain or is_zone(value) or is_address(value)
 
 
 def _is_known_date(value: Any) -> bool:

@@ -87,7 +87,9 @@ def test_making(call: str) -> None:
 
 
 def test_weeks_of_all_years() -> None:
-    days = [date(year, month, day) for year in range(1, 10000, 7) for month, day in ((1, 1), (12, 31))]
+    days = [
+        date(year, month, day) for year in range(1, 10000, 7) for month, day in ((1, 1), (12, 31))
+    ]
     days += [date(year, 1, day) for year in range(1970, 2060) for day in range(1, 8)]
     days += [date(year, 12, day) for year in range(1970, 2060) for day in range(25, 32)]
     days += [date(1, 1, 3), date(9999, 12, 30), date(2, 1, 1), date(9998, 12, 31)]

@@ -91,6 +91,7 @@ typedef enum fst_class {
     FST_DATES,
     FST_TIMES,
     FST_CLOCKS,
+    FST_ADDRESSES,
     FST_OTHERS                  /* equal to no value of another class */
 } fst_class;
 
@@ -126,6 +127,8 @@ fst_class_of(const fst_cell *cell)
         return FST_TIMES;
     case FST_CLOCK:
         return FST_CLOCKS;
+    case FST_ADDRESS:
+        return FST_ADDRESSES;
     case FST_RANGE:
     case FST_ITERATOR:
     case FST_PATTERN:
@@ -255,6 +258,7 @@ fst_equal_nested(fst_machine *machine, fst_cell *a, fst_cell *b, int depth, int 
         *result = *result == 0;
         return FST_DONE;
     case FST_DURATIONS:
+    case FST_ADDRESSES:
         *result = a->integer == b->integer;
         return FST_DONE;
     case FST_DATES:
@@ -324,6 +328,7 @@ fst_order_nested(fst_machine *machine, fst_cell *a, fst_cell *b, int depth, int 
             *order = fst_order_dates(a, b);
             return FST_DONE;
         case FST_DURATIONS:
+        case FST_ADDRESSES:
             *order = (a->integer > b->integer) - (a->integer < b->integer);
             return FST_DONE;
         case FST_SETS:

@@ -2,6 +2,7 @@
 #ifndef FST_VM_REPR_H
 #define FST_VM_REPR_H
 
+#include "addresses.h"
 #include "big_integers.h"
 #include "date_text.h"
 #include "letters.h"
@@ -204,6 +205,8 @@ fst_str_of(fst_machine *machine, fst_cell *to, fst_cell *value)
     if ((value->type >= FST_DATETIME && value->type <= FST_ZONE) || value->type == FST_ZONED
         || value->type == FST_CLOCK)
         return fst_date_text(machine, to, value);
+    if (value->type == FST_ADDRESS)
+        return fst_address_text(machine, to, value);
     return fst_repr_of(machine, to, value, 0);
 }
 

@@ -345,6 +345,9 @@ fst_contains(fst_machine *machine, fst_cell *container, fst_cell *item, int *res
         FST_TRY(fst_find_item(machine, list, item, 0, list->count, &place));
         *result = place >= 0;
         return FST_DONE;
+    case FST_NETWORK:
+        *result = item->type == FST_ADDRESS && fst_is_in_network(container, item);
+        return item->type == FST_ADDRESS ? FST_DONE : FST_GIVE_BACK;
     case FST_ARRAY_TEXT:
         return fst_text_contains(machine, container, item, result);
     case FST_OBJECT_TEXT:

@@ -79,7 +79,9 @@ typedef enum fst_type {
     FST_ZONED,          /* fst_datetime: a time in such a zone */
     FST_BIG,            /* text, size: the words of an integer beyond 64 bits; see big_integers.h */
     FST_DEQUE,          /* fst_deque */
-    FST_CLOCK           /* fst_datetime: a time of day; see clocks.h */
+    FST_CLOCK,          /* fst_datetime: a time of day; see clocks.h */
+    FST_ADDRESS,        /* integer; see addresses.h */
+    FST_NETWORK         /* integer, size */
 } fst_type;
 
 enum {
