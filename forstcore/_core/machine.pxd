@@ -123,6 +123,7 @@ cdef extern from "vm/run_program.h" nogil:
     fst_cell fst_none() noexcept
     fst_cell fst_unset() noexcept
     fst_cell fst_duration(int64_t) noexcept
+    uint8_t fst_flags_of_instance(int64_t) noexcept
     fst_cell fst_address_of_number(int64_t) noexcept
     fst_cell fst_zone(int64_t) noexcept
     fst_cell fst_rules_of(fst_cell) noexcept

@@ -44,6 +44,7 @@ from forstcore._core.machine cimport (
     fst_dict_set,
     fst_duration,
     fst_empty_arena,
+    fst_flags_of_instance,
     fst_float,
     fst_found,
     fst_free_arena,
@@ -304,7 +305,8 @@ cdef fst_cell instance_of(Program program, object value) except *:
     fields = tuple([getattr(value, name) for name in program.described[number][1:]])
     cdef fst_cell cell = fst_object(
         FST_TUPLE if is_tuple else FST_INSTANCE, list_of(program, fields))
-    cell.flags, cell.size = FST_NAMED if is_tuple else 0, number + 1
+    cell.flags = FST_NAMED if is_tuple else fst_flags_of_instance(program.described[number][0])
+    cell.size = number + 1
     return cell
 
 

@@ -56,6 +56,7 @@ class Calls(StarredCalls):
             self.call_choice(node, keywords, to)
             or self.call_own_method(node, keywords, to)
             or self.call_method_of_instance(node, keywords, to)
+            or self.call_instance(node, keywords, to)
         ):
             return
         elif isinstance(node.func, ast.Attribute):
@@ -329,6 +330,9 @@ class Calls(StarredCalls):
         if isinstance(node, ast.Call) and self.static(node.func) is operator.itemgetter:
             self._get_items(node, argument, to)
             return
+        if isinstance(node, ast.Call) and self.static(node.func) is operator.attrgetter:
+            self.apply(_attribute_lambda(node), argument, to)
+            return
         callee = self.static(node)
         function = None if callee is MISSING else plain_function(callee)
         if function is not None:
@@ -430,6 +434,19 @@ def _bind(
                 raise Unsupported(node, f"a call of {shown} without {name}")
             slots[name] = None
     return [slots[name] for name in names]
+
+
+def _attribute_lambda(node: ast.Call) -> ast.expr:
+    """Return the lambda that does what a call of attrgetter returns."""
+    found = [each.value for each in node.args if isinstance(each, ast.Constant)]
+    names = [each for each in found if isinstance(each, str)]
+    if len(names) != len(node.args) or not names or node.keywords:
+        raise Unsupported(node, "an attrgetter of other than constants", "use a lambda")
+    values = ", ".join(f"item.{name}" for name in names)
+    made = ast.parse(f"lambda item: {values if len(names) == 1 else f'({values})'}", mode="eval")
+    for each in ast.walk(made.body):
+        ast.copy_location(each, node)
+    return made.body
 
 
 def _assigns_late(node: ast.Call) -> bool:

@@ -14,10 +14,10 @@ from typing import Any
 
 from forstcore.compiled.assembler import Label
 from forstcore.compiled.function_arguments import Function
+from forstcore.compiled.instance_truth import InstanceTruth
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.scope import Kind, Origin, Scope, assigned_names
 from forstcore.compiled.source import MISSING, plain_function
-from forstcore.compiled.special_methods import SpecialMethods
 from forstcore.compiled.tables import (
     check_functions,
     is_immutable,
@@ -34,7 +34,7 @@ _SCALARS = BITS[str] | BITS[int] | BITS[bool] | BITS[float] | BITS[type(None)]
 _ATTRIBUTES = ("value", "name")
 
 
-class Enumerations(SpecialMethods):
+class Enumerations(InstanceTruth):
     """Compile operations on members of enumerations."""
 
     def kind_of(self, node: ast.expr) -> Kind | None:

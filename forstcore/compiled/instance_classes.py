@@ -20,7 +20,7 @@ __all__ = [
 ]
 
 # Flags of a class; the same as in vm/instances.h.
-_TUPLE, _FIXED, _WRITTEN, _PLAIN, _HAS_TRUTH = 1, 2, 4, 8, 16
+_TUPLE, _FIXED, _WRITTEN, _PLAIN, _HAS_TRUTH, _EQUAL, _ORDERED = 1, 2, 4, 8, 16, 32, 64
 
 # Methods that would change what the instances of a class do by themselves.
 _SPECIAL = frozenset(
@@ -72,6 +72,11 @@ class InstanceClass:
         """Whether it is neither a dataclass nor a NamedTuple."""
         return bool(self.description[0] & _PLAIN)
 
+    @property
+    def has_truth(self) -> bool:
+        """Whether its methods decide about the truth of an instance."""
+        return bool(self.description[0] & _HAS_TRUTH)
+
     def attribute(self, name: str) -> Any:
         """Return what the class defines under a name that is no field; None if nothing."""
         if name in self.parameters:
@@ -122,7 +127,7 @@ def _named_tuple(kind: type, own: list[type]) -> InstanceClass | None:
 def _dataclass(kind: type, own: list[type]) -> InstanceClass | None:
     if not all(dataclasses.is_dataclass(each) and "__init__" in vars(each) for each in own):
         return None
-    if any("__new__" in vars(each) or not _has_own_init(each) for each in own):
+    if any("__new__" in vars(each) or not _is_made(each, "__init__") for each in own):
         return None
     params = kind.__dataclass_params__  # type: ignore[attr-defined]
     if any("__setattr__" in vars(each) for each in own) and not params.frozen:
@@ -144,6 +149,9 @@ def _dataclass(kind: type, own: list[type]) -> InstanceClass | None:
         defaults[each.name] = default
     names = tuple(each.name for each in fields)
     flags = _FIXED if params.frozen else 0
+    if all(each.compare for each in fields):
+        flags |= _EQUAL if _is_made(kind, "__eq__") else 0
+        flags |= _ORDERED if params.order else 0
     if not any(each.name.startswith("_") or each.kw_only for each in fields):
         flags |= _WRITTEN
     count = sum(not each.kw_only for each in fields)
@@ -153,10 +161,10 @@ def _dataclass(kind: type, own: list[type]) -> InstanceClass | None:
     return InstanceClass(kind, tuple(defaults), count, defaults, (flags, *names), post_init)
 
 
-def _has_own_init(kind: type) -> bool:
-    """Whether the constructor is the one that the decorator has made."""
-    code = vars(kind)["__init__"].__code__
-    return bool(code.co_filename == "<string>")
+def _is_made(kind: type, name: str) -> bool:
+    """Whether a class has a method that the decorator of dataclasses has made."""
+    code = getattr(vars(kind).get(name), "__code__", None)
+    return code is not None and bool(code.co_filename == "<string>")
 
 
 def is_constant_instance(value: Any) -> bool:

@@ -92,6 +92,7 @@ typedef enum fst_class {
     FST_TIMES,
     FST_CLOCKS,
     FST_ADDRESSES,
+    FST_INSTANCES,              /* that are equal if their fields are */
     FST_OTHERS                  /* equal to no value of another class */
 } fst_class;
 
@@ -129,6 +130,8 @@ fst_class_of(const fst_cell *cell)
         return FST_CLOCKS;
     case FST_ADDRESS:
         return FST_ADDRESSES;
+    case FST_INSTANCE:
+        return cell->flags & FST_EQUAL_BY_FIELDS ? FST_INSTANCES : FST_NO_CLASS;
     case FST_RANGE:
     case FST_ITERATOR:
     case FST_PATTERN:
@@ -245,6 +248,10 @@ fst_equal_nested(fst_machine *machine, fst_cell *a, fst_cell *b, int depth, int 
         *result = fst_same_str(a, b);
         machine->fuel -= a->size / FST_MATCHED_BYTES;
         return FST_DONE;
+    case FST_INSTANCES:
+        if (a->size != b->size)
+            return FST_GIVE_BACK;
+        /* fallthrough */
     case FST_LISTS:
     case FST_TUPLES:
         return fst_equal_lists(
@@ -334,6 +341,10 @@ fst_order_nested(fst_machine *machine, fst_cell *a, fst_cell *b, int depth, int 
         case FST_SETS:
             return fst_order_sets(
                 machine, (const fst_dict *)a->object, (const fst_dict *)b->object, order);
+        case FST_INSTANCES:
+            if (a->size != b->size || !(a->flags & FST_ORDERED_BY_FIELDS))
+                return FST_GIVE_BACK;
+            break;
         case FST_LISTS:
         case FST_TUPLES:
             break;

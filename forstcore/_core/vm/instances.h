@@ -18,6 +18,8 @@ enum {
     FST_CLASS_WRITTEN = 4,      /* whose fields are written as members of an object */
     FST_CLASS_PLAIN = 8,        /* no dataclass */
     FST_CLASS_HAS_TRUTH = 16,   /* whose methods decide about the truth of an instance */
+    FST_CLASS_EQUAL = 32,       /* a dataclass whose instances compare by their fields */
+    FST_CLASS_ORDERED = 64,     /* and are ordered by them */
     FST_FIELDS_DEPTH = 16       /* of asdict() */
 };
 
@@ -43,16 +45,23 @@ fst_is_plain_instance(const fst_machine *machine, const fst_cell *cell)
            && (fst_class_of_instance(machine, cell)->items[0].integer & FST_CLASS_PLAIN);
 }
 
+/* The flags of an instance of a class that is no tuple. */
+FST_INLINE uint8_t
+fst_flags_of_instance(int64_t flags_of_class)
+{
+    int flags = flags_of_class & FST_CLASS_HAS_TRUTH ? FST_TRUTH_UNKNOWN : 0;
+    flags |= flags_of_class & FST_CLASS_EQUAL ? FST_EQUAL_BY_FIELDS : 0;
+    flags |= flags_of_class & FST_CLASS_ORDERED ? FST_ORDERED_BY_FIELDS : 0;
+    return (uint8_t)flags;
+}
+
 /* Makes an instance of a tuple with the values of its fields. */
 FST_INLINE fst_cell
 fst_instance(const fst_list *class_of_it, int number, void *fields)
 {
     const int is_tuple = class_of_it->items[0].integer & FST_CLASS_TUPLE;
     fst_cell cell = fst_object(is_tuple ? FST_TUPLE : FST_INSTANCE, fields);
-    if (is_tuple)
-        cell.flags = FST_NAMED;
-    else if (class_of_it->items[0].integer & FST_CLASS_HAS_TRUTH)
-        cell.flags = FST_TRUTH_UNKNOWN;
+    cell.flags = is_tuple ? FST_NAMED : fst_flags_of_instance(class_of_it->items[0].integer);
     cell.size = (uint32_t)number + 1;
     return cell;
 }

@@ -93,8 +93,11 @@ enum {
     FST_NAMED = 1,
     /* Flag of FST_BIG, of constants only. */
     FST_NEGATIVE = 8,
-    /* Flag of FST_INSTANCE: a method of it decides whether it is true. */
+    /* Flags of FST_INSTANCE: a method of it decides whether it is true; it is equal to another one of
+     * its class if the fields are; so it is ordered. */
     FST_TRUTH_UNKNOWN = 1,
+    FST_EQUAL_BY_FIELDS = 2,
+    FST_ORDERED_BY_FIELDS = 4,
     /* Flags of FST_VIEW. */
     FST_KEYS = 1,
     FST_VALUES = 2,

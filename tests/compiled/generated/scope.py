@@ -30,8 +30,9 @@ import zlib
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict, deque, namedtuple
 from dataclasses import asdict, astuple, dataclass, field, replace
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, time, timedelta, timezone
 from enum import Enum, IntEnum
+from ipaddress import ip_address, ip_network
 from typing import Any, Final, NamedTuple, TypedDict
 from zoneinfo import ZoneInfo
 from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
@@ -53,6 +54,8 @@ SHORTER: Final = str.maketrans("", "", "aeiou")
 SAME_LENGTH: Final = str.maketrans("abc", "xyé")
 LETTERS = str.maketrans({"a": "ä", "é": None, "t": "long"})
 BERLIN = ZoneInfo("Europe/Berlin")
+NOON = time(12)
+OFFICE = ip_network("192.168.0.0/17")
 ZONES_OF: Final = {"info": BERLIN, "warn": ZoneInfo("Asia/Kolkata"), "error": None}
 ONE_BY_ONE = {97: "x", 98: None, 233: 120}
 STOP = {"the", "a", "of", "é"}
