@@ -25,6 +25,7 @@ HOMES = {
     "forstcore/sources/_nats_connection.py",  # of nats-py
     "forstcore/sources/_resp.py",  # of redis
     "forstcore/cluster/_filesystems.py",  # of fsspec
+    "forstcore/_addresses.py",  # of ipaddress
     "forstcore/compiled/re_internals.py",  # of re
     "tests/compiled/test_zones.py",  # of zoneinfo
     "tests/preloaded.py",  # of atexit
