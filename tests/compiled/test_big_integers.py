@@ -7,6 +7,7 @@ import json
 import math
 import random
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -283,3 +284,27 @@ def test_products_of_64_bits_that_are_cut_are_not_given_back() -> None:
         *("a * b % 1000003", "(a * b) >> 64", "(a << 1 | a >> 63) & MASK", "a * b // 10**9 % 7"),
     ):
         assert same(function_of(expression, "ab", MASK=MASK, PRIME=PRIME), records) == 0
+
+
+@dataclass
+class Measured:
+    id: int
+    value: float
+    values: list[float] | None = None
+
+
+def compared_and_kept(r: Measured) -> Any:
+    if r.value > 5 and r.id != 7:
+        return r
+    return {"id": r.id, "value": r.value, "values": r.values}
+
+
+def kept(r: Measured) -> Any:
+    yield r
+
+
+def test_declared_floats_of_64_bits() -> None:
+    numbers = [2**63, 2**63 - 1, 2**64 - 1, 2**64, 2**53 + 1, -(2**63), 5, 1.5]
+    records = [{"id": n, "value": n, "values": [n, 1]} for n in numbers]
+    same(compared_and_kept, records)
+    same(kept, records)

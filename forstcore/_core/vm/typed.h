@@ -106,8 +106,12 @@ fst_make_float(fst_cell *cell)
         /* -0 is an integer, which has no sign. */
         const int is_zero = cell->size == 2 && cell->text[0] == '-' && cell->text[1] == '0';
         *cell = fst_float(is_zero ? 0.0 : fst_read_number(cell->text, cell->size));
-    } else if (cell->type == FST_INT)
+    } else if (cell->type == FST_INT) {
         *cell = fst_float((double)cell->integer);
+    } else if (cell->type == FST_BIG && cell->size == 1) {
+        /* A number of the record that has been read as an integer. */
+        *cell = fst_float((double)fst_word_of_big(cell, 0));
+    }
 }
 
 /* Makes floats of the integers in a list, or of the values of a dict. Other cells that have the same
