@@ -27,7 +27,6 @@ HOMES = {
     "forstcore/cluster/_filesystems.py",  # of fsspec
     "forstcore/_addresses.py",  # of ipaddress
     "forstcore/compiled/re_internals.py",  # of re
-    "forstcore/_addresses.py",  # of ipaddress
     "tests/compiled/test_zones.py",  # of zoneinfo
     "tests/preloaded.py",  # of atexit
 }
