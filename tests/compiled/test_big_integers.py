@@ -286,6 +286,15 @@ def test_products_of_64_bits_that_are_cut_are_not_given_back() -> None:
         assert same(function_of(expression, "ab", MASK=MASK, PRIME=PRIME), records) == 0
 
 
+@pytest.mark.parametrize(
+    "expression", ["a % HUGE", "HUGE & a", "HUGE // 7 % a", "HUGE * a >> a", "a < HUGE"]
+)
+@pytest.mark.parametrize("bits", [1000, 2559, 2560, 2561, 10_000])
+def test_constants_with_more_words_than_are_computed_with(expression: str, bits: int) -> None:
+    records = [{"a": each} for each in (1, 5, -5, 2**64 - 1, 2**64, None)]
+    same(function_of(expression, "a", HUGE=2**bits - 1), records)
+
+
 @dataclass
 class Measured:
     id: int

@@ -26,12 +26,15 @@ fst_word_of_big(const fst_cell *big, uint32_t i)
     return fst_load_eight(big->text + 8 * (size_t)i);
 }
 
-/* Reads an integer; returns 0 for a negative one, and for what is none. */
+/* Reads an integer; returns 0 for a negative one, for a constant that is too large, and for what is
+ * no integer. */
 FST_INLINE int
 fst_read_words(const fst_cell *cell, fst_words *to)
 {
     uint32_t i;
     if (cell->type == FST_BIG) {
+        if (cell->size > FST_BIG_WORDS)
+            return 0;
         to->count = cell->size;
         for (i = 0; i < to->count; i++)
             to->words[i] = fst_word_of_big(cell, i);
