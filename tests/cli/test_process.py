@@ -301,9 +301,9 @@ def test_progress_can_be_asked_for(start: Start) -> None:
 
 
 def test_the_summary_has_the_records_given_back(run: Run) -> None:
-    lines = b'{"n":1}\n' * 3 + b'{"n":9999999999999999999}\n' + b'{"n":2}\n' * 3
+    lines = b'{"n":1}\n' * 3 + b'{"n":99999999999999999999}\n' + b'{"n":2}\n' * 3
     done = run("process", "--map", 'r["n"] + 1', "--progress", "--workers", "1", stdin=lines)
-    assert done.stdout == b"2\n" * 3 + b"10000000000000000000\n" + b"3\n" * 3
+    assert done.stdout == b"2\n" * 3 + b"100000000000000000000\n" + b"3\n" * 3
     assert re.search(rb"7 results of .* MB/s\), 1 record given back to Python\n$", done.stderr)
     done = run("process", "--map", 'r["n"] + 1', "--progress", stdin=b'{"n":1}\n')
     assert re.search(rb"1 result of .* MB/s\)\n$", done.stderr)

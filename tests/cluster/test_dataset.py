@@ -86,7 +86,7 @@ def test_the_manifest_counts_records_given_back_and_filtered(
     process: Process, tmp_path: Path
 ) -> None:
     path = tmp_path / "in.ndjson"
-    lines = b'{"n":1}\n' * 400 + b'{"n":9999999999999999999}\n' + b'{"n":2}\n' * 400
+    lines = b'{"n":1}\n' * 400 + b'{"n":99999999999999999999}\n' + b'{"n":2}\n' * 400
     path.write_bytes(lines + b'{"n":0}\n' * 3)
     module = tmp_path / "adding.py"
     module.write_text(

@@ -7,7 +7,7 @@
 
 #include "text_builder.h"
 
-enum { FST_ADDRESS_ROOM = 16 };
+enum { FST_ADDRESS_ROOM = 24 };      /* eight bytes are written for the last number */
 
 /* A constant: the address in the higher bits, in the lowest eight the prefix, or 255 for none. */
 FST_INLINE fst_cell
