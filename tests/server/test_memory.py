@@ -78,7 +78,7 @@ def test_large_blocks_come_from_what_was_freed() -> None:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="others give pages back later")
 @pytest.mark.parametrize("path", ["/streaming-process", "/large-dataset-stream"])
 def test_streams_that_idle_hold_little(start_server: StartServer, path: str) -> None:
-    server = start_server("--heartbeat", "0.4", "--takeover", "on")
+    server = start_server("--heartbeat", "0.4", "--takeover", "on", "--timeout", "300")
     lines = b'{"id":"1","data":"%b"}\n' % (b"x" * 100) * 4000
     count = 50
     with contextlib.ExitStack() as stack:
