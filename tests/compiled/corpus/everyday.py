@@ -58,7 +58,8 @@ def sample_by_mix(event: dict) -> dict | None:
 
 
 def public_id(event: dict) -> dict:
-    return {"public": event["id"] * 1580030173 & 0x7FFFFFFF, "slot": event["id"] * 2654435761 >> 24}
+    number = int(event["id"])  # Products of a str or a list would be gigabytes.
+    return {"public": number * 1580030173 & 0x7FFFFFFF, "slot": number * 2654435761 >> 24}
 
 
 def window_means(event: dict) -> dict:
