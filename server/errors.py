@@ -162,9 +162,14 @@ async def problem_middleware(request: web.Request, handler: Handler) -> web.Stre
     except ProblemError as error:
         return error.response()
     except web.HTTPNotFound:
+        routes = request.app.router.routes()
+        if request.method == "OPTIONS" and request.raw_path == "*":
+            # About the server as a whole: RFC 9110, section 9.3.7.
+            methods = sorted({"OPTIONS", *(route.method for route in routes)} - {"*"})
+            return web.Response(status=204, headers={"Allow": ", ".join(methods)})
         endpoints = sorted(
             f"{route.method} {path}"
-            for route in request.app.router.routes()
+            for route in routes
             if route.resource is not None and route.method != "HEAD"
             for path in getattr(route.resource, "paths", [route.resource.canonical])
         )

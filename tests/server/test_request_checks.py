@@ -430,7 +430,11 @@ def test_a_wrong_method_names_the_right_one(
 
 @pytest.mark.parametrize(
     ("path", "allowed"),
-    [("/streaming-process", "GET, OPTIONS, POST"), ("/version", "GET, HEAD, OPTIONS")],
+    [
+        ("/streaming-process", "GET, OPTIONS, POST"),
+        ("/version", "GET, HEAD, OPTIONS"),
+        ("*", "GET, HEAD, OPTIONS, POST"),
+    ],
 )
 def test_options_tell_the_methods(shared: Server, path: str, allowed: str) -> None:
     answer = ask(shared, f"OPTIONS {path} HTTP/1.1\nHost: localhost\nContent-Length: 0")
