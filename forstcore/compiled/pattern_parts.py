@@ -88,20 +88,23 @@ def after_place(value: Any, flags: int) -> int:
     return ANY_BYTE
 
 
-def deciding_bytes(items: Any, flags: int) -> int:
+def deciding_bytes(items: Any, flags: int) -> int | None:
     """Return bytes each of which, if it comes next, is enough for a part to match.
 
-    Where the part matches, no group is remembered.
+    Returns:
+        None for a part with an alternative of more than one character or position: there may be
+        groups in it, which are to be remembered even if another alternative matches, too.
     """
     if len(items) != 1:
-        return 0 if items else ANY_BYTE
+        return None if items else ANY_BYTE
     op, value = items[0]
     if op is operations.BRANCH:
-        return union(deciding_bytes(each, flags) for each in value[1])
+        found = [deciding_bytes(each, flags) for each in value[1]]
+        return None if None in found else union(each or 0 for each in found)
     if op is operations.SUBPATTERN and value[0] is None:
         return deciding_bytes(value[3], combined(flags, value[1], value[2]))
     if op is operations.AT:
-        found = {"END": NO_BYTE, "TEXT_END": NO_BYTE, "LINE_END": NO_BYTE | 1 << ord("\n")}
-        return found.get(place(value, flags), 0)
+        decided = {"END": NO_BYTE, "TEXT_END": NO_BYTE, "LINE_END": NO_BYTE | 1 << ord("\n")}
+        return decided.get(place(value, flags), 0)
     # A character beyond ASCII has more bytes than one.
-    return first_bytes(character_set(op, value, flags)) & _ASCII_BYTES if op in UNITS else 0
+    return first_bytes(character_set(op, value, flags)) & _ASCII_BYTES if op in UNITS else None
