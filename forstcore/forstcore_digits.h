@@ -22,14 +22,21 @@ fst_join_digits(uint64_t digits)
             + (digits >> 16 & mask) * (1 + (UINT64_C(10000) << 32))) >> 32;
 }
 
+/* Whether all eight bytes are digits; '0' has been taken from each. */
+static inline int
+fst_are_digits(uint64_t digits)
+{
+    /* Below ten a digit has no high bit, with 0x76 added neither. */
+    return (((digits + FST_EACH_BYTE * 0x76) | digits) & FST_EACH_BYTE * 0x80) == 0;
+}
+
 /* Appends the digits at `at` to `sum`, modulo 2**64; returns where they end. */
 static inline const char *
 fst_read_digits(const char *at, const char *end, uint64_t *sum)
 {
     for (; end - at >= 8; at += 8) {
-        /* Below ten a digit has no high bit, with 0x76 added neither. */
-        uint64_t digits = fst_load_eight(at) ^ FST_ASCII_ZEROS;
-        if (((digits + 0x7676767676767676u) | digits) & 0x8080808080808080u)
+        const uint64_t digits = fst_load_eight(at) ^ FST_ASCII_ZEROS;
+        if (!fst_are_digits(digits))
             break;
         *sum = *sum * FST_EIGHT_DIGITS + fst_join_digits(digits);
     }
@@ -63,8 +70,7 @@ fst_read_eight_digits(const char *text, ptrdiff_t size, uint64_t *number)
         return 0;
     /* The last digit moves to the last byte, zeros to the first ones. */
     digits = (fst_load_up_to_eight(text, size) ^ FST_ASCII_ZEROS) << 8 * (8 - size);
-    /* Below ten a digit has no high bit, with 0x76 added neither. */
-    if (((digits + FST_EACH_BYTE * 0x76) | digits) & FST_EACH_BYTE * 0x80)
+    if (!fst_are_digits(digits))
         return 0;
     *number = fst_join_digits(digits);
     return 1;
@@ -98,9 +104,7 @@ fst_read_few_digits(const char *text, ptrdiff_t size, uint64_t *digits, int *pla
         high = (high & before) | (high >> 8 & ~before);
         *places = --count - at - 8;
     }
-    /* Below ten a digit has no high bit, with 0x76 added neither. */
-    if (((low + FST_EACH_BYTE * 0x76) | low | (high + FST_EACH_BYTE * 0x76) | high)
-        & FST_EACH_BYTE * 0x80)
+    if (!(fst_are_digits(low) & fst_are_digits(high)))
         return 0;
     /* The last digit moves to the last byte, zeros to the first ones. */
     if (count <= 8) {

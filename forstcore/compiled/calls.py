@@ -209,10 +209,8 @@ class Calls(StarredCalls):
             slots = _bind(node, shown, parameters, arguments, keywords, skip=first is not None)
             block, computed = self.row(slots if first is None else [first, *slots[1:]])
             if first is None and name[0] == "." and slots[0] is not None:
-                for register, argument in computed[:1]:
-                    if register == block:
-                        self.into(argument, register)
-                        del computed[0]
+                if computed and computed[0][0] == block:
+                    self.into(computed.pop(0)[1], block)
                 first = block
             # What has been computed before is a pattern, or an object that is known otherwise.
             if name[0] == "." and first == block and any(map(_may_raise, slots[1:])):

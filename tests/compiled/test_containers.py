@@ -13,6 +13,7 @@ import pytest
 
 from tests.compiled.oracle import same
 from tests.compiled.random_values import line_of, random_number, random_text, random_value
+from tests.compiled.snippets import function_of
 
 Record = dict[str, Any]
 
@@ -476,3 +477,11 @@ def like(rng: random.Random, value: Any) -> Any:
     if isinstance(value, int | float):
         return random_number(rng)
     return value
+
+
+def test_displays_beyond_the_constants_that_have_registers_of_their_own() -> None:
+    many = ", ".join(map(str, range(17_000)))
+    function = function_of(
+        f"[sum([a, {many}]), [a, 'x', b], f'{{a}}-{{b}}', 'a-b'.replace('-', a)]", "ab"
+    )
+    assert same(function, [{"a": 1, "b": 2}, {"a": "c", "b": None}, {"a": 1.5, "b": []}]) == 0

@@ -82,7 +82,7 @@ export class Connection {
       this.response = await exchange.response;
     } catch (error) {
       if (this.stoppedBy) throw this.stoppedBy.error;
-      if ((error as Error).name === "TypeError" && !this.exchange) throw error;
+      if ((error as Error | undefined)?.name === "TypeError" && !this.exchange) throw error;
       const detail = `${this.place} cannot be reached: ${reason(error)}`;
       throw new ForstError("unreachable", detail, { cause: error, retriable: isRetriable(error) });
     } finally {

@@ -38,13 +38,10 @@ FST_INLINE int
 fst_is_short_integer(const fst_value *number)
 {
     const ptrdiff_t size = number->text.size;
-    uint64_t digits;
-    if (size > 8)
-        return 0;
     /* What is behind the number moves out. */
-    digits = (fst_load_eight(number->text.start) ^ FST_ASCII_ZEROS) << 8 * (8 - size);
-    /* Below ten a digit has no high bit, with 0x76 added neither. */
-    return (((digits + FST_EACH_BYTE * 0x76) | digits) & FST_EACH_BYTE * 0x80) == 0;
+    return size <= 8
+           && fst_are_digits(
+               (fst_load_eight(number->text.start) ^ FST_ASCII_ZEROS) << 8 * (8 - size));
 }
 
 /* Writes the value at a path as it came, if that is how Python writes it, too; returns whether it

@@ -318,7 +318,8 @@ fst_is_ascii(fst_cell *str)
 
 /* A function or method that programs call. `arguments` has a cell for each parameter, FST_UNSET
  * for those that are not given; the first argument of a method is its object. The function may
- * settle them in place. It writes its result to `to`, which is none of them. */
+ * settle them in place, but must not change them otherwise: constants among them are there for all
+ * records. It writes its result to `to`, which is none of them. */
 typedef fst_status (*fst_native)(fst_machine *machine, fst_cell *to, fst_cell *arguments);
 
 /* Each file lists its functions as X(name, parameters, function). The name of a method starts with
