@@ -2,8 +2,14 @@
  *
  * FST_MARK is the name of the function, FST_MARK_BLOCK that of the one for a block of any bytes,
  * FST_TARGET what they are compiled for. FST_CLASSIFY and FST_IS_PLAIN find out what the bytes of a
- * block are. FST_UTF8_DUE, FST_PREFIX_XOR and FST_ADD_MARKS name implementations that are faster than the
- * portable ones. */
+ * block are. FST_FIND_MARKS, FST_UTF8_DUE, FST_PREFIX_XOR and FST_ADD_MARKS name implementations that
+ * are faster than the portable ones.
+ *
+ * FST_FIND_MARKS finds the quotes and LFs of a block, and returns whether it has nothing but these and
+ * plain bytes. */
+#ifndef FST_FIND_MARKS
+#define FST_FIND_MARKS(masks, p) (*(masks) = FST_CLASSIFY(p), !((masks)->slashes | (masks)->low))
+#endif
 #ifndef FST_UTF8_DUE
 #define FST_UTF8_DUE fst_utf8_due
 #endif
@@ -58,8 +64,8 @@ FST_MARK(fst_marks *marks, const uint8_t *stop, const uint8_t *limit)
         uint64_t marked = 1;    /* whether the block before has marks */
         if (!(progress->escaped | (uint64_t)progress->utf8_due)) {
             for (; p < whole; p += 64, position += 64) {
-                fst_masks masks = FST_CLASSIFY(p);
-                if (!FST_LIKELY(!(masks.slashes | masks.low)))
+                fst_masks masks;
+                if (!FST_LIKELY(FST_FIND_MARKS(&masks, p)))
                     break;
                 *special++ = 0;
                 /* A long text: only its end is looked for. */
@@ -84,6 +90,7 @@ FST_MARK(fst_marks *marks, const uint8_t *stop, const uint8_t *limit)
 #undef FST_MARK
 #undef FST_MARK_BLOCK
 #undef FST_TARGET
+#undef FST_FIND_MARKS
 #undef FST_UTF8_DUE
 #undef FST_PREFIX_XOR
 #undef FST_IS_PLAIN

@@ -105,12 +105,10 @@ FST_INLINE void fst_list_bits(uint16_t *to, uint64_t bits, unsigned count, unsig
     }
 }
 
-/* Add the marks of a block at `position`. */
-FST_INLINE void fst_add_marks(
-    fst_marks *marks, fst_counts *counts, const fst_masks *masks, unsigned position)
+/* Add the ends of lines of a block, whose marks are `bits`. */
+FST_INLINE void
+fst_add_ends(fst_marks *marks, fst_counts *counts, uint64_t lfs, uint64_t bits)
 {
-    uint64_t lfs = masks->lfs, bits = masks->quotes | lfs;
-    unsigned count = fst_count_bits(bits);
     /* Most blocks have one LF or none: no branch that depends on which. */
     marks->ends[counts->lines] =
         (uint16_t)(counts->marks + (int)fst_count_bits(bits & ((lfs & (0 - lfs)) - 1)));
@@ -118,6 +116,15 @@ FST_INLINE void fst_add_marks(
     for (lfs &= lfs - 1; lfs; lfs &= lfs - 1)
         marks->ends[counts->lines++] =
             (uint16_t)(counts->marks + (int)fst_count_bits(bits & ((lfs & (0 - lfs)) - 1)));
+}
+
+/* Add the marks of a block at `position`. */
+FST_INLINE void fst_add_marks(
+    fst_marks *marks, fst_counts *counts, const fst_masks *masks, unsigned position)
+{
+    const uint64_t bits = masks->quotes | masks->lfs;
+    const unsigned count = fst_count_bits(bits);
+    fst_add_ends(marks, counts, masks->lfs, bits);
     fst_list_bits(marks->at + counts->marks, bits, count, position);
     counts->marks += (int)count;
 }
@@ -168,13 +175,59 @@ fst_whole_block(uint8_t *copy, const uint8_t *p, const uint8_t *limit)
 #endif
 
 #if defined(FST_X86)
+/* The numbers of the bits of each byte, a byte for each number. */
+#define FST_NUMBER(others, byte, n) \
+    ((others) << 8 * ((byte) >> (n) & 1) | (uint64_t)(((byte) >> (n) & 1) * (n)))
+#define FST_HIGH_NUMBERS(byte) \
+    FST_NUMBER(FST_NUMBER(FST_NUMBER(FST_NUMBER((uint64_t)0, byte, 7), byte, 6), byte, 5), byte, 4)
+#define FST_NUMBERS(byte) \
+    FST_NUMBER(FST_NUMBER(FST_NUMBER(FST_NUMBER(FST_HIGH_NUMBERS(byte), byte, 3), byte, 2), byte, 1), \
+               byte, 0)
+#define FST_FOUR(byte) \
+    FST_NUMBERS(byte), FST_NUMBERS((byte) + 1), FST_NUMBERS((byte) + 2), FST_NUMBERS((byte) + 3)
+#define FST_SIXTEEN(byte) \
+    FST_FOUR(byte), FST_FOUR((byte) + 4), FST_FOUR((byte) + 8), FST_FOUR((byte) + 12)
+#define FST_SIXTY_FOUR(byte) \
+    FST_SIXTEEN(byte), FST_SIXTEEN((byte) + 16), FST_SIXTEEN((byte) + 32), FST_SIXTEEN((byte) + 48)
+static const uint64_t FST_BITS_OF[256] = {
+    FST_SIXTY_FOUR(0), FST_SIXTY_FOUR(64), FST_SIXTY_FOUR(128), FST_SIXTY_FOUR(192)
+};
+
+/* As fst_list_bits, byte by byte, with up to eight more. */
+FST_INLINE FST_TARGET_AVX2 void fst_list_bits_avx2(uint16_t *to, uint64_t bits, unsigned first)
+{
+    const __m128i eight = _mm_set1_epi16(8);
+    __m128i start = _mm_set1_epi16((short)first);
+    /* How many bits are set below each byte. */
+    uint64_t counts = bits - (bits >> 1 & 0x5555555555555555u);
+    int i;
+    counts = (counts & 0x3333333333333333u) + (counts >> 2 & 0x3333333333333333u);
+    counts = ((counts + (counts >> 4)) & 0x0f0f0f0f0f0f0f0fu) * 0x0101010101010101u << 8;
+    for (i = 0; i < 64; i += 8) {
+        const __m128i found = _mm_loadl_epi64((const __m128i *)&FST_BITS_OF[(uint8_t)(bits >> i)]);
+        _mm_storeu_si128((__m128i *)(to + (uint8_t)(counts >> i)),
+                         _mm_add_epi16(start, _mm_cvtepu8_epi16(found)));
+        start = _mm_add_epi16(start, eight);
+    }
+}
+
+FST_INLINE FST_TARGET_AVX2 void fst_add_marks_avx2(
+    fst_marks *marks, fst_counts *counts, const fst_masks *masks, unsigned position)
+{
+    const uint64_t bits = masks->quotes | masks->lfs;
+    fst_add_ends(marks, counts, masks->lfs, bits);
+    fst_list_bits_avx2(marks->at + counts->marks, bits, position);
+    counts->marks += (int)fst_count_bits(bits);
+}
 #define FST_CLASSIFY fst_classify_avx2
+#define FST_FIND_MARKS fst_find_marks_avx2
 #define FST_IS_PLAIN(p) (!fst_find_stops_avx2(p))
 #define FST_MARK fst_mark_avx2
 #define FST_MARK_BLOCK fst_mark_block_avx2
 #define FST_TARGET FST_TARGET_AVX2
 #define FST_UTF8_DUE fst_utf8_due_avx2
 #define FST_PREFIX_XOR fst_prefix_xor_avx2
+#define FST_ADD_MARKS fst_add_marks_avx2
 #include "mark_blocks.h"
 
 /* As fst_list_bits, with up to fifteen more. */
