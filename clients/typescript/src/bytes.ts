@@ -42,9 +42,20 @@ export function decoded(bytes: Uint8Array): string {
   return decoder.decode(bytes);
 }
 
-/** Return memory with any content. */
+/** Return memory of its own, with any content. */
 export function allocated(size: number): Bytes {
-  return hasBuffer ? Buffer.allocUnsafe(size) : new Uint8Array(size);
+  return hasBuffer ? Buffer.allocUnsafeSlow(size) : new Uint8Array(size);
+}
+
+/**
+ * Return bytes whose memory the caller may pass on to a worker thread: a copy, unless they are more
+ * than half of their memory, which can be true of one of the parts of received data.
+ */
+export function owned(bytes: Uint8Array): Uint8Array {
+  if (bytes.length * 2 > bytes.buffer.byteLength) return bytes;
+  const copy = allocated(bytes.length);
+  copy.set(bytes);
+  return copy;
 }
 
 export function joined(parts: readonly Uint8Array[]): Bytes {

@@ -1,6 +1,6 @@
 /** Splits a response with control lines into results and what the server says about them. */
 
-import { COLON, decoded, encoded, findControl, joined, LF } from "./bytes.js";
+import { COLON, decoded, encoded, findControl, joined, LF, owned } from "./bytes.js";
 import { broken, ForstError } from "./errors.js";
 import type { InvalidLine, Summary } from "./records.js";
 import { invalidLine } from "./records.js";
@@ -14,7 +14,7 @@ const ACK_START = encoded(`${ACK} `);
 const ZERO = 48;
 const MOST_DIGITS = 15; // More may not be exact.
 
-/** Whole result lines; or an error line, which is a piece of its own. */
+/** Whole result lines; or an error line, which is a piece of its own. No other has its memory. */
 export interface Piece {
   bytes: Uint8Array;
   invalid?: InvalidLine;
@@ -78,7 +78,7 @@ export class FrameReader {
     if (this.tail.length > 0) {
       const first = data.indexOf(LF) + 1;
       if (first === 0) {
-        this.tail.push(data);
+        this.tail.push(owned(data));
         return;
       }
       // Separately, so that the rest need not be copied.
@@ -89,7 +89,7 @@ export class FrameReader {
     }
     const end = whole.lastIndexOf(LF) + 1;
     this.split(whole, end);
-    if (end < whole.length) this.tail.push(whole.subarray(end));
+    if (end < whole.length) this.tail.push(owned(whole.subarray(end)));
   }
 
   private split(data: Uint8Array, end: number): void {
@@ -109,7 +109,7 @@ export class FrameReader {
     if (this.summary || this.error) throw broken("results follow the end of the stream");
     this.size += bytes.length;
     if (this.rejected.length > 0) this.separateErrors(bytes);
-    else this.held.push({ bytes });
+    else this.held.push({ bytes: owned(bytes) });
   }
 
   /** Make a piece of each error line that `:rejected` has announced. */
@@ -120,13 +120,13 @@ export class FrameReader {
       this.passed++;
       if (this.rejected[0] === this.passed) {
         this.rejected.shift();
-        if (start < at) this.held.push({ bytes: bytes.subarray(start, at) });
-        this.held.push(this.errorLine(bytes.subarray(at, end)));
+        if (start < at) this.held.push({ bytes: owned(bytes.subarray(start, at)) });
+        this.held.push(this.errorLine(owned(bytes.subarray(at, end))));
         start = end;
       }
       at = end;
     }
-    if (start < bytes.length) this.held.push({ bytes: bytes.subarray(start) });
+    if (start < bytes.length) this.held.push({ bytes: owned(bytes.subarray(start)) });
   }
 
   private errorLine(bytes: Uint8Array): Piece {
@@ -218,12 +218,12 @@ export function withoutBlankLines(pieces: Piece[]): Piece[] {
     for (let at = 0; at < bytes.length; ) {
       const end = bytes.indexOf(LF, at) + 1;
       if (bytes.subarray(at, end).every((byte) => BLANK.has(byte))) {
-        if (start < at) found.push({ bytes: bytes.subarray(start, at) });
+        if (start < at) found.push({ bytes: owned(bytes.subarray(start, at)) });
         start = end;
       }
       at = end;
     }
-    if (start < bytes.length) found.push({ bytes: bytes.subarray(start) });
+    if (start < bytes.length) found.push({ bytes: owned(bytes.subarray(start)) });
   }
   return found;
 }

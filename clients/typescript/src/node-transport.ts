@@ -4,6 +4,7 @@ import type * as Http from "node:http";
 import type * as Https from "node:https";
 import type * as Zlib from "node:zlib";
 
+import { ChunkedBody } from "./chunked-body.js";
 import { builtin } from "./platform.js";
 import { lostConnection, NodeReader } from "./readable.js";
 import type { Exchange, Transport, TransportRequest, TransportResponse } from "./transport.js";
@@ -48,18 +49,20 @@ class NodeExchange implements Exchange {
 
   constructor(request: Http.ClientRequest, options: TransportRequest) {
     this.request = request;
+    let reject = (_error: Error): void => {};
     const failed = (error: Error): void => {
       this.error ??= error;
       this.wake();
+      reject(error);
     };
-    this.response = new Promise((resolve, reject) => {
-      request.on("error", (error) => {
-        failed(error);
-        reject(error);
-      });
+    const body = new ChunkedBody(request);
+    this.response = new Promise((resolve, rejected) => {
+      reject = rejected;
+      request.on("error", failed);
+      // Without an error, as when the server changes the protocol.
       request.on("close", () => failed(lostConnection()));
       request.on("response", (response) => {
-        resolve(new NodeResponse(response, options.decompress));
+        resolve(new NodeResponse(response, body, options.decompress));
       });
     });
     this.response.catch(() => {});
@@ -111,17 +114,18 @@ class NodeResponse implements TransportResponse {
   private readonly response: Http.IncomingMessage;
   private readonly reader: NodeReader;
 
-  constructor(response: Http.IncomingMessage, decompress: boolean) {
+  constructor(response: Http.IncomingMessage, body: ChunkedBody, decompress: boolean) {
     this.response = response;
     this.status = response.statusCode ?? 0;
     this.reason = response.statusMessage ?? "";
     this.headers = texts(response.headers);
     if (!decompress || this.headers["content-encoding"] !== "gzip") {
-      this.reader = new NodeReader(response);
+      this.reader = new NodeReader(body.of(response));
       return;
     }
     const { createGunzip, constants } = zlib();
-    const reader = new NodeReader(response.pipe(createGunzip({ flush: constants.Z_SYNC_FLUSH })));
+    const unzipped = response.pipe(createGunzip({ flush: constants.Z_SYNC_FLUSH }));
+    const reader = new NodeReader(unzipped, true);
     response.on("error", (error) => reader.fail(error));
     response.on("close", () => {
       if (!response.complete) reader.fail(lostConnection());

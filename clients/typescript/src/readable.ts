@@ -1,5 +1,7 @@
 /** Reading a stream of Node without ever destroying it. */
 
+import { copied } from "./bytes.js";
+
 /** The part of Node's `Readable` that is needed. */
 export interface NodeReadable {
   pause(): unknown;
@@ -20,13 +22,14 @@ export class NodeReader {
   private hasEnded = false;
   private wake = (): void => {};
 
-  constructor(stream: NodeReadable) {
+  /** @param isReusing whether the stream writes to the rest of a chunk's memory. */
+  constructor(stream: NodeReadable, isReusing = false) {
     this.stream = stream;
     stream.pause();
     // Its `read` would join what has arrived in several chunks.
     stream.on("data", (chunk: Uint8Array) => {
       if (this.isDropping) return;
-      this.chunks.push(chunk);
+      this.chunks.push(isReusing ? copied(chunk) : chunk);
       this.size += chunk.length;
       if (this.size >= MOST_WAITING) this.pause();
       this.wake();

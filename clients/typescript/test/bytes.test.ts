@@ -162,3 +162,20 @@ test("what a callback throws fails the stream, and closes its connection", async
   }, RangeError);
   await until(async () => (await figure("forstcore_streams_open")) === 0);
 });
+
+test("the memory of each part can be passed on", async () => {
+  async function* lines(): AsyncGenerator<string> {
+    for (let at = 0; at < 1_000; at++) {
+      yield LINE.repeat(1 + (at % 100));
+      if (at % 100 === 0) await sleep(1);
+    }
+  }
+  const wanted = PROCESSED.repeat(50_500);
+  for (const options of [{}, { resume: true }, { compression: true }, { onError: "emit" as const }]) {
+    const parts: Uint8Array[] = [];
+    for await (const part of client.processStreamingData(ENDPOINT, lines(), options)) {
+      parts.push(structuredClone(part, { transfer: [part.buffer as ArrayBuffer] }));
+    }
+    assert.equal(Buffer.concat(parts).toString(), wanted);
+  }
+});
