@@ -8,6 +8,7 @@ import os
 import socket
 import ssl
 import stat
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -23,6 +24,7 @@ __all__ = ["check_exposure", "identity", "open_sockets", "remove_unix", "tls_con
 
 _BACKLOG = 1024  # Connections in the queue of the socket.
 _ATTEMPTS = 10  # To find a port that is free on each address.
+_LONGEST_LOCK = 2.0  # Seconds to wait for a lock, which servers need for a moment.
 _ABSENT = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 _Address = tuple[socket.AddressFamily, tuple[object, ...]]
@@ -134,12 +136,20 @@ def _locked_directory(path: str) -> Iterator[None]:
     """
     directory = os.open(Path(path).parent, os.O_RDONLY | os.O_CLOEXEC)
     try:
+        # Other programs can lock the directory, too, and some file systems do not support locks.
         with contextlib.suppress(OSError):
-            # Some network file systems do not support locks.
-            fcntl.flock(directory, fcntl.LOCK_EX)
+            _lock(directory, time.monotonic() + _LONGEST_LOCK)
         yield
     finally:
         os.close(directory)
+
+
+def _lock(directory: int, deadline: float) -> None:
+    while time.monotonic() < deadline:
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        time.sleep(0.02)
 
 
 def identity(path: str) -> tuple[int, int]:

@@ -50,6 +50,17 @@ def test_the_socket_of_a_newer_server_stays(tmp_path: Path) -> None:
         assert not path.exists()
 
 
+def test_a_lock_of_another_program_does_not_stop_the_server(tmp_path: Path) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    directory = os.open(tmp_path, os.O_RDONLY)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        with on_unix_socket(tmp_path / "socket"):
+            assert answers(tmp_path / "socket")
+    finally:
+        os.close(directory)
+
+
 def test_a_file_that_took_its_place_stays(tmp_path: Path) -> None:
     path = tmp_path / "socket"
     with on_unix_socket(path) as server:

@@ -1,9 +1,10 @@
 /** Runs a forstcore server for a Node application, and restarts it after a crash. */
 
 import { spawn, type ChildProcess } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { resolve } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
@@ -14,7 +15,7 @@ import { given } from "./given.js";
 import { makeDisposable } from "./leavable.js";
 import { OPTION_TYPES, type ClientOptions } from "./options.js";
 import { nodeTransport } from "./node-transport.js";
-import type { PlatformDisposable } from "./platform.js";
+import { timer, type PlatformDisposable } from "./platform.js";
 import type { Transport } from "./transport.js";
 
 /** A line of the server's log: a JSON object, or `text`. */
@@ -45,6 +46,8 @@ export interface SidecarOptions {
   onLog?: ((entry: LogEntry) => void) | undefined;
   /** Called when the server is ready, and when it has crashed. */
   onStatus?: ((status: SidecarStatus) => void) | undefined;
+  /** Milliseconds for a server to get ready before it is killed (60,000); 0 for no limit. */
+  startTimeoutMs?: number | undefined;
   /** Milliseconds for a server to end before it is killed (15,000). */
   stopTimeoutMs?: number | undefined;
 }
@@ -57,9 +60,11 @@ const TYPES: Record<string, string> = {
   onStatus: "function",
   port: "number",
   python: "string",
+  startTimeoutMs: "number",
   stopTimeoutMs: "number",
 };
 
+const LONGEST_SOCKET_PATH = process.platform === "linux" ? 107 : 103;
 const STABLE_MS = 10_000; // A server that ran for longer is restarted at once.
 const SHORTEST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 10_000;
@@ -70,7 +75,7 @@ class SidecarProcess {
   /** The address of the server, which stays the same when it is restarted. */
   baseUrl = "";
   private readonly options: SidecarOptions;
-  private readonly folder: string | undefined;
+  private readonly socketPath: string | undefined;
   private port: number;
   private child: ChildProcess | undefined;
   private exited: Promise<void> = Promise.resolve();
@@ -82,7 +87,7 @@ class SidecarProcess {
   constructor(options: SidecarOptions) {
     this.options = options;
     this.port = options.port ?? 0;
-    if (options.port === undefined) this.folder = temporaryFolder();
+    if (options.port === undefined) this.socketPath = unusedSocketPath();
     makeDisposable(this, () => this.stop());
   }
 
@@ -103,8 +108,9 @@ class SidecarProcess {
   /** Start the server and wait until it is ready. */
   async start(): Promise<void> {
     const { processors = [], python = "python3", args = [], cwd, env } = this.options;
-    const listen = this.folder
-      ? ["--unix-socket", join(this.folder, "s.sock")]
+    const { startTimeoutMs = 60_000 } = this.options;
+    const listen = this.socketPath
+      ? ["--unix-socket", this.socketPath]
       : ["--port", `${this.port}`];
     const modules = [processors].flat().flatMap((one) => ["--processors", pathOf(one)]);
     const ours = ["--end-with-parent", "--ready-line", "json"];
@@ -129,8 +135,13 @@ class SidecarProcess {
       return entry;
     };
     this.exited = new Promise((resolve) => child.once("close", () => resolve()));
+    let isLate = false;
+    const cancelTimeout = timer(() => {
+      isLate = true;
+      kill(child);
+    }, startTimeoutMs);
     createInterface({ input: child.stderr as Readable }).on("line", log);
-    const address = await new Promise<string>((resolve, reject) => {
+    const ready = new Promise<string>((resolve, reject) => {
       createInterface({ input: child.stdout as Readable }).on("line", (line) => {
         const { event, address } = log(line);
         if (event === "ready" && typeof address === "string") resolve(address);
@@ -140,10 +151,13 @@ class SidecarProcess {
         reject(Object.assign(new Error(message), { cause }));
       });
       child.once("close", (code, signal) => {
-        const reason = lastText || `it ended with ${signal ?? `status ${code}`}`;
+        const late = isLate ? `it was not ready after ${startTimeoutMs} ms (startTimeoutMs)` : "";
+        const said = lastText || (late ? "" : `it ended with ${signal ?? `status ${code}`}`);
+        const reason = [late, said].filter(Boolean).join(": ");
         reject(new Error(`the server did not start: ${reason}`));
       });
     });
+    const address = await ready.finally(cancelTimeout);
     child.once("close", (code, signal) => {
       this.crashed(signal ?? `status ${code}`, performance.now() - started);
     });
@@ -162,12 +176,12 @@ class SidecarProcess {
     // Without a process identifier, it could not be started.
     if (child?.pid !== undefined) {
       child.stdin?.end();
-      const timer = setTimeout(() => child.kill("SIGKILL"), this.options.stopTimeoutMs ?? 15_000);
+      const id = setTimeout(() => kill(child), this.options.stopTimeoutMs ?? 15_000);
       child.ref();
       await this.exited;
-      clearTimeout(timer);
+      clearTimeout(id);
     }
-    if (this.folder) removeFolder(this.folder);
+    if (this.socketPath) removeSocket(this.socketPath);
   }
 
   /** Return a transport that does not let streams wait for a server that was stopped. */
@@ -218,21 +232,40 @@ function pathOf(place: string | UrlLike): string {
   return typeof place === "string" ? place : fileURLToPath(place.href);
 }
 
-const folders = new Set<string>();
-let isRemovingFolders = false;
+const sockets = new Set<string>();
+let isRemovingSockets = false;
 
-/** Make a folder that is removed at the end of this process, if not before. */
-function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), "forstcore-"));
-  if (!isRemovingFolders) process.once("exit", () => folders.forEach(removeFolder));
-  isRemovingFolders = true;
-  folders.add(folder);
-  return folder;
+/**
+ * Return a path for a socket. The server removes the socket, and allows only this user to connect.
+ * If the server was killed, it is removed at the end of this process.
+ */
+function unusedSocketPath(): string {
+  const path = resolve(tmpdir(), `forstcore-${randomUUID()}.sock`);
+  const size = Buffer.byteLength(path);
+  if (size > LONGEST_SOCKET_PATH) {
+    const remedy = "set TMPDIR to a shorter path, or the option port (0 for a free one)";
+    throw new Error(
+      `the server's socket would have a path of ${size} bytes, more than ${LONGEST_SOCKET_PATH}: ${remedy}`,
+    );
+  }
+  if (!isRemovingSockets) process.once("exit", () => sockets.forEach(removeSocket));
+  isRemovingSockets = true;
+  sockets.add(path);
+  return path;
 }
 
-function removeFolder(folder: string): void {
-  folders.delete(folder);
-  rmSync(folder, { recursive: true, force: true });
+function removeSocket(path: string): void {
+  sockets.delete(path);
+  rmSync(path, { force: true });
+}
+
+/** Kill a server and its workers. */
+function kill(child: ChildProcess): void {
+  try {
+    process.kill(-(child.pid as number), "SIGKILL");
+  } catch {
+    child.kill("SIGKILL");
+  }
 }
 
 /** Let this process end although the server runs, which then ends, too. */

@@ -91,15 +91,34 @@ test("the server ends with its application, even if that is killed", async () =>
   for (const signal of ["SIGKILL", "none"] as const) {
     const app = spawn(process.execPath, [APP, signal], {
       stdio: ["ignore", "pipe", "inherit"],
-      ...(signal === "none" && { env: { ...process.env, TMPDIR: temporary } }),
+      env: { ...process.env, TMPDIR: temporary },
     });
     const [line] = (await once(createInterface({ input: app.stdout }), "line")) as [string];
     const pid = Number(line);
     if (signal === "SIGKILL") app.kill("SIGKILL");
     await once(app, "exit");
     await until(() => !lives(pid));
+    assert.deepEqual(readdirSync(temporary), []);
   }
-  assert.deepEqual(readdirSync(temporary), []);
+});
+
+test("a server that does not get ready is killed, with what it started", async () => {
+  const cwd = mkdtempSync(join(tmpdir(), "forst-"));
+  const code = 'import subprocess\n\nprint("waiting", flush=True)\nsubprocess.run(["sleep", "60"])\n';
+  writeFileSync(join(cwd, "slow.py"), code);
+  const started = startSidecar({ python, cwd, processors: "slow", startTimeoutMs: 2_000 });
+  await assert.rejects(started, /did not start: it was not ready after 2000 ms \(startTimeoutMs\): waiting$/);
+});
+
+test("a path that is too long for a socket", async () => {
+  const { TMPDIR } = process.env;
+  process.env["TMPDIR"] = `/tmp/${"x".repeat(100)}`;
+  try {
+    await assert.rejects(startSidecar({ python }), /a path of 15\d bytes, more than 10\d: set TMPDIR .* port/);
+  } finally {
+    if (TMPDIR === undefined) delete process.env["TMPDIR"];
+    else process.env["TMPDIR"] = TMPDIR;
+  }
 });
 
 test("streams do not wait for a server that was stopped", async () => {
