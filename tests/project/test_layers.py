@@ -78,7 +78,7 @@ RANKS = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 TYPESCRIPT_LAYERS = (
     ("platform", "records", "wire", "transport", "bytes"),
     ("errors", "input", "leavable", "readable"),
-    ("address", "flat-records", "given"),
+    ("address", "chunked-body", "flat-records", "given"),
     ("config",),
     ("frames", "retry", "encoder", "window"),
     ("node-transport", "fetch-transport", "web-socket-transport"),
