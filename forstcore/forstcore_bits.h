@@ -72,6 +72,15 @@ fst_trailing_zeros(uint64_t number)
 /* A byte times this is that byte eight times. */
 #define FST_EACH_BYTE UINT64_C(0x0101010101010101)
 
+/* The bytes of eight that are `wanted`: the top bit of each is set in the result. */
+static inline uint64_t
+fst_equal_in_eight(uint64_t bytes, unsigned char wanted)
+{
+    const uint64_t low = FST_EACH_BYTE * 0x7f;
+    const uint64_t others = bytes ^ FST_EACH_BYTE * wanted;
+    return ~(((others & low) + low) | others | low);
+}
+
 /* Tells whether one of eight bytes is `wanted`, and which is the first one, counted from the lowest. */
 static inline int
 fst_find_in_eight(uint64_t bytes, unsigned char wanted, int *at)

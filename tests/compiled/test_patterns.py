@@ -53,6 +53,14 @@ def test_patterns_as_people_write_them(flags: int) -> None:
     assert given_back < GIVEN_BACK * len(records) * len(PATTERNS)
 
 
+def test_literal_text_is_found_wherever_it_begins() -> None:
+    choose = random.Random(5).choices
+    texts = ["".join(choose("/a1\0é", (8, 4, 4, 1, 1), k=size)) for size in range(200)]
+    records = [{"text": each} for each in texts]
+    for text in (r"/\d", r"/", r"/a1", r"/1(?=/|$)", r"\0", r"1/[a1]{9}", r"é1?"):
+        assert same(everything(re.compile(text)), records) == 0
+
+
 def test_patterns_that_go_back_often() -> None:
     records = [{"text": each} for each in TEXTS if len(each) < 18]
     for text in HARD_PATTERNS:

@@ -21,22 +21,43 @@ fst_find_byte(fst_bytes at, fst_bytes end, unsigned char byte)
     return found < end - at ? at + found : NULL;    /* zeros are behind the end */
 }
 
+/* Whether the pattern's prefix, whose first byte is at `at`, is there, and what may follow it. */
+FST_INLINE int
+fst_has_prefix(const fst_pattern *pattern, fst_bytes at, fst_bytes end)
+{
+    const size_t size = pattern->prefix_size;
+    return (size == 1 || memcmp(at, pattern->text + pattern->prefix, size) == 0)
+           && fst_may_follow(pattern, pattern->second, at + size, end);
+}
+
 /* Returns where the pattern's prefix begins at or behind a place, with room for a match; NULL if it
  * does not. */
 FST_INLINE fst_bytes
 fst_find_prefix(const fst_pattern *pattern, fst_bytes at, fst_bytes end)
 {
-    const char *prefix = pattern->text + pattern->prefix;
+    const unsigned char first = (unsigned char)pattern->text[pattern->prefix];
     const size_t size = pattern->prefix_size;
     const size_t least = size > pattern->least ? size : pattern->least;
-    while ((size_t)(end - at) >= least) {
-        at = fst_find_byte(at, end - least + 1, (unsigned char)prefix[0]);
-        if (at == NULL)
-            return NULL;
-        if ((size == 1 || memcmp(at, prefix, size) == 0)
-            && fst_may_follow(pattern, pattern->second, at + size, end))
-            return at;
-        at++;
+    fst_bytes stop = end - least;       /* the last place */
+    if ((size_t)(end - at) < least)
+        return NULL;
+    for (; at <= stop; at += 8) {
+        uint64_t found;
+        if (stop - at > FST_SHORT_TEXT) {
+            at = (fst_bytes)memchr(at, first, (size_t)(stop + 1 - at));
+            if (at == NULL)
+                return NULL;
+        }
+        found = end - at >= 8 ? fst_load_eight((const char *)at)
+                              : fst_load_up_to_eight((const char *)at, end - at);
+        found = fst_equal_in_eight(found, first);
+        for (; found != 0; found &= found - 1) {
+            fst_bytes place = at + (fst_trailing_zeros(found) >> 3);
+            if (place > stop)
+                return NULL;
+            if (fst_has_prefix(pattern, place, end))
+                return place;
+        }
     }
     return NULL;
 }
