@@ -11,11 +11,12 @@ const LARGEST_FLAT = 1 << 14; // Larger records take no less time when they are 
 export class Encoder {
   /** Bytes, or about as many characters, that `take` would return. */
   size = 0;
+  /** What the items are. */
+  kind: "records" | "NDJSON" | undefined;
   private readonly parts: Uint8Array[] = [];
   private text = "";
   private flat: object[] = []; // Copies of records after the text, not written yet.
   private count = 0;
-  private first: "records" | "NDJSON" | undefined;
   private readonly limit: number;
   private half = ""; // Half of a character that is split between two chunks of text.
 
@@ -28,10 +29,10 @@ export class Encoder {
     this.count++;
     const inBytes = isBytes(item);
     const kind = inBytes || typeof item === "string" ? "NDJSON" : "records";
-    this.first ??= kind;
-    if (kind !== this.first) {
+    this.kind ??= kind;
+    if (kind !== this.kind) {
       const found = `${kindOf(item)} (item ${this.count})`;
-      throw new TypeError(`${this.first} cannot be followed by ${found}`);
+      throw new TypeError(`${this.kind} cannot be followed by ${found}`);
     }
     if (inBytes) {
       this.finish();
@@ -114,7 +115,9 @@ export class Encoder {
       throw Object.assign(wrong, { cause: error });
     }
     let wrong: string | undefined;
-    if (line === undefined || line[0] !== "{") wrong = `is ${kindOf(item)}, not an object`;
+    if (line?.[0] !== "{" && typeof (item as { toJSON?: unknown } | null)?.toJSON === "function") {
+      wrong = `is ${kindOf(item)} whose toJSON() does not return an object`;
+    } else if (line?.[0] !== "{") wrong = `is ${kindOf(item)}, not an object`;
     else if (line === "{}" && !isPlain(item)) wrong = `is ${kindOf(item)}, empty as JSON`;
     else if (ArrayBuffer.isView(item)) wrong = `is ${kindOf(item)}, neither an object nor NDJSON`;
     else if (WITHOUT_JSON.some((text) => (line as string).includes(text))) {

@@ -35,7 +35,7 @@ export function iteratorOf(input: unknown): AsyncIterator<unknown> | Iterator<un
     if (typeof Blob === "function" && input instanceof Blob) return iteratorOf(input.stream());
     // A stream that was already read would look like an empty one.
     if (isReadOut(input)) {
-      throw new TypeError("the input is a stream that has already been read to its end");
+      throw new TypeError("the input is a stream that was read to its end or destroyed before");
     }
     if (Symbol.asyncIterator in input) {
       const { readableFlowing } = input as Partial<NodeJS.ReadableStream & { readableFlowing: boolean }>;

@@ -33,6 +33,11 @@ export class Producer {
     this.encoder = new Encoder(borrows ? this.limit : Infinity);
   }
 
+  /** Whether the items are text or bytes, and not records. */
+  get isText(): boolean {
+    return this.encoder.kind === "NDJSON";
+  }
+
   /**
    * Return what the producer has ready, waiting for at least one item; undefined at its end.
    *

@@ -68,7 +68,7 @@ export class Document implements StreamRequest {
   }
 
   check(summary: Summary): void {
-    checkRecords(summary);
+    checkRecords(summary, false);
   }
 
   reconnectsAtOnce(): boolean {
@@ -85,12 +85,13 @@ export class Document implements StreamRequest {
 }
 
 /** Throw if there was input, but not one record in it. */
-export function checkRecords({ records, errors, bytes_out, lines, errors_by_code }: Summary): void {
+export function checkRecords(summary: Summary, isText: boolean): void {
+  const { records, errors, bytes_out, lines, errors_by_code } = summary;
   if (records > 0 || errors === 0 || bytes_out > 0) return;
   const codes = Object.entries(errors_by_code ?? {}).map(([code, count]) => `${code}: ${count}`);
   const none = lines === 1 ? "the line was not" : `not one of ${lines} lines was`;
   // As with the lines of readline, which come without their LFs.
-  const isJoined = lines === 1 && errors_by_code?.["invalid_json"] !== undefined;
+  const isJoined = isText && lines === 1 && errors_by_code?.["invalid_json"] !== undefined;
   const hint = isJoined ? ", and records in text need an LF between them" : "";
   const detail = `${none} a record (${codes.join(", ")}); onError: "emit" tells more${hint}`;
   throw new ForstError("no_records", detail, { status: 200 });

@@ -70,7 +70,7 @@ export class Upload implements StreamRequest {
       throw connection.lost(`${summary.bytes_in} of ${connection.sent} bytes arrived there`);
     }
     // The summary covers one connection. Only if no other acknowledged lines is that all.
-    if (summary.lines === this.lines) checkRecords(summary);
+    if (summary.lines === this.lines) checkRecords(summary, this.producer.isText);
   }
 
   /** Return whether the server gave up an idle stream because there was nothing to send. */

@@ -36,6 +36,9 @@ export function webSocketTransport(options: WebSocketOptions = {}): Transport {
     open(request) {
       if (request.socketPath !== undefined) throw new TypeError("pages cannot use Unix sockets");
       if (request.compress) throw new TypeError("WebSockets do not compress");
+      if (typeof WebSocket !== "function") {
+        throw new TypeError("this runtime has no WebSocket; Node has it since version 22");
+      }
       return new SocketExchange(request, options);
     },
   };
@@ -131,15 +134,17 @@ class SocketExchange implements Exchange {
   }
 
   private async connect(body: Uint8Array | undefined): Promise<void> {
+    const { WebSocket } = globalThis as unknown as { WebSocket: SocketClass };
+    let socket: Socket;
     try {
       const ticket = await this.ticket();
       if (ticket) this.url.searchParams.set(TICKET_PARAMETER, ticket);
+      if (this.error) return;
+      // It throws in pages over https: if the server has no TLS.
+      socket = new WebSocket(this.url.href.replace(/^http/, "ws"));
     } catch (error) {
       return this.fail(error as Error);
     }
-    if (this.error) return;
-    const { WebSocket } = globalThis as unknown as { WebSocket: SocketClass };
-    const socket = new WebSocket(this.url.href.replace(/^http/, "ws"));
     this.socket = socket;
     socket.binaryType = "arraybuffer";
     socket.onopen = () => {

@@ -5,7 +5,12 @@ import type { Socket } from "node:net";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { ForstStreamingClient, StreamingIntegration, type StreamStatus } from "forstcore";
+import {
+  ForstStreamingClient,
+  StreamingIntegration,
+  webSocketTransport,
+  type StreamStatus,
+} from "forstcore";
 
 import {
   all,
@@ -17,6 +22,7 @@ import {
   record,
   result,
   stream,
+  url,
   warnings,
 } from "./support.js";
 
@@ -224,4 +230,23 @@ test("a consumer may be idle for longer than the timeout", async () => {
   sockets[0]!.write(chunk(END) + LAST);
   assert.equal((await results.next()).done, true);
   server.close();
+});
+
+test("a WebSocket that cannot be made", async () => {
+  const { WebSocket } = globalThis as { WebSocket?: unknown };
+  class Insecure {
+    constructor() {
+      throw new Error("the page is secure");
+    }
+  }
+  const own = new ForstStreamingClient(url, { transport: webSocketTransport(), retry: { attempts: 1 } });
+  try {
+    Object.assign(globalThis, { WebSocket: undefined });
+    await assert.rejects(all(own.streamToForst(ENDPOINT, [record(1)])), /^TypeError: this runtime has no WebSocket/);
+    Object.assign(globalThis, { WebSocket: Insecure });
+    const [error] = await failed(own.streamToForst(ENDPOINT, [record(1)]));
+    assert.match(error.message, /cannot be reached: the page is secure/);
+  } finally {
+    Object.assign(globalThis, { WebSocket });
+  }
 });

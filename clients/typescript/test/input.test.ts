@@ -85,7 +85,7 @@ test("an error for unsendable input names the record", async () => {
     null: [[null], /^record 1 is null/],
     "a list in a list": [[record(1), record(2), THREE], /^record 3 is an Array, not an object$/],
     "a Map": [[new Map([["id", "1"]])], /^record 1 is a Map, empty as JSON$/],
-    "a Date": [[new Date()], /^record 1 is a Date, not an object$/],
+    "a Date": [[new Date()], /^record 1 is a Date whose toJSON\(\) does not return an object$/],
     "a function": [[() => record(1)], /^record 1 is a function/],
     "a BigInt": [[record(1), { id: 1n }], /^record 2 cannot be written as JSON: .*BigInt/],
     "a loop": [[loop], /^record 1 cannot be written as JSON: .*(circular|cyclic)/],
@@ -100,7 +100,7 @@ test("an error for unsendable input names the record", async () => {
       /^record 1 has a Float32Array at a, which JSON cannot express: use Array\.from/,
     ],
     "a promise inside": [[{ id: "1", data: Promise.resolve("x") }], /^record 1 has a Promise at data/],
-    "a toJSON that returns text": [[{ id: "1", toJSON: () => "x" }], /^record 1 is an Object, not an object$/],
+    "a toJSON that returns text": [[{ id: "1", toJSON: () => "x" }], /^record 1 is an Object whose toJSON\(\) does not return an object$/],
     "a String object": [[new String("id")], /^record 1 is a String, not an object$/],
     "an infinity among flat members": [[{ a: "null", b: true, c: -Infinity }], /^record 1 has -Infinity at c/],
     "text after records": [[record(1), NDJSON], /^records cannot be followed by a string \(item 2\)$/],
@@ -280,6 +280,8 @@ test("input without any valid record is an error", async () => {
   const text = ['{"id":"1"}', '{"id":"2"}'];
   const [error] = await failed(client.streamToForst(ENDPOINT, text));
   assert.match(error.detail, /invalid_json: 1.*, and records in text need an LF between them$/);
+  const [half] = await failed(client.streamToForst(ENDPOINT, [record(1, "\ud800")]));
+  assert.match(half.detail, /invalid_json: 1.* tells more$/);
   assert.equal(ended, 0);
   assert.equal((await all(stream(bad, { onError: "emit" }))).length, 2);
   const headers = { "Forst-Filter": '{"id":"9"}' };
