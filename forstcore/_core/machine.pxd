@@ -89,6 +89,7 @@ cdef extern from "vm/run_program.h" nogil:
         fst_cell *registers
         fst_found *found
         fst_arena arena
+        int other_context
         int64_t fuel
 
     ctypedef fst_status (*fst_native)(fst_machine *, fst_cell *, fst_cell *) noexcept nogil
@@ -125,6 +126,7 @@ cdef extern from "vm/run_program.h" nogil:
     fst_cell fst_duration(int64_t) noexcept
     uint8_t fst_flags_of_instance(int64_t) noexcept
     fst_cell fst_address_of_number(int64_t) noexcept
+    fst_cell fst_decimal_of_parts(uint64_t, uint32_t, int, int) noexcept
     fst_cell fst_zone(int64_t) noexcept
     fst_cell fst_rules_of(fst_cell) noexcept
     fst_status fst_new_datetime(fst_machine *, fst_cell *, int, const fst_datetime *) noexcept

@@ -8,7 +8,7 @@ import re
 from datetime import date, datetime, time, timedelta, timezone
 
 from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree
-from libc.stdint cimport INT64_MAX, uint8_t, uint32_t
+from libc.stdint cimport INT64_MAX, UINT64_MAX, uint8_t, uint32_t
 from libc.string cimport memcpy, memset
 
 from forstcore._core.machine cimport (
@@ -40,6 +40,7 @@ from forstcore._core.machine cimport (
     fst_bool,
     fst_byte_string,
     fst_cell,
+    fst_decimal_of_parts,
     fst_dict,
     fst_dict_set,
     fst_duration,
@@ -86,6 +87,7 @@ from forstcore.native cimport (
     fst_value,
 )
 from forstcore._addresses import is_address, number_of
+from forstcore._decimals import is_decimal, is_usual_context, parts_of
 from forstcore._zones import is_zone, zone_changes
 
 cdef enum:
@@ -233,6 +235,7 @@ cdef class Program:
         machine.program = program
         machine.registers = <fst_cell *>(machine + 1)
         machine.found = <fst_found *>(<char *>(machine + 1) + registers)
+        machine.other_context = not is_usual_context()
         memset(machine.found, 0xFF, found)
         memcpy(
             machine.registers + (program.registers - program.constant_count), program.constants,
@@ -293,6 +296,10 @@ cdef fst_cell cell_of(Program program, object value) except *:
         return moment_of(<fst_machine *>program.constants, value, MOMENTS[type(value)])
     if is_address(value):
         return fst_address_of_number(number_of(value))
+    if is_decimal(value):
+        negative, coefficient, exponent = parts_of(value)
+        return fst_decimal_of_parts(
+            coefficient & UINT64_MAX, coefficient >> 64, exponent, negative)
     if isinstance(value, re.Pattern):
         return fst_object(FST_PATTERN, pattern_of(program, value))
     raise ValueError(f"a {type(value).__name__} cannot be a constant")

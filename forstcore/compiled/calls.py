@@ -22,7 +22,7 @@ from forstcore.compiled.scope import Origin
 from forstcore.compiled.source import MISSING, plain_function
 from forstcore.compiled.starred_calls import StarredCalls
 from forstcore.compiled.tables import MUTATORS, is_scalar
-from forstcore.compiled.type_bits import BITS, ISINSTANCE_BITS
+from forstcore.compiled.type_bits import BITS, isinstance_bits
 
 __all__ = ["Calls"]
 
@@ -176,9 +176,10 @@ class Calls(StarredCalls):
         kinds = self.static(node)
         bits = 0
         for kind in kinds if isinstance(kinds, tuple) else typing.get_args(kinds) or [kinds]:
-            if not isinstance(kind, type) or kind not in ISINSTANCE_BITS:
+            of_kind = isinstance_bits(kind)
+            if not of_kind:
                 raise Unsupported(node, f"isinstance with {ast.unparse(node)}")
-            bits |= ISINSTANCE_BITS[kind]
+            bits |= of_kind
         return bits
 
     def call_native(

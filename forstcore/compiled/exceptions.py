@@ -14,7 +14,7 @@ from forstcore.compiled.matching import Matching, leaves
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.scope import Scope
 from forstcore.compiled.source import MISSING
-from forstcore.compiled.statuses import CAUGHT, RAISED
+from forstcore.compiled.statuses import RAISED, caught
 
 __all__ = ["Exceptions"]
 
@@ -270,7 +270,7 @@ class Exceptions(Matching):
         self._do_Try(ast.copy_location(ast.Try(node.body, [handler], [], []), node))
 
     def _everything(self) -> int:
-        return sum(1 << status for status in (*CAUGHT.values(), *_OWN_STATUSES))
+        return sum(1 << status for status in (*caught().values(), *_OWN_STATUSES))
 
     def _statuses_of(self, handler: ast.ExceptHandler) -> int:
         """Return a bit for each status that a handler catches."""
@@ -283,7 +283,7 @@ class Exceptions(Matching):
             kind = self.static(each)
             if not (isinstance(kind, type) and issubclass(kind, BaseException)):
                 raise Unsupported(each, f"except {ast.unparse(each)}")
-            for raised, status in (CAUGHT | self._own).items():
+            for raised, status in (caught() | self._own).items():
                 if issubclass(raised, kind):
                     statuses |= 1 << status
         return statuses

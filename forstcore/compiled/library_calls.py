@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from forstcore._addresses import networks_of
 from forstcore._core.program import FUNCTIONS
+from forstcore._decimals import is_decimal, is_decimal_class
 from forstcore._zones import is_zone_class
 from forstcore.compiled.assembler import Label
 from forstcore.compiled.pattern_calls import PatternCalls
@@ -93,6 +94,8 @@ class LibraryCalls(PatternCalls):
                 self._copy(node.args[0], to)
             else:
                 self._copy_deeply(node, node.args[0], to)
+        elif is_decimal_class(callee) and (known := _decimal_of(node, callee)) is not None:
+            self.constant(known, to)
         elif is_zone_class(callee) and not keywords:
             self.constant(_zone_of(node, callee), to)
         elif callee is json.dumps:
@@ -304,6 +307,18 @@ def _zone_of(node: ast.Call, kind: Any) -> Any:
         return kind(name.value)
     except (KeyError, ValueError, OSError):  # Of a folder of zones, Python may raise the last.
         raise Unsupported(node, f"the zone {name.value!r}, which is not known here") from None
+
+
+def _decimal_of(node: ast.Call, kind: Any) -> Any:
+    """Return a decimal of a constant text or integer; None for others."""
+    match node:
+        case ast.Call(args=[ast.Constant(value=str() | int() as value)], keywords=[]):
+            try:
+                found = kind(value)
+            except ArithmeticError:
+                return None
+            return found if is_decimal(found) else None
+    return None
 
 
 def _digest_names(algorithm: ast.expr) -> Iterable[str]:

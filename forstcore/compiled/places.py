@@ -6,13 +6,12 @@ import ast
 from dataclasses import dataclass
 
 from forstcore.compiled.remarks import Remark
-from forstcore.compiled.statuses import CAUGHT
+from forstcore.compiled.statuses import NAMES
 
 __all__ = ["Place"]
 
 _MOST_TEXT = 60  # Maximum characters of source to show.
 _NO_MEMORY = -2
-_NAMES = {number: kind.__name__ for kind, number in CAUGHT.items()}
 
 
 @dataclass(frozen=True)
@@ -56,5 +55,5 @@ def _reason(node: ast.AST, status: int) -> str:
         return text
     if status == _NO_MEMORY:
         return f"too much memory for {text}"
-    name = _NAMES.get(status)
+    name = NAMES.get(status)
     return f"only Python is sure of {text}" if name is None else f"{name} in {text}"

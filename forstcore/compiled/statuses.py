@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import binascii
 import json
+import sys
 
-__all__ = ["CAUGHT", "RAISED"]
+__all__ = ["NAMES", "RAISED", "caught"]
 
 RAISED: dict[type, int] = {
     KeyError: 1,
@@ -17,10 +18,21 @@ RAISED: dict[type, int] = {
 }
 """Exceptions that a function may raise itself."""
 
-CAUGHT = RAISED | {
+_CAUGHT = RAISED | {
     json.JSONDecodeError: 7,
     UnicodeDecodeError: 8,
     UnicodeEncodeError: 9,
     binascii.Error: 10,
 }
-"""Exceptions that a function may catch; the others are raised by functions of the runtime."""
+
+_DECIMAL_ERROR = 11  # Of a module that takes long to import.
+
+NAMES = {number: kind.__name__ for kind, number in _CAUGHT.items()} | {
+    _DECIMAL_ERROR: "InvalidOperation"
+}
+
+
+def caught() -> dict[type, int]:
+    """Return the exceptions that a function may catch; most are raised by the runtime only."""
+    decimal = sys.modules.get("decimal")
+    return _CAUGHT if decimal is None else _CAUGHT | {decimal.InvalidOperation: _DECIMAL_ERROR}

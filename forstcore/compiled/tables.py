@@ -14,6 +14,7 @@ import typing
 from typing import Any
 
 from forstcore._addresses import is_address
+from forstcore._decimals import is_decimal
 from forstcore._zones import is_zone
 from forstcore.compiled.instance_classes import fields_of, is_constant_instance
 from forstcore.compiled.remarks import Unsupported
@@ -246,7 +247,7 @@ def is_immutable(value: Any) -> bool:
     if isinstance(value, _DATES):
         return _is_known_date(value)
     is_plain = is_scalar(value) or type(value) is bytes or _is_pattern(value)
-    return is_plain or is_zone(value) or is_address(value)
+    return is_plain or is_zone(value) or is_address(value) or is_decimal(value)
 
 
 def _is_known_date(value: Any) -> bool:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import collections.abc
 import numbers
+from typing import Any
+
+from forstcore._decimals import is_decimal_class
 
 __all__ = [
     "ABSENT",
@@ -13,14 +16,14 @@ __all__ = [
     "DICT",
     "FLOAT",
     "INT",
-    "ISINSTANCE_BITS",
     "LIST",
     "NONE",
     "STR",
     "TUPLE",
+    "isinstance_bits",
 ]
 
-NONE, BOOL, INT, FLOAT, STR, LIST, TUPLE, DICT, SET, ABSENT = (1 << i for i in range(10))
+NONE, BOOL, INT, FLOAT, STR, LIST, TUPLE, DICT, SET, ABSENT, DECIMAL = (1 << i for i in range(11))
 ANY = NONE | BOOL | INT | FLOAT | STR | LIST | DICT
 
 BITS: dict[type, int] = {
@@ -35,11 +38,20 @@ BITS: dict[type, int] = {
     set: SET,
 }
 
-ISINSTANCE_BITS = BITS | {
+_ISINSTANCE_BITS = BITS | {
     collections.abc.Mapping: DICT,
     collections.abc.MutableMapping: DICT,
-    numbers.Number: BOOL | INT | FLOAT,
+    numbers.Number: BOOL | INT | FLOAT | DECIMAL,
     numbers.Real: BOOL | INT | FLOAT,
     numbers.Integral: BOOL | INT,
 }
-"""The types that isinstance takes; of abstract ones those that programs have values of."""
+
+
+def isinstance_bits(kind: Any) -> int:
+    """Return the bits of a type that isinstance takes; 0 for others.
+
+    Of abstract ones those that programs have values of.
+    """
+    if is_decimal_class(kind):
+        return DECIMAL
+    return _ISINSTANCE_BITS.get(kind, 0) if isinstance(kind, type) else 0

@@ -22,7 +22,13 @@ TYPESCRIPT = ROOT / "clients/typescript/src"
 
 # From the bottom to the top. A folder or module imports from lower layers, and within itself.
 LAYERS = (
-    ("forstcore._addresses", "forstcore._plural", "forstcore._json_log", "forstcore._zones"),
+    (
+        "forstcore._addresses",
+        "forstcore._decimals",
+        "forstcore._plural",
+        "forstcore._json_log",
+        "forstcore._zones",
+    ),
     (
         "forstcore.errors",
         "forstcore.wire",

@@ -8,6 +8,7 @@
 
 #include "big_integers.h"
 #include "date_values.h"
+#include "decimal_operators.h"
 #include "dicts.h"
 
 enum {
@@ -226,8 +227,12 @@ fst_equal_nested(fst_machine *machine, fst_cell *a, fst_cell *b, int depth, int 
     class_of_a = fst_class_of(a);
     class_of_b = fst_class_of(b);
     if (class_of_a == FST_NO_CLASS || class_of_b == FST_NO_CLASS) {
-        if (!fst_order_with_big(a, b, &order))
+        if (fst_is_decimal(a) || fst_is_decimal(b)) {
+            if (fst_order_decimals(a, b, &order) == FST_GIVE_BACK)
+                return FST_GIVE_BACK;
+        } else if (!fst_order_with_big(a, b, &order)) {
             return FST_GIVE_BACK;
+        }
         *result = order == 0;
         return FST_DONE;
     }
@@ -315,6 +320,8 @@ fst_order_nested(fst_machine *machine, fst_cell *a, fst_cell *b, int depth, int 
         class_of_b = fst_class_of(b);
         if (class_of_a == FST_NO_CLASS || class_of_a == FST_OTHERS
             || class_of_b == FST_NO_CLASS || class_of_b == FST_OTHERS) {
+            if (fst_is_decimal(a) || fst_is_decimal(b))
+                return fst_order_decimals(a, b, order);
             return fst_order_with_big(a, b, order) ? FST_DONE : FST_GIVE_BACK;
         }
         if (class_of_a != class_of_b)
@@ -415,6 +422,9 @@ fst_truth_of_others(fst_machine *machine, fst_cell *cell, int *result)
         return FST_DONE;
     case FST_FLOAT:
         *result = cell->number != 0;
+        return FST_DONE;
+    case FST_DECIMAL:
+        *result = fst_truth_of_decimal(cell);
         return FST_DONE;
     case FST_STR:
     case FST_BYTES:

@@ -137,6 +137,8 @@ fst_format_by(fst_machine *machine, fst_cell *to, fst_cell *value, const fst_spe
         return fst_format_integer(machine, to, value, spec);
     case FST_FLOAT:
         return fst_format_float(machine, to, value->number, spec);
+    case FST_DECIMAL:
+        return fst_format_decimal(machine, to, value, spec);
     case FST_NONE:
     case FST_LIST:
     case FST_TUPLE:

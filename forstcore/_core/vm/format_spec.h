@@ -12,7 +12,7 @@ typedef struct fst_spec {
     const char *fill;
     uint32_t fill_size;         /* bytes of one character */
     char align;                 /* '<', '>', '^' or '='; 0: as usual for the type */
-    char zero;                  /* whether a zero stands before the width, and no fill anywhere */
+    char zero;                  /* whether a zero stands before the width */
     char sign;                  /* '+', '-' or ' ' */
     char alternate;             /* '#' */
     char grouping;              /* ',' or '_' */
@@ -66,9 +66,11 @@ fst_read_spec(const char *at, size_t size, fst_spec *spec)
         spec->sign = *at++;
     if (at < end && *at == '#')
         spec->alternate = *at++;
-    if (!has_fill && at < end && *at == '0') {
+    if (at < end && *at == '0') {
         spec->zero = 1;
-        spec->fill = at++;
+        if (!has_fill)
+            spec->fill = at;
+        at++;
     }
     at = fst_read_width(at, end, &spec->width);
     if (at == NULL)

@@ -101,6 +101,7 @@ fst_put_json_single(fst_dumps *dumps, fst_cell *cell)
     case FST_ZONED:
     case FST_DATE:
     case FST_TIMEDELTA:
+    case FST_DECIMAL:
         if (!dumps->dates)
             return FST_TYPE_ERROR;
         FST_TRY(fst_str_of(text->machine, &str, cell));

@@ -2,7 +2,7 @@
 #ifndef FST_VM_NUMBER_TEXT_H
 #define FST_VM_NUMBER_TEXT_H
 
-#include "big_integers.h"
+#include "decimals.h"
 
 /* The ASCII characters that Python strips around numbers. */
 FST_INLINE int
@@ -166,6 +166,8 @@ fst_int_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
         return fst_integer_of_float(to, value->number);
     case FST_STR:
         return fst_integer_of_text(machine, to, value, 10);
+    case FST_DECIMAL:
+        return fst_integer_of_decimal(to, value, FST_ROUND_DOWN);
     default:
         return fst_is_no_number(value) ? FST_TYPE_ERROR : FST_GIVE_BACK;
     }
@@ -288,6 +290,9 @@ fst_float_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
         return FST_DONE;
     case FST_STR:
         return fst_float_of_text(machine, to, value);
+    case FST_DECIMAL:
+        *to = fst_float(fst_double_of_decimal(value));
+        return FST_DONE;
     default:
         return fst_is_no_number(value) ? FST_TYPE_ERROR : FST_GIVE_BACK;
     }

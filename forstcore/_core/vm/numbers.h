@@ -2,9 +2,8 @@
 #ifndef FST_VM_NUMBERS_H
 #define FST_VM_NUMBERS_H
 
+#include "decimal_functions.h"
 #include "lists.h"
-#include "number_text.h"
-#include "rounding.h"
 
 /* Settles an argument that has to be a number. */
 FST_INLINE fst_status
@@ -23,8 +22,20 @@ fst_abs(fst_machine *machine, fst_cell *to, fst_cell *arguments)
         to->integer = to->integer < 0 ? -to->integer : to->integer;
         return FST_DONE;
     }
+    if (fst_is_decimal(&arguments[0]))
+        return fst_sign_decimal(machine, to, &arguments[0], 0);
     FST_TRY(fst_expect_number(machine, &arguments[0]));
     return fst_absolute(machine, to, &arguments[0]);
+}
+
+/* round(number, ndigits?) */
+FST_COLD fst_status
+fst_round_any(fst_machine *machine, fst_cell *to, fst_cell *arguments)
+{
+    if (!fst_is_decimal(&arguments[0]))
+        return fst_round_number(machine, to, arguments);
+    FST_TRY(fst_settle(machine, &arguments[1]));
+    return fst_round_decimal(machine, to, &arguments[0], &arguments[1]);
 }
 
 /* divmod(x, y) */
@@ -99,7 +110,7 @@ fst_bit_count(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 #define FST_NUMBER_FUNCTIONS(X) \
     X("int", "x/?,base?", fst_int_new) \
     X("float", "x/?", fst_float_new) \
-    X("round", "number,ndigits?", fst_round_number) \
+    X("round", "number,ndigits?", fst_round_any) \
     X("abs", "x/", fst_abs) \
     X("divmod", "x/,y/", fst_divmod) \
     X("pow", "base,exp", fst_pow) \

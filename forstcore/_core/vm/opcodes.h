@@ -142,7 +142,8 @@ enum {
     FST_IS_TUPLE = 64,
     FST_IS_DICT = 128,
     FST_IS_SET = 256,
-    FST_IS_ABSENT = 512
+    FST_IS_ABSENT = 512,
+    FST_IS_DECIMAL = 1024
 };
 
 #endif

@@ -81,6 +81,8 @@ fst_operate_on_others(
         return fst_operate_on_big(machine, code, to, left, right);
     if (fst_is_date(left) || fst_is_date(right))
         return fst_operate_on_dates(machine, code, to, left, right);
+    if (fst_is_decimal(left) || (fst_is_decimal(right) && left->type != FST_STR))
+        return fst_operate_on_decimals(machine, code, to, left, right);
     FST_TRY(fst_shallow(machine, left));
     FST_TRY(fst_shallow(machine, right));
     if (fst_is_special_dict(left) || fst_is_special_dict(right))
@@ -222,6 +224,10 @@ fst_operate_on_one(fst_machine *machine, int code, fst_cell *to, fst_cell *opera
         *to = fst_duration(-operand->integer);
         return FST_DONE;
     }
+    if (fst_is_decimal(operand) && code != FST_OP_INVERT)
+        return fst_sign_decimal(
+            machine, to, operand,
+            (code == FST_OP_NEGATE) != ((operand->flags & FST_NEGATIVE) != 0));
     if (!fst_is_number(operand))
         return FST_GIVE_BACK;
     switch (code) {
@@ -314,6 +320,9 @@ fst_is_a(fst_machine *machine, int *result, fst_cell *cell, int types)
         break;
     case FST_SET:
         is = ((const fst_dict *)cell->object)->frozen == FST_FROZENSET ? 0 : FST_IS_SET;
+        break;
+    case FST_DECIMAL:
+        is = FST_IS_DECIMAL;
         break;
     default:
         return FST_GIVE_BACK;

@@ -114,6 +114,10 @@ fst_percent_number(
     fst_cell whole;
     if (spec.type == 0 || strchr("diuxXoeEfFgG", spec.type) == NULL)
         return FST_GIVE_BACK;
+    if (value->type == FST_DECIMAL && strchr("eEfFgG", spec.type) != NULL) {
+        whole = fst_float(fst_double_of_decimal(value));
+        value = &whole;
+    }
     if (value->type != FST_INT && value->type != FST_FLOAT && value->type != FST_BOOL)
         return fst_wrong_type(value);
     if (spec.zero && !spec.align)

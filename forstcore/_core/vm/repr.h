@@ -5,6 +5,7 @@
 #include "addresses.h"
 #include "big_integers.h"
 #include "date_text.h"
+#include "decimal_text.h"
 #include "letters.h"
 #include "text_builder.h"
 
@@ -87,6 +88,7 @@ fst_put_single(fst_builder *to, const fst_cell *cell)
     char number[FST_NUMBER_ROOM];
     uint64_t magnitude;
     int negative;
+    fst_cell text;
     switch (cell->type) {
     case FST_NONE:
         return FST_PUT_LITERAL(to, "None");
@@ -107,6 +109,11 @@ fst_put_single(fst_builder *to, const fst_cell *cell)
             return cell->number > 0 ? FST_PUT_LITERAL(to, "inf") : FST_PUT_LITERAL(to, "-inf");
         return fst_put_text(
             to, number, (size_t)(fst_write_number(number, cell->number) - number), flags);
+    case FST_DECIMAL:
+        FST_TRY(fst_decimal_text(to->machine, &text, cell));
+        FST_TRY(FST_PUT_LITERAL(to, "Decimal('"));
+        FST_TRY(fst_put_cell(to, &text));
+        return FST_PUT_LITERAL(to, "')");
     default:
         return FST_GIVE_BACK;
     }
@@ -207,6 +214,8 @@ fst_str_of(fst_machine *machine, fst_cell *to, fst_cell *value)
         return fst_date_text(machine, to, value);
     if (value->type == FST_ADDRESS)
         return fst_address_text(machine, to, value);
+    if (value->type == FST_DECIMAL)
+        return fst_decimal_text(machine, to, value);
     return fst_repr_of(machine, to, value, 0);
 }
 

@@ -135,13 +135,30 @@ fst_sum_of_lists(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return FST_DONE;
 }
 
+/* Goes on with a sum from the first decimal on. */
+FST_COLD fst_status
+fst_sum_of_decimals(
+    fst_machine *machine, fst_cell *to, fst_cell *sum, fst_cell *iterator, fst_cell *item)
+{
+    int more = 1;
+    for (; more; ) {
+        fst_cell next;
+        FST_TRY(fst_operate_on_decimals(machine, FST_OP_ADD, &next, sum, item));
+        *sum = next;
+        FST_TRY(fst_next_item(machine, iterator, item, &more));
+        FST_TRY(fst_settle(machine, item));
+    }
+    *to = *sum;
+    return FST_DONE;
+}
+
 /* sum(iterable, start?) */
 FST_COLD fst_status
 fst_sum_of(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_sum sum = {FST_ADD_INTEGERS, 0, 0, 0, 0};
-    fst_cell iterator, item;
-    int more;
+    fst_cell iterator, item, before;
+    int more, is_decimal = 0;
     if (arguments[1].type != FST_UNSET) {
         FST_TRY(fst_settle(machine, &arguments[1]));
         if (arguments[1].type == FST_FLOAT) {
@@ -150,6 +167,8 @@ fst_sum_of(fst_machine *machine, fst_cell *to, fst_cell *arguments)
             sum.number = arguments[1].number;
         } else if (arguments[1].type == FST_LIST) {
             return fst_sum_of_lists(machine, to, arguments);
+        } else if (fst_is_decimal(&arguments[1])) {
+            is_decimal = 1;
         } else if (arguments[1].type != FST_INT) {
             return FST_GIVE_BACK;
         } else if (arguments[1].integer > LONG_MAX || arguments[1].integer < LONG_MIN) {
@@ -167,10 +186,16 @@ fst_sum_of(fst_machine *machine, fst_cell *to, fst_cell *arguments)
         /* A set of floats has no order in which to add them. */
         if (item.type == FST_FLOAT && arguments[0].type == FST_SET)
             return FST_GIVE_BACK;
+        if (is_decimal || fst_is_decimal(&item)) {
+            fst_compensate(&sum);
+            before = is_decimal ? arguments[1]
+                     : sum.is_double ? fst_float(sum.number) : fst_int(sum.integer);
+            return fst_sum_of_decimals(machine, to, &before, &iterator, &item);
+        }
         FST_TRY(fst_add_to_sum(&sum, &item));
     }
     fst_compensate(&sum);
-    *to = sum.is_double ? fst_float(sum.number) : fst_int(sum.integer);
+    *to = is_decimal ? arguments[1] : sum.is_double ? fst_float(sum.number) : fst_int(sum.integer);
     return FST_DONE;
 }
 

@@ -35,7 +35,8 @@ typedef enum fst_status {
     FST_JSON_ERROR,
     FST_DECODE_ERROR,
     FST_ENCODE_ERROR,
-    FST_BASE64_ERROR
+    FST_BASE64_ERROR,
+    FST_DECIMAL_ERROR
 } fst_status;
 
 /* Returns from the function if an operation has not succeeded. */
@@ -81,7 +82,8 @@ typedef enum fst_type {
     FST_DEQUE,          /* fst_deque */
     FST_CLOCK,          /* fst_datetime: a time of day; see clocks.h */
     FST_ADDRESS,        /* integer; see addresses.h */
-    FST_NETWORK         /* integer, size */
+    FST_NETWORK,        /* integer, size */
+    FST_DECIMAL         /* integer, size, exponent; see decimals.h */
 } fst_type;
 
 enum {
@@ -91,7 +93,7 @@ enum {
     FST_CLEAN = 4,      /* no character needs an escape in JSON */
     /* Flag of FST_TUPLE: a named tuple, whose JSON and repr() differ from those of other tuples. */
     FST_NAMED = 1,
-    /* Flag of FST_BIG, of constants only. */
+    /* Flag of FST_DECIMAL, and of FST_BIG, there of constants only. */
     FST_NEGATIVE = 8,
     /* Flags of FST_INSTANCE: a method of it decides whether it is true; it is equal to another one of
      * its class if the fields are; so it is ordered. */
@@ -107,7 +109,7 @@ enum {
 typedef struct fst_cell {
     uint8_t type;       /* an fst_type */
     uint8_t flags;
-    uint16_t unused;
+    int16_t exponent;   /* of a decimal */
     uint32_t size;      /* bytes of text */
     union {
         int64_t integer;
@@ -179,6 +181,7 @@ typedef struct fst_machine {
     fst_status stopped_with;            /* and its status */
     int wrote_dates;                    /* whether results have dates so far */
     int refuses_dates;                  /* whether a date in a result gives the record back */
+    int other_context;                  /* whether decimals are computed in another context */
     int64_t fuel;                       /* steps left before the record is given back */
 } fst_machine;
 

@@ -177,7 +177,7 @@ def invoice_total(invoice: dict) -> dict:
     return {"id": invoice["id"], "net": str(net), "tax": str(tax), "gross": str(net + tax)}
 
 
-INTERPRETED = (normalized_name, invoice_total)
+INTERPRETED = (normalized_name,)
 
 RECORDS = [
     (

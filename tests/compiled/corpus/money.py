@@ -268,5 +268,3 @@ RECORDS = [
         },
     ),
 ]
-
-INTERPRETED = (decimal_vat,)
