@@ -145,3 +145,14 @@ test("errors and invalid lines of another copy of the package are recognized", a
   const integration = new StreamingIntegration(own as unknown as ForstStreamingClient);
   assert.deepEqual(await all(integration.processLargeDataset([record(1)])), [result(1)]);
 });
+
+test("a stream does not stop with timers that a test has replaced", async () => {
+  const { setImmediate } = globalThis;
+  const results = stream([record(1)]);
+  try {
+    Object.assign(globalThis, { setImmediate: () => {} });
+    assert.deepEqual(await all(results), [result(1)]);
+  } finally {
+    Object.assign(globalThis, { setImmediate });
+  }
+});
