@@ -24,6 +24,7 @@ export function nodeTransport(tls: TlsOptions = {}): Transport | undefined {
   const http = builtin<typeof Http>("node:http");
   const https = builtin<typeof Https>("node:https");
   if (!http || !https) return undefined;
+  checkPem(tls);
   return {
     sendsHeadFirst: true,
     isDoneAfterWrite: true,
@@ -38,6 +39,16 @@ export function nodeTransport(tls: TlsOptions = {}): Transport | undefined {
       return new NodeExchange(sent, request);
     },
   };
+}
+
+/** Check that nothing is the path of a file: Node ignores an authority that is no certificate. */
+function checkPem(tls: TlsOptions): void {
+  for (const name of ["ca", "cert", "key"] as const) {
+    for (const value of [tls[name]].flat()) {
+      if (typeof value !== "string" || value.includes("-----BEGIN ")) continue;
+      throw new TypeError(`tls.${name} must be the content of a PEM file, not its path`);
+    }
+  }
 }
 
 class NodeExchange implements Exchange {

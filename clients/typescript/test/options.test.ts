@@ -52,6 +52,11 @@ test("options of a wrong type", async () => {
   );
   await assert.rejects(startSidecar(wrong({ onLog: 5 })), /^TypeError: onLog must be a function/);
   await assert.rejects(startSidecar(wrong({ args: "--workers 4" })), /^TypeError: args must be a list/);
+  for (const tls of [{ ca: "ca.pem" }, { ca: ["ca.pem"] }, { cert: "a.pem" }, { key: "a.key" }]) {
+    const name = Object.keys(tls)[0];
+    const message = `tls.${name} must be the content of a PEM file, not its path`;
+    assert.throws(() => new ForstStreamingClient(url, { tls }), { name: "TypeError", message });
+  }
   const results = client.streamToForst(wrong(undefined), []);
   await assert.rejects(results.next(), /^TypeError: the endpoint must be a string, not undefined$/);
 });
