@@ -38,10 +38,10 @@ fst_find_prefix(const fst_pattern *pattern, fst_bytes at, fst_bytes end)
     const unsigned char first = (unsigned char)pattern->text[pattern->prefix];
     const size_t size = pattern->prefix_size;
     const size_t least = size > pattern->least ? size : pattern->least;
-    fst_bytes stop = end - least;       /* the last place */
+    fst_bytes stop;                     /* the last place */
     if ((size_t)(end - at) < least)
         return NULL;
-    for (; at <= stop; at += 8) {
+    for (stop = end - least; at <= stop; at += 8) {
         uint64_t found;
         if (stop - at > FST_SHORT_TEXT) {
             at = (fst_bytes)memchr(at, first, (size_t)(stop + 1 - at));
