@@ -118,22 +118,43 @@ const RESPONSES: Record<string, string> = {
   "nothing": "",
 };
 
+async function compare(response: string, ends: number[]): Promise<void> {
+  const [address, close] = await sending(response, ends);
+  const { parts: _, ...found } = await received(address);
+  const wanted = await byNode(address);
+  close();
+  // What arrives before an error depends on when it is seen.
+  if (!wanted.isWhole) found.text = wanted.text = "";
+  assert.deepEqual({ ...found }, wanted, `cut at ${ends}: ${JSON.stringify(response)}`);
+}
+
 for (const [name, response] of Object.entries(RESPONSES)) {
   test(`a response is the same as with Node alone: ${name}`, async () => {
     const cuts = [[], [HEAD.length - 1], [HEAD.length], [HEAD.length + 1]];
     for (let end = 1; end < Math.min(response.length, 120); end++) cuts.push([end, end + 1]);
     cuts.push(Array.from({ length: Math.min(response.length, 120) }, (_, at) => at));
-    for (const ends of cuts) {
-      const [address, close] = await sending(response, ends);
-      const { parts: _, ...found } = await received(address);
-      const wanted = await byNode(address);
-      close();
-      // What arrives before an error depends on when it is seen.
-      if (!wanted.isWhole) found.text = wanted.text = "";
-      assert.deepEqual({ ...found }, wanted, `cut at ${ends}`);
-    }
+    for (const ends of cuts) await compare(response, ends);
   });
 }
+
+test("responses with mistakes anywhere are the same as with Node alone", async () => {
+  let seed = 1;
+  const random = (below: number): number => {
+    seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31;
+    return Math.floor((seed / 2 ** 31) * below);
+  };
+  const mistakes = ["", "\r", "\n", "\r\n", "0", "5", "a", "F", ";", " ", "\0", "\xff", ":", "-"];
+  for (let round = 0; round < 1_000; round++) {
+    let response = HEAD + ["a", "0\r\n\r\nb", "c".repeat(20)].map(chunk).join("") + END;
+    for (let count = random(3); count > 0; count--) {
+      const at = HEAD.length - 10 + random(response.length - HEAD.length + 10);
+      const mistake = mistakes[random(mistakes.length)] as string;
+      response = response.slice(0, at) + mistake + response.slice(at + random(3));
+    }
+    const first = random(response.length);
+    await compare(response, [first, first + random(response.length - first)]);
+  }
+});
 
 test("chunks that arrive together are not copied", { skip: bun ?? deno }, async () => {
   const [address, close] = await sending(HEAD + chunk("a") + chunk("b") + END, []);
