@@ -346,9 +346,10 @@ class Calls(StarredCalls):
             raise Unsupported(node, f"the function {ast.unparse(node)}")
 
     def _apply_method(self, node: ast.Attribute, argument: int, to: int) -> None:
-        """Emit the call of a method of a variable, as of `key=counts.get`."""
+        """Emit the call of a method of a variable or constant, as of `key=counts.get`."""
         name = f".{node.attr}"
-        if not isinstance(node.value, ast.Name) or node.attr in MUTATORS or name not in FUNCTIONS:
+        is_simple = isinstance(node.value, ast.Name | ast.Constant)
+        if not is_simple or node.attr in MUTATORS or name not in FUNCTIONS:
             raise Unsupported(node, f"the function {ast.unparse(node)}", "use a lambda")
         number, parameters = FUNCTIONS[name]
         count = len([each for each in parameters.split(",") if each != "*"])

@@ -23,6 +23,7 @@ from forstcore.compiled.assembler import Label
 from forstcore.compiled.pattern_calls import PatternCalls
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.source import MISSING
+from forstcore.compiled.tables import has_values
 from forstcore.compiled.type_bits import DICT, LIST
 
 __all__ = ["LibraryCalls"]
@@ -35,7 +36,8 @@ _DIGESTS = {getattr(hashlib, name): name for name in ("md5", "sha1", "sha224", "
 _DIGESTS[hashlib.sha512] = "sha512"
 _DIGEST_NAMES = (*_DIGESTS.values(), "blake2b")
 
-# The numbers of fst_missing, by the function that makes it, and by the body of a lambda.
+# The numbers of fst_missing, by the function that makes it, and by the body of a lambda. Those of
+# copies of a constant are its own number, counted from 1, times the factor.
 _COUNT, _DICT = 1, 7
 _DICT_OF = 8  # Factor of the number for the inner dicts of a dict of dicts.
 _MISSING = {
@@ -177,6 +179,9 @@ class LibraryCalls(PatternCalls):
                 and not body.keywords
             ):
                 return _DICT + _DICT_OF * self._missing_of(body.args[0])
+            template = _template_of(body)
+            if template is not MISSING:
+                return _DICT_OF * (1 + self.code.constant(template))
         raise Unsupported(factory, f"a defaultdict of {ast.unparse(factory)}")
 
     def _into_Attribute(self, node: ast.Attribute, to: int) -> None:
@@ -307,6 +312,15 @@ def _zone_of(node: ast.Call, kind: Any) -> Any:
         return kind(name.value)
     except (KeyError, ValueError, OSError):  # Of a folder of zones, Python may raise the last.
         raise Unsupported(node, f"the zone {name.value!r}, which is not known here") from None
+
+
+def _template_of(body: ast.expr) -> Any:
+    """Return the value of an expression of constants; MISSING for others."""
+    try:
+        value = ast.literal_eval(body)
+    except (ValueError, TypeError, SyntaxError):
+        return MISSING
+    return value if has_values(value, [0]) else MISSING
 
 
 def _decimal_of(node: ast.Call, kind: Any) -> Any:

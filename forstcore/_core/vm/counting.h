@@ -22,6 +22,47 @@ fst_defaultdict_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return FST_DONE;
 }
 
+/* Copies a constant deeply, so that the copy may be changed. */
+FST_COLD fst_status
+fst_copy_constant(fst_machine *machine, fst_cell *to, const fst_cell *from)
+{
+    const fst_list *items = (const fst_list *)from->object;
+    const fst_dict *members = (const fst_dict *)from->object;
+    fst_list *list;
+    fst_dict *dict;
+    fst_entry *entry;
+    fst_cell part;
+    uint32_t i, place = 0;
+    if (--machine->fuel < 0)
+        return FST_GIVE_BACK;
+    *to = *from;
+    switch (from->type) {
+    case FST_LIST:
+    case FST_TUPLE:
+        to->object = list = fst_new_list(machine, items->count);
+        if (list == NULL)
+            return FST_NO_MEMORY;
+        for (i = 0; i < items->count; i++) {
+            FST_TRY(fst_copy_constant(machine, &part, &items->items[i]));
+            FST_TRY(fst_append(machine, list, part));
+        }
+        return FST_DONE;
+    case FST_SET:
+    case FST_DICT:
+        to->object = dict = fst_new_dict(machine, members->count);
+        if (dict == NULL)
+            return FST_NO_MEMORY;
+        while ((entry = fst_next_entry(members, &place)) != NULL) {
+            fst_cell key = entry->key;
+            FST_TRY(fst_copy_constant(machine, &part, &entry->value));
+            FST_TRY(fst_dict_set(machine, dict, &key, from->type == FST_SET ? NULL : &part));
+        }
+        return FST_DONE;
+    default:
+        return FST_DONE;
+    }
+}
+
 /* Creates the value of a missing key; see fst_missing. */
 FST_COLD fst_status
 fst_make_missing(fst_machine *machine, fst_dict *dict, fst_cell *key, fst_cell *to)
@@ -29,6 +70,11 @@ fst_make_missing(fst_machine *machine, fst_dict *dict, fst_cell *key, fst_cell *
     fst_cell value = fst_int(0);
     fst_dict *inner;
     switch (dict->missing & FST_MISSING_KIND) {
+    case FST_MISSING_NOTHING:
+        FST_TRY(fst_copy_constant(
+            machine, &value,
+            &machine->program->constants[dict->missing / (FST_MISSING_KIND + 1) - 1]));
+        break;
     case FST_MISSING_COUNT:
         *to = value;
         return FST_DONE;
@@ -51,7 +97,7 @@ fst_make_missing(fst_machine *machine, fst_dict *dict, fst_cell *key, fst_cell *
             inner->missing = dict->missing / (FST_MISSING_KIND + 1);
         break;
     }
-    if (value.type != FST_STR && value.type != FST_INT && value.type != FST_FLOAT
+    if ((value.type == FST_LIST || value.type == FST_SET || value.type == FST_DICT)
         && value.object == NULL)
         return FST_NO_MEMORY;
     if (dict->frozen)

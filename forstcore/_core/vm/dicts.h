@@ -17,9 +17,10 @@ enum {
 };
 
 /* What a dict has for a missing key. That of a defaultdict is added, that of a Counter is not.
- * Of a defaultdict of dicts the bits above FST_MISSING_KIND say what these have in turn. */
+ * Of a defaultdict of dicts the bits above FST_MISSING_KIND say what these have in turn; of one of
+ * copies of a constant they are its number, counted from 1, and the kind is FST_MISSING_NOTHING. */
 enum fst_missing {
-    FST_MISSING_NOTHING,        /* a KeyError */
+    FST_MISSING_NOTHING,        /* a KeyError, if it is all */
     FST_MISSING_COUNT,
     FST_MISSING_INT,
     FST_MISSING_FLOAT,

@@ -1,4 +1,4 @@
-/* digests.h: hashlib's md5, sha1, sha2 and blake2b, hmac, and zlib.crc32. */
+/* digests.h: hashlib's md5, sha1, sha2 and blake2b, and hmac. */
 #ifndef FST_VM_DIGESTS_H
 #define FST_VM_DIGESTS_H
 
@@ -427,32 +427,6 @@ fst_compare_digest(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return FST_DONE;
 }
 
-/* ---------------------------------------------------------------- zlib.crc32 */
-
-/* zlib.crc32(data, value?) */
-FST_COLD fst_status
-fst_crc32(fst_machine *machine, fst_cell *to, fst_cell *arguments)
-{
-    static const uint32_t table[16] = {
-        0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4,
-        0x4db26158, 0x5005713c, 0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
-        0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
-    };
-    int64_t value;
-    uint32_t crc, i;
-    FST_TRY(fst_require_bytes(machine, &arguments[0]));
-    FST_TRY(fst_settle_count(machine, &arguments[1], 0, &value));
-    machine->fuel -= arguments[0].size / FST_DIGESTED_BYTES;
-    crc = ~(uint32_t)(uint64_t)value;
-    for (i = 0; i < arguments[0].size; i++) {
-        crc ^= (unsigned char)arguments[0].text[i];
-        crc = crc >> 4 ^ table[crc & 15];
-        crc = crc >> 4 ^ table[crc & 15];
-    }
-    *to = fst_int(~crc);
-    return FST_DONE;
-}
-
 /* The same functions, by the modules that they are in with OpenSSL, and without it. */
 #define FST_DIGEST_FUNCTIONS(X) \
     X("_hashlib.openssl_md5", "data/?,*,usedforsecurity?", fst_digest_md5) \
@@ -476,8 +450,6 @@ fst_crc32(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     X("<text of uuid5>", "namespace,name", fst_uuid5_text) \
     X("<text of uuid>", "hex", fst_uuid_text) \
     X("_hashlib.compare_digest", "a/,b/", fst_compare_digest) \
-    X("_operator._compare_digest", "a/,b/", fst_compare_digest) \
-    X("zlib.crc32", "data/,value/?", fst_crc32) \
-    X("binascii.crc32", "data/,value/?", fst_crc32)
+    X("_operator._compare_digest", "a/,b/", fst_compare_digest)
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "addresses.h"
 #include "base64.h"
+#include "checksums.h"
 #include "clocks.h"
 #include "digests.h"
 #include "html_text.h"
@@ -38,6 +39,7 @@ static const fst_function FST_FUNCTIONS[] = {
     FST_SPREAD_FUNCTIONS(FST_FUNCTION)
     FST_BYTES_FUNCTIONS(FST_FUNCTION)
     FST_DIGEST_FUNCTIONS(FST_FUNCTION)
+    FST_CHECKSUM_FUNCTIONS(FST_FUNCTION)
     FST_BASE64_FUNCTIONS(FST_FUNCTION)
     FST_JSON_READ_FUNCTIONS(FST_FUNCTION)
     FST_JSON_TEXT_FUNCTIONS(FST_FUNCTION)

@@ -8,12 +8,16 @@
 #include "repr.h"
 #include "sort.h"
 
-enum { FST_DUMPS_DEPTH = 64 };      /* nested containers; deeper ones are given back */
+enum {
+    FST_DUMPS_DEPTH = 64,           /* nested containers; deeper ones are given back */
+    FST_INDENT_MOST = 64            /* bytes for one level */
+};
 
 typedef struct fst_dumps {
     fst_builder text;
     fst_cell comma;
     fst_cell colon;
+    fst_cell indent;                /* a str; FST_UNSET for no lines */
     int ascii;
     int sorted;
     int dates;                      /* whether default=str */
@@ -124,6 +128,18 @@ fst_put_json_name(fst_dumps *dumps, fst_cell *key)
     return fst_put_text(&dumps->text, "\"", 1, FST_ASCII);
 }
 
+/* Begins a line, if there are some, that belongs to so many containers. */
+FST_COLD fst_status
+fst_put_json_line(fst_dumps *dumps, int depth)
+{
+    if (dumps->indent.type == FST_UNSET)
+        return FST_DONE;
+    FST_TRY(fst_put_text(&dumps->text, "\n", 1, FST_ASCII));
+    for (; depth > 0; depth--)
+        FST_TRY(fst_put_cell(&dumps->text, &dumps->indent));
+    return FST_DONE;
+}
+
 FST_COLD fst_status
 fst_put_json(fst_dumps *dumps, fst_cell *cell, int depth);
 
@@ -132,6 +148,7 @@ fst_put_json_member(fst_dumps *dumps, fst_cell *key, fst_cell *value, int first,
 {
     if (!first)
         FST_TRY(fst_put_cell(&dumps->text, &dumps->comma));
+    FST_TRY(fst_put_json_line(dumps, depth));
     FST_TRY(fst_put_json_name(dumps, key));
     FST_TRY(fst_put_cell(&dumps->text, &dumps->colon));
     return fst_put_json(dumps, value, depth);
@@ -175,6 +192,8 @@ fst_put_json_dict(fst_dumps *dumps, const fst_dict *dict, int depth)
             first = 0;
         }
     }
+    if (dict->count > 0)
+        FST_TRY(fst_put_json_line(dumps, depth - 1));
     return fst_put_text(&dumps->text, "}", 1, FST_ASCII | FST_CLEAN);
 }
 
@@ -186,8 +205,11 @@ fst_put_json_list(fst_dumps *dumps, const fst_list *list, int depth)
     for (i = 0; i < list->count; i++) {
         if (i > 0)
             FST_TRY(fst_put_cell(&dumps->text, &dumps->comma));
+        FST_TRY(fst_put_json_line(dumps, depth));
         FST_TRY(fst_put_json(dumps, &list->items[i], depth));
     }
+    if (list->count > 0)
+        FST_TRY(fst_put_json_line(dumps, depth - 1));
     return fst_put_text(&dumps->text, "]", 1, FST_ASCII | FST_CLEAN);
 }
 
@@ -215,7 +237,8 @@ FST_COLD fst_status
 fst_read_separators(fst_machine *machine, fst_cell *argument, fst_dumps *dumps)
 {
     const fst_list *list;
-    dumps->comma = fst_str(", ", 2, FST_ASCII | FST_CLEAN);
+    dumps->comma = fst_str(
+        ", ", dumps->indent.type == FST_UNSET ? 2 : 1, FST_ASCII | FST_CLEAN);
     dumps->colon = fst_str(": ", 2, FST_ASCII | FST_CLEAN);
     if (fst_is_left_out(argument))
         return FST_DONE;
@@ -228,8 +251,30 @@ fst_read_separators(fst_machine *machine, fst_cell *argument, fst_dumps *dumps)
     return fst_settle_text(machine, &dumps->colon);
 }
 
-/* json.dumps(value, *, ensure_ascii?, sort_keys?, separators?, default?), of which `default` is
- * whether it is str. */
+/* Reads indent=2 or indent="\t". */
+FST_COLD fst_status
+fst_read_indent(fst_machine *machine, fst_cell *argument, fst_dumps *dumps)
+{
+    static const char spaces[FST_INDENT_MOST + 1] = {
+        "                                                                "};
+    FST_TRY(fst_settle(machine, argument));
+    dumps->indent = fst_unset();
+    if (fst_is_left_out(argument))
+        return FST_DONE;
+    if (argument->type == FST_INT) {
+        const int64_t width = argument->integer < 0 ? 0 : argument->integer;
+        if (width > FST_INDENT_MOST)
+            return FST_GIVE_BACK;
+        dumps->indent = fst_str(spaces, (size_t)width, FST_ASCII | FST_CLEAN);
+        return FST_DONE;
+    }
+    dumps->indent = *argument;
+    return argument->type == FST_STR && argument->size <= FST_INDENT_MOST ? FST_DONE
+                                                                          : FST_GIVE_BACK;
+}
+
+/* json.dumps(value, *, ensure_ascii?, sort_keys?, separators?, default?, indent?), of which `default`
+ * is whether it is str. */
 FST_COLD fst_status
 fst_json_dumps(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
@@ -241,6 +286,7 @@ fst_json_dumps(fst_machine *machine, fst_cell *to, fst_cell *arguments)
         FST_TRY(fst_truth(machine, &arguments[1], &dumps.ascii));
     if (arguments[2].type != FST_UNSET)
         FST_TRY(fst_truth(machine, &arguments[2], &dumps.sorted));
+    FST_TRY(fst_read_indent(machine, &arguments[5], &dumps));
     FST_TRY(fst_read_separators(machine, &arguments[3], &dumps));
     if (arguments[4].type != FST_UNSET)
         FST_TRY(fst_truth(machine, &arguments[4], &dumps.dates));
@@ -250,6 +296,6 @@ fst_json_dumps(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 #define FST_JSON_TEXT_FUNCTIONS(X) \
-    X("json.dumps", "obj,*,ensure_ascii?,sort_keys?,separators?,default?", fst_json_dumps)
+    X("json.dumps", "obj,*,ensure_ascii?,sort_keys?,separators?,default?,indent?", fst_json_dumps)
 
 #endif

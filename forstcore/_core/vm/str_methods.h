@@ -115,8 +115,20 @@ fst_normalize(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return FST_GIVE_BACK;
 }
 
+/* unicodedata.combining(character), which is 0 in ASCII. */
+FST_COLD fst_status
+fst_combining(fst_machine *machine, fst_cell *to, fst_cell *arguments)
+{
+    FST_TRY(fst_settle_text(machine, &arguments[0]));
+    if (arguments[0].size != 1)
+        return FST_GIVE_BACK;
+    *to = fst_int(0);
+    return FST_DONE;
+}
+
 #define FST_STRING_FUNCTIONS(X) \
     X("unicodedata.normalize", "form/,unistr/", fst_normalize) \
+    X("unicodedata.combining", "chr/", fst_combining) \
     X(".lower", "self", fst_str_lower) \
     X(".upper", "self", fst_str_upper) \
     X(".title", "self", fst_str_title) \

@@ -13,7 +13,7 @@ THEMES: Final = (
     *("logs", "orders", "sensors", "privacy", "routing", "web", "times", "events", "cloud"),
     *("fanout", "reshaping", "typed", "hashing", "payloads", "urls", "money", "validating"),
     *("operations", "pipelines", "analysis", "cleaning", "commerce", "products", "classes"),
-    *("everyday", "amounts"),
+    *("everyday", "amounts", "rollups"),
 )
 
 

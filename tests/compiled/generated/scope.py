@@ -31,6 +31,7 @@ from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict, deque, namedtuple
 from dataclasses import asdict, astuple, dataclass, field, replace
 from datetime import date, datetime, time, timedelta, timezone
+from decimal import Decimal
 from enum import Enum, IntEnum
 from ipaddress import ip_address, ip_network
 from typing import Any, Final, NamedTuple, TypedDict
