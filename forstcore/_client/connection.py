@@ -77,6 +77,7 @@ class Connection:
         self.has_sent_all = isinstance(body.content, bytes)
         self._session = session
         self._url = url
+        self._place = url.with_user(None)  # For messages: without a password.
         self._headers = headers
         self._body = body
         self._timeout = timeout
@@ -125,7 +126,7 @@ class Connection:
                 raise self._stopped_by from None
             raise StreamFailedError(
                 "timeout",
-                f"{self._url} did not accept the stream within {self._timeout:g} seconds; does "
+                f"{self._place} did not accept the stream within {self._timeout:g} seconds; does "
                 "a proxy buffer the request until its end, or is this a server of another kind "
                 "(frames='auto')?",
                 retriable=True,
@@ -135,7 +136,7 @@ class Connection:
                 raise self._stopped_by from None
             raise StreamFailedError(
                 "unreachable",
-                f"{self._url} cannot be reached: {reason(error)}",
+                f"{self._place} cannot be reached: {reason(error)}",
                 retriable=is_retriable(error),
             ) from error
         finally:
@@ -173,7 +174,7 @@ class Connection:
     def lost(self, why: str) -> StreamFailedError:
         """Return the error of a connection that ended before the stream did."""
         return StreamFailedError(
-            "disconnected", f"the connection to {self._url} was lost: {why}", retriable=True
+            "disconnected", f"the connection to {self._place} was lost: {why}", retriable=True
         )
 
     def stop(self, error: Exception) -> None:
@@ -236,7 +237,7 @@ class Connection:
         if is_idle:
             error = StreamFailedError(
                 "timeout",
-                f"nothing was received from {self._url} or sent to it for {self._timeout:g} "
+                f"nothing was received from {self._place} or sent to it for {self._timeout:g} "
                 "seconds (timeout)",
                 retriable=True,
             )

@@ -97,6 +97,12 @@ def test_no_such_name() -> None:
     assert isinstance(error.__cause__.__cause__, socket.gaierror)
 
 
+def test_messages_do_not_contain_the_password_of_a_url() -> None:
+    error = asyncio.run(failure(f"http://user:secret@127.0.0.1:{free_port()}"))
+    assert "127.0.0.1" in str(error)
+    assert "secret" not in str(error)
+
+
 @pytest.mark.parametrize("url", ["", "127.0.0.1:8080", "ftp://localhost", "http://", "http+unix:x"])
 def test_a_url_that_is_none(url: str) -> None:
     with pytest.raises(ValueError, match="http"):

@@ -49,9 +49,10 @@ export class ServerAddress {
     return `${this.base}/${endpoint.replace(/^\/+/, "")}`;
   }
 
-  /** Name what an endpoint is at, for error messages. */
+  /** Name what an endpoint is at, for error messages: without a password. */
   describe(endpoint: string): string {
-    return this.socketPath ? `${endpoint} at the unix socket ${this.socketPath}` : this.url(endpoint);
+    if (this.socketPath) return `${endpoint} at the unix socket ${this.socketPath}`;
+    return this.url(endpoint).replace(/^(https?:\/\/)[^/]*@/, "$1");
   }
 }
 

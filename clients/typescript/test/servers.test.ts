@@ -44,6 +44,17 @@ test("a server that is not running", async () => {
   assert.equal(records.produced, 0);
 });
 
+test("messages do not contain the password of a URL", async () => {
+  const nobody = "http://user:secret@127.0.0.1:1";
+  const own = new ForstStreamingClient(nobody, { retry: { attempts: 1 } });
+  const [error] = await failed(own.streamToForst(ENDPOINT, [record(1)]));
+  assert.match(error.message, /^http:\/\/127\.0\.0\.1:1\/streaming-process cannot be reached/);
+  const request = new Request("http://127.0.0.1/", { method: "POST", body: "{}" });
+  const response = await new StreamingIntegration(own).handleStreamingRequest(request);
+  assert.equal(response.status, 502);
+  assert.doesNotMatch(await response.text(), /secret/);
+});
+
 test("a server that dies", async () => {
   const server = await startServer();
   const own = new ForstStreamingClient(server.url);
