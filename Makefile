@@ -89,14 +89,14 @@ audit: .venv/dev ## inject faults into client, proxy and server for MINUTES (1),
 annotate: .venv/dev ## write annotated HTML beside each .pyx: yellow lines use Python objects
 	FORSTCORE_ANNOTATE=1 $(BIN)/python setup.py --quiet build_ext --inplace --force
 
-asan: .venv/dev ## run the tests of the compiled code under AddressSanitizer and UBSan
+asan: .venv/dev ## run the tests of the compiled code, without the long ones, under AddressSanitizer and UBSan
 	rm -rf build/asan && mkdir -p build/asan
 	cp -r forstcore server tests setup.py pyproject.toml README.md LICENSE build/asan
 	find build/asan/forstcore build/asan/server \( -name '*.so' -o -name '*.c' \) -delete
 	cd build/asan && FORSTCORE_SANITIZE=1 ../../$(BIN)/python setup.py --quiet build_ext --inplace
 	cd build/asan && LD_PRELOAD="$$($${CC:-gcc} -print-file-name=libasan.so) $$($${CC:-gcc} -print-file-name=libubsan.so)" \
 	  ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=. PYTHONMALLOC=malloc \
-	  ../../$(BIN)/python -m pytest -p no:cacheprovider --numprocesses $(JOBS) --dist worksteal tests/core tests/compiled --ignore tests/compiled/test_everywhere.py tests/server/test_chunked.py tests/server/test_fast_path.py -k "not rss"
+	  ../../$(BIN)/python -m pytest -p no:cacheprovider --numprocesses $(JOBS) --dist worksteal --timeout 1800 -m 'not long' tests/core tests/compiled --ignore tests/compiled/test_everywhere.py tests/server/test_chunked.py tests/server/test_fast_path.py -k "not rss"
 
 fuzz: .venv/dev ## fuzz the compiled code with libFuzzer: one TARGET or all, SECONDS (60) each
 	$(BIN)/pip install --quiet --group fuzz
