@@ -280,7 +280,7 @@ FST_INLINE int fst_utf8_size(const uint8_t *p)
 /* Check the characters of a block that are not ASCII; return how many bytes of the last one are
  * behind it, -1 if one is not UTF-8. `due` is that number of the block before, `p` the input that the
  * block stands for. */
-FST_COLD int fst_utf8_due(int due, const uint8_t *block, uint64_t high, const uint8_t *p)
+FST_NOINLINE int fst_utf8_due(int due, const uint8_t *block, uint64_t high, const uint8_t *p)
 {
     int at = due, size;
     (void)p;
@@ -300,7 +300,7 @@ FST_COLD int fst_utf8_due(int due, const uint8_t *block, uint64_t high, const ui
 
 #if defined(FST_X86)
 /* As fst_utf8_due, but what they return is 1 where the block may end within a character. */
-FST_COLD FST_TARGET_AVX2 int
+FST_NOINLINE FST_TARGET_AVX2 int
 fst_utf8_due_avx2(int due, const uint8_t *block, uint64_t high, const uint8_t *p)
 {
     __m256i a = _mm256_loadu_si256((const __m256i *)block);
@@ -312,7 +312,7 @@ fst_utf8_due_avx2(int due, const uint8_t *block, uint64_t high, const uint8_t *p
     return _mm256_testz_si256(errors, errors) ? high >> 61 != 0 : -1;
 }
 
-FST_COLD FST_TARGET_AVX512 int
+FST_NOINLINE FST_TARGET_AVX512 int
 fst_utf8_due_avx512(int due, const uint8_t *block, uint64_t high, const uint8_t *p)
 {
     __m512i bytes = _mm512_loadu_si512((const void *)block);

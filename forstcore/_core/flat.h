@@ -45,7 +45,7 @@ FST_INLINE int fst_add_piece(fst_flat *flat, const fst_gap *gap)
 }
 
 /* Expect records like the last one, if it is flat; return whether it is. */
-FST_COLD int fst_begin_flat(fst_reader *reader)
+FST_NOINLINE int fst_begin_flat(fst_reader *reader)
 {
     fst_flat *flat = &reader->flat;
     const fst_gap *gap;
@@ -137,7 +137,7 @@ FST_INLINE const uint8_t *fst_read_flat(fst_reader *reader, const uint8_t *p)
 }
 
 /* As fst_read_flat, with the stops from `p` on, where a line starts. */
-FST_COLD const uint8_t *
+FST_NOINLINE const uint8_t *
 fst_note_and_read_flat(fst_reader *reader, const uint8_t *p, const uint8_t *limit, int path)
 {
     fst_note_flat(reader, p, limit, path);
@@ -145,7 +145,7 @@ fst_note_and_read_flat(fst_reader *reader, const uint8_t *p, const uint8_t *limi
 }
 
 /* The LF of the line at `p`; NULL if not all of its stops have been found. */
-FST_COLD const uint8_t *fst_noted_end(const fst_reader *reader, const uint8_t *p)
+FST_NOINLINE const uint8_t *fst_noted_end(const fst_reader *reader, const uint8_t *p)
 {
     const fst_flat *flat = &reader->flat;
     size_t at = (size_t)(p - flat->start);

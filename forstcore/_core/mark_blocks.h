@@ -21,7 +21,7 @@
 #endif
 
 /* Mark one block, whatever is in it. */
-FST_COLD FST_TARGET void FST_MARK_BLOCK(fst_marks *marks, const uint8_t *limit)
+FST_NOINLINE FST_TARGET void FST_MARK_BLOCK(fst_marks *marks, const uint8_t *limit)
 {
     uint8_t copy[64 + 3];
     fst_progress *progress = &marks->progress;
@@ -50,7 +50,7 @@ FST_COLD FST_TARGET void FST_MARK_BLOCK(fst_marks *marks, const uint8_t *limit)
     progress->end = limit - p < 64 ? limit : p + 64;
 }
 
-FST_COLD FST_ALIGNED FST_TARGET void
+FST_NOINLINE FST_ALIGNED FST_TARGET void
 FST_MARK(fst_marks *marks, const uint8_t *stop, const uint8_t *limit)
 {
     fst_progress *progress = &marks->progress;

@@ -64,7 +64,7 @@ FST_INLINE void fst_restart_marks(fst_marks *marks, const uint8_t *p)
 
 /* Check the escape sequences whose second bytes are the bits of `seconds`, in the block that
  * stands for the input at `p`. */
-FST_COLD int
+FST_NOINLINE int
 fst_are_escapes(fst_marks *marks, const uint8_t *p, const uint8_t *limit, uint64_t seconds)
 {
     for (; seconds; seconds &= seconds - 1) {
@@ -314,7 +314,7 @@ FST_INLINE uint64_t fst_bits_at(const uint64_t *words, unsigned at)
 
 /* Make room: forget the marks before `p`, where a line starts. `mark` and `line` are the numbers
  * of the first mark and the first end of a line from there on. */
-FST_COLD void fst_move_marks(fst_marks *marks, const uint8_t *p, int mark, int line)
+FST_NOINLINE void fst_move_marks(fst_marks *marks, const uint8_t *p, int mark, int line)
 {
     fst_progress *progress = &marks->progress;
     ptrdiff_t words = (p - marks->start) / 64;

@@ -3,7 +3,7 @@
  *
  * FST_READ_VALUES is the name of the function, FST_TARGET what it is compiled for, FST_IS_TEXT how
  * it compares. */
-FST_COLD FST_ALIGNED FST_TARGET int
+FST_NOINLINE FST_ALIGNED FST_TARGET int
 FST_READ_VALUES(fst_reader *reader, const uint8_t *p, const uint8_t *lf)
 {
     const uint8_t *start = reader->marks.start;

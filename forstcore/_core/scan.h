@@ -28,7 +28,7 @@
 #if defined(_MSC_VER)
 #include <intrin.h>
 #define FST_INLINE static __forceinline
-#define FST_COLD static __declspec(noinline)
+#define FST_NOINLINE static __declspec(noinline)
 #define FST_TARGET_AVX2
 #define FST_TARGET_AVX512
 #define FST_LIKELY(x) (x)
@@ -39,7 +39,7 @@
 #define FST_ALIGNED
 #else
 #define FST_INLINE static inline __attribute__((always_inline))
-#define FST_COLD static __attribute__((noinline, unused))
+#define FST_NOINLINE static __attribute__((noinline, unused))
 #define FST_TARGET_AVX2 __attribute__((target("avx2,bmi,popcnt,pclmul")))
 #define FST_TARGET_AVX512 \
     __attribute__((target("avx2,bmi,bmi2,popcnt,pclmul,avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2")))
@@ -64,7 +64,7 @@ enum { FST_PORTABLE = 0, FST_BASE = 1, FST_AVX2 = 2, FST_AVX512 = 3 };
 #endif
 
 /* The widest path that this CPU can run. */
-FST_COLD int fst_best_path(void)
+FST_NOINLINE int fst_best_path(void)
 {
 #if defined(FST_X86) && defined(_MSC_VER)
     enum { BMI = 1 << 3, AVX2 = 1 << 5, BMI2 = 1 << 8, F = 1 << 16, BW = 1 << 30 };
@@ -202,7 +202,7 @@ FST_INLINE FST_TARGET_AVX2 uint64_t fst_stops64_avx2(__m256i a, __m256i b)
 }
 
 /* Copy 32 bytes a step for as long as all are plain: for long runs. */
-FST_COLD FST_TARGET_AVX2 const uint8_t *
+FST_NOINLINE FST_TARGET_AVX2 const uint8_t *
 fst_copy_plain_avx2(uint8_t *dst, const uint8_t *src, const uint8_t *limit)
 {
     while (limit - src >= 64) {

@@ -246,7 +246,7 @@ FST_INLINE FST_TARGET_AVX2 fst_letters fst_letters_avx2(__m256i a, __m256i b)
  * checked 64 bytes at a time with bit masks, so the cost does not depend on how many
  * there are. Returns the closing quote, or NULL if the string is invalid or not closed
  * before `limit`. Copies to `dst` as fst_copy_plain does. */
-FST_COLD FST_TARGET_AVX2 const uint8_t *
+FST_NOINLINE FST_TARGET_AVX2 const uint8_t *
 fst_copy_string_avx2(uint8_t *dst, const uint8_t *p, const uint8_t *limit)
 {
     const __m256i places = _mm256_setr_epi8(
@@ -368,7 +368,7 @@ FST_INLINE FST_TARGET_AVX512 fst_part fst_read_block_avx512(fst_string *string, 
 
 /* As fst_copy_string_avx2, but two blocks at a time: whether the first one has the quote is
  * hard to predict. Up to FST_PAST_COPY bytes past the copy are written. */
-FST_COLD FST_TARGET_AVX512 const uint8_t *
+FST_NOINLINE FST_TARGET_AVX512 const uint8_t *
 fst_copy_string_avx512(uint8_t *dst, const uint8_t *p, const uint8_t *limit)
 {
     fst_string string = {0, 0, 0, 0, 0, ~(uint64_t)0};

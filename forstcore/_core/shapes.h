@@ -153,7 +153,7 @@ typedef struct fst_position {
 
 /* The end of the array or object at `p`; NULL if it is invalid, has a number that has to be looked
  * at elsewhere, or is nested too deep. `at` is the mark behind the next quote. */
-FST_COLD FST_ALIGNED fst_position
+FST_NOINLINE FST_ALIGNED fst_position
 fst_container_end(const uint8_t *start, const uint8_t *p, const uint16_t *at)
 {
     uint8_t closers[FST_MOST_NESTED];
@@ -274,7 +274,7 @@ fst_string_array_end(const uint8_t *start, const uint8_t *p, const uint16_t *at)
 }
 
 /* Read the array or object at `here`; return the place behind it. */
-FST_COLD fst_position
+FST_NOINLINE fst_position
 fst_read_container(const uint8_t *start, fst_position here, fst_value *value)
 {
     const uint8_t *p = here.p;
@@ -319,7 +319,7 @@ FST_INLINE int fst_take_events(fst_reader *reader, const fst_gap *gap)
 }
 
 /* Read on from `here`, where gap number `count` of the record is not the one expected. */
-FST_COLD int
+FST_NOINLINE int
 fst_read_unexpected(fst_reader *reader, int count, fst_position here, const uint8_t *lf)
 {
     const uint8_t *start = reader->marks.start;

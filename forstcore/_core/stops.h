@@ -12,7 +12,8 @@
 /* Functions that write a word with the stops of each whole block in [p, end); they return the end of
  * the last one. */
 #define FST_NOTE_STOPS(name, target, find) \
-    FST_COLD FST_ALIGNED target const uint8_t *name(uint64_t *words, const uint8_t *p, const uint8_t *end) \
+    FST_NOINLINE FST_ALIGNED target const uint8_t * \
+    name(uint64_t *words, const uint8_t *p, const uint8_t *end) \
     { \
         for (; end - p >= 64; p += 64) \
             *words++ = find(p); \
@@ -84,7 +85,7 @@ FST_INLINE FST_TARGET_AVX512 void fst_put_places(uint16_t *index, __m256i start,
 
 /* Write the places of the stops in [p, end) to `index`, counted from `p`; return the end of the index.
  * What is behind the last whole block is left out. */
-FST_COLD FST_ALIGNED FST_TARGET_AVX512 uint16_t *
+FST_NOINLINE FST_ALIGNED FST_TARGET_AVX512 uint16_t *
 fst_index_stops_avx512(uint16_t *index, const uint8_t *p, const uint8_t *end)
 {
     static const uint8_t numbers[64] = {

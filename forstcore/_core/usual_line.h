@@ -85,7 +85,7 @@ FST_INLINE FST_TARGET const uint8_t *FST_FOR_PATH(fst_put_line)(
 }
 
 /* As fst_usual_lines, for as long as the lines are long enough. */
-FST_COLD FST_TARGET fst_usual FST_FOR_PATH(fst_long_lines)(
+FST_NOINLINE FST_TARGET fst_usual FST_FOR_PATH(fst_long_lines)(
     const uint8_t *p, const uint8_t *end, const uint8_t *limit, ptrdiff_t max_line_size,
     uint8_t *out, const uint8_t *out_end)
 {

@@ -182,7 +182,7 @@ fst_put_indexed(const uint8_t *p, const uint8_t *start, const uint16_t *stops,
 }
 
 /* As fst_usual_lines. */
-FST_COLD FST_TARGET_AVX512 fst_usual
+FST_NOINLINE FST_TARGET_AVX512 fst_usual
 fst_usual_lines_avx512(const uint8_t *p, const uint8_t *end, const uint8_t *limit,
                        ptrdiff_t max_line_size, uint8_t *out, const uint8_t *out_end)
 {
@@ -245,7 +245,7 @@ FST_INLINE ptrdiff_t fst_usual_size(int path)
 /* Process lines in the usual shape from `p` to `end`, which follows an LF, for as long as the
  * output has room for the rest of the input up to `out_end`. Leaves all lines where line by line
  * is faster, and perhaps some near `limit`. Up to 256 bytes past the results may be written. */
-FST_COLD fst_usual
+FST_NOINLINE fst_usual
 fst_usual_lines(const uint8_t *p, const uint8_t *end, const uint8_t *limit, int path,
                 ptrdiff_t max_line_size, uint8_t *out, const uint8_t *out_end)
 {

@@ -20,7 +20,7 @@ fst_address_of_number(int64_t number)
 }
 
 /* Reads four numbers of up to 255 without leading zeros; returns whether that is all. */
-FST_COLD int
+FST_NOINLINE int
 fst_read_address(const char *at, const char *end, int64_t *address)
 {
     int part;
@@ -55,20 +55,20 @@ fst_make_address(fst_machine *machine, fst_cell *to, fst_cell *text, int may_be_
 }
 
 /* ipaddress.ip_address(text) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_ip_address(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_make_address(machine, to, &arguments[0], 1);
 }
 
 /* ipaddress.IPv4Address(text) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_ipv4_address(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_make_address(machine, to, &arguments[0], 0);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_address_text(fst_machine *machine, fst_cell *to, const fst_cell *address)
 {
     char *text = (char *)fst_take(machine, FST_ADDRESS_ROOM), *at = text;
@@ -101,7 +101,7 @@ fst_is_in_networks(const fst_cell *networks, const fst_cell *address)
 }
 
 /* address.is_private and so on: whether it is in some networks, and not in others. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_address_kind(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     (void)machine;
@@ -113,7 +113,7 @@ fst_address_kind(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* address.version */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_address_version(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     (void)machine;

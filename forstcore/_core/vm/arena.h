@@ -7,7 +7,7 @@
 #include "values.h"
 
 /* Takes a new block of at least `size` bytes. */
-FST_COLD int
+FST_NOINLINE int
 fst_take_block(fst_arena *arena, size_t size)
 {
     fst_block *block;
@@ -47,7 +47,7 @@ fst_keep(fst_machine *machine, void *start, size_t size)
 }
 
 /* As fst_empty_arena, for any arena. */
-FST_COLD void
+FST_NOINLINE void
 fst_free_most(fst_arena *arena)
 {
     while (arena->block != NULL

@@ -110,7 +110,7 @@ fst_times(fst_machine *machine, fst_cell *to, fst_cell *left, fst_cell *right)
 /* ---------------------------------------------------------------- / */
 
 /* Divides magnitudes that are not zero and rounds once, as Python does. */
-FST_COLD double
+FST_NOINLINE double
 fst_divide_magnitudes(uint64_t a, uint64_t b)
 {
     uint64_t quotient = a / b, rest = a % b;
@@ -238,7 +238,7 @@ fst_modulo(fst_machine *machine, fst_cell *to, fst_cell *left, fst_cell *right)
 
 /* ---------------------------------------------------------------- ** */
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_raise_integer(fst_cell *to, int64_t base, int64_t exponent)
 {
     int64_t result = 1;
@@ -259,7 +259,7 @@ fst_raise_integer(fst_cell *to, int64_t base, int64_t exponent)
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_raise_float(fst_cell *to, double base, double exponent)
 {
     double result;
@@ -281,7 +281,7 @@ fst_raise_float(fst_cell *to, double base, double exponent)
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_raise(fst_machine *machine, fst_cell *to, fst_cell *left, fst_cell *right)
 {
     (void)machine;

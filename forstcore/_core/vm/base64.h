@@ -9,7 +9,7 @@ static const char FST_BASE64[2][65] = {
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
 };
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_encode_base64(fst_machine *machine, fst_cell *to, fst_cell *bytes, const char *digits)
 {
     const unsigned char *at;
@@ -49,7 +49,7 @@ fst_base64_value(char digit, int url)
 
 /* Python skips other characters, and has special rules for '=' within the text: both are given
  * back. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_decode_base64(fst_machine *machine, fst_cell *to, fst_cell *text, int url)
 {
     const char *at;
@@ -82,25 +82,25 @@ fst_decode_base64(fst_machine *machine, fst_cell *to, fst_cell *text, int url)
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_b64encode(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_encode_base64(machine, to, &arguments[0], FST_BASE64[0]);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_urlsafe_b64encode(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_encode_base64(machine, to, &arguments[0], FST_BASE64[1]);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_b64decode(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_decode_base64(machine, to, &arguments[0], 0);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_urlsafe_b64decode(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_decode_base64(machine, to, &arguments[0], 1);

@@ -66,7 +66,7 @@ fst_integer_of_words(fst_machine *machine, fst_cell *to, const fst_words *from)
 }
 
 /* Makes an integer of bytes without sign. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_integer_of_bytes(
     fst_machine *machine, fst_cell *to, const char *bytes, uint32_t size, int is_little)
 {
@@ -275,7 +275,7 @@ fst_shift_words(int code, fst_words *to, const fst_words *a, const fst_words *pl
 /* ---------------------------------------------------------------- operators */
 
 /* A negative integer of 64 bits has all bits above: x & (2**64 - 1), x % 2**64. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_cut_negative(
     fst_machine *machine, int code, fst_cell *to, const fst_cell *negative, fst_words *mask)
 {
@@ -287,7 +287,7 @@ fst_cut_negative(
     return fst_integer_of_words(machine, to, mask);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_divide_big(fst_cell *to, const fst_cell *big, const fst_cell *divisor)
 {
     enum { MOST = 15 };         /* words; larger integers cannot be converted to floats */
@@ -303,7 +303,7 @@ fst_divide_big(fst_cell *to, const fst_cell *big, const fst_cell *divisor)
 }
 
 /* The operators on integers one of which, or whose result, is beyond 64 bits. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_operate_on_big(
     fst_machine *machine, int code, fst_cell *to, const fst_cell *left, const fst_cell *right)
 {
@@ -368,7 +368,7 @@ fst_operate_on_big(
 }
 
 /* Compares integers one of which is beyond 64 bits; returns 0 for anything else. */
-FST_COLD int
+FST_NOINLINE int
 fst_order_with_big(const fst_cell *a, const fst_cell *b, int *order)
 {
     const int is_big = a->type == FST_BIG, are_both = is_big && b->type == FST_BIG;

@@ -40,7 +40,7 @@ fst_is_called(const fst_cell *str, const char *word)
            && memcmp(str->text, word, str->size) == 0;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_read_encoding(fst_machine *machine, fst_cell *argument, fst_encoding *encoding)
 {
     *encoding = FST_ENCODING_UTF8;
@@ -69,7 +69,7 @@ fst_is_strict(fst_machine *machine, fst_cell *argument, int *strict)
 /* ---------------------------------------------------------------- encoding and decoding */
 
 /* Whether the bytes are UTF-8: characters in their shortest form, without surrogates. */
-FST_COLD int
+FST_NOINLINE int
 fst_is_utf8(const char *text, size_t size)
 {
     const unsigned char *at = (const unsigned char *)text, *end = at + size;
@@ -97,7 +97,7 @@ fst_is_utf8(const char *text, size_t size)
 }
 
 /* The ASCII characters of a str: what errors="ignore" leaves. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_ascii_alone(fst_machine *machine, fst_cell *to, const fst_cell *str)
 {
     char *text;
@@ -111,7 +111,7 @@ fst_ascii_alone(fst_machine *machine, fst_cell *to, const fst_cell *str)
 }
 
 /* str.encode(encoding?, errors?) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_encode(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_cell *self = &arguments[0];
@@ -132,7 +132,7 @@ fst_str_encode(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* bytes.decode(encoding?, errors?) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_bytes_decode(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_cell *self = &arguments[0], str;
@@ -156,7 +156,7 @@ fst_bytes_decode(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 
 /* ---------------------------------------------------------------- hexadecimal digits */
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_hexadecimal(fst_machine *machine, fst_cell *to, const char *bytes, size_t size)
 {
     static const char digits[] = "0123456789abcdef";
@@ -172,7 +172,7 @@ fst_hexadecimal(fst_machine *machine, fst_cell *to, const char *bytes, size_t si
 }
 
 /* bytes.hex() */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_bytes_hex(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     FST_TRY(fst_settle(machine, &arguments[0]));
@@ -182,7 +182,7 @@ fst_bytes_hex(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* bytes.fromhex(text): white space may be between the bytes. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_bytes_from_hex(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     const char *at, *end;
@@ -210,7 +210,7 @@ fst_bytes_from_hex(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 
 /* ---------------------------------------------------------------- as a sequence of numbers */
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_bytes_item(fst_machine *machine, fst_cell *to, const fst_cell *bytes, fst_cell *key)
 {
     uint32_t place;
@@ -219,7 +219,7 @@ fst_bytes_item(fst_machine *machine, fst_cell *to, const fst_cell *bytes, fst_ce
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_bytes_slice(fst_machine *machine, fst_cell *to, const fst_cell *bytes, fst_cell *bounds)
 {
     fst_slice slice;
@@ -233,7 +233,7 @@ fst_bytes_slice(fst_machine *machine, fst_cell *to, const fst_cell *bytes, fst_c
 }
 
 /* int.from_bytes(bytes, byteorder?, *, signed?) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_int_from_bytes(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     const fst_cell *bytes = &arguments[0];

@@ -7,7 +7,7 @@
 enum { FST_CHECKED_BYTES = 8 };     /* that cost as much as an instruction */
 
 /* zlib.crc32(data, value?) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_crc32(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     static const uint32_t table[16] = {
@@ -31,7 +31,7 @@ fst_crc32(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* zlib.adler32(data, value?) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_adler32(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     enum { PRIME = 65521 };

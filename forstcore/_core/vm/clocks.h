@@ -20,7 +20,7 @@ fst_new_clock(fst_machine *machine, fst_cell *to, fst_datetime *value)
 }
 
 /* time(hour?, minute?, second?, microsecond?) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_clock_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_datetime value = {0};
@@ -34,7 +34,7 @@ fst_clock_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* datetime.time() */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_datetime_time(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_datetime value;
@@ -45,7 +45,7 @@ fst_datetime_time(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* datetime.combine(date, time, tzinfo?) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_datetime_combine(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     const fst_datetime *day = fst_datetime_of(&arguments[0]);
@@ -72,7 +72,7 @@ fst_first_week_of(int year)
 }
 
 /* date.isocalendar() */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_isocalendar(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     const fst_datetime *value = fst_datetime_of(&arguments[0]);
@@ -111,21 +111,21 @@ fst_week_item(fst_cell *to, const fst_cell *cell, int place)
 }
 
 /* isocalendar().year, date.year */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_year(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_is_named(&arguments[0]) ? fst_week_item(to, &arguments[0], 0)
                                        : fst_date_year(machine, to, arguments);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_week(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     (void)machine;
     return fst_week_item(to, &arguments[0], 1);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_weekday(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     (void)machine;

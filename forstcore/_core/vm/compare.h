@@ -154,7 +154,7 @@ fst_settle_pair(fst_machine *machine, fst_cell *a, fst_cell *b)
 
 /* ---------------------------------------------------------------- equality */
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_equal_nested(fst_machine *machine, fst_cell *a, fst_cell *b, int depth, int *result);
 
 FST_INLINE fst_status
@@ -187,7 +187,7 @@ fst_equal_dicts(
 }
 
 /* Counts the members of a set that are in another one. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_count_common(
     fst_machine *machine, const fst_dict *set, const fst_dict *others, uint32_t *count)
 {
@@ -204,7 +204,7 @@ fst_count_common(
 }
 
 /* Sets are ordered by which contains the other one. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_order_sets(fst_machine *machine, const fst_dict *a, const fst_dict *b, int *order)
 {
     uint32_t common;
@@ -216,7 +216,7 @@ fst_order_sets(fst_machine *machine, const fst_dict *a, const fst_dict *b, int *
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_equal_nested(fst_machine *machine, fst_cell *a, fst_cell *b, int depth, int *result)
 {
     fst_class class_of_a, class_of_b;
@@ -305,7 +305,7 @@ fst_equal_item(fst_machine *machine, fst_cell *a, fst_cell *b, int *result)
 /* ---------------------------------------------------------------- order */
 
 /* The order of the first items that differ is the order of the sequences. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_order_nested(fst_machine *machine, fst_cell *a, fst_cell *b, int depth, int *order)
 {
     const fst_list *left, *right;
@@ -407,7 +407,7 @@ fst_is_empty_text(const fst_cell *cell)
     return *at == ']' || *at == '}';
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_truth_of_others(fst_machine *machine, fst_cell *cell, int *result)
 {
     FST_TRY(fst_settle(machine, cell));

@@ -12,7 +12,7 @@
 /* ---------------------------------------------------------------- methods of several types */
 
 /* list.pop(index?), deque.pop(), dict.pop(key, default?) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_pop(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     if (arguments[0].type == FST_DEQUE)
@@ -24,7 +24,7 @@ fst_pop(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* list.remove(value), set.remove(member) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_remove(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     if (arguments[0].type == FST_SET)
@@ -33,7 +33,7 @@ fst_remove(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* dict.update(others?), set.update(others?, …), hash.update(data) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_update(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_dict *dict = NULL;
@@ -57,7 +57,7 @@ fst_update(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* list.clear(), deque.clear(), dict.clear(), set.clear() */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_clear(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_dict *dict = NULL;
@@ -87,7 +87,7 @@ fst_clear(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* list.copy(), dict.copy(), set.copy() */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_copy_of(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     FST_TRY(fst_shallow(machine, &arguments[0]));
@@ -101,19 +101,19 @@ fst_copy_of(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 
 /* ---------------------------------------------------------------- constructors */
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_list_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_collect(machine, to, FST_LIST, &arguments[0], 0);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_tuple_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_collect(machine, to, FST_TUPLE, &arguments[0], 0);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_dict_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_dict *dict = fst_new_dict(machine, 0);
@@ -138,20 +138,20 @@ fst_make_set_of(fst_machine *machine, fst_cell *to, fst_cell *from, uint32_t fro
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_set_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_make_set_of(machine, to, &arguments[0], 0);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_frozenset_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_make_set_of(machine, to, &arguments[0], FST_FROZENSET);
 }
 
 /* range(stop), range(start, stop, step?) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_range_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_range *range = (fst_range *)fst_take(machine, sizeof *range);
@@ -187,7 +187,7 @@ fst_count_elements(fst_machine *machine, const fst_cell *array)
 }
 
 /* len(object) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_len(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_cell *object = &arguments[0];
@@ -249,28 +249,28 @@ fst_find_truth(fst_machine *machine, fst_cell *to, fst_cell *from, int wanted)
 }
 
 /* any(iterable) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_any(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_find_truth(machine, to, &arguments[0], 1);
 }
 
 /* all(iterable) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_all(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_find_truth(machine, to, &arguments[0], 0);
 }
 
 /* iter(iterable) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_iter(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_iterate_cell(machine, to, &arguments[0]);
 }
 
 /* next(iterator, default?) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_next_or(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     int more;
@@ -286,7 +286,7 @@ fst_next_or(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* bool(value?) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_bool_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     int truth = 0;

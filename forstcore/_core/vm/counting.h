@@ -9,7 +9,7 @@
 /* ---------------------------------------------------------------- defaultdict */
 
 /* defaultdict(factory, others?), where the factory is an fst_missing */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_defaultdict_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_dict *dict = fst_new_dict(machine, 0);
@@ -23,7 +23,7 @@ fst_defaultdict_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* Copies a constant deeply, so that the copy may be changed. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_copy_constant(fst_machine *machine, fst_cell *to, const fst_cell *from)
 {
     const fst_list *items = (const fst_list *)from->object;
@@ -64,7 +64,7 @@ fst_copy_constant(fst_machine *machine, fst_cell *to, const fst_cell *from)
 }
 
 /* Creates the value of a missing key; see fst_missing. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_make_missing(fst_machine *machine, fst_dict *dict, fst_cell *key, fst_cell *to)
 {
     fst_cell value = fst_int(0);
@@ -110,7 +110,7 @@ fst_make_missing(fst_machine *machine, fst_dict *dict, fst_cell *key, fst_cell *
 /* ---------------------------------------------------------------- Counter */
 
 /* Adds to the count of a key. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_add_count(fst_machine *machine, fst_dict *counter, fst_cell *key, const fst_cell *by)
 {
     fst_cell sum = *by, *found;
@@ -126,7 +126,7 @@ fst_add_count(fst_machine *machine, fst_dict *counter, fst_cell *key, const fst_
 }
 
 /* Counts the items of an iterable, or adds the counts of a dict. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_count_items(fst_machine *machine, fst_dict *counter, fst_cell *from)
 {
     const fst_cell one = fst_int(1);
@@ -163,7 +163,7 @@ fst_count_items(fst_machine *machine, fst_dict *counter, fst_cell *from)
 }
 
 /* Counter(iterable?) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_counter_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_dict *counter = fst_new_dict(machine, 0);
@@ -176,7 +176,7 @@ fst_counter_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* Counter.most_common(n?): equal counts stay in the order of their keys. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_most_common(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_list *pairs, *counts, *pair;

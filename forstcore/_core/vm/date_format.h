@@ -19,7 +19,7 @@ fst_day_of_year(const fst_datetime *date)
 
 /* Writes what the C library has for a directive in the current locale, if it is ASCII; returns its
  * end, or NULL. */
-FST_COLD char *
+FST_NOINLINE char *
 fst_put_locale_directive(char *to, const fst_datetime *value, char directive)
 {
     const char format[] = {'%', directive, 0};
@@ -109,7 +109,7 @@ fst_put_directive(char *to, const fst_datetime *value, char directive)
 }
 
 /* strftime(format) of a date or a time */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_date_format(fst_machine *machine, fst_cell *to, const fst_cell *cell, fst_cell *format)
 {
     const fst_datetime *value = fst_datetime_of(cell);

@@ -60,7 +60,7 @@ static const char *const FST_DAYS[] = {
 static const char *const FST_HALVES[] = {"am", "pm", NULL};
 
 /* Whether the locale has an English name, which may be abbreviated to so many letters. */
-FST_COLD int
+FST_NOINLINE int
 fst_has_name(char directive, int number, const char *name, size_t size)
 {
     char local[FST_DIRECTIVE_ROOM];
@@ -82,7 +82,7 @@ fst_has_name(char directive, int number, const char *name, size_t size)
 
 /* Finds the name at `at`; returns its length, 0 if there is none, or -1 if that depends on the
  * locale. */
-FST_COLD int
+FST_NOINLINE int
 fst_take_name(const char *at, const char *end, char directive, int32_t *number)
 {
     const char *const *names = directive == 'p' ? FST_HALVES
@@ -379,7 +379,7 @@ fst_set_parts(const fst_date_format_parts *format, fst_datetime *value)
 }
 
 /* datetime.strptime(text, format) of two str */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_date_read(fst_machine *machine, fst_cell *to, fst_cell *text, fst_cell *format)
 {
     fst_date_format_parts parts;

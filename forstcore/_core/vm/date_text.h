@@ -84,7 +84,7 @@ fst_put_datetime(char *to, const fst_datetime *value, char separator, int precis
     return value->has_zone ? fst_put_offset(to, value->offset, ":") : to;
 }
 
-FST_COLD char *
+FST_NOINLINE char *
 fst_put_duration(char *to, int64_t microseconds)
 {
     const int64_t days = fst_divide_down(microseconds, FST_DAY);
@@ -118,7 +118,7 @@ fst_put_zone(char *to, int64_t offset)
 }
 
 /* str() of a date, a time, a time of day, a duration or a zone. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_date_text(fst_machine *machine, fst_cell *to, const fst_cell *cell)
 {
     char *text = (char *)fst_take(machine, FST_DATE_ROOM), *end;
@@ -147,7 +147,7 @@ fst_date_text(fst_machine *machine, fst_cell *to, const fst_cell *cell)
 }
 
 /* Writes a date or a time as JSON, to a place with FST_DATE_ROOM. */
-FST_COLD char *
+FST_NOINLINE char *
 fst_put_json_date(char *to, const fst_cell *cell)
 {
     *to++ = '"';

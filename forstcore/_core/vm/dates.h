@@ -73,7 +73,7 @@ fst_new_time(fst_machine *machine, fst_cell *to, fst_datetime *value)
     return fst_new_datetime(machine, to, FST_ZONED, value);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_datetime_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_datetime value = {0};
@@ -81,7 +81,7 @@ fst_datetime_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return fst_new_time(machine, to, &value);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_date_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_datetime value = {0};
@@ -94,7 +94,7 @@ fst_date_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* timezone(offset) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_zone_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     (void)machine;
@@ -106,14 +106,14 @@ fst_zone_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_datetime_from_text(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     FST_TRY(fst_expect_text(machine, &arguments[0]));
     return fst_read_datetime(machine, to, &arguments[0]);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_date_from_text(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     FST_TRY(fst_expect_text(machine, &arguments[0]));
@@ -121,7 +121,7 @@ fst_date_from_text(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* Takes the time behind a date in RFC 3339. */
-FST_COLD int
+FST_NOINLINE int
 fst_take_declared_time(const char **at, const char *end, fst_datetime *value)
 {
     const char *start;
@@ -140,7 +140,7 @@ fst_take_declared_time(const char **at, const char *end, fst_datetime *value)
 
 /* A text that a field of a declared type was read from: a date, or a time in RFC 3339. What msgspec
  * may read otherwise, or refuse, is given back. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_read_declared(fst_machine *machine, fst_cell *to, fst_cell *text, fst_type type)
 {
     const char *at, *end;
@@ -159,19 +159,19 @@ fst_read_declared(fst_machine *machine, fst_cell *to, fst_cell *text, fst_type t
     return fst_new_datetime(machine, to, type, &value);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_declared_date(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_read_declared(machine, to, &arguments[0], FST_DATE);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_declared_time(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_read_declared(machine, to, &arguments[0], FST_DATETIME);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_datetime_strptime(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     FST_TRY(fst_expect_text(machine, &arguments[0]));
@@ -180,7 +180,7 @@ fst_datetime_strptime(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* datetime.fromtimestamp(timestamp, tz); local time is given back. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_datetime_from_timestamp(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     const double most = 2.6e11;     /* seconds, beyond the year 9999 */
@@ -221,7 +221,7 @@ fst_datetime_from_timestamp(fst_machine *machine, fst_cell *to, fst_cell *argume
 /* ---------------------------------------------------------------- methods */
 
 /* datetime.isoformat(sep?, timespec?), date.isoformat(), time.isoformat(*, timespec?) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_isoformat(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     static const char *const names[] = {
@@ -266,7 +266,7 @@ fst_isoformat(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_strftime(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     if (!fst_has_clock(&arguments[0]) && arguments[0].type != FST_DATE)
@@ -275,7 +275,7 @@ fst_strftime(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return fst_date_format(machine, to, &arguments[0], &arguments[1]);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_timestamp(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_cell microseconds, million = fst_int(FST_SECOND);
@@ -286,7 +286,7 @@ fst_timestamp(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* datetime.date() */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_datetime_date(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_datetime value = {0};
@@ -298,7 +298,7 @@ fst_datetime_date(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return fst_new_datetime(machine, to, FST_DATE, &value);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_astimezone(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_datetime value;
@@ -331,7 +331,7 @@ fst_astimezone(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* replace() of a date or a time, with the fields of fst_set_fields */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_date_replace(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_datetime value;
@@ -348,7 +348,7 @@ fst_date_replace(fst_machine *machine, fst_cell *to, fst_cell *arguments)
                                          : fst_new_time(machine, to, &value);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_utcoffset(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     const fst_datetime *value = fst_datetime_of(&arguments[0]);
@@ -359,7 +359,7 @@ fst_utcoffset(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_tzinfo(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     const fst_datetime *value = fst_datetime_of(&arguments[0]);
@@ -387,7 +387,8 @@ fst_expect_date(const fst_cell *cell)
     X(day, value->day)
 
 #define FST_DATE_NUMBER(name, number) \
-    FST_COLD fst_status fst_date_##name(fst_machine *machine, fst_cell *to, fst_cell *arguments) \
+    FST_NOINLINE fst_status \
+    fst_date_##name(fst_machine *machine, fst_cell *to, fst_cell *arguments) \
     { \
         const fst_datetime *value = fst_datetime_of(&arguments[0]); \
         (void)machine; \
@@ -399,7 +400,8 @@ FST_DATE_NUMBERS(FST_DATE_NUMBER)
 #undef FST_DATE_NUMBER
 
 #define FST_TIME_NUMBER(name) \
-    FST_COLD fst_status fst_time_##name(fst_machine *machine, fst_cell *to, fst_cell *arguments) \
+    FST_NOINLINE fst_status \
+    fst_time_##name(fst_machine *machine, fst_cell *to, fst_cell *arguments) \
     { \
         (void)machine; \
         if (!fst_has_clock(&arguments[0])) \

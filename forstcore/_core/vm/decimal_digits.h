@@ -60,7 +60,7 @@ fst_append_group(fst_digits *to, uint32_t group, int is_fraction)
 }
 
 /* The digits of number * 2**shift. */
-FST_COLD void
+FST_NOINLINE void
 fst_expand_integer(fst_digits *to, uint64_t number, int shift)
 {
     uint32_t groups[36];
@@ -84,7 +84,7 @@ fst_expand_integer(fst_digits *to, uint64_t number, int shift)
 }
 
 /* The digits of number / 2**shift, which is less than one. */
-FST_COLD void
+FST_NOINLINE void
 fst_expand_fraction(fst_digits *to, uint64_t number, int shift)
 {
     uint32_t words[36] = {0};   /* the lowest first; the point is before the highest one */
@@ -110,7 +110,7 @@ fst_expand_fraction(fst_digits *to, uint64_t number, int shift)
 }
 
 /* All digits of the absolute value of a finite double: none of zero. */
-FST_COLD void
+FST_NOINLINE void
 fst_expand(fst_digits *to, double number)
 {
     int exponent;
@@ -130,7 +130,7 @@ fst_expand(fst_digits *to, double number)
 }
 
 /* Rounds to so many digits, or one more where they become a power of ten. */
-FST_COLD void
+FST_NOINLINE void
 fst_round_digits(fst_digits *to, int keep)
 {
     int i, up;
@@ -322,7 +322,7 @@ fst_copy_scientific(char *at, const fst_digits *digits, int precision, char lett
 }
 
 /* Writes the absolute value of a finite double as format 'e' does. */
-FST_COLD char *
+FST_NOINLINE char *
 fst_write_scientific(char *at, double number, int precision, char letter)
 {
     fst_digits digits;
@@ -332,7 +332,7 @@ fst_write_scientific(char *at, double number, int precision, char letter)
 
 /* Writes the absolute value of a finite double as format 'g' does; as no format does, with a digit
  * behind the point, if `with_point` is set. */
-FST_COLD char *
+FST_NOINLINE char *
 fst_write_general(char *at, double number, int precision, char letter, int with_point)
 {
     fst_digits digits;

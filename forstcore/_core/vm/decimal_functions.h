@@ -5,7 +5,7 @@
 #include "decimal_text.h"
 
 /* Reads a mode of rounding, which decimal has as text; half to even if there is none. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_read_rounding(fst_machine *machine, fst_cell *argument, fst_rounding *rounding)
 {
     static const char *const names[] = {
@@ -41,7 +41,7 @@ fst_decimal_rescaled(
 }
 
 /* decimal.quantize(exp, rounding?) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_quantize(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_scaled number, other;
@@ -55,7 +55,7 @@ fst_quantize(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* decimal.to_integral_value(rounding?) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_to_integral(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_scaled number;
@@ -69,7 +69,7 @@ fst_to_integral(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* round(decimal, ndigits?) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_round_decimal(fst_machine *machine, fst_cell *to, fst_cell *number, const fst_cell *places)
 {
     fst_scaled scaled;
@@ -84,7 +84,7 @@ fst_round_decimal(fst_machine *machine, fst_cell *to, fst_cell *number, const fs
 }
 
 /* decimal.normalize() */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_normalize_decimal(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_scaled number;
@@ -99,7 +99,7 @@ fst_normalize_decimal(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* decimal.is_zero() */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_is_zero_decimal(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     (void)machine;
@@ -110,7 +110,7 @@ fst_is_zero_decimal(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* decimal.is_signed() */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_is_signed_decimal(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     (void)machine;
@@ -121,7 +121,7 @@ fst_is_signed_decimal(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* decimal.is_finite() */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_is_finite_decimal(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     (void)machine;
@@ -130,7 +130,7 @@ fst_is_finite_decimal(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* decimal.is_nan(), decimal.is_infinite() */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_is_special_decimal(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     (void)machine;
@@ -139,7 +139,7 @@ fst_is_special_decimal(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* decimal.scaleb(places) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_scale_decimal(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_scaled number;

@@ -100,7 +100,7 @@ fst_divide_scaled(fst_machine *machine, fst_cell *to, fst_scaled *a, const fst_s
 }
 
 /* The operators on two values, one of which is a decimal. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_operate_on_decimals(
     fst_machine *machine, int code, fst_cell *to, const fst_cell *left, const fst_cell *right)
 {
@@ -129,7 +129,7 @@ fst_operate_on_decimals(
 }
 
 /* -x, +x and abs(x); a zero has no sign then. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_sign_decimal(fst_machine *machine, fst_cell *to, const fst_cell *from, int negative)
 {
     fst_scaled number;
@@ -142,7 +142,7 @@ fst_sign_decimal(fst_machine *machine, fst_cell *to, const fst_cell *from, int n
 
 /* The order of a decimal and a finite float. The float nearest to the decimal is on the same side of
  * the other one, unless they are equal. */
-FST_COLD int
+FST_NOINLINE int
 fst_order_with_float(const fst_cell *decimal, double number, fst_scaled *of_number, int *order)
 {
     const double nearest = fst_double_of_decimal(decimal);
@@ -151,7 +151,7 @@ fst_order_with_float(const fst_cell *decimal, double number, fst_scaled *of_numb
 }
 
 /* Compares two values one of which is a decimal: also a str or None is equal to none. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_order_decimals(const fst_cell *left, const fst_cell *right, int *order)
 {
     const fst_cell *const other = fst_is_decimal(left) ? right : left;

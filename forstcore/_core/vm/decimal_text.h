@@ -44,7 +44,7 @@ fst_may_be_other_decimal(const char *at, const char *end)
 }
 
 /* decimal.Decimal(text) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_decimal_of_text(fst_machine *machine, fst_cell *to, fst_cell *str)
 {
     const char *at, *end, *start, *point;
@@ -86,7 +86,7 @@ fst_decimal_of_text(fst_machine *machine, fst_cell *to, fst_cell *str)
 }
 
 /* decimal.Decimal(value?) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_decimal_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_cell *value = &arguments[0];
@@ -147,7 +147,7 @@ fst_write_with_point(char *at, const char *digits, int count, int before)
 }
 
 /* str(decimal) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_decimal_text(fst_machine *machine, fst_cell *to, const fst_cell *cell)
 {
     enum { ROOM = 2 * FST_DECIMAL_ROOM };
@@ -178,7 +178,7 @@ fst_decimal_text(fst_machine *machine, fst_cell *to, const fst_cell *cell)
 }
 
 /* A decimal as a specification says: of the types only f, % and none, without an exponent. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_format_decimal(fst_machine *machine, fst_cell *to, const fst_cell *cell, const fst_spec *spec)
 {
     enum { ROOM = FST_DECIMAL_ROOM + FST_PLAIN_MOST };

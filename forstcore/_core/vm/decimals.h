@@ -124,7 +124,7 @@ fst_count_digits(const fst_words *number)
 /* ---------------------------------------------------------------- rounding */
 
 /* Cuts digits off, behind which `tail` was cut off before. */
-FST_COLD fst_tail
+FST_NOINLINE fst_tail
 fst_cut_digits(fst_words *number, int digits, fst_tail tail)
 {
     int more = tail != FST_TAIL_NONE;
@@ -264,7 +264,7 @@ fst_read_scaled(const fst_cell *cell, fst_scaled *to)
 }
 
 /* The value of a float, whose digits all count; returns 0 if it has more than 28. */
-FST_COLD int
+FST_NOINLINE int
 fst_scaled_of_float(double number, fst_scaled *to)
 {
     fst_digits digits;
@@ -326,7 +326,7 @@ fst_rescale(fst_scaled *number, int exponent, fst_rounding rounding)
 }
 
 /* int(decimal), and the same with other roundings. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_integer_of_decimal(fst_cell *to, const fst_cell *from, fst_rounding rounding)
 {
     fst_scaled number;
@@ -335,7 +335,7 @@ fst_integer_of_decimal(fst_cell *to, const fst_cell *from, fst_rounding rounding
 }
 
 /* The double nearest to a decimal. */
-FST_COLD double
+FST_NOINLINE double
 fst_double_of_decimal(const fst_cell *cell)
 {
     enum { ROOM = 48 };

@@ -29,7 +29,7 @@ fst_deque_add(fst_machine *machine, fst_deque *deque, fst_cell item)
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_deque_add_first(fst_machine *machine, fst_deque *deque, fst_cell item)
 {
     fst_list *list = &deque->list;
@@ -46,7 +46,7 @@ fst_deque_add_first(fst_machine *machine, fst_deque *deque, fst_cell item)
 }
 
 /* Adds what can be iterated, at the end or item by item at the beginning. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_deque_add_all(fst_machine *machine, fst_deque *deque, fst_cell *from, int is_first)
 {
     fst_cell iterator, item;
@@ -64,7 +64,7 @@ fst_deque_add_all(fst_machine *machine, fst_deque *deque, fst_cell *from, int is
 }
 
 /* deque(iterable?, maxlen?) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_deque_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_deque *deque = (fst_deque *)fst_take(machine, sizeof *deque);
@@ -89,7 +89,7 @@ fst_deque_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* list.append(item), deque.append(item) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_append_item(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     if (arguments[0].type != FST_DEQUE)
@@ -99,7 +99,7 @@ fst_append_item(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* list.extend(iterable), deque.extend(iterable) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_append_items(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     if (arguments[0].type != FST_DEQUE)
@@ -118,7 +118,7 @@ fst_expect_deque(fst_machine *machine, fst_cell *self)
 }
 
 /* deque.appendleft(item) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_deque_append_left(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     FST_TRY(fst_expect_deque(machine, &arguments[0]));
@@ -127,7 +127,7 @@ fst_deque_append_left(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* deque.extendleft(iterable) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_deque_extend_left(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     FST_TRY(fst_expect_deque(machine, &arguments[0]));
@@ -136,7 +136,7 @@ fst_deque_extend_left(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* deque.pop() */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_deque_pop(fst_cell *to, const fst_cell *self)
 {
     fst_deque *deque = fst_deque_of(self);
@@ -148,7 +148,7 @@ fst_deque_pop(fst_cell *to, const fst_cell *self)
 }
 
 /* deque.popleft() */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_deque_pop_left(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_deque *deque;

@@ -75,7 +75,7 @@ fst_fill_slot(fst_dict *dict, uint32_t hash, uint32_t entry)
 }
 
 /* Moves the entries to where there is room for so many, without those that were deleted. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_move_entries(fst_machine *machine, fst_dict *dict, size_t room)
 {
     fst_entry *entries = dict->entries;
@@ -126,7 +126,7 @@ fst_new_dict(fst_machine *machine, size_t room)
 
 /* ---------------------------------------------------------------- searching */
 
-FST_COLD fst_entry *
+FST_NOINLINE fst_entry *
 fst_probe(fst_machine *machine, const fst_dict *dict, const fst_cell *key, uint32_t hash)
 {
     uint32_t at = hash & dict->mask;
@@ -224,7 +224,7 @@ fst_next_entry(const fst_dict *dict, uint32_t *place)
 /* ---------------------------------------------------------------- changing */
 
 /* Adds an entry behind the others, of a key that is not in the dict. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_add_entry(
     fst_machine *machine, fst_dict *dict, fst_cell key, uint32_t hash, const fst_cell *value)
 {
@@ -307,7 +307,7 @@ fst_value_of(const fst_cell *cell)
     return value;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_make_shallow(fst_machine *machine, fst_cell *cell, int frozen)
 {
     fst_items items = fst_iterate(machine->record, fst_value_of(cell));
@@ -353,7 +353,7 @@ fst_shallow(fst_machine *machine, fst_cell *cell)
 
 enum { FST_THAW_DEPTH = 100 };      /* of what is thawed deeply; more is given back */
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_thaw_nested(fst_machine *machine, fst_cell *cell, int depth)
 {
     uint32_t i;

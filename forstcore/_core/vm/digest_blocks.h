@@ -83,7 +83,7 @@ static const uint32_t FST_MD5_SUMMANDS[64] = {
 #define FST_MD5_MIX_3(b, c, d) ((b) ^ (c) ^ (d))
 #define FST_MD5_MIX_4(b, c, d) ((c) ^ ((b) | ~(d)))
 
-FST_COLD void
+FST_NOINLINE void
 fst_md5_block(uint64_t *state, const uint8_t *block)
 {
     uint32_t a = (uint32_t)state[0], b = (uint32_t)state[1];
@@ -112,7 +112,7 @@ fst_md5_block(uint64_t *state, const uint8_t *block)
 
 /* ---------------------------------------------------------------- SHA-1 */
 
-FST_COLD void
+FST_NOINLINE void
 fst_sha1_block(uint64_t *state, const uint8_t *block)
 {
     uint32_t words[80], a = (uint32_t)state[0], b = (uint32_t)state[1], c = (uint32_t)state[2];
@@ -171,7 +171,7 @@ static const uint32_t FST_SHA256_SUMMANDS[64] = {
              + (fst_turn_right(a, 2) ^ fst_turn_right(a, 13) ^ fst_turn_right(a, 22)); \
     } while (0)
 
-FST_COLD void
+FST_NOINLINE void
 fst_sha256_block(uint64_t *state, const uint8_t *block)
 {
     uint32_t words[64];
@@ -239,7 +239,7 @@ static const uint64_t FST_SHA512_SUMMANDS[80] = {
     UINT64_C(0x5fcb6fab3ad6faec), UINT64_C(0x6c44198c4a475817)
 };
 
-FST_COLD void
+FST_NOINLINE void
 fst_sha512_block(uint64_t *state, const uint8_t *block)
 {
     uint64_t words[80], s[8];
@@ -297,7 +297,7 @@ fst_blake2_mix(uint64_t *v, int a, int b, int c, int d, uint64_t x, uint64_t y)
 }
 
 /* Takes the number of bytes so far, and whether it is the last block. */
-FST_COLD void
+FST_NOINLINE void
 fst_blake2_block(uint64_t *state, const uint8_t *block, uint64_t count, int last)
 {
     static const uint8_t order[10][16] = {

@@ -44,7 +44,7 @@ static const struct {
 
 /* ---------------------------------------------------------------- the algorithms */
 
-FST_COLD void
+FST_NOINLINE void
 fst_begin_digest(fst_digest *digest, fst_algorithm algorithm, uint32_t size)
 {
     static const uint32_t old[5] = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0};
@@ -73,7 +73,7 @@ fst_begin_digest(fst_digest *digest, fst_algorithm algorithm, uint32_t size)
         digest->state[0] ^= UINT64_C(0x01010000) ^ size;
 }
 
-FST_COLD void
+FST_NOINLINE void
 fst_digest_block(fst_digest *digest, const uint8_t *block, int last)
 {
     switch (digest->algorithm) {
@@ -97,7 +97,7 @@ fst_digest_block(fst_digest *digest, const uint8_t *block, int last)
     }
 }
 
-FST_COLD void
+FST_NOINLINE void
 fst_digest_bytes(fst_digest *digest, const char *bytes, size_t size)
 {
     const uint32_t room = FST_ALGORITHMS[digest->algorithm].block;
@@ -121,7 +121,7 @@ fst_digest_bytes(fst_digest *digest, const char *bytes, size_t size)
 }
 
 /* Pads the last block: a bit follows the message, and its length in bits ends the block. */
-FST_COLD void
+FST_NOINLINE void
 fst_end_message(fst_digest *digest)
 {
     const uint32_t room = FST_ALGORITHMS[digest->algorithm].block, size_room = room / 8;
@@ -145,7 +145,7 @@ fst_end_message(fst_digest *digest)
 }
 
 /* Writes the digest of the data so far; more may be added afterwards. */
-FST_COLD void
+FST_NOINLINE void
 fst_write_digest(const fst_digest *so_far, uint8_t *to)
 {
     fst_digest digest = *so_far;
@@ -173,7 +173,7 @@ fst_write_digest(const fst_digest *so_far, uint8_t *to)
 /* ---------------------------------------------------------------- hashlib */
 
 /* Adds bytes; a str is a TypeError. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_digest_add(fst_machine *machine, fst_digest *digest, fst_cell *data)
 {
     if (data->type == FST_UNSET)
@@ -186,7 +186,7 @@ fst_digest_add(fst_machine *machine, fst_digest *digest, fst_cell *data)
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_new_digest(
     fst_machine *machine, fst_cell *to, fst_algorithm algorithm, uint32_t size, fst_cell *data)
 {
@@ -201,7 +201,7 @@ fst_new_digest(
 
 /* data?, *, usedforsecurity? */
 #define FST_DIGEST_FUNCTION(name, algorithm, size) \
-    FST_COLD fst_status \
+    FST_NOINLINE fst_status \
     fst_digest_##name(fst_machine *machine, fst_cell *to, fst_cell *arguments) \
     { \
         return fst_new_digest(machine, to, algorithm, size, &arguments[0]); \
@@ -215,7 +215,7 @@ FST_DIGEST_FUNCTION(sha512, FST_SHA512, 64)
 #undef FST_DIGEST_FUNCTION
 
 /* blake2b(data?, *, digest_size?, key?) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_digest_blake2b(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     const uint8_t padding[FST_DIGEST_BLOCK] = {0};
@@ -242,7 +242,7 @@ fst_digest_blake2b(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* Finds an algorithm by the name that hashlib has for it. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_find_algorithm(fst_machine *machine, fst_cell *name, int *algorithm)
 {
     FST_TRY(fst_settle_text(machine, name));
@@ -253,7 +253,7 @@ fst_find_algorithm(fst_machine *machine, fst_cell *name, int *algorithm)
 }
 
 /* hashlib.new(name, data?, *, usedforsecurity?) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_digest_by_name(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     int algorithm;
@@ -263,7 +263,7 @@ fst_digest_by_name(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* hmac.new(key, msg, digestmod), where digestmod is the name of an algorithm */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_hmac_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_digest *inner, *outer;
@@ -304,7 +304,7 @@ fst_hmac_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 /* ---------------------------------------------------------------- methods */
 
 /* hash.digest() */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_digest_digest(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     char *bytes;
@@ -317,7 +317,7 @@ fst_digest_digest(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* hash.hexdigest() */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_digest_hexdigest(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     uint8_t bytes[FST_DIGEST_MOST];
@@ -329,7 +329,7 @@ fst_digest_hexdigest(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* hash.update(data); also a method of dicts and sets: see containers.h. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_digest_update(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     if (arguments[1].type == FST_UNSET || arguments[2].type != FST_UNSET)
@@ -357,7 +357,7 @@ fst_write_uuid(fst_machine *machine, fst_cell *to, const char *digits)
 }
 
 /* str(uuid.uuid5(namespace, name)), of the bytes of a namespace */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_uuid5_text(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_digest digest;
@@ -377,7 +377,7 @@ fst_uuid5_text(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* str(uuid.UUID(text)), of text that is digits, with hyphens and braces */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_uuid_text(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     const fst_cell *text = &arguments[0];
@@ -411,7 +411,7 @@ fst_uuid_text(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 /* ---------------------------------------------------------------- comparison */
 
 /* hmac.compare_digest(a, b) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_compare_digest(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_cell *a = &arguments[0], *b = &arguments[1];

@@ -70,7 +70,7 @@ fst_round_rest(fst_duration_sum *sum)
 }
 
 /* timedelta(days?, seconds?, microseconds?, milliseconds?, minutes?, hours?, weeks?) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_timedelta_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_duration_sum sum = {0, 0};
@@ -90,7 +90,7 @@ fst_timedelta_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 /* ---------------------------------------------------------------- operators */
 
 /* Adds a duration to a date or a time; of a date only whole days count. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_move_date(fst_machine *machine, fst_cell *to, const fst_cell *date, int64_t duration)
 {
     fst_datetime value = *fst_datetime_of(date);
@@ -103,7 +103,7 @@ fst_move_date(fst_machine *machine, fst_cell *to, const fst_cell *date, int64_t 
 }
 
 /* + of a date, a time or a duration and another */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_date_add(fst_machine *machine, fst_cell *to, fst_cell *left, fst_cell *right)
 {
     if (right->type == FST_TIMEDELTA)
@@ -116,7 +116,7 @@ fst_date_add(fst_machine *machine, fst_cell *to, fst_cell *left, fst_cell *right
 }
 
 /* - of a date, a time or a duration and another */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_date_subtract(fst_machine *machine, fst_cell *to, fst_cell *left, fst_cell *right)
 {
     if (right->type == FST_TIMEDELTA) {
@@ -182,7 +182,7 @@ fst_duration_modulo(
 
 /* ---------------------------------------------------------------- methods */
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_total_seconds(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_cell microseconds = fst_int(arguments[0].integer), million = fst_int(FST_SECOND);
@@ -197,7 +197,7 @@ fst_total_seconds(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     X(microseconds, rest % FST_SECOND)
 
 #define FST_DURATION_NUMBER(name, number) \
-    FST_COLD fst_status fst_duration_##name( \
+    FST_NOINLINE fst_status fst_duration_##name( \
         fst_machine *machine, fst_cell *to, fst_cell *arguments) \
     { \
         const int64_t days = fst_divide_down(arguments[0].integer, FST_DAY); \

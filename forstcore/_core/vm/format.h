@@ -20,7 +20,7 @@ fst_write_bits(char *at, uint64_t number, int bits, int upper)
     return at + count;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_format_integer(
     fst_machine *machine, fst_cell *to, const fst_cell *integer, const fst_spec *spec)
 {
@@ -93,7 +93,7 @@ fst_write_typed(char *at, double number, const fst_spec *spec)
     }
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_format_float(fst_machine *machine, fst_cell *to, double value, const fst_spec *spec)
 {
     fst_number_text number = {{0}, 0, NULL, 0, 0, 3};
@@ -122,7 +122,7 @@ fst_format_float(fst_machine *machine, fst_cell *to, double value, const fst_spe
 /* ---------------------------------------------------------------- values */
 
 /* format(value, spec), of a value that is settled and a specification that is not empty. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_format_by(fst_machine *machine, fst_cell *to, fst_cell *value, const fst_spec *spec)
 {
     switch (value->type) {
@@ -152,7 +152,7 @@ fst_format_by(fst_machine *machine, fst_cell *to, fst_cell *value, const fst_spe
     }
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_format_by_text(
     fst_machine *machine, fst_cell *to, fst_cell *value, int conversion, const fst_cell *text)
 {
@@ -188,7 +188,7 @@ fst_format(fst_machine *machine, fst_cell *to, fst_cell *value, int conversion)
 /* ---------------------------------------------------------------- functions */
 
 /* value, spec? */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_format_function(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     if (arguments[1].type == FST_UNSET)
@@ -197,7 +197,7 @@ fst_format_function(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return fst_format_by_text(machine, to, &arguments[0], 0, &arguments[1]);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_function(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     if (arguments[0].type != FST_UNSET)
@@ -206,13 +206,13 @@ fst_str_function(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_repr_function(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_repr_of(machine, to, &arguments[0], 0);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_ascii_function(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_repr_of(machine, to, &arguments[0], 1);

@@ -125,7 +125,7 @@ fst_flags_of_fill(const fst_spec *spec)
 }
 
 /* A str as a specification says; it gives back what is for numbers alone. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_format_str(fst_machine *machine, fst_cell *to, fst_cell *str, const fst_spec *spec)
 {
     fst_cell part = *str;
@@ -200,7 +200,7 @@ fst_write_grouped(char *at, const fst_number_text *number, int64_t size, char se
 }
 
 /* A number as a specification says. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_format_digits(
     fst_machine *machine, fst_cell *to, const fst_number_text *number, const fst_spec *spec)
 {

@@ -28,7 +28,7 @@ fst_kept(fst_frame *frame)
 }
 
 /* Keeps the registers of the function at an instruction FUNCTION. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_enter(fst_machine *machine, int function, int next)
 {
     const fst_instruction *variables = &machine->program->code[function];
@@ -60,7 +60,7 @@ fst_enter(fst_machine *machine, int function, int next)
 }
 
 /* Ends the function that runs; returns where its caller continues. */
-FST_COLD int
+FST_NOINLINE int
 fst_leave(fst_machine *machine)
 {
     fst_frame *frame = machine->frame;
@@ -79,7 +79,7 @@ fst_leave(fst_machine *machine)
 
 /* The handler of an exception in the function that runs; 0 if there is none (no handler is the
  * first instruction). */
-FST_COLD int
+FST_NOINLINE int
 fst_handler_here(const fst_machine *machine, int at, fst_status status)
 {
     const fst_program *program = machine->program;
@@ -96,7 +96,7 @@ fst_handler_here(const fst_machine *machine, int at, fst_status status)
 }
 
 /* The place that handles an exception, in this function or in a caller; 0 if there is none. */
-FST_COLD int
+FST_NOINLINE int
 fst_find_handler(fst_machine *machine, int at, fst_status status)
 {
     int target;

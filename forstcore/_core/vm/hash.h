@@ -77,7 +77,7 @@ fst_is_integral(double number)
 }
 
 /* Settles a key and hashes it. A value that is certainly not hashable is a TypeError. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_hash_nested(fst_machine *machine, fst_cell *key, int depth, uint32_t *hash)
 {
     fst_list *items;
@@ -138,7 +138,7 @@ fst_hash(fst_machine *machine, fst_cell *key, uint32_t *hash)
 }
 
 /* Whether two settled keys, which have hashes, are one key. */
-FST_COLD int
+FST_NOINLINE int
 fst_is_same_key(const fst_cell *a, const fst_cell *b)
 {
     const fst_list *left, *right;

@@ -25,7 +25,7 @@ fst_html_entity(char character, int quote)
 }
 
 /* html.escape(s, quote?) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_html_escape(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_builder builder = fst_begin_text(machine);
@@ -50,7 +50,7 @@ fst_html_escape(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* html.unescape(s): the table of names is Python's. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_html_unescape(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_cell *str = &arguments[0];

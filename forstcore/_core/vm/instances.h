@@ -131,11 +131,11 @@ fst_replace_field(
 /* What fst_copy_fields makes of instances. */
 typedef enum fst_copies { FST_AS_DICTS, FST_AS_TUPLES } fst_copies;
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_copy_fields(
     fst_machine *machine, fst_cell *to, const fst_cell *cell, fst_copies copies, int depth);
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_fields_to_dict(fst_machine *machine, fst_cell *to, const fst_cell *cell, int depth)
 {
     const fst_list *fields = (const fst_list *)cell->object;
@@ -156,7 +156,7 @@ fst_fields_to_dict(fst_machine *machine, fst_cell *to, const fst_cell *cell, int
 
 /* Copies a value as asdict() or astuple() does; other containers than lists and instances are given
  * back. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_copy_fields(
     fst_machine *machine, fst_cell *to, const fst_cell *cell, fst_copies copies, int depth)
 {
@@ -185,7 +185,7 @@ fst_copy_fields(
 }
 
 /* dataclasses.asdict(instance) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_asdict(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     if (arguments[0].type != FST_INSTANCE || fst_is_plain_instance(machine, &arguments[0]))
@@ -194,7 +194,7 @@ fst_asdict(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* dataclasses.astuple(instance) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_astuple(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     if (arguments[0].type != FST_INSTANCE)
@@ -203,7 +203,7 @@ fst_astuple(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* namedtuple._asdict() */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_named_asdict(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     if (arguments[0].type != FST_TUPLE || !fst_is_instance(&arguments[0]))

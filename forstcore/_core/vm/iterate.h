@@ -70,7 +70,7 @@ fst_begin_entries(fst_iterator *iterator, int view)
 
 /* Begins to iterate. The order of a set of several items is not known, so the record is given
  * back unless the order does not matter. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_iterate_in_order(fst_machine *machine, fst_cell *to, fst_cell *from, int any_order)
 {
     fst_iterator *iterator;
@@ -139,7 +139,7 @@ fst_iterate_cell(fst_machine *machine, fst_cell *to, fst_cell *from)
 
 /* ---------------------------------------------------------------- next */
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_next_of_others(fst_machine *machine, fst_iterator *iterator, fst_cell *to, int *more);
 
 /* Fetches the next item, if there is one; else `to` stays. */
@@ -184,7 +184,7 @@ fst_make_tuple(fst_machine *machine, fst_cell *to, uint32_t count)
     return tuple->items;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_next_of_entries(fst_machine *machine, fst_iterator *iterator, fst_cell *to, int *more)
 {
     const fst_dict *dict = (const fst_dict *)iterator->source.object;
@@ -210,7 +210,7 @@ fst_next_of_entries(fst_machine *machine, fst_iterator *iterator, fst_cell *to, 
 }
 
 /* A strict zip has items of all its iterables, or of none. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_end_zipped(fst_machine *machine, fst_iterator *iterator, int ended)
 {
     fst_cell item, inner;
@@ -229,7 +229,7 @@ fst_end_zipped(fst_machine *machine, fst_iterator *iterator, int ended)
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_next_of_several(fst_machine *machine, fst_iterator *iterator, fst_cell *to, int *more)
 {
     const int counts = iterator->over == FST_OVER_ENUMERATED;
@@ -257,10 +257,10 @@ fst_next_of_several(fst_machine *machine, fst_iterator *iterator, fst_cell *to, 
 }
 
 /* See itertools.h. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_next_of_itertools(fst_machine *machine, fst_iterator *iterator, fst_cell *to, int *more);
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_next_of_others(fst_machine *machine, fst_iterator *iterator, fst_cell *to, int *more)
 {
     const fst_list *list;
@@ -328,7 +328,7 @@ fst_next_of_others(fst_machine *machine, fst_iterator *iterator, fst_cell *to, i
 /* ---------------------------------------------------------------- made of iterators */
 
 /* Makes an iterator over others, which `from` says; begins to iterate each. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_iterate_several(
     fst_machine *machine, fst_iterated over, fst_cell *to, fst_cell *from, int count)
 {
@@ -356,7 +356,7 @@ fst_iterate_several(
 }
 
 /* enumerate(iterable, start?) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_enumerate(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     int64_t start = 0;
@@ -371,7 +371,7 @@ fst_enumerate(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* zip of up to FST_ZIP_MOST iterables, then strict? */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_zip(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_cell *strict = &arguments[FST_ZIP_MOST];
@@ -386,7 +386,7 @@ fst_zip(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* reversed(sequence) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_reversed(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_iterator *iterator;

@@ -7,7 +7,7 @@
 /* ---------------------------------------------------------------- chain */
 
 /* chain.from_iterable(iterables) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_chain(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     FST_TRY(fst_iterate_several(machine, FST_OVER_CHAIN, to, arguments, 1));
@@ -15,7 +15,7 @@ fst_chain(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_next_of_chain(fst_machine *machine, fst_iterator *chain, fst_cell *to, int *more)
 {
     fst_cell inner, item;
@@ -45,7 +45,7 @@ fst_next_of_chain(fst_machine *machine, fst_iterator *chain, fst_cell *to, int *
 /* ---------------------------------------------------------------- zip_longest */
 
 /* zip_longest of up to FST_ZIP_MOST iterables, then fillvalue? */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_zip_longest(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     const fst_cell *fill = &arguments[FST_ZIP_MOST];
@@ -57,7 +57,7 @@ fst_zip_longest(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_next_of_longest(fst_machine *machine, fst_iterator *longest, fst_cell *to, int *more)
 {
     fst_cell tuple, inner, *items;
@@ -82,13 +82,13 @@ fst_next_of_longest(fst_machine *machine, fst_iterator *longest, fst_cell *to, i
 
 /* ---------------------------------------------------------------- pairwise */
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_pairwise(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_iterate_several(machine, FST_OVER_PAIRS, to, arguments, 1);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_next_of_pairs(fst_machine *machine, fst_iterator *pairs, fst_cell *to, int *more)
 {
     const fst_cell inner = fst_object(FST_ITERATOR, pairs->inner[0]);
@@ -114,7 +114,7 @@ fst_next_of_pairs(fst_machine *machine, fst_iterator *pairs, fst_cell *to, int *
 /* ---------------------------------------------------------------- combinations */
 
 /* combinations(iterable, 2) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_combinations(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_cell collected, result, *pair;
@@ -151,7 +151,7 @@ typedef struct fst_groups {
 } fst_groups;
 
 /* groupby(items), where `keys` has a key for each. Two at a time are compared, as Python does. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_groupby(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     const fst_cell *source = &arguments[0];
@@ -194,7 +194,7 @@ fst_groupby(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* The group before has no more items once the next one is asked for. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_next_of_groups(fst_machine *machine, fst_iterator *iterator, fst_cell *to, int *more)
 {
     const fst_groups *groups = (const fst_groups *)iterator->source.object;
@@ -222,7 +222,7 @@ fst_next_of_groups(fst_machine *machine, fst_iterator *iterator, fst_cell *to, i
 /* ---------------------------------------------------------------- zip */
 
 /* zip(*iterables) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_zip_all(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_cell collected;
@@ -233,7 +233,7 @@ fst_zip_all(fst_machine *machine, fst_cell *to, fst_cell *arguments)
         machine, FST_OVER_ZIPPED, to, list->items, (int)list->count);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_next_of_itertools(fst_machine *machine, fst_iterator *iterator, fst_cell *to, int *more)
 {
     if (iterator->over == FST_OVER_CHAIN)

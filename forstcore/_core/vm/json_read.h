@@ -28,7 +28,7 @@ fst_skip_json_space(fst_json *json)
 /* ---------------------------------------------------------------- strings */
 
 /* Reads the four digits of an escape, which may be the first half of a character. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_read_json_point(const char *at, const char *end, uint32_t *point)
 {
     int i;
@@ -45,7 +45,7 @@ fst_read_json_point(const char *at, const char *end, uint32_t *point)
 }
 
 /* Writes the character of an escape, and moves behind it. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_read_json_escape(const char **at, const char *end, char **to)
 {
     static const char from[] = "\"\\/bfnrt", into[] = "\"\\/\b\f\n\r\t";
@@ -77,7 +77,7 @@ fst_read_json_escape(const char **at, const char *end, char **to)
 }
 
 /* Reads the text between two quotes, in which there are escapes. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_read_json_escapes(fst_json *json, const char *start, fst_cell *to)
 {
     const char *end = start, *at = start;
@@ -105,7 +105,7 @@ fst_read_json_escapes(fst_json *json, const char *start, fst_cell *to)
 }
 
 /* Reads a string, behind its first quote. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_read_json_string(fst_json *json, fst_cell *to)
 {
     const char *start = json->at, *at = start;
@@ -133,7 +133,7 @@ fst_skip_json_digits(const char *at, const char *end)
     return at;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_read_json_number(fst_json *json, fst_cell *to)
 {
     const char *start = json->at, *at = start + (*start == '-'), *part;
@@ -244,7 +244,7 @@ fst_go_on_in_json(fst_json *json, const fst_cell *container, int first, int *mor
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_read_json(fst_json *json, fst_cell *to)
 {
     fst_cell stack[FST_JSON_DEPTH], value, name;
@@ -284,7 +284,7 @@ fst_read_json(fst_json *json, fst_cell *to)
 }
 
 /* json.loads(text): text may be bytes of UTF-8. Python looks at the first ones for other encodings. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_json_loads(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_cell *text = &arguments[0];

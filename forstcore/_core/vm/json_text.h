@@ -43,7 +43,7 @@ fst_put_json_point(fst_builder *to, uint32_t point)
 }
 
 /* Writes the escape of a character. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_put_json_escape(fst_builder *to, const char *at)
 {
     static const char from[] = "\"\\\b\f\n\r\t", into[] = "\"\\bfnrt";
@@ -60,7 +60,7 @@ fst_put_json_escape(fst_builder *to, const char *at)
     return fst_put_json_point(to, 0xdc00 + ((point - 0x10000) & 0x3ff));
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_put_json_string(fst_dumps *dumps, const fst_cell *str)
 {
     const char *at = str->text, *end = at + str->size;
@@ -82,7 +82,7 @@ fst_put_json_string(fst_dumps *dumps, const fst_cell *str)
 
 /* ---------------------------------------------------------------- other values */
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_put_json_single(fst_dumps *dumps, fst_cell *cell)
 {
     fst_builder *text = &dumps->text;
@@ -116,7 +116,7 @@ fst_put_json_single(fst_dumps *dumps, fst_cell *cell)
 }
 
 /* Writes the name of a member: numbers and so on become strings. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_put_json_name(fst_dumps *dumps, fst_cell *key)
 {
     if (key->type == FST_STR)
@@ -129,7 +129,7 @@ fst_put_json_name(fst_dumps *dumps, fst_cell *key)
 }
 
 /* Begins a line, if there are some, that belongs to so many containers. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_put_json_line(fst_dumps *dumps, int depth)
 {
     if (dumps->indent.type == FST_UNSET)
@@ -140,10 +140,10 @@ fst_put_json_line(fst_dumps *dumps, int depth)
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_put_json(fst_dumps *dumps, fst_cell *cell, int depth);
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_put_json_member(fst_dumps *dumps, fst_cell *key, fst_cell *value, int first, int depth)
 {
     if (!first)
@@ -154,7 +154,7 @@ fst_put_json_member(fst_dumps *dumps, fst_cell *key, fst_cell *value, int first,
     return fst_put_json(dumps, value, depth);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_put_sorted_json(fst_dumps *dumps, const fst_dict *dict, int depth)
 {
     fst_machine *machine = dumps->text.machine;
@@ -177,7 +177,7 @@ fst_put_sorted_json(fst_dumps *dumps, const fst_dict *dict, int depth)
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_put_json_dict(fst_dumps *dumps, const fst_dict *dict, int depth)
 {
     fst_entry *entry;
@@ -197,7 +197,7 @@ fst_put_json_dict(fst_dumps *dumps, const fst_dict *dict, int depth)
     return fst_put_text(&dumps->text, "}", 1, FST_ASCII | FST_CLEAN);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_put_json_list(fst_dumps *dumps, const fst_list *list, int depth)
 {
     uint32_t i;
@@ -213,7 +213,7 @@ fst_put_json_list(fst_dumps *dumps, const fst_list *list, int depth)
     return fst_put_text(&dumps->text, "]", 1, FST_ASCII | FST_CLEAN);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_put_json(fst_dumps *dumps, fst_cell *cell, int depth)
 {
     fst_machine *machine = dumps->text.machine;
@@ -233,7 +233,7 @@ fst_put_json(fst_dumps *dumps, fst_cell *cell, int depth)
 }
 
 /* Reads separators=(",", ":"). */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_read_separators(fst_machine *machine, fst_cell *argument, fst_dumps *dumps)
 {
     const fst_list *list;
@@ -252,7 +252,7 @@ fst_read_separators(fst_machine *machine, fst_cell *argument, fst_dumps *dumps)
 }
 
 /* Reads indent=2 or indent="\t". */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_read_indent(fst_machine *machine, fst_cell *argument, fst_dumps *dumps)
 {
     static const char spaces[FST_INDENT_MOST + 1] = {
@@ -275,7 +275,7 @@ fst_read_indent(fst_machine *machine, fst_cell *argument, fst_dumps *dumps)
 
 /* json.dumps(value, *, ensure_ascii?, sort_keys?, separators?, default?, indent?), of which `default`
  * is whether it is str. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_json_dumps(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_dumps dumps;

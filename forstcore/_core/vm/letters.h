@@ -42,7 +42,7 @@ fst_one_of_pair(uint32_t point, int is_small, uint32_t *other)
     return is_small ? FST_SMALL_LETTER : FST_CAPITAL_LETTER;
 }
 
-FST_COLD fst_character_kind
+FST_NOINLINE fst_character_kind
 fst_look_up_latin(uint32_t point, uint32_t *other)
 {
     if (point < 0xc0) {
@@ -85,7 +85,7 @@ fst_look_up_latin(uint32_t point, uint32_t *other)
 
 /* Tells what a character beyond ASCII is. `other` is the letter of the other case of one that has a
  * case; 0 where that is several letters, or depends on others. */
-FST_COLD fst_character_kind
+FST_NOINLINE fst_character_kind
 fst_look_up(uint32_t point, uint32_t *other)
 {
     size_t i;

@@ -26,7 +26,7 @@ fst_dict_to_change(fst_machine *machine, fst_cell *self, fst_dict **dict)
 /* ---------------------------------------------------------------- merging */
 
 /* Adds the entries of a dict to another one, which may be the same. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_add_entries(fst_machine *machine, fst_dict *dict, const fst_dict *others)
 {
     uint32_t place = 0;
@@ -40,7 +40,7 @@ fst_add_entries(fst_machine *machine, fst_dict *dict, const fst_dict *others)
 }
 
 /* As {**mapping}. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_merge(fst_machine *machine, fst_dict *dict, fst_cell *mapping)
 {
     FST_TRY(fst_shallow(machine, mapping));
@@ -51,7 +51,7 @@ fst_merge(fst_machine *machine, fst_dict *dict, fst_cell *mapping)
 }
 
 /* Makes a dict with the entries of another one. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_copy_dict(fst_machine *machine, fst_cell *to, fst_type type, const fst_dict *dict)
 {
     fst_dict *copy = fst_new_dict(machine, dict->count);
@@ -65,7 +65,7 @@ fst_copy_dict(fst_machine *machine, fst_cell *to, fst_type type, const fst_dict 
 }
 
 /* | of two dicts. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_dict_union(fst_machine *machine, fst_cell *to, fst_cell *left, fst_cell *right)
 {
     fst_cell both;
@@ -77,7 +77,7 @@ fst_dict_union(fst_machine *machine, fst_cell *to, fst_cell *left, fst_cell *rig
 }
 
 /* Adds pairs, as dict() and dict.update() take them. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_add_pairs(fst_machine *machine, fst_dict *dict, fst_cell *pairs)
 {
     fst_cell iterator, item, pair[2];
@@ -92,7 +92,7 @@ fst_add_pairs(fst_machine *machine, fst_dict *dict, fst_cell *pairs)
     }
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_update_dict(fst_machine *machine, fst_dict *dict, fst_cell *others)
 {
     FST_TRY(fst_shallow(machine, others));
@@ -117,7 +117,7 @@ fst_find_member(fst_machine *machine, const fst_cell *object, const fst_cell *na
 }
 
 /* dict.get(key, default?) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_dict_get_or(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_dict *dict = NULL;
@@ -135,7 +135,7 @@ fst_dict_get_or(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* dict.setdefault(key, default?) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_dict_setdefault(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     const fst_cell otherwise = fst_given_or_none(&arguments[2]);
@@ -148,7 +148,7 @@ fst_dict_setdefault(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* dict.pop(key, default?) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_dict_pop(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_dict *dict = NULL;
@@ -167,7 +167,7 @@ fst_dict_pop(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* dict.popitem() */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_dict_popitem(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_dict *dict = NULL;
@@ -196,28 +196,28 @@ fst_view_of(fst_machine *machine, fst_cell *to, fst_cell *self, int view)
 }
 
 /* dict.keys() */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_dict_keys(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_view_of(machine, to, &arguments[0], FST_KEYS);
 }
 
 /* dict.values() */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_dict_values(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_view_of(machine, to, &arguments[0], FST_VALUES);
 }
 
 /* dict.items() */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_dict_items(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_view_of(machine, to, &arguments[0], FST_ITEMS);
 }
 
 /* dict.fromkeys(iterable, value?) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_dict_fromkeys(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     const fst_cell value = fst_given_or_none(&arguments[1]);

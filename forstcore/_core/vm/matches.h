@@ -106,7 +106,7 @@ fst_match_item(fst_machine *machine, fst_cell *to, const fst_cell *self, fst_cel
 }
 
 /* self, groups? */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_match_group(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     const fst_match *match;
@@ -129,7 +129,7 @@ fst_match_group(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* self, default? */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_match_groups(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     const fst_match *match;
@@ -148,7 +148,7 @@ fst_match_groups(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* self, default? */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_match_groupdict(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     const fst_match *match;
@@ -196,19 +196,19 @@ fst_match_place(fst_machine *machine, fst_cell *to, fst_cell *arguments, uint32_
 }
 
 /* self, group? */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_match_start(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_match_place(machine, to, arguments, 0);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_match_end(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_match_place(machine, to, arguments, 1);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_match_span(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_list *span = fst_new_list(machine, 2);
@@ -223,7 +223,7 @@ fst_match_span(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 
 /* ---------------------------------------------------------------- attributes */
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_match_string(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     const fst_match *match;
@@ -233,7 +233,7 @@ fst_match_string(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_match_lastindex(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     const fst_match *match;
@@ -243,7 +243,7 @@ fst_match_lastindex(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_match_lastgroup(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     const fst_match *match;

@@ -72,7 +72,8 @@ fst_result_of(fst_cell *to, double number, double result, int overflow)
     X(fabs, FST_NO_OVERFLOW)
 
 #define FST_LIBRARY_FUNCTION(name, overflow) \
-    FST_COLD fst_status fst_math_##name(fst_machine *machine, fst_cell *to, fst_cell *arguments) \
+    FST_NOINLINE fst_status \
+    fst_math_##name(fst_machine *machine, fst_cell *to, fst_cell *arguments) \
     { \
         double number; \
         FST_TRY(fst_real_argument(machine, &arguments[0], &number)); \
@@ -97,7 +98,7 @@ fst_logarithm(
 }
 
 /* math.log(x, base?) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_math_log(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     double number, base;
@@ -112,7 +113,7 @@ fst_math_log(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_math_log2(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     double number;
@@ -121,7 +122,7 @@ fst_math_log2(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_math_log10(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     double number;
@@ -130,7 +131,7 @@ fst_math_log10(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_math_log1p(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     double number;
@@ -149,7 +150,7 @@ fst_two_reals(fst_machine *machine, fst_cell *arguments, double *a, double *b)
     return fst_is_finite(*a) && fst_is_finite(*b) ? FST_DONE : FST_GIVE_BACK;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_math_pow(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     double base, exponent, result;
@@ -163,7 +164,7 @@ fst_math_pow(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_math_fmod(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     double a, b;
@@ -174,7 +175,7 @@ fst_math_fmod(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_math_atan2(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     double y, x;
@@ -183,7 +184,7 @@ fst_math_atan2(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_math_copysign(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     double number, sign;
@@ -194,7 +195,7 @@ fst_math_copysign(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 
 /* math.hypot(x, y). Python corrects the root by what is missing in its square, which makes it the
  * nearest double unless the exact length is all but in the middle of two: that is given back. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_math_hypot(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     double a, b, sum, root, missing, correction;
@@ -230,7 +231,7 @@ fst_math_hypot(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* math.isclose(a, b, *, rel_tol, abs_tol) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_math_isclose(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     double a, b, relative = 1e-9, absolute = 0, difference;
@@ -249,7 +250,7 @@ fst_math_isclose(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 
 /* ---------------------------------------------------------------- one argument */
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_math_degrees(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     double number;
@@ -258,7 +259,7 @@ fst_math_degrees(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_math_radians(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     double number;
@@ -267,7 +268,7 @@ fst_math_radians(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_math_isnan(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     double number;
@@ -276,7 +277,7 @@ fst_math_isnan(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_math_isinf(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     double number;
@@ -285,7 +286,7 @@ fst_math_isinf(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_math_isfinite(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     double number;
@@ -308,25 +309,25 @@ fst_whole(fst_machine *machine, fst_cell *to, fst_cell *cell, double (*library)(
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_math_floor(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_whole(machine, to, &arguments[0], floor);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_math_ceil(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_whole(machine, to, &arguments[0], ceil);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_math_trunc(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_whole(machine, to, &arguments[0], trunc);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_math_isqrt(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     uint64_t number, root;
@@ -343,7 +344,7 @@ fst_math_isqrt(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_math_factorial(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     int64_t product = 1, i;
@@ -372,7 +373,7 @@ fst_common_divisor(uint64_t a, uint64_t b)
 }
 
 /* math.gcd(*integers) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_math_gcd(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     uint64_t divisor = 0;
@@ -389,7 +390,7 @@ fst_math_gcd(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* math.lcm(*integers) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_math_lcm(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     uint64_t multiple = 1, high;

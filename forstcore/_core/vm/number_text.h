@@ -139,7 +139,7 @@ fst_is_no_number(const fst_cell *cell)
 }
 
 /* int(x?, base?) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_int_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_cell *value = &arguments[0], *base = &arguments[1];
@@ -233,7 +233,7 @@ fst_is_decimal_number(const char *at, const char *end, int *underscores)
     return at == end;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_read_without_underscores(
     fst_machine *machine, const char *at, const char *end, double *number)
 {
@@ -274,7 +274,7 @@ fst_float_of_text(fst_machine *machine, fst_cell *to, fst_cell *str)
 }
 
 /* float(x?) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_float_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_cell *value = &arguments[0];
@@ -301,7 +301,7 @@ fst_float_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 /* ---------------------------------------------------------------- bin(), oct(), hex() */
 
 /* Writes an integer with a prefix, `bits` of it in each digit. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_write_in_base(fst_machine *machine, fst_cell *to, fst_cell *number, char letter, int bits)
 {
     enum { ROOM = 64 + 3 };
@@ -326,19 +326,19 @@ fst_write_in_base(fst_machine *machine, fst_cell *to, fst_cell *number, char let
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_bin(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_write_in_base(machine, to, &arguments[0], 'b', 1);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_oct(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_write_in_base(machine, to, &arguments[0], 'o', 3);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_hex(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_write_in_base(machine, to, &arguments[0], 'x', 4);

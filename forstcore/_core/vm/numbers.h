@@ -14,7 +14,7 @@ fst_expect_number(fst_machine *machine, fst_cell *cell)
 }
 
 /* abs(x) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_abs(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     if (arguments[0].type == FST_TIMEDELTA) {
@@ -29,7 +29,7 @@ fst_abs(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* round(number, ndigits?) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_round_any(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     if (!fst_is_decimal(&arguments[0]))
@@ -39,7 +39,7 @@ fst_round_any(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* divmod(x, y) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_divmod(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_list *pair;
@@ -56,7 +56,7 @@ fst_divmod(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* pow(base, exp) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_pow(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     FST_TRY(fst_expect_number(machine, &arguments[0]));
@@ -65,7 +65,7 @@ fst_pow(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* float.is_integer(); integers have it only in newer versions. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_is_integer(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     FST_TRY(fst_settle(machine, &arguments[0]));
@@ -84,7 +84,7 @@ fst_expect_integer(fst_machine *machine, fst_cell *cell)
 }
 
 /* int.bit_length() */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_bit_length(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     uint64_t magnitude;
@@ -95,7 +95,7 @@ fst_bit_length(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* int.bit_count() */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_bit_count(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     uint64_t magnitude;

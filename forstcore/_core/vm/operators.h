@@ -31,7 +31,7 @@ fst_is_plain_type(const fst_cell *cell)
 }
 
 /* The operators on a duration and a number or another duration. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_operate_on_duration(
     fst_machine *machine, int code, fst_cell *to, const fst_cell *left, const fst_cell *right)
 {
@@ -51,7 +51,7 @@ fst_operate_on_duration(
 }
 
 /* The operators on dates, times and durations. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_operate_on_dates(
     fst_machine *machine, int code, fst_cell *to, fst_cell *left, fst_cell *right)
 {
@@ -69,7 +69,7 @@ fst_operate_on_dates(
 }
 
 /* The operators on anything but two numbers. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_operate_on_others(
     fst_machine *machine, int code, fst_cell *to, fst_cell *left, fst_cell *right)
 {

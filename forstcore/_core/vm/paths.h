@@ -25,7 +25,7 @@ fst_kind_at(fst_machine *machine, int path)
 }
 
 /* The exception of Python for the subscript or `get` that ends a path without a value. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_why_absent(fst_machine *machine, int path, int is_get)
 {
     const fst_names *names = &machine->program->paths[path];
@@ -66,7 +66,7 @@ fst_load_path_or(fst_machine *machine, fst_cell *to, int path, const fst_cell *o
 }
 
 /* `name in record[…]` where that is no object: a list, or a str. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_has_item(fst_machine *machine, int path, int *has)
 {
     const fst_names *names = &machine->program->paths[path];

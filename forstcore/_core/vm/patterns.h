@@ -71,19 +71,19 @@ fst_match_once(fst_machine *machine, fst_cell *to, fst_cell *arguments, int wher
 }
 
 /* self, string, pos?, endpos? */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_pattern_search(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_match_once(machine, to, arguments, FST_ANYWHERE);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_pattern_match(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_match_once(machine, to, arguments, FST_AT_START);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_pattern_fullmatch(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_match_once(machine, to, arguments, FST_AS_A_WHOLE);
@@ -107,7 +107,7 @@ fst_matched_text(
 }
 
 /* self, string, pos?, endpos? */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_pattern_findall(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     const fst_cell empty = fst_empty_str();
@@ -165,7 +165,7 @@ fst_list_matches(fst_machine *machine, fst_cell *to, fst_cell *arguments, int64_
 }
 
 /* self, string, pos?, endpos? */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_pattern_finditer(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_cell matches;
@@ -174,7 +174,7 @@ fst_pattern_finditer(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* self, string, maxsplit? */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_pattern_split(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     const fst_cell none = fst_none();

@@ -157,7 +157,7 @@ fst_percent_value(fst_machine *machine, fst_cell *to, fst_cell *value, const fst
 }
 
 /* left % right, of a str. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_percent(fst_machine *machine, fst_cell *to, fst_cell *left, fst_cell *right)
 {
     const char *at = left->text, *end = at + left->size;

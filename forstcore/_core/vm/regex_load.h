@@ -23,7 +23,7 @@ fst_regex_take(fst_regex_input *input, size_t count)
     return at;
 }
 
-FST_COLD int
+FST_NOINLINE int
 fst_load_regex_sets(fst_machine *machine, fst_pattern *pattern, fst_regex_input *input)
 {
     enum { BITS = 8 };
@@ -67,7 +67,7 @@ fst_load_regex_sets(fst_machine *machine, fst_pattern *pattern, fst_regex_input 
 }
 
 /* Whether an operand is what an instruction needs; `next` is the operand behind it. */
-FST_COLD int
+FST_NOINLINE int
 fst_is_regex_operand(const fst_pattern *pattern, char kind, uint32_t operand, uint32_t next)
 {
     switch (kind) {
@@ -92,7 +92,7 @@ fst_is_regex_operand(const fst_pattern *pattern, char kind, uint32_t operand, ui
     }
 }
 
-FST_COLD int
+FST_NOINLINE int
 fst_load_regex_ops(fst_machine *machine, fst_pattern *pattern, fst_regex_input *input)
 {
     fst_regex_op *ops = (fst_regex_op *)fst_take(machine, pattern->op_count * sizeof *ops);
@@ -119,7 +119,7 @@ fst_load_regex_ops(fst_machine *machine, fst_pattern *pattern, fst_regex_input *
     return i == FST_REGEX_MATCH || i == FST_REGEX_FAIL || i == FST_REGEX_JUMP;
 }
 
-FST_COLD int
+FST_NOINLINE int
 fst_load_regex_rest(fst_machine *machine, fst_pattern *pattern, fst_regex_input *input)
 {
     fst_regex_loop *loops
@@ -157,7 +157,7 @@ fst_load_regex_rest(fst_machine *machine, fst_pattern *pattern, fst_regex_input 
 }
 
 /* Whether the data for searching agree with the instructions. */
-FST_COLD int
+FST_NOINLINE int
 fst_is_regex_search(fst_pattern *pattern)
 {
     const fst_regex_op *op = &pattern->ops[0];
@@ -172,7 +172,7 @@ fst_is_regex_search(fst_pattern *pattern)
 
 /* Returns a pattern that lives as long as what the machine's arena has; NULL if the integers are no
  * pattern, or there is too little memory. */
-FST_COLD fst_pattern *
+FST_NOINLINE fst_pattern *
 fst_load_pattern(fst_machine *machine, const uint32_t *integers, size_t count)
 {
     fst_regex_input input;

@@ -86,7 +86,7 @@ fst_lower_ascii(uint32_t character)
     return character >= 'A' && character <= 'Z' ? character + ('a' - 'A') : character;
 }
 
-FST_COLD int
+FST_NOINLINE int
 fst_has_category(uint32_t character, int categories)
 {
     if (categories & (FST_IS_DIGIT | FST_IS_NO_DIGIT))
@@ -119,7 +119,7 @@ fst_may_follow(const fst_pattern *pattern, uint32_t set, fst_bytes at, fst_bytes
 }
 
 /* Whether a set has a character beyond ASCII. */
-FST_COLD int
+FST_NOINLINE int
 fst_set_has_wide(const fst_regex_set *set, uint32_t character)
 {
     uint32_t low = 0, high = set->range_count;
@@ -154,7 +154,7 @@ fst_match_set(const fst_regex_set *set, fst_bytes at, fst_bytes end)
 }
 
 /* Passes over up to `most` characters of a set, the first of which is beyond ASCII. */
-FST_COLD fst_bytes
+FST_NOINLINE fst_bytes
 fst_match_wide_run(const fst_regex_set *set, fst_bytes at, fst_bytes end, uint32_t most)
 {
     for (; most > 0; most--) {

@@ -63,7 +63,7 @@ fst_start_regex(
     regex->room = FST_REGEX_STACK;
 }
 
-FST_COLD int
+FST_NOINLINE int
 fst_grow_regex_stack(fst_regex *regex)
 {
     const size_t room = 2 * (size_t)regex->room;
@@ -91,7 +91,7 @@ fst_is_boundary(const fst_regex *regex, fst_bytes at, int (*is_word)(uint32_t))
 }
 
 /* Whether a place is one that an instruction asks for. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_is_at(const fst_regex *regex, int code, fst_bytes at, int *result)
 {
     fst_bytes end = regex->end;
@@ -136,7 +136,7 @@ fst_has_group(const fst_regex *regex, uint32_t group)
 }
 
 /* Returns what is behind the text of a group that comes again; NULL if it does not. */
-FST_COLD fst_bytes
+FST_NOINLINE fst_bytes
 fst_match_again(const fst_regex *regex, int code, uint32_t group, fst_bytes at)
 {
     fst_bytes from = regex->text + regex->marks[2 * group];
@@ -165,7 +165,7 @@ fst_match_again(const fst_regex *regex, int code, uint32_t group, fst_bytes at)
 
 /* Takes from the stack what is left to be tried since a group began, but not what restores marks
  * and loops; returns how many entries remain. */
-FST_COLD uint32_t
+FST_NOINLINE uint32_t
 fst_close_group(fst_regex *regex, uint32_t inside, uint32_t top)
 {
     fst_regex_entry *stack = regex->stack;

@@ -34,7 +34,7 @@ fst_read_group_name(const fst_pattern *pattern, const char *at, const char *end,
 
 /* Reads what is behind a backslash of a replacement: a group, or else a character. Returns what is
  * behind that, NULL if re has to read it. */
-FST_COLD const char *
+FST_NOINLINE const char *
 fst_read_escape(
     const fst_pattern *pattern, const char *at, const char *end, uint32_t *group, char *character)
 {
@@ -57,7 +57,7 @@ fst_read_escape(
 }
 
 /* Appends a replacement that has backslashes, and can be read. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_put_expanded(
     fst_builder *builder, const fst_regex *regex, const fst_cell *subject,
     const fst_cell *replacement)
@@ -84,7 +84,7 @@ fst_put_expanded(
 }
 
 /* Whether a replacement can be read, which it must be even if nothing matches. */
-FST_COLD int
+FST_NOINLINE int
 fst_is_replacement(const fst_pattern *pattern, const fst_cell *replacement)
 {
     const char *at = replacement->text, *end = at + replacement->size;
@@ -146,14 +146,14 @@ fst_replace_matches(fst_machine *machine, fst_cell *to, fst_cell *arguments, int
 }
 
 /* self, repl, string, count? */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_pattern_sub(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     int64_t count;
     return fst_replace_matches(machine, to, arguments, &count);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_pattern_subn(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_list *both = fst_new_list(machine, 2);
@@ -173,7 +173,7 @@ fst_pattern_subn(fst_machine *machine, fst_cell *to, fst_cell *arguments)
  * of each, as another one; and the text with these in their places. */
 
 /* pattern, string, count? */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_pattern_matches(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_cell own[4];
@@ -186,7 +186,7 @@ fst_pattern_matches(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* string, matches, replacements: a str for each match, or None, which is as good as an empty one */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_replace_listed(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_cell *subject = &arguments[0];

@@ -14,7 +14,7 @@ enum { FST_REPR_DEPTH = 32 };   /* nested containers; deeper ones are given back
 /* ---------------------------------------------------------------- of strings */
 
 /* Writes \xe9, \u20ac or \U0001f600. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_put_escape(fst_builder *to, uint32_t point)
 {
     static const char digits[] = "0123456789abcdef";
@@ -27,7 +27,7 @@ fst_put_escape(fst_builder *to, uint32_t point)
 }
 
 /* Writes a character that is not plain; `quote` is what stands around the text. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_put_special(fst_builder *to, const char *at, char quote, int ascii)
 {
     const uint32_t point = fst_code_point_at(at);
@@ -52,7 +52,7 @@ fst_is_plain_in_repr(char byte)
     return byte >= ' ' && byte < 0x7f && byte != '\'' && byte != '"' && byte != '\\';
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_put_str_repr(fst_builder *to, const fst_cell *str, int ascii)
 {
     const char *at = str->text, *end = at + str->size;
@@ -81,7 +81,7 @@ fst_put_str_repr(fst_builder *to, const fst_cell *str, int ascii)
 /* ---------------------------------------------------------------- of other values */
 
 /* Writes None, a bool or a number. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_put_single(fst_builder *to, const fst_cell *cell)
 {
     const int flags = FST_ASCII | FST_CLEAN;
@@ -119,10 +119,10 @@ fst_put_single(fst_builder *to, const fst_cell *cell)
     }
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_put_repr(fst_builder *to, fst_cell *cell, int ascii, int depth);
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_put_list_repr(fst_builder *to, const fst_cell *cell, int ascii, int depth)
 {
     const fst_list *list = (const fst_list *)cell->object;
@@ -139,7 +139,7 @@ fst_put_list_repr(fst_builder *to, const fst_cell *cell, int ascii, int depth)
     return list->count == 1 ? FST_PUT_LITERAL(to, ",)") : FST_PUT_LITERAL(to, ")");
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_put_dict_repr(fst_builder *to, const fst_cell *cell, int ascii, int depth)
 {
     const fst_dict *dict = (const fst_dict *)cell->object;
@@ -159,7 +159,7 @@ fst_put_dict_repr(fst_builder *to, const fst_cell *cell, int ascii, int depth)
 }
 
 /* Writes the repr of a value. The order of a set is not known, so sets are given back. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_put_repr(fst_builder *to, fst_cell *cell, int ascii, int depth)
 {
     if (depth == FST_REPR_DEPTH || --to->machine->fuel < 0)
@@ -184,7 +184,7 @@ fst_put_repr(fst_builder *to, fst_cell *cell, int ascii, int depth)
 /* ---------------------------------------------------------------- the functions */
 
 /* repr(value), or ascii(value) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_repr_of(fst_machine *machine, fst_cell *to, fst_cell *value, int ascii)
 {
     fst_builder builder = fst_begin_text(machine);

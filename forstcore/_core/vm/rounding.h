@@ -33,7 +33,7 @@ fst_compare_half(uint64_t rest, uint64_t divisor)
 /* ---------------------------------------------------------------- integers */
 
 /* Rounds to tens, hundreds and so on. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_round_integer(fst_cell *to, int64_t number, int64_t places)
 {
     const uint64_t magnitude = fst_magnitude(number);
@@ -145,7 +145,7 @@ fst_round_places(double number, int places, double *to)
 }
 
 /* Rounds a positive double below 2**63 to tens, hundreds and so on. */
-FST_COLD double
+FST_NOINLINE double
 fst_round_tens(double number, int places)
 {
     const uint64_t whole = (uint64_t)number;
@@ -187,7 +187,7 @@ fst_round_float(fst_cell *to, double number, int64_t places)
 /* ---------------------------------------------------------------- round() */
 
 /* round(number, ndigits?) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_round_number(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_cell *number = &arguments[0], *places = &arguments[1];

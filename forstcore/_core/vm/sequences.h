@@ -21,7 +21,7 @@ fst_is_named(const fst_cell *cell)
 
 /* What Python raises where a value has no such method; a value whose type is not known here may have
  * it. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_no_method(const fst_cell *self)
 {
     return self->type >= FST_NONE && self->type <= FST_DICT ? FST_ATTRIBUTE_ERROR : FST_GIVE_BACK;
@@ -103,7 +103,7 @@ fst_read_bound(
 
 /* Reads the start, stop and step of a slice of so many items, None or FST_UNSET where there is
  * none. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_read_slice(fst_machine *machine, fst_cell *bounds, int64_t count, fst_slice *slice)
 {
     int64_t stop;
@@ -129,7 +129,7 @@ fst_read_slice(fst_machine *machine, fst_cell *bounds, int64_t count, fst_slice 
 }
 
 /* A slice of a list or tuple. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_list_slice(fst_machine *machine, fst_cell *to, const fst_cell *sequence, fst_cell *bounds)
 {
     const fst_list *list = (const fst_list *)sequence->object;
@@ -152,7 +152,7 @@ fst_list_slice(fst_machine *machine, fst_cell *to, const fst_cell *sequence, fst
 /* ---------------------------------------------------------------- operators */
 
 /* + of two lists, or of two tuples. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_concatenate(fst_machine *machine, fst_cell *to, fst_cell *left, fst_cell *right)
 {
     const fst_list *first = (const fst_list *)left->object;
@@ -171,7 +171,7 @@ fst_concatenate(fst_machine *machine, fst_cell *to, fst_cell *left, fst_cell *ri
 }
 
 /* A list or tuple times an integer. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_repeat(fst_machine *machine, fst_cell *to, fst_cell *left, fst_cell *right)
 {
     const fst_list *list = (const fst_list *)left->object;
@@ -192,7 +192,7 @@ fst_repeat(fst_machine *machine, fst_cell *to, fst_cell *left, fst_cell *right)
 }
 
 /* Appends what can be iterated to a list. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_extend_in_order(fst_machine *machine, fst_list *list, fst_cell *from, int any_order)
 {
     fst_cell iterator, item;
@@ -224,7 +224,7 @@ fst_extend(fst_machine *machine, fst_list *list, fst_cell *from)
 }
 
 /* Spreads what can be iterated over so many cells: a ValueError if it has more items, or less. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_unpack(fst_machine *machine, fst_cell *from, fst_cell *to, int count)
 {
     fst_cell iterator, item;
@@ -251,7 +251,7 @@ fst_unpack(fst_machine *machine, fst_cell *from, fst_cell *to, int count)
 /* ---------------------------------------------------------------- searching */
 
 /* The place of the first item from `start` on that is equal to a value; -1 if there is none. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_find_item(
     fst_machine *machine, const fst_list *list, fst_cell *value, uint32_t start, uint32_t stop,
     int64_t *place)
@@ -271,7 +271,7 @@ fst_find_item(
 }
 
 /* list.count(value) and tuple.count(value) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_list_count(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     const fst_list *list;
@@ -292,7 +292,7 @@ fst_list_count(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* list.index(value, start?, stop?) and tuple.index */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_list_index(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     const fst_list *list;
@@ -316,7 +316,7 @@ fst_list_index(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 /* ---------------------------------------------------------------- changing lists */
 
 /* list.append(item) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_list_append(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_list *list = NULL;
@@ -326,7 +326,7 @@ fst_list_append(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* list.extend(iterable) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_list_extend(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_list *list = NULL;
@@ -336,7 +336,7 @@ fst_list_extend(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* list.insert(index, item) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_list_insert(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_list *list = NULL;
@@ -366,7 +366,7 @@ fst_remove_at(fst_machine *machine, fst_list *list, uint32_t place)
 }
 
 /* list.pop(index?) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_list_pop(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_list *list = NULL;
@@ -382,7 +382,7 @@ fst_list_pop(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* list.remove(value) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_list_remove(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_list *list = NULL;
@@ -396,7 +396,7 @@ fst_list_remove(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* list.reverse() */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_list_reverse(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_list *list = NULL;
@@ -413,7 +413,7 @@ fst_list_reverse(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* Makes a list of what can be iterated, or a tuple. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_collect(fst_machine *machine, fst_cell *to, fst_type type, fst_cell *from, int any_order)
 {
     fst_list *list = fst_new_list(machine, 0);
@@ -427,7 +427,7 @@ fst_collect(fst_machine *machine, fst_cell *to, fst_type type, fst_cell *from, i
 
 /* list[start:stop] = items, or del list[start:stop] without items; with another step than 1 it is
  * given back. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_set_slice(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_list *list = NULL;

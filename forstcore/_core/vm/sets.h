@@ -18,7 +18,7 @@ fst_set_to_change(const fst_cell *self, fst_dict **set)
 }
 
 /* Adds what can be iterated to a set. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_add_members(fst_machine *machine, fst_dict *set, fst_cell *from)
 {
     fst_cell iterator, item;
@@ -35,7 +35,7 @@ fst_add_members(fst_machine *machine, fst_dict *set, fst_cell *from)
 }
 
 /* set.add(member) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_set_add(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_dict *set = NULL;
@@ -55,7 +55,7 @@ fst_set_take_out(fst_machine *machine, fst_cell *to, fst_cell *arguments, int *f
 }
 
 /* set.discard(member) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_set_discard(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     int found;
@@ -63,7 +63,7 @@ fst_set_discard(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* set.remove(member) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_set_remove(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     int found;
@@ -72,7 +72,7 @@ fst_set_remove(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* Adds to a set what is in `from`, of which each has to be in `others`, or must not be. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_add_if(
     fst_machine *machine, fst_dict *set, const fst_dict *from, const fst_dict *others, int wanted)
 {
@@ -108,7 +108,7 @@ fst_has_str_keys(const fst_dict *dict)
 
 /* &, |, - and ^ of two sets, by the code of the operator. Of equal members, such as 1 and True, the
  * result has the one that Python takes. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_set_operation(fst_machine *machine, fst_cell *to, int code, fst_cell *left, fst_cell *right)
 {
     const fst_dict *a = (const fst_dict *)left->object, *b = (const fst_dict *)right->object;
@@ -207,28 +207,28 @@ fst_set_method(fst_machine *machine, fst_cell *to, fst_cell *arguments, int code
 }
 
 /* set.union(others?, …) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_set_union(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_set_method(machine, to, arguments, FST_OP_OR, FST_OTHERS_MOST);
 }
 
 /* set.intersection(others?, …) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_set_intersection(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_set_method(machine, to, arguments, FST_OP_AND, FST_OTHERS_MOST);
 }
 
 /* set.difference(others?, …) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_set_difference(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_set_method(machine, to, arguments, FST_OP_SUBTRACT, FST_OTHERS_MOST);
 }
 
 /* set.symmetric_difference(others) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_set_symmetric_difference(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_set_method(machine, to, arguments, FST_OP_XOR, 1);
@@ -250,7 +250,7 @@ fst_compare_sets(
 }
 
 /* set.issubset(others) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_set_issubset(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     uint32_t common = 0, left = 0, right = 0;
@@ -260,7 +260,7 @@ fst_set_issubset(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* set.issuperset(others) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_set_issuperset(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     uint32_t common = 0, left = 0, right = 0;
@@ -270,7 +270,7 @@ fst_set_issuperset(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* set.isdisjoint(others) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_set_isdisjoint(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     uint32_t common = 0, left = 0, right = 0;

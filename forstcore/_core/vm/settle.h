@@ -4,7 +4,7 @@
 
 #include "arena.h"
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_settle_string(fst_machine *machine, fst_cell *cell)
 {
     char *text;
@@ -23,7 +23,7 @@ fst_settle_string(fst_machine *machine, fst_cell *cell)
 }
 
 /* An integer of 64 bits without a sign, as some ids are; larger ones are given back. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_settle_unsigned(fst_machine *machine, fst_cell *cell)
 {
     const char *text = cell->text, *end = text + cell->size;
@@ -47,7 +47,7 @@ fst_settle_unsigned(fst_machine *machine, fst_cell *cell)
 }
 
 /* As fst_settle_number, for numbers with more than a few digits or with an exponent. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_settle_long_number(fst_machine *machine, fst_cell *cell)
 {
     const char *text = cell->text;
@@ -64,7 +64,7 @@ fst_settle_long_number(fst_machine *machine, fst_cell *cell)
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_settle_number(fst_machine *machine, fst_cell *cell)
 {
     const char *text = cell->text;

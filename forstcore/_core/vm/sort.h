@@ -118,26 +118,26 @@ fst_merge_sort(
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_sort_integers(fst_machine *machine, int reverse, fst_sorted **items, size_t count)
 {
     return fst_merge_sort(machine, FST_SORT_INTEGERS, reverse, items, count);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_sort_strs(fst_machine *machine, int reverse, fst_sorted **items, size_t count)
 {
     return fst_merge_sort(machine, FST_SORT_STRS, reverse, items, count);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_sort_others(fst_machine *machine, int reverse, fst_sorted **items, size_t count)
 {
     return fst_merge_sort(machine, FST_SORT_OTHERS, reverse, items, count);
 }
 
 /* Sorts a list by a key for each of its items, which may be the items themselves. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_sort_by(fst_machine *machine, fst_list *list, const fst_cell *keys, int reverse)
 {
     const size_t count = list->count;
@@ -181,7 +181,7 @@ fst_read_flag(fst_machine *machine, fst_cell *cell, int *flag)
 }
 
 /* sorted(iterable, *, reverse?) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_sorted_list(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_cell result;
@@ -196,7 +196,7 @@ fst_sorted_list(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* list.sort(*, reverse?) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_list_sort(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_list *list = NULL;
@@ -209,7 +209,7 @@ fst_list_sort(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* Sorts a list in place by a list of keys, which the compiled program has computed for its items. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_list_sort_by(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_list *list = NULL;

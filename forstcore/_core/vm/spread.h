@@ -34,7 +34,7 @@ fst_scale_number(fst_words *to, double number, int lowest)
 }
 
 /* The variance of the numbers of an argument; `is_sample` divides by one less than their count. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_variance(fst_machine *machine, fst_cell *from, int is_sample, fst_fraction *to)
 {
     fst_words squares = {{0}, 0}, sum, one, other;
@@ -71,7 +71,7 @@ fst_variance(fst_machine *machine, fst_cell *from, int is_sample, fst_fraction *
 }
 
 /* Divides; the quotient has more than 128 bits, unless it is 0. Sets `more` if it is not exact. */
-FST_COLD void
+FST_NOINLINE void
 fst_divide_fraction(const fst_fraction *fraction, fst_words *quotient, int *exponent, int *more)
 {
     enum { ADDED = 4 };     /* words */
@@ -95,7 +95,7 @@ fst_finish_double(uint64_t bits, int exponent, double *result)
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_variance_of(fst_machine *machine, fst_cell *to, fst_cell *from, int is_sample)
 {
     fst_fraction fraction;
@@ -122,7 +122,7 @@ fst_variance_of(fst_machine *machine, fst_cell *to, fst_cell *from, int is_sampl
 
 /* The first 64 bits of the square root of a number of more than 128 bits, the last of which is set
  * if others follow. */
-FST_COLD uint64_t
+FST_NOINLINE uint64_t
 fst_root_of_words(const fst_words *number, int more, int *exponent)
 {
     const uint32_t count = number->count;
@@ -148,7 +148,7 @@ fst_root_of_words(const fst_words *number, int more, int *exponent)
     return root | (uint64_t)more;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_deviation_of(fst_machine *machine, fst_cell *to, fst_cell *from, int is_sample)
 {
     fst_fraction fraction;
@@ -167,28 +167,28 @@ fst_deviation_of(fst_machine *machine, fst_cell *to, fst_cell *from, int is_samp
 }
 
 /* statistics.variance(data) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_sample_variance(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_variance_of(machine, to, &arguments[0], 1);
 }
 
 /* statistics.pvariance(data) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_population_variance(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_variance_of(machine, to, &arguments[0], 0);
 }
 
 /* statistics.stdev(data) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_sample_deviation(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_deviation_of(machine, to, &arguments[0], 1);
 }
 
 /* statistics.pstdev(data) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_population_deviation(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_deviation_of(machine, to, &arguments[0], 0);

@@ -29,7 +29,7 @@ fst_take_apart(double number, int *exponent)
 }
 
 /* Collects the numbers of an argument; integers have to be exact as doubles. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_collect_doubles(
     fst_machine *machine, fst_cell *from, fst_list **list, int *integers, fst_exact *sum)
 {
@@ -80,7 +80,7 @@ fst_collect_doubles(
 }
 
 /* The double nearest to the sum divided by a number of items; FST_GIVE_BACK if it may be subnormal. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_divide_exactly(const fst_exact *sum, uint32_t divisor, double *result, int *is_whole)
 {
     const int negative = sum->high >> 63;
@@ -137,7 +137,7 @@ typedef struct fst_quotient {
 } fst_quotient;
 
 /* The sum of the numbers of an argument, divided by how many there are if `is_mean`. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_add_exactly(fst_machine *machine, fst_cell *from, int is_mean, fst_quotient *quotient)
 {
     fst_exact sum;
@@ -158,7 +158,7 @@ fst_add_exactly(fst_machine *machine, fst_cell *from, int is_mean, fst_quotient 
 }
 
 /* statistics.mean(data): of integers it is one if it can be. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_mean(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_quotient mean;
@@ -170,7 +170,7 @@ fst_mean(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* math.fsum(data) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_fsum(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_quotient sum;
@@ -180,7 +180,7 @@ fst_fsum(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* statistics.fmean(data): it rounds the sum, and then the mean. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_fmean(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_quotient sum;
@@ -192,7 +192,7 @@ fst_fmean(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* statistics.median(data) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_median(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_cell collected, sum, two = fst_int(2);

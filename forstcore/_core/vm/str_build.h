@@ -77,7 +77,7 @@ fst_join_items(fst_machine *machine, fst_cell *to, const fst_cell *separator, fs
 }
 
 /* self, iterable */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_join(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_cell *items = &arguments[1];
@@ -112,7 +112,7 @@ fst_measure_replaced(
 }
 
 /* Puts a text before each character, and behind the last one. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_put_between(
     fst_machine *machine, fst_cell *to, fst_cell *self, const fst_cell *between, int64_t most)
 {
@@ -140,7 +140,7 @@ fst_put_between(
 }
 
 /* self, old, new, count? */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_replace(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_cell *self = &arguments[0], *old = &arguments[1], *new_text = &arguments[2];
@@ -217,7 +217,7 @@ fst_settle_padding(fst_machine *machine, fst_cell *arguments, int64_t *missing)
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_ljust(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     int64_t missing;
@@ -227,7 +227,7 @@ fst_str_ljust(fst_machine *machine, fst_cell *to, fst_cell *arguments)
                         : fst_pad(machine, to, &arguments[0], &arguments[2], 0, missing);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_rjust(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     int64_t missing;
@@ -237,7 +237,7 @@ fst_str_rjust(fst_machine *machine, fst_cell *to, fst_cell *arguments)
                         : fst_pad(machine, to, &arguments[0], &arguments[2], missing, 0);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_center(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     int64_t missing, before;
@@ -251,7 +251,7 @@ fst_str_center(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* self, width */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_zfill(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     const fst_cell zero = fst_str("0", 1, FST_ASCII | FST_CLEAN);
@@ -275,7 +275,7 @@ fst_str_zfill(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* self, tabsize? */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_expandtabs(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_cell *self = &arguments[0];

@@ -57,7 +57,7 @@ fst_is_folded(uint32_t point, uint32_t other)
 
 /* Changes each character by itself; what is not known is given back. The letters of both cases have
  * equally many bytes. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_change_characters(
     fst_machine *machine, fst_cell *to, fst_cell *self, fst_case_change change)
 {
@@ -133,39 +133,39 @@ fst_change_case(
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_lower(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_change_case(machine, to, &arguments[0], 'A', FST_TO_LOWER);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_upper(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_change_case(machine, to, &arguments[0], 'a', FST_TO_UPPER);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_casefold(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_change_case(machine, to, &arguments[0], 'A', FST_TO_FOLDED);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_title(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     FST_TRY(fst_settle_self(machine, &arguments[0]));
     return fst_change_characters(machine, to, &arguments[0], FST_TO_TITLE);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_capitalize(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     FST_TRY(fst_settle_self(machine, &arguments[0]));
     return fst_change_characters(machine, to, &arguments[0], FST_TO_CAPITAL);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_swapcase(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     FST_TRY(fst_settle_self(machine, &arguments[0]));

@@ -81,38 +81,38 @@ fst_has_all(fst_machine *machine, fst_cell *to, fst_cell *self, int kinds, int e
 }
 
 /* isdigit and isdecimal: where they differ, the character is not known. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_isdigit(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_has_all(machine, to, &arguments[0], FST_DIGIT_KIND, 0);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_isnumeric(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_has_all(machine, to, &arguments[0], FST_DIGIT_KIND | FST_NUMERIC_KIND, 0);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_isalpha(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_has_all(machine, to, &arguments[0], FST_LETTER_KINDS, 0);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_isalnum(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_has_all(
         machine, to, &arguments[0], FST_LETTER_KINDS | FST_DIGIT_KIND | FST_NUMERIC_KIND, 0);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_isprintable(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_has_all(machine, to, &arguments[0], FST_PRINTED_KIND, 1);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_isidentifier(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_cell *self = &arguments[0];
@@ -124,7 +124,7 @@ fst_str_isidentifier(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return fst_has_all(machine, to, self, FST_NAME_KIND, 0);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_isspace(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_cell *self = &arguments[0];
@@ -135,7 +135,7 @@ fst_str_isspace(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_isascii(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     FST_TRY(fst_settle_self(machine, &arguments[0]));
@@ -161,13 +161,13 @@ fst_has_case(fst_machine *machine, fst_cell *to, fst_cell *self, int wanted, int
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_islower(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_has_case(machine, to, &arguments[0], FST_SMALL_KIND, FST_CAPITAL_KIND);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_isupper(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_has_case(machine, to, &arguments[0], FST_CAPITAL_KIND, FST_SMALL_KIND);

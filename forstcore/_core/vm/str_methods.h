@@ -10,7 +10,7 @@
 
 /* ---------------------------------------------------------------- methods of lists, too */
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_count_method(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     FST_TRY(fst_settle(machine, &arguments[0]));
@@ -21,7 +21,7 @@ fst_count_method(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return fst_list_count(machine, to, arguments);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_index_method(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     FST_TRY(fst_settle(machine, &arguments[0]));
@@ -33,7 +33,7 @@ fst_index_method(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 /* ---------------------------------------------------------------- translate */
 
 /* self, table: a dict of code points, and of None, code points or str for each. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_translate(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_cell *self = &arguments[0];
@@ -67,7 +67,7 @@ fst_str_translate(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 
 /* ---------------------------------------------------------------- ord and chr */
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_ord(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     FST_TRY(fst_settle_text(machine, &arguments[0]));
@@ -77,7 +77,7 @@ fst_ord(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_chr(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     int64_t point;
@@ -97,7 +97,7 @@ fst_chr(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 /* ---------------------------------------------------------------- the table */
 
 /* unicodedata.normalize(form, text), which changes nothing in ASCII. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_normalize(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     static const char *const forms[] = {"NFC", "NFD", "NFKC", "NFKD"};
@@ -116,7 +116,7 @@ fst_normalize(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* unicodedata.combining(character), which is 0 in ASCII. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_combining(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     FST_TRY(fst_settle_text(machine, &arguments[0]));

@@ -32,7 +32,7 @@ fst_settle_bound(
 }
 
 /* Reads the arguments `start` and `end` of a method. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_find_window(fst_machine *machine, fst_cell *str, fst_cell *bounds, fst_window *window)
 {
     const int64_t length = fst_str_length(str);
@@ -102,7 +102,7 @@ fst_find_index(fst_machine *machine, fst_cell *arguments, int last, int64_t *ind
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_find(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     int64_t index;
@@ -112,7 +112,7 @@ fst_str_find(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_rfind(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     int64_t index;
@@ -123,7 +123,7 @@ fst_str_rfind(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* For a str; other types with this method are handled before. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_index(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     int64_t index;
@@ -132,7 +132,7 @@ fst_str_index(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return index < 0 ? FST_VALUE_ERROR : FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_rindex(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     int64_t index;
@@ -156,7 +156,7 @@ fst_count_text(
 }
 
 /* For a str; other types with this method are handled before. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_count(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_cell *self = &arguments[0], *part = &arguments[1];
@@ -209,19 +209,19 @@ fst_has_end(fst_machine *machine, fst_cell *to, fst_cell *arguments, int last)
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_startswith(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_has_end(machine, to, arguments, 0);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_endswith(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_has_end(machine, to, arguments, 1);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_removeprefix(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_cell *self = &arguments[0], *part = &arguments[1];
@@ -233,7 +233,7 @@ fst_str_removeprefix(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_removesuffix(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_cell *self = &arguments[0], *part = &arguments[1];

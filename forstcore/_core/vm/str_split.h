@@ -104,7 +104,7 @@ fst_settle_split(fst_machine *machine, fst_cell *arguments, int64_t *most)
     return arguments[1].size == 0 ? FST_VALUE_ERROR : FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_split(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     int64_t most;
@@ -118,7 +118,7 @@ fst_str_split(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return fst_split_at(machine, parts, &arguments[0], &arguments[1], most);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_rsplit(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     int64_t most;
@@ -148,7 +148,7 @@ fst_line_end_at(const char *text, const char *end)
 }
 
 /* self, keepends? */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_splitlines(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_cell *self = &arguments[0];
@@ -222,13 +222,13 @@ fst_partition(fst_machine *machine, fst_cell *to, fst_cell *arguments, int last)
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_partition(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_partition(machine, to, arguments, 0);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_rpartition(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_partition(machine, to, arguments, 1);
@@ -244,25 +244,25 @@ fst_take_beside(fst_machine *machine, fst_cell *to, fst_cell *arguments, int beh
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_before_first(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_take_beside(machine, to, arguments, 0, 0);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_after_first(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_take_beside(machine, to, arguments, 1, 0);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_before_last(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_take_beside(machine, to, arguments, 0, 1);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_after_last(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_take_beside(machine, to, arguments, 1, 1);
@@ -335,19 +335,19 @@ fst_strip(fst_machine *machine, fst_cell *to, fst_cell *arguments, int left, int
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_strip(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_strip(machine, to, arguments, 1, 1);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_lstrip(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_strip(machine, to, arguments, 1, 0);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_rstrip(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_strip(machine, to, arguments, 0, 1);

@@ -13,7 +13,7 @@ enum { FST_FIRST_ELEMENTS = 4 };    /* of an array of the record, that are found
 
 /* ---------------------------------------------------------------- of strings */
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_item(fst_machine *machine, fst_cell *to, fst_cell *str, fst_cell *key)
 {
     uint32_t place;
@@ -27,7 +27,7 @@ fst_str_item(fst_machine *machine, fst_cell *to, fst_cell *str, fst_cell *key)
 }
 
 /* The characters of a slice with a step, two or more, of a str beyond ASCII. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_wide_slice(fst_machine *machine, fst_cell *to, const fst_cell *str, const fst_slice *slice)
 {
     const char *at = str->text + fst_skip_characters(str, 0, slice->start);
@@ -47,7 +47,7 @@ fst_wide_slice(fst_machine *machine, fst_cell *to, const fst_cell *str, const fs
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_slice(fst_machine *machine, fst_cell *to, fst_cell *str, fst_cell *bounds)
 {
     const int ascii = fst_is_ascii(str);
@@ -82,7 +82,7 @@ fst_str_slice(fst_machine *machine, fst_cell *to, fst_cell *str, fst_cell *bound
 }
 
 /* Whether one str is in another one. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_str_contains(fst_machine *machine, const fst_cell *str, fst_cell *part, int *result)
 {
     const char *found = str->text;
@@ -108,7 +108,7 @@ fst_first_element(fst_machine *machine, fst_cell *to, const fst_cell *array, int
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_range_item(fst_machine *machine, fst_cell *to, const fst_range *range, fst_cell *key)
 {
     const uint64_t count = fst_range_size(range);
@@ -125,7 +125,7 @@ fst_range_item(fst_machine *machine, fst_cell *to, const fst_range *range, fst_c
 }
 
 /* x[key]; `to` may be one of the others. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_get_item(fst_machine *machine, fst_cell *to, fst_cell *container, fst_cell *key)
 {
     const fst_list *list;
@@ -172,7 +172,7 @@ fst_get_item(fst_machine *machine, fst_cell *to, fst_cell *container, fst_cell *
 }
 
 /* x[key] = value */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_set_item(fst_machine *machine, fst_cell *container, fst_cell *key, const fst_cell *value)
 {
     fst_list *list;
@@ -203,7 +203,7 @@ fst_set_item(fst_machine *machine, fst_cell *container, fst_cell *key, const fst
 }
 
 /* del x[key] */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_delete_item(fst_machine *machine, fst_cell *container, fst_cell *key)
 {
     fst_list *list;
@@ -236,7 +236,7 @@ fst_delete_item(fst_machine *machine, fst_cell *container, fst_cell *key)
 }
 
 /* x[start:stop:step]; bounds that are not given are None or FST_UNSET. `to` may be `sequence`. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_get_slice(fst_machine *machine, fst_cell *to, fst_cell *sequence, fst_cell *bounds)
 {
     FST_TRY(fst_settle(machine, sequence));
@@ -261,7 +261,7 @@ fst_get_slice(fst_machine *machine, fst_cell *to, fst_cell *sequence, fst_cell *
 
 /* ---------------------------------------------------------------- in */
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_text_contains(fst_machine *machine, const fst_cell *array, fst_cell *item, int *result)
 {
     fst_items items = fst_iterate(machine->record, fst_value_of(array));
@@ -275,7 +275,7 @@ fst_text_contains(fst_machine *machine, const fst_cell *array, fst_cell *item, i
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_range_contains(fst_machine *machine, const fst_range *range, fst_cell *item, int *result)
 {
     const uint64_t step = (uint64_t)range->step, start = (uint64_t)range->start;
@@ -297,7 +297,7 @@ fst_range_contains(fst_machine *machine, const fst_range *range, fst_cell *item,
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_view_contains(fst_machine *machine, const fst_cell *view, fst_cell *item, int *result)
 {
     const fst_dict *dict = (const fst_dict *)view->object;
@@ -327,7 +327,7 @@ fst_view_contains(fst_machine *machine, const fst_cell *view, fst_cell *item, in
 }
 
 /* item in container */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_contains(fst_machine *machine, fst_cell *container, fst_cell *item, int *result)
 {
     const fst_list *list;

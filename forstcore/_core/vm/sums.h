@@ -49,7 +49,7 @@ fst_compensate(fst_sum *sum)
     sum->lost = 0;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_add_plainly(fst_sum *sum, const fst_cell *item)
 {
     fst_compensate(sum);
@@ -111,7 +111,7 @@ fst_add_to_sum(fst_sum *sum, const fst_cell *item)
 }
 
 /* sum(lists, list): a list of all their items. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_sum_of_lists(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_cell iterator, item, result = arguments[1];
@@ -136,7 +136,7 @@ fst_sum_of_lists(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* Goes on with a sum from the first decimal on. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_sum_of_decimals(
     fst_machine *machine, fst_cell *to, fst_cell *sum, fst_cell *iterator, fst_cell *item)
 {
@@ -153,7 +153,7 @@ fst_sum_of_decimals(
 }
 
 /* sum(iterable, start?) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_sum_of(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_sum sum = {FST_ADD_INTEGERS, 0, 0, 0, 0};
@@ -213,7 +213,7 @@ fst_take_extreme(
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_extreme_of_items(
     fst_machine *machine, fst_cell *to, fst_cell *from, fst_cell *otherwise, int wanted)
 {
@@ -242,7 +242,7 @@ fst_extreme_of_items(
 }
 
 /* Of several arguments, or of one that is iterated; then default? */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_extreme(fst_machine *machine, fst_cell *to, fst_cell *arguments, int wanted)
 {
     fst_cell *otherwise = &arguments[FST_MIN_MOST], best = arguments[0];
@@ -257,13 +257,13 @@ fst_extreme(fst_machine *machine, fst_cell *to, fst_cell *arguments, int wanted)
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_min(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_extreme(machine, to, arguments, -1);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_max(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_extreme(machine, to, arguments, 1);

@@ -19,7 +19,7 @@ fst_begin_text(fst_machine *machine)
     return builder;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_grow_text(fst_builder *builder, size_t size)
 {
     char *text;

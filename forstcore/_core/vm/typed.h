@@ -116,7 +116,7 @@ fst_make_float(fst_cell *cell)
 
 /* Makes floats of the integers in a list, or of the values of a dict. Other cells that have the same
  * list are of the same declared type. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_make_floats(fst_machine *machine, fst_cell *cell)
 {
     uint32_t i;

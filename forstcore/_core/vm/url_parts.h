@@ -36,7 +36,7 @@ fst_is_letter(char character)
 }
 
 /* Reads the scheme, if there is one, in lower case; returns the start of the rest. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_read_scheme(fst_machine *machine, const fst_cell *url, fst_cell *scheme, const char **rest)
 {
     const char *at = url->text, *end = at + url->size;
@@ -73,7 +73,7 @@ fst_is_plain_netloc(const char *at, const char *end)
     return 1;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_split_url(fst_machine *machine, fst_cell *url, fst_cell *parts)
 {
     const char *at, *end, *stop;
@@ -106,7 +106,7 @@ fst_split_url(fst_machine *machine, fst_cell *url, fst_cell *parts)
 }
 
 /* Makes the result of parts; `params` is unset in that of urlsplit(). */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_make_url(fst_machine *machine, fst_cell *to, const fst_cell *parts)
 {
     const int parsed = parts[FST_URL_PARAMS].type != FST_UNSET;
@@ -125,7 +125,7 @@ fst_make_url(fst_machine *machine, fst_cell *to, const fst_cell *parts)
 }
 
 /* urlsplit(url) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_urlsplit(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_cell parts[FST_URL_PARTS + 1];
@@ -135,7 +135,7 @@ fst_urlsplit(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* urlparse(url); a path with ';' is given back. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_urlparse(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_cell parts[FST_URL_PARTS + 1];
@@ -150,7 +150,7 @@ fst_urlparse(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 /* ---------------------------------------------------------------- parts */
 
 /* Reads the parts of a result; `params` is unset in that of urlsplit(). */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_read_url(const fst_cell *cell, fst_cell *parts)
 {
     const fst_list *list = (const fst_list *)cell->object;
@@ -170,7 +170,7 @@ fst_read_url(const fst_cell *cell, fst_cell *parts)
 }
 
 #define FST_URL_PART(name, number) \
-    FST_COLD fst_status \
+    FST_NOINLINE fst_status \
     fst_url_##name(fst_machine *machine, fst_cell *to, fst_cell *arguments) \
     { \
         fst_cell parts[FST_URL_PARTS + 1]; \
@@ -198,7 +198,7 @@ typedef struct fst_authority {
     fst_cell port;
 } fst_authority;
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_read_authority(const fst_cell *cell, fst_authority *authority)
 {
     fst_cell parts[FST_URL_PARTS + 1];
@@ -228,7 +228,7 @@ fst_read_authority(const fst_cell *cell, fst_authority *authority)
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_url_hostname(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_authority authority;
@@ -249,7 +249,7 @@ fst_url_hostname(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_url_port(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_authority authority;
@@ -271,7 +271,7 @@ fst_url_port(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_url_username(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_authority authority;
@@ -281,7 +281,7 @@ fst_url_username(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_url_password(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_authority authority;
@@ -294,7 +294,7 @@ fst_url_password(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 /* ---------------------------------------------------------------- writing */
 
 /* result._replace(*, scheme?, netloc?, path?, params?, query?, fragment?) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_url_replace(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     static const uint8_t parts_of[6] = {
@@ -315,7 +315,7 @@ fst_url_replace(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* Puts a URL together; what depends on the version of Python is given back. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_join_url(fst_machine *machine, fst_cell *to, fst_cell *parts)
 {
     fst_builder builder = fst_begin_text(machine);
@@ -358,7 +358,7 @@ fst_join_url(fst_machine *machine, fst_cell *to, fst_cell *parts)
 }
 
 /* result.geturl() */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_geturl(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_cell parts[FST_URL_PARTS + 1];
@@ -369,7 +369,7 @@ fst_geturl(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* urlunsplit(parts) and urlunparse(parts), which may be any tuple or list */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_unsplit_url(fst_machine *machine, fst_cell *to, fst_cell *arguments, uint32_t count)
 {
     fst_cell parts[FST_URL_PARTS + 1], url = arguments[0];
@@ -384,13 +384,13 @@ fst_unsplit_url(fst_machine *machine, fst_cell *to, fst_cell *arguments, uint32_
     return fst_join_url(machine, to, parts);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_urlunsplit(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_unsplit_url(machine, to, arguments, FST_URL_PARTS);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_urlunparse(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_unsplit_url(machine, to, arguments, FST_URL_PARTS + 1);

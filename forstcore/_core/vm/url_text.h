@@ -16,7 +16,7 @@ fst_is_unreserved(unsigned char byte)
 }
 
 /* Writes text for a URL; `plus` writes spaces as '+'. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_quote(fst_machine *machine, fst_cell *to, const fst_cell *str, const fst_cell *safe, int plus)
 {
     static const char digits[] = "0123456789ABCDEF";
@@ -41,7 +41,7 @@ fst_quote(fst_machine *machine, fst_cell *to, const fst_cell *str, const fst_cel
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_quote_function(
     fst_machine *machine, fst_cell *to, fst_cell *arguments, const char *usual, int plus)
 {
@@ -63,14 +63,14 @@ fst_quote_function(
 }
 
 /* quote(string, safe?) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_url_quote(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_quote_function(machine, to, arguments, "/", 0);
 }
 
 /* quote_plus(string, safe?) */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_url_quote_plus(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_quote_function(machine, to, arguments, "", 1);
@@ -80,7 +80,7 @@ fst_url_quote_plus(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 
 /* Reads text of a URL; `plus` reads '+' as a space. Gives back the record if the result is not
  * UTF-8. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_unquote(fst_machine *machine, fst_cell *to, const char *at, const char *end, int flags, int plus)
 {
     const char *from = at;
@@ -107,7 +107,7 @@ fst_unquote(fst_machine *machine, fst_cell *to, const char *at, const char *end,
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_unquote_function(fst_machine *machine, fst_cell *to, fst_cell *arguments, int plus)
 {
     fst_cell *str = &arguments[0];
@@ -118,13 +118,13 @@ fst_unquote_function(fst_machine *machine, fst_cell *to, fst_cell *arguments, in
         machine, to, str->text, str->text + str->size, str->flags & (FST_ASCII | FST_CLEAN), plus);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_url_unquote(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_unquote_function(machine, to, arguments, 0);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_url_unquote_plus(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     return fst_unquote_function(machine, to, arguments, 1);
@@ -141,7 +141,7 @@ fst_find_ampersand(const char *at, const char *end)
 }
 
 /* Adds a pair to a list of pairs, or to a dict of lists. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_add_pair(fst_machine *machine, const fst_cell *pairs, fst_cell *name, fst_cell *value)
 {
     fst_list *list = fst_new_list(machine, pairs->type == FST_LIST ? 2 : 1);
@@ -163,7 +163,7 @@ fst_add_pair(fst_machine *machine, const fst_cell *pairs, fst_cell *name, fst_ce
 }
 
 /* Adds the pairs of a query to a list, or to a dict; arguments: qs, keep_blank_values? */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_parse_query(fst_machine *machine, const fst_cell *pairs, fst_cell *arguments)
 {
     fst_cell *query = &arguments[0], name, value;
@@ -198,7 +198,7 @@ fst_parse_query(fst_machine *machine, const fst_cell *pairs, fst_cell *arguments
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_parse_qs(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_dict *dict = fst_new_dict(machine, 0);
@@ -208,7 +208,7 @@ fst_parse_qs(fst_machine *machine, fst_cell *to, fst_cell *arguments)
     return fst_parse_query(machine, to, arguments);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_parse_qsl(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_list *list = fst_new_list(machine, 0);
@@ -221,7 +221,7 @@ fst_parse_qsl(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 /* ---------------------------------------------------------------- writing query strings */
 
 /* Writes a name or a value: quote_plus(str(value)). */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_put_query_part(fst_builder *builder, fst_cell *part)
 {
     const fst_cell safe = fst_empty_str();
@@ -234,7 +234,7 @@ fst_put_query_part(fst_builder *builder, fst_cell *part)
     return fst_put_cell(builder, &str);
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_put_query_pair(fst_builder *builder, fst_cell *name, fst_cell *value)
 {
     if (builder->size > 0)
@@ -245,7 +245,7 @@ fst_put_query_pair(fst_builder *builder, fst_cell *name, fst_cell *value)
 }
 
 /* A pair, or with `doseq` a list of values with the same name. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_put_query_pairs(fst_builder *builder, fst_cell *name, fst_cell *value, int doseq)
 {
     const fst_list *list;
@@ -260,7 +260,7 @@ fst_put_query_pairs(fst_builder *builder, fst_cell *name, fst_cell *value, int d
 }
 
 /* urlencode(query, doseq?) of a dict or a list of pairs */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_urlencode(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 {
     fst_builder builder = fst_begin_text(machine);

@@ -70,7 +70,7 @@ fst_write_escape(char *to, unsigned char byte)
 }
 
 /* Writes the text of a string in which something may have to be escaped, with its quotes. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_write_escaped(fst_output *output, const char *text, size_t size)
 {
     enum { SLACK = 16 };        /* an escape, eight bytes of which less are wanted, a quote */
@@ -127,7 +127,7 @@ fst_write_str(fst_output *output, const fst_cell *str)
 /* ---------------------------------------------------------------- other values */
 
 /* The depth of what stands in a text, counting those around it, or more than FST_JSON_MOST. */
-FST_COLD int
+FST_NOINLINE int
 fst_depth_of(const fst_span *text, int outer)
 {
     const char *at = text->start, *end = at + text->size;
@@ -313,7 +313,7 @@ fst_is_written_by_parts(const fst_cell *cell)
 }
 
 /* Results with instances and with dates are written in two ways by Python. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_begin_instance(fst_machine *machine, const fst_cell *cell)
 {
     const int64_t flags = fst_class_of_instance(machine, cell)->items[0].integer;
@@ -323,7 +323,7 @@ fst_begin_instance(fst_machine *machine, const fst_cell *cell)
     return FST_DONE;
 }
 
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_write_container(fst_machine *machine, const fst_cell *cell, int outer)
 {
     fst_written stack[FST_WRITE_MOST];

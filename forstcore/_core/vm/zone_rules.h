@@ -100,7 +100,7 @@ fst_put_in_zone(fst_datetime *value, const fst_list *rules)
 }
 
 /* Adds a duration to what the clocks of a zone show. */
-FST_COLD fst_status
+FST_NOINLINE fst_status
 fst_move_in_zone(fst_machine *machine, fst_cell *to, const fst_cell *time, int64_t duration)
 {
     fst_datetime value = *fst_datetime_of(time);
