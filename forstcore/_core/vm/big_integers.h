@@ -114,6 +114,14 @@ fst_highest_bits(const fst_words *number, int more, int *exponent)
 
 /* ---------------------------------------------------------------- + - * */
 
+/* Leaves out words at the top that are 0. */
+FST_INLINE void
+fst_trim_words(fst_words *number)
+{
+    while (number->count > 0 && number->words[number->count - 1] == 0)
+        number->count--;
+}
+
 FST_INLINE int
 fst_add_words(fst_words *to, const fst_words *a, const fst_words *b)
 {
@@ -172,14 +180,14 @@ fst_multiply_words(fst_words *to, const fst_words *a, const fst_words *b)
         }
         to->words[i + b->count] = carry;
     }
-    while (to->count > 0 && to->words[to->count - 1] == 0)
-        to->count--;
+    fst_trim_words(to);
     return 1;
 }
 
 /* ---------------------------------------------------------------- // and % */
 
-/* Divides by a number of up to 64 bits that is not 0; returns the remainder. */
+/* Divides by a number of up to 64 bits that is not 0, in place if `to` is `a`; returns the
+ * remainder. */
 FST_INLINE uint64_t
 fst_divide_words(fst_words *to, const fst_words *a, uint64_t divisor)
 {
@@ -208,6 +216,7 @@ fst_divide_words(fst_words *to, const fst_words *a, uint64_t divisor)
         }
         to->words[i] = quotient;
     }
+    fst_trim_words(to);
     return rest;
 }
 

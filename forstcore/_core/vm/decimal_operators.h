@@ -64,7 +64,7 @@ fst_strip_zeros(fst_scaled *number, int most)
     for (i = 0; i < 3; i++) {
         while (most >= steps[i]) {
             fst_words rest = number->coefficient;
-            if (fst_cut_word(&rest, (uint32_t)FST_TENS[steps[i]]) != 0)
+            if (fst_divide_words(&rest, &rest, FST_TENS[steps[i]]) != 0)
                 break;
             number->coefficient = rest;
             number->exponent += steps[i];
@@ -90,8 +90,6 @@ fst_divide_scaled(fst_machine *machine, fst_cell *to, fst_scaled *a, const fst_s
              - fst_count_digits(&a->coefficient);
     fst_times_tens(&a->coefficient, places);
     rest = fst_divide_words(&quotient.coefficient, &a->coefficient, b->coefficient.words[0]);
-    while (quotient.coefficient.words[quotient.coefficient.count - 1] == 0)
-        quotient.coefficient.count--;
     quotient.exponent -= places;
     if (rest == 0)
         fst_strip_zeros(&quotient, places);

@@ -6,10 +6,7 @@
 #include "format_spec.h"
 #include "number_text.h"
 
-enum {
-    FST_DECIMAL_ROOM = 32,      /* for the digits of a coefficient */
-    FST_PLAIN_MOST = 64         /* zeros that a decimal is written with; more are given back */
-};
+enum { FST_PLAIN_MOST = 64 };   /* zeros that a decimal is written with; more are given back */
 
 /* ---------------------------------------------------------------- reading */
 
@@ -113,21 +110,6 @@ fst_decimal_new(fst_machine *machine, fst_cell *to, fst_cell *arguments)
 }
 
 /* ---------------------------------------------------------------- writing */
-
-/* Writes the digits of a coefficient; returns their number. */
-FST_INLINE int
-fst_write_coefficient(char *to, const fst_words *coefficient)
-{
-    char reversed[FST_DECIMAL_ROOM];
-    fst_words rest = *coefficient;
-    int count = 0, i;
-    do
-        reversed[count++] = (char)('0' + fst_cut_word(&rest, 10));
-    while (rest.count > 0);
-    for (i = 0; i < count; i++)
-        to[i] = reversed[count - 1 - i];
-    return count;
-}
 
 /* Writes digits with a point `before` of them, or zeros between; returns the end. */
 FST_INLINE char *

@@ -12,6 +12,7 @@
 
 enum {
     FST_CONTEXT_DIGITS = 28,
+    FST_DECIMAL_ROOM = 32,          /* for the digits of a coefficient */
     FST_EXPONENT_MOST = 6000,       /* or the least, negative */
     FST_SHIFT_MOST = 60             /* powers of ten by which two exponents may differ */
 };
@@ -73,24 +74,6 @@ fst_times_tens(fst_words *number, int places)
     return fst_times_word(number, FST_TENS[places], 0);
 }
 
-/* Divides in place; returns the remainder. */
-FST_INLINE uint32_t
-fst_cut_word(fst_words *number, uint32_t divisor)
-{
-    uint64_t rest = 0;
-    uint32_t i = number->count;
-    while (i-- > 0) {
-        const uint64_t word = number->words[i];
-        const uint64_t upper = rest << 32 | word >> 32;
-        const uint64_t lower = upper % divisor << 32 | (word & UINT32_MAX);
-        number->words[i] = upper / divisor << 32 | lower / divisor;
-        rest = lower % divisor;
-    }
-    while (number->count > 0 && number->words[number->count - 1] == 0)
-        number->count--;
-    return (uint32_t)rest;
-}
-
 /* Whether a number is at least 10**28. */
 FST_INLINE int
 fst_has_more_digits(const fst_words *number)
@@ -112,7 +95,7 @@ fst_count_digits(const fst_words *number)
         upper.words[0] = number->words[0];
         upper.words[1] = number->words[1];
         upper.count = 2;
-        fst_cut_word(&upper, FST_GROUP);
+        fst_divide_words(&upper, &upper, FST_GROUP);
         digits += 9;
         top = upper.words[0];
     }
@@ -128,12 +111,12 @@ FST_NOINLINE fst_tail
 fst_cut_digits(fst_words *number, int digits, fst_tail tail)
 {
     int more = tail != FST_TAIL_NONE;
-    uint32_t digit;
+    uint64_t digit;
     for (; digits > 10; digits -= 9)
-        more |= fst_cut_word(number, FST_GROUP) != 0;
+        more |= fst_divide_words(number, number, FST_GROUP) != 0;
     if (digits > 1)
-        more |= fst_cut_word(number, (uint32_t)FST_TENS[digits - 1]) != 0;
-    digit = fst_cut_word(number, 10);
+        more |= fst_divide_words(number, number, FST_TENS[digits - 1]) != 0;
+    digit = fst_divide_words(number, number, 10);
     if (digit == 5)
         return more ? FST_TAIL_ABOVE_HALF : FST_TAIL_HALF;
     if (digit > 5)
@@ -163,7 +146,7 @@ fst_is_rounded_up(const fst_scaled *number, fst_tail tail, fst_rounding rounding
         return number->negative;
     case FST_ROUND_05UP:
         rest = number->coefficient;
-        return fst_cut_word(&rest, 5) == 0;
+        return fst_divide_words(&rest, &rest, 5) == 0;
     default:
         return 0;
     }
@@ -217,16 +200,14 @@ fst_decimal_of(fst_machine *machine, fst_cell *to, const fst_scaled *from)
 FST_INLINE fst_status
 fst_decimal_in_context(fst_machine *machine, fst_cell *to, fst_scaled *from, fst_tail tail)
 {
-    while (from->coefficient.count > 0
-           && from->coefficient.words[from->coefficient.count - 1] == 0)
-        from->coefficient.count--;
+    fst_trim_words(&from->coefficient);
     if (fst_has_more_digits(&from->coefficient)) {
         /* Each word has 19 digits at least. */
         fst_words rest = from->coefficient;
         int digits = 0;
         while (fst_has_more_digits(&rest)) {
             const int step = rest.count > 2 ? 9 : 1;
-            fst_cut_word(&rest, (uint32_t)FST_TENS[step]);
+            fst_divide_words(&rest, &rest, FST_TENS[step]);
             digits += step;
         }
         fst_round_scaled(from, digits, FST_ROUND_HALF_EVEN, tail);
@@ -334,23 +315,32 @@ fst_integer_of_decimal(fst_cell *to, const fst_cell *from, fst_rounding rounding
     return fst_rescale(&number, 0, rounding) ? fst_integer_of_scaled(to, &number) : FST_GIVE_BACK;
 }
 
+/* Writes the digits of a coefficient; returns their number. */
+FST_INLINE int
+fst_write_coefficient(char *to, const fst_words *coefficient)
+{
+    char reversed[FST_DECIMAL_ROOM];
+    fst_words rest = *coefficient;
+    int count = 0, i;
+    do
+        reversed[count++] = (char)('0' + fst_divide_words(&rest, &rest, 10));
+    while (rest.count > 0);
+    for (i = 0; i < count; i++)
+        to[i] = reversed[count - 1 - i];
+    return count;
+}
+
 /* The double nearest to a decimal. */
 FST_NOINLINE double
 fst_double_of_decimal(const fst_cell *cell)
 {
-    enum { ROOM = 48 };
-    char text[ROOM], digits[ROOM];
+    char text[FST_DECIMAL_ROOM + FST_INTEGER_ROOM];
     char *at = text;
-    int count = 0;
     fst_scaled number;
     fst_open_decimal(cell, &number);
-    do
-        digits[count++] = (char)('0' + fst_cut_word(&number.coefficient, 10));
-    while (number.coefficient.count > 0);
     if (number.negative)
         *at++ = '-';
-    while (count > 0)
-        *at++ = digits[--count];
+    at += fst_write_coefficient(at, &number.coefficient);
     *at++ = 'e';
     at = fst_write_integer(at, number.exponent);
     return fst_read_number(text, at - text);

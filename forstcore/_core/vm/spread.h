@@ -81,8 +81,6 @@ fst_divide_fraction(const fst_fraction *fraction, fst_words *quotient, int *expo
         moved.words[i + ADDED] = fraction->numerator.words[i];
     moved.count = fraction->numerator.count + ADDED;
     *more = fst_divide_words(quotient, &moved, fraction->denominator) != 0;
-    while (quotient->count > 0 && quotient->words[quotient->count - 1] == 0)
-        quotient->count--;
     *exponent = fraction->exponent - 64 * ADDED;
 }
 
