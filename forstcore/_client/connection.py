@@ -293,14 +293,23 @@ async def read_some(response: aiohttp.ClientResponse) -> bytes:
     """Return the next part of a response's body, empty at its end.
 
     Raises:
-        ClientError: the body is malformed, or the connection was lost.
+        ClientError: the body is malformed, or the connection was lost; raised once everything
+            that arrived before is read.
     """
+    content = response.content
     try:
-        return await response.content.readany()
-    except NETWORK_ERRORS:
-        raise
+        return await content.readany()
     except Exception as error:
-        if response.content.exception() is None:
+        failure = content.exception()
+        if failure is None:
+            raise
+        # aiohttp raises this even if there is more to read.
+        content.set_exception(None)  # type: ignore[arg-type]
+        rest = content.read_nowait()
+        content.set_exception(failure)
+        if rest:
+            return rest
+        if isinstance(error, NETWORK_ERRORS):
             raise
         # Without its compiled parser, aiohttp may raise errors that are in no public class.
         raise aiohttp.ClientPayloadError(str(error)) from error

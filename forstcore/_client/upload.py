@@ -92,7 +92,7 @@ class Upload(StreamRequest):
     async def _next_piece(self) -> bytes:
         """Return what is sent next, empty at the end."""
         while True:
-            piece = self._window.next()
+            piece = await self._window.next()
             if piece is not None:
                 return piece
             if self._has_ended:

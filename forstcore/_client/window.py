@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import deque
 
 from forstcore.errors import StreamFailedError
@@ -39,7 +40,7 @@ class PassThrough:
     def finish(self) -> None:
         """Note that there are no more chunks."""
 
-    def next(self) -> bytes | None:
+    async def next(self) -> bytes | None:
         """Return what is sent next, None if there is nothing."""
         start = self._start
         self._start += self._chunk_size
@@ -62,6 +63,10 @@ class Window:
     The window is full at `buffer_size` lines or `chunk_size` bytes, whichever is more, and at four
     times `chunk_size` in any case; the chunk that fills it may exceed that.
 
+    The server acknowledges what it has processed at once, so a connection that is cut within that
+    makes no progress. After a lost connection, the next one therefore begins with one line, and
+    then has at most as many lines in flight, besides that one, as it has got acknowledged.
+
     Args:
         buffer_size: lines.
         chunk_size: bytes.
@@ -78,11 +83,13 @@ class Window:
         self._sent: deque[tuple[bytes, int]] = deque()
         self._acked_before = 0  # by earlier connections
         self._acked_of_first = 0
+        self._in_flight = 0  # lines
+        self._max_in_flight = sys.maxsize
         self._lines = 0
         self._size = 0
         self._tail: list[bytes] = []
         self._tail_size = 0
-        self._room: asyncio.Future[None] | None = None
+        self._acked: asyncio.Future[None] | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -121,18 +128,26 @@ class Window:
         if self._tail:
             self.put(b"\n")
 
-    def next(self) -> bytes | None:
+    async def next(self) -> bytes | None:
         """Return what is sent next over this connection, None if there is nothing."""
         if not self._unsent:
             return None
-        self._sent.append(self._unsent.popleft())
-        return self._sent[-1][0]
+        while self._in_flight >= self._max_in_flight:
+            await self._next_ack()
+        piece, count = self._unsent.popleft()
+        room = self._max_in_flight - self._in_flight
+        if count > room:
+            end = _end_of_lines(piece, room)
+            self._unsent.appendleft((piece[end:], count - room))
+            piece, count = piece[:end], room
+        self._sent.append((piece, count))
+        self._in_flight += count
+        return piece
 
     async def room(self) -> None:
         """Wait while the window is full."""
         while self._is_full():
-            self._room = asyncio.get_running_loop().create_future()
-            await self._room
+            await self._next_ack()
 
     def ack(self, lines: int) -> None:
         """Drop the first lines of this connection.
@@ -143,6 +158,8 @@ class Window:
         new = lines - (self.acked - self._acked_before)
         self.acked += new
         self._lines -= new
+        self._in_flight -= new
+        self._max_in_flight += new
         rest = self._acked_of_first + new
         while self._sent and rest >= self._sent[0][1]:
             piece, count = self._sent.popleft()
@@ -151,22 +168,27 @@ class Window:
         self._acked_of_first = rest
         if rest and not self._sent:
             raise StreamFailedError("protocol", f"too many lines are acknowledged: {rest}")
-        if self._room is not None and not self._room.done() and not self._is_full():
-            self._room.set_result(None)
+        if self._acked is not None and not self._acked.done():
+            self._acked.set_result(None)
 
     def rewind(self) -> None:
         """Start a new connection, at the first line that is not acknowledged."""
+        if self._sent or self.acked > self._acked_before:
+            self._max_in_flight = 1
+        self._in_flight = 0
         self._acked_before = self.acked
         self._unsent.extendleft(reversed(self._sent))
         self._sent.clear()
         if self._acked_of_first:
             piece, count = self._unsent.popleft()
-            start = 0
-            for _ in range(self._acked_of_first):
-                start = piece.index(b"\n", start) + 1
+            start = _end_of_lines(piece, self._acked_of_first)
             self._unsent.appendleft((piece[start:], count - self._acked_of_first))
             self._size -= start
             self._acked_of_first = 0
+
+    async def _next_ack(self) -> None:
+        self._acked = asyncio.get_running_loop().create_future()
+        await self._acked
 
     def _add(self, piece: bytes) -> None:
         count = piece.count(b"\n")
@@ -186,3 +208,11 @@ class Window:
             end = chunk.rfind(b"\n", start, start + limit) + 1
             return end or chunk.find(b"\n", start + limit) + 1
         return chunk.rfind(b"\n", start) + 1
+
+
+def _end_of_lines(piece: bytes, lines: int) -> int:
+    """Return where the first lines of a piece end."""
+    end = 0
+    for _ in range(lines):
+        end = piece.index(b"\n", end) + 1
+    return end

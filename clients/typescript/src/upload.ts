@@ -93,6 +93,11 @@ export class Upload implements StreamRequest {
   /** Return what is sent next, undefined at the end, or if another connection has begun. */
   private async nextPiece(connection: number): Promise<Uint8Array | undefined> {
     while (connection === this.connections) {
+      const turn = this.outbox.turn();
+      if (turn) {
+        await turn;
+        continue;
+      }
       const piece = this.outbox.next();
       if (piece || this.hasEnded) return piece;
       const room = this.outbox.room();

@@ -17,6 +17,8 @@ export interface Outbox {
   finish(): void;
   /** Return what is sent next over this connection, undefined if there is nothing. */
   next(): Uint8Array | undefined;
+  /** Return what to wait for before `next`, undefined if more may be in flight. */
+  turn(): Promise<void> | undefined;
   /** Return what to wait for while it is full, undefined if there is room. */
   room(): Promise<void> | undefined;
   /** Count the first lines of this connection as done. */
@@ -49,6 +51,8 @@ export class PassThrough implements Outbox {
     return chunk.length === 0 ? undefined : isLast ? chunk : chunk.subarray(0, chunkSize);
   }
 
+  turn(): undefined {}
+
   room(): undefined {}
 
   ack(lines: number): void {
@@ -68,6 +72,10 @@ interface Piece {
  *
  * The window is full at `bufferSize` lines or `chunkSize` bytes, whichever is more, and at four
  * times `chunkSize` in any case; the chunk that fills it may exceed that.
+ *
+ * The server acknowledges what it has processed at once, so a connection that is cut within that
+ * makes no progress. After a lost connection, the next one therefore begins with one line, and
+ * then has at most as many lines in flight, besides that one, as it has got acknowledged.
  */
 export class Window implements Outbox {
   acked = 0;
@@ -77,11 +85,13 @@ export class Window implements Outbox {
   private sent: Piece[] = [];
   private ackedBefore = 0; // By earlier connections.
   private ackedOfFirst = 0;
+  private inFlight = 0; // Lines.
+  private maxInFlight = Infinity;
   private lines = 0;
   private size = 0;
   private tail: Uint8Array[] = [];
   private tailSize = 0;
-  private hasRoom = (): void => {};
+  private acknowledged = (): void => {};
 
   constructor(bufferSize: number, chunkSize: number) {
     this.bufferSize = bufferSize;
@@ -124,18 +134,29 @@ export class Window implements Outbox {
 
   next(): Uint8Array | undefined {
     const piece = this.unsent.shift();
-    if (piece) this.sent.push(piece);
-    return piece?.bytes;
+    if (!piece) return undefined;
+    const room = this.maxInFlight - this.inFlight;
+    const sent = piece.lines > room ? firstLines(piece, room) : piece;
+    if (sent !== piece) this.unsent.unshift(withoutFirst(piece, sent));
+    this.sent.push(sent);
+    this.inFlight += sent.lines;
+    return sent.bytes;
+  }
+
+  turn(): Promise<void> | undefined {
+    return this.mustWait() ? this.until(() => !this.mustWait()) : undefined;
   }
 
   room(): Promise<void> | undefined {
-    return this.isFull() ? this.emptied() : undefined;
+    return this.isFull() ? this.until(() => !this.isFull()) : undefined;
   }
 
   ack(lines: number): void {
     const added = lines - (this.acked - this.ackedBefore);
     this.acked += added;
     this.lines -= added;
+    this.inFlight -= added;
+    this.maxInFlight += added;
     let rest = this.ackedOfFirst + added;
     for (let first = this.sent[0]; first && rest >= first.lines; first = this.sent[0]) {
       rest -= first.lines;
@@ -144,26 +165,30 @@ export class Window implements Outbox {
     }
     this.ackedOfFirst = rest;
     if (rest > 0 && this.sent.length === 0) throw broken(`too many lines are acknowledged: ${rest}`);
-    if (!this.isFull()) this.hasRoom();
+    this.acknowledged();
   }
 
   /** Start a new connection, at the first line that is not acknowledged. */
   rewind(): void {
+    if (this.sent.length > 0 || this.acked > this.ackedBefore) this.maxInFlight = 1;
+    this.inFlight = 0;
     this.ackedBefore = this.acked;
     this.unsent = [...this.sent, ...this.unsent];
     this.sent = [];
     const first = this.unsent[0];
     if (!first || this.ackedOfFirst === 0) return;
-    let start = 0;
-    for (let line = 0; line < this.ackedOfFirst; line++) start = first.bytes.indexOf(LF, start) + 1;
-    first.bytes = first.bytes.subarray(start);
-    first.lines -= this.ackedOfFirst;
-    this.size -= start;
+    const done = firstLines(first, this.ackedOfFirst);
+    this.unsent[0] = withoutFirst(first, done);
+    this.size -= done.bytes.length;
     this.ackedOfFirst = 0;
   }
 
-  private async emptied(): Promise<void> {
-    while (this.isFull()) await new Promise<void>((resolve) => (this.hasRoom = resolve));
+  private async until(condition: () => boolean): Promise<void> {
+    while (!condition()) await new Promise<void>((resolve) => (this.acknowledged = resolve));
+  }
+
+  private mustWait(): boolean {
+    return this.unsent.length > 0 && this.inFlight >= this.maxInFlight;
   }
 
   private add(bytes: Uint8Array): void {
@@ -177,6 +202,16 @@ export class Window implements Outbox {
     if (this.size >= 4 * this.chunkSize) return true;
     return this.size >= this.chunkSize && this.lines >= this.bufferSize;
   }
+}
+
+function firstLines(piece: Piece, lines: number): Piece {
+  let end = 0;
+  for (let line = 0; line < lines; line++) end = piece.bytes.indexOf(LF, end) + 1;
+  return { bytes: piece.bytes.subarray(0, end), lines };
+}
+
+function withoutFirst(piece: Piece, first: Piece): Piece {
+  return { bytes: piece.bytes.subarray(first.bytes.length), lines: piece.lines - first.lines };
 }
 
 /** Return where a piece of whole lines ends, 0 if there is no whole line. */

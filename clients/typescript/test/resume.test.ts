@@ -1,6 +1,7 @@
 /** Streams that go on over another connection. */
 
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -34,6 +35,25 @@ test("each result comes once and in order over connections that are cut", async 
   assert.equal(results.lines, count);
   assert.ok(results.connections > 5, `${results.connections} connections`);
 });
+
+for (const after of [600, 10_000, 30_000, 64_000, 100_000]) {
+  test(`each connection that is cut after ${after} bytes makes progress`, async () => {
+    const bodies = Array.from({ length: (20 * after) / 140 }, (_, id) => ({
+      id: `${id}`,
+      data: randomBytes(60).toString("hex"),
+    }));
+    for (const compression of [false, true]) {
+      const proxy = await cuttingProxy(url, () => after);
+      const own = new ForstStreamingClient(proxy, { compression, retry: { delay: 1 } });
+      const results = own.streamToForst(ENDPOINT, bodies, { resume: true });
+      let id = 0;
+      for await (const one of results) assert.deepEqual(one, result(id, bodies[id++]?.data));
+      assert.equal(id, bodies.length);
+      // The results of half of what a connection brings may have to come again.
+      assert.ok(results.connections > 2 && results.connections < 100, `${results.connections}`);
+    }
+  });
+}
 
 test("options that are undefined count as not given", async () => {
   const proxy = await cuttingProxy(url, (number) => number * 20_000);
