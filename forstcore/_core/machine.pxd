@@ -54,9 +54,8 @@ cdef extern from "vm/run_program.h" nogil:
         uint32_t frozen
 
     ctypedef struct fst_found:
-        uint64_t shape
+        const fst_value *value
         int count
-        int place
 
     ctypedef struct fst_instruction:
         uint16_t code
@@ -87,6 +86,7 @@ cdef extern from "vm/run_program.h" nogil:
         int stopped_at
         fst_status stopped_with
         fst_cell *registers
+        uint64_t shape
         fst_found *found
         fst_arena arena
         int other_context

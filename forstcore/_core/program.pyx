@@ -9,7 +9,7 @@ from datetime import date, datetime, time, timedelta, timezone
 
 from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree
 from libc.stdint cimport INT64_MAX, UINT64_MAX, uint8_t, uint32_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 
 from forstcore._core.machine cimport (
     FST_ASCII,
@@ -236,7 +236,6 @@ cdef class Program:
         machine.registers = <fst_cell *>(machine + 1)
         machine.found = <fst_found *>(<char *>(machine + 1) + registers)
         machine.other_context = not is_usual_context()
-        memset(machine.found, 0xFF, found)
         memcpy(
             machine.registers + (program.registers - program.constant_count), program.constants,
             program.constant_count * sizeof(fst_cell))
@@ -435,27 +434,33 @@ cdef void find_value(fst_machine *machine, int path, fst_value *value) noexcept 
         i = 1
     else:
         shapes = (<const RecordReader *>record).shapes
-        if found.shape == record.shape and found.count == shapes.count and found.place < 0:
+        if found.count == shapes.count:
             set_absent(value)
             return
         while i < names.count and (node == FST_RECORD or not shapes.nodes[node].opaque):
             node = find_node(
                 shapes, node, <const uint8_t *>names.names[i].start, names.names[i].size)
             if node == FST_START:
-                found.place = -1
-                found.shape = record.shape
                 found.count = shapes.count
                 set_absent(value)
                 return
             i += 1
         value[0] = record.values[node]
         if i == names.count:
-            found.place = node
-            found.shape = record.shape
+            found.value = &record.values[node]
             return
     while i < names.count and value.kind != FST_ABSENT:
         CALLS.get(record, value, names.names[i].start, names.names[i].size, value)
         i += 1
+
+
+cdef void forget_paths(fst_machine *machine) noexcept nogil:
+    """Forget where values are: the record has another shape than the last one."""
+    cdef int i
+    for i in range(machine.program.path_count):
+        machine.found[i].value = NULL
+        machine.found[i].count = -1
+    machine.shape = machine.record.shape
 
 
 cdef void complete(fst_machine *machine) noexcept nogil:
@@ -468,6 +473,8 @@ cdef int run_compiled(void *state, const fst_record *record, fst_output *output)
     cdef int status
     machine.record = record
     machine.output = output
+    if record.shape != machine.shape:
+        forget_paths(machine)
     machine.complete = record.shape == 0
     machine.plain = -1
     machine.marks = NULL

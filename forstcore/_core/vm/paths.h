@@ -9,9 +9,9 @@
 FST_INLINE const fst_value *
 fst_value_at(fst_machine *machine, int path, fst_value *own)
 {
-    const fst_found *found = &machine->found[path];
-    if (FST_LIKELY(found->shape == machine->record->shape && found->place >= 0))
-        return &machine->record->values[found->place];
+    const fst_value *known = machine->found[path].value;
+    if (FST_LIKELY(known != NULL))
+        return known;
     machine->program->find(machine, path, own);
     return own;
 }

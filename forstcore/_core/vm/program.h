@@ -17,11 +17,10 @@ typedef struct fst_names {
     int parent;                 /* the path without the last name; -1: that is the record */
 } fst_names;
 
-/* Where the value at a path was in the last record that had a shape. */
+/* What is known about a path in records of the machine's shape. */
 typedef struct fst_found {
-    uint64_t shape;             /* never 0; UINT64_MAX for none */
-    int count;                  /* of the places that the shape had then */
-    int place;                  /* -1: no record of the shape has had such a value */
+    const fst_value *value;     /* absent where the record has none; NULL if it is not known */
+    int count;                  /* of the places that the shape had when none of them was the path's */
 } fst_found;
 
 /* After an exception between two instructions, `end` excluded, `target` is next. */

@@ -173,7 +173,8 @@ typedef struct fst_machine {
     int complete;                       /* whether the text of its objects is known */
     int plain;                          /* whether all is ASCII without escapes; -1 if unknown */
     fst_cell *registers;
-    struct fst_found *found;            /* where the values at the program's paths are */
+    uint64_t shape;                     /* of the last record */
+    struct fst_found *found;            /* where the values at the program's paths are in that */
     fst_arena arena;
     struct fst_frame *frame;            /* of the function that runs; see frames.h */
     struct fst_frame *unused_frames;
