@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             from server.errors import in_words
             from server.http import internals
             from server.observe.metrics_files import METRICS_VARIABLE, hold_metrics, release_metrics
-            from server.observe.nonblocking_output import start_logging
+            from server.observe.nonblocking_output import own_output, start_logging
             from server.process.error_file_check import check_error_file
             from server.process.event_loop import run
             from server.process.listen import (
@@ -140,7 +140,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 return _fail(f"cannot start worker processes: {error}")
         ended = run(serve(config, listeners, supervisor=None, read=read, service=service))
     except (LoadError, PipelineConfigError, SourceError) as error:
-        return _fail(str(error), 2)
+        with own_output():
+            return _fail(str(error), 2)
     except KeyboardInterrupt:
         pass
     finally:
@@ -155,9 +156,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _exit_now() -> NoReturn:
     """Exit without waiting for a thread that still runs a processor."""
-    from server.observe.nonblocking_output import flush_output
+    from server.observe.nonblocking_output import flush_output, own_output
 
-    _fail("a processor did not end in time, and was stopped")
+    with own_output():
+        _fail("a processor did not end in time, and was stopped")
     flush_output()
     os._exit(1)
 

@@ -25,6 +25,7 @@ from server.observe.metrics_files import (
     make_metrics_directory,
     release_metrics,
 )
+from server.observe.nonblocking_output import own_output
 from server.process.notify import ServiceManager
 from server.process.ready import address_of, announce
 from server.process.reload_reports import (
@@ -259,4 +260,5 @@ class _Supervisor:
 
 
 def _log(text: str) -> None:
-    print(f"forstcore: {text}", file=sys.stderr, flush=True)
+    with own_output():
+        print(f"forstcore: {text}", file=sys.stderr, flush=True)

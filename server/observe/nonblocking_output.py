@@ -2,7 +2,8 @@
 
 An unread pipe, a paused terminal and a log daemon that hangs all block their writers. So
 the standard streams are replaced by streams that write as much as possible without blocking, and
-leave the rest to a thread. Output that cannot be written is dropped, counted and reported.
+leave the rest to a thread. Output that cannot be written is dropped, counted and reported. What the
+server says itself has room of its own, so that the output of processors does not hide it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ import sys
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Protocol
 
 from forstcore._json_log import JsonErrors, error_stream, json_line, log_json
 from forstcore._plural import plural
@@ -28,16 +30,31 @@ from forstcore._plural import plural
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-__all__ = ["NonblockingOutput", "flush_output", "start_logging"]
+__all__ = ["NonblockingOutput", "flush_output", "own_output", "start_logging"]
 
 _MAX_QUEUED = 1 << 20  # Bytes.
+_MAX_OWN = 1 << 16  # Bytes beyond that for the server's own output.
 _GROUP = 4096  # Bytes per write: PIPE_BUF, up to which writes to pipes are atomic.
-_FLUSH_TIMEOUT = 1.0  # Seconds, when the process exits.
+_FLUSH_TIMEOUT = 1.0  # Seconds without any progress, when the process exits.
+_LONGEST_FLUSH = 5.0  # Seconds with progress.
 _POLL = 1000  # Milliseconds between two attempts to write to a descriptor that is not writable.
 
 
 class _Channel(Protocol):
     def __call__(self, data: bytes, /) -> int: ...
+
+
+_current = threading.local()
+
+
+@contextlib.contextmanager
+def own_output() -> Iterator[None]:
+    """Mark what this thread writes in the block as output of the server itself."""
+    _current.is_own = True
+    try:
+        yield
+    finally:
+        _current.is_own = False
 
 
 class NonblockingOutput(io.RawIOBase):
@@ -46,6 +63,7 @@ class NonblockingOutput(io.RawIOBase):
     Bytes that cannot be written immediately are queued, up to 1 MiB, for a thread. When the queue
     is full, whole writes are dropped; as soon as it has room again, a line reports how many lines
     are missing in its place. Lines that cannot be written because of an error are dropped, too.
+    For what is written within `own_output`, the queue has another 64 KiB.
 
     Args:
         descriptor: an open file descriptor; it is not closed.
@@ -55,6 +73,7 @@ class NonblockingOutput(io.RawIOBase):
     Attributes:
         name: as above.
         dropped: lines dropped so far.
+        queued: bytes that wait to be written.
         own_descriptor: the descriptor that is written to; for a pipe or terminal a nonblocking one.
 
     Thread-safety: any thread may write. A forked child starts with an empty queue.
@@ -75,9 +94,14 @@ class NonblockingOutput(io.RawIOBase):
         self._changed = threading.Condition(threading.RLock())
         self._queue: deque[tuple[bytes, int, int]] = deque()
         self._size = 0
+        self._own = 0  # Bytes of own output that were queued although the queue was full.
         self._unreported = 0
         self._thread: threading.Thread | None = None
         self.dropped = 0
+
+    @property
+    def queued(self) -> int:
+        return self._size
 
     def writable(self) -> bool:
         return True
@@ -102,8 +126,9 @@ class NonblockingOutput(io.RawIOBase):
 
     def _put(self, data: bytes, lines: int) -> None:
         missing = 0
+        has_room = getattr(_current, "is_own", False) and self._own + len(data) <= _MAX_OWN
         if self._unreported:
-            if self._size > _MAX_QUEUED // 2:
+            if self._size > _MAX_QUEUED // 2 and not has_room:
                 self._drop(lines)
                 return
             notice, missing = self._notice()
@@ -117,8 +142,10 @@ class NonblockingOutput(io.RawIOBase):
             if not data:
                 return
         elif self._queue and self._size + len(data) > _MAX_QUEUED:
-            self._drop(lines, missing)
-            return
+            if not has_room:
+                self._drop(lines, missing)
+                return
+            self._own += len(data)
         self._append(data, lines, missing)
 
     def _append(self, data: bytes, lines: int, missing: int) -> None:
@@ -187,6 +214,8 @@ class NonblockingOutput(io.RawIOBase):
     def _remove(self, size: int) -> tuple[int, int]:
         """Remove bytes from the queue; return the lines in them, and the lines they report."""
         self._size -= size
+        if self._size <= _MAX_QUEUED:
+            self._own = 0
         lines = missing = 0
         while size:
             data, own, reported = self._queue[0]
@@ -241,6 +270,15 @@ def _channel_to(descriptor: int) -> tuple[_Channel, bool, int]:
     return blocking, False, descriptor
 
 
+class _LogHandler(logging.StreamHandler[Any]):
+    """Writes the log of the server, whose access log alone is no more urgent than other output."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        is_own = record.name.startswith("forstcore") and not getattr(record, "is_json", False)
+        with own_output() if is_own else contextlib.nullcontext():
+            super().emit(record)
+
+
 _outputs: list[NonblockingOutput] = []
 
 
@@ -270,7 +308,7 @@ def start_logging(*, is_json: bool = False) -> None:
     logger = logging.getLogger("forstcore")
     logger.setLevel(logging.INFO)
     logger.propagate = False
-    handler = logging.StreamHandler(error_stream())
+    handler = _LogHandler(error_stream())
     logger.addHandler(handler)
     # Registered first to run last, so that output written at exit is flushed, too.
     atexit.register(flush_output)
@@ -279,10 +317,18 @@ def start_logging(*, is_json: bool = False) -> None:
 
 
 def flush_output() -> None:
-    """Write what is queued, for at most a second."""
-    deadline = time.monotonic() + _FLUSH_TIMEOUT
-    for output in _outputs:
-        output.flush_for(max(0.0, deadline - time.monotonic()))
+    """Write what is queued, for a limited time, which is shorter if nobody reads."""
+    end = time.monotonic() + _LONGEST_FLUSH
+    before = sys.maxsize
+    while time.monotonic() < end and 0 < (queued := _queued()) < before:
+        before = queued
+        deadline = min(time.monotonic() + _FLUSH_TIMEOUT, end)
+        for output in _outputs:
+            output.flush_for(max(0.0, deadline - time.monotonic()))
+
+
+def _queued() -> int:
+    return sum(output.queued for output in _outputs)
 
 
 def _text_stream(output: NonblockingOutput, like: io.TextIOWrapper) -> io.TextIOWrapper:

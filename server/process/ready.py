@@ -8,6 +8,7 @@ import socket
 
 from forstcore._version import VERSION
 from server.config import ServerConfig
+from server.observe.nonblocking_output import own_output
 
 __all__ = ["address_of", "announce"]
 
@@ -19,7 +20,8 @@ def announce(config: ServerConfig, address: str) -> None:
         line = json.dumps(
             {"event": "ready", "address": address, "pid": os.getpid(), "version": VERSION}
         )
-    print(line, flush=True)
+    with own_output():
+        print(line, flush=True)
 
 
 def address_of(config: ServerConfig, listener: socket.socket) -> str:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 
+from server.observe.nonblocking_output import own_output
 from server.process.supervisor_pipe import RELOAD, STOP
 
 __all__ = ["WorkerSlot"]
@@ -137,4 +138,5 @@ class WorkerSlot:
 
 
 def _log(text: str) -> None:
-    print(f"forstcore: {text}", file=sys.stderr, flush=True)
+    with own_output():
+        print(f"forstcore: {text}", file=sys.stderr, flush=True)

@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 import requests
 
-from server.observe.nonblocking_output import NonblockingOutput
+from server.observe.nonblocking_output import NonblockingOutput, own_output
 from tests import children
 from tests.servers import ROOT, Server, await_server, wait_until
 
@@ -134,6 +134,29 @@ def test_what_is_dropped_is_counted_where_it_is_missing(ends: tuple[int, int]) -
     assert found
     assert int(found[1]) == dropped
     assert output.dropped == dropped
+
+
+def test_own_output_has_room_behind_other_output(ends: tuple[int, int]) -> None:
+    reader, writer = ends
+    output = NonblockingOutput(writer, "standard error")
+    for _ in range(10_000):
+        output.write(b"%b\n" % (b"x" * 500))
+    dropped = output.dropped
+    with own_output():
+        output.write(b"own 0\n")
+        for number in range(1, 1_000):
+            output.write(b"own %d %b\n" % (number, b"y" * 500))
+    output.write(b"dropped, too\n")
+    kept = 10_000 + 1_000 + 1 - output.dropped
+    reading = Reader(reader)
+    assert output.flush_for(10)
+    output.write(b"the end\n")
+    text = reading.until("the end\n")
+    assert lines_in(text) == 10_000 + 1_000 + 2
+    notice = f"forstcore: {dropped} lines are missing here: standard error was not writable"
+    assert f"{notice}\nown 0\nown 1 " in text
+    assert 100 < text.count("own") < 200
+    assert kept == 10_000 - dropped + text.count("own")
 
 
 @pytest.mark.parametrize("pause", [0, 0.0003])
@@ -301,6 +324,46 @@ def test_a_server_whose_output_nobody_reads(tmp_path: Path, processes: str) -> N
     with unread_server(tmp_path, "--processes", processes) as server:
         works(server)
         ends_in_time(server)
+
+
+LOUD = """
+import sys
+import forstcore
+
+print("x" * 3_000_000)
+print("x" * 3_000_000, file=sys.stderr)
+for _ in range(30_000):
+    print("x" * 100)
+    print("x" * 100, file=sys.stderr)
+
+@forstcore.processor("loud")
+def loud(record: dict):
+    return record
+"""
+
+
+@pytest.mark.real_start
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_module_that_prints_more_than_fits_hides_nothing(tmp_path: Path, processes: str) -> None:
+    module = tmp_path / "loud.py"
+    command = [sys.executable, "-m", "server", "--port", "0", "--processes", processes]
+    module.write_text(f"{LOUD}\nraise RuntimeError('the table is missing')\n")
+    command += ["--processors", str(module)]
+    done = children.run(command, cwd=ROOT, text=True, timeout=60)
+    assert done.returncode == 2
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(
+        f"forstcore: cannot load processors from {module}: RuntimeError: the table"
+    )
+    module.write_text(LOUD)
+    process = children.start(
+        command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    try:
+        assert process.stdout
+        assert Reader(process.stdout.fileno()).until("forstcore listens on ")
+    finally:
+        children.end(process)
 
 
 @pytest.mark.real_start

@@ -130,7 +130,8 @@ class SidecarProcess {
     let lastText = "";
     const log = (line: string): LogEntry => {
       const entry = logEntry(line);
-      if (typeof entry["text"] === "string") lastText = entry["text"];
+      const text = entry["text"] ?? entry["message"]; // Of `--log-format json`.
+      if (typeof text === "string") lastText = text;
       this.options.onLog?.(entry);
       return entry;
     };

@@ -80,6 +80,23 @@ test("processors, a port, and a client with a token, whatever files are beside t
   await sidecar.stop();
 });
 
+test("a server whose module prints much starts, or says why not", async () => {
+  const place = mkdtempSync(join(tmpdir(), "forst-"));
+  const flood = ["stdout", "stderr"].map((name) => `sys.${name}.write(("x" * 99 + "\\n") * 50_000)\n`);
+  const path = (name: string, end: string) => {
+    writeFileSync(join(place, name), `import sys, forstcore\n${flood.join("").repeat(2)}${end}\n`);
+    return join(place, name);
+  };
+  const good = path("good.py", "@forstcore.processor('same')\ndef same(record: dict):\n  return record");
+  const sidecar = await startSidecar({ python, processors: good });
+  await sidecar.stop();
+  const bad = path("bad.py", "raise RuntimeError('the table is missing')");
+  for (const args of [[], ["--log-format", "json"]]) {
+    const started = startSidecar({ python, processors: bad, args });
+    await assert.rejects(started, /^Error: the server did not start: .*the table is missing/);
+  }
+});
+
 test("a server that cannot start says why", async () => {
   const wrong = startSidecar({ python, processors: "/nowhere.py" });
   await assert.rejects(wrong, /^Error: the server did not start: .*nowhere/);
