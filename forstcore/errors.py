@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from forstcore._plural import plural
 
@@ -146,14 +146,19 @@ class StreamStateError(ForstError, RuntimeError):
     """
 
 
+RETRIABLE_STATUSES: Final = frozenset({429, 502, 503, 504})
+"""The HTTP status codes of a request that may succeed later."""
+
+
 class RequestRefusedError(ForstError):
     """A request that was answered with an error instead of a stream.
 
     Attributes:
         status: the HTTP status code.
         detail: the server's description of the problem.
-        retry_after: seconds after which to retry, from the server's response; None if absent.
-        retriable: whether the same request may succeed later: for status 502, 503 and 504.
+        retry_after: seconds after which to retry, from the server's response, five minutes at
+            most; None if absent.
+        retriable: whether the same request may succeed later: for `RETRIABLE_STATUSES`.
     """
 
     def __init__(self, status: int, detail: str, retry_after: float | None = None) -> None:
@@ -164,7 +169,7 @@ class RequestRefusedError(ForstError):
 
     @property
     def retriable(self) -> bool:
-        return self.status in (502, 503, 504)
+        return self.status in RETRIABLE_STATUSES
 
     def __str__(self) -> str:
         return f"the server refused the request with status {self.status}: {self.detail}"

@@ -18,6 +18,7 @@ from aiohttp import hdrs
 from yarl import URL
 
 from forstcore import wire
+from forstcore._io.retry_after import retry_after_seconds
 from forstcore.errors import RequestRefusedError, StreamFailedError
 from forstcore.retry import is_retriable
 
@@ -343,9 +344,8 @@ async def _refusal(response: aiohttp.ClientResponse) -> RequestRefusedError:
         detail = str(json.loads(text)["detail"])
     if not detail and hdrs.LOCATION in response.headers:
         detail = f"redirects are not followed; this one leads to {response.headers[hdrs.LOCATION]}"
-    retry_after = response.headers.get(hdrs.RETRY_AFTER, "")
     return RequestRefusedError(
         response.status,
         detail or text[:200].decode(errors="replace").strip() or response.reason or "no reason",
-        float(retry_after) if retry_after.isdecimal() else None,
+        retry_after_seconds(response.headers),
     )

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from urllib.parse import unquote
 
 import aiohttp
 from yarl import URL
 
+from forstcore._io.passwords import without_password
+
 __all__ = ["ServerAddress"]
+
+_CREDENTIALS = re.compile("(^|://).*@", re.DOTALL)
 
 
 class ServerAddress:
@@ -37,10 +42,15 @@ class ServerAddress:
             host, slash, path = rest.partition("/")
             self._socket = unquote(host) if host else slash + path
             base_url = f"http://localhost/{path if host else ''}"
-        self._base = URL(base_url)
+        shown = _CREDENTIALS.sub(r"\1", without_password(base_url))
+        try:
+            self._base = URL(base_url)
+        except ValueError as error:
+            # Without the error of a port, which may be a part of a password.
+            raise ValueError(f"the base URL {shown!r} is not valid: {error}") from None
         if self._base.scheme not in ("http", "https") or not self._base.host:
             raise ValueError(
-                f"the base URL must start with http://, https:// or http+unix://, not {base_url!r}"
+                f"the base URL must start with http://, https:// or http+unix://, not {shown!r}"
             )
 
     def __str__(self) -> str:

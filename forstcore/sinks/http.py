@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import email.utils
 import io
 from collections.abc import Sequence
-from contextlib import suppress
-from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 import aiohttp
 from yarl import URL
 
+from forstcore._io.retry_after import retry_after_seconds
 from forstcore.errors import SinkError
 from forstcore.sinks import Output, SinkLimits, SinkUrl
 from forstcore.sinks._broker_sink import BrokerSink, lines_of
@@ -29,7 +27,6 @@ from forstcore.wire import NDJSON
 __all__ = ["HttpSink", "HttpWriter"]
 
 _MAX_REQUEST = 1 << 20  # Bytes, except for a single line.
-_MAX_WAIT = 300.0  # Seconds that Retry-After may ask for.
 _MAX_ANSWER = 1 << 16  # Bytes of an answer that are read, so that the connection can be used again.
 _EXCERPT = 200  # Characters of it in errors.
 
@@ -217,32 +214,9 @@ class HttpWriter(BrokerWriter):
             said = f"HTTP {status} {response.reason or ''}".rstrip() + (f": {text}" if text else "")
             if status in _AGAIN or status >= 500:
                 headers = response.headers
-                wait = _seconds(headers.get("Retry-After", ""), headers.get("Date", ""))
+                wait = retry_after_seconds(headers) or 0.0
                 self._not_before = asyncio.get_running_loop().time() + wait
                 raise _AgainError(said)
             if status < 400 or status in _HOPELESS:
                 raise SinkError(self._name, f"cannot be written: {said}")
             raise _RefusedError(said)
-
-
-def _seconds(retry_after: str, sent_at: str = "") -> float:
-    """Return the seconds of a Retry-After header, 0 if it is malformed.
-
-    Args:
-        retry_after: the header.
-        sent_at: the Date header: the clocks of server and client may differ.
-    """
-    seconds = 0.0
-    if retry_after.isdecimal():
-        seconds = float(retry_after[:9])
-    elif date := _date(retry_after):
-        seconds = (date - (_date(sent_at) or datetime.now(UTC))).total_seconds()
-    return min(max(seconds, 0.0), _MAX_WAIT)
-
-
-def _date(text: str) -> datetime | None:
-    with suppress(ValueError):
-        found = email.utils.parsedate_to_datetime(text)
-        # Of a date with the zone -0000 it only says that it is UTC.
-        return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
-    return None

@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
+from forstcore._io.passwords import without_password
 from forstcore._plural import plural
 from forstcore._proc import DEFAULT_MAX_LINE_SIZE
-from forstcore.sources._url import SourceUrl, place_of, without_password
+from forstcore.sources._url import SourceUrl, place_of
 
 __all__ = [
     "DEFAULT_RING_SIZE",

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import importlib
-import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from forstcore._io.passwords import without_password
 from forstcore.errors import SinkError, SourceError
 
-__all__ = ["SourceUrl", "place_of", "without_password"]
+__all__ = ["SourceUrl", "place_of"]
 
 _PLACE_OPTIONS = ("stream", "subject", "topic")  # Those that identify the records.
 
-_SECRET_OPTION = re.compile(
-    r"([?&](?:[\w.]*\.)?"
-    r"(?:pass\w*|pwd|token|secret|api_?key|auth\w*|key\.pem|oauthbearer\.config)=|[?&]header\.[^=&]*=)"
-    r"[^&]*",
-    re.IGNORECASE,
-)
 _EXTRAS = {"confluent_kafka": "kafka"}  # The extras of packages, where the name differs.
 _CLUSTERS = ("kafka",)  # Schemes whose URL may name several hosts.
 
@@ -147,24 +141,3 @@ def place_of(url: str) -> str:
     place, mark, query = without_password(url).partition("?")
     kept = [each for each in query.split("&") if each.partition("=")[0] in _PLACE_OPTIONS]
     return place + mark * bool(kept) + "&".join(kept)
-
-
-def without_password(url: str) -> str:
-    """Return a URL, or a part of one, without its password, so that it can be shown.
-
-    A password that is not encoded may contain any character. So this removes everything from its
-    colon to the last ``@``, and anything in place of a port that is not a number.
-    """
-    url = _SECRET_OPTION.sub(r"\1…", url)
-    start, at, rest = url.rpartition("@")
-    scheme, mark, user = (start if at else url).partition("://")
-    if not mark:
-        return f"…@{rest}" if at else url
-    if at:
-        name, colon, _ = user.partition(":")
-        return f"{scheme}://{name}:…@{rest}" if colon else url
-    address, slash, path = user.partition("/")
-    host, colon, port = address.rpartition(":")
-    if not colon or port.partition("?")[0].isdecimal() or address.endswith("]"):
-        return url
-    return f"{scheme}://{host}:…{slash}{path}"

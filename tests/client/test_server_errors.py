@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, cast
 
@@ -101,6 +102,31 @@ def test_messages_do_not_contain_the_password_of_a_url() -> None:
     error = asyncio.run(failure(f"http://user:secret@127.0.0.1:{free_port()}"))
     assert "127.0.0.1" in str(error)
     assert "secret" not in str(error)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://user:secret@host:port",
+        "http://user:secret@",
+        "http://user:se/cret@host",
+        "http://user:secret@@:80",
+        "http://user:secret",
+        "http://secret@host:port",
+        "http://user:secret@[::1",
+        "http://user:secret@host:99999",
+        "ftp://user:secret@host",
+        "user:secret@host",
+        "ftp://host/?token=secret",
+    ],
+)
+def test_a_url_that_is_none_is_shown_without_its_password(url: str) -> None:
+    with pytest.raises(ValueError, match="the base URL") as caught:
+        ForstStreamingClient(url)
+    text = "".join(traceback.format_exception_only(caught.value))
+    assert "secret" not in text
+    assert "se'" not in text
+    assert caught.value.__context__ is None or caught.value.__suppress_context__
 
 
 @pytest.mark.parametrize("url", ["", "127.0.0.1:8080", "ftp://localhost", "http://", "http+unix:x"])

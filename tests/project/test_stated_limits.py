@@ -9,6 +9,7 @@ import pytest
 
 from forstcore import RetryConfig, StreamingConfig
 from forstcore._client import connection, subscription, window
+from forstcore._io import retry_after
 from forstcore.cli import publish
 from forstcore.config import StreamLimits
 from forstcore.engine import failure_log, process_pool
@@ -61,7 +62,7 @@ STATED = {
         f"pauses that grow to {WORDS[_reconnecting._MAX_PAUSE]} seconds",
         f"after {WORDS[sharing._PATIENCE]} seconds any other process",
         f"`batch={http._MAX_REQUEST >> 20}MiB`",
-        f"up to {http._MAX_WAIT / 60:g} minutes",
+        f"up to {retry_after._MAX_WAIT / 60:g} minutes",
         f"more than {json_columns._MOST_MEMBERS:,} different members",
         f"`kafka.transaction.timeout.ms`, {TRANSACTION} seconds here",
     ],

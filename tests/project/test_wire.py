@@ -14,6 +14,7 @@ from forstcore._client.frame_reader import Summary
 from forstcore._core.filter import OPERATORS
 from forstcore._proc import ERROR_CODES
 from forstcore.engine.in_process import Counts
+from forstcore.errors import RETRIABLE_STATUSES
 from server.api.schemas import COMPONENTS
 from tests.servers import ROOT
 
@@ -158,6 +159,10 @@ def test_the_package_knows_codes_modes_and_counters() -> None:
         r"RETRIABLE_CODES.*new Set\(\[(.*)\]\)", (PACKAGE / "wire.ts").read_text()
     )
     assert {*re.findall(r'"(\w+)"', codes)} == wire.RETRIABLE_CODES
+    (statuses,) = re.findall(
+        r"RETRIABLE_STATUSES.*new Set\(\[(.*)\]\)", (PACKAGE / "wire.ts").read_text()
+    )
+    assert set(map(int, statuses.split(", "))) == RETRIABLE_STATUSES
     text = (PACKAGE / "records.ts").read_text()
     (modes,) = re.findall(r"^export type OnError = (.*);", text, re.MULTILINE)
     assert [mode.strip('"') for mode in modes.split(" | ")] == [*wire.ON_ERROR_MODES]

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import email.utils
 import json
 import logging
-import time
 
 import pytest
 
 from forstcore.errors import SinkError
 from forstcore.sinks import Output, OutputRefusedError, SinkLimits, open_sink
-from forstcore.sinks.http import _seconds
 from forstcore.sources import without_password
 from tests.sinks.http_target import Answer, HttpTarget, Request
 from tests.sinks.writing import opened, outputs, run, until, write
@@ -119,19 +116,6 @@ def test_retry_after_is_honoured(caplog: pytest.LogCaptureFixture) -> None:
     said = [record.getMessage() for record in caplog.records]
     assert len(said) == 2
     assert "hidden" not in "".join(said)
-
-
-def test_values_of_retry_after() -> None:
-    assert _seconds("7") == 7
-    assert _seconds("99999999999999999999") == _seconds("301") == 300
-    assert 50 < _seconds(email.utils.formatdate(time.time() + 60, usegmt=True)) <= 60
-    assert _seconds(email.utils.formatdate(time.time() - 60, usegmt=True)) == 0
-    server = time.time() - 1e6  # Its clock is wrong.
-    dates = [email.utils.formatdate(server + more, usegmt=True) for more in (0, 60)]
-    assert _seconds(dates[1], dates[0]) == 60
-    assert _seconds(dates[1], "soon") == 0
-    assert _seconds("Sun, 06 Nov 1994 08:50:07 -0000", "Sun, 06 Nov 1994 08:49:37 GMT") == 30
-    assert [_seconds(each) for each in ("", "soon", "-3", "1.5")] == [0, 0, 0, 0]
 
 
 def test_lines_that_are_refused_are_found() -> None:

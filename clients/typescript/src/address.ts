@@ -32,11 +32,13 @@ export class ServerAddress {
     const isUrl = /^https?:\/\/[^/]/.test(base);
     if (!isUrl || this.socketPath === "") {
       const schemes = "http://, https:// or http+unix://";
-      throw new TypeError(`the base URL must start with ${schemes}, not ${JSON.stringify(given)}`);
+      const shown = JSON.stringify(withoutSecrets(given));
+      throw new TypeError(`the base URL must start with ${schemes}, not ${shown}`);
     }
     const url = parsed(base);
     if (url.search || url.hash) {
-      throw new TypeError(`the base URL must have neither a query nor a fragment: ${given}`);
+      const shown = withoutSecrets(given);
+      throw new TypeError(`the base URL must have neither a query nor a fragment: ${shown}`);
     }
     this.base = url.href.replace(/\/+$/, "");
   }
@@ -67,6 +69,17 @@ function parsed(url: string): URL {
   try {
     return new URL(url);
   } catch {
-    throw new TypeError(`the base URL is not a URL: ${url}`);
+    throw new TypeError(`the base URL is not a URL: ${withoutSecrets(url)}`);
   }
+}
+
+/**
+ * Return a URL for messages. It may be wrong, so a password may contain any character, or stand in
+ * place of a port; and a token may be in the query.
+ */
+function withoutSecrets(url: string): string {
+  return url
+    .replace(/[?#].*$/s, (rest) => `${rest[0]}…`)
+    .replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, "$1")
+    .replace(/^([a-z][a-z0-9+.-]*:\/\/[^/:[]*:)(?!\d*(?:\/|$))[^/]*/i, "$1…");
 }

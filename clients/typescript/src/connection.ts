@@ -3,8 +3,8 @@
 import { utf8Decoder } from "./bytes.js";
 import { ForstError } from "./errors.js";
 import { timer } from "./platform.js";
-import { isError, isRetriable } from "./retry.js";
-import { FRAMES } from "./wire.js";
+import { isError, isRetriable, retryAfterMs } from "./retry.js";
+import { FRAMES, RETRIABLE_STATUSES } from "./wire.js";
 import type { Exchange, Transport, TransportRequest, TransportResponse } from "./transport.js";
 
 const FRAMES_NAME = FRAMES.toLowerCase();
@@ -199,11 +199,10 @@ export class Connection {
     const location = response.headers["location"];
     const redirect = location && `redirects are not followed; this one leads to ${location}`;
     const found = detail ?? redirect ?? `the response is ${status} ${response.reason}`.trim();
-    const after = Number(response.headers["retry-after"] ?? NaN);
     return new ForstError(code ?? "refused", found, {
       status,
-      retriable: [502, 503, 504].includes(status),
-      retryAfterMs: after >= 0 ? after * 1000 : undefined,
+      retriable: RETRIABLE_STATUSES.has(status),
+      retryAfterMs: retryAfterMs(response.headers),
     });
   }
 }

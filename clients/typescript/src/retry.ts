@@ -20,6 +20,8 @@ const TRANSIENT: ReadonlySet<string> = new Set([
   "UND_ERR_CONNECT_TIMEOUT",
 ]);
 
+const MAX_WAIT_MS = 300_000; // For which a response may ask.
+
 const CODE = /\bE[A-Z_]{4,}\b/; // In the message of an error that has no code.
 
 /** Runs operations, and repeats those that fail with a transient error. */
@@ -80,4 +82,20 @@ export function pauseBefore(retry: RetryConfig, failures: number): number {
   const doubled = retry.delay * 2 ** Math.min(Math.max(0, failures - 1), 60);
   // At random, so that the clients of a restarted server do not all come at the same moment.
   return Math.min(doubled, retry.maxDelay ?? 30_000) * (0.5 + Math.random() / 2);
+}
+
+/**
+ * Return for how many milliseconds a response asks to wait (RFC 9110, section 10.2.3), undefined if
+ * it does not.
+ */
+export function retryAfterMs(headers: Record<string, string | undefined>): number | undefined {
+  const text = headers["retry-after"] ?? "";
+  if (/^\d+$/.test(text)) return Math.min(Number(text) * 1000, MAX_WAIT_MS);
+  // The clocks of server and client may differ.
+  const ms = dateOf(text) - (dateOf(headers["date"]) || Date.now());
+  return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), MAX_WAIT_MS);
+}
+
+function dateOf(text = ""): number {
+  return /^[A-Z][a-z]+, /.test(text) ? Date.parse(text) : NaN;
 }

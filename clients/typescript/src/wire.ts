@@ -28,5 +28,8 @@ export const TICKET_PARAMETER = "ticket";
 /** Codes of an `:error` line after which another connection may succeed. */
 export const RETRIABLE_CODES: ReadonlySet<string> = new Set(["draining", "overloaded", "timeout"]);
 
+/** HTTP status codes of a request that may succeed later. */
+export const RETRIABLE_STATUSES: ReadonlySet<number> = new Set([429, 502, 503, 504]);
+
 /** The status of a live stream whose source requires acknowledgements. */
 export const NEEDS_ACKS = 428;

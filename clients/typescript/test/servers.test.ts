@@ -1,6 +1,9 @@
 /** Servers that refuse a stream, fail, or hang. */
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 
 import { ForstStreamingClient, StreamingIntegration, type StreamingRecord } from "forstcore";
@@ -54,6 +57,56 @@ test("messages do not contain the password of a URL", async () => {
   assert.equal(response.status, 502);
   assert.doesNotMatch(await response.text(), /secret/);
 });
+
+test("the error of a wrong URL does not contain its password", () => {
+  for (const wrong of [
+    "http://user:secret@host:port",
+    "http://user:se/cret@host",
+    "http://user:se?cret@host",
+    "http://user:12#secret@host",
+    "http://user:secret@@:80x",
+    "http://user:secret",
+    "http://user:secret@[::1",
+    "http://user:secret@host/?token=secret",
+    "ftp://user:secret@host",
+    "user:secret@host",
+  ]) {
+    assert.throws(
+      () => new ForstStreamingClient(wrong),
+      (error: Error) => /^the base URL .*/.test(error.message) && !/secret|cret|:se/.test(error.message),
+      wrong,
+    );
+  }
+});
+
+for (const [status, pause, least, most] of [
+  [429, "", 0, 900],
+  [429, "1", 900, 1e6],
+  [502, "soon", 0, 900],
+  [503, "1", 900, 1e6],
+  [503, "Sun, 06 Nov 1994 08:49:38 GMT", 900, 1e6],
+  [504, "", 0, 900],
+] as const) {
+  test(`a refusal with status ${status} and Retry-After: ${pause} is retried`, async () => {
+    const refused: number[] = [];
+    const server = createServer((_request, response) => {
+      refused.push(Date.now());
+      response.setHeader("date", "Sun, 06 Nov 1994 08:49:37 GMT");
+      if (pause) response.setHeader("retry-after", pause);
+      response.writeHead(status).end("too many");
+    }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    const own = new ForstStreamingClient(`http://127.0.0.1:${port}`, {
+      retry: { attempts: 2, delay: 1 },
+    });
+    const [error] = await failed(own.streamToForst(ENDPOINT, [record(1)], { resume: true }));
+    server.close();
+    assert.deepEqual([error.status, error.retriable, refused.length], [status, true, 2]);
+    const waited = (refused[1] ?? 0) - (refused[0] ?? 0);
+    assert.ok(waited >= least && waited < most, `${waited} ms`);
+  });
+}
 
 test("a server that dies", async () => {
   const server = await startServer();
