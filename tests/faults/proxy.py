@@ -75,6 +75,10 @@ class FaultProxy:
         """Stop listening, and end all connections."""
         assert self._server is not None
         self._is_stopped = True
+        for listener in self._server.sockets:
+            asyncio.get_running_loop().remove_reader(listener.fileno())
+        # When a server closes, asyncio loses sockets that it has accepted but not given to it yet.
+        await asyncio.sleep(0)
         self._server.close()
         for task in list(self._tasks):
             task.cancel()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import socket
 from collections.abc import AsyncIterator
 from typing import Any
@@ -168,6 +169,25 @@ def test_a_proxy_without_a_server_closes() -> None:
     received, end = asyncio.run(run())
     assert received == b""
     assert end in ("eof", "ConnectionResetError")
+
+
+@pytest.mark.parametrize("steps", range(6))
+def test_a_connection_that_comes_as_a_proxy_stops_is_closed(steps: int) -> None:
+    async def run() -> bytes:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            proxy = FaultProxy(server.getsockname()[1])
+            await proxy.start()
+            with socket.create_connection(("127.0.0.1", proxy.port), 30) as client:
+                for _ in range(steps):
+                    await asyncio.sleep(0)
+                await proxy.stop()
+                with contextlib.suppress(ConnectionResetError):
+                    return await asyncio.to_thread(client.recv, 1)
+                return b""
+
+    # A socket that is not closed is a warning, which is an error.
+    assert asyncio.run(run()) == b""
+    gc.collect()
 
 
 def test_a_plan_follows_from_its_seed() -> None:
