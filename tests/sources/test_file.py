@@ -206,6 +206,25 @@ def test_a_file_that_is_truncated(tmp_path: Path, again: bytes) -> None:
     following(source_of(path), "start", scenario)
 
 
+@pytest.mark.parametrize("size", [10, 11])
+def test_a_file_that_is_truncated_in_its_middle_comes_again(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "log"
+    append(path, lines(0, 10))
+    kept = lines(0, 10)[:size]
+
+    async def scenario(reader: FileReader) -> str:
+        await read(reader, 10)
+        os.truncate(path, size)
+        batch = await reader.read()
+        assert (batch.missed, batch.lines) == (None, lines(0, 5))
+        append(path, lines(100, 103))
+        found, offset = await read(reader, 3)
+        assert found == (kept[10:] + lines(100, 103)).splitlines()
+        return offset
+
+    following(source_of(path), "start", scenario)
+
+
 def test_files_that_come_later_fit_the_pattern(tmp_path: Path) -> None:
     async def scenario(reader: FileReader) -> str:
         start = await reader.read()
