@@ -222,10 +222,12 @@ def as_processor(what: Any, name: str = "", *, compiled: bool | None = None) -> 
         what: a function, a capsule, the name of a declared processor, a processor, or None
             for the built-in one.
         name: its name; if empty, the name of the function.
-        compiled: whether a function is compiled, as for `processor`.
+        compiled: whether a function is compiled, as for `processor`. Without name and this, a
+            function has the options with which it is declared.
 
     Raises:
         LookupError: no processor has that name.
+        ValueError: the function is declared several times, with different options.
         TypeError: `what` cannot be a processor; the message gives the reason.
     """
     if what is None:
@@ -246,6 +248,8 @@ def as_processor(what: Any, name: str = "", *, compiled: bool | None = None) -> 
     if not (inspect.isfunction(what) or inspect.ismethod(what)):
         raise TypeError(f"a processor is a function or a native processor's capsule, not {what!r}")
     made = _of_function(what, name or what.__name__)
+    if not name and compiled is None:
+        return _as_declared(made)
     if compiled is False:
         return dataclasses.replace(made, compilation=None)
     if compiled and made.compilation is not None and made.program is None:
@@ -283,7 +287,8 @@ def _of_function(function: Callable[..., Any], name: str) -> Processor:
         raise TypeError(f"{where} has annotations that cannot be read: {error}") from error
     takes = hints.get(parameters[0].name, dict)
     kind, decode, group_reader = _decoders(takes, where)
-    known = next((each for each in REGISTRY.values() if each.function == function), None)
+    # What is compiled once need not be compiled again.
+    known = (each.compilation for each in _declarations_of(function))
     return Processor(
         name,
         kind,
@@ -295,9 +300,29 @@ def _of_function(function: Callable[..., Any], name: str) -> Processor:
         inspect.getdoc(function) or "",
         place,
         group_reader,
-        None if known is None else known.worker_kind,
+        None,
         stamp_of(function),
-        Compilation(function, kind, takes) if known is None else known.compilation,
+        next(filter(None, known), None) or Compilation(function, kind, takes),
+    )
+
+
+def _declarations_of(function: Callable[..., Any]) -> list[Processor]:
+    return [each for each in REGISTRY.values() if each.function == function]
+
+
+def _as_declared(made: Processor) -> Processor:
+    """Return a processor with the options with which its function is declared."""
+    known = _declarations_of(made.function)
+    if len({(each.worker_kind, each.compilation is None) for each in known}) > 1:
+        names = ", ".join(repr(each.name) for each in known)
+        raise ValueError(
+            f"the function {made.name!r} ({made.place}) is declared with different options as "
+            f"{names}: give one of these names"
+        )
+    if not known:
+        return made
+    return dataclasses.replace(
+        made, worker_kind=known[0].worker_kind, compilation=known[0].compilation
     )
 
 

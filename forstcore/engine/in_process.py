@@ -68,7 +68,8 @@ def process(
         source: a path, a binary file, NDJSON as bytes, or an iterable of NDJSON (bytes or
             text, split anywhere) or of records.
         processor: a function, the capsule of a native processor, the name of a declared one,
-            or None for the built-in one.
+            or None for the built-in one. A function has the options with which it is declared;
+            give the name if there are several declarations with different options.
         options: ``on_error``, ``max_line_size``, ``first_line``, ``workers``, ``worker_kind``,
             ``buffer_size``, ``order`` and ``filter``, as for `Engine`.
 

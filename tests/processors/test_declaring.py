@@ -179,6 +179,32 @@ def test_a_function_that_is_declared_again_takes_its_own_place() -> None:
         assert b"".join(forstcore.process(b"{}", "again")) == b'{"value":%d}\n' % value
 
 
+def twice_declared(record: dict[str, Any]) -> dict[str, Any]:
+    return {"id": record["id"]}
+
+
+@pytest.mark.parametrize("compiled", [None, True])
+def test_each_declaration_of_a_function_has_its_own_options(compiled: bool | None) -> None:
+    forstcore.processor("slow-one", compiled=False, worker_kind="threads")(twice_declared)
+    forstcore.processor("fast-one", compiled=compiled)(twice_declared)
+    slow, fast = REGISTRY["slow-one"], REGISTRY["fast-one"]
+    assert (slow.worker_kind, slow.program) == ("threads", None)
+    assert fast.worker_kind is None
+    assert fast.program is not None
+    with pytest.raises(ValueError, match=r"different options as 'slow-one', 'fast-one': give one"):
+        forstcore.process(b'{"id":1}', twice_declared)
+    for name in ("slow-one", "fast-one"):
+        assert b"".join(forstcore.process(b'{"id":1}', name)) == b'{"id":1}\n'
+
+
+def test_a_function_has_the_options_of_its_declarations_if_they_agree() -> None:
+    for name in ("agree-1", "agree-2"):
+        forstcore.processor(name, compiled=False, worker_kind="threads")(twice_declared)
+    found = as_processor(twice_declared)
+    assert (found.name, found.worker_kind) == ("twice_declared", "threads")
+    assert found.compilation is None
+
+
 def test_a_processor_that_is_not_there() -> None:
     with pytest.raises(LookupError, match=r"no processor 'nix'; declared are: .*same"):
         forstcore.process(b"", "nix")
