@@ -216,6 +216,7 @@ def test_a_file_that_is_truncated_in_its_middle_comes_again(tmp_path: Path, size
         await read(reader, 10)
         os.truncate(path, size)
         batch = await reader.read()
+        assert batch is not None
         assert (batch.missed, batch.lines) == (None, lines(0, 5))
         append(path, lines(100, 103))
         found, offset = await read(reader, 3)
