@@ -26,7 +26,8 @@ __all__ = ["WholeFilesReader", "is_offset"]
 
 T = TypeVar("T")
 
-_PIECE = 1 << 18  # Bytes that are decompressed at once.
+_FIRST_PIECE = 1 << 8  # Bytes that are decompressed first,
+_PIECE = 1 << 18  # and later at once.
 _OFFSET = re.compile(r"([^:]*):([0-9]{1,18}|end)(?::([A-Za-z0-9_-]{8}))?")
 
 
@@ -64,6 +65,7 @@ class WholeFilesReader:
         self._is_new = True
         self._raw: IO[bytes] | None = None
         self._file: IO[bytes] | None = None
+        self._piece = _FIRST_PIECE
         self._path = ""
         self._content = content_of("", kind, max_line_size)
         self._has_ended = True  # Whether the file of the path has been read.
@@ -175,7 +177,9 @@ class WholeFilesReader:
 
     def _read_lines(self) -> bytes:
         """Return the next whole lines; empty if there are none in the next piece."""
-        data = self._read_some(_PIECE)
+        data = self._read_some(self._piece)
+        # As `GrowingBatches`.
+        self._piece = min(2 * self._piece, _PIECE)
         if data:
             return self._converted(self._content.feed, data)
         self._has_ended = True

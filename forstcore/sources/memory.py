@@ -10,6 +10,7 @@ from collections import deque
 from forstcore._proc import count_lines
 from forstcore.errors import OffsetError
 from forstcore.sources import NOW, START, Batch, Keeps, Lag, SourceLimits
+from forstcore.sources._growing_batches import GrowingBatches
 from forstcore.sources._url import SourceUrl
 
 __all__ = ["MemoryReader", "MemorySource"]
@@ -179,6 +180,7 @@ class MemoryReader:
         self._number = number
         self._missed = missed
         self._is_new = True
+        self._batches = GrowingBatches()
         self._place = -1  # Number of the current segment, and position in it.
         self._at = 0
 
@@ -208,9 +210,10 @@ class MemoryReader:
             self._place, self._at = source.place_of(self._number)
             segment = source.segment(self._place)
         assert segment is not None
-        lines = bytes(memoryview(segment.lines)[self._at :])
-        self._at += len(lines)
-        self._number = segment.first + segment.count
+        end = self._batches.end_in(segment.lines, self._at, len(segment.lines))
+        lines = bytes(memoryview(segment.lines)[self._at : end])
+        self._at = end
+        self._number += count_lines(lines)
         return Batch(lines, source.offset_of(self._number), 0, self._number == source.count)
 
     async def acknowledge(self, receipt: object) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import itertools
 import random
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import requests
 
 from forstcore import ForstStreamingClient, RetryConfig, StreamingConfig, StreamOptions
 from tests.faults import Fault, FaultProxy, Kind
@@ -69,3 +72,40 @@ def test_each_connection_makes_progress(
                 assert 2 < proxy.done < 100
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("after", [700, 10_000, 64_000])
+@pytest.mark.parametrize("kind", ["memory", "file", "compressed file"])
+def test_each_connection_of_a_live_stream_makes_progress(
+    tmp_path: Path, kind: str, after: int
+) -> None:
+    body = lines(20 * after)
+    count = body.count(b"\n")
+    plain, compressed = tmp_path / "log", tmp_path / "log.gz"
+    plain.write_bytes(body)
+    compressed.write_bytes(gzip.compress(body, 1))
+    url = {"memory": "memory:", "file": f"file:{plain}"}.get(kind, f"file:{compressed}?follow=no")
+    server = launch("--no-access-log", "--source", f"events={url}")
+
+    async def run() -> None:
+        config = StreamingConfig(compression=False, retry=RetryConfig(delay=0.001), timeout=20)
+        async with (
+            FaultProxy(server.port, itertools.repeat(Fault("cut", after))) as proxy,
+            ForstStreamingClient(proxy.url, config) as client,
+        ):
+            wanted = {"source": "events", "from": "start"}
+            found: list[int] = []
+            async with client.follow_forst("/real-time-process", wanted) as stream:
+                async for each in stream:
+                    found.append(int(each["id"]))
+                    if len(found) == count:
+                        break
+            assert found == list(range(count))
+            assert 2 < proxy.done < 100
+
+    try:
+        if kind == "memory":
+            requests.post(f"{server.url}/sources/events", data=body, timeout=60).raise_for_status()
+        asyncio.run(run())
+    finally:
+        server.kill()
