@@ -145,7 +145,7 @@ class FileReader:
         self._is_new = True
         self._is_incomplete = False
         self._files = FileSet(source.pattern, source.max_line_size, source.log_trouble)
-        self._batches = GrowingBatches()
+        self._batches = GrowingBatches(resumes=start != NOW)
         self._turn = 0
         self._scan_at = 0.0
         self._reading: asyncio.Task[Batch | None] | None = None

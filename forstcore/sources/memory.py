@@ -180,7 +180,7 @@ class MemoryReader:
         self._number = number
         self._missed = missed
         self._is_new = True
-        self._batches = GrowingBatches()
+        self._batches = GrowingBatches(resumes=number < source.count)
         self._place = -1  # Number of the current segment, and position in it.
         self._at = 0
 
