@@ -15,6 +15,7 @@ from typing import Any
 from forstcore._core.program import FUNCTIONS
 from forstcore.compiled.assembler import Label
 from forstcore.compiled.base import Changes, StartAgain
+from forstcore.compiled.expression_forms import may_raise
 from forstcore.compiled.formats import joined_format
 from forstcore.compiled.instance_classes import instance_class
 from forstcore.compiled.remarks import Unsupported
@@ -214,7 +215,7 @@ class Calls(StarredCalls):
                     self.into(computed.pop(0)[1], block)
                 first = block
             # What has been computed before is a pattern, or an object that is known otherwise.
-            if name[0] == "." and first == block and any(map(_may_raise, slots[1:])):
+            if name[0] == "." and first == block and any(map(may_raise, slots[1:])):
                 self.require_method(shown, block)
             order = [*arguments, *keywords.values()]
             for register, argument in sorted(computed, key=lambda each: order.index(each[1])):
@@ -306,7 +307,7 @@ class Calls(StarredCalls):
             if len(node.args) < 2:
                 otherwise = self.constant(None)
             else:
-                if self.tries and _may_raise(node.args[1]):
+                if self.tries and may_raise(node.args[1]):
                     assert isinstance(node.func, ast.Attribute)
                     self.require_method("get", self.value(node.func.value))
                 otherwise = self.value(node.args[1])
@@ -469,8 +470,3 @@ def _may_have_instances(kind: type) -> bool:
     """Whether a class is a plain one, a dataclass, a Struct or a NamedTuple."""
     fields = ("__dataclass_fields__", "__struct_fields__", "_fields")
     return any(hasattr(kind, each) for each in fields) or instance_class(kind) is not None
-
-
-def _may_raise(argument: ast.expr | None) -> bool:
-    """Whether computing an argument may raise an exception that a function catches."""
-    return not (argument is None or isinstance(argument, ast.Constant | ast.Name))

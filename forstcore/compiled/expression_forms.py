@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-__all__ = ["index_of", "is_with_none"]
+__all__ = ["index_of", "is_with_none", "may_raise"]
 
 
 def is_with_none(node: ast.Compare) -> bool:
@@ -26,3 +26,8 @@ def index_of(node: ast.expr) -> int | None:
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int(value))):
             return -value
     return None
+
+
+def may_raise(argument: ast.expr | None) -> bool:
+    """Whether computing an argument may raise an exception that a function catches."""
+    return not (argument is None or isinstance(argument, ast.Constant | ast.Name))

@@ -18,6 +18,7 @@ from forstcore._core.program import FUNCTIONS
 from forstcore.compiled.assembler import Label
 from forstcore.compiled.base import StartAgain
 from forstcore.compiled.class_attributes import check_class_attribute
+from forstcore.compiled.expression_forms import may_raise
 from forstcore.compiled.function_arguments import Argument
 from forstcore.compiled.instance_classes import InstanceClass, instance_class, known_classes
 from forstcore.compiled.plain_instances import PlainInstances
@@ -313,6 +314,8 @@ class Instances(PlainInstances):
         try:
             if native in FUNCTIONS:
                 arguments = [method.value, *node.args]
+                if any(map(may_raise, [*node.args, *keywords.values()])):
+                    self.require_method(method.attr, owner)
                 self.call_native(node, native, arguments, keywords, to, first=owner)
                 return
         except Unsupported:

@@ -219,9 +219,46 @@ def limits_of_a_search(r: dict[str, Any]) -> Any:
         return {"type": True}
 
 
+class Shelf:
+    """Has methods of the names of built-in ones."""
+
+    def __init__(self, kept: Any) -> None:
+        self.kept = kept
+
+    def get(self, key: Any) -> Any:
+        return [self.kept, key]
+
+    def count(self, item: Any) -> Any:
+        return {"kept": self.kept, "item": item}
+
+
+def method_of_a_class_or_not(r: dict[str, Any]) -> Any:
+    shelf: Any = Shelf(1) if "x" not in r else r["x"]
+    try:
+        return {"found": shelf.get(r["y"]), "n": shelf.count(r["y"])}
+    except KeyError:
+        return {"key": True}
+    except AttributeError:
+        return {"attribute": True}
+    except TypeError:
+        return {"type": True}
+
+
+def method_of_a_constant(r: dict[str, Any]) -> Any:
+    shelf: Any = Shelf(1)
+    try:
+        return {"found": "text".get(shelf.count(r["y"]["a"]))}  # type: ignore[attr-defined]
+    except (KeyError, TypeError):
+        return {"argument": True}
+    except AttributeError:
+        return {"attribute": True}
+
+
 @pytest.mark.parametrize(
     "function",
     [
+        method_of_a_class_or_not,
+        method_of_a_constant,
         limits_of_a_search,
         keywords,
         reverse,
