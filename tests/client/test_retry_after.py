@@ -32,6 +32,7 @@ class Gateway:
         self.arrivals: list[float] = []
         self._server = server
         self._refusals = refusals
+        self._connections: list[asyncio.Task[None]] = []
         self._refusal = (
             f"HTTP/1.1 {status} No\r\nRetry-After: {retry_after}\r\n"
             "Connection: close\r\nContent-Length: 8\r\n\r\ntoo many"
@@ -41,19 +42,24 @@ class Gateway:
         """Stream one record through the gateway."""
         async with await asyncio.start_server(self._accept, "127.0.0.1", 0) as gateway:
             port = gateway.sockets[0].getsockname()[1]
-            async with ForstStreamingClient(f"http://127.0.0.1:{port}", QUICK_RETRY) as client:
-                return await collect(client.stream_to_forst(ENDPOINT, [record(1)], options))
+            try:
+                async with ForstStreamingClient(f"http://127.0.0.1:{port}", QUICK_RETRY) as client:
+                    return await collect(client.stream_to_forst(ENDPOINT, [record(1)], options))
+            finally:
+                await asyncio.gather(*self._connections)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.arrivals.append(time.monotonic())
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.append(task)
         if len(self.arrivals) > self._refusals:
             onward, back = await asyncio.open_connection("127.0.0.1", self._server.port)
             await asyncio.gather(_pass_on(reader, back), _pass_on(onward, writer))
             return
         await reader.readuntil(b"\r\n\r\n")
         writer.write(self._refusal)
-        await writer.drain()
-        writer.close()
+        await _close(writer)
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -61,7 +67,13 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
         while data := await reader.read(1 << 16):
             writer.write(data)
             await writer.drain()
+    await _close(writer)
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
     writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
 
 
 QUICK_RETRY = StreamingConfig(retry=RetryConfig(attempts=3, delay=0.001))
