@@ -20,7 +20,6 @@ from forstcore.sources._file_offset import (
     fingerprint,
     start_mark,
 )
-from forstcore.sources._growing_batches import GrowingBatches
 
 try:
     import resource
@@ -259,11 +258,10 @@ class FollowedFile:
         before = self._read_at(self.position - len(self._before), len(self._before))
         return before == self._before and self._read_at(0, len(self._head)) == self._head
 
-    def read(self, batches: GrowingBatches, *, is_whole: bool) -> bytes | None:
+    def read(self, *, is_whole: bool) -> bytes | None:
         """Return the next lines, each with its LF; empty if there are none yet.
 
         Args:
-            batches: how many lines.
             is_whole: whether a last line without LF counts as a line.
 
         Returns:
@@ -289,7 +287,7 @@ class FollowedFile:
         if self.modified_at != status.st_mtime_ns:
             self.modified_at = status.st_mtime_ns
             self._entry = ""
-        lines = self._next(batches, is_whole)
+        lines = self._next(is_whole)
         if (
             not lines
             and self.is_at_end()
@@ -298,7 +296,7 @@ class FollowedFile:
             self._idle = state
         return lines
 
-    def _next(self, batches: GrowingBatches, is_whole: bool) -> bytes | None:
+    def _next(self, is_whole: bool) -> bytes | None:
         while True:
             # The same read covers the bytes before the position, so that the file cannot be
             # rewritten between the check and the read.
@@ -316,7 +314,7 @@ class FollowedFile:
                 start = len(_BOM) if window.startswith(_BOM) else 0
             end = window.rfind(b"\n", start) + 1
             if end:
-                return self._advance(window, start, batches.end_in(window, start, end))
+                return self._advance(window, start, end)
             zeros = window.find(b"\0\0" if window[start : start + 1] != b"\0" else b"\0", start)
             if zeros >= 0:
                 found = self._end_of_hole(self.position - kept + zeros)

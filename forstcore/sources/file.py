@@ -23,7 +23,6 @@ from forstcore.sources import NOW, START, Batch, Keeps, Lag, SourceLimits
 from forstcore.sources._file_offset import format_offset, parse_offset
 from forstcore.sources._file_set import MAX_FILES, FileSet
 from forstcore.sources._followed_file import CompressedError, FollowedFile
-from forstcore.sources._growing_batches import GrowingBatches
 from forstcore.sources._url import SourceUrl
 from forstcore.sources._whole_files import WholeFilesReader, is_offset
 
@@ -145,7 +144,6 @@ class FileReader:
         self._is_new = True
         self._is_incomplete = False
         self._files = FileSet(source.pattern, source.max_line_size, source.log_trouble)
-        self._batches = GrowingBatches(resumes=start != NOW)
         self._turn = 0
         self._scan_at = 0.0
         self._reading: asyncio.Task[Batch | None] | None = None
@@ -219,10 +217,10 @@ class FileReader:
         is_whole = file.is_complete or not self._source.follows
         lines: bytes | None = b""
         try:
-            lines = file.read(self._batches, is_whole=is_whole)
+            lines = file.read(is_whole=is_whole)
             if lines is None:
                 files.rewritten(file)
-                lines = file.read(self._batches, is_whole=is_whole)
+                lines = file.read(is_whole=is_whole)
             file.is_broken = False
         except CompressedError:
             self._source.log_trouble(file.path, "is compressed, so it is skipped")

