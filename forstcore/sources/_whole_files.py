@@ -178,7 +178,7 @@ class WholeFilesReader:
     def _read_lines(self) -> bytes:
         """Return the next whole lines; empty if there are none in the next piece."""
         data = self._read_some(self._piece)
-        # As `GrowingBatches`.
+        # Small at first, so that clients progress over connections that are cut early.
         self._piece = min(2 * self._piece, _PIECE)
         if data:
             return self._converted(self._content.feed, data)

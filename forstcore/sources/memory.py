@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
+import sys
 from collections import deque
 
 from forstcore._proc import count_lines
 from forstcore.errors import OffsetError
 from forstcore.sources import NOW, START, Batch, Keeps, Lag, SourceLimits
-from forstcore.sources._growing_batches import GrowingBatches
 from forstcore.sources._url import SourceUrl
 
 __all__ = ["MemoryReader", "MemorySource"]
 
 _SEGMENT_SIZE = 1 << 16  # Bytes up to which published lines are merged.
+_MAX_GROWING_BATCH = 1 << 18  # Bytes beyond which the size of batches is not limited.
 _OVERHEAD = 256  # Approximate bytes of memory per segment, besides its lines.
 _OFFSET = re.compile(r"([0-9a-f]{8})-([0-9]{1,18})")
 
@@ -180,7 +181,10 @@ class MemoryReader:
         self._number = number
         self._missed = missed
         self._is_new = True
-        self._batches = GrowingBatches(resumes=number < source.count)
+        # A client resumes from the offset after the last batch that it has received as a whole. If
+        # its connections were cut within the first batch, it would get the same records for ever.
+        # So a reader that catches up begins with one line.
+        self._batch_size = 1 if number < source.count else sys.maxsize  # Bytes.
         self._place = -1  # Number of the current segment, and position in it.
         self._at = 0
 
@@ -210,7 +214,11 @@ class MemoryReader:
             self._place, self._at = source.place_of(self._number)
             segment = source.segment(self._place)
         assert segment is not None
-        end = self._batches.end_in(segment.lines, self._at, len(segment.lines))
+        end = len(segment.lines)
+        if self._batch_size <= _MAX_GROWING_BATCH:
+            if end - self._at > self._batch_size:
+                end = segment.lines.index(b"\n", self._at + self._batch_size - 1) + 1
+            self._batch_size *= 2
         lines = bytes(memoryview(segment.lines)[self._at : end])
         self._at = end
         self._number += count_lines(lines)
