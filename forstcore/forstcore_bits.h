@@ -81,6 +81,16 @@ fst_equal_in_eight(uint64_t bytes, unsigned char wanted)
     return ~(((others & low) + low) | others | low);
 }
 
+/* The same for bytes of ASCII from `lowest` on, so many. */
+static inline uint64_t
+fst_between_in_eight(uint64_t bytes, unsigned lowest, unsigned count)
+{
+    const uint64_t seven = bytes & FST_EACH_BYTE * 0x7f;
+    const uint64_t from = seven + (0x80 - lowest) * FST_EACH_BYTE;
+    const uint64_t behind = seven + (0x80 - lowest - count) * FST_EACH_BYTE;
+    return from & ~behind & ~bytes & FST_EACH_BYTE * 0x80;
+}
+
 /* Tells whether one of eight bytes is `wanted`, and which is the first one, counted from the lowest. */
 static inline int
 fst_find_in_eight(uint64_t bytes, unsigned char wanted, int *at)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from typing import Any
 
 from forstcore.compiled.character_sets import ANY_BYTE, NO_BYTE, character_set, first_bytes
 from forstcore.compiled.re_internals import operations
 
 __all__ = [
+    "REPEATS",
     "UNITS",
     "after_place",
     "combined",
     "deciding_bytes",
+    "fixed_range",
     "is_itself",
     "place",
     "union",
@@ -23,7 +25,16 @@ __all__ = [
 UNITS = {operations.LITERAL, operations.NOT_LITERAL, operations.ANY, operations.IN}
 """The operations that match one character."""
 
+REPEATS = {
+    operations.MAX_REPEAT: "GREEDY",
+    operations.MIN_REPEAT: "LAZY",
+    operations.POSSESSIVE_REPEAT: "POSSESSIVE",
+}
+"""The operations that match something several times, and the instructions for one character."""
+
 _ASCII_BYTES = (1 << 128) - 1
+_MOST_PLACES = 64  # At which bytes are looked for.
+_NO_CHARACTER = {operations.AT, operations.ASSERT, operations.ASSERT_NOT}
 
 
 def combined(flags: int, added: int, removed: int) -> int:
@@ -108,3 +119,52 @@ def deciding_bytes(items: Any, flags: int) -> int | None:
         return decided.get(place(value, flags), 0)
     # A character beyond ASCII has more bytes than one.
     return first_bytes(character_set(op, value, flags)) & _ASCII_BYTES if op in UNITS else None
+
+
+def fixed_range(items: Any, flags: int, from_: int) -> tuple[int, int, int]:
+    """Return which bytes, of a narrow range, stand at the same place of each match.
+
+    Args:
+        items: the whole pattern.
+        from_: first place, in bytes from the start of a match, that is asked for.
+
+    Returns:
+        The place, the lowest byte, and how many there are in the range; zeros if there is no such
+        place.
+    """
+    ranges = []
+    for place, bytes_ in zip(range(_MOST_PLACES), _fixed_bytes(items, flags), strict=False):
+        low = (bytes_ & -bytes_).bit_length() - 1
+        size = bytes_.bit_length() - low
+        if place >= from_ and low > 0 and bytes_ >> low == (1 << size) - 1:
+            ranges.append((size, place, low))
+    size, place, low = min(ranges, default=(0, 0, 0))
+    return place, low, size
+
+
+def _fixed_bytes(items: Any, flags: int) -> Generator[int, None, bool]:
+    """Yield sets of the bytes at each place from the start on, as long as these are ASCII.
+
+    Returns:
+        Whether all items have been used up.
+    """
+    for op, value in items:
+        if op in _NO_CHARACTER:
+            continue
+        if op is operations.SUBPATTERN:
+            _, added, removed, inner = value
+            if not (yield from _fixed_bytes(inner, combined(flags, added, removed))):
+                return False
+            continue
+        least, most, character = 1, 1, unit([(op, value)], flags)
+        if op in REPEATS:
+            least, most, repeated = value
+            character = unit(repeated, flags)
+        characters = character_set(*character) if character is not None else None
+        if characters is None or characters.wide:
+            return False
+        for _ in range(min(least, _MOST_PLACES)):
+            yield characters.bytes
+        if least != most:
+            return False
+    return True

@@ -18,10 +18,12 @@ from forstcore.compiled.character_sets import (
     first_bytes,
 )
 from forstcore.compiled.pattern_parts import (
+    REPEATS,
     UNITS,
     after_place,
     combined,
     deciding_bytes,
+    fixed_range,
     is_itself,
     place,
     union,
@@ -38,11 +40,6 @@ _MOST = 1 << 14  # Maximum number of instructions, sets and so on.
 _MOST_DEPTH = 100
 _MOST_UNROLLED = 64  # Instructions, of a part that comes several times.
 
-_REPEATED = {
-    operations.MAX_REPEAT: "GREEDY",
-    operations.MIN_REPEAT: "LAZY",
-    operations.POSSESSIVE_REPEAT: "POSSESSIVE",
-}
 _BACKREFS = {"BACKREF", "BACKREF_FOLDED", "BACKREF_FOLDED_ASCII", "IF_GROUP"}
 
 
@@ -102,6 +99,7 @@ class _PatternCompiler:
         if prefix:
             behind = self._behind_prefix(flags)
             second = self._first_set(self._first(behind, flags, ANY_BYTE))
+        fixed = fixed_range(self._items, flags, prefix) if prefix else (0, 0, 0)
         names = []
         for name, group in self._pattern.groupindex.items():
             names += [group, *self._put_text(name.encode())]
@@ -118,6 +116,7 @@ class _PatternCompiler:
             int(self._is_anchored()),
             self._run_set(),
             min(self._parsed.getwidth()[0], _NO_LIMIT),
+            *fixed,
         ]
         head[1] = len(self._sets)
         if max(head[:5]) > _MOST or len(self._loops) > _MOST_LOOPS:
@@ -182,7 +181,7 @@ class _PatternCompiler:
             return self._first(items, combined(flags, added, removed), follow)
         if op is operations.BRANCH:
             return union(self._first(items, flags, follow) for items in value[1])
-        if op in _REPEATED:
+        if op in REPEATS:
             least, _, items = value
             again = self._first(items, flags, follow) | follow
             first = self._first(items, flags, again)
@@ -244,7 +243,7 @@ class _PatternCompiler:
                 self._emit("MARK", 2 * group + 1)
         elif op is operations.BRANCH:
             self._branch(value[1], flags, follow)
-        elif op in _REPEATED:
+        elif op in REPEATS:
             least, most, repeated = value
             self._repeat(op, least, most, repeated, flags, follow)
         elif op is operations.ATOMIC_GROUP:
@@ -316,7 +315,7 @@ class _PatternCompiler:
         limit = _NO_LIMIT if most == operations.MAXREPEAT else int(most)
         character = unit(items, flags)
         if character is not None:
-            self._repeat_unit(_REPEATED[op], character, least, limit, follow)
+            self._repeat_unit(REPEATS[op], character, least, limit, follow)
         elif op is operations.POSSESSIVE_REPEAT:
             raise UnsupportedPattern("a possessive quantifier behind a group")
         elif least == limit and self._unroll(items, flags, least, follow):
@@ -439,7 +438,7 @@ class _PatternCompiler:
         """
         at = next(i for i, op in enumerate(self._ops) if op[0] != "MARK")
         name, characters, _, most, _ = self._ops[at]
-        if name not in _REPEATED.values() or most != _NO_LIMIT:
+        if name not in REPEATS.values() or most != _NO_LIMIT:
             return 0
         if any(op[0] in _BACKREFS for op in self._ops):
             return 0

@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 from forstcore.compiled import NotCompiled, compile_processor, re_internals
+from forstcore.compiled.pattern_parts import fixed_range
 from forstcore.compiled.patterns import UnsupportedPattern, pattern_integers
+from forstcore.compiled.re_internals import parsed
 from tests.compiled.oracle import same
 from tests.compiled.patterns import HARD_PATTERNS, PATTERNS, TEXTS, random_pattern, random_text
 
@@ -59,6 +61,39 @@ def test_literal_text_is_found_wherever_it_begins() -> None:
     records = [{"text": each} for each in texts]
     for text in (r"/\d", r"/", r"/a1", r"/1(?=/|$)", r"\0", r"1/[a1]{9}", r"é1?"):
         assert same(everything(re.compile(text)), records) == 0
+
+
+# Patterns with literal text at the start, and the place, the lowest byte and the number of bytes by
+# which a search looks for a match, too.
+FIXED = {
+    r"/[a1]{3}/": (4, ord("/"), 1),
+    r"/(a)1": (1, ord("a"), 1),
+    r"/[a1]{2}[/-9]": (3, ord("/"), 11),
+    r"/\b1": (1, ord("1"), 1),
+    r"/(?=a)[a1]{2}1": (3, ord("1"), 1),
+    r"/(?:a)(?:1|/)+": (1, ord("a"), 1),
+    r"/(?:[a1][/])?1": (0, 0, 0),
+    r"/[a1]{60}[/a]*": (0, 0, 0),
+    r"/(?i:a)1": (2, ord("1"), 1),
+    r"/(?i:[k])1": (0, 0, 0),  # which matches U+212A, too
+    r"/[1-4]{1,3}/": (1, ord("1"), 4),
+    r"a[\0-\5]": (0, 0, 0),
+    r"/[aé]1": (0, 0, 0),
+    r"/(?:a1){2}/": (0, 0, 0),
+    r"/.1": (0, 0, 0),
+    r"/": (0, 0, 0),
+}
+
+
+def test_searches_look_for_bytes_at_fixed_places() -> None:
+    choose = random.Random(6).choices
+    texts = ["".join(choose("/a1k\0é", (8, 6, 6, 2, 1, 1), k=size)) for size in range(120)]
+    texts += ["/" + "a" * 60 + "/1", "/aaa/", "x" * 70 + "/a1", "é/a1", "/a1", "/K1", "/\u212a1"]
+    records = [{"text": each} for each in texts]
+    for text, fixed in FIXED.items():
+        pattern = re.compile(text)
+        assert fixed_range(list(parsed(text, pattern.flags)), pattern.flags, 1) == fixed
+        assert same(everything(pattern), records) == 0
 
 
 def test_patterns_that_go_back_often() -> None:

@@ -166,6 +166,11 @@ fst_is_regex_search(fst_pattern *pattern)
         return 0;
     if (pattern->prefix_size == 0)
         return 1;
+    /* Zeros stand behind the end of a text. */
+    if (pattern->fixed_count > 0
+        && (pattern->fixed_at >= pattern->least || pattern->fixed_low == 0
+            || pattern->fixed_low > 0x80 || pattern->fixed_count > 0x80 - pattern->fixed_low))
+        return 0;
     pattern->prefix = op->a;
     return op->code == FST_REGEX_TEXT && op->b == pattern->prefix_size;
 }
@@ -200,6 +205,9 @@ fst_load_pattern(fst_machine *machine, const uint32_t *integers, size_t count)
     pattern->anchored = head[FST_REGEX_ANCHORED];
     pattern->run = head[FST_REGEX_RUN];
     pattern->least = head[FST_REGEX_LEAST];
+    pattern->fixed_at = head[FST_REGEX_FIXED_AT];
+    pattern->fixed_low = head[FST_REGEX_FIXED_LOW];
+    pattern->fixed_count = head[FST_REGEX_FIXED_COUNT];
     if (pattern->op_count == 0 || pattern->groups > FST_REGEX_GROUPS
         || pattern->loop_count > FST_REGEX_LOOPS)
         return NULL;

@@ -154,6 +154,9 @@ typedef struct fst_pattern {
     uint32_t anchored;              /* whether it matches only at the start of the text */
     uint32_t run;                   /* a set of characters: no match begins later in a run of them */
     uint32_t least;                 /* bytes that a match has */
+    /* Bytes of a range of ASCII, so many from `low` on, stand so far behind the start of each match
+     * with a prefix. */
+    uint32_t fixed_at, fixed_low, fixed_count;      /* 0 of them: none is known */
 } fst_pattern;
 
 /* How a pattern is handed over: so many integers, then the parts in this order. */
@@ -170,6 +173,9 @@ enum {
     FST_REGEX_ANCHORED,
     FST_REGEX_RUN,
     FST_REGEX_LEAST,
+    FST_REGEX_FIXED_AT,
+    FST_REGEX_FIXED_LOW,
+    FST_REGEX_FIXED_COUNT,
     FST_REGEX_HEAD
 };
 

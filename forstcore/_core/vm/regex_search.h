@@ -30,10 +30,24 @@ fst_has_prefix(const fst_pattern *pattern, fst_bytes at, fst_bytes end)
            && fst_may_follow(pattern, pattern->second, at + size, end);
 }
 
+/* Loads eight bytes of a text from a place on, with zeros for those behind its end. */
+FST_INLINE uint64_t
+fst_load_from(fst_bytes text, fst_bytes at, fst_bytes end)
+{
+    const ptrdiff_t left = end - at;
+    if (left >= 8)
+        return fst_load_eight((const char *)at);
+    if (left <= 0)
+        return 0;
+    if (end - text >= 8)
+        return fst_load_eight((const char *)end - 8) >> 8 * (8 - left);
+    return fst_load_up_to_eight((const char *)at, left);
+}
+
 /* Returns where the pattern's prefix begins at or behind a place, with room for a match; NULL if it
  * does not. */
 FST_INLINE fst_bytes
-fst_find_prefix(const fst_pattern *pattern, fst_bytes at, fst_bytes end)
+fst_find_prefix(const fst_pattern *pattern, fst_bytes text, fst_bytes at, fst_bytes end)
 {
     const unsigned char first = (unsigned char)pattern->text[pattern->prefix];
     const size_t size = pattern->prefix_size;
@@ -48,9 +62,11 @@ fst_find_prefix(const fst_pattern *pattern, fst_bytes at, fst_bytes end)
             if (at == NULL)
                 return NULL;
         }
-        found = end - at >= 8 ? fst_load_eight((const char *)at)
-                              : fst_load_up_to_eight((const char *)at, end - at);
-        found = fst_equal_in_eight(found, first);
+        found = fst_equal_in_eight(fst_load_from(text, at, end), first);
+        if (pattern->fixed_count > 0)
+            found &= fst_between_in_eight(
+                fst_load_from(text, at + pattern->fixed_at, end), pattern->fixed_low,
+                pattern->fixed_count);
         for (; found != 0; found &= found - 1) {
             fst_bytes place = at + (fst_trailing_zeros(found) >> 3);
             if (place > stop)
@@ -64,11 +80,11 @@ fst_find_prefix(const fst_pattern *pattern, fst_bytes at, fst_bytes end)
 
 /* Returns the first place from `at` on where a match can begin; NULL if there is none. */
 FST_INLINE fst_bytes
-fst_find_first(const fst_pattern *pattern, fst_bytes at, fst_bytes end)
+fst_find_first(const fst_pattern *pattern, fst_bytes text, fst_bytes at, fst_bytes end)
 {
     const fst_regex_set *first;
     if (pattern->prefix_size > 0)
-        return fst_find_prefix(pattern, at, end);
+        return fst_find_prefix(pattern, text, at, end);
     if (pattern->first == 0)
         return at;
     first = &pattern->sets[pattern->first - 1];
@@ -102,7 +118,7 @@ fst_search_regex(fst_regex *regex, uint32_t from, int *matched)
     for (;;) {
         if (pattern->anchored && at > regex->text)
             break;
-        next = fst_find_first(pattern, at, end);
+        next = fst_find_first(pattern, regex->text, at, end);
         if (next == NULL || (size_t)(end - next) < pattern->least)
             break;
         regex->machine->fuel -= (next - at) / FST_REGEX_STEP;

@@ -180,6 +180,8 @@ fst_match_run(const fst_regex_set *set, fst_bytes at, fst_bytes end, uint32_t mo
     return fst_match_wide_run(set, at, end, most - (uint32_t)(at - start));
 }
 
+enum { FST_FEW_CHARACTERS = 16 };
+
 /* Passes over so many characters of a set; NULL if there are fewer. */
 FST_INLINE fst_bytes
 fst_match_count(const fst_regex_set *set, fst_bytes at, fst_bytes end, uint32_t count)
@@ -189,6 +191,15 @@ fst_match_count(const fst_regex_set *set, fst_bytes at, fst_bytes end, uint32_t 
     fst_bytes limit = at + count;
     if ((size_t)(end - at) < count)
         return NULL;
+    if (count <= FST_FEW_CHARACTERS) {
+        /* A branch for each of a few would take longer than to look at all of them. */
+        uint8_t all = bit;
+        uint32_t i;
+        for (i = 0; i < count; i++)
+            all &= table[at[i]];
+        if (all != 0)
+            return limit;
+    }
     while (at < limit && (table[*at] & bit))
         at++;
     if (at == limit)

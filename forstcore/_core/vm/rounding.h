@@ -63,16 +63,17 @@ fst_round_to_integer(fst_cell *to, double number)
 {
     int64_t whole;
     double fraction;
+    int is_odd;
     if (number != number)
         return FST_VALUE_ERROR;
     if (!(number >= -9223372036854775808.0 && number < 9223372036854775808.0))
         return FST_GIVE_BACK;
     whole = (int64_t)number;
     fraction = number - (double)whole;
-    if (fraction > 0.5 || (fraction == 0.5 && (whole & 1)))
-        whole++;
-    else if (fraction < -0.5 || (fraction == -0.5 && (whole & 1)))
-        whole--;
+    is_odd = (int)(whole & 1);
+    /* Without branches: whether a number is rounded up cannot be foretold. */
+    whole += (fraction > 0.5) | ((fraction == 0.5) & is_odd);
+    whole -= (fraction < -0.5) | ((fraction == -0.5) & is_odd);
     *to = fst_int(whole);
     return FST_DONE;
 }

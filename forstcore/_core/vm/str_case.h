@@ -11,10 +11,7 @@
 FST_INLINE uint64_t
 fst_swap_letters(uint64_t bytes, unsigned first)
 {
-    const uint64_t seven = bytes & 0x7f * FST_EACH_BYTE;
-    const uint64_t from = seven + (0x80 - first) * FST_EACH_BYTE;
-    const uint64_t behind = seven + (0x80 - first - 26) * FST_EACH_BYTE;
-    return bytes ^ ((from & ~behind & ~bytes & 0x80 * FST_EACH_BYTE) >> 2);
+    return bytes ^ (fst_between_in_eight(bytes, first, 26) >> 2);
 }
 
 /* The case that letters are converted to. */
