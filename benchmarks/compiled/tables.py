@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from operator import truediv
 from typing import Final
 
 __all__ = ["COMPILED", "table"]
@@ -20,14 +21,17 @@ def table(
 ) -> str:
     """Return a table with a row for each way.
 
+    A way is compared with the compiled one round by round, because the speed of a machine that is
+    shared drifts from one minute to the next; the table has the median of these ratios.
+
     Args:
         kept: percentage of the records that are results.
         unit: of the costs.
-        costs: by way; that of `COMPILED` is what the others are compared with.
+        costs: by way, one for each round; those of `COMPILED` are what the others are compared
+            with.
         rates: records per second, by way; None for no such column.
         starts: milliseconds of CPU time of the start, by way; None for no such column.
     """
-    base = statistics.median(costs[COMPILED])
     title = f"{kept:.0f} % kept"
     head = f"{title:28}{unit:>16}{'low-high':>14}{'× compiled':>12}"
     lines = [head + ("" if rates is None else f"{'records/s':>12}")]
@@ -35,7 +39,8 @@ def table(
     for name, each in costs.items():
         median = statistics.median(each)
         spread = f"{min(each):.2f}-{max(each):.2f}"
-        row = f"{name:28}{median:16.2f}{spread:>14}{median / base:12.1f}"
+        ratio = statistics.median(map(truediv, each, costs[COMPILED]))
+        row = f"{name:28}{median:16.2f}{spread:>14}{ratio:12.1f}"
         rate = "" if rates is None else f"{statistics.median(rates[name]):12,.0f}"
         start = "" if starts is None else f"{statistics.median(starts[name]):12,.0f}"
         lines.append(row + rate + start)
