@@ -49,7 +49,13 @@ _current = threading.local()
 
 @contextlib.contextmanager
 def own_output() -> Iterator[None]:
-    """Mark what this thread writes in the block as output of the server itself."""
+    """Mark what this thread writes in the block as output of the server itself.
+
+    It begins with a line of its own, even behind output of a processor that ends within one.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
     _current.is_own = True
     try:
         yield
@@ -63,7 +69,8 @@ class NonblockingOutput(io.RawIOBase):
     Bytes that cannot be written immediately are queued, up to 1 MiB, for a thread. When the queue
     is full, whole writes are dropped; as soon as it has room again, a line reports how many lines
     are missing in its place. Lines that cannot be written because of an error are dropped, too.
-    For what is written within `own_output`, the queue has another 64 KiB.
+    For what is written within `own_output`, the queue has another 64 KiB, and a line that other
+    output has begun is ended before it.
 
     Args:
         descriptor: an open file descriptor; it is not closed.
@@ -96,6 +103,7 @@ class NonblockingOutput(io.RawIOBase):
         self._size = 0
         self._own = 0  # Bytes of own output that were queued although the queue was full.
         self._unreported = 0
+        self._is_within_line = False  # The last output was not the server's own, and had no LF.
         self._thread: threading.Thread | None = None
         self.dropped = 0
 
@@ -114,10 +122,13 @@ class NonblockingOutput(io.RawIOBase):
 
     def write(self, data: ReadableBuffer, /) -> int:
         """Write, queue or drop all of `data`; return its length in any case."""
-        line = bytes(memoryview(data))
+        text = bytes(memoryview(data))
         with self._changed:
-            self._put(line, line.count(b"\n") or 1)
-        return len(line)
+            is_own = getattr(_current, "is_own", False)
+            start = b"\n" if is_own and self._is_within_line else b""
+            self._is_within_line = not is_own and not text.endswith(b"\n")
+            self._put(start + text, text.count(b"\n") or 1)
+        return len(text)
 
     def flush_for(self, seconds: float) -> bool:
         """Wait until everything is written, with a timeout; return whether it is."""

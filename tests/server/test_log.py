@@ -159,6 +159,23 @@ def test_own_output_has_room_behind_other_output(ends: tuple[int, int]) -> None:
     assert kept == 10_000 - dropped + text.count("own")
 
 
+def test_own_output_begins_a_line(ends: tuple[int, int]) -> None:
+    reader, writer = ends
+    output = NonblockingOutput(writer, "standard error")
+    for _ in range(2):
+        output.write(b"a processor ... ")
+        with own_output():
+            output.write(b"own")
+            output.write(b" text\n")
+            output.write(b"more\n")
+    output.write(b"a processor ... ")
+    output.write(b"goes on\n")
+    with own_output():
+        output.write(b"end\n")
+    said = "a processor ... \nown text\nmore\n"
+    assert Reader(reader).until("end\n") == 2 * said + "a processor ... goes on\nend\n"
+
+
 @pytest.mark.parametrize("pause", [0, 0.0003])
 def test_a_reader_that_lags_gets_every_line_or_a_count(ends: tuple[int, int], pause: float) -> None:
     reader, writer = ends
@@ -324,46 +341,6 @@ def test_a_server_whose_output_nobody_reads(tmp_path: Path, processes: str) -> N
     with unread_server(tmp_path, "--processes", processes) as server:
         works(server)
         ends_in_time(server)
-
-
-LOUD = """
-import sys
-import forstcore
-
-print("x" * 3_000_000)
-print("x" * 3_000_000, file=sys.stderr)
-for _ in range(30_000):
-    print("x" * 100)
-    print("x" * 100, file=sys.stderr)
-
-@forstcore.processor("loud")
-def loud(record: dict):
-    return record
-"""
-
-
-@pytest.mark.real_start
-@pytest.mark.parametrize("processes", ["1", "2"])
-def test_a_module_that_prints_more_than_fits_hides_nothing(tmp_path: Path, processes: str) -> None:
-    module = tmp_path / "loud.py"
-    command = [sys.executable, "-m", "server", "--port", "0", "--processes", processes]
-    module.write_text(f"{LOUD}\nraise RuntimeError('the table is missing')\n")
-    command += ["--processors", str(module)]
-    done = children.run(command, cwd=ROOT, text=True, timeout=60)
-    assert done.returncode == 2
-    last = done.stderr.splitlines()[-1]
-    assert last.startswith(
-        f"forstcore: cannot load processors from {module}: RuntimeError: the table"
-    )
-    module.write_text(LOUD)
-    process = children.start(
-        command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    )
-    try:
-        assert process.stdout
-        assert Reader(process.stdout.fileno()).until("forstcore listens on ")
-    finally:
-        children.end(process)
 
 
 @pytest.mark.real_start
