@@ -45,8 +45,11 @@ fst_collect_doubles(
         FST_TRY(fst_settle(machine, item));
         if (item->type != FST_INT && item->type != FST_FLOAT)
             return FST_GIVE_BACK;
+        /* The double nearest to an integer may be in the range when that is not. */
+        if (item->type == FST_INT && fst_magnitude(item->integer) > FST_EXACT_INTEGERS)
+            return FST_GIVE_BACK;
         number = item->type == FST_INT ? (double)item->integer : item->number;
-        if (number - number != 0 || fabs(number) > 9007199254740992.0)
+        if (number - number != 0 || fabs(number) > (double)FST_EXACT_INTEGERS)
             return FST_GIVE_BACK;
         *integers &= item->type == FST_INT;
         if (number == 0)
@@ -143,14 +146,7 @@ fst_add_exactly(fst_machine *machine, fst_cell *from, int is_mean, fst_quotient 
     fst_exact sum;
     fst_list *list;
     int integers, is_whole;
-    uint32_t i;
     FST_TRY(fst_collect_doubles(machine, from, &list, &integers, &sum));
-    /* A sum begins with the doubles nearest to integers, a mean with the integers. */
-    for (i = 0; is_mean && i < list->count; i++) {
-        const fst_cell *item = &list->items[i];
-        if (item->type == FST_INT && (item->integer > 1LL << 53 || item->integer < -(1LL << 53)))
-            return FST_GIVE_BACK;
-    }
     quotient->count = list->count;
     FST_TRY(fst_divide_exactly(&sum, is_mean ? list->count : 1, &quotient->number, &is_whole));
     quotient->is_integer = integers && is_whole;
