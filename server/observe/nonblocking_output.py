@@ -53,8 +53,8 @@ def own_output() -> Iterator[None]:
 
     It begins with a line of its own, even behind output of a processor that ends within one.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
+    for stream in _streams:
+        with contextlib.suppress(ValueError):  # A processor may have closed it.
             stream.flush()
     _current.is_own = True
     try:
@@ -291,6 +291,7 @@ class _LogHandler(logging.StreamHandler[Any]):
 
 
 _outputs: list[NonblockingOutput] = []
+_streams: list[io.TextIOWrapper] = []  # Of these outputs.
 
 
 def start_logging(*, is_json: bool = False) -> None:
@@ -315,7 +316,8 @@ def start_logging(*, is_json: bool = False) -> None:
         if name == "stderr" and faulthandler.is_enabled():
             # Otherwise the traceback of a crash could block, and the process would not exit.
             faulthandler.enable(output.own_descriptor)
-        setattr(sys, name, _text_stream(output, stream))
+        _streams.append(_text_stream(output, stream))
+        setattr(sys, name, _streams[-1])
     logger = logging.getLogger("forstcore")
     logger.setLevel(logging.INFO)
     logger.propagate = False
