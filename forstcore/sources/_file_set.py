@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from forstcore.sources._file_finder import FileFinder
 from forstcore.sources._file_offset import FileId, FilePosition
+from forstcore.sources._file_order import grouped, with_rotated
 from forstcore.sources._followed_file import FollowedFile, can_open
 from forstcore.sources._rotation import (
     FoundFile,
@@ -76,13 +77,7 @@ class FileSet:
 
     def rotation_groups(self) -> list[list[FollowedFile]]:
         """Return the files, grouped by base path, each group in the order of writing."""
-        groups: dict[str, list[FollowedFile]] = {}
-        for file in self.files.values():
-            groups.setdefault(file.base, []).append(file)
-        for group in groups.values():
-            if len(group) > 1:
-                group.sort(key=lambda file: (not file.is_rotated, file.written_at()))
-        return list(groups.values())
+        return grouped(self.files.values())
 
     def is_full(self) -> bool:
         """Return whether there are more unread files than can be followed."""
@@ -116,6 +111,7 @@ class FileSet:
         current = [(position, self._resume(position, listed.values())) for position in positions]
         lost = [position for position, found in current if found is None]
         known = {position.file_id for position, _ in current}
+        self.files = with_rotated(self.files, oldest_first(listed.values()), ())
         if lost:
             lost = self._resume_rotated(lost, listed)
         for position, found in current:
@@ -223,6 +219,7 @@ class FileSet:
             del self._missing[next(iter(self._missing))]
 
     def _open_since(self, path: str, before: FoundFile) -> None:
+        known = set(self.files)
         for _ in range(_MAX_TRIES):
             files = RotatedFiles().of(path)
             own = [found for found in files if found.file_id == before.file_id]
@@ -237,16 +234,10 @@ class FileSet:
                     is_since = found.status.st_mtime_ns >= before.status.st_mtime_ns
                 if is_since and naming_style(found, path) in naming_styles:
                     self._open_rotated(found, path)
-            self._sort(files)
+            self.files = with_rotated(self.files, files, known)
             if not self._has_moved:
                 return
         self._missing.setdefault(path, before)
-
-    def _sort(self, rotated: list[FoundFile]) -> None:
-        """Sort the open files as these, for those whose modification times are equal."""
-        order = {found.file_id: number for number, found in enumerate(rotated)}
-        items = sorted(self.files.items(), key=lambda item: order.get(item[0], len(order)))
-        self.files = dict(items)
 
     def _open_rotated(self, found: FoundFile, base: str) -> None:
         """Open a file that may have been rotated before it was ever followed."""
@@ -317,7 +308,7 @@ class FileSet:
             if not self._has_moved:
                 break
             beside = rotated_candidates(self._pattern, listed)
-        self._sort(beside)
+        self.files = with_rotated(self.files, beside, ())
         return lost
 
     def _resume(self, position: FilePosition, files: Iterable[FoundFile]) -> FoundFile | None:

@@ -101,6 +101,7 @@ class FollowedFile:
         self._read_size = max(_READ_SIZE, max_line_size + 2)
         self._head = b""  # The first bytes of what was read.
         self._before = b""  # The last bytes of what was read.
+        self._returns_to = (0, b"", b"")  # Position, head and before, prior to the last read.
         self._skipped = 0  # Bytes read of a line that is too long.
         self._long_line = b""  # The part of that line that is kept.
         self._hole = 0  # End of the zeros at the position, as far as it is known.
@@ -186,6 +187,14 @@ class FollowedFile:
         except (OSError, ValueError):
             # Another thread may have closed it.
             return 0
+
+    def has_grown(self) -> bool:
+        """Return whether the file was written to since the last check."""
+        try:
+            return os.fstat(self._file.fileno()).st_size > self.size
+        except (OSError, ValueError):
+            # It may have been closed as there is nothing to read in it.
+            return False
 
     def is_at_end(self) -> bool:
         """Return whether there was no further whole line at the last check."""
@@ -284,6 +293,7 @@ class FollowedFile:
         self._idle = None
         if not self.is_intact():
             return None
+        self._returns_to = (self.position, self._head, self._before)
         if self.modified_at != status.st_mtime_ns:
             self.modified_at = status.st_mtime_ns
             self._entry = ""
@@ -295,6 +305,11 @@ class FollowedFile:
         ):
             self._idle = state
         return lines
+
+    def undo_read(self) -> None:
+        """Go back to where the last read began, so that the next one returns its lines again."""
+        self.position, self._head, self._before = self._returns_to
+        self._moved()
 
     def _next(self, is_whole: bool) -> bytes | None:
         while True:

@@ -137,11 +137,16 @@ class RotatedFiles:
 
 
 def is_newer(found: FoundFile, than: FoundFile) -> bool:
-    """Return whether one rotated file was written after another."""
+    """Return whether one file was written after another, by their times or else their names."""
     mtime, other = found.status.st_mtime_ns, than.status.st_mtime_ns
-    if mtime != other:
+    # A writer may have gone on in an older file after it created an empty one.
+    if mtime != other and found.status.st_size and than.status.st_size:
         return mtime > other
     # File systems update times about a hundred times a second, so compare names.
+    if than.path in base_paths(found.path):
+        return False
+    if found.path in base_paths(than.path):
+        return True
     numbers = [_NUMBERED.fullmatch(os.path.basename(each.path)) for each in (found, than)]
     if numbers[0] and numbers[1]:
         return int(numbers[0][1]) < int(numbers[1][1])

@@ -188,10 +188,9 @@ class FileReader:
         groups = self._files.rotation_groups()
         for step in range(len(groups)):
             # Round-robin, so that a fast-growing file does not starve the others.
-            for file in groups[(self._turn + step) % len(groups)]:
-                if lines := self._read(file):
-                    self._turn += step + 1
-                    return self._batch(lines)
+            if lines := self._read_group(groups[(self._turn + step) % len(groups)]):
+                self._turn += step + 1
+                return self._batch(lines)
         if not self._source.follows and self._files.is_blocked() and not self._is_incomplete:
             self._is_incomplete = self._files.has_gap = True
         batch = self._batch(b"")
@@ -211,6 +210,19 @@ class FileReader:
             raise SourceError(
                 self._source.name, f"has more than {MAX_FILES} files: {self._source.pattern!r}"
             )
+
+    def _read_group(self, group: list[FollowedFile]) -> bytes:
+        """Return the next lines of the oldest file that has some."""
+        for number, file in enumerate(group):
+            if lines := self._read(file):
+                # A writer that goes on in a rotated file may have written to it after it was read,
+                # and then to the next one: its lines come first.
+                grown = [older for older in group[:number] if older.has_grown()]
+                if not grown:
+                    return lines
+                file.undo_read()
+                return next(filter(None, map(self._read, grown)), b"")
+        return b""
 
     def _read(self, file: FollowedFile) -> bytes:
         files = self._files

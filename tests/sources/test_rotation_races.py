@@ -96,7 +96,9 @@ class _Writer:
         os.utime(path, ns=(self._time, self._time))
 
 
-def _read_all(directory: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def _read_all(
+    directory: Path, seed: int, monkeypatch: pytest.MonkeyPatch, max_line_size: int = 1 << 20
+) -> None:
     chance = random.Random(seed)
     writer = _Writer(directory, chance)
     often = chance.choice([0.01, 0.03, 0.06])
@@ -121,7 +123,7 @@ def _read_all(directory: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -> No
 
         return called
 
-    source = source_of(directory / "*.log")
+    source = source_of(directory / "*.log", max_line_size=max_line_size)
     reader = FileReader(source, "start")
     first = reader._read_next()
     assert first is not None
@@ -177,6 +179,16 @@ def test_every_line_comes_once_and_in_order(
             _read_all(directory, seed, monkeypatch)
         except AssertionError as error:
             raise AssertionError(f"seed {seed}") from error
+
+
+@pytest.mark.parametrize("seed", [112, 145, 147, 188, 190, 208])
+def test_files_that_are_rotated_when_they_have_been_read_in_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    monkeypatch.setattr(file, "_MIN_SCAN_PAUSE", 0.0)
+    monkeypatch.setattr(file, "_SCAN_PAUSE_RATIO", 0)
+    monkeypatch.setattr(_followed_file, "_READ_SIZE", 12)
+    _read_all(tmp_path, seed, monkeypatch, max_line_size=10)
 
 
 def test_a_file_that_is_renamed_before_it_is_opened(
