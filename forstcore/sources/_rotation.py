@@ -143,11 +143,11 @@ def is_newer(found: FoundFile, than: FoundFile) -> bool:
     if mtime != other and found.status.st_size and than.status.st_size:
         return mtime > other
     # File systems update times about a hundred times a second, so compare names.
-    if than.path in base_paths(found.path):
-        return False
-    if found.path in base_paths(than.path):
-        return True
-    numbers = [_NUMBERED.fullmatch(os.path.basename(each.path)) for each in (found, than)]
+    names = [os.path.basename(each.path) for each in (found, than)]
+    is_rotated, other_is = (any(base_names(name)) for name in names)
+    if is_rotated != other_is:
+        return other_is
+    numbers = [_NUMBERED.fullmatch(name) for name in names]
     if numbers[0] and numbers[1]:
         return int(numbers[0][1]) < int(numbers[1][1])
     return found.path > than.path
