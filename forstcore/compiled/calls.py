@@ -352,6 +352,9 @@ class Calls(StarredCalls):
         is_simple = isinstance(node.value, ast.Name | ast.Constant)
         if not is_simple or node.attr in MUTATORS or name not in FUNCTIONS:
             raise Unsupported(node, f"the function {ast.unparse(node)}", "use a lambda")
+        if isinstance(node.value, ast.Constant) and not hasattr(node.value.value, node.attr):
+            # Python looks for the method even if there is nothing to call it with.
+            raise Unsupported(node, f"{ast.unparse(node)}, which does not exist")
         number, parameters = FUNCTIONS[name]
         count = len([each for each in parameters.split(",") if each != "*"])
         with self.temporaries():
