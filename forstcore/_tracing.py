@@ -111,13 +111,15 @@ def add_span(
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
     carrier = {key: headers[key] for key in _CONTEXT if key in headers} if headers else {}
+    # In this order: a pause between the two clocks must not move the start before the true one.
+    duration = int((time.monotonic() - started_at) * 1e9)
     end = time.time_ns()
     span = _provider.get_tracer("forstcore", VERSION).start_span(
         name,
         context=TraceContextTextMapPropagator().extract(carrier, Context()),
         kind=SpanKind.INTERNAL if headers is None else SpanKind.SERVER,
         attributes=dict(attributes),
-        start_time=end - int((time.monotonic() - started_at) * 1e9),
+        start_time=end - duration,
     )
     if error:
         span.set_status(Status(StatusCode.ERROR, error))

@@ -28,7 +28,6 @@ from tests.servers import ROOT, Server, StartServer, free_port, wait_until
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"
-ADJUSTMENT = 10_000_000  # Nanoseconds.
 RECORD = b'{"id":"1","data":"x"}\n'
 
 
@@ -124,9 +123,7 @@ def test_a_stream_is_one_span_of_its_clients_trace(traced: Server, receiver: Rec
     assert span.trace_state == "vendor=1"
     assert span.name == "POST /streaming-process"
     assert span.kind == Span.SPAN_KIND_SERVER
-    # Durations are measured by another clock than that of times, which may be adjusted meanwhile.
-    assert before - ADJUSTMENT <= span.start_time_unix_nano < span.end_time_unix_nano
-    assert span.end_time_unix_nano <= time.time_ns() + ADJUSTMENT
+    assert before <= span.start_time_unix_nano < span.end_time_unix_nano <= time.time_ns()
     found = attributes(span)
     assert found["forstcore.outcome"] == "ok"
     assert (found["forstcore.records"], found["forstcore.errors"]) == (10_000, 1)
