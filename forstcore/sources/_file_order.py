@@ -42,7 +42,7 @@ def with_rotated(
     ages = {found.file_id: age for age, found in enumerate(rotated)}
     order = [each for each in files if each in known or each not in ages]
 
-    def is_newer(file: FollowedFile, than: FollowedFile) -> bool:
+    def is_behind(file: FollowedFile, than: FollowedFile) -> bool:
         if file.base != than.base:
             return False
         # A file that is not among the rotated ones was deleted, or is still the current one.
@@ -51,6 +51,6 @@ def with_rotated(
 
     for each in ages:
         if each in files and each not in known:
-            newer = (at for at, other in enumerate(order) if is_newer(files[other], files[each]))
+            newer = (at for at, other in enumerate(order) if is_behind(files[other], files[each]))
             order.insert(next(newer, len(order)), each)
     return {each: files[each] for each in order}
