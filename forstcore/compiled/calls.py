@@ -235,10 +235,7 @@ class Calls(StarredCalls):
         """
         if not self.tries:
             return
-        bits = 0
-        for kind, bit in BITS.items():
-            if hasattr(kind, name):
-                bits |= bit
+        bits = _bits_with(name)
         behind = Label()
         has = self.code.temporary()
         if bits:
@@ -337,7 +334,7 @@ class Calls(StarredCalls):
         function = None if callee is MISSING else plain_function(callee)
         if function is not None:
             self.inline(node, self.global_function(node, function), [argument], {}, to)
-        elif isinstance(node, ast.Attribute) and callee is MISSING:
+        elif self._is_method_of_value(node):
             self._apply_method(node, argument, to)
         elif isinstance(callee, types.MethodDescriptorType):
             self._call_descriptor(node, callee, argument, [node], {}, to)
@@ -346,15 +343,35 @@ class Calls(StarredCalls):
         else:
             raise Unsupported(node, f"the function {ast.unparse(node)}")
 
+    def hand_over(self, function: ast.expr) -> None:
+        """Emit what Python does with a function before it is applied to any item.
+
+        It looks for the method of `key=counts.get`, even if there is nothing to call it with: the
+        record is given back if there is no such method.
+        """
+        if not self._is_method_of_value(function):
+            return
+        behind = Label()
+        with self.temporaries():
+            has = self.code.temporary()
+            self.code.emit("IS_A", has, self.value(function.value), _bits_with(function.attr))
+            self.code.emit("JUMP_IF", has, behind)
+            self.code.emit("GIVE_BACK")
+            self.code.place(behind)
+
+    def _is_method_of_value(self, node: ast.expr) -> typing.TypeGuard[ast.Attribute]:
+        return (
+            isinstance(node, ast.Attribute)
+            and self.local_function(node) is None
+            and self.static(node) is MISSING
+        )
+
     def _apply_method(self, node: ast.Attribute, argument: int, to: int) -> None:
         """Emit the call of a method of a variable or constant, as of `key=counts.get`."""
         name = f".{node.attr}"
-        is_simple = isinstance(node.value, ast.Name | ast.Constant)
+        is_simple = isinstance(node.value, ast.Name | ast.Constant) and _bits_with(node.attr)
         if not is_simple or node.attr in MUTATORS or name not in FUNCTIONS:
             raise Unsupported(node, f"the function {ast.unparse(node)}", "use a lambda")
-        if isinstance(node.value, ast.Constant) and not hasattr(node.value.value, node.attr):
-            # Python looks for the method even if there is nothing to call it with.
-            raise Unsupported(node, f"{ast.unparse(node)}, which does not exist")
         number, parameters = FUNCTIONS[name]
         count = len([each for each in parameters.split(",") if each != "*"])
         with self.temporaries():
@@ -393,6 +410,13 @@ class Calls(StarredCalls):
         if self.record_register is None:
             # The record is not yet an object of its own.
             raise StartAgain(Changes(deep=self.changes.deep, early=True))
+
+
+def _bits_with(method: str) -> int:
+    """Return the bits of the built-in types that have a method."""
+    return functools.reduce(
+        operator.or_, (bit for kind, bit in BITS.items() if hasattr(kind, method)), 0
+    )
 
 
 def _name_of(callee: Any) -> str:

@@ -208,6 +208,7 @@ class Comprehensions(Expressions):
                 self.code.emit("APPEND", items, item)
                 self.code.place(skip)
 
+            self.hand_over(function)
             self.code.each(self.value(iterable), add)
             self.code.emit("MOVE", to, items)
 
@@ -296,6 +297,7 @@ class Comprehensions(Expressions):
                 self._apply_to_item(function, item, iterable, key)
                 self.code.emit("APPEND", block + 1, key)
 
+            self.hand_over(function)
             self.code.each(items, add)
             self.code.emit("MOVE", block, items)
             self.code.emit("MOVE", block + 2, reverse)
@@ -337,6 +339,7 @@ class Comprehensions(Expressions):
 
             items = self.value(node.args[0])
             otherwise = self.value(keywords["default"]) if "default" in keywords else None
+            self.hand_over(keywords["key"])
             self.code.each(items, compare)
             self.code.emit("JUMP_IF", has_one, found)
             if otherwise is not None:
@@ -348,6 +351,10 @@ class Comprehensions(Expressions):
 
     def apply(self, node: ast.expr, argument: int, to: int) -> None:
         """Emit the call of a function that is an argument itself; see calls.py."""
+        raise NotImplementedError
+
+    def hand_over(self, function: ast.expr) -> None:
+        """Emit what Python does with a function before it applies it; see calls.py."""
         raise NotImplementedError
 
     def require_method(self, name: str, owner: int) -> None:

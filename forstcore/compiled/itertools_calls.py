@@ -211,6 +211,7 @@ class ItertoolsCalls(Inlining):
                 self.code.emit("JUMP_UNLESS", result, end)
                 self.code.emit("APPEND", to, item)
 
+            self.hand_over(node.args[0])
             self.code.each(self.value(node.args[1]), add)
         self.code.place(end)
 
@@ -229,6 +230,7 @@ class ItertoolsCalls(Inlining):
                 self.code.emit("APPEND", to, item)
                 self.code.place(skip)
 
+            self.hand_over(node.args[0])
             self.code.each(self.value(node.args[1]), add)
 
     def _islice(self, node: ast.Call, to: int) -> None:

@@ -256,6 +256,8 @@ class LibraryCalls(PatternCalls):
                 self.code.emit("APPEND", block + 1, item)
                 self.code.emit("APPEND", block + 2, of_item)
 
+            if key is not None:
+                self.hand_over(key)
             self.code.each(block, add)
             self.code.emit("CALL", to, FUNCTIONS["<groupby>"][0], block)
 

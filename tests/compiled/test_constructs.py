@@ -415,14 +415,9 @@ def generates(record: dict[str, Any]) -> Iterator[Any]:
     yield from later
 
 
-def sorts_by_what_is_not_there(record: dict[str, Any]) -> Any:
-    return {"sorted": sorted(record["xs"], key=(1).get)}  # type: ignore[attr-defined]
-
-
 @pytest.mark.parametrize(
     ("function", "construct"),
     [
-        (sorts_by_what_is_not_there, "1 .get, which does not exist"),
         (reads_what_changes, "'elsewhere.CHANGED' may change"),
         (compares_oddly, "'Odd.ONE' is a member of an enumeration; use its value: Odd.ONE.value"),
         (asks_for_a_dict, "type(…) with dict; use isinstance"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from itertools import dropwhile, groupby, takewhile
 from operator import itemgetter
 from typing import Any
 
@@ -254,9 +255,58 @@ def method_of_a_constant(r: dict[str, Any]) -> Any:
         return {"attribute": True}
 
 
+def keys_of_a_method(r: dict[str, Any]) -> Any:
+    x, y = r["x"], r["y"]
+    return {"sorted": sorted(y, key=x.get), "best": max(y, key=x.get, default=None)}
+
+
+def sorted_in_place_by_a_method(r: dict[str, Any]) -> Any:
+    x, ys = r["x"], list(r["y"])
+    ys.sort(key=x.count)
+    return {"ys": ys}
+
+
+def grouped_by_a_method(r: dict[str, Any]) -> Any:
+    x = r["x"]
+    return {"groups": [[key, list(group)] for key, group in groupby(r["y"], key=x.get)]}
+
+
+def mapped_by_a_method(r: dict[str, Any]) -> Any:
+    x = r["x"]
+    try:
+        return {"mapped": list(map(x.count, r["y"]))}
+    except AttributeError:
+        return {"attribute": True}
+
+
+def filtered_by_a_method(r: dict[str, Any]) -> Any:
+    x, y = r["x"], r["y"]
+    return {
+        "filtered": list(filter(x.startswith, y)),
+        "taken": list(takewhile(x.startswith, y)),
+        "dropped": list(dropwhile(x.startswith, y)),
+    }
+
+
+def asked_by_a_method(r: dict[str, Any]) -> Any:
+    x = r["x"]
+    return {"any": any(map(x.startswith, r["y"]))}
+
+
+def by_a_method_of_a_constant(r: dict[str, Any]) -> Any:
+    return {"sorted": sorted(r["y"], key=(1).get)}  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize(
     "function",
     [
+        by_a_method_of_a_constant,
+        keys_of_a_method,
+        sorted_in_place_by_a_method,
+        grouped_by_a_method,
+        mapped_by_a_method,
+        filtered_by_a_method,
+        asked_by_a_method,
         method_of_a_class_or_not,
         method_of_a_constant,
         limits_of_a_search,
