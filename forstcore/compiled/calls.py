@@ -23,9 +23,9 @@ from forstcore.compiled.scope import Origin
 from forstcore.compiled.source import MISSING, plain_function
 from forstcore.compiled.starred_calls import StarredCalls
 from forstcore.compiled.tables import MUTATORS, is_scalar
-from forstcore.compiled.type_bits import BITS, isinstance_bits
+from forstcore.compiled.type_bits import BITS, bits_with, isinstance_bits
 
-__all__ = ["Calls"]
+__all__ = ["Calls", "name_of"]
 
 _ATTRIBUTE_ERROR = 5  # The number of this fst_status.
 
@@ -91,7 +91,7 @@ class Calls(StarredCalls):
             with self.temporaries():
                 owner = self.code.temporary()
                 self.into(node.args[0], owner)
-                self._call_descriptor(node, callee, owner, node.args, keywords, to)
+                self.call_descriptor(node, callee, owner, node.args, keywords, to)
             return
         function = plain_function(callee)
         if function is not None:
@@ -113,9 +113,9 @@ class Calls(StarredCalls):
         is_replace = callee is dataclasses.replace and len(node.args) == 1
         if is_replace and self.replace_fields(node, node.args[0], to, of_tuples=False):
             return
-        self.call_native(node, _name_of(callee), node.args, keywords, to)
+        self.call_native(node, name_of(callee), node.args, keywords, to)
 
-    def _call_descriptor(
+    def call_descriptor(
         self,
         node: ast.expr,
         method: types.MethodDescriptorType,
@@ -235,7 +235,7 @@ class Calls(StarredCalls):
         """
         if not self.tries:
             return
-        bits = _bits_with(name)
+        bits = bits_with(name)
         behind = Label()
         has = self.code.temporary()
         if bits:
@@ -310,93 +310,6 @@ class Calls(StarredCalls):
                 otherwise = self.value(node.args[1])
             self.code.emit("LOAD_OR", to, self.code.path(path), otherwise)
 
-    # Functions that are handed over.
-
-    def apply(self, node: ast.expr, argument: int, to: int) -> None:
-        """Emit the call of a function that is an argument itself, as of `key=`.
-
-        Args:
-            node: the function.
-            argument: register of what it is called with.
-            to: register of the result.
-        """
-        local = self.local_function(node)
-        if local is not None:
-            self.inline(node, local, [argument], {}, to)
-            return
-        if isinstance(node, ast.Call) and self.static(node.func) is operator.itemgetter:
-            self._get_items(node, argument, to)
-            return
-        if isinstance(node, ast.Call) and self.static(node.func) is operator.attrgetter:
-            self.apply(_attribute_lambda(node), argument, to)
-            return
-        callee = self.static(node)
-        function = None if callee is MISSING else plain_function(callee)
-        if function is not None:
-            self.inline(node, self.global_function(node, function), [argument], {}, to)
-        elif self._is_method_of_value(node):
-            self._apply_method(node, argument, to)
-        elif isinstance(callee, types.MethodDescriptorType):
-            self._call_descriptor(node, callee, argument, [node], {}, to)
-        elif callee is not MISSING:
-            self.call_native(node, _name_of(callee), [node], {}, to, first=argument)
-        else:
-            raise Unsupported(node, f"the function {ast.unparse(node)}")
-
-    def hand_over(self, function: ast.expr) -> None:
-        """Emit what Python does with a function before it is applied to any item.
-
-        It looks for the method of `key=counts.get`, even if there is nothing to call it with: the
-        record is given back if there is no such method.
-        """
-        if not self._is_method_of_value(function):
-            return
-        behind = Label()
-        with self.temporaries():
-            has = self.code.temporary()
-            self.code.emit("IS_A", has, self.value(function.value), _bits_with(function.attr))
-            self.code.emit("JUMP_IF", has, behind)
-            self.code.emit("GIVE_BACK")
-            self.code.place(behind)
-
-    def _is_method_of_value(self, node: ast.expr) -> typing.TypeGuard[ast.Attribute]:
-        return (
-            isinstance(node, ast.Attribute)
-            and self.local_function(node) is None
-            and self.static(node) is MISSING
-        )
-
-    def _apply_method(self, node: ast.Attribute, argument: int, to: int) -> None:
-        """Emit the call of a method of a variable or constant, as of `key=counts.get`."""
-        name = f".{node.attr}"
-        is_simple = isinstance(node.value, ast.Name | ast.Constant) and _bits_with(node.attr)
-        if not is_simple or node.attr in MUTATORS or name not in FUNCTIONS:
-            raise Unsupported(node, f"the function {ast.unparse(node)}", "use a lambda")
-        number, parameters = FUNCTIONS[name]
-        count = len([each for each in parameters.split(",") if each != "*"])
-        with self.temporaries():
-            block = self.code.temporary(max(count, 2))
-            self.into(node.value, block)
-            self.code.emit("MOVE", block + 1, argument)
-            for i in range(2, count):
-                self.code.emit("UNSET", block + i)
-            self.code.emit("CALL", to, number, block)
-
-    def _get_items(self, node: ast.Call, argument: int, to: int) -> None:
-        for each in node.args:
-            is_global = isinstance(each, ast.Name) and self.scope.owner(each.id) is None
-            if not is_global and not isinstance(each, ast.Constant):
-                raise Unsupported(each, "an itemgetter of other than constants", "use a lambda")
-        with self.temporaries():
-            first = self.code.temporary(max(len(node.args), 1))
-            for i, key in enumerate(node.args):
-                with self.temporaries():
-                    self.code.emit("GET_ITEM", first + i, argument, self.value(key))
-            if len(node.args) == 1:
-                self.code.emit("MOVE", to, first)
-            else:
-                self.code.emit("TUPLE", to, first, len(node.args))
-
     def change(self, node: ast.expr) -> None:
         """Take note that the value of an expression is changed here."""
         origin = self.origin_of(node)
@@ -412,14 +325,7 @@ class Calls(StarredCalls):
             raise StartAgain(Changes(deep=self.changes.deep, early=True))
 
 
-def _bits_with(method: str) -> int:
-    """Return the bits of the built-in types that have a method."""
-    return functools.reduce(
-        operator.or_, (bit for kind, bit in BITS.items() if hasattr(kind, method)), 0
-    )
-
-
-def _name_of(callee: Any) -> str:
+def name_of(callee: Any) -> str:
     """Return the name of a function as the table of the runtime has it."""
     module = getattr(callee, "__module__", None)
     owner = getattr(callee, "__self__", None)
@@ -462,19 +368,6 @@ def _bind(
                 raise Unsupported(node, f"a call of {shown} without {name}")
             slots[name] = None
     return [slots[name] for name in names]
-
-
-def _attribute_lambda(node: ast.Call) -> ast.expr:
-    """Return the lambda that does what a call of attrgetter returns."""
-    found = [each.value for each in node.args if isinstance(each, ast.Constant)]
-    names = [each for each in found if isinstance(each, str)]
-    if len(names) != len(node.args) or not names or node.keywords:
-        raise Unsupported(node, "an attrgetter of other than constants", "use a lambda")
-    values = ", ".join(f"item.{name}" for name in names)
-    made = ast.parse(f"lambda item: {values if len(names) == 1 else f'({values})'}", mode="eval")
-    for each in ast.walk(made.body):
-        ast.copy_location(each, node)
-    return made.body
 
 
 def _assigns_late(node: ast.Call) -> bool:

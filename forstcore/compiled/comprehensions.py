@@ -350,11 +350,11 @@ class Comprehensions(Expressions):
             self.code.emit("MOVE", to, best)
 
     def apply(self, node: ast.expr, argument: int, to: int) -> None:
-        """Emit the call of a function that is an argument itself; see calls.py."""
+        """Emit the call of a function that is an argument itself; see handed_over.py."""
         raise NotImplementedError
 
     def hand_over(self, function: ast.expr) -> None:
-        """Emit what Python does with a function before it applies it; see calls.py."""
+        """Emit what Python does with a function before it applies it; see handed_over.py."""
         raise NotImplementedError
 
     def require_method(self, name: str, owner: int) -> None:

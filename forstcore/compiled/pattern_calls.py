@@ -36,7 +36,7 @@ class PatternCalls(ItertoolsCalls):
     """Compile calls of regular expressions, which are known when the function is compiled."""
 
     def apply(self, node: ast.expr, argument: int, to: int) -> None:
-        """Emit the call of a function that is an argument itself; see calls.py."""
+        """Emit the call of a function that is an argument itself; see handed_over.py."""
         raise NotImplementedError
 
     def call_re(self, node: ast.Call, callee: Any, keywords: dict[str, ast.expr], to: int) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from forstcore._io.json_lines import dump_line
 from forstcore.compiled.assembler import Label
-from forstcore.compiled.calls import Calls
+from forstcore.compiled.handed_over import HandedOver
 from forstcore.compiled.record_types import field_names, written_names
 from forstcore.compiled.remarks import Unsupported
 from forstcore.compiled.scope import Path
@@ -31,7 +31,7 @@ _Part = bytes | int | _Copied
 """A piece of a result's text, or a value in it: its register, or where it is in the record."""
 
 
-class Results(Calls):
+class Results(HandedOver):
     """Compile returns and yields.
 
     A dict display that is returned is never created: the text between its values is known at

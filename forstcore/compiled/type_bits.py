@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import collections.abc
+import functools
 import numbers
+import operator
 from typing import Any
 
 from forstcore._decimals import is_decimal_class
@@ -20,6 +22,7 @@ __all__ = [
     "NONE",
     "STR",
     "TUPLE",
+    "bits_with",
     "isinstance_bits",
 ]
 
@@ -55,3 +58,10 @@ def isinstance_bits(kind: Any) -> int:
     if is_decimal_class(kind):
         return DECIMAL
     return _ISINSTANCE_BITS.get(kind, 0) if isinstance(kind, type) else 0
+
+
+def bits_with(method: str) -> int:
+    """Return the bits of the built-in types that have a method."""
+    return functools.reduce(
+        operator.or_, (bit for kind, bit in BITS.items() if hasattr(kind, method)), 0
+    )

@@ -6,6 +6,7 @@ import contextlib
 import numbers
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum, IntEnum, StrEnum
+from operator import itemgetter
 from typing import Any
 
 import pytest
@@ -415,9 +416,14 @@ def generates(record: dict[str, Any]) -> Iterator[Any]:
     yield from later
 
 
+def takes_no_item(record: dict[str, Any]) -> Any:
+    return {"items": list(map(itemgetter(), record["xs"]))}  # type: ignore[call-overload]
+
+
 @pytest.mark.parametrize(
     ("function", "construct"),
     [
+        (takes_no_item, "an itemgetter without arguments"),
         (reads_what_changes, "'elsewhere.CHANGED' may change"),
         (compares_oddly, "'Odd.ONE' is a member of an enumeration; use its value: Odd.ONE.value"),
         (asks_for_a_dict, "type(…) with dict; use isinstance"),
