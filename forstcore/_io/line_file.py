@@ -70,6 +70,15 @@ class LineFile:
             self._size = size = size + (read or 0)
         return self._view[: self._buffer.rfind(b"\n", 0, size) + 1]
 
+    def first_lines(self, size: int) -> bytes:
+        """Return the first lines of those that come next: up to `size` bytes, or a longer one.
+
+        There must be a whole one.
+        """
+        lines = bytes(self._view[: min(size, self._size)])
+        end = lines.rfind(b"\n") + 1 or self._buffer.index(b"\n", size) + 1
+        return lines[:end] if end <= size else bytes(self._view[:end])
+
     def skip(self, count: int) -> None:
         """Forget the first bytes of what `next_lines` returned: they have been processed."""
         rest = self._size - count

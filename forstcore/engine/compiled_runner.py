@@ -95,14 +95,45 @@ class CompiledRunner:
             self._run_python(work, len(batch), is_stopped)
         return work.finish()
 
-    def run_file(self, file: LineFile, number: int, size: int, max_output: int) -> Outcome:
-        """Process the next lines of a file; the arguments are those of `file_outcome`."""
-        stream = self._options.stream(self._program, number, self._growth)
-        outcome = file_outcome(stream, file, size, max_output)
-        self._growth = stream.growth
-        self._tried += stream.records - stream.filtered
-        self._judge()
-        return outcome
+    def run_file(
+        self,
+        file: LineFile,
+        number: int,
+        is_stopped: Callable[[], bool],
+        size: int,
+        max_output: int,
+    ) -> list[Outcome]:
+        """Process the next lines of a file.
+
+        Records that are given back are processed here, too: to read on in batches after each of
+        them would cost as much time as hundreds of records.
+
+        Args:
+            file, size: as of `file_outcome`.
+            number, is_stopped, max_output: as of `run`.
+        """
+        outcomes = []
+        end = file.taken + size
+        while not is_stopped():
+            stream = self._options.stream(self._program, number, self._growth)
+            outcome = file_outcome(stream, file, end - file.taken, max_output)
+            self._growth = stream.growth
+            self._tried += stream.records - stream.filtered
+            self._judge()
+            outcomes.append(outcome)
+            number += outcome.lines
+            max_output -= len(outcome.output)
+            if not stream.given_back or max_output <= 0:
+                break
+            lines = file.first_lines(_SMALL_PIECE)
+            outcome = self.run(lines, number, is_stopped, max_output)
+            file.skip(len(lines) - len(outcome.rest))
+            outcomes.append(outcome)
+            number += outcome.lines
+            max_output -= len(outcome.output)
+            if not self.never_waits or file.taken >= end or max_output <= 0:
+                break
+        return outcomes
 
     def close(self) -> None:
         self._python.close()

@@ -146,12 +146,21 @@ class NativeRunner:
             stream.filtered,
         )
 
-    def run_file(self, file: LineFile, number: int, size: int, max_output: int) -> Outcome:
-        """Process the next lines of a file; the arguments are those of `file_outcome`."""
+    def run_file(
+        self,
+        file: LineFile,
+        number: int,
+        is_stopped: Callable[[], bool],
+        size: int,
+        max_output: int,
+    ) -> list[Outcome]:
+        """Process the next lines of a file; see `file_outcome`."""
+        if is_stopped():
+            return []
         stream = self._options.stream(self._processor, number, self._growth)
         outcome = file_outcome(stream, file, size, max_output)
         self._growth = stream.growth
-        return outcome
+        return [outcome]
 
     def close(self) -> None:
         """Do nothing: native processors do not log."""

@@ -89,12 +89,15 @@ class ThreadPool:
         assert isinstance(runner, NativeRunner | CompiledRunner)
         clock = self._clock(may_wait=False)
         before, started = file.taken, clock()
-        outcome = runner.run_file(file, self._backlog.next_number, sizer.file_part, sizer.max_size)
+        outcomes = runner.run_file(
+            file, self._backlog.next_number, self._is_cancelled, sizer.file_part, sizer.max_size
+        )
         seconds = clock() - started
         if size := file.taken - before:
             self.seconds += seconds
             sizer.add(size, seconds)
-            self._backlog.add_done(outcome)
+            for outcome in outcomes:
+                self._backlog.add_done(outcome)
 
     def stop(self) -> None:
         """Start nothing more; threads stop after their current record."""

@@ -94,6 +94,7 @@ def run(
     on_error: OnError,
     workers: int = 1,
     keep_rejected: bool = False,
+    longest: int = MOST,
 ) -> tuple[bytes, dict[str, Any], int]:
     """Return the results, the counters, and how many bytes were taken from files."""
     taken = 0
@@ -114,7 +115,7 @@ def run(
                 workers=workers,
                 on_error=on_error,
                 keep_rejected=keep_rejected,
-                max_line_size=MOST,
+                max_line_size=longest,
             ) as engine,
             closing(source_of(inputs)) as source,
         ):
@@ -168,6 +169,27 @@ def test_results_and_counters_are_those_of_batches(
     assert same == counts
     assert none == 0
     assert taken > counts["bytes_in"] // 2
+
+
+def rarely_given_back(number: int) -> bytes:
+    """Return a record that is given back in one of 500, alone, in rows and longer than a piece."""
+    n = HUGE if number % 500 < number // 10_000 else number
+    text = b"x" * (20_000 if number % 1500 == 0 else number % 90)
+    return b'{"id":"%d","n":%d,"text":"%b"}\n' % (number, n, text)
+
+
+@pytest.mark.parametrize("function", [above, several], ids=["one", "several"])
+@pytest.mark.parametrize("on_error", ["skip", "emit"])
+def test_a_file_is_read_on_where_records_are_given_back(
+    function: Any, on_error: OnError, tmp_path: Path
+) -> None:
+    path = tmp_path / "some.ndjson"
+    path.write_bytes(b"".join(map(rarely_given_back, range(100_000))))
+    expected, counts, _ = run(function, [str(path)], no_file, on_error, longest=30_000)
+    results, same, taken = run(function, [str(path)], with_files, on_error, longest=30_000)
+    assert results == expected
+    assert same == counts
+    assert taken > counts["bytes_in"] * 0.8
 
 
 @pytest.mark.parametrize(
