@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final, Literal, Protocol, get_args
 
 from forstcore._io.compressed import is_compressed
@@ -24,10 +25,17 @@ _SUFFIXES: Final[dict[str, Format]] = {
     ".ndjson": "ndjson",
     ".jsonl": "ndjson",
     ".json": "ndjson",
+    ".log": "ndjson",
+    ".txt": "ndjson",
+    ".out": "ndjson",
+    ".tmp": "ndjson",
     ".csv": "csv",
     ".tsv": "tsv",
     ".parquet": "parquet",
 }
+
+# What rotation adds to the name of a log: app.log.1, app.log-20261201, app.log.2026-12-01T10.
+_ROTATED: Final = re.compile(r"[.-][0-9][0-9T:_.-]*$")
 
 
 class UnknownFormatError(ForstError, ValueError):
@@ -85,13 +93,13 @@ class FileWriter(Protocol):
 def format_of(name: str) -> Format:
     """Return the format of a file by its name, such as ``x.csv.gz``.
 
-    A name without a suffix, and ``-``, is NDJSON.
+    A name without a suffix, and ``-``, is NDJSON. The number or date of a rotated file is none.
 
     Raises:
         UnknownFormatError: its suffix is not known.
     """
     plain = name.rpartition(".")[0] if is_compressed(name) else name
-    base = plain.replace("\\", "/").rpartition("/")[2].lstrip(".")
+    base = _ROTATED.sub("", plain.replace("\\", "/").rpartition("/")[2].lstrip("."))
     stem, dot, suffix = base.rpartition(".")
     if not dot:
         return "ndjson"

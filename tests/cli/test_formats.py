@@ -60,36 +60,59 @@ def test_an_option_outweighs_a_name(run: Run, tmp_path: Path) -> None:
     assert (tmp_path / "x.data").read_bytes() == RESULTS
 
 
+@pytest.mark.one_in(3)
+@pytest.mark.parametrize(
+    "name",
+    ["app.log", "app.log.1", "app.log.2.gz", "app.log-20261201", "app.log.2026-12-01T10", "a.txt"],
+)
+def test_a_log_is_ndjson(run: Run, tmp_path: Path, name: str) -> None:
+    written = run("process", "-", "-o", name, stdin=RECORDS)
+    assert (written.returncode, written.stderr) == (0, b"")
+    again = run("process", name, "-o", "out.tmp")
+    assert (again.returncode, again.stderr) == (0, b"")
+    expected = run("process", "-", stdin=RESULTS).stdout
+    assert expected
+    assert (tmp_path / "out.tmp").read_bytes() == expected
+
+
+def test_a_rotated_table_is_a_table(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv.1").write_bytes(TABLE)
+    (tmp_path / "rows.csv").write_bytes(TABLE)
+    rotated, plain = run("process", "rows.csv.1"), run("process", "rows.csv")
+    assert rotated.stdout
+    assert (rotated.returncode, rotated.stdout) == (plain.returncode, plain.stdout)
+
+
 @pytest.mark.one_in(4)
 @pytest.mark.parametrize(
     ("arguments", "option"),
     [
         (["process", "in", "-o", "out.xls"], b"--format"),
-        (["process", "in", "-o", "out.txt.gz"], b"--format"),
-        (["process", "in.log"], b"--input-format"),
-        (["validate", "in.log"], b"--input-format"),
-        (["publish", "in.log", "in.log"], b"--input-format"),
+        (["process", "in", "-o", "out.dat.gz"], b"--format"),
+        (["process", "in.dat"], b"--input-format"),
+        (["validate", "in.dat"], b"--input-format"),
+        (["publish", "in.dat", "in.dat"], b"--input-format"),
         (["replay", "in", "-o", "out.xls"], b"--format"),
         (["send", "http://127.0.0.1:9", "in", "-o", "out.xls"], b"--format"),
-        (["send", "http://127.0.0.1:9", "in.log"], b"--input-format"),
+        (["send", "http://127.0.0.1:9", "in.dat"], b"--input-format"),
         (["process", "in", "-o", "out.xls", "--local-cluster", "1"], b"--format"),
-        (["process", "in.log", "-o", "out", "--local-cluster", "1"], b"--input-format"),
+        (["process", "in.dat", "-o", "out", "--local-cluster", "1"], b"--input-format"),
         (["process", "in", "-o", "out.parquet.xz"], b"--format"),
-        (["process", "in", "--errors", "bad.log"], b"An error file is NDJSON"),
-        (["replay", "in.log"], b"An error file is NDJSON"),
+        (["process", "in", "--errors", "bad.dat"], b"An error file is NDJSON"),
+        (["replay", "in.dat"], b"An error file is NDJSON"),
     ],
 )
 def test_an_unknown_name_is_wrong_usage(
     run: Run, tmp_path: Path, arguments: list[str], option: bytes
 ) -> None:
-    for name in ("in", "in.log"):
+    for name in ("in", "in.dat"):
         (tmp_path / name).write_bytes(RECORDS)
     done = run(*arguments)
     said = b" ".join(done.stderr.split())
     assert done.returncode == 2
     assert b"is not known; known are .ndjson," in said
     assert option in said
-    assert {path.name for path in tmp_path.iterdir()} == {"in", "in.log"}
+    assert {path.name for path in tmp_path.iterdir()} == {"in", "in.dat"}
 
 
 @pytest.mark.one_in(3)

@@ -275,7 +275,7 @@ def test_two_writers_of_one_file_are_an_error(tmp_path: Path) -> None:
         ("file:out.parquet", "writes Parquet, which cannot be appended to: give max_size="),
         ("file:out.gz?format=parquet&max_age=1", "which is compressed inside"),
         ("file:out.csv.gz", "writes NDJSON or Parquet, not the format of out.csv.gz"),
-        ("file:out.log", r"has no known format: out.log: the format .* or add format=ndjson"),
+        ("file:out.dat", r"has no known format: out.dat: the format .* or add format=ndjson"),
         ("file:out?format=csv", "has format=csv, which must be one of"),
         ("file:out?max_size=0", "has max_size=0, which must be a size"),
         ("file:out?max_age=-1", "has max_age=-1, which must be seconds above 0"),
@@ -288,8 +288,8 @@ def test_urls_are_checked(url: str, reason: str) -> None:
 
 
 def test_a_format_that_the_name_does_not_say(tmp_path: Path) -> None:
-    writing(sink_of(tmp_path / "out.log", format="ndjson"), outputs((b"1\n", "a")))
-    assert (tmp_path / "out.log").read_bytes() == b"1\n"
+    writing(sink_of(tmp_path / "out.dat", format="ndjson"), outputs((b"1\n", "a")))
+    assert (tmp_path / "out.dat").read_bytes() == b"1\n"
 
 
 def test_a_directory_that_is_missing_is_an_error(tmp_path: Path) -> None:
