@@ -31,14 +31,21 @@ def pending(broker: RedisServer) -> int:
         return int(state["pending"])
 
 
-def source_url(port: int, options: str = "") -> str:
-    return f"redis://127.0.0.1:{port}/0?stream=in&group=g&claim=1{options}"
+def source_url(port: int, options: str = "", claim: int = 1) -> str:
+    return f"redis://127.0.0.1:{port}/0?stream=in&group=g&claim={claim}{options}"
 
 
 @asynccontextmanager
-async def both(port: int, options: str = "") -> AsyncIterator[tuple[Reader, Writer]]:
-    """Open a source and the sink that acknowledges its entries."""
-    source = open_source("in", source_url(port, options))
+async def both(
+    port: int, options: str = "", claim: int = 1
+) -> AsyncIterator[tuple[Reader, Writer]]:
+    """Open a source and the sink that acknowledges its entries.
+
+    Args:
+        port, options: of the source.
+        claim: seconds after which the source takes entries from another consumer.
+    """
+    source = open_source("in", source_url(port, options, claim))
     sink = open_sink("out", url(port))
     assert sink.acknowledges(source)
     reader = source.open("now")
@@ -107,7 +114,7 @@ def test_what_another_consumer_has_claimed_is_left_to_it(redis_server: RedisServ
     publish(redis_server, 0, 16)
 
     async def scenario() -> None:
-        async with both(redis_server.port) as (reader, writer):
+        async with both(redis_server.port, claim=60) as (reader, writer):
             batch = await read(reader)
             assert isinstance(batch.receipt, list)
             with redis_client(redis_server) as redis:
@@ -129,7 +136,7 @@ def test_other_outputs_are_not_lost_with_one(redis_server: RedisServer) -> None:
     publish(redis_server, 0, 40)
 
     async def scenario() -> None:
-        async with both(redis_server.port) as (reader, writer):
+        async with both(redis_server.port, claim=60) as (reader, writer):
             batches = [await read(reader) for _ in range(2)]
             assert isinstance(batches[0].receipt, list)
             with redis_client(redis_server) as redis:
