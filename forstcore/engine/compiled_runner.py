@@ -120,12 +120,15 @@ class CompiledRunner:
             self._growth = stream.growth
             self._tried += stream.records - stream.filtered
             self._judge()
+            if stream.records > stream.filtered:
+                self._alone = 1
             outcomes.append(outcome)
             number += outcome.lines
             max_output -= len(outcome.output)
             if not stream.given_back or max_output <= 0:
                 break
-            lines = file.first_lines(_SMALL_PIECE)
+            # Memory for the results is taken for each piece: a single record needs less of it.
+            lines = file.first_lines(1 if self._alone == 1 else _SMALL_PIECE)
             outcome = self.run(lines, number, is_stopped, max_output)
             file.skip(len(lines) - len(outcome.rest))
             outcomes.append(outcome)
